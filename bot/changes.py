@@ -1,0 +1,232 @@
+"""The rules: what a look at GCS means, what is newsworthy for whom, when to look next.
+
+Lives here: pure functions from (last snapshot, what was seen, now) to a `Verdict`. Does not live here: fetching,
+storing, wording. Called by the watcher, by `subscriptions` (first look) and by the notifier (`batch`); calls only
+`model`; time is an argument.
+
+The rules rest on section 3 of the GCS reference: `execution.status` is the primary witness, a terminal phase that the
+second witness denies is told only when it is seen again, short phases can be missed, step counts never decide success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.model import (
+    FAILED_PHASES,
+    TERMINAL_PHASES,
+    Change,
+    ChangeKind,
+    Execution,
+    Phase,
+    Snapshot,
+    Value,
+)
+
+NAMED_STEPS = 5
+"""Steps that a change calls by name; the rest is a count."""
+
+MISSING_BEFORE_VANISHED = 2
+"""«No such execution» must be heard so often in a row: a gateway in trouble also says it."""
+
+MISSES_BEFORE_UNREACHABLE = 3
+"""So many looks in a row must fail before cards say that GCS is unreachable."""
+
+LONGEST_PAUSE = timedelta(minutes=5)
+"""The longest that failures in a row put off the next look."""
+
+
+class Pace(Value):
+    """How often to look, and for how long after a bad end."""
+
+    poll: timedelta
+    retry_grace: timedelta
+
+    @property
+    def soon(self) -> timedelta:
+        """When something is to be confirmed: a third of the usual interval, at most 5 s."""
+        return min(self.poll / 3, timedelta(seconds=5))
+
+
+class Verdict(Value):
+    """What one look meant."""
+
+    snapshot: Snapshot
+    changes: tuple[Change, ...] = ()
+    is_visible: bool = False
+    """Whether a card would look different now."""
+    next_look: timedelta | None = None
+    """How long until the next look; None: never again, every subscription to it ends."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can follow."""
+        return self.next_look is None
+
+
+def first_look(seen: Execution, *, now: datetime, pace: Pace, revision: int = 1) -> Snapshot:
+    """The snapshot that a subscription starts from. `revision` continues an earlier watch of the same execution."""
+    seen = _under_its_action(seen)
+    return Snapshot(
+        execution=seen,
+        revision=revision,
+        seen_at=now,
+        retry_until=now + pace.retry_grace if seen.is_reopenable else None,
+    )
+
+
+def observe(before: Snapshot, seen: Execution, *, now: datetime, pace: Pace) -> Verdict:
+    """GCS answered with `seen`."""
+    seen = _with_counts(_under_its_action(seen), before.execution)
+    if _is_contradicted(before, seen):
+        held = before.model_copy(update={"contradicted": True, "seen_at": now, "misses": 0, "missing": 0})
+        return Verdict(snapshot=held, next_look=pace.soon)
+    kind = _kind(before.execution, seen)
+    is_visible = kind is not None or _looks(before.execution) != _looks(seen) or before.unreachable_since is not None
+    retry_until = _retry_until(before, seen, kind, now, pace)
+    snapshot = Snapshot(execution=seen, revision=before.revision + is_visible, seen_at=now, retry_until=retry_until)
+    if kind is not None:
+        changes: tuple[Change, ...] = (_change(kind, before.execution, snapshot),)
+    elif seen.is_reopenable and retry_until is not None and now >= retry_until:
+        return _end(snapshot, f"No retry came, so I stopped watching; it stays {seen.phase}.")
+    else:
+        changes = ()
+    return Verdict(snapshot=snapshot, changes=changes, is_visible=is_visible, next_look=_next_look(snapshot, now, pace))
+
+
+def observe_missing(before: Snapshot, *, now: datetime, pace: Pace) -> Verdict:
+    """GCS answered that it knows no such execution."""
+    missing = before.missing + 1
+    snapshot = before.model_copy(update={"missing": missing, "misses": 0, "seen_at": now})
+    if missing < MISSING_BEFORE_VANISHED:
+        return Verdict(snapshot=snapshot, next_look=pace.soon)
+    snapshot = snapshot.model_copy(update={"is_vanished": True, "unreachable_since": None})
+    if before.execution.is_terminal:
+        return _end(snapshot, "It was deleted from GeneContainer Service, so I stopped watching.")
+    snapshot = snapshot.model_copy(update={"revision": before.revision + 1})
+    change = _change(ChangeKind.VANISHED, before.execution, snapshot)
+    return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
+
+
+def observe_failure(before: Snapshot, *, pace: Pace, wait: timedelta | None = None) -> Verdict:
+    """GCS did not answer usefully; `wait` is how long it asked us to stay away."""
+    misses = before.misses + 1
+    becomes_unreachable = misses >= MISSES_BEFORE_UNREACHABLE and before.unreachable_since is None
+    update: dict[str, object] = {"misses": misses}
+    if becomes_unreachable:
+        update |= {"unreachable_since": before.seen_at, "revision": before.revision + 1}
+    pause = min(pace.poll * 2 ** min(misses - 1, 8), LONGEST_PAUSE)
+    return Verdict(
+        snapshot=before.model_copy(update=update), is_visible=becomes_unreachable, next_look=max(pause, wait or pause)
+    )
+
+
+def batch(pending: Sequence[Change]) -> tuple[Change, ...]:
+    """The first of `pending` changes that make one message: a final one alone, others together up to the next final."""
+    if pending and pending[0].kind.is_final:
+        return (pending[0],)
+    head: list[Change] = []
+    for change in pending:
+        if change.kind.is_final or (change.kind is ChangeKind.ENDED and head):
+            break
+        head.append(change)
+    return tuple(head)
+
+
+def ended(snapshot: Snapshot, why: str, *, now: datetime) -> Change:
+    """The change that ends a subscription with the sentence `why`."""
+    return _change(ChangeKind.ENDED, snapshot.execution, snapshot.model_copy(update={"seen_at": now}), why=why)
+
+
+def _under_its_action(seen: Execution) -> Execution:
+    """`seen` as being deleted where the control object deletes: the phases speak of the deletion then (3.2)."""
+    if seen.action.casefold() != "delete" or Phase.canonical(seen.witness) in FAILED_PHASES:
+        return seen
+    return seen.model_copy(update={"phase": Phase.DELETING.value})
+
+
+def _with_counts(seen: Execution, before: Execution) -> Execution:
+    """`seen` with the last known step counts where GCS left them out: it omits an empty `status` (Table 1)."""
+    if seen.steps_total is not None or before.steps_total is None:
+        return seen
+    counts = {"steps_total": before.steps_total, "steps_finished": before.steps_finished}
+    return seen.model_copy(update=counts if seen.steps else {**counts, "steps": before.steps})
+
+
+def _is_contradicted(before: Snapshot, seen: Execution) -> bool:
+    """Whether `seen` claims an end that its second witness denies, for the first time."""
+    if before.contradicted or not seen.is_terminal or seen.phase == before.execution.phase or not seen.witness:
+        return False
+    if seen.phase in FAILED_PHASES and seen.witness in FAILED_PHASES:
+        return False
+    return seen.witness != seen.phase
+
+
+def _kind(before: Execution, seen: Execution) -> ChangeKind | None:
+    if seen.phase != before.phase:
+        if seen.is_terminal:
+            return ChangeKind.OUTCOME
+        if before.is_terminal and seen.phase != Phase.DELETING:
+            return ChangeKind.REOPENED
+        return ChangeKind.PHASE
+    if seen.is_terminal:
+        return None
+    if (seen.steps_finished, seen.steps_total) != (before.steps_finished, before.steps_total):
+        return ChangeKind.PROGRESS if seen.steps_finished is not None else None
+    return None
+
+
+_UNSEEN: dict[str, object] = {"elapsed": None, "updated_at": None, "resources": {}, "time_ratio": None}
+
+
+def _looks(execution: Execution) -> Execution:
+    """`execution` without what moves by itself and is not worth an edit."""
+    steps = tuple(step.model_copy(update={"elapsed": None, "resources": {}}) for step in execution.steps)
+    return execution.model_copy(update={**_UNSEEN, "steps": steps})
+
+
+def _retry_until(
+    before: Snapshot, seen: Execution, kind: ChangeKind | None, now: datetime, pace: Pace
+) -> datetime | None:
+    if not seen.is_reopenable:
+        return None
+    if kind is ChangeKind.OUTCOME or before.retry_until is None:
+        return now + pace.retry_grace
+    return before.retry_until
+
+
+def _next_look(snapshot: Snapshot, now: datetime, pace: Pace) -> timedelta | None:
+    if snapshot.retry_until is not None:
+        return max(min(pace.poll * 2, snapshot.retry_until - now), timedelta(seconds=1))
+    return None if snapshot.execution.phase in TERMINAL_PHASES else pace.poll
+
+
+def _end(snapshot: Snapshot, why: str) -> Verdict:
+    snapshot = snapshot.model_copy(update={"revision": snapshot.revision + 1})
+    change = _change(ChangeKind.ENDED, snapshot.execution, snapshot, why=why)
+    return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
+
+
+def _change(kind: ChangeKind, before: Execution, snapshot: Snapshot, *, why: str = "") -> Change:
+    seen = snapshot.execution
+    rested = {step.name for step in before.steps if step.is_finished}
+    finished = [step.name for step in seen.steps if step.is_finished and step.name not in rested]
+    return Change(
+        kind=kind,
+        revision=snapshot.revision,
+        at=snapshot.seen_at,
+        phase_before=before.phase,
+        phase=seen.phase,
+        finished_before=before.steps_finished,
+        finished=seen.steps_finished,
+        total=seen.steps_total,
+        elapsed=seen.elapsed,
+        reason=seen.reason if seen.phase in FAILED_PHASES else "",
+        message=seen.message if seen.phase in FAILED_PHASES else "",
+        finished_steps=tuple(finished[:NAMED_STEPS]),
+        failed_steps=seen.failed_steps[:NAMED_STEPS],
+        failed_steps_total=len(seen.failed_steps),
+        retry_until=snapshot.retry_until,
+        why=why,
+    )

@@ -1,0 +1,237 @@
+"""Every error the bot raises on purpose, and the one table that maps the vendors' codes to them.
+
+    BotError                        `.sentence` is fit for the person who asked
+    ├── InvalidInput                what was typed or pressed cannot be used
+    ├── SettingsInvalid             start-up: settings missing or wrong, all of them at once
+    ├── StoreUnavailable            Redis or Valkey does not answer, is full or read-only
+    ├── GCSError
+    │   ├── ExecutionNotFound       never existed, other project, or deleted
+    │   │   └── ExecutionGone       GCS says explicitly that it existed (HTTP 410)
+    │   ├── GCSForbidden            the IAM user may not read executions
+    │   ├── GCSBadCredentials       keys or token refused: stop calling, a key gets blocked by repeats
+    │   ├── GCSMisdirected          no such API there: wrong region, endpoint or path
+    │   ├── GCSThrottled            `.retry_after`
+    │   ├── GCSUnavailable          no answer, time-out, 5xx
+    │   └── GCSMalformed            an answer that is no execution
+    └── SlackError
+        ├── RateLimited             `.retry_after`
+        ├── Undeliverable           this destination is dead: `.reason` is Slack's code
+        ├── MessageGone             the message to edit is not there any more
+        ├── PayloadRejected         Slack refuses the content: try a plainer one
+        ├── OutcomeUnknown          sent, but nobody knows whether it arrived
+        ├── SlackUnavailable        certainly not applied; try again later
+        └── SlackBadCredentials     the app itself is refused: stop sending, go unhealthy
+
+Does not live here: what to do about an error (the rooms), how it is shown (`bot.blocks.replies`). Raised by the doors
+and by `subscriptions`; turned into a sentence by the funnel in `handlers`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class BotError(Exception):
+    """What can go wrong in a way we know. `str()` is for logs, `.sentence` is for people; neither has secrets."""
+
+    sentence = "Something went wrong. Try again in a minute."
+
+    def __init__(self, detail: str = "", *, sentence: str | None = None) -> None:
+        super().__init__(detail or sentence or self.sentence)
+        if sentence is not None:
+            self.sentence = sentence
+
+
+class InvalidInput(BotError):
+    """What was typed or pressed cannot be used; the sentence says what to do instead."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence=sentence)
+
+
+class SettingsInvalid(BotError):
+    """Settings are missing or wrong. `problems` has one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StoreUnavailable(BotError):
+    """The store does not answer or does not take writes."""
+
+    sentence = "I cannot reach my own memory right now. Nothing that you follow is lost; try again in a minute."
+
+
+class GCSError(BotError):
+    """GCS did not give us an execution."""
+
+    sentence = "GeneContainer Service did not answer as expected. Try again in a minute."
+
+    def __init__(self, detail: str = "", *, sentence: str | None = None, request_id: str = "") -> None:
+        super().__init__(f"{detail} (request {request_id})" if request_id else detail, sentence=sentence)
+        self.request_id = request_id
+
+
+class ExecutionNotFound(GCSError):
+    """No such execution for these credentials."""
+
+    sentence = (
+        "GeneContainer Service knows no such execution: check the id, or it was deleted or is in another project."
+    )
+
+
+class ExecutionGone(ExecutionNotFound):
+    """There was such an execution; it was deleted."""
+
+    sentence = "That execution was deleted from GeneContainer Service."
+
+
+class GCSForbidden(GCSError):
+    """The bot's IAM user lacks a permission."""
+
+    sentence = (
+        "I am not allowed to read that execution. Ask whoever runs this bot to grant its IAM user `gcs:executions:get`."
+    )
+
+
+class GCSBadCredentials(GCSError):
+    """Keys, token or clock are refused."""
+
+    sentence = "GeneContainer Service refuses my credentials. Ask whoever runs this bot to run `execution-bot check`."
+
+
+class GCSMisdirected(GCSError):
+    """The gateway knows no such API: region, endpoint or path are wrong."""
+
+    sentence = (
+        "I am pointed at the wrong GeneContainer address. "
+        "Ask whoever runs this bot to check `GCS_REGION` and `GCS_ENDPOINT`."
+    )
+
+
+class GCSThrottled(GCSError):
+    """The quota is used up for now."""
+
+    sentence = "GeneContainer Service asks me to slow down. Try again in a minute."
+
+    def __init__(self, detail: str = "", *, retry_after: timedelta, request_id: str = "") -> None:
+        super().__init__(detail, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class GCSUnavailable(GCSError):
+    """No answer, or an answer that says the service is in trouble."""
+
+    sentence = "GeneContainer Service does not answer right now. Try again in a minute; what you follow stays followed."
+
+
+class GCSMalformed(GCSError):
+    """An answer came that is no execution."""
+
+    sentence = (
+        "GeneContainer Service sent something that is not an execution. "
+        "Try again; if it stays, tell whoever runs this bot to look at its log."
+    )
+
+
+class SlackError(BotError):
+    """Slack did not do what was asked. `code` is Slack's own word."""
+
+    sentence = "Slack did not take my answer. Try again in a minute."
+
+    def __init__(self, code: str = "", detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+
+
+class RateLimited(SlackError):
+    """Slack says when to come back."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("ratelimited", f"retry after {retry_after.total_seconds():g} s")
+        self.retry_after = retry_after
+
+
+class Undeliverable(SlackError):
+    """The destination cannot be reached, and will not be by trying again."""
+
+    @property
+    def reason(self) -> str:
+        """Why, and how to mend it, in words for the person who subscribed."""
+        return UNDELIVERABLE.get(self.code, f"Slack refuses it (`{self.code}`)")
+
+
+class MessageGone(SlackError):
+    """The message to edit was deleted or is closed for edits: post anew."""
+
+
+class PayloadRejected(SlackError):
+    """Slack refuses the content, not the destination."""
+
+
+class OutcomeUnknown(SlackError):
+    """The request left, the answer did not come: it may or may not have been applied."""
+
+
+class SlackUnavailable(SlackError):
+    """The request certainly had no effect, and may have later."""
+
+
+class SlackBadCredentials(SlackError):
+    """Token or app are refused, or a scope is missing."""
+
+    sentence = "Slack refuses my token. Ask whoever runs this bot to run `execution-bot check`."
+
+
+UNDELIVERABLE: dict[str, str] = {
+    "channel_not_found": "the channel does not exist, or is private and I am not in it: invite me there",
+    "not_in_channel": "I am not in that channel: invite me there",
+    "is_archived": "the channel is archived",
+    "restricted_action": "a workspace rule forbids me to post there",
+    "restricted_action_read_only_channel": "the channel is read-only",
+    "restricted_action_thread_only_channel": "the channel allows replies only",
+    "restricted_action_non_threadable_channel": "the channel allows no threads",
+    "restricted_action_thread_locked": "the thread is locked",
+    "messages_tab_disabled": "the app's messages tab is switched off",
+    "cannot_reply_to_message": "that message takes no replies",
+    "user_not_found": "that person is not in this workspace",
+    "users_not_found": "that person is not in this workspace",
+    "user_disabled": "that account is deactivated",
+    "user_not_visible": "that person is not visible to me",
+    "cannot_dm_bot": "bots cannot be messaged",
+    "not_allowed_token_type": "I may not write there",
+    "slack_connect_canvas_sharing_blocked": "a Slack Connect rule forbids it",
+    "slack_connect_file_link_sharing_blocked": "a Slack Connect rule forbids it",
+    "as_user_not_supported": "I may not write there",
+}
+"""Slack's codes for a dead destination, each with what a person can do (slack.md, «Errors»)."""
+
+_SLACK_CODES: dict[type[SlackError], frozenset[str]] = {
+    SlackBadCredentials: frozenset(
+        "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope no_permission "
+        "org_login_required ekm_access_denied access_denied app_missing team_access_not_granted".split()
+    ),
+    MessageGone: frozenset(
+        "message_not_found cant_update_message edit_window_closed is_inactive thread_not_found".split()
+    ),
+    PayloadRejected: frozenset(
+        "invalid_blocks invalid_blocks_format msg_blocks_too_long msg_too_long no_text metadata_too_large "
+        "metadata_must_be_sent_from_app invalid_metadata_format invalid_metadata_schema block_mismatch "
+        "markdown_text_conflict invalid_arguments too_many_attachments".split()
+    ),
+    SlackUnavailable: frozenset(
+        "service_unavailable team_added_to_org update_failed request_timeout message_limit_exceeded".split()
+    ),
+    OutcomeUnknown: frozenset("internal_error fatal_error".split()),
+}
+
+
+def slack_error(code: str, *, retry_after: timedelta | None = None) -> SlackError:
+    """The error for Slack's `code`; an unknown one is `Undeliverable`: not retried for ever, and its owner is told."""
+    if code in {"ratelimited", "rate_limited"}:
+        return RateLimited(retry_after or timedelta(seconds=1))
+    for kind, codes in _SLACK_CODES.items():
+        if code in codes:
+            return kind(code)
+    return Undeliverable(code)

@@ -1,0 +1,53 @@
+"""Every metric of the bot, declared in one place.
+
+Names are `execution_bot_<room>_<thing>_<unit|total>`. Does not live here: when they move (the rooms), how they are
+served (`bot.health`). Labels have few values by construction: never an id, never foreign text.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+GCS_CALLS = Counter("execution_bot_gcs_calls_total", "Calls to GCS by outcome.", ["outcome"])
+GCS_CALL_SECONDS = Histogram("execution_bot_gcs_call_seconds", "Time until GCS had answered in full.")
+GCS_TOKENS = Counter("execution_bot_gcs_tokens_total", "IAM tokens fetched.")
+
+WATCHER_LOOKS = Counter("execution_bot_watcher_looks_total", "Executions looked at, by result.", ["result"])
+WATCHER_CHANGES = Counter("execution_bot_watcher_changes_total", "Changes settled, by kind.", ["kind"])
+WATCHER_LATE_SECONDS = Histogram(
+    "execution_bot_watcher_late_seconds",
+    "How long after its due time an execution was looked at.",
+    buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900),
+)
+WATCHER_STOPPED = Gauge("execution_bot_watcher_stopped", "1 while GCS refuses the credentials and calls are held back.")
+
+NOTIFIER_MESSAGES = Counter(
+    "execution_bot_notifier_messages_total", "Messages and edits, by kind and result.", ["kind", "result"]
+)
+NOTIFIER_DELAY_SECONDS = Histogram(
+    "execution_bot_notifier_delay_seconds",
+    "From the settled change to Slack's receipt.",
+    ["kind"],
+    buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600),
+)
+NOTIFIER_DOUBTS = Counter(
+    "execution_bot_notifier_doubts_total", "Sends whose outcome was unknown, by how that was settled.", ["settled"]
+)
+
+HANDLERS_REQUESTS = Counter(
+    "execution_bot_handlers_requests_total", "Requests from Slack by listener and result.", ["listener", "result"]
+)
+HANDLERS_ACK_SECONDS = Histogram(
+    "execution_bot_handlers_ack_seconds",
+    "From the request's arrival to its ack.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3),
+)
+
+HANDLERS_ANSWERS = Counter(
+    "execution_bot_handlers_answers_total", "Answers through Slack's response_url, by result.", ["result"]
+)
+
+STORE_SUBSCRIPTIONS = Gauge("execution_bot_store_subscriptions", "Subscriptions in the store.")
+STORE_OUTBOX = Gauge("execution_bot_store_outbox", "Subscriptions with something to tell.")
+
+SERVICE_SOCKET_CONNECTED = Gauge("execution_bot_service_socket_connected", "1 while Socket Mode is connected.")

@@ -1,0 +1,1 @@
+"""Pure promises: no I/O, no clock."""
