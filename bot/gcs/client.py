@@ -1,0 +1,242 @@
+"""The client of GCS: one execution by its id, and a probe that says whether GCS would answer at all.
+
+Lives here: which addresses are asked, how often a question is repeated, and when no question is asked any more. Does
+not live here: HTTP (`wire`), credentials (`auth`), what answers mean (`models`, `failures`), when to ask (`watcher`).
+Called by `subscriptions`, `watcher` and `execution-bot check`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
+
+import httpx
+import stamina
+from pydantic import BaseModel, ValidationError
+
+from bot.errors import (
+    ExecutionNotFound,
+    GCSBadCredentials,
+    GCSError,
+    GCSForbidden,
+    GCSMalformed,
+    GCSMisdirected,
+    GCSThrottled,
+    GCSUnavailable,
+    InvalidInput,
+)
+from bot.gcs import failures, reading, wire
+from bot.gcs.models import GetExecutionResponse
+from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
+
+ATTEMPTS = 4
+"""Of one question. Whoever asked comes back anyway; more would only hold up a person or a lease."""
+FIRST_HOLD = timedelta(minutes=1)
+LONGEST_HOLD = timedelta(minutes=15)
+
+T = TypeVar("T")
+
+
+class Take(Protocol):
+    """Takes one call out of the quota: zero, or how long to wait for one."""
+
+    async def __call__(self, *, is_person: bool) -> timedelta:
+        """Ask for it; people's calls may go before others."""
+
+
+Refused = Callable[[timedelta], Awaitable[None]]
+"""Is told that GCS wants no calls for so long."""
+
+
+class GCSClient:
+    """Asks GCS, within its quota's spirit: bounded in time, repeated only where that helps, silent when refused."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        endpoint: str,
+        auth: httpx.Auth,
+        project_id: str | None = None,
+        take: Take | None = None,
+        refused: Refused | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`take` asks for a call out of the quota, `refused` is told when GCS found it used up all the same."""
+        self._http = http
+        self._executions = f"{endpoint.rstrip('/')}/v1/executions"
+        self._auth = auth
+        self._headers = {"Content-Type": "application/json"} | ({"X-Project-Id": project_id} if project_id else {})
+        self._take, self._refused = take, refused
+        self._hold = CredentialHold(clock)
+
+    async def get_execution(
+        self, execution_id: str, *, within: timedelta = timedelta(seconds=20), is_person: bool = False
+    ) -> GetExecutionResponse:
+        """The execution `execution_id` as GCS sees it now; a person who waits for it goes before the watch.
+
+        Raises:
+            InvalidInput: `execution_id` is no id.
+            GCSError: GCS did not give us the execution, or not within the time.
+        """
+        asked = execution_id.strip().casefold()
+        if not reading.ID_PATTERN.fullmatch(asked):
+            raise InvalidInput("That is not an execution id. It looks like `e19d3faf-9f04-9685-e5c0-fbe8d40b96cd`.")
+        url = f"{self._executions}/{quote(asked, safe='')}"
+        return await self._ask(url, lambda body: GetExecutionResponse.parse(body, asked=asked), within, is_person)
+
+    async def check(self) -> None:
+        """Ask the cheapest authenticated question; silence means that address and credentials are good.
+
+        Raises:
+            GCSError: what a real question would meet.
+        """
+        url = f"{self._executions}?limit=1&offset=0"
+        try:
+            await self._ask(url, _listed, timedelta(seconds=20), is_person=True)
+        except ExecutionNotFound as error:  # a list is always there: it is the address that is wrong
+            raise GCSMisdirected(str(error)) from error
+
+    async def _ask(self, url: str, read: Callable[[bytes], T], within: timedelta, is_person: bool) -> T:
+        """One question with its repeats, all of it `within` the time."""
+        last: GCSError | None = None
+        ends = time.monotonic() + within.total_seconds()
+
+        def pause(error: Exception) -> bool | float:
+            nonlocal last
+            last = error if isinstance(error, GCSError) else last
+            return _pause(error, left=ends - time.monotonic())
+
+        calls = stamina.AsyncRetryingCaller(
+            attempts=ATTEMPTS, timeout=within, wait_initial=0.2, wait_max=5, wait_jitter=0.3
+        )
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                return await calls(pause, self._call, url, read, is_person)
+        except TimeoutError:
+            raise last or GCSUnavailable(f"no answer within {within.total_seconds():g} s") from None
+
+    async def _call(self, url: str, read: Callable[[bytes], T], is_person: bool) -> T:
+        with _counted(), self._hold.watched():
+            await self._spend(is_person)
+            request = self._http.build_request("GET", url, headers=self._headers)
+            started = time.perf_counter()
+            response, body = await wire.exchange(self._http, request, auth=self._auth)
+            GCS_CALL_SECONDS.observe(time.perf_counter() - started)
+            if not response.is_success:
+                error = failures.failure(response, body)
+                if isinstance(error, GCSThrottled) and self._refused is not None:
+                    await self._refused(error.retry_after)
+                raise error
+            return read(body)
+
+    async def _spend(self, is_person: bool) -> None:
+        """Take one call out of the quota.
+
+        Raises:
+            QuotaSpent: there is none just now.
+        """
+        if self._take is not None and (wait := await self._take(is_person=is_person)):
+            raise QuotaSpent("no call is left in our share of the quota", retry_after=wait)
+
+
+class QuotaSpent(GCSThrottled):
+    """Held back by ourselves: GCS would refuse the call, and did not get it."""
+
+
+class CredentialsHeld(GCSBadCredentials):
+    """Refused by ourselves: GCS refused the credentials a short while ago."""
+
+
+class CredentialHold:
+    """Stops calls once the credentials are refused, since repeated failures get a key blocked.
+
+    The pause grows from `FIRST_HOLD` to `LONGEST_HOLD`; after each one call goes through as a probe, and the first
+    answer that knew us ends the hold.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._refusals = 0
+        self._until = 0.0
+        self._probing = False
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Let one call through, or raise `CredentialsHeld`; learn from how it ends."""
+        probing = self._admit()
+        try:
+            yield
+        except GCSBadCredentials:
+            self._refused()
+            raise
+        except (ExecutionNotFound, GCSForbidden):  # it knew us
+            self._refusals = 0
+            raise
+        else:
+            self._refusals = 0
+        finally:
+            if probing:
+                self._probing = False
+
+    def _admit(self) -> bool:
+        """Whether this call is the probe."""
+        if not self._refusals:
+            return False
+        left = self._until - self._clock()
+        if left > 0 or self._probing:
+            raise CredentialsHeld(f"credentials were refused; no calls for another {max(left, 0):.0f} s")
+        self._probing = True
+        return True
+
+    def _refused(self) -> None:
+        now = self._clock()
+        if self._refusals and now < self._until:
+            return  # one of many calls that were under way together
+        hold = min(FIRST_HOLD * 2 ** min(self._refusals, 10), LONGEST_HOLD)
+        self._refusals += 1
+        self._until = now + hold.total_seconds()
+
+
+class _Listed(BaseModel):
+    """The frame of the list answer (reference 5.1)."""
+
+    executions: list[Any]
+
+
+def _listed(body: bytes) -> None:
+    try:
+        _Listed.model_validate_json(body)
+    except ValidationError:
+        raise GCSMalformed("not a list of executions: is this GeneContainer Service?") from None
+
+
+def _pause(error: Exception, *, left: float) -> bool | float:
+    """Whether to repeat after `error`, and after how many seconds where GCS named them."""
+    if isinstance(error, GCSThrottled):
+        # Spread, or all that were throttled together come back together.
+        wait = error.retry_after.total_seconds() * random.uniform(1, 1.25)  # noqa: S311  # no secret
+        return wait if wait < left else False
+    return isinstance(error, GCSUnavailable)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Count the call by its outcome: `ok`, or the error's name without the prefix, in snake_case."""
+    outcome = "cancelled"
+    try:
+        yield
+        outcome = "ok"
+    except GCSError as error:
+        name = type(error).__name__.removeprefix("GCS").removeprefix("Execution")
+        outcome = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        raise
+    finally:
+        GCS_CALLS.labels(outcome).inc()

@@ -1,0 +1,320 @@
+"""The answer to `GET /v1/executions/{id}` as it arrives: Tables 1-12 of the GCS reference, and its Cromwell variant.
+
+Lives here: every documented field, and the one translation to `bot.model.Execution`. Lenient about what the reference
+leaves open (missing, null, blank, unknown words and fields), strict about the frame: what is no execution is
+`GCSMalformed`, which names places and never quotes values. Does not live here: what a single value means
+(`bot.gcs.reading`). Called by `bot.gcs.client`; `to_execution` by the rooms.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+from bot.errors import GCSMalformed
+from bot.gcs import reading
+from bot.model import Execution, Step
+
+
+def _blank_to_none(value: Any) -> Any:
+    return None if value in ("", [], None) else value
+
+
+def _blank_to_map(value: Any) -> Any:
+    return {} if value in ("", [], None) else value
+
+
+T = TypeVar("T")
+Text = Annotated[str, BeforeValidator(reading.plain)]
+Whole = Annotated[int | None, BeforeValidator(reading.whole)]
+Number = Annotated[float | None, BeforeValidator(reading.number)]
+Maybe = Annotated[T | None, BeforeValidator(_blank_to_none)]
+Map = Annotated[dict[str, T], BeforeValidator(_blank_to_map)]
+
+
+class Arrived(BaseModel):
+    """Base of the tables whose keys are snake_case on the wire; unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class ArrivedCamel(BaseModel):
+    """Base of the tables whose keys are camelCase on the wire; unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel)
+
+
+class EnterpriseProject(Arrived):
+    """Table 2."""
+
+    id: Text = ""
+    name: Text = ""
+
+
+class ExecutionRecord(Arrived):
+    """Table 3, the flat record; from `wdl_name` on the Cromwell variant's own fields (5.7)."""
+
+    guid: Text = ""
+    name: Text = ""
+    namespace: Text = ""
+    cluster_name: Text = ""
+    cluster_id: Text = ""
+    project_id: Text = ""
+    domain_id: Text = ""
+    description: Text = ""
+    status: Text = ""
+    workflow_id: Text = ""
+    workflow_name: Text = ""
+    workflow_scope: Text = ""
+    inputs_json: Any = None
+    outputs_json: Any = None
+    image: Any = None
+    time_duration: Number = None
+    sfs_volume_name: Text = ""
+    job_type: str | dict[str, Any] | None = None
+    jobs_type: str | dict[str, Any] | None = None
+    target: Text = ""
+    create_at: Text = ""
+    update_at: Text = ""
+    label: Map[Any] = {}
+    resources: Map[Any] = {}
+    priority: Whole = None
+    wdl_name: Text = ""
+    task_status: Any = None
+    engine_deployment: Any = None
+    env_guid: Text = ""
+    node_number: Whole = None
+    metadata_json: Any = None
+    tae_resources: Any = None
+
+
+class ObjectMetadata(ArrivedCamel):
+    """Table 5."""
+
+    name: Text = ""
+    namespace: Text = ""
+    self_link: Text = ""
+    uid: Text = ""
+    annotations: Map[Any] = {}
+    resource_version: Text = ""
+    creation_timestamp: Text = ""
+
+
+class SpecMetadata(ArrivedCamel):
+    """Table 7."""
+
+    labels: Map[Any] = {}
+    namespace: Text = ""
+
+
+class ObjectSpec(ArrivedCamel):
+    """Table 6."""
+
+    metadata: Maybe[SpecMetadata] = None
+    action_name: Text = ""
+    timeout_in_minutes: Number = None
+    on_failure_strategy: Text = ""
+    object_data: Any = None
+    location: Text = ""
+
+
+class ActionStatus(ArrivedCamel):
+    """Table 9."""
+
+    phase: Text = ""
+    message: Text = ""
+    reason: Text = ""
+    update_at: Text = ""
+
+
+class SubActionStatus(ActionStatus):
+    """Table 10."""
+
+    create_at: Text = ""
+    sub_action_name: Text = ""
+
+
+class ExecutionStatus(ArrivedCamel):
+    """Table 8."""
+
+    action_name: Text = ""
+    progress: Number = None
+    object_status: Maybe[ActionStatus] = None
+    sub_object_statuses: Map[Maybe[SubActionStatus]] = {}
+    element_statuses: Any = None
+
+
+class ExecutionObject(ArrivedCamel):
+    """Table 4, the Kubernetes-style object."""
+
+    kind: Text = ""
+    api_version: Text = ""
+    metadata: Maybe[ObjectMetadata] = None
+    spec: Maybe[ObjectSpec] = None
+    status: Maybe[ExecutionStatus] = None
+
+
+class NodeStatus(Arrived):
+    """Table 12, one step."""
+
+    name: Text = ""
+    status: Text = ""
+    sub_job_num: Whole = None
+    finished_sub_job_num: Whole = None
+    sub_job_status: Any = None
+    time_duration: Number = None
+    resources: Map[Any] = {}
+
+
+class StepCounts(Arrived):
+    """Table 11."""
+
+    node_number: Whole = None
+    finished_node_number: Whole = None
+    actual_node_status: list[NodeStatus] = []
+
+    @field_validator("actual_node_status", mode="before")
+    @classmethod
+    def _as_list(cls, value: Any) -> Any:
+        """A list or a map name → step (the reference leaves it open), always with names."""
+        if value in ("", None):
+            return []
+        if isinstance(value, dict):
+            return [_node(key, entry) for key, entry in value.items()]
+        if isinstance(value, list):
+            return [_node(f"step-{place}", entry) for place, entry in enumerate(value, start=1)]
+        return value
+
+
+def _node(name: str, entry: Any) -> Any:
+    if entry is None or isinstance(entry, str):
+        return {"name": name, "status": entry}
+    return {**entry, "name": entry.get("name") or name} if isinstance(entry, dict) else entry
+
+
+class GetExecutionResponse(Arrived):
+    """Table 1."""
+
+    execution: ExecutionRecord
+    object: Maybe[ExecutionObject] = None
+    status: Maybe[StepCounts] = None
+    enterprise_project: Maybe[EnterpriseProject] = None
+    metadata: Any = None
+    """Of the Cromwell variant, in place of `object`."""
+
+    @classmethod
+    def parse(cls, body: bytes, *, asked: str) -> GetExecutionResponse:
+        """The execution `asked` from the body of an answer.
+
+        Raises:
+            GCSMalformed: `body` is no execution, or another one.
+        """
+        try:
+            response = cls.model_validate_json(body)
+        except ValidationError as error:
+            raise GCSMalformed(f"not an execution: {_places(error)}") from None
+        guid = response.execution.guid.strip().casefold()
+        if guid != asked.casefold():
+            raise GCSMalformed(f"execution.guid: {'another execution than asked' if guid else 'missing'}")
+        return response
+
+    @property
+    def is_cromwell(self) -> bool:
+        """Whether it has the Cromwell variant's shape."""
+        return self.object is None and _blank_to_none(self.metadata) is not None
+
+    def to_execution(self) -> Execution:
+        """The noun that the rest of the bot knows. Inputs, outputs, source and picture stay behind."""
+        record, counts = self.execution, self.status or StepCounts()
+        whole = self.object or ExecutionObject()
+        spec, control = whole.spec or ObjectSpec(), whole.status or ExecutionStatus()
+        # Under another action, phase and reason speak of that action: a deletion may succeed (reference 3.2).
+        is_own = control.action_name.strip().casefold() in {"", "create"}
+        outcome = (control.object_status if is_own else None) or ActionStatus()
+        guid = record.guid.strip().casefold()
+        created = reading.first_moment([record.create_at, (whole.metadata or ObjectMetadata()).creation_timestamp])
+        created = created or reading.moment_of_id(guid)
+        updated = reading.first_moment([record.update_at, (control.object_status or ActionStatus()).update_at])
+        unit = reading.duration_unit(
+            [record.time_duration, *(node.time_duration for node in counts.actual_node_status)],
+            updated - created if created and updated else None,
+        )
+        project = self.enterprise_project or EnterpriseProject()
+        resources, ratio = reading.without_ratio(record.resources or _map(record.tae_resources))
+        total = counts.node_number if counts.node_number is not None else record.node_number
+        return Execution(
+            id=guid,
+            name=reading.cut(record.name),
+            workflow_id=reading.cut(record.workflow_id),
+            workflow_name=reading.cut(record.workflow_name) or reading.cut(record.wdl_name),
+            phase=reading.phase(record.status),
+            witness=reading.phase((control.object_status or ActionStatus()).phase),
+            action=reading.cut(control.action_name),
+            reason=reading.english(outcome.reason),
+            message=reading.english(outcome.message),
+            steps_total=reading.count(total),
+            steps_finished=reading.count(counts.finished_node_number),
+            steps=_steps(counts.actual_node_status, control.sub_object_statuses, unit),
+            created_at=created,
+            updated_at=updated,
+            elapsed=reading.span(record.time_duration, unit=unit),
+            timeout=reading.span(spec.timeout_in_minutes, unit=timedelta(minutes=1)),
+            target=reading.cut(record.target),
+            cluster=reading.cut(record.cluster_name) or reading.cut(record.cluster_id),
+            namespace=reading.cut(record.namespace),
+            project_id=reading.cut(record.project_id),
+            enterprise_project=reading.cut(project.name) or reading.cut(project.id),
+            description=reading.cut(record.description),
+            priority=record.priority,
+            labels=reading.labels(record.label or (spec.metadata or SpecMetadata()).labels),
+            resources=resources,
+            time_ratio=ratio,
+            is_cromwell=self.is_cromwell,
+        )
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _steps(nodes: list[NodeStatus], reports: dict[str, SubActionStatus | None], unit: timedelta) -> tuple[Step, ...]:
+    """The steps in GCS's order: from the node list, else from the control object's reports without its helpers."""
+    if not nodes:
+        # `job-a-init` prepares `job-a` and is no step of the user's (reference, Table 8).
+        named = [name for name in reports if not (name.endswith("-init") and name.removesuffix("-init") in reports)]
+        nodes = [NodeStatus(name=name) for name in named]
+    return tuple(_step(node, reports.get(node.name) or SubActionStatus(), unit) for node in nodes)
+
+
+def _step(node: NodeStatus, report: SubActionStatus, unit: timedelta) -> Step:
+    return Step(
+        name=reading.cut(node.name, 100),
+        phase=reading.phase(node.status) or reading.phase(report.phase),
+        sub_jobs=reading.count(node.sub_job_num) or 0,
+        sub_jobs_finished=reading.count(node.finished_sub_job_num) or 0,
+        elapsed=reading.span(node.time_duration, unit=unit),
+        reason=reading.english(report.reason),
+        message=reading.english(report.message),
+        resources=reading.scalars(node.resources),
+    )
+
+
+_TABLES: tuple[type[BaseModel], ...] = (
+    *(GetExecutionResponse, EnterpriseProject, ExecutionRecord, ExecutionObject, ObjectMetadata, ObjectSpec),
+    *(SpecMetadata, ExecutionStatus, ActionStatus, SubActionStatus, StepCounts, NodeStatus),
+)
+WIRE_NAMES = frozenset(field.alias or name for table in _TABLES for name, field in table.model_fields.items())
+"""Every field name that is ours to know; other keys are foreign text."""
+
+
+def _places(error: ValidationError) -> str:
+    """Where pydantic stumbled and over what kind of thing: no values, no keys that GCS did not document."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{_place(problem['loc'])}: {problem['type']}" for problem in problems[:5])
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) if isinstance(part, int) or part in WIRE_NAMES else "*" for part in loc) or "body"

@@ -1,0 +1,90 @@
+"""A scripted server on a real loopback socket, and the client that talks to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+import stamina
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.gcs.client import GCSClient
+from bot.gcs.wire import new_http_client
+
+ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
+FAILED_ID = "9bf97d60-f9f3-11e8-bcb5-0255ac10a106"
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def body_of(name: str) -> bytes:
+    """One of the worked answers of the reference, to the letter."""
+    return (Path(__file__).parent / "answers" / f"{name}.json").read_bytes()
+
+
+class NoAuth(httpx.Auth):
+    """Sends requests as they are."""
+
+
+@dataclass
+class Scripted:
+    """Plays its answers in order, the last one for ever; remembers what was asked and over how many connections."""
+
+    answers: list[Answer] = field(default_factory=list)
+    requests: list[web.Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    connections: set[object] = field(default_factory=set)
+    url: str = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        self.requests.append(request)
+        self.bodies.append(await request.read())
+        self.connections.add(request.transport)
+        return await (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])(request)
+
+    def says(self, status: int, body: bytes | str = b"", **headers: str) -> Scripted:
+        """Script a plain answer; underscores in header names stand for dashes."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        content = body.encode() if isinstance(body, str) else body
+
+        async def answer(_: web.Request) -> web.StreamResponse:
+            return web.Response(status=status, body=content, headers=named)
+
+        self.answers.append(answer)
+        return self
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Repeats follow at once; how long they would wait is stamina's own promise."""
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[Scripted]:
+    """A server that says what the test scripts."""
+    script = Scripted()
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", script.handle)
+    async with TestServer(app) as server:
+        script.url = str(server.make_url("")).rstrip("/")
+        yield script
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    """The bot's own HTTP client."""
+    async with new_http_client() as client:
+        yield client
+
+
+@pytest.fixture
+def client(scripted: Scripted, http: httpx.AsyncClient) -> GCSClient:
+    """The client, pointed at the scripted server."""
+    return GCSClient(http, endpoint=scripted.url, auth=NoAuth())

@@ -1,0 +1,148 @@
+"""`TokenAuth` fetches a token once for all, renews it in time, and does not hammer IAM."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSMisdirected, GCSThrottled, GCSUnavailable
+from bot.gcs.auth import IAMUser, TokenAuth
+
+from .conftest import Scripted
+
+USER = IAMUser("watcher", SecretStr("Passw0rd-of-the-bot"), "lab", project_name="cn-north-4")
+GRANTED = '{"token": {"expires_at": "2024-01-03T03:04:05.000000Z", "issued_at": "2024-01-02T03:04:05.000000Z"}}'
+
+
+class Clock:
+    """Time that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """The time it is."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands at the token's birth."""
+    return Clock()
+
+
+@pytest.fixture
+def auth(http: httpx.AsyncClient, scripted: Scripted, clock: Clock) -> TokenAuth:
+    """Token credentials whose IAM is the scripted server."""
+    return TokenAuth(http, scripted.url, USER, now=clock)
+
+
+async def shown_tokens(auth: TokenAuth, *statuses: int) -> list[str]:
+    """The tokens shown to a GCS that answers with `statuses`, one after another."""
+    flow, shown = auth.async_auth_flow(httpx.Request("GET", "https://gcs.test/")), []
+    request = await anext(flow)
+    for status in statuses:
+        shown.append(request.headers["X-Auth-Token"])
+        try:
+            request = await flow.asend(httpx.Response(status, content=b"", request=request))
+        except StopAsyncIteration:
+            break
+    return shown
+
+
+async def test_question(auth: TokenAuth, scripted: Scripted) -> None:
+    """IAM is asked by password, for the project's scope, without its catalogue."""
+    scripted.says(201, GRANTED, X_Subject_Token="t1")
+    assert await shown_tokens(auth, 200) == ["t1"]
+    assert str(scripted.requests[0].rel_url) == "/v3/auth/tokens?nocatalog=true"
+    user = {"name": "watcher", "password": "Passw0rd-of-the-bot", "domain": {"name": "lab"}}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    assert json.loads(scripted.bodies[0]) == {
+        "auth": {"identity": identity, "scope": {"project": {"name": "cn-north-4"}}}
+    }
+
+
+async def test_single_flight(auth: TokenAuth, scripted: Scripted) -> None:
+    """A hundred requests that need a token put one question to IAM."""
+    scripted.says(201, GRANTED, X_Subject_Token="t1")
+    shown = await asyncio.gather(*(shown_tokens(auth, 200) for _ in range(100)))
+    assert shown == [["t1"]] * 100
+    assert len(scripted.requests) == 1
+
+
+async def test_failure_is_shared(auth: TokenAuth, scripted: Scripted) -> None:
+    """A failed renewal is the failure of all who waited for it, and one question only."""
+    scripted.says(401, '{"error": {"code": 401, "message": "wrong", "title": "Unauthorized"}}')
+    found = await asyncio.gather(*(shown_tokens(auth, 200) for _ in range(20)), return_exceptions=True)
+    assert {type(error) for error in found} == {GCSBadCredentials}
+    assert len(scripted.requests) == 1
+
+
+async def test_renewed_before_its_end(auth: TokenAuth, scripted: Scripted, clock: Clock) -> None:
+    """A token is kept until shortly before its end, then renewed without anyone being refused."""
+    scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
+    assert await shown_tokens(auth, 200) == ["t1"]
+    clock.now += timedelta(hours=23, minutes=49)
+    assert await shown_tokens(auth, 200) == ["t1"]
+    clock.now += timedelta(minutes=2)
+    assert await shown_tokens(auth, 200) == ["t2"]
+
+
+async def test_renewed_once_when_refused(auth: TokenAuth, scripted: Scripted) -> None:
+    """A refused token is renewed and shown once more; a second refusal is the answer."""
+    scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
+    assert await shown_tokens(auth, 401, 401, 200) == ["t1", "t2"]
+
+
+async def test_refused_together(auth: TokenAuth, scripted: Scripted) -> None:
+    """Many requests refused with the same token renew it once."""
+    scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
+    shown = await asyncio.gather(*(shown_tokens(auth, 401, 200) for _ in range(20)))
+    assert shown == [["t1", "t2"]] * 20
+    assert len(scripted.requests) == 2
+
+
+async def test_one_gives_up(auth: TokenAuth, scripted: Scripted) -> None:
+    """A request that is cancelled while it waits does not take the token from the others."""
+    scripted.says(201, GRANTED, X_Subject_Token="t1")
+    first, second = (asyncio.create_task(shown_tokens(auth, 200)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == ["t1"]
+
+
+async def test_long_token(auth: TokenAuth, scripted: Scripted) -> None:
+    """Tokens of twenty thousand characters, as users with many roles get them, are taken."""
+    scripted.says(201, GRANTED, X_Subject_Token="t" * 20_000)
+    assert await shown_tokens(auth, 200) == ["t" * 20_000]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((400, GCSBadCredentials), (401, GCSBadCredentials), (403, GCSBadCredentials), (404, GCSMisdirected)),
+        *((302, GCSMisdirected), (429, GCSThrottled), (500, GCSUnavailable), (504, GCSUnavailable)),
+        (201, GCSMalformed),
+    ],
+)
+async def test_refusals(auth: TokenAuth, scripted: Scripted, status: int, kind: type[GCSError]) -> None:
+    """Each refusal of IAM has its error, and none repeats the password that IAM quoted."""
+    scripted.says(status, '{"error": {"code": "IAM.1", "message": "no: Passw0rd-of-the-bot"}}')
+    with pytest.raises(GCSError) as found:
+        await shown_tokens(auth, 200)
+    assert type(found.value) is kind
+    assert "Passw0rd" not in str(found.value)
+
+
+async def test_secrets_are_not_shown(auth: TokenAuth, scripted: Scripted) -> None:
+    """Neither password nor token can be seen in the representation."""
+    scripted.says(201, GRANTED, X_Subject_Token="token-of-the-bot")
+    await shown_tokens(auth, 200)
+    assert repr(auth) == "TokenAuth(project='cn-north-4')"
+    assert "Passw0rd" not in repr(USER)
+    assert "token-of-the-bot" not in repr(auth._token)

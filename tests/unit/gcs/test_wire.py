@@ -1,0 +1,162 @@
+"""What the door bears on a real socket: floods, cut-offs, babble, redirects, cookies."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+from datetime import timedelta
+
+import httpx
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from bot.errors import (
+    ExecutionNotFound,
+    GCSMalformed,
+    GCSMisdirected,
+    GCSUnavailable,
+)
+from bot.gcs import wire
+from bot.gcs.auth import IAMUser, TokenAuth
+from bot.gcs.client import GCSClient
+
+from .conftest import ID, NoAuth, Scripted, body_of
+
+
+async def test_gzip(client: GCSClient, scripted: Scripted) -> None:
+    """A packed answer is unpacked."""
+    scripted.says(200, gzip.compress(body_of("running")), Content_Encoding="gzip")
+    assert (await client.get_execution(ID)).execution.guid == ID
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (b"x" * 2_000, "identity"),
+        (gzip.compress(b"x" * 1_000_000), "gzip"),
+        (gzip.compress(gzip.compress(b"x")), "gzip, gzip"),
+        (b"no gzip", "gzip"),
+        (b"x", "br"),
+    ],
+)
+async def test_floods(
+    client: GCSClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch, body: bytes, encoding: str
+) -> None:
+    """A body that is too large, also after unpacking, or packed unasked, is refused without a repeat."""
+    monkeypatch.setattr(wire, "MAX_BODY", 1_500)
+    scripted.says(200, body, Content_Encoding=encoding)
+    with pytest.raises(GCSMalformed):
+        await client.get_execution(ID)
+    assert len(scripted.requests) == 1
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    """Answer 401 where a token is shown, else 200, and never end."""
+    response = web.StreamResponse(status=401 if "X-Auth-Token" in request.headers else 200)
+    await response.prepare(request)
+    while True:
+        await response.write(b"x" * 1_000)
+
+
+async def test_flood_without_length(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that does not say how long it is is cut off at the limit, and its connection given back."""
+    monkeypatch.setattr(wire, "MAX_BODY", 1_500)
+    scripted.answers.append(endless)
+    scripted.says(404)
+    async with wire.new_http_client(connections=1) as http:
+        client = GCSClient(http, endpoint=scripted.url, auth=NoAuth())
+        with pytest.raises(GCSMalformed, match="more than"):
+            await client.get_execution(ID)
+        with pytest.raises(ExecutionNotFound):
+            await client.get_execution(ID, within=timedelta(seconds=2))
+
+
+async def test_flood_with_a_refused_token(scripted: Scripted, http: httpx.AsyncClient) -> None:
+    """The body of the answer that refuses a token is not read at all."""
+    scripted.says(201, "{}", X_Subject_Token="t1")
+    scripted.answers.append(endless)
+    scripted.says(201, "{}", X_Subject_Token="t2").says(200, body_of("running"))
+    auth = TokenAuth(http, scripted.url, IAMUser("u", SecretStr("p"), "d", project_id="1"))
+    client = GCSClient(http, endpoint=scripted.url, auth=auth)
+    assert (await client.get_execution(ID, within=timedelta(seconds=2))).execution.guid == ID
+
+
+def test_bomb_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unpacking stops at the limit instead of measuring the content afterwards."""
+    bomb = gzip.compress(bytes(20_000_000))
+    monkeypatch.setattr(wire, "MAX_BODY", 1_500)
+    tracemalloc.start()
+    with pytest.raises(GCSMalformed):
+        wire._unpacked(bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+async def test_truncated(client: GCSClient, scripted: Scripted) -> None:
+    """Half an answer is no answer: it is asked again."""
+
+    async def truncated(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "5000"})
+        await response.prepare(request)
+        await response.write(body_of("running")[:100])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    scripted.answers.append(truncated)
+    scripted.says(200, body_of("running"))
+    assert (await client.get_execution(ID)).execution.guid == ID
+
+
+async def test_truncated_gzip(client: GCSClient, scripted: Scripted) -> None:
+    """A packed answer that breaks off is asked again too."""
+    scripted.says(200, gzip.compress(body_of("running"))[:-20], Content_Encoding="gzip")
+    scripted.says(200, body_of("running"))
+    assert (await client.get_execution(ID)).execution.guid == ID
+
+
+async def test_no_http(client: GCSClient, scripted: Scripted) -> None:
+    """Something that does not speak HTTP is trouble like any other."""
+
+    async def babble(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+        request.transport.close()
+        return web.Response()
+
+    scripted.answers.append(babble)
+    with pytest.raises(GCSUnavailable):
+        await client.get_execution(ID)
+
+
+async def test_nobody_there(http: httpx.AsyncClient, unused_tcp_port: int) -> None:
+    """A closed port is `GCSUnavailable`, and says which address did not answer."""
+    endpoint = f"http://127.0.0.1:{unused_tcp_port}"
+    with pytest.raises(GCSUnavailable, match=str(unused_tcp_port)):
+        await GCSClient(http, endpoint=endpoint, auth=NoAuth()).get_execution(ID)
+
+
+async def test_no_address(http: httpx.AsyncClient) -> None:
+    """An endpoint without a scheme is a mistake in the settings."""
+    with pytest.raises(GCSMisdirected):
+        await GCSClient(http, endpoint="gcs.test", auth=NoAuth()).get_execution(ID)
+
+
+async def test_redirects_are_not_followed(client: GCSClient, scripted: Scripted) -> None:
+    """Signed headers are not carried to another address."""
+    scripted.says(302, Location=f"{scripted.url}/elsewhere")
+    with pytest.raises(GCSMisdirected):
+        await client.get_execution(ID)
+    assert len(scripted.requests) == 1
+
+
+async def test_no_cookies(scripted: Scripted, http: httpx.AsyncClient) -> None:
+    """A cookie that a gateway sets is not sent back."""
+    endpoint = scripted.url.replace("127.0.0.1", "localhost")  # no jar keeps cookies of bare addresses
+    client = GCSClient(http, endpoint=endpoint, auth=NoAuth())
+    scripted.says(200, body_of("running"), Set_Cookie="route=1; Path=/")
+    await client.get_execution(ID)
+    await client.get_execution(ID)
+    assert "Cookie" not in scripted.requests[1].headers
