@@ -1,0 +1,97 @@
+"""What the double says, before it is put on the wire.
+
+Lives here: `Answer`, `Refusal` and the error forms of the gateway, of GCS and of IAM (reference 1.7). Does not live
+here: when to say them. Called by all of `sandbox.gcs`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+NO_SUCH_EXECUTION = "GCS.4040001"
+"""Made up: the reference knows no service code for it, only that it is not the gateway's."""
+BAD_LIST_QUERY = "GCS.4000001"
+"""Made up likewise."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, body and extra headers. Text and bytes go out as they are, anything else as JSON."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+    def payload(self, request_id: str) -> bytes:
+        """The body's bytes; an error of the gateway or of GCS names the request."""
+        body = self.body
+        if isinstance(body, dict) and "error_code" in body:
+            body = body | {"request_id": body.get("request_id", request_id)}
+        if isinstance(body, bytes):
+            return body
+        return (body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)).encode()
+
+
+class Refusal(Exception):
+    """Raised where a request ends early."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def error(status: int, code: str, message: str, **headers: str) -> Answer:
+    """The form in which the gateway and GCS put errors."""
+    return Answer(status, {"error_msg": message, "error_code": code}, headers)
+
+
+def bad_credentials(why: str) -> Answer:
+    """401 of the gateway."""
+    return error(401, "APIGW.0301", f"Incorrect IAM authentication information: {why}")
+
+
+def token_expired() -> Answer:
+    """401 that asks for a new token."""
+    return error(401, "APIGW.0307", "The token must be updated.")
+
+
+def forbidden() -> Answer:
+    """403 of the gateway."""
+    return error(403, "APIGW.0302", "The IAM user is not allowed to access the API.")
+
+
+def no_such_api() -> Answer:
+    """404 of the gateway: wrong host, path or method."""
+    return error(404, "APIGW.0101", "The API does not exist or has not been published in the environment")
+
+
+def no_such_execution() -> Answer:
+    """404 of GCS."""
+    return error(404, NO_SUCH_EXECUTION, "The execution does not exist.")
+
+
+def throttled(limit: int, retry_after: str) -> Answer:
+    """429 of the gateway."""
+    message = f"The throttling threshold has been reached: policy user over ratelimit,limit:{limit},time:1 minute"
+    answer = error(429, "APIG.0308", message)
+    return Answer(answer.status, answer.body, {"Retry-After": retry_after} if retry_after else {})
+
+
+def trouble(status: int) -> Answer:
+    """5xx of the gateway."""
+    return error(status, "APIGW.0201", "Backend timeout" if status == 504 else "Backend unavailable")
+
+
+def proxy_page(status: int) -> Answer:
+    """What a proxy in between says: no JSON at all."""
+    page = f"<html>\r\n<head><title>{status} Bad Gateway</title></head>\r\n<body><h1>{status} Bad Gateway</h1></body>"
+    return Answer(status, f"{page}\r\n</html>\r\n", content_type="text/html")
+
+
+def iam_error(status: int, title: str, message: str) -> Answer:
+    """The form in which IAM puts errors."""
+    return Answer(status, {"error": {"code": status, "message": message, "title": title}})

@@ -1,0 +1,227 @@
+"""The server: takes a request, finds who asks and what for, answers, and writes the call down.
+
+Lives here: `GCS`, which is all that the demo, the tests and the benchmarks use. Does not live here: the parts that it
+is put together from (see the package's card).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from sandbox.clock import Clock
+from sandbox.gcs import answers, faults
+from sandbox.gcs.answers import Answer, Refusal
+from sandbox.gcs.bodies import Body
+from sandbox.gcs.faults import Fault, Faults
+from sandbox.gcs.gate import Gate, Quota
+from sandbox.gcs.iam import Tokens, User
+from sandbox.gcs.ledger import Call, Ledger
+from sandbox.gcs.listing import listing
+from sandbox.gcs.stage import Stage
+from sandbox.signing import Raw
+from sandbox.story import Frame, Life
+
+_EXECUTION = re.compile(r"/v1/executions/([^/]+)")
+
+
+class GCS:
+    """GeneContainer Service and IAM on one port of 127.0.0.1, for one user of one project."""
+
+    def __init__(  # noqa: PLR0913  # each is a fact about the account or the service that a test may want otherwise
+        self,
+        *,
+        access_key: str = "SANDBOXACCESSKEY0001",
+        secret_key: str = "SandboxSecretKeyForLocalUseOnly000000001",
+        security_token: str | None = None,
+        project_id: str = "5a4db0c5a4db0c5a4db0c5a4db0c5a4d",
+        project_name: str = "cn-north-4",
+        username: str = "sandbox-bot",
+        password: str = "sandbox-password",
+        domain: str = "sandbox-lab",
+        clock: Clock | None = None,
+        port: int = 0,
+        quota_per_minute: int = 600,
+        max_limit: int = 1000,
+        token_life: timedelta = timedelta(hours=24),
+        seed: str = "sandbox",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`now` is wall time, by which signatures and tokens go; `clock` is story time."""
+        self.access_key, self.secret_key, self.security_token = access_key, secret_key, security_token
+        self.project_id = project_id
+        self.clock = clock or Clock()
+        self.faults = Faults()
+        self.user = User(
+            username=username,
+            password=password,
+            domain=domain,
+            project_name=project_name,
+            project_id=project_id,
+            domain_id="0123456789abcdef0123456789abcdef",
+        )
+        self._tokens = Tokens(self.user, life=token_life, now=now)
+        self._gate = Gate(
+            access_key=access_key,
+            secret_key=secret_key,
+            security_token=security_token,
+            tokens=self._tokens,
+            now=now,
+        )
+        self._quota = Quota(quota_per_minute)
+        self._stage = Stage(self.clock, project_id=project_id, domain_id=self.user.domain_id, seed=seed)
+        self._ledger = Ledger()
+        self._port = port
+        self._max_limit = max_limit
+        self._stopping = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen; `url` is known afterwards. OSError where the port is taken."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._stopping.clear()
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        except OSError:
+            await self.stop()
+            raise
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close every connection. A later `start` listens on the same port again, with all executions."""
+        self._stopping.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """Endpoint of GCS and of IAM alike."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def play(self, life: Life, *, execution_id: str | None = None, by_hand: bool = False, ago: float = 0) -> str:
+        """Begin `life` now, or have it begun `ago` story seconds before now; returns the execution's id.
+
+        By hand, it stays in its first frame until `step`.
+        """
+        return self._stage.play(life, execution_id=execution_id, by_hand=by_hand, ago=ago)
+
+    def step(self, execution_id: str, *, to: str | None = None) -> Frame | None:
+        """Show the next frame of a life that is played by hand, or the next one called `to`; None at the end."""
+        return self._stage.step(execution_id, to=to)
+
+    def frame(self, execution_id: str) -> Frame:
+        """What shows now."""
+        return self._stage.frame(execution_id)
+
+    def set_frame(self, execution_id: str, frame: Frame | None) -> None:
+        """Show `frame`, whatever the life says, until the next step; None: the life again."""
+        self._stage.set_frame(execution_id, frame)
+
+    def body(self, execution_id: str) -> Body | None:
+        """What get-execution answers by the life's frame, fresh, to be changed and set; None for a 404."""
+        return self._stage.body(execution_id)
+
+    def set_body(self, execution_id: str, body: Body | bytes | None) -> None:
+        """Answer with `body` as it is, until the next step; None: the life again."""
+        self._stage.set_body(execution_id, body)
+
+    def revoke_tokens(self) -> None:
+        """No token issued so far is good any more."""
+        self._tokens.revoke()
+
+    @property
+    def tokens_fetched(self) -> int:
+        """How many tokens IAM has issued."""
+        return self._tokens.fetched
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every request so far, in the order in which answers were decided."""
+        return self._ledger.calls
+
+    def worst_minute(self) -> int:
+        """The most queries of GCS in any 60 seconds of wall time, refused ones included."""
+        return self._ledger.worst_minute()
+
+    async def wait_for_calls(self, execution_id: str, count: int, timeout: float = 10) -> None:  # noqa: ASYNC109  # a test's promise
+        """Return once there were `count` calls about `execution_id` since the beginning, else TimeoutError."""
+        await self._ledger.wait_for(execution_id, count, timeout)
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        at = time.monotonic()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        raw = Raw(method=request.method, target=request.raw_path, headers=headers, body=await request.read())
+        found = _EXECUTION.fullmatch(raw.path)
+        execution_id = unquote(found[1]) if found else ""
+        fault = self.faults.take("iam" if raw.path.startswith("/v3/") else "gcs", execution_id)
+        user, answer = self._answer(raw, execution_id, fault)
+        is_silent = fault is not None and fault.kind in {"timeout", "reset"}
+        await self._ledger.write(
+            Call(
+                at=at,
+                method=raw.method,
+                path=raw.path,
+                query=raw.query,
+                execution_id=execution_id,
+                status=0 if is_silent else answer.status,
+                user=user,
+            )
+        )
+        return await self._send(request, answer, fault)
+
+    def _answer(self, raw: Raw, execution_id: str, fault: Fault | None) -> tuple[str, Answer]:
+        """Who asks, as far as that was found out, and what to say."""
+        if fault is not None and fault.answer is not None:
+            return "", fault.answer
+        if raw.method == "POST" and raw.path == "/v3/auth/tokens":
+            return "", self._tokens.issue(raw)
+        if raw.method != "GET" or not (execution_id or raw.path == "/v1/executions"):
+            return "", answers.no_such_api()
+        user = ""
+        try:
+            user = self._gate.identify(raw)
+            self._quota.take()
+            return user, self._get(execution_id) if execution_id else self._list(raw.query)
+        except Refusal as refusal:
+            return user, refusal.answer
+
+    def _get(self, execution_id: str) -> Answer:
+        body = self._stage.answer(execution_id)
+        return answers.no_such_execution() if body is None else Answer(200, body)
+
+    def _list(self, query: str) -> Answer:
+        return listing(self._stage.items(), query, project_id=self.user.project_id, max_limit=self._max_limit)
+
+    async def _send(self, request: web.Request, answer: Answer, fault: Fault | None) -> web.StreamResponse:
+        request_id = secrets.token_hex(16)
+        response = web.Response(
+            status=answer.status,
+            body=answer.payload(request_id),
+            headers={**answer.headers, "X-Request-Id": request_id},
+            content_type=answer.content_type,
+        )
+        if fault is None:
+            return response
+        return await faults.spoil(fault, request, response, stopping=self._stopping)

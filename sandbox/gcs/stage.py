@@ -1,0 +1,133 @@
+"""Which executions there are and what each shows now.
+
+Lives here: `Stage`. Does not live here: what a life is (`sandbox.story`), how it is written down (`bodies`), who may
+ask (`gate`). Called by `server`. Ids and names follow from the seed and the order of plays: every demo looks the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from sandbox.clock import Clock
+from sandbox.gcs.bodies import Body, Scene, item, whole
+from sandbox.story import Frame, Life
+
+CHINA = timezone(timedelta(hours=8))
+"""GCS makes names from local time."""
+
+
+@dataclass
+class Play:
+    """One life under way."""
+
+    id: str
+    name: str
+    life: Life
+    began: float
+    """On the clock."""
+    begin: datetime
+    hand: int | None = None
+    """Index of the frame that shows, for a life that is played by hand."""
+    frame_set: Frame | None = None
+    body_set: Body | bytes | None = None
+
+    def elapsed(self, now: float) -> float:
+        """Seconds of the life; by hand, time stands still between steps."""
+        return now - self.began if self.hand is None else self.life.frames[self.hand].at
+
+    def frame(self, now: float) -> Frame:
+        """What shows."""
+        if self.frame_set is not None:
+            return self.frame_set
+        return self.life.frame(self.elapsed(now)) if self.hand is None else self.life.frames[self.hand]
+
+
+class Stage:
+    """All plays of one project."""
+
+    def __init__(self, clock: Clock, *, project_id: str, domain_id: str, seed: str) -> None:
+        self._clock = clock
+        self._project_id = project_id
+        self._domain_id = domain_id
+        self._seed = seed
+        self._plays: dict[str, Play] = {}
+
+    def play(self, life: Life, *, execution_id: str | None, by_hand: bool, ago: float) -> str:
+        """Begin `life`, or have it begun `ago` seconds before now; returns the execution's id."""
+        ordinal = len(self._plays) + 1
+        guid = execution_id or guid_of(f"{self._seed} execution {ordinal}")
+        if guid in self._plays:
+            message = f"execution {guid} is on stage already"
+            raise ValueError(message)
+        began = self._clock.now() - ago
+        begin = self._clock.date(began)
+        name = f"{life.workflow}-{begin.astimezone(CHINA):%m-%d-%H%M%S}-{ordinal}"
+        self._plays[guid] = Play(guid, name, life, began, begin, hand=0 if by_hand else None)
+        return guid
+
+    def step(self, execution_id: str, *, to: str | None) -> Frame | None:
+        """Move a life that is played by hand to its next frame, or on to the next one called `to`."""
+        play = self._plays[execution_id]
+        if play.hand is None:
+            message = f"execution {execution_id} is not played by hand"
+            raise ValueError(message)
+        frames = play.life.frames
+        for hand in range(play.hand + 1, len(frames)):
+            if to is None or frames[hand].name == to:
+                play.hand, play.frame_set, play.body_set = hand, None, None
+                return frames[hand]
+        if to is not None:
+            message = f"no frame {to!r} ahead"
+            raise ValueError(message)
+        return None
+
+    def frame(self, execution_id: str) -> Frame:
+        """What shows now."""
+        return self._plays[execution_id].frame(self._clock.now())
+
+    def set_frame(self, execution_id: str, frame: Frame | None) -> None:
+        """Show `frame` whatever the life says; None: the life again."""
+        self._plays[execution_id].frame_set = frame
+
+    def set_body(self, execution_id: str, body: Body | bytes | None) -> None:
+        """Answer with `body` as it is; None: the life again."""
+        self._plays[execution_id].body_set = body
+
+    def body(self, execution_id: str) -> Body | None:
+        """What its frame looks like now; None where there is no such execution, or no more."""
+        play = self._plays.get(execution_id)
+        scene = self._scene(play) if play else None
+        return None if scene is None or scene.frame.is_gone else whole(scene)
+
+    def answer(self, execution_id: str) -> Body | bytes | None:
+        """What get-execution answers now: the body that was set, else the frame's."""
+        play = self._plays.get(execution_id)
+        return play.body_set if play and play.body_set is not None else self.body(execution_id)
+
+    def items(self) -> list[Body]:
+        """What list-executions answers from, newest first."""
+        scenes = [self._scene(play) for play in self._plays.values()]
+        scenes.sort(key=lambda scene: scene.begin, reverse=True)
+        return [item(scene) for scene in scenes if not scene.frame.is_gone]
+
+    def _scene(self, play: Play) -> Scene:
+        now = self._clock.now()
+        return Scene(
+            id=play.id,
+            name=play.name,
+            project_id=self._project_id,
+            domain_id=self._domain_id,
+            workflow_id=guid_of(f"{self._seed} workflow {play.life.workflow}"),
+            life=play.life,
+            frame=play.frame(now),
+            begin=play.begin,
+            elapsed=play.elapsed(now),
+        )
+
+
+def guid_of(text: str) -> str:
+    """8-4-4-4-12 hex digits that follow from `text`; no UUID of any version, as GCS's own are not."""
+    digits = hashlib.sha256(text.encode()).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"

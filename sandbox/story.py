@@ -1,0 +1,316 @@
+"""The lives that executions lead in the sandbox, as named frames on a time line.
+
+Lives here: `Step`, `Frame`, `Life`, and the builders `pending`, `happy`, `slow`, `wide`, `failing`, `cancelled`,
+`retried`, `deleted`. Pure: no clock, no randomness. Does not live here: how a frame looks on the wire
+(`sandbox.gcs.bodies`), when a life begins (`sandbox.gcs.stage`). Called by the demo, the tests, the benchmarks.
+
+Every builder takes `seconds`, the story time at which its last frame comes. Frames come whenever a step begins or ends
+or a sub-job is done; they are named `pending`, `running 2/5` (finished steps), `succeeded`, `failed`, and so on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+
+STEP_NAMES = (
+    "fastq-split",
+    "fastqc",
+    "trim-adapters",
+    "bwa-mem",
+    "sort-bam",
+    "merge-lanes",
+    "mark-duplicates",
+    "collect-metrics",
+    "base-recalibrator",
+    "apply-bqsr",
+    "haplotype-caller",
+    "genotype-gvcfs",
+    "merge-vcf",
+    "filter-snps",
+    "filter-indels",
+    "annotate-variants",
+    "coverage-report",
+    "multiqc",
+    "pack-results",
+    "archive-results",
+)
+"""A germline workflow, in the order in which its steps run."""
+
+_CORE = ("fastq-split", "bwa-mem", "mark-duplicates", "haplotype-caller", "merge-vcf")
+
+_WEIGHTS = {"bwa-mem": 2.0, "mark-duplicates": 1.5, "haplotype-caller": 2.5, "genotype-gvcfs": 2.0}
+"""How long a step takes, compared to the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one step shows. `began` and `ended` are seconds of the life; None: not yet."""
+
+    name: str
+    status: str = "Pending"
+    sub_jobs: int = 1
+    sub_jobs_finished: int = 0
+    sub_jobs_failed: int = 0
+    began: float | None = None
+    ended: float | None = None
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What GCS shows from second `at` of the life on."""
+
+    at: float = 0.0
+    name: str = ""
+    status: str = "Running"
+    """`execution.status`."""
+    phase: str | None = None
+    """`objectStatus.phase`; None: the same as `status`. The empty string leaves `object.status` null."""
+    action: str = "create"
+    reason: str = ""
+    message: str = ""
+    steps: tuple[Step, ...] = ()
+    has_counts: bool = True
+    """False leaves the top-level `status` out, as GCS does while it is empty."""
+    is_gone: bool = False
+    """GCS answers 404."""
+
+    @property
+    def finished(self) -> int:
+        """Steps that succeeded."""
+        return sum(step.status == "Succeeded" for step in self.steps)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether its times stand still: nothing moves any more in it, or has not begun to."""
+        return self.status in {"Pending", "Succeeded", "Failed", "Cancelled"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dress:
+    """Which of the documented spellings the bodies of a life come in."""
+
+    steps_as_map: bool = False
+    """`actual_node_status` as a map name → object instead of a list."""
+    jobs_type: bool = False
+    """The REST reference's `jobs_type` map instead of the SDK reference's `job_type` string."""
+    upper_case: bool = False
+    """Phases in capitals, as the successor service writes them."""
+    cromwell: bool = False
+    """The Cromwell variant: `metadata` instead of `object`, its own words for phases."""
+    from_file: bool = False
+    """Submitted from a file: no workflow, no enterprise project."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Life:
+    """A whole story: frames in the order of their `at`."""
+
+    name: str
+    frames: tuple[Frame, ...]
+    workflow: str = "germline-wgs"
+    timeout_minutes: int = 1440
+    dress: Dress = Dress()
+
+    def frame(self, seconds: float) -> Frame:
+        """The frame that shows at `seconds`."""
+        return self.frames[max(0, bisect_right(self.frames, seconds, key=lambda frame: frame.at) - 1)]
+
+    def dressed(self, dress: Dress) -> Life:
+        """The same life in other spellings."""
+        return replace(self, dress=dress)
+
+
+def pending() -> Life:
+    """Waits to be dispatched, for ever."""
+    return Life(name="pending", frames=(_PENDING,))
+
+
+def happy(steps: int = 5, *, seconds: float = 3600, sub_jobs: int = 1) -> Life:
+    """Steps one after another, each with `sub_jobs`; succeeds."""
+    plan = _chain(step_names(steps), seconds, sub_jobs)
+    return Life(name="happy", frames=(_PENDING, *_running(plan, until=seconds), _succeeded(plan, seconds)))
+
+
+def slow(steps: int = 3, *, seconds: float = 20 * 3600) -> Life:
+    """Like `happy`, but hours go by in which nothing changes except the elapsed time."""
+    return replace(happy(steps, seconds=seconds), name="slow")
+
+
+def wide(branches: int = 22, *, sub_jobs: int = 4, seconds: float = 4 * 3600) -> Life:
+    """Split and aligned in one, called per chromosome in many parallel steps with sub-jobs, merged again."""
+    unit = seconds / 100
+    align = [
+        _Planned("fastq-split", unit, 6 * unit),
+        _Planned("bwa-mem", 6 * unit, 20 * unit, 2 * sub_jobs),
+        _Planned("mark-duplicates", 20 * unit, 25 * unit),
+    ]
+    # Chromosome 1 is the longest and they shrink from there: branches end one by one, the first one last.
+    call = [
+        _Planned(f"haplotype-caller-{_chromosome(n)}", 25 * unit, (85 - 40 * n / branches) * unit, sub_jobs)
+        for n in range(branches)
+    ]
+    merge = [_Planned("merge-vcf", 85 * unit, 92 * unit), _Planned("annotate-variants", 92 * unit, seconds)]
+    plan = [*align, *call, *merge]
+    return Life(name="wide", frames=(_PENDING, *_running(plan, until=seconds), _succeeded(plan, seconds)))
+
+
+def failing(steps: int = 5, *, seconds: float = 2400, sub_jobs: int = 1) -> Life:
+    """Fails in the middle with reason and message; the step beside the failed one goes on saying `Running`."""
+    plan, failed = _forked(steps, seconds, sub_jobs)
+    return Life(name="failing", frames=(_PENDING, *_running(plan, until=seconds), _failed(plan, failed, seconds)))
+
+
+def cancelled(steps: int = 5, *, seconds: float = 1800, by_force: bool = False) -> Life:
+    """Stopped half way; the step that ran goes on saying `Running`, since jobs already handed out run on."""
+    plan = _chain(step_names(steps), 2 * seconds, 1)
+    stops, forced = 0.8 * seconds, 0.9 * seconds
+    ends = [Frame(at=stops, name="cancelling", status="Cancelling", steps=_show(plan, stops))]
+    if by_force:
+        ends.append(Frame(at=forced, name="force-cancelling", status="ForceCancelling", steps=_show(plan, stops)))
+    ends.append(Frame(at=seconds, name="cancelled", status="Cancelled", steps=_show(plan, stops)))
+    return Life(name="cancelled", frames=(_PENDING, *_running(plan, until=stops), *ends))
+
+
+def retried(steps: int = 5, *, seconds: float = 4800) -> Life:
+    """Fails like `failing` at half time, rests, is retried, and succeeds under the same id."""
+    fails, retries, resumes = 0.5 * seconds, 0.6 * seconds, 0.65 * seconds
+    plan, failed = _forked(steps, fails, 1)
+    done = [step for step in plan if step.ends < fails]
+    again = _chain([step.name for step in plan if step.ends >= fails], seconds - resumes, 1, begins=resumes)
+    second = [*done, *again]
+    waiting = Frame(at=retries, name="retrying", status="Retrying", steps=_show(second, retries))
+    return Life(
+        name="retried",
+        frames=(
+            _PENDING,
+            *_running(plan, until=fails),
+            _failed(plan, failed, fails),
+            waiting,
+            *_running(second, since=resumes, until=seconds),
+            _succeeded(second, seconds),
+        ),
+    )
+
+
+def deleted(steps: int = 5, *, seconds: float = 1800) -> Life:
+    """Deleted while it runs: `Deleting`, then the deletion succeeds, then GCS knows nothing of it."""
+    plan = _chain(step_names(steps), 2 * seconds, 1)
+    at, done = 0.8 * seconds, 0.9 * seconds
+    shown = _show(plan, at)
+    deleting = Frame(at=at, name="deleting", status="Deleting", phase="Running", action="delete", steps=shown)
+    return Life(
+        name="deleted",
+        frames=(
+            _PENDING,
+            *_running(plan, until=at),
+            deleting,
+            replace(deleting, at=done, name="deletion done", phase="Succeeded", reason="SuccessfulFinish"),
+            Frame(at=seconds, name="gone", is_gone=True),
+        ),
+    )
+
+
+def step_names(count: int) -> list[str]:
+    """`count` believable step names in the order of a workflow; the five that nobody leaves out come first."""
+    extra = [name for name in STEP_NAMES if name not in _CORE]
+    chosen = {*_CORE[:count], *extra[: max(0, count - len(_CORE))]}
+    numbered = [f"post-process-{n}" for n in range(1, count - len(STEP_NAMES) + 1)]
+    return [*(name for name in STEP_NAMES if name in chosen), *numbered]
+
+
+_PENDING = Frame(name="pending", status="Pending", phase="", has_counts=False)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """When a step runs, in whole milliseconds, so that what ends and what begins with it share a frame."""
+
+    name: str
+    begins: float
+    ends: float
+    sub_jobs: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "begins", round(self.begins, 3))
+        object.__setattr__(self, "ends", round(self.ends, 3))
+
+    def finishes(self) -> list[float]:
+        """When each of its sub-jobs is done: evenly, the last one at its end."""
+        span = self.ends - self.begins
+        return [round(self.begins + span * (n + 1) / self.sub_jobs, 3) for n in range(self.sub_jobs)]
+
+    def show(self, at: float) -> Step:
+        """What it shows at second `at`."""
+        if at < self.begins:
+            return Step(name=self.name, sub_jobs=self.sub_jobs)
+        done = bisect_right(self.finishes(), at)
+        is_done = done == self.sub_jobs
+        return Step(
+            name=self.name,
+            status="Succeeded" if is_done else "Running",
+            sub_jobs=self.sub_jobs,
+            sub_jobs_finished=done,
+            began=self.begins,
+            ended=self.ends if is_done else None,
+            reason="SuccessfulFinish" if is_done else "",
+        )
+
+
+def _chain(names: Sequence[str], seconds: float, sub_jobs: int, *, begins: float | None = None) -> list[_Planned]:
+    """One after another; by default after a short wait for dispatch."""
+    first = 0.02 * seconds if begins is None else begins
+    span = seconds - first if begins is None else seconds
+    ends = list(accumulate((_WEIGHTS.get(name, 1.0) for name in names), initial=0.0))
+    moments = pairwise(first + span * end / ends[-1] for end in ends)
+    return [_Planned(name, begin, end, sub_jobs) for name, (begin, end) in zip(names, moments, strict=True)]
+
+
+def _forked(steps: int, seconds: float, sub_jobs: int) -> tuple[list[_Planned], str]:
+    """A chain in which the middle step ends at `seconds` and the one after it runs beside it; and the middle's name."""
+    names = step_names(steps)
+    middle = len(names) // 2
+    plan = _chain(names[: middle + 1], seconds, sub_jobs)
+    begins, far = plan[-1].begins, 2 * seconds
+    plan += [_Planned(name, begins, far, sub_jobs) for name in names[middle + 1 : middle + 2]]
+    plan += [_Planned(name, far, 2 * far, sub_jobs) for name in names[middle + 2 :]]
+    return plan, names[middle]
+
+
+def _show(plan: Sequence[_Planned], at: float) -> tuple[Step, ...]:
+    return tuple(step.show(at) for step in plan)
+
+
+def _running(plan: Sequence[_Planned], *, until: float, since: float = 0.0) -> list[Frame]:
+    """A `Running` frame for every moment at which something shows differently."""
+    moments = {step.begins for step in plan} | {moment for step in plan for moment in step.finishes()}
+    frames = [Frame(at=at, steps=_show(plan, at)) for at in sorted(moments) if since <= at < round(until, 3)]
+    return [replace(frame, name=f"running {frame.finished}/{len(plan)}") for frame in frames]
+
+
+def _succeeded(plan: Sequence[_Planned], at: float) -> Frame:
+    return Frame(at=at, name="succeeded", status="Succeeded", reason="SuccessfulFinish", steps=_show(plan, at + 1))
+
+
+def _failed(plan: Sequence[_Planned], name: str, at: float) -> Frame:
+    """The step `name` has failed; the engine looks at nothing else from then on."""
+    reason = "SubJobFailed"
+    cause = f"job {name}-0 exited with code 137 (OOMKilled), retried 3 times"
+    message = f"元素({name})执行create失败. ## Element({name}) execute Action: create failed: {cause}"
+    steps = []
+    for step in _show(plan, at):
+        if step.name != name:
+            steps.append(step)
+            continue
+        finished = step.sub_jobs - 1
+        failed = replace(step, status="Failed", sub_jobs_finished=finished, sub_jobs_failed=1, ended=at)
+        steps.append(replace(failed, reason=reason, message=message))
+    return Frame(at=at, name="failed", status="Failed", reason=reason, message=message, steps=tuple(steps))
+
+
+def _chromosome(number: int) -> str:
+    return f"chr{number + 1}" if number < 22 else f"contig{number - 21}"
