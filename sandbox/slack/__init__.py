@@ -1,0 +1,21 @@
+"""The pretend Slack: a workspace with state behind the Web API, Socket Mode and signed HTTP delivery."""
+
+from sandbox.slack.faults import Fault
+from sandbox.slack.interactions import Interaction
+from sandbox.slack.server import Slack
+from sandbox.slack.state import Channel, Edit, Ephemeral, Message, User, View, Workspace
+from sandbox.slack.web_api import Call
+
+__all__ = [
+    "Call",
+    "Channel",
+    "Edit",
+    "Ephemeral",
+    "Fault",
+    "Interaction",
+    "Message",
+    "Slack",
+    "User",
+    "View",
+    "Workspace",
+]

@@ -1,0 +1,111 @@
+"""The Web API's `conversations.*`: look into channels, open direct messages, join.
+
+Does not live here: tokens, scopes, limits (`web_api`). Called through the `catalogue`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.slack.arguments import Args, is_on, whole
+from sandbox.slack.chat import visible
+from sandbox.slack.refusal import Refused
+from sandbox.slack.rows import Row, channel_row, message_row
+from sandbox.slack.state import Message, Workspace
+
+
+def open_im(workspace: Workspace, args: Args) -> dict[str, Any]:
+    """conversations.open, with one person."""
+    user = workspace.users.get(str(args.get("users")))
+    if user is None:
+        raise Refused("user_not_found")
+    if user.is_bot:
+        raise Refused("cannot_dm_bot")
+    if user.deleted:
+        raise Refused("user_disabled")
+    channel = workspace.im(user.id)
+    row = channel_row(workspace, channel) if is_on(args, "return_im") else {"id": channel.id}
+    return {"channel": row}
+
+
+def info(workspace: Workspace, args: Args) -> dict[str, Any]:
+    """conversations.info."""
+    return {"channel": channel_row(workspace, visible(workspace, args))}
+
+
+def members(workspace: Workspace, args: Args) -> dict[str, Any]:
+    """conversations.members."""
+    return {"members": sorted(visible(workspace, args).members), "response_metadata": {"next_cursor": ""}}
+
+
+def join(workspace: Workspace, args: Args) -> dict[str, Any]:
+    """conversations.join."""
+    channel = visible(workspace, args)
+    if channel.is_im or channel.is_private:
+        raise Refused("method_not_supported_for_channel_type")
+    if channel.is_archived:
+        raise Refused("is_archived")
+    channel.members.add(workspace.bot_user)
+    workspace.touch()
+    return {"channel": channel_row(workspace, channel)}
+
+
+def of_bot(workspace: Workspace, _args: Args) -> dict[str, Any]:
+    """users.conversations, of the bot itself."""
+    mine = [channel for channel in workspace.channels.values() if workspace.bot_user in channel.members]
+    rows = [channel_row(workspace, channel) for channel in mine if not channel.is_im]
+    return {"channels": rows, "response_metadata": {"next_cursor": ""}}
+
+
+def history(workspace: Workspace, args: Args) -> dict[str, Any]:
+    """conversations.history: what stands in the channel itself, newest first."""
+    found = [message for message in _readable(workspace, args) if message.thread_ts is None or message.is_broadcast]
+    return _page(workspace, args, found[::-1])
+
+
+def replies(workspace: Workspace, args: Args) -> dict[str, Any]:
+    """conversations.replies: a message and its thread, oldest first; the message itself is always there."""
+    thread_ts = str(args.get("ts"))
+    parent = workspace.message(str(args.get("channel")), thread_ts)
+    found = [message for message in _readable(workspace, args) if message.thread_ts == thread_ts]
+    if parent is None:
+        raise Refused("thread_not_found")
+    return _page(workspace, args, [parent, *found])
+
+
+def _readable(workspace: Workspace, args: Args) -> list[Message]:
+    channel = visible(workspace, args)
+    if workspace.bot_user not in channel.members:
+        raise Refused("not_in_channel")
+    oldest, latest = _moment(args, "oldest", 0.0), _moment(args, "latest", float("inf"))
+    edges = {oldest, latest} if is_on(args, "inclusive") else set()
+    return [
+        message
+        for message in workspace.messages[channel.id]
+        if oldest < float(message.ts) < latest or float(message.ts) in edges
+    ]
+
+
+def _moment(args: Args, key: str, default: float) -> float:
+    try:
+        return float(args.get(key) or default)
+    except (TypeError, ValueError):
+        raise Refused(f"invalid_ts_{key}") from None
+
+
+def _page(workspace: Workspace, args: Args, found: list[Message]) -> dict[str, Any]:
+    limit = min(whole(args, "limit", 100), 999)
+    cursor = str(args.get("cursor") or "")
+    start = 0
+    if cursor:
+        names = [message.ts for message in found]
+        if cursor.removeprefix("next:") not in names:
+            raise Refused("invalid_cursor")
+        start = names.index(cursor.removeprefix("next:"))
+    with_metadata = is_on(args, "include_all_metadata")
+    rows: list[Row] = [
+        message_row(workspace, message, with_metadata=with_metadata) for message in found[start : start + limit]
+    ]
+    has_more = start + limit < len(found)
+    metadata = {"next_cursor": f"next:{found[start + limit].ts}" if has_more else ""}
+    return {"messages": rows, "has_more": has_more, "response_metadata": metadata}

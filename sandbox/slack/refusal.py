@@ -1,0 +1,20 @@
+"""How the Web API says no. Raised by its methods, turned into an answer by `web_api`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Refused(Exception):
+    """The call has no effect; `code` is Slack's word, `more` goes into the answer beside it."""
+
+    def __init__(self, code: str, **more: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.more = more
+
+
+def invalid(code: str, problems: list[str]) -> Refused:
+    """Content that breaks rules, each of which is named."""
+    lines = [f"[ERROR] {problem}" for problem in problems]
+    return Refused(code, errors=problems, response_metadata={"messages": lines})

@@ -1,0 +1,166 @@
+"""Socket Mode: the app's connections, each envelope to one of them, acks back from any.
+
+Does not live here: what is sent (`interactions`). Mounted by `server` at /link.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+from typing import Any, Literal
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from sandbox.slack.delivery import Ack, NotDelivered, Parcel, too_late
+
+Farewell = Literal["refresh_requested", "warning", "abrupt", "half_open"]
+
+
+class SocketMode:
+    """All connections of the app."""
+
+    def __init__(self, app_id: str, ack_seconds: float) -> None:
+        self.refuses = False
+        """Whether new connections are turned away."""
+        self._app_id = app_id
+        self._ack_seconds = ack_seconds
+        self._tickets: set[str] = set()
+        self._live: list[web.WebSocketResponse] = []
+        """Connections that get envelopes, the next in turn first."""
+        self._open: dict[web.WebSocketResponse, web.Request] = {}
+        self._deaf: set[web.WebSocketResponse] = set()
+        self._waiting: dict[str, asyncio.Future[Ack]] = {}
+        self._came = asyncio.Event()
+
+    @property
+    def connections(self) -> int:
+        """How many get envelopes."""
+        return len(self._live)
+
+    def ticket(self) -> str:
+        """The right to connect once."""
+        name = uuid.uuid4().hex
+        self._tickets.add(name)
+        return name
+
+    async def connected(self, number: int = 1) -> None:
+        """Return once so many connections are there."""
+        while len(self._live) < number:
+            self._came.clear()
+            await self._came.wait()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One connection, as long as it lasts."""
+        ticket = request.query.get("ticket", "")
+        if self.refuses or ticket not in self._tickets:
+            return web.Response(status=503 if self.refuses else 404)
+        self._tickets.remove(ticket)
+        socket = web.WebSocketResponse(timeout=1)
+        await socket.prepare(request)
+        self._open[socket] = request
+        self._live.append(socket)
+        self._came.set()
+        try:
+            await socket.send_json(self._hello())
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    self._receive(message.data)
+        except ConnectionResetError:
+            pass
+        finally:
+            del self._open[socket]
+            self._deaf.discard(socket)
+            self._retire(socket)
+        return socket
+
+    async def deliver(self, parcel: Parcel) -> Ack:
+        """Hand a parcel to one connection and wait for its ack."""
+        name = str(uuid.uuid4())
+        acked: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        self._waiting[name] = acked
+        try:
+            async with asyncio.timeout(self._ack_seconds):
+                await self._send(_envelope(name, parcel))
+                return await acked
+        except TimeoutError:
+            raise too_late() from None
+        finally:
+            del self._waiting[name]
+
+    async def disconnect(self, reason: Farewell) -> None:
+        """Say good-bye to all connections in Slack's ways.
+
+        `abrupt` resets them without a word; `half_open` leaves them open and never reads from them again: no pongs.
+        """
+        for socket, request in list(self._open.items()):
+            if reason == "abrupt":
+                self._retire(socket)
+                _reset(request)
+            elif reason == "half_open":
+                self._deaf.add(socket)
+                if request.transport is not None:
+                    request.transport.pause_reading()
+            else:
+                if reason == "refresh_requested":
+                    self._retire(socket)
+                with contextlib.suppress(ConnectionResetError):
+                    await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}})
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for socket, request in list(self._open.items()):
+            if socket in self._deaf:
+                _reset(request)
+            else:
+                await socket.close(code=WSCloseCode.GOING_AWAY)
+
+    async def _send(self, envelope: dict[str, Any]) -> None:
+        while self._live:
+            socket = self._live.pop(0)
+            if socket.closed:
+                continue
+            self._live.append(socket)
+            try:
+                await socket.send_json(envelope)
+            except ConnectionResetError:
+                self._retire(socket)
+            else:
+                return
+        raise NotDelivered("connection_failed", "dispatch_failed")
+
+    def _receive(self, text: str) -> None:
+        answer = json.loads(text)
+        waiting = self._waiting.get(answer.get("envelope_id", ""))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(Ack(answer.get("payload")))
+
+    def _retire(self, socket: web.WebSocketResponse) -> None:
+        if socket in self._live:
+            self._live.remove(socket)
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "type": "hello",
+            "num_connections": len(self._live),
+            "debug_info": {"host": "sandbox", "build_number": 1, "approximate_connection_time": 18060},
+            "connection_info": {"app_id": self._app_id},
+        }
+
+
+def _reset(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _envelope(name: str, parcel: Parcel) -> dict[str, Any]:
+    envelope = {
+        "envelope_id": name,
+        "type": parcel.kind,
+        "payload": parcel.payload,
+        "accepts_response_payload": parcel.kind != "events_api",
+    }
+    if parcel.kind == "events_api":
+        envelope |= {"retry_attempt": parcel.attempt, "retry_reason": parcel.reason}
+    return envelope

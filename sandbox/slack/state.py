@@ -1,0 +1,204 @@
+"""What the pretend Slack knows: people, channels, messages with their earlier versions, ephemerals, views.
+
+Lives here: plain records and `Workspace`, which holds them and tells when anything changed. Does not live here: who may
+change what (`chat`, `conversations`, `views`). Read by the page and by tests, written by the Web API's methods.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Block = dict[str, Any]
+
+
+@dataclass
+class User:
+    """A person, or the app's bot user."""
+
+    id: str
+    name: str
+    tz: str = "Europe/London"
+    is_bot: bool = False
+    deleted: bool = False
+
+
+@dataclass
+class Channel:
+    """A channel, or the direct messages between the bot and a person."""
+
+    id: str
+    name: str
+    is_private: bool = False
+    is_archived: bool = False
+    members: set[str] = field(default_factory=set)
+    user: str = ""
+    """The person, for direct messages."""
+
+    @property
+    def is_im(self) -> bool:
+        """Whether it is the direct messages with a person."""
+        return bool(self.user)
+
+    @property
+    def kind(self) -> str:
+        """How Slack's scopes name it: `channels`, `groups` or `im`."""
+        if self.is_im:
+            return "im"
+        return "groups" if self.is_private else "channels"
+
+
+@dataclass
+class Edit:
+    """What a message said before it was edited."""
+
+    at: float
+    """When it stopped saying that."""
+    text: str
+    blocks: list[Block]
+
+
+@dataclass
+class Message:
+    """A message that all members of the channel see."""
+
+    channel: str
+    ts: str
+    user: str
+    text: str
+    blocks: list[Block] = field(default_factory=list)
+    thread_ts: str | None = None
+    """Of the message it replies to."""
+    is_broadcast: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+    edits: list[Edit] = field(default_factory=list)
+    """Earlier versions, oldest first."""
+
+
+@dataclass
+class Ephemeral:
+    """A message that one person sees."""
+
+    channel: str
+    ts: str
+    user: str
+    """The person who sees it."""
+    text: str
+    blocks: list[Block] = field(default_factory=list)
+    thread_ts: str | None = None
+    is_notice: bool = False
+    """Slack's own word that the app did not answer, not the app's."""
+
+
+@dataclass
+class View:
+    """A modal or a Home tab as one person sees it."""
+
+    id: str
+    user: str
+    body: dict[str, Any]
+    """What the app sent: type, title, blocks, private_metadata…"""
+    hash: str
+    root_id: str
+    previous_id: str | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    """By block_id: what the app said about the last submission."""
+
+
+class Workspace:
+    """All state of one workspace with one app in it. After a change, `touch()`."""
+
+    def __init__(self, team_id: str = "T0SANDBOX", *, now: Callable[[], float] = time.time) -> None:
+        self.team_id = team_id
+        self.app_id = "A0SANDBOX"
+        self.bot_id = "B0SANDBOX"
+        self.bot_user = "U0BOT"
+        self.now = now
+        self.users: dict[str, User] = {self.bot_user: User(self.bot_user, "execution-bot", is_bot=True)}
+        self.channels: dict[str, Channel] = {}
+        self.messages: dict[str, list[Message]] = {}
+        self.ephemerals: list[Ephemeral] = []
+        self.modals: dict[str, list[View]] = {}
+        """By person: the stack of open modals, the one in front last."""
+        self.homes: dict[str, View] = {}
+        self.messages_tab_disabled = False
+        self.version = 0
+        """Grows with each change."""
+        self.changed = asyncio.Event()
+        """Set with the next change; another one takes its place then."""
+        self._micros = 0
+        self._ids = 0
+
+    def touch(self) -> None:
+        """Tell everybody who waits that something changed."""
+        self.version += 1
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def next_ts(self) -> str:
+        """A timestamp that no other message has and that is later than all before."""
+        self._micros = max(self._micros + 1, int(self.now() * 1_000_000))
+        return f"{self._micros // 1_000_000}.{self._micros % 1_000_000:06d}"
+
+    def next_id(self, prefix: str) -> str:
+        """An id that nothing else has."""
+        self._ids += 1
+        return f"{prefix}0SANDBOX{self._ids:03d}"
+
+    def named(self, blocks: list[Block]) -> list[Block]:
+        """The blocks as Slack keeps them: each has a block_id, each button an action_id."""
+        return [self._named(block) for block in blocks]
+
+    def _named(self, block: Block) -> Block:
+        kept = {"block_id": self.next_id("b"), **block}
+        if block.get("type") == "actions":
+            kept["elements"] = [{"action_id": self.next_id("a"), **element} for element in block["elements"]]
+        return kept
+
+    def im(self, user: str) -> Channel:
+        """The direct messages with a person; opened if there are none yet."""
+        for channel in self.channels.values():
+            if channel.user == user:
+                return channel
+        channel = Channel(self.next_id("D"), "directmessage", is_private=True, user=user)
+        channel.members = {user, self.bot_user}
+        return self.add(channel)
+
+    def add(self, channel: Channel) -> Channel:
+        """Add a channel without messages."""
+        self.channels[channel.id] = channel
+        self.messages[channel.id] = []
+        self.touch()
+        return channel
+
+    def message(self, channel: str, ts: str) -> Message | None:
+        """The message with that ts."""
+        return next((message for message in self.messages.get(channel, ()) if message.ts == ts), None)
+
+    def post(self, message: Message) -> Message:
+        """Keep a new message."""
+        message.blocks = self.named(message.blocks)
+        self.messages[message.channel].append(message)
+        self.touch()
+        return message
+
+    def edit(self, message: Message, *, text: str, blocks: list[Block]) -> None:
+        """Let a message say something else and remember what it said."""
+        message.edits.append(Edit(self.now(), message.text, message.blocks))
+        message.text, message.blocks = text, self.named(blocks)
+        self.touch()
+
+    def whisper(self, ephemeral: Ephemeral) -> Ephemeral:
+        """Show something to one person."""
+        ephemeral.blocks = self.named(ephemeral.blocks)
+        self.ephemerals.append(ephemeral)
+        self.touch()
+        return ephemeral
+
+    def view(self, view_id: str) -> View | None:
+        """The modal or Home tab with that id, if it is still there."""
+        modals = [view for stack in self.modals.values() for view in stack]
+        return next((view for view in [*modals, *self.homes.values()] if view.id == view_id), None)
