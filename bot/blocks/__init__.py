@@ -1,0 +1,35 @@
+"""How everything looks: pure functions from the model to Block Kit, each with its plain-text twin.
+
+Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `home`), the buttons with their
+action ids (`buttons`), and below them `words`, `facts`, `steps`, `message`, `text`. Does not live here: any I/O or
+clock; `now` is an argument. Called by the notifier and by `handlers`.
+"""
+
+from __future__ import annotations
+
+from bot.blocks import buttons, replies
+from bot.blocks.cards import execution_card, execution_summary, shared_summary
+from bot.blocks.home import home_tab
+from bot.blocks.message import Message, Style
+from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
+from bot.blocks.outcome import outcome_message
+from bot.blocks.thread import change_message, ended_message, undeliverable_message
+
+__all__ = [
+    "Message",
+    "Style",
+    "buttons",
+    "change_message",
+    "ended_message",
+    "error_modal",
+    "execution_card",
+    "execution_summary",
+    "home_tab",
+    "loading_modal",
+    "outcome_message",
+    "parse_metadata",
+    "replies",
+    "shared_summary",
+    "steps_modal",
+    "undeliverable_message",
+]

@@ -1,0 +1,92 @@
+"""The facts about an execution that stand around its progress: fields, notes, freshness.
+
+Lives here: the two-column fields, the notes on deadline and retry, the last line. Does not live here: steps
+(`bot.blocks.steps`). Called by `bot.blocks.cards` and `bot.blocks.home`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from bot.blocks import text, words
+from bot.blocks.message import Block, context, fields
+from bot.model import Execution, Phase, Snapshot
+
+_PAIRS_SHOWN = 8
+"""Labels, or kinds of resource, that are named."""
+_CLOSE = timedelta(hours=1)
+"""A deadline nearer than this is warned of."""
+
+
+def fact_fields(execution: Execution, now: datetime) -> Block | None:
+    """What is known, two columns; what GCS did not send is left out."""
+    dates = {"Created": execution.created_at, "Updated": execution.updated_at}
+    pairs = [
+        ("Workflow", words.workflow(execution)),
+        *((label, text.date(moment, now)) for label, moment in dates.items() if moment is not None),
+        ("Runs on", _place(execution)),
+        ("Deadline", _deadline(execution, now)),
+        ("Priority", str(execution.priority) if execution.priority else ""),
+        ("Labels", _pairs(execution.labels)),
+        ("Resources", _pairs(execution.resources)),
+        ("Working time", f"{text.number(execution.time_ratio)} %" if execution.time_ratio is not None else ""),
+        ("Enterprise project", text.escape(execution.enterprise_project)),
+    ]
+    return fields(pairs)
+
+
+def failure_line(execution: Execution) -> str:
+    """Why it failed, and whether that looks like the time limit; empty unless it failed."""
+    if execution.phase not in {Phase.FAILED, Phase.ERROR}:
+        return ""
+    lines = [words.why(execution.reason, execution.message)]
+    if words.timed_out(execution.phase, execution.reason, execution.elapsed, execution.timeout):
+        lines.append(words.time_out_note(execution.timeout))
+    return "\n".join(line for line in lines if line)
+
+
+def retry_line(retry_until: datetime | None, now: datetime) -> str:
+    """Until when a retry would be noticed."""
+    return "" if retry_until is None else f"Watching for a retry until {text.date(retry_until, now)}"
+
+
+def as_of(snapshot: Snapshot, now: datetime, *more: str) -> Block | None:
+    """The last line: how fresh all this is, and the id."""
+    since = snapshot.unreachable_since
+    stale = f"⚠️ GCS unreachable since {text.date(since, now)}" if since is not None else ""
+    return context(f"As of {text.time_secs(snapshot.seen_at)}", stale, *more, text.code(snapshot.execution.id))
+
+
+def as_of_words(snapshot: Snapshot) -> str:
+    """The same for the twin."""
+    since = snapshot.unreachable_since
+    stale = f" GCS unreachable since {text.utc(since)}." if since is not None else ""
+    return f"As of {text.utc_seconds(snapshot.seen_at)}.{stale} Id: {text.escape(snapshot.execution.id)}"
+
+
+def _place(execution: Execution) -> str:
+    target = text.escape(execution.target).upper()
+    return " · ".join(part for part in (target, text.escape(execution.cluster)) if part)
+
+
+def _deadline(execution: Execution, now: datetime) -> str:
+    deadline = execution.deadline
+    if deadline is None or execution.is_terminal:
+        return ""
+    left = deadline - now
+    if left <= timedelta():
+        return f"⚠️ {text.date(deadline, now)} (passed {text.span(-left)} ago)"
+    warning = "⚠️ " if left < _CLOSE else ""
+    return f"{warning}{text.date(deadline, now)} (in {text.span(left)})"
+
+
+def _pairs(pairs: Mapping[str, str | int | float]) -> str:
+    shown = [f"{text.escape(key, 40)} {_value(value)}" for key, value in list(pairs.items())[:_PAIRS_SHOWN]]
+    if len(pairs) > _PAIRS_SHOWN:
+        shown.append(f"{len(pairs) - _PAIRS_SHOWN:,} more")
+    return ", ".join(shown)
+
+
+def _value(value: str | float) -> str:
+    return text.escape(value, 40) if isinstance(value, str) else text.number(value)

@@ -1,0 +1,62 @@
+"""The Home tab: what one person follows, each with its buttons.
+
+Lives here: `home_tab` and the one line about a subscription that lists share. Does not live here: `/execution list` as
+a message (`bot.blocks.replies`). Called by `handlers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.blocks import buttons, text, words
+from bot.blocks.levels import level_words
+from bot.blocks.message import Block, actions, context, header, section
+from bot.model import Snapshot, Subscription
+
+ITEMS_SHOWN = 25
+_EMPTY = (
+    "You follow no executions yet.\nType `/execution` and an id in any conversation to look at one, "
+    "or `/execution subscribe` and the id to follow it."
+)
+
+Item = tuple[Subscription, Snapshot | None]
+
+
+def home_tab(items: Sequence[Item], *, now: datetime) -> Block:
+    """A person's subscriptions in the order given; sections, context and buttons only, as Home takes no more."""
+    blocks = [header("Executions you follow"), *_intro(items)]
+    for subscription, snapshot in items[:ITEMS_SHOWN]:
+        blocks += [section(item_line(subscription, snapshot, now)), actions(_row(subscription))]
+    return {"type": "home", "blocks": [block for block in blocks if block is not None]}
+
+
+def item_line(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> str:
+    """Name, phase, progress and freshness of what is followed, on two lines."""
+    level = level_words(subscription.level)
+    if snapshot is None:
+        return f"⏳ *{words.unstarred(text.escape(subscription.execution_id))}*\nnot looked at yet · {level}"
+    execution = snapshot.execution
+    label = f"{words.snapshot_icon(snapshot)} *{words.unstarred(words.name(execution))}* ({words.workflow(execution)})"
+    known = [
+        words.snapshot_word(snapshot),
+        words.progress(execution),
+        words.elapsed_words(execution, now),
+        level,
+        f"as of {text.time_secs(snapshot.seen_at)}",
+    ]
+    return f"{label}\n{' · '.join(part for part in known if part)}"
+
+
+def _intro(items: Sequence[Item]) -> list[Block | None]:
+    if not items:
+        return [section(_EMPTY)]
+    hidden = len(items) - ITEMS_SHOWN
+    return [
+        context(f"{text.count(len(items), 'subscription')}{f', the first {ITEMS_SHOWN} shown' if hidden > 0 else ''}")
+    ]
+
+
+def _row(subscription: Subscription) -> list[Block]:
+    row = [buttons.steps(subscription.execution_id)]
+    return row if subscription.is_ending else [*row, buttons.unsubscribe(subscription)]

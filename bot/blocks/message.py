@@ -1,0 +1,122 @@
+"""A message as it leaves the core, and the few Block Kit shapes it is made of.
+
+Lives here: `Message`, `Style`, one builder per block type in use, with Slack's limits. Does not live here: what a
+message says. `Message` and `Style` are for the notifier and the listeners; the builders for `bot.blocks` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from bot.blocks.text import cut, within
+
+Block = dict[str, Any]
+"""Block Kit JSON."""
+
+HEADER_LIMIT = 150
+SECTION_LIMIT = 2_900
+FIELD_LIMIT = 1_900
+FIELDS_LIMIT = 10
+TWIN_LIMIT = 3_900
+"""An edit takes 4,000 characters of top-level text."""
+
+
+class Style(StrEnum):
+    """How steps are drawn: `RICH` with Slack's own plan block, `CLASSIC` where a workspace refuses that."""
+
+    RICH = "rich"
+    CLASSIC = "classic"
+
+
+@dataclass(frozen=True)
+class Message:
+    """Blocks, and the same in words: for screen readers, push notices, and the day Slack refuses the blocks."""
+
+    blocks: tuple[Block, ...]
+    text: str
+
+    def plain(self) -> Self:
+        """The words alone."""
+        return replace(self, blocks=())
+
+
+def message(blocks: Iterable[Block | None], *words: str) -> Message:
+    """A message of the blocks that are there, and of `words`, one line each, empty ones left out."""
+    return Message(
+        blocks=tuple(block for block in blocks if block is not None),
+        text=within((word for word in words if word), TWIN_LIMIT),
+    )
+
+
+def header(text: str) -> Block:
+    """A headline; plain text only."""
+    return {"type": "header", "text": _plain(cut(text, HEADER_LIMIT))}
+
+
+def section(*lines: str) -> Block | None:
+    """A paragraph of the lines that are not empty; None when all are."""
+    text = within((line for line in lines if line), SECTION_LIMIT)
+    return {"type": "section", "text": mrkdwn(text)} if text else None
+
+
+def fields(pairs: Sequence[tuple[str, str]]) -> Block | None:
+    """A two-column list of named values; None without any."""
+    cells = [mrkdwn(f"*{name}*\n{value}") for name, value in pairs if value and len(value) < FIELD_LIMIT]
+    return {"type": "section", "fields": cells[:FIELDS_LIMIT]} if cells else None
+
+
+def context(*parts: str) -> Block | None:
+    """One small line of the parts that are not empty; None when all are."""
+    text = " · ".join(part for part in parts if part)
+    return {"type": "context", "elements": [mrkdwn(text)]} if text else None
+
+
+def actions(buttons: Sequence[Block]) -> Block | None:
+    """A row of buttons; None without any."""
+    return {"type": "actions", "elements": list(buttons)} if buttons else None
+
+
+def mrkdwn(text: str) -> Block:
+    """Marked-up text; `verbatim` keeps Slack from finding links, channels and people in it on its own."""
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text, "emoji": True}
+
+
+def button(label: str, action_id: str, value: str, *, style: str = "", confirm: Block | None = None) -> Block:
+    """A button; `style` is empty, `primary` or `danger`."""
+    shape: Block = {"type": "button", "text": _plain(label), "action_id": action_id, "value": value}
+    if style:
+        shape["style"] = style
+    if confirm:
+        shape["confirm"] = confirm
+    return shape
+
+
+def confirm(title: str, text: str, yes: str, no: str) -> Block:
+    """The question that is asked before a button acts."""
+    return {"title": _plain(title), "text": _plain(text), "confirm": _plain(yes), "deny": _plain(no)}
+
+
+def rich_text(text: str) -> Block:
+    """Unformatted text in the form that the details of a plan's task take."""
+    return {
+        "type": "rich_text",
+        "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}],
+    }
+
+
+def view(title: str, blocks: Iterable[Block | None], **extra: Any) -> Block:
+    """A modal."""
+    return {
+        "type": "modal",
+        "title": _plain(title),
+        "close": _plain("Close"),
+        "blocks": [block for block in blocks if block is not None],
+        **extra,
+    }

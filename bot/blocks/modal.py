@@ -1,0 +1,97 @@
+"""The list of every step, in pages, as a modal.
+
+Lives here: `steps_modal`, `loading_modal`, `error_modal`, `parse_metadata`. Does not live here: the few steps that a
+message names (`bot.blocks.steps`). Called by `handlers`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import NamedTuple
+
+from bot.blocks import buttons, facts, steps, text, words
+from bot.blocks.message import Block, actions, context, section, view
+from bot.model import Snapshot
+
+CALLBACK_ID = "steps"
+PAGE_STEPS = 30
+_STEPS_IN_SECTION = 5
+_REASON_LIMIT = 120
+_TITLE = "Steps"
+_ID_LIMIT = 255
+
+
+class Metadata(NamedTuple):
+    """What a modal remembers of itself."""
+
+    execution_id: str
+    page: int
+
+
+def steps_modal(snapshot: Snapshot | None, *, page: int = 0, now: datetime, execution_id: str) -> Block:
+    """One page of all steps: failed first, then running, waiting, finished; a page that is not there is the last."""
+    if snapshot is None:
+        return _modal(execution_id, 0, [section("I have not seen this execution yet. Try again in a minute.")])
+    kinds = steps.by_urgency(snapshot.execution.steps)
+    ordered = [*kinds.failed, *kinds.running, *kinds.waiting, *kinds.finished]
+    last_page = max(0, (len(ordered) - 1) // PAGE_STEPS)
+    page = max(0, min(page, last_page))
+    shown = ordered[page * PAGE_STEPS : (page + 1) * PAGE_STEPS]
+    at_rest = snapshot.execution.is_terminal or snapshot.is_vanished
+    lines = [steps.step_line(step, at_rest=at_rest, reason_limit=_REASON_LIMIT) for step in shown]
+    blocks = [
+        _head(snapshot, now),
+        *(section(*lines[i : i + _STEPS_IN_SECTION]) for i in range(0, len(lines), _STEPS_IN_SECTION)),
+        context(_place(page, len(shown), len(ordered))),
+        facts.as_of(snapshot, now),
+        actions(_row(page, last_page)),
+    ]
+    return _modal(execution_id, page, blocks)
+
+
+def loading_modal(execution_id: str) -> Block:
+    """Shown at once, since Slack gives three seconds to open a modal; replaced by the steps."""
+    return _modal(execution_id, 0, [section("⏳ Asking GeneContainer Service …")])
+
+
+def error_modal(sentence: str) -> Block:
+    """Why there are no steps to show."""
+    return view(_TITLE, [section(f"⚠️ {text.sentence(sentence)}")], callback_id=CALLBACK_ID)
+
+
+def parse_metadata(private_metadata: str) -> Metadata:
+    """What the modals of this module put into `private_metadata`; `ValueError` where it is something else."""
+    try:
+        fields = json.loads(private_metadata)
+        return Metadata(str(fields["execution_id"]), int(fields["page"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("not the metadata of a list of steps") from error
+
+
+def _modal(execution_id: str, page: int, blocks: list[Block | None]) -> Block:
+    metadata = json.dumps({"execution_id": execution_id[:_ID_LIMIT], "page": page})
+    return view(_TITLE, blocks, callback_id=CALLBACK_ID, private_metadata=metadata)
+
+
+def _head(snapshot: Snapshot, now: datetime) -> Block | None:
+    execution = snapshot.execution
+    label = f"{words.snapshot_icon(snapshot)} {words.snapshot_word(snapshot)}"
+    facts_known = [label, words.progress(execution), words.elapsed_words(execution, now)]
+    return section(f"*{words.unstarred(words.name(execution))}*", " · ".join(fact for fact in facts_known if fact))
+
+
+def _place(page: int, shown: int, total: int) -> str:
+    if not total:
+        return "GeneContainer Service has not listed any steps yet."
+    first = page * PAGE_STEPS + 1
+    return f"Steps {first:,} to {first + shown - 1:,} of {total:,}"
+
+
+def _row(page: int, last_page: int) -> list[Block]:
+    row = [buttons.page_again(page)]
+    if page < last_page:
+        row.insert(0, buttons.page_on(page))
+    if page > 0:
+        row.insert(0, buttons.page_back(page))
+    return row

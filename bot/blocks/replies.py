@@ -1,0 +1,148 @@
+"""Short answers to whoever typed a command or pressed a button; only that person sees them.
+
+Lives here: one function per answer. Does not live here: the summary of an execution (`bot.blocks.cards`), the texts of
+errors (`bot.errors`). Called by `handlers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.blocks import buttons, text, words
+from bot.blocks.home import Item, item_line
+from bot.blocks.levels import level_words
+from bot.blocks.message import Message, actions, context, message, section
+from bot.model import Level, Snapshot, Subscriber, Subscription
+
+LIST_SHOWN = 20
+
+
+def subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = "") -> Message:
+    """Followed from now on, by whom and how closely; `note` is a sentence to mind, such as that guests read along."""
+    where = "in a direct message" if subscription.subscriber.is_person else "in the channel"
+    told = f"Told {where}: {level_words(subscription.level)}."
+    return _about(f"{_who(subscription.subscriber)} now.", subscription, snapshot, told, note)
+
+
+def already_subscribed(subscription: Subscription, snapshot: Snapshot) -> Message:
+    """Nothing changed: it was followed before, just so."""
+    told = f"Told: {level_words(subscription.level)}."
+    return _about(f"{_who(subscription.subscriber)} already.", subscription, snapshot, told)
+
+
+def level_changed(subscription: Subscription, snapshot: Snapshot, *, was: Level) -> Message:
+    """Followed before, but told more or less of from now on."""
+    told = f"Told from now on: {level_words(subscription.level)} (was: {level_words(was)})."
+    return _about(f"{_who(subscription.subscriber)} still.", subscription, snapshot, told)
+
+
+def unsubscribed(subscriber: Subscriber, execution_id: str, snapshot: Snapshot | None = None) -> Message:
+    """No longer followed."""
+    return _line("🔕", f"{_who_not(subscriber)} {_named(execution_id, snapshot)} any more.", execution_id)
+
+
+def not_subscribed(subscriber: Subscriber, execution_id: str, snapshot: Snapshot | None = None) -> Message:
+    """There was nothing to end."""
+    return _line("🔕", f"{_who_not(subscriber)} {_named(execution_id, snapshot)}; nothing to end.", execution_id)
+
+
+def nothing_to_follow(snapshot: Snapshot, *, now: datetime) -> Message:
+    """It succeeded already, so no change will come."""
+    execution = snapshot.execution
+    took = words.elapsed_words(execution, now)
+    done = words.counts(execution.steps_finished, execution.steps_total)
+    facts = " · ".join(part for part in (done, f"after {took}" if took else "") if part)
+    state = f"{_named(execution.id, snapshot)} is {words.snapshot_word(snapshot)} ({facts})"
+    line = f"{state}: there is nothing left to follow."
+    return _line(words.snapshot_icon(snapshot), line, execution.id)
+
+
+def refreshed(snapshot: Snapshot) -> Message:
+    """The card was looked up anew and will be edited in a moment."""
+    line = f"Looked again: {_named(snapshot.execution.id, snapshot)} is {words.snapshot_word(snapshot)}."
+    return _line("🔄", line, snapshot.execution.id)
+
+
+def subscription_list(items: Sequence[Item], *, now: datetime, command: str = "/execution") -> Message:
+    """What is followed, by the person or in the channel."""
+    if not items:
+        hint = f"`{command} subscribe` and an id follows one."
+        return message([section("No executions are followed here.", hint)], "No executions are followed here.", hint)
+    title = f"{text.count(len(items), 'subscription')}"
+    hidden = len(items) - LIST_SHOWN
+    more = f"… and {hidden:,} more" if hidden > 0 else ""
+    sections = [_list_section(subscription, snapshot, now) for subscription, snapshot in items[:LIST_SHOWN]]
+    twin = [_list_words(subscription, snapshot) for subscription, snapshot in items[:LIST_SHOWN]]
+    return message([section(f"*{title}*"), *sections, context(more)], f"{title}:", *twin, more)
+
+
+def help_text(command: str = "/execution") -> Message:
+    """What can be typed."""
+    lines = [f"`{command}{f' {usage}' if usage else ''}` {what}" for usage, what in _USAGE]
+    levels = ", ".join(f"`{level.value}` ({level_words(level)})" for level in Level)
+    more = f"How much is told: {levels}. `here` means this channel instead of you."
+    return message([section("*Follow workflow executions*", *lines), section(more)], *lines, more)
+
+
+def error_reply(sentence: str, hint: str | None = None) -> Message:
+    """Why it did not work and, where there is one, what to do."""
+    shown = text.sentence(sentence).strip() or "Something went wrong."
+    advice = text.sentence(hint or "")
+    return message([section(f"⚠️ {shown}"), context(advice)], shown, advice)
+
+
+_USAGE = [
+    ("&lt;id&gt;", "shows an execution, to you alone"),
+    ("subscribe &lt;id&gt; [here] [progress|phase|final]", "follows it, for you or for this channel"),
+    ("unsubscribe &lt;id&gt; [here]", "stops that"),
+    ("list", "shows what is followed"),
+    ("help", "shows this"),
+]
+
+
+def _about(head: str, subscription: Subscription, snapshot: Snapshot, told: str, note: str = "") -> Message:
+    execution = snapshot.execution
+    state = f"{words.snapshot_word(snapshot)} · {words.progress(execution)}"
+    named = f"{words.snapshot_icon(snapshot)} *{words.unstarred(words.name(execution))}* · {state}"
+    warning = text.sentence(note)
+    row = [buttons.steps(execution.id), buttons.unsubscribe(subscription)]
+    counts = words.counts(execution.steps_finished, execution.steps_total)
+    return message(
+        [
+            section(f"🔔 {head}", named, f"⚠️ {warning}" if warning else ""),
+            context(told.rstrip("."), text.code(execution.id)),
+            actions(row),
+        ],
+        f"{head} {words.subject_words(execution)}: {words.snapshot_word(snapshot)}, {counts}.",
+        told,
+        warning,
+    )
+
+
+def _line(sign: str, line: str, execution_id: str) -> Message:
+    return message([section(f"{sign} {line}"), context(text.code(execution_id))], line)
+
+
+def _who(subscriber: Subscriber) -> str:
+    return "You follow this execution" if subscriber.is_person else "This channel follows this execution"
+
+
+def _who_not(subscriber: Subscriber) -> str:
+    return "You do not follow" if subscriber.is_person else "This channel does not follow"
+
+
+def _named(execution_id: str, snapshot: Snapshot | None) -> str:
+    return words.name(snapshot.execution) if snapshot else text.escape(execution_id) or "(no id)"
+
+
+def _list_section(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> dict[str, object] | None:
+    return section(item_line(subscription, snapshot, now), text.code(subscription.execution_id))
+
+
+def _list_words(subscription: Subscription, snapshot: Snapshot | None) -> str:
+    if snapshot is None:
+        return f"{text.escape(subscription.execution_id)}: not looked at yet"
+    execution = snapshot.execution
+    counts = words.counts(execution.steps_finished, execution.steps_total)
+    return f"{words.subject_words(execution)}: {words.snapshot_word(snapshot)}, {counts}"

@@ -1,0 +1,109 @@
+"""What is told in the thread while an execution is under way, and the last word of a subscription.
+
+Lives here: `change_message`, `ended_message`, `undeliverable_message`. Does not live here: outcomes
+(`bot.blocks.outcome`), the card (`bot.blocks.cards`). Called by the notifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from bot.blocks import buttons, steps, text, words
+from bot.blocks.message import Message, actions, context, message, section
+from bot.model import Change, ChangeKind, Execution, Subscription
+
+_NAMES_SHOWN = 5
+_LATE = timedelta(minutes=1)
+"""Slack shows when a message came; the time of a change is worth a word only where that is later."""
+
+
+def change_message(changes: Sequence[Change], execution: Execution, *, now: datetime) -> Message:
+    """One line for one or more changes, oldest first: only where they led from and to, not each way-point."""
+    last = changes[-1]
+    phases, progress = _phases(changes), _progress(changes)
+    said = phases or progress or "Updated"
+    failed = steps.failed_names(last.failed_steps, last.failed_steps_total)
+    line = " · ".join(part for part in (said, progress if phases else "", _finished(changes), failed) if part)
+    duration = words.change_elapsed(last, execution)
+    took = f"after {text.span(duration)}" if duration is not None else ""
+    late = f"at {text.date(last.at, now)}" if now - last.at > _LATE else ""
+    signed = f"{_sign(changes)} {line}"
+    # A new phase stands out, progress does not.
+    blocks = [section(signed), context(took, late)] if phases else [context(signed, took, late)]
+    return message(blocks, f"{words.subject_words(execution)}: {line}{f', {took}' if took else ''}.")
+
+
+def ended_message(change: Change, execution: Execution, *, now: datetime) -> Message:
+    """The subscription ends although the execution may go on: why."""
+    why = text.sentence(change.why) or "The subscription was ended."
+    head = f"⏹ No longer following *{words.unstarred(words.name(execution))}*."
+    return message(
+        [section(head, why), context(text.date(change.at, now), text.code(execution.id))],
+        f"No longer following {words.subject_words(execution)}. {why}",
+    )
+
+
+def undeliverable_message(subscription: Subscription, execution: Execution | None, reason: str) -> Message:
+    """To the owner, in person: their subscription of a channel died, why, and what can be done."""
+    shown = words.unstarred(words.name(execution)) if execution else text.escape(subscription.execution_id)
+    where = _destination(subscription)
+    because = text.sentence(reason).rstrip(".")
+    remedy = "I ended that subscription. Once this is mended, subscribe again; or follow the execution here yourself."
+    return message(
+        [
+            section(f"⚠️ I cannot tell {where} about *{shown}* any more: {because}.", remedy),
+            actions([buttons.subscribe(subscription.execution_id, "Follow it here")]),
+            context(text.code(subscription.execution_id)),
+        ],
+        f"I cannot tell {where} about {shown} any more: {because}.",
+        remedy,
+    )
+
+
+def _destination(subscription: Subscription) -> str:
+    kind = "@" if subscription.subscriber.is_person else "#"
+    return f"<{kind}{text.identifier(subscription.subscriber.id)}>"
+
+
+def _sign(changes: Iterable[Change]) -> str:
+    kinds = {change.kind for change in changes}
+    if ChangeKind.REOPENED in kinds:
+        return "♻️"
+    moved = [change.phase for change in changes if change.kind is not ChangeKind.PROGRESS and change.phase]
+    return words.icon(moved[-1]) if moved else "▸"
+
+
+def _phases(changes: Sequence[Change]) -> str:
+    """The way through the phases: «Pending → Running», «Retried: Failed → Retrying»."""
+    moves = [change for change in changes if change.kind is not ChangeKind.PROGRESS and change.phase]
+    if not moves:
+        return ""
+    way = [phase for phase in (moves[0].phase_before, *(move.phase for move in moves)) if phase]
+    # Many moves in one look-back are rare; the two ends are what matters then.
+    shown = way if len(way) <= _NAMES_SHOWN else [way[0], "…", *way[-2:]]
+    retried = "Retried: " if any(move.kind is ChangeKind.REOPENED for move in moves) else ""
+    return retried + " → ".join(words.phase_word(phase) if phase != "…" else phase for phase in shown)
+
+
+def _progress(changes: Sequence[Change]) -> str:
+    """How far the count moved: «3 → 5 of 12 steps»; after a retry it may have moved back."""
+    counted = [change for change in changes if change.finished is not None]
+    if not counted:
+        return ""
+    last = counted[-1]
+    before, now = counted[0].finished_before, words.counts(last.finished, last.total)
+    if before is None or before == last.finished:
+        return now if any(change.kind is ChangeKind.PROGRESS for change in counted) else ""
+    return f"{before:,} → {now}"
+
+
+def _finished(changes: Sequence[Change]) -> str:
+    # A step that went wrong rests too, but «finished» would be the wrong word for it.
+    failed = {step.name for change in changes for step in change.failed_steps}
+    finished = (name for change in changes for name in change.finished_steps if name not in failed)
+    names = list(dict.fromkeys(finished))
+    shown = [text.escape(name) for name in names[:_NAMES_SHOWN]]
+    if len(names) > _NAMES_SHOWN:
+        shown.append(f"{len(names) - _NAMES_SHOWN:,} more")
+    return f"{', '.join(shown)} finished" if shown else ""

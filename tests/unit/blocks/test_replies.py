@@ -1,0 +1,85 @@
+"""Short answers: what was done, for whom, and what can be done next."""
+
+from __future__ import annotations
+
+from bot.blocks import Message, replies
+from bot.model import Level
+from tests.unit.blocks.world import ID, NOW, buttons_of, execution, shown, snapshot, subscription
+
+ME, HERE = subscription("U1"), subscription("C123", level=Level.FINAL)
+
+
+def both(message: Message) -> str:
+    """What is shown and what is heard."""
+    return f"{shown(message.blocks)}\n{message.text}"
+
+
+def test_subscribed_says_who_is_told_what_where() -> None:
+    """A person is told in person, a channel in the channel, each as closely as asked."""
+    assert "You follow this execution now." in replies.subscribed(ME, snapshot()).text
+    assert "Told in a direct message: every step." in replies.subscribed(ME, snapshot()).text
+    assert "This channel follows this execution now." in replies.subscribed(HERE, snapshot()).text
+    assert "Told in the channel: the outcome only." in replies.subscribed(HERE, snapshot()).text
+
+
+def test_subscribed_shows_where_it_stands() -> None:
+    """The answer is a look at the execution as well, and a way back out."""
+    message = replies.subscribed(ME, snapshot(), note="Guests read along.")
+    assert "Running · ▰▰▱▱▱▱▱▱▱▱ 3 of 12 steps (25 %)" in shown(message.blocks)
+    assert "⚠️ Guests read along." in shown(message.blocks)
+    assert buttons_of(message.blocks) == {"Steps": ID, "Unsubscribe": f"{ID}|U1"}
+
+
+def test_a_second_subscription_is_no_surprise() -> None:
+    """Asking again changes nothing, or the level only, and says which."""
+    assert "You follow this execution already." in replies.already_subscribed(ME, snapshot()).text
+    changed = replies.level_changed(HERE, snapshot(), was=Level.PROGRESS).text
+    assert "the outcome only (was: every step)" in changed
+
+
+def test_unsubscribing_names_the_execution() -> None:
+    """By its name where it is known, else by its id."""
+    assert "You do not follow gcs-exec-3-08-20-144951 any more." in both(
+        replies.unsubscribed(ME.subscriber, ID, snapshot())
+    )
+    assert f"This channel does not follow {ID}; nothing to end." in both(replies.not_subscribed(HERE.subscriber, ID))
+
+
+def test_what_succeeded_needs_no_subscription() -> None:
+    """It says how it ended instead."""
+    done = snapshot(execution(phase="Succeeded", steps_finished=12))
+    said = "is Succeeded (12 of 12 steps · after 7 min 1 s): there is nothing left to follow."
+    assert said in both(replies.nothing_to_follow(done, now=NOW))
+
+
+def test_the_list_has_one_entry_each() -> None:
+    """Name, phase and counts, also in words; what was not seen yet is listed too."""
+    message = replies.subscription_list([(ME, snapshot()), (HERE, None)], now=NOW)
+    assert "2 subscriptions" in shown(message.blocks)
+    assert "deepvariant execution gcs-exec-3-08-20-144951: Running, 3 of 12 steps" in message.text
+    assert f"{ID}: not looked at yet" in message.text
+
+
+def test_an_empty_list_says_what_to_type() -> None:
+    """Nothing followed is no dead end."""
+    assert "`/gcs subscribe`" in both(replies.subscription_list([], now=NOW, command="/gcs"))
+
+
+def test_help_shows_every_command() -> None:
+    """Each with what it does, in the name under which it was installed."""
+    heard = replies.help_text("/gcs").text
+    for usage in ("&lt;id&gt;", "subscribe &lt;id&gt; [here]", "unsubscribe &lt;id&gt; [here]", "list", "help"):
+        assert f"`/gcs {usage}" in heard
+    assert all(level.value in heard for level in Level)
+
+
+def test_an_error_is_a_sentence_and_a_hint() -> None:
+    """Both are seen and heard; what they quote is harmless."""
+    message = replies.error_reply("I do not know `<!here>`.", "Type `/execution help`.")
+    assert "⚠️ I do not know `&lt;!here&gt;`." in shown(message.blocks)
+    assert message.text == "I do not know `&lt;!here&gt;`.\nType `/execution help`."
+
+
+def test_a_refresh_says_what_was_seen() -> None:
+    """Pressing the button has a visible effect, even where nothing changed."""
+    assert "Looked again: gcs-exec-3-08-20-144951 is Running." in both(replies.refreshed(snapshot()))

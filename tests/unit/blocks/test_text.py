@@ -1,0 +1,138 @@
+"""What becomes of foreign text, and how values are worded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.blocks import text
+
+NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "safe"),
+    [
+        ("<!channel> & <@U1>", "&lt;!channel&gt; &amp; &lt;@U1&gt;"),
+        ("@here", "@\u2060here"),
+        ("@Channel and @everyone", "@\u2060Channel and @\u2060everyone"),
+        ("a`b", "aˋb"),
+        ("one\ntwo\r\n\tthree", "one two three"),
+        ("\x1b[31mred\x00", "[31mred"),
+        ("evil\u202egnp.exe\u2066", "evilgnp.exe"),
+        ("@\u200bhere <\u200b!channel>", "@\u2060here &lt;!channel&gt;"),
+        ("half \ud83d emoji", "half emoji"),
+        ("\u200b\u2060", ""),
+    ],
+)
+def test_nothing_foreign_is_markup(foreign: str, safe: str) -> None:
+    """Markup, mentions and invisible characters come out as harmless text."""
+    assert text.escape(foreign) == safe
+
+
+def test_a_backtick_cannot_leave_its_code_span() -> None:
+    """A code span holds everything that was put into it."""
+    assert text.code("x` <!here> `y") == "`xˋ &lt;!here&gt; ˋy`"
+
+
+def test_an_asterisk_cannot_leave_bold() -> None:
+    """Bold ends where we end it."""
+    assert text.bold("a*b") == "*a∗b*"
+
+
+def test_nothing_makes_no_markup() -> None:
+    """What is empty after cleaning leaves no empty marks behind."""
+    assert (text.code("\x00"), text.bold("\u200b")) == ("", "")
+
+
+def test_plain_text_has_no_brackets() -> None:
+    """Where entities would be seen, brackets are replaced; an ampersand stays one."""
+    assert text.plain("<!channel> & co") == "‹!channel› & co"
+
+
+def test_right_to_left_text_stays_in_its_place() -> None:
+    """Hebrew is isolated, so that the words beside it keep their order."""
+    assert text.escape("שלום") == "\u2068שלום\u2069"
+
+
+def test_sentences_of_ours_keep_their_code() -> None:
+    """An error's sentence may show a command, and what it quotes is still escaped."""
+    assert text.sentence("Grant `gcs:executions:get` to <you>.") == "Grant `gcs:executions:get` to &lt;you&gt;."
+
+
+@pytest.mark.parametrize(
+    ("whole", "limit", "short"),
+    [
+        ("abcdef", 6, "abcdef"),
+        ("abcdefg", 6, "abcde…"),
+        ("abcd efgh", 6, "abcd…"),
+        ("abcde\u0301fg", 6, "abcd…"),
+        ("abc👍🏽defg", 5, "abc…"),
+        ("ab👩\u200d👧cdef", 5, "ab…"),
+        ("abc🇩🇪defg", 5, "abc…"),
+    ],
+)
+def test_cuts_fall_between_visible_characters(whole: str, limit: int, short: str) -> None:
+    """Accents, skin tones, families and flags are kept or left out as a whole."""
+    assert text.cut(whole, limit) == short
+
+
+def test_escapes_count() -> None:
+    """A limit is kept with entities in full, and no entity is cut in two."""
+    assert text.escape("&" * 100, 21) == "&amp;" * 4 + "…"
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        (timedelta(0), "0 s"),
+        (timedelta(seconds=45.9), "45 s"),
+        (timedelta(minutes=11, seconds=41), "11 min 41 s"),
+        (timedelta(hours=1, minutes=12, seconds=9), "1 h 12 min"),
+        (timedelta(hours=2), "2 h"),
+        (timedelta(days=2, hours=3), "2 d 3 h"),
+        (timedelta(days=1, minutes=5), "1 d"),
+        (timedelta(seconds=-3), "0 s"),
+        (timedelta(days=4000), "4,000 d"),
+    ],
+)
+def test_durations_have_two_units(duration: timedelta, said: str) -> None:
+    """The two largest units, none of them zero."""
+    assert text.span(duration) == said
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "drawn"),
+    [
+        (0, 12, "▱▱▱▱▱▱▱▱▱▱"),
+        (1, 5000, "▰▱▱▱▱▱▱▱▱▱"),
+        (3, 6, "▰▰▰▰▰▱▱▱▱▱"),
+        (4999, 5000, "▰▰▰▰▰▰▰▰▰▱"),
+        (12, 12, "▰▰▰▰▰▰▰▰▰▰"),
+        (13, 12, "▰▰▰▰▰▰▰▰▰▰"),
+        (0, 0, "▱▱▱▱▱▱▱▱▱▱"),
+    ],
+)
+def test_the_bar_is_full_only_at_the_end(done: int, total: int, drawn: str) -> None:
+    """A bar never claims an end or a standstill that is not there."""
+    assert text.bar(done, total) == drawn
+
+
+def test_dates_are_the_readers_own() -> None:
+    """A time of these hours is a time; any other has its day; both have a fallback in UTC."""
+    today, past = datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC), datetime(2018, 8, 19, 6, 41, 40, tzinfo=UTC)
+    assert text.date(today, NOW) == "<!date^1534747300^{time}|2018-08-20 06:41 UTC>"
+    assert text.date(past, NOW) == "<!date^1534660900^{date_short_pretty} {time}|2018-08-19 06:41 UTC>"
+    assert text.time_secs(NOW) == "<!date^1534748001^{time_secs}|06:53:21 UTC>"
+
+
+def test_numbers_have_no_needless_digits() -> None:
+    """Counts have thousands marked, amounts at most two decimals, and one step is no «steps»."""
+    assert [text.number(3.10), text.number(92.0), text.number(1200)] == ["3.1", "92", "1,200"]
+    assert (text.count(1, "step"), text.count(5000, "step")) == ("1 step", "5,000 steps")
+
+
+def test_lines_are_kept_whole() -> None:
+    """Too long a text loses its last lines, never half of one."""
+    assert text.within(["abc", "def", "ghi"], 8) == "abc\ndef"

@@ -1,0 +1,94 @@
+"""What is told in the thread, and how a subscription says goodbye."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.blocks import change_message, ended_message, undeliverable_message
+from bot.model import Change, ChangeKind, Step
+from tests.unit.blocks.world import FAILED_STEP, ID, NOW, RUNNING, buttons_of, change, shown, subscription
+
+PROGRESS = change(finished_before=3, finished=5, total=12, phase="Running", finished_steps=("bwa-mem", "mark-dup"))
+STARTED = change(ChangeKind.PHASE, phase_before="Pending", phase="Running")
+RETRIED = change(ChangeKind.REOPENED, phase_before="Failed", phase="Retrying")
+
+
+def line(*changes: Change) -> str:
+    """What the thread shows."""
+    return shown(change_message(changes, RUNNING, now=NOW).blocks)
+
+
+def test_progress_is_one_small_line() -> None:
+    """From how many to how many, which steps, after how long."""
+    assert line(PROGRESS) == "▸ 3 → 5 of 12 steps · bwa-mem, mark-dup finished · after 11 min 41 s"
+    assert [block["type"] for block in change_message([PROGRESS], RUNNING, now=NOW).blocks] == ["context"]
+
+
+def test_a_burst_is_one_line() -> None:
+    """Merged changes show the ends of the way and every step that finished, once."""
+    more = change(finished_before=5, finished=6, total=12, finished_steps=("mark-dup", "sort"))
+    assert line(PROGRESS, more).startswith("▸ 3 → 6 of 12 steps · bwa-mem, mark-dup, sort finished")
+
+
+def test_a_phase_is_told_from_where_to_where() -> None:
+    """The way through the phases, with progress that came along."""
+    assert line(STARTED).startswith("🔄 Pending → Running")
+    assert line(STARTED, PROGRESS).startswith("🔄 Pending → Running · 3 → 5 of 12 steps")
+
+
+def test_a_retry_is_called_a_retry() -> None:
+    """An execution that starts again after its end is not mistaken for progress."""
+    assert line(RETRIED).startswith("♻️ Retried: Failed → Retrying")
+    going = change(ChangeKind.PHASE, phase_before="Retrying", phase="Running")
+    assert line(RETRIED, going).startswith("♻️ Retried: Failed → Retrying → Running")
+
+
+def test_a_failed_step_is_named_and_not_called_finished() -> None:
+    """It rests, but the line says that it failed."""
+    broken = change(finished_before=3, finished=4, total=12, finished_steps=("call",), failed_steps=(FAILED_STEP,))
+    assert line(broken).startswith("▸ 3 → 4 of 12 steps · ❌ 1 step failed: call")
+    assert "call finished" not in line(broken)
+
+
+def test_many_names_are_counted() -> None:
+    """A line stays a line when hundreds of steps finish or fail at once."""
+    names = tuple(f"scatter-{number}" for number in range(9))
+    wide = change(finished=400, total=5000, finished_steps=names, failed_steps=(Step(name="x"),), failed_steps_total=30)
+    assert "scatter-4, 4 more finished · ❌ 30 steps failed: x, 29 more" in line(wide)
+    assert line(wide).startswith("▸ 400 of 5,000 steps")
+
+
+def test_a_moved_total_is_told() -> None:
+    """Steps that are decided at run time change the total; the count stands without an arrow."""
+    assert line(change(finished_before=3, finished=3, total=14)).startswith("▸ 3 of 14 steps")
+
+
+def test_late_news_has_its_time() -> None:
+    """A change that could not be told at once says when it was."""
+    late = PROGRESS.model_copy(update={"at": NOW - timedelta(minutes=20)})
+    assert "at <!date^1534746801^{time}|2018-08-20 06:33 UTC>" in line(late)
+
+
+def test_the_words_of_a_change_name_the_execution() -> None:
+    """A push notice shows no thread, so the words say what it is about."""
+    heard = change_message([PROGRESS], RUNNING, now=NOW).text
+    assert heard.startswith("deepvariant execution gcs-exec-3-08-20-144951: 3 → 5 of 12 steps · bwa-mem, mark-dup")
+
+
+def test_a_goodbye_says_why() -> None:
+    """No subscription ends without a word."""
+    message = ended_message(change(ChangeKind.ENDED, why="No retry came."), RUNNING, now=NOW)
+    assert shown(message.blocks).startswith("⏹ No longer following *gcs-exec-3-08-20-144951*.\nNo retry came.")
+    assert message.text == "No longer following deepvariant execution gcs-exec-3-08-20-144951. No retry came."
+
+
+def test_a_dead_destination_is_told_to_its_owner() -> None:
+    """Which channel, why, what to do, and a button to follow in person instead."""
+    message = undeliverable_message(subscription("C123"), RUNNING, "the channel is archived")
+    assert "I cannot tell <#C123> about gcs-exec-3-08-20-144951 any more: the channel is archived." in message.text
+    assert buttons_of(message.blocks) == {"Follow it here": ID}
+
+
+def test_a_dead_destination_without_a_snapshot_shows_the_id() -> None:
+    """What was never seen is still named."""
+    assert ID in undeliverable_message(subscription("C123"), None, "it is read-only").text
