@@ -1,0 +1,52 @@
+"""The budget: GCS's quota of calls, shared by everything that calls, in every copy of the bot.
+
+Lives here: taking a call, asking how many are left, slowing everybody down after a refusal. Does not live here: who
+calls (`bot.gcs` through the service's wiring; the watcher asks before it claims). A sliding window in server time, so
+no minute ever holds more calls than the quota, whichever way it is laid.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+from bot.store.connection import Connection
+from bot.store.keys import quota_of
+from bot.store.rows import milliseconds
+
+WINDOW = timedelta(seconds=62)
+"""GCS counts when calls arrive, we when they leave: a minute, and some for the way."""
+
+SLOW_START = timedelta(seconds=30)
+"""After a refusal, so long until the watch uses its whole share again: others may be using the same account."""
+
+
+class Budget:
+    """The calls that one GCS user may make."""
+
+    def __init__(self, connection: Connection, *, user: str, per_minute: int, reserve: int) -> None:
+        self._connection, self._per_minute = connection, per_minute
+        self._reserve = min(reserve, per_minute - 1)  # or nothing would be watched
+        self._window = quota_of(user)
+
+    async def take(self, *, is_person: bool) -> timedelta:
+        """Take one call: zero when it may go out now, else how long until there is one. People's calls go first."""
+        _, wait = await self._ask(uuid4().hex, is_person=is_person)
+        return timedelta(milliseconds=wait)
+
+    async def left(self) -> int:
+        """How many calls the watch could make now; what is kept for people is not among them."""
+        left, _ = await self._ask("", is_person=False)
+        return left
+
+    async def refused(self, retry_after: timedelta) -> None:
+        """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
+        await self._connection.run("refused", self._window, milliseconds(retry_after), milliseconds(SLOW_START))
+
+    async def _ask(self, call: str, *, is_person: bool) -> tuple[int, int]:
+        slow_start = 0 if is_person else milliseconds(SLOW_START)
+        reserve = 0 if is_person else self._reserve
+        answer = await self._connection.run(
+            "take", self._window, self._per_minute, milliseconds(WINDOW), call, slow_start, reserve
+        )
+        return int(answer[0]), int(answer[1])

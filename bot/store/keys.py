@@ -1,0 +1,87 @@
+"""Every key of the store, in plain sight.
+
+Lives here: names, partitions, what each key holds and why. Does not live here: commands (the sibling modules and the
+Lua scripts beside them). Called by `bot.store` only.
+
+All keys of one execution carry one hash tag, `{p00}` … `{p15}`, so that each script touches one slot: the same code
+runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the schema version.
+
+| key | type | holds |
+|---|---|---|
+| `xb1:{pNN}:due` | zset | execution key → when to look next, server time in ms; while claimed: when the lease ends |
+| `xb1:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
+| `xb1:{pNN}:snap:<execution key>` | string | the last snapshot, JSON |
+| `xb1:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
+| `xb1:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|told` |
+| `xb1:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |
+| `xb1:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
+| `xb1:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first |
+| `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms; `…:hold` beside it: nobody calls before |
+| `xb1:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
+
+An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. Nothing expires: each
+key is deleted with the subscription or the execution that it belongs to. A claim that ends at 0 was put back: the lane
+keeps its time whatever happens, and `-|0|0|0|0` is one without doubt. Hash values stay under 64 bytes, because above
+that the servers store the whole hash in a form that is four times as large.
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+from hashlib import sha256
+from typing import NamedTuple
+
+SCHEMA = "xb1"
+PARTITIONS = 16
+
+
+class Lane(NamedTuple):
+    """One subscription's place in the outbox."""
+
+    team_id: str
+    execution_id: str
+    subscriber_id: str
+
+    @classmethod
+    def parse(cls, text: str) -> Lane:
+        """The lane that `str()` wrote."""
+        team_id, execution_id, subscriber_id = text.split("/")
+        return cls(team_id, execution_id, subscriber_id)
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+    @property
+    def execution(self) -> str:
+        """Its execution key."""
+        return execution_key(self.team_id, self.execution_id)
+
+
+def execution_key(team_id: str, execution_id: str) -> str:
+    """How the store calls one execution as seen by one workspace."""
+    return f"{team_id}/{execution_id}"
+
+
+def partition_of(execution: str) -> int:
+    """The partition of an execution key; must never change for a schema version."""
+    return crc32(execution.encode()) % PARTITIONS
+
+
+def partition(number: int) -> str:
+    """The common beginning of all keys of a partition; scripts build the rest from it."""
+    return f"{SCHEMA}:{{p{number:02d}}}:"
+
+
+def home_of(execution: str) -> str:
+    """The common beginning of the keys of one execution."""
+    return partition(partition_of(execution))
+
+
+def executions_of(team_id: str, subscriber_id: str) -> str:
+    """The index of what a subscriber follows."""
+    return f"{SCHEMA}:of:{team_id}:{subscriber_id}"
+
+
+def quota_of(user: str) -> str:
+    """The window of a GCS user's calls. A digest, since an access key does not belong into a key of the store."""
+    return f"{SCHEMA}:{{quota:{sha256(user.encode()).hexdigest()[:12]}}}"

@@ -1,0 +1,112 @@
+"""The outbox: which subscriptions have something to be told, who tells it, and the receipts.
+
+Called by the notifier. One lane per subscription, claimed by one worker at a time: so changes stay in order, one
+worker writes a message, and an older edit cannot overwrite a newer one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from bot.model import Change, Notification, Receipt, Snapshot
+from bot.store.connection import Connection
+from bot.store.keys import Lane, home_of, partition
+from bot.store.rows import at, milliseconds, receipt_of, receipt_row, subscription_of
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=30)
+"""Longer than one message takes with all its retries; renewed with each receipt."""
+
+MOST_CHANGES = 50
+"""Changes that are read at once; more stay for the next claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lane to tell, claimed."""
+
+    lane: Lane
+    notification: Notification
+    now: datetime
+    """Server time of the claim."""
+    in_doubt_since: datetime | None
+    """Set when an earlier worker may have sent something without recording it: when it had begun."""
+    token: str
+
+
+class Outbox:
+    """The lanes of all subscriptions that have something to be told."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def ready(self) -> list[int]:
+        """The partitions in which a lane's time has come, the most overdue first."""
+        return await self._connection.ready("outbox")
+
+    async def claim(self, number: int, limit: int) -> list[Claim]:
+        """Claim at most `limit` lanes of partition `number` whose time has come."""
+        token = uuid4().hex
+        rows = await self._connection.run(
+            "claim_lanes", partition(number), limit, milliseconds(LEASE), token, MOST_CHANGES
+        )
+        now, i, claims = at(rows[0]), 1, []
+        while i < len(rows):
+            name, doubt, subscription, receipt, snapshot, count = rows[i : i + 6]
+            entries = rows[i + 6 : i + 6 + count]
+            i += 6 + count
+            lane = Lane.parse(name)
+            try:
+                notification = Notification(
+                    subscription=subscription_of(lane, subscription),
+                    snapshot=Snapshot.model_validate_json(snapshot),
+                    receipt=receipt_of(receipt),
+                    changes=tuple(Change.model_validate_json(entry.partition("|")[2]) for entry in entries),
+                )
+            except ValueError as error:  # a newer version wrote it; it comes again when the lease ends
+                log.warning("outbox.unreadable", lane=name, error=type(error).__name__)
+                continue
+            claims.append(Claim(lane, notification, now, at(doubt) if doubt else None, token))
+        return claims
+
+    async def record(self, claim: Claim, receipt: Receipt) -> bool:
+        """Record what Slack shows; changes up to `receipt.told` are done. False when the claim was lost."""
+        recorded = await self._connection.run(
+            "record",
+            home_of(claim.lane.execution),
+            str(claim.lane),
+            claim.token,
+            receipt_row(receipt),
+            receipt.told,
+            milliseconds(LEASE),
+        )
+        return bool(recorded)
+
+    async def release(self, claim: Claim, *, wait: timedelta | None = None, in_doubt: bool = False) -> None:
+        """Give the lane back; with `wait` it is claimed again after that time, even if nothing else happens."""
+        await self._connection.run(
+            "release",
+            home_of(claim.lane.execution),
+            str(claim.lane),
+            claim.token,
+            "" if wait is None else milliseconds(wait),
+            "1" if in_doubt else "",
+        )
+
+    async def forget(self, claim: Claim, *, is_dead: bool = False) -> bool:
+        """Forget a subscription whose last word is told, or whose destination is dead.
+
+        Returns:
+            False when somebody subscribed again meanwhile, or the claim was lost; then it still stands.
+        """
+        lane = claim.lane
+        return bool(
+            await self._connection.run(
+                "forget", home_of(lane.execution), str(lane), claim.token, "1" if is_dead else ""
+            )
+        )

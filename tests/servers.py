@@ -1,0 +1,67 @@
+"""Real servers for tests, and time that passes in them at a word instead of a sleep.
+
+Called by the conftests and tests of the rings that need a store.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from time import sleep
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+AT_REST = "-|0|0|0|0"
+
+
+def served(binary: str, folder: Path) -> Iterator[str]:
+    """Run an engine in `folder` while the caller holds the generator; its URL."""
+    socket = folder / "s"
+    options = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--save", ""]
+    with subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL) as process:  # noqa: S603  # our own engine
+        try:
+            with Redis(unix_socket_path=str(socket)) as redis:
+                _wait_for(redis)
+            yield f"unix://{socket}"
+        finally:
+            process.terminate()
+
+
+def _wait_for(redis: Redis) -> None:
+    for _ in range(500):
+        try:
+            redis.ping()
+        except RedisError:
+            sleep(0.01)
+        else:
+            return
+    pytest.fail("the server did not start")
+
+
+def let_time_pass(redis: Redis) -> None:
+    """Let the time come of every lane that is not claimed."""
+    for key in map(str, redis.scan_iter("*:outbox")):
+        for lane in map(str, redis.zrange(key, 0, -1)):
+            claim = redis.hget(key.removesuffix("outbox") + "claims", lane) or AT_REST
+            if str(claim).split("|")[2] == "0":
+                redis.zadd(key, {lane: 0})
+
+
+def expire_claims(redis: Redis) -> None:
+    """Let all leases of the outbox run out, as if their workers had died long ago."""
+    for key in map(str, redis.scan_iter("*:claims")):
+        for lane, claim in redis.hgetall(key).items():
+            token, claimed, ends, again, doubt = str(claim).split("|")
+            if ends != "0":
+                redis.hset(key, str(lane), f"{token}|{claimed}|1|{again}|{doubt}")
+                redis.zadd(key.removesuffix("claims") + "outbox", {str(lane): 0})
+
+
+def let_looks_come(redis: Redis) -> None:
+    """Let every execution be due, claimed or not: a claim that is open has run out by that."""
+    for key in map(str, redis.scan_iter("*:due")):
+        for execution in map(str, redis.zrange(key, 0, -1)):
+            redis.zadd(key, {execution: 0})

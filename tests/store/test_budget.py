@@ -1,0 +1,94 @@
+"""Promises of the budget: no window holds more than the quota, people go first, refusals slow everybody down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from redis import Redis
+
+from bot.store.budget import WINDOW, Budget
+from bot.store.connection import Connection
+from bot.store.keys import quota_of
+
+
+@pytest.fixture
+async def connection(server_url: str) -> AsyncIterator[Connection]:
+    """A connection to an empty store."""
+    with Redis.from_url(server_url) as redis:
+        redis.flushall()
+    connection = Connection(server_url)
+    yield connection
+    await connection.aclose()
+
+
+def budget(connection: Connection) -> Budget:
+    """Ten calls, three of them for people."""
+    return Budget(connection, user="AK", per_minute=10, reserve=3)
+
+
+async def taken(budget: Budget, calls: int, *, is_person: bool) -> int:
+    """Ask for so many calls at once; how many were given."""
+    waits = await asyncio.gather(*(budget.take(is_person=is_person) for _ in range(calls)))
+    return sum(not wait for wait in waits)
+
+
+async def test_no_more_than_the_quota_whoever_asks(connection: Connection) -> None:
+    """Two copies of the bot that ask at once share one quota."""
+    given = await asyncio.gather(*(taken(budget(connection), 20, is_person=True) for _ in range(2)))
+    assert sum(given) == 10
+
+
+async def test_people_have_calls_of_their_own(connection: Connection) -> None:
+    """However busy the watch is, somebody who types a command is answered."""
+    assert await taken(budget(connection), 20, is_person=False) == 7
+    assert await taken(budget(connection), 20, is_person=True) == 3
+
+
+async def test_asking_takes_nothing(connection: Connection) -> None:
+    """The watch asks before it claims; that costs no call."""
+    assert [await budget(connection).left() for _ in range(3)] == [7, 7, 7]
+    await budget(connection).take(is_person=True)
+    assert await budget(connection).left() == 6
+
+
+async def test_who_has_to_wait_learns_how_long(connection: Connection, server_url: str) -> None:
+    """The wait ends when the oldest call that is in the way leaves the window; then there is one."""
+    await taken(budget(connection), 10, is_person=True)
+    wait = await budget(connection).take(is_person=True)
+    assert WINDOW - timedelta(seconds=10) < wait <= WINDOW + timedelta(seconds=1)
+    age(server_url, WINDOW)
+    assert await taken(budget(connection), 20, is_person=True) == 10
+
+
+async def test_a_refusal_keeps_everybody_away_and_then_begins_slowly(connection: Connection) -> None:
+    """As long as GCS said nobody calls, not even people; after that a few go first."""
+    await budget(connection).refused(timedelta(seconds=40))
+    assert timedelta(seconds=30) < await budget(connection).take(is_person=True) <= timedelta(seconds=40)
+    assert await budget(connection).left() == 0
+
+
+async def test_after_a_refusal_the_quota_comes_back_bit_by_bit(connection: Connection, server_url: str) -> None:
+    """A good half of the slow start later the watch has a part of its share again, in the end all; people at once."""
+    await budget(connection).refused(timedelta(seconds=40))
+    refused_ago(server_url, timedelta(seconds=18))
+    assert 1 <= await budget(connection).left() <= 5
+    assert not await budget(connection).take(is_person=True)
+    refused_ago(server_url, timedelta(minutes=5))
+    assert await budget(connection).left() == 6
+
+
+def age(server_url: str, span: timedelta) -> None:
+    """Let the calls so far lie `span` further back."""
+    with Redis.from_url(server_url) as redis:
+        for call, at in redis.zrange(quota_of("AK"), 0, -1, withscores=True):
+            redis.zadd(quota_of("AK"), {call: at - span.total_seconds() * 1000})
+
+
+def refused_ago(server_url: str, span: timedelta) -> None:
+    """Let the end of the refusal lie so far back."""
+    with Redis.from_url(server_url) as redis:
+        seconds, micros = redis.time()
+        redis.set(quota_of("AK") + ":hold", int(seconds * 1000 + micros / 1000 - span.total_seconds() * 1000))
