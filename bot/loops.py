@@ -1,0 +1,104 @@
+"""How a room works through what it claims: forever, so many at once, until told to stop.
+
+Lives here: `Crew`, the loop behind the watcher and the notifier. Does not live here: what is claimed and done. A crew
+never dies of an error: an item that fails is logged and comes back when its lease ends; a store that is away is waited
+for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import structlog
+
+from bot.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+IDLE_SECONDS = 0.2
+"""Pause before claiming again when nothing was there."""
+
+STORE_AWAY_SECONDS = 1.0
+"""Pause before claiming again when the store did not answer."""
+
+Item = TypeVar("Item")
+
+
+class Crew(Generic[Item]):
+    """Claims items and does them, at most `at_once` at a time.
+
+    `ready` says in which partitions of the store something is due, `claim` takes at most so many items from one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        ready: Callable[[], Awaitable[Sequence[int]]],
+        claim: Callable[[int, int], Awaitable[Sequence[Item]]],
+        do: Callable[[Item], Awaitable[None]],
+        at_once: int,
+    ) -> None:
+        self._name, self._ready, self._claim, self._do, self._at_once = name, ready, claim, do, at_once
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def run_once(self) -> int:
+        """Claim what is there, do it, and say how much it was."""
+        items = await self._claimed(self._at_once)
+        await asyncio.gather(*map(self._do_safely, items))
+        return len(items)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then finish what is under way."""
+        while not stop.is_set():
+            if not await self._start_some():
+                await self._pause(stop)
+        if self._busy:
+            await asyncio.wait(self._busy)
+
+    async def _start_some(self) -> bool:
+        free = self._at_once - len(self._busy)
+        if free == 0:
+            await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
+            return True
+        try:
+            items = await self._claimed(free)
+        except StoreUnavailable as error:
+            log.warning("crew.store_away", crew=self._name, error=str(error))
+            await asyncio.sleep(STORE_AWAY_SECONDS)
+            return False
+        for item in items:
+            task = asyncio.create_task(self._do_safely(item))
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
+        return bool(items)
+
+    async def _claimed(self, limit: int) -> list[Item]:
+        items: list[Item] = []
+        for number in await self._ready():
+            try:
+                items += await self._claim(number, limit - len(items))
+            except StoreUnavailable:
+                if items:  # do what is claimed already, or it would wait for its lease to end
+                    break
+                raise
+            if len(items) >= limit:
+                break
+        return items
+
+    async def _do_safely(self, item: Item) -> None:
+        try:
+            await self._do(item)
+        except StoreUnavailable as error:
+            log.warning("crew.store_away", crew=self._name, error=str(error))
+        except Exception:
+            log.exception("crew.item_failed", crew=self._name)
+
+    @staticmethod
+    async def _pause(stop: asyncio.Event) -> None:
+        try:
+            await asyncio.wait_for(stop.wait(), IDLE_SECONDS)
+        except TimeoutError:
+            return

@@ -1,0 +1,128 @@
+"""The room where people ask: summary, subscribe, unsubscribe, list.
+
+Lives here: what a request means for the store. Does not live here: parsing and answering (`handlers`), watching
+(`bot.watcher`), telling (`bot.notifier`). Called by the listeners; all errors are `BotError`s with a sentence for the
+person who asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bot import changes
+from bot.changes import Pace
+from bot.errors import ExecutionNotFound, GCSError, InvalidInput, StoreUnavailable
+from bot.gcs.client import GCSClient
+from bot.model import Level, Phase, Snapshot, Subscriber, Subscription
+from bot.store.subscribers import Subscribers
+
+WITHIN = timedelta(seconds=15)
+"""How long a person waits for GCS at most."""
+
+STORE_WITHIN = timedelta(seconds=5)
+"""How long a person waits for each answer of the store at most; the store itself is more patient, retries and all."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Answer to «how is it?»."""
+
+    snapshot: Snapshot
+    subscription: Subscription | None
+    """The asking person's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """Answer to «tell me»."""
+
+    subscription: Subscription
+    snapshot: Snapshot
+    was: Subscription | None
+    """The subscription that stood before."""
+    followed: bool
+    """False when there is nothing to follow: the execution has already succeeded."""
+
+
+class Subscriptions:
+    """What people can ask for."""
+
+    def __init__(self, gcs: GCSClient, subscribers: Subscribers, *, pace: Pace, now: Callable[[], datetime]) -> None:
+        self._gcs, self._subscribers, self._pace, self._now = gcs, subscribers, pace, now
+
+    async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
+        """How an execution stands, now; as last seen where GCS does not answer and somebody follows it."""
+        snapshot = await self._look(team_id, execution_id)
+        subscriber = Subscriber(team_id=team_id, id=user_id)
+        return Summary(snapshot, await _remembered(self._subscribers.find(subscriber, execution_id)))
+
+    async def subscribe(
+        self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
+    ) -> Subscribed:
+        """Have `subscriber` told about an execution from now on; again with another `level` changes the level."""
+        snapshot = await self._look(subscriber.team_id, execution_id)
+        was = await _remembered(self._subscribers.find(subscriber, execution_id))
+        subscription = Subscription(
+            execution_id=execution_id,
+            subscriber=subscriber,
+            level=level or (was.level if was else Level.PROGRESS),
+            owner=was.owner if was else owner,
+            created_at=was.created_at if was else self._now(),
+        )
+        if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
+            return Subscribed(subscription, snapshot, None, followed=False)
+        await _remembered(self._subscribers.subscribe(subscription, snapshot, first_look=self._pace.poll))
+        return Subscribed(subscription, snapshot, was, followed=True)
+
+    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
+        """Tell `subscriber` nothing more about an execution. False when there was no subscription."""
+        return await _remembered(self._subscribers.unsubscribe(subscriber, execution_id))
+
+    async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
+        """What `subscriber` follows, oldest first."""
+        return await _remembered(self._subscribers.of(subscriber))
+
+    async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
+        """Have the card of a subscription drawn anew from a fresh look.
+
+        Raises:
+            InvalidInput: the card belongs to no subscription any more.
+        """
+        snapshot = await _remembered(self._subscribers.snapshot(subscriber.team_id, execution_id))
+        if snapshot is None or not await _remembered(self._subscribers.refresh(subscriber, execution_id)):
+            raise InvalidInput(
+                f"That card is not followed any more. Use `/execution {execution_id}` to see how the execution stands."
+            )
+        return snapshot
+
+    async def _look(self, team_id: str, execution_id: str) -> Snapshot:
+        known = await _remembered(self._subscribers.snapshot(team_id, execution_id))
+        try:
+            seen = (await self._gcs.get_execution(execution_id, within=WITHIN, is_person=True)).to_execution()
+        except ExecutionNotFound:
+            raise
+        except GCSError:
+            if known is None:
+                raise
+            return known.model_copy(update={"unreachable_since": known.unreachable_since or known.seen_at})
+        revision = known.revision + 1 if known else 1
+        return changes.first_look(seen, now=self._now(), pace=self._pace, revision=revision)
+
+
+async def _remembered(answer: Awaitable[T]) -> T:
+    """What the store says, in time for the person who waits.
+
+    Raises:
+        StoreUnavailable: it did not say it within `STORE_WITHIN`.
+    """
+    try:
+        async with asyncio.timeout(STORE_WITHIN.total_seconds()):
+            return await answer
+    except TimeoutError:
+        raise StoreUnavailable(f"no answer within {STORE_WITHIN.total_seconds():g} s") from None

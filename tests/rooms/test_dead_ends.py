@@ -1,0 +1,86 @@
+"""Destinations that are dead: the subscription ends, its owner hears why, once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.rooms.room import Room
+
+REFUSALS = ["not_in_channel", "is_archived", "channel_not_found", "restricted_action", "some_code_of_next_year"]
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_the_owner_of_a_dead_destination_hears_why(room: Room, code: str) -> None:
+    """Once, in a direct message; nothing is left of the subscription."""
+    await room.follow(room.lab)
+    room.trouble("error", error=code, channel=room.lab)
+    await room.tell()
+    await room.look()
+    await room.later()
+    assert (room.read(room.lab), room.read(room.alice), room.left_over()) == ([], ["dead"], [])
+
+
+async def test_a_channel_that_dies_while_it_is_followed_ends_alone(room: Room) -> None:
+    """Others who follow the same execution go on."""
+    execution = await room.followed(room.lab, room.alice)
+    room.slack.archive(room.lab)
+    await room.step(execution)
+    await room.tell()
+    assert sorted(room.read(room.alice)) == ["card", "change 2", "dead"]
+    assert await room.store.subscribers.find(room.who(room.lab), execution) is None
+
+
+async def test_a_crash_after_the_word_to_the_owner_repeats_nothing(room: Room) -> None:
+    """The next worker meets the same refusal, finds the word said, and ends the subscription."""
+    await room.follow(room.lab)
+    room.slack.remove_bot(room.lab)
+    room.trouble("slow_after", channel=room.slack.dm(room.alice), delay=30)
+    dying = asyncio.create_task(room.tell())
+    await room.slack.wait_for(lambda: room.read(room.alice))
+    dying.cancel()
+    await asyncio.wait([dying])
+    await room.after_a_crash()
+    assert (room.read(room.alice), room.left_over()) == (["dead"], [])
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before", "ratelimited"])
+async def test_trouble_with_the_word_to_the_owner_delays_it(room: Room, kind: str) -> None:
+    """The subscription does not end before its owner was told."""
+    await room.follow(room.lab)
+    room.slack.remove_bot(room.lab)
+    room.trouble(kind, channel=room.slack.dm(room.alice))
+    await room.tell()
+    assert room.left_over()
+    await room.later()
+    assert (room.read(room.alice), room.left_over()) == (["dead"], [])
+
+
+async def test_an_owner_who_is_gone_ends_it_silently(room: Room) -> None:
+    """There is nobody left to tell."""
+    await room.follow(room.lab)
+    room.slack.archive(room.lab)
+    room.slack.deactivate(room.alice)
+    await room.tell()
+    assert room.left_over() == []
+
+
+async def test_a_person_who_is_gone_ends_their_own_subscription(room: Room) -> None:
+    """Their direct messages cannot be opened any more."""
+    await room.follow(room.alice)
+    room.slack.deactivate(room.alice)
+    await room.tell()
+    assert room.left_over() == []
+
+
+async def test_a_destination_that_lives_again_before_it_is_given_up_goes_on(room: Room) -> None:
+    """A worker dies over the refusal, the bot is invited: the card comes."""
+    execution = await room.follow(room.lab)
+    room.slack.remove_bot(room.lab)
+    room.trouble("drop_before", "conversations.open")
+    await room.tell()
+    room.slack.invite_bot(room.lab)
+    await room.later()
+    assert room.read(room.lab) == ["card"]
+    assert await room.store.subscribers.find(room.who(room.lab), execution)

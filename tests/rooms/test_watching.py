@@ -1,0 +1,198 @@
+"""Watching while GCS is in trouble: nothing lost, nobody called too early, the card says what is known."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from bot.watcher import Watcher
+from sandbox import story
+from sandbox.gcs import Fault
+from tests.rooms.room import PACE, Room, ample
+
+TROUBLES = [
+    Fault(kind="status", status=500),
+    Fault(kind="status", status=503),
+    Fault(kind="status", status=403),
+    Fault(kind="status", status=400),
+    Fault(kind="reset"),
+    Fault(kind="truncated"),
+    Fault(kind="malformed"),
+    Fault(kind="malformed", body={"execution": None}),
+    Fault(kind="html"),
+]
+
+
+def next_looks(room: Room) -> list[float]:
+    """Seconds until each execution is looked at."""
+    return room.waits("due")
+
+
+@pytest.mark.parametrize("fault", TROUBLES, ids=lambda fault: f"{fault.kind}-{fault.status}")
+async def test_trouble_of_gcs_loses_nothing(room: Room, fault: Fault) -> None:
+    """The next look is later than now, and brings what happened meanwhile."""
+    execution = await room.followed(room.lab)
+    room.gcs.faults.add(fault)
+    await room.step(execution)
+    assert next_looks(room) == [pytest.approx(60, abs=2)]
+    assert await room.tell() == 0
+    assert str(room.watcher.trouble).startswith("GCS")
+    room.gcs.faults.clear()
+    await room.look()
+    await room.tell()
+    assert room.read(room.lab) == ["card", "change 2"]
+    assert not room.watcher.trouble
+
+
+async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(room: Room) -> None:
+    """Up to five minutes."""
+    await room.followed(room.lab)
+    room.gcs.faults.add(Fault(kind="status", status=503))
+    pauses = []
+    for _ in range(5):
+        await room.look()
+        pauses += next_looks(room)
+    assert pauses == [pytest.approx(seconds, abs=2) for seconds in (60, 120, 240, 300, 300)]
+
+
+async def test_retry_after_of_gcs_is_honoured(room: Room) -> None:
+    """GCS asks us to stay away for ten minutes: then it is not before."""
+    await room.followed(room.lab)
+    room.gcs.faults.add(Fault(kind="status", status=429, retry_after=600))
+    await room.look()
+    assert next_looks(room) == [pytest.approx(600, abs=2)]
+
+
+async def test_the_card_says_that_gcs_is_away_and_takes_it_back(room: Room) -> None:
+    """Since when it is away; with its next answer the card is as before."""
+    await room.followed(room.lab)
+    (usual,) = room.cards(room.lab)
+    room.gcs.faults.add(Fault(kind="status", status=503))
+    for _ in range(3):
+        await room.look()
+    await room.tell()
+    (away,) = room.cards(room.lab)
+    room.gcs.faults.clear()
+    await room.look()
+    await room.tell()
+    assert away != usual
+    assert (room.cards(room.lab), room.read(room.lab)) == ([usual], ["card"])
+
+
+async def test_an_outage_of_gcs_loses_no_outcome(room: Room) -> None:
+    """What happened during it is told after it, once."""
+    lives = [story.happy(2), story.failing(2), story.cancelled(2)]
+    executions = [await room.followed(room.lab, room.alice, life=life) for life in lives]
+    room.gcs.faults.add(Fault(kind="status", status=502))
+    for execution, life in zip(executions, lives, strict=True):
+        await room.step(execution, to=life.frames[-1].name)
+        await room.tell()
+    room.gcs.faults.clear()
+    await room.look()
+    await room.later()
+    for name in (room.lab, room.alice):
+        outcomes = [line for line in room.read(name) if line.startswith("change")]
+        assert outcomes == ["change 3"] * 3
+
+
+async def test_missing_twice_is_vanished(room: Room) -> None:
+    """Once may be a gateway in trouble; the second time people are told, and nothing is left."""
+    execution = await room.followed(room.lab)
+    room.gcs.faults.add(Fault(kind="status", status=404, times=2))
+    await room.look()
+    assert await room.tell() == 0
+    assert next_looks(room) == [pytest.approx(5, abs=1)]
+    await room.look()
+    await room.tell()
+    assert room.read(room.lab) == ["card", "change 2"]
+    assert await room.store.subscribers.snapshot(room.slack.workspace.team_id, execution) is None
+    assert room.left_over() == []
+
+
+async def test_missing_once_is_nothing(room: Room) -> None:
+    """The execution is there again, and nobody hears of it."""
+    await room.followed(room.lab)
+    room.gcs.faults.add(Fault(kind="status", status=404, times=1))
+    await room.look()
+    await room.look()
+    assert await room.tell() == 0
+
+
+async def test_two_watchers_settle_each_change_once(room: Room) -> None:
+    """Two bots on one store, both looking at once."""
+    executions = [await room.followed(room.lab) for _ in range(6)]
+    other = Watcher(room.client, room.store.schedule, pace=PACE, budget=ample(room.store))
+    for execution in executions:
+        room.gcs.step(execution)
+    room.looks_come()
+    looked = await asyncio.gather(*(watcher.run_once() for watcher in (room.watcher, other)))
+    await room.tell()
+    assert sum(looked) == 6
+    assert sorted(room.read(room.lab)) == ["card"] * 6 + ["change 2"] * 6
+
+
+async def test_a_slow_look_does_not_overwrite_a_later_one(room: Room) -> None:
+    """A look that outlived its lease is superseded by the look of whoever claimed the execution next."""
+    execution = await room.followed(room.lab)
+    room.gcs.faults.add(Fault(kind="slow", times=1, delay=0.3))
+    slow = asyncio.create_task(room.look())
+    await room.gcs.wait_for_calls(execution, 2)
+    await room.step(execution, to="succeeded")
+    await slow
+    await room.tell()
+    snapshot = await room.store.subscribers.snapshot(room.slack.workspace.team_id, execution)
+    assert (room.read(room.lab), snapshot) == (["card", "change 2"], None)
+
+
+async def test_refused_credentials_stop_the_calls(room: Room) -> None:
+    """A key gets blocked by repeats: one call, then none for a while, and readiness says why."""
+    execution = await room.followed(room.lab)
+    calls = len(room.gcs.calls)
+    room.gcs.faults.add(Fault(kind="status", status=401))
+    for _ in range(4):
+        await room.look()
+    assert len(room.gcs.calls) == calls + 1
+    assert "refused" in str(room.watcher.trouble)
+    assert await room.store.subscribers.find(room.who(room.lab), execution)
+
+
+async def test_a_watcher_that_died_is_replaced_after_its_lease(room: Room) -> None:
+    """The execution that it had claimed is looked at by the next one, or at once where there is only one bot."""
+    execution = await room.followed(room.lab)
+    room.looks_come()
+    for number in await room.store.schedule.ready():
+        await room.store.schedule.claim(number, 10)
+    assert await room.watcher.run_once() == 0
+    assert await room.store.recover() == 1
+    room.gcs.step(execution)
+    assert await room.watcher.run_once() == 1
+    await room.tell()
+    assert room.read(room.lab) == ["card", "change 2"]
+
+
+async def test_without_a_retry_the_end_is_told(room: Room) -> None:
+    """A failed execution is watched for its grace time, then people read that nobody watches any more."""
+    pace = PACE.model_copy(update={"retry_grace": timedelta(0)})
+    room.watcher = Watcher(room.client, room.store.schedule, pace=pace, budget=ample(room.store))
+    execution = await room.followed(room.lab, life=story.failing(2))
+    await room.step(execution, to="failed")
+    await room.look()
+    await room.tell()
+    assert room.read(room.lab) == ["card", "change 2", "change 3"]
+    assert "No retry came" in room.slack.messages(room.lab)[-1].text
+    assert room.left_over() == []
+
+
+async def test_what_the_quota_does_not_allow_stays_due(room: Room) -> None:
+    """With four calls and six executions, four are looked at and two wait; nothing is counted as a miss."""
+    for _ in range(6):
+        await room.followed(room.lab)
+    scarce = room.store.budget("scarce", per_minute=4, reserve=0)
+    watcher = Watcher(room.client, room.store.schedule, pace=PACE, budget=scarce)
+    room.looks_come()
+    for _ in range(4):
+        await scarce.take(is_person=False)
+    assert await watcher.run_once() == 0
+    assert watcher.trouble is None

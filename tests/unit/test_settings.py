@@ -1,0 +1,208 @@
+"""Promises of `bot.settings`: what is read, what is refused, and that no secret is repeated."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bot import settings as module
+from bot.errors import SettingsInvalid
+from bot.settings import NAMES, Settings, reference
+
+MINIMAL = {
+    "SLACK_BOT_TOKEN": "xoxb-1-secret",
+    "SLACK_APP_TOKEN": "xapp-1-secret",
+    "GCS_AK": "AKONE",
+    "GCS_SK": "sk-secret",
+}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment that knows nothing of the bot, in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> Settings:
+    """Settings from the minimal environment with `changes`; None takes a variable away."""
+    for name, value in (MINIMAL | changes).items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    return Settings.load()
+
+
+def problems(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> list[str]:
+    """The lines that a wrong environment is answered with."""
+    with pytest.raises(SettingsInvalid) as caught:
+        load(monkeypatch, **changes)
+    return caught.value.problems
+
+
+def test_four_variables_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two Slack tokens and a pair of keys start the bot; everything else has a default."""
+    settings = load(monkeypatch)
+    assert settings.is_socket_mode
+    assert settings.credentials_kind == "keys"
+    assert settings.poll_interval == timedelta(seconds=15)
+    assert settings.retry_grace == timedelta(minutes=30)
+    assert settings.redis_url is None
+    assert settings.slack_api_url == "https://slack.com/api/"
+
+
+def test_the_region_gives_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GCS and IAM are addressed in the region that is set, also in one that is not known to us."""
+    settings = load(monkeypatch, GCS_REGION="ap-southeast-3")
+    assert settings.gcs_endpoint == "https://gcs.ap-southeast-3.myhuaweicloud.com"
+    assert settings.iam_endpoint == "https://iam.ap-southeast-3.myhuaweicloud.com"
+
+
+def test_an_endpoint_wins_over_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An explicit address is taken as it is, without its last slash; plain http only on this machine."""
+    assert load(monkeypatch, GCS_ENDPOINT="http://127.0.0.1:9000/").gcs_endpoint == "http://127.0.0.1:9000"
+    (line,) = problems(monkeypatch, GCS_ENDPOINT="http://gcs.example.com")
+    assert line.startswith("GCS_ENDPOINT is wrong: give an https:// address")
+
+
+def test_all_problems_come_at_once() -> None:
+    """An empty environment is answered with everything that is missing, one line each, each saying what to do."""
+    with pytest.raises(SettingsInvalid) as caught:
+        Settings.load()
+    assert [line.split(":")[0] for line in caught.value.problems] == [
+        "SLACK_BOT_TOKEN is missing",
+        "SLACK_APP_TOKEN is missing",
+        "GCS_AK is missing",
+    ]
+    assert all(len(line) > 60 for line in caught.value.problems)
+
+
+def test_wrong_values_and_missing_partners_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong region does not hide a missing key, nor does it complain about the addresses made from it."""
+    lines = problems(monkeypatch, GCS_REGION="Beijing", GCS_SK=None, PORT="70000")
+    assert [line.split(":")[0] for line in lines] == ["GCS_REGION is wrong", "PORT is wrong", "GCS_SK is missing"]
+
+
+@pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "REDIS_URL", "PORT"])
+def test_a_wrong_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whatever was put into the wrong variable, the complaint does not show it."""
+    error = SettingsInvalid(problems(monkeypatch, **{name: "hunter2 hunter2"}))
+    assert "hunter2" not in str(error)
+    assert name in str(error)
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither `repr` nor JSON of the settings gives a secret away."""
+    settings = load(monkeypatch, REDIS_URL="redis://:db-secret@127.0.0.1:6379/0", GCS_PASSWORD="pw-secret")
+    assert "secret" not in repr(settings).replace("signing_secret", "").replace("SecretStr", "")
+    assert "-secret" not in settings.model_dump_json()
+
+
+def test_socket_mode_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With both an app token and a signing secret the bot dials out; with the secret alone it is called."""
+    assert load(monkeypatch, SLACK_SIGNING_SECRET="8f742231b10e8888abcd99yyyzzz85a5").is_socket_mode
+    monkeypatch.delenv("SLACK_APP_TOKEN")
+    assert not Settings.load().is_socket_mode
+
+
+def test_huaweis_own_names_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that are set for Huawei's SDKs need not be set twice."""
+    settings = load(
+        monkeypatch,
+        GCS_AK=None,
+        GCS_SK=None,
+        HUAWEICLOUD_SDK_AK="AKTWO",
+        HUAWEICLOUD_SDK_SK="x",
+        HUAWEICLOUD_SDK_PROJECT_ID="p1",
+    )
+    assert settings.gcs_ak is not None
+    assert settings.gcs_ak.get_secret_value() == "AKTWO"
+    assert settings.gcs_project_id == "p1"
+
+
+def test_a_password_login_needs_all_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name, password and account belong together; the one that is missing is named."""
+    (line,) = problems(monkeypatch, GCS_AK=None, GCS_SK=None, GCS_USERNAME="bot", GCS_PASSWORD="pw")
+    assert line.startswith("GCS_DOMAIN is missing")
+    monkeypatch.setenv("GCS_DOMAIN", "lab")
+    assert Settings.load().credentials_kind == "password"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("GCS_ACCESS_KEY", "GCS_AK"), ("GCS_REGOIN", "GCS_REGION"), ("SLACK_SIGNING_SECERT", "SLACK_SIGNING_SECRET")],
+)
+def test_a_misspelt_name_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
+    """A variable that is nearly ours, where ours is not set, is not passed over in silence."""
+    changes = {"GCS_AK": None} if meant == "GCS_AK" else {}
+    assert f"{name} is no setting: did you mean {meant}?" in problems(monkeypatch, **changes, **{name: "cn-north-1"})
+
+
+def test_other_programs_variables_are_no_business_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables with our prefixes that resemble none of ours are left alone."""
+    assert load(monkeypatch, SLACK_CLIENT_ID="1", GCS_BUCKET="b", SLACK_APP_ID="A1").is_socket_mode
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POLL_INTERVAL", "0.5"),
+        ("POLL_INTERVAL", "nan"),
+        ("POLL_INTERVAL", "7200"),
+        ("RETRY_GRACE", "-1"),
+        ("RETRY_GRACE", "soon"),
+        ("LOG_LEVEL", "loud"),
+        ("REDIS_URL", "localhost:6379"),
+    ],
+)
+def test_bounds_are_kept(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A value outside its bounds is refused by name, in one line."""
+    (line,) = problems(monkeypatch, **{name: value})
+    assert line.startswith(f"{name} is wrong: ")
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`.env` beside the bot counts, except where the environment says otherwise; empty means not set."""
+    (tmp_path / ".env").write_text("POLL_INTERVAL=30\nLOG_LEVEL=DEBUG\nREDIS_URL=\n")
+    settings = load(monkeypatch, POLL_INTERVAL="45")
+    assert settings.poll_interval == timedelta(seconds=45)
+    assert settings.log_level == "debug"
+    assert settings.redis_url is None
+
+
+def test_an_unreadable_dotenv_is_a_problem_not_a_crash(tmp_path: Path) -> None:
+    """A `.env` that is no text is reported like any other wrong setting."""
+    (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsInvalid, match=r"\.env cannot be read"):
+        Settings.load()
+
+
+def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read at the start holds until the end."""
+    settings = load(monkeypatch)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]  # that is the point
+
+
+@given(st.sampled_from(sorted(set(NAMES.values()))), st.text(max_size=30))
+def test_any_value_gives_settings_or_problems(name: str, text: str) -> None:
+    """No value of any one setting gets past as another kind of error, or is repeated in the complaint."""
+    values: dict[str, Any] = {key.lower(): value for key, value in MINIMAL.items()} | {name.lower(): f"§§{text}"}
+    complaint = ""
+    try:
+        Settings(**values)
+    except SettingsInvalid as error:
+        complaint = str(error)
+    assert "§§" not in complaint
+
+
+def test_the_page_of_settings_is_what_the_code_says() -> None:
+    """`docs/settings.md` is written by `python -m bot.settings` and nobody else."""
+    page = Path(module.__file__).parents[1] / "docs" / "settings.md"
+    assert page.read_text(encoding="utf-8") == reference()

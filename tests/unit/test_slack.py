@@ -1,0 +1,219 @@
+"""Promises of the door to Slack: each failure is the right error, reading back finds what is ours, no token leaks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot import slack as door
+from bot.errors import (
+    MessageGone,
+    OutcomeUnknown,
+    PayloadRejected,
+    RateLimited,
+    SlackBadCredentials,
+    SlackError,
+    SlackUnavailable,
+    Undeliverable,
+)
+from bot.slack import Mark, SlackClient
+
+TOKEN = "xoxb-1111-2222-secret"
+MARK = Mark("T1/e1/C1/1772366400000", "change", 7)
+LONG_AGO = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@dataclass
+class Wire:
+    """A server that says what a test wants it to say, and the client that asks it."""
+
+    client: SlackClient
+    answers: list[web.Response | None]
+    """In order; None: the connection is closed. The last one stays."""
+    asked: list[dict[str, Any]]
+
+    async def post(self) -> str:
+        """Post something."""
+        return await self.client.post("C1", text="hello", blocks=[], mark=MARK)
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Wire]:
+    """The server, the client and one session."""
+    asked: list[dict[str, Any]] = []
+    answers: list[web.Response | None] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(dict(request.query))
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if answer is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+
+    app = web.Application()
+    app.router.add_route("*", "/api/{method}", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.3)) as session:
+        yield Wire(SlackClient(TOKEN, base_url=url, session=session), answers, asked)
+    await runner.cleanup()
+
+
+CODES: list[tuple[str, type[SlackError]]] = [
+    ("token_revoked", SlackBadCredentials),
+    ("invalid_auth", SlackBadCredentials),
+    ("account_inactive", SlackBadCredentials),
+    ("missing_scope", SlackBadCredentials),
+    ("message_not_found", MessageGone),
+    ("cant_update_message", MessageGone),
+    ("edit_window_closed", MessageGone),
+    ("thread_not_found", MessageGone),
+    ("invalid_blocks", PayloadRejected),
+    ("msg_too_long", PayloadRejected),
+    ("msg_blocks_too_long", PayloadRejected),
+    ("block_mismatch", PayloadRejected),
+    ("service_unavailable", SlackUnavailable),
+    ("message_limit_exceeded", SlackUnavailable),
+    ("internal_error", OutcomeUnknown),
+    ("fatal_error", OutcomeUnknown),
+    ("ratelimited", RateLimited),
+    ("not_in_channel", Undeliverable),
+    ("channel_not_found", Undeliverable),
+    ("is_archived", Undeliverable),
+    ("user_disabled", Undeliverable),
+    ("a_code_of_next_year", Undeliverable),
+]
+
+
+@pytest.mark.parametrize(("code", "kind"), CODES)
+async def test_each_code_of_slack_is_one_of_our_errors(wire: Wire, code: str, kind: type[SlackError]) -> None:
+    """By the table; a code that nobody knows is not retried for ever."""
+    wire.answers.append(web.json_response({"ok": False, "error": code}))
+    with pytest.raises(kind) as caught:
+        await wire.post()
+    assert type(caught.value) is kind
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("30", 30), ("1", 1), ("0", 0), (None, 1), ("", 1), ("soon", 1), ("-5", 1), ("1.5", 1), ("9" * 400, 1), ("²", 1)],
+)
+async def test_a_429_says_when_to_come_back(wire: Wire, said: str | None, seconds: int) -> None:
+    """Slack sends whole seconds; whatever else stands there is no accident."""
+    headers = {} if said is None else {"Retry-After": said}
+    wire.answers.append(web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers))
+    with pytest.raises(RateLimited) as caught:
+        await wire.post()
+    assert caught.value.retry_after == timedelta(seconds=seconds)
+
+
+async def test_a_429_of_a_proxy_is_one_too(wire: Wire) -> None:
+    """Its body is no JSON."""
+    wire.answers.append(web.Response(status=429, text="slow down", headers={"Retry-After": "4"}))
+    with pytest.raises(RateLimited) as caught:
+        await wire.post()
+    assert caught.value.retry_after == timedelta(seconds=4)
+
+
+UNKNOWN = [
+    None,
+    web.Response(status=500, text="trouble"),
+    web.Response(status=502, text="<html>bad gateway</html>", content_type="text/html"),
+    web.Response(status=503, body=b"{", content_type="application/json"),
+    web.Response(status=200, text="ok"),
+    web.Response(status=200, text="<html>log in</html>", content_type="text/html"),
+    web.Response(status=200, body=b"{", content_type="application/json"),
+    web.Response(status=200, body=b"[1]", content_type="application/json"),
+    web.Response(status=200, body=b"\xff\xfe{", content_type="application/json"),
+    web.Response(status=200, body=b"", content_type="application/json"),
+    web.Response(status=200, body=b"zip", content_type="application/gzip"),
+    web.Response(status=200, body=b'{"ok": true}', content_type="application/json"),
+]
+
+
+@pytest.mark.parametrize("answer", UNKNOWN, ids=lambda answer: str(answer and (answer.status, answer.body)))
+async def test_no_proper_answer_leaves_the_outcome_unknown(wire: Wire, answer: web.Response | None) -> None:
+    """The request had left: it may have been applied."""
+    wire.answers.append(answer)
+    with pytest.raises(OutcomeUnknown):
+        await wire.post()
+
+
+async def test_nothing_is_posted_twice_by_itself(wire: Wire) -> None:
+    """The SDK's own retries are off."""
+    wire.answers.append(None)
+    with pytest.raises(OutcomeUnknown):
+        await wire.post()
+    assert len(wire.asked) == 1
+
+
+async def test_a_connection_that_is_refused_had_no_effect() -> None:
+    """Nobody listens: nothing was sent."""
+    async with aiohttp.ClientSession() as session:
+        client = SlackClient(TOKEN, base_url="http://127.0.0.1:1/api/", session=session)
+        with pytest.raises(SlackUnavailable):
+            await client.open_dm("U1")
+
+
+@pytest.mark.parametrize("answer", [*UNKNOWN, web.json_response({"ok": False, "error": "invalid_auth"})], ids=str)
+async def test_no_error_holds_the_token(
+    wire: Wire, answer: web.Response | None, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the error, nor what it came from, nor any log."""
+    wire.answers.append(answer)
+    with pytest.raises(SlackError) as caught, caplog.at_level("DEBUG"):
+        await wire.post()
+    said = [str(caught.value), repr(caught.value), repr(caught.value.__cause__), caplog.text, *capsys.readouterr()]
+    assert not any("secret" in text for text in said)
+
+
+def told(ts: str, lane: str = MARK.lane, **more: Any) -> dict[str, Any]:
+    """A message as history shows it."""
+    payload = {"lane": lane, "part": "change", "told": 7}
+    return {"ts": ts, "metadata": {"event_type": "execution_told", "event_payload": payload}, **more}
+
+
+async def test_reading_back_finds_only_our_lane_over_all_pages(wire: Wire) -> None:
+    """Messages of people, of other apps and of other lanes are passed over; the oldest comes first."""
+    foreign = {"event_type": "execution_told", "event_payload": {}}
+    pages = [
+        [told("5.0"), told("4.0", lane="T1/e1/C1/1772366400001"), {"ts": "3.5"}],
+        [{"ts": "3.0", "metadata": {}}, {"ts": "2.5", "metadata": foreign}, {"ts": "2.4", "metadata": None}],
+        [told("2.0")],
+    ]
+    for messages, cursor in zip(pages, ["a", "b", ""], strict=True):
+        body = {"ok": True, "messages": messages, "response_metadata": {"next_cursor": cursor}}
+        wire.answers.append(web.json_response(body))
+    found = await wire.client.delivered("C1", MARK.lane, since=LONG_AGO)
+    assert [(each.ts, each.mark) for each in found] == [("2.0", MARK), ("5.0", MARK)]
+    assert [asked.get("cursor") for asked in wire.asked] == [None, "a", "b"]
+
+
+async def test_reading_back_ends_though_slack_never_says_so(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cursor that leads on for ever does not hold a worker for ever."""
+    monkeypatch.setattr(door, "PAGES", 3)
+    body = {"ok": True, "messages": [], "response_metadata": {"next_cursor": "again"}}
+    wire.answers.append(web.json_response(body))
+    assert await wire.client.delivered("C1", MARK.lane, since=LONG_AGO, thread_ts="1.0") == []
+    assert len(wire.asked) == 3
+
+
+async def test_marks_of_anybody_do_no_harm(wire: Wire) -> None:
+    """Any app may write metadata of our type; what cannot be ours is passed over."""
+    payload = {"lane": MARK.lane, "part": "change", "told": "many"}
+    forged = {"ts": "1.0", "metadata": {"event_type": "execution_told", "event_payload": payload}}
+    odd = {"ts": "1.1", "metadata": {"event_type": "execution_told", "event_payload": "text"}}
+    wire.answers.append(web.json_response({"ok": True, "messages": [forged, odd, told("2.0")]}))
+    found = await wire.client.delivered("C1", MARK.lane, since=LONG_AGO)
+    assert [each.ts for each in found] == ["2.0"]
