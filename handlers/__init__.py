@@ -1,0 +1,76 @@
+"""The door through which Slack comes in: every listener, registered in one place.
+
+Lives here: `register`, which binds each listener to what it needs and wraps it in the funnel. Does not live here: what
+listeners do (`commands`, `actions`, `views`, `events`), how errors are told (`funnel`). Called by `bot.service`.
+
+Listeners ack, answer, and open or publish views; they never post. What no listener takes is acked by the catch-alls at
+the end, because Slack shows people an error, or repeats the request, when nobody answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.kwargs_injection.async_args import AsyncArgs
+
+from bot.blocks import buttons
+from bot.subscriptions import Subscriptions
+from handlers import actions, commands, events, views
+from handlers.asking import Us
+from handlers.funnel import App, Funnel, Listener
+from handlers.parsing import COMMAND
+
+__all__ = ["COMMANDS", "EVENTS", "App", "Funnel", "Us", "register"]
+
+COMMANDS = (COMMAND,)
+"""The slash commands, as in manifest.yaml."""
+
+EVENTS = ("app_home_opened", "app_uninstalled", "tokens_revoked")
+"""The events that mean something, as in manifest.yaml."""
+
+_ANY = re.compile(r".*", re.DOTALL)
+
+
+def register(app: AsyncApp, *, subscriptions: Subscriptions, us: Us) -> Funnel:
+    """Have `app` answer for the bot; returns the funnel, which knows the listeners under way."""
+    funnel = Funnel()
+
+    def bind(listener: Callable[..., Awaitable[None]]) -> Listener:
+        return partial(listener, subscriptions=subscriptions, us=us)
+
+    app.command(COMMAND)(funnel.guard("execution_command", bind(commands.execution)))
+    for action_id, listener in _buttons().items():
+        app.action(action_id)(funnel.guard(action_id, bind(listener)))
+    app.event("app_home_opened")(funnel.guard("app_home_opened", bind(events.app_home_opened)))
+    for event in EVENTS[1:]:
+        app.event(event)(funnel.guard(event, events.app_gone))
+    _take_the_rest(app, funnel)
+    return funnel
+
+
+def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
+    """Action id → listener, not yet bound."""
+    return {
+        buttons.SUBSCRIBE_EXECUTION: actions.subscribe_execution,
+        buttons.UNSUBSCRIBE_EXECUTION: actions.unsubscribe_execution,
+        buttons.SHOW_STEPS: actions.show_steps,
+        buttons.REFRESH_SUMMARY: actions.refresh_summary,
+        buttons.REFRESH_CARD: actions.refresh_card,
+        buttons.SHARE_EXECUTION: actions.share_execution,
+        buttons.TURN_PAGE_BACK: views.turn_page,
+        buttons.TURN_PAGE_ON: views.turn_page,
+        buttons.REFRESH_STEPS: views.turn_page,
+    }
+
+
+async def _nothing(_args: AsyncArgs) -> None:
+    """What needs an ack and nothing else: buttons that are links, views that are closed, events nobody asked for."""
+
+
+def _take_the_rest(app: AsyncApp, funnel: Funnel) -> None:
+    """Ack whatever nobody else takes; registered last, since Bolt asks listeners in their order."""
+    for take in (app.event, app.action, app.view, app.view_closed, app.shortcut, app.options, app.command):
+        take(_ANY)(funnel.guard("rest", _nothing))

@@ -1,0 +1,53 @@
+"""Who asks, from where, about what: read out of Slack's payload in one place.
+
+Lives here: `Us`, and the subscriber that a request means. Does not live here: words (`handlers.parsing`), whether a
+channel can be told anything (`handlers.channels`). Called by the listeners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.errors import InvalidInput
+from bot.model import Subscriber
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Us:
+    """The workspace that the bot was installed in, and what time it is."""
+
+    team_id: str
+    now: Callable[[], datetime] = _utc_now
+
+
+def person(body: Mapping[str, Any], us: Us) -> Subscriber:
+    """The person who asks.
+
+    Raises:
+        InvalidInput: they belong to another organisation, which shares the channel: they see what is posted there, but
+            nothing is looked up for them.
+    """
+    user = body.get("user") or {}
+    user_id = user.get("id") or body.get("user_id") or (body.get("event") or {}).get("user") or ""
+    team_id = user.get("team_id") or body.get("team_id") or us.team_id
+    is_grid = bool(body.get("enterprise") or body.get("enterprise_id"))  # one organisation, many workspaces
+    if team_id != us.team_id and not is_grid:
+        raise InvalidInput("I answer only people of the workspace that I was installed in.")
+    return Subscriber(team_id=us.team_id, id=user_id)
+
+
+def channel_of(body: Mapping[str, Any]) -> str:
+    """The id of the channel that the request comes from; empty for modals and the Home tab."""
+    return str(body.get("channel_id") or (body.get("channel") or {}).get("id") or "")
+
+
+def is_direct(channel_id: str) -> bool:
+    """Whether the channel is a conversation between two: `here` then means the person."""
+    return channel_id.startswith("D")

@@ -1,0 +1,18 @@
+"""Publishing a person's Home tab; called by the listeners that open it and that change what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.blocks import home_tab
+from bot.model import Snapshot, Subscriber, Subscription
+from handlers.asking import Us
+
+
+async def publish_home(
+    client: AsyncWebClient, items: Sequence[tuple[Subscription, Snapshot | None]], asker: Subscriber, us: Us
+) -> None:
+    """Draw `asker`'s Home tab with what they follow."""
+    await client.views_publish(user_id=asker.id, view=home_tab(items, now=us.now()))

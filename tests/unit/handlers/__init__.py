@@ -1,0 +1,1 @@
+"""Listeners, entered by Bolt's own door."""

@@ -1,0 +1,207 @@
+"""A tiny Slack on a real socket, a room that answers as told, and Bolt's own door between them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from aiohttp import web
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.model import Execution, Level, Snapshot, Subscriber, Subscription
+from bot.subscriptions import Subscribed, Subscriptions, Summary
+from handlers import App, Funnel, Us, register
+from sandbox.slack.blockkit import problems, view_problems
+
+ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
+NOW = datetime(2026, 3, 4, 10, 41, 3, tzinfo=UTC)
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+SNAPSHOT = Snapshot(
+    execution=Execution(id=ID, name="deepvariant", phase="Running", steps_total=5, steps_finished=2),
+    revision=1,
+    seen_at=NOW,
+)
+
+
+@dataclass
+class TinySlack:
+    """Remembers what it was asked, and answers what the test put there."""
+
+    url: str = ""
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Web API method → what it returns, where that is not simply ok."""
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    """What arrived at the response_url."""
+    answer_results: list[tuple[int, str]] = field(default_factory=list)
+    """How the response_url reacts, one by one; ok once they are used up."""
+
+    def called(self, method: str) -> list[dict[str, Any]]:
+        """The bodies of the calls to one method."""
+        return [body for name, body in self.calls if name == method]
+
+    async def api(self, request: web.Request) -> web.Response:
+        """The Web API."""
+        method = request.match_info["method"]
+        body = (
+            await request.json()
+            if request.content_type == "application/json"
+            else {**request.query, **await request.post()}
+        )
+        self.calls.append((method, body))
+        if "view" in body:
+            assert (
+                view_problems(body["view"] if isinstance(body["view"], dict) else json.loads(str(body["view"]))) == []
+            )
+        known: dict[str, dict[str, Any]] = {
+            "auth.test": {"user_id": "UBOT", "team_id": "T1", "bot_id": "B1"},
+            "views.open": {"view": {"id": "V1"}},
+        }
+        return web.json_response({"ok": True} | known.get(method, {}) | self.results.get(method, {}))
+
+    async def hook(self, request: web.Request) -> web.Response:
+        """The response_url."""
+        answer = await request.json()
+        assert problems(answer.get("blocks", []), "message") == []
+        self.answers.append(answer)
+        status, text = self.answer_results.pop(0) if self.answer_results else (200, "ok")
+        return web.Response(status=status, text=text)
+
+
+class Room:
+    """In the place of `Subscriptions`: notes what it is asked, and raises what it is told to raise."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.error: Exception | None = None
+        self.followed = True
+        self.was_subscribed = True
+
+    def _note(self, *asked: Any) -> None:
+        self.asked.append(asked)
+        if self.error is not None:
+            raise self.error
+
+    async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
+        """Somebody asks how it is."""
+        self._note("summary", team_id, execution_id, user_id)
+        return Summary(SNAPSHOT, None)
+
+    async def subscribe(
+        self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
+    ) -> Subscribed:
+        """Somebody wants to be told."""
+        self._note("subscribe", subscriber.id, execution_id, level, owner)
+        subscription = subscription_of(subscriber, level or Level.PROGRESS)
+        return Subscribed(subscription, SNAPSHOT, None, followed=self.followed)
+
+    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
+        """Somebody does not want to be told any more."""
+        self._note("unsubscribe", subscriber.id, execution_id)
+        return self.was_subscribed
+
+    async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
+        """Somebody wants to see what they follow."""
+        self._note("of", subscriber.id)
+        return [(subscription_of(subscriber, Level.PROGRESS), SNAPSHOT)]
+
+    async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
+        """Somebody wants a fresh card."""
+        self._note("refresh_card", subscriber.id, execution_id)
+        return SNAPSHOT
+
+
+def subscription_of(subscriber: Subscriber, level: Level) -> Subscription:
+    """A subscription to the one execution of these tests."""
+    return Subscription(execution_id=ID, subscriber=subscriber, level=level, owner="U1", created_at=NOW)
+
+
+@dataclass
+class World:
+    """Everything that a test of a listener needs."""
+
+    slack: TinySlack
+    room: Room
+    app: App
+    funnel: Funnel
+
+    async def send(self, body: dict[str, Any]) -> BoltResponse:
+        """One signed request through Bolt's door; returns what Slack is answered, once all is done."""
+        is_event = body.get("type") == "event_callback"
+        is_command = "command" in body
+        raw = json.dumps(body) if is_event else urlencode(body if is_command else {"payload": json.dumps(body)})
+        stamp = str(int(time.time()))
+        signature = SignatureVerifier(SECRET).generate_signature(timestamp=stamp, body=raw) or ""
+        headers = {
+            "x-slack-signature": signature,
+            "x-slack-request-timestamp": stamp,
+            "content-type": "application/json" if is_event else "application/x-www-form-urlencoded",
+        }
+        response = await self.app.async_dispatch(AsyncBoltRequest(body=raw, headers=cast("Any", headers)))
+        assert await self.funnel.drain(timedelta(seconds=10)) == 0
+        return response
+
+    async def command(
+        self, text: str, *, channel: str = "C1", command: str = "/execution", **more: str
+    ) -> BoltResponse:
+        """Somebody types a slash command."""
+        body = {"command": command, "text": text, "team_id": "T1", "user_id": "U1", "channel_id": channel}
+        return await self.send(body | {"response_url": f"{self.slack.url}/hook", "trigger_id": "t.1"} | more)
+
+    async def press(self, action_id: str, value: str = ID, **more: Any) -> BoltResponse:
+        """Somebody presses a button in a message."""
+        body = {
+            "type": "block_actions",
+            "user": {"id": "U1", "team_id": "T1"},
+            "team": {"id": "T1"},
+            "channel": {"id": "C1"},
+            "trigger_id": "t.1",
+            "response_url": f"{self.slack.url}/hook",
+            "actions": [{"type": "button", "block_id": "b", "action_id": action_id, "value": value}],
+        }
+        return await self.send(body | more)
+
+    async def event(self, event: dict[str, Any]) -> BoltResponse:
+        """Slack tells an event."""
+        return await self.send({"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": event})
+
+    @property
+    def told(self) -> str:
+        """Text of the one answer that the person got."""
+        (answer,) = self.slack.answers
+        return str(answer["text"])
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """The listeners, registered as in production, in front of a tiny Slack."""
+    slack, room = TinySlack(), Room()
+    server = web.Application()
+    server.add_routes([web.route("*", "/api/{method}", slack.api), web.post("/hook", slack.hook)])
+    runner = web.AppRunner(server)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    slack.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+        client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
+        app = App(signing_secret=SECRET, client=client)
+        us = Us(team_id="T1", now=lambda: NOW)
+        funnel = register(app, subscriptions=cast("Subscriptions", room), us=us)
+        yield World(slack, room, app, funnel)
+    await runner.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting between tries."""
+    monkeypatch.setattr("handlers.answers.WAIT_SECONDS", 0.001)

@@ -1,0 +1,50 @@
+"""Promises of `handlers.answers`: patient, never doubled for all to see, plain when blocks are refused."""
+
+from __future__ import annotations
+
+from structlog.testing import capture_logs
+
+from bot.blocks import buttons
+from tests.unit.handlers.conftest import ID, World
+
+
+async def test_an_answer_is_tried_again(world: World) -> None:
+    """A slow-down and a server error do not lose an ephemeral answer."""
+    world.slack.answer_results = [(429, ""), (500, "oops")]
+    await world.command(ID)
+    assert len(world.slack.answers) == 3
+
+
+async def test_it_is_not_tried_for_ever(world: World) -> None:
+    """After four tries the answer is given up and logged; the request still was acked."""
+    world.slack.answer_results = [(503, "")] * 8
+    with capture_logs() as logs:
+        assert (await world.command("help")).status == 200
+    assert len(world.slack.answers) == 4
+    assert [line["why"] for line in logs if line["event"] == "handlers.answer_lost"] == ["http_503"]
+
+
+async def test_what_all_see_is_not_repeated_in_doubt(world: World) -> None:
+    """After a server error a shared summary may have arrived: it is not sent again."""
+    world.slack.answer_results = [(500, "")]
+    await world.press(buttons.SHARE_EXECUTION)
+    assert [answer["response_type"] for answer in world.slack.answers] == ["in_channel", "ephemeral"]
+
+
+async def test_refused_blocks_are_followed_by_words(world: World) -> None:
+    """Where Slack does not take the blocks, the person gets the text."""
+    world.slack.answer_results = [(400, "invalid_blocks")]
+    await world.command(ID)
+    first, second = world.slack.answers
+    assert first["blocks"]
+    assert "blocks" not in second
+    assert second["text"] == first["text"]
+
+
+async def test_an_answer_that_comes_too_late_is_only_logged(world: World) -> None:
+    """After half an hour Slack takes no answer any more; that is no crash."""
+    world.slack.answer_results = [(404, '{"ok":false,"error":"expired_url"}')]
+    with capture_logs() as logs:
+        await world.command(ID)
+    assert [line["why"] for line in logs if line["event"] == "handlers.answer_lost"] == ["expired_url"]
+    assert len(world.slack.answers) == 1

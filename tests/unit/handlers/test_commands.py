@@ -1,0 +1,178 @@
+"""Promises of `/execution`, from the signed request to the answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot import errors
+from bot.errors import (
+    BotError,
+    ExecutionGone,
+    ExecutionNotFound,
+    GCSBadCredentials,
+    GCSError,
+    GCSForbidden,
+    GCSMalformed,
+    GCSMisdirected,
+    GCSThrottled,
+    GCSUnavailable,
+    InvalidInput,
+    MessageGone,
+    OutcomeUnknown,
+    PayloadRejected,
+    RateLimited,
+    SettingsInvalid,
+    SlackBadCredentials,
+    SlackError,
+    SlackUnavailable,
+    StoreUnavailable,
+    Undeliverable,
+)
+from bot.gcs.client import CredentialsHeld
+from bot.model import Level
+from tests.unit.handlers.conftest import ID, World
+
+
+async def test_an_id_is_answered_with_a_summary_for_the_asker_only(world: World) -> None:
+    """The ack is empty, the summary follows ephemerally."""
+    response = await world.command(f"`{ID.upper()}`")
+    assert (response.status, response.body) == (200, "")
+    assert world.room.asked == [("summary", "T1", ID, "U1")]
+    assert world.slack.answers[0]["response_type"] == "ephemeral"
+    assert "deepvariant" in world.told
+    assert "Running" in world.told
+
+
+async def test_plain_and_help_show_help(world: World) -> None:
+    """Nothing typed, or `help`: the same page, without asking anybody."""
+    await world.command("")
+    await world.command("help")
+    first, second = world.slack.answers
+    assert first == second
+    assert "/execution subscribe" in first["text"]
+    assert world.room.asked == []
+
+
+async def test_subscribe_is_for_the_person(world: World) -> None:
+    """Without `here` the person is subscribed, and no channel is looked at."""
+    await world.command(f"subscribe {ID} final")
+    assert world.room.asked == [("subscribe", "U1", ID, Level.FINAL, "U1")]
+    assert world.slack.called("conversations.info") == []
+
+
+async def test_here_subscribes_the_channel(world: World) -> None:
+    """With `here` the channel is checked first, then subscribed, with the person as its owner."""
+    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True}}
+    await world.command(f"subscribe {ID} here")
+    assert world.slack.called("conversations.info")[0]["channel"] == "C1"
+    assert world.room.asked == [("subscribe", "C1", ID, None, "U1")]
+
+
+async def test_here_in_a_direct_message_is_the_person(world: World) -> None:
+    """In a conversation of two, `here` is me."""
+    await world.command(f"subscribe {ID} here", channel="D1")
+    assert world.room.asked == [("subscribe", "U1", ID, None, "U1")]
+
+
+@pytest.mark.parametrize(
+    ("result", "part"),
+    [
+        ({"channel": {"is_member": False}}, "Invite me with `/invite`"),
+        ({"ok": False, "error": "channel_not_found"}, "Invite me with `/invite`"),
+        ({"channel": {"is_member": True, "is_archived": True}}, "archived"),
+        ({"ok": False, "error": "missing_scope"}, "Leave out `here`"),
+        ({"ok": False, "error": "invalid_auth"}, "Slack refuses my token"),
+    ],
+)
+async def test_a_channel_that_cannot_be_told_is_not_subscribed(world: World, result: object, part: str) -> None:
+    """A channel that would never hear from the bot is refused with the remedy, and nothing is stored."""
+    world.slack.results["conversations.info"] = dict(result)  # type: ignore[call-overload]
+    await world.command(f"subscribe {ID} here")
+    assert part in world.told
+    assert world.room.asked == []
+
+
+async def test_a_shared_channel_is_subscribed_with_a_warning(world: World) -> None:
+    """Where another organisation reads along, the person who subscribes is told so."""
+    world.slack.results["conversations.info"] = {"channel": {"is_member": True, "is_ext_shared": True}}
+    await world.command(f"subscribe {ID} here")
+    assert world.room.asked[0][:2] == ("subscribe", "C1")
+    assert "shared with another organisation" in world.told
+
+
+async def test_unsubscribe_says_whether_there_was_anything(world: World) -> None:
+    """Ending what does not exist is answered differently from ending what does."""
+    await world.command(f"unsubscribe {ID}")
+    world.room.was_subscribed = False
+    await world.command(f"unsubscribe {ID} here")
+    assert world.room.asked == [("unsubscribe", "U1", ID), ("unsubscribe", "C1", ID)]
+    assert world.slack.answers[0]["text"] != world.slack.answers[1]["text"]
+
+
+async def test_list_shows_what_the_person_follows(world: World) -> None:
+    """`list` is about the person, `list here` about the channel."""
+    await world.command("list")
+    await world.command("list here")
+    assert world.room.asked == [("of", "U1"), ("of", "C1")]
+    assert "deepvariant" in world.slack.answers[0]["text"]
+
+
+async def test_a_slip_costs_no_call(world: World) -> None:
+    """What cannot be understood is answered at once with the right line."""
+    await world.command(f"subscirbe {ID}")
+    assert f"/execution subscribe {ID}" in world.told
+    assert world.room.asked == []
+
+
+EVERY_ERROR = [
+    BotError("what"),
+    InvalidInput("Try that."),
+    SettingsInvalid(["A is missing"]),
+    StoreUnavailable("gone"),
+    ExecutionNotFound("404"),
+    ExecutionGone("410"),
+    GCSForbidden("403"),
+    GCSBadCredentials("401"),
+    CredentialsHeld("waiting"),
+    GCSMisdirected("APIGW.0101"),
+    GCSThrottled("429", retry_after=timedelta(seconds=5)),
+    GCSUnavailable("timeout"),
+    GCSMalformed("no execution"),
+    RateLimited(timedelta(seconds=5)),
+    Undeliverable("is_archived"),
+    MessageGone("message_not_found"),
+    PayloadRejected("invalid_blocks"),
+    OutcomeUnknown("no_answer"),
+    SlackUnavailable("no_connection"),
+    SlackBadCredentials("invalid_auth"),
+]
+
+
+def test_no_error_is_forgotten() -> None:
+    """The list of these tests has every error that `bot.errors` declares."""
+    declared = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BotError)}
+    assert declared <= {type(error) for error in EVERY_ERROR} | {GCSError, SlackError}
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
+async def test_every_known_error_becomes_its_sentence(world: World, error: BotError) -> None:
+    """The person reads the error's own sentence, and the ack stands."""
+    world.room.error = error
+    response = await world.command(ID)
+    assert response.status == 200
+    assert error.sentence in world.told
+
+
+async def test_people_of_another_organisation_get_nothing_looked_up(world: World) -> None:
+    """Whoever shares the channel from outside is turned away before anything is asked."""
+    await world.command(ID, team_id="T2")
+    assert "only people of the workspace" in world.told
+    assert world.room.asked == []
+
+
+async def test_people_of_the_same_grid_are_answered(world: World) -> None:
+    """Another workspace of the same organisation is no stranger."""
+    await world.command(ID, team_id="T2", enterprise_id="E1")
+    assert world.room.asked == [("summary", "T1", ID, "U1")]

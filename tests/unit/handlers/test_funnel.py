@@ -1,0 +1,103 @@
+"""Promises of the funnel: every request is acked, every error is told, nothing escapes."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from slack_bolt.kwargs_injection.async_args import AsyncArgs
+from structlog.testing import capture_logs
+
+from bot.errors import BotError, GCSUnavailable
+from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
+from tests.unit.handlers.conftest import ID, World
+
+
+async def test_an_error_right_after_the_ack_does_not_take_the_ack_along(world: World) -> None:
+    """Bolt forgets an ack when the listener raises within 10 ms of it; ours stands."""
+    world.room.error = RuntimeError("at once")
+    async with asyncio.timeout(2):  # a lost ack shows after three seconds, when Bolt stops waiting for it
+        response = await world.command(ID, response_url="")  # nothing to answer to, so nothing delays the error
+    assert response.status == 200
+
+
+async def test_a_crash_is_told(world: World) -> None:
+    """An error that nobody foresaw still is a sentence for the person."""
+    world.room.error = RuntimeError("at once")
+    await world.command(ID)
+    assert world.told == BotError.sentence
+
+
+async def test_a_crash_is_logged_by_kind_and_place_only(world: World) -> None:
+    """The text of a foreign error may hold what was typed or a token; the log gets neither."""
+    world.room.error = RuntimeError("xoxb-hunter2")
+    with capture_logs() as logs:
+        await world.command(ID)
+    (line,) = [line for line in logs if line["event"] == "handlers.crashed"]
+    assert line["kind"] == "RuntimeError"
+    assert "conftest.py:" in line["at"]
+    assert "hunter2" not in str(logs)
+
+
+async def test_requests_are_counted_by_listener_and_result(world: World) -> None:
+    """The metric names the listener and how it ended."""
+    world.room.error = GCSUnavailable("503")
+    counter = HANDLERS_REQUESTS.labels("execution_command", "GCSUnavailable")
+    before = counter._value.get()
+    await world.command(ID)
+    assert counter._value.get() == before + 1
+
+
+async def test_acks_are_timed(world: World) -> None:
+    """Each request adds one ack to the histogram, however it ended."""
+    before = HANDLERS_ACK_SECONDS._sum.get()
+    await world.command("help")
+    assert HANDLERS_ACK_SECONDS._sum.get() > before
+
+
+async def test_the_ack_does_not_wait_for_the_work(world: World) -> None:
+    """A listener that takes long has been acked long before."""
+    started, free = asyncio.Event(), asyncio.Event()
+
+    async def slow(args: AsyncArgs) -> None:
+        started.set()
+        await free.wait()
+
+    world.app.command("/slow")(world.funnel.guard("slow", slow))
+    world.app._async_listeners.insert(0, world.app._async_listeners.pop())
+    sending = asyncio.create_task(world.command("", command="/slow"))
+    await started.wait()
+    assert await world.funnel.drain(timedelta(0)) == 1
+    free.set()
+    assert (await sending).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"type": "event_callback", "event": {"type": "member_joined_channel"}},
+        {"type": "event_callback", "event": {"type": "message", "channel": "D1", "text": "hello", "user": "U1"}},
+        {"type": "block_actions", "actions": [{"action_id": "link", "block_id": "b", "type": "button"}]},
+        {"type": "view_submission", "view": {"id": "V1", "callback_id": "any", "type": "modal"}},
+        {"type": "view_closed", "view": {"id": "V1", "callback_id": "any", "type": "modal"}},
+        {"type": "shortcut", "callback_id": "old"},
+        {"type": "message_action", "callback_id": "old", "message": {}},
+        {"type": "block_suggestion", "action_id": "old", "value": ""},
+        {"type": "interactive_message", "callback_id": "old", "actions": [{"name": "a"}]},
+        {"command": "/retired", "text": ""},
+    ],
+)
+async def test_nothing_goes_unacked(world: World, body: dict[str, object]) -> None:
+    """Whatever Slack sends, it gets its 200, and nobody is bothered."""
+    known = {"team_id": "T1", "user": {"id": "U1", "team_id": "T1"}, "team": {"id": "T1"}}
+    response = await world.send(known | body if "command" not in body else {"team_id": "T1", "user_id": "U1", **body})
+    assert response.status == 200
+    assert world.slack.answers == []
+
+
+async def test_a_forged_request_is_refused(world: World) -> None:
+    """A request with a wrong signature reaches no listener."""
+    world.app._async_middleware_list[1].verifier.signing_secret = "another"  # type: ignore[attr-defined]
+    assert (await world.command(ID)).status == 401
+    assert world.room.asked == []

@@ -1,0 +1,115 @@
+"""Promises of `handlers.parsing`: what may be typed, and what a slip is answered with."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.blocks.replies import error_reply
+from bot.errors import InvalidInput
+from bot.model import Level
+from handlers.parsing import Asked, Verb, parse
+
+ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
+OTHER = "3310a25e-fc1c-11e8-bcb5-0255ac10a106"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ID,
+        ID.upper(),
+        f'"{ID}"',
+        f"“{ID}”",
+        f"‘{ID}’",
+        f"`{ID}`",
+        f"*{ID}*",
+        f"status {ID}.",
+        f"{ID} {ID}",
+        f"https://console.example.com/gcs/#/executions/{ID}?tab=steps",
+        f"<https://console.example.com/gcs/{ID}|the deepvariant run>",
+        f"<https://console.example.com/gcs/{ID}|{ID}>",
+        f"\u00a0 {ID}\n",
+    ],
+)
+def test_an_id_alone_asks_for_the_summary(text: str) -> None:
+    """However the id was pasted, it is found, folded, and its summary is meant."""
+    assert parse(text) == Asked(Verb.SUMMARY, ID)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("", Asked(Verb.HELP)),
+        ("help", Asked(Verb.HELP)),
+        ("?", Asked(Verb.HELP)),
+        ("list", Asked(Verb.LIST)),
+        ("list here", Asked(Verb.LIST, is_here=True)),
+        ("list me", Asked(Verb.LIST)),
+        (f"subscribe {ID}", Asked(Verb.SUBSCRIBE, ID)),
+        (f"SUBSCRIBE {ID} Here FINAL", Asked(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)),
+        (f"subscribe final here {ID}", Asked(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)),
+        (f"{ID} follow phase, me", Asked(Verb.SUBSCRIBE, ID, level=Level.PHASE)),
+        (f"unsubscribe {ID} here", Asked(Verb.UNSUBSCRIBE, ID, is_here=True)),
+    ],
+)
+def test_words_may_stand_in_any_order(text: str, asked: Asked) -> None:
+    """Verb, id, place and level are recognised wherever they stand, in any case."""
+    assert parse(text) == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("subscribe", "Which execution? `/execution subscribe <id> [here]"),
+        ("here", "Say what to do, and with which execution"),
+        (f"{ID} {OTHER}", "One execution at a time, please: `/execution <id>`"),
+        (f"subscribe {ID} {OTHER} here", "One execution at a time, please: `/execution subscribe"),
+        (f"subscirbe {ID} here", f"Did you mean `/execution subscribe {ID} here`?"),
+        (f"subscribe {ID} heer", f"Did you mean `/execution subscribe {ID} here`?"),
+        ("lst", "Did you mean `/execution list`?"),
+        (f"{ID} here final", f"Did you mean `/execution subscribe {ID} here final`?"),
+        (f"explode {ID}", "I do not know `explode`. `/execution help` shows what I know."),
+        (f"subscribe unsubscribe {ID}", "I cannot do `subscribe` and `unsubscribe` at once"),
+        (f"subscribe {ID} here me", "Either `here`, for this channel, or `me`"),
+        (f"subscribe {ID} final phase", "One of `progress`, `phase` and `final`"),
+        (f"unsubscribe {ID} final", "`final` belongs to `subscribe`"),
+        (f"list {ID}", "`list` takes no id"),
+        (ID[:-1], "is not a whole execution id"),
+        (f"{ID}0", "is not a whole execution id"),
+    ],
+)
+def test_a_slip_is_answered_with_the_right_line(text: str, part: str) -> None:
+    """What cannot be understood is answered with one sentence that shows what to type."""
+    with pytest.raises(InvalidInput) as caught:
+        parse(text)
+    assert part in caught.value.sentence
+
+
+@pytest.mark.parametrize("text", ["<!channel>", "<!channel|hey>", "`<@U123>`", "a`b<!here>", "<#C1|general>"])
+def test_no_foreign_word_can_mention_anyone(text: str) -> None:
+    """A word that is repeated in an answer calls nobody, and cannot end the code span that it stands in."""
+    with pytest.raises(InvalidInput) as caught:
+        parse(text)
+    shown = error_reply(caught.value.sentence)
+    assert not any(mark in str(shown) for mark in ("<!", "<@", "<#"))
+    assert caught.value.sentence.count("`") % 2 == 0
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_understood_or_refused(text: str) -> None:
+    """Nothing that can be typed breaks the parser, and a refusal always is a short sentence."""
+    sentence = "."
+    try:
+        parse(text)
+    except InvalidInput as error:
+        sentence = error.sentence
+    assert 0 < len(sentence) < 400
+
+
+@given(st.permutations(["subscribe", ID, "here", "final"]), st.sampled_from(["", "`", '"', "“", "*"]))
+def test_order_and_quotes_do_not_matter(words: list[str], quote: str) -> None:
+    """All orders of the same words, quoted or not, ask for the same thing."""
+    text = " ".join(f"{quote}{word}{quote}" for word in words)
+    assert parse(text) == Asked(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)

@@ -1,0 +1,69 @@
+"""Promises of manifest.yaml: it asks for what the code uses, and for nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.checks import SCOPES
+from handlers import COMMANDS, EVENTS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def manifest() -> dict[str, Any]:
+    """The manifest as Slack reads it."""
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def test_commands_are_the_ones_that_are_answered(manifest: dict[str, Any]) -> None:
+    """Every slash command in the manifest has a listener, and the other way round."""
+    assert {row["command"] for row in manifest["features"]["slash_commands"]} == set(COMMANDS)
+
+
+def test_events_are_the_ones_that_are_heard(manifest: dict[str, Any]) -> None:
+    """The app asks for the events that have a listener of their own."""
+    assert set(manifest["settings"]["event_subscriptions"]["bot_events"]) == set(EVENTS)
+
+
+def test_scopes_are_checked_and_explained(manifest: dict[str, Any]) -> None:
+    """The scopes of the manifest, of `execution-bot check` and of docs/scopes.md are the same."""
+    explained = re.findall(
+        r"^\| `([a-z:]+)` \|", (ROOT / "docs" / "scopes.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    scopes = manifest["oauth_config"]["scopes"]["bot"]
+    assert set(scopes) == SCOPES == set(explained)
+    assert len(scopes) == len(explained) == len(SCOPES)
+
+
+def test_no_shortcuts_that_nobody_answers(manifest: dict[str, Any]) -> None:
+    """The bot registers no shortcut, so the manifest offers none."""
+    assert "shortcuts" not in manifest["features"]
+
+
+def test_people_can_press_and_type(manifest: dict[str, Any]) -> None:
+    """Buttons, the Home tab, and typing in the app's own conversation are switched on; Socket Mode needs no address."""
+    assert manifest["settings"]["interactivity"]["is_enabled"]
+    assert manifest["settings"]["socket_mode_enabled"]
+    home = manifest["features"]["app_home"]
+    assert home["home_tab_enabled"]
+    assert home["messages_tab_enabled"]
+    assert not home["messages_tab_read_only_enabled"]
+
+
+def test_slacks_limits_are_kept(manifest: dict[str, Any]) -> None:
+    """Names and descriptions fit into what Slack accepts."""
+    shown = manifest["display_information"]
+    assert len(shown["name"]) <= 35
+    assert len(shown["description"]) <= 140
+    assert 174 <= len(shown["long_description"]) <= 4000
+    (command,) = manifest["features"]["slash_commands"]
+    assert len(command["command"]) <= 32
+    assert len(command["description"]) <= 2000
+    assert len(command["usage_hint"]) <= 1000
