@@ -1,0 +1,1 @@
+"""Promises of the whole service, as a process, against the sandbox."""

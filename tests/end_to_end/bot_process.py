@@ -1,0 +1,98 @@
+"""The bot as its users run it: `python -m bot run` as a process with plain settings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+START_SECONDS = 30
+
+
+async def ended(folder: Path, command: str, settings: dict[str, str]) -> tuple[int, str]:
+    """Run `python -m bot <command>` to its end: exit code, and all that it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bot", command),
+        cwd=folder,
+        env=_environment(settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(30):
+        printed, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, printed.decode()
+
+
+class BotProcess:
+    """One bot, which can be killed and started again on the same state."""
+
+    def __init__(self, settings: dict[str, str], log: Path) -> None:
+        self._settings, self._log = settings, log
+        self._process: asyncio.subprocess.Process | None = None
+        self._begins = 0
+
+    async def start(self) -> None:
+        """Start it, and wait until it takes requests."""
+        self._begins = self._log.stat().st_size if self._log.exists() else 0
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "bot", "run"),
+                cwd=self._log.parent,
+                env=_environment(self._settings),
+                stdout=log,
+                stderr=log,
+            )
+        async with asyncio.timeout(START_SECONDS):
+            while not self.logged("service.started"):
+                if self._process.returncode is not None:
+                    raise AssertionError(f"the bot ended at once:\n{self.log}")
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        """`kill -9`: it can clean up nothing."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM, as a supervisor does; returns the exit code."""
+        if self._process is None:
+            return 0
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(15):
+            return await self._process.wait()
+
+    @property
+    def folder(self) -> Path:
+        """Where it runs."""
+        return self._log.parent
+
+    @property
+    def log(self) -> str:
+        """All that every start has logged so far."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of one kind since the last start."""
+        if not self._log.exists():
+            return []
+        with self._log.open("rb") as log:
+            log.seek(self._begins)
+            lines = log.read().decode(errors="replace").splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return [line for line in found if line.get("event") == event]
+
+
+def _environment(settings: dict[str, str]) -> dict[str, str]:
+    """This process's environment with `settings` in the place of any settings of ours."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("SLACK_", "GCS_"))}
+    return {**inherited, "PYTHONPATH": str(REPOSITORY), **settings}

@@ -1,0 +1,90 @@
+"""Following an execution as two subscribers do, and what they have read, as lines that a test can compare literally."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+from sandbox.slack.state import Message
+from sandbox.story import Life
+from tests.end_to_end.conftest import World
+
+END = "end: "
+"""Stands for a new message in a direct message, and for a broadcast reply in a channel."""
+
+
+@dataclass
+class Following:
+    """One execution, which a person and a channel follow."""
+
+    world: World
+    execution_id: str
+    name: str
+
+    @classmethod
+    async def begin(cls, world: World, life: Life) -> Following:
+        """Play `life` by hand, subscribe both, and wait for their cards."""
+        execution_id = world.gcs.play(life, by_hand=True)
+        body = world.gcs.body(execution_id)
+        assert body is not None
+        following = cls(world, execution_id, body["execution"]["name"])
+        async with asyncio.timeout(60):
+            while not following.has_cards:  # as a person does who reads that the app did not answer
+                await world.slack.command(world.alice, world.lab, f"subscribe {execution_id}")
+                await world.slack.command(world.alice, world.lab, f"subscribe {execution_id} here")
+                with contextlib.suppress(TimeoutError):
+                    await world.slack.wait_for(lambda: following.has_cards, 4)
+        return following
+
+    @property
+    def has_cards(self) -> bool:
+        """Whether both see their card."""
+        return all(self.transcript(channel) for channel in self.channels)
+
+    async def step(self, told: str) -> None:
+        """Let GCS show the next frame, and wait until both have read on; if it is no news, until it was seen."""
+        seen = len(self._looks())
+        before = {channel: len(self.transcript(channel)) for channel in self.channels}
+        frame = self.world.gcs.step(self.execution_id)
+        assert frame is not None
+        if told:
+            await self.world.slack.wait_for(
+                lambda: all(len(self.transcript(channel)) > before[channel] for channel in self.channels), 40
+            )
+        else:
+            await self.world.gcs.wait_for_calls(self.execution_id, seen + 3, 20)
+
+    async def read(self, lines: list[str]) -> None:
+        """Wait until both have read as many lines as these."""
+        await self.world.slack.wait_for(
+            lambda: all(len(self.transcript(channel)) >= len(lines) for channel in self.channels), 20
+        )
+
+    @property
+    def channels(self) -> dict[str, str]:
+        """Where it is told → what a message of its own is called there."""
+        return {self.world.slack.dm(self.world.alice): "message: ", self.world.lab: "broadcast: "}
+
+    def transcript(self, channel: str) -> list[str]:
+        """The lines of one channel that are about this execution, in order."""
+        end = self.channels[channel]
+        lines = [self._line(message) for message in self.world.slack.messages(channel) if self._is_about(message)]
+        return [END + line.removeprefix(end) if line.startswith(end) else line for line in lines]
+
+    def card(self, channel: str) -> str:
+        """What the card says now."""
+        return next(m.text for m in self.world.slack.messages(channel) if self._is_about(m) and m.thread_ts is None)
+
+    def _is_about(self, message: Message) -> bool:
+        return self.execution_id in str(message.metadata)
+
+    def _line(self, message: Message) -> str:
+        if message.thread_ts is None and message.metadata["event_payload"]["part"] == "card":
+            return "card"
+        place = "message" if message.thread_ts is None else "broadcast" if message.is_broadcast else "thread"
+        first = message.text.splitlines()[0]
+        return f"{place}: {first.partition(self.name)[2].lstrip(': ')}"
+
+    def _looks(self) -> list[object]:
+        return [call for call in self.world.gcs.calls if call.execution_id == self.execution_id]

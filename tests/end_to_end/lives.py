@@ -1,0 +1,63 @@
+"""Scripted lives with what people must read of each, frame by frame."""
+
+from __future__ import annotations
+
+from sandbox import story
+from sandbox.story import Life
+from tests.end_to_end.following import END
+
+OOM = (
+    "SubJobFailed: Element(mark-duplicates) execute Action: create failed: "
+    "job mark-duplicates-0 exited with code 137 (OOMKilled), retried 3 times"
+)
+
+Tale = tuple[Life, list[str]]
+"""A life, and what each of its frames after the first has people read; empty: nothing."""
+
+HAPPY: Tale = (
+    story.happy(3),
+    [
+        "thread: Pending → Running, after 1 min 12 s.",
+        "thread: 0 → 1 of 3 steps · fastq-split finished, after 14 min 16 s.",
+        "thread: 1 → 2 of 3 steps · bwa-mem finished, after 40 min 24 s.",
+        f"{END}Succeeded after 1 h: 3 of 3 steps",
+    ],
+)
+FAILING: Tale = (
+    story.failing(4),
+    [
+        "thread: Pending → Running, after 48 s.",
+        "thread: 0 → 1 of 4 steps · fastq-split finished, after 9 min 30 s.",
+        "thread: 1 → 2 of 4 steps · bwa-mem finished, after 26 min 56 s.",
+        f"{END}Failed after 40 min: {OOM}",
+    ],
+)
+CANCELLED: Tale = (
+    story.cancelled(4),
+    [
+        "thread: Pending → Running, after 1 min 12 s.",
+        "thread: 0 → 1 of 4 steps · fastq-split finished, after 9 min 36 s.",
+        "thread: Running → Cancelling, after 24 min.",
+        f"{END}Cancelled after 30 min: 1 of 4 steps",
+    ],
+)
+RETRIED: Tale = (
+    story.retried(4),
+    [
+        *FAILING[1],
+        "thread: Retried: Failed → Retrying, after 48 min.",
+        "thread: Retrying → Running, after 52 min.",
+        "thread: 2 → 3 of 4 steps · mark-duplicates finished, after 1 h 2 min.",
+        f"{END}Succeeded after 1 h 20 min: 4 of 4 steps",
+    ],
+)
+DELETED: Tale = (
+    story.deleted(4),
+    [
+        *CANCELLED[1][:2],
+        "thread: Running → Deleting, after 24 min.",
+        "",
+        f"{END}Deleted after 27 min: 1 of 4 steps",
+    ],
+)
+TALES = [HAPPY, FAILING, CANCELLED, RETRIED, DELETED]

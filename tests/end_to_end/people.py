@@ -1,0 +1,123 @@
+"""Somebody at work in Slack: types, presses by the words on the button, and reads.
+
+Lives here: `Person`, who fails a test wherever Slack would have shown an error. Does not live here: what they should
+read (the tests). A test that takes a person of its own shares nothing with others in the same world.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sandbox.slack import Interaction
+from sandbox.slack.state import Ephemeral, Message, View
+
+if TYPE_CHECKING:  # the conftest has these people in it
+    from tests.end_to_end.conftest import World
+
+Shown = Ephemeral | Message | View
+
+
+@dataclass
+class Person:
+    """A person in a world, and the channel where they sit."""
+
+    world: World
+    channel: str
+    id: str
+    done: list[Interaction] = field(default_factory=list)
+    """All that they typed and pressed."""
+
+    @classmethod
+    def new(cls, world: World, **channel: Any) -> Person:
+        """Somebody new with a channel of their own, `channel` being what is special about it."""
+        user = world.slack.add_user("carol")
+        return cls(world, world.slack.add_channel("den", members=(user,), **channel), user)
+
+    async def types(self, text: str, *, within: float = 10) -> Ephemeral:
+        """Type `/execution text`; returns the answer, which only they see."""
+        seen = len(self.read)
+        self._took(await self.world.slack.command(self.id, self.channel, text))
+        return await self.next_answer(seen, within=within)
+
+    async def presses(self, label: str, shown: Shown) -> Interaction:
+        """Press the button that says `label`."""
+        button = button_of(shown, label)
+        where: dict[str, str]
+        if isinstance(shown, View):
+            where = {"view": shown.id}
+        else:
+            where = {"ephemeral": shown.ts} if isinstance(shown, Ephemeral) else {"ts": shown.ts}
+            where["channel"] = shown.channel
+        pressed = await self.world.slack.press(self.id, action_id=button["action_id"], value=button["value"], **where)
+        self._took(pressed)
+        return pressed
+
+    async def gets(self, label: str, shown: Shown) -> Ephemeral:
+        """Press a button that is answered beside the message; returns the answer."""
+        seen = len(self.read)
+        await self.presses(label, shown)
+        return await self.next_answer(seen)
+
+    async def next_answer(self, seen: int, *, within: float = 10) -> Ephemeral:
+        """The answer that comes after the first `seen`."""
+        await self.world.slack.wait_for(lambda: len(self.read) > seen, within)
+        return self.read[seen]
+
+    @property
+    def read(self) -> list[Ephemeral]:
+        """What only they saw so far."""
+        return self.world.slack.ephemerals(self.id)
+
+    @property
+    def dm(self) -> list[Message]:
+        """What the bot wrote to them."""
+        return self.world.slack.messages(self.world.slack.dm(self.id))
+
+    async def modal(self, text: str) -> View:
+        """The modal in front of them, once it says `text`."""
+        views = self.world.slack.views
+        await self.world.slack.wait_for(lambda: any(text in words(view) for view in views(self.id)))
+        return views(self.id)[-1]
+
+    async def home(self, text: str) -> View:
+        """Their Home tab, once it says `text`."""
+        homes = self.world.slack.workspace.homes
+        await self.world.slack.wait_for(lambda: self.id in homes and text in words(homes[self.id]))
+        return homes[self.id]
+
+    async def card(self, channel: str = "", *, text: str = "") -> Message:
+        """The first message in `channel`, or in their direct messages, once it says `text`."""
+        place = channel or self.world.slack.dm(self.id)
+        messages = self.world.slack.messages
+        await self.world.slack.wait_for(lambda: any(text in words(each) for each in messages(place)[:1]))
+        return messages(place)[0]
+
+    def _took(self, done: Interaction) -> None:
+        self.done.append(done)
+        assert done.acked, done.error
+        assert done.acked_in < 3
+
+
+def words(shown: Shown) -> str:
+    """All that is written in something, plain text and blocks."""
+    if isinstance(shown, View):
+        return json.dumps(shown.body, ensure_ascii=False)
+    return f"{shown.text}\n{json.dumps(shown.blocks, ensure_ascii=False)}"
+
+
+def labels(shown: Shown) -> list[str]:
+    """The words on its buttons."""
+    return [button["text"]["text"] for button in _buttons(shown)]
+
+
+def button_of(shown: Shown, label: str) -> dict[str, Any]:
+    """The button that says `label`."""
+    return next(button for button in _buttons(shown) if button["text"]["text"] == label)
+
+
+def _buttons(shown: Shown) -> list[dict[str, Any]]:
+    blocks: Sequence[dict[str, Any]] = shown.body["blocks"] if isinstance(shown, View) else shown.blocks
+    return [element for block in blocks if block["type"] == "actions" for element in block["elements"]]

@@ -1,0 +1,241 @@
+"""Typing `/execution`: each thing that can be typed has its answer, in one world for both modes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from sandbox import story
+from sandbox.gcs import Fault
+from tests.end_to_end.conftest import World
+from tests.end_to_end.people import Person, labels, words
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+async def test_an_id_shows_the_execution_to_the_asker_alone(talk: World, carol: Person, running: str) -> None:
+    """Name, phase, progress, freshness and id; what can be done next as buttons; nobody else sees it."""
+    shown = await carol.types(running)
+    body = talk.gcs.body(running)
+    assert body is not None
+    for part in (body["execution"]["name"], "Running", "1 of 3 steps", "As of", running):
+        assert part in words(shown)
+    assert labels(shown) == ["Subscribe", "Steps", "Refresh", "Share to channel"]
+    assert not talk.slack.messages(carol.channel)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        '"{}"',
+        "`{}`",
+        "“{}”.",
+        "status {}",
+        "https://console.example.com/gcs/#/{}?tab=steps",
+        "<https://x.y/{}|the run>",
+    ],
+)
+async def test_an_id_is_understood_however_it_was_pasted(carol: Person, running: str, spelled: str) -> None:
+    """Quoted, as code, in an address, in capitals: the same answer as for the bare id."""
+    shown = await carol.types(spelled.format(running.upper()))
+    assert "1 of 3 steps" in shown.text
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (UNKNOWN, "knows no such execution"),
+        (f"subscribe {UNKNOWN}", "knows no such execution"),
+        ("e19d3faf-9f04", "is not a whole execution id"),
+        ("subscribe", "Which execution?"),
+        ("subscribe me", "Which execution?"),
+        (f"subscrbe {UNKNOWN}", f"/execution subscribe {UNKNOWN}"),
+        ("lsit", "/execution list"),
+        ("banana", "/execution help"),
+        (f"subscribe {UNKNOWN} here me", "Either"),
+        (f"list {UNKNOWN}", "takes no id"),
+        (f"unsubscribe {UNKNOWN}", "nothing to end"),
+        (f"unsubscribe {UNKNOWN} here", "This channel does not follow"),
+        ("<!channel> `*_~", "/execution help"),
+    ],
+)
+async def test_a_slip_is_answered_with_a_sentence(carol: Person, text: str, sentence: str) -> None:
+    """What does not exist, was misspelt or is incomplete: the answer says so and shows the right line."""
+    shown = await carol.types(text)
+    assert sentence in shown.text
+    assert "<!channel>" not in words(shown)
+
+
+@pytest.mark.parametrize("text", ["", "help", "?", "  HELP "])
+async def test_help_shows_every_line(carol: Person, text: str) -> None:
+    """Nothing at all, or `help`: all that can be typed."""
+    shown = await carol.types(text)
+    for verb in ("subscribe", "unsubscribe", "list", "help", "here", "final"):
+        assert verb in shown.text
+
+
+async def test_subscribing_is_said_once_and_changed_later(carol: Person, running: str) -> None:
+    """Now, already, another level: three answers, one card."""
+    assert "You follow this execution now." in (await carol.types(f"subscribe {running}")).text
+    assert "You follow this execution already." in (await carol.types(f"subscribe {running}")).text
+    changed = await carol.types(f"subscribe {running} final")
+    assert "the outcome only (was: every step)" in changed.text
+    await carol.card(text="the outcome only")
+    assert len(carol.dm) == 1
+
+
+async def test_a_summary_knows_that_one_follows(carol: Person, running: str) -> None:
+    """It says so, and offers the way out in place of the way in."""
+    await carol.types(f"subscribe {running} phase")
+    shown = await carol.types(running)
+    assert "You follow it: every change of phase" in words(shown)
+    assert labels(shown)[0] == "Unsubscribe"
+
+
+async def test_unsubscribing_ends_it_and_says_when_there_was_nothing(carol: Person, running: str) -> None:
+    """The second time there is nothing to end."""
+    await carol.types(f"subscribe {running}")
+    await carol.card()
+    assert "any more" in (await carol.types(f"unsubscribe {running}")).text
+    assert "nothing to end" in (await carol.types(f"unsubscribe {running}")).text
+    await carol.card(text="No longer followed")
+
+
+async def test_the_list_tells_mine_from_ours(talk: World, carol: Person, running: str) -> None:
+    """`list` is what the person follows, `list here` what the channel does."""
+    other = talk.gcs.play(story.failing(4), by_hand=True)
+    assert "No executions are followed" in (await carol.types("list")).text
+    await carol.types(f"subscribe {running}")
+    await carol.types(f"subscribe {other} here")
+    mine, ours = await carol.types("list"), await carol.types("list here")
+    assert (running in words(mine), other in words(mine)) == (True, False)
+    assert (running in words(ours), other in words(ours)) == (False, True)
+
+
+async def test_what_has_succeeded_cannot_be_followed(talk: World, carol: Person) -> None:
+    """The answer tells the outcome; no card is posted and nothing listed."""
+    execution_id = talk.gcs.play(story.happy(3), by_hand=True)
+    talk.gcs.step(execution_id, to="succeeded")
+    shown = await carol.types(f"subscribe {execution_id}")
+    assert "Succeeded (3 of 3 steps · after 1 h): there is nothing left to follow" in shown.text
+    assert "No executions" in (await carol.types("list")).text
+    assert not carol.dm
+
+
+async def test_here_tells_the_channel(talk: World, carol: Person, running: str) -> None:
+    """The card stands in the channel, its answer with the person."""
+    shown = await carol.types(f"subscribe {running} here")
+    assert "This channel follows this execution now." in shown.text
+    card = await carol.card(carol.channel)
+    assert "Stop following here" in labels(card)
+    assert not carol.dm
+
+
+@pytest.mark.parametrize(
+    ("channel", "sentence"),
+    [
+        ({"bot_is_member": False}, "Invite me"),
+        ({"bot_is_member": False, "private": True}, "Invite me"),
+        ({"archived": True}, "archived"),
+    ],
+)
+async def test_here_where_i_cannot_write_is_refused_before_a_yes(
+    talk: World, running: str, channel: dict[str, bool], sentence: str
+) -> None:
+    """The sentence says how to mend it, and nothing is subscribed that would never be told."""
+    dave = Person.new(talk, **channel)
+    shown = await dave.types(f"subscribe {running} here")
+    assert sentence in shown.text
+    assert "No executions" in (await dave.types("list here")).text
+    assert not talk.slack.messages(dave.channel)
+
+
+async def test_here_in_a_direct_message_is_me(talk: World, carol: Person, running: str) -> None:
+    """Two alone have no «us»: the person follows."""
+    carol.channel = talk.slack.dm(carol.id)
+    assert "You follow" in (await carol.types(f"subscribe {running} here")).text
+    assert running in words(await carol.types("list"))
+    assert "any more" in (await carol.types(f"unsubscribe {running} here")).text
+
+
+async def test_people_do_not_see_each_others_subscriptions(talk: World, carol: Person, running: str) -> None:
+    """What one follows is in nobody else's list, and cannot be ended by them."""
+    dave = Person.new(talk)
+    await carol.types(f"subscribe {running}")
+    assert "No executions" in (await dave.types("list")).text
+    assert "nothing to end" in (await dave.types(f"unsubscribe {running}")).text
+    assert running in words(await carol.types("list"))
+
+
+NO_API = {"error_code": "APIGW.0101", "error_msg": "The API does not exist"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (Fault(kind="status", status=403), "not allowed to read"),
+        (Fault(kind="status", status=404, body=NO_API), "wrong GeneContainer address"),
+        (Fault(kind="status", status=429, retry_after=1), "slow down"),
+        (Fault(kind="status", status=503), "does not answer right now"),
+        (Fault(kind="html"), "does not answer right now"),
+        (Fault(kind="malformed"), "not an execution"),
+        (Fault(kind="malformed", body={"execution": []}), "not an execution"),
+    ],
+    ids=["403", "no such API", "429", "503", "proxy", "cut JSON", "no execution"],
+)
+async def test_each_trouble_of_gcs_has_its_sentence(
+    talk: World, carol: Person, running: str, fault: Fault, sentence: str
+) -> None:
+    """The person learns what is wrong and whom to ask; the vendor's own words stay in the log."""
+    fault.execution_id = running
+    talk.gcs.faults.add(fault)
+    try:
+        shown = await carol.types(running, within=20)
+    finally:
+        talk.gcs.faults.clear()
+    assert sentence in shown.text
+    assert "APIG" not in words(shown)
+
+
+async def test_what_is_followed_is_answered_from_memory(talk: World, carol: Person, running: str) -> None:
+    """While GCS does not answer, the last look is shown, with the moment since when it is old."""
+    await carol.types(f"subscribe {running}")
+    talk.gcs.faults.add(Fault(kind="status", status=503, execution_id=running))
+    try:
+        shown = await carol.types(running, within=20)
+    finally:
+        talk.gcs.faults.clear()
+    assert "GCS unreachable since" in shown.text
+    assert "1 of 3 steps" in shown.text
+
+
+async def test_no_input_of_an_execution_is_ever_told(talk: World, carol: Person) -> None:
+    """Inputs, outputs, image and workflow source may hold patients' data: they appear nowhere, log included."""
+    execution_id = talk.gcs.play(story.happy(3), by_hand=True)
+    body = talk.gcs.body(execution_id)
+    assert body is not None
+    body["execution"] |= dict.fromkeys(("inputs_json", "outputs_json", "image"), "patient-4711")
+    body["object"]["spec"]["objectData"] = "patient-4711"
+    talk.gcs.set_body(execution_id, body)
+    shown = await carol.types(execution_id)
+    await carol.types(f"subscribe {execution_id} here")
+    await carol.presses("Steps", shown)
+    await carol.modal("Refresh")
+    await carol.card(carol.channel)
+    assert "patient-4711" not in json.dumps([call.args for call in talk.slack.calls])
+    assert "patient-4711" not in "".join(words(each) for each in carol.read)
+    assert "patient-4711" not in talk.bot.log
+
+
+async def test_many_ask_at_once(talk: World, running: str) -> None:
+    """Sixty people in one moment: each is acked in time and answered once."""
+    people = [Person.new(talk) for _ in range(60)]
+    shown = await asyncio.gather(*(person.types(running) for person in people))
+    assert {each.text.splitlines()[0] for each in shown if "1 of 3 steps" not in each.text} == set(), talk.bot.log[
+        -6000:
+    ]
+    assert all(len(person.read) == 1 for person in people)

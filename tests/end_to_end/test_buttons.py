@@ -1,0 +1,203 @@
+"""Pressing: each button of answers, cards, modals and the Home tab does what it says, in both modes."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox import story
+from sandbox.gcs import Fault
+from sandbox.slack import Message
+from sandbox.slack.delivery import Parcel
+from sandbox.slack.views import put_on_top
+from tests.end_to_end.conftest import World
+from tests.end_to_end.people import Person, labels, words
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_subscribe_on_a_summary_and_unsubscribe_on_its_answer(carol: Person, running: str) -> None:
+    """One press follows, one press ends it."""
+    summary = await carol.types(running)
+    answer = await carol.gets("Subscribe", summary)
+    assert "You follow this execution now." in answer.text
+    await carol.card()
+    assert "any more" in (await carol.gets("Unsubscribe", answer)).text
+    assert "nothing to end" in (await carol.gets("Unsubscribe", answer)).text
+
+
+async def test_refresh_takes_the_place_of_the_summary(talk: World, carol: Person, running: str) -> None:
+    """The same ephemeral shows the news; there is no second one."""
+    summary = await carol.types(running)
+    talk.gcs.step(running, to="running 2/3")
+    await carol.presses("Refresh", summary)
+    await talk.slack.wait_for(lambda: "2 of 3 steps" in summary.text)
+    assert carol.read == [summary]
+
+
+@pytest.mark.parametrize("channel", [{}, {"bot_is_member": False}, {"bot_is_member": False, "private": True}])
+async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[str, bool]) -> None:
+    """For everybody in the channel, with who shared it, even where the bot is no member; whoever presses follows."""
+    carol, dave = Person.new(talk, **channel), Person.new(talk)
+    await carol.presses("Share to channel", await carol.types(running))
+    shared = await carol.card(carol.channel)
+    assert f"Shared by <@{carol.id}>" in shared.text
+    assert "You follow this execution now." in (await dave.gets("Subscribe me", shared)).text
+    assert "No executions" in (await carol.types("list")).text
+
+
+async def test_steps_open_at_once_and_fill(talk: World, carol: Person, running: str) -> None:
+    """The modal comes before GCS has answered, then shows every step."""
+    summary = await carol.types(running)
+    talk.gcs.faults.add(Fault(kind="slow", delay=0.5, execution_id=running, times=1))
+    await carol.presses("Steps", summary)
+    await carol.modal("Asking GeneContainer Service")
+    modal = await carol.modal("Steps 1 to 3 of 3")
+    for name in ("fastq-split", "bwa-mem", "mark-duplicates"):
+        assert name in words(modal)
+
+
+async def test_pages_of_steps_can_be_turned(talk: World, carol: Person) -> None:
+    """Forty-five steps on two pages: on, again, and back."""
+    execution_id = talk.gcs.play(story.wide(40), by_hand=True)
+    talk.gcs.step(execution_id, to="running 3/45")
+    await carol.presses("Steps", await carol.types(execution_id))
+    first = await carol.modal("Steps 1 to 30 of 45")
+    assert labels(first) == ["Next ▶", "Refresh"]
+    await carol.presses("Next ▶", first)
+    second = await carol.modal("Steps 31 to 45 of 45")
+    assert labels(second) == ["◀ Previous", "Refresh"]
+    await carol.presses("◀ Previous", second)
+    await carol.modal("Steps 1 to 30 of 45")
+
+
+async def test_refresh_in_the_modal_looks_again(talk: World, carol: Person, running: str) -> None:
+    """The open modal shows the news; it is still one modal."""
+    await carol.presses("Steps", await carol.types(running))
+    modal = await carol.modal("1 of 3 steps")
+    talk.gcs.step(running, to="running 2/3")
+    await carol.presses("Refresh", modal)
+    await carol.modal("2 of 3 steps")
+    assert len(talk.slack.views(carol.id)) == 1
+
+
+@pytest.mark.parametrize("button", ["Steps", "Refresh"])
+async def test_trouble_behind_a_modal_is_told_in_it(talk: World, carol: Person, running: str, button: str) -> None:
+    """Where people look: in the modal that they have just opened or refreshed."""
+    shown = await carol.types(running)
+    if button == "Refresh":
+        await carol.presses("Steps", shown)
+        shown = await carol.modal("1 of 3 steps")  # type: ignore[assignment]  # another thing to press in
+    talk.gcs.faults.add(Fault(kind="status", status=403, execution_id=running, times=1))
+    await carol.presses(button, shown)
+    await carol.modal("not allowed to read")
+
+
+async def test_refresh_on_a_card_edits_it(talk: World, carol: Person, running: str) -> None:
+    """The person hears that it is under way; the card shows when it was looked at; no new message comes."""
+    await carol.types(f"subscribe {running} here")
+    card = await carol.card(carol.channel)
+    edits = len(card.edits)
+    assert "Looked again" in (await carol.gets("Refresh", card)).text
+    await talk.slack.wait_for(lambda: len(card.edits) > edits)
+    assert len(talk.slack.messages(carol.channel)) == 1
+
+
+async def test_a_channel_stops_and_follows_again(carol: Person, running: str) -> None:
+    """«Stop following here» closes the card; «Follow again» brings the channel back, not the person."""
+    await carol.types(f"subscribe {running} here")
+    card = await carol.card(carol.channel)
+    assert "This channel does not follow" in (await carol.gets("Stop following here", card)).text
+    card = await carol.card(carol.channel, text="No longer followed")
+    assert labels(card) == ["Steps", "Follow again"]
+    assert "This channel follows this execution now." in (await carol.gets("Follow again", card)).text
+    assert running in words(await carol.types("list here"))
+    assert "No executions" in (await carol.types("list")).text
+
+
+async def test_follow_again_where_i_was_thrown_out_says_so(talk: World, carol: Person, running: str) -> None:
+    """The button obeys the same rule as `here`: no yes without a way to tell."""
+    await carol.types(f"subscribe {running} here")
+    await carol.gets("Stop following here", await carol.card(carol.channel))
+    card = await carol.card(carol.channel, text="Follow again")
+    talk.slack.remove_bot(carol.channel)
+    assert "Invite me" in (await carol.gets("Follow again", card)).text
+    assert "No executions" in (await carol.types("list here")).text
+
+
+async def test_refresh_on_a_card_that_nobody_follows_says_so(carol: Person, running: str) -> None:
+    """A button that was still on somebody's screen: a sentence with the way on, nothing else."""
+    await carol.types(f"subscribe {running}")
+    card = await carol.card()
+    stale = Message(card.channel, card.ts, card.user, card.text, list(card.blocks))
+    await carol.types(f"unsubscribe {running}")
+    await carol.card(text="No longer followed")
+    carol.world.slack.workspace.messages[card.channel][0] = stale
+    assert f"/execution {running}" in (await carol.gets("Refresh", stale)).text
+
+
+async def test_another_persons_button_acts_for_who_presses(talk: World, carol: Person, running: str) -> None:
+    """«Unsubscribe» on a card somebody forwarded ends nobody else's subscription."""
+    dave = Person.new(talk)
+    await carol.types(f"subscribe {running}")
+    assert "nothing to end" in (await dave.gets("Unsubscribe", await carol.card())).text
+    assert running in words(await carol.types("list"))
+
+
+async def test_the_home_tab_shows_what_is_followed(talk: World, carol: Person, running: str) -> None:
+    """Empty, one, and empty again after its «Unsubscribe», which draws the tab anew."""
+    await talk.slack.open_home(carol.id)
+    await carol.home("You follow no executions yet")
+    await carol.types(f"subscribe {running}")
+    await talk.slack.open_home(carol.id)
+    home = await carol.home("1 of 3 steps")
+    await carol.presses("Unsubscribe", home)
+    await carol.home("You follow no executions yet")
+
+
+async def test_steps_open_from_the_home_tab(talk: World, carol: Person, running: str) -> None:
+    """The tab's button opens the same modal."""
+    await carol.types(f"subscribe {running}")
+    await talk.slack.open_home(carol.id)
+    await carol.presses("Steps", await carol.home("1 of 3 steps"))
+    await carol.modal("Steps 1 to 3 of 3")
+
+
+async def test_an_event_that_comes_twice_does_no_harm(talk: World, carol: Person) -> None:
+    """Slack repeats an event whose ack it missed: the tab is drawn again, and that is all."""
+    event = {"type": "app_home_opened", "user": carol.id, "channel": talk.slack.dm(carol.id), "tab": "home"}
+    body = {"type": "event_callback", "team_id": talk.slack.workspace.team_id, "event_id": "Ev1", "event": event}
+    for attempt in range(3):
+        await talk.slack._deliver(Parcel("events_api", body, attempt, "timeout" if attempt else ""))
+    await carol.home("You follow no executions yet")
+    assert not carol.dm
+    assert not carol.read
+
+
+async def test_what_nobody_listens_to_is_acked(talk: World, carol: Person) -> None:
+    """Unknown events, buttons, modals, shortcuts and commands of other versions of the app: taken, without a word."""
+    slack = talk.slack
+    old = {"type": "button", "action_id": "of_1999", "text": {"type": "plain_text", "text": "Old"}, "value": "x"}
+    blocks = [{"type": "actions", "elements": [old]}]
+    message = slack.workspace.post(Message(carol.channel, slack.workspace.next_ts(), "U0BOT", "old", blocks))
+    title = {"type": "plain_text", "text": "Old"}
+    view = put_on_top(slack.workspace, carol.id, {"type": "modal", "callback_id": "old", "title": title, "blocks": []})
+    done = [
+        await slack.event({"type": "reaction_added", "user": carol.id, "reaction": "eyes"}),
+        await slack.event({"type": "app_uninstalled"}),
+        await carol.presses("Old", message),
+        await slack.submit(carol.id, view.id),
+        await slack.shortcut(carol.id, "old"),
+        await slack.command(carol.id, carol.channel, "", command="/old"),
+    ]
+    assert [(each.acked, each.error, each.attempts) for each in done] == [(True, "", 1)] * len(done)
+    assert not carol.read
+
+
+@pytest.mark.parametrize("value", ["", "|", "no id", "x" * 255, "../../v3/auth/tokens", "|C0NOWHERE"])
+async def test_a_button_with_a_strange_value_is_answered(talk: World, carol: Person, value: str) -> None:
+    """Whatever a button carries, people get a sentence, and GCS is asked for nothing that is no id."""
+    button = {"type": "button", "action_id": "refresh_summary", "text": {"type": "plain_text", "text": "Refresh"}}
+    blocks = [{"type": "actions", "elements": [button | {"value": value}]}]
+    message = talk.slack.workspace.post(Message(carol.channel, talk.slack.workspace.next_ts(), "U0BOT", "old", blocks))
+    assert "not an execution id" in (await carol.gets("Refresh", message)).text
+    assert all(call.path.startswith("/v1/executions/") for call in talk.gcs.calls)

@@ -1,0 +1,55 @@
+"""`python -m bot check` against the sandbox: ticks for what works, a cross and a remedy for what does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.gcs import GCS
+from sandbox.slack import Slack
+from tests.end_to_end.bot_process import ended
+from tests.end_to_end.conftest import SCOPES, plain_settings
+
+
+async def check(folder: Path, gcs: GCS, slack: Slack, mode: str = "socket", **change: str) -> tuple[int, str]:
+    """`python -m bot check` in a sandbox."""
+    return await ended(folder, "check", plain_settings(gcs, slack, folder, mode) | change)
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_check_ticks_what_works(tmp_path: Path, mode: str) -> None:
+    """Five ticks and exit code 0."""
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        code, printed = await check(tmp_path, gcs, slack, mode)
+    assert [line[0] for line in printed.splitlines()] == ["✓"] * 5, printed
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "remedy"),
+    [
+        ({"GCS_SK": "wrong"}, "GeneContainer Service", "Check GCS_AK and GCS_SK"),
+        ({"GCS_ENDPOINT": "http://127.0.0.1:9"}, "GeneContainer Service", "network"),
+        ({"SLACK_APP_TOKEN": "xapp-wrong"}, "Slack way in", "Copy the tokens anew"),
+        ({"REDIS_URL": "redis://127.0.0.1:9"}, "Store", "Check REDIS_URL"),
+    ],
+)
+async def test_check_says_what_to_do(tmp_path: Path, change: dict[str, str], name: str, remedy: str) -> None:
+    """A cross on the one that fails with its remedy below, ticks on the others, exit code 1."""
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        code, printed = await check(tmp_path, gcs, slack, **change)
+    lines = printed.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith(f"✗ {name}"))
+    assert remedy in lines[at + 1]
+    assert [line[0] for line in lines].count("✓") == 4
+    assert code == 1
+    assert not any(value in printed for value in (gcs.secret_key, slack.bot_token, "xapp-wrong"))
+
+
+async def test_check_names_a_missing_scope(tmp_path: Path) -> None:
+    """The scope and where to add it."""
+    async with GCS() as gcs, Slack(scopes=SCOPES - {"im:write"}) as slack:
+        code, printed = await check(tmp_path, gcs, slack)
+    assert "✗ Slack scopes: missing: im:write" in printed
+    assert code == 1

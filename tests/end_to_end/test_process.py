@@ -1,0 +1,185 @@
+"""The bot as a process: it starts or says why not, stops in time, tells how it is, keeps secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from sandbox import story
+from sandbox.gcs import GCS
+from sandbox.gcs import Fault as GCSFault
+from sandbox.slack import Fault, Slack
+from tests.end_to_end.bot_process import ended
+from tests.end_to_end.conftest import SCOPES, World, made, plain_settings
+from tests.end_to_end.people import Person
+from tests.end_to_end.test_trouble import in_both_modes, store_stopped
+
+
+async def health(world: World, path: str = "/readyz") -> tuple[int, Any]:
+    """What the health server says."""
+    (started,) = world.bot.logged("health.started")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{started['port']}{path}") as response,
+    ):
+        is_json = response.content_type == "application/json"
+        return response.status, (await response.json() if is_json else await response.text())
+
+
+async def trouble_with(world: World, component: str, *, within: float = 30) -> str:
+    """What is said about a component once it is not ready."""
+    async with asyncio.timeout(within):
+        while (report := (await health(world))[1]["components"][component])["ok"]:  # noqa: ASYNC110  # another process's doing
+            await asyncio.sleep(0.1)
+    return str(report["detail"])
+
+
+async def all_is_well(world: World) -> None:
+    """Return once it is ready again."""
+    async with asyncio.timeout(30):
+        while (await health(world))[0] != 200:  # noqa: ASYNC110  # another process's doing
+            await asyncio.sleep(0.1)
+
+
+async def test_sigterm_ends_it_in_time_with_all_kinds_of_work_under_way(tmp_path: Path) -> None:
+    """A look, a message and a command that hang: gone within 10 s all the same, exit code 0."""
+
+    async def scene(world: World, carol: Person) -> None:
+        execution_id = world.gcs.play(story.happy(3), by_hand=True)
+        world.slack.faults.add(Fault(kind="slow", method="chat.postMessage", times=None, delay=60))
+        await carol.types(f"subscribe {execution_id}")
+        world.gcs.faults.add(GCSFault(kind="timeout"))
+        await world.gcs.wait_for_calls(execution_id, 2)
+        await world.slack.command(carol.id, carol.channel, execution_id)
+        await world.gcs.wait_for_calls(execution_id, 3)
+        began = time.monotonic()
+        assert await world.bot.stop() == 0
+        assert time.monotonic() - began < 10
+        assert "Traceback" not in world.bot.log
+
+    await in_both_modes(tmp_path, scene)
+
+
+async def test_sigterm_ends_a_quiet_bot_at_once(tmp_path: Path) -> None:
+    """Nothing under way: a deployment does not wait."""
+    async with made(tmp_path) as world:
+        began = time.monotonic()
+        assert await world.bot.stop() == 0
+        assert time.monotonic() - began < 3
+        assert world.bot.logged("service.stopped")
+
+
+async def test_nothing_set_lists_all_that_is_missing(tmp_path: Path) -> None:
+    """One line for each, exit code 2, no traceback."""
+    code, printed = await ended(tmp_path, "run", {})
+    assert code == 2
+    assert [line.split()[0] for line in printed.splitlines()[1:]] == ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "GCS_AK"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "sentence"),
+    [
+        ({"SLACK_BOT_TOKEN": "xoxp-a-users"}, 2, "SLACK_BOT_TOKEN is wrong: give the Bot User OAuth Token"),
+        ({"POLL_INTERVAL": "often"}, 2, "POLL_INTERVAL is wrong: give a number of seconds"),
+        ({"GCS_ENDPOINT": "http://gcs.example.com"}, 2, "GCS_ENDPOINT is wrong: give an https:// address"),
+        ({"SLACK_BOT_TOKEN": "xoxb-of-somebody-else"}, 1, "invalid_auth"),
+        ({"STATE_DIR": "/proc/nowhere"}, 2, "STATE_DIR cannot be written"),
+        ({"STATE_DIR": "x" * 120}, 2, "STATE_DIR is too long"),
+    ],
+)
+async def test_a_start_that_cannot_be_says_why(
+    tmp_path: Path, change: dict[str, str], code: int, sentence: str
+) -> None:
+    """One sentence and an exit code; neither a traceback nor what was set."""
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        settings = plain_settings(gcs, slack, tmp_path, "socket") | change
+        found, printed = await ended(tmp_path, "run", settings)
+    assert (found, sentence in printed) == (code, True), printed
+    assert "Traceback" not in printed
+    assert not any(secret in printed for secret in ("xoxp-a-users", "xoxb-of-somebody-else", gcs.secret_key))
+
+
+async def test_a_second_bot_on_one_directory_is_refused(tmp_path: Path) -> None:
+    """It says which directory, and harms the first one in nothing."""
+    async with made(tmp_path) as world:
+        code, printed = await ended(tmp_path, "run", plain_settings(world.gcs, world.slack, tmp_path, "socket"))
+        assert (code, "STATE_DIR is in use by another bot" in printed) == (2, True), printed
+        assert "/execution list" in (await Person.new(world).types("help")).text
+
+
+@pytest.mark.parametrize(("setting", "mode"), [("HEALTH_PORT", "socket"), ("PORT", "http")])
+async def test_a_port_that_is_taken_is_named(tmp_path: Path, setting: str, mode: str) -> None:
+    """One sentence with the address, exit code 1, and no store left running."""
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        settings = plain_settings(gcs, slack, tmp_path, mode) | {setting: str(slack.port)}
+        code, printed = await ended(tmp_path, "run", settings)
+    assert code == 1
+    assert f"{slack.port}" in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "state" / "valkey.sock").exists()
+
+
+async def test_a_forged_request_is_refused(tmp_path: Path) -> None:
+    """Wrong signature, none, or one of yesterday: 401, and nothing is done."""
+    async with made(tmp_path, mode="http") as world, aiohttp.ClientSession() as session:
+        url, body = str(world.slack.request_url), "command=%2Fexecution&text=help"
+        good = world.slack._http.signature(body)
+        forged = [{}, good | {"X-Slack-Signature": "v0=00"}, good | {"X-Slack-Request-Timestamp": "1700000000"}]
+        for headers in forged:
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            async with session.post(url, data=body, headers=headers | form) as response:
+                assert response.status == 401
+        assert await world.slack.verify_url()
+        assert not world.bot.logged("handlers.answered")
+
+
+async def test_health_and_metrics_answer(tmp_path: Path) -> None:
+    """Alive, ready, and counting what it does."""
+    async with made(tmp_path) as world:
+        await Person.new(world).types("help")
+        assert await health(world, "/livez") == (200, {"ok": True, "ended": []})
+        assert (await health(world))[0] == 200
+        status, text = await health(world, "/metrics")
+        assert status == 200
+        assert 'execution_bot_handlers_requests_total{listener="execution_command",result="ok"} 1.0' in text
+
+
+async def test_readiness_names_what_is_wrong_and_comes_back(tmp_path: Path) -> None:
+    """GCS, store and Slack, one after another: 503 with a word about the one, alive throughout, ready again after."""
+    async with made(tmp_path) as world:
+        carol, execution_id = Person.new(world), world.gcs.play(story.happy(3), by_hand=True)
+        await carol.types(f"subscribe {execution_id}")
+        world.gcs.faults.add(GCSFault(kind="status", status=403))
+        assert "GCSForbidden" in await trouble_with(world, "gcs")
+        world.gcs.faults.clear()
+        await all_is_well(world)
+        async with store_stopped(world):
+            assert "no answer" in await trouble_with(world, "store")
+            assert (await health(world, "/livez"))[0] == 200
+        await all_is_well(world)
+        world.slack.refuse_connections = True
+        await world.slack.disconnect_sockets("abrupt")
+        assert "Socket Mode has not been connected" in await trouble_with(world, "slack")
+        world.slack.refuse_connections = False
+        await all_is_well(world)
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_no_secret_reaches_the_log(tmp_path: Path, mode: str) -> None:
+    """At the finest level, with everything failing: neither token, key, secret nor response_url is written."""
+    async with made(tmp_path, mode=mode, LOG_LEVEL="debug") as world:
+        carol, execution_id = Person.new(world), world.gcs.play(story.happy(3), by_hand=True)
+        world.slack.faults.add(Fault(kind="error", error="invalid_auth", times=3))
+        world.gcs.faults.add(GCSFault(kind="status", status=403, times=1))
+        summary = await carol.types(execution_id)
+        await carol.gets("Steps", summary) if summary.blocks[-1]["type"] == "actions" else None
+        await carol.types(f"subscribe {execution_id} here")
+        written = world.bot.log
+        secrets = (world.slack.bot_token, world.slack.app_token, world.slack.signing_secret, world.gcs.secret_key)
+        assert not [secret for secret in (*secrets, "/response/", "ticket=") if secret in written]
+        assert world.gcs.access_key not in written

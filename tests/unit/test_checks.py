@@ -1,0 +1,126 @@
+"""Promises of `execution-bot check`: every part is tried, and each failure comes with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot import checks
+from bot.checks import SCOPES, check
+from bot.errors import BotError, GCSBadCredentials, GCSForbidden, SlackBadCredentials, StoreUnavailable
+from bot.settings import Settings
+from bot.slack import Identity
+
+
+class Outside:
+    """Slack, GCS and the store, as the test wants them."""
+
+    def __init__(self) -> None:
+        self.gcs: BotError | None = None
+        self.slack: BotError | None = None
+        self.socket: Exception | None = None
+        self.store: BotError | None = None
+        self.scopes = SCOPES
+
+    async def identity(self) -> Identity:
+        """In the place of `SlackClient.identity`."""
+        _raise(self.slack)
+        return Identity("T1", "UBOT", "B1", self.scopes)
+
+    async def socket_url(self, app_token: str) -> str:
+        """In the place of `SlackClient.socket_url`."""
+        _raise(self.socket)
+        return f"wss://{app_token}"
+
+    async def check(self) -> None:
+        """In the place of `GCSClient.check`."""
+        _raise(self.gcs)
+
+    async def ping(self) -> None:
+        """In the place of `Store.ping`."""
+        _raise(self.store)
+
+
+def _raise(error: Exception | None) -> None:
+    if error is not None:
+        raise error
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Outside:
+    """An outside in which all is well, until the test says otherwise."""
+    world = Outside()
+
+    @asynccontextmanager
+    async def opened(_settings: Settings) -> AsyncIterator[Outside]:
+        yield world
+
+    monkeypatch.setattr(checks, "SlackClient", lambda *_args, **_kwargs: world)
+    monkeypatch.setattr(checks, "gcs_client", lambda *_args: world)
+    monkeypatch.setattr(checks, "opened_store", opened)
+    monkeypatch.chdir(tmp_path)  # away from a developer's .env
+    return world
+
+
+def settings(**changes: str | None) -> Settings:
+    """Settings for Socket Mode and keys."""
+    given = {"slack_bot_token": "xoxb-1", "slack_app_token": "xapp-secret", "gcs_ak": "AK", "gcs_sk": "sk-secret"}
+    return Settings(**(given | changes))  # type: ignore[arg-type]
+
+
+async def test_all_is_well(outside: Outside) -> None:
+    """Five lines, in a fixed order, all ticked."""
+    results = await check(settings())
+    assert [result.name for result in results] == [
+        "GeneContainer Service",
+        "Slack token",
+        "Slack scopes",
+        "Slack way in",
+        "Store",
+    ]
+    assert all(result.is_ok for result in results)
+
+
+async def test_a_missing_scope_is_named(outside: Outside) -> None:
+    """The scope that the token lacks, and where to add it."""
+    outside.scopes = SCOPES - {"im:write"}
+    (failed,) = [result for result in await check(settings()) if not result.is_ok]
+    assert failed.detail == "missing: im:write"
+    assert "reinstall" in failed.remedy
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "remedy"),
+    [
+        ("gcs", GCSBadCredentials("401"), "GCS_AK"),
+        ("gcs", GCSForbidden("403"), "gcs:executions:get"),
+        ("slack", SlackBadCredentials("invalid_auth"), "api.slack.com/apps"),
+        ("socket", SlackBadCredentials("invalid_auth"), "api.slack.com/apps"),
+        ("store", StoreUnavailable("refused"), "REDIS_URL"),
+    ],
+)
+async def test_each_failure_has_its_remedy(outside: Outside, part: str, error: BotError, remedy: str) -> None:
+    """What failed says what to do; what works is still reported as working."""
+    setattr(outside, part, error)
+    results = await check(settings())
+    failed = [result for result in results if not result.is_ok]
+    assert failed
+    assert all(remedy in result.remedy and result.detail == str(error) for result in failed)
+    assert len(failed) < len(results)
+
+
+async def test_http_mode_says_what_it_cannot_try(outside: Outside) -> None:
+    """Whether Slack reaches us can be seen from outside only; the line says so instead of claiming it."""
+    results = await check(settings(slack_app_token=None, slack_signing_secret="8f742231b10e"))
+    assert "cannot be tried from here" in results[3].detail
+
+
+async def test_an_unknown_error_shows_its_kind_only(outside: Outside) -> None:
+    """No secret of a foreign error reaches the terminal."""
+    outside.socket = RuntimeError("xapp-secret")
+    results = await check(settings())
+    assert results[3].detail == "RuntimeError"
+    assert "secret" not in str(results)

@@ -1,0 +1,108 @@
+"""Promises of `bot.health`, asked over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot import health as module
+from bot.errors import StoreUnavailable
+from bot.health import Health, Probe
+from bot.metrics import HANDLERS_REQUESTS
+
+Ask = Callable[..., Awaitable[tuple[int, Any]]]
+
+
+async def well() -> None:
+    """A component with nothing wrong."""
+
+
+async def broken() -> None:
+    """A component whose driver raises something with a password in it."""
+    raise RuntimeError("redis://:hunter2@db")
+
+
+async def away() -> None:
+    """A component that fails in a way we know."""
+    raise StoreUnavailable("connection refused")
+
+
+@pytest.fixture
+async def ask() -> AsyncIterator[Ask]:
+    """Start a health server with some probes, GET a path from it: status and JSON (or text)."""
+    async with aiohttp.ClientSession() as session:
+
+        async def get(
+            path: str, probes: Mapping[str, Probe] | None = None, ended: tuple[str, ...] = ()
+        ) -> tuple[int, Any]:
+            health = Health(probes or {}, ended=lambda: ended)
+            port = await health.start(0)
+            async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+                is_json = response.content_type == "application/json"
+                answer = response.status, (await response.json() if is_json else await response.text())
+            await health.stop()
+            return answer
+
+        yield get
+
+
+async def test_ready_when_all_components_are_well(ask: Ask) -> None:
+    """Every component is named, and the whole is ready when each is."""
+    status, body = await ask("/readyz", {"store": well, "slack": well})
+    assert status == 200
+    assert body == {
+        "ok": True,
+        "components": {"store": {"ok": True, "detail": ""}, "slack": {"ok": True, "detail": ""}},
+    }
+
+
+async def test_one_broken_component_is_enough(ask: Ask) -> None:
+    """A known failure is told in its words, the rest is still looked at."""
+    status, body = await ask("/readyz", {"store": away, "slack": well})
+    assert status == 503
+    assert body["components"]["store"] == {"ok": False, "detail": "connection refused"}
+    assert body["components"]["slack"]["ok"]
+
+
+async def test_foreign_errors_show_their_kind_only(ask: Ask) -> None:
+    """The text of an error that is not ours stays inside: it may hold a password."""
+    _, body = await ask("/readyz", {"store": broken})
+    assert body["components"]["store"]["detail"] == "RuntimeError"
+
+
+async def test_a_probe_that_hangs_does_not_hang_the_answer(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readiness answers in time, saying which component did not."""
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(module, "PROBE_SECONDS", 0.01)
+    status, body = await ask("/readyz", {"gcs": hangs})
+    assert status == 503
+    assert body["components"]["gcs"]["detail"] == "no answer within 0.01 s"
+
+
+async def test_alive_whatever_the_outside_does(ask: Ask) -> None:
+    """A store that is away is no reason to be restarted."""
+    assert await ask("/livez", {"store": away}) == (200, {"ok": True, "ended": []})
+
+
+async def test_a_room_that_ended_asks_for_a_restart(ask: Ask) -> None:
+    """When a loop is gone, liveness fails and says which."""
+    assert await ask("/livez", ended=("watcher",)) == (503, {"ok": False, "ended": ["watcher"]})
+
+
+async def test_metrics_are_served(ask: Ask) -> None:
+    """Prometheus finds the bot's metrics under their names."""
+    status, text = await ask("/metrics")
+    assert status == 200
+    assert f"{HANDLERS_REQUESTS._name}_total" in text
+
+
+async def test_stop_without_start_is_harmless() -> None:
+    """A service that failed half-way can stop what it never started."""
+    await Health({}).stop()
