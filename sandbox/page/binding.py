@@ -1,0 +1,275 @@
+"""Between the pretend Slack and the page: its state as a `Screen`, what people do as calls to it.
+
+Lives here: `Desk`: who has read what, what was dismissed, which words an answer of the server becomes. Does not live
+here: routes (`server`), looks (`screen`), Slack's own behaviour (`sandbox.slack`). Called by `server`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from sandbox.page.markup import Html
+from sandbox.page.message import Message
+from sandbox.page.mrkdwn import Viewer, mrkdwn
+from sandbox.page.render import blocks
+from sandbox.page.screen import Hint, Modal, Person, Room, Screen
+from sandbox.slack import Channel, Ephemeral, Interaction, Slack
+from sandbox.slack import Message as Said
+
+Row = dict[str, Any]
+Act = Callable[[Row], Awaitable[Row]]
+
+
+WORKSPACE = "Sandbox lab"
+
+
+class NoSuchPlace(Exception):
+    """There is no such channel, or this person cannot see it."""
+
+
+class Desk:
+    """The pretend Slack as the people of the page see it."""
+
+    def __init__(self, slack: Slack, people: Sequence[str]) -> None:
+        self._slack = slack
+        self._space = slack.workspace
+        self._people = tuple(people)
+        self._read: dict[tuple[str, str], str] = {}
+        self._dismissed: set[str] = set()
+        self._at_home: set[str] = set()
+        self._visits: set[asyncio.Task[Interaction]] = set()
+        self._hints: tuple[Hint, ...] = ()
+        self._alarm = ""
+        self._turn = 0
+        self._told = asyncio.Event()
+        self.acts: dict[str, Act] = {
+            "command": self._command,
+            "say": self._say,
+            "press": self._press,
+            "submit": self._submit,
+            "close": self._close,
+            "dismiss": self._dismiss,
+        }
+
+    # -- what is seen --
+
+    @property
+    def version(self) -> str:
+        """Another one after each change of anything that can be seen."""
+        return f"{self._space.version}.{self._turn}"
+
+    async def wait_past(self, version: str) -> None:
+        """Return once the version is another one."""
+        while self.version == version:
+            told = asyncio.create_task(self._told.wait())
+            changed = asyncio.create_task(self._space.changed.wait())
+            try:
+                await asyncio.wait({told, changed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                told.cancel()
+                changed.cancel()
+
+    def tell(self, *, hints: Sequence[Hint] | None = None, alarm: str | None = None) -> None:
+        """Change what the page says itself."""
+        self._hints = self._hints if hints is None else tuple(hints)
+        self._alarm = self._alarm if alarm is None else alarm
+        self._turn += 1
+        self._told.set()
+        self._told = asyncio.Event()
+
+    async def leave(self) -> None:
+        """End what still waits for the app."""
+        for visit in self._visits:
+            visit.cancel()
+        await asyncio.gather(*self._visits, return_exceptions=True)
+
+    def front(self, me: str) -> str:
+        """Where somebody begins."""
+        me = me if me in self._people else self._people[0]
+        return f"/c/{self._channels(me)[0].id}?me={me}"
+
+    def screen(self, *, me: str, channel: str, thread: str, tab: str, zone: tzinfo, is_seen: bool) -> Screen:
+        """What `me` sees there."""
+        me = me if me in self._people else self._people[0]
+        rooms = {one.id: one for one in self._channels(me)}
+        if channel not in rooms:
+            raise NoSuchPlace(channel)
+        self._visit_home(me, is_home=rooms[channel].is_im and tab == "home")
+        if is_seen:
+            self._read[me, channel] = self._last(channel)
+        viewer = self._viewer(me, zone)
+        return Screen(
+            workspace=WORKSPACE,
+            me=self._person(me),
+            people=tuple(self._person(one) for one in self._people),
+            rooms=tuple(self._room(me, one) for one in rooms.values()),
+            room=self._room(me, rooms[channel]),
+            messages=self._log(me, channel, viewer),
+            now=viewer.now,
+            tab=tab if rooms[channel].is_im else "messages",
+            home=self._home(me, viewer),
+            thread_ts=thread,
+            thread=self._thread(channel, thread, viewer),
+            modal=self._modal(me, viewer),
+            hints=self._hints,
+            alarm=self._alarm,
+            version=self.version,
+        )
+
+    def _channels(self, me: str) -> list[Channel]:
+        self._space.im(me)
+        seen = [one for one in self._space.channels.values() if me in one.members or not (one.is_im or one.is_private)]
+        return sorted(seen, key=lambda one: one.is_im)
+
+    def _person(self, user: str) -> Person:
+        return Person(user, self._space.users[user].name)
+
+    def _room(self, me: str, channel: Channel) -> Room:
+        read = self._read.get((me, channel.id), "")
+        fresh = [one for one in self._space.messages[channel.id] if one.ts > read and one.user != me]
+        name = self._space.users[self._space.bot_user].name if channel.is_im else channel.name
+        return Room(channel.id, name, is_dm=channel.is_im, is_private=channel.is_private, unread=len(fresh))
+
+    def _last(self, channel: str) -> str:
+        return max((one.ts for one in self._space.messages[channel]), default="")
+
+    def _viewer(self, me: str, zone: tzinfo) -> Viewer:
+        return Viewer(
+            id=me,
+            zone=zone,
+            now=datetime.now(UTC).astimezone(zone),
+            users={one.id: one.name for one in self._space.users.values()},
+            channels={one.id: one.name for one in self._channels(me) if not one.is_im},
+        )
+
+    def _log(self, me: str, channel: str, viewer: Viewer) -> tuple[Message, ...]:
+        everything = self._space.messages[channel]
+        tops = [one for one in everything if _is_top(one)]
+        drawn = [self._message(one, viewer, [r for r in everything if _is_reply_to(r, one)]) for one in tops]
+        drawn += [self._private(one, viewer) for one in self._whispers(me, channel)]
+        return tuple(sorted(drawn, key=lambda one: one.at))
+
+    def _whispers(self, me: str, channel: str) -> list[Ephemeral]:
+        mine = [one for one in self._space.ephemerals if (one.user, one.channel) == (me, channel)]
+        return [one for one in mine if one.ts not in self._dismissed]
+
+    def _thread(self, channel: str, thread: str, viewer: Viewer) -> tuple[Message, ...]:
+        if not thread:
+            return ()
+        whole = [one for one in self._space.messages[channel] if thread in {one.ts, one.thread_ts}]
+        return tuple(self._message(one, viewer, ()) for one in whole)
+
+    def _message(self, one: Said, viewer: Viewer, replies: Sequence[Said]) -> Message:
+        author = self._space.users[one.user]
+        return Message(
+            key=one.ts,
+            author=author.name,
+            at=_moment(one.ts, viewer),
+            body=_body(one, viewer),
+            channel=one.channel,
+            ts=one.ts,
+            is_bot=author.is_bot,
+            edits=len(one.edits),
+            replies=len(replies),
+            last_reply=_moment(replies[-1].ts, viewer) if replies else None,
+            thread_ts=one.thread_ts or "",
+        )
+
+    def _private(self, one: Ephemeral, viewer: Viewer) -> Message:
+        return Message(
+            key=f"only-{one.ts}",
+            author="Slack" if one.is_notice else self._space.users[self._space.bot_user].name,
+            at=_moment(one.ts, viewer),
+            body=_body(one, viewer),
+            channel=one.channel,
+            ephemeral=one.ts,
+            is_bot=not one.is_notice,
+            is_broken=one.is_notice,
+        )
+
+    def _visit_home(self, me: str, *, is_home: bool) -> None:
+        """Tell the app that its Home was opened; without an app that takes a while, so nobody waits for it."""
+        if is_home and me not in self._at_home:
+            self._at_home.add(me)
+            visit = asyncio.create_task(self._slack.open_home(me))
+            self._visits.add(visit)
+            visit.add_done_callback(self._visits.discard)
+        elif not is_home:
+            self._at_home.discard(me)
+
+    def _home(self, me: str, viewer: Viewer) -> Html | None:
+        home = self._space.homes.get(me)
+        return blocks(home.body["blocks"], viewer) if home else None
+
+    def _modal(self, me: str, viewer: Viewer) -> Modal | None:
+        stack = self._space.modals.get(me)
+        if not stack:
+            return None
+        top = stack[-1]
+        title, submit, close = (str((top.body.get(key) or {}).get("text", "")) for key in ("title", "submit", "close"))
+        return Modal(top.id, title, blocks(top.body.get("blocks", []), viewer), submit=submit, close=close)
+
+    # -- what people do --
+
+    async def _command(self, data: Row) -> Row:
+        command, _, words = str(data["text"]).partition(" ")
+        if command != "/execution":
+            return {"error": f"{command} is not a valid command here. Try /execution help."}
+        await self._slack.command(data["me"], data["channel"], words.strip(), command=command)
+        return {}  # where it failed, Slack's own notice says so
+
+    async def _say(self, data: Row) -> Row:
+        self._slack.say(data["me"], data["channel"], str(data["text"]), thread_ts=data.get("thread") or None)
+        return {}
+
+    async def _press(self, data: Row) -> Row:
+        place = {key: str(data[key]) for key in ("channel", "ts", "ephemeral", "view") if data.get(key)}
+        if data.get("home"):
+            place = {"view": self._space.homes[data["me"]].id}
+        return _told(await self._slack.press(data["me"], action_id=data["action_id"], value=data.get("value"), **place))
+
+    async def _submit(self, data: Row) -> Row:
+        values = {one["action_id"]: _entered(one) for one in data["values"]}
+        done = await self._slack.submit(data["me"], data["view"], values)
+        answer = done.ack_body if isinstance(done.ack_body, dict) else {}
+        return {**_told(done), "errors": answer.get("errors", {})}
+
+    async def _close(self, data: Row) -> Row:
+        await self._slack.close(data["me"], data["view"])
+        return {}
+
+    async def _dismiss(self, data: Row) -> Row:
+        self._dismissed.add(str(data["ephemeral"]))
+        self.tell()
+        return {}
+
+
+def _is_top(one: Said) -> bool:
+    return not one.thread_ts or one.is_broadcast
+
+
+def _is_reply_to(reply: Said, one: Said) -> bool:
+    return reply.thread_ts == one.ts
+
+
+def _moment(ts: str, viewer: Viewer) -> datetime:
+    return datetime.fromtimestamp(float(ts), viewer.zone)
+
+
+def _body(one: Said | Ephemeral, viewer: Viewer) -> Html:
+    return blocks(one.blocks, viewer) if one.blocks else mrkdwn(one.text, viewer)
+
+
+def _told(done: Interaction) -> Row:
+    return {} if done.acked else {"error": f"That did not work: {done.error}"}
+
+
+def _entered(field: Row) -> Any:
+    """What was entered, as the pretend Slack takes it: of one choice its value, of nothing None."""
+    value = field["value"]
+    if field["type"] == "radio_buttons":
+        return next(iter(value), None)
+    return value if value != "" else None

@@ -1,0 +1,316 @@
+"""What one person sees at one moment, and its frame as HTML.
+
+Lives here: the view-model (`Screen` and its parts, plain values) and the regions of the page that are drawn from it.
+Does not live here: blocks (`render`), where the values come from (`binding`), routes (`server`). Reads no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from sandbox.page.markup import Html, icon, join, tag, text
+from sandbox.page.message import Message, log
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody one can be, or write to."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Room:
+    """A line of the side bar."""
+
+    id: str
+    name: str
+    is_dm: bool = False
+    is_private: bool = False
+    unread: int = 0
+
+
+@dataclass(frozen=True)
+class Modal:
+    """The dialog on top."""
+
+    id: str
+    title: str
+    body: Html
+    submit: str = ""
+    close: str = ""
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Something to try: what it is about, and commands that fill the composer when pressed."""
+
+    title: str
+    note: str
+    commands: tuple[tuple[str, str], ...]
+    """(word on the chip, text for the composer)."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """All that is drawn."""
+
+    workspace: str
+    me: Person
+    people: tuple[Person, ...]
+    rooms: tuple[Room, ...]
+    room: Room
+    messages: tuple[Message, ...]
+    now: datetime
+    topic: str = ""
+    tab: str = "messages"
+    home: Html | None = None
+    thread_ts: str = ""
+    thread: tuple[Message, ...] = ()
+    modal: Modal | None = None
+    hints: tuple[Hint, ...] = ()
+    alarm: str = ""
+    version: str = ""
+
+    def address(self, room_id: str = "", **change: str) -> str:
+        """The address of this screen, or of another room, with some of its parts changed."""
+        kept = {"me": self.me.id} | {key: value for key, value in change.items() if value}
+        return f"/c/{room_id or self.room.id}?{urlencode(kept)}"
+
+
+def title(screen: Screen) -> str:
+    """What the browser's tab says."""
+    unread = sum(room.unread for room in screen.rooms)
+    return f"{f'({unread}) ' if unread else ''}{_room_name(screen.room)} · {screen.workspace}"
+
+
+def regions(screen: Screen) -> dict[str, Html]:
+    """Every part that moves, by the id of its element."""
+    return {
+        "alarm": tag("p", screen.alarm) if screen.alarm else Html(""),
+        "sidebar": _sidebar(screen),
+        "head": _head(screen),
+        "hints": _hints(screen),
+        "log": _main(screen),
+        "thread-log": _thread(screen),
+        "modal-body": _modal(screen.modal) if screen.modal else Html(""),
+    }
+
+
+def page(screen: Screen) -> Html:
+    """The whole document."""
+    drawn = regions(screen)
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", title(screen)),
+        tag("link", rel="icon", href="/static/icon.svg", type="image/svg+xml"),
+        tag("link", rel="stylesheet", href="/static/page.css"),
+        tag("link", rel="stylesheet", href="/static/blocks.css"),
+        tag("script", src="/static/page.js", type="module"),
+    )
+    body = tag(
+        "body",
+        tag("a", "Skip to the message box", href="#say", class_="skip"),
+        tag("div", drawn["alarm"], id="alarm", role="alert"),
+        tag(
+            "div",
+            _drawer(drawn["sidebar"]),
+            _middle(screen, drawn),
+            _side_panel(screen, drawn["thread-log"]),
+            id="app",
+            **state(screen),
+        ),
+        tag("dialog", tag("form", drawn["modal-body"], id="modal-body", method="dialog"), id="modal"),
+        tag("dialog", id="confirm"),
+        tag("div", id="toast", role="status"),
+        tag("noscript", "This page needs its script."),
+    )
+    return join(Html("<!doctype html>"), tag("html", head, body, lang="en"))
+
+
+def state(screen: Screen) -> dict[str, object]:
+    """What the script must know of where it is."""
+    return {
+        "data_channel": screen.room.id,
+        "data_me": screen.me.id,
+        "data_thread": screen.thread_ts,
+        "data_tab": screen.tab,
+        "data_modal": screen.modal.id if screen.modal else "",
+        "data_version": screen.version,
+        "data_say": f"Message {_room_name(screen.room)}",
+    }
+
+
+def _room_name(room: Room) -> str:
+    return room.name if room.is_dm else f"#{room.name}"
+
+
+def _drawer(sidebar: Html) -> Html:
+    return tag(
+        "nav",
+        tag("div", sidebar, id="sidebar"),
+        tag("p", "A pretend Slack. Nothing leaves this computer.", class_="pretend"),
+        id="drawer",
+        aria_label="Channels and direct messages",
+    )
+
+
+def _sidebar(screen: Screen) -> Html:
+    channels = [room for room in screen.rooms if not room.is_dm]
+    direct = [room for room in screen.rooms if room.is_dm]
+    people = (tag("option", one.name, value=one.id, selected=one.id == screen.me.id) for one in screen.people)
+    return join(
+        tag(
+            "div",
+            tag("strong", screen.workspace, class_="workspace"),
+            tag(
+                "button",
+                icon("close", "Close the list"),
+                type="button",
+                class_="plain drawer-close",
+                data_drawer="close",
+            ),
+            class_="sidebar-top",
+        ),
+        tag("label", "You are", tag("select", *people, id="me"), class_="me"),
+        tag("h2", "Channels"),
+        tag("ul", *(_room(room, screen) for room in channels)),
+        tag("h2", "Apps"),
+        tag("ul", *(_room(room, screen) for room in direct)),
+    )
+
+
+def _room(room: Room, screen: Screen) -> Html:
+    here = room.id == screen.room.id
+    mark = tag("span", icon("helix"), class_="avatar avatar-small avatar-bot") if room.is_dm else None
+    sign = mark or icon("lock" if room.is_private else "hash")
+    badge = tag("span", room.unread, class_="badge", aria_label=f"{room.unread} unread") if room.unread else None
+    classes = "room" + (" here" if here else "") + (" unread" if room.unread else "")
+    current = "page" if here else None
+    line = tag(
+        "a",
+        sign,
+        tag("span", room.name),
+        badge,
+        href=screen.address(room.id),
+        class_=classes,
+        aria_current=current,
+        data_nav=True,
+    )
+    return tag("li", line, data_key=room.id)
+
+
+def _head(screen: Screen) -> Html:
+    room = screen.room
+    opener = tag("button", icon("menu", "Channels"), type="button", class_="plain drawer-open", data_drawer="open")
+    heading = tag("h1", _room_name(room))
+    return join(opener, heading, tag("span", screen.topic, class_="topic"), _tabs(screen) if room.is_dm else None)
+
+
+def _tabs(screen: Screen) -> Html:
+    links = (
+        tag(
+            "a",
+            word,
+            href=screen.address(tab=key),
+            class_="tab",
+            aria_current="page" if screen.tab == key else None,
+            data_nav=True,
+        )
+        for key, word in (("home", "Home"), ("messages", "Messages"))
+    )
+    return tag("div", *links, class_="tabs")
+
+
+def _hints(screen: Screen) -> Html:
+    if not screen.hints or screen.tab == "home":  # a Home has no message box to fill
+        return Html("")
+    rows = (
+        tag(
+            "li",
+            tag("span", tag("b", hint.title), tag("span", hint.note, class_="note"), class_="about"),
+            tag("span", *(_chip(word, fill) for word, fill in hint.commands), class_="chips"),
+        )
+        for hint in screen.hints
+    )
+    summary = tag("summary", icon("bulb"), "Things to try", tag("span", class_="chevron", aria_hidden="true"))
+    return tag("details", summary, tag("ul", *rows), open=True, data_keep="hints")
+
+
+def _chip(word: str, fill: str) -> Html:
+    return tag("button", word, type="button", class_="chip", data_fill=fill, title=fill)
+
+
+def _main(screen: Screen) -> Html:
+    if screen.tab == "home":
+        return tag(
+            "div",
+            screen.home or tag("p", "This Home is empty.", class_="empty"),
+            class_="home",
+            data_key="home",
+            data_home="1",
+        )
+    if not screen.messages:
+        return tag("p", f"This is the very beginning of {_room_name(screen.room)}.", class_="empty", data_key="empty")
+    return log(screen.messages, screen.now, screen.address)
+
+
+def _thread(screen: Screen) -> Html:
+    return log(screen.thread, screen.now, screen.address, is_thread=True) if screen.thread else Html("")
+
+
+def _middle(screen: Screen, drawn: dict[str, Html]) -> Html:
+    return tag(
+        "main",
+        tag("header", drawn["head"], id="head"),
+        tag("div", drawn["hints"], id="hints"),
+        tag("div", drawn["log"], id="log", role="log", aria_live="polite", aria_label="Messages", tabindex="0"),
+        _composer("say", f"Message {_room_name(screen.room)}", "/say"),
+        id="main",
+    )
+
+
+def _side_panel(screen: Screen, drawn: Html) -> Html:
+    return tag(
+        "aside",
+        tag(
+            "header",
+            tag("h2", "Thread"),
+            tag("button", icon("close", "Close the thread"), type="button", class_="plain", data_close_thread=True),
+        ),
+        tag("div", drawn, id="thread-log", role="log", aria_live="polite", aria_label="Thread", tabindex="0"),
+        _composer("reply", "Reply…", "/say"),
+        id="thread",
+        aria_label="Thread",
+        hidden=not screen.thread_ts,
+    )
+
+
+def _composer(name: str, label: str, action: str) -> Html:
+    box = tag("textarea", id=name, name="text", rows="1", placeholder=label, aria_label=label, autocomplete="off")
+    send = tag("button", icon("send", "Send"), class_="send", type="submit")
+    return tag("form", box, send, class_="composer", action=action, method="post", data_composer=name)
+
+
+def _modal(modal: Modal) -> Html:
+    submit = tag("button", modal.submit, type="submit", class_="button button-primary") if modal.submit else None
+    return join(
+        tag(
+            "header",
+            tag("h2", text(modal.title), id="modal-title"),
+            tag("button", icon("close", "Close"), type="button", class_="plain", data_close_modal=True),
+            data_key="modal-head",
+        ),
+        tag("div", modal.body, class_="modal-blocks", data_key=f"modal-{modal.id}", data_view=modal.id),
+        tag(
+            "footer",
+            tag("button", modal.close or "Close", type="button", class_="button button-default", data_close_modal=True),
+            submit,
+            data_key="modal-foot",
+        ),
+    )

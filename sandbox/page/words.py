@@ -1,0 +1,36 @@
+"""Text objects and pictures: the two things that every kind of block contains.
+
+Lives here: `words` for `plain_text` and `mrkdwn` objects, `picture` for images. Nothing is ever fetched from elsewhere:
+a picture that is not in the page itself is shown as a frame with its alternative text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox.page.markup import Html, tag
+from sandbox.page.mrkdwn import Viewer, mrkdwn, plain
+
+INLINE_PICTURES = ("data:image/png;", "data:image/svg+xml;", "data:image/gif;", "data:image/jpeg;")
+
+
+def words(item: Mapping[str, Any], viewer: Viewer) -> Html:
+    """A text object, in the format that it names."""
+    content = str(item.get("text", ""))
+    if item.get("type") == "mrkdwn":
+        return mrkdwn(content, viewer)
+    return plain(content, with_emoji=item.get("emoji", True))
+
+
+def picture(item: Mapping[str, Any], kind: str) -> Html:
+    """An image block, element or accessory."""
+    source = str(item.get("image_url", ""))
+    described = str(item.get("alt_text", ""))
+    if source.startswith(INLINE_PICTURES):
+        return tag("img", src=source, alt=described, class_=kind)
+    hint = f"Picture from {urlsplit(source).hostname or 'elsewhere'}, not fetched"
+    return tag(
+        "span", described or "Picture", class_=f"{kind} picture-frame", role="img", aria_label=described, title=hint
+    )

@@ -1,0 +1,1 @@
+"""Promises to the eye, in a real browser."""

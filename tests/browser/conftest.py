@@ -1,0 +1,130 @@
+"""A real Chromium, the pretend Slack with its page, and a small app that answers there.
+
+Where no Chromium can be found the ring does not run and says so in red; with `REQUIRE_BROWSER=1` (CI sets it) that is a
+failure. `CHROMIUM` names another executable. Every look fails its test when the browser's console had a complaint.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from slack_sdk.web.async_client import AsyncWebClient
+
+from sandbox.page.server import Page as PretendPage
+from sandbox.slack import Slack
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+MISSING = "The browser ring did NOT run: no Chromium found. Install it, or name it in CHROMIUM."
+WIDE = (1280, 800)
+NARROW = (390, 844)
+
+is_missing = pytest.StashKey[bool]()
+
+
+def chromium() -> str | None:
+    """The executable, or None."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        return shutil.which(named)
+    return next(filter(None, map(shutil.which, ("/usr/bin/chromium", "chromium", "chromium-browser"))), None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say loudly that the ring did not run."""
+    if config.stash.get(is_missing, False):
+        terminalreporter.write_line(MISSING, red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def executable(pytestconfig: pytest.Config) -> str:
+    """The browser to drive."""
+    found = chromium()
+    if found is None:
+        pytestconfig.stash[is_missing] = True
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(f"{MISSING} REQUIRE_BROWSER=1 says that it must.")
+        pytest.skip(MISSING)
+    return found
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(executable: str) -> AsyncIterator[Browser]:
+    """One browser for all tests; each look has an empty profile."""
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield started
+        await started.close()
+
+
+@dataclass
+class World:
+    """The pretend Slack, its page, and who is there."""
+
+    slack: Slack
+    page: PretendPage
+    client: AsyncWebClient
+    you: str
+    desk: str
+    channel: str
+    other: str
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world() -> AsyncIterator[World]:
+    """A workspace with two people and two channels, and nothing said yet."""
+    async with Slack() as slack:
+        you, desk = slack.add_user("You"), slack.add_user("Lab desk")
+        channel = slack.add_channel("sequencing", members=(you, desk))
+        other = slack.add_channel("random", members=(you, desk))
+        client = AsyncWebClient(slack.bot_token, base_url=slack.api_url)
+        async with PretendPage(slack, people=(you, desk)) as page:
+            yield World(slack, page, client, you, desk, channel, other)
+
+
+@dataclass
+class Look:
+    """Opens the page as somebody with a screen of some size, and remembers what the console said."""
+
+    browser: Browser
+    world: World
+    complaints: list[str] = field(default_factory=list)
+    opened: list[Page] = field(default_factory=list)
+
+    async def at(self, path: str = "/", size: tuple[int, int] = WIDE) -> Page:
+        """The page, loaded and following the server."""
+        width, height = size
+        context = await self.browser.new_context(
+            viewport={"width": width, "height": height}, timezone_id="Asia/Shanghai"
+        )
+        page = await context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        async with page.expect_response("**/fragment/**"):
+            await page.goto(self.world.page.url + path)
+        self.opened.append(page)
+        return page
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def look(browser: Browser, world: World, request: pytest.FixtureRequest) -> AsyncIterator[Look]:
+    """Looks at `world`; `PICTURES` names a directory for a picture of how each test left the page."""
+    looking = Look(browser, world)
+    yield looking
+    pictures = os.environ.get("PICTURES")
+    for number, page in enumerate(looking.opened):
+        if pictures:
+            await page.screenshot(path=Path(pictures) / f"{request.node.name}-{number}.png")
+        await page.context.close()
+    assert looking.complaints == []

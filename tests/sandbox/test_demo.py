@@ -1,0 +1,89 @@
+"""The demo as somebody runs it: it says where to look, tells when something is wrong, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from sandbox import demo
+from sandbox.demo import Demo
+from sandbox.process import Bot
+
+ROOT = Path(__file__).parents[2]
+BROKEN = ("-c", "print('no store to be had'); raise SystemExit(3)")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[Demo]:
+    """The pretend world without a bot."""
+    started = Demo(port=0, has_bot=False)
+    await started.start()
+    yield started
+    await started.stop()
+
+
+async def run(*arguments: str) -> asyncio.subprocess.Process:
+    """`python -m sandbox` with these arguments."""
+    command = (sys.executable, "-m", "sandbox", *arguments)
+    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+
+
+async def line(process: asyncio.subprocess.Process) -> str:
+    """The next line it says."""
+    assert process.stdout is not None
+    return (await process.stdout.readline()).decode()
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+async def test_it_says_one_address_and_stops_when_told(name: signal.Signals) -> None:
+    """One line says what to open; Ctrl-C and SIGTERM end it in a good way."""
+    process = await run("--port", "0", "--no-bot")
+    said = await line(process)
+    assert re.match(r"Open http://127\.0\.0\.1:\d+ ", said)
+    process.send_signal(name)
+    assert await asyncio.wait_for(process.wait(), 5) == 0
+
+
+async def test_a_taken_port_is_one_sentence() -> None:
+    """Where something listens already, the way out is told."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = await run("--port", str(taken.getsockname()[1]), "--no-bot")
+        assert re.fullmatch(r"Port \d+ is in use: .*--port\.\n", await line(process))
+        assert await process.wait() == 1
+
+
+async def test_the_page_shows_what_to_try(world: Demo) -> None:
+    """Every execution of the demo has its commands on the page, with the id that GCS knows."""
+    telling = asyncio.create_task(world.play())
+    await world.slack.wait_for(lambda: len(world.slack.ephemerals(world.you)) == 3)
+    async with aiohttp.ClientSession() as http, http.get(world.page.url) as answer:
+        page = await answer.text()
+    telling.cancel()
+    ids = re.findall(r'data-fill="/execution status ([^"]+)"', page)
+    assert len(ids) >= 3
+    assert all(world.gcs.body(one) for one in ids)
+
+
+async def test_a_bot_that_dies_is_told_on_the_page_and_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its exit code and its last words are where one looks; nothing else stops."""
+    start = Bot.start
+    monkeypatch.setattr(Bot, "start", lambda bot: start(bot, *BROKEN))
+    world = Demo(port=0)
+    await world.start()
+    await demo.watch(world)
+    async with aiohttp.ClientSession() as http, http.get(world.page.url) as answer:
+        page = await answer.text()
+    await world.stop()
+    told = "The bot has stopped (exit code 3). Its last lines:\nno store to be had"
+    assert told in page
+    assert told in capsys.readouterr().out

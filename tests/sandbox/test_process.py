@@ -1,0 +1,105 @@
+"""The bot's process in the demo: what reaches it, what is kept of it, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import process
+from sandbox.process import Bot
+
+SLEEPER = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
+"""Starts a process of its own and sleeps."""
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+async def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bot]:
+    """A process that is not started yet, on a machine with a real token in its environment."""
+    monkeypatch.setenv("REDIS_URL", "redis://production")
+    made = Bot({"SLACK_BOT_TOKEN": "xoxb-sandbox"}, directory=tmp_path)
+    yield made
+    await made.stop()
+
+
+async def said(bot: Bot) -> str:
+    """The first line it has said."""
+    while not bot.last:  # noqa: ASYNC110  # there is no event for a line in a log
+        await asyncio.sleep(0.01)
+    return bot.last[0]
+
+
+async def gone(pid: int) -> None:
+    """Return once there is no such process any more, or only its entry waits to be taken away."""
+    while is_alive(pid):  # noqa: ASYNC110  # the kernel tells only its parent
+        await asyncio.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and it is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_only_the_demo_s_settings_reach_it(bot: Bot) -> None:
+    """No setting of the machine's gets into the pretend world."""
+    await bot.start("-c", "import os; print('REDIS_URL' in os.environ, os.environ['SLACK_BOT_TOKEN'])")
+    assert await bot.wait() == 0
+    assert list(bot.last) == ["False xoxb-sandbox"]
+
+
+async def test_no_file_of_the_machine_reaches_it(bot: Bot, tmp_path: Path) -> None:
+    """It stands in a directory of its own, where there is no `.env`."""
+    await bot.start("-c", "import os; print(os.getcwd())")
+    await bot.wait()
+    assert list(bot.last) == [str(tmp_path)]
+
+
+async def test_its_last_lines_are_kept_when_it_dies(bot: Bot) -> None:
+    """The end of a bot can be explained: its exit code and what it said last."""
+    await bot.start("-c", "print('x' * 100_000); [print(n) for n in range(100)]; raise SystemExit(3)")
+    assert await bot.wait() == 3
+    assert list(bot.last) == [str(n) for n in range(85, 100)]
+
+
+async def test_nothing_is_left_of_it(bot: Bot) -> None:
+    """What the bot has started ends with it."""
+    await bot.start("-c", SLEEPER)
+    child = int(await said(bot))
+    await bot.stop()
+    await asyncio.wait_for(gone(child), 2)
+
+
+async def test_a_bot_that_does_not_listen_is_ended(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ignores SIGTERM does not keep the demo from ending."""
+    monkeypatch.setattr(process, "GRACE_SECONDS", 0.1)
+    await bot.start("-c", STUBBORN)
+    assert await said(bot) == "up"
+    await bot.stop()
+    await asyncio.wait_for(gone(bot.pid), 2)
+
+
+async def test_a_store_that_has_outlived_its_bot_is_ended(bot: Bot, tmp_path: Path) -> None:
+    """Where the bot was killed, what it left running in its directory is told to end."""
+    told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def store(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.set_result(await reader.readline())
+        writer.close()
+
+    async with await asyncio.start_unix_server(store, tmp_path / "store.sock"):
+        await bot.start("-c", "")
+        await bot.stop()
+        assert await told == b"SHUTDOWN NOSAVE\r\n"
+
+
+async def test_colours_are_for_terminals_only(bot: Bot) -> None:
+    """The last lines can be read on a page."""
+    await bot.start("-c", r"print('\x1b[31mred\x1b[0m')")
+    await bot.wait()
+    assert list(bot.last) == ["red"]
