@@ -134,11 +134,6 @@ def batch(pending: Sequence[Change]) -> tuple[Change, ...]:
     return tuple(head)
 
 
-def ended(snapshot: Snapshot, why: str, *, now: datetime) -> Change:
-    """The change that ends a subscription with the sentence `why`."""
-    return _change(ChangeKind.ENDED, snapshot.execution, snapshot.model_copy(update={"seen_at": now}), why=why)
-
-
 def _under_its_action(seen: Execution) -> Execution:
     """`seen` as being deleted where the control object deletes: the phases speak of the deletion then (3.2)."""
     if seen.action.casefold() != "delete" or Phase.canonical(seen.witness) in FAILED_PHASES:

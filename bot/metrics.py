@@ -47,7 +47,4 @@ HANDLERS_ANSWERS = Counter(
     "execution_bot_handlers_answers_total", "Answers through Slack's response_url, by result.", ["result"]
 )
 
-STORE_SUBSCRIPTIONS = Gauge("execution_bot_store_subscriptions", "Subscriptions in the store.")
-STORE_OUTBOX = Gauge("execution_bot_store_outbox", "Subscriptions with something to tell.")
-
 SERVICE_SOCKET_CONNECTED = Gauge("execution_bot_service_socket_connected", "1 while Socket Mode is connected.")

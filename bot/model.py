@@ -263,11 +263,6 @@ class Subscriber(Value):
         """Whether it is told in a direct message."""
         return self.id[:1] in {"U", "W"}
 
-    @property
-    def mention(self) -> str:
-        """How Slack shows it with its current name."""
-        return f"<@{self.id}>" if self.is_person else f"<#{self.id}>"
-
 
 class Level(StrEnum):
     """How much is told in the thread; the card is edited on every change at every level."""

@@ -43,11 +43,6 @@ def phase_word(phase: str) -> str:
     return text.escape(phase) or NO_PHASE
 
 
-def phase_label(phase: str) -> str:
-    """Sign and word of a phase."""
-    return f"{icon(phase)} {phase_word(phase)}"
-
-
 def snapshot_icon(snapshot: Snapshot) -> str:
     """The sign of what a snapshot shows."""
     return icon(Phase.DELETING) if snapshot.is_vanished else icon(snapshot.execution.phase)
