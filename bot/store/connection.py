@@ -6,7 +6,7 @@ the scripts mean (the siblings), the embedded engine (`embedded`). Called by the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha1
 from importlib import resources
@@ -25,6 +25,9 @@ TIMEOUT_SECONDS = 5.0
 
 CONNECTIONS = 32
 """Most connections of one bot."""
+
+Call = tuple[str, str, Sequence[str | int]]
+"""A script, its key and its arguments."""
 
 
 class Connection:
@@ -51,12 +54,24 @@ class Connection:
         Raises:
             StoreUnavailable: the store does not answer, is full or read-only.
         """
-        text, digest = self._script(script)
-        async with self.guarded():
-            try:
-                return await _awaited(self._redis.evalsha(digest, 1, key, *map(str, args)))
-            except NoScriptError:  # first use, or the store was restarted
-                return await _awaited(self._redis.eval(text, 1, key, *map(str, args)))
+        (answer,) = await self.run_many([(script, key, args)])
+        if isinstance(answer, StoreUnavailable):
+            raise answer
+        return answer
+
+    async def run_many(self, calls: Sequence[Call]) -> list[Any]:
+        """Run several scripts in one round trip, each all or nothing, whatever becomes of the others.
+
+        Returns:
+            Each one's answer in its place, or the `StoreUnavailable` that it would have raised alone.
+        """
+        answers = await self._sent("EVALSHA", calls)
+        unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if unknown:  # first use, or the store was restarted: these were not run
+            again = await self._sent("EVAL", [calls[i] for i in unknown])
+            for i, answer in zip(unknown, again, strict=True):
+                answers[i] = answer
+        return [_ours(answer) if isinstance(answer, Exception) else answer for answer in answers]
 
     async def ready(self, name: str) -> list[int]:
         """The partitions whose zset `name` holds something that is due, the most overdue first.
@@ -78,11 +93,22 @@ class Connection:
         try:
             yield self._redis
         except (RedisError, OSError) as error:
-            raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+            raise _ours(error) from error
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._redis.aclose()
+
+    async def _sent(self, command: str, calls: Sequence[Call]) -> list[Any]:
+        """The answers, errors among them, to EVALSHA or EVAL of each."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for script, key, args in calls:
+            text, digest = self._script(script)
+            pipeline.execute_command(command, digest if command == "EVALSHA" else text, 1, key, *args)
+        try:
+            return await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:  # nobody knows which of them were run; all may be repeated
+            return [error] * len(calls)
 
     def _script(self, name: str) -> tuple[str, str]:
         if name not in self._scripts:
@@ -92,6 +118,6 @@ class Connection:
         return self._scripts[name]
 
 
-async def _awaited(answer: Awaitable[Any] | Any) -> Any:
-    """`answer`; redis-py types its commands for the blocking client too."""
-    return await answer
+def _ours(error: Exception) -> StoreUnavailable:
+    """The client's error as one of ours."""
+    return StoreUnavailable(f"{type(error).__name__}: {error}")
