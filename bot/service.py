@@ -88,7 +88,7 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         budget = store.budget(_gcs_user(settings), per_minute=settings.gcs_quota, reserve=settings.gcs_quota_for_people)
         gcs = gcs_client(settings, http, budget)
         pace = Pace(poll=settings.poll_interval, retry_grace=settings.retry_grace)
-        watcher = Watcher(gcs, store.schedule, pace=pace, budget=budget)
+        watcher = Watcher(gcs, store.schedule, pace=pace, budget=budget, history=store.history)
         notifier = Notifier(slack, store.outbox)
         time_left = _countdown(STOP_WITHIN)
         rooms = await stack.enter_async_context(_rooms(watcher, notifier, stop, time_left))

@@ -13,6 +13,7 @@ from datetime import timedelta
 from bot.errors import StoreUnavailable
 from bot.store.budget import Budget
 from bot.store.connection import Connection
+from bot.store.history import History
 from bot.store.keys import PARTITIONS, partition
 from bot.store.outbox import Outbox
 from bot.store.rows import milliseconds
@@ -33,6 +34,7 @@ class Store:
         self.subscribers = Subscribers(self._connection)
         self.schedule = Schedule(self._connection, coalesce=coalesce)
         self.outbox = Outbox(self._connection)
+        self.history = History(self._connection)
 
     def budget(self, user: str, *, per_minute: int, reserve: int) -> Budget:
         """The quota of one GCS user, shared with every other bot on this store."""

@@ -31,22 +31,26 @@ class Budget:
 
     async def take(self, *, is_person: bool) -> timedelta:
         """Take one call: zero when it may go out now, else how long until there is one. People's calls go first."""
-        _, wait = await self._ask(uuid4().hex, is_person=is_person)
+        _, wait, _ = await self._ask(1, is_person=is_person)
         return timedelta(milliseconds=wait)
+
+    async def take_up_to(self, most: int) -> int:
+        """Take at most so many calls for the watch; how many there were."""
+        return (await self._ask(most, is_person=False))[2]
 
     async def left(self) -> int:
         """How many calls the watch could make now; what is kept for people is not among them."""
-        left, _ = await self._ask("", is_person=False)
-        return left
+        return (await self._ask(0, is_person=False))[0]
 
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
         await self._connection.run("refused", self._window, milliseconds(retry_after), milliseconds(SLOW_START))
 
-    async def _ask(self, call: str, *, is_person: bool) -> tuple[int, int]:
+    async def _ask(self, calls: int, *, is_person: bool) -> tuple[int, int, int]:
         slow_start = 0 if is_person else milliseconds(SLOW_START)
         reserve = 0 if is_person else self._reserve
-        answer = await self._connection.run(
-            "take", self._window, self._per_minute, milliseconds(WINDOW), call, slow_start, reserve
+        name, span = uuid4().hex, milliseconds(WINDOW)
+        left, wait, taken = await self._connection.run(
+            "take", self._window, self._per_minute, span, name, calls, slow_start, reserve
         )
-        return int(answer[0]), int(answer[1])
+        return left, wait, taken

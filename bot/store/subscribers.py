@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from bot.model import Snapshot, Subscriber, Subscription
 from bot.store.connection import Connection
+from bot.store.headers import first_row, snapshot_of
 from bot.store.keys import Lane, execution_key, executions_of, home_of
 from bot.store.rows import EPOCH, milliseconds, subscription_of, subscription_row
 
@@ -41,7 +42,7 @@ class Subscribers:
                 home_of(lane.execution),
                 str(lane),
                 subscription_row(subscription),
-                snapshot.model_dump_json(exclude_defaults=True),
+                first_row(snapshot),
                 milliseconds(first_look),
                 snapshot.revision,
             )
@@ -72,7 +73,7 @@ class Subscribers:
         execution = execution_key(team_id, execution_id)
         async with self._connection.guarded() as redis:
             text = await redis.get(f"{home_of(execution)}snap:{execution}")
-        return Snapshot.model_validate_json(text) if text else None
+        return snapshot_of(str(text)) if text else None
 
     async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
         """What `subscriber` follows, oldest subscription first."""

@@ -131,8 +131,8 @@ class Room:
         return [round(float(score) / 1000 - now, 1) for _, score in lanes]
 
     def left_over(self) -> list[str]:
-        """All keys of the store but the indexes."""
-        return [key for key in map(str, self.redis.scan_iter()) if ":of:" not in key]
+        """All keys of the store but the indexes, the quota and what was learnt."""
+        return [key for key in map(str, self.redis.scan_iter()) if not {"of", "took", "{quota"} & set(key.split(":"))]
 
 
 @asynccontextmanager
@@ -154,7 +154,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             slack=slack,
             store=store,
             redis=redis,
-            watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store)),
+            watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store), history=store.history),
             notifier=Notifier(door, store.outbox),
             subscriptions=Subscriptions(client, store.subscribers, pace=PACE, now=lambda: datetime.now(UTC)),
             client=client,

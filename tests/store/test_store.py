@@ -390,3 +390,18 @@ async def settle_all(store: Store) -> None:
 def left_over(redis: Redis) -> list[str]:
     """All keys but the index."""
     return [key for key in map(str, redis.scan_iter()) if ":of:" not in key]
+
+
+async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) -> None:
+    """The same prints again: no snapshot is written, and the card's next edit knows when GCS was asked last."""
+    await follow(store)
+    (item,) = await due(store)
+    prints = ("state-01", "count-01", True)
+    await store.schedule.settle(item, snapshot_of("e1"), [], next_look=SOON, is_visible=False, prints=prints)
+    (again,) = await due(store)
+    assert (again.header.state, again.header.counts, again.header.is_covered) == prints
+    assert again.header.is_quiet
+    await store.schedule.settle_unchanged(again, seen_at=NOW + LATER, next_look=SOON)
+    (third,) = await due(store)
+    assert third.snapshot == snapshot_of("e1").model_copy(update={"seen_at": NOW + LATER})
+    assert (third.header.state, third.header.counts, third.header.is_covered) == prints

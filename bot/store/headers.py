@@ -1,0 +1,96 @@
+"""What stands before each snapshot in the store: as much as scripts and an uneventful look need, at fixed places.
+
+Lives here: `Header`, and the text of a watched execution (header and snapshot). The Lua scripts beside it read and
+write the same places. Does not live here: what the values mean for the watch (`bot.changes`, `bot.sweeper`). Called by
+`schedule`, `subscribers` and `outbox`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.model import Snapshot
+from bot.store.rows import EPOCH, at, milliseconds
+
+NO_PRINT = "-" * 8
+"""In the place of a print: there is none."""
+
+GONE = "gone----"
+"""In the place of a list's print: the list does not have the execution any more."""
+
+_PAYLOAD = 56
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """56 characters: revision (8), prints of state, counts, list (8 each), seen ms (13), near s (10), kind."""
+
+    revision: int
+    state: str = NO_PRINT
+    """Print of what the last look saw, as far as lists show it too."""
+    counts: str = NO_PRINT
+    """Print of the step counts that the last look saw."""
+    listed: str = NO_PRINT
+    """Print of what a list showed last."""
+    seen_at: datetime = EPOCH
+    """When GCS last answered."""
+    near: datetime = EPOCH
+    """About when the next change is expected; the epoch: unknown."""
+    is_quiet: bool = False
+    """Whether a look that sees the same prints means: nothing has happened."""
+    is_covered: bool = False
+    """Whether a list would show the next change."""
+
+    def row(self) -> str:
+        """The text, without `listed`, which only scripts move on."""
+        seen, near = milliseconds(self.seen_at - EPOCH), milliseconds(self.near - EPOCH) // 1000
+        kind = _KINDS[self.is_quiet, self.is_covered]
+        return f"{self.revision:08d}{self.state}{self.counts}{seen:013d}{near:010d}{kind}"
+
+
+_KINDS = {(True, True): "Q", (True, False): "q", (False, True): "C", (False, False): "."}
+_FLAGS = {kind: flags for flags, kind in _KINDS.items()}
+
+
+def header_of(text: str) -> Header:
+    """The header of a stored text.
+
+    Raises:
+        ValueError: a newer version of the bot wrote it.
+    """
+    try:
+        is_quiet, is_covered = _FLAGS[text[55]]
+    except LookupError:
+        raise ValueError("no header") from None
+    return Header(
+        revision=int(text[:8]),
+        state=text[8:16],
+        counts=text[16:24],
+        listed=text[24:32],
+        seen_at=at(int(text[32:45])),
+        near=EPOCH + timedelta(seconds=int(text[45:55])),
+        is_quiet=is_quiet,
+        is_covered=is_covered,
+    )
+
+
+def snapshot_of(text: str) -> Snapshot:
+    """The snapshot in a stored text, as fresh as its header says.
+
+    Raises:
+        ValueError: a newer version of the bot wrote it.
+    """
+    snapshot = Snapshot.model_validate_json(text[_PAYLOAD:])
+    return snapshot.model_copy(update={"seen_at": at(int(text[32:45]))})
+
+
+def payload(snapshot: Snapshot) -> str:
+    """What stands behind the header."""
+    return snapshot.model_dump_json(exclude_defaults=True)
+
+
+def first_row(snapshot: Snapshot) -> str:
+    """Header and payload of an execution that nobody has watched so far: its first look will be a full one."""
+    header = Header(revision=snapshot.revision, seen_at=snapshot.seen_at).row()
+    return f"{header[:24]}{NO_PRINT}{header[24:]}{payload(snapshot)}"
