@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from bot.errors import StoreUnavailable
 from bot.store.keys import PARTITIONS, partition
+from bot.store.rows import BYTES
 
 TIMEOUT_SECONDS = 5.0
 """For a connection and for an answer. Scripts take microseconds; longer means that the store is in trouble."""
@@ -37,6 +38,7 @@ class Connection:
         pool = BlockingConnectionPool.from_url(  # more callers than connections wait for their turn
             url,
             decode_responses=True,
+            encoding_errors=BYTES,  # deflated snapshots pass as text
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
             health_check_interval=30,

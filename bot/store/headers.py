@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.model import Snapshot
-from bot.store.rows import EPOCH, at, milliseconds
+from bot.store.rows import EPOCH, at, milliseconds, packed, unpacked
 
 NO_PRINT = "-" * 8
 """In the place of a print: there is none."""
@@ -81,16 +81,10 @@ def snapshot_of(text: str) -> Snapshot:
     Raises:
         ValueError: a newer version of the bot wrote it.
     """
-    snapshot = Snapshot.model_validate_json(text[_PAYLOAD:])
-    return snapshot.model_copy(update={"seen_at": at(int(text[32:45]))})
-
-
-def payload(snapshot: Snapshot) -> str:
-    """What stands behind the header."""
-    return snapshot.model_dump_json(exclude_defaults=True)
+    return unpacked(text[_PAYLOAD:]).model_copy(update={"seen_at": at(int(text[32:45]))})
 
 
 def first_row(snapshot: Snapshot) -> str:
     """Header and payload of an execution that nobody has watched so far: its first look will be a full one."""
     header = Header(revision=snapshot.revision, seen_at=snapshot.seen_at).row()
-    return f"{header[:24]}{NO_PRINT}{header[24:]}{payload(snapshot)}"
+    return f"{header[:24]}{NO_PRINT}{header[24:]}{packed(snapshot)}"

@@ -10,7 +10,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the sc
 |---|---|---|
 | `xb1:{pNN}:due` | zset | execution key → when to look next, server time in ms; while claimed: when the lease ends |
 | `xb1:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
-| `xb1:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, JSON |
+| `xb1:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, deflated JSON |
 | `xb1:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
 | `xb1:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|told` |
 | `xb1:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |

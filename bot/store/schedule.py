@@ -18,9 +18,9 @@ import structlog
 
 from bot.model import Change, ChangeKind, Level, Snapshot
 from bot.store.connection import Connection
-from bot.store.headers import NO_PRINT, Header, header_of, payload, snapshot_of
+from bot.store.headers import NO_PRINT, Header, header_of, snapshot_of
 from bot.store.keys import PARTITIONS, execution_key, home_of, partition
-from bot.store.rows import EPOCH, at, milliseconds
+from bot.store.rows import EPOCH, at, milliseconds, packed
 
 log = structlog.get_logger()
 
@@ -137,7 +137,7 @@ class Schedule:
         entries: list[str | int] = []
         for change in changes:
             entries += [_rank(change.kind), f"{change.revision}|{change.model_dump_json(exclude_defaults=True)}"]
-        return await self._settle(due, header, payload(snapshot), next_look, is_visible, entries)
+        return await self._settle(due, header, packed(snapshot), next_look, is_visible, entries)
 
     async def settle_unchanged(self, due: Due, *, seen_at: datetime, next_look: timedelta) -> bool:
         """Write that a look saw the same as the one before; False when the claim was lost."""
