@@ -54,6 +54,19 @@ class Pace(Value):
         return min(self.poll / 3, timedelta(seconds=5))
 
 
+class Cost(Value):
+    """What it costs to watch."""
+
+    watched: int
+    """Executions."""
+    pages: int
+    """Of the lists, for a whole round."""
+    calls_per_second: float
+    """What the quota allows."""
+    news_per_second: float
+    """Executions that lists show as changed, each of which is looked at."""
+
+
 class Verdict(Value):
     """What one look meant."""
 
@@ -154,6 +167,18 @@ def wait(near: datetime | None, *, now: datetime, pace: Pace) -> timedelta:
     if near is None:
         return pace.poll
     return min(max(abs(near - now) / 4, pace.soon), pace.poll)
+
+
+def sweep_pays(cost: Cost, *, pace: Pace) -> bool:
+    """Whether reading lists brings every execution in sight sooner than asking for one after the other.
+
+    A few are asked for one by one, which shows more and costs little: as long as a third of the quota is enough.
+    """
+    if cost.watched / pace.poll.total_seconds() <= cost.calls_per_second / 3:
+        return False
+    left = cost.calls_per_second - cost.news_per_second
+    one_by_one = max(pace.poll.total_seconds(), cost.watched / cost.calls_per_second)
+    return left > 0 and cost.pages / left < one_by_one
 
 
 def batch(pending: Sequence[Change]) -> tuple[Change, ...]:

@@ -16,8 +16,9 @@ import structlog
 from bot import changes, metrics
 from bot.changes import Pace, Verdict
 from bot.errors import ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled
-from bot.gcs.client import GCSClient, Glance, QuotaSpent
+from bot.gcs.client import GCSClient, QuotaSpent
 from bot.gcs.glimpse import Prints
+from bot.gcs.models import GetExecutionResponse
 from bot.loops import Crew
 from bot.store.budget import Budget
 from bot.store.history import History
@@ -71,7 +72,7 @@ class Watcher:
         self._paid -= is_paid
         try:
             prints = Prints(known.state, known.counts, known.is_covered) if known.is_quiet else None
-            glance = await self._gcs.glance(due.execution_id, known=prints, within=WITHIN, is_paid=is_paid)
+            response = await self._gcs.glance(due.execution_id, known=prints, within=WITHIN, is_paid=is_paid)
         except QuotaSpent as error:  # somebody took the call between the claim and the look
             metrics.WATCHER_LOOKS.labels("held").inc()
             await self._schedule.settle(
@@ -80,21 +81,21 @@ class Watcher:
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
         else:
-            await self._answered(due, glance, now=due.now + _since(began))
+            await self._answered(due, response, now=due.now + _since(began))
 
-    async def _answered(self, due: Due, glance: Glance, *, now: datetime) -> None:
-        """GCS showed the execution."""
+    async def _answered(self, due: Due, response: GetExecutionResponse | None, *, now: datetime) -> None:
+        """GCS showed the execution; None: as it was."""
         self._is_well()
-        if glance.response is None:
+        if response is None:
             metrics.WATCHER_LOOKS.labels("unchanged").inc()
             next_look = changes.wait(due.header.near, now=now, pace=self._pace)
             await self._schedule.settle_unchanged(due, seen_at=now, next_look=next_look)
             return
         metrics.WATCHER_LOOKS.labels("seen").inc()
-        seen = glance.response.to_execution()
+        seen = response.to_execution()
         typical = await self._history.typical(due.team_id, seen)
         verdict = changes.observe(due.snapshot, seen, now=now, pace=self._pace, typical=typical)
-        if await self._settle(due, verdict, prints=glance.prints):
+        if await self._settle(due, verdict, prints=response.prints):
             await self._history.learn(due.team_id, due.snapshot.execution, seen)
 
     def _without_answer(self, due: Due, error: GCSError, *, now: datetime) -> Verdict:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -42,15 +42,6 @@ FIRST_HOLD = timedelta(minutes=1)
 LONGEST_HOLD = timedelta(minutes=15)
 
 T = TypeVar("T")
-
-
-class Glance(NamedTuple):
-    """What a look at an execution gave."""
-
-    prints: Prints | None
-    """None where the answer has an unknown shape."""
-    response: GetExecutionResponse | None
-    """None where nothing has changed that can be news."""
 
 
 class Take(Protocol):
@@ -108,8 +99,8 @@ class GCSClient:
         known: Prints | None,
         within: timedelta = timedelta(seconds=20),
         is_paid: bool = False,
-    ) -> Glance:
-        """A look at a watched execution; its answer is read in full only where its print is not the `known` one.
+    ) -> GetExecutionResponse | None:
+        """A look at a watched execution: None where nothing has changed that can be news, by its print.
 
         `is_paid`: the call was taken out of the quota already; only repeats are still to be.
 
@@ -117,11 +108,10 @@ class GCSClient:
             GCSError: GCS did not give us the execution, or not within the time.
         """
 
-        def read(body: bytes) -> Glance:
-            prints = glimpse.prints(body, asked=execution_id)
-            if prints is not None and prints == known:
-                return Glance(prints, None)
-            return Glance(prints, GetExecutionResponse.parse(body, asked=execution_id))
+        def read(body: bytes) -> GetExecutionResponse | None:
+            if known is not None and glimpse.prints(body, asked=execution_id) == known:
+                return None
+            return GetExecutionResponse.parse(body, asked=execution_id)
 
         return await self._ask(f"{self._executions}/{execution_id}", read, within, is_person=False, is_paid=is_paid)
 

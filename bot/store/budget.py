@@ -17,6 +17,9 @@ from bot.store.rows import milliseconds
 WINDOW = timedelta(seconds=62)
 """GCS counts when calls arrive, we when they leave: a minute, and some for the way."""
 
+TURN = timedelta(seconds=10)
+"""After so long a silence, another process reads the lists."""
+
 SLOW_START = timedelta(seconds=30)
 """After a refusal, so long until the watch uses its whole share again: others may be using the same account."""
 
@@ -28,6 +31,7 @@ class Budget:
         self._connection, self._per_minute = connection, per_minute
         self._reserve = min(reserve, per_minute - 1)  # or nothing would be watched
         self._window = quota_of(user)
+        self._name = uuid4().hex
 
     async def take(self, *, is_person: bool) -> timedelta:
         """Take one call: zero when it may go out now, else how long until there is one. People's calls go first."""
@@ -41,6 +45,15 @@ class Budget:
     async def left(self) -> int:
         """How many calls the watch could make now; what is kept for people is not among them."""
         return (await self._ask(0, is_person=False))[0]
+
+    @property
+    def per_second(self) -> float:
+        """Calls that the watch may make on the average."""
+        return (self._per_minute - self._reserve) / WINDOW.total_seconds()
+
+    async def turn(self, team_id: str) -> bool:
+        """Whether it is this process that reads a workspace's lists: one does at a time, another when it is silent."""
+        return bool(await self._connection.run("turn", self._window, team_id, self._name, milliseconds(TURN)))
 
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""

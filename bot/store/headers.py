@@ -21,6 +21,9 @@ GONE = "gone----"
 
 _PAYLOAD = 56
 
+Prints = tuple[str, str, bool]
+"""Of state and counts, and whether lists show the next change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -50,6 +53,7 @@ class Header:
 
 
 _KINDS = {(True, True): "Q", (True, False): "q", (False, True): "C", (False, False): "."}
+"""What `is_quiet` and `is_covered` are in the row; `listed.lua` knows `Q`."""
 _FLAGS = {kind: flags for flags, kind in _KINDS.items()}
 
 
@@ -84,7 +88,21 @@ def snapshot_of(text: str) -> Snapshot:
     return unpacked(text[_PAYLOAD:]).model_copy(update={"seen_at": at(int(text[32:45]))})
 
 
-def first_row(snapshot: Snapshot) -> str:
-    """Header and payload of an execution that nobody has watched so far: its first look will be a full one."""
-    header = Header(revision=snapshot.revision, seen_at=snapshot.seen_at).row()
+def header_for(snapshot: Snapshot, prints: Prints | None, near: datetime | None = None) -> Header:
+    """The header of what a look has seen; `prints` are those of `bot.gcs.glimpse`, None without any."""
+    state, counts, is_covered = prints or (NO_PRINT, NO_PRINT, False)
+    return Header(
+        revision=snapshot.revision,
+        state=state,
+        counts=counts,
+        seen_at=snapshot.seen_at,
+        near=near or EPOCH,
+        is_quiet=snapshot.is_quiet and prints is not None,
+        is_covered=is_covered,
+    )
+
+
+def first_text(snapshot: Snapshot, prints: Prints | None) -> str:
+    """Header and snapshot of an execution that nobody has watched so far."""
+    header = header_for(snapshot, prints).row()
     return f"{header[:24]}{NO_PRINT}{header[24:]}{packed(snapshot)}"

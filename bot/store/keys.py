@@ -16,7 +16,9 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the sc
 | `xb1:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |
 | `xb1:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
 | `xb1:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first |
-| `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms; `…:hold` beside it: nobody calls before |
+| `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
+| `xb1:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
+| `xb1:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
 | `xb1:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
 | `xb1:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
 

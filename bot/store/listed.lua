@@ -17,7 +17,7 @@ for i = 3, #ARGV, 2 do
     if print == string.sub(head, 9, 16) then
       same = same + 1
       local due = tonumber(redis.call('ZSCORE', prefix .. 'due', execution) or 'inf')
-      if (kind == 'Q' or kind == 'C') and due < now + push / 2 and not redis.call('HGET', prefix .. 'leases', execution) then
+      if kind == 'Q' and due < now + push / 2 and not redis.call('HGET', prefix .. 'leases', execution) then
         -- Spread, or all that were first seen together would have to be looked at together.
         local share = 0.75 + (tonumber(string.sub(execution, -2), 16) or 0) / 1024
         local at = math.min(now + push, tonumber(string.sub(head, 33, 45)) + math.floor(longest * share))

@@ -18,9 +18,9 @@ import structlog
 
 from bot.model import Change, ChangeKind, Level, Snapshot
 from bot.store.connection import Connection
-from bot.store.headers import NO_PRINT, Header, header_of, snapshot_of
+from bot.store.headers import Header, Prints, header_for, header_of, snapshot_of
 from bot.store.keys import PARTITIONS, execution_key, home_of, partition
-from bot.store.rows import EPOCH, at, milliseconds, packed
+from bot.store.rows import at, milliseconds, packed
 
 log = structlog.get_logger()
 
@@ -116,7 +116,7 @@ class Schedule:
         *,
         next_look: timedelta | None,
         is_visible: bool,
-        prints: tuple[str, str, bool] | None = None,
+        prints: Prints | None = None,
         near: datetime | None = None,
     ) -> bool:
         """Write what a look brought, all or nothing; `prints` are those of `bot.gcs.glimpse`, None without an answer.
@@ -124,19 +124,10 @@ class Schedule:
         Returns:
             False when the claim was lost to another worker, and nothing was written.
         """
-        state, counts, is_covered = prints or (NO_PRINT, NO_PRINT, False)
-        header = Header(
-            revision=snapshot.revision,
-            state=state,
-            counts=counts,
-            seen_at=snapshot.seen_at,
-            near=near or EPOCH,
-            is_quiet=snapshot.is_quiet and prints is not None,
-            is_covered=is_covered,
-        )
         entries: list[str | int] = []
         for change in changes:
             entries += [_rank(change.kind), f"{change.revision}|{change.model_dump_json(exclude_defaults=True)}"]
+        header = header_for(snapshot, prints, near)
         return await self._settle(due, header, packed(snapshot), next_look, is_visible, entries)
 
     async def settle_unchanged(self, due: Due, *, seen_at: datetime, next_look: timedelta) -> bool:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.model import Snapshot, Subscriber, Subscription
 from bot.store.connection import Connection
-from bot.store.headers import first_row, snapshot_of
+from bot.store.headers import Prints, first_text, snapshot_of
 from bot.store.keys import Lane, execution_key, executions_of, home_of
 from bot.store.rows import EPOCH, milliseconds, subscription_of, subscription_row
 
@@ -25,9 +25,11 @@ class Subscribers:
         self._connection = connection
 
     async def subscribe(
-        self, subscription: Subscription, snapshot: Snapshot, *, first_look: timedelta
+        self, subscription: Subscription, snapshot: Snapshot, *, first_look: timedelta, prints: Prints | None = None
     ) -> Subscription | None:
         """Write `subscription`, watch its execution from `snapshot` if nobody does, and have the card posted.
+
+        `prints` are those of the answer that `snapshot` was read from (`bot.gcs.glimpse`).
 
         Returns:
             The subscription that stood before; None if there was none.
@@ -42,7 +44,7 @@ class Subscribers:
                 home_of(lane.execution),
                 str(lane),
                 subscription_row(subscription),
-                first_row(snapshot),
+                first_text(snapshot, prints),
                 milliseconds(first_look),
                 snapshot.revision,
             )
