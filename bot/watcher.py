@@ -30,6 +30,10 @@ WITHIN = timedelta(seconds=20)
 """Time that one look may take with all its retries; less than the lease."""
 
 
+SHORTLY = timedelta(seconds=1)
+"""When to claim again what the quota did not allow after all; not before it does."""
+
+
 class Watcher:
     """Looks at executions when they are due, and settles what it saw."""
 
@@ -76,7 +80,7 @@ class Watcher:
         except QuotaSpent as error:  # somebody took the call between the claim and the look
             metrics.WATCHER_LOOKS.labels("held").inc()
             await self._schedule.settle(
-                due, due.snapshot, (), next_look=error.retry_after, is_visible=False, prints=prints
+                due, due.snapshot, (), next_look=min(error.retry_after, SHORTLY), is_visible=False, prints=prints
             )
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))

@@ -7,15 +7,18 @@ local window, limit, span, wanted = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]
 local now = server_time()
 local hold = tonumber(redis.call('GET', window .. ':hold') or '0')
 if now < hold then return {0, hold - now, 0} end
-local ramp = ARGV[5] == '0' and 1 or (now - hold) / tonumber(ARGV[5])
-if ramp < 1 then limit = math.max(1, math.floor(limit * ramp)) end
+local slow = tonumber(ARGV[5])
+local ramp = slow == 0 and 1 or (now - hold) / slow
+local whole = limit
+if ramp < 1 then limit = math.max(1, math.floor(whole * ramp)) end
 redis.call('ZREMRANGEBYSCORE', window, '-inf', now - span)
 local used = redis.call('ZCARD', window)
 local left = limit - tonumber(ARGV[6]) - used
 if left <= 0 then
   -- The call that must leave the window before one is free again.
   local blocking = redis.call('ZRANGE', window, math.max(0, -left), math.max(0, -left), 'WITHSCORES')
-  local wait = blocking[2] and tonumber(blocking[2]) + span - now + 1 or 1000
+  local wait = blocking[2] and tonumber(blocking[2]) + span - now + 1 or span
+  if ramp < 1 then wait = math.min(wait, math.ceil((used + tonumber(ARGV[6]) + 1) / whole * slow) + hold - now) end
   return {0, math.max(1, wait), 0}
 end
 local taken = math.min(wanted, left)

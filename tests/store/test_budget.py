@@ -54,6 +54,15 @@ async def test_asking_takes_nothing(connection: Connection) -> None:
     assert await budget(connection).left() == 6
 
 
+async def test_after_a_refusal_the_wait_ends_with_the_slow_start(connection: Connection) -> None:
+    """Not a minute later, when calls from before the refusal leave the window."""
+    large = Budget(connection, user="AK", per_minute=6000, reserve=600)
+    await asyncio.gather(*(large.take(is_person=True) for _ in range(200)))
+    await large.refused(timedelta(0))
+    wait = await large.take(is_person=False)
+    assert timedelta(seconds=3) < wait < timedelta(seconds=5)
+
+
 async def test_who_has_to_wait_learns_how_long(connection: Connection, server_url: str) -> None:
     """The wait ends when the oldest call that is in the way leaves the window; then there is one."""
     await taken(budget(connection), 10, is_person=True)
