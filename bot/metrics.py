@@ -45,6 +45,10 @@ NOTIFIER_DOUBTS = Counter(
     "execution_bot_notifier_doubts_total", "Sends whose outcome was unknown, by how that was settled.", ["settled"]
 )
 
+STORE_ALONE = Counter(
+    "execution_bot_store_alone_total", "Waits in vain for a replica: what was written then, a fail-over may lose."
+)
+
 HANDLERS_REQUESTS = Counter(
     "execution_bot_handlers_requests_total", "Requests from Slack by listener and result.", ["listener", "result"]
 )

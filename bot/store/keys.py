@@ -20,6 +20,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the sc
 | `xb1:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
 | `xb1:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
 | `xb1:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
+| `xb1:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb1:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
 
 An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. Nothing else expires:

@@ -54,7 +54,7 @@ class Outbox:
         """Claim at most `limit` lanes of partition `number` whose time has come."""
         token = uuid4().hex
         rows = await self._connection.run(
-            "claim_lanes", partition(number), limit, milliseconds(LEASE), token, MOST_CHANGES
+            "claim_lanes", partition(number), limit, milliseconds(LEASE), token, MOST_CHANGES, durable=True
         )
         now, i, claims = at(rows[0]), 1, []
         while i < len(rows):

@@ -47,6 +47,7 @@ class Subscribers:
                 first_text(snapshot, prints),
                 milliseconds(first_look),
                 snapshot.revision,
+                durable=True,
             )
             if not isinstance(before, int):
                 return subscription_of(lane, before) if before else None
@@ -55,7 +56,7 @@ class Subscribers:
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
         """End a subscription; its card is edited once more. False when there was none."""
         lane = _lane(subscriber, execution_id)
-        return bool(await self._connection.run("unsubscribe", home_of(lane.execution), str(lane)))
+        return bool(await self._connection.run("unsubscribe", home_of(lane.execution), str(lane), durable=True))
 
     async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
         """Have the card drawn anew and the execution looked at now. False when there is no such subscription."""

@@ -66,7 +66,7 @@ async def test_a_store_that_forgot_the_scripts_runs_each_once(connection: Connec
     assert [redis.zcard(home) for home in HOMES[:3]] == [1, 1, 1]
 
 
-async def test_a_store_that_is_away_fails_all_of_them(server_url: str) -> None:
+async def test_a_store_that_is_away_fails_all_of_them() -> None:
     """No answer at all: an error in each place, as one call alone would raise it."""
     connection = Connection("unix:///nowhere/s")
     answers = await connection.run_many(taking(*HOMES[:2]))

@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from bot.errors import StoreUnavailable
 from bot.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, Subscriber, Subscription
 from bot.store import PARTITIONS, Store
 from bot.store.outbox import Claim
@@ -369,16 +368,6 @@ async def test_everything_of_an_execution_lies_in_one_slot(store: Store, redis: 
     keys = left_over(redis)
     assert keys
     assert all("{p" in key for key in keys)
-
-
-async def test_a_store_that_is_full_is_said_so(store: Store, redis: Redis) -> None:
-    """A write that the server refuses is one of our errors, not a stack trace."""
-    redis.config_set("maxmemory", "1")
-    try:
-        with pytest.raises(StoreUnavailable):
-            await follow(store)
-    finally:
-        redis.config_set("maxmemory", "0")
 
 
 async def settle_all(store: Store) -> None:
