@@ -11,7 +11,6 @@ with its connection is sent once more.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha1
@@ -147,16 +146,15 @@ _ONCE_MORE = (NoScriptError, Disconnected, MovedError, ReadOnlyError)
 """Not run, or run without anybody having heard: a new master, a connection that broke, a partition that moved."""
 
 _REASONS = {
-    "OOM": "the store is full; give it more memory (maxmemory)",
-    "READONLY": "the store takes no writes: it is a replica",
-    "NOREPLICAS": "the store takes no writes: too few of its replicas are there",
-    "MISCONF": "the store takes no writes: it cannot write to its disk",
-    "NOAUTH": "the store wants a password",
-    "WRONGPASS": "the store refuses the user or the password",
-    "NOPERM": "the store's user may not do what the bot must",
-    "LOADING": "the store is still loading its data",
-    "ASK": "this part of the store is moving to another node",
-    "TRYAGAIN": "this part of the store is moving to another node",
+    "OOM ": "the store is full; give it more memory (maxmemory)",
+    "READONLY ": "the store takes no writes: it is a replica",
+    "NOREPLICAS ": "the store takes no writes: too few of its replicas are there",
+    "MISCONF ": "the store takes no writes: it cannot write to its disk",
+    "NOAUTH ": "the store wants a password",
+    "invalid username-password": "the store refuses the user or the password",
+    "NOPERM ": "the store's user may not do what the bot must",
+    "LOADING ": "the store is still loading its data",
+    "ASK ": "this part of the store is moving to another node",
 }
 """The servers' own words for what is wrong, and ours."""
 
@@ -167,9 +165,7 @@ _CLOSED = "My own memory takes no changes right now. Nothing that you follow is 
 def _ours(error: Exception) -> StoreUnavailable:
     """The client's error as one of ours, with a word about what is wrong."""
     text = f"{getattr(error, 'status_code', None) or ''} {error}"
-    code = next((code for code in _REASONS if re.search(rf"(^|[ -]){code} ", text)), "")
-    reason = _REASONS.get(code) or (
-        "the store refuses a command" if isinstance(error, ResponseError) else "the store does not answer"
-    )
-    sentence = _FULL if code == "OOM" else _CLOSED if "no writes" in reason else None
+    other = "the store refuses a command" if isinstance(error, ResponseError) else "the store does not answer"
+    reason = next((reason for word, reason in _REASONS.items() if word in text), other)
+    sentence = _FULL if "full" in reason else _CLOSED if "no writes" in reason else None
     return StoreUnavailable(f"{reason} ({type(error).__name__}: {error})", sentence=sentence)

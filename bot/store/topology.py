@@ -10,6 +10,7 @@ that reads both must run on neither. The partition rests until it has arrived.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,6 +23,9 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError, ResponseError
+
+from bot.errors import SettingsInvalid
+from bot.store.rows import BYTES
 
 TIMEOUT_SECONDS = 5.0
 """For a connection and for an answer. Scripts take microseconds; longer means that the store is in trouble."""
@@ -123,47 +127,66 @@ async def _asked(connection: AbstractConnection, commands: Sequence[Words]) -> l
 
 
 def reached(url: str) -> Server | Cluster:
-    """The way to the store at `url`, whose forms the setting REDIS_URL describes; nothing is connected yet."""
-    parts = urlsplit(url)
-    scheme, _, kind = parts.scheme.partition("+")
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    plain = parts._replace(scheme=scheme, netloc=parts.netloc.removesuffix(",".join(hosts)) + hosts[0])
-    if kind == "sentinel":
-        return _sentinel(plain, hosts)
-    options = {**_common(), **parse_url(plain.geturl())}
-    if kind == "cluster":
-        return _cluster(options, hosts)
-    return Server(ConnectionPool(**options))
+    """The way to the store at `url`, whose forms the setting REDIS_URL describes; nothing is connected yet.
+
+    Raises:
+        SettingsInvalid: it has an option that there is not, or with a wrong value.
+    """
+    scheme, _, rest = url.partition("://")
+    scheme, _, kind = scheme.partition("+")
+    netloc = re.split("[/?]", rest, maxsplit=1)[0]
+    user, at, hosts = netloc.rpartition("@")
+    first, *others = hosts.split(",")
+    plain = urlsplit(f"{scheme}://{user}{at}{first}{rest.removeprefix(netloc)}")
+    try:
+        if kind == "sentinel":
+            return _sentinel(plain, [first, *others])
+        if kind == "cluster":
+            return _cluster(plain, [first, *others])
+        return Server(_tried(ConnectionPool(**_options(plain))))
+    except (TypeError, ValueError, RedisClusterException):  # whose text may repeat what was given
+        raise SettingsInvalid(["REDIS_URL is wrong: an option behind its ? is unknown or has a wrong value"]) from None
 
 
 def _sentinel(plain: SplitResult, hosts: Sequence[str]) -> Server:
-    """`…/<service>[/<db>]`, the hosts being Sentinels; the password is that of the servers they name."""
+    """`…/<service>[/<db>]`, the hosts being Sentinels; user and password are for the servers that they name."""
     service, _, db = plain.path.strip("/").partition("/")
-    options: dict[str, Any] = {**_common(), **parse_url(plain._replace(path=f"/{db}").geturl())}
+    options = _options(plain._replace(path=f"/{db}"))
     password = options.pop("sentinel_password", None)
-    for mine in ("host", "port"):  # of the first Sentinel
-        options.pop(mine, None)
-    is_tls = options.pop("connection_class", None) is not None
-    tls = {"ssl": is_tls} | {name: value for name, value in options.items() if name.startswith("ssl_")}
+    tls = _tls(options)
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's own
         [_host_and_port(host, 26379) for host in hosts],
         sentinel_kwargs={
-            **({**tls, "password": password} if password else tls),
+            **tls,
+            "password": password,
             "socket_timeout": SENTINEL_SECONDS,
             "socket_connect_timeout": SENTINEL_SECONDS,
             "retry": Retry(NoBackoff(), 0),
         },
     )
     pool = SentinelConnectionPool(service, sentinel, **(options | tls))  # type: ignore[no-untyped-call]  # redis-py's own
-    return Server(pool, sentinel)
+    return Server(_tried(pool), sentinel)
 
 
-def _cluster(options: dict[str, Any], hosts: Sequence[str]) -> Cluster:
-    is_tls = options.pop("connection_class", None) is not None
+def _cluster(plain: SplitResult, hosts: Sequence[str]) -> Cluster:
+    options = _options(plain)
+    tls = _tls(options)
     nodes = [ClusterNode(*_host_and_port(host, 6379)) for host in hosts]
+    return Cluster(RedisCluster(startup_nodes=nodes, **(options | tls)))
+
+
+def _tls(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the one host out of `options`, since there are several; what they say about TLS."""
     for mine in ("host", "port"):
         options.pop(mine, None)
-    return Cluster(RedisCluster(startup_nodes=nodes, ssl=is_tls, **options))
+    is_tls = options.pop("connection_class", None) is not None
+    return {"ssl": is_tls} | {name: value for name, value in options.items() if name.startswith("ssl_")}
+
+
+def _tried(pool: ConnectionPool) -> ConnectionPool:
+    """`pool`, whose options have been looked at: by itself it does that with the first connection."""
+    pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's own
+    return pool
 
 
 def _host_and_port(text: str, port: int) -> tuple[str, int]:
@@ -171,14 +194,16 @@ def _host_and_port(text: str, port: int) -> tuple[str, int]:
     return parts.hostname or "localhost", parts.port or port
 
 
-def _common() -> dict[str, Any]:
-    """What holds for every connection. The retries are for connecting; what is sent again, `connection` decides."""
+def _options(plain: SplitResult) -> dict[str, Any]:
+    """How each connection is made. The retries are for connecting; what is sent again, `connection` decides."""
     return {
         "decode_responses": True,
+        "encoding_errors": BYTES,  # deflated snapshots pass as text
         "socket_timeout": TIMEOUT_SECONDS,
         "socket_connect_timeout": TIMEOUT_SECONDS,
         "health_check_interval": 30,
         "max_connections": 2 * CONNECTIONS,  # some are still closing while their successors are at work
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
         "client_name": "execution-bot",
+        **parse_url(plain.geturl()),
     }

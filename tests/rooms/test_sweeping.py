@@ -200,7 +200,7 @@ async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: 
 async def _silence(room: Room, pattern: str) -> None:
     """Wait until nobody has the turn."""
     while any(room.redis.scan_iter(pattern)):
-        await room.store.ping()
+        await room.store.trouble()
 
 
 async def test_executions_whose_steps_lists_do_not_show_are_asked_for_as_usual(room: Room, hand: Hand) -> None:
