@@ -28,10 +28,10 @@ from tests.store.conftest import redis_server
 from tests.store.test_store import ALICE, LAB, change, follow, snapshot_of
 from tests.topologies import RedisCluster, SentinelTrio
 
-LEASE = timedelta(seconds=2)
+LEASE = timedelta(seconds=1)
 """Instead of half a minute, so that what a dead connection held comes back within the test."""
 
-EXECUTIONS, CHANGES = 24, 40
+EXECUTIONS, CHANGES = 16, 24
 
 
 @pytest_asyncio.fixture(params=[SentinelTrio, RedisCluster])
