@@ -12,8 +12,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -324,6 +324,16 @@ class RedisCluster:
         """End all processes."""
         for node in self.nodes:
             node.kill()
+
+
+@asynccontextmanager
+async def running(servers: SentinelTrio | RedisCluster) -> AsyncIterator[None]:
+    """Servers that run inside the context."""
+    try:
+        await servers.start()
+        yield
+    finally:
+        await servers.stop()
 
 
 def free_ports(count: int) -> list[int]:

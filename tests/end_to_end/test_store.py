@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,19 +18,15 @@ from tests.end_to_end.test_lives import lived
 from tests.end_to_end.test_process import all_is_well, trouble_with
 from tests.servers import configured
 from tests.store.conftest import redis_server
-from tests.topologies import Node, RedisCluster, SentinelTrio, free_ports, until
+from tests.topologies import Node, RedisCluster, SentinelTrio, free_ports, running
 
 
-@pytest.mark.parametrize("kind", [SentinelTrio, RedisCluster])
-async def test_a_master_that_dies_changes_nothing_that_people_read(
-    tmp_path: Path, kind: type[SentinelTrio | RedisCluster]
-) -> None:
+async def test_a_master_that_dies_changes_nothing_that_people_read(tmp_path: Path) -> None:
     """Five kinds of lives, a master killed in the middle of them: each transcript is literally that of a quiet day."""
     redis_server()
-    servers = kind(tmp_path / "servers")
-    try:
-        await servers.start()
-        async with made(tmp_path, REDIS_URL=servers.url) as world:
+
+    async def live(folder: Path, servers: SentinelTrio | RedisCluster) -> None:
+        async with running(servers), made(folder, REDIS_URL=servers.url) as world:
             world.slack.limits.is_on = False  # rate limits have tests of their own
             telling = asyncio.gather(*(lived(world, tale) for tale in TALES))
             await world.slack.wait_for(lambda: len(world.slack.messages(world.lab)) > len(TALES))
@@ -40,31 +36,32 @@ async def test_a_master_that_dies_changes_nothing_that_people_read(
                     assert following.transcript(channel) == ["card", *filter(None, lines)], world.bot.log[-4000:]
             assert world.bot.logged("crew.store_away"), "the bot has not noticed that its master died"
             await all_is_well(world)
-    finally:
-        await servers.stop()
+
+    trio, cluster = tmp_path / "trio", tmp_path / "cluster"
+    await asyncio.gather(live(trio, SentinelTrio(trio / "servers")), live(cluster, RedisCluster(cluster / "servers")))
 
 
 @asynccontextmanager
 async def on_a_server(folder: Path) -> AsyncIterator[tuple[World, Node]]:
-    """A bot on a Redis of its own, which writes everything down."""
+    """A bot on a Redis of its own, which comes up after the bot: that starts all the same, says so, and waits."""
     redis_server()
     server = Node(folder / "server", free_ports(1)[0], "--appendonly", "yes")
-    server.start()
     try:
-        await until(lambda: server.says("PING"), "an answer of the server")
         async with made(folder, REDIS_URL=f"redis://127.0.0.1:{server.port}") as world:
+            assert "does not answer" in await trouble_with(world, "store")
+            server.start()
+            await all_is_well(world)
             yield world, server
     finally:
         server.kill()
 
 
 async def test_a_store_that_dies_and_comes_back_costs_no_word(tmp_path: Path) -> None:
-    """Killed and started again between two steps and in the midst of one: the transcript is that of a quiet day."""
+    """Killed and started again, three times in the midst of a life: the transcript is that of a quiet day."""
     async with on_a_server(tmp_path) as (world, server):
         telling = asyncio.create_task(lived(world, HAPPY))
-        for _ in range(3):
-            seen = len(world.slack.messages(world.lab))
-            await world.slack.wait_for(lambda seen=seen: len(world.slack.messages(world.lab)) > seen, 30)  # type: ignore[misc]
+        for words in range(1, 4):
+            await world.slack.wait_for(lambda words=words: len(world.slack.messages(world.lab)) >= words, 30)  # type: ignore[misc]
             server.kill()
             assert "does not answer" in await trouble_with(world, "store")
             server.start()
@@ -97,13 +94,13 @@ async def read_only(server: Node) -> AsyncIterator[None]:
     ],
 )
 async def test_a_store_that_takes_nothing_is_said_so_and_waited_for(
-    tmp_path: Path, trouble: Callable[[Node], Awaitable[None]], said: str, told: str
+    tmp_path: Path, trouble: Callable[[Node], AbstractAsyncContextManager[None]], said: str, told: str
 ) -> None:
     """On `/readyz` and to a person who asks; what happens meanwhile is told afterwards, once."""
     async with on_a_server(tmp_path) as (world, server):
         carol = Person.new(world)
         following = await lived(world, (HAPPY[0], HAPPY[1][:1]))
-        async with trouble(server):  # type: ignore[attr-defined]
+        async with trouble(server):
             assert (await trouble_with(world, "store")).startswith(said)
             world.gcs.step(following.execution_id)
             assert told in (await carol.types(f"subscribe {world.gcs.play(story.slow())}", within=20)).text

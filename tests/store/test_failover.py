@@ -7,15 +7,13 @@ in a list that plays Slack, to be read back when a lane is in doubt.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from bot.errors import StoreUnavailable
 from bot.metrics import STORE_ALONE
@@ -26,28 +24,21 @@ from bot.store.outbox import Claim
 from bot.store.schedule import Due
 from tests.store.conftest import redis_server
 from tests.store.test_store import ALICE, LAB, change, follow, snapshot_of
-from tests.topologies import RedisCluster, SentinelTrio
+from tests.topologies import RedisCluster, SentinelTrio, running, until
 
 LEASE = timedelta(seconds=1)
 """Instead of half a minute, so that what a dead connection held comes back within the test."""
 
-EXECUTIONS, CHANGES = 16, 24
+EXECUTIONS = 16
+ALL = list(range(2, 25))
+"""The revisions of every execution, all of them news."""
 
 
-@pytest_asyncio.fixture(params=[SentinelTrio, RedisCluster])
-async def servers(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[SentinelTrio | RedisCluster]:
-    """Servers of which one may die, and leases that are short."""
-    redis_server()
+@pytest.fixture(autouse=True)
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases that end within the test."""
     monkeypatch.setattr("bot.store.outbox.LEASE", LEASE)
     monkeypatch.setattr("bot.store.schedule.LEASE", LEASE)
-    servers: SentinelTrio | RedisCluster = request.param(tmp_path)
-    try:
-        await servers.start()
-        yield servers
-    finally:
-        await servers.stop()
 
 
 class Bot:
@@ -57,16 +48,22 @@ class Bot:
         self._store = store
         self.told: dict[str, list[int]] = defaultdict(list)
         """Lane → the revisions that were told, in order."""
-        self.doubts = 0
 
-    async def works(self, until: Callable[[], bool]) -> None:
-        """Look and tell, several at once, until that is so."""
-        await asyncio.gather(*(self._loop(until, room) for room in (self._looks, self._tells) * 3))
+    async def works(self) -> None:
+        """Look and tell, several at once, until all is told."""
+        await asyncio.gather(*(self._loop(room) for room in (self._looks, self._tells) * 3))
 
-    async def _loop(self, until: Callable[[], bool], room: Callable[[int], Awaitable[None]]) -> None:
-        while not until():
+    async def is_half_way(self) -> bool:
+        """Whether half of all words are told."""
+        return 2 * sum(map(len, self.told.values())) > 2 * EXECUTIONS * len(ALL)
+
+    def _is_over(self) -> bool:
+        return len(self.told) == 2 * EXECUTIONS and all(told[-1:] == ALL[-1:] for told in self.told.values())
+
+    async def _loop(self, room: Callable[[int], Awaitable[None]]) -> None:
+        while not self._is_over():
             for number in range(PARTITIONS):
-                with contextlib.suppress(StoreUnavailable):  # as a crew does: it comes again
+                with suppress(StoreUnavailable):  # as a crew does: it comes again
                     await room(number)
             await asyncio.sleep(0.01)
 
@@ -76,7 +73,7 @@ class Bot:
 
     async def _settles(self, item: Due) -> None:
         revision = item.snapshot.revision + 1
-        is_over = revision == CHANGES
+        is_over = revision == ALL[-1]
         await self._store.schedule.settle(
             item,
             snapshot_of(item.snapshot.execution.id, revision),
@@ -91,7 +88,6 @@ class Bot:
 
     async def _tell(self, claim: Claim) -> None:
         told = self.told[str(claim.lane)]
-        self.doubts += claim.in_doubt_since is not None
         read_back = told[-1] if told and claim.in_doubt_since else 0
         news = [item.revision for item in claim.notification.changes if item.revision > read_back]
         told += news
@@ -101,47 +97,38 @@ class Bot:
         if not claim.notification.subscription.is_ending or not await self._store.outbox.forget(claim):
             await self._store.outbox.release(claim)
 
-    @property
-    def words(self) -> int:
-        """How much was told so far."""
-        return sum(map(len, self.told.values()))
+
+async def lives(folder: Path, *, deaf_for: float) -> list[Bot]:
+    """A bot on Sentinels and one on a cluster, side by side, since most of it is waiting."""
+    redis_server()
+    servers = (SentinelTrio(folder / "trio"), RedisCluster(folder / "cluster"))
+    return list(await asyncio.gather(*(lived(each, deaf_for) for each in servers)))
 
 
-@dataclass
-class Life:
-    """The whole traffic of one test, from its first word to its last."""
-
-    servers: SentinelTrio | RedisCluster
-    bot: Bot
-    store: Store
-
-    async def lived(self, *, deaf_for: float) -> dict[str, list[int]]:
-        """Let a master die in the middle, whose replicas were deaf for so many seconds; what each lane was told."""
+async def lived(servers: SentinelTrio | RedisCluster, deaf_for: float) -> Bot:
+    """Follow everything to its end; in the middle a master dies, whose replicas were deaf for so many seconds."""
+    async with running(servers), opened(servers.url) as store:
+        bot = Bot(store)
         for number in range(EXECUTIONS):
-            await follow(self.store, ALICE, f"e{number}")
-            await follow(self.store, LAB, f"e{number}")
+            await follow(store, ALICE, f"e{number}")
+            await follow(store, LAB, f"e{number}")
         async with asyncio.timeout(60):
-            work = asyncio.create_task(self.bot.works(self._is_over))
-            while self.bot.words < EXECUTIONS * CHANGES // 2:  # noqa: ASYNC110  # the bot's doing
-                await asyncio.sleep(0.01)
-            await self.servers.deafen()
+            work = asyncio.create_task(bot.works())
+            await until(bot.is_half_way, "half of the words")
+            await servers.deafen()
             await asyncio.sleep(deaf_for)
-            await self.servers.kill_master()
-            self.servers.wake()
-            await self.servers.failed_over()
+            await servers.kill_master()
+            servers.wake()
+            await servers.failed_over()
             await work
-        return self.bot.told
-
-    def _is_over(self) -> bool:
-        told = self.bot.told.values()
-        return len(told) == 2 * EXECUTIONS and all(each[-1:] == [CHANGES] for each in told)
+    return bot
 
 
-@pytest.fixture
-async def life(servers: SentinelTrio | RedisCluster) -> AsyncIterator[Life]:
-    """A life that begins."""
-    store = Store(servers.url, coalesce=timedelta(0))
-    yield Life(servers, Bot(store), store)
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    """A store in which changes wait for nothing."""
+    store = Store(url, coalesce=timedelta(0))
+    yield store
     await store.aclose()
 
 
@@ -150,18 +137,18 @@ def alone() -> float:
     return sum(sample.value for metric in STORE_ALONE.collect() for sample in metric.samples if "total" in sample.name)
 
 
-async def test_a_master_that_dies_with_its_last_writes_repeats_no_word(life: Life) -> None:
+async def test_a_master_that_dies_with_its_last_writes_repeats_no_word(tmp_path: Path) -> None:
     """What it had acknowledged in its last moments is lost; each change is read once, in order, all the same.
 
-    For no claim that the replica had not heard of was told on.
+    For nothing is told on a claim that no replica has heard of.
     """
-    told = await life.lived(deaf_for=REPLICA_MS / 1000 / 2)
-    assert {lane: each for lane, each in told.items() if each != list(range(2, CHANGES + 1))} == {}
+    for bot in await lives(tmp_path, deaf_for=REPLICA_MS / 1000 / 2):
+        assert {lane: told for lane, told in bot.told.items() if told != ALL} == {}
 
 
-async def test_without_replicas_a_master_that_dies_may_repeat_but_forgets_nothing(life: Life) -> None:
+async def test_without_replicas_a_master_that_dies_may_repeat_but_forgets_nothing(tmp_path: Path) -> None:
     """The bot goes on alone, and counts that: what it told then may be told again, but every change is read."""
     before = alone()
-    told = await life.lived(deaf_for=REPLICA_MS / 1000 * 4)
+    for bot in await lives(tmp_path, deaf_for=REPLICA_MS / 1000 * 4):
+        assert {lane: told for lane, told in bot.told.items() if set(told) != set(ALL)} == {}
     assert alone() > before
-    assert {lane: each for lane, each in told.items() if set(each) != set(range(2, CHANGES + 1))} == {}
