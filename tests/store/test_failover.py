@@ -51,7 +51,9 @@ class Bot:
 
     async def works(self) -> None:
         """Look and tell, several at once, until all is told."""
-        await asyncio.gather(*(self._loop(room) for room in (self._looks, self._tells) * 3))
+        async with asyncio.TaskGroup() as group:
+            for room in (self._looks, self._tells) * 3:
+                group.create_task(self._loop(room))
 
     async def is_half_way(self) -> bool:
         """Whether half of all words are told."""
