@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from bot.store.topology import TIMEOUT_SECONDS
 from sandbox import story
 from tests.end_to_end.conftest import World, made
 from tests.end_to_end.lives import HAPPY, TALES
@@ -56,15 +57,19 @@ async def on_a_server(folder: Path) -> AsyncIterator[tuple[World, Node]]:
         server.kill()
 
 
-async def test_a_store_that_dies_and_comes_back_costs_no_word(tmp_path: Path) -> None:
-    """Killed and started again, three times in the midst of a life: the transcript is that of a quiet day."""
+async def test_a_store_that_dies_or_hangs_and_comes_back_costs_no_word(tmp_path: Path) -> None:
+    """Killed, stopped for longer than it is waited for, and killed again: the transcript is that of a quiet day."""
     async with on_a_server(tmp_path) as (world, server):
         telling = asyncio.create_task(lived(world, HAPPY))
-        for words in range(1, 4):
-            await world.slack.wait_for(lambda words=words: len(world.slack.messages(world.lab)) >= words, 30)  # type: ignore[misc]
-            server.kill()
-            assert "does not answer" in await trouble_with(world, "store")
-            server.start()
+        for words, is_killed in enumerate((True, False, True), start=1):
+            await world.slack.wait_for(lambda words=words: len(world.slack.messages(world.lab)) >= words, 40)  # type: ignore[misc]
+            server.kill() if is_killed else server.stop()
+            assert "answer" in await trouble_with(world, "store")
+            if is_killed:
+                server.start()
+            else:
+                await asyncio.sleep(TIMEOUT_SECONDS)
+                server.go_on()
         following = await telling
         for channel in following.channels:
             assert following.transcript(channel) == ["card", *HAPPY[1]]
