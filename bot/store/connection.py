@@ -21,8 +21,17 @@ from uuid import uuid4
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import (
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import MovedError, NoScriptError, ReadOnlyError, RedisClusterException, RedisError, ResponseError
+from redis.exceptions import TimeoutError as TimedOut
 
 from bot import metrics
 from bot.errors import StoreUnavailable
@@ -52,6 +61,9 @@ _NOT_RUN = (NoScriptError, MovedError, ReadOnlyError)
 
 _UNHEARD = (*_NOT_RUN, Disconnected)
 """Not run, or run without anybody having heard."""
+
+_ELSEWHERE = (Disconnected, TimedOut, ClusterDownError, MovedError)
+"""Reasons to ask who the master is now."""
 
 log = structlog.get_logger()
 
@@ -188,8 +200,6 @@ class Connection:
         answers = await self._sent("EVALSHA", calls, waits_for)
         lost = [i for i, answer in enumerate(answers) if isinstance(answer, again)]
         if lost:
-            if not all(isinstance(answers[i], NoScriptError) for i in lost):
-                await self._way.look_again()
             for i, answer in zip(lost, await self._sent("EVAL", [calls[i] for i in lost], waits_for), strict=True):
                 answers[i] = answer
         return [_ours(answer) if isinstance(answer, Exception) else answer for answer in answers]
@@ -207,6 +217,8 @@ class Connection:
                 answers = await self._way.ask([key for _, key, _ in calls], commands, behind)
         except _FOREIGN as error:  # nobody knows which of them were run
             return [error] * len(calls)
+        if any(isinstance(answer, _ELSEWHERE) for answer in answers):
+            await self._way.look_again()
         for count in answers[len(calls) :]:
             self._counted(count, waits_for or "")
         return answers[: len(calls)]

@@ -154,3 +154,21 @@ async def test_without_replicas_a_master_that_dies_may_repeat_but_forgets_nothin
     for bot in await lives(tmp_path, deaf_for=REPLICA_MS / 1000 * 4):
         assert {lane: told for lane, told in bot.told.items() if set(told) != set(ALL)} == {}
     assert alone() > before
+
+
+async def test_a_master_that_hangs_is_left_for_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and answers nothing; once there is another master, everything goes there by itself."""
+    redis_server()
+    monkeypatch.setattr("bot.store.topology.TIMEOUT_SECONDS", 0.3)
+
+    async def left(servers: SentinelTrio | RedisCluster) -> None:
+        async with running(servers), opened(servers.url) as store:
+            assert await store.trouble() is None
+            await servers.hang_master()
+            assert "does not answer" in str(await store.trouble())
+            await servers.failed_over()
+            async with asyncio.timeout(5):
+                while await store.trouble():
+                    pass
+
+    await asyncio.gather(left(SentinelTrio(tmp_path / "trio")), left(RedisCluster(tmp_path / "cluster")))
