@@ -89,7 +89,12 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         gcs = gcs_client(settings, http, budget)
         pace = Pace(poll=settings.poll_interval, retry_grace=settings.retry_grace)
         watcher = Watcher(gcs, store.schedule, pace=pace, budget=budget)
-        notifier = Notifier(slack, store.outbox)
+        limits = store.limits(
+            calls=settings.slack_calls_per_minute,
+            posts=settings.slack_posts_per_minute,
+            channel_posts=settings.slack_channel_posts_per_minute,
+        )
+        notifier = Notifier(slack, store.outbox, limits)
         time_left = _countdown(STOP_WITHIN)
         rooms = await stack.enter_async_context(_rooms(watcher, notifier, stop, time_left))
         way_in: list[SocketMode | HTTPMode] = []

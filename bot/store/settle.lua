@@ -31,7 +31,7 @@ for i = 1, #subs, 2 do
     for j = 7, #ARGV, 2 do
       local rank = tonumber(ARGV[j])
       if rank >= ranks[level] then
-        redis.call('RPUSH', prefix .. 'changes:' .. lane, ARGV[j + 1])
+        queue(prefix, lane, ARGV[j + 1])
         if rank == 2 then at = now end
       end
     end

@@ -26,6 +26,7 @@ from bot.notifier import Notifier
 from bot.slack import SlackClient
 from bot.store import Store
 from bot.store.budget import Budget
+from bot.store.limits import Limits
 from bot.subscriptions import Subscriptions
 from bot.watcher import Watcher
 from sandbox import story
@@ -42,6 +43,11 @@ PATIENCE = aiohttp.ClientTimeout(total=0.3)
 def ample(store: Store) -> Budget:
     """A quota that is never in the way."""
     return store.budget("AK", per_minute=100_000, reserve=0)
+
+
+def ample_limits(store: Store) -> Limits:
+    """Limits of Slack that are never in the way."""
+    return store.limits(calls=100_000, posts=100_000, channel_posts=100_000)
 
 
 @dataclass
@@ -131,8 +137,9 @@ class Room:
         return [round(float(score) / 1000 - now, 1) for _, score in lanes]
 
     def left_over(self) -> list[str]:
-        """All keys of the store but the indexes."""
-        return [key for key in map(str, self.redis.scan_iter()) if ":of:" not in key]
+        """All keys of the store but the indexes, Slack's limits and dead letters."""
+        lasting = (":of:", "{slack:", ":dead")
+        return [key for key in map(str, self.redis.scan_iter()) if not any(part in key for part in lasting)]
 
 
 @asynccontextmanager
@@ -155,7 +162,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             store=store,
             redis=redis,
             watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store)),
-            notifier=Notifier(door, store.outbox),
+            notifier=Notifier(door, store.outbox, ample_limits(store)),
             subscriptions=Subscriptions(client, store.subscribers, pace=PACE, now=lambda: datetime.now(UTC)),
             client=client,
             door=door,

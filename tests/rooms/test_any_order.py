@@ -258,7 +258,7 @@ class Table(RuleBasedStateMachine):
         """The destination is dead."""
         worker = self.workers.pop(name, None)
         if worker is not None:
-            assert self.run(self.store.outbox.forget(worker.claim, is_dead=True))
+            assert self.run(self.store.outbox.forget(worker.claim, reason="is_archived"))
             del self.people[name]
 
     @precondition(lambda self: self.workers)
@@ -315,7 +315,8 @@ class Table(RuleBasedStateMachine):
             for name in list(self.workers):
                 self.work(name, 99)
         assert not [person for person in self.people.values() if person.owed or person.wish or person.is_ending]
-        assert self.people or not [key for key in self.redis.scan_iter() if ":of:" not in str(key)]
+        lasting = (":of:", ":dead")
+        assert self.people or all(any(part in str(key) for part in lasting) for key in self.redis.scan_iter())
 
 
 def snapshot_of(revision: int) -> Snapshot:

@@ -15,7 +15,7 @@ from bot.notifier import Notifier
 from bot.store import Store
 from sandbox import story
 from sandbox.slack.catalogue import all_scopes
-from tests.rooms.room import Room, made
+from tests.rooms.room import Room, ample_limits, made
 
 IN_DOUBT: list[tuple[str, dict[str, Any]]] = [
     ("drop_after", {}),
@@ -158,28 +158,33 @@ async def test_a_channel_that_cannot_be_read_back_is_told_all_the_same(room: Roo
 
 
 @pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
-async def test_retry_after_is_obeyed_exactly(room: Room, method: str) -> None:
-    """Not before, not even for an outcome, a button or a farewell; then once."""
-    execution = await room.followed(room.lab)
+async def test_retry_after_holds_back_everybody(room: Room, method: str) -> None:
+    """Nobody calls that method, not even for an outcome, a button or after a restart; then it is told once."""
+    execution = await room.followed(room.lab, room.alice)
     room.trouble("ratelimited", method, retry_after=30)
     await room.step(execution)
     await room.tell()
+    refused = times(room, method)
     await room.step(execution, to="succeeded")
     await room.store.subscribers.refresh(room.who(room.lab), execution)
     await room.store.recover()
-    assert room.waits() == [pytest.approx(30, abs=1)]
-    assert await room.tell() == 0
-    await room.later()
-    assert room.read(room.lab) == ["card", "change 2", "change 3"]
-
-
-async def test_other_lanes_go_on_while_one_waits(room: Room) -> None:
-    """A rate limit of one channel is none of another's business."""
-    execution = await room.followed(room.lab, room.alice)
-    room.trouble("ratelimited", channel=room.lab, retry_after=30)
-    await room.step(execution)
     await room.tell()
-    assert (room.read(room.lab), room.read(room.alice)) == (["card"], ["card", "change 2"])
+    assert times(room, method) == refused
+    assert [wait for wait in room.waits() if wait > 0] == [pytest.approx(30, abs=1.5)] * 2
+    await room.later(times=2)
+    assert room.read(room.lab)[-1] == room.read(room.alice)[-1] == "change 3"
+    assert room.left_over() == []
+
+
+async def test_a_limit_of_one_method_is_none_of_another(room: Room) -> None:
+    """While cards may not be edited, lines go on being told."""
+    execution = await room.followed(room.lab)
+    room.trouble("ratelimited", "chat.update", retry_after=30)
+    for _ in range(2):
+        await room.step(execution)
+        await room.tell()
+    assert room.read(room.lab) == ["card", "change 2", "change 3"]
+    assert times(room, "chat.update") == 1
 
 
 async def test_a_style_that_slack_refuses_is_not_tried_again(room: Room) -> None:
@@ -296,7 +301,7 @@ async def test_an_unsubscribed_card_in_doubt_is_found_and_edited(room: Room) -> 
 async def test_two_notifiers_tell_each_change_once_in_order(room: Room) -> None:
     """Two bots on one store: many lanes, both claiming at once."""
     executions = [await room.followed(room.lab, room.alice) for _ in range(4)]
-    other = Notifier(room.door, room.store.outbox)
+    other = Notifier(room.door, room.store.outbox, ample_limits(room.store))
     for _ in range(3):
         for execution in executions:
             await room.step(execution)
@@ -331,6 +336,11 @@ async def test_a_short_outage_of_many_lanes_is_a_short_pause(room: Room) -> None
     for _ in range(5):
         await room.later()
     assert max(room.waits()) <= 4
+
+
+def times(room: Room, method: str) -> int:
+    """How often `method` was called."""
+    return [call.method for call in room.slack.calls].count(method)
 
 
 def delete_card(room: Room) -> None:

@@ -323,7 +323,7 @@ async def test_a_dead_destination_is_forgotten_though_not_ending(store: Store) -
     """There is nobody to tell a last word to."""
     await follow(store)
     (claim,) = await lanes(store)
-    assert await store.outbox.forget(claim, is_dead=True)
+    assert await store.outbox.forget(claim, reason="is_archived")
     assert await store.subscribers.find(ALICE, "e1") is None
 
 
@@ -356,7 +356,7 @@ async def test_an_execution_that_nobody_follows_is_not_looked_at(store: Store, r
     await follow(store)
     (item,) = await due(store)
     (claim,) = await lanes(store)
-    await store.outbox.forget(claim, is_dead=True)
+    await store.outbox.forget(claim, reason="is_archived")
     assert not await store.schedule.settle(item, snapshot_of("e1", 2), [], next_look=SOON, is_visible=False)
     assert left_over(redis) == []
 
@@ -388,5 +388,5 @@ async def settle_all(store: Store) -> None:
 
 
 def left_over(redis: Redis) -> list[str]:
-    """All keys but the index."""
-    return [key for key in map(str, redis.scan_iter()) if ":of:" not in key]
+    """All keys but the index and dead letters."""
+    return [key for key in map(str, redis.scan_iter()) if ":of:" not in key and ":dead" not in key]
