@@ -47,6 +47,18 @@ def let_time_pass(redis: Redis) -> None:
     for key in map(str, redis.scan_iter("*{slack:*")):
         if not key.endswith(":away"):
             redis.delete(key)
+    let_lanes_come(redis)
+
+
+def let_pauses_end(redis: Redis) -> None:
+    """Let everybody stay away from Slack no longer; what follows, as slow as it begins, is left to itself."""
+    for key in map(str, redis.scan_iter("*:hold:*")):
+        redis.set(key, int(time() * 1e6), keepttl=True)
+    let_lanes_come(redis)
+
+
+def let_lanes_come(redis: Redis) -> None:
+    """Let the time come of every lane that is not claimed."""
     for key in map(str, redis.scan_iter("*:outbox")):
         for lane in map(str, redis.zrange(key, 0, -1)):
             claim = redis.hget(key.removesuffix("outbox") + "claims", lane) or AT_REST

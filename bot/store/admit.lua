@@ -8,8 +8,9 @@
 local prefix, lane, urgency, method, slow = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local held = redis.call('MGET', prefix .. 'hold:*', prefix .. 'hold:' .. method, prefix .. 'away')
+local held = redis.call('MGET', prefix .. 'hold:*', prefix .. 'hold:' .. method, prefix .. 'away', prefix .. 'probe')
 local hold = math.max(tonumber(held[1] or '0'), tonumber(held[2] or '0'))
+if held[3] and held[4] then hold = math.max(hold, now + 1000000) end
 local ramp = math.max(0.25, math.min(1, 0.25 + 0.75 * (now - hold) / slow)) -- a quarter of the rate, and then more
 local gaps, starts, place, arrived = {}, {}, nil, math.floor(now / 10)
 local go, turn = true, 0
@@ -51,9 +52,8 @@ for name, next_one in pairs(starts) do
 end
 local is_away = held[3] and 1 or 0
 if go then
-  if held[1] and held[3] then -- one call finds out whether Slack answers again; the others wait for that
-    local probe = string.format('%.0f', now + ARGV[5])
-    redis.call('SET', prefix .. 'hold:*', probe, 'PX', math.ceil((ARGV[5] + slow) / 1000))
+  if held[1] and held[3] then -- one call finds out whether Slack answers again; the others ask again in a second
+    redis.call('SET', prefix .. 'probe', lane, 'PX', math.ceil(ARGV[5] / 1000))
   end
   return {0, is_away}
 end

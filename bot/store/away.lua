@@ -5,6 +5,7 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local since = redis.call('GET', KEYS[1] .. 'away') or string.format('%.0f', now)
 redis.call('SET', KEYS[1] .. 'away', since, 'PX', math.ceil(2 * ARGV[2] / 1000))
+redis.call('DEL', KEYS[1] .. 'probe')
 local pause = math.min(now - since, tonumber(ARGV[2]))
 if pause < tonumber(ARGV[1]) then return 0 end
 local ends = string.format('%.0f', now + pause)

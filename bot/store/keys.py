@@ -23,6 +23,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the sc
 | `xb1:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
 | `xb1:{slack:<team>}:hold:<method>` | string | nobody calls it before, µs; `hold:*`: nobody calls Slack |
 | `xb1:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
+| `xb1:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
 | `xb1:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
 
 An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. A bucket is a method, or

@@ -107,10 +107,10 @@ class Room:
             let_time_pass(self.redis)
             await self.tell()
 
-    async def after_a_crash(self) -> None:
+    async def after_a_crash(self, notifier: Notifier | None = None) -> None:
         """Let the leases of a worker that died run out, and tell on."""
         expire_claims(self.redis)
-        await self.tell()
+        await (notifier or self.notifier).run_once()
 
     def trouble(self, kind: str, method: str | None = "chat.postMessage", **more: Any) -> None:
         """Let Slack go wrong."""
