@@ -37,6 +37,7 @@ from bot.slack import TIMEOUT, Identity, SlackClient
 from bot.store import Store
 from bot.store.budget import Budget
 from bot.store.embedded import EmbeddedStore
+from bot.store.outbox import DeadLetter
 from bot.subscriptions import Subscriptions
 from bot.watcher import Watcher
 
@@ -159,6 +160,16 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
         await store.aclose()
         if embedded:
             await embedded.stop()
+
+
+async def dead_letters(settings: Settings) -> list[DeadLetter]:
+    """What could not be told, the newest first; read beside the bot that runs on that store."""
+    url = settings.redis_url.get_secret_value() if settings.redis_url else EmbeddedStore(settings.state_dir).url
+    store = Store(url, coalesce=settings.coalesce)
+    try:
+        return await store.outbox.dead_letters()
+    finally:
+        await store.aclose()
 
 
 def gcs_client(settings: Settings, http: httpx.AsyncClient, budget: Budget | None = None) -> GCSClient:

@@ -55,6 +55,18 @@ class DeadLetter(Value):
     last: str
     """The last of them, JSON; empty when there was none."""
 
+    @property
+    def untold_words(self) -> str:
+        """What was not told, for whoever runs the bot."""
+        if not self.last:
+            return "only its card was to be shown"
+        try:
+            last = Change.model_validate_json(self.last)
+        except ValueError:  # a newer version wrote it
+            return f"{self.untold} changes untold"
+        more = f", and {self.untold - 1} before it" if self.untold > 1 else ""
+        return f"untold: {last.kind} {last.phase or last.why}".rstrip() + more
+
 
 class Outbox:
     """The lanes of all subscriptions that have something to be told."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from bot import slack as door
 from bot.metrics import NOTIFIER_DOUBTS
-from bot.model import Level
-from bot.notifier import Notifier
+from bot.model import Change, Level
+from bot.notifier import Notifier, doubts
+from bot.slack import Mark
 from bot.store import Store
 from sandbox import story
 from sandbox.slack.catalogue import all_scopes
@@ -146,6 +149,21 @@ async def test_without_history_scopes_it_is_told_and_counted(store: Store, redis
     assert counter._value.get() == before + 1
 
 
+async def test_reading_back_ends_though_slack_never_says_so(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel that is busier than can be read holds a worker not for ever; then it is told again."""
+    monkeypatch.setattr(doubts, "PAGES", 2)
+    monkeypatch.setattr(door, "PAGE", 1)
+    execution = await room.followed(room.lab)
+    room.trouble("drop_after")
+    await room.step(execution)
+    await room.tell()
+    for _ in range(4):
+        await room.door.post(room.lab, text="noise", blocks=[], mark=Mark("T1/other", "card", 0))
+    await room.later()
+    assert times(room, "conversations.history") == 2
+    assert room.cards(room.lab)
+
+
 async def test_a_channel_that_cannot_be_read_back_is_told_all_the_same(room: Room) -> None:
     """An answer of Slack's that nobody knows, to a question about the past, ends no subscription."""
     execution = await room.followed(room.lab)
@@ -215,6 +233,18 @@ async def test_a_message_that_slack_never_takes_waits_long(room: Room) -> None:
     await room.tell()
     assert room.waits() == [pytest.approx(60, abs=1)]
     assert room.read(room.alice) == ["card", "change 2"]
+
+
+async def test_a_message_that_slack_does_not_take_for_an_hour_is_given_up(room: Room) -> None:
+    """It ends as a dead destination does: its owner hears why, and there is a letter."""
+    execution = await room.followed(room.lab)
+    room.trouble("error", error="msg_too_long", channel=room.lab, times=None)
+    await room.step(execution)
+    assert aged(room, hours=2) == 1
+    await room.later()
+    assert (room.read(room.lab), room.read(room.alice)) == (["card"], ["dead"])
+    (letter,) = await room.store.outbox.dead_letters()
+    assert (letter.reason, letter.untold) == ("msg_too_long", 1)
 
 
 async def test_a_deleted_card_is_posted_anew(room: Room) -> None:
@@ -336,6 +366,19 @@ async def test_a_short_outage_of_many_lanes_is_a_short_pause(room: Room) -> None
     for _ in range(5):
         await room.later()
     assert max(room.waits()) <= 4
+
+
+def aged(room: Room, *, hours: int) -> int:
+    """Let each change that waits be so much older; how many there were."""
+    count = 0
+    for key in room.redis.scan_iter("*:changes:*"):
+        for place, row in enumerate(room.redis.lrange(str(key), 0, -1)):
+            revision, _, text = str(row).partition("|")
+            change = Change.model_validate_json(text)
+            older = change.model_copy(update={"at": change.at - timedelta(hours=hours)})
+            room.redis.lset(str(key), place, f"{revision}|{older.model_dump_json(exclude_defaults=True)}")
+            count += 1
+    return count
 
 
 def times(room: Room, method: str) -> int:
