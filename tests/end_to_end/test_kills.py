@@ -42,13 +42,13 @@ async def test_fifty_kills_change_nothing_that_people_read(tmp_path: Path) -> No
     print(f"SEED={seed}")  # noqa: T201  # a failure must be repeatable
     enough = asyncio.Event()
     async with made(tmp_path) as world:
-        world.slack.limits.is_on = False  # rate limits have tests of their own
         # Done at once, answered late: many kills then fall between a message and its receipt.
         world.slack.faults.add(Fault(kind="slow_after", method="chat.postMessage", times=None, delay=0.2))
         firing = asyncio.create_task(fire(world, random.Random(seed), enough))  # noqa: S311  # no secret
         told = await asyncio.gather(*(lived(world, tale, enough) for tale in TALES))
         await firing
         assert world.bot.log.count("notifier.doubt_settled"), "no kill fell between a message and its receipt"
+        assert not world.slack.limits.refused
         for (_, lines), followings in zip(TALES, told, strict=True):
             for following in followings:
                 for channel in following.channels:
