@@ -10,25 +10,29 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the sc
 |---|---|---|
 | `xb1:{pNN}:due` | zset | execution key → when to look next, server time in ms; while claimed: when the lease ends |
 | `xb1:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
-| `xb1:{pNN}:snap:<execution key>` | string | the last snapshot, JSON |
+| `xb1:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, deflated JSON |
 | `xb1:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
 | `xb1:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|told` |
 | `xb1:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |
 | `xb1:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
 | `xb1:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
 | `xb1:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
-| `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms; `…:hold` beside it: nobody calls before |
+| `xb1:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
+| `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
+| `xb1:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
+| `xb1:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
 | `xb1:{slack:<team>}:next:<bucket>` | string | when the next call would leave if all left evenly, server time in µs |
 | `xb1:{slack:<team>}:wait:<bucket>` | zset | lane → `urgency × 10¹⁵ + arrival in 10 µs`: who waits, in what order |
 | `xb1:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
 | `xb1:{slack:<team>}:hold:<method>` | string | nobody calls it before, µs; `hold:*`: nobody calls Slack |
 | `xb1:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
 | `xb1:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
+| `xb1:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
 | `xb1:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
 
 An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. A bucket is a method, or
 `<method>:<channel or person>`. Nothing in a partition but dead letters expires: each key is deleted with the
-subscription or the execution that it belongs to. What belongs to limits expires once it means nothing any more.
+subscription or the execution that it belongs to. What belongs to Slack's limits expires once it means nothing any more.
 
 A lane with an outcome to tell lies two days (for a person) or one (for a channel) before its time in the outbox, so
 that it is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens. Hash
@@ -95,6 +99,11 @@ def executions_of(team_id: str, subscriber_id: str) -> str:
 def limits_of(team_id: str) -> str:
     """The common beginning of the keys of Slack's limits in one workspace."""
     return f"{SCHEMA}:{{slack:{team_id}}}:"
+
+
+def durations_of(team_id: str, workflow: str) -> str:
+    """How long the steps of a workflow take; empty for an execution without a workflow."""
+    return f"{SCHEMA}:took:{team_id}/{workflow}" if workflow else ""
 
 
 def quota_of(user: str) -> str:

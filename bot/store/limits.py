@@ -60,7 +60,7 @@ class Limits:
             buckets += [f"{method}:{place}", *_bucket(self._channel_posts)]
         spans = [_micros(span) for span in (SLOW_START, PROBE, PLACE_KEPT)]
         wait, is_away = await self._connection.run(
-            "admit", limits_of(lane.team_id), str(lane), urgency, method, *spans, *buckets
+            "admit", limits_of(lane.team_id), str(lane), int(urgency), method, *spans, *buckets
         )
         return Turn(timedelta(milliseconds=wait), bool(is_away))
 

@@ -12,8 +12,9 @@ from uuid import uuid4
 
 import structlog
 
-from bot.model import Change, Notification, Receipt, Snapshot, Value
+from bot.model import Change, Notification, Receipt, Value
 from bot.store.connection import Connection
+from bot.store.headers import snapshot_of
 from bot.store.keys import PARTITIONS, Lane, home_of, partition
 from bot.store.rows import at, milliseconds, receipt_of, receipt_row, subscription_of
 
@@ -82,7 +83,7 @@ class Outbox:
         """Claim at most `limit` lanes of partition `number` whose time has come."""
         token = uuid4().hex
         rows = await self._connection.run(
-            "claim_lanes", partition(number), limit, milliseconds(LEASE), token, MOST_CHANGES
+            "claim_lanes", partition(number), limit, milliseconds(LEASE), token, MOST_CHANGES, durable=True
         )
         now, i, claims = at(rows[0]), 1, []
         while i < len(rows):
@@ -93,7 +94,7 @@ class Outbox:
             try:
                 notification = Notification(
                     subscription=subscription_of(lane, subscription),
-                    snapshot=Snapshot.model_validate_json(snapshot),
+                    snapshot=snapshot_of(snapshot),
                     receipt=receipt_of(receipt),
                     changes=tuple(Change.model_validate_json(entry.partition("|")[2]) for entry in entries),
                 )
@@ -162,7 +163,5 @@ class Outbox:
 
     async def backlog(self) -> int:
         """How many lanes have something to be told, now or later."""
-        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
-            for number in range(PARTITIONS):
-                pipeline.zcard(f"{partition(number)}outbox")
-            return sum(await pipeline.execute())
+        async with self._connection.guarded() as redis:
+            return sum([await redis.zcard(f"{partition(number)}outbox") for number in range(PARTITIONS)])

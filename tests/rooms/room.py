@@ -132,14 +132,18 @@ class Room:
 
     def waits(self, name: str = "outbox") -> list[float]:
         """Seconds until each lane is told, or with `due` until each execution is looked at."""
+        return list(self.waits_by_name(name).values())
+
+    def waits_by_name(self, name: str) -> dict[str, float]:
+        """The same, with what waits."""
         now = time.time()
-        lanes = [lane for key in self.redis.scan_iter(f"*:{name}") for lane in self.redis.zscan_iter(key)]
-        return [round(float(score) / 1000 - now, 1) for _, score in lanes]
+        found = [entry for key in self.redis.scan_iter(f"*:{name}") for entry in self.redis.zscan_iter(key)]
+        return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:
-        """All keys of the store but the indexes, Slack's limits and dead letters."""
-        lasting = (":of:", "{slack:", ":dead")
-        return [key for key in map(str, self.redis.scan_iter()) if not any(part in key for part in lasting)]
+        """All keys of the store but indexes, limits, what was learnt and dead letters."""
+        lasting = {"of", "took", "{quota", "{slack", "dead"}
+        return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
 
 
 @asynccontextmanager
@@ -161,7 +165,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             slack=slack,
             store=store,
             redis=redis,
-            watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store)),
+            watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store), history=store.history),
             notifier=Notifier(door, store.outbox, ample_limits(store)),
             subscriptions=Subscriptions(client, store.subscribers, pace=PACE, now=lambda: datetime.now(UTC)),
             client=client,
