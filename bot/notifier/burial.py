@@ -52,7 +52,7 @@ async def _tell_owner(told: Told, error: Undeliverable, slack: SlackClient, send
     await sending.post(
         told,
         "undeliverable",
-        [message, message.plain()],
+        [lambda: message, message.plain],
         lambda tried: slack.post(channel, text=tried.text, blocks=tried.blocks, mark=told.mark("dead", 0)),
         place=owner,
         urgency=min(told.urgency, Urgency.FAILURE),

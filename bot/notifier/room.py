@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 
 import structlog
@@ -20,7 +21,7 @@ from bot.loops import Crew
 from bot.model import Change, ChangeKind, Receipt
 from bot.notifier import doubts
 from bot.notifier.burial import bury
-from bot.notifier.sending import REFUSED_PAUSE, Sending
+from bot.notifier.sending import REFUSED_PAUSE, Sending, Versions
 from bot.notifier.told import ClaimLost, NotYet, Told
 from bot.notifier.urgency import urgency_of
 from bot.slack import SlackClient
@@ -99,7 +100,7 @@ class Notifier:
             await self._sending.post(
                 told,
                 last.kind.value,
-                [message, message.plain()],
+                [lambda: message, message.plain],
                 lambda tried: self._slack.post(
                     receipt.channel,
                     text=tried.text,
@@ -149,15 +150,12 @@ class Notifier:
         await self._record(told, receipt)
         return receipt
 
-    def _cards(self, told: Told) -> list[Message]:
+    def _cards(self, told: Told) -> Versions:
         """The card, in each version that Slack may accept, the best one first."""
-        notification = told.claim.notification
+        shown = told.claim.notification
+        draw = partial(execution_card, shown.snapshot, shown.subscription, now=told.claim.now)
         styles = [Style.RICH, Style.CLASSIC] if self._sending.style is Style.RICH else [Style.CLASSIC]
-        cards = [
-            execution_card(notification.snapshot, notification.subscription, now=told.claim.now, style=style)
-            for style in styles
-        ]
-        return [*cards, cards[-1].plain()]
+        return [*(partial(draw, style=style) for style in styles), lambda: draw(style=Style.CLASSIC).plain()]
 
     async def _record(self, told: Told, receipt: Receipt) -> None:
         if not await self._outbox.record(told.claim, receipt, is_last=told.is_all(receipt)):

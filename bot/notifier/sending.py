@@ -36,6 +36,9 @@ REFUSED_PAUSE = timedelta(minutes=1)
 
 Answer = TypeVar("Answer")
 
+Versions = Sequence[Callable[[], Message]]
+"""What draws a message, each time plainer; only what is tried is drawn."""
+
 
 class Sending:
     """Slack, as the notifier uses it."""
@@ -123,7 +126,7 @@ class Sending:
         self,
         told: Told,
         kind: str,
-        versions: Sequence[Message],
+        versions: Versions,
         post: Callable[[Message], Awaitable[str]],
         *,
         place: str = "",
@@ -135,7 +138,7 @@ class Sending:
             told, kind, versions, lambda tried: self.call(told, POST, lambda: post(tried), place=place, urgency=urgency)
         )
 
-    async def update(self, told: Told, versions: Sequence[Message], receipt: Receipt) -> None:
+    async def update(self, told: Told, versions: Versions, receipt: Receipt) -> None:
         """Edit the card into the first of `versions` that Slack takes."""
 
         async def update(tried: Message) -> None:
@@ -146,13 +149,13 @@ class Sending:
         await self._first(told, "card", versions, lambda tried: self.call(told, "chat.update", lambda: update(tried)))
 
     async def _first(
-        self, told: Told, kind: str, versions: Sequence[Message], send: Callable[[Message], Awaitable[Answer]]
+        self, told: Told, kind: str, versions: Versions, send: Callable[[Message], Awaitable[Answer]]
     ) -> Answer:
         """Send the first of `versions` that Slack accepts; a later one is plainer."""
         refused = ""
-        for number, tried in enumerate(versions, start=1):
+        for number, draw in enumerate(versions, start=1):
             try:
-                sent = await send(tried)
+                sent = await send(draw())
             except PayloadRejected as error:
                 metrics.NOTIFIER_MESSAGES.labels(kind, "rejected").inc()
                 log.warning("notifier.payload_rejected", lane=str(told.claim.lane), kind=kind, code=error.code)
