@@ -1,7 +1,7 @@
 """Sends without a receipt: no answer came, or a worker died between sending and recording.
 
-Lives here: reading the channel back for our mark, which settles them. Called by the room, before anything more is sent;
-`burial` reads back its own word.
+Lives here: reading the channel back for our mark, which settles them. Called by the room before anything is posted (the
+same edit twice is as good as once, so edits need none of it); `burial` reads back its own word.
 
 One rule remains where reading back is not allowed for lack of a scope: then it is sent again, because a repeat is
 better than silence; the metric `execution_bot_notifier_doubts_total{settled="unreadable"}` counts it.
@@ -80,14 +80,25 @@ async def read_back(
 
 
 async def _found(told: Told, slack: SlackClient, sending: Sending, channel: str, since: datetime) -> list[Delivered]:
-    found = await read_back(told, slack, sending, channel, since)
-    root = max(told.receipt.ts if told.receipt else "", _latest_card(found))
-    if root:
-        try:
-            found += await read_back(told, slack, sending, channel, since, root)
-        except MessageGone:
-            log.info("notifier.card_gone", lane=str(told.claim.lane))
+    """Our messages of the lane. Calls are scarce: the thread of a card that is still there mostly says all."""
+    card = told.receipt.ts if told.receipt else ""
+    found = await _thread(told, slack, sending, channel, since, card) if card else []
+    is_alone = told.subscription.subscriber.is_person and any(change.kind.is_final for change in told.pending)
+    if is_alone or not any(message.ts == card for message in found):  # told outside the thread, or the card is gone
+        found += await read_back(told, slack, sending, channel, since)
+        if (newest := _latest_card(found)) > card:
+            found += await _thread(told, slack, sending, channel, since, newest)
     return found
+
+
+async def _thread(
+    told: Told, slack: SlackClient, sending: Sending, channel: str, since: datetime, card: str
+) -> list[Delivered]:
+    try:
+        return await read_back(told, slack, sending, channel, since, card)
+    except MessageGone:
+        log.info("notifier.card_gone", lane=str(told.claim.lane))
+        return []
 
 
 def _latest_card(found: Sequence[Delivered]) -> str:

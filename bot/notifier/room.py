@@ -81,16 +81,19 @@ class Notifier:
             await self._put_back(told, error)
 
     async def _tell_all(self, told: Told) -> None:
-        if told.is_in_doubt:
-            receipt = await doubts.settled(told, self._slack, self._sending)
-            told.is_in_doubt = False
-            if receipt is not None:
-                await self._record(told, receipt)
+        if told.is_in_doubt and (told.pending or told.receipt is None):
+            await self._settle_doubt(told)
         while changes := batch(told.pending):
             receipt = told.receipt or await self._post_card(told)
             await self._post_changes(told, receipt, changes)
         await self._tell_card(told)
         await self._leave(told)
+
+    async def _settle_doubt(self, told: Told) -> None:
+        receipt = await doubts.settled(told, self._slack, self._sending)
+        told.is_in_doubt = False
+        if receipt is not None:
+            await self._record(told, receipt)
 
     async def _post_changes(self, told: Told, receipt: Receipt, changes: tuple[Change, ...]) -> None:
         last = changes[-1]
@@ -132,7 +135,11 @@ class Notifier:
         try:
             await self._sending.update(told, self._cards(told), receipt)
         except MessageGone:
-            if not told.subscription.is_ending:
+            if told.is_in_doubt:  # an earlier worker may have posted it anew
+                await self._settle_doubt(told)
+            if told.receipt != receipt:
+                await self._tell_card(told)
+            elif not told.subscription.is_ending:
                 await self._post_card(told)
             return
         await self._record(told, receipt.model_copy(update={"revision": revision}))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.metrics import NOTIFIER_BACKLOG_LANES, NOTIFIER_HOLDS, NOTIFIER_WAITS
 from bot.model import Level
 from bot.notifier import Notifier
 from bot.store.limits import Limits
@@ -154,6 +155,20 @@ async def test_an_outcome_is_not_held_up_by_the_wait_for_an_edit(room: Room) -> 
     await notifier.run_once()
     assert room.read(room.lab)[-1] == "change 4"
     assert len(of(room, EDIT)) == 1
+
+
+async def test_operators_see_what_waits_and_why(room: Room) -> None:
+    """Lanes with something to tell, calls put off by urgency, pauses by reason."""
+    seen = [NOTIFIER_WAITS.labels("edit"), NOTIFIER_HOLDS.labels("ratelimited")]
+    before = [counter._value.get() for counter in seen]
+    execution = await room.followed(room.lab)
+    room.trouble("ratelimited", EDIT, retry_after=30)
+    for _ in range(2):
+        await room.step(execution)
+        await room.tell()
+    assert [counter._value.get() for counter in seen] == [before[0] + 1, before[1] + 1]
+    await Notifier(room.door, room.store.outbox, ample_limits(room.store)).run_once()
+    assert NOTIFIER_BACKLOG_LANES._value.get() == 1
 
 
 async def test_edits_that_wait_become_one(room: Room) -> None:
