@@ -67,13 +67,13 @@ class Sending:
             ClaimLost: the lane is no longer ours for long enough.
             SlackError: what Slack said.
         """
-        told.check_lease()
         urgency = told.urgency if urgency is None else urgency
         lane = told.claim.lane
         turn = await self._limits.admit(lane, method, urgency=urgency, place=place)
         if turn.wait:
             metrics.NOTIFIER_WAITS.labels(urgency.label).inc()
             raise NotYet(turn.wait)
+        told.check_lease()
         try:
             answer = await call()
         except SlackError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from time import time
+from time import monotonic, time
 from typing import Any
 
 import pytest
@@ -13,7 +13,8 @@ import pytest
 from bot.metrics import NOTIFIER_BACKLOG_LANES, NOTIFIER_HOLDS, NOTIFIER_WAITS
 from bot.model import Level
 from bot.notifier import Notifier
-from bot.store.limits import Limits
+from bot.notifier import told as lane_told
+from bot.store.limits import Limits, Turn
 from sandbox import story
 from sandbox.slack.web_api import Call
 from tests.rooms.room import Room, ample_limits
@@ -252,6 +253,24 @@ async def test_a_mass_of_doubts_is_read_back_within_the_limits(room: Room) -> No
     await telling(room, lambda: len(of(room, EDIT)) >= 40, Notifier(room.door, room.store.outbox, limits))
     assert told(room) == 40
     assert not room.slack.limits.refused
+
+
+async def test_a_turn_that_is_long_in_coming_sends_nothing(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store was slow to answer, and the lane may soon be another worker's: it is told by whoever claims it then."""
+    limits = ample_limits(room.store)
+    admit = limits.admit
+
+    async def slowly(*about: Any, **more: Any) -> Turn:
+        turn = await admit(*about, **more)
+        monkeypatch.setattr(lane_told, "monotonic", lambda: monotonic() + 19)
+        return turn
+
+    monkeypatch.setattr(limits, "admit", slowly)
+    await room.follow(room.lab)
+    await Notifier(room.door, room.store.outbox, limits).run_once()
+    assert of(room, POST) == []
+    await room.after_a_crash()
+    assert room.read(room.lab) == ["card"]
 
 
 async def test_a_late_older_edit_does_not_stay(room: Room) -> None:
