@@ -142,7 +142,8 @@ class Notifier:
             elif not told.subscription.is_ending:
                 await self._post_card(told)
             return
-        await self._record(told, receipt.model_copy(update={"revision": revision}))
+        if not await self._is_forgotten(told):
+            await self._record(told, receipt.model_copy(update={"revision": revision}))
 
     async def _post_card(self, told: Told) -> Receipt:
         channel = await self._sending.channel(told)
@@ -170,12 +171,16 @@ class Notifier:
         told.recorded(receipt)
 
     async def _leave(self, told: Told) -> None:
-        if told.is_left:
-            return
-        if told.subscription.is_ending and await self._outbox.forget(told.claim):
-            log.info("notifier.forgotten", lane=str(told.claim.lane))
-            return
-        await self._outbox.release(told.claim)
+        if not told.is_left and not await self._is_forgotten(told):
+            await self._outbox.release(told.claim)
+
+    async def _is_forgotten(self, told: Told) -> bool:
+        """Forget a subscription that has ended and whose last word is told."""
+        if not told.subscription.is_ending or not await self._outbox.forget(told.claim):
+            return False
+        told.is_left = True
+        log.info("notifier.forgotten", lane=str(told.claim.lane))
+        return True
 
     async def _put_back(self, told: Told, error: SlackError) -> None:
         """Slack did not take it now; the lane comes again."""
