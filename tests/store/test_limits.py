@@ -253,3 +253,23 @@ def slack_was_gone(redis: Redis, seconds: float) -> None:
 def pause_ends(redis: Redis) -> None:
     """Let everybody's pause be over just now."""
     redis.set(str(next(redis.scan_iter("*:hold:[*]"))), int(time() * 1e6) - 1)
+
+
+async def test_a_crowd_is_let_through_in_order_and_asks_seldom(store: Store) -> None:
+    """Sixty lanes that come when they are told to: by urgency, each after a few asks, however many wait."""
+    some = store.limits(calls=3000, posts=1, channel_posts=1)
+    while not await wait(some, "C0"):
+        pass
+    asked: dict[str, int] = {}
+    gone: list[int] = []
+
+    async def come(name: str, urgency: int) -> None:
+        while seconds := await wait(some, name, urgency):
+            asked[name] = asked.get(name, 0) + 1
+            await asyncio.sleep(seconds)
+        gone.append(urgency)
+
+    await asyncio.gather(*(come(f"C{number}", 1 + number % 5) for number in range(1, 61)))
+    inversions = sum(before > after for place, before in enumerate(gone) for after in gone[place + 1 :])
+    assert inversions <= 60  # of 1,770 pairs: those who went before the more urgent had come
+    assert sum(asked.values()) <= 4 * 60
