@@ -19,8 +19,10 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the sc
 | `xb1:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
 | `xb1:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
+| `xb1:{quota:<user>}:lists` | zset | those of them that read lists |
 | `xb1:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
 | `xb1:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
+| `xb1:{quota:<user>}:reading` | string | ms for which what lists show is left to them; expires |
 | `xb1:{slack:<team>}:next:<bucket>` | string | when the next call would leave if all left evenly, server time in µs |
 | `xb1:{slack:<team>}:wait:<bucket>` | zset | lane → `urgency × 10¹⁵ + arrival in 10 µs`: who waits, in what order |
 | `xb1:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
