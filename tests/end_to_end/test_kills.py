@@ -48,8 +48,12 @@ async def test_fifty_kills_change_nothing_that_people_read(tmp_path: Path) -> No
         # Done at once, answered late: many kills then fall between a message and its receipt.
         world.slack.faults.add(Fault(kind="slow_after", method="chat.postMessage", times=None, delay=0.2))
         firing = asyncio.create_task(fire(world, random.Random(seed), enough))  # noqa: S311  # no secret
-        told = await asyncio.gather(*(lived(world, tale, enough) for tale in TALES))
-        await firing
+        try:
+            told = await asyncio.gather(*(lived(world, tale, enough) for tale in TALES))
+            await firing
+        finally:  # or a bot would be started again after the test
+            firing.cancel()
+            await asyncio.wait([firing])
         assert world.bot.log.count("notifier.doubt_settled"), "no kill fell between a message and its receipt"
         for (_, lines), followings in zip(TALES, told, strict=True):
             for following in followings:
