@@ -65,7 +65,7 @@ MOMENT = 0.05
 CATCH_UP = 0.5
 """Seconds by which a page may be late without the next ones being late, too."""
 
-PUSH = timedelta(minutes=1)
+PUSH = timedelta(seconds=30)
 """How long an execution that a list shows unchanged is left alone, at least; else for three rounds."""
 
 
@@ -190,9 +190,11 @@ class Sweeper:
         elif self._round is None:
             await self._begin()
         elif self._round.todo:
+            round_ = self._round
             self._not_before = on_time + await self._spacing()
-            if await self._budget.take_up_to(1, for_lists=True):
-                await self._fetch(self._round, *self._round.todo.popleft())
+            # Another hand may have taken the last page meanwhile, or given up.
+            if await self._budget.take_up_to(1, for_lists=True) and round_.todo:
+                await self._fetch(round_, *round_.todo.popleft())
         return max(0.0, self._not_before - self._clock())
 
     async def _begin(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from bot.errors import StoreUnavailable
 from bot.store.budget import Budget
@@ -37,10 +38,11 @@ class Store:
         self.schedule = Schedule(self._connection, coalesce=coalesce)
         self.outbox = Outbox(self._connection)
         self.history = History(self._connection)
+        self._process = uuid4().hex
 
     def budget(self, user: str, *, per_minute: int, reserve: int) -> Budget:
         """The quota of one GCS user, shared with every other bot on this store."""
-        return Budget(self._connection, user=user, per_minute=per_minute, reserve=reserve)
+        return Budget(self._connection, user=user, per_minute=per_minute, reserve=reserve, process=self._process)
 
     def limits(self, *, calls: int, posts: int, channel_posts: int) -> Limits:
         """Slack's limits, each a minute, shared with every other bot on this store."""
@@ -69,6 +71,7 @@ class Store:
         Raises:
             StoreUnavailable: not all of them can be.
         """
+        self._process = "the only one"  # whose turn it is, it goes on
         taken_over = await self._everywhere("recover", milliseconds(IN_FLIGHT))
         for error in filter(_is_trouble, taken_over):
             raise error

@@ -27,11 +27,14 @@ SLOW_START = timedelta(seconds=30)
 class Budget:
     """The calls that one GCS user may make."""
 
-    def __init__(self, connection: Connection, *, user: str, per_minute: int, reserve: int) -> None:
+    def __init__(
+        self, connection: Connection, *, user: str, per_minute: int, reserve: int, process: str = "a process"
+    ) -> None:
+        """`process` is whose turn it is to read lists: a successor of the same name takes it over at once."""
         self._connection, self._per_minute = connection, per_minute
         self._reserve = min(reserve, per_minute - 1)  # or nothing would be watched
         self._window = quota_of(user)
-        self._name = uuid4().hex
+        self._process = process
         self.push = timedelta(0)
         """How long executions that lists show may be left to them, by the last answer; zero while none are read."""
 
@@ -64,7 +67,9 @@ class Budget:
         to them: else whatever is overdue would use up all of them, and nobody would find out what is new.
         """
         reading = "" if push is None else milliseconds(push)
-        return bool(await self._connection.run("turn", self._window, team_id, self._name, milliseconds(TURN), reading))
+        return bool(
+            await self._connection.run("turn", self._window, team_id, self._process, milliseconds(TURN), reading)
+        )
 
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""

@@ -17,25 +17,25 @@ if ARGV[7] ~= '' and reading ~= '0' then
 end
 local hold = tonumber(redis.call('GET', window .. ':hold') or '0')
 if now < hold then return {0, hold - now, 0, 0, '0'} end
-local slow = tonumber(ARGV[5])
-local ramp = slow == 0 and 1 or (now - hold) / slow
-local whole = limit
-if ramp < 1 then limit = math.max(1, math.floor(whole * ramp)) end
 redis.call('ZREMRANGEBYSCORE', window, '-inf', now - span)
 local used = redis.call('ZCARD', window)
-local left = limit - kept - used
-if left <= 0 then
+local in_window = limit - kept - used
+if in_window <= 0 then
   -- The call that must leave the window before one is free again.
-  local blocking = redis.call('ZRANGE', window, math.max(0, -left), math.max(0, -left), 'WITHSCORES')
-  local wait = blocking[2] and tonumber(blocking[2]) + span - now + 1 or span
-  if ramp < 1 then wait = math.min(wait, math.ceil((used + kept + 1) / whole * slow) + hold - now) end
+  local blocking = redis.call('ZRANGE', window, math.max(0, -in_window), math.max(0, -in_window), 'WITHSCORES')
+  local wait = blocking[2] and tonumber(blocking[2]) + span - now + 1 or 1000
   return {0, math.max(1, wait), 0, 0, reading}
 end
-local whole_left = left
+local left, slow, since = in_window, tonumber(ARGV[5]), now - hold
+if since < slow then
+  -- After a refusal the rate grows evenly, whatever was used before it: so many calls may have left by now.
+  local allowed = math.floor(limit / span * since * since / slow / 2) + 1
+  left = math.min(left, allowed - redis.call('ZCOUNT', window, '(' .. hold, '+inf'))
+end
 if ARGV[8] ~= '' then
   left = math.min(left, math.max(tonumber(ARGV[8]), 20) - redis.call('ZCOUNT', window, now - span / 6, '+inf'))
-  if left <= 0 then return {0, 1000, 0, whole_left, reading} end
 end
+if left <= 0 then return {0, 1000, 0, in_window, reading} end
 local taken = math.min(wanted, left)
 for i = 1, taken do
   redis.call('ZADD', window, now, ARGV[3] .. i)
@@ -43,4 +43,4 @@ for i = 1, taken do
 end
 if taken > 0 then redis.call('PEXPIRE', window, span) end
 if taken > 0 and ARGV[7] == '' then redis.call('PEXPIRE', lists, span) end
-return {left - taken, 0, taken, whole_left - taken, reading}
+return {left - taken, 0, taken, in_window - taken, reading}

@@ -202,6 +202,7 @@ async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: 
     monkeypatch.setattr("bot.store.budget.TURN", timedelta(seconds=0.3))
     await running(room)
     other = Hand(room)
+    other.sweeper._budget._process = "another"
     await hand.page()
     await other.page()
     assert other.sweeper._round is None
