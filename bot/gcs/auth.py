@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,10 @@ _UNSIGNED = frozenset(
     "accept accept-encoding authorization connection content-length transfer-encoding user-agent".split()
 )
 """Headers that httpx sets on its own account and that proxies may rewrite; all others are signed."""
+
+_PLAIN_PATH = re.compile(r"[\w/.~-]*", re.ASCII)
+"""Paths that are canonical as they are."""
+_HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 RENEW_BEFORE = timedelta(minutes=10)
 """A token is renewed this long before it ends, so that none ends on its way."""
@@ -72,20 +77,21 @@ class SignatureAuth(httpx.Auth):
     def sign(self, request: httpx.Request) -> None:
         """Add date, project, token and signature to `request`, and send exactly the query that was signed."""
         headers = request.headers
-        headers.setdefault("X-Sdk-Date", self._now().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ"))
+        date = headers.setdefault("X-Sdk-Date", f"{self._now().astimezone(UTC):%Y%m%dT%H%M%SZ}")
         if self._project_id:
             headers.setdefault("X-Project-Id", self._project_id)
         if self._security_token:
             headers["X-Security-Token"] = self._security_token.get_secret_value()
         if not headers.get("content-type", "application/json").startswith(("application/json", "application/bson")):
             headers["X-Sdk-Content-Sha256"] = "UNSIGNED-PAYLOAD"
-        if query := canonical_query(request):
-            request.url = request.url.copy_with(query=query.encode())
-        signed = sorted(name for name in set(headers) if "_" not in name and name not in _UNSIGNED)
+        query = wire.target(request).partition("?")[2]
+        if query != (signed_query := canonical_query(query)):
+            wire.set_query(request, signed_query)
+        signed = sorted(name for name in headers if "_" not in name and name not in _UNSIGNED)
         digest = hashlib.sha256(canonical_request(request, signed).encode()).hexdigest()
-        to_sign = f"{_ALGORITHM}\n{headers['X-Sdk-Date']}\n{digest}"
+        to_sign = f"{_ALGORITHM}\n{date}\n{digest}"
         key = self._secret_key.get_secret_value().encode()
-        signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+        signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
         headers["Authorization"] = (
             f"{_ALGORITHM} Access={self._access_key}, SignedHeaders={';'.join(signed)}, Signature={signature}"
         )
@@ -93,11 +99,11 @@ class SignatureAuth(httpx.Auth):
 
 def canonical_request(request: httpx.Request, signed: list[str]) -> str:
     """What is hashed and signed of `request`: steps 3 to 7 of reference 1.4."""
-    path = "/".join(_encoded(part) for part in unquote(request.url.raw_path.split(b"?")[0].decode()).split("/"))
+    path, _, query = wire.target(request).partition("?")
     lines = [
         request.method.upper(),
-        path if path.endswith("/") else path + "/",
-        canonical_query(request),
+        _canonical_path(path),
+        canonical_query(query),
         *(f"{name}:{request.headers[name].strip()}" for name in signed),
         "",
         ";".join(signed),
@@ -106,9 +112,17 @@ def canonical_request(request: httpx.Request, signed: list[str]) -> str:
     return "\n".join(lines)
 
 
-def canonical_query(request: httpx.Request) -> str:
+def _canonical_path(path: str) -> str:
+    if not _PLAIN_PATH.fullmatch(path):
+        path = "/".join(_encoded(part) for part in unquote(path).split("/"))
+    return path if path.endswith("/") else path + "/"
+
+
+def canonical_query(query: str) -> str:
     """The query sorted and encoded as the signature wants it."""
-    pairs = sorted(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+    if not query:
+        return ""
+    pairs = sorted(parse_qsl(query, keep_blank_values=True))
     return "&".join(f"{_encoded(key)}={_encoded(value)}" for key, value in pairs)
 
 
@@ -117,8 +131,9 @@ def _encoded(text: str) -> str:
 
 
 def _payload_hash(request: httpx.Request) -> str:
-    declared = request.headers.get("x-sdk-content-sha256")
-    return declared if declared and request.content else hashlib.sha256(request.content).hexdigest()
+    if not request.content:
+        return _HASH_OF_NOTHING
+    return request.headers.get("x-sdk-content-sha256") or hashlib.sha256(request.content).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,21 @@
 
 Lives here: transport, time limits, the size limit, and transport failures as our errors. Does not live here: what is
 asked (`client`, `auth`), what a status means (`failures`). Called by those two, and by the service for the client.
+
+httpx is the language in which the door speaks of requests, answers and credentials; aiohttp does the work, because
+httpx's own pool scans all its connections on every release. What stands between the two is short: it is passed with
+every look.
 """
 
 from __future__ import annotations
 
 import zlib
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
+import yarl
 
 from bot import __version__
 from bot.errors import GCSMalformed, GCSMisdirected, GCSUnavailable
@@ -26,38 +31,149 @@ MAX_HEADER = 64 * 1024
 KEEP_ALIVE_SECONDS = 75.0
 """Longer than the usual pause between two looks, so that a quiet bot does not pay for TLS each time."""
 
+TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, sock_read=15, connect=10)
+"""For a connection, for the next bytes, and for a place in the pool; whoever asks limits the whole."""
+
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",  # the only packing that `_unpacked` takes
+    "User-Agent": f"execution-bot/{__version__}",
+}
+
 
 def new_http_client(*, connections: int = 100) -> httpx.AsyncClient:
     """The one HTTP client of the process, for GCS and IAM; the caller closes it.
 
-    It runs over aiohttp, since httpx's own pool scans all its connections on every release. The environment is not
-    read (`trust_env`): a `.netrc` would put its own `Authorization` in place of ours, and only the settings module
-    may read the environment. Redirects are not followed: they would carry signed headers to another host. Cookies
-    are not kept: the calls need none, and a header that comes and goes has no place under a signature.
+    The environment is not read (`trust_env`): a `.netrc` would put its own `Authorization` in place of ours, and only
+    the settings module may read the environment. Redirects are not followed: they would carry signed headers to
+    another host. Cookies are not kept: the calls need none, and a header that comes and goes has no place under a
+    signature.
     """
-    context = httpx.create_ssl_context(trust_env=False)
+    return Client(
+        transport=Transport(connections), timeout=None, follow_redirects=False, trust_env=False, headers=_HEADERS
+    )
 
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=context)
-        return aiohttp.ClientSession(
-            connector=connector,
+
+class Client(httpx.AsyncClient):
+    """httpx's client, with a short way to its transport.
+
+    httpx's own way looks after redirects, cookies, hooks and time-outs at each step, which is more work than the rest
+    of a request. We have none of them here: the transport keeps the time, and the others are not wanted.
+    """
+
+    async def send(
+        self,
+        request: httpx.Request,
+        *,
+        stream: bool = False,
+        auth: Any = None,
+        follow_redirects: Any = False,  # noqa: ARG002  # httpx's signature
+    ) -> httpx.Response:
+        """Send `request` under `auth`, as often as that wants."""
+        flow = (auth if isinstance(auth, httpx.Auth) else _NO_AUTH).async_auth_flow(request)
+        request = await anext(flow)
+        while True:
+            response = await self._transport.handle_async_request(request)
+            try:
+                request = await flow.asend(response)
+            except StopAsyncIteration:
+                break
+            except BaseException:
+                await response.aclose()
+                raise
+            await response.aclose()
+        if not stream:
+            await response.aread()
+        return response
+
+
+_NO_AUTH = httpx.Auth()
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """httpx's requests over aiohttp's connections, exactly as they are written: what was signed is what is sent."""
+
+    def __init__(self, connections: int) -> None:
+        self._connections, self._context = connections, httpx.create_ssl_context(trust_env=False)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send `request`; the answer's body is still to be read."""
+        answer = await (self._session or self._open()).request(
+            request.method,
+            yarl.URL(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}{target(request)}", encoded=True),
+            headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
+            data=request.content or None,
+            allow_redirects=False,
+        )
+        return httpx.Response(answer.status, headers=answer.raw_headers, stream=Arriving(answer), request=request)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        """The session, which belongs to the loop that first sends something."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._context
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=TIMEOUT,
+            auto_decompress=False,
             max_field_size=MAX_HEADER,
             max_line_size=MAX_HEADER,
         )
+        return self._session
 
-    return httpx.AsyncClient(
-        transport=AiohttpTransport(verify=context, trust_env=False, client=session),
-        timeout=httpx.Timeout(connect=5, read=15, write=15, pool=10),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        follow_redirects=False,
-        trust_env=False,
-        headers={
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",  # the only packing that `_unpacked` takes
-            "User-Agent": f"execution-bot/{__version__}",
-        },
-    )
+
+class Arriving(httpx.AsyncByteStream):
+    """The body of an answer, as it comes."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._answer.content.iter_any():
+            yield chunk
+
+    async def whole(self) -> bytes:
+        """All of it; mostly it comes in one piece.
+
+        Raises:
+            GCSMalformed: it is too large.
+        """
+        content, pieces, size = self._answer.content, [], 0
+        while not content.at_eof():
+            pieces.append(await content.readany())
+            size += len(pieces[-1])
+            if size > MAX_BODY:
+                raise _too_large()
+        return b"".join(pieces)
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it where something is left to be read."""
+        self._answer.release()
+
+
+def question(endpoint: httpx.URL, target: str, headers: httpx.Headers) -> httpx.Request:
+    """A GET of `target` (path and query) at `endpoint`: the address need not be taken apart anew for each."""
+    return httpx.Request("GET", endpoint, headers=headers, extensions={"target": target.encode("ascii")})
+
+
+def target(request: httpx.Request) -> str:
+    """Path and query of `request`, as they go out."""
+    found: bytes = request.extensions.get("target") or request.url.raw_path
+    return found.decode("ascii")
+
+
+def set_query(request: httpx.Request, query: str) -> None:
+    """Have `request` go out with this `query`."""
+    if "target" in request.extensions:
+        request.extensions["target"] = f"{target(request).partition('?')[0]}?{query}".encode("ascii")
+    else:
+        request.url = request.url.copy_with(query=query.encode("ascii"))
 
 
 async def exchange(
@@ -76,10 +192,9 @@ async def exchange(
             return response, await _body(response)
         finally:
             await response.aclose()
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+    except (httpx.InvalidURL, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise GCSMisdirected("the endpoint is no http(s) address") from error
-    # The adapter does not map every aiohttp error (a broken status line, for one).
-    except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError) as error:
         raise GCSUnavailable(f"no answer: {type(error).__name__}: {reading.safe(str(error), 200)}") from error
 
 
@@ -90,12 +205,8 @@ async def _body(response: httpx.Response) -> bytes:
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
         raise _too_large()
-    received = bytearray()
-    async for chunk in response.aiter_raw():
-        received += chunk
-        if len(received) > MAX_BODY:
-            raise _too_large()
-    return _unpacked(bytes(received)) if encoding.endswith("gzip") and received else bytes(received)
+    received = await cast("Arriving", response.stream).whole()
+    return _unpacked(received) if encoding.endswith("gzip") and received else received
 
 
 def _unpacked(packed: bytes) -> bytes:

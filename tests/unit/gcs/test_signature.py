@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from bot.gcs.auth import SignatureAuth, canonical_request
+from bot.gcs.wire import question
+from bot.gcs.wire import target as target_of
 
 HOST = "gcs.cn-north-4.myhuaweicloud.com"
 AK = "AKEXAMPLE0000000TEST"
@@ -71,6 +73,17 @@ def test_query_on_the_wire_is_the_signed_one() -> None:
     request = request_for("GET", "/v1/executions?status=Running&offset=0&limit=50&name=a+b/%c3%bc", b"")
     signer().sign(request)
     assert request.url.query == b"limit=50&name=a%20b%2F%C3%BC&offset=0&status=Running"
+
+
+@pytest.mark.parametrize("target", [EXECUTION, "/v1/executions?status=Running&offset=0&limit=50&name=a+b/%c3%bc"])
+def test_a_question_is_signed_as_if_its_address_were_whole(target: str) -> None:
+    """The short way to build a request makes no difference to the signature, nor to what leaves."""
+    headers = httpx.Headers({"Content-Type": "application/json"})
+    short, usual = question(httpx.URL(f"https://{HOST}"), target, headers), request_for("GET", target, b"")
+    for request in (short, usual):
+        signer().sign(request)
+    assert short.headers["Authorization"] == usual.headers["Authorization"]
+    assert target_of(short) == target_of(usual) == usual.url.raw_path.decode()
 
 
 def test_secrets_are_not_shown() -> None:

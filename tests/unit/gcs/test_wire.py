@@ -144,6 +144,24 @@ async def test_no_address(http: httpx.AsyncClient) -> None:
         await GCSClient(http, endpoint="gcs.test", auth=NoAuth()).get_execution(ID)
 
 
+@pytest.mark.parametrize("target", ["/v1/executions?name=a%20b%2F%C3%BC&offset=0", "/v1/%7E/~/a;b=c%2fd"])
+async def test_goes_out_as_it_is_written(http: httpx.AsyncClient, scripted: Scripted, target: str) -> None:
+    """Nobody spells an address anew between the signature and the wire, whichever way the request was built."""
+    scripted.says(200)
+    for request in (
+        http.build_request("GET", f"{scripted.url}{target}"),
+        wire.question(httpx.URL(scripted.url), target, http.headers),
+    ):
+        await wire.exchange(http, request)
+        assert scripted.requests[-1].raw_path == target
+
+
+async def test_a_plain_get_reads_the_answer(http: httpx.AsyncClient, scripted: Scripted) -> None:
+    """The client is still httpx's, whoever uses it."""
+    scripted.says(200, b"x" * 200_000)
+    assert (await http.get(scripted.url)).content == b"x" * 200_000
+
+
 async def test_redirects_are_not_followed(client: GCSClient, scripted: Scripted) -> None:
     """Signed headers are not carried to another address."""
     scripted.says(302, Location=f"{scripted.url}/elsewhere")
