@@ -7,6 +7,7 @@ here: anything that decides. Called by `bot.cli`; the only importer of `handlers
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -65,6 +66,8 @@ async def run(settings: Settings) -> None:
 
 async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     async with running(settings, stop):
+        gc.collect()
+        gc.freeze()  # what is there now stays; looking through it again and again held everything up for 100 ms
         if not stop.is_set():
             log.info("service.started", version=__version__)
         await stop.wait()

@@ -3,17 +3,21 @@
 Lives here: ack first, errors → sentence + log line + metric, how long an ack took. Does not live here: what listeners
 do (the sibling modules). Called by `handlers.register`, which wraps every listener.
 
-An exception within 10 ms after `ack()` would take the ack with it (Bolt forgets the response and answers with an
-error), so nothing may escape a listener. Bolt also keeps no reference to a running listener; the funnel does, so that
-none is collected half-way and all can be waited for at the end.
+Bolt runs a listener beside the request, looks every 10 ms whether it has acked, and forgets the ack when the listener
+raises in between. Here a request is acked and answered to Slack at once (`process_before_response`); the listener
+follows as a task of the funnel, which keeps it from being collected half-way and can wait for it at the end.
+
+Acks go first: Slack waits three seconds for them, people longer for an answer. So listeners begin in the first moment
+in which no other request comes in.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from time import perf_counter
+from typing import Any
 
 import aiohttp
 import structlog
@@ -40,8 +44,18 @@ _TOO_LATE = "That took too long to open. Press the button once more."
 log = structlog.get_logger()
 
 
+LULL_SECONDS = 0.005
+"""When no request has come in for so long, listeners begin."""
+
+LONGEST_RUSH_SECONDS = 0.25
+"""They begin then at the latest, however many requests come in."""
+
+
 class App(AsyncApp):
-    """Bolt's app, which also measures how long Slack waits for each ack."""
+    """Bolt's app, which answers as soon as a request is acked, and measures how long Slack waits for each ack."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments, process_before_response=True)
 
     async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
         """Answer one request from Slack."""
@@ -56,32 +70,57 @@ class Funnel:
     """Wraps listeners, and knows which are running."""
 
     def __init__(self) -> None:
+        self._acked: list[Coroutine[Any, Any, None]] = []
+        """What listeners are still to do for requests that are acked."""
         self._running: set[asyncio.Task[None]] = set()
+        self._last_ack = self._rush_began = 0.0
 
     def guard(self, name: str, listener: Listener) -> Listener:
         """`listener`, acked before it starts, with nothing escaping from it."""
 
         async def guarded(args: AsyncArgs) -> None:
-            task = asyncio.current_task()
-            if task is not None:
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
             await args.ack()
-            started = perf_counter()
-            result = await _contained(name, listener, args)
-            HANDLERS_REQUESTS.labels(name, result).inc()
-            milliseconds = round((perf_counter() - started) * 1000)
-            log.info("handlers.answered", listener=name, result=result, milliseconds=milliseconds)
+            loop = asyncio.get_running_loop()
+            self._last_ack = loop.time()
+            if not self._acked:
+                self._rush_began = self._last_ack
+                loop.call_at(self._begins_at, self._begin)
+            self._acked.append(_work(name, listener, args))
 
         return guarded
 
+    @property
+    def _begins_at(self) -> float:
+        return min(self._last_ack + LULL_SECONDS, self._rush_began + LONGEST_RUSH_SECONDS)
+
+    def _begin(self) -> None:
+        """Let listeners begin, unless requests are coming in."""
+        loop = asyncio.get_running_loop()
+        if self._acked and loop.time() < self._begins_at:
+            loop.call_at(self._begins_at, self._begin)
+            return
+        for work in self._acked:
+            task = loop.create_task(work)
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        self._acked.clear()
+
     async def drain(self, within: timedelta) -> int:
         """Wait for the listeners under way; returns how many were still running when the time was up."""
-        await asyncio.sleep(0)  # one that was just dispatched gets to begin
+        self._rush_began = -LONGEST_RUSH_SECONDS  # over: no time is to be lost
+        self._begin()
         if not self._running:
             return 0
         _, unfinished = await asyncio.wait(set(self._running), timeout=within.total_seconds())
         return len(unfinished)
+
+
+async def _work(name: str, listener: Listener, args: AsyncArgs) -> None:
+    started = perf_counter()
+    result = await _contained(name, listener, args)
+    HANDLERS_REQUESTS.labels(name, result).inc()
+    milliseconds = round((perf_counter() - started) * 1000)
+    log.info("handlers.answered", listener=name, result=result, milliseconds=milliseconds)
 
 
 async def _contained(name: str, listener: Listener, args: AsyncArgs) -> str:

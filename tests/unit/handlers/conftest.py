@@ -137,6 +137,12 @@ class World:
 
     async def send(self, body: dict[str, Any]) -> BoltResponse:
         """One signed request through Bolt's door; returns what Slack is answered, once all is done."""
+        response = await self.deliver(body)
+        assert await self.funnel.drain(timedelta(seconds=10)) == 0
+        return response
+
+    async def deliver(self, body: dict[str, Any]) -> BoltResponse:
+        """The same, without waiting for what follows the ack."""
         is_event = body.get("type") == "event_callback"
         is_command = "command" in body
         raw = json.dumps(body) if is_event else urlencode(body if is_command else {"payload": json.dumps(body)})
@@ -147,9 +153,7 @@ class World:
             "x-slack-request-timestamp": stamp,
             "content-type": "application/json" if is_event else "application/x-www-form-urlencoded",
         }
-        response = await self.app.async_dispatch(AsyncBoltRequest(body=raw, headers=cast("Any", headers)))
-        assert await self.funnel.drain(timedelta(seconds=10)) == 0
-        return response
+        return await self.app.async_dispatch(AsyncBoltRequest(body=raw, headers=cast("Any", headers)))
 
     async def command(
         self, text: str, *, channel: str = "C1", command: str = "/execution", **more: str

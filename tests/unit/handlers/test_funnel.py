@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from bot.errors import BotError, GCSUnavailable
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
+from handlers import funnel
 from tests.unit.handlers.conftest import ID, World
 
 
@@ -71,6 +72,40 @@ async def test_the_ack_does_not_wait_for_the_work(world: World) -> None:
     assert await world.funnel.drain(timedelta(0)) == 1
     free.set()
     assert (await sending).status == 200
+
+
+ASKING = {"command": "/execution", "text": ID, "team_id": "T1", "user_id": "U1", "channel_id": "C1"}
+
+
+async def test_acks_go_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No listener begins while requests are coming in; none is forgotten over it."""
+    monkeypatch.setattr(funnel, "LULL_SECONDS", 60)
+    monkeypatch.setattr(funnel, "LONGEST_RUSH_SECONDS", 60)
+    for _ in range(5):
+        assert (await world.deliver(ASKING)).status == 200
+        await asyncio.sleep(0.01)
+    assert world.room.asked == []
+    assert await world.funnel.drain(timedelta(seconds=2)) == 0
+    assert len(world.room.asked) == 5
+
+
+async def test_a_rush_that_does_not_end_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People are answered though requests keep coming in."""
+    monkeypatch.setattr(funnel, "LULL_SECONDS", 60)
+    async with asyncio.timeout(5):
+        while not world.room.asked:
+            await world.deliver(ASKING)
+            await asyncio.sleep(0.01)
+    await world.funnel.drain(timedelta(seconds=2))
+
+
+async def test_a_listener_begins_by_itself(world: World) -> None:
+    """One request alone is answered a moment after its ack."""
+    await world.deliver(ASKING)
+    async with asyncio.timeout(5):
+        while not world.room.asked:  # noqa: ASYNC110  # a timer's doing
+            await asyncio.sleep(0.01)
+    await world.funnel.drain(timedelta(seconds=2))
 
 
 @pytest.mark.parametrize(
