@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check bench lock clean
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,10 @@ check: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/unit/test_manifest.py
+
+# About ten minutes on an idle machine. With ARGS, only those rows, and nothing is written.
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # Hashes without addresses, for every platform that Python 3.11 and later run on.
 lock:

@@ -1,0 +1,36 @@
+"""One replica's watcher in a process of its own.
+
+Called by `sharing`: `python -m benchmarks.replica <store> <gcs>`. For each number of seconds on its input it watches
+for so long, and prints how many looks that was and how many seconds of CPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from datetime import timedelta
+
+import uvloop
+
+from benchmarks.harness import quiet
+from benchmarks.polling import new_watcher, watched_for
+from bot.gcs.wire import new_http_client
+from bot.store import Store
+
+
+async def _replica(store_url: str, gcs: str) -> None:
+    store = Store(store_url, coalesce=timedelta(seconds=5))
+    async with new_http_client() as http:
+        _, watcher = new_watcher(store, http, gcs)
+        print("ready", flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            began = time.process_time()
+            looks = await watched_for(watcher, float(line))
+            print(looks, time.process_time() - began, flush=True)
+    await store.aclose()
+
+
+if __name__ == "__main__":
+    with quiet():
+        uvloop.run(_replica(*sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""Notifier: how much of a core one message takes from the outbox to the wire, beside a bare post loop.
+
+Lives here: the two contenders. The bot's is its real notifier with its real store; the other is the slack_sdk's client
+posting the same card on the same session to the same server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from statistics import median
+
+import aiohttp
+from prometheus_client import REGISTRY
+from redis.asyncio import Redis
+from slack_sdk.web.async_client import AsyncWebClient
+
+from benchmarks import servers
+from benchmarks.harness import (
+    CLIENT_CORE,
+    SERVER_CORE,
+    Row,
+    Stopwatch,
+    a_snapshot,
+    at_least,
+    interleaved,
+    looped,
+    opened_store,
+    pinned,
+    quiet,
+    ratios,
+)
+from bot.blocks import Style, execution_card
+from bot.model import Subscriber, Subscription
+from bot.notifier import Notifier
+from bot.slack import TIMEOUT, Mark, SlackClient
+from bot.store import Store
+
+AT_ONCE = 16
+"""As the notifier does."""
+MESSAGES = 500
+"""In one round."""
+
+
+async def rows() -> list[Row]:
+    """The notifier against the bare loop."""
+    with pinned(CLIENT_CORE), quiet():
+        async with (
+            opened_store() as (store, url),
+            servers.serving("slack", core=SERVER_CORE) as slack,
+            aiohttp.ClientSession(timeout=TIMEOUT) as session,
+            Redis.from_url(url) as redis,
+        ):
+            found = await interleaved(
+                {
+                    "bot": _telling(store, redis, SlackClient("xoxb-1", base_url=f"{slack}/api/", session=session)),
+                    "bare": _posting(AsyncWebClient("xoxb-1", base_url=f"{slack}/api/", session=session)),
+                }
+            )
+    row = at_least(
+        0.75,
+        ratios(found["bare"], found["bot"]),
+        name="notifier: outbox entry to HTTP request sent",
+        against="bare slack_sdk post loop",
+        method=(
+            f"{MESSAGES} subscriptions a round, each with its first card in the outbox, told by the real notifier: "
+            "claim, render a card of 20 steps, post, record, give back. The bare loop posts the same card, rendered "
+            "beforehand, with `AsyncWebClient.chat_postMessage` on the same session to the same server, "
+            f"{AT_ONCE} at once like the notifier. CPU time of the client's process, pinned to one core."
+        ),
+        figures={f"{name}, µs CPU": median(times) for name, times in found.items()},
+    )
+    return [row]
+
+
+def _subscription(number: int) -> Subscription:
+    """A channel's: telling a person needs a call more the first time."""
+    subscriber = Subscriber(team_id="T0123ABCD", id=f"C{number:08d}")
+    snapshot = a_snapshot(number)
+    return Subscription(
+        execution_id=snapshot.execution.id, subscriber=subscriber, owner="U0123ABCD", created_at=datetime.now(UTC)
+    )
+
+
+def _telling(store: Store, redis: Redis, slack: SlackClient) -> Callable[[], Awaitable[float]]:
+    """A round of the notifier: µs a message."""
+    notifier = Notifier(slack, store.outbox)
+
+    async def told() -> float:
+        await redis.flushall()
+        for number in range(MESSAGES):
+            await store.subscribers.subscribe(_subscription(number), a_snapshot(number), first_look=timedelta(hours=1))
+        sent, watch = _sent(), Stopwatch()
+        while await notifier.run_once():
+            pass
+        micros = watch.per(MESSAGES)
+        if _sent() - sent != MESSAGES:
+            raise RuntimeError(f"{_sent() - sent:.0f} messages instead of {MESSAGES}")
+        return micros
+
+    return told
+
+
+def _sent() -> float:
+    labels = {"kind": "card", "result": "sent"}
+    return REGISTRY.get_sample_value("execution_bot_notifier_messages_total", labels) or 0
+
+
+def _posting(web: AsyncWebClient) -> Callable[[], Awaitable[float]]:
+    """A round of the bare loop: µs a message."""
+    subscription, snapshot = _subscription(0), a_snapshot(0)
+    card = execution_card(snapshot, subscription, now=datetime.now(UTC), style=Style.RICH)
+    mark = Mark(lane=f"T0123ABCD/{snapshot.execution.id}/C00000000/1732446671000", part="card", told=0)
+
+    async def post(number: int) -> None:
+        await web.chat_postMessage(
+            channel=f"C{number:08d}", text=card.text, blocks=list(card.blocks), metadata=mark.metadata()
+        )
+
+    return lambda: looped(post, at_once=AT_ONCE)
