@@ -71,9 +71,12 @@ class GCSClient:
     ) -> None:
         """`take` asks for a call out of the quota, `refused` is told when GCS found it used up all the same."""
         self._http = http
-        self._executions = f"{endpoint.rstrip('/')}/v1/executions"
+        self._endpoint = httpx.URL(endpoint)
+        self._executions = f"{self._endpoint.path.rstrip('/')}/v1/executions"
         self._auth = auth
-        self._headers = {"Content-Type": "application/json"} | ({"X-Project-Id": project_id} if project_id else {})
+        self._headers = httpx.Headers({**http.headers, "Content-Type": "application/json"})
+        if project_id:
+            self._headers["X-Project-Id"] = project_id
         self._take, self._refused = take, refused
         self._hold = CredentialHold(clock)
 
@@ -89,9 +92,9 @@ class GCSClient:
         asked = execution_id.strip().casefold()
         if not reading.ID_PATTERN.fullmatch(asked):
             raise InvalidInput("That is not an execution id. It looks like `e19d3faf-9f04-9685-e5c0-fbe8d40b96cd`.")
-        url = f"{self._executions}/{quote(asked, safe='')}"
+        target = f"{self._executions}/{quote(asked, safe='')}"
         fare = _Fare(is_person=is_person)
-        return await self._ask(url, lambda body: GetExecutionResponse.parse(body, asked=asked), within, fare)
+        return await self._ask(target, lambda body: GetExecutionResponse.parse(body, asked=asked), within, fare)
 
     async def glance(
         self,
@@ -123,8 +126,8 @@ class GCSClient:
             GCSMalformed: the answer is no list, or so large a `limit` is refused.
             GCSError: GCS did not answer usefully, or not within the time.
         """
-        url = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
-        return await self._ask(url, glimpse.page, within, _Fare(is_paid=True), attempts=1)
+        target = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
+        return await self._ask(target, glimpse.page, within, _Fare(is_paid=True), attempts=1)
 
     async def check(self) -> None:
         """Ask the cheapest authenticated question; silence means that address and credentials are good.
@@ -132,14 +135,14 @@ class GCSClient:
         Raises:
             GCSError: what a real question would meet.
         """
-        url = f"{self._executions}?limit=1&offset=0"
+        target = f"{self._executions}?limit=1&offset=0"
         try:
-            await self._ask(url, glimpse.page, timedelta(seconds=20), _Fare(is_person=True))
+            await self._ask(target, glimpse.page, timedelta(seconds=20), _Fare(is_person=True))
         except ExecutionNotFound as error:  # a list is always there: it is the address that is wrong
             raise GCSMisdirected(str(error)) from error
 
     async def _ask(
-        self, url: str, read: Callable[[bytes], T], within: timedelta, fare: _Fare, *, attempts: int = ATTEMPTS
+        self, target: str, read: Callable[[bytes], T], within: timedelta, fare: _Fare, *, attempts: int = ATTEMPTS
     ) -> T:
         """One question with its repeats, all of it `within` the time."""
         errors: list[GCSError] = []
@@ -147,15 +150,22 @@ class GCSClient:
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + within.total_seconds()):
                 try:  # mostly this is all; what repeats costs more
-                    return await self._call(url, read, fare)
+                    return await self._call(target, read, fare)
                 except GCSError as error:
                     errors.append(error)
-                return await self._again(url, read, fare, errors, attempts=attempts, ends=ends)
+                return await self._again(target, read, fare, errors, attempts=attempts, ends=ends)
         except TimeoutError:
             raise errors[-1] if errors else GCSUnavailable(f"no answer within {within.total_seconds():g} s") from None
 
     async def _again(  # a question under way
-        self, url: str, read: Callable[[bytes], T], fare: _Fare, errors: list[GCSError], *, attempts: int, ends: float
+        self,
+        target: str,
+        read: Callable[[bytes], T],
+        fare: _Fare,
+        errors: list[GCSError],
+        *,
+        attempts: int,
+        ends: float,
     ) -> T:
         """Repeat a question that has failed once."""
         first = iter(list(errors))
@@ -163,7 +173,7 @@ class GCSClient:
         async def call() -> T:
             for error in first:
                 raise error
-            return await self._call(url, read, fare)
+            return await self._call(target, read, fare)
 
         def pause(error: Exception) -> bool | float:
             if isinstance(error, GCSError):
@@ -175,10 +185,10 @@ class GCSClient:
         )
         return await calls(pause, call)
 
-    async def _call(self, url: str, read: Callable[[bytes], T], fare: _Fare) -> T:
+    async def _call(self, target: str, read: Callable[[bytes], T], fare: _Fare) -> T:
         with _counted(), self._hold.watched():
             await self._spend(fare)
-            request = self._http.build_request("GET", url, headers=self._headers)
+            request = wire.question(self._endpoint, target, self._headers)
             started = time.perf_counter()
             response, body = await wire.exchange(self._http, request, auth=self._auth)
             GCS_CALL_SECONDS.observe(time.perf_counter() - started)
