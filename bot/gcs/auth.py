@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
@@ -46,10 +46,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class SignatureAuth(httpx.Auth):
+class SignatureAuth(wire.Signer):
     """Signs each request with an access key, by the vendor's SDK-HMAC-SHA256 (reference 1.4)."""
-
-    requires_request_body = True
 
     def __init__(
         self,
@@ -69,30 +67,29 @@ class SignatureAuth(httpx.Auth):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(project_id={self._project_id!r})"
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign `request` and send it."""
-        self.sign(request)
-        yield request
-
     def sign(self, request: httpx.Request) -> None:
         """Add date, project, token and signature to `request`, and send exactly the query that was signed."""
-        headers = request.headers
-        date = headers.setdefault("X-Sdk-Date", f"{self._now().astimezone(UTC):%Y%m%dT%H%M%SZ}")
-        if self._project_id:
-            headers.setdefault("X-Project-Id", self._project_id)
+        given = dict(request.headers.items())
+        date = given.get("x-sdk-date") or f"{self._now().astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        added = {"X-Sdk-Date": date}
+        if self._project_id and "x-project-id" not in given:
+            added["X-Project-Id"] = self._project_id
         if self._security_token:
-            headers["X-Security-Token"] = self._security_token.get_secret_value()
-        if not headers.get("content-type", "application/json").startswith(("application/json", "application/bson")):
-            headers["X-Sdk-Content-Sha256"] = "UNSIGNED-PAYLOAD"
+            added["X-Security-Token"] = self._security_token.get_secret_value()
+        if not given.get("content-type", "application/json").startswith(("application/json", "application/bson")):
+            added["X-Sdk-Content-Sha256"] = "UNSIGNED-PAYLOAD"
+        for name, value in added.items():
+            request.headers[name] = value
         query = wire.target(request).partition("?")[2]
         if query != (signed_query := canonical_query(query)):
             wire.set_query(request, signed_query)
-        signed = sorted(name for name in headers if "_" not in name and name not in _UNSIGNED)
+        names = {*given, *map(str.lower, added)}
+        signed = sorted(name for name in names if "_" not in name and name not in _UNSIGNED)
         digest = hashlib.sha256(canonical_request(request, signed).encode()).hexdigest()
         to_sign = f"{_ALGORITHM}\n{date}\n{digest}"
         key = self._secret_key.get_secret_value().encode()
         signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
-        headers["Authorization"] = (
+        request.headers["Authorization"] = (
             f"{_ALGORITHM} Access={self._access_key}, SignedHeaders={';'.join(signed)}, Signature={signature}"
         )
 
@@ -100,11 +97,12 @@ class SignatureAuth(httpx.Auth):
 def canonical_request(request: httpx.Request, signed: list[str]) -> str:
     """What is hashed and signed of `request`: steps 3 to 7 of reference 1.4."""
     path, _, query = wire.target(request).partition("?")
+    headers = dict(request.headers.items())
     lines = [
         request.method.upper(),
         _canonical_path(path),
         canonical_query(query),
-        *(f"{name}:{request.headers[name].strip()}" for name in signed),
+        *(f"{name}:{headers[name].strip()}" for name in signed),
         "",
         ";".join(signed),
         _payload_hash(request),

@@ -11,7 +11,8 @@ every look.
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Generator
 from typing import Any, cast
 
 import aiohttp
@@ -70,24 +71,45 @@ class Client(httpx.AsyncClient):
         follow_redirects: Any = False,  # noqa: ARG002  # httpx's signature
     ) -> httpx.Response:
         """Send `request` under `auth`, as often as that wants."""
-        flow = (auth if isinstance(auth, httpx.Auth) else _NO_AUTH).async_auth_flow(request)
+        if isinstance(auth, Signer):
+            auth.sign(request)
+        if isinstance(auth, httpx.Auth) and not isinstance(auth, Signer):
+            response = await self._conversed(request, auth)
+        else:
+            response = await self._transport.handle_async_request(request)
+        if not stream:
+            await response.aread()
+        return response
+
+    async def _conversed(self, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
+        """Send `request` under credentials that look at the answer, and may want it sent again."""
+        flow = auth.async_auth_flow(request)
         request = await anext(flow)
         while True:
             response = await self._transport.handle_async_request(request)
             try:
                 request = await flow.asend(response)
             except StopAsyncIteration:
-                break
+                return response
             except BaseException:
                 await response.aclose()
                 raise
             await response.aclose()
-        if not stream:
-            await response.aread()
-        return response
 
 
-_NO_AUTH = httpx.Auth()
+class Signer(httpx.Auth):
+    """Credentials that are put on a request whose answer does not matter to them."""
+
+    requires_request_body = True
+
+    @abstractmethod
+    def sign(self, request: httpx.Request) -> None:
+        """Put them on."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """The same for another client than ours."""
+        self.sign(request)
+        yield request
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -139,11 +161,22 @@ class Arriving(httpx.AsyncByteStream):
             yield chunk
 
     async def whole(self) -> bytes:
-        """All of it; mostly it comes in one piece.
+        """All of it, unpacked; mostly it comes in one piece.
 
         Raises:
-            GCSMalformed: it is too large.
+            GCSMalformed: it is too large, or packed in a way that was not asked for.
         """
+        headers = self._answer.headers
+        encoding = headers.get("content-encoding", "identity").strip().casefold()
+        if encoding not in {"identity", "", "gzip", "x-gzip"}:
+            raise GCSMalformed("an answer packed in a way that was not asked for")
+        announced = headers.get("content-length", "")
+        if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
+            raise _too_large()
+        received = await self._received()
+        return _unpacked(received) if encoding.endswith("gzip") and received else received
+
+    async def _received(self) -> bytes:
         content, pieces, size = self._answer.content, [], 0
         while not content.at_eof():
             pieces.append(await content.readany())
@@ -159,7 +192,9 @@ class Arriving(httpx.AsyncByteStream):
 
 def question(endpoint: httpx.URL, target: str, headers: httpx.Headers) -> httpx.Request:
     """A GET of `target` (path and query) at `endpoint`: the address need not be taken apart anew for each."""
-    return httpx.Request("GET", endpoint, headers=headers, extensions={"target": target.encode("ascii")})
+    request = httpx.Request("GET", endpoint, headers=headers, extensions={"target": target.encode("ascii")})
+    request.headers.encoding = "ascii"  # or httpx looks through all of them for the first that is asked for
+    return request
 
 
 def target(request: httpx.Request) -> str:
@@ -188,25 +223,15 @@ async def exchange(
     """
     try:
         response = await http.send(request, auth=auth, stream=True)
+        arriving = cast("Arriving", response.stream)
         try:
-            return response, await _body(response)
+            return response, await arriving.whole()
         finally:
-            await response.aclose()
+            await arriving.aclose()
     except (httpx.InvalidURL, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise GCSMisdirected("the endpoint is no http(s) address") from error
     except (aiohttp.ClientError, OSError) as error:
         raise GCSUnavailable(f"no answer: {type(error).__name__}: {reading.safe(str(error), 200)}") from error
-
-
-async def _body(response: httpx.Response) -> bytes:
-    encoding = response.headers.get("content-encoding", "identity").strip().casefold()
-    if encoding not in {"identity", "", "gzip", "x-gzip"}:
-        raise GCSMalformed("an answer packed in a way that was not asked for")
-    announced = response.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
-        raise _too_large()
-    received = await cast("Arriving", response.stream).whole()
-    return _unpacked(received) if encoding.endswith("gzip") and received else received
 
 
 def _unpacked(packed: bytes) -> bytes:
