@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NoReturn
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -32,6 +33,9 @@ _UNSIGNED = frozenset(
 _PLAIN_PATH = re.compile(r"[\w/.~-]*", re.ASCII)
 """Paths that are canonical as they are."""
 _HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
+
+_Raw = tuple[tuple[bytes, bytes], ...]
+"""Headers as they go out."""
 
 RENEW_BEFORE = timedelta(minutes=10)
 """A token is renewed this long before it ends, so that none ends on its way."""
@@ -63,51 +67,58 @@ class SignatureAuth(wire.Signer):
         self._project_id = project_id
         self._security_token = security_token
         self._now = now
+        self._last: tuple[_Raw, str] | None = None
+        self._added: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(project_id={self._project_id!r})"
 
     def sign(self, request: httpx.Request) -> None:
         """Add date, project, token and signature to `request`, and send exactly the query that was signed."""
-        given = dict(request.headers.items())
-        date = given.get("x-sdk-date") or f"{self._now().astimezone(UTC):%Y%m%dT%H%M%SZ}"
-        added = {"X-Sdk-Date": date}
-        if self._project_id and "x-project-id" not in given:
-            added["X-Project-Id"] = self._project_id
-        if self._security_token:
-            added["X-Security-Token"] = self._security_token.get_secret_value()
-        if not given.get("content-type", "application/json").startswith(("application/json", "application/bson")):
-            added["X-Sdk-Content-Sha256"] = "UNSIGNED-PAYLOAD"
-        for name, value in added.items():
+        date = request.headers.get("x-sdk-date") or f"{self._now().astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        for name, value in self._missing(tuple(request.headers.raw), date).items():
             request.headers[name] = value
         query = wire.target(request).partition("?")[2]
         if query != (signed_query := canonical_query(query)):
             wire.set_query(request, signed_query)
-        names = {*given, *map(str.lower, added)}
-        signed = sorted(name for name in names if "_" not in name and name not in _UNSIGNED)
-        digest = hashlib.sha256(canonical_request(request, signed).encode()).hexdigest()
-        to_sign = f"{_ALGORITHM}\n{date}\n{digest}"
+        signed, _ = _standing(tuple(request.headers.raw))
+        digest = hashlib.sha256(canonical_request(request).encode()).hexdigest()
         key = self._secret_key.get_secret_value().encode()
-        signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+        signature = hmac.digest(key, f"{_ALGORITHM}\n{date}\n{digest}".encode(), "sha256").hex()
         request.headers["Authorization"] = (
-            f"{_ALGORITHM} Access={self._access_key}, SignedHeaders={';'.join(signed)}, Signature={signature}"
+            f"{_ALGORITHM} Access={self._access_key}, SignedHeaders={signed}, Signature={signature}"
         )
 
+    def _missing(self, raw: _Raw, date: str) -> dict[str, str]:
+        """What is to be added to headers before they are signed."""
+        if (raw, date) != self._last:
+            given = httpx.Headers(raw)
+            added = {"X-Sdk-Date": date}
+            if self._project_id and "x-project-id" not in given:
+                added["X-Project-Id"] = self._project_id
+            if self._security_token:
+                added["X-Security-Token"] = self._security_token.get_secret_value()
+            if not given.get("content-type", "application/json").startswith(("application/json", "application/bson")):
+                added["X-Sdk-Content-Sha256"] = "UNSIGNED-PAYLOAD"
+            self._last, self._added = (raw, date), added
+        return self._added
 
-def canonical_request(request: httpx.Request, signed: list[str]) -> str:
+
+def canonical_request(request: httpx.Request) -> str:
     """What is hashed and signed of `request`: steps 3 to 7 of reference 1.4."""
     path, _, query = wire.target(request).partition("?")
-    headers = dict(request.headers.items())
-    lines = [
-        request.method.upper(),
-        _canonical_path(path),
-        canonical_query(query),
-        *(f"{name}:{headers[name].strip()}" for name in signed),
-        "",
-        ";".join(signed),
-        _payload_hash(request),
-    ]
+    _, headers = _standing(tuple(request.headers.raw))
+    lines = [request.method.upper(), _canonical_path(path), canonical_query(query), headers, _payload_hash(request)]
     return "\n".join(lines)
+
+
+@lru_cache(maxsize=4)
+def _standing(raw: _Raw) -> tuple[str, str]:
+    """Names of the headers that are signed, and all that stands for them; mostly the same for a second's requests."""
+    headers = dict(httpx.Headers(raw).items())
+    signed = sorted(name for name in headers if "_" not in name and name not in _UNSIGNED)
+    names = ";".join(signed)
+    return names, "\n".join([*(f"{name}:{headers[name].strip()}" for name in signed), "", names])
 
 
 def _canonical_path(path: str) -> str:
