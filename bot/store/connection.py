@@ -219,16 +219,27 @@ class Connection:
             return [error] * len(calls)
         if any(isinstance(answer, _ELSEWHERE) for answer in answers):
             await self._way.look_again()
-        for count in answers[len(calls) :]:
-            self._counted(count, waits_for or "")
+        if (
+            waits_for is not None
+            and not self._is_held(answers[len(calls) :], waits_for)
+            and await self._way.has_moved()
+        ):
+            return [ReadOnlyError("another master was elected")] * len(calls)
         return answers[: len(calls)]
 
-    def _counted(self, count: Any, key: str) -> None:
-        """Take note when too few replicas hold what was written; the bot goes on: a repeat is better than silence."""
-        if isinstance(count, int) and count < self._replicas:
-            metrics.STORE_ALONE.inc()
-            log.warning("store.replicas_missed", found=count, wanted=self._replicas, within_ms=REPLICA_MS)
-            self._alone[key] = monotonic() + ALONE_SECONDS
+    def _is_held(self, counts: Sequence[Any], key: str) -> bool:
+        """Whether enough replicas hold what was written; if not, the bot goes on: a repeat is better than silence."""
+        if self._replicas == 0:
+            return True
+        if not counts:  # not asked, since they had not answered a moment ago
+            return False
+        (count,) = counts
+        if not isinstance(count, int) or count >= self._replicas:
+            return True
+        metrics.STORE_ALONE.inc()
+        log.warning("store.replicas_missed", found=count, wanted=self._replicas, within_ms=REPLICA_MS)
+        self._alone[key] = monotonic() + ALONE_SECONDS
+        return False
 
     def _script(self, name: str) -> tuple[str, str]:
         if name not in self._scripts:

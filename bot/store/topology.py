@@ -58,6 +58,22 @@ class Server:
     async def look_again(self) -> None:
         """Nothing to do: a new connection finds the master by itself."""
 
+    async def has_moved(self) -> bool:
+        """Whether Sentinels have elected another master than the one that answers us; then connections are renewed.
+
+        One that hung and goes on is told of its successor seconds later only; what it takes until then is thrown away.
+        """
+        if self._sentinel is None or not isinstance(self._pool, SentinelConnectionPool):
+            return False
+        try:
+            master = await self._sentinel.discover_master(self._pool.service_name)
+        except (RedisError, OSError):
+            return False
+        if self._pool.master_address in {None, master}:
+            return False
+        await self._pool.disconnect()
+        return True
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self.redis.aclose()
@@ -93,6 +109,10 @@ class Cluster:
         """Ask the nodes who holds what now: one of them died, or said that it is another's."""
         with suppress(RedisError, RedisClusterException, OSError):
             await self.redis.nodes_manager.initialize()
+
+    async def has_moved(self) -> bool:
+        """Never unknown to the node: it stops taking writes when the others do not hear it."""
+        return False
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from redis import Redis
 
 from bot.store.budget import WINDOW, Budget
 from bot.store.connection import Connection

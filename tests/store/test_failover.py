@@ -20,6 +20,7 @@ from bot.metrics import STORE_ALONE
 from bot.model import ChangeKind, Receipt
 from bot.store import PARTITIONS, Store
 from bot.store.connection import REPLICA_MS
+from bot.store.keys import home_of
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
 from tests.store.conftest import redis_server
@@ -172,3 +173,17 @@ async def test_a_master_that_hangs_is_left_for_its_successor(tmp_path: Path, mon
                     pass
 
     await asyncio.gather(left(SentinelTrio(tmp_path / "trio")), left(RedisCluster(tmp_path / "cluster")))
+
+
+async def test_a_master_that_hung_and_goes_on_is_not_believed(tmp_path: Path) -> None:
+    """It has a successor, and is told so seconds later only: what people are promised is written at the successor."""
+    redis_server()
+    servers = SentinelTrio(tmp_path / "trio")
+    async with running(servers), opened(servers.url) as store:
+        await follow(store, ALICE, "e1")
+        await servers.hang_master()
+        successor = await servers.failed_over()
+        servers.wake()
+        await follow(store, ALICE, "e2")
+        assert await successor.says("EXISTS", f"{home_of('T1/e2')}subs:T1/e2") == 1
+        assert await store.subscribers.find(ALICE, "e2") is not None
