@@ -14,7 +14,7 @@ import uvloop
 from benchmarks.harness import Row, machine
 from benchmarks.report import RESULTS, table
 
-MODULES = ("polling", "asking", "telling", "remembering", "running", "sharing")
+MODULES = ("staleness", "polling", "asking", "telling", "remembering", "running", "sharing")
 
 
 def main(names: list[str]) -> int:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 from importlib import resources
 from statistics import quantiles
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from prometheus_client import REGISTRY
@@ -173,7 +173,7 @@ def _replica(run: Run, store: Store, http: httpx.AsyncClient, *, has_lists: bool
             run.seen(due.execution, noticed)
         return is_settled
 
-    store.schedule.settle = noticed  # type: ignore[method-assign]  # a spy
+    store.schedule.settle = noticed  # type: ignore[method-assign, assignment]  # a spy
     sweeper = Sweeper(
         client,
         store.schedule,
@@ -202,18 +202,11 @@ class Seen:
     worst_minute: int
 
 
-async def measured(  # noqa: PLR0913  # a schedule, and how long to look at it
-    *,
-    size: int,
-    page: int,
-    replicas: int,
-    warm: float,
-    seconds: float,
-    tail: float,
-    has_lists: bool = True,
-    tick: float = TICK,
+async def measured(
+    *, size: int, page: int, replicas: int, span: Span, has_lists: bool = True, tick: float = TICK
 ) -> Seen:
-    """Let a schedule run; what happened within `seconds` after `warm` counts, and `tail` is left to see it."""
+    """Let a schedule run for such a span."""
+    warm, seconds, tail = span
     async with begun(size=size, page=page, replicas=replicas, has_lists=has_lists) as run:
         await run.live(warm, tick=tick)
         calls, size_bytes = run.population.total_calls, metric("execution_bot_sweeper_bytes_total")
@@ -242,23 +235,33 @@ def metric(name: str) -> float:
     return REGISTRY.get_sample_value(name) or 0.0
 
 
-ROOM = {"warm": 240.0, "seconds": 600.0, "tail": 120.0}
-"""Virtual seconds: to get into step, to look at, and to see the last of it."""
-NAIVE = {"warm": 1200.0, "seconds": 600.0, "tail": 1300.0}
+class Span(NamedTuple):
+    """Virtual seconds."""
+
+    warm: float
+    """To get into step."""
+    seconds: float
+    """What happens in them counts."""
+    tail: float
+    """To see the last of it."""
+
+
+SPAN = Span(240, 600, 120)
+NAIVE = Span(1200, 600, 1300)
 """A round takes 19 minutes; after the first one each execution's turn is anywhere in it."""
-FEW = {"warm": 240.0, "seconds": 14_400.0, "tail": 120.0}
+FEW = Span(240, 14_400, 120)
 
 
 async def rows() -> list[Row]:
     """Both schedules in one run: with lists of two page sizes and one or three processes, and without lists."""
     with quiet():
-        naive = await measured(size=10_000, page=1000, replicas=1, has_lists=False, **NAIVE)
+        naive = await measured(size=10_000, page=1000, replicas=1, span=NAIVE, has_lists=False)
         found = [
             row
             for page, p50, p99, sooner in ((1000, 3, 8, 100), (100, 12, 30, 30))
             for replicas in (1, 3)
             for row in _rows(
-                await measured(size=10_000, page=page, replicas=replicas, **ROOM),
+                await measured(size=10_000, page=page, replicas=replicas, span=SPAN),
                 naive,
                 f"10,000 executions, pages of {page:,}, {replicas} process{'es' if replicas > 1 else ''}",
                 p50,
@@ -266,7 +269,7 @@ async def rows() -> list[Row]:
                 sooner,
             )
         ]
-        few = await measured(size=100, page=1000, replicas=1, tick=0.5, **FEW)
+        few = await measured(size=100, page=1000, replicas=1, tick=0.5, span=FEW)
     poll = PACE.poll.total_seconds()
     return [*found, _at_most("100 executions: p99 of the delay", few.p99, poll, "one poll interval", few)]
 
@@ -302,7 +305,7 @@ def _at_most(name: str, value: float, target: float, against: str, seen: Seen) -
 
 
 METHOD = (
-    "Virtual time through the real watcher, sweeper and store: 20 steps an execution, log-normal, 40 min on the average "
+    "Virtual time through the real watcher, sweeper and store: 20 steps an execution, log-normal, 40 min on average "
     f"(σ {SIGMA:g}), {QUOTA} calls a minute of which {RESERVE} are for people; answers take no time. A row is met "
     "only if no change stayed unseen and no sliding minute held more calls than the quota."
 )
