@@ -6,6 +6,7 @@ refused when the claim was lost meanwhile.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -81,6 +82,9 @@ class Schedule:
     def __init__(self, connection: Connection, *, coalesce: timedelta) -> None:
         self._connection = connection
         self._coalesce = coalesce
+        self._unchanged: defaultdict[str, list[tuple[str, asyncio.Future[bool]]]] = defaultdict(list)
+        """Uneventful looks that are settled together at the end of this turn of the event loop, by partition."""
+        self._settling: set[asyncio.Task[None]] = set()
 
     async def ready(self) -> list[int]:
         """The partitions in which something is due, the most overdue first."""
@@ -125,29 +129,13 @@ class Schedule:
         entries: list[str | int] = []
         for change in changes:
             entries += [_rank(change.kind), f"{change.revision}|{change.model_dump_json(exclude_defaults=True)}"]
-        header = header_for(snapshot, prints, near)
-        return await self._settle(due, header, packed(snapshot), next_look, is_visible, entries)
-
-    async def settle_unchanged(self, due: Due, *, seen_at: datetime, next_look: timedelta) -> bool:
-        """Write that a look saw the same as the one before; False when the claim was lost."""
-        return await self._settle(due, replace(due.header, seen_at=seen_at), "", next_look, False, ())
-
-    async def _settle(
-        self,
-        due: Due,
-        header: Header,
-        text: str,
-        next_look: timedelta | None,
-        is_visible: bool,
-        entries: Sequence[str | int],
-    ) -> bool:
         settled = await self._connection.run(
             "settle",
             home_of(due.execution),
             due.execution,
             due.token,
-            header.row(),
-            text,
+            header_for(snapshot, prints, near).row(),
+            packed(snapshot),
             due.header.listed,
             "" if next_look is None else milliseconds(next_look),
             "1" if is_visible else "",
@@ -156,6 +144,36 @@ class Schedule:
             patient=True,
         )
         return bool(settled)
+
+    async def settle_unchanged(self, due: Due, *, seen_at: datetime, next_look: timedelta) -> bool:
+        """Write that a look saw the same as the one before; False when the claim was lost."""
+        loop = asyncio.get_running_loop()
+        header, wait = replace(due.header, seen_at=seen_at).row(), milliseconds(next_look)
+        settled: asyncio.Future[bool] = loop.create_future()
+        if not self._unchanged:
+            loop.call_soon(self._settle_together)
+        row = f"{due.execution}|{due.token}|{header}|{due.header.listed}|{wait}"
+        self._unchanged[home_of(due.execution)].append((row, settled))
+        return await settled
+
+    def _settle_together(self) -> None:
+        looks, self._unchanged = self._unchanged, defaultdict(list)
+        for home, rows in looks.items():
+            task = asyncio.create_task(self._settle_rows(home, rows))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+
+    async def _settle_rows(self, home: str, rows: Sequence[tuple[str, asyncio.Future[bool]]]) -> None:
+        try:
+            answers = await self._connection.run("unchanged", home, *(row for row, _ in rows), patient=True)
+        except Exception as error:  # noqa: BLE001  # each look that waits must hear of it
+            for _, settled in rows:
+                if not settled.done():
+                    settled.set_exception(error)
+        else:
+            for (_, settled), answer in zip(rows, answers, strict=True):
+                if not settled.done():  # who asked may have given up
+                    settled.set_result(bool(answer))
 
     async def listed(
         self,

@@ -1,6 +1,6 @@
 -- Settle a look: snapshot, next due time and outbox entries, all or nothing.
 -- KEYS 1 partition prefix
--- ARGV 1 execution key, 2 token, 3 header without the list's print, 4 snapshot, or '' when it is as it was,
+-- ARGV 1 execution key, 2 token, 3 header without the list's print, 4 snapshot,
 --      5 print that the list had shown when the look began, 6 ms until the next look or '' when over,
 --      7 '1' when cards look different, 8 ms to wait for more before telling,
 --      then per change: rank (0 progress, 1 phase, 2 the rest), entry
@@ -18,11 +18,7 @@ end
 local now = server_time()
 local over = ARGV[6] == ''
 local listed = redis.call('GETRANGE', snap, 24, 31)
-if ARGV[4] == '' then
-  redis.call('SETRANGE', snap, 32, string.sub(ARGV[3], 25))
-else
-  redis.call('SET', snap, string.sub(ARGV[3], 1, 24) .. listed .. string.sub(ARGV[3], 25) .. ARGV[4])
-end
+redis.call('SET', snap, string.sub(ARGV[3], 1, 24) .. listed .. string.sub(ARGV[3], 25) .. ARGV[4])
 if over then
   redis.call('ZREM', prefix .. 'due', execution)
 elseif listed ~= ARGV[5] and listed ~= string.sub(ARGV[3], 9, 16) then
@@ -31,7 +27,7 @@ else
   redis.call('ZADD', prefix .. 'due', now + tonumber(ARGV[6]), execution)
 end
 local ranks = {progress = 0, phase = 1, final = 2}
-for i = 1, (#ARGV > 8 or ARGV[7] == '1' or over) and #subs or 0, 2 do
+for i = 1, #subs, 2 do
   local level, rest = string.match(subs[i + 1], '^(%w+)|(.*)$')
   local ending = string.sub(rest, -2) == '|e'
   local lane = execution .. '/' .. subs[i]
