@@ -1,0 +1,33 @@
+"""`make chaos`: everything on fire at once. Parses, and nothing else; exit code 1 when the bot broke its word."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.arena import Arena
+from tests.chaos.plan import FULL, SMALL, Plan
+from tests.chaos.report import table
+
+
+def main() -> int:
+    """Run it; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Three bots under fire.")
+    parser.add_argument("--seed", type=int, default=0, help="of an earlier run, for the same plan")
+    parser.add_argument("--small", action="store_true", help="the version that is part of the tests")
+    options = parser.parse_args()
+    seed = options.seed or random.SystemRandom().randrange(1, 10**6)
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    print(f"seed {seed}; logs in {folder}", flush=True)  # noqa: T201  # what it is for
+    arena = Arena(Plan.draw(seed, SMALL if options.small else FULL), folder)
+    record, verdict = asyncio.run(arena.run())
+    print(table(arena, record, verdict))  # noqa: T201
+    return 1 if verdict.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
