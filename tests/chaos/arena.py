@@ -18,7 +18,7 @@ from sandbox import gcs, slack
 from sandbox.slack.limits import PER_MINUTE
 from sandbox.slack.state import Message
 from tests.chaos.people import Person
-from tests.chaos.plan import Blow, Plan, Role
+from tests.chaos.plan import Blow, Plan
 from tests.chaos.reading import moments
 from tests.chaos.replicas import Replica, server_binary
 from tests.chaos.stores import LoneStore
@@ -51,7 +51,8 @@ class Arena:
         self.people = [
             Person(self, user, [wish for wish in plan.wishes if wish.person == n]) for n, user in enumerate(users)
         ]
-        self.names: dict[str, str] = {}
+        self._lives = {role.execution_id: role.life for role in plan.roles}
+        self._names: dict[str, str] = {}
         self._began: dict[str, float] = {}
         self.struck = Counter[str]()
         self.replicas: list[Replica] = []
@@ -112,14 +113,17 @@ class Arena:
     async def _play(self) -> None:
         for role in self.plan.roles:
             await self.until(role.at)
-            self._begin(role)
+            self.name_of(role.execution_id)
 
-    def _begin(self, role: Role) -> None:
-        self.gcs.play(role.life, execution_id=role.execution_id)
-        self._began[role.execution_id] = self.slack.workspace.now()
-        body = self.gcs.body(role.execution_id)
-        assert body is not None
-        self.names[role.execution_id] = body["execution"]["name"]
+    def name_of(self, execution_id: str) -> str:
+        """What an execution is called; it begins if it has not yet, since somebody who follows it may be a bit early."""
+        if execution_id not in self._names:
+            self.gcs.play(self._lives[execution_id], execution_id=execution_id)
+            self._began[execution_id] = self.slack.workspace.now()
+            body = self.gcs.body(execution_id)
+            assert body is not None
+            self._names[execution_id] = body["execution"]["name"]
+        return self._names[execution_id]
 
     async def _strike(self, store: LoneStore) -> None:
         async with asyncio.TaskGroup() as group:
@@ -171,12 +175,11 @@ class Arena:
 
     def record(self) -> Record:
         """The evidence as it is now."""
-        lives = {role.execution_id: role.life for role in self.plan.roles}
         refused = sum(call.error == "ratelimited" for call in self.slack.calls)
         return Record(
             truths={
-                execution_id: Truth(name=name, moments=moments(lives[execution_id], self._began[execution_id]))
-                for execution_id, name in self.names.items()
+                execution_id: Truth(name=name, moments=moments(self._lives[execution_id], self._began[execution_id]))
+                for execution_id, name in self._names.items()
             },
             promises=self.promises,
             said=[said for messages in self.slack.workspace.messages.values() for said in _all_said(messages)],

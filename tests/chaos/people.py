@@ -47,7 +47,7 @@ class Person:
             await self._have(wish)
 
     async def _have(self, wish: Wish) -> None:
-        slack, name = self.arena.slack, self.arena.names[wish.execution_id]
+        slack, name = self.arena.slack, self.arena.name_of(wish.execution_id)
         place = slack.dm(self.id) if wish.channel is None else self.arena.channels[wish.channel]
         text = f"subscribe {wish.execution_id} {wish.level}{'' if wish.channel is None else ' here'}"
         before, gives_up = len(self._read), self.arena.now() + PATIENCE

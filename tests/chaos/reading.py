@@ -38,9 +38,9 @@ class Moment:
 
     def fits(self, truth: Moment) -> bool:
         """Whether what was read may be said of that moment."""
-        if self.phase is None and truth.is_outcome:
-            return False
-        return self.phase in {None, truth.phase} and (
+        if self.phase is None:  # progress, of something that is under way
+            return self.finished == truth.finished and not truth.is_outcome
+        return self.phase == truth.phase and (
             self.finished is None or truth.finished is None or self.finished == truth.finished
         )
 
