@@ -116,7 +116,7 @@ class Arena:
             self.name_of(role.execution_id)
 
     def name_of(self, execution_id: str) -> str:
-        """What an execution is called; it begins if it has not yet, since somebody who follows it may be a bit early."""
+        """What an execution is called; it begins now if it has not, since people may be a bit early."""
         if execution_id not in self._names:
             self.gcs.play(self._lives[execution_id], execution_id=execution_id)
             self._began[execution_id] = self.slack.workspace.now()
