@@ -136,7 +136,7 @@ class Arena:
         fault = dict(blow.fault)
         match blow.kind:
             case "kill":
-                done = self.replicas[blow.replica].kill()
+                done = self.replicas[blow.who].kill()
             case "restart" | "fail_over":
                 done = store.restart()
             case "pause":
@@ -148,7 +148,9 @@ class Arena:
             case "socket":
                 done = self.slack.disconnect_sockets(**fault)
             case "home":
-                done = self._open_home(self.people[blow.replica].id)
+                done = self._open_home(self.people[blow.who].id)
+            case "press":
+                done = self.people[blow.who].press()
         await done
         self.struck[blow.kind] += 1
 
@@ -183,7 +185,7 @@ class Arena:
             },
             promises=self.promises,
             said=[said for messages in self.slack.workspace.messages.values() for said in _all_said(messages)],
-            unheard=[f"{wish.execution_id} for person {wish.person}" for p in self.people for wish in p.unheard],
+            unheard=[text for person in self.people for text in person.unheard],
             gcs_quota=GCS_QUOTA,
             gcs_worst_minute=self.gcs.worst_minute(),
             slack_over_limit=refused - self.slack.faults.struck["ratelimited"],
@@ -192,7 +194,7 @@ class Arena:
     @property
     def promises(self) -> list[Promise]:
         """All that people were told."""
-        return [promise for person in self.people for promise in person.promises]
+        return [promise for person in self.people for promise in person.promises.values()]
 
 
 def _all_said(messages: list[Message]) -> list[Said]:

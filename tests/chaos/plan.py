@@ -32,7 +32,10 @@ LIVES: Sequence[tuple[int, Callable[[float], Life]]] = (
 )
 """How many of twenty lead which life."""
 
-BlowKind = Literal["kill", "restart", "pause", "fail_over", "gcs", "slack", "socket", "home"]
+LEAVING = 0.04
+"""Share of those who wish to hear no more before the end."""
+
+BlowKind = Literal["kill", "restart", "pause", "fail_over", "gcs", "slack", "socket", "home", "press"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,8 @@ class Wish:
     person: int
     channel: int | None
     level: str
+    leaves: float | None
+    """When they want to hear no more, if ever."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +122,8 @@ class Blow:
 
     at: float
     kind: BlowKind
-    replica: int = 0
+    who: int = 0
+    """Which replica, or which person."""
     seconds: float = 0
     """How long it lasts."""
     fault: tuple[tuple[str, Any], ...] = ()
@@ -192,12 +198,14 @@ def _wishes(dice: random.Random, scale: Scale, roles: Sequence[Role]) -> tuple[W
             who = f"person {person}" if channel is None else f"channel {channel}"
             if (role.execution_id, who) not in wishes:
                 break
+        ends = role.life.frames[-1].at
         wishes[role.execution_id, who] = Wish(
-            at=role.at + dice.uniform(0, 0.15) * role.life.frames[-1].at,
+            at=role.at + dice.uniform(0, 0.15) * ends,
             execution_id=role.execution_id,
             person=person,
             channel=channel,
             level=dice.choice(LEVELS),
+            leaves=role.at + dice.uniform(0.3, 0.9) * ends if dice.random() < LEAVING else None,
         )
     return tuple(sorted(wishes.values(), key=lambda wish: wish.at))
 
@@ -211,12 +219,13 @@ def _fire(dice: random.Random, scale: Scale) -> list[Blow]:
 
     farewells = ("refresh_requested", "warning", "abrupt", "half_open")
     return [
-        *(Blow(at=at, kind="kill", replica=dice.randrange(REPLICAS)) for at in moments(scale.kills)),
+        *(Blow(at=at, kind="kill", who=dice.randrange(REPLICAS)) for at in moments(scale.kills)),
         *(Blow(at=at, kind="restart") for at in moments(scale.restarts)),
         *(Blow(at=at, kind="pause", seconds=dice.uniform(1, 4)) for at in moments(scale.pauses)),
         *(Blow(at=at, kind="fail_over") for at in moments(scale.fail_overs)),
         *(Blow(at=at, kind="socket", fault=(("reason", dice.choice(farewells)),)) for at in moments(scale.sockets)),
-        *(Blow(at=at, kind="home", replica=dice.randrange(scale.people)) for at in moments(4 * scale.sockets)),
+        *(Blow(at=at, kind="home", who=dice.randrange(scale.people)) for at in moments(4 * scale.sockets)),
+        *(Blow(at=at, kind="press", who=dice.randrange(scale.people)) for at in moments(4 * scale.sockets)),
     ]
 
 

@@ -30,7 +30,7 @@ def _what_happened(arena: Arena) -> list[tuple[str, str]]:
         ("seed", str(arena.plan.seed)),
         ("clocks of the replicas, s", " ".join(f"{skew:+d}" for skew in arena.plan.skews)),
         ("executions", str(scale.executions)),
-        ("commands to subscribe", str(sum(person.commands for person in arena.people))),
+        ("commands typed", str(sum(person.commands for person in arena.people))),
         ("subscriptions promised", str(len(arena.promises))),
         ("asked for when all was over", str(sum(person.too_late for person in arena.people))),
     ]

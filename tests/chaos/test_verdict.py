@@ -106,6 +106,15 @@ def test_what_was_before_the_promise_need_not_be_told() -> None:
     assert verdict.change_delays == []
 
 
+def test_who_left_is_told_nothing_more() -> None:
+    """Not even the outcome; what was on its way when they left may arrive."""
+    evidence = record(CARD, *LINES[:3])
+    evidence.promises = [replace(PROMISE, left_at=BEGAN + 35)]
+    assert found(evidence) == {"told after leaving": 1}
+    evidence.promises = [replace(PROMISE, left_at=BEGAN + 65)]
+    assert found(evidence) == {}
+
+
 @pytest.mark.parametrize(("rest", "kinds"), [(2.0, {}), (60.0, {"outcome lost": 1})])
 def test_an_outcome_that_was_left_again(rest: float, kinds: dict[str, int]) -> None:
     """Failed and retried at once may be missed; failed for a minute may not."""
@@ -118,8 +127,10 @@ def test_an_outcome_that_was_left_again(rest: float, kinds: dict[str, int]) -> N
 
 
 def test_repeats_around_lost_writes_are_counted_apart() -> None:
-    """A fail-over that lost acknowledged writes excuses a repeat near it, and no loss."""
-    evidence = record(CARD, *LINES, line(102, DONE))
+    """A fail-over that lost acknowledged writes excuses that what was sent then is sent again, and nothing else."""
+    evidence = record(CARD, *LINES, line(150, DONE))
+    evidence.lossy = [(BEGAN + 140, BEGAN + 160)]
+    assert found(evidence) == {"outcome doubled": 1}
     evidence.lossy = [(BEGAN + 90, BEGAN + 110)]
     verdict = judge(evidence)
     assert verdict.violations == []

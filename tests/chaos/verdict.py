@@ -13,12 +13,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from tests.chaos.reading import Moment, Unreadable, read_card, read_line
 
 MUST_REST = 45.0
 """Longer than the lease of a dead worker and the look after it."""
+
+
+ON_ITS_WAY = 30.0
+"""So long something may still come to somebody who left: a message that a worker had claimed before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,8 @@ class Promise:
     level: str
     told_at: float
     """When the person read it: what happens from then on must be told."""
+    left_at: float | None = None
+    """When they read that it is over by their own wish: nothing is told any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +85,7 @@ class Record:
     died: list[str] = field(default_factory=list)
     """Bots that ended without being killed."""
     lossy: list[tuple[float, float]] = field(default_factory=list)
-    """From when to when messages may be repeated: around fail-overs that lost acknowledged writes."""
+    """From when to when what was written may be lost: what was sent then may be sent again."""
 
 
 @dataclass(kw_only=True)
@@ -110,6 +116,7 @@ KINDS = (
     "card not final",
     "subscription forgotten",
     "never was",
+    "told after leaving",
     "nobody answered",
     "over quota",
     "over Slack's limits",
@@ -160,19 +167,23 @@ class _Subscription:
         told = self._judge_lines()
         for _, cards in groupby(sorted(self._cards, key=lambda card: card.lane), key=lambda card: card.lane):
             self._judge_cards(list(cards))
-        if self._promise is not None:
+        if self._promise is not None and self._promise.left_at is None:
             self._judge_promise(self._promise, told)
+        elif self._promise is not None and self._promise.left_at is not None:
+            for message in self._lines:
+                if message.at > self._promise.left_at + ON_ITS_WAY:
+                    self._verdict.find("told after leaving", f"{self._whose}: {message.text!r}")
 
     def _judge_lines(self) -> list[tuple[int, float]]:
         """Each line in the order of the truth, and none twice; returns what was told when, by index of moment."""
         told: list[tuple[int, float]] = []
-        last, ended = -1, Counter[str]()
+        last, ended = -1, dict[str, float]()
         for message in self._lines:
             moment = self._read(message.text, is_card=False)
             if moment is None:
-                ended[message.lane] += 1
-                if ended[message.lane] > 1:
-                    self._doubled("line doubled", message)
+                if message.lane in ended:
+                    self._doubled("line doubled", message, of=ended[message.lane])
+                ended[message.lane] = message.at
                 continue
             index = self._find(moment, after=last)
             if index is not None:
@@ -180,8 +191,8 @@ class _Subscription:
                 told.append((index, message.at))
             elif (earlier := self._find(moment, after=-1)) is None:
                 self._verdict.find("never was", f"{self._whose}: {message.text!r}")
-            elif any(index == earlier for index, _ in told):
-                self._doubled("outcome doubled" if moment.is_outcome else "line doubled", message)
+            elif (first := next((at for index, at in told if index == earlier), None)) is not None:
+                self._doubled("outcome doubled" if moment.is_outcome else "line doubled", message, of=first)
             else:
                 self._verdict.find("out of order", f"{self._whose}: {message.text!r}")
         self._verdict.counts["lines"] += len(self._lines)
@@ -189,8 +200,8 @@ class _Subscription:
 
     def _judge_cards(self, cards: Sequence[Said]) -> None:
         """One card for a subscription, and none of its edits goes back."""
-        for card in cards[1:]:
-            self._doubled("card doubled", card)
+        for before, card in pairwise(cards):
+            self._doubled("card doubled", card, of=before.at)
         last = 0
         for _, text in cards[-1].versions:
             moment = self._read(text, is_card=True)
@@ -252,8 +263,8 @@ class _Subscription:
             return True
         return level == "phase" and (before is None or before.phase != moment.phase)
 
-    def _doubled(self, kind: str, message: Said) -> None:
-        if any(begins <= message.at <= ends for begins, ends in self._record.lossy):
+    def _doubled(self, kind: str, message: Said, *, of: float) -> None:
+        if any(begins <= of <= ends for begins, ends in self._record.lossy):
             self._verdict.counts["repeated after lost writes"] += 1
         else:
             self._verdict.find(kind, f"{self._whose}: {message.text!r}")
