@@ -10,7 +10,7 @@ second witness denies is told only when it is seen again, short phases can be mi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.model import (
@@ -37,16 +37,34 @@ LONGEST_PAUSE = timedelta(minutes=5)
 """The longest that failures in a row put off the next look."""
 
 
+_NOTHING: Mapping[str, timedelta] = {}
+
+
 class Pace(Value):
     """How often to look, and for how long after a bad end."""
 
     poll: timedelta
     retry_grace: timedelta
+    staleness: timedelta = timedelta(hours=2)
+    """The longest between two looks at an execution that lists show."""
 
     @property
     def soon(self) -> timedelta:
         """When something is to be confirmed: a third of the usual interval, at most 5 s."""
         return min(self.poll / 3, timedelta(seconds=5))
+
+
+class Cost(Value):
+    """What it costs to watch."""
+
+    watched: int
+    """Executions."""
+    pages: int
+    """Of the lists, for a whole round."""
+    calls_per_second: float
+    """What the quota allows."""
+    news_per_second: float
+    """Executions that lists show as changed, each of which is looked at."""
 
 
 class Verdict(Value):
@@ -58,6 +76,8 @@ class Verdict(Value):
     """Whether a card would look different now."""
     next_look: timedelta | None = None
     """How long until the next look; None: never again, every subscription to it ends."""
+    near: datetime | None = None
+    """About when the next change is expected."""
 
     @property
     def is_over(self) -> bool:
@@ -76,8 +96,10 @@ def first_look(seen: Execution, *, now: datetime, pace: Pace, revision: int = 1)
     )
 
 
-def observe(before: Snapshot, seen: Execution, *, now: datetime, pace: Pace) -> Verdict:
-    """GCS answered with `seen`."""
+def observe(
+    before: Snapshot, seen: Execution, *, now: datetime, pace: Pace, typical: Mapping[str, timedelta] = _NOTHING
+) -> Verdict:
+    """GCS answered with `seen`; `typical` says how long the steps of its workflow have taken."""
     seen = _with_counts(_under_its_action(seen), before.execution)
     if _is_contradicted(before, seen):
         held = before.model_copy(update={"contradicted": True, "seen_at": now, "misses": 0, "missing": 0})
@@ -92,7 +114,9 @@ def observe(before: Snapshot, seen: Execution, *, now: datetime, pace: Pace) -> 
         return _end(snapshot, f"No retry came, so I stopped watching; it stays {seen.phase}.")
     else:
         changes = ()
-    return Verdict(snapshot=snapshot, changes=changes, is_visible=is_visible, next_look=_next_look(snapshot, now, pace))
+    soon = near(snapshot, typical)
+    next_look = _next_look(snapshot, soon, now, pace)
+    return Verdict(snapshot=snapshot, changes=changes, is_visible=is_visible, next_look=next_look, near=soon)
 
 
 def observe_missing(before: Snapshot, *, now: datetime, pace: Pace) -> Verdict:
@@ -120,6 +144,41 @@ def observe_failure(before: Snapshot, *, pace: Pace, wait: timedelta | None = No
     return Verdict(
         snapshot=before.model_copy(update=update), is_visible=becomes_unreachable, next_look=max(pause, wait or pause)
     )
+
+
+def near(snapshot: Snapshot, typical: Mapping[str, timedelta]) -> datetime | None:
+    """About when the next change is expected; None: nobody knows.
+
+    `typical` says how long the steps of its workflow have taken, by name. A step that takes longer than usual is
+    expected to have ended a while ago.
+    """
+    moments = [
+        snapshot.seen_at + typical[step.name] - step.elapsed
+        for step in snapshot.execution.steps
+        if step.is_running and step.elapsed is not None and step.name in typical
+    ]
+    if snapshot.execution.deadline is not None:
+        moments.append(snapshot.execution.deadline)
+    return min(moments, key=lambda moment: abs(moment - snapshot.seen_at), default=None)
+
+
+def wait(near: datetime | None, *, now: datetime, pace: Pace) -> timedelta:
+    """How long to leave a running execution alone: the usual interval, and less about the moment that is `near`."""
+    if near is None:
+        return pace.poll
+    return min(max(abs(near - now) / 4, pace.soon), pace.poll)
+
+
+def sweep_pays(cost: Cost, *, pace: Pace) -> bool:
+    """Whether reading lists brings every execution in sight sooner than asking for one after the other.
+
+    A few are asked for one by one, which shows more and costs little: as long as a third of the quota is enough.
+    """
+    if cost.watched / pace.poll.total_seconds() <= cost.calls_per_second / 3:
+        return False
+    left = cost.calls_per_second - cost.news_per_second
+    one_by_one = max(pace.poll.total_seconds(), cost.watched / cost.calls_per_second)
+    return left > 0 and cost.pages / left < one_by_one
 
 
 def batch(pending: Sequence[Change]) -> tuple[Change, ...]:
@@ -191,10 +250,10 @@ def _retry_until(
     return before.retry_until
 
 
-def _next_look(snapshot: Snapshot, now: datetime, pace: Pace) -> timedelta | None:
+def _next_look(snapshot: Snapshot, near: datetime | None, now: datetime, pace: Pace) -> timedelta | None:
     if snapshot.retry_until is not None:
         return max(min(pace.poll * 2, snapshot.retry_until - now), timedelta(seconds=1))
-    return None if snapshot.execution.phase in TERMINAL_PHASES else pace.poll
+    return None if snapshot.execution.phase in TERMINAL_PHASES else wait(near, now=now, pace=pace)
 
 
 def _end(snapshot: Snapshot, why: str) -> Verdict:

@@ -118,7 +118,9 @@ async def _way_in(settings: Settings, slack: SlackClient) -> str:
 
 async def _store(settings: Settings) -> str:
     async with opened_store(settings) as store:
-        await store.ping()
+        trouble = await store.trouble()
+    if trouble:
+        raise _Missing(trouble, _REMEDIES[StoreUnavailable])
     return "REDIS_URL answers" if settings.redis_url else f"the embedded store starts in {settings.state_dir}"
 
 
@@ -132,7 +134,7 @@ _REMEDIES: dict[type[BotError], str] = {
     SlackBadCredentials: "Copy the tokens anew from api.slack.com/apps, and check that the app is installed.",
     SlackError: _NETWORK,
     SettingsInvalid: "While the bot runs on that directory this is as it should be; else change STATE_DIR.",
-    StoreUnavailable: "Check REDIS_URL, or that STATE_DIR can be written.",
+    StoreUnavailable: "Check REDIS_URL and the server behind it, or that STATE_DIR can be written.",
 }
 """What to do about an error, the more special kinds first."""
 

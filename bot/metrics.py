@@ -21,6 +21,17 @@ WATCHER_LATE_SECONDS = Histogram(
 )
 WATCHER_STOPPED = Gauge("execution_bot_watcher_stopped", "1 while GCS refuses the credentials and calls are held back.")
 
+SWEEPER_ACTIVE = Gauge("execution_bot_sweeper_active", "1 while this process reads lists, since that pays.")
+SWEEPER_PAGES = Counter("execution_bot_sweeper_pages_total", "Pages of lists that were read.")
+SWEEPER_BYTES = Counter("execution_bot_sweeper_bytes_total", "Bytes of lists that were read, unpacked.")
+SWEEPER_NEWS = Counter("execution_bot_sweeper_news_total", "Executions that lists showed as changed.")
+SWEEPER_COVERED = Gauge("execution_bot_sweeper_covered", "Watched executions that the last round showed unchanged.")
+SWEEPER_ROUND_SECONDS = Histogram(
+    "execution_bot_sweeper_round_seconds",
+    "Time for one reading of the whole list.",
+    buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300),
+)
+
 NOTIFIER_MESSAGES = Counter(
     "execution_bot_notifier_messages_total", "Messages and edits, by kind and result.", ["kind", "result"]
 )
@@ -32,6 +43,10 @@ NOTIFIER_DELAY_SECONDS = Histogram(
 )
 NOTIFIER_DOUBTS = Counter(
     "execution_bot_notifier_doubts_total", "Sends whose outcome was unknown, by how that was settled.", ["settled"]
+)
+
+STORE_ALONE = Counter(
+    "execution_bot_store_alone_total", "Waits in vain for a replica: what was written then, a fail-over may lose."
 )
 
 HANDLERS_REQUESTS = Counter(

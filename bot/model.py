@@ -202,6 +202,12 @@ class Snapshot(Value):
     is_vanished: bool = False
     """GCS does not know the execution any more; nothing will follow."""
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to wait for but news: to see the same again means that nothing happened."""
+        is_troubled = self.misses or self.missing or self.contradicted or self.unreachable_since
+        return not (is_troubled or self.is_vanished or self.retry_until or self.execution.is_terminal)
+
 
 class ChangeKind(StrEnum):
     """What happened between two looks, from the least to the most important."""

@@ -38,6 +38,7 @@ from bot.store import Store
 from bot.store.budget import Budget
 from bot.store.embedded import EmbeddedStore
 from bot.subscriptions import Subscriptions
+from bot.sweeper import Sweeper
 from bot.watcher import Watcher
 
 log = structlog.get_logger()
@@ -87,8 +88,8 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         )
         budget = store.budget(_gcs_user(settings), per_minute=settings.gcs_quota, reserve=settings.gcs_quota_for_people)
         gcs = gcs_client(settings, http, budget)
-        pace = Pace(poll=settings.poll_interval, retry_grace=settings.retry_grace)
-        watcher = Watcher(gcs, store.schedule, pace=pace, budget=budget)
+        pace = Pace(poll=settings.poll_interval, retry_grace=settings.retry_grace, staleness=settings.max_staleness)
+        watcher = Watcher(gcs, store.schedule, pace=pace, budget=budget, history=store.history)
         notifier = Notifier(slack, store.outbox)
         time_left = _countdown(STOP_WITHIN)
         rooms = await stack.enter_async_context(_rooms(watcher, notifier, stop, time_left))
@@ -111,6 +112,15 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
 
         identity = await _unless(stop, _identity(slack))
         if identity is not None:
+            sweeper = Sweeper(
+                gcs,
+                store.schedule,
+                budget=budget,
+                team_id=identity.team_id,
+                pace=pace,
+                bytes_per_second=settings.list_bytes_per_second,
+            )
+            rooms.append(asyncio.create_task(sweeper.run(stop), name="sweeper"))
             subscriptions = Subscriptions(gcs, store.subscribers, pace=pace, now=lambda: datetime.now(UTC))
             app = _bolt_app(settings, identity, session)
             us = handlers.Us(team_id=identity.team_id)
@@ -144,7 +154,7 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
     """The store that the settings name, or the embedded one."""
     embedded = None if settings.redis_url else EmbeddedStore(settings.state_dir)
     url = await embedded.start() if embedded else settings.redis_url.get_secret_value()  # type: ignore[union-attr]
-    store = Store(url, coalesce=settings.coalesce)
+    store = Store(url, coalesce=settings.coalesce, replicas=settings.redis_replicas)
     try:
         if embedded:  # nobody else can be alive on it: what is claimed belongs to a dead predecessor
             taken_over = await store.recover()
@@ -194,7 +204,7 @@ def _gcs_user(settings: Settings) -> str:
 async def _rooms(
     watcher: Watcher, notifier: Notifier, stop: asyncio.Event, time_left: Callable[[], timedelta]
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """The two loops; from `stop` on they finish what is under way, while listeners do the same."""
+    """The loops, to which others may be added; from `stop` on they finish what is under way, as listeners do."""
     tasks = [
         asyncio.create_task(watcher.run(stop), name="watcher"),
         asyncio.create_task(notifier.run(stop), name="notifier"),

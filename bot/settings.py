@@ -37,6 +37,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bot.errors import SettingsInvalid
 
 ENV_FILE = Path(".env")
+MOST_PORT = 65535
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -74,10 +75,45 @@ def _matching(pattern: str, advice: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_USER = r"([^\s/?#\[\]]*@)?"
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:,\[\]]+)(:\d+)?"
+_HOSTS = rf"{_USER}{_HOST}(,{_HOST})*"
+_STORES = {
+    r"rediss?": rf"{_USER}({_HOST})?(/\d*)?",
+    r"unix": r"(/[^\s?#]+|[^\s?#]+@/[^\s?#]+)",
+    r"rediss?\+sentinel": rf"{_HOSTS}/[^\s/?#@]+(/\d*)?",
+    r"rediss?\+cluster": rf"{_HOSTS}/?",
+}
+"""How addresses of stores go on after `://`; then there may be options, behind a `?`."""
+
+
+def _store(value: SecretStr | None) -> SecretStr | None:
+    """An address that leads to a store; the text itself is never repeated, since it may hold a password."""
+    if value is None:
+        return None
+    text = value.get_secret_value()
+    rest = next((rest for kind, rest in _STORES.items() if re.match(rf"{kind}://", text)), None)
+    if rest is None:
+        raise ValueError(
+            "give an address that begins with redis://, rediss:// (TLS) or unix://, with redis+sentinel:// or "
+            "redis+cluster:// (rediss+… with TLS)"
+        )
+    if not re.fullmatch(rf"[a-z+]+://{rest}(\?\S*)?", text):
+        raise ValueError(
+            "give redis://[user:password@]host:port[/db], unix:///path, redis+sentinel://[user:password@]host:port,…"
+            "/service[/db] or redis+cluster://[user:password@]host:port,…; "
+            "in a password write / ? # [ ] as %2F %3F %23 %5B %5D"
+        )
+    hosts = text.partition("://")[2].rpartition("@")[2]
+    if any(int(port) > MOST_PORT for port in re.findall(r":(\d+)(?=[,/?]|$)", hosts)):
+        raise ValueError(f"ports go up to {MOST_PORT}")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 Url = Annotated[str, AfterValidator(_url)]
 UrlWithSlash = Annotated[Url, AfterValidator(lambda url: f"{url}/")]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
 
 
 def _huawei(name: str, sdk_name: str) -> AliasChoices:
@@ -144,18 +180,27 @@ class Settings(BaseSettings):
     gcs_quota_for_people: Annotated[int, Field(ge=0, le=1_000_000)] = 60
     """Of these, calls that the watch leaves for people's own commands; less than `GCS_QUOTA`."""
 
-    redis_url: Annotated[
-        SecretStr | None,
-        _matching(r"(rediss?|unix)://\S+", "give an address that begins with redis://, rediss:// or unix://"),
-    ] = None
-    """Redis or Valkey: `redis://`, `rediss://` (TLS) or `unix://`. Without it the bot starts its own server, which
-    keeps its data in `STATE_DIR`; several copies of the bot need one that they share."""
+    redis_url: Annotated[SecretStr | None, AfterValidator(_store)] = None
+    """Redis or Valkey. Without it the bot starts its own server, which keeps its data in `STATE_DIR`; several copies of
+    the bot need one that they share. One server: `redis://[user:password@]host:port[/db]` or `unix:///path`. The
+    master that Sentinels name: `redis+sentinel://[user:password@]host:port,host:port/service[/db]`, with
+    `?sentinel_password=…` if they have one. A cluster: `redis+cluster://[user:password@]host:port,host:port`. With TLS:
+    `rediss://`, `rediss+sentinel://`, `rediss+cluster://`. The server must not evict keys (`maxmemory-policy
+    noeviction`)."""
+    redis_replicas: Annotated[int | None, Field(ge=0, le=10)] = None
+    """Replicas of the store that must hold a claim before anything is sent, and a subscription before it is confirmed;
+    the bot waits for them a quarter of a second, then goes on. Default: 1 with Sentinels or a cluster, else 0."""
     state_dir: Path = Path("state")
     """Directory of the bot's own store, relative to where it is started. Unused with `REDIS_URL`."""
 
     poll_interval: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=15)
     """Seconds between two looks at a running execution, from 1 to 3600. GeneContainer Service allows 600 calls a
     minute and user (`GCS_QUOTA`); with more executions than that allows, each is looked at less often."""
+    max_staleness: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=1))] = timedelta(hours=2)
+    """Seconds after which an execution is asked for by itself although the lists show it unchanged, from 60 to 86400.
+    Lists are read instead of single executions where that brings news sooner: with many executions."""
+    list_bytes_per_second: Annotated[int, Field(ge=100_000, le=1_000_000_000)] = 10_000_000
+    """Bytes of lists (unpacked) that are read in a second at most: an execution takes some 4,500 in each."""
     retry_grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(minutes=30)
     """Seconds for which a failed or cancelled execution is watched for a retry, up to a week; 0 for not at all."""
 

@@ -17,6 +17,7 @@ from bot import changes
 from bot.changes import Pace
 from bot.errors import ExecutionNotFound, GCSError, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
+from bot.gcs.glimpse import Prints
 from bot.model import Level, Phase, Snapshot, Subscriber, Subscription
 from bot.store.subscribers import Subscribers
 
@@ -58,7 +59,7 @@ class Subscriptions:
 
     async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
         """How an execution stands, now; as last seen where GCS does not answer and somebody follows it."""
-        snapshot = await self._look(team_id, execution_id)
+        snapshot, _ = await self._look(team_id, execution_id)
         subscriber = Subscriber(team_id=team_id, id=user_id)
         return Summary(snapshot, await _remembered(self._subscribers.find(subscriber, execution_id)))
 
@@ -66,7 +67,7 @@ class Subscriptions:
         self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
     ) -> Subscribed:
         """Have `subscriber` told about an execution from now on; again with another `level` changes the level."""
-        snapshot = await self._look(subscriber.team_id, execution_id)
+        snapshot, prints = await self._look(subscriber.team_id, execution_id)
         was = await _remembered(self._subscribers.find(subscriber, execution_id))
         subscription = Subscription(
             execution_id=execution_id,
@@ -77,7 +78,9 @@ class Subscriptions:
         )
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
-        await _remembered(self._subscribers.subscribe(subscription, snapshot, first_look=self._pace.poll))
+        await _remembered(
+            self._subscribers.subscribe(subscription, snapshot, first_look=self._pace.poll, prints=prints)
+        )
         return Subscribed(subscription, snapshot, was, followed=True)
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
@@ -101,18 +104,20 @@ class Subscriptions:
             )
         return snapshot
 
-    async def _look(self, team_id: str, execution_id: str) -> Snapshot:
+    async def _look(self, team_id: str, execution_id: str) -> tuple[Snapshot, Prints | None]:
         known = await _remembered(self._subscribers.snapshot(team_id, execution_id))
         try:
-            seen = (await self._gcs.get_execution(execution_id, within=WITHIN, is_person=True)).to_execution()
+            response = await self._gcs.get_execution(execution_id, within=WITHIN, is_person=True)
         except ExecutionNotFound:
             raise
         except GCSError:
             if known is None:
                 raise
-            return known.model_copy(update={"unreachable_since": known.unreachable_since or known.seen_at})
+            since = known.unreachable_since or known.seen_at
+            return known.model_copy(update={"unreachable_since": since}), None
         revision = known.revision + 1 if known else 1
-        return changes.first_look(seen, now=self._now(), pace=self._pace, revision=revision)
+        seen = response.to_execution()
+        return changes.first_look(seen, now=self._now(), pace=self._pace, revision=revision), response.prints
 
 
 async def _remembered(answer: Awaitable[T]) -> T:

@@ -8,7 +8,7 @@ in the store only.
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 import structlog
@@ -17,8 +17,11 @@ from bot import changes, metrics
 from bot.changes import Pace, Verdict
 from bot.errors import ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled
 from bot.gcs.client import GCSClient, QuotaSpent
+from bot.gcs.glimpse import Prints
+from bot.gcs.models import GetExecutionResponse
 from bot.loops import Crew
 from bot.store.budget import Budget
+from bot.store.history import History
 from bot.store.schedule import Due, Schedule
 
 log = structlog.get_logger()
@@ -27,12 +30,27 @@ WITHIN = timedelta(seconds=20)
 """Time that one look may take with all its retries; less than the lease."""
 
 
+SHORTLY = timedelta(seconds=1)
+"""When to claim again what the quota did not allow after all; not before it does."""
+
+
 class Watcher:
     """Looks at executions when they are due, and settles what it saw."""
 
-    def __init__(self, gcs: GCSClient, schedule: Schedule, *, pace: Pace, budget: Budget, at_once: int = 64) -> None:
-        self._gcs, self._schedule, self._pace, self._budget = gcs, schedule, pace, budget
+    def __init__(  # two doors, three parts of the table
+        self,
+        gcs: GCSClient,
+        schedule: Schedule,
+        *,
+        pace: Pace,
+        budget: Budget,
+        history: History,
+        at_once: int = 64,
+    ) -> None:
+        self._gcs, self._schedule, self._pace, self._budget, self._history = gcs, schedule, pace, budget, history
         self._crew = Crew("watcher", ready=schedule.ready, claim=self._claim, do=self._look, at_once=at_once)
+        self._paid = 0
+        """Calls that were taken out of the quota for looks that are about to begin."""
         self.trouble: str | None = None
         """Why GCS did not answer the last look; None when it did."""
 
@@ -47,48 +65,75 @@ class Watcher:
     async def _claim(self, number: int, limit: int) -> list[Due]:
         """Claim no more than may be looked at: what the quota does not allow stays due, the oldest first."""
         left = await self._budget.left()
-        return await self._schedule.claim(number, min(limit, left)) if left else []
+        claimed = await self._schedule.claim(number, min(limit, left)) if left else []
+        self._paid += await self._budget.take_up_to(len(claimed)) if claimed else 0
+        return claimed
 
     async def _look(self, due: Due) -> None:
         metrics.WATCHER_LATE_SECONDS.observe(due.late.total_seconds())
-        verdict = await self._verdict(due)
+        began, known = monotonic(), due.header
+        is_paid = self._paid > 0
+        self._paid -= is_paid
+        try:
+            prints = Prints(known.state, known.counts, known.is_covered) if known.is_quiet else None
+            response = await self._gcs.glance(due.execution_id, known=prints, within=WITHIN, is_paid=is_paid)
+        except QuotaSpent as error:  # somebody took the call between the claim and the look
+            metrics.WATCHER_LOOKS.labels("held").inc()
+            await self._schedule.settle(
+                due, due.snapshot, (), next_look=min(error.retry_after, SHORTLY), is_visible=False, prints=prints
+            )
+        except GCSError as error:
+            await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
+        else:
+            await self._answered(due, response, now=due.now + _since(began))
+
+    async def _answered(self, due: Due, response: GetExecutionResponse | None, *, now: datetime) -> None:
+        """GCS showed the execution; None: as it was."""
+        self._is_well()
+        if response is None:
+            metrics.WATCHER_LOOKS.labels("unchanged").inc()
+            next_look = changes.wait(due.header.near, now=now, pace=self._pace)
+            await self._schedule.settle_unchanged(due, seen_at=now, next_look=next_look)
+            return
+        metrics.WATCHER_LOOKS.labels("seen").inc()
+        seen = response.to_execution()
+        typical = await self._history.typical(due.team_id, seen)
+        verdict = changes.observe(due.snapshot, seen, now=now, pace=self._pace, typical=typical)
+        if await self._settle(due, verdict, prints=response.prints):
+            await self._history.learn(due.team_id, due.snapshot.execution, seen)
+
+    def _without_answer(self, due: Due, error: GCSError, *, now: datetime) -> Verdict:
+        """GCS did not show the execution: it has none, or it is in trouble."""
+        if isinstance(error, ExecutionNotFound):
+            metrics.WATCHER_LOOKS.labels("missing").inc()
+            self._is_well()
+            return changes.observe_missing(due.snapshot, now=now, pace=self._pace)
+        metrics.WATCHER_LOOKS.labels("failed").inc()
+        metrics.WATCHER_STOPPED.set(isinstance(error, GCSBadCredentials))
+        self.trouble = f"{type(error).__name__}: {error}"
+        log.warning("watcher.look_failed", execution=due.execution, error=self.trouble, misses=due.snapshot.misses + 1)
+        wait = error.retry_after if isinstance(error, GCSThrottled) else None
+        return changes.observe_failure(due.snapshot, pace=self._pace, wait=wait)
+
+    async def _settle(self, due: Due, verdict: Verdict, *, prints: Prints | None = None) -> bool:
         settled = await self._schedule.settle(
             due,
             verdict.snapshot,
             verdict.changes,
             next_look=verdict.next_look,
             is_visible=verdict.is_visible,
+            prints=prints,
+            near=verdict.near,
         )
         if not settled:
             metrics.WATCHER_LOOKS.labels("superseded").inc()
-            return
+            return False
         for change in verdict.changes:
             metrics.WATCHER_CHANGES.labels(change.kind.value).inc()
             log.info("watcher.changed", execution=due.execution, kind=change.kind.value, revision=change.revision)
+        return True
 
-    async def _verdict(self, due: Due) -> Verdict:
-        before, began = due.snapshot, monotonic()
-        try:
-            response = await self._gcs.get_execution(before.execution.id, within=WITHIN)
-            seen = response.to_execution()
-        except ExecutionNotFound:
-            self._answered("missing")
-            return changes.observe_missing(before, now=due.now + _since(began), pace=self._pace)
-        except QuotaSpent as error:  # somebody took the call between the claim and the look
-            metrics.WATCHER_LOOKS.labels("held").inc()
-            return Verdict(snapshot=before, next_look=error.retry_after)
-        except GCSError as error:
-            metrics.WATCHER_LOOKS.labels("failed").inc()
-            metrics.WATCHER_STOPPED.set(isinstance(error, GCSBadCredentials))
-            self.trouble = f"{type(error).__name__}: {error}"
-            log.warning("watcher.look_failed", execution=due.execution, error=self.trouble, misses=before.misses + 1)
-            wait = error.retry_after if isinstance(error, GCSThrottled) else None
-            return changes.observe_failure(before, pace=self._pace, wait=wait)
-        self._answered("seen")
-        return changes.observe(before, seen, now=due.now + _since(began), pace=self._pace)
-
-    def _answered(self, result: str) -> None:
-        metrics.WATCHER_LOOKS.labels(result).inc()
+    def _is_well(self) -> None:
         metrics.WATCHER_STOPPED.set(0)
         self.trouble = None
 

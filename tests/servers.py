@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 import pytest
-from redis import Redis
+from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
 AT_REST = "-|0|0|0|0"
@@ -39,6 +41,25 @@ def _wait_for(redis: Redis) -> None:
         else:
             return
     pytest.fail("the server did not start")
+
+
+def opened(url: str) -> Redis:
+    """A client for a test: it looks behind the store, on all nodes where there are several."""
+    if not url.startswith("redis+cluster://"):
+        return Redis.from_url(url, decode_responses=True)
+    first = url.removeprefix("redis+cluster://").partition(",")[0]
+    return RedisCluster.from_url(f"redis://{first}", decode_responses=True)  # type: ignore[return-value]  # the same commands
+
+
+@contextmanager
+def configured(redis: Any, name: str, value: int) -> Iterator[None]:
+    """Let a setting of the server, or of all masters, whose default is 0, be different for a while."""
+    more = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(redis, RedisCluster) else {}
+    redis.config_set(name, value, **more)
+    try:
+        yield
+    finally:
+        redis.config_set(name, 0, **more)
 
 
 def let_time_pass(redis: Redis) -> None:

@@ -52,7 +52,7 @@ def escape(text: str, limit: int = NAME_LIMIT) -> str:
     tidy = _tidy(text, limit).replace("`", "ˋ")
     used = list(accumulate(len(_ENTITIES.get(character, " ")) for character in tidy))
     if used and used[-1] > limit:
-        tidy = cut(tidy, sum(total < limit for total in used) + 1)
+        tidy = tidy[: sum(total < limit for total in used)].rstrip() + "…"
     return _isolated("".join(_ENTITIES.get(character, character) for character in tidy))
 
 

@@ -1,4 +1,4 @@
-"""The client of GCS: one execution by its id, and a probe that says whether GCS would answer at all.
+"""The client of GCS: one execution by its id, whole or at a glance; one page of the list of all.
 
 Lives here: which addresses are asked, how often a question is repeated, and when no question is asked any more. Does
 not live here: HTTP (`wire`), credentials (`auth`), what answers mean (`models`, `failures`), when to ask (`watcher`).
@@ -13,26 +13,26 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
 import stamina
-from pydantic import BaseModel, ValidationError
 
 from bot.errors import (
     ExecutionNotFound,
     GCSBadCredentials,
     GCSError,
     GCSForbidden,
-    GCSMalformed,
     GCSMisdirected,
     GCSThrottled,
     GCSUnavailable,
     InvalidInput,
 )
-from bot.gcs import failures, reading, wire
+from bot.gcs import failures, glimpse, reading, wire
+from bot.gcs.glimpse import Page, Prints
 from bot.gcs.models import GetExecutionResponse
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
 
@@ -92,6 +92,39 @@ class GCSClient:
         url = f"{self._executions}/{quote(asked, safe='')}"
         return await self._ask(url, lambda body: GetExecutionResponse.parse(body, asked=asked), within, is_person)
 
+    async def glance(
+        self,
+        execution_id: str,
+        *,
+        known: Prints | None,
+        within: timedelta = timedelta(seconds=20),
+        is_paid: bool = False,
+    ) -> GetExecutionResponse | None:
+        """A look at a watched execution: None where nothing has changed that can be news, by its print.
+
+        `is_paid`: the call was taken out of the quota already; only repeats are still to be.
+
+        Raises:
+            GCSError: GCS did not give us the execution, or not within the time.
+        """
+
+        def read(body: bytes) -> GetExecutionResponse | None:
+            if known is not None and glimpse.prints(body, asked=execution_id) == known:
+                return None
+            return GetExecutionResponse.parse(body, asked=execution_id)
+
+        return await self._ask(f"{self._executions}/{execution_id}", read, within, is_person=False, is_paid=is_paid)
+
+    async def listed(self, status: str, *, offset: int, limit: int, within: timedelta = timedelta(seconds=20)) -> Page:
+        """One page of the executions in one phase (reference 5.1).
+
+        Raises:
+            GCSMalformed: the answer is no list, or so large a `limit` is refused.
+            GCSError: GCS did not answer usefully, or not within the time.
+        """
+        url = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
+        return await self._ask(url, glimpse.page, within, is_person=False)
+
     async def check(self) -> None:
         """Ask the cheapest authenticated question; silence means that address and credentials are good.
 
@@ -100,13 +133,16 @@ class GCSClient:
         """
         url = f"{self._executions}?limit=1&offset=0"
         try:
-            await self._ask(url, _listed, timedelta(seconds=20), is_person=True)
+            await self._ask(url, glimpse.page, timedelta(seconds=20), is_person=True)
         except ExecutionNotFound as error:  # a list is always there: it is the address that is wrong
             raise GCSMisdirected(str(error)) from error
 
-    async def _ask(self, url: str, read: Callable[[bytes], T], within: timedelta, is_person: bool) -> T:
+    async def _ask(
+        self, url: str, read: Callable[[bytes], T], within: timedelta, is_person: bool, is_paid: bool = False
+    ) -> T:
         """One question with its repeats, all of it `within` the time."""
         last: GCSError | None = None
+        fare = _Fare(is_person=is_person, is_paid=is_paid)
         ends = time.monotonic() + within.total_seconds()
 
         def pause(error: Exception) -> bool | float:
@@ -119,13 +155,13 @@ class GCSClient:
         )
         try:
             async with asyncio.timeout(within.total_seconds()):
-                return await calls(pause, self._call, url, read, is_person)
+                return await calls(pause, self._call, url, read, fare)
         except TimeoutError:
             raise last or GCSUnavailable(f"no answer within {within.total_seconds():g} s") from None
 
-    async def _call(self, url: str, read: Callable[[bytes], T], is_person: bool) -> T:
+    async def _call(self, url: str, read: Callable[[bytes], T], fare: _Fare) -> T:
         with _counted(), self._hold.watched():
-            await self._spend(is_person)
+            await self._spend(fare)
             request = self._http.build_request("GET", url, headers=self._headers)
             started = time.perf_counter()
             response, body = await wire.exchange(self._http, request, auth=self._auth)
@@ -137,14 +173,24 @@ class GCSClient:
                 raise error
             return read(body)
 
-    async def _spend(self, is_person: bool) -> None:
+    async def _spend(self, fare: _Fare) -> None:
         """Take one call out of the quota.
 
         Raises:
             QuotaSpent: there is none just now.
         """
-        if self._take is not None and (wait := await self._take(is_person=is_person)):
+        if fare.is_paid:
+            fare.is_paid = False  # a repeat is another call
+        elif self._take is not None and (wait := await self._take(is_person=fare.is_person)):
             raise QuotaSpent("no call is left in our share of the quota", retry_after=wait)
+
+
+@dataclass(slots=True)
+class _Fare:
+    """On whose account a question goes, and whether its first call is taken out of the quota already."""
+
+    is_person: bool
+    is_paid: bool
 
 
 class QuotaSpent(GCSThrottled):
@@ -203,19 +249,6 @@ class CredentialHold:
         hold = min(FIRST_HOLD * 2 ** min(self._refusals, 10), LONGEST_HOLD)
         self._refusals += 1
         self._until = now + hold.total_seconds()
-
-
-class _Listed(BaseModel):
-    """The frame of the list answer (reference 5.1)."""
-
-    executions: list[Any]
-
-
-def _listed(body: bytes) -> None:
-    try:
-        _Listed.model_validate_json(body)
-    except ValidationError:
-        raise GCSMalformed("not a list of executions: is this GeneContainer Service?") from None
 
 
 def _pause(error: Exception, *, left: float) -> bool | float:

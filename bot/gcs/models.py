@@ -11,11 +11,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from bot.errors import GCSMalformed
-from bot.gcs import reading
+from bot.gcs import glimpse, reading
+from bot.gcs.glimpse import Prints
 from bot.model import Execution, Step
 
 
@@ -205,6 +206,8 @@ class GetExecutionResponse(Arrived):
     metadata: Any = None
     """Of the Cromwell variant, in place of `object`."""
 
+    _prints: Prints | None = PrivateAttr(default=None)
+
     @classmethod
     def parse(cls, body: bytes, *, asked: str) -> GetExecutionResponse:
         """The execution `asked` from the body of an answer.
@@ -219,7 +222,13 @@ class GetExecutionResponse(Arrived):
         guid = response.execution.guid.strip().casefold()
         if guid != asked.casefold():
             raise GCSMalformed(f"execution.guid: {'another execution than asked' if guid else 'missing'}")
+        response._prints = glimpse.prints(body, asked=guid)  # noqa: SLF001  # our own
         return response
+
+    @property
+    def prints(self) -> Prints | None:
+        """By which one knows whether another answer brings news; None where it has an unknown shape."""
+        return self._prints
 
     @property
     def is_cromwell(self) -> bool:

@@ -1,18 +1,19 @@
 """The table where the rooms meet: subscriptions, schedule, outbox, receipts, in Redis or Valkey.
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `subscribers`, `schedule`,
-`outbox` (each with its Lua scripts beside it), `connection`, `embedded`. Called by the rooms; only this package knows
-redis.
+`outbox` (each with its Lua scripts beside it), `connection`, `topology`, `embedded`. Called by the rooms; only this
+package knows redis.
 """
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
+from typing import Any
 
 from bot.errors import StoreUnavailable
 from bot.store.budget import Budget
 from bot.store.connection import Connection
+from bot.store.history import History
 from bot.store.keys import PARTITIONS, partition
 from bot.store.outbox import Outbox
 from bot.store.rows import milliseconds
@@ -28,46 +29,44 @@ IN_FLIGHT = timedelta(seconds=3)
 class Store:
     """Everything the bot remembers."""
 
-    def __init__(self, url: str, *, coalesce: timedelta) -> None:
-        self._connection = Connection(url)
+    def __init__(self, url: str, *, coalesce: timedelta, replicas: int | None = None) -> None:
+        """`replicas` must hold a claim before anything is sent on it; by default as many as the address lets expect."""
+        self._connection = Connection(url, replicas=replicas)
         self.subscribers = Subscribers(self._connection)
         self.schedule = Schedule(self._connection, coalesce=coalesce)
         self.outbox = Outbox(self._connection)
+        self.history = History(self._connection)
 
     def budget(self, user: str, *, per_minute: int, reserve: int) -> Budget:
         """The quota of one GCS user, shared with every other bot on this store."""
         return Budget(self._connection, user=user, per_minute=per_minute, reserve=reserve)
 
-    async def ping(self) -> None:
-        """Ask for a sign of life.
-
-        Raises:
-            StoreUnavailable: there is none.
-        """
-        async with self._connection.guarded() as redis:
-            await redis.ping()
-
     async def trouble(self) -> str | None:
-        """What is wrong, or None."""
-        try:
-            await self.ping()
-        except StoreUnavailable as error:
-            return str(error)
-        return None
+        """What is wrong, or None: something is written into every partition, so that a full node shows too."""
+        return next((str(answer) for answer in await self._everywhere("probe") if _is_trouble(answer)), None)
 
     async def recover(self) -> int:
         """Take over what a dead predecessor had claimed; only where no other bot can be alive on this store.
 
         Returns:
             How many claims were taken over.
+
+        Raises:
+            StoreUnavailable: not all of them can be.
         """
-        wait = milliseconds(IN_FLIGHT)
-        return sum(
-            await asyncio.gather(
-                *(self._connection.run("recover", partition(number), wait) for number in range(PARTITIONS))
-            )
-        )
+        taken_over = await self._everywhere("recover", milliseconds(IN_FLIGHT))
+        for error in filter(_is_trouble, taken_over):
+            raise error
+        return sum(taken_over)
+
+    async def _everywhere(self, script: str, *args: int) -> list[Any]:
+        """A script's answer from each partition, or the error that it gave there."""
+        return await self._connection.run_many([(script, partition(number), args) for number in range(PARTITIONS)])
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._connection.aclose()
+
+
+def _is_trouble(answer: Any) -> bool:
+    return isinstance(answer, StoreUnavailable)

@@ -17,6 +17,9 @@ from bot.store.rows import milliseconds
 WINDOW = timedelta(seconds=62)
 """GCS counts when calls arrive, we when they leave: a minute, and some for the way."""
 
+TURN = timedelta(seconds=10)
+"""After so long a silence, another process reads the lists."""
+
 SLOW_START = timedelta(seconds=30)
 """After a refusal, so long until the watch uses its whole share again: others may be using the same account."""
 
@@ -28,25 +31,39 @@ class Budget:
         self._connection, self._per_minute = connection, per_minute
         self._reserve = min(reserve, per_minute - 1)  # or nothing would be watched
         self._window = quota_of(user)
+        self._name = uuid4().hex
 
     async def take(self, *, is_person: bool) -> timedelta:
         """Take one call: zero when it may go out now, else how long until there is one. People's calls go first."""
-        _, wait = await self._ask(uuid4().hex, is_person=is_person)
+        _, wait, _ = await self._ask(1, is_person=is_person)
         return timedelta(milliseconds=wait)
+
+    async def take_up_to(self, most: int) -> int:
+        """Take at most so many calls for the watch; how many there were."""
+        return (await self._ask(most, is_person=False))[2]
 
     async def left(self) -> int:
         """How many calls the watch could make now; what is kept for people is not among them."""
-        left, _ = await self._ask("", is_person=False)
-        return left
+        return (await self._ask(0, is_person=False))[0]
+
+    @property
+    def per_second(self) -> float:
+        """Calls that the watch may make on the average."""
+        return (self._per_minute - self._reserve) / WINDOW.total_seconds()
+
+    async def turn(self, team_id: str) -> bool:
+        """Whether it is this process that reads a workspace's lists: one does at a time, another when it is silent."""
+        return bool(await self._connection.run("turn", self._window, team_id, self._name, milliseconds(TURN)))
 
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
         await self._connection.run("refused", self._window, milliseconds(retry_after), milliseconds(SLOW_START))
 
-    async def _ask(self, call: str, *, is_person: bool) -> tuple[int, int]:
+    async def _ask(self, calls: int, *, is_person: bool) -> tuple[int, int, int]:
         slow_start = 0 if is_person else milliseconds(SLOW_START)
         reserve = 0 if is_person else self._reserve
-        answer = await self._connection.run(
-            "take", self._window, self._per_minute, milliseconds(WINDOW), call, slow_start, reserve
+        name, span = uuid4().hex, milliseconds(WINDOW)
+        left, wait, taken = await self._connection.run(
+            "take", self._window, self._per_minute, span, name, calls, slow_start, reserve
         )
-        return int(answer[0]), int(answer[1])
+        return left, wait, taken

@@ -1,6 +1,6 @@
 -- Claim executions that are due: move each behind a lease and hand it out with its snapshot.
 -- KEYS 1 partition prefix; ARGV 1 how many, 2 lease ms, 3 token
--- Returns now ms, then per execution: key, lateness ms, snapshot
+-- Returns now ms, then per execution: key, lateness ms, header and snapshot
 local prefix, limit, lease, token = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local now = server_time()
 local answer = {now}

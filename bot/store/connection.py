@@ -1,88 +1,135 @@
-"""The connection to the store: one client, and the scripts that run on it.
+"""The connection to the store: scripts by name, what is repeated when one is lost, and our errors for the client's.
 
-Lives here: connecting, running a script, turning the client's errors into `StoreUnavailable`. Does not live here: what
-the scripts mean (the siblings), the embedded engine (`embedded`). Called by the siblings and by `bot.service`.
+Lives here: running scripts, waiting for replicas, turning the client's errors into `StoreUnavailable`. Does not live
+here: what the scripts mean (the siblings), which server is asked (`topology`), the embedded engine (`embedded`). Called
+by the siblings and by `bot.service`.
+
+Every script may be run twice: the second time finds its work done, and changes nothing. So one whose answer was lost
+with its connection is sent once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha1
 from importlib import resources
+from time import monotonic
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoScriptError, RedisError
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import MovedError, NoScriptError, ReadOnlyError, RedisClusterException, RedisError, ResponseError
 
+from bot import metrics
 from bot.errors import StoreUnavailable
 from bot.store.keys import PARTITIONS, partition
+from bot.store.topology import CONNECTIONS, reached
 
-TIMEOUT_SECONDS = 5.0
-"""For a connection and for an answer. Scripts take microseconds; longer means that the store is in trouble."""
+REPLICA_MS = 250
+"""How long a write that must not be lost waits for replicas; they mostly answer within the time of a round trip."""
 
-CONNECTIONS = 32
-"""Most connections of one bot."""
+ALONE_SECONDS = 5.0
+"""After a wait in vain, so long until the next: the bot goes on, only without that safety."""
+
+Call = tuple[str, str, Sequence[str | int]]
+"""A script, its key and its arguments."""
+
+log = structlog.get_logger()
 
 
 class Connection:
-    """One client of a Redis or Valkey, and its scripts by name."""
+    """The store behind an address, and its scripts by name."""
 
-    def __init__(self, url: str) -> None:
-        pool = BlockingConnectionPool.from_url(  # more callers than connections wait for their turn
-            url,
-            decode_responses=True,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            health_check_interval=30,
-            max_connections=CONNECTIONS,
-            timeout=TIMEOUT_SECONDS,
-            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
-            client_name="execution-bot",
-        )
-        self._redis = Redis.from_pool(pool)
+    def __init__(self, url: str, *, replicas: int | None = None) -> None:
+        """`replicas` must hold what is durable; by default one where the address says that there are some."""
+        self._way = reached(url)
+        self._replicas = int("+" in url.partition(":")[0]) if replicas is None else replicas
+        self._alone: dict[str, float] = {}
+        self._turns = asyncio.Semaphore(CONNECTIONS)  # more callers than connections wait for their turn
         self._scripts: dict[str, tuple[str, str]] = {}
 
-    async def run(self, script: str, key: str, *args: str | int) -> Any:
+    async def run(self, script: str, key: str, *args: str | int, durable: bool = False) -> Any:
         """Run `<script>.lua` on one key, or on the partition whose keys begin with `key`.
+
+        With `durable` the answer comes once replicas hold what was written, too, or after `REPLICA_MS`.
 
         Raises:
             StoreUnavailable: the store does not answer, is full or read-only.
         """
-        text, digest = self._script(script)
-        async with self.guarded():
-            try:
-                return await _awaited(self._redis.evalsha(digest, 1, key, *map(str, args)))
-            except NoScriptError:  # first use, or the store was restarted
-                return await _awaited(self._redis.eval(text, 1, key, *map(str, args)))
+        (answer,) = await self._run([(script, key, args)], waits_for=key if durable else None)
+        if isinstance(answer, StoreUnavailable):
+            raise answer
+        return answer
+
+    async def run_many(self, calls: Sequence[Call]) -> list[Any]:
+        """Run several scripts in one round trip, each all or nothing, whatever becomes of the others.
+
+        Returns:
+            Each one's answer in its place, or the `StoreUnavailable` that it would have raised alone.
+        """
+        return await self._run(calls)
 
     async def ready(self, name: str) -> list[int]:
         """The partitions whose zset `name` holds something that is due, the most overdue first.
 
         One round trip for all of them, so that asking often costs little while nothing is due.
         """
-        async with self.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
-            for number in range(PARTITIONS):
-                pipeline.zrange(f"{partition(number)}{name}", 0, 0, withscores=True)
-            pipeline.time()
-            *firsts, (seconds, micros) = await pipeline.execute()
-        now = seconds * 1000 + micros // 1000
-        due = [(first[0][1], number) for number, first in enumerate(firsts) if first and first[0][1] <= now]
-        return [number for _, number in sorted(due)]
+        late = await self.run_many([("overdue", f"{partition(number)}{name}", ()) for number in range(PARTITIONS)])
+        answered = [(each, number) for number, each in enumerate(late) if not isinstance(each, StoreUnavailable)]
+        if not answered:
+            raise late[0]
+        return [number for each, number in sorted(answered, reverse=True) if each >= 0]
 
     @asynccontextmanager
     async def guarded(self) -> AsyncIterator[Redis]:
         """The client, with its errors turned into ours."""
         try:
-            yield self._redis
-        except (RedisError, OSError) as error:
-            raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+            async with self._turns:
+                yield self._way.redis  # type: ignore[misc]  # a cluster's client has the same commands
+        except _FOREIGN as error:
+            raise _ours(error) from error
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._redis.aclose()
+        await self._way.aclose()
+
+    async def _run(self, calls: Sequence[Call], *, waits_for: str | None = None) -> list[Any]:
+        answers = await self._sent("EVALSHA", calls, waits_for)
+        lost = [i for i, answer in enumerate(answers) if isinstance(answer, _ONCE_MORE)]
+        if lost:
+            if not all(isinstance(answers[i], NoScriptError) for i in lost):
+                await self._way.look_again()
+            again = await self._sent("EVAL", [calls[i] for i in lost], waits_for)
+            for i, answer in zip(lost, again, strict=True):
+                answers[i] = answer
+        return [_ours(answer) if isinstance(answer, Exception) else answer for answer in answers]
+
+    async def _sent(self, command: str, calls: Sequence[Call], waits_for: str | None) -> list[Any]:
+        """The answers, errors among them, to EVALSHA or EVAL of each; `waits_for` replicas of that key's server."""
+        commands = []
+        for script, key, args in calls:
+            text, digest = self._script(script)
+            commands.append((command, digest if command == "EVALSHA" else text, 1, key, *args))
+        is_waiting = waits_for is not None and self._replicas > 0 and self._alone.get(waits_for, 0) <= monotonic()
+        behind = [("WAIT", self._replicas, REPLICA_MS)] if is_waiting else []
+        try:
+            async with self._turns:
+                answers = await self._way.ask([key for _, key, _ in calls], commands, behind)
+        except _FOREIGN as error:  # nobody knows which of them were run
+            return [error] * len(calls)
+        for count in answers[len(calls) :]:
+            self._counted(count, waits_for or "")
+        return answers[: len(calls)]
+
+    def _counted(self, count: Any, key: str) -> None:
+        """Take note when too few replicas hold what was written; the bot goes on: a repeat is better than silence."""
+        if isinstance(count, int) and count < self._replicas:
+            metrics.STORE_ALONE.inc()
+            log.warning("store.replicas_missed", found=count, wanted=self._replicas, within_ms=REPLICA_MS)
+            self._alone[key] = monotonic() + ALONE_SECONDS
 
     def _script(self, name: str) -> tuple[str, str]:
         if name not in self._scripts:
@@ -92,6 +139,33 @@ class Connection:
         return self._scripts[name]
 
 
-async def _awaited(answer: Awaitable[Any] | Any) -> Any:
-    """`answer`; redis-py types its commands for the blocking client too."""
-    return await answer
+_FOREIGN = (RedisError, RedisClusterException, OSError)
+"""What the client raises."""
+
+_ONCE_MORE = (NoScriptError, Disconnected, MovedError, ReadOnlyError)
+"""Not run, or run without anybody having heard: a new master, a connection that broke, a partition that moved."""
+
+_REASONS = {
+    "OOM ": "the store is full; give it more memory (maxmemory)",
+    "READONLY ": "the store takes no writes: it is a replica",
+    "NOREPLICAS ": "the store takes no writes: too few of its replicas are there",
+    "MISCONF ": "the store takes no writes: it cannot write to its disk",
+    "NOAUTH ": "the store wants a password",
+    "invalid username-password": "the store refuses the user or the password",
+    "NOPERM ": "the store's user may not do what the bot must",
+    "LOADING ": "the store is still loading its data",
+    "ASK ": "this part of the store is moving to another node",
+}
+"""The servers' own words for what is wrong, and ours."""
+
+_FULL = "My own memory is full, so I cannot take that on. Nothing that you follow is lost; tell whoever runs this bot."
+_CLOSED = "My own memory takes no changes right now. Nothing that you follow is lost; try again in a minute."
+
+
+def _ours(error: Exception) -> StoreUnavailable:
+    """The client's error as one of ours, with a word about what is wrong."""
+    text = f"{getattr(error, 'status_code', None) or ''} {error}"
+    other = "the store refuses a command" if isinstance(error, ResponseError) else "the store does not answer"
+    reason = next((reason for word, reason in _REASONS.items() if word in text), other)
+    sentence = _FULL if "full" in reason else _CLOSED if "no writes" in reason else None
+    return StoreUnavailable(f"{reason} ({type(error).__name__}: {error})", sentence=sentence)

@@ -10,19 +10,23 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the sc
 |---|---|---|
 | `xb1:{pNN}:due` | zset | execution key → when to look next, server time in ms; while claimed: when the lease ends |
 | `xb1:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
-| `xb1:{pNN}:snap:<execution key>` | string | the last snapshot, JSON |
+| `xb1:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, deflated JSON |
 | `xb1:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
 | `xb1:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|told` |
 | `xb1:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |
 | `xb1:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
 | `xb1:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first |
-| `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms; `…:hold` beside it: nobody calls before |
+| `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
+| `xb1:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
+| `xb1:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
+| `xb1:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
+| `xb1:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb1:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
 
-An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. Nothing expires: each
-key is deleted with the subscription or the execution that it belongs to. A claim that ends at 0 was put back: the lane
-keeps its time whatever happens, and `-|0|0|0|0` is one without doubt. Hash values stay under 64 bytes, because above
-that the servers store the whole hash in a form that is four times as large.
+An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. Nothing else expires:
+each key is deleted with the subscription or the execution that it belongs to. A claim that ends at 0 was put back: the
+lane keeps its time whatever happens, and `-|0|0|0|0` is one without doubt. Hash values stay under 64 bytes, because
+above that the servers store the whole hash in a form that is four times as large.
 """
 
 from __future__ import annotations
@@ -80,6 +84,11 @@ def home_of(execution: str) -> str:
 def executions_of(team_id: str, subscriber_id: str) -> str:
     """The index of what a subscriber follows."""
     return f"{SCHEMA}:of:{team_id}:{subscriber_id}"
+
+
+def durations_of(team_id: str, workflow: str) -> str:
+    """How long the steps of a workflow take; empty for an execution without a workflow."""
+    return f"{SCHEMA}:took:{team_id}/{workflow}" if workflow else ""
 
 
 def quota_of(user: str) -> str:

@@ -12,8 +12,9 @@ from uuid import uuid4
 
 import structlog
 
-from bot.model import Change, Notification, Receipt, Snapshot
+from bot.model import Change, Notification, Receipt
 from bot.store.connection import Connection
+from bot.store.headers import snapshot_of
 from bot.store.keys import Lane, home_of, partition
 from bot.store.rows import at, milliseconds, receipt_of, receipt_row, subscription_of
 
@@ -53,7 +54,7 @@ class Outbox:
         """Claim at most `limit` lanes of partition `number` whose time has come."""
         token = uuid4().hex
         rows = await self._connection.run(
-            "claim_lanes", partition(number), limit, milliseconds(LEASE), token, MOST_CHANGES
+            "claim_lanes", partition(number), limit, milliseconds(LEASE), token, MOST_CHANGES, durable=True
         )
         now, i, claims = at(rows[0]), 1, []
         while i < len(rows):
@@ -64,7 +65,7 @@ class Outbox:
             try:
                 notification = Notification(
                     subscription=subscription_of(lane, subscription),
-                    snapshot=Snapshot.model_validate_json(snapshot),
+                    snapshot=snapshot_of(snapshot),
                     receipt=receipt_of(receipt),
                     changes=tuple(Change.model_validate_json(entry.partition("|")[2]) for entry in entries),
                 )

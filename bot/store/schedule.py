@@ -1,23 +1,26 @@
-"""The schedule: which executions are due, who looks at them, and what came of it.
+"""The schedule: which executions are due, who looks at them, what came of it, and what lists show of them.
 
-Called by the watcher. Claims have a lease in server time; settling is one script (`settle.lua`), refused when the claim
-was lost meanwhile.
+Called by the watcher and the sweeper. Claims have a lease in server time; settling is one script (`settle.lua`),
+refused when the claim was lost meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import NamedTuple
 from uuid import uuid4
 
 import structlog
-from pydantic import ValidationError
 
 from bot.model import Change, ChangeKind, Level, Snapshot
 from bot.store.connection import Connection
-from bot.store.keys import home_of, partition
-from bot.store.rows import at, milliseconds
+from bot.store.headers import Header, Prints, header_for, header_of, snapshot_of
+from bot.store.keys import PARTITIONS, execution_key, home_of, partition
+from bot.store.rows import at, milliseconds, packed
 
 log = structlog.get_logger()
 
@@ -25,17 +28,52 @@ LEASE = timedelta(seconds=30)
 """Longer than any look takes, so that only a dead worker's claim runs out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Due:
     """An execution to look at, claimed."""
 
     execution: str
     """Its execution key."""
-    snapshot: Snapshot
+    header: Header
+    """What stands before the snapshot; all that an uneventful look needs."""
+    text: str
+    """Header and snapshot as they are stored."""
     now: datetime
     """Server time of the claim; the watch goes by this clock."""
     late: timedelta
     token: str
+
+    @property
+    def team_id(self) -> str:
+        """Whose it is."""
+        return self.execution.partition("/")[0]
+
+    @property
+    def execution_id(self) -> str:
+        """GCS's name for it."""
+        return self.execution.partition("/")[2]
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The execution as last seen.
+
+        Raises:
+            ValueError: a newer version of the bot wrote it.
+        """
+        return snapshot_of(self.text)
+
+
+class Coverage(NamedTuple):
+    """What a list, or a part of one, said about the executions that are watched."""
+
+    watched: int = 0
+    same: int = 0
+    """As the last looks saw them."""
+    news: int = 0
+    """To be looked at now."""
+
+    def __add__(self, other: tuple[int, ...]) -> Coverage:  # type: ignore[override]  # a sum, not a longer tuple
+        return Coverage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 class Schedule:
@@ -49,6 +87,13 @@ class Schedule:
         """The partitions in which something is due, the most overdue first."""
         return await self._connection.ready("due")
 
+    async def size(self) -> int:
+        """How many executions are watched."""
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for number in range(PARTITIONS):
+                pipeline.zcard(f"{partition(number)}due")
+            return sum(await pipeline.execute())
+
     async def claim(self, number: int, limit: int) -> list[Due]:
         """Claim at most `limit` executions of partition `number` that are due."""
         token = uuid4().hex
@@ -56,14 +101,14 @@ class Schedule:
         now, claimed = at(rows[0]), []
         for execution, late, text in zip(rows[1::3], rows[2::3], rows[3::3], strict=True):
             try:
-                snapshot = Snapshot.model_validate_json(text)
-            except ValidationError as error:  # a newer version wrote it; it comes again when the lease ends
-                log.warning("schedule.unreadable", execution=execution, problems=error.error_count())
+                header = header_of(text)
+            except ValueError:  # a newer version wrote it; it comes again when the lease ends
+                log.warning("schedule.unreadable", execution=execution)
                 continue
-            claimed.append(Due(execution, snapshot, now, timedelta(milliseconds=late), token))
+            claimed.append(Due(execution, header, text, now, timedelta(milliseconds=late), token))
         return claimed
 
-    async def settle(
+    async def settle(  # one look, all that came of it
         self,
         due: Due,
         snapshot: Snapshot,
@@ -71,8 +116,10 @@ class Schedule:
         *,
         next_look: timedelta | None,
         is_visible: bool,
+        prints: Prints | None = None,
+        near: datetime | None = None,
     ) -> bool:
-        """Write what a look brought, all or nothing.
+        """Write what a look brought, all or nothing; `prints` are those of `bot.gcs.glimpse`, None without an answer.
 
         Returns:
             False when the claim was lost to another worker, and nothing was written.
@@ -80,18 +127,62 @@ class Schedule:
         entries: list[str | int] = []
         for change in changes:
             entries += [_rank(change.kind), f"{change.revision}|{change.model_dump_json(exclude_defaults=True)}"]
+        header = header_for(snapshot, prints, near)
+        return await self._settle(due, header, packed(snapshot), next_look, is_visible, entries)
+
+    async def settle_unchanged(self, due: Due, *, seen_at: datetime, next_look: timedelta) -> bool:
+        """Write that a look saw the same as the one before; False when the claim was lost."""
+        return await self._settle(due, replace(due.header, seen_at=seen_at), "", next_look, False, ())
+
+    async def _settle(
+        self,
+        due: Due,
+        header: Header,
+        text: str,
+        next_look: timedelta | None,
+        is_visible: bool,
+        entries: Sequence[str | int],
+    ) -> bool:
         settled = await self._connection.run(
             "settle",
             home_of(due.execution),
             due.execution,
             due.token,
-            snapshot.model_dump_json(exclude_defaults=True),
+            header.row(),
+            text,
+            due.header.listed,
             "" if next_look is None else milliseconds(next_look),
             "1" if is_visible else "",
             milliseconds(self._coalesce),
             *entries,
         )
         return bool(settled)
+
+    async def listed(
+        self,
+        team_id: str,
+        shown: Iterable[tuple[str, str]],
+        *,
+        push: timedelta,
+        longest: timedelta,
+    ) -> Coverage:
+        """Compare what a list shows (execution id, print) with what the last looks saw; news is due at once.
+
+        What is as it was is looked at again after `push`, unless a list shows it again by then; after `longest` in any
+        case. Executions that nobody watches are passed over.
+        """
+        by_home: defaultdict[str, list[str]] = defaultdict(list)
+        for execution_id, print_ in shown:
+            execution = execution_key(team_id, execution_id)
+            by_home[home_of(execution)] += [execution, print_]
+        spans = (milliseconds(push), milliseconds(longest))
+        answers = await self._connection.run_many([("listed", home, (*spans, *rows)) for home, rows in by_home.items()])
+        found = Coverage()
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+            found += answer
+        return found
 
 
 def _rank(kind: ChangeKind) -> int:

@@ -1,34 +1,44 @@
 -- Settle a look: snapshot, next due time and outbox entries, all or nothing.
 -- KEYS 1 partition prefix
--- ARGV 1 execution key, 2 token, 3 snapshot, 4 ms until the next look or '' when over, 5 '1' when cards look different,
---      6 ms to wait for more before telling, then per change: rank (0 progress, 1 phase, 2 the rest), entry
+-- ARGV 1 execution key, 2 token, 3 header without the list's print, 4 snapshot, or '' when it is as it was,
+--      5 print that the list had shown when the look began, 6 ms until the next look or '' when over,
+--      7 '1' when cards look different, 8 ms to wait for more before telling,
+--      then per change: rank (0 progress, 1 phase, 2 the rest), entry
 -- Returns 1, or 0 when the claim is lost: somebody else looked later, and this look must not overwrite theirs
 local prefix, execution, token = KEYS[1], ARGV[1], ARGV[2]
 if redis.call('HGET', prefix .. 'leases', execution) ~= token then return 0 end
 redis.call('HDEL', prefix .. 'leases', execution)
 local subs = redis.call('HGETALL', prefix .. 'subs:' .. execution)
+local snap = prefix .. 'snap:' .. execution
 if #subs == 0 then
   redis.call('ZREM', prefix .. 'due', execution)
-  redis.call('DEL', prefix .. 'snap:' .. execution)
+  redis.call('DEL', snap)
   return 1
 end
 local now = server_time()
-local over = ARGV[4] == ''
-redis.call('SET', prefix .. 'snap:' .. execution, ARGV[3])
+local over = ARGV[6] == ''
+local listed = redis.call('GETRANGE', snap, 24, 31)
+if ARGV[4] == '' then
+  redis.call('SETRANGE', snap, 32, string.sub(ARGV[3], 25))
+else
+  redis.call('SET', snap, string.sub(ARGV[3], 1, 24) .. listed .. string.sub(ARGV[3], 25) .. ARGV[4])
+end
 if over then
   redis.call('ZREM', prefix .. 'due', execution)
+elseif listed ~= ARGV[5] and listed ~= string.sub(ARGV[3], 9, 16) then
+  redis.call('ZADD', prefix .. 'due', now, execution) -- a list has shown something newer while this look was under way
 else
-  redis.call('ZADD', prefix .. 'due', now + tonumber(ARGV[4]), execution)
+  redis.call('ZADD', prefix .. 'due', now + tonumber(ARGV[6]), execution)
 end
 local ranks = {progress = 0, phase = 1, final = 2}
-for i = 1, #subs, 2 do
+for i = 1, (#ARGV > 8 or ARGV[7] == '1' or over) and #subs or 0, 2 do
   local level, rest = string.match(subs[i + 1], '^(%w+)|(.*)$')
   local ending = string.sub(rest, -2) == '|e'
   local lane = execution .. '/' .. subs[i]
   local at = nil
   if not ending then
-    if ARGV[5] == '1' then at = now + tonumber(ARGV[6]) end
-    for j = 7, #ARGV, 2 do
+    if ARGV[7] == '1' then at = now + tonumber(ARGV[8]) end
+    for j = 9, #ARGV, 2 do
       local rank = tonumber(ARGV[j])
       if rank >= ranks[level] then
         redis.call('RPUSH', prefix .. 'changes:' .. lane, ARGV[j + 1])

@@ -1,6 +1,6 @@
 -- Subscribe, or change the level of a subscription that exists; watch the execution and have the card posted.
 -- KEYS 1 partition prefix
--- ARGV 1 lane, 2 subscription, 3 snapshot for an execution that is not watched, 4 ms until its first look, 5 its revision
+-- ARGV 1 lane, 2 subscription, 3 header and snapshot for an execution that is not watched, 4 ms until its first look, 5 its revision
 -- Returns the subscription that stood before, or nil. One that was ending goes on, without its farewell.
 -- Returns a number, and nothing is written, when the snapshot is behind that revision: changes would pass for told.
 local prefix, lane = KEYS[1], ARGV[1]
@@ -9,7 +9,7 @@ local now = server_time()
 local before = redis.call('HGET', prefix .. 'subs:' .. execution, subscriber)
 if not redis.call('ZSCORE', prefix .. 'due', execution) then
   local last = redis.call('GET', prefix .. 'snap:' .. execution)
-  local revision = last and cjson.decode(last).revision or 0
+  local revision = last and tonumber(string.sub(last, 1, 8)) or 0
   if revision >= tonumber(ARGV[5]) then return revision end
   redis.call('SET', prefix .. 'snap:' .. execution, ARGV[3])
   redis.call('ZADD', prefix .. 'due', now + tonumber(ARGV[4]), execution)

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from bot.model import Snapshot, Subscriber, Subscription
 from bot.store.connection import Connection
+from bot.store.headers import Prints, first_text, snapshot_of
 from bot.store.keys import Lane, execution_key, executions_of, home_of
 from bot.store.rows import EPOCH, milliseconds, subscription_of, subscription_row
 
@@ -24,9 +25,11 @@ class Subscribers:
         self._connection = connection
 
     async def subscribe(
-        self, subscription: Subscription, snapshot: Snapshot, *, first_look: timedelta
+        self, subscription: Subscription, snapshot: Snapshot, *, first_look: timedelta, prints: Prints | None = None
     ) -> Subscription | None:
         """Write `subscription`, watch its execution from `snapshot` if nobody does, and have the card posted.
+
+        `prints` are those of the answer that `snapshot` was read from (`bot.gcs.glimpse`).
 
         Returns:
             The subscription that stood before; None if there was none.
@@ -41,9 +44,10 @@ class Subscribers:
                 home_of(lane.execution),
                 str(lane),
                 subscription_row(subscription),
-                snapshot.model_dump_json(exclude_defaults=True),
+                first_text(snapshot, prints),
                 milliseconds(first_look),
                 snapshot.revision,
+                durable=True,
             )
             if not isinstance(before, int):
                 return subscription_of(lane, before) if before else None
@@ -52,7 +56,7 @@ class Subscribers:
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
         """End a subscription; its card is edited once more. False when there was none."""
         lane = _lane(subscriber, execution_id)
-        return bool(await self._connection.run("unsubscribe", home_of(lane.execution), str(lane)))
+        return bool(await self._connection.run("unsubscribe", home_of(lane.execution), str(lane), durable=True))
 
     async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
         """Have the card drawn anew and the execution looked at now. False when there is no such subscription."""
@@ -72,7 +76,7 @@ class Subscribers:
         execution = execution_key(team_id, execution_id)
         async with self._connection.guarded() as redis:
             text = await redis.get(f"{home_of(execution)}snap:{execution}")
-        return Snapshot.model_validate_json(text) if text else None
+        return snapshot_of(str(text)) if text else None
 
     async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
         """What `subscriber` follows, oldest subscription first."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from sandbox.gcs.answers import BAD_LIST_QUERY, Answer, Refusal, error
-from sandbox.gcs.bodies import Body
+from sandbox.gcs.bodies import Scene, item
 
 STATUSES = frozenset({"Succeeded", "Failed", "Running", "Cancelled", "Deleting", "Cancelling", "Pending"})
 """What the status filter takes: one of these, one per call."""
@@ -17,17 +17,21 @@ DEFAULT_LIMIT = 100
 """Undocumented; the successor service's."""
 
 
-def listing(items: Sequence[Body], query: str, *, project_id: str, max_limit: int) -> Answer:
-    """The page of `items` that `query` asks for, else a refusal."""
+def listing(
+    scenes: Sequence[Scene], query: str, *, project_id: str, max_limit: int, cuts_limit: bool = False
+) -> Answer:
+    """The page of `scenes` that `query` asks for, else a refusal; a limit that is too large is refused, or cut."""
     asked = dict(parse_qsl(query, keep_blank_values=True))
     if asked.get("project_id", project_id) != project_id:
         raise _bad("project_id is not the project of the credentials")
     status = asked.get("status")
     if status is not None and status not in STATUSES:
         raise _bad("status must be one of " + ", ".join(sorted(STATUSES)))
-    offset, limit = _page(asked, max_limit)
-    chosen = [item for item in items if _matches(item["execution"], asked)]
-    return Answer(200, {"executions": chosen[offset : offset + limit], "total_num": len(chosen)})
+    offset, limit = _page(asked, 10**9 if cuts_limit else max_limit)
+    limit = min(limit, max_limit)
+    chosen = [scene for scene in scenes if _matches(scene, asked)]
+    page = [item(scene) for scene in chosen[offset : offset + limit]]
+    return Answer(200, {"executions": page, "total_num": len(chosen)})
 
 
 def _page(asked: dict[str, str], max_limit: int) -> tuple[int, int]:
@@ -39,12 +43,12 @@ def _page(asked: dict[str, str], max_limit: int) -> tuple[int, int]:
     return int(offset), int(limit)
 
 
-def _matches(execution: Body, asked: dict[str, str]) -> bool:
-    status = asked.get("status")
+def _matches(scene: Scene, asked: dict[str, str]) -> bool:
+    status, workflow = asked.get("status"), "" if scene.life.dress.from_file else scene.life.workflow
     return (
-        asked.get("name", "") in execution["name"]
-        and asked.get("workflow_name", execution["workflow_name"]) == execution["workflow_name"]
-        and (status is None or status.casefold() == execution["status"].casefold())
+        asked.get("name", "") in scene.name
+        and asked.get("workflow_name", workflow) == workflow
+        and (status is None or status.casefold() == scene.word(scene.frame.status).casefold())
     )
 
 

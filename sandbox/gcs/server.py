@@ -81,7 +81,12 @@ class GCS:
         self._stage = Stage(self.clock, project_id=project_id, domain_id=self.user.domain_id, seed=seed)
         self._ledger = Ledger()
         self._port = port
-        self._max_limit = max_limit
+        self.max_limit = max_limit
+        """Most items of a page of the list."""
+        self.cuts_limit = False
+        """Whether a page that is asked to be larger comes smaller, instead of being refused."""
+        self.list_lag = 0.0
+        """Story seconds by which lists are behind; may be changed at any time."""
         self._stopping = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -212,7 +217,10 @@ class GCS:
         return answers.no_such_execution() if body is None else Answer(200, body)
 
     def _list(self, query: str) -> Answer:
-        return listing(self._stage.items(), query, project_id=self.user.project_id, max_limit=self._max_limit)
+        scenes = self._stage.scenes(lag=self.list_lag)
+        return listing(
+            scenes, query, project_id=self.user.project_id, max_limit=self.max_limit, cuts_limit=self.cuts_limit
+        )
 
     async def _send(self, request: web.Request, answer: Answer, fault: Fault | None) -> web.StreamResponse:
         request_id = secrets.token_hex(16)

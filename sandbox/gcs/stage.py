@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from sandbox.clock import Clock
-from sandbox.gcs.bodies import Body, Scene, item, whole
+from sandbox.gcs.bodies import Body, Scene, whole
 from sandbox.story import Frame, Life
 
 CHINA = timezone(timedelta(hours=8))
@@ -98,7 +98,7 @@ class Stage:
     def body(self, execution_id: str) -> Body | None:
         """What its frame looks like now; None where there is no such execution, or no more."""
         play = self._plays.get(execution_id)
-        scene = self._scene(play) if play else None
+        scene = self._scene(play, self._clock.now()) if play else None
         return None if scene is None or scene.frame.is_gone else whole(scene)
 
     def answer(self, execution_id: str) -> Body | bytes | None:
@@ -106,14 +106,14 @@ class Stage:
         play = self._plays.get(execution_id)
         return play.body_set if play and play.body_set is not None else self.body(execution_id)
 
-    def items(self) -> list[Body]:
-        """What list-executions answers from, newest first."""
-        scenes = [self._scene(play) for play in self._plays.values()]
-        scenes.sort(key=lambda scene: scene.begin, reverse=True)
-        return [item(scene) for scene in scenes if not scene.frame.is_gone]
+    def scenes(self, *, lag: float = 0) -> list[Scene]:
+        """What list-executions answers from, newest first; as it was `lag` seconds ago."""
+        now = self._clock.now() - lag
+        plays = sorted(self._plays.values(), key=lambda play: play.began, reverse=True)
+        scenes = (self._scene(play, now) for play in plays if play.began <= now)
+        return [scene for scene in scenes if not scene.frame.is_gone]
 
-    def _scene(self, play: Play) -> Scene:
-        now = self._clock.now()
+    def _scene(self, play: Play, now: float) -> Scene:
         return Scene(
             id=play.id,
             name=play.name,

@@ -126,13 +126,17 @@ class Room:
 
     def waits(self, name: str = "outbox") -> list[float]:
         """Seconds until each lane is told, or with `due` until each execution is looked at."""
+        return list(self.waits_by_name(name).values())
+
+    def waits_by_name(self, name: str) -> dict[str, float]:
+        """The same, with what waits."""
         now = time.time()
-        lanes = [lane for key in self.redis.scan_iter(f"*:{name}") for lane in self.redis.zscan_iter(key)]
-        return [round(float(score) / 1000 - now, 1) for _, score in lanes]
+        found = [entry for key in self.redis.scan_iter(f"*:{name}") for entry in self.redis.zscan_iter(key)]
+        return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:
-        """All keys of the store but the indexes."""
-        return [key for key in map(str, self.redis.scan_iter()) if ":of:" not in key]
+        """All keys of the store but the indexes, the quota and what was learnt."""
+        return [key for key in map(str, self.redis.scan_iter()) if not {"of", "took", "{quota"} & set(key.split(":"))]
 
 
 @asynccontextmanager
@@ -154,7 +158,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             slack=slack,
             store=store,
             redis=redis,
-            watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store)),
+            watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store), history=store.history),
             notifier=Notifier(door, store.outbox),
             subscriptions=Subscriptions(client, store.subscribers, pace=PACE, now=lambda: datetime.now(UTC)),
             client=client,

@@ -123,7 +123,7 @@ async def test_missing_once_is_nothing(room: Room) -> None:
 async def test_two_watchers_settle_each_change_once(room: Room) -> None:
     """Two bots on one store, both looking at once."""
     executions = [await room.followed(room.lab) for _ in range(6)]
-    other = Watcher(room.client, room.store.schedule, pace=PACE, budget=ample(room.store))
+    other = Watcher(room.client, room.store.schedule, pace=PACE, budget=ample(room.store), history=room.store.history)
     for execution in executions:
         room.gcs.step(execution)
     room.looks_come()
@@ -175,7 +175,9 @@ async def test_a_watcher_that_died_is_replaced_after_its_lease(room: Room) -> No
 async def test_without_a_retry_the_end_is_told(room: Room) -> None:
     """A failed execution is watched for its grace time, then people read that nobody watches any more."""
     pace = PACE.model_copy(update={"retry_grace": timedelta(0)})
-    room.watcher = Watcher(room.client, room.store.schedule, pace=pace, budget=ample(room.store))
+    room.watcher = Watcher(
+        room.client, room.store.schedule, pace=pace, budget=ample(room.store), history=room.store.history
+    )
     execution = await room.followed(room.lab, life=story.failing(2))
     await room.step(execution, to="failed")
     await room.look()
@@ -190,7 +192,7 @@ async def test_what_the_quota_does_not_allow_stays_due(room: Room) -> None:
     for _ in range(6):
         await room.followed(room.lab)
     scarce = room.store.budget("scarce", per_minute=4, reserve=0)
-    watcher = Watcher(room.client, room.store.schedule, pace=PACE, budget=scarce)
+    watcher = Watcher(room.client, room.store.schedule, pace=PACE, budget=scarce, history=room.store.history)
     room.looks_come()
     for _ in range(4):
         await scarce.take(is_person=False)

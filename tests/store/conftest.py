@@ -1,10 +1,11 @@
-"""Real servers for the store's tests: the embedded Valkey always, Debian's redis-server where it is installed.
+"""Real servers for the store's tests: the embedded Valkey always, and Debian's redis-server, alone and as a cluster.
 
-With `REQUIRE_REDIS=1` (CI sets it) a missing redis-server is a failure instead of a skip.
+Without redis-server its tests are skipped; with `REQUIRE_REDIS=1` (CI sets it) that is a failure.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -15,28 +16,43 @@ from redis import Redis
 
 from bot.store import Store
 from bot.store.embedded import _engine
-from tests.servers import served
+from tests.servers import opened, served
+from tests.topologies import RedisCluster
 
 COALESCE = timedelta(hours=1)
 """So long that it never ends by itself in a test."""
 
 
-@pytest.fixture(scope="session", params=["valkey", "redis"])
+@pytest.fixture(scope="session", params=["valkey", "redis", "cluster"])
 def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server that was started for this session."""
-    binary = _engine() if request.param == "valkey" else shutil.which("redis-server")
-    if binary is None:
-        if os.environ.get("REQUIRE_REDIS") == "1":
-            pytest.fail("redis-server is not installed, and REQUIRE_REDIS=1 says that it must be")
-        pytest.skip("redis-server is not installed: this ring ran against the embedded Valkey only")
+    """The address of a server, or a cluster of six, that was started for this session."""
     folder = tmp_path_factory.mktemp(request.param)
-    yield from served(binary, folder)
+    if request.param == "valkey":
+        yield from served(_engine(), folder)
+    elif request.param == "redis":
+        yield from served(redis_server(), folder)
+    else:
+        redis_server()
+        cluster = RedisCluster(folder)
+        try:
+            asyncio.run(cluster.start())
+            yield cluster.url
+        finally:
+            asyncio.run(cluster.stop())
+
+
+def redis_server() -> str:
+    """The path of Debian's redis-server; without it the test is skipped, or fails where it must be there."""
+    binary = shutil.which("redis-server")
+    if binary is None and os.environ.get("REQUIRE_REDIS") == "1":
+        pytest.fail("redis-server is not installed, and REQUIRE_REDIS=1 says that it must be")
+    return binary or pytest.skip("redis-server is not installed: this ring ran against the embedded Valkey only")
 
 
 @pytest.fixture
 async def store(server_url: str) -> AsyncIterator[Store]:
     """An empty store."""
-    with Redis.from_url(server_url) as redis:
+    with opened(server_url) as redis:
         redis.flushall()
     store = Store(server_url, coalesce=COALESCE)
     yield store
@@ -46,5 +62,5 @@ async def store(server_url: str) -> AsyncIterator[Store]:
 @pytest.fixture
 def redis(server_url: str) -> Iterator[Redis]:
     """The server itself, to look behind the store."""
-    with Redis.from_url(server_url, decode_responses=True) as redis:
+    with opened(server_url) as redis:
         yield redis

@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from redis import Redis
 
 from bot.store.budget import WINDOW, Budget
 from bot.store.connection import Connection
 from bot.store.keys import quota_of
+from tests.servers import opened
 
 
 @pytest.fixture
 async def connection(server_url: str) -> AsyncIterator[Connection]:
     """A connection to an empty store."""
-    with Redis.from_url(server_url) as redis:
+    with opened(server_url) as redis:
         redis.flushall()
     connection = Connection(server_url)
     yield connection
@@ -54,6 +54,15 @@ async def test_asking_takes_nothing(connection: Connection) -> None:
     assert await budget(connection).left() == 6
 
 
+async def test_after_a_refusal_the_wait_ends_with_the_slow_start(connection: Connection) -> None:
+    """Not a minute later, when calls from before the refusal leave the window."""
+    large = Budget(connection, user="AK", per_minute=6000, reserve=600)
+    await asyncio.gather(*(large.take(is_person=True) for _ in range(200)))
+    await large.refused(timedelta(0))
+    wait = await large.take(is_person=False)
+    assert timedelta(seconds=3) < wait < timedelta(seconds=5)
+
+
 async def test_who_has_to_wait_learns_how_long(connection: Connection, server_url: str) -> None:
     """The wait ends when the oldest call that is in the way leaves the window; then there is one."""
     await taken(budget(connection), 10, is_person=True)
@@ -82,13 +91,13 @@ async def test_after_a_refusal_the_quota_comes_back_bit_by_bit(connection: Conne
 
 def age(server_url: str, span: timedelta) -> None:
     """Let the calls so far lie `span` further back."""
-    with Redis.from_url(server_url) as redis:
+    with opened(server_url) as redis:
         for call, at in redis.zrange(quota_of("AK"), 0, -1, withscores=True):
             redis.zadd(quota_of("AK"), {call: at - span.total_seconds() * 1000})
 
 
 def refused_ago(server_url: str, span: timedelta) -> None:
     """Let the end of the refusal lie so far back."""
-    with Redis.from_url(server_url) as redis:
+    with opened(server_url) as redis:
         seconds, micros = redis.time()
         redis.set(quota_of("AK") + ":hold", int(seconds * 1000 + micros / 1000 - span.total_seconds() * 1000))

@@ -3,10 +3,73 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
+import pytest
+from redis import Redis
+
+from bot.errors import StoreUnavailable
 from bot.store import Store
+from bot.store.connection import Connection
+from bot.store.keys import partition
+
+HOMES = [partition(number) for number in range(16)]
+
+
+@pytest.fixture
+async def connection(store: Store, server_url: str) -> AsyncIterator[Connection]:
+    """A connection to an empty store."""
+    connection = Connection(server_url)
+    yield connection
+    await connection.aclose()
+
+
+def taking(*windows: str) -> list[tuple[str, str, tuple[Any, ...]]]:
+    """Take one call out of each window that allows one in a minute."""
+    return [("take", window, (1, 60_000, f"call {i}", 1, 0, 0)) for i, window in enumerate(windows)]
 
 
 async def test_more_callers_than_connections_wait_for_their_turn(store: Store) -> None:
     """A burst of looks, messages and commands is served one after another, not refused."""
     await asyncio.gather(*(store.schedule.claim(number % 16, 1) for number in range(500)))
+
+
+async def test_several_scripts_answer_in_the_order_in_which_they_were_called(connection: Connection) -> None:
+    """One round trip, several partitions, different scripts: each answer stands in its caller's place."""
+    calls = [*taking(*HOMES), ("recover", HOMES[0], (0,)), *taking(*HOMES)]
+    answers = await connection.run_many(calls)
+    assert answers[:17] == [[0, 0, 1]] * 16 + [0]
+    assert all(wait > 0 for _, wait, _ in answers[17:])
+
+
+async def test_nothing_to_run_is_no_error(connection: Connection) -> None:
+    """An empty list is answered with an empty list."""
+    assert await connection.run_many([]) == []
+
+
+async def test_one_failure_hides_no_other_answer(connection: Connection, redis: Redis) -> None:
+    """What fails gives its error in its place; what stands before and behind it was done, and says so."""
+    redis.set(HOMES[1], "no window")
+    first, failed, last = await connection.run_many(taking(*HOMES[:3]))
+    assert (first, last) == ([0, 0, 1], [0, 0, 1])
+    assert isinstance(failed, StoreUnavailable)
+
+
+async def test_a_store_that_forgot_the_scripts_runs_each_once(connection: Connection, redis: Redis) -> None:
+    """After a restart or on a fresh master: what was refused is repeated with its text, what was run is not."""
+    await connection.run_many(taking(HOMES[0]))
+    redis.script_flush()
+    await connection.run("recover", HOMES[0], 0)  # known again, while the other is not
+    answers = await connection.run_many([("recover", HOMES[0], (0,)), *taking(*HOMES[1:3])])
+    assert answers == [0, [0, 0, 1], [0, 0, 1]]
+    assert [redis.zcard(home) for home in HOMES[:3]] == [1, 1, 1]
+
+
+async def test_a_store_that_is_away_fails_all_of_them() -> None:
+    """No answer at all: an error in each place, as one call alone would raise it."""
+    connection = Connection("unix:///nowhere/s")
+    answers = await connection.run_many(taking(*HOMES[:2]))
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 2
+    with pytest.raises(StoreUnavailable):
+        await connection.run("recover", HOMES[0], 0)

@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from bot.errors import StoreUnavailable
 from bot.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, Subscriber, Subscription
 from bot.store import PARTITIONS, Store
 from bot.store.outbox import Claim
@@ -371,16 +370,6 @@ async def test_everything_of_an_execution_lies_in_one_slot(store: Store, redis: 
     assert all("{p" in key for key in keys)
 
 
-async def test_a_store_that_is_full_is_said_so(store: Store, redis: Redis) -> None:
-    """A write that the server refuses is one of our errors, not a stack trace."""
-    redis.config_set("maxmemory", "1")
-    try:
-        with pytest.raises(StoreUnavailable):
-            await follow(store)
-    finally:
-        redis.config_set("maxmemory", "0")
-
-
 async def settle_all(store: Store) -> None:
     """Settle every look with one change."""
     for item in await due(store):
@@ -390,3 +379,18 @@ async def settle_all(store: Store) -> None:
 def left_over(redis: Redis) -> list[str]:
     """All keys but the index."""
     return [key for key in map(str, redis.scan_iter()) if ":of:" not in key]
+
+
+async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) -> None:
+    """The same prints again: no snapshot is written, and the card's next edit knows when GCS was asked last."""
+    await follow(store)
+    (item,) = await due(store)
+    prints = ("state-01", "count-01", True)
+    await store.schedule.settle(item, snapshot_of("e1"), [], next_look=SOON, is_visible=False, prints=prints)
+    (again,) = await due(store)
+    assert (again.header.state, again.header.counts, again.header.is_covered) == prints
+    assert again.header.is_quiet
+    await store.schedule.settle_unchanged(again, seen_at=NOW + LATER, next_look=SOON)
+    (third,) = await due(store)
+    assert third.snapshot == snapshot_of("e1").model_copy(update={"seen_at": NOW + LATER})
+    assert (third.header.state, third.header.counts, third.header.is_covered) == prints

@@ -13,9 +13,11 @@ from bot.changes import (
     Pace,
     batch,
     first_look,
+    near,
     observe,
     observe_failure,
     observe_missing,
+    wait,
 )
 from bot.model import TERMINAL_PHASES, Change, ChangeKind, Execution, Phase, Snapshot, Step
 
@@ -231,3 +233,30 @@ def test_every_end_is_told_exactly_once(steps: list[tuple[str, int | None, str]]
         arrived = snapshot.execution.phase in TERMINAL_PHASES and snapshot.execution.phase != before.execution.phase
         assert sum(change.kind is ChangeKind.OUTCOME for change in verdict.changes) == arrived
         assert all(change.revision == snapshot.revision > before.revision for change in verdict.changes)
+
+
+def test_the_next_change_is_expected_when_a_running_step_usually_ends() -> None:
+    """Of several steps, the one that is nearest to its usual end; without history nobody knows."""
+    steps = (
+        Step(name="bwa", phase="Running", elapsed=timedelta(minutes=30)),
+        Step(name="sort", phase="Running", elapsed=timedelta(minutes=5)),
+        Step(name="call", phase="Pending"),
+    )
+    snapshot = watched(seen(steps=steps))
+    typical = {"bwa": timedelta(minutes=40), "sort": timedelta(minutes=7), "call": timedelta(minutes=1)}
+    assert near(snapshot, typical) == snapshot.seen_at + timedelta(minutes=2)
+    assert near(snapshot, {}) is None
+
+
+def test_a_deadline_is_a_change_that_is_expected() -> None:
+    """GCS will end it then."""
+    execution = seen(created_at=NOW - timedelta(hours=1), timeout=timedelta(hours=2))
+    assert near(watched(execution), {}) == NOW + timedelta(hours=1)
+
+
+@given(st.none() | st.integers(-(10**6), 10**6), st.integers(1, 3600))
+def test_a_running_execution_never_waits_longer_than_the_interval(seconds: int | None, poll: int) -> None:
+    """About an expected change it is looked at sooner, but not without pause."""
+    pace = Pace(poll=timedelta(seconds=poll), retry_grace=timedelta(0))
+    expected = None if seconds is None else NOW + timedelta(seconds=seconds)
+    assert pace.soon <= wait(expected, now=NOW, pace=pace) <= pace.poll

@@ -39,9 +39,9 @@ class Outside:
         """In the place of `GCSClient.check`."""
         _raise(self.gcs)
 
-    async def ping(self) -> None:
-        """In the place of `Store.ping`."""
-        _raise(self.store)
+    async def trouble(self) -> str | None:
+        """In the place of `Store.trouble`."""
+        return str(self.store) if self.store else None
 
 
 def _raise(error: Exception | None) -> None:

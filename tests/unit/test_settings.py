@@ -97,6 +97,52 @@ def test_a_wrong_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch, name: 
     assert name in str(error)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://localhost",
+        "redis://:p@ss%2Fword@10.0.0.1:6379/3?health_check_interval=10",
+        "rediss://user:pw@[::1]:6380",
+        "unix:///run/valkey.sock?db=1",
+        "unix://user:pw@/run/valkey.sock",
+        "redis+sentinel://s1:26379,s2:26379,s3/bot",
+        "rediss+sentinel://user:pw@s1:26379,[::1]:26379/bot/2?sentinel_password=other",
+        "redis+cluster://n1:6379,n2:6379",
+        "rediss+cluster://user:pw@n1:6379/",
+    ],
+)
+def test_every_way_to_a_store_is_taken(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """One server, Sentinels and clusters, with and without user, port, database and options."""
+    url = load(monkeypatch, REDIS_URL=address).redis_url
+    assert url is not None
+    assert url.get_secret_value() == address
+
+
+@pytest.mark.parametrize(
+    ("address", "advice"),
+    [
+        ("http://:hunter2@host", "begins with redis://"),
+        ("redis+proxy://:hunter2@host", "begins with redis://"),
+        ("redis://:hunter2/x@host:6379", "%2F"),
+        ("redis://:hunter2[x@host:6379", "%5B"),
+        ("redis://:hunter2@host:66666", "ports go up to 65535"),
+        ("redis://:hunter2@one,two", "redis+cluster://"),
+        ("redis://:hunter2@host/service", "[/db]"),
+        ("redis+sentinel://:hunter2@s1,s2", "/service[/db]"),
+        ("redis+sentinel://:hunter2@s1,,s2/bot", "/service[/db]"),
+        ("redis+sentinel://:hunter2@s1/bot/first", "/service[/db]"),
+        ("redis+cluster://:hunter2@n1/2", "redis+cluster://"),
+        ("unix://:hunter2@host", "unix"),
+    ],
+)
+def test_a_wrong_way_to_a_store_is_one_sentence(monkeypatch: pytest.MonkeyPatch, address: str, advice: str) -> None:
+    """It says what to give instead, and never repeats what was given."""
+    (line,) = problems(monkeypatch, REDIS_URL=address)
+    assert line.startswith("REDIS_URL is wrong: ")
+    assert advice in line
+    assert "hunter2" not in line
+
+
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither `repr` nor JSON of the settings gives a secret away."""
     settings = load(monkeypatch, REDIS_URL="redis://:db-secret@127.0.0.1:6379/0", GCS_PASSWORD="pw-secret")

@@ -136,3 +136,9 @@ def test_numbers_have_no_needless_digits() -> None:
 def test_lines_are_kept_whole() -> None:
     """Too long a text loses its last lines, never half of one."""
     assert text.within(["abc", "def", "ghi"], 8) == "abc\ndef"
+
+
+def test_a_character_whose_escape_does_not_fit_is_left_out() -> None:
+    """An entity is shown whole or not at all."""
+    assert text.escape("<", 2) == "…"
+    assert text.escape("a<b", 4) == "a…"

@@ -1,0 +1,34 @@
+-- Compare what a list shows with what the last looks saw: news is looked at now, the rest later than it would have been.
+-- KEYS 1 partition prefix; ARGV 1 ms until an execution that is as it was is looked at all the same, unless a list
+--      shows it again, 2 the longest ms between two looks, then per execution: key, print ('gone----': dropped out)
+-- Returns how many are watched, how many of these are as they were, how many have news
+-- Where list and look go on to differ (one of them lags, or lists have another shape), the usual looks go on.
+local prefix, push, longest = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local now = server_time()
+local watched, same, news = 0, 0, 0
+for i = 3, #ARGV, 2 do
+  local execution, print = ARGV[i], ARGV[i + 1]
+  local snap = prefix .. 'snap:' .. execution
+  local head = redis.call('GETRANGE', snap, 0, 55)
+  if head ~= '' then
+    watched = watched + 1
+    local listed, kind = string.sub(head, 25, 32), string.sub(head, 56)
+    if print ~= listed then redis.call('SETRANGE', snap, 24, print) end
+    if print == string.sub(head, 9, 16) then
+      same = same + 1
+      local due = tonumber(redis.call('ZSCORE', prefix .. 'due', execution) or 'inf')
+      if kind == 'Q' and due < now + push / 2 and not redis.call('HGET', prefix .. 'leases', execution) then
+        -- Spread, or all that were first seen together would have to be looked at together.
+        local share = 0.75 + (tonumber(string.sub(execution, -2), 16) or 0) / 1024
+        local at = math.min(now + push, tonumber(string.sub(head, 33, 45)) + math.floor(longest * share))
+        if at > due then redis.call('ZADD', prefix .. 'due', 'XX', at, execution) end
+      end
+    elseif print ~= listed then
+      news = news + 1
+      if not redis.call('HGET', prefix .. 'leases', execution) then
+        redis.call('ZADD', prefix .. 'due', 'XX', 'LT', now, execution)
+      end
+    end
+  end
+end
+return {watched, same, news}

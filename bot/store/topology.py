@@ -1,0 +1,209 @@
+"""The ways to the store: one server, the master that Sentinels name, or a Redis Cluster.
+
+Lives here: what an address means, and sending commands in one go to the node that holds their keys, as often as said
+and no oftener. Does not live here: what to make of the answers (`connection`). Called by `connection`.
+
+A cluster's ASK is not followed: while a slot moves, some of a partition's keys lie here and some there, and a script
+that reads both must run on neither. The partition rests until it has arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from redis.asyncio import ConnectionPool, Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import AbstractConnection, parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError, ResponseError
+
+from bot.errors import SettingsInvalid
+from bot.store.rows import BYTES
+
+TIMEOUT_SECONDS = 5.0
+"""For a connection and for an answer. Scripts take microseconds; longer means that the store is in trouble."""
+
+SENTINEL_SECONDS = 1.0
+"""The same for a Sentinel: there are others to ask."""
+
+CONNECTIONS = 32
+"""Most connections of one bot to one server."""
+
+Words = tuple[str | int, ...]
+"""A command as it is sent."""
+
+
+class Server:
+    """One server, or whichever one is the master now."""
+
+    def __init__(self, pool: ConnectionPool, sentinel: Sentinel | None = None) -> None:
+        self.redis = Redis.from_pool(pool)
+        self._pool, self._sentinel = pool, sentinel
+
+    async def ask(self, _keys: Sequence[str], commands: Sequence[Words], behind: Sequence[Words]) -> list[Any]:
+        """Send the commands and what comes `behind` them in one go; the answers, errors among them."""
+        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py's own
+        try:
+            return await _asked(connection, [*commands, *behind])
+        finally:
+            await self._pool.release(connection)
+
+    async def look_again(self) -> None:
+        """Nothing to do: a new connection finds the master by itself."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.redis.aclose()
+        if self._sentinel is not None:
+            await self._sentinel.aclose()
+
+
+class Cluster:
+    """A Redis Cluster: each partition of the store lies on one of its nodes."""
+
+    def __init__(self, redis: RedisCluster) -> None:
+        self.redis = redis
+
+    async def ask(self, keys: Sequence[str], commands: Sequence[Words], behind: Sequence[Words]) -> list[Any]:
+        """Send each command to the node of its key, in one go per node, and `behind` after them to each of these.
+
+        Returns:
+            Answers to the commands, errors among them, then those to `behind`, node by node.
+        """
+        await self.redis.initialize()
+        places: dict[ClusterNode, list[int]] = {}
+        for i, key in enumerate(keys):
+            places.setdefault(self.redis.nodes_manager.get_node_from_slot(self.redis.keyslot(key)), []).append(i)
+        asked = (_asked_node(node, [*(commands[i] for i in mine), *behind]) for node, mine in places.items())
+        answers: list[Any] = [None] * len(commands)
+        for mine, found in zip(places.values(), await asyncio.gather(*asked), strict=True):
+            for i, answer in zip(mine, found, strict=False):
+                answers[i] = answer
+            answers += found[len(mine) :]
+        return answers
+
+    async def look_again(self) -> None:
+        """Ask the nodes who holds what now: one of them died, or said that it is another's."""
+        with suppress(RedisError, RedisClusterException, OSError):
+            await self.redis.nodes_manager.initialize()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.redis.aclose()
+
+
+async def _asked_node(node: ClusterNode, commands: Sequence[Words]) -> list[Any]:
+    """The answers of one node; a node that is away answers each command with that, and the others are heard."""
+    connection = node.acquire_connection()
+    try:
+        await node.disconnect_if_needed(connection)
+        return await _asked(connection, commands)
+    except (RedisError, OSError) as error:
+        return [error] * len(commands)
+    finally:
+        node.release(connection)
+
+
+async def _asked(connection: AbstractConnection, commands: Sequence[Words]) -> list[Any]:
+    await connection.send_packed_command(connection.pack_commands(commands))
+    answers: list[Any] = []
+    for _ in commands:
+        try:
+            answers.append(await connection.read_response())
+        except ResponseError as error:
+            answers.append(error)
+    if any(
+        isinstance(answer, ReadOnlyError) for answer in answers
+    ):  # a master no more: the address may lead to another
+        await connection.disconnect()
+    return answers
+
+
+def reached(url: str) -> Server | Cluster:
+    """The way to the store at `url`, whose forms the setting REDIS_URL describes; nothing is connected yet.
+
+    Raises:
+        SettingsInvalid: it has an option that there is not, or with a wrong value.
+    """
+    scheme, _, rest = url.partition("://")
+    scheme, _, kind = scheme.partition("+")
+    netloc = re.split("[/?]", rest, maxsplit=1)[0]
+    user, at, hosts = netloc.rpartition("@")
+    first, *others = hosts.split(",")
+    plain = urlsplit(f"{scheme}://{user}{at}{first}{rest.removeprefix(netloc)}")
+    try:
+        if kind == "sentinel":
+            return _sentinel(plain, [first, *others])
+        if kind == "cluster":
+            return _cluster(plain, [first, *others])
+        return Server(_tried(ConnectionPool(**_options(plain))))
+    except (TypeError, ValueError, RedisClusterException):  # whose text may repeat what was given
+        raise SettingsInvalid(["REDIS_URL is wrong: an option behind its ? is unknown or has a wrong value"]) from None
+
+
+def _sentinel(plain: SplitResult, hosts: Sequence[str]) -> Server:
+    """`…/<service>[/<db>]`, the hosts being Sentinels; user and password are for the servers that they name."""
+    service, _, db = plain.path.strip("/").partition("/")
+    options = _options(plain._replace(path=f"/{db}"))
+    password = options.pop("sentinel_password", None)
+    tls = _tls(options)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's own
+        [_host_and_port(host, 26379) for host in hosts],
+        sentinel_kwargs={
+            **tls,
+            "password": password,
+            "socket_timeout": SENTINEL_SECONDS,
+            "socket_connect_timeout": SENTINEL_SECONDS,
+            "retry": Retry(NoBackoff(), 0),
+        },
+    )
+    pool = SentinelConnectionPool(service, sentinel, **(options | tls))  # type: ignore[no-untyped-call]  # redis-py's own
+    return Server(_tried(pool), sentinel)
+
+
+def _cluster(plain: SplitResult, hosts: Sequence[str]) -> Cluster:
+    options = _options(plain)
+    tls = _tls(options)
+    nodes = [ClusterNode(*_host_and_port(host, 6379)) for host in hosts]
+    return Cluster(RedisCluster(startup_nodes=nodes, **(options | tls)))
+
+
+def _tls(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the one host out of `options`, since there are several; what they say about TLS."""
+    for mine in ("host", "port"):
+        options.pop(mine, None)
+    is_tls = options.pop("connection_class", None) is not None
+    return {"ssl": is_tls} | {name: value for name, value in options.items() if name.startswith("ssl_")}
+
+
+def _tried(pool: ConnectionPool) -> ConnectionPool:
+    """`pool`, whose options have been looked at: by itself it does that with the first connection."""
+    pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's own
+    return pool
+
+
+def _host_and_port(text: str, port: int) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    return parts.hostname or "localhost", parts.port or port
+
+
+def _options(plain: SplitResult) -> dict[str, Any]:
+    """How each connection is made. The retries are for connecting; what is sent again, `connection` decides."""
+    return {
+        "decode_responses": True,
+        "encoding_errors": BYTES,  # deflated snapshots pass as text
+        "socket_timeout": TIMEOUT_SECONDS,
+        "socket_connect_timeout": TIMEOUT_SECONDS,
+        "health_check_interval": 30,
+        "max_connections": 2 * CONNECTIONS,  # some are still closing while their successors are at work
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+        "client_name": "execution-bot",
+        **parse_url(plain.geturl()),
+    }

@@ -1,0 +1,8 @@
+-- Take the turn to read a workspace's lists, or keep it.
+-- KEYS 1 window of the GCS user; ARGV 1 workspace, 2 name of the process, 3 ms for which its turn lasts
+-- Returns 1, or 0 when it is another one's turn
+local turn = KEYS[1] .. ':turn:' .. ARGV[1]
+local holder = redis.call('GET', turn)
+if holder and holder ~= ARGV[2] then return 0 end
+redis.call('SET', turn, ARGV[2], 'PX', ARGV[3])
+return 1

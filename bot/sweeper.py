@@ -1,0 +1,262 @@
+"""The room that reads GCS's lists: one call shows a thousand executions, and the watch looks where something is new.
+
+Lives here: whether a list is worth its calls, how fast its pages follow each other, which executions dropped out of it.
+Does not live here: the looks themselves (`bot.watcher`), the comparison (`listed.lua` behind `bot.store.schedule`), the
+rule what pays (`bot.changes`). Started by the service; meets the other rooms in the store only.
+
+A list is a hint, never a witness: it makes a look come sooner, or spares one for a while. What it loses (an execution
+that moves between pages while they are read, a list that lags or repeats) costs a look or a minute, never a change,
+because every execution keeps a due time of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic
+
+import structlog
+
+from bot import metrics
+from bot.changes import Cost, Pace, sweep_pays
+from bot.errors import GCSError, GCSMalformed, GCSThrottled, GCSUnavailable, StoreUnavailable
+from bot.gcs.client import GCSClient, QuotaSpent
+from bot.gcs.glimpse import Page
+from bot.store.budget import WINDOW, Budget
+from bot.store.headers import GONE
+from bot.store.schedule import Coverage, Schedule
+
+log = structlog.get_logger()
+
+PHASES = ("Running", "Pending")
+"""What is listed, one after the other. Other phases are short or rare: they are looked at one by one."""
+
+LARGEST_PAGE, SMALLEST_PAGE = 1000, 100
+"""Items to ask for at first (GCS's maximum is not documented), and at least."""
+
+OVERLAP = 1
+"""Items of a page that the next one shows again: one execution that ends meanwhile moves all behind it up by one."""
+
+HANDS = 4
+"""Pages under way at once: a large one may take longer than the time until the next."""
+
+SHORTEST_ROUND = timedelta(seconds=2)
+"""From the beginning of one round to that of the next, at least."""
+
+HEADROOM = 15
+"""Calls of a minute that are left to looks beyond those of the last minute."""
+
+THINK_AGAIN = timedelta(seconds=5)
+"""How long until it is asked anew whether a list pays."""
+
+DISTRUST = timedelta(minutes=10)
+"""How long lists are left alone that GCS refuses, or that do not show what looks see."""
+
+BLIND_ROUNDS = 3
+"""So many rounds in a row must show less than half of what looks see, before lists are left alone."""
+
+MOMENT = 0.05
+"""Seconds for which other hands wait while one finds out what is to be done."""
+
+PUSH = timedelta(minutes=1)
+"""How long an execution that a list shows unchanged is left alone, at least; the next round mostly comes sooner."""
+
+
+NOTHING_FOUND = Coverage()
+
+
+@dataclass
+class _Round:
+    """One reading of the whole list."""
+
+    began: float
+    page: int
+    """Items to ask for at once."""
+    todo: deque[tuple[str, int]] = field(default_factory=lambda: deque((phase, 0) for phase in PHASES))
+    """Phase and offset of the pages to fetch; those behind the first of a phase are known once that has come."""
+    under_way: int = 0
+    totals: dict[str, int] = field(default_factory=dict)
+    size_bytes: int = 0
+    seen: set[str] = field(default_factory=set)
+    """Ids of all executions that were listed."""
+    found: Coverage = NOTHING_FOUND
+
+    def came(self, phase: str, offset: int, page: Page) -> None:
+        """A page came; with the first one of its phase, one knows the others."""
+        if offset == 0:
+            self.totals[phase] = page.total
+            self.todo.extend((phase, begin) for begin in range(self.step, page.total, self.step))
+        self.size_bytes += page.size_bytes
+        self.seen.update(item.execution_id for item in page.items)
+
+    @property
+    def step(self) -> int:
+        """How far two pages lie apart."""
+        return self.page - OVERLAP
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every page has come."""
+        return not self.todo and not self.under_way
+
+
+class Sweeper:
+    """Reads the lists of one GCS user, in turn with its copies in other processes."""
+
+    def __init__(  # a door, two parts of the table, three rules
+        self,
+        gcs: GCSClient,
+        schedule: Schedule,
+        *,
+        budget: Budget,
+        team_id: str,
+        pace: Pace,
+        bytes_per_second: int,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._gcs, self._schedule, self._budget, self._team_id, self._pace = gcs, schedule, budget, team_id, pace
+        self._bytes_per_second, self._clock = bytes_per_second, clock
+        self._page = LARGEST_PAGE
+        self._round: _Round | None = None
+        self._last: _Round | None = None
+        """The last round that was read to its end."""
+        self._not_before = 0.0
+        self._calls: deque[float] = deque()
+        """When this process fetched pages, within the last window."""
+        self._news_per_second = 0.0
+        self._page_bytes = 0
+        """Of the largest page of late."""
+        self._blind_rounds = 0
+        """Rounds in a row that did not show what looks see."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read lists while that pays, until told to stop."""
+        await asyncio.gather(*(self._work(stop) for _ in range(HANDS)))
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                pause = await self.run_once()
+            except StoreUnavailable as error:
+                log.warning("sweeper.store_away", error=str(error))
+                self._stop(1.0)
+            except Exception:
+                log.exception("sweeper.failed")
+                self._stop(DISTRUST.total_seconds())
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), max(pause, MOMENT))
+
+    async def run_once(self) -> float:
+        """Fetch one page if it is time for it; returns the seconds until there may be another one."""
+        now = self._clock()
+        if now < self._not_before:
+            return self._not_before - now
+        self._not_before = now + MOMENT  # no other hand does the same thing
+        if not await self._budget.turn(self._team_id):
+            self._stop(THINK_AGAIN.total_seconds())
+        elif self._round is None:
+            await self._begin()
+        elif self._round.todo:
+            self._not_before = now + await self._spacing()
+            await self._fetch(self._round, *self._round.todo.popleft())
+        return max(0.0, self._not_before - self._clock())
+
+    async def _begin(self) -> None:
+        """Begin a round, if it pays."""
+        watched = await self._schedule.size()
+        listed = max(sum(self._last.totals.values()), watched) if self._last else watched
+        cost = Cost(
+            watched=watched,
+            pages=-(-listed // (self._page - OVERLAP)) + len(PHASES) - 1,
+            calls_per_second=self._budget.per_second,
+            news_per_second=self._news_per_second,
+        )
+        if not sweep_pays(cost, pace=self._pace):
+            # What was measured is old by the time it is asked again.
+            self._stop((DISTRUST if self._last else THINK_AGAIN).total_seconds())
+            self._last = None
+            return
+        metrics.SWEEPER_ACTIVE.set(1)
+        self._round = _Round(began=self._clock(), page=self._page)
+
+    def _stop(self, seconds: float) -> None:
+        """Read nothing for so long."""
+        metrics.SWEEPER_ACTIVE.set(0)
+        self._round, self._not_before = None, self._clock() + seconds
+
+    async def _spacing(self) -> float:
+        """Seconds between two pages: what the last minute's looks leave of the quota, and the cap on bytes."""
+        window = WINDOW.total_seconds()
+        while self._calls and self._calls[0] < self._clock() - window:
+            self._calls.popleft()
+        ours = await self._budget.left() + len(self._calls) - HEADROOM
+        return max(window / max(ours, 1), self._page_bytes / self._bytes_per_second)
+
+    async def _fetch(self, round_: _Round, phase: str, offset: int) -> None:
+        round_.under_way += 1
+        try:
+            page = await self._gcs.listed(phase, offset=offset, limit=round_.page)
+        except GCSError as error:
+            round_.todo.appendleft((phase, offset))
+            self._failed(round_, error)
+            return
+        finally:
+            round_.under_way -= 1
+        self._calls.append(self._clock())
+        metrics.SWEEPER_PAGES.inc()
+        metrics.SWEEPER_BYTES.inc(page.size_bytes)
+        self._page_bytes = max(page.size_bytes, self._page_bytes * 9 // 10)
+        round_.came(phase, offset, page)
+        round_.found += await self._compare((item.execution_id, item.state) for item in page.items)
+        if round_ is not self._round:  # given up meanwhile
+            return
+        if SMALLEST_PAGE <= page.length < min(round_.page, page.total - offset):  # GCS gives less than is asked for
+            self._page, self._round = page.length, None
+        elif round_.is_done:
+            await self._end(round_)
+
+    def _failed(self, round_: _Round, error: GCSError) -> None:
+        """A page did not come."""
+        if isinstance(error, QuotaSpent):
+            self._not_before = self._clock() + min(error.retry_after.total_seconds(), 1.0)
+            return
+        log.warning("sweeper.page_failed", kind=type(error).__name__, error=str(error), page=round_.page)
+        if isinstance(error, GCSMalformed) and round_.page > SMALLEST_PAGE:  # so large a page is refused
+            self._page, self._round = max(round_.page // 2, SMALLEST_PAGE), None
+        elif isinstance(error, GCSUnavailable | GCSThrottled):
+            self._not_before = self._clock() + THINK_AGAIN.total_seconds()
+        else:
+            self._stop(DISTRUST.total_seconds())
+
+    async def _end(self, round_: _Round) -> None:
+        """Everything was read: what dropped out of the list has ended, or was deleted."""
+        last = self._last or round_
+        gone = last.seen - round_.seen
+        dropped = await self._compare((execution_id, GONE) for execution_id in gone)
+        self._learn(round_, round_.found.news + dropped.news, round_.began - last.began)
+        self._last, self._round = round_, None
+        self._not_before = max(self._not_before, round_.began + SHORTEST_ROUND.total_seconds())
+        metrics.SWEEPER_ROUND_SECONDS.observe(self._clock() - round_.began)
+        if self._blind_rounds >= BLIND_ROUNDS:
+            log.warning("sweeper.distrusted", watched=round_.found.watched, same=round_.found.same)
+            self._blind_rounds, self._last = 0, None
+            self._stop(DISTRUST.total_seconds())
+
+    def _learn(self, round_: _Round, news: int, seconds: float) -> None:
+        found = round_.found
+        metrics.SWEEPER_NEWS.inc(news)
+        metrics.SWEEPER_COVERED.set(found.same)
+        if seconds > 0:
+            self._news_per_second += (news / seconds - self._news_per_second) / 4
+        is_blind = found.same * 2 < found.watched
+        self._blind_rounds = self._blind_rounds + 1 if is_blind else 0
+
+    async def _compare(self, shown: Iterable[tuple[str, str]]) -> Coverage:
+        return await self._schedule.listed(
+            self._team_id, shown, push=max(PUSH, self._pace.poll), longest=self._pace.staleness
+        )

@@ -1,0 +1,265 @@
+"""Reading lists: what is new is looked at now, and nothing that lists hide, repeat or show late is lost."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from bot.model import Subscriber
+from bot.sweeper import DISTRUST, Sweeper
+from sandbox import story
+from sandbox.gcs import Fault
+from tests.rooms.room import PACE, Room
+
+MANY = 24
+"""More than a third of the quota below would be enough for, one by one."""
+
+
+@dataclass
+class Hand:
+    """One sweeper, and time that passes as it asks for."""
+
+    room: Room
+    per_minute: int = 60
+    bytes_per_second: int = 10**9
+    now: float = 0.0
+    sweeper: Sweeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sweeper = Sweeper(
+            self.room.client,
+            self.room.store.schedule,
+            budget=self.room.store.budget("AK", per_minute=self.per_minute, reserve=0),
+            team_id=self.room.slack.workspace.team_id,
+            pace=PACE,
+            bytes_per_second=self.bytes_per_second,
+            clock=lambda: self.now,
+        )
+
+    async def page(self) -> None:
+        """Let it do the next thing."""
+        self.now += await self.sweeper.run_once()
+
+    async def round(self) -> None:
+        """Let it read the whole list once, if it wants to at all."""
+        before, ends = self.sweeper._last, self.now + 300
+        while (self.sweeper._last is None or self.sweeper._last is before) and self.now < ends:
+            await self.page()
+
+    @property
+    def pages(self) -> int:
+        """How many lists it has asked for."""
+        return sum(call.path == "/v1/executions" for call in self.room.gcs.calls)
+
+
+@pytest.fixture
+def hand(room: Room) -> Hand:
+    """A sweeper with a small quota."""
+    return Hand(room)
+
+
+async def running(room: Room, count: int = MANY) -> list[str]:
+    """So many executions in the middle of their lives, followed."""
+    executions = [room.gcs.play(story.happy(3), by_hand=True) for _ in range(count)]
+    for execution in executions:
+        room.gcs.step(execution, to="running 1/3")
+        await room.subscriptions.subscribe(room.who(room.lab), execution, level=None, owner=room.alice)
+    return executions
+
+
+def due_in(room: Room) -> dict[str, float]:
+    """Execution → seconds until it is looked at."""
+    return {key.partition("/")[2]: seconds for key, seconds in room.waits_by_name("due").items()}
+
+
+def due_now(room: Room) -> set[str]:
+    """Executions whose look is due."""
+    return {execution for execution, seconds in due_in(room).items() if seconds <= 0.1}
+
+
+async def test_what_a_list_shows_as_new_is_looked_at_now(room: Room, hand: Hand) -> None:
+    """And only that: all others wait for longer than they would have."""
+    executions = await running(room)
+    await hand.round()
+    room.gcs.step(executions[7], to="running 2/3")
+    await hand.round()
+    assert due_now(room) == {executions[7]}
+    await room.watcher.run_once()
+    await hand.round()
+    assert due_now(room) == set()
+    await room.later(times=3)
+    assert "change 2" in room.read(room.lab)
+
+
+async def test_what_drops_out_of_the_list_is_looked_at_now(room: Room, hand: Hand) -> None:
+    """It has ended, or was deleted: a list of running executions says so by leaving it out."""
+    executions = await running(room)
+    await hand.round()
+    room.gcs.step(executions[3], to="succeeded")
+    await hand.round()
+    assert due_now(room) == {executions[3]}
+
+
+async def test_a_few_are_asked_for_one_by_one(room: Room, hand: Hand) -> None:
+    """No list is read for them."""
+    await running(room, 5)
+    for _ in range(5):
+        await hand.page()
+    assert hand.pages == 0
+
+
+@pytest.mark.parametrize("cuts_limit", [False, True])
+async def test_the_page_adapts_to_what_gcs_accepts(room: Room, hand: Hand, cuts_limit: bool) -> None:
+    """Whether a large page is refused or comes smaller: the list is read to its end."""
+    room.gcs.max_limit, room.gcs.cuts_limit = 150, cuts_limit
+    executions = {*await running(room), *(room.gcs.play(story.happy(2), by_hand=True) for _ in range(400))}
+    await hand.round()
+    assert hand.sweeper._last is not None
+    assert hand.sweeper._last.seen == executions
+
+
+async def test_a_list_that_lags_loses_nothing(room: Room, hand: Hand) -> None:
+    """The look is ahead of the list: the execution is asked for as usual until they agree, and each change is told."""
+    life = story.happy(12, seconds=3000)
+    executions = [room.gcs.play(life, ago=1500) for _ in range(MANY)]
+    for execution in executions:
+        await room.subscriptions.subscribe(room.who(room.lab), execution, level=None, owner=room.alice)
+    room.gcs.clock.pause()
+    await hand.round()
+    room.gcs.list_lag = 600
+    room.gcs.clock.advance(600)
+    await room.look()
+    finished = {room.gcs.frame(execution).finished for execution in executions}
+    await hand.round()
+    assert all(seconds < 61 for seconds in due_in(room).values()), "none may be taken for known"
+    room.gcs.clock.advance(600)
+    await hand.round()
+    assert due_now(room) == set(), "the list has caught up with the look"
+    room.gcs.list_lag = 0
+    await hand.round()
+    assert due_now(room) == set(executions), "and shows what came after it"
+    assert finished != {room.gcs.frame(execution).finished for execution in executions}
+
+
+async def test_lists_that_do_not_show_what_looks_see_are_left_alone(room: Room, hand: Hand) -> None:
+    """Then every execution is asked for one by one again; and after a while lists are tried anew."""
+    executions = [room.gcs.play(story.happy(3, seconds=3000), ago=1500) for _ in range(MANY)]
+    for execution in executions:
+        await room.subscriptions.subscribe(room.who(room.lab), execution, level=None, owner=room.alice)
+    room.gcs.list_lag = 1300
+    for _ in range(4):
+        await hand.round()
+    pages = hand.pages
+    await hand.page()
+    assert hand.pages == pages
+    room.gcs.list_lag = 0
+    hand.now += DISTRUST.total_seconds()
+    await hand.round()
+    assert hand.pages > pages
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_lists_that_gcs_refuses_are_left_alone(room: Room, hand: Hand, status: int) -> None:
+    """A missing permission must not cost a call a second."""
+    await running(room)
+    room.gcs.faults.add(Fault(kind="status", status=status))
+    await hand.page()
+    await hand.page()
+    pages = hand.pages
+    assert pages == 1
+    await hand.page()
+    assert (hand.pages, hand.now >= DISTRUST.total_seconds()) == (pages, True)
+
+
+async def test_trouble_of_gcs_interrupts_a_round_only(room: Room, hand: Hand) -> None:
+    """The page is asked for again, and the round goes on."""
+    executions = await running(room)
+    room.gcs.faults.add(Fault(kind="status", status=503, times=4))
+    await hand.round()
+    assert hand.sweeper._last is not None
+    assert hand.sweeper._last.seen == set(executions)
+
+
+async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one takes over when the first has been silent for the length of a turn."""
+    monkeypatch.setattr("bot.store.budget.TURN", timedelta(seconds=0.3))
+    await running(room)
+    other = Hand(room)
+    await hand.page()
+    await other.page()
+    assert other.sweeper._round is None
+    await _silence(room, "*:turn:*")
+    other.now += 60
+    await other.round()
+    assert other.sweeper._last is not None
+
+
+async def _silence(room: Room, pattern: str) -> None:
+    """Wait until nobody has the turn."""
+    while any(room.redis.scan_iter(pattern)):
+        await room.store.trouble()
+
+
+async def test_executions_whose_steps_lists_do_not_show_are_asked_for_as_usual(room: Room, hand: Hand) -> None:
+    """GCS may leave the control object's reports out: then only a look sees the next step."""
+    executions = await running(room, MANY)
+    for execution in executions:
+        body = room.gcs.body(execution)
+        assert body is not None
+        body["object"]["status"]["subObjectStatuses"] = {}
+        room.gcs.set_body(execution, body)
+    await room.look()
+    before = due_in(room)
+    await hand.round()
+    assert all(
+        abs(due_in(room)[execution] - before[execution]) < 5 or due_in(room)[execution] <= 0 for execution in executions
+    )
+
+
+async def test_lists_take_no_more_bytes_than_allowed(room: Room) -> None:
+    """A round then takes as long as it must."""
+    await running(room)
+    slow = Hand(room, bytes_per_second=1000)
+    await slow.round()
+    began = slow.now
+    await slow.round()
+    assert slow.sweeper._last is not None
+    assert slow.now - began >= 0.9 * slow.sweeper._last.size_bytes / 1000
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_list_that_moves_under_the_reader_loses_nothing(room: Room, seed: int) -> None:
+    """While pages are read, executions begin, move on and end: two rounds later every change is due or was seen."""
+    chance = random.Random(seed)  # noqa: S311  # no secret
+    room.gcs.max_limit = 100
+    hand = Hand(room, per_minute=600)
+    executions = await running(room, 260)
+    hand.sweeper._page = 100
+    await hand.round()
+    live = list(executions)
+    for _ in range(40):
+        await hand.page()
+        for execution in chance.sample(live, 3):
+            step = chance.choice(["running 2/3", "succeeded"])
+            if room.gcs.frame(execution).name == "running 1/3":
+                room.gcs.step(execution, to=step)
+        room.gcs.play(story.happy(2), by_hand=True)
+    await hand.round()
+    await hand.round()
+    moved = {execution for execution in executions if room.gcs.frame(execution).name != "running 1/3"}
+    assert moved
+    assert moved <= due_now(room)
+
+
+async def test_only_what_somebody_follows_counts(room: Room, hand: Hand) -> None:
+    """A project's other executions are passed over, whatever workspace they belong to."""
+    await running(room)
+    stranger = room.gcs.play(story.happy(2), by_hand=True)
+    await hand.round()
+    assert hand.sweeper._last is not None
+    assert hand.sweeper._last.found.watched == MANY
+    assert stranger not in due_in(room)
+    assert await room.store.subscribers.snapshot(Subscriber(team_id="T9", id="U1").team_id, stranger) is None

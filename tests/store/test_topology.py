@@ -1,0 +1,69 @@
+"""Promises of the way to the store: what each form of an address leads to, and that no password is ever told."""
+
+from __future__ import annotations
+
+import pytest
+from redis.asyncio.sentinel import SentinelConnectionPool
+
+from bot.errors import SettingsInvalid, StoreUnavailable
+from bot.store.connection import Connection
+from bot.store.keys import partition
+from bot.store.topology import Cluster, Server, reached
+from tests.topologies import free_ports
+
+
+async def test_sentinels_are_asked_for_the_master_with_their_own_password() -> None:
+    """User, password and database are for the master; the Sentinels have theirs; all of it may be TLS."""
+    way = reached("rediss+sentinel://user:p%2Fw@s1:1,[::2]:2,s3/bot/3?sentinel_password=other&ssl_check_hostname=no")
+    assert isinstance(way, Server)
+    pool = way.redis.connection_pool
+    assert isinstance(pool, SentinelConnectionPool)
+    kwargs = pool.connection_kwargs
+    assert (pool.service_name, kwargs["username"], kwargs["password"], kwargs["db"]) == ("bot", "user", "p/w", 3)
+    asked = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
+    assert [(each["host"], each["port"]) for each in asked] == [("s1", 1), ("::2", 2), ("s3", 26379)]
+    assert {each["password"] for each in asked} == {"other"}
+    assert not any(each["ssl_check_hostname"] for each in (*asked, kwargs))
+    await way.aclose()
+
+
+async def test_a_cluster_begins_with_any_of_its_nodes() -> None:
+    """All nodes that the address names are asked, with the password that they share."""
+    way = reached("redis+cluster://:p%2Fw@n1:1,[::2]:2")
+    assert isinstance(way, Cluster)
+    nodes = way.redis.startup_nodes
+    assert [(node.host, node.port, node.connection_kwargs["password"]) for node in nodes] == [
+        ("n1", 1, "p/w"),
+        ("::2", 2, "p/w"),
+    ]
+    await way.aclose()
+
+
+@pytest.mark.parametrize("way", ["redis://h/0", "redis+sentinel://h/bot", "redis+cluster://h"])
+@pytest.mark.parametrize("option", ["hunter2=1", "socket_timeout=hunter2"])
+async def test_a_wrong_option_is_told_at_the_start(way: str, option: str) -> None:
+    """And not with the first command; what was given is not repeated."""
+    with pytest.raises(SettingsInvalid, match="REDIS_URL is wrong") as caught:
+        reached(f"{way}?{option}")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["redis://:{}@{}/0", "redis+sentinel://:{}@{}/bot", "redis+cluster://:{}@{}"])
+async def test_a_store_that_is_away_says_so_without_the_password(form: str) -> None:
+    """Nobody listens there: one sentence with the reason."""
+    connection = Connection(form.format("hunter2", f"127.0.0.1:{free_ports(1)[0]}"))
+    with pytest.raises(StoreUnavailable, match="does not answer") as caught:
+        await connection.run("probe", partition(0))
+    await connection.aclose()
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_a_refused_password_is_said_and_not_repeated(server_url: str) -> None:
+    """The operator learns that it is the password, and the log does not learn the password."""
+    separator = "@" if server_url.startswith("unix") else ""
+    scheme, _, rest = server_url.partition("://")
+    connection = Connection(f"{scheme}://user:hunter2{separator or '@'}{rest}")
+    with pytest.raises(StoreUnavailable, match="refuses the user or the password") as caught:
+        await connection.run("probe", partition(0))
+    await connection.aclose()
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,118 @@
+"""Promises of the store in trouble: full or closed, a script is run as a whole or not at all, and it is said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from redis import Redis
+
+from bot.errors import StoreUnavailable
+from bot.model import ChangeKind, Receipt
+from bot.store import Store
+from tests.servers import configured
+from tests.store.test_store import ALICE, LATER, SOON, change, due, follow, lanes, snapshot_of
+
+Work = Callable[[], Awaitable[object]]
+
+
+async def everything(store: Store) -> dict[str, Work]:
+    """One of each thing that is done to the store, with all that it needs."""
+    for execution_id in ("e1", "e2", "e3", "e4"):
+        await follow(store, execution_id=execution_id)
+    looks = {item.snapshot.execution.id: item for item in await due(store)}
+    claims = {claim.lane.execution_id: claim for claim in await lanes(store)}
+    await follow(store, execution_id="e5")
+    budget = store.budget("AK", per_minute=10, reserve=0)
+    return {
+        "subscribe": lambda: follow(store, execution_id="new"),
+        "unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
+        "refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
+        "claim_due": lambda: due(store),
+        "claim_lanes": lambda: lanes(store),
+        "settle": lambda: store.schedule.settle(
+            looks["e1"], snapshot_of("e1", 2), [change(2, ChangeKind.OUTCOME)], next_look=LATER, is_visible=True
+        ),
+        "settle the end": lambda: store.schedule.settle(
+            looks["e2"], snapshot_of("e2", 2), [change(2, ChangeKind.OUTCOME)], next_look=None, is_visible=True
+        ),
+        "record": lambda: store.outbox.record(claims["e1"], Receipt(channel="D1", ts="1.2", revision=1)),
+        "release": lambda: store.outbox.release(claims["e1"]),
+        "put back": lambda: store.outbox.release(claims["e2"], wait=SOON),
+        "forget": lambda: store.outbox.forget(claims["e4"], is_dead=True),
+        "take": lambda: budget.take(is_person=True),
+        "recover": store.recover,
+    }
+
+
+def contents(redis: Redis) -> dict[str, object]:
+    """All that the store holds, without the index, which may hold too much."""
+    return {key: redis.dump(key) for key in map(str, redis.scan_iter()) if ":of:" not in key}
+
+
+def shape(redis: Redis) -> dict[str, object]:
+    """The same without moments and tokens: how much is in each key."""
+    sizes = {"string": redis.strlen, "hash": redis.hlen, "zset": redis.zcard, "list": redis.llen}
+    return {key: sizes[str(redis.type(key))](key) for key in contents(redis)}
+
+
+async def refused(work: Awaitable[object]) -> bool:
+    """Whether the store refused it for being full."""
+    try:
+        await work
+    except StoreUnavailable as error:
+        return str(error).startswith("the store is full")
+    return False
+
+
+NAMES = [
+    *("subscribe", "unsubscribe", "refresh", "claim_due", "claim_lanes", "settle", "settle the end", "record"),
+    *("release", "put back", "forget", "take", "recover"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_a_closed_store_refuses_was_not_begun(store: Store, redis: Redis, name: str) -> None:
+    """Too few replicas, a full disk, a replica: no script has written anything when its first write is refused."""
+    works = await everything(store)
+    before = contents(redis)
+    with configured(redis, "min-replicas-to-write", 9), pytest.raises(StoreUnavailable, match="takes no writes"):
+        await works[name]()
+    assert contents(redis) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_full_store_runs_a_script_as_a_whole_or_not_at_all(store: Store, redis: Redis, name: str) -> None:
+    """Under `OOM`: one that only adds is refused at its first write, one that begins by deleting is never cut off."""
+    works = await everything(store)
+    before = contents(redis)
+    with configured(redis, "maxmemory", 1):
+        was_refused = await refused(works[name]())
+    if was_refused:
+        assert contents(redis) == before
+        return
+    done = shape(redis)
+    redis.flushall()
+    await (await everything(store))[name]()
+    assert done == shape(redis)
+
+
+async def test_trouble_says_what_is_wrong_and_goes_away_with_it(store: Store, redis: Redis) -> None:
+    """Full and closed are noticed though the server answers; each has its own words; nothing is left of the looking."""
+    assert await store.trouble() is None
+    with configured(redis, "maxmemory", 1):
+        assert str(await store.trouble()).startswith("the store is full")
+    with configured(redis, "min-replicas-to-write", 9):
+        assert str(await store.trouble()).startswith("the store takes no writes")
+    assert await store.trouble() is None
+    await asyncio.sleep(0.01)
+    assert contents(redis) == {}
+
+
+async def test_people_are_told_that_the_store_is_full(store: Store, redis: Redis) -> None:
+    """The sentence says so, and that nothing is lost."""
+    with configured(redis, "maxmemory", 1), pytest.raises(StoreUnavailable) as caught:
+        await follow(store)
+    assert "full" in caught.value.sentence
+    assert "Nothing that you follow is lost" in caught.value.sentence

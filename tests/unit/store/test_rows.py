@@ -1,0 +1,67 @@
+"""Promises of `bot.store.rows`: what is written can be read again, by later versions too, and is small."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.model import Execution, Snapshot, Step
+from bot.store.rows import BYTES, packed, unpacked
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SNAPSHOT = Snapshot(
+    execution=Execution(
+        id="e1", name="run-1", phase="Running", message="样本", steps=(Step(name="bwa-mem", phase="Running"),)
+    ),
+    revision=7,
+    seen_at=NOW,
+)
+WRITTEN = (
+    b"\xc3\x96JS\r\x11\xc9\xb4\xa84O\xd7\x10\xab_\x11\xc9\xff\xd9\x82\xed\xcf\xe6\xacQB\xa4)\xb8\xe9I\xe5\x89\xba@{"
+    b"\xb1\xe8\xaf\x8dE\x89!s\x8c(20\xd650\x0c14\xb220\x00\xa2(\xa5Z\x00"
+)
+
+
+def on_the_wire(row: str) -> str:
+    """`row` as it comes back from the store."""
+    return row.encode(errors=BYTES).decode(errors=BYTES)
+
+
+@given(text=st.text(), revision=st.integers(1, 10**9))
+def test_a_snapshot_comes_back_as_it_was(text: str, revision: int) -> None:
+    """Whatever GCS wrote in it."""
+    execution = Execution(id="e1", name=text, message=text, steps=(Step(name=text),), labels={text: text})
+    snapshot = Snapshot(execution=execution, revision=revision, seen_at=NOW)
+    assert unpacked(on_the_wire(packed(snapshot))) == snapshot
+
+
+def test_what_was_written_stays_readable() -> None:
+    """A row of an earlier version means the same for ever: neither dictionary nor form may change."""
+    assert unpacked(WRITTEN.decode(errors=BYTES)) == SNAPSHOT
+
+
+def test_twenty_named_steps_are_small() -> None:
+    """There are tens of thousands of them: less than a fifth of the JSON, though nobody knew the names beforehand."""
+    steps = tuple(
+        Step(
+            name=f"{word}-{number * 7919 % 1000}",
+            phase="Succeeded",
+            sub_jobs=1,
+            sub_jobs_finished=1,
+            elapsed=timedelta(seconds=number * 7919 % 5000),
+            reason="SuccessfulFinish",
+        )
+        for number, word in enumerate(("align", "sort", "call", "merge") * 5)
+    )
+    snapshot = Snapshot(execution=Execution(id="e1", phase="Running", steps=steps), revision=1, seen_at=NOW)
+    assert len(packed(snapshot).encode(errors=BYTES)) < len(snapshot.model_dump_json(exclude_defaults=True)) / 5
+
+
+@pytest.mark.parametrize("row", ["", "no row", '{"from": "the future"}', "\udcff\udc00"])
+def test_what_is_no_snapshot_is_a_value_error(row: str) -> None:
+    """The callers know by it what a newer version wrote."""
+    with pytest.raises(ValueError, match=r"."):
+        unpacked(row)
