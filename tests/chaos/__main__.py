@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.chaos.arena import Arena
 from tests.chaos.plan import FULL, SMALL, Plan
 from tests.chaos.report import table
+from tests.chaos.stores import STORES
 
 
 def main() -> int:
@@ -19,11 +20,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Three bots under fire.")
     parser.add_argument("--seed", type=int, default=0, help="of an earlier run, for the same plan")
     parser.add_argument("--small", action="store_true", help="the version that is part of the tests")
+    parser.add_argument("--store", choices=STORES, default="sentinel", help="what the bots share (default: sentinel)")
     options = parser.parse_args()
     seed = options.seed or random.SystemRandom().randrange(1, 10**6)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {seed}; logs in {folder}", flush=True)  # noqa: T201  # what it is for
-    arena = Arena(Plan.draw(seed, SMALL if options.small else FULL), folder)
+    arena = Arena(Plan.draw(seed, SMALL if options.small else FULL), folder, store=options.store)
     record, verdict = asyncio.run(arena.run())
     print(table(arena, record, verdict))  # noqa: T201
     return 1 if verdict.violations else 0

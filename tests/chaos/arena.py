@@ -20,8 +20,8 @@ from sandbox.slack.state import Message
 from tests.chaos.people import Person
 from tests.chaos.plan import Blow, Plan
 from tests.chaos.reading import moments
-from tests.chaos.replicas import Replica, server_binary
-from tests.chaos.stores import LoneStore
+from tests.chaos.replicas import Replica
+from tests.chaos.stores import STORES, Store
 from tests.chaos.verdict import Promise, Record, Said, Truth, Verdict, judge
 from tests.end_to_end.conftest import SCOPES, plain_settings
 
@@ -41,8 +41,10 @@ LOOK_SECONDS = 3.0
 class Arena:
     """One run."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, *, store: str = "lone") -> None:
         self.plan, self._folder = plan, folder
+        (folder / "store").mkdir()
+        self.store: Store = STORES[store](folder / "store")
         self.gcs = gcs.GCS(quota_per_minute=GCS_QUOTA)
         self.slack = slack.Slack(scopes=SCOPES)
         self.slack.limits.per_minute = {tier: most * SLACK_SCALE for tier, most in PER_MINUTE.items()}
@@ -68,11 +70,11 @@ class Arena:
 
     async def run(self) -> tuple[Record, Verdict]:
         """Everything, from the first life to the last word."""
-        async with self._opened() as store:
+        async with self._opened():
             self._since = time.monotonic()
             async with asyncio.TaskGroup() as group:
                 watching = [group.create_task(replica.watch()) for replica in self.replicas]
-                acts = [self._play(), self._strike(store), *(person.live() for person in self.people)]
+                acts = [self._play(), self._strike(), *(person.live() for person in self.people)]
                 await asyncio.gather(*acts)
                 await self.until(self.plan.scale.seconds)
                 record = await self._settled()
@@ -82,25 +84,23 @@ class Arena:
             return record, judge(record)
 
     @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[LoneStore]:
+    async def _opened(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            (self._folder / "store").mkdir()
-            store = LoneStore(server_binary(), self._folder / "store")
-            stack.push_async_callback(store.stop)
-            await store.start()
+            stack.push_async_callback(self.store.stop)
+            await self.store.start()
             await stack.enter_async_context(self.gcs)
             await stack.enter_async_context(self.slack)
-            settings = plain_settings(self.gcs, self.slack, self._folder, "socket") | self._settings(store)
+            settings = plain_settings(self.gcs, self.slack, self._folder, "socket") | self._settings()
             for number, skew in enumerate(self.plan.skews):
                 replica = Replica(settings, self._folder / f"bot-{number}", skew=skew)
                 stack.push_async_callback(replica.stop)
                 self.replicas.append(replica)
             await asyncio.gather(*(replica.start() for replica in self.replicas))
-            yield store
+            yield
 
-    def _settings(self, store: LoneStore) -> dict[str, str]:
+    def _settings(self) -> dict[str, str]:
         return {
-            "REDIS_URL": store.url,
+            "REDIS_URL": self.store.url,
             "POLL_INTERVAL": "2",
             "RETRY_GRACE": str(self.plan.scale.rest + 15),
             "COALESCE": "1",
@@ -125,22 +125,26 @@ class Arena:
             self._names[execution_id] = body["execution"]["name"]
         return self._names[execution_id]
 
-    async def _strike(self, store: LoneStore) -> None:
+    async def _strike(self) -> None:
         async with asyncio.TaskGroup() as group:
             for blow in self.plan.blows:
                 await self.until(blow.at)
-                group.create_task(self._struck(blow, store))
+                group.create_task(self._struck(blow))
 
-    async def _struck(self, blow: Blow, store: LoneStore) -> None:
+    async def _struck(self, blow: Blow) -> None:
         done: Coroutine[Any, Any, Any]
         fault = dict(blow.fault)
         match blow.kind:
             case "kill":
                 done = self.replicas[blow.who].kill()
-            case "restart" | "fail_over":
-                done = store.restart()
+            case "restart":
+                done = self.store.restart()
+            case "fail_over":
+                done = self.store.fail_over()
+            case "zombie":
+                done = self.store.wake_late(blow.seconds)
             case "pause":
-                done = store.pause(blow.seconds)
+                done = self.store.pause(blow.seconds)
             case "gcs":
                 done = self._fault(self.gcs.faults, gcs.Fault(**fault), blow.seconds)
             case "slack":
@@ -186,6 +190,7 @@ class Arena:
             promises=self.promises,
             said=[said for messages in self.slack.workspace.messages.values() for said in _all_said(messages)],
             unheard=[text for person in self.people for text in person.unheard],
+            lossy=self.store.lossy,
             gcs_quota=GCS_QUOTA,
             gcs_worst_minute=self.gcs.worst_minute(),
             slack_over_limit=refused - self.slack.faults.struck["ratelimited"],

@@ -35,7 +35,7 @@ LIVES: Sequence[tuple[int, Callable[[float], Life]]] = (
 LEAVING = 0.04
 """Share of those who wish to hear no more before the end."""
 
-BlowKind = Literal["kill", "restart", "pause", "fail_over", "gcs", "slack", "socket", "home", "press"]
+BlowKind = Literal["kill", "restart", "pause", "fail_over", "zombie", "gcs", "slack", "socket", "home", "press"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,8 @@ class Scale:
     restarts: int
     pauses: int
     fail_overs: int
+    zombies: int
+    """Fail-overs from a master that was only stopped, and goes on."""
     sockets: int
     faults: tuple[float, float]
     """Shortest and longest of the windows in which a server misbehaves, seconds; as much quiet lies between them."""
@@ -73,6 +75,7 @@ FULL = Scale(
     restarts=6,
     pauses=4,
     fail_overs=6,
+    zombies=2,
     sockets=24,
     faults=(3, 9),
 )
@@ -85,9 +88,10 @@ SMALL = Scale(
     lives=(8, 15),
     rest=2,
     kills=6,
-    restarts=1,
+    restarts=2,
     pauses=1,
-    fail_overs=1,
+    fail_overs=0,
+    zombies=0,
     sockets=3,
     faults=(1, 3),
 )
@@ -221,8 +225,9 @@ def _fire(dice: random.Random, scale: Scale) -> list[Blow]:
     return [
         *(Blow(at=at, kind="kill", who=dice.randrange(REPLICAS)) for at in moments(scale.kills)),
         *(Blow(at=at, kind="restart") for at in moments(scale.restarts)),
-        *(Blow(at=at, kind="pause", seconds=dice.uniform(1, 4)) for at in moments(scale.pauses)),
+        *(Blow(at=at, kind="pause", seconds=dice.uniform(0.2, 4)) for at in moments(scale.pauses)),
         *(Blow(at=at, kind="fail_over") for at in moments(scale.fail_overs)),
+        *(Blow(at=at, kind="zombie", seconds=dice.uniform(2, 4)) for at in moments(scale.zombies)),
         *(Blow(at=at, kind="socket", fault=(("reason", dice.choice(farewells)),)) for at in moments(scale.sockets)),
         *(Blow(at=at, kind="home", who=dice.randrange(scale.people)) for at in moments(4 * scale.sockets)),
         *(Blow(at=at, kind="press", who=dice.randrange(scale.people)) for at in moments(4 * scale.sockets)),

@@ -1,6 +1,7 @@
 """The store that all replicas share, and what can be done to it.
 
-Lives here: `LoneStore`. Does not live here: when (`plan`), the bots.
+Lives here: `Lone` and `Watched`, which can be had by name. Does not live here: when (`plan`), the servers themselves
+where they are several (`tests.topologies`).
 """
 
 from __future__ import annotations
@@ -8,19 +9,30 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from tests.chaos.replicas import server_binary
+from tests.topologies import DOWN_AFTER_MS, Node, RedisCluster, SentinelTrio
+
 START_SECONDS = 20.0
 
+LAG_SECONDS = 1.0
+"""So long before a master dies what it acknowledged may not have reached its replica."""
 
-class LoneStore:
+
+class Lone:
     """One server with an append-only file: a `kill -9` loses nothing that it has acknowledged."""
 
-    def __init__(self, binary: str, folder: Path) -> None:
-        self._binary, self._folder = binary, folder
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.lossy: list[tuple[float, float]] = []
+        """Never."""
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -32,7 +44,7 @@ class LoneStore:
         """Start it, and wait until it answers."""
         with (self._folder / "store.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                self._binary,
+                server_binary(),
                 *("--port", "0", "--unixsocket", str(self._folder / "s"), "--dir", str(self._folder)),
                 *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
                 stdout=log,
@@ -52,6 +64,14 @@ class LoneStore:
         await self._end(signal.SIGKILL)
         await self.start()
 
+    async def fail_over(self) -> None:
+        """There is nobody to take over."""
+        await self.restart()
+
+    async def wake_late(self, seconds: float) -> None:
+        """The same: nobody took over meanwhile."""
+        await self.pause(seconds)
+
     async def pause(self, seconds: float) -> None:
         """It takes connections, and answers nothing for so long."""
         assert self._process is not None
@@ -69,3 +89,81 @@ class LoneStore:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(how)
             await self._process.wait()
+
+
+class Watched:
+    """Servers with replicas that take over: Sentinel's, or a cluster's. What is done to them is done one by one."""
+
+    def __init__(self, servers: SentinelTrio | RedisCluster) -> None:
+        self._servers = servers
+        self._nodes = servers.servers if isinstance(servers, SentinelTrio) else servers.nodes
+        self._busy = asyncio.Lock()
+        self.lossy: list[tuple[float, float]] = []
+        """From when to when what was acknowledged may be lost."""
+
+    @property
+    def url(self) -> str:
+        """What the bots get as REDIS_URL."""
+        return self._servers.url
+
+    async def start(self) -> None:
+        """Start all of them."""
+        await self._servers.start()
+
+    async def stop(self) -> None:
+        """End all of them."""
+        await self._servers.stop()
+
+    async def restart(self) -> None:
+        """`kill -9` of a replica, and start it again."""
+        async with self._busy:
+            masters = await self._masters()
+            next(node for node in self._nodes if node not in masters).kill()
+            await self._servers.restart_dead()
+
+    async def fail_over(self) -> None:
+        """`kill -9` of a master; a replica takes its place, and it comes back as a replica."""
+        async with self._busy, self._losing():
+            await self._servers.kill_master()
+            await self._servers.failed_over()
+            await self._servers.restart_dead()
+
+    async def pause(self, seconds: float) -> None:
+        """A master answers nothing, not for long enough to be replaced."""
+        async with self._busy:
+            await self._stop_master(min(seconds, DOWN_AFTER_MS / 2000))
+
+    async def wake_late(self, seconds: float) -> None:
+        """A master answers nothing for so long that it is replaced, and goes on without knowing that."""
+        async with self._busy, self._losing():
+            await self._stop_master(seconds)
+            await self._servers.restart_dead()
+
+    async def _stop_master(self, seconds: float) -> None:
+        [pid, *_] = [node.pid for node in await self._masters()]
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        os.kill(pid, signal.SIGCONT)
+
+    async def _masters(self) -> Sequence[Node]:
+        if isinstance(self._servers, RedisCluster):
+            return await self._servers.masters()
+        return [await self._servers.failed_over()]
+
+    @asynccontextmanager
+    async def _losing(self) -> AsyncIterator[None]:
+        """What is sent from a moment before until all is well again may be sent twice: its receipt may be lost."""
+        begins = time.time() - LAG_SECONDS
+        yield
+        self.lossy.append((begins, time.time()))
+
+
+Store = Lone | Watched
+
+STORES: dict[str, Callable[[Path], Store]] = {
+    "lone": Lone,
+    "sentinel": lambda folder: Watched(SentinelTrio(folder)),
+    "cluster": lambda folder: Watched(RedisCluster(folder)),
+}
+"""By the names that `make chaos` takes."""
