@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,19 @@ class Arena:
         self.struck = Counter[str]()
         self.replicas: list[Replica] = []
         self._since = 0.0
+        self._acts: dict[str, Callable[[Blow], Awaitable[object]]] = {
+            "kill": lambda blow: self.replicas[blow.who].kill(),
+            "restart": lambda _: self.store.restart(),
+            "fail_over": lambda _: self.store.fail_over(),
+            "pause": lambda blow: self.store.pause(blow.seconds),
+            "zombie": lambda blow: self.store.wake_late(blow.seconds),
+            "gcs": lambda blow: _fault(self.gcs.faults, gcs.Fault(**dict(blow.fault)), blow.seconds),
+            "slack": lambda blow: _fault(self.slack.faults, slack.Fault(times=None, **dict(blow.fault)), blow.seconds),
+            "socket": lambda blow: self.slack.disconnect_sockets(**dict(blow.fault)),
+            "home": lambda blow: self._open_home(self.people[blow.who].id),
+            "press": lambda blow: self.people[blow.who].press(),
+        }
+        """What each kind of blow is."""
 
     def now(self) -> float:
         """Seconds of the run."""
@@ -132,37 +145,8 @@ class Arena:
                 group.create_task(self._struck(blow))
 
     async def _struck(self, blow: Blow) -> None:
-        done: Coroutine[Any, Any, Any]
-        fault = dict(blow.fault)
-        match blow.kind:
-            case "kill":
-                done = self.replicas[blow.who].kill()
-            case "restart":
-                done = self.store.restart()
-            case "fail_over":
-                done = self.store.fail_over()
-            case "zombie":
-                done = self.store.wake_late(blow.seconds)
-            case "pause":
-                done = self.store.pause(blow.seconds)
-            case "gcs":
-                done = self._fault(self.gcs.faults, gcs.Fault(**fault), blow.seconds)
-            case "slack":
-                done = self._fault(self.slack.faults, slack.Fault(times=None, **fault), blow.seconds)
-            case "socket":
-                done = self.slack.disconnect_sockets(**fault)
-            case "home":
-                done = self._open_home(self.people[blow.who].id)
-            case "press":
-                done = self.people[blow.who].press()
-        await done
+        await self._acts[blow.kind](blow)
         self.struck[blow.kind] += 1
-
-    @staticmethod
-    async def _fault(faults: Any, fault: Any, seconds: float) -> None:
-        faults.add(fault)
-        await asyncio.sleep(seconds)
-        faults.remove(fault)
 
     async def _open_home(self, user: str) -> None:
         done = await self.slack.open_home(user)
@@ -200,6 +184,13 @@ class Arena:
     def promises(self) -> list[Promise]:
         """All that people were told."""
         return [promise for person in self.people for promise in person.promises.values()]
+
+
+async def _fault(faults: Any, fault: Any, seconds: float) -> None:
+    """A server misbehaves for so long."""
+    faults.add(fault)
+    await asyncio.sleep(seconds)
+    faults.remove(fault)
 
 
 def _all_said(messages: list[Message]) -> list[Said]:
