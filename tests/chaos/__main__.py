@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.arena import Arena
-from tests.chaos.plan import FULL, SMALL, Plan
+from tests.chaos.plan import Plan
 from tests.chaos.report import table
+from tests.chaos.scale import FULL, SMALL
 from tests.chaos.stores import STORES
 
 

@@ -17,12 +17,13 @@ from typing import Any
 from sandbox import gcs, slack
 from sandbox.slack.limits import PER_MINUTE
 from sandbox.slack.state import Message
+from tests.chaos.evidence import Promise, Record, Said, Truth
 from tests.chaos.people import Person
 from tests.chaos.plan import Blow, Plan
 from tests.chaos.reading import moments
 from tests.chaos.replicas import Replica
 from tests.chaos.stores import STORES, Store
-from tests.chaos.verdict import Promise, Record, Said, Truth, Verdict, judge
+from tests.chaos.verdict import Verdict, judge
 from tests.end_to_end.conftest import SCOPES, plain_settings
 
 GCS_QUOTA = 6000

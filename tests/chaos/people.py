@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sandbox.slack import Message
+from tests.chaos.evidence import Promise
 from tests.chaos.plan import Wish
-from tests.chaos.verdict import Promise
 
 if TYPE_CHECKING:
     from tests.chaos.arena import Arena

@@ -1,8 +1,8 @@
 """What happens in a run, all of it decided beforehand from the seed: lives, wishes, and what is done to the bots.
 
-Lives here: `Plan` and how it is drawn. Pure: the same seed and scale give the same plan. Does not live here: doing it
-(`fire`, `people`), judging it (`verdict`). What cannot be repeated is the jitter of the machine: which call a fault
-strikes, and between which two instructions a kill falls.
+Lives here: `Plan` and how it is drawn. Pure: the same seed and scale give the same plan. Does not live here: how much
+of everything (`scale`), doing it (`arena`, `people`), judging it (`verdict`). What cannot be repeated is the jitter of
+the machine: which call a fault strikes, and between which two instructions a kill falls.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sandbox import story
 from sandbox.story import Life
+from tests.chaos.scale import Scale
 
 REPLICAS = 3
 SKEW = 30
@@ -36,65 +37,6 @@ LEAVING = 0.04
 """Share of those who wish to hear no more before the end."""
 
 BlowKind = Literal["kill", "restart", "pause", "fail_over", "zombie", "gcs", "slack", "socket", "home", "press"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scale:
-    """How large a run is."""
-
-    executions: int
-    subscriptions: int
-    people: int
-    channels: int
-    seconds: float
-    """For which it burns."""
-    lives: tuple[float, float]
-    """Shortest and longest, seconds."""
-    rest: float
-    """How long a failed execution rests before it is retried, seconds."""
-    kills: int
-    restarts: int
-    pauses: int
-    fail_overs: int
-    zombies: int
-    """Fail-overs from a master that was only stopped, and goes on."""
-    sockets: int
-    faults: tuple[float, float]
-    """Shortest and longest of the windows in which a server misbehaves, seconds; as much quiet lies between them."""
-
-
-FULL = Scale(
-    executions=2000,
-    subscriptions=5000,
-    people=300,
-    channels=120,
-    seconds=570,
-    lives=(60, 140),
-    rest=50,
-    kills=110,
-    restarts=6,
-    pauses=4,
-    fail_overs=6,
-    zombies=2,
-    sockets=24,
-    faults=(3, 9),
-)
-SMALL = Scale(
-    executions=40,
-    subscriptions=100,
-    people=40,
-    channels=20,
-    seconds=22,
-    lives=(8, 15),
-    rest=2,
-    kills=6,
-    restarts=2,
-    pauses=1,
-    fail_overs=0,
-    zombies=0,
-    sockets=3,
-    faults=(1, 3),
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -84,8 +83,3 @@ def server_binary() -> str:
     found = shutil.which("redis-server")
     assert found, "redis-server is not installed"
     return found
-
-
-def version(binary: str) -> str:
-    """What it calls itself."""
-    return subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout.split()[2]  # noqa: S603

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.chaos.arena import Arena
-from tests.chaos.verdict import KINDS, Record, Verdict
+from tests.chaos.evidence import Record
+from tests.chaos.verdict import KINDS, Verdict
 
 MOST_SHOWN = 20
 

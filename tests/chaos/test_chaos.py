@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.arena import Arena
-from tests.chaos.plan import FULL, SMALL, Plan
+from tests.chaos.plan import Plan
 from tests.chaos.report import table
+from tests.chaos.scale import FULL, SMALL
 
 
 @pytest.mark.timeout(240)

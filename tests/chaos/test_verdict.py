@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from sandbox import story
+from tests.chaos.evidence import Promise, Record, Said, Truth
 from tests.chaos.reading import Moment, Unreadable, moments, read_card, read_line
-from tests.chaos.verdict import KINDS, Promise, Record, Said, Truth, judge
+from tests.chaos.verdict import KINDS, judge
 
 NAME = "germline-wgs-11-24-1"
 HEAD = f"germline-wgs execution {NAME}"
@@ -135,6 +136,13 @@ def test_repeats_around_lost_writes_are_counted_apart() -> None:
     verdict = judge(evidence)
     assert verdict.violations == []
     assert verdict.counts["repeated after lost writes"] == 1
+
+
+def test_repeats_are_bounded() -> None:
+    """One fail-over excuses only as many as can have been under way."""
+    evidence = record(CARD, *LINES, *(line(102 + n, DONE) for n in range(49)))
+    evidence.lossy = [(BEGAN + 90, BEGAN + 110)]
+    assert found(evidence) == {"too many repeats": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Whether the bot kept its word, judged from what the two servers saw and what people were told.
 
-Lives here: `Record` (the evidence) and `judge`. Pure. Does not live here: gathering it (`arena`), how it is printed
-(`report`). The marks that messages carry only say whose a message is; what it says is read from its words.
+Lives here: `judge` and its `Verdict`. Pure. Does not live here: what the evidence consists of (`evidence`), gathering
+it (`arena`), how it is printed (`report`). The marks that messages carry only say whose a message is; what it says is
+read from its words.
 
 A state that was left again before anybody looked may be missed, and lines may be merged into one: a change counts as
 told when it, or a later one, is. Outcomes are never merged. An outcome that is left again by a retry must be told if it
@@ -15,77 +16,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
+from tests.chaos.evidence import Promise, Record, Said
 from tests.chaos.reading import Moment, Unreadable, read_card, read_line
 
 MUST_REST = 45.0
 """Longer than the lease of a dead worker and the look after it."""
 
 
+MOST_REPEATS = 48
+"""After one fail-over: as many as three bots have under way at once."""
+
 ON_ITS_WAY = 30.0
 """So long something may still come to somebody who left: a message that a worker had claimed before."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Truth:
-    """What GCS showed of one execution."""
-
-    name: str
-    moments: tuple[Moment, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Promise:
-    """A subscription that a person was told of."""
-
-    execution_id: str
-    subscriber: str
-    level: str
-    told_at: float
-    """When the person read it: what happens from then on must be told."""
-    left_at: float | None = None
-    """When they read that it is over by their own wish: nothing is told any more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Said:
-    """A message of the bot as it stands in Slack."""
-
-    execution_id: str
-    subscriber: str
-    lane: str
-    """The mark: of which subscription."""
-    is_card: bool
-    versions: tuple[tuple[float, str], ...]
-    """Since when it said what, the first one first."""
-
-    @property
-    def at(self) -> float:
-        """When it was posted."""
-        return self.versions[0][0]
-
-    @property
-    def text(self) -> str:
-        """What it says now."""
-        return self.versions[-1][1]
-
-
-@dataclass(kw_only=True)
-class Record:
-    """All the evidence of a run."""
-
-    truths: dict[str, Truth]
-    promises: list[Promise]
-    said: list[Said]
-    gcs_quota: int = 0
-    gcs_worst_minute: int = 0
-    slack_over_limit: int = 0
-    """Calls that Slack refused for its limits, not because a fault was added."""
-    unheard: list[str] = field(default_factory=list)
-    """What people typed again and again without an answer."""
-    died: list[str] = field(default_factory=list)
-    """Bots that ended without being killed."""
-    lossy: list[tuple[float, float]] = field(default_factory=list)
-    """From when to when what was written may be lost: what was sent then may be sent again."""
 
 
 @dataclass(kw_only=True)
@@ -118,6 +60,7 @@ KINDS = (
     "never was",
     "told after leaving",
     "nobody answered",
+    "too many repeats",
     "over quota",
     "over Slack's limits",
     "bot ended",
@@ -142,6 +85,9 @@ def judge(record: Record) -> Verdict:
 def _judge_servers(record: Record, verdict: Verdict) -> None:
     if record.gcs_worst_minute > record.gcs_quota:
         verdict.find("over quota", f"{record.gcs_worst_minute} calls in a minute, of {record.gcs_quota}")
+    repeats = verdict.counts["repeated after lost writes"]
+    if repeats > MOST_REPEATS * len(record.lossy):
+        verdict.find("too many repeats", f"{repeats} after {len(record.lossy)} fail-overs")
     if record.slack_over_limit:
         verdict.find("over Slack's limits", f"{record.slack_over_limit} calls refused")
     for wish in record.unheard:
@@ -182,7 +128,7 @@ class _Subscription:
             moment = self._read(message.text, is_card=False)
             if moment is None:
                 if message.lane in ended:
-                    self._doubled("line doubled", message, of=ended[message.lane])
+                    self._repeated("line doubled", message.text, of=ended[message.lane])
                 ended[message.lane] = message.at
                 continue
             index = self._find(moment, after=last)
@@ -191,29 +137,30 @@ class _Subscription:
                 told.append((index, message.at))
             elif (earlier := self._find(moment, after=-1)) is None:
                 self._verdict.find("never was", f"{self._whose}: {message.text!r}")
-            elif (first := next((at for index, at in told if index == earlier), None)) is not None:
-                self._doubled("outcome doubled" if moment.is_outcome else "line doubled", message, of=first)
             else:
-                self._verdict.find("out of order", f"{self._whose}: {message.text!r}")
+                overtaken = next(at for index, at in told if index >= earlier)
+                self._repeated(
+                    _kind(moment, is_told=earlier in {index for index, _ in told}), message.text, of=overtaken
+                )
         self._verdict.counts["lines"] += len(self._lines)
         return told
 
     def _judge_cards(self, cards: Sequence[Said]) -> None:
         """One card for a subscription, and none of its edits goes back."""
         for before, card in pairwise(cards):
-            self._doubled("card doubled", card, of=before.at)
-        last = 0
-        for _, text in cards[-1].versions:
+            self._repeated("card doubled", card.text, of=before.at)
+        last, since = 0, 0.0
+        for at, text in cards[-1].versions:
             moment = self._read(text, is_card=True)
             if moment is None:
                 continue
             index = self._find(moment, after=last - 1)
             if index is not None:
-                last = index
+                last, since = index, at if index > last else since
             elif self._find(moment, after=-1) is None:
                 self._verdict.find("never was", f"{self._whose}, on the card: {text!r}")
             else:
-                self._verdict.find("card went back", f"{self._whose}: {text!r}")
+                self._repeated("card went back", text, of=since)
         self._verdict.counts["cards"] += len(cards)
         self._verdict.counts["edits"] += sum(len(card.versions) - 1 for card in cards)
 
@@ -263,11 +210,12 @@ class _Subscription:
             return True
         return level == "phase" and (before is None or before.phase != moment.phase)
 
-    def _doubled(self, kind: str, message: Said, *, of: float) -> None:
+    def _repeated(self, kind: str, text: str, *, of: float) -> None:
+        """A violation, unless what came before it was sent when the store could lose that."""
         if any(begins <= of <= ends for begins, ends in self._record.lossy):
             self._verdict.counts["repeated after lost writes"] += 1
         else:
-            self._verdict.find(kind, f"{self._whose}: {message.text!r}")
+            self._verdict.find(kind, f"{self._whose}: {text!r}")
 
     def _read(self, text: str, *, is_card: bool) -> Moment | None:
         try:
@@ -280,3 +228,10 @@ class _Subscription:
         """The first moment of the truth after that one of which this may be said."""
         moments = self._truth.moments
         return next((n for n in range(after + 1, len(moments)) if moment.fits(moments[n])), None)
+
+
+def _kind(moment: Moment, *, is_told: bool) -> str:
+    """What it is called when a line tells what it may not tell any more."""
+    if not is_told:
+        return "out of order"
+    return "outcome doubled" if moment.is_outcome else "line doubled"
