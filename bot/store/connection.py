@@ -50,6 +50,9 @@ class Connection:
         self._alone: dict[str, float] = {}
         self._turns = asyncio.Semaphore(CONNECTIONS)  # more callers than connections wait for their turn
         self._scripts: dict[str, tuple[str, str]] = {}
+        self._boarding: list[tuple[Call, asyncio.Future[Any]]] = []
+        """Scripts that leave together at the end of this turn of the event loop."""
+        self._trips: set[asyncio.Task[None]] = set()
 
     async def run(self, script: str, key: str, *args: str | int, durable: bool = False) -> Any:
         """Run `<script>.lua` on one key, or on the partition whose keys begin with `key`.
@@ -59,8 +62,11 @@ class Connection:
         Raises:
             StoreUnavailable: the store does not answer, is full or read-only.
         """
-        (answer,) = await self._run([(script, key, args)], waits_for=key if durable else None)
-        if isinstance(answer, StoreUnavailable):
+        if durable:
+            (answer,) = await self._run([(script, key, args)], waits_for=key)
+        else:
+            answer = await self._together((script, key, args))
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -95,6 +101,31 @@ class Connection:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._way.aclose()
+
+    def _together(self, call: Call) -> asyncio.Future[Any]:
+        """The answer to `call`, which travels with all that are made in the same turn of the event loop."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._boarding.append((call, answer))
+        if len(self._boarding) == 1:
+            loop.call_soon(self._depart)
+        return answer
+
+    def _depart(self) -> None:
+        boarded, self._boarding = self._boarding, []
+        trip = asyncio.create_task(self._travel(boarded))
+        self._trips.add(trip)
+        trip.add_done_callback(self._trips.discard)
+
+    async def _travel(self, boarded: Sequence[tuple[Call, asyncio.Future[Any]]]) -> None:
+        answers: Sequence[Any]
+        try:
+            answers = await self._run([call for call, _ in boarded])
+        except Exception as error:  # noqa: BLE001  # a mistake of ours; whoever waits must hear of it
+            answers = [error] * len(boarded)
+        for (_, waiting), answer in zip(boarded, answers, strict=True):
+            if not waiting.done():  # who asked may have given up
+                waiting.set_result(answer)
 
     async def _run(self, calls: Sequence[Call], *, waits_for: str | None = None) -> list[Any]:
         answers = await self._sent("EVALSHA", calls, waits_for)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -41,6 +41,34 @@ async def test_several_scripts_answer_in_the_order_in_which_they_were_called(con
     answers = await connection.run_many(calls)
     assert answers[:17] == [[0, 0, 1]] * 16 + [0]
     assert all(wait > 0 for _, wait, _ in answers[17:])
+
+
+async def test_scripts_of_one_moment_travel_together(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty looks that end at once settle in one round trip; each gets its own answer, or its own error."""
+    trips: list[int] = []
+    ask = connection._way.ask
+
+    async def counted(keys: Sequence[str], *others: Any) -> list[Any]:
+        trips.append(len(keys))
+        return await ask(keys, *others)
+
+    await asyncio.gather(connection.run("take", HOMES[0], 1, 60_000, "first", 1, 0, 0))
+    monkeypatch.setattr(connection._way, "ask", counted)
+    runs = [connection.run("take", home, 1, 60_000, "second", 1, 0, 0) for home in HOMES[:8]]
+    broken = connection.run("take", HOMES[9], "not a number")
+    *answers, failed = await asyncio.gather(*runs, broken, return_exceptions=True)
+    assert trips[0] == 9
+    assert [taken for _, _, taken in answers] == [0, *[1] * 7]  # type: ignore[misc]  # no exceptions among them
+    assert isinstance(failed, StoreUnavailable)
+
+
+async def test_who_gives_up_takes_nobody_along(connection: Connection) -> None:
+    """A caller that is cancelled leaves the others their answers."""
+    first = asyncio.create_task(connection.run("take", HOMES[0], 1, 60_000, "call", 1, 0, 0))
+    second = asyncio.create_task(connection.run("take", HOMES[1], 1, 60_000, "call", 1, 0, 0))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == [0, 0, 1]
 
 
 async def test_nothing_to_run_is_no_error(connection: Connection) -> None:
