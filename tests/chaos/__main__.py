@@ -10,10 +10,12 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.arena import Arena
+from tests.chaos.evidence import Record
 from tests.chaos.plan import Plan
 from tests.chaos.report import table
 from tests.chaos.scale import FULL, SMALL
 from tests.chaos.stores import STORES
+from tests.chaos.verdict import Verdict
 
 
 def main() -> int:
@@ -27,9 +29,17 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {seed}; logs in {folder}", flush=True)  # noqa: T201  # what it is for
     arena = Arena(Plan.draw(seed, SMALL if options.small else FULL), folder, store=options.store)
-    record, verdict = asyncio.run(arena.run())
+    record, verdict = asyncio.run(_run(arena))
     print(table(arena, record, verdict))  # noqa: T201
     return 1 if verdict.violations else 0
+
+
+async def _run(arena: Arena) -> tuple[Record, Verdict]:
+    """Run it, and say now and then how it goes."""
+    running = asyncio.create_task(arena.run())
+    while not (await asyncio.wait({running}, timeout=30))[0]:
+        print(arena.progress(), flush=True)  # noqa: T201  # or one would think that it hangs
+    return await running
 
 
 if __name__ == "__main__":

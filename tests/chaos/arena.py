@@ -120,6 +120,8 @@ class Arena:
             "COALESCE": "1",
             "GCS_QUOTA": str(GCS_QUOTA),
             "GCS_QUOTA_FOR_PEOPLE": str(GCS_QUOTA // 10),
+            "SLACK_CALLS_PER_MINUTE": str(PER_MINUTE[3] * SLACK_SCALE),
+            "SLACK_POSTS_PER_MINUTE": str(300 * SLACK_SCALE),
         }
 
     # -- what happens --
@@ -152,6 +154,12 @@ class Arena:
     async def _open_home(self, user: str) -> None:
         done = await self.slack.open_home(user)
         self.struck["event delivered again"] += done.attempts - 1
+
+    def progress(self) -> str:
+        """Where it stands, in a line."""
+        messages = sum(map(len, self.slack.workspace.messages.values()))
+        kills, promises = self.struck["kill"], len(self.promises)
+        return f"{self.now():4.0f} s: {len(self._names)} lives, {promises} promises, {messages} messages, {kills} kills"
 
     # -- what came of it --
 
