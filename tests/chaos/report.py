@@ -5,6 +5,7 @@ Lives here: `table`. Does not live here: the numbers (`arena`, `verdict`). Calle
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
 
 from tests.chaos.arena import Arena
@@ -27,8 +28,11 @@ def table(arena: Arena, record: Record, verdict: Verdict) -> str:
 
 def _what_happened(arena: Arena) -> list[tuple[str, str]]:
     scale = arena.plan.scale
+    cpu = " ".join(f"{_cpu(who):.0f}" for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return [
         ("seed", str(arena.plan.seed)),
+        ("lasted, s", f"{arena.now():.0f}"),
+        ("CPU of the sandbox, of bots and store, s", cpu),
         ("clocks of the replicas, s", " ".join(f"{skew:+d}" for skew in arena.plan.skews)),
         ("executions", str(scale.executions)),
         ("commands typed", str(sum(person.commands for person in arena.people))),
@@ -57,6 +61,12 @@ def _what_was_told(arena: Arena, record: Record, verdict: Verdict) -> list[tuple
         ("change told after, p50 p99 max, s", _delays(verdict.change_delays)),
         ("repeated after lost writes", str(verdict.counts["repeated after lost writes"])),
     ]
+
+
+def _cpu(who: int) -> float:
+    """Seconds of CPU, of this process or of those that have ended."""
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
 
 
 def _delays(delays: Sequence[float]) -> str:
