@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -37,6 +38,8 @@ def main() -> int:
 async def _run(arena: Arena) -> tuple[Record, Verdict]:
     """Run it, and say now and then how it goes."""
     running = asyncio.create_task(arena.run())
+    for number in (signal.SIGINT, signal.SIGTERM):  # bots and store are processes: they must not be left behind
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     while not (await asyncio.wait({running}, timeout=30))[0]:
         print(arena.progress(), flush=True)  # noqa: T201  # or one would think that it hangs
     return await running
