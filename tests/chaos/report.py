@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tests.chaos.arena import Arena
 from tests.chaos.evidence import Record
+from tests.chaos.replicas import faketime_library
 from tests.chaos.verdict import KINDS, Verdict
 
 MOST_SHOWN = 20
@@ -33,7 +34,7 @@ def _what_happened(arena: Arena) -> list[tuple[str, str]]:
         ("seed", str(arena.plan.seed)),
         ("lasted, s", f"{arena.now():.0f}"),
         ("CPU of the sandbox, of bots and store, s", cpu),
-        ("clocks of the replicas, s", " ".join(f"{skew:+d}" for skew in arena.plan.skews)),
+        ("clocks of the replicas, s", _clocks(arena)),
         ("executions", str(scale.executions)),
         ("commands typed", str(sum(person.commands for person in arena.people))),
         ("subscriptions promised", str(len(arena.promises))),
@@ -61,6 +62,10 @@ def _what_was_told(arena: Arena, record: Record, verdict: Verdict) -> list[tuple
         ("change told after, p50 p99 max, s", _delays(verdict.change_delays)),
         ("repeated after lost writes", str(verdict.counts["repeated after lost writes"])),
     ]
+
+
+def _clocks(arena: Arena) -> str:
+    return " ".join(f"{skew:+d}" for skew in arena.plan.skews) if faketime_library() else "right: no libfaketime"
 
 
 def _cpu(who: int) -> float:
