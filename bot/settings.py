@@ -177,7 +177,7 @@ class Settings(BaseSettings):
     gcs_quota: Annotated[int, Field(ge=1, le=1_000_000)] = 600
     """Calls a minute that GeneContainer Service allows the IAM user. All copies of the bot on one store share it; give
     less where other programs use the same IAM user."""
-    gcs_quota_for_people: Annotated[int, Field(ge=0, le=1_000_000)] = 60
+    gcs_quota_for_people: Annotated[int, Field(ge=0, le=1_000_000)] = 30
     """Of these, calls that the watch leaves for people's own commands; less than `GCS_QUOTA`."""
 
     redis_url: Annotated[SecretStr | None, AfterValidator(_store)] = None
@@ -199,7 +199,7 @@ class Settings(BaseSettings):
     max_staleness: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=1))] = timedelta(hours=2)
     """Seconds after which an execution is asked for by itself although the lists show it unchanged, from 60 to 86400.
     Lists are read instead of single executions where that brings news sooner: with many executions."""
-    list_bytes_per_second: Annotated[int, Field(ge=100_000, le=1_000_000_000)] = 10_000_000
+    list_bytes_per_second: Annotated[int, Field(ge=100_000, le=1_000_000_000)] = 12_000_000
     """Bytes of lists (unpacked) that are read in a second at most: an execution takes some 4,500 in each."""
     retry_grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(minutes=30)
     """Seconds for which a failed or cancelled execution is watched for a retry, up to a week; 0 for not at all."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,7 +24,7 @@ import structlog
 from bot import metrics
 from bot.changes import Cost, Pace, sweep_pays
 from bot.errors import GCSError, GCSMalformed, GCSThrottled, GCSUnavailable, StoreUnavailable
-from bot.gcs.client import GCSClient, QuotaSpent
+from bot.gcs.client import GCSClient
 from bot.gcs.glimpse import Page
 from bot.store.budget import WINDOW, Budget
 from bot.store.headers import GONE
@@ -47,7 +47,7 @@ HANDS = 4
 SHORTEST_ROUND = timedelta(seconds=2)
 """From the beginning of one round to that of the next, at least."""
 
-HEADROOM = 15
+HEADROOM = 5
 """Calls of a minute that are left to looks beyond those of the last minute."""
 
 THINK_AGAIN = timedelta(seconds=5)
@@ -62,11 +62,16 @@ BLIND_ROUNDS = 3
 MOMENT = 0.05
 """Seconds for which other hands wait while one finds out what is to be done."""
 
+CATCH_UP = 0.5
+"""Seconds by which a page may be late without the next ones being late, too."""
+
 PUSH = timedelta(minutes=1)
-"""How long an execution that a list shows unchanged is left alone, at least; the next round mostly comes sooner."""
+"""How long an execution that a list shows unchanged is left alone, at least; else for three rounds."""
 
 
 NOTHING_FOUND = Coverage()
+_MOST = 10**9
+"""Executions of one phase; more are not listed in a lifetime."""
 
 
 @dataclass
@@ -76,14 +81,18 @@ class _Round:
     began: float
     page: int
     """Items to ask for at once."""
+    push: timedelta
+    """How long the executions that it shows unchanged are left alone."""
     todo: deque[tuple[str, int]] = field(default_factory=lambda: deque((phase, 0) for phase in PHASES))
     """Phase and offset of the pages to fetch; those behind the first of a phase are known once that has come."""
     under_way: int = 0
     totals: dict[str, int] = field(default_factory=dict)
     size_bytes: int = 0
-    seen: set[str] = field(default_factory=set)
-    """Ids of all executions that were listed."""
+    seen: dict[str, int] = field(default_factory=dict)
+    """Ids of all executions that were listed, and their places."""
     found: Coverage = NOTHING_FOUND
+    order: list[str] = field(default_factory=list)
+    """Their ids by place, once all have come."""
 
     def came(self, phase: str, offset: int, page: Page) -> None:
         """A page came; with the first one of its phase, one knows the others."""
@@ -91,7 +100,23 @@ class _Round:
             self.totals[phase] = page.total
             self.todo.extend((phase, begin) for begin in range(self.step, page.total, self.step))
         self.size_bytes += page.size_bytes
-        self.seen.update(item.execution_id for item in page.items)
+        first = PHASES.index(phase) * _MOST + offset
+        self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
+
+    def end(self) -> None:
+        """Everything has come."""
+        self.order = sorted(self.seen, key=self.seen.__getitem__)
+        self.seen = {execution_id: place for place, execution_id in enumerate(self.order)}
+
+    def missing(self, page: Page, seen: Container[str]) -> list[str]:
+        """What stood here between two executions that are on a later `page`, and was not `seen` since.
+
+        Empty where so much is missing that the list must have been sorted anew.
+        """
+        places = [self.seen[item.execution_id] for item in page.items if item.execution_id in self.seen]
+        between = self.order[min(places) : max(places)] if places else []
+        missing = [execution_id for execution_id in between if execution_id not in seen]
+        return missing if 4 * len(missing) <= page.length else []
 
     @property
     def step(self) -> int:
@@ -127,9 +152,11 @@ class Sweeper:
         self._not_before = 0.0
         self._calls: deque[float] = deque()
         """When this process fetched pages, within the last window."""
+        self._took = timedelta(0)
+        """The last round."""
         self._news_per_second = 0.0
         self._page_bytes = 0
-        """Of the largest page of late."""
+        """Of the last page."""
         self._blind_rounds = 0
         """Rounds in a row that did not show what looks see."""
 
@@ -156,18 +183,22 @@ class Sweeper:
         now = self._clock()
         if now < self._not_before:
             return self._not_before - now
+        on_time = max(self._not_before, now - CATCH_UP)
         self._not_before = now + MOMENT  # no other hand does the same thing
-        if not await self._budget.turn(self._team_id):
+        if not await self._budget.turn(self._team_id, push=self._round.push if self._round else None):
             self._stop(THINK_AGAIN.total_seconds())
         elif self._round is None:
             await self._begin()
         elif self._round.todo:
-            self._not_before = now + await self._spacing()
-            await self._fetch(self._round, *self._round.todo.popleft())
+            self._not_before = on_time + await self._spacing()
+            if await self._budget.take_up_to(1, for_lists=True):
+                await self._fetch(self._round, *self._round.todo.popleft())
         return max(0.0, self._not_before - self._clock())
 
     async def _begin(self) -> None:
         """Begin a round, if it pays."""
+        if self._last is not None and self._clock() - self._last.began > DISTRUST.total_seconds():
+            self._last = None  # what was measured is old
         watched = await self._schedule.size()
         listed = max(sum(self._last.totals.values()), watched) if self._last else watched
         cost = Cost(
@@ -177,12 +208,12 @@ class Sweeper:
             news_per_second=self._news_per_second,
         )
         if not sweep_pays(cost, pace=self._pace):
-            # What was measured is old by the time it is asked again.
-            self._stop((DISTRUST if self._last else THINK_AGAIN).total_seconds())
-            self._last = None
+            self._news_per_second /= 2  # unseen it cannot be measured, and a storm passes
+            self._stop(THINK_AGAIN.total_seconds())
             return
         metrics.SWEEPER_ACTIVE.set(1)
-        self._round = _Round(began=self._clock(), page=self._page)
+        expected = max(timedelta(seconds=2 * cost.pages / cost.calls_per_second), self._took)
+        self._round = _Round(began=self._clock(), page=self._page, push=max(PUSH, self._pace.poll, 3 * expected))
 
     def _stop(self, seconds: float) -> None:
         """Read nothing for so long."""
@@ -194,7 +225,7 @@ class Sweeper:
         window = WINDOW.total_seconds()
         while self._calls and self._calls[0] < self._clock() - window:
             self._calls.popleft()
-        ours = await self._budget.left() + len(self._calls) - HEADROOM
+        ours = await self._budget.left_for_lists() + len(self._calls) - HEADROOM
         return max(window / max(ours, 1), self._page_bytes / self._bytes_per_second)
 
     async def _fetch(self, round_: _Round, phase: str, offset: int) -> None:
@@ -210,9 +241,11 @@ class Sweeper:
         self._calls.append(self._clock())
         metrics.SWEEPER_PAGES.inc()
         metrics.SWEEPER_BYTES.inc(page.size_bytes)
-        self._page_bytes = max(page.size_bytes, self._page_bytes * 9 // 10)
+        self._page_bytes = page.size_bytes
         round_.came(phase, offset, page)
-        round_.found += await self._compare((item.execution_id, item.state) for item in page.items)
+        shown = [(item.execution_id, item.state) for item in page.items]
+        gone = self._last.missing(page, round_.seen) if self._last else []
+        round_.found += await self._compare(round_, [*shown, *((execution_id, GONE) for execution_id in gone)])
         if round_ is not self._round:  # given up meanwhile
             return
         if SMALLEST_PAGE <= page.length < min(round_.page, page.total - offset):  # GCS gives less than is asked for
@@ -222,9 +255,6 @@ class Sweeper:
 
     def _failed(self, round_: _Round, error: GCSError) -> None:
         """A page did not come."""
-        if isinstance(error, QuotaSpent):
-            self._not_before = self._clock() + min(error.retry_after.total_seconds(), 1.0)
-            return
         log.warning("sweeper.page_failed", kind=type(error).__name__, error=str(error), page=round_.page)
         if isinstance(error, GCSMalformed) and round_.page > SMALLEST_PAGE:  # so large a page is refused
             self._page, self._round = max(round_.page // 2, SMALLEST_PAGE), None
@@ -236,12 +266,14 @@ class Sweeper:
     async def _end(self, round_: _Round) -> None:
         """Everything was read: what dropped out of the list has ended, or was deleted."""
         last = self._last or round_
-        gone = last.seen - round_.seen
-        dropped = await self._compare((execution_id, GONE) for execution_id in gone)
+        gone = last.seen.keys() - round_.seen.keys()
+        dropped = await self._compare(round_, ((execution_id, GONE) for execution_id in gone))
         self._learn(round_, round_.found.news + dropped.news, round_.began - last.began)
+        round_.end()
         self._last, self._round = round_, None
         self._not_before = max(self._not_before, round_.began + SHORTEST_ROUND.total_seconds())
-        metrics.SWEEPER_ROUND_SECONDS.observe(self._clock() - round_.began)
+        self._took = timedelta(seconds=self._clock() - round_.began)
+        metrics.SWEEPER_ROUND_SECONDS.observe(self._took.total_seconds())
         if self._blind_rounds >= BLIND_ROUNDS:
             log.warning("sweeper.distrusted", watched=round_.found.watched, same=round_.found.same)
             self._blind_rounds, self._last = 0, None
@@ -256,7 +288,5 @@ class Sweeper:
         is_blind = found.same * 2 < found.watched
         self._blind_rounds = self._blind_rounds + 1 if is_blind else 0
 
-    async def _compare(self, shown: Iterable[tuple[str, str]]) -> Coverage:
-        return await self._schedule.listed(
-            self._team_id, shown, push=max(PUSH, self._pace.poll), longest=self._pace.staleness
-        )
+    async def _compare(self, round_: _Round, shown: Iterable[tuple[str, str]]) -> Coverage:
+        return await self._schedule.listed(self._team_id, shown, push=round_.push, longest=self._pace.staleness)

@@ -85,22 +85,33 @@ class Watcher:
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
         else:
-            await self._answered(due, response, now=due.now + _since(began))
+            await self._answered(due, prints, response, now=due.now + _since(began))
 
-    async def _answered(self, due: Due, response: GetExecutionResponse | None, *, now: datetime) -> None:
-        """GCS showed the execution; None: as it was."""
+    async def _answered(
+        self, due: Due, prints: Prints | None, response: GetExecutionResponse | None, *, now: datetime
+    ) -> None:
+        """GCS showed the execution; None: with the same `prints` as before."""
         self._is_well()
         if response is None:
             metrics.WATCHER_LOOKS.labels("unchanged").inc()
             next_look = changes.wait(due.header.near, now=now, pace=self._pace)
+            next_look = self._left_to_lists(next_look, due, prints)
             await self._schedule.settle_unchanged(due, seen_at=now, next_look=next_look)
             return
         metrics.WATCHER_LOOKS.labels("seen").inc()
         seen = response.to_execution()
         typical = await self._history.typical(due.team_id, seen)
         verdict = changes.observe(due.snapshot, seen, now=now, pace=self._pace, typical=typical)
+        if verdict.snapshot.is_quiet and response.prints and verdict.next_look is not None:
+            next_look = self._left_to_lists(verdict.next_look, due, response.prints)
+            verdict = verdict.model_copy(update={"next_look": next_look})
         if await self._settle(due, verdict, prints=response.prints):
             await self._history.learn(due.team_id, due.snapshot.execution, seen)
+
+    def _left_to_lists(self, next_look: timedelta, due: Due, prints: Prints | None) -> timedelta:
+        """A later look, where a list that is being read shows what this one saw, and would show the next change."""
+        is_listed = prints is not None and prints.is_covered and prints.state == due.header.listed
+        return max(next_look, self._budget.push) if is_listed else next_look
 
     def _without_answer(self, due: Due, error: GCSError, *, now: datetime) -> Verdict:
         """GCS did not show the execution: it has none, or it is in trouble."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import socket
 import subprocess
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class Node:
     def __init__(self, folder: Path, port: int, *options: str) -> None:
         self.port, self._folder, self._options = port, folder, options
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_stopped = False
 
     def start(self, *more: str, config: str | None = None) -> None:
         """Start it, from a `config` that it may write to if one is given; it answers a little later."""
@@ -73,6 +75,16 @@ class Node:
         """Its process, while it runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
+    def stop(self) -> None:
+        """SIGSTOP: it answers nothing, until `go_on`."""
+        self._signal(signal.SIGSTOP)
+        self._is_stopped = True
+
+    def go_on(self) -> None:
+        """Let it go on if it was stopped."""
+        self._signal(signal.SIGCONT)
+        self._is_stopped = False
+
     def kill(self) -> None:
         """`kill -9`, and wait until it is gone."""
         if self._process is not None:
@@ -80,13 +92,19 @@ class Node:
             self._process.wait()
 
     async def says(self, *words: str | int) -> Any:
-        """Its answer to a command; an error counts as none."""
+        """Its answer to a command; an error counts as none, and one that is stopped is not waited for."""
+        if self.pid is None or self._is_stopped:
+            return None
         retry = Retry(NoBackoff(), 0)
         async with Redis(port=self.port, decode_responses=True, socket_timeout=1, retry=retry) as redis:
             try:
                 return await redis.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py's own
             except (RedisError, OSError):
                 return None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
 
 async def until(check: Callable[[], Awaitable[object]], what: str) -> Any:
@@ -105,6 +123,14 @@ async def _is_followed(node: Node, replicas: int) -> bool:
     state = await node.says("INFO", "replication")
     online = [key for key, each in (state or {}).items() if key.startswith("slave") and each["state"] == "online"]
     return len(online) == replicas
+
+
+async def _deafened(masters: Sequence[Node], replicas: Sequence[Node]) -> None:
+    """Let replicas hear no more; without the second step they would later read what had been sent to them."""
+    for replica in replicas:
+        replica.stop()
+    for master in masters:
+        await master.says("CLIENT", "KILL", "TYPE", "replica")
 
 
 class SentinelTrio:
@@ -161,6 +187,16 @@ class SentinelTrio:
                     state = await node.says("INFO", "replication")
                     return node if state and state["role"] == "master" else None
         return None
+
+    async def deafen(self) -> None:
+        """Stop all replicas, so that what is written from now on is lost with its master."""
+        master: Node = await until(self.master, "a master")
+        await _deafened([master], [node for node in self.servers if node is not master])
+
+    def wake(self) -> None:
+        """Let all go on that was stopped."""
+        for node in self.servers:
+            node.go_on()
 
     async def kill_master(self) -> Node:
         """`kill -9` of the master; returns it."""
@@ -246,6 +282,16 @@ class RedisCluster:
                     nodes[int(each["slots"][0][0])] = node
         return [nodes[slot] for slot in sorted(nodes)]
 
+    async def deafen(self) -> None:
+        """Stop all replicas, so that what is written from now on is lost with its master."""
+        masters = await self.masters()
+        await _deafened(masters, [node for node in self.nodes if node not in masters])
+
+    def wake(self) -> None:
+        """Let all go on that was stopped."""
+        for node in self.nodes:
+            node.go_on()
+
     async def kill_master(self, which: int = 0) -> Node:
         """`kill -9` of one of the masters; returns it."""
         masters = await self.masters()
@@ -278,6 +324,16 @@ class RedisCluster:
         """End all processes."""
         for node in self.nodes:
             node.kill()
+
+
+@asynccontextmanager
+async def running(servers: SentinelTrio | RedisCluster) -> AsyncIterator[None]:
+    """Servers that run inside the context."""
+    try:
+        await servers.start()
+        yield
+    finally:
+        await servers.stop()
 
 
 def free_ports(count: int) -> list[int]:

@@ -90,7 +90,8 @@ class GCSClient:
         if not reading.ID_PATTERN.fullmatch(asked):
             raise InvalidInput("That is not an execution id. It looks like `e19d3faf-9f04-9685-e5c0-fbe8d40b96cd`.")
         url = f"{self._executions}/{quote(asked, safe='')}"
-        return await self._ask(url, lambda body: GetExecutionResponse.parse(body, asked=asked), within, is_person)
+        fare = _Fare(is_person=is_person)
+        return await self._ask(url, lambda body: GetExecutionResponse.parse(body, asked=asked), within, fare)
 
     async def glance(
         self,
@@ -113,17 +114,17 @@ class GCSClient:
                 return None
             return GetExecutionResponse.parse(body, asked=execution_id)
 
-        return await self._ask(f"{self._executions}/{execution_id}", read, within, is_person=False, is_paid=is_paid)
+        return await self._ask(f"{self._executions}/{execution_id}", read, within, _Fare(is_paid=is_paid))
 
     async def listed(self, status: str, *, offset: int, limit: int, within: timedelta = timedelta(seconds=20)) -> Page:
-        """One page of the executions in one phase (reference 5.1).
+        """One page of the executions in one phase (reference 5.1); asked for once, and taken out of the quota already.
 
         Raises:
             GCSMalformed: the answer is no list, or so large a `limit` is refused.
             GCSError: GCS did not answer usefully, or not within the time.
         """
         url = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
-        return await self._ask(url, glimpse.page, within, is_person=False)
+        return await self._ask(url, glimpse.page, within, _Fare(is_paid=True), attempts=1)
 
     async def check(self) -> None:
         """Ask the cheapest authenticated question; silence means that address and credentials are good.
@@ -133,31 +134,46 @@ class GCSClient:
         """
         url = f"{self._executions}?limit=1&offset=0"
         try:
-            await self._ask(url, glimpse.page, timedelta(seconds=20), is_person=True)
+            await self._ask(url, glimpse.page, timedelta(seconds=20), _Fare(is_person=True))
         except ExecutionNotFound as error:  # a list is always there: it is the address that is wrong
             raise GCSMisdirected(str(error)) from error
 
     async def _ask(
-        self, url: str, read: Callable[[bytes], T], within: timedelta, is_person: bool, is_paid: bool = False
+        self, url: str, read: Callable[[bytes], T], within: timedelta, fare: _Fare, *, attempts: int = ATTEMPTS
     ) -> T:
         """One question with its repeats, all of it `within` the time."""
-        last: GCSError | None = None
-        fare = _Fare(is_person=is_person, is_paid=is_paid)
+        errors: list[GCSError] = []
         ends = time.monotonic() + within.total_seconds()
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + within.total_seconds()):
+                try:  # mostly this is all; what repeats costs more
+                    return await self._call(url, read, fare)
+                except GCSError as error:
+                    errors.append(error)
+                return await self._again(url, read, fare, errors, attempts=attempts, ends=ends)
+        except TimeoutError:
+            raise errors[-1] if errors else GCSUnavailable(f"no answer within {within.total_seconds():g} s") from None
+
+    async def _again(  # a question under way
+        self, url: str, read: Callable[[bytes], T], fare: _Fare, errors: list[GCSError], *, attempts: int, ends: float
+    ) -> T:
+        """Repeat a question that has failed once."""
+        first = iter(list(errors))
+
+        async def call() -> T:
+            for error in first:
+                raise error
+            return await self._call(url, read, fare)
 
         def pause(error: Exception) -> bool | float:
-            nonlocal last
-            last = error if isinstance(error, GCSError) else last
-            return _pause(error, left=ends - time.monotonic())
+            if isinstance(error, GCSError):
+                errors.append(error)
+            return _pause(error, left=ends - time.monotonic(), is_person=fare.is_person)
 
         calls = stamina.AsyncRetryingCaller(
-            attempts=ATTEMPTS, timeout=within, wait_initial=0.2, wait_max=5, wait_jitter=0.3
+            attempts=attempts, timeout=max(ends - time.monotonic(), 0.0), wait_initial=0.2, wait_max=5, wait_jitter=0.3
         )
-        try:
-            async with asyncio.timeout(within.total_seconds()):
-                return await calls(pause, self._call, url, read, fare)
-        except TimeoutError:
-            raise last or GCSUnavailable(f"no answer within {within.total_seconds():g} s") from None
+        return await calls(pause, call)
 
     async def _call(self, url: str, read: Callable[[bytes], T], fare: _Fare) -> T:
         with _counted(), self._hold.watched():
@@ -189,8 +205,8 @@ class GCSClient:
 class _Fare:
     """On whose account a question goes, and whether its first call is taken out of the quota already."""
 
-    is_person: bool
-    is_paid: bool
+    is_person: bool = False
+    is_paid: bool = False
 
 
 class QuotaSpent(GCSThrottled):
@@ -251,8 +267,10 @@ class CredentialHold:
         self._until = now + hold.total_seconds()
 
 
-def _pause(error: Exception, *, left: float) -> bool | float:
+def _pause(error: Exception, *, left: float, is_person: bool) -> bool | float:
     """Whether to repeat after `error`, and after how many seconds where GCS named them."""
+    if isinstance(error, QuotaSpent) and not is_person:  # the watch comes again by itself
+        return False
     if isinstance(error, GCSThrottled):
         # Spread, or all that were throttled together come back together.
         wait = error.retry_after.total_seconds() * random.uniform(1, 1.25)  # noqa: S311  # no secret

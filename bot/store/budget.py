@@ -32,38 +32,54 @@ class Budget:
         self._reserve = min(reserve, per_minute - 1)  # or nothing would be watched
         self._window = quota_of(user)
         self._name = uuid4().hex
+        self.push = timedelta(0)
+        """How long executions that lists show may be left to them, by the last answer; zero while none are read."""
 
     async def take(self, *, is_person: bool) -> timedelta:
         """Take one call: zero when it may go out now, else how long until there is one. People's calls go first."""
-        _, wait, _ = await self._ask(1, is_person=is_person)
+        _, wait, *_ = await self._ask(1, is_person=is_person, patient=not is_person)
         return timedelta(milliseconds=wait)
 
-    async def take_up_to(self, most: int) -> int:
-        """Take at most so many calls for the watch; how many there were."""
-        return (await self._ask(most, is_person=False))[2]
+    async def take_up_to(self, most: int, *, for_lists: bool = False) -> int:
+        """Take at most so many calls for looks, or for pages of lists; how many there were."""
+        return (await self._ask(most, for_lists=for_lists))[2]
 
     async def left(self) -> int:
-        """How many calls the watch could make now; what is kept for people is not among them."""
-        return (await self._ask(0, is_person=False))[0]
+        """How many calls there are now for looks; what is kept for others is not among them."""
+        return (await self._ask(0))[0]
+
+    async def left_for_lists(self) -> int:
+        """How many calls the window has for lists, were they all made now."""
+        return (await self._ask(0, for_lists=True))[3]
 
     @property
     def per_second(self) -> float:
         """Calls that the watch may make on the average."""
         return (self._per_minute - self._reserve) / WINDOW.total_seconds()
 
-    async def turn(self, team_id: str) -> bool:
-        """Whether it is this process that reads a workspace's lists: one does at a time, another when it is silent."""
-        return bool(await self._connection.run("turn", self._window, team_id, self._name, milliseconds(TURN)))
+    async def turn(self, team_id: str, *, push: timedelta | None) -> bool:
+        """Whether it is this process that reads a workspace's lists: one does at a time, another when it is silent.
+
+        `push` is how long executions may be left to lists while these are being read. Looks leave a third of the calls
+        to them: else whatever is overdue would use up all of them, and nobody would find out what is new.
+        """
+        reading = "" if push is None else milliseconds(push)
+        return bool(await self._connection.run("turn", self._window, team_id, self._name, milliseconds(TURN), reading))
 
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
         await self._connection.run("refused", self._window, milliseconds(retry_after), milliseconds(SLOW_START))
 
-    async def _ask(self, calls: int, *, is_person: bool) -> tuple[int, int, int]:
+    async def _ask(
+        self, calls: int, *, is_person: bool = False, for_lists: bool = False, patient: bool = False
+    ) -> tuple[int, int, int, int]:
         slow_start = 0 if is_person else milliseconds(SLOW_START)
         reserve = 0 if is_person else self._reserve
+        share = "" if for_lists else 0 if is_person else (self._per_minute - self._reserve) // 3
         name, span = uuid4().hex, milliseconds(WINDOW)
-        left, wait, taken = await self._connection.run(
-            "take", self._window, self._per_minute, span, name, calls, slow_start, reserve
+        most = "" if is_person else (self._per_minute - self._reserve) // 5
+        left, wait, taken, whole, reading = await self._connection.run(
+            "take", self._window, self._per_minute, span, name, calls, slow_start, reserve, share, most, patient=patient
         )
-        return left, wait, taken
+        self.push = timedelta(milliseconds=int(reading))
+        return left, wait, taken, whole

@@ -5,7 +5,7 @@ here: what the scripts mean (the siblings), which server is asked (`topology`), 
 by the siblings and by `bot.service`.
 
 Every script may be run twice: the second time finds its work done, and changes nothing. So one whose answer was lost
-with its connection is sent once more.
+with its connection is sent once more; and what came of a claim is sent again and again while the store is away.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ REPLICA_MS = 250
 ALONE_SECONDS = 5.0
 """After a wait in vain, so long until the next: the bot goes on, only without that safety."""
 
+PATIENCE_SECONDS = 20.0
+"""So long a store in trouble is waited for with what came of a claim; given up, it would wait for its lease to end."""
+
+AGAIN_SECONDS = 0.2
+"""Pause before the store is tried again."""
+
 Call = tuple[str, str, Sequence[str | int]]
 """A script, its key and its arguments."""
 
@@ -54,21 +60,26 @@ class Connection:
         """Scripts that leave together at the end of this turn of the event loop."""
         self._trips: set[asyncio.Task[None]] = set()
 
-    async def run(self, script: str, key: str, *args: str | int, durable: bool = False) -> Any:
+    async def run(self, script: str, key: str, *args: str | int, durable: bool = False, patient: bool = False) -> Any:
         """Run `<script>.lua` on one key, or on the partition whose keys begin with `key`.
 
-        With `durable` the answer comes once replicas hold what was written, too, or after `REPLICA_MS`.
+        With `durable` the answer comes once replicas hold what was written, too, or after `REPLICA_MS`. With `patient`
+        a store in trouble is waited for.
 
         Raises:
             StoreUnavailable: the store does not answer, is full or read-only.
         """
-        if durable:
-            (answer,) = await self._run([(script, key, args)], waits_for=key)
-        else:
-            answer = await self._together((script, key, args))
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        call, ends = (script, key, args), monotonic() + PATIENCE_SECONDS
+        while True:
+            if durable:
+                (answer,) = await self._run([call], waits_for=key)
+            else:
+                answer = await self._together(call)
+            if not isinstance(answer, Exception):
+                return answer
+            if not patient or monotonic() > ends:
+                raise answer
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def run_many(self, calls: Sequence[Call]) -> list[Any]:
         """Run several scripts in one round trip, each all or nothing, whatever becomes of the others.
@@ -129,12 +140,11 @@ class Connection:
 
     async def _run(self, calls: Sequence[Call], *, waits_for: str | None = None) -> list[Any]:
         answers = await self._sent("EVALSHA", calls, waits_for)
-        lost = [i for i, answer in enumerate(answers) if isinstance(answer, _ONCE_MORE)]
-        if lost:
-            if not all(isinstance(answers[i], NoScriptError) for i in lost):
+        again = [i for i, answer in enumerate(answers) if isinstance(answer, _ONCE_MORE)]
+        if again:
+            if not all(isinstance(answers[i], NoScriptError) for i in again):
                 await self._way.look_again()
-            again = await self._sent("EVAL", [calls[i] for i in lost], waits_for)
-            for i, answer in zip(lost, again, strict=True):
+            for i, answer in zip(again, await self._sent("EVAL", [calls[i] for i in again], waits_for), strict=True):
                 answers[i] = answer
         return [_ours(answer) if isinstance(answer, Exception) else answer for answer in answers]
 
@@ -176,6 +186,7 @@ _FOREIGN = (RedisError, RedisClusterException, OSError)
 _ONCE_MORE = (NoScriptError, Disconnected, MovedError, ReadOnlyError)
 """Not run, or run without anybody having heard: a new master, a connection that broke, a partition that moved."""
 
+
 _REASONS = {
     "OOM ": "the store is full; give it more memory (maxmemory)",
     "READONLY ": "the store takes no writes: it is a replica",
@@ -185,6 +196,7 @@ _REASONS = {
     "invalid username-password": "the store refuses the user or the password",
     "NOPERM ": "the store's user may not do what the bot must",
     "LOADING ": "the store is still loading its data",
+    "CLUSTERDOWN ": "the store's cluster is not whole",
     "ASK ": "this part of the store is moving to another node",
 }
 """The servers' own words for what is wrong, and ours."""

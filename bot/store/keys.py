@@ -17,8 +17,10 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the sc
 | `xb1:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
 | `xb1:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first |
 | `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
+| `xb1:{quota:<user>}:lists` | zset | those of them that read lists |
 | `xb1:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
 | `xb1:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
+| `xb1:{quota:<user>}:reading` | string | ms for which what lists show is left to them; expires |
 | `xb1:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
 | `xb1:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb1:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |

@@ -85,6 +85,7 @@ class Outbox:
             receipt_row(receipt),
             receipt.told,
             milliseconds(LEASE),
+            patient=True,
         )
         return bool(recorded)
 
@@ -97,6 +98,7 @@ class Outbox:
             claim.token,
             "" if wait is None else milliseconds(wait),
             "1" if in_doubt else "",
+            patient=True,
         )
 
     async def forget(self, claim: Claim, *, is_dead: bool = False) -> bool:
@@ -108,6 +110,6 @@ class Outbox:
         lane = claim.lane
         return bool(
             await self._connection.run(
-                "forget", home_of(lane.execution), str(lane), claim.token, "1" if is_dead else ""
+                "forget", home_of(lane.execution), str(lane), claim.token, "1" if is_dead else "", patient=True
             )
         )

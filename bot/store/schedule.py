@@ -155,6 +155,7 @@ class Schedule:
             "1" if is_visible else "",
             milliseconds(self._coalesce),
             *entries,
+            patient=True,
         )
         return bool(settled)
 

@@ -140,11 +140,12 @@ class Watched:
             await self._servers.restart_dead()
 
     async def _stop_master(self, seconds: float) -> None:
-        [pid, *_] = [node.pid for node in await self._masters()]
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        await asyncio.sleep(seconds)
-        os.kill(pid, signal.SIGCONT)
+        master, *_ = await self._masters()
+        master.stop()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            master.go_on()
 
     async def _masters(self) -> Sequence[Node]:
         if isinstance(self._servers, RedisCluster):

@@ -63,6 +63,32 @@ async def test_after_a_refusal_the_wait_ends_with_the_slow_start(connection: Con
     assert timedelta(seconds=3) < wait < timedelta(seconds=5)
 
 
+async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
+    """While lists are read, a third of the watch's calls is theirs, whatever is overdue; else looks have them all."""
+    watch = Budget(connection, user="AK", per_minute=12, reserve=3)
+    assert await watch.left() == 9
+    assert await watch.turn("T1", push=timedelta(minutes=1))
+    assert await watch.take_up_to(100) == 6
+    assert await watch.take_up_to(2, for_lists=True) == 2
+    assert (await watch.left(), await watch.left_for_lists()) == (0, 1)
+
+
+async def test_lists_that_have_had_their_share_leave_the_rest_to_looks(connection: Connection) -> None:
+    """Their calls count once: what they used of their share is not kept for them a second time."""
+    watch = Budget(connection, user="AK", per_minute=12, reserve=3)
+    assert await watch.turn("T1", push=timedelta(minutes=1))
+    assert await watch.take_up_to(4, for_lists=True) == 4
+    assert await watch.take_up_to(100) == 5
+
+
+async def test_the_watch_makes_no_burst(connection: Connection) -> None:
+    """All calls of a minute at once would mean none for the rest of it, and again with each minute."""
+    watch = Budget(connection, user="AK", per_minute=600, reserve=0)
+    assert await watch.take_up_to(600) == 120
+    assert await watch.left_for_lists() == 480
+    assert await taken(watch, 600, is_person=True) == 480
+
+
 async def test_who_has_to_wait_learns_how_long(connection: Connection, server_url: str) -> None:
     """The wait ends when the oldest call that is in the way leaves the window; then there is one."""
     await taken(budget(connection), 10, is_person=True)

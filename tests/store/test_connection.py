@@ -27,7 +27,7 @@ async def connection(store: Store, server_url: str) -> AsyncIterator[Connection]
 
 def taking(*windows: str) -> list[tuple[str, str, tuple[Any, ...]]]:
     """Take one call out of each window that allows one in a minute."""
-    return [("take", window, (1, 60_000, f"call {i}", 1, 0, 0)) for i, window in enumerate(windows)]
+    return [("take", window, (1, 60_000, f"call {i}", 1, 0, 0, 0, "")) for i, window in enumerate(windows)]
 
 
 async def test_more_callers_than_connections_wait_for_their_turn(store: Store) -> None:
@@ -39,8 +39,8 @@ async def test_several_scripts_answer_in_the_order_in_which_they_were_called(con
     """One round trip, several partitions, different scripts: each answer stands in its caller's place."""
     calls = [*taking(*HOMES), ("recover", HOMES[0], (0,)), *taking(*HOMES)]
     answers = await connection.run_many(calls)
-    assert answers[:17] == [[0, 0, 1]] * 16 + [0]
-    assert all(wait > 0 for _, wait, _ in answers[17:])
+    assert answers[:17] == [[0, 0, 1, 0, "0"]] * 16 + [0]
+    assert all(wait > 0 for _, wait, *_ in answers[17:])
 
 
 async def test_scripts_of_one_moment_travel_together(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,23 +52,23 @@ async def test_scripts_of_one_moment_travel_together(connection: Connection, mon
         trips.append(len(keys))
         return await ask(keys, *others)
 
-    await asyncio.gather(connection.run("take", HOMES[0], 1, 60_000, "first", 1, 0, 0))
+    await asyncio.gather(connection.run("take", HOMES[0], 1, 60_000, "first", 1, 0, 0, 0, ""))
     monkeypatch.setattr(connection._way, "ask", counted)
-    runs = [connection.run("take", home, 1, 60_000, "second", 1, 0, 0) for home in HOMES[:8]]
+    runs = [connection.run("take", home, 1, 60_000, "second", 1, 0, 0, 0, "") for home in HOMES[:8]]
     broken = connection.run("take", HOMES[9], "not a number")
     *answers, failed = await asyncio.gather(*runs, broken, return_exceptions=True)
     assert trips[0] == 9
-    assert [taken for _, _, taken in answers] == [0, *[1] * 7]  # type: ignore[misc]  # no exceptions among them
+    assert [taken for _, _, taken, *_ in answers] == [0, *[1] * 7]  # type: ignore[misc]  # no exceptions among them
     assert isinstance(failed, StoreUnavailable)
 
 
 async def test_who_gives_up_takes_nobody_along(connection: Connection) -> None:
     """A caller that is cancelled leaves the others their answers."""
-    first = asyncio.create_task(connection.run("take", HOMES[0], 1, 60_000, "call", 1, 0, 0))
-    second = asyncio.create_task(connection.run("take", HOMES[1], 1, 60_000, "call", 1, 0, 0))
+    first = asyncio.create_task(connection.run("take", HOMES[0], 1, 60_000, "call", 1, 0, 0, 0, ""))
+    second = asyncio.create_task(connection.run("take", HOMES[1], 1, 60_000, "call", 1, 0, 0, 0, ""))
     await asyncio.sleep(0)
     first.cancel()
-    assert await second == [0, 0, 1]
+    assert await second == [0, 0, 1, 0, "0"]
 
 
 async def test_nothing_to_run_is_no_error(connection: Connection) -> None:
@@ -80,7 +80,7 @@ async def test_one_failure_hides_no_other_answer(connection: Connection, redis: 
     """What fails gives its error in its place; what stands before and behind it was done, and says so."""
     redis.set(HOMES[1], "no window")
     first, failed, last = await connection.run_many(taking(*HOMES[:3]))
-    assert (first, last) == ([0, 0, 1], [0, 0, 1])
+    assert (first, last) == ([0, 0, 1, 0, "0"], [0, 0, 1, 0, "0"])
     assert isinstance(failed, StoreUnavailable)
 
 
@@ -90,7 +90,7 @@ async def test_a_store_that_forgot_the_scripts_runs_each_once(connection: Connec
     redis.script_flush()
     await connection.run("recover", HOMES[0], 0)  # known again, while the other is not
     answers = await connection.run_many([("recover", HOMES[0], (0,)), *taking(*HOMES[1:3])])
-    assert answers == [0, [0, 0, 1], [0, 0, 1]]
+    assert answers == [0, [0, 0, 1, 0, "0"], [0, 0, 1, 0, "0"]]
     assert [redis.zcard(home) for home in HOMES[:3]] == [1, 1, 1]
 
 

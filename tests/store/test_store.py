@@ -389,11 +389,6 @@ async def settle_all(store: Store) -> None:
         await store.schedule.settle(item, item.snapshot, [change(2)], next_look=LATER, is_visible=True)
 
 
-def left_over(redis: Redis) -> list[str]:
-    """All keys but the index."""
-    return [key for key in map(str, redis.scan_iter()) if ":of:" not in key]
-
-
 async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) -> None:
     """The same prints again: no snapshot is written, and the card's next edit knows when GCS was asked last."""
     await follow(store)
@@ -407,3 +402,8 @@ async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) ->
     (third,) = await due(store)
     assert third.snapshot == snapshot_of("e1").model_copy(update={"seen_at": NOW + LATER})
     assert (third.header.state, third.header.counts, third.header.is_covered) == prints
+
+
+def left_over(redis: Redis, prefix: str = "") -> list[str]:
+    """All keys but the index, of one partition if its prefix is given."""
+    return [key for key in map(str, redis.scan_iter(f"{prefix}*")) if ":of:" not in key]

@@ -14,6 +14,13 @@ from bot.store import Store
 from tests.servers import configured
 from tests.store.test_store import ALICE, LATER, SOON, change, due, follow, lanes, snapshot_of
 
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the store gives up at once."""
+    monkeypatch.setattr("bot.store.connection.PATIENCE_SECONDS", 0)
+
+
 Work = Callable[[], Awaitable[object]]
 
 
@@ -116,3 +123,16 @@ async def test_people_are_told_that_the_store_is_full(store: Store, redis: Redis
         await follow(store)
     assert "full" in caught.value.sentence
     assert "Nothing that you follow is lost" in caught.value.sentence
+
+
+async def test_what_came_of_a_claim_waits_for_the_store(
+    store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that was made, a message that was sent: written as soon as the store takes it, not a lease later."""
+    monkeypatch.setattr("bot.store.connection.PATIENCE_SECONDS", 20)
+    works = await everything(store)
+    with configured(redis, "min-replicas-to-write", 9):
+        waiting = [asyncio.ensure_future(works[name]()) for name in ("settle", "record", "put back", "forget")]
+        assert (await asyncio.wait(waiting, timeout=0.3))[0] == set()
+    settled, recorded, _, forgotten = await asyncio.gather(*waiting)
+    assert (settled, recorded, forgotten) == (True, True, True)

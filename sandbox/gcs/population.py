@@ -1,0 +1,182 @@
+"""Ten thousand executions at once, in a few bytes each: what a whole institute runs, for simulations.
+
+Lives here: `Population`: random lives of chained steps on a clock that is set from outside, served over HTTP as get and
+list; the calls it counts. Does not live here: signatures, faults, other shapes of lives (`sandbox.gcs.server`). Called
+by the benchmarks. Each execution that ends is followed by a new one, so that there are always as many.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import random
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from math import log
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from sandbox.gcs.bodies import Scene, item, whole
+from sandbox.gcs.stage import guid_of
+from sandbox.story import Frame, Life, Step, step_names
+
+_LIFE = Life(name="chain", frames=())
+
+
+@dataclass
+class Member:
+    """One execution."""
+
+    id: str
+    began: float
+    ends: list[float]
+    """When each of its steps ends."""
+    finished: int = 0
+    row: bytes = b""
+    """Its item of the list, until it changes."""
+
+
+class Population:
+    """So many running executions of so many steps. `async with` serves them on a free port."""
+
+    def __init__(self, size: int, *, steps: int, mean_seconds: float, sigma: float, page: int, seed: int) -> None:
+        """Steps last log-normally, `mean_seconds` on the average; pages of the list have `page` items at most."""
+        self.now = 0.0
+        self.calls: deque[float] = deque()
+        """When the calls of the last minute came."""
+        self.worst_minute = self.total_calls = 0
+        self.changes: list[tuple[float, str, int]] = []
+        """Every change so far: when, of which execution, how many of its steps had finished then."""
+        self.born: Callable[[str], None] = lambda _: None
+        """Is told the id of every execution that begins later."""
+        self._steps, self._page = step_names(steps), page
+        self._mu, self._sigma = log(mean_seconds) - sigma * sigma / 2, sigma
+        self._chance = random.Random(seed)  # noqa: S311  # no secret
+        self._seed, self._count = seed, 0
+        self._begin = datetime(2026, 3, 1, tzinfo=UTC)
+        self._members: dict[str, Member] = {}
+        self._queue: list[tuple[float, str]] = []
+        for _ in range(size):
+            self._join(part=self._chance.random())
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    def advance(self, to: float) -> None:
+        """Let everything happen until `to`, in seconds since the beginning."""
+        while self._queue and self._queue[0][0] <= to:
+            at, guid = heapq.heappop(self._queue)
+            member = self._members[guid]
+            member.finished += 1
+            member.row = b""
+            self.now = at
+            self.changes.append((at, guid, member.finished))
+            if member.finished < len(member.ends):
+                heapq.heappush(self._queue, (member.ends[member.finished], guid))
+            else:
+                self.born(self._join(part=0.0))
+        self.now = to
+
+    @property
+    def running(self) -> list[str]:
+        """Ids of those that run now, newest first."""
+        return [member.id for member in reversed(self._members.values()) if member.finished < len(self._steps)]
+
+    def _join(self, *, part: float) -> str:
+        """Begin an execution of whose life such a part lies behind it."""
+        self._count += 1
+        guid = guid_of(f"population {self._seed} execution {self._count}")
+        durations = [self._chance.lognormvariate(self._mu, self._sigma) for _ in self._steps]
+        began = self.now - part * sum(durations)
+        member = Member(guid, began, [began + end for end in accumulate(durations)])
+        member.finished = bisect_right(member.ends, self.now)
+        self._members[guid] = member
+        heapq.heappush(self._queue, (member.ends[member.finished], guid))
+        return guid
+
+    def _scene(self, member: Member) -> Scene:
+        ends = [0.0, *(end - member.began for end in member.ends)]
+        steps = tuple(self._step(name, number, ends, member.finished) for number, name in enumerate(self._steps))
+        is_over = member.finished == len(steps)
+        frame = Frame(
+            at=ends[-1],
+            status="Succeeded" if is_over else "Running",
+            reason="SuccessfulFinish" if is_over else "",
+            steps=steps,
+        )
+        return Scene(
+            id=member.id,
+            name=f"germline-{member.id[:8]}",
+            project_id="5a4db0c5" * 4,
+            domain_id="01234567" * 4,
+            workflow_id=guid_of("population workflow"),
+            life=_LIFE,
+            frame=frame,
+            begin=self._begin + timedelta(seconds=member.began),
+            elapsed=self.now - member.began,
+        )
+
+    @staticmethod
+    def _step(name: str, number: int, ends: list[float], finished: int) -> Step:
+        if number > finished:
+            return Step(name=name)
+        is_done = number < finished
+        return Step(
+            name=name,
+            status="Succeeded" if is_done else "Running",
+            sub_jobs_finished=int(is_done),
+            began=ends[number],
+            ended=ends[number + 1] if is_done else None,
+            reason="SuccessfulFinish" if is_done else "",
+        )
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_get("/v1/executions", self._list)
+        app.router.add_get("/v1/executions/{id}", self._get)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _counted(self) -> None:
+        self.total_calls += 1
+        self.calls.append(self.now)
+        while self.calls[0] <= self.now - 60:
+            self.calls.popleft()
+        self.worst_minute = max(self.worst_minute, len(self.calls))
+
+    async def _get(self, request: web.Request) -> web.Response:
+        self._counted()
+        member = self._members.get(request.match_info["id"])
+        if member is None:
+            return web.json_response({"error_code": "GCS.0404", "error_msg": "no such execution"}, status=404)
+        return web.json_response(whole(self._scene(member)))
+
+    async def _list(self, request: web.Request) -> web.Response:
+        self._counted()
+        offset, limit = int(request.query["offset"]), int(request.query["limit"])
+        if limit > self._page:
+            return web.json_response({"error_code": "GCS.0400", "error_msg": "limit is too large"}, status=400)
+        listed = self.running if request.query["status"] == "Running" else []
+        rows = b",".join(self._row(self._members[guid]) for guid in listed[offset : offset + limit])
+        return web.Response(
+            body=b'{"executions": [' + rows + b'], "total_num": %d}' % len(listed), content_type="application/json"
+        )
+
+    def _row(self, member: Member) -> bytes:
+        if not member.row:
+            member.row = json.dumps(item(self._scene(member))).encode()
+        return member.row

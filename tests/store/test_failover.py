@@ -1,0 +1,154 @@
+"""Promises of the store when its master dies: nothing forgotten, and nothing told twice that was not in doubt.
+
+A small bot without Slack and GCS: it looks, settles, claims and tells by the store's own rules, and what it told stands
+in a list that plays Slack, to be read back when a lane is in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.errors import StoreUnavailable
+from bot.metrics import STORE_ALONE
+from bot.model import ChangeKind, Receipt
+from bot.store import PARTITIONS, Store
+from bot.store.connection import REPLICA_MS
+from bot.store.outbox import Claim
+from bot.store.schedule import Due
+from tests.store.conftest import redis_server
+from tests.store.test_store import ALICE, LAB, change, follow, snapshot_of
+from tests.topologies import RedisCluster, SentinelTrio, running, until
+
+LEASE = timedelta(seconds=1)
+"""Instead of half a minute, so that what a dead connection held comes back within the test."""
+
+EXECUTIONS = 16
+ALL = list(range(2, 25))
+"""The revisions of every execution, all of them news."""
+
+
+@pytest.fixture(autouse=True)
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases that end within the test."""
+    monkeypatch.setattr("bot.store.outbox.LEASE", LEASE)
+    monkeypatch.setattr("bot.store.schedule.LEASE", LEASE)
+
+
+class Bot:
+    """The store's rules, played: a watcher, a notifier, and a Slack that remembers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.told: dict[str, list[int]] = defaultdict(list)
+        """Lane → the revisions that were told, in order."""
+
+    async def works(self) -> None:
+        """Look and tell, several at once, until all is told."""
+        await asyncio.gather(*(self._loop(room) for room in (self._looks, self._tells) * 3))
+
+    async def is_half_way(self) -> bool:
+        """Whether half of all words are told."""
+        return 2 * sum(map(len, self.told.values())) > 2 * EXECUTIONS * len(ALL)
+
+    def _is_over(self) -> bool:
+        return len(self.told) == 2 * EXECUTIONS and all(told[-1:] == ALL[-1:] for told in self.told.values())
+
+    async def _loop(self, room: Callable[[int], Awaitable[None]]) -> None:
+        while not self._is_over():
+            for number in range(PARTITIONS):
+                with suppress(StoreUnavailable):  # as a crew does: it comes again
+                    await room(number)
+            await asyncio.sleep(0.01)
+
+    async def _looks(self, number: int) -> None:
+        for item in await self._store.schedule.claim(number, 4):
+            await self._settles(item)
+
+    async def _settles(self, item: Due) -> None:
+        revision = item.snapshot.revision + 1
+        is_over = revision == ALL[-1]
+        await self._store.schedule.settle(
+            item,
+            snapshot_of(item.snapshot.execution.id, revision),
+            [change(revision, ChangeKind.OUTCOME if is_over else ChangeKind.PROGRESS)],
+            next_look=None if is_over else timedelta(milliseconds=20),
+            is_visible=True,
+        )
+
+    async def _tells(self, number: int) -> None:
+        for claim in await self._store.outbox.claim(number, 4):
+            await self._tell(claim)
+
+    async def _tell(self, claim: Claim) -> None:
+        told = self.told[str(claim.lane)]
+        read_back = told[-1] if told and claim.in_doubt_since else 0
+        news = [item.revision for item in claim.notification.changes if item.revision > read_back]
+        told += news
+        last = max((item.revision for item in claim.notification.changes), default=0)
+        if not await self._store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=last, told=last)):
+            return
+        if not claim.notification.subscription.is_ending or not await self._store.outbox.forget(claim):
+            await self._store.outbox.release(claim)
+
+
+async def lives(folder: Path, *, deaf_for: float) -> list[Bot]:
+    """A bot on Sentinels and one on a cluster, side by side, since most of it is waiting."""
+    redis_server()
+    servers = (SentinelTrio(folder / "trio"), RedisCluster(folder / "cluster"))
+    return list(await asyncio.gather(*(lived(each, deaf_for) for each in servers)))
+
+
+async def lived(servers: SentinelTrio | RedisCluster, deaf_for: float) -> Bot:
+    """Follow everything to its end; in the middle a master dies, whose replicas were deaf for so many seconds."""
+    async with running(servers), opened(servers.url) as store:
+        bot = Bot(store)
+        for number in range(EXECUTIONS):
+            await follow(store, ALICE, f"e{number}")
+            await follow(store, LAB, f"e{number}")
+        async with asyncio.timeout(60):
+            work = asyncio.create_task(bot.works())
+            await until(bot.is_half_way, "half of the words")
+            await servers.deafen()
+            await asyncio.sleep(deaf_for)
+            await servers.kill_master()
+            servers.wake()
+            await servers.failed_over()
+            await work
+    return bot
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    """A store in which changes wait for nothing."""
+    store = Store(url, coalesce=timedelta(0))
+    yield store
+    await store.aclose()
+
+
+def alone() -> float:
+    """How often a claim waited for a replica in vain."""
+    return sum(sample.value for metric in STORE_ALONE.collect() for sample in metric.samples if "total" in sample.name)
+
+
+async def test_a_master_that_dies_with_its_last_writes_repeats_no_word(tmp_path: Path) -> None:
+    """What it had acknowledged in its last moments is lost; each change is read once, in order, all the same.
+
+    For nothing is told on a claim that no replica has heard of.
+    """
+    for bot in await lives(tmp_path, deaf_for=REPLICA_MS / 1000 / 2):
+        assert {lane: told for lane, told in bot.told.items() if told != ALL} == {}
+
+
+async def test_without_replicas_a_master_that_dies_may_repeat_but_forgets_nothing(tmp_path: Path) -> None:
+    """The bot goes on alone, and counts that: what it told then may be told again, but every change is read."""
+    before = alone()
+    for bot in await lives(tmp_path, deaf_for=REPLICA_MS / 1000 * 4):
+        assert {lane: told for lane, told in bot.told.items() if set(told) != set(ALL)} == {}
+    assert alone() > before
