@@ -134,10 +134,20 @@ class Watched:
             await self._stop_master(min(seconds, DOWN_AFTER_MS / 2000))
 
     async def wake_late(self, seconds: float) -> None:
-        """A master answers nothing for so long that it is replaced, and goes on without knowing that."""
+        """A master answers nothing for so long that it is replaced, and goes on without knowing that.
+
+        Sentinels tell it ten seconds later. Until then it must take no writes; the servers are set so for as long.
+        """
         async with self._busy, self._losing():
+            await self._write_alone(may=False)
             await self._stop_master(seconds)
             await self._servers.restart_dead()
+            await self._write_alone(may=True)
+
+    async def _write_alone(self, *, may: bool) -> None:
+        """Whether a master without a replica takes writes."""
+        for node in self._nodes:
+            await node.says("CONFIG SET", "min-replicas-to-write", 0 if may else 1)
 
     async def _stop_master(self, seconds: float) -> None:
         master, *_ = await self._masters()
