@@ -118,9 +118,12 @@ async def _way_in(settings: Settings, slack: SlackClient) -> str:
 
 async def _store(settings: Settings) -> str:
     async with opened_store(settings) as store:
-        trouble = await store.trouble()
-    if trouble:
-        raise _Missing(trouble, _REMEDIES[StoreUnavailable])
+        if trouble := await store.trouble():
+            raise _Missing(trouble, _REMEDIES[StoreUnavailable])
+        if await store.evicts():
+            raise _Missing(
+                "drops keys when it is full, and with them subscriptions", "Set maxmemory-policy noeviction."
+            )
     return "REDIS_URL answers" if settings.redis_url else f"the embedded store starts in {settings.state_dir}"
 
 

@@ -75,6 +75,11 @@ class Node:
         """Its process, while it runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs and is not stopped."""
+        return self.pid is not None and not self._is_stopped
+
     def stop(self) -> None:
         """SIGSTOP: it answers nothing, until `go_on`."""
         self._signal(signal.SIGSTOP)
@@ -93,7 +98,7 @@ class Node:
 
     async def says(self, *words: str | int) -> Any:
         """Its answer to a command; an error counts as none, and one that is stopped is not waited for."""
-        if self.pid is None or self._is_stopped:
+        if not self.is_up:
             return None
         retry = Retry(NoBackoff(), 0)
         async with Redis(port=self.port, decode_responses=True, socket_timeout=1, retry=retry) as redis:
@@ -204,6 +209,12 @@ class SentinelTrio:
         master.kill()
         return master
 
+    async def hang_master(self) -> Node:
+        """Stop the master, so that it takes connections and answers nothing until `wake`; returns it."""
+        master: Node = await until(self.master, "a master to stop")
+        master.stop()
+        return master
+
     async def failed_over(self) -> Node:
         """The new master, once there is one."""
         master: Node = await until(self.master, "a new master")
@@ -298,12 +309,18 @@ class RedisCluster:
         masters[which].kill()
         return masters[which]
 
+    async def hang_master(self, which: int = 0) -> Node:
+        """Stop one of the masters, so that it takes connections and answers nothing until `wake`; returns it."""
+        masters = await self.masters()
+        masters[which].stop()
+        return masters[which]
+
     async def failed_over(self) -> list[Node]:
         """The three masters, once all slots have one and everybody alive says so."""
 
         async def check() -> list[Node] | None:
             masters = await self.masters()
-            alive = [await node.says("CLUSTER INFO") for node in self.nodes if node.pid]
+            alive = [await node.says("CLUSTER INFO") for node in self.nodes if node.is_up]
             return (
                 masters
                 if len(masters) == MASTERS and all(each and each["cluster_state"] == "ok" for each in alive)

@@ -45,6 +45,16 @@ class Store:
         """What is wrong, or None: something is written into every partition, so that a full node shows too."""
         return next((str(answer) for answer in await self._everywhere("probe") if _is_trouble(answer)), None)
 
+    async def evicts(self) -> bool:
+        """Whether it is set up to drop keys when it is full, and would so forget subscriptions.
+
+        Raises:
+            StoreUnavailable: it does not say.
+        """
+        async with self._connection.guarded() as redis:
+            memory = await redis.info("memory")
+        return bool(memory["maxmemory"]) and str(memory["maxmemory_policy"]).startswith("allkeys")
+
     async def recover(self) -> int:
         """Take over what a dead predecessor had claimed; only where no other bot can be alive on this store.
 

@@ -5,7 +5,7 @@ here: what the scripts mean (the siblings), which server is asked (`topology`), 
 by the siblings and by `bot.service`.
 
 Every script may be run twice: the second time finds its work done, and changes nothing. So one whose answer was lost
-with its connection is sent once more; and what came of a claim is sent again and again while the store is away.
+with its connection is sent once more, and what came of a claim is sent again and again while the store is away.
 """
 
 from __future__ import annotations
@@ -17,11 +17,21 @@ from hashlib import sha1
 from importlib import resources
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import (
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import MovedError, NoScriptError, ReadOnlyError, RedisClusterException, RedisError, ResponseError
+from redis.exceptions import TimeoutError as TimedOut
 
 from bot import metrics
 from bot.errors import StoreUnavailable
@@ -43,6 +53,18 @@ AGAIN_SECONDS = 0.2
 Call = tuple[str, str, Sequence[str | int]]
 """A script, its key and its arguments."""
 
+_FOREIGN = (RedisError, RedisClusterException, OSError)
+"""What the client raises."""
+
+_NOT_RUN = (NoScriptError, MovedError, ReadOnlyError)
+"""Said by a server that has not begun: it is a fresh master, or a master no more."""
+
+_UNHEARD = (*_NOT_RUN, Disconnected)
+"""Not run, or run without anybody having heard."""
+
+_ELSEWHERE = (Disconnected, TimedOut, ClusterDownError, MovedError)
+"""Reasons to ask who the master is now."""
+
 log = structlog.get_logger()
 
 
@@ -54,6 +76,7 @@ class Connection:
         self._way = reached(url)
         self._replicas = int("+" in url.partition(":")[0]) if replicas is None else replicas
         self._alone: dict[str, float] = {}
+        self._lost: dict[str, list[str]] = {}
         self._turns = asyncio.Semaphore(CONNECTIONS)  # more callers than connections wait for their turn
         self._scripts: dict[str, tuple[str, str]] = {}
         self._boarding: list[tuple[Call, asyncio.Future[Any]]] = []
@@ -80,6 +103,28 @@ class Connection:
             if not patient or monotonic() > ends:
                 raise answer
             await asyncio.sleep(AGAIN_SECONDS)
+
+    async def claim(self, script: str, number: int, *args: int, durable: bool = False) -> tuple[str, list[Any]]:
+        """Claim something in a partition: `<script>.lua` with a token behind its first two arguments, limit and lease.
+
+        It is not sent twice, since the second time would find nothing; a claim whose answer was lost is given back
+        before the next one in its partition instead, or it would wait for its lease to end.
+
+        Returns:
+            The token, and the script's answer.
+
+        Raises:
+            StoreUnavailable: as from `run`.
+        """
+        key, token = partition(number), uuid4().hex
+        await self._give_back(key)
+        limit, lease_ms, *more = args
+        call: Call = (script, key, (limit, lease_ms, token, *more))
+        (answer,) = await self._run([call], waits_for=key if durable else None, again=_NOT_RUN)
+        if isinstance(answer, StoreUnavailable):
+            self._lost.setdefault(key, []).append(token)
+            raise answer
+        return token, answer
 
     async def run_many(self, calls: Sequence[Call]) -> list[Any]:
         """Run several scripts in one round trip, each all or nothing, whatever becomes of the others.
@@ -113,6 +158,17 @@ class Connection:
         """Close all connections."""
         await self._way.aclose()
 
+    async def _give_back(self, key: str) -> None:
+        """What was claimed there without an answer."""
+        lost = self._lost.get(key, [])
+        while lost:
+            token = lost.pop()
+            try:
+                await self.run("give_back", key, token)
+            except StoreUnavailable:
+                lost.append(token)
+                raise
+
     def _together(self, call: Call) -> asyncio.Future[Any]:
         """The answer to `call`, which travels with all that are made in the same turn of the event loop."""
         loop = asyncio.get_running_loop()
@@ -138,13 +194,13 @@ class Connection:
             if not waiting.done():  # who asked may have given up
                 waiting.set_result(answer)
 
-    async def _run(self, calls: Sequence[Call], *, waits_for: str | None = None) -> list[Any]:
+    async def _run(
+        self, calls: Sequence[Call], *, waits_for: str | None = None, again: tuple[type[Exception], ...] = _UNHEARD
+    ) -> list[Any]:
         answers = await self._sent("EVALSHA", calls, waits_for)
-        again = [i for i, answer in enumerate(answers) if isinstance(answer, _ONCE_MORE)]
-        if again:
-            if not all(isinstance(answers[i], NoScriptError) for i in again):
-                await self._way.look_again()
-            for i, answer in zip(again, await self._sent("EVAL", [calls[i] for i in again], waits_for), strict=True):
+        lost = [i for i, answer in enumerate(answers) if isinstance(answer, again)]
+        if lost:
+            for i, answer in zip(lost, await self._sent("EVAL", [calls[i] for i in lost], waits_for), strict=True):
                 answers[i] = answer
         return [_ours(answer) if isinstance(answer, Exception) else answer for answer in answers]
 
@@ -161,6 +217,8 @@ class Connection:
                 answers = await self._way.ask([key for _, key, _ in calls], commands, behind)
         except _FOREIGN as error:  # nobody knows which of them were run
             return [error] * len(calls)
+        if any(isinstance(answer, _ELSEWHERE) for answer in answers):
+            await self._way.look_again()
         for count in answers[len(calls) :]:
             self._counted(count, waits_for or "")
         return answers[: len(calls)]
@@ -178,13 +236,6 @@ class Connection:
             text = (folder / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
             self._scripts[name] = (text, sha1(text.encode(), usedforsecurity=False).hexdigest())
         return self._scripts[name]
-
-
-_FOREIGN = (RedisError, RedisClusterException, OSError)
-"""What the client raises."""
-
-_ONCE_MORE = (NoScriptError, Disconnected, MovedError, ReadOnlyError)
-"""Not run, or run without anybody having heard: a new master, a connection that broke, a partition that moved."""
 
 
 _REASONS = {

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 import structlog
 
 from bot.model import Change, Notification, Receipt
 from bot.store.connection import Connection
 from bot.store.headers import snapshot_of
-from bot.store.keys import Lane, home_of, partition
+from bot.store.keys import Lane, home_of
 from bot.store.rows import at, milliseconds, receipt_of, receipt_row, subscription_of
 
 log = structlog.get_logger()
@@ -52,9 +51,8 @@ class Outbox:
 
     async def claim(self, number: int, limit: int) -> list[Claim]:
         """Claim at most `limit` lanes of partition `number` whose time has come."""
-        token = uuid4().hex
-        rows = await self._connection.run(
-            "claim_lanes", partition(number), limit, milliseconds(LEASE), token, MOST_CHANGES, durable=True
+        token, rows = await self._connection.claim(
+            "claim_lanes", number, limit, milliseconds(LEASE), MOST_CHANGES, durable=True
         )
         now, i, claims = at(rows[0]), 1, []
         while i < len(rows):

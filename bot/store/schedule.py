@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
-from uuid import uuid4
 
 import structlog
 
@@ -96,8 +95,7 @@ class Schedule:
 
     async def claim(self, number: int, limit: int) -> list[Due]:
         """Claim at most `limit` executions of partition `number` that are due."""
-        token = uuid4().hex
-        rows = await self._connection.run("claim_due", partition(number), limit, milliseconds(LEASE), token)
+        token, rows = await self._connection.claim("claim_due", number, limit, milliseconds(LEASE))
         now, claimed = at(rows[0]), []
         for execution, late, text in zip(rows[1::3], rows[2::3], rows[3::3], strict=True):
             try:

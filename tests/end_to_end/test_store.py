@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-import pytest
 from redis import Redis
 
+from bot.store.topology import TIMEOUT_SECONDS
 from sandbox import story
 from tests.end_to_end.conftest import World, made
 from tests.end_to_end.lives import HAPPY, TALES
@@ -41,6 +41,9 @@ async def test_a_master_that_dies_changes_nothing_that_people_read(tmp_path: Pat
     await asyncio.gather(live(trio, SentinelTrio(trio / "servers")), live(cluster, RedisCluster(cluster / "servers")))
 
 
+Trouble = Callable[[Node], AbstractAsyncContextManager[None]]
+
+
 @asynccontextmanager
 async def on_a_server(folder: Path) -> AsyncIterator[tuple[World, Node]]:
     """A bot on a Redis of its own, which comes up after the bot: that starts all the same, says so, and waits."""
@@ -56,15 +59,19 @@ async def on_a_server(folder: Path) -> AsyncIterator[tuple[World, Node]]:
         server.kill()
 
 
-async def test_a_store_that_dies_and_comes_back_costs_no_word(tmp_path: Path) -> None:
-    """Killed and started again, three times in the midst of a life: the transcript is that of a quiet day."""
+async def test_a_store_that_dies_or_hangs_and_comes_back_costs_no_word(tmp_path: Path) -> None:
+    """Killed, stopped for longer than it is waited for, and killed again: the transcript is that of a quiet day."""
     async with on_a_server(tmp_path) as (world, server):
         telling = asyncio.create_task(lived(world, HAPPY))
-        for words in range(1, 4):
-            await world.slack.wait_for(lambda words=words: len(world.slack.messages(world.lab)) >= words, 30)  # type: ignore[misc]
-            server.kill()
-            assert "does not answer" in await trouble_with(world, "store")
-            server.start()
+        for words, is_killed in enumerate((True, False, True), start=1):
+            await world.slack.wait_for(lambda words=words: len(world.slack.messages(world.lab)) >= words, 40)  # type: ignore[misc]
+            server.kill() if is_killed else server.stop()
+            assert "answer" in await trouble_with(world, "store")
+            if is_killed:
+                server.start()
+            else:
+                await asyncio.sleep(TIMEOUT_SECONDS)
+                server.go_on()
         following = await telling
         for channel in following.channels:
             assert following.transcript(channel) == ["card", *HAPPY[1]]
@@ -86,27 +93,26 @@ async def read_only(server: Node) -> AsyncIterator[None]:
     await server.says("REPLICAOF", "NO", "ONE")
 
 
-@pytest.mark.parametrize(
-    ("trouble", "said", "told"),
-    [
-        (full, "the store is full", "My own memory is full"),
-        (read_only, "the store takes no writes", "My own memory takes no changes"),
-    ],
-)
-async def test_a_store_that_takes_nothing_is_said_so_and_waited_for(
-    tmp_path: Path, trouble: Callable[[Node], AbstractAsyncContextManager[None]], said: str, told: str
-) -> None:
+async def test_a_store_that_takes_nothing_is_said_so_and_waited_for(tmp_path: Path) -> None:
     """On `/readyz` and to a person who asks; what happens meanwhile is told afterwards, once."""
-    async with on_a_server(tmp_path) as (world, server):
-        carol = Person.new(world)
-        following = await lived(world, (HAPPY[0], HAPPY[1][:1]))
-        async with trouble(server):
-            assert (await trouble_with(world, "store")).startswith(said)
-            world.gcs.step(following.execution_id)
-            assert told in (await carol.types(f"subscribe {world.gcs.play(story.slow())}", within=20)).text
-            assert following.transcript(world.lab) == ["card", HAPPY[1][0]]
-        await following.read(["card", *HAPPY[1][:2]])
-        await all_is_well(world)
-        for line in HAPPY[1][2:]:
-            await following.step(line)
-        assert following.transcript(world.lab) == ["card", *HAPPY[1]]
+
+    async def scene(name: str, trouble: Trouble, said: str, told: str) -> None:
+        (tmp_path / name).mkdir()
+        async with on_a_server(tmp_path / name) as (world, server):
+            carol = Person.new(world)
+            following = await lived(world, (HAPPY[0], HAPPY[1][:1]))
+            async with trouble(server):
+                assert (await trouble_with(world, "store")).startswith(said)
+                world.gcs.step(following.execution_id)
+                assert told in (await carol.types(f"subscribe {world.gcs.play(story.slow())}", within=20)).text
+                assert following.transcript(world.lab) == ["card", HAPPY[1][0]]
+            await following.read(["card", *HAPPY[1][:2]])
+            await all_is_well(world)
+            for line in HAPPY[1][2:]:
+                await following.step(line)
+            assert following.transcript(world.lab) == ["card", *HAPPY[1]]
+
+    await asyncio.gather(
+        scene("full", full, "the store is full", "My own memory is full"),
+        scene("read-only", read_only, "the store takes no writes", "My own memory takes no changes"),
+    )

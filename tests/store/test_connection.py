@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as Disconnected
 
 from bot.errors import StoreUnavailable
+from bot.model import Receipt
 from bot.store import Store
 from bot.store.connection import Connection
-from bot.store.keys import partition
+from bot.store.keys import partition, partition_of
+from tests.servers import expire_claims
+from tests.store.test_store import ALICE, SOON, change, drained, due, follow, lanes, snapshot_of
 
 HOMES = [partition(number) for number in range(16)]
+HOME = partition_of("T1/e1")
 
 
 @pytest.fixture
@@ -92,6 +97,83 @@ async def test_a_store_that_forgot_the_scripts_runs_each_once(connection: Connec
     answers = await connection.run_many([("recover", HOMES[0], (0,)), *taking(*HOMES[1:3])])
     assert answers == [0, [0, 0, 1, 0, "0"], [0, 0, 1, 0, "0"]]
     assert [redis.zcard(home) for home in HOMES[:3]] == [1, 1, 1]
+
+
+@pytest.fixture
+def answers_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it, and the next answer is lost on its way, what was asked for being done."""
+    way = store._connection._way
+    ask = way.ask
+
+    async def lost(*asked: Any) -> list[Any]:
+        monkeypatch.setattr(way, "ask", ask)
+        await ask(*asked)
+        raise Disconnected("gone")
+
+    return lambda: monkeypatch.setattr(way, "ask", lost)
+
+
+async def test_a_claim_whose_answer_was_lost_is_made_again(store: Store, answers_lost: Callable[[], None]) -> None:
+    """At once, not when its lease ends; and no lane is in doubt, since nobody could send anything."""
+    await follow(store)
+    answers_lost()
+    with pytest.raises(StoreUnavailable):
+        await store.schedule.claim(HOME, 1)
+    assert [item.execution for item in await store.schedule.claim(HOME, 1)] == ["T1/e1"]
+    answers_lost()
+    with pytest.raises(StoreUnavailable):
+        await store.outbox.claim(HOME, 1)
+    (claim,) = await store.outbox.claim(HOME, 1)
+    assert claim.in_doubt_since is None
+
+
+async def test_a_lost_claim_leaves_an_earlier_doubt(
+    store: Store, redis: Redis, answers_lost: Callable[[], None]
+) -> None:
+    """What a worker that died may have sent is still looked for, and since when."""
+    await follow(store)
+    (dead,) = await lanes(store)
+    expire_claims(redis)
+    answers_lost()
+    with pytest.raises(StoreUnavailable):
+        await store.outbox.claim(HOME, 1)
+    (claim,) = await store.outbox.claim(HOME, 1)
+    assert claim.in_doubt_since == dead.now
+
+
+async def test_giving_back_a_lost_claim_takes_nothing_from_others(
+    store: Store, answers_lost: Callable[[], None]
+) -> None:
+    """What this or another bot is at work on stays claimed."""
+    await follow(store)
+    await store.schedule.claim(HOME, 1)
+    await store.outbox.claim(HOME, 1)
+    answers_lost()
+    with pytest.raises(StoreUnavailable):
+        await store.outbox.claim(HOME, 1)
+    assert await store.schedule.claim(HOME, 1) == [] == await store.outbox.claim(HOME, 1)
+
+
+async def test_what_is_done_twice_is_done_once(store: Store, answers_lost: Callable[[], None]) -> None:
+    """An answer that is lost has the script run again: one settlement, one receipt, one end."""
+    await follow(store)
+    await drained(store)
+    (item,) = await due(store)
+    answers_lost()
+    await store.schedule.settle(item, snapshot_of("e1", 2), [change(2)], next_look=None, is_visible=True)
+    (claim,) = await lanes(store)
+    assert [each.revision for each in claim.notification.changes] == [2]
+    receipt = Receipt(channel="D1", ts="1.2", revision=2, told=2)
+    answers_lost()
+    assert await store.outbox.record(claim, receipt)
+    answers_lost()
+    await store.outbox.release(claim, wait=SOON)
+    (again,) = await lanes(store)
+    assert (again.notification.changes, again.notification.receipt) == ((), receipt)
+    answers_lost()
+    await store.outbox.forget(again)
+    assert await store.subscribers.find(ALICE, "e1") is None
+    assert await lanes(store) == []
 
 
 async def test_a_store_that_is_away_fails_all_of_them() -> None:

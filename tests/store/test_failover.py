@@ -51,7 +51,9 @@ class Bot:
 
     async def works(self) -> None:
         """Look and tell, several at once, until all is told."""
-        await asyncio.gather(*(self._loop(room) for room in (self._looks, self._tells) * 3))
+        async with asyncio.TaskGroup() as group:
+            for room in (self._looks, self._tells) * 3:
+                group.create_task(self._loop(room))
 
     async def is_half_way(self) -> bool:
         """Whether half of all words are told."""
@@ -152,3 +154,21 @@ async def test_without_replicas_a_master_that_dies_may_repeat_but_forgets_nothin
     for bot in await lives(tmp_path, deaf_for=REPLICA_MS / 1000 * 4):
         assert {lane: told for lane, told in bot.told.items() if set(told) != set(ALL)} == {}
     assert alone() > before
+
+
+async def test_a_master_that_hangs_is_left_for_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and answers nothing; once there is another master, everything goes there by itself."""
+    redis_server()
+    monkeypatch.setattr("bot.store.topology.TIMEOUT_SECONDS", 0.3)
+
+    async def left(servers: SentinelTrio | RedisCluster) -> None:
+        async with running(servers), opened(servers.url) as store:
+            assert await store.trouble() is None
+            await servers.hang_master()
+            assert "does not answer" in str(await store.trouble())
+            await servers.failed_over()
+            async with asyncio.timeout(5):
+                while await store.trouble():
+                    pass
+
+    await asyncio.gather(left(SentinelTrio(tmp_path / "trio")), left(RedisCluster(tmp_path / "cluster")))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
-from redis import Redis
+from redis import Redis, RedisCluster
 
 from bot.errors import StoreUnavailable
 from bot.model import ChangeKind, Receipt
@@ -115,6 +116,18 @@ async def test_trouble_says_what_is_wrong_and_goes_away_with_it(store: Store, re
     assert await store.trouble() is None
     await asyncio.sleep(0.01)
     assert contents(redis) == {}
+
+
+async def test_a_store_that_would_drop_keys_is_found(store: Store, redis: Any) -> None:
+    """Only where it has a limit, and a policy that spares nothing."""
+    more = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(redis, RedisCluster) else {}
+    found = []
+    with configured(redis, "maxmemory", 1 << 30):
+        for policy in ("allkeys-lru", "volatile-lru", "noeviction"):
+            redis.config_set("maxmemory-policy", policy, **more)
+            found.append(await store.evicts())
+    assert found == [True, False, False]
+    assert not await store.evicts()
 
 
 async def test_people_are_told_that_the_store_is_full(store: Store, redis: Redis) -> None:

@@ -24,6 +24,7 @@ class Outside:
         self.socket: Exception | None = None
         self.store: BotError | None = None
         self.scopes = SCOPES
+        self.is_forgetful = False
 
     async def identity(self) -> Identity:
         """In the place of `SlackClient.identity`."""
@@ -42,6 +43,10 @@ class Outside:
     async def trouble(self) -> str | None:
         """In the place of `Store.trouble`."""
         return str(self.store) if self.store else None
+
+    async def evicts(self) -> bool:
+        """In the place of `Store.evicts`."""
+        return self.is_forgetful
 
 
 def _raise(error: Exception | None) -> None:
@@ -90,6 +95,14 @@ async def test_a_missing_scope_is_named(outside: Outside) -> None:
     (failed,) = [result for result in await check(settings()) if not result.is_ok]
     assert failed.detail == "missing: im:write"
     assert "reinstall" in failed.remedy
+
+
+async def test_a_store_that_would_forget_is_found(outside: Outside) -> None:
+    """One that drops keys when it is full works until then, and loses what it was trusted with."""
+    outside.is_forgetful = True
+    (failed,) = [result for result in await check(settings()) if not result.is_ok]
+    assert failed.name == "Store"
+    assert "noeviction" in failed.remedy
 
 
 @pytest.mark.parametrize(
