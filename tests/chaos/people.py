@@ -25,7 +25,8 @@ ANSWER_SECONDS = 6.0
 
 _FOLLOWED = ("You follow this execution", "This channel follows this execution")
 _LEFT = ("You do not follow", "This channel does not follow")
-_OVER = "nothing left to follow"
+_OVER = ("nothing left to follow", "knows no such execution")
+"""Answers to who came too late: it has succeeded, or was deleted."""
 
 
 @dataclass
@@ -61,9 +62,7 @@ class Person:
     async def _follow(self, wish: Wish) -> None:
         name = self.arena.name_of(wish.execution_id)
         text = f"subscribe {wish.execution_id} {wish.level}{_here(wish)}"
-        answer = await self._type(
-            wish, text, lambda said: (said.startswith(_FOLLOWED) and f" {name}:" in said) or f"{name} is " in said
-        )
+        answer = await self._type(wish, text, lambda said: _is_about(said, name))
         if answer.startswith(_FOLLOWED):
             self.promises[wish] = Promise(
                 execution_id=wish.execution_id,
@@ -71,7 +70,8 @@ class Person:
                 level=wish.level,
                 told_at=self.arena.slack.workspace.now(),
             )
-        self.too_late += _OVER in answer
+        elif answer:
+            self.too_late += 1
 
     async def _leave(self, wish: Wish) -> None:
         text = f"unsubscribe {wish.execution_id}{_here(wish)}"
@@ -113,6 +113,13 @@ class Person:
             if wish.execution_id in str(message.metadata) and "'refresh_card'" in str(message.blocks):
                 return message
         return None
+
+
+def _is_about(said: str, name: str) -> bool:
+    """Whether it is the answer to somebody who wanted to follow that execution."""
+    if said.startswith(_FOLLOWED):
+        return f" {name}:" in said
+    return (f"{name} is " in said and _OVER[0] in said) or _OVER[1] in said
 
 
 def _here(wish: Wish) -> str:
