@@ -266,6 +266,7 @@ def _change(kind: ChangeKind, before: Execution, snapshot: Snapshot, *, why: str
     seen = snapshot.execution
     rested = {step.name for step in before.steps if step.is_finished}
     finished = [step.name for step in seen.steps if step.is_finished and step.name not in rested]
+    failed = {step.name for step in seen.failed_steps} - {step.name for step in before.failed_steps}
     return Change(
         kind=kind,
         revision=snapshot.revision,
@@ -281,6 +282,7 @@ def _change(kind: ChangeKind, before: Execution, snapshot: Snapshot, *, why: str
         finished_steps=tuple(finished[:NAMED_STEPS]),
         failed_steps=seen.failed_steps[:NAMED_STEPS],
         failed_steps_total=len(seen.failed_steps),
+        fails=bool(failed),
         retry_until=snapshot.retry_until,
         why=why,
     )

@@ -1,4 +1,4 @@
-"""The command line: `execution-bot run`, `check`, `--version`.
+"""The command line: `execution-bot run`, `check`, `dead-letters`, `--version`.
 
 Lives here: parsing, the exit code, what logging looks like. Does not live here: the service (`bot.service`), what is
 checked (`bot.checks`). Called by the console script and by `python -m bot`.
@@ -80,6 +80,26 @@ def check() -> None:
             typer.echo(f"  → {result.remedy}")
     if not all(result.is_ok for result in results):
         raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def dead_letters() -> None:
+    """List what could not be told, and why; on the embedded store only while the bot runs."""
+    settings = _settings()
+    set_up_logging(settings.model_copy(update={"log_level": "error"}))
+    from bot import service  # noqa: PLC0415  # as above
+
+    try:
+        letters = _in_loop(service.dead_letters(settings))
+    except BotError as error:
+        typer.echo(f"The store cannot be read: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    for letter in letters:
+        typer.echo(
+            f"{letter.at:%Y-%m-%d %H:%M:%S} {letter.lane} of {letter.owner}: {letter.reason}; {letter.untold_words}"
+        )
+    if not letters:
+        typer.echo("There are none.")
 
 
 def main() -> None:

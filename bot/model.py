@@ -251,6 +251,8 @@ class Change(Value):
     failed_steps: tuple[Step, ...] = ()
     """Steps that stand failed, at most `changes.NAMED_STEPS`."""
     failed_steps_total: int = 0
+    fails: bool = False
+    """Whether steps went wrong since the snapshot before."""
     retry_until: datetime | None = None
     """With a failed or cancelled outcome: until when a retry is watched for."""
     why: str = ""

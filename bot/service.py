@@ -37,6 +37,7 @@ from bot.slack import TIMEOUT, Identity, SlackClient
 from bot.store import Store
 from bot.store.budget import Budget
 from bot.store.embedded import EmbeddedStore
+from bot.store.outbox import DeadLetter
 from bot.subscriptions import Subscriptions
 from bot.sweeper import Sweeper
 from bot.watcher import Watcher
@@ -90,7 +91,12 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         gcs = gcs_client(settings, http, budget)
         pace = Pace(poll=settings.poll_interval, retry_grace=settings.retry_grace, staleness=settings.max_staleness)
         watcher = Watcher(gcs, store.schedule, pace=pace, budget=budget, history=store.history)
-        notifier = Notifier(slack, store.outbox)
+        limits = store.limits(
+            calls=settings.slack_calls_per_minute,
+            posts=settings.slack_posts_per_minute,
+            channel_posts=settings.slack_channel_posts_per_minute,
+        )
+        notifier = Notifier(slack, store.outbox, limits)
         time_left = _countdown(STOP_WITHIN)
         rooms = await stack.enter_async_context(_rooms(watcher, notifier, stop, time_left))
         way_in: list[SocketMode | HTTPMode] = []
@@ -164,6 +170,16 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
         await store.aclose()
         if embedded:
             await embedded.stop()
+
+
+async def dead_letters(settings: Settings) -> list[DeadLetter]:
+    """What could not be told, the newest first; read beside the bot that runs on that store."""
+    url = settings.redis_url.get_secret_value() if settings.redis_url else EmbeddedStore(settings.state_dir).url
+    store = Store(url, coalesce=settings.coalesce)
+    try:
+        return await store.outbox.dead_letters()
+    finally:
+        await store.aclose()
 
 
 def gcs_client(settings: Settings, http: httpx.AsyncClient, budget: Budget | None = None) -> GCSClient:

@@ -149,6 +149,14 @@ class Settings(BaseSettings):
     slack_api_url: UrlWithSlash = "https://slack.com/api/"
     """Address of Slack's Web API. Change it only for a proxy, GovSlack or the sandbox."""
 
+    slack_calls_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    """Calls a minute of each of the methods with which cards are edited, direct messages opened and channels read back
+    (Slack's tier 3). All copies of the bot on one store share it, and the next two."""
+    slack_posts_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 300
+    """Messages a minute in the whole workspace. Slack allows «several hundred» and does not say how many."""
+    slack_channel_posts_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 60
+    """Messages a minute in one channel, or to one person. Slack allows one a second."""
+
     gcs_region: Annotated[str, _matching(r"[a-z]{2,}(-[a-z]+)+-\d+", "give a region id such as cn-north-4")] = (
         "cn-north-4"
     )

@@ -32,9 +32,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=10, connect=4)
 NO_RETRY_AFTER = timedelta(seconds=1)
 """What a 429 means that does not say when to come back."""
 
-PAGE = 200
-PAGES = 25
-"""When reading back: messages a page, and most pages. A busier channel than 5,000 messages in a few minutes is none."""
+PAGE = 999
+"""Messages of a page when reading back, the most that Slack gives: each page is a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,29 +138,23 @@ class SlackClient:
         )
 
     async def delivered(
-        self, channel: str, lane: str, *, since: datetime, thread_ts: str | None = None
-    ) -> list[Delivered]:
-        """Our messages for `lane` in a channel, or in one thread of it, since a moment; oldest first."""
-        found: list[Delivered] = []
-        cursor = ""
-        for _ in range(PAGES):
-            arguments: dict[str, Any] = {
-                "channel": channel,
-                "oldest": f"{since.timestamp():.6f}",
-                "include_all_metadata": True,
-                "limit": PAGE,
-            }
-            if cursor:
-                arguments["cursor"] = cursor
-            if thread_ts is None:
-                response = await self._call(self._web.conversations_history, **arguments)
-            else:
-                response = await self._call(self._web.conversations_replies, ts=thread_ts, **arguments)
-            found += [message for row in response["messages"] if (message := _delivered(row, lane)) is not None]
-            cursor = (response.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
-                break
-        return sorted(found, key=lambda message: message.ts)
+        self, channel: str, lane: str, *, since: datetime, thread_ts: str | None = None, cursor: str = ""
+    ) -> tuple[list[Delivered], str]:
+        """Our messages for `lane` in a channel, or in one thread of it, since a moment: one page, the next's cursor."""
+        arguments: dict[str, Any] = {
+            "channel": channel,
+            "oldest": f"{since.timestamp():.6f}",
+            "include_all_metadata": True,
+            "limit": PAGE,
+        }
+        if cursor:
+            arguments["cursor"] = cursor
+        if thread_ts is None:
+            response = await self._call(self._web.conversations_history, **arguments)
+        else:
+            response = await self._call(self._web.conversations_replies, ts=thread_ts, **arguments)
+        found = [message for row in response["messages"] if (message := _delivered(row, lane)) is not None]
+        return found, (response.get("response_metadata") or {}).get("next_cursor") or ""
 
     async def _call(self, method: Callable[..., Awaitable[AsyncSlackResponse]], **arguments: Any) -> AsyncSlackResponse:
         try:

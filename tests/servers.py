@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import sleep
+from time import sleep, time
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
 AT_REST = "-|0|0|0|0"
+"""What stands for the claim of a lane that nobody has claimed."""
 
 
 def served(binary: str, folder: Path) -> Iterator[str]:
@@ -63,12 +64,27 @@ def configured(redis: Any, name: str, value: int) -> Iterator[None]:
 
 
 def let_time_pass(redis: Redis) -> None:
+    """Let the time come of every lane that is not claimed, and of whoever waits under Slack's limits."""
+    for key in map(str, redis.scan_iter("*{slack:*")):
+        if not key.endswith(":away"):
+            redis.delete(key)
+    let_lanes_come(redis)
+
+
+def let_pauses_end(redis: Redis) -> None:
+    """Let everybody stay away from Slack no longer; what follows, as slow as it begins, is left to itself."""
+    for key in map(str, redis.scan_iter("*:hold:*")):
+        redis.set(key, int(time() * 1e6), keepttl=True)
+    let_lanes_come(redis)
+
+
+def let_lanes_come(redis: Redis) -> None:
     """Let the time come of every lane that is not claimed."""
     for key in map(str, redis.scan_iter("*:outbox")):
         for lane in map(str, redis.zrange(key, 0, -1)):
             claim = redis.hget(key.removesuffix("outbox") + "claims", lane) or AT_REST
             if str(claim).split("|")[2] == "0":
-                redis.zadd(key, {lane: 0})
+                redis.zadd(key, {lane: int(time() * 1000) - 1}, lt=True)
 
 
 def expire_claims(redis: Redis) -> None:

@@ -26,6 +26,7 @@ _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 _BROADCAST = re.compile(r"@(?=here|channel|everyone|group)", re.IGNORECASE)
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ESCAPES = str.maketrans(_ENTITIES)
 _ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
@@ -50,10 +51,11 @@ def cut(text: str, limit: int) -> str:
 def escape(text: str, limit: int = NAME_LIMIT) -> str:
     """`text` for mrkdwn: nothing in it is markup, a link or a mention any more; `limit` includes the escapes."""
     tidy = _tidy(text, limit).replace("`", "ˋ")
+    if len(escaped := tidy.translate(_ESCAPES)) <= limit:
+        return _isolated(escaped)
     used = list(accumulate(len(_ENTITIES.get(character, " ")) for character in tidy))
-    if used and used[-1] > limit:
-        tidy = tidy[: sum(total < limit for total in used)].rstrip() + "…"
-    return _isolated("".join(_ENTITIES.get(character, character) for character in tidy))
+    tidy = tidy[: sum(total < limit for total in used)].rstrip() + "…"
+    return _isolated(tidy.translate(_ESCAPES))
 
 
 def sentence(text: str, limit: int = MESSAGE_LIMIT) -> str:
@@ -149,12 +151,13 @@ def within(lines: Iterable[str], limit: int) -> str:
 def _tidy(text: str, limit: int) -> str:
     # Far more than any limit is looked at, but not megabytes of it.
     words = " ".join(text[: 8 * limit + 64].split())
-    kept = " ".join("".join(character for character in words if _is_kept(character)).split())
-    return _BROADCAST.sub("@\u2060", kept)
+    if not words.isprintable():  # what is printable is kept whole
+        words = " ".join("".join(character for character in words if _is_kept(character)).split())
+    return _BROADCAST.sub("@\u2060", words)
 
 
 def _isolated(text: str) -> str:
-    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text):
+    if not text.isascii() and any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text):
         return f"{_ISOLATE}{text}{_POP_ISOLATE}"
     return text
 

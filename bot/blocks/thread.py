@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from bot.blocks import buttons, steps, text, words
 from bot.blocks.message import Message, actions, context, message, section
@@ -98,12 +99,20 @@ def _progress(changes: Sequence[Change]) -> str:
     return f"{before:,} → {now}"
 
 
+def _has_gap(changes: Sequence[Change]) -> bool:
+    """Whether lines between these were left out: too many had waited (`bot.store` keeps so many and no more)."""
+    counted = [change for change in changes if change.finished is not None]
+    return any(after.finished_before not in {None, before.finished} for before, after in pairwise(counted))
+
+
 def _finished(changes: Sequence[Change]) -> str:
     # A step that went wrong rests too, but «finished» would be the wrong word for it.
     failed = {step.name for change in changes for step in change.failed_steps}
     finished = (name for change in changes for name in change.finished_steps if name not in failed)
     names = list(dict.fromkeys(finished))
     shown = [text.escape(name) for name in names[:_NAMES_SHOWN]]
-    if len(names) > _NAMES_SHOWN:
+    if _has_gap(changes):
+        shown.append("others")
+    elif len(names) > _NAMES_SHOWN:
         shown.append(f"{len(names) - _NAMES_SHOWN:,} more")
     return f"{', '.join(shown)} finished" if shown else ""

@@ -15,6 +15,7 @@ from bot.store.budget import Budget
 from bot.store.connection import Connection
 from bot.store.history import History
 from bot.store.keys import PARTITIONS, partition
+from bot.store.limits import Limits
 from bot.store.outbox import Outbox
 from bot.store.rows import milliseconds
 from bot.store.schedule import Schedule
@@ -40,6 +41,10 @@ class Store:
     def budget(self, user: str, *, per_minute: int, reserve: int) -> Budget:
         """The quota of one GCS user, shared with every other bot on this store."""
         return Budget(self._connection, user=user, per_minute=per_minute, reserve=reserve)
+
+    def limits(self, *, calls: int, posts: int, channel_posts: int) -> Limits:
+        """Slack's limits, each a minute, shared with every other bot on this store."""
+        return Limits(self._connection, calls=calls, posts=posts, channel_posts=channel_posts)
 
     async def trouble(self) -> str | None:
         """What is wrong, or None: something is written into every partition, so that a full node shows too."""

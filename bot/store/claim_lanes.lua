@@ -2,7 +2,6 @@
 -- KEYS 1 partition prefix; ARGV 1 how many, 2 lease ms, 3 token, 4 most changes per lane
 -- Returns now ms, then per lane: lane, doubt ms (0: none), subscription, receipt, snapshot, count, entries…
 -- A claim that outlived its lease means that its worker died between sending and recording: the lane is in doubt.
--- One that was put back without doubt says 0 for its time of claim.
 local prefix, limit, lease, token, most = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = server_time()
 local answer = {now}

@@ -1,12 +1,47 @@
--- Have a lane told at `at`; a lane that is being told now is told again. Put in front of the scripts that need it.
--- A lane that was put back keeps its time: Slack said when to come again, or a send may still be under way.
+-- When a lane that is to be told now comes: an outcome goes ahead of everything else that is due, by two days for a
+-- person and by one for a channel. Put in front of the scripts, like all that follows.
+local function turn(prefix, lane, now)
+  local last = redis.call('LINDEX', prefix .. 'changes:' .. lane, -1)
+  local kind = string.match(last or '', '^%d+|{"kind":"(%l+)"')
+  if kind ~= 'outcome' and kind ~= 'vanished' then return now end
+  return now - (string.find(lane, '/[UW][^/]*$') and 2 or 1) * 86400000
+end
+
+-- Have a lane told at `at`; a lane that is being told now is told again.
+-- A lane in doubt that was put back keeps its time: the send may still be under way.
 local function wake(prefix, lane, at, now)
   local claim = redis.call('HGET', prefix .. 'claims', lane)
   local token, claimed, ends, doubt = string.match(claim or '', '^(.-)|(%d+)|(%d+)|%d|(%d+)$')
   if not token or not redis.call('ZSCORE', prefix .. 'outbox', lane) then
-    redis.call('ZADD', prefix .. 'outbox', 'LT', at, lane)
+    redis.call('ZADD', prefix .. 'outbox', 'LT', at > now and at or turn(prefix, lane, now), lane)
   elseif tonumber(ends) > now then
     redis.call('HSET', prefix .. 'claims', lane, token .. '|' .. claimed .. '|' .. ends .. '|1|' .. doubt)
+  end
+end
+
+-- Give a lane back of which everything is told, unless something has happened to it meanwhile.
+local function give_back(prefix, lane, again, now)
+  redis.call('HDEL', prefix .. 'claims', lane)
+  if again == '1' or redis.call('LLEN', prefix .. 'changes:' .. lane) > 0 then
+    redis.call('ZADD', prefix .. 'outbox', turn(prefix, lane, now), lane)
+  else
+    redis.call('ZREM', prefix .. 'outbox', lane)
+  end
+end
+
+-- Append a change to a lane, which holds 50 at most: of more, the line after the oldest goes, progress before phases.
+-- The oldest stays, since it says where the count and the phases came from. Outcomes and the like never go.
+local function queue(prefix, lane, entry)
+  local entries = prefix .. 'changes:' .. lane
+  if redis.call('RPUSH', entries, entry) <= 50 then return end
+  for _, kind in ipairs({'progress', 'phase'}) do
+    local has_oldest = false
+    for _, old in ipairs(redis.call('LRANGE', entries, 0, -2)) do
+      if string.find(old, '^%d+|{"kind":"' .. kind .. '"') then
+        if has_oldest then return redis.call('LREM', entries, 1, old) end
+        has_oldest = true
+      end
+    end
   end
 end
 

@@ -15,20 +15,30 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the sc
 | `xb1:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|told` |
 | `xb1:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |
 | `xb1:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
-| `xb1:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first |
+| `xb1:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
+| `xb1:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
+| `xb1:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
 | `xb1:{quota:<user>}:lists` | zset | those of them that read lists |
 | `xb1:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
 | `xb1:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
 | `xb1:{quota:<user>}:reading` | string | ms for which what lists show is left to them; expires |
+| `xb1:{slack:<team>}:next:<bucket>` | string | when the next call would leave if all left evenly, server time in µs |
+| `xb1:{slack:<team>}:wait:<bucket>` | zset | lane → `urgency × 10¹⁵ + arrival in 10 µs`: who waits, in what order |
+| `xb1:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
+| `xb1:{slack:<team>}:hold:<method>` | string | nobody calls it before, µs; `hold:*`: nobody calls Slack |
+| `xb1:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
+| `xb1:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
 | `xb1:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
-| `xb1:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb1:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
 
-An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. Nothing else expires:
-each key is deleted with the subscription or the execution that it belongs to. A claim that ends at 0 was put back: the
-lane keeps its time whatever happens, and `-|0|0|0|0` is one without doubt. Hash values stay under 64 bytes, because
-above that the servers store the whole hash in a form that is four times as large.
+An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. A bucket is a method, or
+`<method>:<channel or person>`. Nothing in a partition but dead letters expires: each key is deleted with the
+subscription or the execution that it belongs to. What belongs to Slack's limits expires once it means nothing any more.
+
+A lane with an outcome to tell lies two days (for a person) or one (for a channel) before its time in the outbox, so
+that it is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens. Hash
+values stay under 64 bytes, because above that the servers store the whole hash in a form that is four times as large.
 """
 
 from __future__ import annotations
@@ -86,6 +96,11 @@ def home_of(execution: str) -> str:
 def executions_of(team_id: str, subscriber_id: str) -> str:
     """The index of what a subscriber follows."""
     return f"{SCHEMA}:of:{team_id}:{subscriber_id}"
+
+
+def limits_of(team_id: str) -> str:
+    """The common beginning of the keys of Slack's limits in one workspace."""
+    return f"{SCHEMA}:{{slack:{team_id}}}:"
 
 
 def durations_of(team_id: str, workflow: str) -> str:

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.model import Change, Notification, Receipt
+from bot.model import Change, Notification, Receipt, Value
 from bot.store.connection import Connection
 from bot.store.headers import snapshot_of
-from bot.store.keys import Lane, home_of
+from bot.store.keys import PARTITIONS, Lane, home_of, partition
 from bot.store.rows import at, milliseconds, receipt_of, receipt_row, subscription_of
 
 log = structlog.get_logger()
@@ -23,7 +23,10 @@ LEASE = timedelta(seconds=30)
 """Longer than one message takes with all its retries; renewed with each receipt."""
 
 MOST_CHANGES = 50
-"""Changes that are read at once; more stay for the next claim."""
+"""Changes that are read at once, all of a lane but for a hoard of outcomes (`common.lua`)."""
+
+LETTERS_KEPT, LETTERS_LIVE = 100, timedelta(days=30)
+"""Dead letters: so many of each partition, the newest, and so long after the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,32 @@ class Claim:
     in_doubt_since: datetime | None
     """Set when an earlier worker may have sent something without recording it: when it had begun."""
     token: str
+
+
+class DeadLetter(Value):
+    """What could not be told, and why."""
+
+    at: datetime
+    lane: str
+    owner: str
+    reason: str
+    """Slack's code."""
+    untold: int
+    """Changes that were still to be told; 0 when only the card was."""
+    last: str
+    """The last of them, JSON; empty when there was none."""
+
+    @property
+    def untold_words(self) -> str:
+        """What was not told, for whoever runs the bot."""
+        if not self.last:
+            return "only its card was to be shown"
+        try:
+            last = Change.model_validate_json(self.last)
+        except ValueError:  # a newer version wrote it
+            return f"{self.untold} changes untold"
+        more = f", and {self.untold - 1} before it" if self.untold > 1 else ""
+        return f"untold: {last.kind} {last.phase or last.why}".rstrip() + more
 
 
 class Outbox:
@@ -73,8 +102,12 @@ class Outbox:
             claims.append(Claim(lane, notification, now, at(doubt) if doubt else None, token))
         return claims
 
-    async def record(self, claim: Claim, receipt: Receipt) -> bool:
-        """Record what Slack shows; changes up to `receipt.told` are done. False when the claim was lost."""
+    async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False) -> bool:
+        """Record what Slack shows; changes up to `receipt.told` are done. With `is_last` the lane is given back by it.
+
+        Returns:
+            False when the claim was lost.
+        """
         recorded = await self._connection.run(
             "record",
             home_of(claim.lane.execution),
@@ -82,13 +115,16 @@ class Outbox:
             claim.token,
             receipt_row(receipt),
             receipt.told,
-            milliseconds(LEASE),
+            "" if is_last else milliseconds(LEASE),
             patient=True,
         )
         return bool(recorded)
 
     async def release(self, claim: Claim, *, wait: timedelta | None = None, in_doubt: bool = False) -> None:
-        """Give the lane back; with `wait` it is claimed again after that time, even if nothing else happens."""
+        """Give the lane back; with `wait` it is claimed again after that time, even if nothing else happens.
+
+        Something that happens has it claimed sooner, unless it is in doubt.
+        """
         await self._connection.run(
             "release",
             home_of(claim.lane.execution),
@@ -99,15 +135,34 @@ class Outbox:
             patient=True,
         )
 
-    async def forget(self, claim: Claim, *, is_dead: bool = False) -> bool:
-        """Forget a subscription whose last word is told, or whose destination is dead.
+    async def forget(self, claim: Claim, *, reason: str = "") -> bool:
+        """Forget a subscription whose last word is told, or whose destination is dead for a `reason`: Slack's code.
+
+        The second leaves a dead letter.
 
         Returns:
             False when somebody subscribed again meanwhile, or the claim was lost; then it still stands.
         """
-        lane = claim.lane
-        return bool(
-            await self._connection.run(
-                "forget", home_of(lane.execution), str(lane), claim.token, "1" if is_dead else "", patient=True
-            )
+        forgotten = await self._connection.run(
+            "forget",
+            home_of(claim.lane.execution),
+            str(claim.lane),
+            claim.token,
+            reason,
+            LETTERS_KEPT,
+            milliseconds(LETTERS_LIVE),
+            patient=True,
         )
+        return bool(forgotten)
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """What could not be told, the newest first."""
+        async with self._connection.guarded() as redis:
+            rows = [await redis.lrange(f"{partition(number)}dead", 0, -1) for number in range(PARTITIONS)]
+        letters = [DeadLetter.model_validate_json(row) for of_partition in rows for row in of_partition]
+        return sorted(letters, key=lambda letter: letter.at, reverse=True)
+
+    async def backlog(self) -> int:
+        """How many lanes have something to be told, now or later."""
+        async with self._connection.guarded() as redis:
+            return sum([await redis.zcard(f"{partition(number)}outbox") for number in range(PARTITIONS)])

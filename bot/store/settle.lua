@@ -41,7 +41,7 @@ for i = 1, (#ARGV > 8 or ARGV[7] == '1' or over) and #subs or 0, 2 do
     for j = 9, #ARGV, 2 do
       local rank = tonumber(ARGV[j])
       if rank >= ranks[level] then
-        redis.call('RPUSH', prefix .. 'changes:' .. lane, ARGV[j + 1])
+        queue(prefix, lane, ARGV[j + 1])
         if rank == 2 then at = now end
       end
     end

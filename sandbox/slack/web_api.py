@@ -141,6 +141,7 @@ class WebAPI:
         more = dict(refused.more)
         headers, status = self._headers(), 200
         if refused.code == "ratelimited":
+            self.limits.refused[method] += 1
             headers["Retry-After"], status = str(more.pop("retry_after")), 429
         return web.json_response({"ok": False, "error": refused.code, **more}, status=status, headers=headers)
 

@@ -49,6 +49,7 @@ class Arena:
         self.gcs = gcs.GCS(quota_per_minute=GCS_QUOTA)
         self.slack = slack.Slack(scopes=SCOPES)
         self.slack.limits.per_minute = {tier: most * SLACK_SCALE for tier, most in PER_MINUTE.items()}
+        self.slack.limits.posts_per_minute *= SLACK_SCALE
         users = [self.slack.add_user(f"person-{n}") for n in range(plan.scale.people)]
         self.channels = [self.slack.add_channel(f"lab-{n}", members=users) for n in range(plan.scale.channels)]
         self.people = [

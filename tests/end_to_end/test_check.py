@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import story
 from sandbox.gcs import GCS
-from sandbox.slack import Slack
+from sandbox.slack import Fault, Slack
 from tests.end_to_end.bot_process import ended
-from tests.end_to_end.conftest import SCOPES, plain_settings
+from tests.end_to_end.conftest import SCOPES, made, plain_settings
 
 
 async def check(folder: Path, gcs: GCS, slack: Slack, mode: str = "socket", **change: str) -> tuple[int, str]:
@@ -53,3 +54,19 @@ async def test_check_names_a_missing_scope(tmp_path: Path) -> None:
         code, printed = await check(tmp_path, gcs, slack)
     assert "✗ Slack scopes: missing: im:write" in printed
     assert code == 1
+
+
+async def test_dead_letters_are_listed_beside_the_bot(tmp_path: Path) -> None:
+    """One line each: when, who, whose, why, and what was not told; without a bot on the embedded store it says so."""
+    async with made(tmp_path) as world:
+        settings = plain_settings(world.gcs, world.slack, tmp_path, "socket")
+        assert await ended(tmp_path, "dead-letters", settings) == (0, "There are none.\n")
+        execution = world.gcs.play(story.happy(2), by_hand=True)
+        world.slack.faults.add(Fault(kind="error", method="chat.postMessage", error="is_archived", channel=world.lab))
+        await world.slack.command(world.alice, world.lab, f"subscribe {execution} here")
+        await world.slack.wait_for(lambda: world.slack.messages(world.slack.dm(world.alice)))
+        code, printed = await ended(tmp_path, "dead-letters", settings)
+    assert code == 0
+    assert f"{execution}/{world.lab} of {world.alice}: is_archived; only its card was to be shown" in printed
+    code, printed = await ended(tmp_path, "dead-letters", settings)
+    assert (code, printed.startswith("The store cannot be read")) == (1, True)

@@ -16,7 +16,6 @@ TALES = [HAPPY, FAILING, CANCELLED]
 async def test_an_outage_of_slack_delays_every_outcome_and_doubles_none(tmp_path: Path) -> None:
     """The last frames come while Slack drops everything, some of it after it was done; then each end is there once."""
     async with made(tmp_path) as world:
-        world.slack.limits.is_on = False
         followed = await asyncio.gather(*(Following.begin(world, life) for life, _ in TALES))
         world.slack.faults.add(slack.Fault(kind="drop_after", method="chat.postMessage", times=2))
         world.slack.faults.add(slack.Fault(kind="status", method="chat.postMessage", times=None))
@@ -27,6 +26,7 @@ async def test_an_outage_of_slack_delays_every_outcome_and_doubles_none(tmp_path
         for following, (_, lines) in zip(followed, TALES, strict=True):
             await following.read(["card", lines[-1]])
             assert following.transcript(world.lab) == ["card", lines[-1]]
+        assert not world.slack.limits.refused
 
 
 async def test_an_outage_of_gcs_delays_every_outcome_and_doubles_none(tmp_path: Path) -> None:

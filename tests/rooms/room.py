@@ -26,6 +26,7 @@ from bot.notifier import Notifier
 from bot.slack import SlackClient
 from bot.store import Store
 from bot.store.budget import Budget
+from bot.store.limits import Limits
 from bot.subscriptions import Subscriptions
 from bot.watcher import Watcher
 from sandbox import story
@@ -42,6 +43,11 @@ PATIENCE = aiohttp.ClientTimeout(total=0.3)
 def ample(store: Store) -> Budget:
     """A quota that is never in the way."""
     return store.budget("AK", per_minute=100_000, reserve=0)
+
+
+def ample_limits(store: Store) -> Limits:
+    """Limits of Slack that are never in the way."""
+    return store.limits(calls=100_000, posts=100_000, channel_posts=100_000)
 
 
 @dataclass
@@ -101,10 +107,10 @@ class Room:
             let_time_pass(self.redis)
             await self.tell()
 
-    async def after_a_crash(self) -> None:
+    async def after_a_crash(self, notifier: Notifier | None = None) -> None:
         """Let the leases of a worker that died run out, and tell on."""
         expire_claims(self.redis)
-        await self.tell()
+        await (notifier or self.notifier).run_once()
 
     def trouble(self, kind: str, method: str | None = "chat.postMessage", **more: Any) -> None:
         """Let Slack go wrong."""
@@ -135,8 +141,9 @@ class Room:
         return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:
-        """All keys of the store but the indexes, the quota and what was learnt."""
-        return [key for key in map(str, self.redis.scan_iter()) if not {"of", "took", "{quota"} & set(key.split(":"))]
+        """All keys of the store but indexes, limits, what was learnt and dead letters."""
+        lasting = {"of", "took", "{quota", "{slack", "dead"}
+        return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
 
 
 @asynccontextmanager
@@ -159,7 +166,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             store=store,
             redis=redis,
             watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store), history=store.history),
-            notifier=Notifier(door, store.outbox),
+            notifier=Notifier(door, store.outbox, ample_limits(store)),
             subscriptions=Subscriptions(client, store.subscribers, pace=PACE, now=lambda: datetime.now(UTC)),
             client=client,
             door=door,

@@ -10,6 +10,7 @@ import os
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from time import time
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
@@ -52,6 +53,10 @@ class Person:
     read: list[int] = field(default_factory=list)
     wish: int = 0
     """The moment of the last wish for a fresh card; 0: it came true."""
+    is_resting: bool = False
+    """Whether its lane was put back in doubt and keeps its time."""
+    put_off: set[int] = field(default_factory=set)
+    """Revisions whose turn had not come: they wait, unless something else happens."""
 
 
 @dataclass
@@ -185,6 +190,7 @@ class Table(RuleBasedStateMachine):
                 assert name not in self.workers
                 doubt = claim.in_doubt_since is not None
                 self.workers[name] = Worker(claim, self.now(), claim.notification.receipt, doubt)
+                self.people[name].is_resting, self.people[name].put_off = False, set()
 
     @precondition(lambda self: self.workers)
     @rule(name=names, steps=st.integers(1, 6))
@@ -228,10 +234,20 @@ class Table(RuleBasedStateMachine):
 
     def record(self, name: str, worker: Worker, receipt: Receipt) -> None:
         """The receipt of whoever holds the lane is taken."""
-        assert self.run(self.store.outbox.record(worker.claim, receipt))
+        is_last = self.is_all(worker, receipt)
+        assert self.run(self.store.outbox.record(worker.claim, receipt, is_last=is_last))
         worker.receipt, worker.unrecorded = receipt, None
         if receipt.revision == worker.shows and self.people[name].wish < worker.began:
             self.people[name].wish = 0
+        if is_last:
+            del self.workers[name]
+
+    @staticmethod
+    def is_all(worker: Worker, receipt: Receipt) -> bool:
+        """Whether the lane can be given back with this receipt."""
+        is_ending = worker.claim.notification.subscription.is_ending
+        last = max((change.revision for change in worker.claim.notification.changes), default=0)
+        return not is_ending and receipt.revision == worker.shows and receipt.told >= last
 
     def leave(self, name: str, worker: Worker, *, is_ending: bool) -> None:
         """Forget what has ended, else give the lane back."""
@@ -246,11 +262,13 @@ class Table(RuleBasedStateMachine):
     @precondition(lambda self: self.workers)
     @rule(name=names)
     def put_back(self, name: str) -> None:
-        """Slack says «later», or nothing."""
+        """It is not our turn, or Slack says nothing."""
         worker = self.workers.pop(name, None)
         if worker is not None:
             doubt = worker.is_in_doubt or worker.unrecorded is not None
             self.run(self.store.outbox.release(worker.claim, wait=LONG, in_doubt=doubt))
+            self.people[name].is_resting = doubt
+            self.people[name].put_off = {change.revision for change in worker.claim.notification.changes}
 
     @precondition(lambda self: self.workers)
     @rule(name=names)
@@ -258,7 +276,7 @@ class Table(RuleBasedStateMachine):
         """The destination is dead."""
         worker = self.workers.pop(name, None)
         if worker is not None:
-            assert self.run(self.store.outbox.forget(worker.claim, is_dead=True))
+            assert self.run(self.store.outbox.forget(worker.claim, reason="is_archived"))
             del self.people[name]
 
     @precondition(lambda self: self.workers)
@@ -266,6 +284,8 @@ class Table(RuleBasedStateMachine):
     def crash(self, by_recovery: bool) -> None:
         """All workers die."""
         self.dead += [worker.claim for worker in self.workers.values()]
+        for name in self.workers:
+            self.people[name].is_resting = by_recovery
         self.workers.clear()
         if by_recovery:
             self.run(self.store.recover())
@@ -284,6 +304,8 @@ class Table(RuleBasedStateMachine):
     def time_passes(self) -> None:
         """What was put back may come."""
         let_time_pass(self.redis)
+        for person in self.people.values():
+            person.is_resting = False
 
     # -- promises --
 
@@ -297,6 +319,16 @@ class Table(RuleBasedStateMachine):
                 for entry in self.redis.lrange(str(key), 0, -1)
             ]
             assert {int(str(entry).split("|")[0]) for entry in entries} >= set(person.owed)
+
+    @invariant()
+    def an_outcome_is_due_at_once(self) -> None:
+        """A lane that waits for its turn is woken by it; one in doubt keeps its time, and so does one that is held."""
+        for name, person in self.people.items():
+            finals = {revision for revision in person.owed if self.kinds[revision].is_final}
+            if name in self.workers or person.is_resting or finals <= person.put_off:
+                continue
+            scores = [self.redis.zscore(str(key), f"T1/e1/{name}") for key in self.redis.scan_iter("*:outbox")]
+            assert [float(str(score)) <= time() * 1000 for score in scores if score is not None] == [True]
 
     def teardown(self) -> None:
         """Let everything be told; then nothing is owed, and nothing of what has ended is left."""
@@ -315,7 +347,8 @@ class Table(RuleBasedStateMachine):
             for name in list(self.workers):
                 self.work(name, 99)
         assert not [person for person in self.people.values() if person.owed or person.wish or person.is_ending]
-        assert self.people or not [key for key in self.redis.scan_iter() if ":of:" not in str(key)]
+        lasting = (":of:", ":dead")
+        assert self.people or all(any(part in str(key) for part in lasting) for key in self.redis.scan_iter())
 
 
 def snapshot_of(revision: int) -> Snapshot:

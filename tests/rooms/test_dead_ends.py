@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bot.metrics import NOTIFIER_DEAD_LETTERS
 from tests.rooms.room import Room
 
 REFUSALS = ["not_in_channel", "is_archived", "channel_not_found", "restricted_action", "some_code_of_next_year"]
@@ -84,3 +85,30 @@ async def test_a_destination_that_lives_again_before_it_is_given_up_goes_on(room
     await room.later()
     assert room.read(room.lab) == ["card"]
     assert await room.store.subscribers.find(room.who(room.lab), execution)
+
+
+async def test_what_cannot_be_told_is_kept_and_counted(room: Room) -> None:
+    """A dead letter says what the channel never read, and why; its owner was told once, by another way."""
+    counter = NOTIFIER_DEAD_LETTERS.labels("told")
+    before = counter._value.get()
+    execution = await room.followed(room.lab)
+    room.slack.archive(room.lab)
+    await room.step(execution, to="succeeded")
+    await room.tell()
+    (letter,) = await room.store.outbox.dead_letters()
+    assert (letter.lane, letter.owner) == (f"{room.slack.workspace.team_id}/{execution}/{room.lab}", room.alice)
+    assert (letter.reason, letter.untold_words) == ("is_archived", "untold: outcome Succeeded")
+    assert counter._value.get() == before + 1
+
+
+async def test_dead_direct_messages_leave_a_letter_alone(room: Room) -> None:
+    """There is no other way to the person, and nobody else is told of it."""
+    counter = NOTIFIER_DEAD_LETTERS.labels("same")
+    before = counter._value.get()
+    await room.follow(room.alice)
+    room.slack.deactivate(room.alice)
+    await room.tell()
+    (letter,) = await room.store.outbox.dead_letters()
+    assert (letter.reason, letter.untold_words) == ("user_disabled", "only its card was to be shown")
+    assert counter._value.get() == before + 1
+    assert not [call for call in room.slack.calls if call.method == "chat.postMessage"]

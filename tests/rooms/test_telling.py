@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from bot import slack as door
 from bot.metrics import NOTIFIER_DOUBTS
-from bot.model import Level
-from bot.notifier import Notifier
+from bot.model import Change, Level
+from bot.notifier import Notifier, doubts
+from bot.slack import Mark
 from bot.store import Store
 from sandbox import story
 from sandbox.slack.catalogue import all_scopes
-from tests.rooms.room import Room, made
+from tests.rooms.room import Room, ample_limits, made
 
 IN_DOUBT: list[tuple[str, dict[str, Any]]] = [
     ("drop_after", {}),
@@ -119,16 +122,29 @@ async def test_a_crash_between_message_and_receipt_tells_once(room: Room) -> Non
 
 async def test_doubt_survives_trouble_while_it_is_settled(room: Room) -> None:
     """Slack that says «later» to reading back does not make the bot forget to read back."""
+    execution = await room.followed(room.alice)
+    room.trouble("drop_after")
+    room.trouble("status", "conversations.replies")
+    room.trouble("ratelimited", "conversations.history", retry_after=7)
+    await room.step(execution, to="succeeded")
+    await room.tell()
+    await room.later(times=2)
+    assert room.waits() == [pytest.approx(7, abs=0.5)]
+    await room.later()
+    assert room.read(room.alice) == ["card", "change 2"]
+
+
+async def test_the_thread_of_a_card_says_all(room: Room) -> None:
+    """Calls for reading back are scarce: one is enough, and an edit in doubt needs none."""
     execution = await room.followed(room.lab)
     room.trouble("drop_after")
-    room.trouble("ratelimited", "conversations.history", retry_after=7)
-    room.trouble("status", "conversations.replies")
     await room.step(execution)
     await room.tell()
-    await room.later()
-    assert room.waits() == [pytest.approx(7, abs=0.5)]
+    room.trouble("drop_after", "chat.update")
     await room.later(times=2)
     assert room.read(room.lab) == ["card", "change 2"]
+    assert (times(room, "conversations.replies"), times(room, "conversations.history")) == (1, 0)
+    assert (times(room, "chat.update"), room.waits()) == (2, [])
 
 
 async def test_without_history_scopes_it_is_told_and_counted(store: Store, redis: Redis) -> None:
@@ -146,40 +162,58 @@ async def test_without_history_scopes_it_is_told_and_counted(store: Store, redis
     assert counter._value.get() == before + 1
 
 
+async def test_reading_back_ends_though_slack_never_says_so(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel that is busier than can be read holds a worker not for ever; then it is told again."""
+    monkeypatch.setattr(doubts, "PAGES", 2)
+    monkeypatch.setattr(door, "PAGE", 1)
+    room.trouble("drop_after")
+    await room.followed(room.lab)
+    for _ in range(4):
+        await room.door.post(room.lab, text="noise", blocks=[], mark=Mark("T1/other", "noise", 0))
+    await room.later()
+    assert times(room, "conversations.history") == 2
+    assert len(room.cards(room.lab)) == 2
+
+
 async def test_a_channel_that_cannot_be_read_back_is_told_all_the_same(room: Room) -> None:
     """An answer of Slack's that nobody knows, to a question about the past, ends no subscription."""
     execution = await room.followed(room.lab)
     room.trouble("drop_after")
     await room.step(execution, to="succeeded")
     await room.tell()
-    room.trouble("error", "conversations.history", error="some_new_code")
+    room.trouble("error", "conversations.replies", error="some_new_code")
     await room.later()
     assert room.read(room.lab) == ["card", "change 2", "change 2"]
 
 
 @pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
-async def test_retry_after_is_obeyed_exactly(room: Room, method: str) -> None:
-    """Not before, not even for an outcome, a button or a farewell; then once."""
-    execution = await room.followed(room.lab)
+async def test_retry_after_holds_back_everybody(room: Room, method: str) -> None:
+    """Nobody calls that method, not even for an outcome, a button or after a restart; then it is told once."""
+    execution = await room.followed(room.lab, room.alice)
     room.trouble("ratelimited", method, retry_after=30)
     await room.step(execution)
     await room.tell()
+    refused = times(room, method)
     await room.step(execution, to="succeeded")
     await room.store.subscribers.refresh(room.who(room.lab), execution)
     await room.store.recover()
-    assert room.waits() == [pytest.approx(30, abs=1)]
-    assert await room.tell() == 0
-    await room.later()
-    assert room.read(room.lab) == ["card", "change 2", "change 3"]
-
-
-async def test_other_lanes_go_on_while_one_waits(room: Room) -> None:
-    """A rate limit of one channel is none of another's business."""
-    execution = await room.followed(room.lab, room.alice)
-    room.trouble("ratelimited", channel=room.lab, retry_after=30)
-    await room.step(execution)
     await room.tell()
-    assert (room.read(room.lab), room.read(room.alice)) == (["card"], ["card", "change 2"])
+    assert times(room, method) == refused
+    assert [wait for wait in room.waits() if wait > 0] == [pytest.approx(30, abs=1.5)] * 2
+    await room.later(times=2)
+    assert room.read(room.lab)[-1] == room.read(room.alice)[-1] == "change 3"
+    assert room.left_over() == []
+
+
+async def test_a_limit_of_one_method_is_none_of_another(room: Room) -> None:
+    """While cards may not be edited, lines go on being told."""
+    execution = await room.followed(room.lab)
+    room.trouble("ratelimited", "chat.update", retry_after=30)
+    for _ in range(2):
+        await room.step(execution)
+        await room.tell()
+    assert room.read(room.lab) == ["card", "change 2", "change 3"]
+    assert times(room, "chat.update") == 1
 
 
 async def test_a_style_that_slack_refuses_is_not_tried_again(room: Room) -> None:
@@ -210,6 +244,18 @@ async def test_a_message_that_slack_never_takes_waits_long(room: Room) -> None:
     await room.tell()
     assert room.waits() == [pytest.approx(60, abs=1)]
     assert room.read(room.alice) == ["card", "change 2"]
+
+
+async def test_a_message_that_slack_does_not_take_for_an_hour_is_given_up(room: Room) -> None:
+    """It ends as a dead destination does: its owner hears why, and there is a letter."""
+    execution = await room.followed(room.lab)
+    room.trouble("error", error="msg_too_long", channel=room.lab, times=None)
+    await room.step(execution)
+    assert aged(room, hours=2) == 1
+    await room.later()
+    assert (room.read(room.lab), room.read(room.alice)) == (["card"], ["dead"])
+    (letter,) = await room.store.outbox.dead_letters()
+    assert (letter.reason, letter.untold) == ("msg_too_long", 1)
 
 
 async def test_a_deleted_card_is_posted_anew(room: Room) -> None:
@@ -296,7 +342,7 @@ async def test_an_unsubscribed_card_in_doubt_is_found_and_edited(room: Room) -> 
 async def test_two_notifiers_tell_each_change_once_in_order(room: Room) -> None:
     """Two bots on one store: many lanes, both claiming at once."""
     executions = [await room.followed(room.lab, room.alice) for _ in range(4)]
-    other = Notifier(room.door, room.store.outbox)
+    other = Notifier(room.door, room.store.outbox, ample_limits(room.store))
     for _ in range(3):
         for execution in executions:
             await room.step(execution)
@@ -331,6 +377,24 @@ async def test_a_short_outage_of_many_lanes_is_a_short_pause(room: Room) -> None
     for _ in range(5):
         await room.later()
     assert max(room.waits()) <= 4
+
+
+def aged(room: Room, *, hours: int) -> int:
+    """Let each change that waits be so much older; how many there were."""
+    count = 0
+    for key in room.redis.scan_iter("*:changes:*"):
+        for place, row in enumerate(room.redis.lrange(str(key), 0, -1)):
+            revision, _, text = str(row).partition("|")
+            change = Change.model_validate_json(text)
+            older = change.model_copy(update={"at": change.at - timedelta(hours=hours)})
+            room.redis.lset(str(key), place, f"{revision}|{older.model_dump_json(exclude_defaults=True)}")
+            count += 1
+    return count
+
+
+def times(room: Room, method: str) -> int:
+    """How often `method` was called."""
+    return [call.method for call in room.slack.calls].count(method)
 
 
 def delete_card(room: Room) -> None:

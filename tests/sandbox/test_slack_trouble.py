@@ -107,6 +107,24 @@ async def test_limits_can_be_off(at: World) -> None:
     assert codes == {""}
 
 
+async def test_messages_a_minute_in_a_workspace(at: World) -> None:
+    """All channels together have a limit too."""
+    at.slack.limits.posts_per_minute = 2
+    codes = [await at.code("chat.postMessage", channel=place, text="x") for place in (at.room, at.you, at.room)]
+    assert codes == ["", "", "ratelimited"]
+    assert at.slack.limits.refused == {"chat.postMessage": 1}
+
+
+async def test_the_worst_minute_is_found_whichever_way_it_is_laid(at: World) -> None:
+    """By method and by channel, limits on or off."""
+    at.slack.limits.is_on = False
+    for seconds in (0, 50, 5, 4, 10, 60):
+        at.clock.now += seconds
+        await at.code("chat.postMessage", channel=at.room, text="x")
+    assert at.slack.limits.worst_minute("chat.postMessage") == 4
+    assert (at.slack.limits.worst_minute(at.room), at.slack.limits.worst_minute(at.you)) == (4, 0)
+
+
 async def test_refused_connections(at: World) -> None:
     """While connections are refused the app gets no address for a socket."""
     at.slack.refuse_connections = True

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from bot.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, Subscriber, Subscription
-from bot.store import PARTITIONS, Store
+from bot.store import PARTITIONS, Store, outbox
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
 from tests.servers import expire_claims, let_time_pass
@@ -228,6 +228,30 @@ async def test_a_lane_that_was_put_back_waits(store: Store, redis: Redis) -> Non
     assert len(await lanes(store)) == 1
 
 
+async def test_a_lane_that_waits_for_its_turn_is_woken_by_news(store: Store) -> None:
+    """Not so one in doubt: what was sent may still be under way."""
+    await follow(store, ALICE)
+    await follow(store, LAB)
+    for claim in await lanes(store):
+        await store.outbox.release(claim, wait=LATER, in_doubt=claim.lane.subscriber_id == LAB.id)
+    await settle(store, change(2, ChangeKind.OUTCOME))
+    assert [claim.lane.subscriber_id for claim in await lanes(store)] == [ALICE.id]
+
+
+async def test_the_last_receipt_gives_the_lane_back(store: Store) -> None:
+    """With what happened meanwhile it comes again at once."""
+    await follow(store)
+    (claim,) = await lanes(store)
+    await settle(store, change(2, ChangeKind.OUTCOME))
+    assert await store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=1), is_last=True)
+    (again,) = await lanes(store)
+    assert again.notification.receipt == Receipt(channel="D1", ts="1.2", revision=0)
+    receipt = Receipt(channel="D1", ts="1.2", revision=2, told=2)
+    assert await store.outbox.record(again, receipt, is_last=True)
+    assert await lanes(store) == []
+    assert not await store.outbox.record(again, receipt)
+
+
 async def test_recovery_takes_over_at_once(store: Store) -> None:
     """The only bot on a store does not wait for its dead predecessor's leases."""
     await follow(store)
@@ -335,8 +359,78 @@ async def test_a_dead_destination_is_forgotten_though_not_ending(store: Store) -
     """There is nobody to tell a last word to."""
     await follow(store)
     (claim,) = await lanes(store)
-    assert await store.outbox.forget(claim, is_dead=True)
+    assert await store.outbox.forget(claim, reason="is_archived")
     assert await store.subscribers.find(ALICE, "e1") is None
+
+
+async def test_a_dead_destination_leaves_a_letter(store: Store) -> None:
+    """Who, why, whose, when, and what was not told."""
+    await follow(store, ALICE, "e1")
+    await settle(store, change(2), change(3, ChangeKind.OUTCOME))
+    await follow(store, LAB, "e2")
+    claims = await lanes(store)
+    for claim in claims:
+        assert await store.outbox.forget(claim, reason="is_archived")
+    first, second = sorted(await store.outbox.dead_letters(), key=lambda letter: letter.lane)
+    assert (first.lane, first.owner, first.reason, first.untold) == ("T1/e1/U1", "U1", "is_archived", 2)
+    assert Change.model_validate_json(first.last) == change(3, ChangeKind.OUTCOME)
+    assert (second.lane, second.untold, second.last) == ("T1/e2/C1", 0, "")
+    assert first.at >= claims[0].now
+
+
+async def test_dead_letters_are_bounded(store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest are kept, and none for ever."""
+    monkeypatch.setattr(outbox, "LETTERS_KEPT", 2)
+    for reason in ("first", "second", "third"):
+        await follow(store)
+        (claim,) = await lanes(store)
+        await store.outbox.forget(claim, reason=reason)
+    assert [letter.reason for letter in await store.outbox.dead_letters()] == ["third", "second"]
+    (key,) = redis.scan_iter("*:dead")
+    assert 0 < int(str(redis.ttl(str(key)))) <= 30 * 86_400
+
+
+async def test_a_lane_that_is_not_told_stays_short(store: Store, redis: Redis) -> None:
+    """Of more than 50 changes that wait, progress after the oldest goes first, then phases; ends never go."""
+    await follow(store)
+    await drained(store)
+    kinds = [ChangeKind.PROGRESS, ChangeKind.PHASE, ChangeKind.REOPENED, ChangeKind.OUTCOME]
+    for number in range(30):
+        await settle(store, *(change(2 + number * 4 + place, kind) for place, kind in enumerate(kinds)))
+    (key,) = redis.scan_iter("*:changes:*")
+    rows = [str(row).partition("|") for row in redis.lrange(str(key), 0, -1)]
+    assert [int(revision) for revision, _, _ in rows[:2]] == [2, 3]
+    told = [Change.model_validate_json(row).kind for _, _, row in rows]
+    assert [told.count(kind) for kind in kinds] == [1, 1, 30, 30]
+
+
+async def test_a_long_silence_ends_in_one_line(store: Store) -> None:
+    """Progress that waited says where the count came from and where it is; nothing in between is needed for that."""
+    await follow(store)
+    await drained(store)
+    for revision in range(2, 102):
+        counted = change(revision).model_copy(update={"finished_before": revision - 2, "finished": revision - 1})
+        await settle(store, counted)
+    await settle(store, change(102, ChangeKind.OUTCOME))
+    (claim,) = await lanes(store)
+    lines = [item for item in claim.notification.changes if item.kind is ChangeKind.PROGRESS]
+    assert (lines[0].finished_before, lines[-1].finished) == (0, 100)
+    assert (len(lines), claim.notification.changes[-1].kind) == (49, ChangeKind.OUTCOME)
+
+
+async def test_outcomes_are_claimed_first(store: Store) -> None:
+    """A person's before a channel's, and both before whatever has been due for longer, in any partition."""
+    for subscriber in (LAB, ALICE):
+        await follow(store, subscriber, "e1")
+    await drained(store)
+    for number in range(40):
+        await follow(store, LAB, f"other-{number}")
+    for item in await due(store):
+        changes = [change(2, ChangeKind.OUTCOME)] if item.execution == "T1/e1" else []
+        await store.schedule.settle(item, item.snapshot, changes, next_look=LATER, is_visible=False)
+    first, *_ = await store.outbox.ready()
+    claims = await store.outbox.claim(first, 3)
+    assert [str(claim.lane) for claim in claims[:2]] == ["T1/e1/U1", "T1/e1/C1"]
 
 
 async def test_refreshing_asks_for_a_look_and_an_edit(store: Store) -> None:
@@ -368,7 +462,7 @@ async def test_an_execution_that_nobody_follows_is_not_looked_at(store: Store, r
     await follow(store)
     (item,) = await due(store)
     (claim,) = await lanes(store)
-    await store.outbox.forget(claim, is_dead=True)
+    await store.outbox.forget(claim, reason="is_archived")
     assert not await store.schedule.settle(item, snapshot_of("e1", 2), [], next_look=SOON, is_visible=False)
     assert left_over(redis) == []
 
@@ -405,5 +499,5 @@ async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) ->
 
 
 def left_over(redis: Redis, prefix: str = "") -> list[str]:
-    """All keys but the index, of one partition if its prefix is given."""
-    return [key for key in map(str, redis.scan_iter(f"{prefix}*")) if ":of:" not in key]
+    """All keys but the index and dead letters, of one partition if its prefix is given."""
+    return [key for key in map(str, redis.scan_iter(f"{prefix}*")) if ":of:" not in key and ":dead" not in key]

@@ -33,6 +33,7 @@ async def everything(store: Store) -> dict[str, Work]:
     claims = {claim.lane.execution_id: claim for claim in await lanes(store)}
     await follow(store, execution_id="e5")
     budget = store.budget("AK", per_minute=10, reserve=0)
+    limits, lane = store.limits(calls=9, posts=9, channel_posts=9), claims["e1"].lane
     return {
         "subscribe": lambda: follow(store, execution_id="new"),
         "unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
@@ -48,8 +49,15 @@ async def everything(store: Store) -> dict[str, Work]:
         "record": lambda: store.outbox.record(claims["e1"], Receipt(channel="D1", ts="1.2", revision=1)),
         "release": lambda: store.outbox.release(claims["e1"]),
         "put back": lambda: store.outbox.release(claims["e2"], wait=SOON),
-        "forget": lambda: store.outbox.forget(claims["e4"], is_dead=True),
+        "forget": lambda: store.outbox.forget(claims["e4"], reason="is_archived"),
+        "record the last": lambda: store.outbox.record(
+            claims["e3"], Receipt(channel="D1", ts="1.2", revision=9), is_last=True
+        ),
         "take": lambda: budget.take(is_person=True),
+        "admit": lambda: limits.admit(lane, "chat.update", urgency=0),
+        "hold": lambda: limits.hold("T1", "chat.update", LATER),
+        "away": lambda: limits.away("T1"),
+        "back": lambda: limits.back("T1"),
         "recover": store.recover,
     }
 
@@ -76,7 +84,7 @@ async def refused(work: Awaitable[object]) -> bool:
 
 NAMES = [
     *("subscribe", "unsubscribe", "refresh", "claim_due", "claim_lanes", "settle", "settle the end", "record"),
-    *("release", "put back", "forget", "take", "recover"),
+    *("record the last", "release", "put back", "forget", "take", "recover", "admit", "hold", "away", "back"),
 ]
 
 

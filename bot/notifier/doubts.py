@@ -1,0 +1,106 @@
+"""Sends without a receipt: no answer came, or a worker died between sending and recording.
+
+Lives here: reading the channel back for our mark, which settles them. Called by the room before anything is posted (the
+same edit twice is as good as once, so edits need none of it); `burial` reads back its own word.
+
+One rule remains where reading back is not allowed for lack of a scope: then it is sent again, because a repeat is
+better than silence; the metric `execution_bot_notifier_doubts_total{settled="unreadable"}` counts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot import metrics
+from bot.errors import MessageGone, SlackBadCredentials, Undeliverable
+from bot.model import Receipt
+from bot.notifier.sending import Sending
+from bot.notifier.told import Told
+from bot.notifier.urgency import Urgency
+from bot.slack import Delivered, SlackClient
+
+log = structlog.get_logger()
+
+CLOCKS_APART = timedelta(minutes=2)
+"""How far Slack's clock may be from the store's when messages are read back."""
+
+PAGES = 5
+"""Most pages that are read: a channel that is busier than 5,000 messages in a few minutes is none."""
+
+
+async def settled(told: Told, slack: SlackClient, sending: Sending) -> Receipt | None:
+    """Find out what a send without a receipt came to: the receipt to record, None when there was no send."""
+    since = (told.claim.in_doubt_since or told.claim.now) - CLOCKS_APART
+    channel = told.receipt.channel if told.receipt else await sending.channel(told)
+    try:
+        found = await _found(told, slack, sending, channel, since)
+    except (SlackBadCredentials, Undeliverable) as error:
+        # Whether the destination is dead is for the send to find out, not for reading.
+        if isinstance(error, SlackBadCredentials) and error.code != "missing_scope":
+            raise
+        log.warning("notifier.cannot_read_back", channel=channel, code=error.code)
+        metrics.NOTIFIER_DOUBTS.labels("unreadable").inc()
+        return None
+    card = _latest_card(found)
+    through = max((message.mark.told for message in found if message.mark.part == "change"), default=0)
+    metrics.NOTIFIER_DOUBTS.labels("sent" if found else "not_sent").inc()
+    log.info("notifier.doubt_settled", lane=str(told.claim.lane), found=len(found), through=through)
+    receipt = told.receipt
+    if card > (receipt.ts if receipt else ""):  # posted, or posted anew
+        receipt = Receipt(channel=channel, ts=card, revision=0, told=receipt.told if receipt else 0)
+    return receipt and receipt.model_copy(update={"told": max(receipt.told, through)})
+
+
+async def read_back(
+    told: Told,
+    slack: SlackClient,
+    sending: Sending,
+    channel: str,
+    since: datetime,
+    thread_ts: str | None = None,
+) -> list[Delivered]:
+    """Our messages for a lane in a channel, or in one thread of it."""
+    method = "conversations.history" if thread_ts is None else "conversations.replies"
+    lane, cursor = told.mark("card", 0).lane, ""
+    found: list[Delivered] = []
+
+    async def page() -> tuple[list[Delivered], str]:
+        return await slack.delivered(channel, lane, since=since, thread_ts=thread_ts, cursor=cursor)
+
+    for number in range(PAGES):
+        urgency = Urgency.OUTCOME_TO_PERSON if number else None  # who has begun goes through
+        messages, cursor = await sending.call(told, method, page, urgency=urgency)
+        found += messages
+        if not cursor:
+            break
+    return found
+
+
+async def _found(told: Told, slack: SlackClient, sending: Sending, channel: str, since: datetime) -> list[Delivered]:
+    """Our messages of the lane. Calls are scarce: the thread of a card that is still there mostly says all."""
+    card = told.receipt.ts if told.receipt else ""
+    found = await _thread(told, slack, sending, channel, since, card) if card else []
+    is_alone = told.subscription.subscriber.is_person and any(change.kind.is_final for change in told.pending)
+    if is_alone or not any(message.ts == card for message in found):  # told outside the thread, or the card is gone
+        found += await read_back(told, slack, sending, channel, since)
+        if (newest := _latest_card(found)) > card:
+            found += await _thread(told, slack, sending, channel, since, newest)
+    return found
+
+
+async def _thread(
+    told: Told, slack: SlackClient, sending: Sending, channel: str, since: datetime, card: str
+) -> list[Delivered]:
+    try:
+        return await read_back(told, slack, sending, channel, since, card)
+    except MessageGone:
+        log.info("notifier.card_gone", lane=str(told.claim.lane))
+        return []
+
+
+def _latest_card(found: Sequence[Delivered]) -> str:
+    """The ts of the last card among `found`; empty if there is none."""
+    return max((message.ts for message in found if message.mark.part == "card"), default="")

@@ -1,0 +1,204 @@
+"""The room itself: claims lanes, tells each, and puts back what cannot be told now.
+
+Nothing lost, nothing doubled: a receipt is recorded after each send, and a send may go out only while its lane is ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import monotonic
+
+import structlog
+
+from bot import metrics
+from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
+from bot.changes import batch
+from bot.errors import MessageGone, OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
+from bot.loops import Crew
+from bot.model import Change, ChangeKind, Receipt
+from bot.notifier import doubts
+from bot.notifier.burial import bury
+from bot.notifier.sending import REFUSED_PAUSE, Sending, Versions
+from bot.notifier.told import ClaimLost, NotYet, Told
+from bot.notifier.urgency import urgency_of
+from bot.slack import SlackClient
+from bot.store.limits import Limits
+from bot.store.outbox import Claim, Outbox
+
+log = structlog.get_logger()
+
+IN_FLIGHT = timedelta(seconds=3)
+"""After a send without an answer: how long to wait before looking whether it arrived."""
+
+GAUGE_SECONDS = 5.0
+"""How often the backlog is counted."""
+
+
+class Notifier:
+    """Tells each subscription what it is still to be told."""
+
+    def __init__(self, slack: SlackClient, outbox: Outbox, limits: Limits, *, at_once: int = 16) -> None:
+        self._slack, self._outbox = slack, outbox
+        self._sending = Sending(slack, limits)
+        self._crew = Crew("notifier", ready=self._ready, claim=outbox.claim, do=self._tell, at_once=at_once)
+        self._counted = 0.0
+
+    @property
+    def trouble(self) -> str | None:
+        """Why Slack did not take the last message; None when it did."""
+        return self._sending.trouble
+
+    async def run_once(self) -> int:
+        """Tell everything that is to be told, once."""
+        return await self._crew.run_once()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tell until told to stop."""
+        await self._crew.run(stop)
+
+    async def _ready(self) -> Sequence[int]:
+        if monotonic() - self._counted > GAUGE_SECONDS:
+            self._counted = monotonic()
+            metrics.NOTIFIER_BACKLOG_LANES.set(await self._outbox.backlog())
+        return await self._outbox.ready()
+
+    async def _tell(self, claim: Claim) -> None:
+        """Tell one lane; whatever Slack answers, the lane comes back or its owner hears why not."""
+        told = Told(claim)
+        try:
+            try:
+                await self._tell_all(told)
+            except Undeliverable as error:
+                await bury(told, error, self._slack, self._sending, self._outbox)
+        except NotYet as turn:
+            await self._outbox.release(claim, wait=turn.wait, in_doubt=told.is_in_doubt)
+        except ClaimLost:
+            log.warning("notifier.claim_lost", lane=str(claim.lane))
+        except SlackError as error:
+            await self._put_back(told, error)
+
+    async def _tell_all(self, told: Told) -> None:
+        if told.is_in_doubt and (told.pending or told.receipt is None):
+            await self._settle_doubt(told)
+        while changes := batch(told.pending):
+            receipt = told.receipt or await self._post_card(told)
+            await self._post_changes(told, receipt, changes)
+        await self._tell_card(told)
+        await self._leave(told)
+
+    async def _settle_doubt(self, told: Told) -> None:
+        receipt = await doubts.settled(told, self._slack, self._sending)
+        told.is_in_doubt = False
+        if receipt is not None:
+            await self._record(told, receipt)
+
+    async def _post_changes(self, told: Told, receipt: Receipt, changes: tuple[Change, ...]) -> None:
+        last = changes[-1]
+        is_alone = last.kind.is_final and told.subscription.subscriber.is_person
+        message = _change_message(told.claim, changes)
+        try:
+            await self._sending.post(
+                told,
+                last.kind.value,
+                [lambda: message, message.plain],
+                lambda tried: self._slack.post(
+                    receipt.channel,
+                    text=tried.text,
+                    blocks=tried.blocks,
+                    mark=told.mark("change", last.revision),
+                    thread_ts=None if is_alone else receipt.ts,
+                    is_broadcast=last.kind.is_final,
+                ),
+            )
+        except MessageGone as error:  # somebody deleted the card: begin a new one, and tell it there
+            if told.is_reposted:
+                raise Undeliverable(error.code) from error
+            told.is_reposted = True
+            await self._post_card(told)
+            return
+        label = urgency_of(last, told.subscription.subscriber).label
+        metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((datetime.now(UTC) - last.at).total_seconds())
+        await self._record(told, receipt.model_copy(update={"told": last.revision}))
+
+    async def _tell_card(self, told: Told) -> None:
+        """Post the card, or edit it when it shows less than the snapshot."""
+        receipt, revision = told.receipt, told.claim.notification.snapshot.revision
+        if receipt is None:
+            if not told.subscription.is_ending:  # ended before it was ever shown: nothing to show
+                await self._post_card(told)
+            return
+        if receipt.revision >= revision and not told.subscription.is_ending:
+            return
+        try:
+            await self._sending.update(told, self._cards(told), receipt)
+        except MessageGone:
+            if told.is_in_doubt:  # an earlier worker may have posted it anew
+                await self._settle_doubt(told)
+            if told.receipt != receipt:
+                await self._tell_card(told)
+            elif not told.subscription.is_ending:
+                await self._post_card(told)
+            return
+        if not await self._is_forgotten(told):
+            await self._record(told, receipt.model_copy(update={"revision": revision}))
+
+    async def _post_card(self, told: Told) -> Receipt:
+        channel = await self._sending.channel(told)
+        ts = await self._sending.post(
+            told,
+            "card",
+            self._cards(told),
+            lambda tried: self._slack.post(channel, text=tried.text, blocks=tried.blocks, mark=told.mark("card", 0)),
+        )
+        told_before = told.receipt.told if told.receipt else 0
+        receipt = Receipt(channel=channel, ts=ts, revision=told.claim.notification.snapshot.revision, told=told_before)
+        await self._record(told, receipt)
+        return receipt
+
+    def _cards(self, told: Told) -> Versions:
+        """The card, in each version that Slack may accept, the best one first."""
+        shown = told.claim.notification
+        draw = partial(execution_card, shown.snapshot, shown.subscription, now=told.claim.now)
+        styles = [Style.RICH, Style.CLASSIC] if self._sending.style is Style.RICH else [Style.CLASSIC]
+        return [*(partial(draw, style=style) for style in styles), lambda: draw(style=Style.CLASSIC).plain()]
+
+    async def _record(self, told: Told, receipt: Receipt) -> None:
+        if not await self._outbox.record(told.claim, receipt, is_last=told.is_all(receipt)):
+            raise ClaimLost
+        told.recorded(receipt)
+
+    async def _leave(self, told: Told) -> None:
+        if not told.is_left and not await self._is_forgotten(told):
+            await self._outbox.release(told.claim)
+
+    async def _is_forgotten(self, told: Told) -> bool:
+        """Forget a subscription that has ended and whose last word is told."""
+        if not told.subscription.is_ending or not await self._outbox.forget(told.claim):
+            return False
+        told.is_left = True
+        log.info("notifier.forgotten", lane=str(told.claim.lane))
+        return True
+
+    async def _put_back(self, told: Told, error: SlackError) -> None:
+        """Slack did not take it now; the lane comes again."""
+        is_unknown = isinstance(error, OutcomeUnknown)
+        result = "unknown" if is_unknown else "unavailable" if isinstance(error, SlackUnavailable) else error.code
+        wait = IN_FLIGHT if isinstance(error, OutcomeUnknown | SlackUnavailable) else REFUSED_PAUSE
+        if isinstance(error, PayloadRejected):  # the plainest version too
+            self._sending.trouble = str(error)
+        metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
+        log.warning("notifier.put_back", lane=str(told.claim.lane), error=str(error), wait_s=wait.total_seconds())
+        await self._outbox.release(told.claim, wait=wait, in_doubt=is_unknown or told.is_in_doubt)
+
+
+def _change_message(claim: Claim, changes: tuple[Change, ...]) -> Message:
+    last, notification = changes[-1], claim.notification
+    execution = notification.snapshot.execution
+    if last.kind.is_final:
+        return outcome_message(last, notification.subscription, execution, now=claim.now)
+    if last.kind is ChangeKind.ENDED:
+        return ended_message(last, execution, now=claim.now)
+    return change_message(changes, execution, now=claim.now)

@@ -1,0 +1,172 @@
+"""Calls to Slack under its limits: each takes its turn, and what it meets is learned by all copies of the bot.
+
+Lives here: `Sending`. Does not live here: whose turn it is (`bot.store.limits`), what is sent and when (the siblings).
+Called by the siblings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+
+from bot import metrics
+from bot.blocks import Message, Style
+from bot.errors import (
+    OutcomeUnknown,
+    PayloadRejected,
+    RateLimited,
+    SlackBadCredentials,
+    SlackError,
+    SlackUnavailable,
+    Undeliverable,
+)
+from bot.model import Receipt
+from bot.notifier.told import NotYet, Told
+from bot.notifier.urgency import Urgency
+from bot.slack import SlackClient
+from bot.store.limits import POST, Limits
+
+log = structlog.get_logger()
+
+REFUSED_PAUSE = timedelta(minutes=1)
+"""How long nobody calls after Slack refused our token."""
+
+Answer = TypeVar("Answer")
+
+Versions = Sequence[Callable[[], Message]]
+"""What draws a message, each time plainer; only what is tried is drawn."""
+
+
+class Sending:
+    """Slack, as the notifier uses it."""
+
+    def __init__(self, slack: SlackClient, limits: Limits) -> None:
+        self._slack, self._limits = slack, limits
+        self._dms: dict[str, str] = {}
+        self.style = Style.RICH
+        """The best style of cards that this workspace takes."""
+        self.trouble: str | None = None
+        """Why Slack did not take the last call; None when it did."""
+
+    async def call(
+        self,
+        told: Told,
+        method: str,
+        call: Callable[[], Awaitable[Answer]],
+        *,
+        place: str = "",
+        urgency: Urgency | None = None,
+    ) -> Answer:
+        """Call `method` about a lane when it is its turn; `place` is who reads what it posts.
+
+        Raises:
+            NotYet: it is not.
+            ClaimLost: the lane is no longer ours for long enough.
+            SlackError: what Slack said.
+        """
+        urgency = told.urgency if urgency is None else urgency
+        lane = told.claim.lane
+        turn = await self._limits.admit(lane, method, urgency=urgency, place=place)
+        if turn.wait:
+            metrics.NOTIFIER_WAITS.labels(urgency.label).inc()
+            raise NotYet(turn.wait)
+        told.check_lease()
+        try:
+            answer = await call()
+        except SlackError as error:
+            await self._learn(lane.team_id, method, error, is_away=turn.is_away)
+            if isinstance(error, RateLimited):  # back to the queue, and in the same place
+                again = await self._limits.admit(lane, method, urgency=urgency, place=place)
+                raise NotYet(again.wait) from error
+            raise
+        if turn.is_away:
+            await self._limits.back(lane.team_id)
+        self.trouble = None
+        return answer
+
+    async def _learn(self, team_id: str, method: str, error: SlackError, *, is_away: bool) -> None:
+        """What a failure means for everybody."""
+        if isinstance(error, SlackUnavailable | OutcomeUnknown):
+            self.trouble = str(error)
+            pause = await self._limits.away(team_id)
+            if pause:
+                self._note_hold("away", team_id, pause)
+            return
+        if is_away:  # it is an answer
+            await self._limits.back(team_id)
+        if isinstance(error, RateLimited):
+            metrics.NOTIFIER_MESSAGES.labels("any", "ratelimited").inc()
+            await self._limits.hold(team_id, method, error.retry_after)
+            self._note_hold("ratelimited", method, error.retry_after)
+        elif isinstance(error, SlackBadCredentials) and error.code != "missing_scope":
+            self.trouble = f"Slack refuses the token: {error.code}"
+            await self._limits.hold(team_id, "*", REFUSED_PAUSE)
+            self._note_hold("refused", team_id, REFUSED_PAUSE)
+
+    @staticmethod
+    def _note_hold(why: str, what: str, pause: timedelta) -> None:
+        metrics.NOTIFIER_HOLDS.labels(why).inc()
+        log.warning("notifier.held_back", why=why, what=what, wait_s=pause.total_seconds())
+
+    async def dm(self, told: Told, user_id: str) -> str:
+        """The channel of our direct messages with a person; it never changes, so Slack is asked once."""
+        if user_id not in self._dms:
+            self._dms[user_id] = await self.call(told, "conversations.open", lambda: self._slack.open_dm(user_id))
+        return self._dms[user_id]
+
+    async def channel(self, told: Told) -> str:
+        """Where the subscriber of a lane is told."""
+        subscriber = told.subscription.subscriber
+        return await self.dm(told, subscriber.id) if subscriber.is_person else subscriber.id
+
+    async def post(
+        self,
+        told: Told,
+        kind: str,
+        versions: Versions,
+        post: Callable[[Message], Awaitable[str]],
+        *,
+        place: str = "",
+        urgency: Urgency | None = None,
+    ) -> str:
+        """Post the first of `versions` that Slack takes, to the lane's subscriber or another `place`; its ts."""
+        place = place or told.subscription.subscriber.id
+        return await self._first(
+            told, kind, versions, lambda tried: self.call(told, POST, lambda: post(tried), place=place, urgency=urgency)
+        )
+
+    async def update(self, told: Told, versions: Versions, receipt: Receipt) -> None:
+        """Edit the card into the first of `versions` that Slack takes."""
+
+        async def update(tried: Message) -> None:
+            await self._slack.update(
+                receipt.channel, receipt.ts, text=tried.text, blocks=tried.blocks, mark=told.mark("card", 0)
+            )
+
+        await self._first(told, "card", versions, lambda tried: self.call(told, "chat.update", lambda: update(tried)))
+
+    async def _first(
+        self, told: Told, kind: str, versions: Versions, send: Callable[[Message], Awaitable[Answer]]
+    ) -> Answer:
+        """Send the first of `versions` that Slack accepts; a later one is plainer."""
+        refused = ""
+        for number, draw in enumerate(versions, start=1):
+            try:
+                sent = await send(draw())
+            except PayloadRejected as error:
+                metrics.NOTIFIER_MESSAGES.labels(kind, "rejected").inc()
+                log.warning("notifier.payload_rejected", lane=str(told.claim.lane), kind=kind, code=error.code)
+                if number == len(versions):
+                    if told.is_overdue:
+                        raise Undeliverable(error.code) from error
+                    raise
+                refused = error.code
+            else:
+                if kind == "card" and refused.startswith("invalid_blocks") and number == len(versions) - 1:
+                    self.style = Style.CLASSIC  # this workspace does not take the rich style, but this one
+                metrics.NOTIFIER_MESSAGES.labels(kind, "sent").inc()
+                return sent
+        raise AssertionError("unreachable")

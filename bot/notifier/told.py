@@ -1,0 +1,95 @@
+"""How far one claimed lane is told.
+
+Lives here: `Told`, and the two reasons of ours (not Slack's) to stop telling it. Called by the siblings.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from time import monotonic
+
+from bot.model import Change, Receipt
+from bot.notifier.urgency import Urgency, urgency
+from bot.slack import Mark
+from bot.store.outbox import LEASE, Claim
+
+SEND = timedelta(seconds=12)
+"""The longest that one send takes: the time-out of a call, and some."""
+
+GIVE_UP = timedelta(hours=1)
+"""How long something is tried that Slack refuses in every form."""
+
+
+class ClaimLost(Exception):
+    """The lease ran out meanwhile; whoever holds the lane now goes on."""
+
+
+class NotYet(Exception):
+    """It is somebody else's turn; ours comes after `wait`."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(f"in {wait.total_seconds():g} s")
+        self.wait = wait
+
+
+class Told:
+    """What the notifier knows while it tells a lane."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.subscription = claim.notification.subscription
+        self.receipt = claim.notification.receipt
+        self.is_in_doubt = claim.in_doubt_since is not None
+        self.is_reposted = False
+        """Whether the card had to be posted anew."""
+        self.is_left = False
+        """Whether the lane was given back."""
+        self._renewed = monotonic()
+
+    def check_lease(self) -> None:
+        """Make sure that the lane stays ours for as long as a send may take.
+
+        Raises:
+            ClaimLost: it does not.
+        """
+        if monotonic() - self._renewed > (LEASE - SEND).total_seconds():
+            raise ClaimLost
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        """The changes that are still to be told."""
+        through = self.receipt.told if self.receipt else 0
+        return tuple(change for change in self.claim.notification.changes if change.revision > through)
+
+    @property
+    def urgency(self) -> Urgency:
+        """How urgent the next message is."""
+        return urgency(self.pending, self.subscription.subscriber, has_card=self.receipt is not None)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether what comes next has been waiting for so long that one may give up."""
+        pending = self.pending
+        since = pending[0].at if pending else None if self.receipt else self.subscription.created_at
+        return since is not None and self.claim.now - since > GIVE_UP
+
+    def is_all(self, receipt: Receipt) -> bool:
+        """Whether nothing is left to tell once Slack shows what `receipt` says."""
+        notification = self.claim.notification
+        return (
+            not self.subscription.is_ending
+            and receipt.revision >= notification.snapshot.revision
+            and all(change.revision <= receipt.told for change in notification.changes)
+        )
+
+    def recorded(self, receipt: Receipt) -> None:
+        """The receipt is in the store: what was in doubt is settled."""
+        self.receipt = receipt
+        self.is_in_doubt = False
+        self.is_left = self.is_all(receipt)
+        self._renewed = monotonic()
+
+    def mark(self, part: str, told: int) -> Mark:
+        """The mark of a message for this lane; a later subscription to the same execution has another."""
+        created = int(self.subscription.created_at.timestamp() * 1000)
+        return Mark(lane=f"{self.claim.lane}/{created}", part=part, told=told)

@@ -1,0 +1,92 @@
+"""Slack's limits: so many calls of a method a minute, so many messages in a channel, for all copies of the bot.
+
+Lives here: whose turn it is, and staying away when Slack says so or does not answer. Does not live here: what is called
+(`bot.slack`), how urgent it is (`bot.notifier`). Called by the notifier before and after each call.
+
+Each limit is a bucket that never lets more through in a minute than it says, whichever way the minute is laid: a tenth
+at once, the rest evenly. Who is refused keeps a place in the bucket by urgency and arrival, and is told when to come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+
+from bot.store.connection import Connection
+from bot.store.keys import Lane, limits_of
+
+WINDOW = timedelta(seconds=62)
+"""Slack counts when calls arrive, we when they leave: a minute, and some for the way."""
+
+SLOW_START = timedelta(seconds=30)
+"""After Slack said «later», or was away: from a quarter of the rate to the whole in that time, without a burst."""
+
+PROBE = timedelta(seconds=12)
+"""The longest that one call takes, and with it the question whether Slack answers again."""
+
+PLACE_KEPT = timedelta(seconds=10)
+"""How much later than told somebody may come for their turn."""
+
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)
+"""Of everybody, while Slack does not answer."""
+
+POST = "chat.postMessage"
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whether a call may go out now."""
+
+    wait: timedelta
+    """Zero: now."""
+    is_away: bool
+    """Whether Slack was not answering; who gets an answer then says so with `back`."""
+
+
+class Limits:
+    """The limits of an app in its workspaces."""
+
+    def __init__(self, connection: Connection, *, calls: int, posts: int, channel_posts: int) -> None:
+        """Each a minute: `calls` of any one method, `posts` in a workspace, `channel_posts` in one channel of it."""
+        self._connection = connection
+        self._calls, self._posts, self._channel_posts = calls, posts, channel_posts
+
+    async def admit(self, lane: Lane, method: str, *, urgency: int, place: str = "") -> Turn:
+        """Ask for a call of `method` about `lane`, for a post with the channel or person that reads it."""
+        buckets: list[str | int] = [method, *_bucket(self._posts if method == POST else self._calls)]
+        if place:
+            buckets += [f"{method}:{place}", *_bucket(self._channel_posts)]
+        spans = [_micros(span) for span in (SLOW_START, PROBE, PLACE_KEPT)]
+        wait, is_away = await self._connection.run(
+            "admit", limits_of(lane.team_id), str(lane), int(urgency), method, *spans, *buckets
+        )
+        return Turn(timedelta(milliseconds=wait), bool(is_away))
+
+    async def hold(self, team_id: str, method: str, span: timedelta) -> None:
+        """Slack said to stay away from `method`, or with `*` from all of it, for so long."""
+        await self._connection.run("hold", limits_of(team_id), method, _micros(span), _micros(SLOW_START))
+
+    async def away(self, team_id: str) -> timedelta:
+        """Slack did not answer: everybody stays away for the returned time, which grows while that goes on."""
+        spans = [_micros(span) for span in (SHORTEST_PAUSE, LONGEST_PAUSE, SLOW_START)]
+        return timedelta(milliseconds=await self._connection.run("away", limits_of(team_id), *spans))
+
+    async def back(self, team_id: str) -> None:
+        """Slack answers again."""
+        await self._connection.run("back", limits_of(team_id), _micros(SLOW_START))
+
+
+def _bucket(per_minute: int) -> tuple[int, int]:
+    """Microseconds between two calls, and of calls that may go at once, so that no window holds more than allowed.
+
+    A window of `WINDOW` takes one call at its begin, the burst that was saved up, and what comes due within it.
+    """
+    burst = max(1, per_minute // 10)
+    gap = ceil(WINDOW / _MICROSECOND / (per_minute - burst + 1))
+    return gap, (burst - 1) * gap
+
+
+def _micros(span: timedelta) -> int:
+    return span // _MICROSECOND
