@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check chaos bench lock clean
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +15,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(ARGS)
+
+# Three bots under fire, at scale; `make chaos ARGS="--seed 7"` repeats a run.
+chaos: $(VENV)/.installed
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

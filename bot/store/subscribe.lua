@@ -14,7 +14,10 @@ if not redis.call('ZSCORE', prefix .. 'due', execution) then
   redis.call('SET', prefix .. 'snap:' .. execution, ARGV[3])
   redis.call('ZADD', prefix .. 'due', now + tonumber(ARGV[4]), execution)
 end
-redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, ARGV[2])
+-- Its messages are marked with its start: one that goes on keeps it, or they would be read back for another's.
+local start = before and string.match(before, '^[^|]*|[^|]*|(%d+)')
+local subscription = start and string.gsub(ARGV[2], '%d+$', start) or ARGV[2]
+redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, subscription)
 if before and string.sub(before, -2) == '|e' then
   for _, entry in ipairs(redis.call('LRANGE', prefix .. 'changes:' .. lane, 0, -1)) do
     if string.find(entry, '^%d+|{"kind":"ended"') then redis.call('LREM', prefix .. 'changes:' .. lane, 0, entry) end

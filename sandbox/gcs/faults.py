@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,6 +39,8 @@ class Fault:
 
     kind: Kind
     times: int | None = None
+    every: int = 1
+    """Only each so-manieth call that fits is struck."""
     service: Service = "gcs"
     execution_id: str | None = None
     """Only for calls about this one; None: for all calls of the service."""
@@ -48,6 +51,8 @@ class Fault:
     """Seconds or an HTTP date."""
     delay: float = 1.0
     size: int = 33 * MIB
+    passed: int = 0
+    """Calls that fitted and were let through since the last one that was struck."""
 
     @property
     def answer(self) -> Answer | None:
@@ -79,11 +84,17 @@ class Faults:
 
     def __init__(self) -> None:
         self.waiting: list[Fault] = []
+        self.struck: Counter[str] = Counter()
+        """By kind, an error answer by its status: how many calls so far."""
 
     def add(self, fault: Fault) -> Fault:
         """Have `fault` strike from now on."""
         self.waiting.append(fault)
         return fault
+
+    def remove(self, fault: Fault) -> None:
+        """Have this one strike no more, if it still does."""
+        self.waiting = [each for each in self.waiting if each is not fault]
 
     def clear(self) -> None:
         """All is well again."""
@@ -93,10 +104,14 @@ class Faults:
         """The fault that strikes this call, if any; it is used up after its `times`."""
         for fault in self.waiting:
             if fault.service == service and fault.execution_id in {None, execution_id}:
+                fault.passed = (fault.passed + 1) % fault.every
+                if fault.passed:
+                    continue
                 if fault.times is not None:
                     fault.times -= 1
                     if fault.times <= 0:
-                        self.waiting.remove(fault)
+                        self.remove(fault)
+                self.struck[str(fault.status) if fault.kind == "status" else fault.kind] += 1
                 return fault
         return None
 
@@ -136,8 +151,9 @@ async def _truncate(request: web.Request, response: web.Response) -> web.StreamR
     payload = body if isinstance(body, bytes) else b""
     half = web.StreamResponse(status=response.status, headers=response.headers)
     half.content_length = len(payload)
-    await half.prepare(request)
-    await half.write(payload[: len(payload) // 2])
+    with contextlib.suppress(ConnectionError):
+        await half.prepare(request)
+        await half.write(payload[: len(payload) // 2])
     if request.transport is not None:
         request.transport.close()
     return half

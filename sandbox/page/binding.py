@@ -153,7 +153,7 @@ class Desk:
         return tuple(sorted(drawn, key=lambda one: one.at))
 
     def _whispers(self, me: str, channel: str) -> list[Ephemeral]:
-        mine = [one for one in self._space.ephemerals if (one.user, one.channel) == (me, channel)]
+        mine = [one for one in self._space.ephemerals.get(me, ()) if one.channel == channel]
         return [one for one in mine if one.ts not in self._dismissed]
 
     def _thread(self, channel: str, thread: str, viewer: Viewer) -> tuple[Message, ...]:

@@ -113,11 +113,13 @@ def view_problems(view: Any) -> list[str]:
 def text_size(blocks: Any) -> int:
     """How many characters the blocks show in all."""
     if isinstance(blocks, list):
-        return sum(text_size(entry) for entry in blocks)
+        return sum(map(text_size, blocks))
     if not isinstance(blocks, dict):
         return 0
-    own = sum(len(blocks[key]) for key in _SHOWN_KEYS & blocks.keys() if isinstance(blocks[key], str))
-    return own + sum(text_size(entry) for entry in blocks.values())
+    size = 0
+    for key, value in blocks.items():
+        size += (len(value) if key in _SHOWN_KEYS else 0) if isinstance(value, str) else text_size(value)
+    return size
 
 
 def _anything(_value: Any, _path: str) -> Iterator[str]:

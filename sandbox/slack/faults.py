@@ -6,6 +6,7 @@ and cleared by tests and the demo.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,10 +26,14 @@ class Fault:
     """None: any."""
     channel: str | None = None
     times: int | None = 1
+    every: int = 1
+    """Only each so-manieth call that fits is struck."""
     status: int = 503
     error: str = "internal_error"
     retry_after: int = 1
     delay: float = 1.0
+    passed: int = 0
+    """Calls that fitted and were let through since the last one that was struck."""
 
 
 class Faults:
@@ -36,10 +41,16 @@ class Faults:
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
+        self.struck: Counter[str] = Counter()
+        """By kind: how many calls so far."""
 
     def add(self, fault: Fault) -> None:
         """Let it strike from now on."""
         self._waiting.append(fault)
+
+    def remove(self, fault: Fault) -> None:
+        """Let this one strike no more, if it still does."""
+        self._waiting = [each for each in self._waiting if each is not fault]
 
     def clear(self) -> None:
         """Let nothing go wrong any more."""
@@ -49,9 +60,13 @@ class Faults:
         """The fault for this call, used up by it."""
         for fault in self._waiting:
             if fault.method in {None, method} and fault.channel in {None, channel}:
+                fault.passed = (fault.passed + 1) % fault.every
+                if fault.passed:
+                    continue
                 if fault.times is not None:
                     fault.times -= 1
                     if fault.times <= 0:
-                        self._waiting.remove(fault)
+                        self.remove(fault)
+                self.struck[fault.kind] += 1
                 return fault
         return None

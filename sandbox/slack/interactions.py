@@ -135,7 +135,7 @@ class Interactions:
 
     def ephemeral(self, user: str, ts: str) -> Pressed:
         """An ephemeral message to press something in; payloads do not show what it says."""
-        shown = next((each for each in self._workspace.ephemerals if (each.user, each.ts) == (user, ts)), None)
+        shown = next((each for each in self._workspace.ephemerals.get(user, ()) if each.ts == ts), None)
         if shown is None:
             raise LookupError(f"{user} sees no ephemeral message {ts}")
         container = {"type": "message", "message_ts": ts, "channel_id": shown.channel, "is_ephemeral": True}

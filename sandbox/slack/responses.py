@@ -35,7 +35,7 @@ def _replace(workspace: Workspace, reply: Reply, text: str, blocks: list[dict[st
     message = workspace.message(reply.channel, reply.ts)
     if message is not None:
         workspace.edit(message, text=text, blocks=blocks)
-    for shown in workspace.ephemerals:
+    for shown in workspace.ephemerals.get(reply.user, ()):
         if shown.ts == reply.ts:
             shown.text, shown.blocks = text, workspace.named(blocks)
     workspace.touch()
@@ -44,5 +44,6 @@ def _replace(workspace: Workspace, reply: Reply, text: str, blocks: list[dict[st
 def _remove(workspace: Workspace, reply: Reply) -> None:
     messages = workspace.messages.get(reply.channel, [])
     messages[:] = [message for message in messages if message.ts != reply.ts]
-    workspace.ephemerals[:] = [shown for shown in workspace.ephemerals if shown.ts != reply.ts]
+    seen = workspace.ephemerals.get(reply.user, [])
+    seen[:] = [shown for shown in seen if shown.ts != reply.ts]
     workspace.touch()

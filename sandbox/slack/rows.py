@@ -22,9 +22,9 @@ def message_row(workspace: Workspace, message: Message, *, with_metadata: bool =
         row["metadata"] = message.metadata
     if message.is_broadcast:
         row["subtype"] = "thread_broadcast"
-    replies = [reply.ts for reply in workspace.messages[message.channel] if reply.thread_ts == message.ts]
+    replies = workspace.replies(message)
     if replies:
-        row |= {"thread_ts": message.ts, "reply_count": len(replies), "latest_reply": replies[-1]}
+        row |= {"thread_ts": message.ts, "reply_count": len(replies), "latest_reply": replies[-1].ts}
     elif message.thread_ts:
         row["thread_ts"] = message.thread_ts
     return row

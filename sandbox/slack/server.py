@@ -220,7 +220,8 @@ class Slack:
 
     def ephemerals(self, user: str, channel: str | None = None) -> list[Ephemeral]:
         """What only that person sees, oldest first."""
-        return [each for each in self.workspace.ephemerals if each.user == user and channel in {None, each.channel}]
+        seen = self.workspace.ephemerals.get(user, ())
+        return [each for each in seen if channel in {None, each.channel}]
 
     def views(self, user: str) -> list[View]:
         """The open modals of a person, the one in front last."""
@@ -243,7 +244,9 @@ class Slack:
             for messages in self.workspace.messages.values()
             for message in messages
         ]
-        lines += [f"only {each.user} {each.ts}: {each.text}" for each in self.workspace.ephemerals]
+        lines += [
+            f"only {user} {each.ts}: {each.text}" for user, seen in self.workspace.ephemerals.items() for each in seen
+        ]
         lines += [f"view {view.id} of {user}" for user, stack in self.workspace.modals.items() for view in stack]
         return "\n".join(lines) or "nothing"
 

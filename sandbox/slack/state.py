@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,7 +121,9 @@ class Workspace:
         self.users: dict[str, User] = {self.bot_user: User(self.bot_user, "execution-bot", is_bot=True)}
         self.channels: dict[str, Channel] = {}
         self.messages: dict[str, list[Message]] = {}
-        self.ephemerals: list[Ephemeral] = []
+        """By channel, oldest first."""
+        self.ephemerals: dict[str, list[Ephemeral]] = {}
+        """By the person who sees them, oldest first."""
         self.modals: dict[str, list[View]] = {}
         """By person: the stack of open modals, the one in front last."""
         self.homes: dict[str, View] = {}
@@ -129,6 +132,8 @@ class Workspace:
         """Grows with each change."""
         self.changed = asyncio.Event()
         """Set with the next change; another one takes its place then."""
+        self.ims: dict[str, Channel] = {}
+        """The direct messages that were opened, by person."""
         self._micros = 0
         self._ids = 0
 
@@ -160,10 +165,9 @@ class Workspace:
 
     def im(self, user: str) -> Channel:
         """The direct messages with a person; opened if there are none yet."""
-        for channel in self.channels.values():
-            if channel.user == user:
-                return channel
-        channel = Channel(self.next_id("D"), "directmessage", is_private=True, user=user)
+        if user in self.ims:
+            return self.ims[user]
+        channel = self.ims[user] = Channel(self.next_id("D"), "directmessage", is_private=True, user=user)
         channel.members = {user, self.bot_user}
         return self.add(channel)
 
@@ -176,7 +180,19 @@ class Workspace:
 
     def message(self, channel: str, ts: str) -> Message | None:
         """The message with that ts."""
-        return next((message for message in self.messages.get(channel, ()) if message.ts == ts), None)
+        messages = self.messages.get(channel, [])
+        place = self._place(messages, ts)
+        return messages[place] if place < len(messages) and messages[place].ts == ts else None
+
+    def replies(self, message: Message) -> list[Message]:
+        """What was replied to it, oldest first: all of it is later than the message."""
+        messages = self.messages[message.channel]
+        later = messages[self._place(messages, message.ts) + 1 :]
+        return [reply for reply in later if reply.thread_ts == message.ts]
+
+    @staticmethod
+    def _place(messages: list[Message], ts: str) -> int:
+        return bisect_left(messages, ts, key=lambda message: message.ts)
 
     def post(self, message: Message) -> Message:
         """Keep a new message."""
@@ -194,7 +210,7 @@ class Workspace:
     def whisper(self, ephemeral: Ephemeral) -> Ephemeral:
         """Show something to one person."""
         ephemeral.blocks = self.named(ephemeral.blocks)
-        self.ephemerals.append(ephemeral)
+        self.ephemerals.setdefault(ephemeral.user, []).append(ephemeral)
         self.touch()
         return ephemeral
 

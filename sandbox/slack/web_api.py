@@ -95,7 +95,7 @@ class WebAPI:
     def _place(self, args: Args) -> str:
         # A person and the direct messages with them are one place.
         name = str(args.get("channel"))
-        return next((each.id for each in self._workspace.channels.values() if each.user == name), name)
+        return self._workspace.ims[name].id if name in self._workspace.ims else name
 
     def _connection(self, token: str) -> dict[str, Any]:
         if token != self._tokens.app:

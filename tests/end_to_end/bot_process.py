@@ -40,6 +40,15 @@ class BotProcess:
 
     async def start(self) -> None:
         """Start it, and wait until it takes requests."""
+        await self.spawn()
+        async with asyncio.timeout(START_SECONDS):
+            while not self.logged("service.started"):
+                if self.has_ended:
+                    raise AssertionError(f"the bot ended at once:\n{self.log}")
+                await asyncio.sleep(0.02)
+
+    async def spawn(self) -> None:
+        """Start it, and wait for nothing."""
         self._begins = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -50,11 +59,6 @@ class BotProcess:
                 stdout=log,
                 stderr=log,
             )
-        async with asyncio.timeout(START_SECONDS):
-            while not self.logged("service.started"):
-                if self._process.returncode is not None:
-                    raise AssertionError(f"the bot ended at once:\n{self.log}")
-                await asyncio.sleep(0.02)
 
     async def kill(self) -> None:
         """`kill -9`: it can clean up nothing."""
@@ -70,6 +74,16 @@ class BotProcess:
             self._process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(15):
             return await self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 before it was started."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and runs no more."""
+        return self._process is not None and self._process.returncode is not None
 
     @property
     def folder(self) -> Path:

@@ -46,6 +46,15 @@ async def test_status(gcs: GCS, guid: str, status: int, code: str) -> None:
     assert gcs.calls[-1].status == status
 
 
+async def test_a_fault_for_each_third_call(gcs: GCS, guid: str) -> None:
+    """A fault can leave most calls alone; the double counts whom it struck; taken away, it strikes no more."""
+    fault = gcs.faults.add(Fault(kind="status", status=503, every=3))
+    assert [(await get_execution(gcs, guid)).status for _ in range(6)] == [200, 200, 503] * 2
+    assert gcs.faults.struck == {"503": 2}
+    gcs.faults.remove(fault)
+    assert [(await get_execution(gcs, guid)).status for _ in range(3)] == [200] * 3
+
+
 async def test_body_and_retry_after(gcs: GCS, guid: str) -> None:
     """A test says in which form the error comes, and when to come back."""
     gcs.faults.add(Fault(kind="status", status=429, body={"errorCode": "X.1"}, retry_after=7))

@@ -47,6 +47,17 @@ async def test_error_and_end_of_fault(at: World) -> None:
     assert [call.error for call in at.slack.calls] == codes
 
 
+async def test_a_fault_for_each_third_call(at: World) -> None:
+    """A fault can leave most calls alone; the sandbox counts whom it struck; taken away, it strikes no more."""
+    fault = Fault(kind="error", method="chat.postMessage", times=None, every=3)
+    at.slack.faults.add(fault)
+    codes = [await at.code("chat.postMessage", channel=at.room, text="x") for _ in range(6)]
+    assert codes == ["", "", "internal_error"] * 2
+    assert at.slack.faults.struck == {"error": 2}
+    at.slack.faults.remove(fault)
+    assert not any([await at.code("chat.postMessage", channel=at.room, text="x") for _ in range(3)])
+
+
 async def test_fault_for_one_channel(at: World) -> None:
     """A fault for a channel leaves the others alone, and is gone once it is cleared."""
     at.slack.faults.add(Fault(kind="error", channel=at.room, times=None))

@@ -299,6 +299,19 @@ async def test_subscribing_again_while_ending_goes_on_with_the_same_card(store: 
     assert again.notification.receipt == Receipt(channel="D1", ts="1.2", revision=0)
 
 
+@pytest.mark.parametrize("is_ending", [False, True])
+async def test_a_subscription_keeps_its_start(store: Store, is_ending: bool) -> None:
+    """Asked for twice at once, or again while it ends: its messages stay marked as its own."""
+    await follow(store)
+    if is_ending:
+        await store.subscribers.unsubscribe(ALICE, "e1")
+    again = Subscription(
+        execution_id="e1", subscriber=ALICE, level=Level.FINAL, owner="U2", created_at=NOW + timedelta(seconds=1)
+    )
+    await store.subscribers.subscribe(again, snapshot_of("e1"), first_look=SOON)
+    assert await store.subscribers.find(ALICE, "e1") == again.model_copy(update={"created_at": NOW})
+
+
 async def test_an_end_after_subscribing_again_is_still_told(store: Store) -> None:
     """Left, back, and over, all while one worker is about to forget: it is refused, and the outcome is there."""
     await follow(store)

@@ -1,0 +1,221 @@
+"""The place of a run: the pretend GCS and Slack in this process, the store and the bots in others, and the plan.
+
+Lives here: `Arena`: playing the lives, letting people wish, striking, waiting until all is told, and gathering the
+evidence. Does not live here: what happens (`plan`), whether it was right (`verdict`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sandbox import gcs, slack
+from sandbox.slack.limits import PER_MINUTE
+from sandbox.slack.state import Message
+from tests.chaos.evidence import Promise, Record, Said, Truth
+from tests.chaos.people import Person
+from tests.chaos.plan import Blow, Plan
+from tests.chaos.reading import moments
+from tests.chaos.replicas import Replica
+from tests.chaos.stores import STORES, Store
+from tests.chaos.verdict import Verdict, judge
+from tests.end_to_end.conftest import SCOPES, plain_settings
+
+GCS_QUOTA = 6000
+"""Ten times GCS's: lives that take minutes instead of hours are asked after so much more often."""
+
+SLACK_SCALE = 60
+"""As many times Slack's own limits, for the same reason."""
+
+SETTLE_SECONDS = 180.0
+"""So long after the fire everything may take to be told."""
+
+LOOK_SECONDS = 3.0
+"""How often one looks whether it is."""
+
+
+class Arena:
+    """One run."""
+
+    def __init__(self, plan: Plan, folder: Path, *, store: str = "lone") -> None:
+        self.plan, self._folder = plan, folder
+        (folder / "store").mkdir()
+        self.store: Store = STORES[store](folder / "store")
+        self.gcs = gcs.GCS(quota_per_minute=GCS_QUOTA)
+        self.slack = slack.Slack(scopes=SCOPES)
+        self.slack.limits.per_minute = {tier: most * SLACK_SCALE for tier, most in PER_MINUTE.items()}
+        self.slack.limits.posts_per_minute *= SLACK_SCALE
+        users = [self.slack.add_user(f"person-{n}") for n in range(plan.scale.people)]
+        self.channels = [self.slack.add_channel(f"lab-{n}", members=users) for n in range(plan.scale.channels)]
+        self.people = [
+            Person(self, user, [wish for wish in plan.wishes if wish.person == n]) for n, user in enumerate(users)
+        ]
+        self._lives = {role.execution_id: role.life for role in plan.roles}
+        self._names: dict[str, str] = {}
+        self._began: dict[str, float] = {}
+        self.struck = Counter[str]()
+        self.replicas: list[Replica] = []
+        self._since = 0.0
+        self._acts: dict[str, Callable[[Blow], Awaitable[object]]] = {
+            "kill": lambda blow: self.replicas[blow.who].kill(),
+            "restart": lambda _: self.store.restart(),
+            "fail_over": lambda _: self.store.fail_over(),
+            "pause": lambda blow: self.store.pause(blow.seconds),
+            "zombie": lambda blow: self.store.wake_late(blow.seconds),
+            "gcs": lambda blow: _fault(self.gcs.faults, gcs.Fault(**dict(blow.fault)), blow.seconds),
+            "slack": lambda blow: _fault(self.slack.faults, slack.Fault(times=None, **dict(blow.fault)), blow.seconds),
+            "socket": lambda blow: self.slack.disconnect_sockets(**dict(blow.fault)),
+            "home": lambda blow: self._open_home(self.people[blow.who].id),
+            "press": lambda blow: self.people[blow.who].press(),
+        }
+        """What each kind of blow is."""
+
+    def now(self) -> float:
+        """Seconds of the run."""
+        return time.monotonic() - self._since
+
+    async def until(self, at: float) -> None:
+        """Return at that second of the run."""
+        await asyncio.sleep(max(0.0, at - self.now()))
+
+    async def run(self) -> tuple[Record, Verdict]:
+        """Everything, from the first life to the last word."""
+        async with self._opened():
+            self._since = time.monotonic()
+            async with asyncio.TaskGroup() as group:
+                watching = [group.create_task(replica.watch()) for replica in self.replicas]
+                acts = [self._play(), self._strike(), *(person.live() for person in self.people)]
+                await asyncio.gather(*acts)
+                await self.until(self.plan.scale.seconds)
+                record = await self._settled()
+                for task in watching:
+                    task.cancel()
+            record.died = [end for replica in self.replicas for end in replica.ends]
+            return record, judge(record)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.store.stop)
+            await self.store.start()
+            await stack.enter_async_context(self.gcs)
+            await stack.enter_async_context(self.slack)
+            settings = plain_settings(self.gcs, self.slack, self._folder, "socket") | self._settings()
+            for number, skew in enumerate(self.plan.skews):
+                replica = Replica(settings, self._folder / f"bot-{number}", skew=skew)
+                stack.push_async_callback(replica.stop)
+                self.replicas.append(replica)
+            await asyncio.gather(*(replica.start() for replica in self.replicas))
+            yield
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "REDIS_URL": self.store.url,
+            "POLL_INTERVAL": "2",
+            "RETRY_GRACE": str(self.plan.scale.rest + 15),
+            "COALESCE": "1",
+            "GCS_QUOTA": str(GCS_QUOTA),
+            "GCS_QUOTA_FOR_PEOPLE": str(GCS_QUOTA // 10),
+            "SLACK_CALLS_PER_MINUTE": str(PER_MINUTE[3] * SLACK_SCALE),
+            "SLACK_POSTS_PER_MINUTE": str(300 * SLACK_SCALE),
+        }
+
+    # -- what happens --
+
+    async def _play(self) -> None:
+        for role in self.plan.roles:
+            await self.until(role.at)
+            self.name_of(role.execution_id)
+
+    def name_of(self, execution_id: str) -> str:
+        """What an execution is called; it begins now if it has not, since people may be a bit early."""
+        if execution_id not in self._names:
+            self.gcs.play(self._lives[execution_id], execution_id=execution_id)
+            self._began[execution_id] = self.slack.workspace.now()
+            body = self.gcs.body(execution_id)
+            assert body is not None
+            self._names[execution_id] = body["execution"]["name"]
+        return self._names[execution_id]
+
+    async def _strike(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for blow in self.plan.blows:
+                await self.until(blow.at)
+                group.create_task(self._struck(blow))
+
+    async def _struck(self, blow: Blow) -> None:
+        await self._acts[blow.kind](blow)
+        self.struck[blow.kind] += 1
+
+    async def _open_home(self, user: str) -> None:
+        done = await self.slack.open_home(user)
+        self.struck["event delivered again"] += done.attempts - 1
+
+    def progress(self) -> str:
+        """Where it stands, in a line."""
+        messages = sum(map(len, self.slack.workspace.messages.values()))
+        kills, promises = self.struck["kill"], len(self.promises)
+        return f"{self.now():4.0f} s: {len(self._names)} lives, {promises} promises, {messages} messages, {kills} kills"
+
+    # -- what came of it --
+
+    async def _settled(self) -> Record:
+        """The evidence once everything is told, or has taken too long."""
+        gives_up = self.now() + SETTLE_SECONDS
+        while True:
+            record = self.record()
+            if not judge(record).waiting or self.now() > gives_up:
+                return record
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def record(self) -> Record:
+        """The evidence as it is now."""
+        refused = sum(call.error == "ratelimited" for call in self.slack.calls)
+        return Record(
+            truths={
+                execution_id: Truth(name=name, moments=moments(self._lives[execution_id], self._began[execution_id]))
+                for execution_id, name in self._names.items()
+            },
+            promises=self.promises,
+            said=[said for messages in self.slack.workspace.messages.values() for said in _all_said(messages)],
+            unheard=[text for person in self.people for text in person.unheard],
+            lossy=self.store.lossy,
+            gcs_quota=GCS_QUOTA,
+            gcs_worst_minute=self.gcs.worst_minute(),
+            slack_over_limit=refused - self.slack.faults.struck["ratelimited"],
+        )
+
+    @property
+    def promises(self) -> list[Promise]:
+        """All that people were told."""
+        return [promise for person in self.people for promise in person.promises.values()]
+
+
+async def _fault(faults: Any, fault: Any, seconds: float) -> None:
+    """A server misbehaves for so long."""
+    faults.add(fault)
+    await asyncio.sleep(seconds)
+    faults.remove(fault)
+
+
+def _all_said(messages: list[Message]) -> list[Said]:
+    return [_said(message) for message in messages if message.metadata]
+
+
+def _said(message: Message) -> Said:
+    payload = message.metadata["event_payload"]
+    _, execution_id, subscriber, _ = payload["lane"].split("/")
+    since = [float(message.ts), *(edit.at for edit in message.edits)]
+    texts = [*(edit.text for edit in message.edits), message.text]
+    return Said(
+        execution_id=execution_id,
+        subscriber=subscriber,
+        lane=payload["lane"],
+        is_card=payload["part"] == "card",
+        versions=tuple(zip(since, texts, strict=True)),
+    )

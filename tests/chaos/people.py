@@ -1,0 +1,127 @@
+"""People who follow executions by typing commands, and type again when nobody answers.
+
+Lives here: `Person`: one wish after another. Does not live here: which wishes (`plan`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from sandbox.slack import Message
+from tests.chaos.evidence import Promise
+from tests.chaos.plan import Wish
+
+if TYPE_CHECKING:
+    from tests.chaos.arena import Arena
+
+PATIENCE = 90.0
+"""So long somebody types the same again before they give up."""
+
+ANSWER_SECONDS = 6.0
+"""So long they wait for an answer before that."""
+
+_FOLLOWED = ("You follow this execution", "This channel follows this execution")
+_LEFT = ("You do not follow", "This channel does not follow")
+_OVER = ("nothing left to follow", "knows no such execution")
+"""Answers to who came too late: it has succeeded, or was deleted."""
+
+
+@dataclass
+class Person:
+    """Somebody with their wishes."""
+
+    arena: Arena
+    id: str
+    wishes: Sequence[Wish]
+    promises: dict[Wish, Promise] = field(default_factory=dict)
+    unheard: list[str] = field(default_factory=list)
+    """Commands that they gave up."""
+    too_late: int = 0
+    """Wishes for what had ended before they were understood."""
+    commands: int = 0
+    presses: int = 0
+
+    async def live(self) -> None:
+        """Have every wish, in order."""
+        begins = [(wish.at, self._follow, wish) for wish in self.wishes]
+        ends = [(wish.leaves, self._leave, wish) for wish in self.wishes if wish.leaves is not None]
+        for at, act, wish in sorted([*begins, *ends], key=lambda each: each[0]):
+            await self.arena.until(at)
+            await act(wish)
+
+    async def press(self) -> None:
+        """Press «Refresh» on the card that came last."""
+        cards = [card for wish in self.promises if (card := self._card(wish)) is not None]
+        for card in cards[-1:]:
+            self.presses += 1
+            await self.arena.slack.press(self.id, action_id="refresh_card", channel=card.channel, ts=card.ts)
+
+    async def _follow(self, wish: Wish) -> None:
+        name = self.arena.name_of(wish.execution_id)
+        text = f"subscribe {wish.execution_id} {wish.level}{_here(wish)}"
+        answer = await self._type(wish, text, lambda said: _is_about(said, name))
+        if answer.startswith(_FOLLOWED):
+            self.promises[wish] = Promise(
+                execution_id=wish.execution_id,
+                subscriber=self._subscriber(wish),
+                level=wish.level,
+                told_at=self.arena.slack.workspace.now(),
+            )
+        elif answer:
+            self.too_late += 1
+
+    async def _leave(self, wish: Wish) -> None:
+        text = f"unsubscribe {wish.execution_id}{_here(wish)}"
+        answer = await self._type(wish, text, lambda said: said.startswith(_LEFT) and wish.execution_id in said)
+        if answer and wish in self.promises:
+            self.promises[wish] = replace(self.promises[wish], left_at=self.arena.slack.workspace.now())
+
+    async def _type(self, wish: Wish, text: str, is_answer: Callable[[str], bool]) -> str:
+        """Type it until there is an answer to it, if only to an earlier try; empty when there never is."""
+        place = self.arena.slack.dm(self.id) if wish.channel is None else self.arena.channels[wish.channel]
+        before, gives_up = len(self._read), self.arena.now() + PATIENCE
+        while self.arena.now() < gives_up:
+            self.commands += 1
+            asked = len(self._read)
+            if (await self.arena.slack.command(self.id, place, text)).acked:
+                await self._wait_for_answer(asked)
+            for said in filter(is_answer, self._read[before:]):
+                return said
+            await asyncio.sleep(1)
+        self.unheard.append(text)
+        return ""
+
+    @property
+    def _read(self) -> list[str]:
+        return [each.text for each in self.arena.slack.ephemerals(self.id)]
+
+    async def _wait_for_answer(self, asked: int) -> None:
+        gives_up = self.arena.now() + ANSWER_SECONDS
+        while len(self._read) == asked and self.arena.now() < gives_up:  # noqa: ASYNC110  # as people do
+            await asyncio.sleep(0.1)
+
+    def _subscriber(self, wish: Wish) -> str:
+        return self.id if wish.channel is None else self.arena.channels[wish.channel]
+
+    def _card(self, wish: Wish) -> Message | None:
+        """The card that belongs to a wish, while it can be refreshed."""
+        place = self.arena.slack.dm(self.id) if wish.channel is None else self.arena.channels[wish.channel]
+        for message in self.arena.slack.messages(place):
+            if wish.execution_id in str(message.metadata) and "'refresh_card'" in str(message.blocks):
+                return message
+        return None
+
+
+def _is_about(said: str, name: str) -> bool:
+    """Whether it is the answer to somebody who wanted to follow that execution."""
+    if said.startswith(_FOLLOWED):
+        return f" {name}:" in said
+    return (f"{name} is " in said and _OVER[0] in said) or _OVER[1] in said
+
+
+def _here(wish: Wish) -> str:
+    """What is typed behind a wish for a channel."""
+    return "" if wish.channel is None else " here"

@@ -1,0 +1,222 @@
+"""What happens in a run, all of it decided beforehand from the seed: lives, wishes, and what is done to the bots.
+
+Lives here: `Plan` and how it is drawn. Pure: the same seed and scale give the same plan. Does not live here: how much
+of everything (`scale`), doing it (`arena`, `people`), judging it (`verdict`). What cannot be repeated is the jitter of
+the machine: which call a fault strikes, and between which two instructions a kill falls.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from uuid import UUID
+
+from sandbox import story
+from sandbox.story import Life
+from tests.chaos.scale import Scale
+
+REPLICAS = 3
+SKEW = 30
+"""Seconds by which the clocks of two replicas are wrong, one each way."""
+
+LEVELS = ("progress", "progress", "progress", "phase", "final")
+"""Most people want to hear everything."""
+
+LIVES: Sequence[tuple[int, Callable[[float], Life]]] = (
+    (11, lambda seconds: story.happy(6, seconds=seconds)),
+    (3, lambda seconds: story.failing(10, seconds=seconds)),
+    (2, lambda seconds: story.cancelled(12, seconds=seconds)),
+    (2, lambda seconds: story.retried(6, seconds=seconds)),
+    (2, lambda seconds: story.deleted(12, seconds=seconds)),
+)
+"""How many of twenty lead which life."""
+
+LEAVING = 0.04
+"""Share of those who wish to hear no more before the end."""
+
+BlowKind = Literal["kill", "restart", "pause", "fail_over", "zombie", "gcs", "slack", "socket", "home", "press"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """One execution."""
+
+    execution_id: str
+    at: float
+    """When it begins, seconds of the run."""
+    life: Life
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """Somebody wants to follow an execution, or wants it for a channel."""
+
+    at: float
+    execution_id: str
+    person: int
+    channel: int | None
+    level: str
+    leaves: float | None
+    """When they want to hear no more, if ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blow:
+    """Something that is done to the world."""
+
+    at: float
+    kind: BlowKind
+    who: int = 0
+    """Which replica, or which person."""
+    seconds: float = 0
+    """How long it lasts."""
+    fault: tuple[tuple[str, Any], ...] = ()
+    """Of a server: the fault's fields. Of a socket: how it is closed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole run."""
+
+    seed: int
+    scale: Scale
+    skews: tuple[int, ...]
+    roles: tuple[Role, ...]
+    wishes: tuple[Wish, ...]
+    blows: tuple[Blow, ...]
+
+    @classmethod
+    def draw(cls, seed: int, scale: Scale) -> Plan:
+        """The plan that follows from `seed`."""
+        roles = _roles(_dice(seed, "roles"), scale)
+        dice = _dice(seed, "skews")
+        skews = dice.sample((0, SKEW, -SKEW), REPLICAS)
+        blows = [*_fire(_dice(seed, "fire"), scale), *_gcs(_dice(seed, "gcs"), scale)]
+        blows += _slack(_dice(seed, "slack"), scale)
+        return cls(
+            seed=seed,
+            scale=scale,
+            skews=tuple(skews),
+            roles=roles,
+            wishes=_wishes(_dice(seed, "wishes"), scale, roles),
+            blows=tuple(sorted(blows, key=lambda blow: blow.at)),
+        )
+
+
+def _dice(seed: int, what: str) -> random.Random:
+    """Dice of its own for each part: one part drawn otherwise leaves the others as they were."""
+    return random.Random(f"{seed} {what}")  # noqa: S311  # no secret
+
+
+def _roles(dice: random.Random, scale: Scale) -> tuple[Role, ...]:
+    weights = [weight for weight, _ in LIVES]
+    roles = []
+    for _ in range(scale.executions):
+        [(_, make)] = dice.choices(LIVES, weights)
+        seconds = dice.uniform(*scale.lives)
+        roles.append(
+            Role(
+                execution_id=str(UUID(int=dice.getrandbits(128))),
+                at=dice.uniform(0, scale.seconds - scale.lives[1] - scale.rest / 2),
+                life=_rested(make(seconds), scale.rest),
+            )
+        )
+    return tuple(sorted(roles, key=lambda role: role.at))
+
+
+def _rested(life: Life, seconds: float) -> Life:
+    """`life`, resting for so long between its failure and its retry."""
+    failed = next((frame.at for frame in life.frames if frame.name == "failed"), life.frames[-1].at)
+    frames = (frame if frame.at <= failed else replace(frame, at=frame.at + seconds) for frame in life.frames)
+    return replace(life, frames=tuple(frames))
+
+
+def _wishes(dice: random.Random, scale: Scale, roles: Sequence[Role]) -> tuple[Wish, ...]:
+    """One for each execution, and the others for any; nobody wishes the same twice."""
+    chosen = [*roles, *dice.choices(roles, k=scale.subscriptions - len(roles))]
+    wishes: dict[tuple[str, str], Wish] = {}
+    for role in chosen:
+        while True:
+            person = dice.randrange(scale.people)
+            channel = dice.choice((None, None, None, *(dice.randrange(scale.channels) for _ in range(2))))
+            who = f"person {person}" if channel is None else f"channel {channel}"
+            if (role.execution_id, who) not in wishes:
+                break
+        ends = role.life.frames[-1].at
+        wishes[role.execution_id, who] = Wish(
+            at=role.at + dice.uniform(0, 0.15) * ends,
+            execution_id=role.execution_id,
+            person=person,
+            channel=channel,
+            level=dice.choice(LEVELS),
+            leaves=role.at + dice.uniform(0.3, 0.9) * ends if dice.random() < LEAVING else None,
+        )
+    return tuple(sorted(wishes.values(), key=lambda wish: wish.at))
+
+
+def _fire(dice: random.Random, scale: Scale) -> list[Blow]:
+    """What happens to processes and connections."""
+
+    def moments(count: int) -> list[float]:
+        """Spread, each somewhere in its own part of the time."""
+        return [scale.seconds * (0.05 + 0.9 * (n + dice.random()) / count) for n in range(count)]
+
+    farewells = ("refresh_requested", "warning", "abrupt", "half_open")
+    return [
+        *(Blow(at=at, kind="kill", who=dice.randrange(REPLICAS)) for at in moments(scale.kills)),
+        *(Blow(at=at, kind="restart") for at in moments(scale.restarts)),
+        *(Blow(at=at, kind="pause", seconds=dice.uniform(0.2, 4)) for at in moments(scale.pauses)),
+        *(Blow(at=at, kind="fail_over") for at in moments(scale.fail_overs)),
+        *(Blow(at=at, kind="zombie", seconds=dice.uniform(2, 4)) for at in moments(scale.zombies)),
+        *(Blow(at=at, kind="socket", fault=(("reason", dice.choice(farewells)),)) for at in moments(scale.sockets)),
+        *(Blow(at=at, kind="home", who=dice.randrange(scale.people)) for at in moments(4 * scale.sockets)),
+        *(Blow(at=at, kind="press", who=dice.randrange(scale.people)) for at in moments(4 * scale.sockets)),
+    ]
+
+
+_GCS_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 429, "retry_after": 2, "every": 10},
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 500, "every": 2},
+    {"kind": "timeout", "every": 8},
+    {"kind": "truncated", "every": 3},
+    {"kind": "slow", "delay": 1.5, "every": 2},
+    {"kind": "reset", "every": 2},
+    {"kind": "html", "every": 2},
+    {"kind": "malformed", "every": 3},
+)
+_SLACK_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "ratelimited", "retry_after": 3},
+    {"kind": "ratelimited", "retry_after": 1, "every": 3},
+    {"kind": "status", "status": 503, "every": 2},
+    {"kind": "drop_before", "every": 3},
+    {"kind": "drop_after", "method": "chat.postMessage", "every": 3},
+    {"kind": "drop_after", "every": 4},
+    {"kind": "status_after", "method": "chat.postMessage", "every": 3},
+    {"kind": "status_after", "every": 4},
+    {"kind": "error", "error": "internal_error", "every": 4},
+    {"kind": "slow_after", "delay": 2.0, "every": 3},
+    {"kind": "slow_after", "method": "chat.postMessage", "delay": 0.5},
+)
+
+
+def _gcs(dice: random.Random, scale: Scale) -> list[Blow]:
+    return _windows(dice, scale, "gcs", _GCS_FAULTS)
+
+
+def _slack(dice: random.Random, scale: Scale) -> list[Blow]:
+    return _windows(dice, scale, "slack", _SLACK_FAULTS)
+
+
+def _windows(dice: random.Random, scale: Scale, kind: BlowKind, faults: Sequence[dict[str, Any]]) -> list[Blow]:
+    """One after another, with quiet between; every kind comes before one comes again."""
+    blows: list[Blow] = []
+    at, waiting = 0.05 * scale.seconds, list[dict[str, Any]]()
+    while at < 0.95 * scale.seconds:
+        waiting = waiting or dice.sample(faults, len(faults))
+        seconds = dice.uniform(*scale.faults)
+        blows.append(Blow(at=at, kind=kind, seconds=seconds, fault=tuple(waiting.pop().items())))
+        at += seconds + dice.uniform(*scale.faults)
+    return blows

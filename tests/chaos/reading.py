@@ -1,0 +1,93 @@
+"""What a person reads in a message of the bot, as a moment in an execution's life.
+
+Lives here: `read_line` and `read_card`. Pure, and blind to everything that people cannot see. Does not live here:
+whether it is true (`verdict`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sandbox.story import Life
+
+OUTCOMES = frozenset({"Succeeded", "Failed", "Cancelled", "Deleted"})
+"""Words for the ends that people are pinged with."""
+
+_CARD = re.compile(r": (?P<phase>\w+)[^;]*; (?:(?P<finished>\d+) of \d+ steps?|step counts not reported yet)\.")
+_OUTCOME = re.compile(r" (?P<phase>\w+) after [^:]+: (?:(?P<finished>\d+) of \d+ steps?)?")
+_LINE = re.compile(
+    r": (?:Retried: )?(?P<phase>[A-Z]\w*(?: → (?:[A-Z]\w*|…))+)?(?: · )?(?:(?:\d+ → )?(?P<finished>\d+) of \d+ step)?"
+)
+_END = "No longer following"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where an execution stands. In what people read, None is what the words leave open."""
+
+    phase: str | None
+    finished: int | None
+    at: float = 0.0
+    """Of the truth: when GCS began to show it."""
+
+    @property
+    def is_outcome(self) -> bool:
+        """Whether people are pinged with it."""
+        return self.phase in OUTCOMES
+
+    def fits(self, truth: Moment) -> bool:
+        """Whether what was read may be said of that moment."""
+        if self.phase is None:  # progress, of something that is under way
+            return self.finished == truth.finished and not truth.is_outcome
+        return self.phase == truth.phase and (
+            self.finished is None or truth.finished is None or self.finished == truth.finished
+        )
+
+
+class Unreadable(Exception):
+    """No person could make sense of it."""
+
+
+def moments(life: Life, began: float) -> tuple[Moment, ...]:
+    """The truth: everything that GCS shows of a life that began then, each thing once."""
+    found: list[Moment] = []
+    for frame in life.frames:
+        phase = "Deleted" if frame.is_gone else frame.status
+        finished = frame.finished if frame.steps and frame.has_counts else None
+        if not found or (phase, finished) != (found[-1].phase, found[-1].finished):
+            found.append(Moment(phase, finished, began + frame.at))
+    return tuple(found)
+
+
+def read_card(text: str, name: str) -> Moment:
+    """What a card says."""
+    return _moment(_CARD, _after(text, name))
+
+
+def read_line(text: str, name: str) -> Moment | None:
+    """What a message of its own, or a line in the thread, says; None for the last word of a subscription."""
+    if text.startswith(_END):
+        return None
+    rest = _after(text, name)
+    if rest.startswith(":"):
+        moment = _moment(_LINE, rest)
+        if moment.phase is None and moment.finished is None:
+            raise Unreadable(text)
+        return moment
+    return _moment(_OUTCOME, rest)
+
+
+def _after(text: str, name: str) -> str:
+    _, found, rest = text.partition(name)
+    if not found:
+        raise Unreadable(text)
+    return rest
+
+
+def _moment(pattern: re.Pattern[str], text: str) -> Moment:
+    found = pattern.match(text)
+    if found is None:
+        raise Unreadable(text)
+    phase = found["phase"].rpartition(" → ")[2] if found["phase"] else None
+    return Moment(phase, int(found["finished"]) if found["finished"] else None)

@@ -1,0 +1,85 @@
+"""The bots: as many processes on one store, each with a clock of its own that may be wrong.
+
+Lives here: `Replica`. Does not live here: when it is killed (`plan`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from tests.end_to_end.bot_process import BotProcess
+
+WATCH_SECONDS = 0.2
+
+
+def faketime_library() -> str | None:
+    """libfaketime, where it is installed; CI says REQUIRE_REDIS=1 and must have it."""
+    found = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if found is None and os.environ.get("REQUIRE_REDIS") == "1":
+        raise AssertionError("libfaketime is not installed, and REQUIRE_REDIS=1 says that it must be")
+    return str(found) if found else None
+
+
+class Replica:
+    """One bot, which is killed now and then and started again at once."""
+
+    def __init__(self, settings: dict[str, str], folder: Path, *, skew: int) -> None:
+        folder.mkdir()
+        self.bot = BotProcess({**settings, **_clock(skew)}, folder / "bot.log")
+        self.kills = 0
+        self.ends: list[str] = []
+        """Ends that were nobody's doing."""
+        self._busy = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Start it, and wait until it takes requests."""
+        await self.bot.start()
+
+    async def watch(self) -> None:
+        """Start it again should it end by itself, and remember that."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            async with self._busy:
+                if self.bot.has_ended:
+                    self.ends.append(f"{self.bot.folder.name}: {self.bot.log[-600:]}")
+                    await self.bot.spawn()
+
+    async def kill(self) -> None:
+        """`kill -9`, whatever it does just now, and start it again."""
+        async with self._busy:
+            pid = self.bot.pid
+            await self.bot.kill()
+            _sweep(pid)
+            self.kills += 1
+            await self.bot.spawn()
+
+    async def stop(self) -> None:
+        """End it as a supervisor does."""
+        async with self._busy:
+            await self.bot.stop()
+
+
+def _clock(skew: int) -> dict[str, str]:
+    """The environment in which wall time, and only that, is wrong by so many seconds."""
+    library = faketime_library()
+    if not library or not skew:
+        return {}
+    return {"LD_PRELOAD": library, "FAKETIME": f"{skew:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def _sweep(pid: int) -> None:
+    """Take away what libfaketime leaves behind in a process that was killed."""
+    for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+        with suppress(FileNotFoundError):
+            (Path("/dev/shm") / name).unlink()  # noqa: S108  # libfaketime's own place
+
+
+def server_binary() -> str:
+    """Debian's redis-server."""
+    found = shutil.which("redis-server")
+    assert found, "redis-server is not installed"
+    return found

@@ -1,0 +1,81 @@
+"""What a run came to, as one table.
+
+Lives here: `table`. Does not live here: the numbers (`arena`, `verdict`). Called by `make chaos`.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Sequence
+
+from tests.chaos.arena import Arena
+from tests.chaos.evidence import Record
+from tests.chaos.replicas import faketime_library
+from tests.chaos.verdict import KINDS, Verdict
+
+MOST_SHOWN = 20
+
+
+def table(arena: Arena, record: Record, verdict: Verdict) -> str:
+    """The whole table, violations below it."""
+    rows = [*_what_happened(arena), *_what_struck(arena), *_what_was_told(arena, record, verdict)]
+    rows += [(kind, str(verdict.counts[kind])) for kind in KINDS]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {value:>22}" for name, value in rows]
+    shown = verdict.violations[:MOST_SHOWN]
+    more = len(verdict.violations) - len(shown)
+    return "\n".join([*lines, "", *shown, *([f"… and {more} more"] if more else [])])
+
+
+def _what_happened(arena: Arena) -> list[tuple[str, str]]:
+    scale = arena.plan.scale
+    cpu = " ".join(f"{_cpu(who):.0f}" for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return [
+        ("seed", str(arena.plan.seed)),
+        ("lasted, s", f"{arena.now():.0f}"),
+        ("CPU of the sandbox, of bots and store, s", cpu),
+        ("clocks of the replicas, s", _clocks(arena)),
+        ("executions", str(scale.executions)),
+        ("commands typed", str(sum(person.commands for person in arena.people))),
+        ("subscriptions promised", str(len(arena.promises))),
+        ("asked for when all was over", str(sum(person.too_late for person in arena.people))),
+    ]
+
+
+def _what_struck(arena: Arena) -> list[tuple[str, str]]:
+    rows = [(f"struck: {kind}", str(count)) for kind, count in sorted(arena.struck.items())]
+    rows += [(f"GCS fault: {kind}", str(count)) for kind, count in sorted(arena.gcs.faults.struck.items())]
+    rows += [(f"Slack fault: {kind}", str(count)) for kind, count in sorted(arena.slack.faults.struck.items())]
+    settled = sum(replica.bot.log.count("notifier.doubt_settled") for replica in arena.replicas)
+    return [*rows, ("sends in doubt that were settled", str(settled))]
+
+
+def _what_was_told(arena: Arena, record: Record, verdict: Verdict) -> list[tuple[str, str]]:
+    changes = sum(len(truth.moments) - 1 for truth in record.truths.values())
+    return [
+        ("changes at GCS", str(changes)),
+        ("changes of interest to a subscriber", str(verdict.counts["changes for subscribers"])),
+        ("messages: cards, lines, edits", " ".join(str(verdict.counts[kind]) for kind in ("cards", "lines", "edits"))),
+        ("calls of GCS, worst minute", f"{len(arena.gcs.calls)}, {record.gcs_worst_minute} of {record.gcs_quota}"),
+        ("calls of Slack", str(len(arena.slack.calls))),
+        ("outcome told after, p50 p99 max, s", _delays(verdict.outcome_delays)),
+        ("change told after, p50 p99 max, s", _delays(verdict.change_delays)),
+        ("repeated after lost writes", str(verdict.counts["repeated after lost writes"])),
+    ]
+
+
+def _clocks(arena: Arena) -> str:
+    return " ".join(f"{skew:+d}" for skew in arena.plan.skews) if faketime_library() else "right: no libfaketime"
+
+
+def _cpu(who: int) -> float:
+    """Seconds of CPU, of this process or of those that have ended."""
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
+
+
+def _delays(delays: Sequence[float]) -> str:
+    if not delays:
+        return "-"
+    ordered = sorted(delays)
+    return " ".join(f"{ordered[min(len(ordered) - 1, int(share * len(ordered)))]:.1f}" for share in (0.5, 0.99, 1))

@@ -1,0 +1,180 @@
+"""The store that all replicas share, and what can be done to it.
+
+Lives here: `Lone` and `Watched`, which can be had by name. Does not live here: when (`plan`), the servers themselves
+where they are several (`tests.topologies`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from tests.chaos.replicas import server_binary
+from tests.topologies import DOWN_AFTER_MS, Node, RedisCluster, SentinelTrio
+
+START_SECONDS = 20.0
+
+LAG_SECONDS = 1.0
+"""So long before a master dies what it acknowledged may not have reached its replica."""
+
+
+class Lone:
+    """One server with an append-only file: a `kill -9` loses nothing that it has acknowledged."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.lossy: list[tuple[float, float]] = []
+        """Never."""
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """What the bots get as REDIS_URL."""
+        return f"unix://{self._folder / 's'}"
+
+    async def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self._folder / "store.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                server_binary(),
+                *("--port", "0", "--unixsocket", str(self._folder / "s"), "--dir", str(self._folder)),
+                *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+                stdout=log,
+                stderr=log,
+            )
+        async with asyncio.timeout(START_SECONDS), Redis.from_url(self.url) as redis:
+            while True:
+                try:
+                    await redis.ping()
+                except RedisError:
+                    await asyncio.sleep(0.02)
+                else:
+                    return
+
+    async def restart(self) -> None:
+        """`kill -9`, and start again on what is on the disk."""
+        await self._end(signal.SIGKILL)
+        await self.start()
+
+    async def fail_over(self) -> None:
+        """There is nobody to take over."""
+        await self.restart()
+
+    async def wake_late(self, seconds: float) -> None:
+        """The same: nobody took over meanwhile."""
+        await self.pause(seconds)
+
+    async def pause(self, seconds: float) -> None:
+        """It takes connections, and answers nothing for so long."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+    async def stop(self) -> None:
+        """End it."""
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, how: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(how)
+            await self._process.wait()
+
+
+class Watched:
+    """Servers with replicas that take over: Sentinel's, or a cluster's. What is done to them is done one by one."""
+
+    def __init__(self, servers: SentinelTrio | RedisCluster) -> None:
+        self._servers = servers
+        self._nodes = servers.servers if isinstance(servers, SentinelTrio) else servers.nodes
+        self._busy = asyncio.Lock()
+        self.lossy: list[tuple[float, float]] = []
+        """From when to when what was acknowledged may be lost."""
+
+    @property
+    def url(self) -> str:
+        """What the bots get as REDIS_URL."""
+        return self._servers.url
+
+    async def start(self) -> None:
+        """Start all of them."""
+        await self._servers.start()
+
+    async def stop(self) -> None:
+        """End all of them."""
+        await self._servers.stop()
+
+    async def restart(self) -> None:
+        """`kill -9` of a replica, and start it again."""
+        async with self._busy:
+            masters = await self._masters()
+            next(node for node in self._nodes if node not in masters).kill()
+            await self._servers.restart_dead()
+
+    async def fail_over(self) -> None:
+        """`kill -9` of a master; a replica takes its place, and it comes back as a replica."""
+        async with self._busy, self._losing():
+            await self._servers.kill_master()
+            await self._servers.failed_over()
+            await self._servers.restart_dead()
+
+    async def pause(self, seconds: float) -> None:
+        """A master answers nothing, not for long enough to be replaced."""
+        async with self._busy:
+            await self._stop_master(min(seconds, DOWN_AFTER_MS / 2000))
+
+    async def wake_late(self, seconds: float) -> None:
+        """A master answers nothing for so long that it is replaced, and goes on without knowing that.
+
+        Sentinels tell it ten seconds later. Until then it must take no writes; the servers are set so for as long.
+        """
+        async with self._busy, self._losing():
+            await self._write_alone(may=False)
+            await self._stop_master(seconds)
+            await self._servers.restart_dead()
+            await self._write_alone(may=True)
+
+    async def _write_alone(self, *, may: bool) -> None:
+        """Whether a master without a replica takes writes."""
+        for node in self._nodes:
+            await node.says("CONFIG SET", "min-replicas-to-write", 0 if may else 1)
+
+    async def _stop_master(self, seconds: float) -> None:
+        master, *_ = await self._masters()
+        master.stop()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            master.go_on()
+
+    async def _masters(self) -> Sequence[Node]:
+        if isinstance(self._servers, RedisCluster):
+            return await self._servers.masters()
+        return [await self._servers.failed_over()]
+
+    @asynccontextmanager
+    async def _losing(self) -> AsyncIterator[None]:
+        """What is sent from a moment before until all is well again may be sent twice: its receipt may be lost."""
+        begins = time.time() - LAG_SECONDS
+        yield
+        self.lossy.append((begins, time.time()))
+
+
+Store = Lone | Watched
+
+STORES: dict[str, Callable[[Path], Store]] = {
+    "lone": Lone,
+    "sentinel": lambda folder: Watched(SentinelTrio(folder)),
+    "cluster": lambda folder: Watched(RedisCluster(folder)),
+}
+"""By the names that `make chaos` takes."""

@@ -1,0 +1,185 @@
+"""Promises of the judge: a bot that kept its word is acquitted, and each way of breaking it is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sandbox import story
+from tests.chaos.evidence import Promise, Record, Said, Truth
+from tests.chaos.reading import Moment, Unreadable, moments, read_card, read_line
+from tests.chaos.verdict import KINDS, judge
+
+NAME = "germline-wgs-11-24-1"
+HEAD = f"germline-wgs execution {NAME}"
+LANE = "T/e/U/1"
+BEGAN = 1000.0
+
+RUNNING = f"{HEAD}: Pending → Running, after 2 s."
+ONE = f"{HEAD}: 0 → 1 of 3 steps · fastq-split finished, after 24 s."
+TWO = f"{HEAD}: 1 → 2 of 3 steps · bwa-mem finished, after 60 s."
+DONE = f"{HEAD} Succeeded after 1 min 40 s: 3 of 3 steps\nThis subscription has ended."
+ENDED = f"No longer following {HEAD}. No retry came."
+
+
+def card(*texts: str, lane: str = LANE) -> Said:
+    """A card that said so, one after the other."""
+    versions = tuple((BEGAN + n, text) for n, text in enumerate(texts))
+    return Said(execution_id="e", subscriber="U", lane=lane, is_card=True, versions=versions)
+
+
+def line(at: float, text: str) -> Said:
+    """A message in the thread, or the outcome."""
+    return Said(execution_id="e", subscriber="U", lane=LANE, is_card=False, versions=((BEGAN + at, text),))
+
+
+CARD = card(
+    f"{HEAD}: Pending; step counts not reported yet.", f"{HEAD}: Succeeded, after 2 min; 3 of 3 steps.\nAs of …"
+)
+LINES = [line(3, RUNNING), line(30, ONE), line(70, TWO), line(101, DONE)]
+LIFE = story.happy(3, seconds=100)
+PROMISE = Promise(execution_id="e", subscriber="U", level="progress", told_at=BEGAN + 1)
+
+
+def record(*said: Said, life: story.Life = LIFE) -> Record:
+    """The evidence of one promise."""
+    truth = Truth(name=NAME, moments=moments(life, BEGAN))
+    return Record(truths={"e": truth}, promises=[PROMISE], said=list(said))
+
+
+def found(evidence: Record) -> dict[str, int]:
+    """The violations, by kind."""
+    counts = judge(evidence).counts
+    return {kind: counts[kind] for kind in KINDS if counts[kind]}
+
+
+def test_a_kept_word_is_acquitted() -> None:
+    """Everything told once, in order; delays are those from GCS's showing to Slack's message."""
+    verdict = judge(record(CARD, *LINES))
+    assert verdict.violations == []
+    assert verdict.outcome_delays == [pytest.approx(1)]
+    assert [round(delay) for delay in verdict.change_delays] == [1, 6, 3]
+
+
+def test_merged_lines_are_no_violation() -> None:
+    """A change counts as told when a later one is."""
+    merged = line(72, f"{HEAD}: Pending → Running · 2 of 3 steps · fastq-split, bwa-mem finished, after 60 s.")
+    verdict = judge(record(CARD, merged, LINES[-1]))
+    assert verdict.violations == []
+    assert len(verdict.change_delays) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "kinds"),
+    [
+        ([CARD, *LINES[:3]], {"outcome lost": 1}),
+        ([CARD], {"outcome lost": 1}),
+        ([], {"subscription forgotten": 1}),
+        ([CARD, *LINES, line(102, DONE)], {"outcome doubled": 1}),
+        ([CARD, *LINES[:3], line(71, TWO), LINES[3]], {"line doubled": 1}),
+        ([CARD, *LINES, line(150, ENDED), line(151, ENDED)], {"line doubled": 1}),
+        ([CARD, CARD, *LINES], {"card doubled": 1}),
+        ([CARD, LINES[0], LINES[2], replace(LINES[1], versions=((BEGAN + 80, ONE),)), LINES[3]], {"out of order": 1}),
+        ([card(f"{HEAD}: Running, for 2 min; 2 of 3 steps."), *LINES], {"card not final": 1}),
+        ([CARD, line(50, f"{HEAD} Failed after 50 s: OOM"), *LINES], {"never was": 1}),
+        ([CARD, line(50, "Good morning"), *LINES], {"never was": 1}),
+    ],
+)
+def test_a_broken_word_is_found(said: list[Said], kinds: dict[str, int]) -> None:
+    """Lost, forgotten, doubled, out of order, stale or untrue: each by its name."""
+    assert found(record(*said)) == kinds
+
+
+def test_a_card_that_went_back_is_found() -> None:
+    """An older edit over a newer one, even when a newer one follows."""
+    texts = [f"{HEAD}: Running, for 60 s; {n} of 3 steps." for n in (2, 1)]
+    last = CARD.versions[-1][1]
+    assert found(record(card(*texts, last), *LINES)) == {"card went back": 1}
+
+
+def test_what_was_before_the_promise_need_not_be_told() -> None:
+    """A person who came late is told the rest."""
+    evidence = record(CARD, LINES[-1])
+    evidence.promises = [replace(PROMISE, told_at=BEGAN + 90)]
+    verdict = judge(evidence)
+    assert verdict.violations == []
+    assert verdict.change_delays == []
+
+
+def test_who_left_is_told_nothing_more() -> None:
+    """Not even the outcome; what was on its way when they left may arrive."""
+    evidence = record(CARD, *LINES[:3])
+    evidence.promises = [replace(PROMISE, left_at=BEGAN + 35)]
+    assert found(evidence) == {"told after leaving": 1}
+    evidence.promises = [replace(PROMISE, left_at=BEGAN + 65)]
+    assert found(evidence) == {}
+
+
+@pytest.mark.parametrize(("rest", "kinds"), [(2.0, {}), (60.0, {"outcome lost": 1})])
+def test_an_outcome_that_was_left_again(rest: float, kinds: dict[str, int]) -> None:
+    """Failed and retried at once may be missed; failed for a minute may not."""
+    retried = story.retried(3, seconds=100)
+    failed = next(frame.at for frame in retried.frames if frame.name == "failed")
+    frames = (frame if frame.at <= failed else replace(frame, at=frame.at + rest) for frame in retried.frames)
+    last = CARD.versions[-1][1]
+    said = [card(last), line(200, DONE)]
+    assert found(record(*said, life=replace(retried, frames=tuple(frames)))) == kinds
+
+
+def test_repeats_around_lost_writes_are_counted_apart() -> None:
+    """A fail-over that lost acknowledged writes excuses that what was sent then is sent again, and nothing else."""
+    evidence = record(CARD, *LINES, line(150, DONE))
+    evidence.lossy = [(BEGAN + 140, BEGAN + 160)]
+    assert found(evidence) == {"outcome doubled": 1}
+    evidence.lossy = [(BEGAN + 90, BEGAN + 110)]
+    verdict = judge(evidence)
+    assert verdict.violations == []
+    assert verdict.counts["repeated after lost writes"] == 1
+
+
+def test_repeats_are_bounded() -> None:
+    """One fail-over excuses only as many as can have been under way."""
+    evidence = record(CARD, *LINES, *(line(102 + n, DONE) for n in range(49)))
+    evidence.lossy = [(BEGAN + 90, BEGAN + 110)]
+    assert found(evidence) == {"too many repeats": 1}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "kind"),
+    [
+        ({"gcs_quota": 600, "gcs_worst_minute": 601}, "over quota"),
+        ({"slack_over_limit": 1}, "over Slack's limits"),
+        ({"died": ["bot-1: Traceback"]}, "bot ended"),
+        ({"unheard": ["e for person 1"]}, "nobody answered"),
+    ],
+)
+def test_what_the_servers_counted(evidence: dict[str, object], kind: str) -> None:
+    """Quotas, limits, crashes and silence are violations too."""
+    assert found(replace(record(CARD, *LINES), **evidence)) == {kind: 1}  # type: ignore[arg-type]
+
+
+def test_reading() -> None:
+    """The words of each kind of message, as a moment; what they leave open is None."""
+    assert read_line(RUNNING, NAME) == Moment("Running", None)
+    assert read_line(TWO, NAME) == Moment(None, 2)
+    assert read_line(f"{HEAD}: Retried: Failed → Retrying → Running · 2 → 3 of 4 steps, after 1 h.", NAME) == Moment(
+        "Running", 3
+    )
+    assert read_line(DONE, NAME) == Moment("Succeeded", 3)
+    assert read_line(f"{HEAD} Failed after 40 min: SubJobFailed: exit 137\n1 of 4 steps.", NAME) == Moment(
+        "Failed", None
+    )
+    assert read_line(ENDED, NAME) is None
+    assert read_card(f"{HEAD}: Deleted (was Running), after 1 min; 1 of 4 steps.", NAME) == Moment("Deleted", 1)
+    with pytest.raises(Unreadable):
+        read_line(RUNNING, "another")
+
+
+def test_the_truth_is_what_gcs_shows() -> None:
+    """Each thing once, at its time; where GCS sends no counts, none are expected."""
+    shown = [(moment.phase, moment.finished, round(moment.at)) for moment in moments(LIFE, BEGAN)]
+    assert shown[0] == ("Pending", None, 1000)
+    assert shown[-1] == ("Succeeded", 3, 1100)
+    assert [finished for _, finished, _ in shown] == [None, 0, 1, 2, 3]
+    assert moments(story.deleted(3), 0)[-1].phase == "Deleted"

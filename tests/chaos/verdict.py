@@ -1,0 +1,237 @@
+"""Whether the bot kept its word, judged from what the two servers saw and what people were told.
+
+Lives here: `judge` and its `Verdict`. Pure. Does not live here: what the evidence consists of (`evidence`), gathering
+it (`arena`), how it is printed (`report`). The marks that messages carry only say whose a message is; what it says is
+read from its words.
+
+A state that was left again before anybody looked may be missed, and lines may be merged into one: a change counts as
+told when it, or a later one, is. Outcomes are never merged. An outcome that is left again by a retry must be told if it
+rested for at least `MUST_REST`; the last one always.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+
+from tests.chaos.evidence import Promise, Record, Said
+from tests.chaos.reading import Moment, Unreadable, read_card, read_line
+
+MUST_REST = 45.0
+"""Longer than the lease of a dead worker and the look after it."""
+
+
+MOST_REPEATS = 48
+"""After one fail-over: as many as three bots have under way at once."""
+
+ON_ITS_WAY = 30.0
+"""So long something may still come to somebody who left: a message that a worker had claimed before."""
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """What came of it."""
+
+    violations: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    outcome_delays: list[float] = field(default_factory=list)
+    change_delays: list[float] = field(default_factory=list)
+    waiting: int = 0
+    """Violations that may still turn out well, since more may be told."""
+
+    def find(self, kind: str, what: str, *, is_waiting: bool = False) -> None:
+        """Note a violation."""
+        self.counts[kind] += 1
+        self.waiting += is_waiting
+        self.violations.append(f"{kind}: {what}")
+
+
+KINDS = (
+    "outcome lost",
+    "outcome doubled",
+    "line doubled",
+    "card doubled",
+    "out of order",
+    "card went back",
+    "card not final",
+    "subscription forgotten",
+    "never was",
+    "told after leaving",
+    "nobody answered",
+    "too many repeats",
+    "over quota",
+    "over Slack's limits",
+    "bot ended",
+)
+"""Every kind of violation."""
+
+
+def judge(record: Record) -> Verdict:
+    """Hold everything against the truth."""
+    verdict = Verdict()
+    said = defaultdict[tuple[str, str], list[Said]](list)
+    for message in record.said:
+        said[message.execution_id, message.subscriber].append(message)
+    promised = {(promise.execution_id, promise.subscriber): promise for promise in record.promises}
+    for key in said.keys() | promised.keys():
+        one = _Subscription(verdict, record, key, promised.get(key), said[key])
+        one.judge()
+    _judge_servers(record, verdict)
+    return verdict
+
+
+def _judge_servers(record: Record, verdict: Verdict) -> None:
+    if record.gcs_worst_minute > record.gcs_quota:
+        verdict.find("over quota", f"{record.gcs_worst_minute} calls in a minute, of {record.gcs_quota}")
+    repeats = verdict.counts["repeated after lost writes"]
+    if repeats > MOST_REPEATS * len(record.lossy):
+        verdict.find("too many repeats", f"{repeats} after {len(record.lossy)} fail-overs")
+    if record.slack_over_limit:
+        verdict.find("over Slack's limits", f"{record.slack_over_limit} calls refused")
+    for wish in record.unheard:
+        verdict.find("nobody answered", wish)
+    for bot in record.died:
+        verdict.find("bot ended", bot)
+
+
+class _Subscription:
+    """What one subscriber was told of one execution."""
+
+    def __init__(
+        self, verdict: Verdict, record: Record, key: tuple[str, str], promise: Promise | None, said: Sequence[Said]
+    ) -> None:
+        self._verdict, self._record, self._promise = verdict, record, promise
+        self._truth = record.truths[key[0]]
+        self._whose = f"{self._truth.name} for {key[1]}"
+        self._cards = sorted((message for message in said if message.is_card), key=lambda message: message.at)
+        self._lines = sorted((message for message in said if not message.is_card), key=lambda message: message.at)
+
+    def judge(self) -> None:
+        """Everything about it."""
+        told = self._judge_lines()
+        for _, cards in groupby(sorted(self._cards, key=lambda card: card.lane), key=lambda card: card.lane):
+            self._judge_cards(list(cards))
+        if self._promise is not None and self._promise.left_at is None:
+            self._judge_promise(self._promise, told)
+        elif self._promise is not None and self._promise.left_at is not None:
+            for message in self._lines:
+                if message.at > self._promise.left_at + ON_ITS_WAY:
+                    self._verdict.find("told after leaving", f"{self._whose}: {message.text!r}")
+
+    def _judge_lines(self) -> list[tuple[int, float]]:
+        """Each line in the order of the truth, and none twice; returns what was told when, by index of moment."""
+        told: list[tuple[int, float]] = []
+        last, ended = -1, dict[str, float]()
+        for message in self._lines:
+            moment = self._read(message.text, is_card=False)
+            if moment is None:
+                if message.lane in ended:
+                    self._repeated("line doubled", message.text, of=ended[message.lane])
+                ended[message.lane] = message.at
+                continue
+            index = self._find(moment, after=last)
+            if index is not None:
+                last = index
+                told.append((index, message.at))
+            elif (earlier := self._find(moment, after=-1)) is None:
+                self._verdict.find("never was", f"{self._whose}: {message.text!r}")
+            else:
+                overtaken = next(at for index, at in told if index >= earlier)
+                self._repeated(
+                    _kind(moment, is_told=earlier in {index for index, _ in told}), message.text, of=overtaken
+                )
+        self._verdict.counts["lines"] += len(self._lines)
+        return told
+
+    def _judge_cards(self, cards: Sequence[Said]) -> None:
+        """One card for a subscription, and none of its edits goes back."""
+        for before, card in pairwise(cards):
+            self._repeated("card doubled", card.text, of=before.at)
+        last, since = 0, 0.0
+        for at, text in cards[-1].versions:
+            moment = self._read(text, is_card=True)
+            if moment is None:
+                continue
+            index = self._find(moment, after=last - 1)
+            if index is not None:
+                last, since = index, at if index > last else since
+            elif self._find(moment, after=-1) is None:
+                self._verdict.find("never was", f"{self._whose}, on the card: {text!r}")
+            else:
+                self._repeated("card went back", text, of=since)
+        self._verdict.counts["cards"] += len(cards)
+        self._verdict.counts["edits"] += sum(len(card.versions) - 1 for card in cards)
+
+    def _judge_promise(self, promise: Promise, told: Sequence[tuple[int, float]]) -> None:
+        """Everything that happened after the promise was told, and the card shows how it ended."""
+        moments = self._truth.moments
+        due = [n for n, moment in enumerate(moments) if moment.at > promise.told_at]
+        lost = [n for n in due if self._must_be_told(n) and not any(index == n for index, _ in told)]
+        is_final = self._is_card_final()
+        if lost and not self._cards:
+            self._verdict.find("subscription forgotten", self._whose, is_waiting=True)
+        else:
+            for n in lost:
+                self._verdict.find("outcome lost", f"{self._whose}: {moments[n].phase}", is_waiting=True)
+            if not is_final:
+                card = self._cards[-1].text if self._cards else "no card"
+                self._verdict.find("card not final", f"{self._whose}: {card!r}", is_waiting=True)
+        self._measure(promise, due, told)
+
+    def _must_be_told(self, n: int) -> bool:
+        moments = self._truth.moments
+        is_last = n + 1 == len(moments)
+        return moments[n].is_outcome and (is_last or moments[n + 1].at - moments[n].at >= MUST_REST)
+
+    def _is_card_final(self) -> bool:
+        if not self._cards:
+            return False
+        shown = self._read(self._cards[-1].text, is_card=True)
+        return shown is not None and shown.fits(self._truth.moments[-1])
+
+    def _measure(self, promise: Promise, due: Iterable[int], told: Sequence[tuple[int, float]]) -> None:
+        """How long after GCS showed it people could read it."""
+        for n in due:
+            moment = self._truth.moments[n]
+            if not self._is_wanted(promise.level, n):
+                continue
+            self._verdict.counts["changes for subscribers"] += 1
+            at = next((at for index, at in told if index >= n), None)
+            if at is None:
+                continue
+            delays = self._verdict.outcome_delays if moment.is_outcome else self._verdict.change_delays
+            delays.append(at - moment.at)
+
+    def _is_wanted(self, level: str, n: int) -> bool:
+        before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]
+        if moment.is_outcome or level == "progress":
+            return True
+        return level == "phase" and (before is None or before.phase != moment.phase)
+
+    def _repeated(self, kind: str, text: str, *, of: float) -> None:
+        """A violation, unless what came before it was sent when the store could lose that."""
+        if any(begins <= of <= ends for begins, ends in self._record.lossy):
+            self._verdict.counts["repeated after lost writes"] += 1
+        else:
+            self._verdict.find(kind, f"{self._whose}: {text!r}")
+
+    def _read(self, text: str, *, is_card: bool) -> Moment | None:
+        try:
+            return (read_card if is_card else read_line)(text, self._truth.name)
+        except Unreadable:
+            self._verdict.find("never was", f"{self._whose}: unreadable {text!r}")
+            return None
+
+    def _find(self, moment: Moment, *, after: int) -> int | None:
+        """The first moment of the truth after that one of which this may be said."""
+        moments = self._truth.moments
+        return next((n for n in range(after + 1, len(moments)) if moment.fits(moments[n])), None)
+
+
+def _kind(moment: Moment, *, is_told: bool) -> str:
+    """What it is called when a line tells what it may not tell any more."""
+    if not is_told:
+        return "out of order"
+    return "outcome doubled" if moment.is_outcome else "line doubled"
