@@ -66,10 +66,9 @@ async def rows() -> list[Row]:
         against="bare slack_sdk post loop",
         method=(
             f"{MESSAGES} subscriptions a round, each with its first card in the outbox, told by the real notifier: "
-            "claim, render a card of 20 steps, ask the shared limits (never in the way here), post, record, give back. "
-            "The bare loop posts the same card, rendered beforehand, with `AsyncWebClient.chat_postMessage` on the same "
-            f"session to the same server, {AT_ONCE} at once like the notifier. CPU time of the client's process, pinned "
-            "to one core."
+            "claim, render a card of 20 steps, ask the limits (never in the way here), post, record, give back. The "
+            "bare loop posts the same card, rendered beforehand, with `AsyncWebClient.chat_postMessage` on the same "
+            f"session to the same server, {AT_ONCE} at once like the notifier. CPU time of the client, on one core."
         ),
         figures={f"{name}, µs CPU": median(times) for name, times in found.items()},
     )

@@ -60,6 +60,7 @@ class Subscriptions:
     async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
         """How an execution stands, now; as last seen where GCS does not answer and somebody follows it."""
         snapshot, _ = await self._look(team_id, execution_id)
+        await _remembered(self._subscribers.viewed(team_id, execution_id, soon=self._pace.soon))
         subscriber = Subscriber(team_id=team_id, id=user_id)
         return Summary(snapshot, await _remembered(self._subscribers.find(subscriber, execution_id)))
 

@@ -202,6 +202,7 @@ class Sweeper:
         if self._last is not None and self._clock() - self._last.began > DISTRUST.total_seconds():
             self._last = None  # what was measured is old
         watched = await self._schedule.size()
+        metrics.WATCHER_EXECUTIONS.set(watched)
         listed = max(sum(self._last.totals.values()), watched) if self._last else watched
         cost = Cost(
             watched=watched,

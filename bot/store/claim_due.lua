@@ -11,7 +11,8 @@ for i = 1, #due, 2 do
     redis.call('ZADD', prefix .. 'due', now + lease, due[i])
     redis.call('HSET', prefix .. 'leases', due[i], token)
     answer[#answer + 1] = due[i]
-    answer[#answer + 1] = now - tonumber(due[i + 1])
+    local late = now - tonumber(due[i + 1])
+    answer[#answer + 1] = late < DAY and late or late - DAY
     answer[#answer + 1] = snapshot
   else
     redis.call('ZREM', prefix .. 'due', due[i])

@@ -26,7 +26,7 @@ for i = 3, #ARGV, 2 do
     elseif print ~= listed then
       news = news + 1
       if not redis.call('HGET', prefix .. 'leases', execution) then
-        redis.call('ZADD', prefix .. 'due', 'XX', 'LT', now, execution)
+        redis.call('ZADD', prefix .. 'due', 'XX', 'LT', at_once(now), execution)
       end
     end
   end

@@ -6,7 +6,7 @@ local execution, subscriber = string.match(lane, '^(.*)/([^/]+)$')
 if redis.call('HEXISTS', prefix .. 'subs:' .. execution, subscriber) == 0 then return 0 end
 local now = server_time()
 if not redis.call('HGET', prefix .. 'leases', execution) then
-  redis.call('ZADD', prefix .. 'due', 'XX', 'LT', now, execution)
+  redis.call('ZADD', prefix .. 'due', 'XX', 'LT', at_once(now), execution)
 end
 local receipt = redis.call('HGET', prefix .. 'receipts:' .. execution, subscriber)
 if receipt then

@@ -18,6 +18,10 @@ INDEX_KEPT = timedelta(hours=1)
 """How long an entry of the index stays without its subscription: that one may be on its way."""
 
 
+LOOKED_AT = timedelta(seconds=30)
+"""Half of the time for which somebody who has looked will look again, or go on reading."""
+
+
 class Subscribers:
     """The subscriptions of all workspaces."""
 
@@ -70,6 +74,12 @@ class Subscribers:
             row = await redis.hget(_subs(lane), lane.subscriber_id)
         subscription = subscription_of(lane, str(row)) if row else None
         return None if subscription is None or subscription.is_ending else subscription
+
+    async def viewed(self, team_id: str, execution_id: str, *, soon: timedelta) -> bool:
+        """Somebody looks at an execution: it is looked at sooner, for about a minute. False when nobody follows it."""
+        execution = execution_key(team_id, execution_id)
+        about = milliseconds(LOOKED_AT) // 1000
+        return bool(await self._connection.run("viewed", home_of(execution), execution, about, milliseconds(soon)))
 
     async def snapshot(self, team_id: str, execution_id: str) -> Snapshot | None:
         """The last snapshot of a watched execution."""

@@ -21,7 +21,7 @@ for i, look in ipairs(ARGV) do
       local listed = redis.call('GETRANGE', snap, 24, 31)
       -- A list may have shown something newer while this look was under way.
       local is_news = listed ~= listed_then and listed ~= string.sub(header, 9, 16)
-      redis.call('ZADD', prefix .. 'due', is_news and now or now + tonumber(wait), execution)
+      redis.call('ZADD', prefix .. 'due', is_news and at_once(now) or now + tonumber(wait), execution)
     end
   end
 end

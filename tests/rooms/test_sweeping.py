@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -278,3 +279,19 @@ async def test_only_what_somebody_follows_counts(room: Room, hand: Hand) -> None
     assert hand.sweeper._last.found.watched == MANY
     assert stranger not in due_in(room)
     assert await room.store.subscribers.snapshot(Subscriber(team_id="T9", id="U1").team_id, stranger) is None
+
+
+async def test_news_goes_ahead_of_what_is_overdue(room: Room, hand: Hand) -> None:
+    """After an hour without GCS everything is overdue; what a list shows as new is looked at first all the same."""
+    executions = await running(room)
+    await hand.round()
+    room.gcs.step(executions[5], to="succeeded")
+    for snap in map(str, room.redis.scan_iter("*:snap:*")):  # as after looks that failed: a list does not put them off
+        home, _, execution = snap.partition("snap:")
+        room.redis.setrange(snap, 55, ".")
+        room.redis.zadd(f"{home}due", {execution: (time.time() - 1800) * 1000})
+    await hand.round()
+    (first, *_) = [
+        due for number in await room.store.schedule.ready() for due in await room.store.schedule.claim(number, 1)
+    ]
+    assert (first.execution_id, first.late < timedelta(minutes=1)) == (executions[5], True)

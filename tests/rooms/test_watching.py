@@ -198,3 +198,14 @@ async def test_what_the_quota_does_not_allow_stays_due(room: Room) -> None:
         await scarce.take(is_person=False)
     assert await watcher.run_once() == 0
     assert watcher.trouble is None
+
+
+async def test_what_somebody_looks_at_is_looked_at_sooner(room: Room) -> None:
+    """A person who asks will ask again: for about a minute the watch looks as if a change were near."""
+    execution = await room.followed(room.lab)
+    await room.look()
+    assert next_looks(room) == [pytest.approx(60, abs=2)]
+    await room.subscriptions.summary(room.who(room.lab).team_id, execution, room.alice)
+    assert next_looks(room) == [pytest.approx(5, abs=1)]
+    await room.look()
+    assert next_looks(room) == [pytest.approx(7, abs=2)]

@@ -260,3 +260,24 @@ def test_a_running_execution_never_waits_longer_than_the_interval(seconds: int |
     pace = Pace(poll=timedelta(seconds=poll), retry_grace=timedelta(0))
     expected = None if seconds is None else NOW + timedelta(seconds=seconds)
     assert pace.soon <= wait(expected, now=NOW, pace=pace) <= pace.poll
+
+
+@given(
+    expected=st.lists(st.none() | st.integers(-600, 3600), min_size=1, max_size=40),
+    calls=st.integers(1, 6),
+)
+def test_whatever_is_expected_nobody_starves_and_the_budget_holds(expected: list[int | None], calls: int) -> None:
+    """The longest due is looked at first, so many a tick as the quota allows: each one's turn comes within a round."""
+    moments = [None if seconds is None else NOW + timedelta(seconds=seconds) for seconds in expected]
+    due = dict.fromkeys(range(len(moments)), NOW)
+    seen = dict.fromkeys(range(len(moments)), NOW)
+    round_ = timedelta(seconds=-(-len(moments) // calls))
+    for tick in range(120):
+        now = NOW + timedelta(seconds=tick)
+        turn = sorted((each for each in due if due[each] <= now), key=lambda each: due[each])[:calls]
+        assert len(turn) <= calls
+        for each in turn:
+            assert now - seen[each] <= PACE.poll + round_
+            seen[each] = now
+            due[each] = now + wait(moments[each], now=now, pace=PACE)
+    assert all(NOW + timedelta(seconds=119) - at <= PACE.poll + round_ for at in seen.values())
