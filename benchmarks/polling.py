@@ -37,6 +37,7 @@ from benchmarks.harness import (
 )
 from bot import changes
 from bot.changes import Pace
+from bot.gcs import wire
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
 from bot.gcs.wire import new_http_client
@@ -49,6 +50,7 @@ WATCHED = 640
 PACE = Pace(poll=timedelta(0), retry_grace=timedelta(hours=1))
 """Everything is always due."""
 QUOTA = 10**9
+_AUTH = SignatureAuth("BENCHMARKACCESSKEY01", SecretStr("b" * 40), project_id="0" * 32)
 
 
 async def rows() -> list[Row]:
@@ -124,9 +126,22 @@ async def _measured() -> dict[str, list[float]]:
                 async with session.get(f"{url}/v1/executions/{_guid(number % WATCHED, 3)}") as response:
                     return await response.read()
 
+            endpoint, headers = httpx.URL(url), httpx.Headers(http.headers)
+
+            def question(number: int) -> httpx.Request:
+                return wire.question(endpoint, f"/v1/executions/{_guid(number % WATCHED, 5)}", headers)
+
+            async def exchanged(number: int) -> object:
+                return await wire.exchange(http, question(number))
+
+            async def signed(number: int) -> object:
+                return await wire.exchange(http, question(number), auth=_AUTH)
+
             found = await interleaved(
                 {
                     "bot": bot,
+                    "of this, the exchange with GCS": lambda: looped(exchanged, at_once=AT_ONCE),
+                    "of this, exchange and signature": lambda: looped(signed, at_once=AT_ONCE),
                     "bare httpx": lambda: looped(bare_httpx, at_once=AT_ONCE),
                     "naive": naive.measured,
                     "bare aiohttp": lambda: looped(bare_aiohttp, at_once=AT_ONCE),
@@ -142,9 +157,8 @@ def _guid(number: int, contender: int) -> str:
 
 def new_watcher(store: Store, http: httpx.AsyncClient, url: str) -> tuple[GCSClient, Watcher]:
     """The bot's client and watcher, with a quota that is never in the way."""
-    auth = SignatureAuth("BENCHMARKACCESSKEY01", SecretStr("b" * 40), project_id="0" * 32)
     budget = store.budget("benchmark", per_minute=QUOTA, reserve=0)
-    client = GCSClient(http, endpoint=url, auth=auth, take=budget.take, refused=budget.refused)
+    client = GCSClient(http, endpoint=url, auth=_AUTH, take=budget.take, refused=budget.refused)
     return client, Watcher(client, store.schedule, pace=PACE, budget=budget, history=store.history)
 
 
