@@ -79,11 +79,6 @@ class Verdict(Value):
     near: datetime | None = None
     """About when the next change is expected."""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing can follow."""
-        return self.next_look is None
-
 
 def first_look(seen: Execution, *, now: datetime, pace: Pace, revision: int = 1) -> Snapshot:
     """The snapshot that a subscription starts from. `revision` continues an earlier watch of the same execution."""
@@ -140,7 +135,7 @@ def observe_failure(before: Snapshot, *, pace: Pace, wait: timedelta | None = No
     update: dict[str, object] = {"misses": misses}
     if becomes_unreachable:
         update |= {"unreachable_since": before.seen_at, "revision": before.revision + 1}
-    pause = min(pace.poll * 2 ** min(misses - 1, 8), LONGEST_PAUSE)
+    pause = min(pace.soon * 2 ** min(misses - 1, 8), LONGEST_PAUSE)
     return Verdict(
         snapshot=before.model_copy(update=update), is_visible=becomes_unreachable, next_look=max(pause, wait or pause)
     )

@@ -21,7 +21,7 @@ WATCHER_LATE_SECONDS = Histogram(
 )
 WATCHER_STOPPED = Gauge("execution_bot_watcher_stopped", "1 while GCS refuses the credentials and calls are held back.")
 
-WATCHER_EXECUTIONS = Gauge("execution_bot_watcher_executions", "Executions that are watched, by all copies of the bot.")
+WATCHER_EXECUTIONS = Gauge("execution_bot_watcher_executions", "Executions watched, where lists are read.")
 
 SWEEPER_ACTIVE = Gauge("execution_bot_sweeper_active", "1 while this process reads lists, since that pays.")
 SWEEPER_PAGES = Counter("execution_bot_sweeper_pages_total", "Pages of lists that were read.")

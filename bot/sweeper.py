@@ -23,7 +23,7 @@ import structlog
 
 from bot import metrics
 from bot.changes import Cost, Pace, sweep_pays
-from bot.errors import GCSError, GCSMalformed, GCSThrottled, GCSUnavailable, StoreUnavailable
+from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSThrottled, GCSUnavailable, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.glimpse import Page
 from bot.store.budget import WINDOW, Budget
@@ -53,6 +53,9 @@ HEADROOM = 5
 THINK_AGAIN = timedelta(seconds=5)
 """How long until it is asked anew whether a list pays."""
 
+TRY_AGAIN = timedelta(hours=1)
+"""How long until the largest page is tried again, after GCS has given less: it may have been a fault of the moment."""
+
 DISTRUST = timedelta(minutes=10)
 """How long lists are left alone that GCS refuses, or that do not show what looks see."""
 
@@ -70,8 +73,8 @@ PUSH = timedelta(seconds=30)
 
 
 NOTHING_FOUND = Coverage()
-_MOST = 10**9
-"""Executions of one phase; more are not listed in a lifetime."""
+_MOST = 10**6
+"""Executions of one phase that are listed at most."""
 
 
 @dataclass
@@ -97,8 +100,10 @@ class _Round:
     def came(self, phase: str, offset: int, page: Page) -> None:
         """A page came; with the first one of its phase, one knows the others."""
         if offset == 0:
-            self.totals[phase] = page.total
-            self.todo.extend((phase, begin) for begin in range(self.step, page.total, self.step))
+            self.totals[phase] = min(page.total, _MOST)
+            self.todo.extend((phase, begin) for begin in range(self.step, self.totals[phase], self.step))
+        elif page.length <= OVERLAP:  # the list has ended, whatever its total says
+            self.todo = deque(each for each in self.todo if each[0] != phase)
         self.size_bytes += page.size_bytes
         first = PHASES.index(phase) * _MOST + offset
         self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
@@ -159,6 +164,10 @@ class Sweeper:
         """Of the last page."""
         self._blind_rounds = 0
         """Rounds in a row that did not show what looks see."""
+        self._failures = 0
+        """Pages in a row that did not come."""
+        self._shrunk = 0.0
+        """When pages were made smaller."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read lists while that pays, until told to stop."""
@@ -194,13 +203,27 @@ class Sweeper:
             self._not_before = on_time + await self._spacing()
             # Another hand may have taken the last page meanwhile, or given up.
             if await self._budget.take_up_to(1, for_lists=True) and round_.todo:
-                await self._fetch(round_, *round_.todo.popleft())
+                await self._read(round_, *round_.todo.popleft())
         return max(0.0, self._not_before - self._clock())
+
+    async def _read(self, round_: _Round, phase: str, offset: int) -> None:
+        """Read one page; the last hand to come back ends the round."""
+        round_.under_way += 1
+        try:
+            await self._fetch(round_, phase, offset)
+        finally:
+            round_.under_way -= 1
+        if round_ is self._round and round_.is_done:
+            self._round = None
+            await self._end(round_)
 
     async def _begin(self) -> None:
         """Begin a round, if it pays."""
-        if self._last is not None and self._clock() - self._last.began > DISTRUST.total_seconds():
+        now = self._clock()
+        if self._last is not None and now - self._last.began > DISTRUST.total_seconds():
             self._last = None  # what was measured is old
+        if self._page < LARGEST_PAGE and now - self._shrunk > TRY_AGAIN.total_seconds():
+            self._page = LARGEST_PAGE
         watched = await self._schedule.size()
         metrics.WATCHER_EXECUTIONS.set(watched)
         listed = max(sum(self._last.totals.values()), watched) if self._last else watched
@@ -216,11 +239,13 @@ class Sweeper:
             return
         metrics.SWEEPER_ACTIVE.set(1)
         expected = max(timedelta(seconds=2 * cost.pages / cost.calls_per_second), self._took)
-        self._round = _Round(began=self._clock(), page=self._page, push=max(PUSH, self._pace.poll, 3 * expected))
+        push = min(max(PUSH, self._pace.poll, 3 * expected), DISTRUST, self._pace.staleness)
+        self._round = _Round(began=now, page=self._page, push=push)
 
     def _stop(self, seconds: float) -> None:
         """Read nothing for so long."""
         metrics.SWEEPER_ACTIVE.set(0)
+        metrics.SWEEPER_COVERED.set(0)
         self._round, self._not_before = None, self._clock() + seconds
 
     async def _spacing(self) -> float:
@@ -232,15 +257,13 @@ class Sweeper:
         return max(window / max(ours, 1), self._page_bytes / self._bytes_per_second)
 
     async def _fetch(self, round_: _Round, phase: str, offset: int) -> None:
-        round_.under_way += 1
         try:
             page = await self._gcs.listed(phase, offset=offset, limit=round_.page)
         except GCSError as error:
             round_.todo.appendleft((phase, offset))
             self._failed(round_, error)
             return
-        finally:
-            round_.under_way -= 1
+        self._failures = 0
         self._calls.append(self._clock())
         metrics.SWEEPER_PAGES.inc()
         metrics.SWEEPER_BYTES.inc(page.size_bytes)
@@ -248,21 +271,26 @@ class Sweeper:
         round_.came(phase, offset, page)
         shown = [(item.execution_id, item.state) for item in page.items]
         gone = self._last.missing(page, round_.seen) if self._last else []
-        round_.found += await self._compare(round_, [*shown, *((execution_id, GONE) for execution_id in gone)])
-        if round_ is not self._round:  # given up meanwhile
-            return
-        if SMALLEST_PAGE <= page.length < min(round_.page, page.total - offset):  # GCS gives less than is asked for
-            self._page, self._round = page.length, None
-        elif round_.is_done:
-            await self._end(round_)
+        found = await self._compare(round_, [*shown, *((execution_id, GONE) for execution_id in gone)])
+        round_.found += found
+        is_short = OVERLAP < page.length < min(round_.page, page.total - offset)
+        if is_short and round_ is self._round:  # GCS gives less than is asked for
+            self._shrink(page.length)
+
+    def _shrink(self, page: int) -> None:
+        """Begin anew with smaller pages; larger ones are tried again after a while."""
+        self._page, self._shrunk, self._round = page, self._clock(), None
 
     def _failed(self, round_: _Round, error: GCSError) -> None:
         """A page did not come."""
         log.warning("sweeper.page_failed", kind=type(error).__name__, error=str(error), page=round_.page)
         if isinstance(error, GCSMalformed) and round_.page > SMALLEST_PAGE:  # so large a page is refused
-            self._page, self._round = max(round_.page // 2, SMALLEST_PAGE), None
-        elif isinstance(error, GCSUnavailable | GCSThrottled):
-            self._not_before = self._clock() + THINK_AGAIN.total_seconds()
+            if round_ is self._round:
+                self._shrink(max(round_.page // 2, SMALLEST_PAGE))
+        elif isinstance(error, GCSUnavailable | GCSThrottled | GCSBadCredentials | GCSMalformed):
+            self._failures += 1
+            pause = min(timedelta(seconds=0.25 * 2 ** min(self._failures, 10)), THINK_AGAIN)
+            self._not_before = self._clock() + pause.total_seconds()
         else:
             self._stop(DISTRUST.total_seconds())
 
@@ -273,7 +301,7 @@ class Sweeper:
         dropped = await self._compare(round_, ((execution_id, GONE) for execution_id in gone))
         self._learn(round_, round_.found.news + dropped.news, round_.began - last.began)
         round_.end()
-        self._last, self._round = round_, None
+        self._last = round_
         self._not_before = max(self._not_before, round_.began + SHORTEST_ROUND.total_seconds())
         self._took = timedelta(seconds=self._clock() - round_.began)
         metrics.SWEEPER_ROUND_SECONDS.observe(self._took.total_seconds())

@@ -8,6 +8,7 @@ in the store only.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -15,7 +16,7 @@ import structlog
 
 from bot import changes, metrics
 from bot.changes import Pace, Verdict
-from bot.errors import ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled
+from bot.errors import ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled, StoreUnavailable
 from bot.gcs.client import GCSClient, QuotaSpent
 from bot.gcs.glimpse import Prints
 from bot.gcs.models import GetExecutionResponse
@@ -26,7 +27,7 @@ from bot.store.schedule import Due, Schedule
 
 log = structlog.get_logger()
 
-WITHIN = timedelta(seconds=20)
+WITHIN = timedelta(seconds=12)
 """Time that one look may take with all its retries; less than the lease."""
 
 
@@ -66,7 +67,9 @@ class Watcher:
         """Claim no more than may be looked at: what the quota does not allow stays due, the oldest first."""
         left = await self._budget.left()
         claimed = await self._schedule.claim(number, min(limit, left)) if left else []
-        self._paid += await self._budget.take_up_to(len(claimed)) if claimed else 0
+        with suppress(StoreUnavailable):  # then each look takes its own call
+            paid = await self._budget.take_up_to(len(claimed)) if claimed else 0
+            self._paid += paid
         return claimed
 
     async def _look(self, due: Due) -> None:
@@ -79,9 +82,7 @@ class Watcher:
             response = await self._gcs.glance(due.execution_id, known=prints, within=WITHIN, is_paid=is_paid)
         except QuotaSpent as error:  # somebody took the call between the claim and the look
             metrics.WATCHER_LOOKS.labels("held").inc()
-            await self._schedule.settle(
-                due, due.snapshot, (), next_look=min(error.retry_after, SHORTLY), is_visible=False, prints=prints
-            )
+            await self._schedule.put_back(due, wait=min(error.retry_after, SHORTLY))
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
         else:

@@ -147,6 +147,7 @@ class Transport(httpx.AsyncBaseTransport):
             max_field_size=MAX_HEADER,
             max_line_size=MAX_HEADER,
         )
+        self._session._retry_connection = False  # noqa: SLF001  # a repeat is another call, and is paid for (`client`)
         return self._session
 
 

@@ -44,7 +44,7 @@ class Told:
         """Whether the card had to be posted anew."""
         self.is_left = False
         """Whether the lane was given back."""
-        self._renewed = monotonic()
+        self._renewed = claim.began
 
     def check_lease(self) -> None:
         """Make sure that the lane stays ours for as long as a send may take.

@@ -40,7 +40,7 @@ class Budget:
 
     async def take(self, *, is_person: bool) -> timedelta:
         """Take one call: zero when it may go out now, else how long until there is one. People's calls go first."""
-        _, wait, *_ = await self._ask(1, is_person=is_person, patient=not is_person)
+        _, wait, *_ = await self._ask(1, is_person=is_person)
         return timedelta(milliseconds=wait)
 
     async def take_up_to(self, most: int, *, for_lists: bool = False) -> int:
@@ -75,16 +75,14 @@ class Budget:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
         await self._connection.run("refused", self._window, milliseconds(retry_after), milliseconds(SLOW_START))
 
-    async def _ask(
-        self, calls: int, *, is_person: bool = False, for_lists: bool = False, patient: bool = False
-    ) -> tuple[int, int, int, int]:
+    async def _ask(self, calls: int, *, is_person: bool = False, for_lists: bool = False) -> tuple[int, int, int, int]:
         slow_start = 0 if is_person else milliseconds(SLOW_START)
         reserve = 0 if is_person else self._reserve
         share = "" if for_lists else 0 if is_person else (self._per_minute - self._reserve) // 3
         name, span = uuid4().hex, milliseconds(WINDOW)
         most = "" if is_person else (self._per_minute - self._reserve) // 5
         left, wait, taken, whole, reading = await self._connection.run(
-            "take", self._window, self._per_minute, span, name, calls, slow_start, reserve, share, most, patient=patient
+            "take", self._window, self._per_minute, span, name, calls, slow_start, reserve, share, most
         )
         self.push = timedelta(milliseconds=int(reading))
         return left, wait, taken, whole

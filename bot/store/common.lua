@@ -1,10 +1,13 @@
 -- When a lane that is to be told now comes: an outcome goes ahead of everything else that is due, by two days for a
 -- person and by one for a channel. Put in front of the scripts, like all that follows.
 local function turn(prefix, lane, now)
-  local last = redis.call('LINDEX', prefix .. 'changes:' .. lane, -1)
-  local kind = string.match(last or '', '^%d+|{"kind":"(%l+)"')
-  if kind ~= 'outcome' and kind ~= 'vanished' then return now end
-  return now - (string.find(lane, '/[UW][^/]*$') and 2 or 1) * 86400000
+  for _, entry in ipairs(redis.call('LRANGE', prefix .. 'changes:' .. lane, 0, -1)) do
+    local kind = string.match(entry, '^%d+|{"kind":"(%l+)"')
+    if kind == 'outcome' or kind == 'vanished' then
+      return now - (string.find(lane, '/[UW][^/]*$') and 2 or 1) * 86400000
+    end
+  end
+  return now
 end
 
 -- Have a lane told at `at`; a lane that is being told now is told again.

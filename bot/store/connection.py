@@ -210,7 +210,7 @@ class Connection:
         for script, key, args in calls:
             text, digest = self._script(script)
             commands.append((command, digest if command == "EVALSHA" else text, 1, key, *args))
-        is_waiting = waits_for is not None and self._replicas > 0 and self._alone.get(waits_for, 0) <= monotonic()
+        is_waiting = waits_for is not None and self._replicas > 0 and not self._is_alone(waits_for)
         behind = [("WAIT", self._replicas, REPLICA_MS)] if is_waiting else []
         try:
             async with self._turns:
@@ -227,6 +227,10 @@ class Connection:
             return [ReadOnlyError("another master was elected")] * len(calls)
         return answers[: len(calls)]
 
+    def _is_alone(self, key: str) -> bool:
+        """Whether the server of `key` was without replicas a moment ago."""
+        return bool(self._alone) and self._alone.get(self._way.node_of(key), 0) > monotonic()
+
     def _is_held(self, counts: Sequence[Any], key: str) -> bool:
         """Whether enough replicas hold what was written; if not, the bot goes on: a repeat is better than silence."""
         if self._replicas == 0:
@@ -238,7 +242,7 @@ class Connection:
             return True
         metrics.STORE_ALONE.inc()
         log.warning("store.replicas_missed", found=count, wanted=self._replicas, within_ms=REPLICA_MS)
-        self._alone[key] = monotonic() + ALONE_SECONDS
+        self._alone[self._way.node_of(key)] = monotonic() + ALONE_SECONDS
         return False
 
     def _script(self, name: str) -> tuple[str, str]:

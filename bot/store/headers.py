@@ -47,7 +47,7 @@ class Header:
 
     def row(self) -> str:
         """The text, without `listed`, which only scripts move on."""
-        seen, near = milliseconds(self.seen_at - EPOCH), milliseconds(self.near - EPOCH) // 1000
+        seen, near = milliseconds(self.seen_at - EPOCH), min(milliseconds(self.near - EPOCH) // 1000, 10**10 - 1)
         kind = _KINDS[self.is_quiet, self.is_covered]
         return f"{self.revision:08d}{self.state}{self.counts}{seen:013d}{near:010d}{kind}"
 

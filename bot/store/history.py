@@ -7,9 +7,11 @@ Called by the watcher. A hint only: whatever is lost or wrong here makes a look 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
+from bot.errors import StoreUnavailable
 from bot.model import Execution
 from bot.store.connection import Connection
 from bot.store.keys import durations_of
@@ -39,7 +41,8 @@ class History:
             return {}
         read_at, found = self._read.get(key, (None, {}))
         if read_at is None or self._clock() - read_at > FRESH_SECONDS:
-            found = await self._fetch(key)
+            with suppress(StoreUnavailable):  # a look must not be lost for the sake of a hint
+                found = await self._fetch(key)
         return found
 
     async def learn(self, team_id: str, before: Execution, seen: Execution) -> None:

@@ -4,33 +4,33 @@ Lives here: names, partitions, what each key holds and why. Does not live here: 
 Lua scripts beside them). Called by `bot.store` only.
 
 All keys of one execution carry one hash tag, `{p00}` … `{p15}`, so that each script touches one slot: the same code
-runs on one server, on Redis with replicas and on Redis Cluster. `xb1` is the schema version.
+runs on one server, on Redis with replicas and on Redis Cluster. `xb2` is the schema version.
 
 | key | type | holds |
 |---|---|---|
-| `xb1:{pNN}:due` | zset | execution key → when to look next, server time in ms; while claimed: when the lease ends |
-| `xb1:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
-| `xb1:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, deflated JSON |
-| `xb1:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
-| `xb1:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|told` |
-| `xb1:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |
-| `xb1:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
-| `xb1:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
-| `xb1:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
-| `xb1:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
-| `xb1:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
-| `xb1:{quota:<user>}:lists` | zset | those of them that read lists |
-| `xb1:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
-| `xb1:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
-| `xb1:{quota:<user>}:reading` | string | ms for which what lists show is left to them; expires |
-| `xb1:{slack:<team>}:next:<bucket>` | string | when the next call would leave if all left evenly, server time in µs |
-| `xb1:{slack:<team>}:wait:<bucket>` | zset | lane → `urgency × 10¹⁵ + arrival in 10 µs`: who waits, in what order |
-| `xb1:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
-| `xb1:{slack:<team>}:hold:<method>` | string | nobody calls it before, µs; `hold:*`: nobody calls Slack |
-| `xb1:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
-| `xb1:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
-| `xb1:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
-| `xb1:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
+| `xb2:{pNN}:due` | zset | execution key → when to look next, server time in ms; while claimed: when the lease ends |
+| `xb2:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
+| `xb2:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, deflated JSON |
+| `xb2:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
+| `xb2:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|told` |
+| `xb2:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |
+| `xb2:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
+| `xb2:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
+| `xb2:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
+| `xb2:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
+| `xb2:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
+| `xb2:{quota:<user>}:lists` | zset | those of them that read lists |
+| `xb2:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
+| `xb2:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
+| `xb2:{quota:<user>}:reading` | string | ms for which what lists show is left to them; expires |
+| `xb2:{slack:<team>}:next:<bucket>` | string | when the next call would leave if all left evenly, server time in µs |
+| `xb2:{slack:<team>}:wait:<bucket>` | zset | lane → `urgency × 10¹⁵ + arrival in 10 µs`: who waits, in what order |
+| `xb2:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
+| `xb2:{slack:<team>}:hold:<method>` | string | nobody calls it before, µs; `hold:*`: nobody calls Slack |
+| `xb2:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
+| `xb2:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
+| `xb2:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
+| `xb2:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
 
 An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. A bucket is a method, or
 `<method>:<channel or person>`. Nothing in a partition but dead letters expires: each key is deleted with the
@@ -47,7 +47,7 @@ from binascii import crc32
 from hashlib import sha256
 from typing import NamedTuple
 
-SCHEMA = "xb1"
+SCHEMA = "xb2"
 PARTITIONS = 16
 
 

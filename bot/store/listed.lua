@@ -17,7 +17,7 @@ for i = 3, #ARGV, 2 do
     if print == string.sub(head, 9, 16) then
       same = same + 1
       local due = tonumber(redis.call('ZSCORE', prefix .. 'due', execution) or 'inf')
-      if kind == 'Q' and due < now + push / 2 and not redis.call('HGET', prefix .. 'leases', execution) then
+      if kind == 'Q' and due < now + push / 2 and due > now - DAY / 2 and not redis.call('HGET', prefix .. 'leases', execution) then
         -- Spread, or all that were first seen together would have to be looked at together.
         local share = 0.75 + (tonumber(string.sub(execution, -2), 16) or 0) / 1024
         local at = math.min(now + push, tonumber(string.sub(head, 33, 45)) + math.floor(longest * share))
@@ -25,9 +25,9 @@ for i = 3, #ARGV, 2 do
       end
     elseif print ~= listed then
       news = news + 1
-      if not redis.call('HGET', prefix .. 'leases', execution) then
-        redis.call('ZADD', prefix .. 'due', 'XX', 'LT', at_once(now), execution)
-      end
+      -- Whoever looks at it now may have asked too early, or be dead: then somebody else looks.
+      local is_leased = redis.call('HGET', prefix .. 'leases', execution)
+      redis.call('ZADD', prefix .. 'due', 'XX', 'LT', is_leased and now + 2000 or at_once(now), execution)
     end
   end
 end

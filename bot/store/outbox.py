@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 
@@ -40,6 +41,8 @@ class Claim:
     in_doubt_since: datetime | None
     """Set when an earlier worker may have sent something without recording it: when it had begun."""
     token: str
+    began: float
+    """When the claim was asked for, by this process's monotonic clock: its lease began after that."""
 
 
 class DeadLetter(Value):
@@ -80,6 +83,7 @@ class Outbox:
 
     async def claim(self, number: int, limit: int) -> list[Claim]:
         """Claim at most `limit` lanes of partition `number` whose time has come."""
+        began = monotonic()
         token, rows = await self._connection.claim(
             "claim_lanes", number, limit, milliseconds(LEASE), MOST_CHANGES, durable=True
         )
@@ -99,7 +103,7 @@ class Outbox:
             except ValueError as error:  # a newer version wrote it; it comes again when the lease ends
                 log.warning("outbox.unreadable", lane=name, error=type(error).__name__)
                 continue
-            claims.append(Claim(lane, notification, now, at(doubt) if doubt else None, token))
+            claims.append(Claim(lane, notification, now, at(doubt) if doubt else None, token, began))
         return claims
 
     async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False) -> bool:

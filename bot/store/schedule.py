@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
@@ -20,12 +20,12 @@ from bot.model import Change, ChangeKind, Level, Snapshot
 from bot.store.connection import Connection
 from bot.store.headers import Header, Prints, header_for, header_of, snapshot_of
 from bot.store.keys import PARTITIONS, execution_key, home_of, partition
-from bot.store.rows import at, milliseconds, packed
+from bot.store.rows import EPOCH, at, milliseconds, packed
 
 log = structlog.get_logger()
 
-LEASE = timedelta(seconds=30)
-"""Longer than any look takes, so that only a dead worker's claim runs out."""
+LEASE = timedelta(seconds=16)
+"""Longer than any look takes, so that only a dead worker's claim runs out; what it held is so much late at most."""
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,19 @@ class Schedule:
 
     async def settle_unchanged(self, due: Due, *, seen_at: datetime, next_look: timedelta) -> bool:
         """Write that a look saw the same as the one before; False when the claim was lost."""
+        return await self._leave(due, seen_at, due.header.listed, next_look)
+
+    async def put_back(self, due: Due, *, wait: timedelta) -> bool:
+        """Give a claim back without a look; what a list has shown as new goes ahead of the others again."""
+        return await self._leave(due, due.header.seen_at, "", wait)
+
+    async def _leave(self, due: Due, seen_at: datetime, listed_then: str, next_look: timedelta) -> bool:
         loop = asyncio.get_running_loop()
-        header, wait = replace(due.header, seen_at=seen_at).row(), milliseconds(next_look)
+        seen, wait = milliseconds(seen_at - EPOCH), milliseconds(next_look)
         settled: asyncio.Future[bool] = loop.create_future()
         if not self._unchanged:
             loop.call_soon(self._settle_together)
-        row = f"{due.execution}|{due.token}|{header}|{due.header.listed}|{wait}"
+        row = f"{due.execution}|{due.token}|{seen:013d}|{listed_then}|{wait}"
         self._unchanged[home_of(due.execution)].append((row, settled))
         return await settled
 

@@ -55,6 +55,10 @@ class Server:
         finally:
             await self._pool.release(connection)
 
+    def node_of(self, _key: str) -> str:
+        """A name for the server that holds a key."""
+        return ""
+
     async def look_again(self) -> None:
         """Nothing to do: a new connection finds the master by itself."""
 
@@ -104,6 +108,10 @@ class Cluster:
                 answers[i] = answer
             answers += found[len(mine) :]
         return answers
+
+    def node_of(self, key: str) -> str:
+        """A name for the server that holds a key."""
+        return str(self.redis.nodes_manager.get_node_from_slot(self.redis.keyslot(key)).name)
 
     async def look_again(self) -> None:
         """Ask the nodes who holds what now: one of them died, or said that it is another's."""

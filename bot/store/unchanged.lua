@@ -1,13 +1,13 @@
 -- Settle looks that saw what the ones before them had seen, each by itself.
 -- KEYS 1 partition prefix
--- ARGV per look: execution key, token, header without the list's print, print that the list had shown when the look
---      began, ms until the next look; with a bar between each two
+-- ARGV per look: execution key, token, ms when GCS answered last, print that the list had shown when the look
+--      began ('': any news counts), ms until the next look; with a bar between each two
 -- Returns per look 1, or 0 when the claim is lost: somebody else looked later
 local prefix = KEYS[1]
 local now = server_time()
 local answer = {}
 for i, look in ipairs(ARGV) do
-  local execution, token, header, listed_then, wait = string.match(look, '^(.-)|(.-)|(.-)|(.-)|(%d+)$')
+  local execution, token, seen, listed_then, wait = string.match(look, '^(.-)|(.-)|(.-)|(.-)|(%d+)$')
   local snap = prefix .. 'snap:' .. execution
   answer[i] = 0
   if redis.call('HGET', prefix .. 'leases', execution) == token then
@@ -17,10 +17,10 @@ for i, look in ipairs(ARGV) do
       redis.call('ZREM', prefix .. 'due', execution)
       redis.call('DEL', snap)
     else
-      redis.call('SETRANGE', snap, 32, string.sub(header, 25))
-      local listed = redis.call('GETRANGE', snap, 24, 31)
+      redis.call('SETRANGE', snap, 32, seen)
+      local state, listed = redis.call('GETRANGE', snap, 8, 15), redis.call('GETRANGE', snap, 24, 31)
       -- A list may have shown something newer while this look was under way.
-      local is_news = listed ~= listed_then and listed ~= string.sub(header, 9, 16)
+      local is_news = listed ~= listed_then and listed ~= state and listed ~= '--------'
       redis.call('ZADD', prefix .. 'due', is_news and at_once(now) or now + tonumber(wait), execution)
     end
   end

@@ -36,7 +36,7 @@ async def test_trouble_of_gcs_loses_nothing(room: Room, fault: Fault) -> None:
     execution = await room.followed(room.lab)
     room.gcs.faults.add(fault)
     await room.step(execution)
-    assert next_looks(room) == [pytest.approx(60, abs=2)]
+    assert next_looks(room) == [pytest.approx(5, abs=2)]
     assert await room.tell() == 0
     assert str(room.watcher.trouble).startswith("GCS")
     room.gcs.faults.clear()
@@ -47,14 +47,14 @@ async def test_trouble_of_gcs_loses_nothing(room: Room, fault: Fault) -> None:
 
 
 async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(room: Room) -> None:
-    """Up to five minutes."""
+    """Soon at first, since most troubles are short; up to five minutes in the end."""
     await room.followed(room.lab)
     room.gcs.faults.add(Fault(kind="status", status=503))
     pauses = []
     for _ in range(5):
         await room.look()
         pauses += next_looks(room)
-    assert pauses == [pytest.approx(seconds, abs=2) for seconds in (60, 120, 240, 300, 300)]
+    assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 80)]
 
 
 async def test_retry_after_of_gcs_is_honoured(room: Room) -> None:

@@ -63,7 +63,7 @@ def test_success_is_the_end() -> None:
     """`Succeeded` is an outcome, and nothing follows."""
     verdict = observe(watched(), seen(phase="Succeeded", steps_finished=3), now=NOW, pace=PACE)
     assert [change.kind for change in verdict.changes] == [ChangeKind.OUTCOME]
-    assert verdict.is_over
+    assert verdict.next_look is None
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Cancelled", "Aborted"])
@@ -79,7 +79,7 @@ def test_the_grace_ends_with_a_word() -> None:
     before = watched(seen(phase="Failed"), retry_until=NOW)
     verdict = observe(before, seen(phase="Failed"), now=NOW, pace=PACE)
     assert [change.kind for change in verdict.changes] == [ChangeKind.ENDED]
-    assert verdict.is_over
+    assert verdict.next_look is None
     assert "No retry came" in verdict.changes[0].why
 
 
@@ -137,7 +137,7 @@ def test_vanishing_is_confirmed_and_told() -> None:
     assert (first.changes, first.next_look) == ((), PACE.soon)
     second = observe_missing(first.snapshot, now=NOW, pace=PACE)
     assert [change.kind for change in second.changes] == [ChangeKind.VANISHED]
-    assert second.is_over
+    assert second.next_look is None
 
 
 def test_a_404_between_two_answers_is_forgotten() -> None:
@@ -162,7 +162,7 @@ def test_counts_that_gcs_leaves_out_stay_known() -> None:
 def test_unknown_phases_are_told_and_never_terminal() -> None:
     """A phase that nobody has heard of is a change like any other, and the watch goes on."""
     verdict = observe(watched(), seen(phase="Hibernating"), now=NOW, pace=PACE)
-    assert (verdict.changes[0].kind, verdict.is_over) == (ChangeKind.PHASE, False)
+    assert (verdict.changes[0].kind, verdict.next_look is None) == (ChangeKind.PHASE, False)
 
 
 def test_sub_jobs_move_the_card_only() -> None:
@@ -194,7 +194,7 @@ def test_failures_are_put_off_within_bounds(misses: int, wait: timedelta | None)
     """The pause grows, is never longer than its bound, and never shorter than GCS asks."""
     verdict = observe_failure(watched(misses=misses), pace=PACE, wait=wait)
     assert verdict.next_look is not None
-    assert max(PACE.poll, wait or PACE.poll) <= verdict.next_look <= LONGEST_PAUSE
+    assert max(PACE.soon, wait or PACE.soon) <= verdict.next_look <= LONGEST_PAUSE
 
 
 def change(kind: ChangeKind, revision: int) -> Change:

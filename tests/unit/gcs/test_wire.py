@@ -178,3 +178,19 @@ async def test_no_cookies(scripted: Scripted, http: httpx.AsyncClient) -> None:
     await client.get_execution(ID)
     await client.get_execution(ID)
     assert "Cookie" not in scripted.requests[1].headers
+
+
+async def test_a_question_is_sent_once(client: GCSClient, scripted: Scripted, http: httpx.AsyncClient) -> None:
+    """A kept connection that breaks is not tried anew behind our back: each call is taken out of the quota."""
+
+    async def broken(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    scripted.says(200, body_of("running"))
+    await client.get_execution(ID)
+    scripted.answers[:] = [broken]
+    with pytest.raises(GCSUnavailable):
+        await wire.exchange(http, http.build_request("GET", f"{scripted.url}/v1/executions/{ID}"))
+    assert len(scripted.requests) == 2
