@@ -5,7 +5,7 @@ Does not live here: the looks themselves (`bot.watcher`), the comparison (`liste
 rule what pays (`bot.changes`). Started by the service; meets the other rooms in the store only.
 
 A list is a hint, never a witness: it makes a look come sooner, or spares one for a while. What it loses (an execution
-that moves between pages while they are read, a list that lags or repeats) costs a look or a minute, never a change,
+that moves between pages while they are read, a list that lags or repeats) costs a look or some time, never a change,
 because every execution keeps a due time of its own.
 """
 

@@ -269,6 +269,7 @@ async def test_a_turn_that_is_long_in_coming_sends_nothing(room: Room, monkeypat
     await room.follow(room.lab)
     await Notifier(room.door, room.store.outbox, limits).run_once()
     assert of(room, POST) == []
+    monkeypatch.undo()
     await room.after_a_crash()
     assert room.read(room.lab) == ["card"]
 
