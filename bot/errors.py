@@ -229,6 +229,8 @@ _SLACK_CODES: dict[type[SlackError], frozenset[str]] = {
 
 def slack_error(code: str, *, retry_after: timedelta | None = None) -> SlackError:
     """The error for Slack's `code`; an unknown one is `Undeliverable`: not retried for ever, and its owner is told."""
+    if not code:  # a gateway's page instead of Slack's answer
+        return SlackUnavailable("no_code")
     if code in {"ratelimited", "rate_limited"}:
         return RateLimited(retry_after or timedelta(seconds=1))
     for kind, codes in _SLACK_CODES.items():
