@@ -116,14 +116,14 @@ def test_who_left_is_told_nothing_more() -> None:
     assert found(evidence) == {}
 
 
-@pytest.mark.parametrize(("rest", "kinds"), [(2.0, {}), (60.0, {"outcome lost": 1})])
+@pytest.mark.parametrize(("rest", "kinds"), [(2.0, {}), (120.0, {"outcome lost": 1})])
 def test_an_outcome_that_was_left_again(rest: float, kinds: dict[str, int]) -> None:
-    """Failed and retried at once may be missed; failed for a minute may not."""
+    """Failed and retried at once may be missed; failed for minutes may not."""
     retried = story.retried(3, seconds=100)
     failed = next(frame.at for frame in retried.frames if frame.name == "failed")
     frames = (frame if frame.at <= failed else replace(frame, at=frame.at + rest) for frame in retried.frames)
     last = CARD.versions[-1][1]
-    said = [card(last), line(200, DONE)]
+    said = [card(last), line(300, DONE)]
     assert found(record(*said, life=replace(retried, frames=tuple(frames)))) == kinds
 
 

@@ -19,8 +19,9 @@ from itertools import groupby, pairwise
 from tests.chaos.evidence import Promise, Record, Said
 from tests.chaos.reading import Moment, Unreadable, read_card, read_line
 
-MUST_REST = 45.0
-"""Longer than the lease of a dead worker and the look after it."""
+MUST_REST = 100.0
+"""Longer than all that may keep a look away, one after the other: the lease of a dead worker, the slow start after a
+429, half a minute each, and the pause after failures."""
 
 
 MOST_REPEATS = 48
