@@ -20,8 +20,8 @@ from tests.chaos.evidence import Promise, Record, Said
 from tests.chaos.reading import Moment, Unreadable, read_card, read_line
 
 MUST_REST = 100.0
-"""Longer than all that may keep a look away, one after the other: the lease of a dead worker, the slow start after a
-429, half a minute each, and the pause after failures."""
+"""Longer than what the fire keeps a look away with, one after the other: the leases of two dead workers (32 s), two
+calls that hang (24 s), and the pauses after three failures (35 s)."""
 
 
 MOST_REPEATS = 48
