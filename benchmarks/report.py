@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 Results = dict[str, Any]
 
@@ -35,8 +36,9 @@ _HEAD = """# Performance
 
 Generated from `benchmarks/results.json` by `python -m benchmarks.report`; `make bench` measures anew and writes both.
 
-Each row is a ratio that was measured in one run: both sides by turns, a second each, the ratio taken round by round,
-the median of the rounds. Time is CPU time of the measuring process.
+A row of speed is a ratio that was measured in one run: both sides by turns, a second each, the ratio taken round by
+round, the median of the rounds; time is CPU time of the measuring process, where the row says nothing else. The rows of
+delay are on virtual time, with both schedules in one run; that of the figures below was another than the speed rows'.
 """
 
 

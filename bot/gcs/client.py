@@ -38,6 +38,8 @@ from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
 
 ATTEMPTS = 4
 """Of one question. Whoever asked comes back anyway; more would only hold up a person or a lease."""
+PAGE_WITHIN = timedelta(seconds=20)
+"""How long a page of a list may take: it is large."""
 FIRST_HOLD = timedelta(minutes=1)
 LONGEST_HOLD = timedelta(minutes=15)
 
@@ -119,15 +121,15 @@ class GCSClient:
 
         return await self._ask(f"{self._executions}/{execution_id}", read, within, _Fare(is_paid=is_paid))
 
-    async def listed(self, status: str, *, offset: int, limit: int, within: timedelta = timedelta(seconds=20)) -> Page:
+    async def listed(self, status: str, *, offset: int, limit: int) -> Page:
         """One page of the executions in one phase (reference 5.1); asked for once, and taken out of the quota already.
 
         Raises:
             GCSMalformed: the answer is no list, or so large a `limit` is refused.
-            GCSError: GCS did not answer usefully, or not within the time.
+            GCSError: GCS did not answer usefully, or not within `PAGE_WITHIN`.
         """
         target = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
-        return await self._ask(target, glimpse.page, within, _Fare(is_paid=True), attempts=1)
+        return await self._ask(target, glimpse.page, PAGE_WITHIN, _Fare(is_paid=True), attempts=1)
 
     async def check(self) -> None:
         """Ask the cheapest authenticated question; silence means that address and credentials are good.
