@@ -19,7 +19,7 @@ from itertools import groupby, pairwise
 from tests.chaos.evidence import Promise, Record, Said
 from tests.chaos.reading import Moment, Unreadable, read_card, read_line
 
-MUST_REST = 100.0
+MUST_REST = 45.0
 """Longer than what the fire keeps a look away with, one after the other: the leases of two dead workers (32 s), two
 calls that hang (24 s), and the pauses after three failures (35 s)."""
 
