@@ -11,6 +11,7 @@ rested for at least `MUST_REST`; the last one always.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +21,8 @@ from tests.chaos.evidence import Promise, Record, Said
 from tests.chaos.reading import Moment, Unreadable, read_card, read_line
 
 MUST_REST = 45.0
-"""Longer than what the fire keeps a look away with, one after the other: the leases of two dead workers (32 s), two
-calls that hang (24 s), and the pauses after three failures (35 s)."""
-
+"""Longer than what the fire keeps a look away with, one after the other: a list that nobody reads on (15 s), the leases
+of two dead workers (10 s), a window in which every call fails (9 s), and the slow start after a refusal (11 s)."""
 
 MOST_REPEATS = 48
 """After one fail-over: as many as three bots have under way at once."""
@@ -39,6 +39,8 @@ class Verdict:
     counts: Counter[str] = field(default_factory=Counter)
     outcome_delays: list[float] = field(default_factory=list)
     change_delays: list[float] = field(default_factory=list)
+    look_delays: list[float] = field(default_factory=list)
+    """Of outcomes: how long until GCS was asked."""
     waiting: int = 0
     """Violations that may still turn out well, since more may be told."""
 
@@ -79,6 +81,9 @@ def judge(record: Record) -> Verdict:
     for key in said.keys() | promised.keys():
         one = _Subscription(verdict, record, key, promised.get(key), said[key])
         one.judge()
+    for execution_id, asked in record.asked.items():
+        outcomes = [moment.at for moment in record.truths[execution_id].moments if moment.is_outcome]
+        verdict.look_delays += [asked[n] - at for at in outcomes if (n := bisect_left(asked, at)) < len(asked)]
     _judge_servers(record, verdict)
     return verdict
 
