@@ -81,9 +81,6 @@ def judge(record: Record) -> Verdict:
     for key in said.keys() | promised.keys():
         one = _Subscription(verdict, record, key, promised.get(key), said[key])
         one.judge()
-    for execution_id, asked in record.asked.items():
-        outcomes = [moment.at for moment in record.truths[execution_id].moments if moment.is_outcome]
-        verdict.look_delays += [asked[n] - at for at in outcomes if (n := bisect_left(asked, at)) < len(asked)]
     _judge_servers(record, verdict)
     return verdict
 
@@ -109,7 +106,7 @@ class _Subscription:
         self, verdict: Verdict, record: Record, key: tuple[str, str], promise: Promise | None, said: Sequence[Said]
     ) -> None:
         self._verdict, self._record, self._promise = verdict, record, promise
-        self._truth = record.truths[key[0]]
+        self._truth, self._asked = record.truths[key[0]], record.asked.get(key[0], [])
         self._whose = f"{self._truth.name} for {key[1]}"
         self._cards = sorted((message for message in said if message.is_card), key=lambda message: message.at)
         self._lines = sorted((message for message in said if not message.is_card), key=lambda message: message.at)
@@ -209,6 +206,8 @@ class _Subscription:
                 continue
             delays = self._verdict.outcome_delays if moment.is_outcome else self._verdict.change_delays
             delays.append(at - moment.at)
+            if moment.is_outcome and (asked := self._asked[bisect_left(self._asked, moment.at) :]):
+                self._verdict.look_delays.append(asked[0] - moment.at)
 
     def _is_wanted(self, level: str, n: int) -> bool:
         before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]
