@@ -99,6 +99,8 @@ class _Round:
     found: Coverage = NOTHING_FOUND
     order: list[str] = field(default_factory=list)
     """Their ids by place, once all have come."""
+    has_stumbled: bool = False
+    """Whether a page did not come at first."""
 
     def came(self, phase: str, offset: int, page: Page) -> None:
         """A page came; with the first one of its phase, one knows the others."""
@@ -161,7 +163,7 @@ class Sweeper:
         self._calls: deque[float] = deque()
         """When this process fetched pages, within the last window."""
         self._took = timedelta(0)
-        """The last round."""
+        """The last round whose pages all came at once: a page that hangs says nothing about the next ones."""
         self._news_per_second = 0.0
         self._page_bytes = 0
         """Of the last page."""
@@ -264,6 +266,7 @@ class Sweeper:
             page = await self._gcs.listed(phase, offset=offset, limit=round_.page)
         except GCSError as error:
             round_.todo.appendleft((phase, offset))
+            round_.has_stumbled = True
             self._failed(round_, error)
             return
         self._failures = 0
@@ -306,8 +309,10 @@ class Sweeper:
         round_.end()
         self._last = round_
         self._not_before = max(self._not_before, round_.began + SHORTEST_ROUND.total_seconds())
-        self._took = timedelta(seconds=self._clock() - round_.began)
-        metrics.SWEEPER_ROUND_SECONDS.observe(self._took.total_seconds())
+        took = timedelta(seconds=self._clock() - round_.began)
+        metrics.SWEEPER_ROUND_SECONDS.observe(took.total_seconds())
+        if not round_.has_stumbled:
+            self._took = took
         if self._blind_rounds >= BLIND_ROUNDS:
             log.warning("sweeper.distrusted", watched=round_.found.watched, same=round_.found.same)
             self._blind_rounds, self._last = 0, None
