@@ -324,6 +324,18 @@ async def test_news_goes_ahead_of_what_is_overdue(room: Room, hand: Hand) -> Non
     assert (first.execution_id, first.late < timedelta(minutes=1)) == (executions[5], True)
 
 
+async def test_what_has_ended_goes_ahead_of_what_has_moved(room: Room, hand: Hand) -> None:
+    """With more news than calls, an outcome does not wait for the progress of others."""
+    executions = await running(room)
+    await hand.round()
+    room.gcs.step(executions[2], to="running 2/3")
+    await hand.round()
+    room.gcs.step(executions[5], to="succeeded")
+    await hand.round()
+    found = due_in(room)
+    assert sorted(executions, key=found.__getitem__)[:2] == [executions[5], executions[2]]
+
+
 async def test_hands_that_work_at_once_count_each_page_once(room: Room) -> None:
     """What a round found is the sum of its pages, and it ends once."""
     room.gcs.max_limit = 100
