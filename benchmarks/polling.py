@@ -15,6 +15,8 @@ from typing import Any
 
 import aiohttp
 import httpx
+import yarl
+from multidict import CIMultiDict
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -37,10 +39,9 @@ from benchmarks.harness import (
 )
 from bot import changes
 from bot.changes import Pace
-from bot.gcs import wire
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
-from bot.gcs.wire import new_http_client
+from bot.gcs.wire import HEADERS, Credentials, HTTPClient, Question
 from bot.model import Subscriber, Subscription
 from bot.store import Store
 from bot.watcher import Watcher
@@ -107,7 +108,7 @@ async def _measured() -> dict[str, list[float]]:
         async with (
             opened_store() as (store, store_url),
             servers.serving("gcs", core=SERVER_CORE) as url,
-            new_http_client() as http,
+            HTTPClient() as http,
             aiohttp.ClientSession() as session,
             httpx.AsyncClient() as as_it_comes,
             Redis.from_url(store_url, decode_responses=True) as redis,
@@ -129,16 +130,17 @@ async def _measured() -> dict[str, list[float]]:
                 async with session.get(f"{url}/v1/executions/{_guid(number % WATCHED, 3)}") as response:
                     return await response.read()
 
-            endpoint, headers = httpx.URL(url), httpx.Headers(http.headers)
+            origin, nobody = yarl.URL(url), Credentials()
+            headers = CIMultiDict({"Host": url.removeprefix("http://"), **HEADERS})
 
-            def question(number: int) -> httpx.Request:
-                return wire.question(endpoint, f"/v1/executions/{_guid(number % WATCHED, 5)}", headers)
+            def question(number: int) -> Question:
+                return Question("GET", origin, f"/v1/executions/{_guid(number % WATCHED, 5)}", headers)
 
             async def exchanged(number: int) -> object:
-                return await wire.exchange(http, question(number))
+                return await http.exchange(question(number), nobody)
 
             async def signed(number: int) -> object:
-                return await wire.exchange(http, question(number), auth=_AUTH)
+                return await http.exchange(question(number), _AUTH)
 
             found = await interleaved(
                 {
@@ -158,7 +160,7 @@ def _guid(number: int, contender: int) -> str:
     return f"{number * 7919 % 400 + 1:08x}-{contender:04x}-{number:04x}-0000-000000000000"
 
 
-def new_watcher(store: Store, http: httpx.AsyncClient, url: str) -> tuple[GCSClient, Watcher]:
+def new_watcher(store: Store, http: HTTPClient, url: str) -> tuple[GCSClient, Watcher]:
     """The bot's client and watcher, with a quota that is never in the way."""
     budget = store.budget("benchmark", per_minute=QUOTA, reserve=0)
     client = GCSClient(http, endpoint=url, auth=_AUTH, take=budget.take, refused=budget.refused)
@@ -189,7 +191,7 @@ async def watched_for(watcher: Watcher, seconds: float) -> int:
     return int(_counted("gcs_calls", outcome="ok") - before)
 
 
-async def _watch(store: Store, http: httpx.AsyncClient, url: str) -> Callable[[], Awaitable[tuple[float, float]]]:
+async def _watch(store: Store, http: HTTPClient, url: str) -> Callable[[], Awaitable[tuple[float, float]]]:
     """The bot's contender: a function that watches for a while: the share of changes, µs a look."""
     client, watcher = new_watcher(store, http, url)
     await follow(store, client, WATCHED)

@@ -18,8 +18,9 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
-import httpx
 import stamina
+import yarl
+from multidict import CIMultiDict
 
 from bot.errors import (
     ExecutionNotFound,
@@ -34,10 +35,13 @@ from bot.errors import (
 from bot.gcs import failures, glimpse, reading, wire
 from bot.gcs.glimpse import Page, Prints
 from bot.gcs.models import GetExecutionResponse
+from bot.gcs.wire import Credentials, HTTPClient, Question
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
 
 ATTEMPTS = 4
 """Of one question. Whoever asked comes back anyway; more would only hold up a person or a lease."""
+FIRST_TRY = timedelta(seconds=4)
+"""Of the time for a question that may be repeated: a first try that hangs does not use up all of it."""
 PAGE_WITHIN = timedelta(seconds=20)
 """How long a page of a list may take: it is large."""
 FIRST_HOLD = timedelta(minutes=1)
@@ -62,10 +66,10 @@ class GCSClient:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: HTTPClient,
         *,
         endpoint: str,
-        auth: httpx.Auth,
+        auth: Credentials,
         project_id: str | None = None,
         take: Take | None = None,
         refused: Refused | None = None,
@@ -73,10 +77,12 @@ class GCSClient:
     ) -> None:
         """`take` asks for a call out of the quota, `refused` is told when GCS found it used up all the same."""
         self._http = http
-        self._endpoint = httpx.URL(endpoint)
-        self._executions = f"{self._endpoint.path.rstrip('/')}/v1/executions"
+        where = yarl.URL(endpoint)
+        self._origin = where.origin() if where.absolute else where
+        self._executions = f"{where.raw_path.rstrip('/')}/v1/executions"
         self._auth = auth
-        self._headers = httpx.Headers({**http.headers, "Content-Type": "application/json"})
+        host = self._origin.host_port_subcomponent or ""
+        self._headers = CIMultiDict({"Host": host, **wire.HEADERS, "Content-Type": "application/json"})
         if project_id:
             self._headers["X-Project-Id"] = project_id
         self._take, self._refused = take, refused
@@ -147,30 +153,33 @@ class GCSClient:
         self, target: str, read: Callable[[bytes], T], within: timedelta, fare: _Fare, *, attempts: int = ATTEMPTS
     ) -> T:
         """One question with its repeats, all of it `within` the time."""
-        errors: list[GCSError] = []
         ends = time.monotonic() + within.total_seconds()
-        try:
-            async with asyncio.timeout_at(asyncio.get_running_loop().time() + within.total_seconds()):
-                try:  # mostly this is all; what repeats costs more
-                    return await self._call(target, read, fare)
-                except GCSError as error:
-                    errors.append(error)
-                return await self._again(target, read, fare, errors, attempts=attempts, ends=ends)
+        first_try = within if attempts == 1 else min(within, FIRST_TRY)
+        try:  # mostly this is all; what repeats costs more
+            async with asyncio.timeout(first_try.total_seconds()):
+                return await self._call(target, read, fare)
+        except GCSError as error:
+            failed = error
         except TimeoutError:
-            raise errors[-1] if errors else GCSUnavailable(f"no answer within {within.total_seconds():g} s") from None
+            failed = GCSUnavailable(f"no answer within {first_try.total_seconds():g} s")
+        if attempts == 1 or time.monotonic() >= ends:
+            raise failed
+        return await self._again(target, read, fare, failed, attempts=attempts, ends=ends)
 
     async def _again(  # a question under way
         self,
         target: str,
         read: Callable[[bytes], T],
         fare: _Fare,
-        errors: list[GCSError],
+        failed: GCSError,
         *,
         attempts: int,
         ends: float,
     ) -> T:
         """Repeat a question that has failed once."""
-        first = iter(list(errors))
+        left = ends - time.monotonic()
+        errors = [failed]
+        first = iter([failed])
 
         async def call() -> T:
             for error in first:
@@ -183,23 +192,40 @@ class GCSClient:
             return _pause(error, left=ends - time.monotonic(), is_person=fare.is_person)
 
         calls = stamina.AsyncRetryingCaller(
-            attempts=attempts, timeout=max(ends - time.monotonic(), 0.0), wait_initial=0.2, wait_max=5, wait_jitter=0.3
+            attempts=attempts, timeout=left, wait_initial=0.2, wait_max=5, wait_jitter=0.3
         )
-        return await calls(pause, call)
+        try:
+            async with asyncio.timeout(left):
+                return await calls(pause, call)
+        except TimeoutError:
+            raise errors[-1] from None
 
     async def _call(self, target: str, read: Callable[[bytes], T], fare: _Fare) -> T:
-        with _counted(), self._hold.watched():
-            await self._spend(fare)
-            request = wire.question(self._endpoint, target, self._headers)
-            started = time.perf_counter()
-            response, body = await wire.exchange(self._http, request, auth=self._auth)
-            GCS_CALL_SECONDS.observe(time.perf_counter() - started)
-            if not response.is_success:
-                error = failures.failure(response, body)
-                if isinstance(error, GCSThrottled) and self._refused is not None:
-                    await self._refused(error.retry_after)
-                raise error
-            return read(body)
+        """One call, counted by its outcome."""
+        outcome = "cancelled"
+        try:
+            with self._hold.watched():
+                found = read(await self._exchange(target, fare))
+            outcome = "ok"
+        except GCSError as error:
+            outcome = _outcome(error)
+            raise
+        finally:
+            GCS_CALLS.labels(outcome).inc()
+        return found
+
+    async def _exchange(self, target: str, fare: _Fare) -> bytes:
+        await self._spend(fare)
+        question = Question("GET", self._origin, target, self._headers)
+        started = time.perf_counter()
+        answer = await self._http.exchange(question, self._auth)
+        GCS_CALL_SECONDS.observe(time.perf_counter() - started)
+        if answer.is_success:
+            return answer.body
+        error = failures.failure(answer)
+        if isinstance(error, GCSThrottled) and self._refused is not None:
+            await self._refused(error.retry_after)
+        raise error
 
     async def _spend(self, fare: _Fare) -> None:
         """Take one call out of the quota.
@@ -290,16 +316,7 @@ def _pause(error: Exception, *, left: float, is_person: bool) -> bool | float:
     return isinstance(error, GCSUnavailable)
 
 
-@contextmanager
-def _counted() -> Iterator[None]:
-    """Count the call by its outcome: `ok`, or the error's name without the prefix, in snake_case."""
-    outcome = "cancelled"
-    try:
-        yield
-        outcome = "ok"
-    except GCSError as error:
-        name = type(error).__name__.removeprefix("GCS").removeprefix("Execution")
-        outcome = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-        raise
-    finally:
-        GCS_CALLS.labels(outcome).inc()
+def _outcome(error: GCSError) -> str:
+    """The error's name without the prefix, in snake_case."""
+    name = type(error).__name__.removeprefix("GCS").removeprefix("Execution")
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
