@@ -121,9 +121,12 @@ class GCSClient:
         """
 
         def read(body: bytes) -> GetExecutionResponse | None:
-            if known is not None and glimpse.prints(body, asked=execution_id) == known:
-                return None
-            return GetExecutionResponse.parse(body, asked=execution_id)
+            prints = glimpse.prints(body, asked=execution_id) if known else None
+            return (
+                None
+                if prints and prints == known
+                else GetExecutionResponse.parse(body, asked=execution_id, prints=prints)
+            )
 
         return await self._ask(f"{self._executions}/{execution_id}", read, within, _Fare(is_paid=is_paid))
 

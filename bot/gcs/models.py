@@ -8,30 +8,63 @@ leaves open (missing, null, blank, unknown words and fields), strict about the f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from bot.errors import GCSMalformed
 from bot.gcs import glimpse, reading
 from bot.gcs.glimpse import Prints
 from bot.model import Execution, Step
 
+_BLANK: tuple[Any, ...] = ("", [], None)
+
 
 def _blank_to_none(value: Any) -> Any:
-    return None if value in ("", [], None) else value
+    return value if value or value not in _BLANK else None
 
 
 def _blank_to_map(value: Any) -> Any:
-    return {} if value in ("", [], None) else value
+    return value if value or value not in _BLANK else {}
 
+
+def _usually(
+    usual: CoreSchema, read: Callable[[Any], Any], error: Literal["string_type", "int_type", "float_type"]
+) -> GetPydanticSchema:
+    """A value that is as documented pydantic takes by itself; only another one is `read`, which costs more."""
+
+    def schema(lenient: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        otherwise = core_schema.no_info_before_validator_function(read, handler(lenient))
+        return core_schema.union_schema([usual, otherwise], mode="left_to_right", custom_error_type=error)
+
+    return GetPydanticSchema(schema)
+
+
+_EXACT = 2**53
+"""Up to here a number is the same whole or with a fraction."""
 
 T = TypeVar("T")
-Text = Annotated[str, BeforeValidator(reading.plain)]
-Whole = Annotated[int | None, BeforeValidator(reading.whole)]
-Number = Annotated[float | None, BeforeValidator(reading.number)]
+Text = Annotated[str, _usually(core_schema.str_schema(strict=True), reading.plain, "string_type")]
+Whole = Annotated[
+    int | None, _usually(core_schema.int_schema(strict=True, ge=-_EXACT, le=_EXACT), reading.whole, "int_type")
+]
+Number = Annotated[
+    float | None, _usually(core_schema.float_schema(strict=True, allow_inf_nan=False), reading.number, "float_type")
+]
 Maybe = Annotated[T | None, BeforeValidator(_blank_to_none)]
 Map = Annotated[dict[str, T], BeforeValidator(_blank_to_map)]
 
@@ -80,8 +113,8 @@ class ExecutionRecord(Arrived):
     target: Text = ""
     create_at: Text = ""
     update_at: Text = ""
-    label: Map[Any] = {}
-    resources: Map[Any] = {}
+    label: Map[Any] = Field(default_factory=dict)
+    resources: Map[Any] = Field(default_factory=dict)
     priority: Whole = None
     wdl_name: Text = ""
     task_status: Any = None
@@ -99,7 +132,7 @@ class ObjectMetadata(ArrivedCamel):
     namespace: Text = ""
     self_link: Text = ""
     uid: Text = ""
-    annotations: Map[Any] = {}
+    annotations: Map[Any] = Field(default_factory=dict)
     resource_version: Text = ""
     creation_timestamp: Text = ""
 
@@ -107,7 +140,7 @@ class ObjectMetadata(ArrivedCamel):
 class SpecMetadata(ArrivedCamel):
     """Table 7."""
 
-    labels: Map[Any] = {}
+    labels: Map[Any] = Field(default_factory=dict)
     namespace: Text = ""
 
 
@@ -144,7 +177,7 @@ class ExecutionStatus(ArrivedCamel):
     action_name: Text = ""
     progress: Number = None
     object_status: Maybe[ActionStatus] = None
-    sub_object_statuses: Map[Maybe[SubActionStatus]] = {}
+    sub_object_statuses: Map[Maybe[SubActionStatus]] = Field(default_factory=dict)
     element_statuses: Any = None
 
 
@@ -167,7 +200,7 @@ class NodeStatus(Arrived):
     finished_sub_job_num: Whole = None
     sub_job_status: Any = None
     time_duration: Number = None
-    resources: Map[Any] = {}
+    resources: Map[Any] = Field(default_factory=dict)
 
 
 class StepCounts(Arrived):
@@ -193,7 +226,7 @@ class StepCounts(Arrived):
 def _node(name: str, entry: Any) -> Any:
     if entry is None or isinstance(entry, str):
         return {"name": name, "status": entry}
-    return {**entry, "name": entry.get("name") or name} if isinstance(entry, dict) else entry
+    return {**entry, "name": name} if isinstance(entry, dict) and not entry.get("name") else entry
 
 
 class GetExecutionResponse(Arrived):
@@ -209,8 +242,8 @@ class GetExecutionResponse(Arrived):
     _prints: Prints | None = PrivateAttr(default=None)
 
     @classmethod
-    def parse(cls, body: bytes, *, asked: str) -> GetExecutionResponse:
-        """The execution `asked` from the body of an answer.
+    def parse(cls, body: bytes, *, asked: str, prints: Prints | None = None) -> GetExecutionResponse:
+        """The execution `asked` from the body of an answer, whose `prints` may have been taken already.
 
         Raises:
             GCSMalformed: `body` is no execution, or another one.
@@ -222,7 +255,7 @@ class GetExecutionResponse(Arrived):
         guid = response.execution.guid.strip().casefold()
         if guid != asked.casefold():
             raise GCSMalformed(f"execution.guid: {'another execution than asked' if guid else 'missing'}")
-        response._prints = glimpse.prints(body, asked=guid)  # noqa: SLF001  # our own
+        response._prints = prints or glimpse.prints(body, asked=guid)  # noqa: SLF001  # our own
         return response
 
     @property
@@ -295,7 +328,10 @@ def _steps(nodes: list[NodeStatus], reports: dict[str, SubActionStatus | None], 
         # `job-a-init` prepares `job-a` and is no step of the user's (reference, Table 8).
         named = [name for name in reports if not (name.endswith("-init") and name.removesuffix("-init") in reports)]
         nodes = [NodeStatus(name=name) for name in named]
-    return tuple(_step(node, reports.get(node.name) or SubActionStatus(), unit) for node in nodes)
+    return tuple(_step(node, reports.get(node.name) or _UNREPORTED, unit) for node in nodes)
+
+
+_UNREPORTED = SubActionStatus()
 
 
 def _step(node: NodeStatus, report: SubActionStatus, unit: timedelta) -> Step:

@@ -70,6 +70,8 @@ def safe(text: str, most: int) -> str:
 
 def english(text: str, most: int = 2000) -> str:
     """The English half of `中文 ## English` (reference 5.2): the last part that is not empty."""
+    if "##" not in text:
+        return cut(text, most)
     parts = [part for part in text.split("##") if part.strip()]
     return cut(parts[-1], most) if parts else ""
 
