@@ -18,6 +18,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
 import httpx
+from msgspec.structs import replace
 from multidict import CIMultiDict
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -87,21 +88,21 @@ class SignatureAuth(Credentials):
 
     def signed(self, question: Question) -> Question:
         """`question` as it goes out."""
-        method, origin, target, asked, body = question
+        target, asked = question.target, question.headers
         second, standing = int(self._clock()), self._standing
-        if standing is None or standing.second != second or standing.asked != asked:
+        if standing is None or standing.second != second or standing.asked is not asked:
             self._standing = standing = self._stand(asked, second)
         if "?" in target:
             path, _, query = target.partition("?")
             target = f"{path}?{canonical_query(query)}"
-        digest = hashlib.sha256(_canonical(method, target, standing, body).encode()).hexdigest()
+        digest = hashlib.sha256(_canonical(question.method, target, standing, question.body).encode()).hexdigest()
         key = self._secret_key.get_secret_value().encode()
         signature = hmac.digest(key, f"{_ALGORITHM}\n{standing.date}\n{digest}".encode(), "sha256").hex()
         headers = standing.headers.copy()
         headers["Authorization"] = (
             f"{_ALGORITHM} Access={self._access_key}, SignedHeaders={standing.names}, Signature={signature}"
         )
-        return Question(method, origin, target, headers, body)
+        return Question(question.method, question.origin, target, headers, question.body)
 
     def _stand(self, asked: CIMultiDict[str], second: int) -> _Standing:
         headers = asked.copy()
@@ -116,7 +117,7 @@ class SignatureAuth(Credentials):
         signed = sorted(name for name in lines if "_" not in name and name not in _UNSIGNED)
         names = ";".join(signed)
         canonical = "\n".join([*(f"{name}:{lines[name]}" for name in signed), "", names])
-        return _Standing(asked.copy(), second, headers, date, names, canonical)
+        return _Standing(asked, second, headers, date, names, canonical)
 
 
 def _canonical(method: str, target: str, standing: _Standing, body: bytes) -> str:
@@ -201,7 +202,7 @@ class TokenAuth(Credentials):
         token = await self._current()
         headers = question.headers.copy()
         headers["X-Auth-Token"] = token.secret.get_secret_value()
-        return question._replace(headers=headers)
+        return replace(question, headers=headers)
 
     def renewed(self, refused: Question) -> bool:
         """Give the refused token up, unless it was another one than we have now."""

@@ -47,6 +47,8 @@ PAGE_WITHIN = timedelta(seconds=20)
 FIRST_HOLD = timedelta(minutes=1)
 LONGEST_HOLD = timedelta(minutes=15)
 
+_OK = GCS_CALLS.labels("ok")
+
 T = TypeVar("T")
 
 
@@ -214,7 +216,7 @@ class GCSClient:
             outcome = _outcome(error)
             raise
         finally:
-            GCS_CALLS.labels(outcome).inc()
+            (_OK if outcome == "ok" else GCS_CALLS.labels(outcome)).inc()
         return found
 
     async def _exchange(self, target: str, fare: _Fare) -> bytes:

@@ -101,7 +101,7 @@ def iam_failure(answer: Answer) -> GCSError:
         return GCSBadCredentials(detail, request_id=said.request_id)
     if status == httpx.codes.NOT_FOUND:
         return GCSMisdirected(detail, request_id=said.request_id)
-    found = failure(answer._replace(body=b"{}"))
+    found = failure(Answer(status, answer.headers, b"{}"))
     if isinstance(found, GCSThrottled):
         return GCSThrottled(detail, retry_after=found.retry_after, request_id=said.request_id)
     return type(found)(detail, request_id=said.request_id)

@@ -48,28 +48,32 @@ class Page(NamedTuple):
     size_bytes: int
 
 
-class _Status(msgspec.Struct):
+class _Part(msgspec.Struct, gc=False):
+    """Of a JSON text, which has no cycles for the garbage collector to look for."""
+
+
+class _Status(_Part):
     phase: Any = None
     message: Any = None
     reason: Any = None
 
 
-class _Control(msgspec.Struct, rename="camel"):
+class _Control(_Part, rename="camel"):
     action_name: Any = None
     object_status: _Status | None = None
     sub_object_statuses: dict[str, _Status | None] | None = None
 
 
-class _Limits(msgspec.Struct, rename="camel"):
+class _Limits(_Part, rename="camel"):
     timeout_in_minutes: Any = None
 
 
-class _Object(msgspec.Struct):
+class _Object(_Part):
     status: _Control | None = None
     spec: _Limits | None = None
 
 
-class _Record(msgspec.Struct):
+class _Record(_Part):
     guid: str
     status: Any = None
     name: Any = None
@@ -84,20 +88,20 @@ class _Record(msgspec.Struct):
     node_number: Any = None
 
 
-class _Item(msgspec.Struct):
+class _Item(_Part):
     execution: _Record
     object: _Object | None = None
     enterprise_project: Any = None
 
 
-class _Node(msgspec.Struct):
+class _Node(_Part):
     name: Any = None
     status: Any = None
     sub_job_num: Any = None
     finished_sub_job_num: Any = None
 
 
-class _Counts(msgspec.Struct):
+class _Counts(_Part):
     node_number: Any = None
     finished_node_number: Any = None
     actual_node_status: list[_Node] | dict[str, _Node] | None = None
@@ -107,7 +111,7 @@ class _Whole(_Item):
     status: _Counts | None = None
 
 
-class _List(msgspec.Struct):
+class _List(_Part):
     executions: list[msgspec.Raw]
     total_num: int | str | None = None
 

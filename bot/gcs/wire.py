@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import httpx
+import msgspec
 import yarl
 from multidict import CIMultiDict
 
@@ -42,7 +43,7 @@ HEADERS = {
 }
 
 
-class Question(NamedTuple):
+class Question(msgspec.Struct, frozen=True):
     """What is to go out, exactly as it goes out."""
 
     method: str
@@ -55,7 +56,7 @@ class Question(NamedTuple):
     body: bytes = b""
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """What came back, whole and unpacked."""
 
     status: int
@@ -157,15 +158,15 @@ class Wire(httpx.AsyncBaseTransport):
 
     async def _sent(self, question: Question) -> aiohttp.ClientResponse:
         """Status and headers of the answer, whose body is still to be read."""
-        method, origin, target, headers, body = question
+        origin, target = question.origin, question.target
         return await (self._session or self._open()).request(
-            method,
+            question.method,
             # Of the two, the first is cheaper; it takes no query.
             origin.with_path(target, encoded=True)
             if "?" not in target
             else yarl.URL(f"{origin}{target}", encoded=True),
-            headers=headers,
-            data=body or None,
+            headers=question.headers,
+            data=question.body or None,
             allow_redirects=False,
         )
 

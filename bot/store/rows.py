@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from bot.model import Level, Receipt, Snapshot, Subscriber, Subscription
 from bot.store.keys import Lane
 
+_MILLISECOND = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 RAW_DEFLATE = -15
@@ -97,4 +98,4 @@ def at(milliseconds: int) -> datetime:
 
 def milliseconds(span: timedelta) -> int:
     """`span` in whole milliseconds, as the scripts take it."""
-    return span // timedelta(milliseconds=1)
+    return span // _MILLISECOND
