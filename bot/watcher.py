@@ -21,7 +21,7 @@ from bot.gcs.client import GCSClient, QuotaSpent
 from bot.gcs.glimpse import Prints
 from bot.gcs.models import GetExecutionResponse
 from bot.loops import Crew
-from bot.store.budget import Budget
+from bot.store.budget import MOMENT_SECONDS, Budget
 from bot.store.history import History
 from bot.store.schedule import Due, Schedule
 
@@ -49,7 +49,10 @@ class Watcher:
         at_once: int = 64,
     ) -> None:
         self._gcs, self._schedule, self._pace, self._budget, self._history = gcs, schedule, pace, budget, history
-        self._crew = Crew("watcher", ready=schedule.ready, claim=self._claim, do=self._look, at_once=at_once)
+        self._crew = Crew("watcher", ready=self._ready, claim=self._claim, do=self._look, at_once=at_once)
+        self._ripe: list[int] = []
+        self._ripe_until = 0.0
+        """Partitions in which something was due a moment ago and that were not claimed from since, and until when."""
         self._paid = 0
         """Calls that were taken out of the quota for looks that are about to begin."""
         self.trouble: str | None = None
@@ -57,15 +60,25 @@ class Watcher:
 
     async def run_once(self) -> int:
         """Look at everything that is due, once."""
-        return await self._crew.run_once()
+        looks = await self._crew.run_once()
+        await self._schedule.settled()
+        return looks
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until told to stop."""
         await self._crew.run(stop)
+        await self._schedule.settled()
+
+    async def _ready(self) -> list[int]:
+        """The partitions in which something is due; asked for anew once each had its turn, or the moment is over."""
+        if not self._ripe or monotonic() > self._ripe_until:
+            self._ripe, self._ripe_until = await self._schedule.ready(), monotonic() + MOMENT_SECONDS
+        return list(self._ripe)
 
     async def _claim(self, number: int, limit: int) -> list[Due]:
         """Claim no more than may be looked at: what the quota does not allow stays due, the oldest first."""
-        left = await self._budget.left()
+        self._ripe.remove(number)
+        left = await self._budget.left(enough=limit)
         claimed = await self._schedule.claim(number, min(limit, left)) if left else []
         with suppress(StoreUnavailable):  # then each look takes its own call
             paid = await self._budget.take_up_to(len(claimed)) if claimed else 0
@@ -82,7 +95,7 @@ class Watcher:
             response = await self._gcs.glance(due.execution_id, known=prints, within=WITHIN, is_paid=is_paid)
         except QuotaSpent as error:  # somebody took the call between the claim and the look
             metrics.WATCHER_LOOKS.labels("held").inc()
-            await self._schedule.put_back(due, wait=min(error.retry_after, SHORTLY))
+            self._schedule.put_back(due, wait=min(error.retry_after, SHORTLY))
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
         else:
@@ -97,7 +110,7 @@ class Watcher:
             metrics.WATCHER_LOOKS.labels("unchanged").inc()
             next_look = changes.wait(due.header.near, now=now, pace=self._pace)
             next_look = self._left_to_lists(next_look, due, prints)
-            await self._schedule.settle_unchanged(due, seen_at=now, next_look=next_look)
+            self._schedule.settle_unchanged(due, seen_at=now, next_look=next_look)
             return
         metrics.WATCHER_LOOKS.labels("seen").inc()
         seen = response.to_execution()
@@ -146,8 +159,9 @@ class Watcher:
         return True
 
     def _is_well(self) -> None:
-        metrics.WATCHER_STOPPED.set(0)
-        self.trouble = None
+        if self.trouble is not None:
+            metrics.WATCHER_STOPPED.set(0)
+            self.trouble = None
 
 
 def _since(began: float) -> timedelta:
