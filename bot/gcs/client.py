@@ -11,8 +11,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -24,9 +23,7 @@ from multidict import CIMultiDict
 
 from bot.errors import (
     ExecutionNotFound,
-    GCSBadCredentials,
     GCSError,
-    GCSForbidden,
     GCSMisdirected,
     GCSThrottled,
     GCSUnavailable,
@@ -34,20 +31,19 @@ from bot.errors import (
 )
 from bot.gcs import failures, glimpse, reading, wire
 from bot.gcs.glimpse import Page, Prints
+from bot.gcs.hold import CredentialHold
 from bot.gcs.models import GetExecutionResponse
 from bot.gcs.wire import Credentials, HTTPClient, Question
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
 
 ATTEMPTS = 4
 """Of one question. Whoever asked comes back anyway; more would only hold up a person or a lease."""
-FIRST_TRY = timedelta(seconds=4)
+FIRST_TRY_SECONDS = 4.0
 """Of the time for a question that may be repeated: a first try that hangs does not use up all of it."""
 PAGE_WITHIN = timedelta(seconds=20)
 """How long a page of a list may take: it is large."""
-FIRST_HOLD = timedelta(minutes=1)
-LONGEST_HOLD = timedelta(minutes=15)
 
-_OK = GCS_CALLS.labels("ok")
+_OK, _CANCELLED = GCS_CALLS.labels("ok"), GCS_CALLS.labels("cancelled")
 
 T = TypeVar("T")
 
@@ -124,11 +120,9 @@ class GCSClient:
 
         def read(body: bytes) -> GetExecutionResponse | None:
             prints = glimpse.prints(body, asked=execution_id) if known else None
-            return (
-                None
-                if prints and prints == known
-                else GetExecutionResponse.parse(body, asked=execution_id, prints=prints)
-            )
+            if prints and prints == known:
+                return None
+            return GetExecutionResponse.parse(body, asked=execution_id, prints=prints)
 
         return await self._ask(f"{self._executions}/{execution_id}", read, within, _Fare(is_paid=is_paid))
 
@@ -158,15 +152,16 @@ class GCSClient:
         self, target: str, read: Callable[[bytes], T], within: timedelta, fare: _Fare, *, attempts: int = ATTEMPTS
     ) -> T:
         """One question with its repeats, all of it `within` the time."""
-        ends = time.monotonic() + within.total_seconds()
-        first_try = within if attempts == 1 else min(within, FIRST_TRY)
+        seconds = within.total_seconds()
+        ends = time.monotonic() + seconds
+        first_try = seconds if attempts == 1 else min(seconds, FIRST_TRY_SECONDS)
         try:  # mostly this is all; what repeats costs more
-            async with asyncio.timeout(first_try.total_seconds()):
+            async with asyncio.timeout(first_try):
                 return await self._call(target, read, fare)
         except GCSError as error:
             failed = error
         except TimeoutError:
-            failed = GCSUnavailable(f"no answer within {first_try.total_seconds():g} s")
+            failed = GCSUnavailable(f"no answer within {first_try:g} s")
         if attempts == 1 or time.monotonic() >= ends:
             raise failed
         return await self._again(target, read, fare, failed, attempts=attempts, ends=ends)
@@ -207,20 +202,28 @@ class GCSClient:
 
     async def _call(self, target: str, read: Callable[[bytes], T], fare: _Fare) -> T:
         """One call, counted by its outcome."""
-        outcome = "cancelled"
+        count, is_probe = _CANCELLED, False
         try:
-            with self._hold.watched():
-                found = read(await self._exchange(target, fare))
-            outcome = "ok"
+            is_probe = self._hold.admit()
+            found = read(await self._exchange(target, fare))
         except GCSError as error:
-            outcome = _outcome(error)
+            count = GCS_CALLS.labels(_outcome(error))
+            self._hold.heard(error)
             raise
+        else:
+            count = _OK
+            self._hold.heard(None)
+            return found
         finally:
-            (_OK if outcome == "ok" else GCS_CALLS.labels(outcome)).inc()
-        return found
+            count.inc()
+            if is_probe:
+                self._hold.probed()
 
     async def _exchange(self, target: str, fare: _Fare) -> bytes:
-        await self._spend(fare)
+        if fare.is_paid:
+            fare.is_paid = False  # a repeat is another call
+        else:
+            await self._spend(fare)
         question = Question("GET", self._origin, target, self._headers)
         started = time.perf_counter()
         answer = await self._http.exchange(question, self._auth)
@@ -238,9 +241,7 @@ class GCSClient:
         Raises:
             QuotaSpent: there is none just now.
         """
-        if fare.is_paid:
-            fare.is_paid = False  # a repeat is another call
-        elif self._take is not None and (wait := await self._take(is_person=fare.is_person)):
+        if self._take is not None and (wait := await self._take(is_person=fare.is_person)):
             raise QuotaSpent("no call is left in our share of the quota", retry_after=wait)
 
 
@@ -254,60 +255,6 @@ class _Fare:
 
 class QuotaSpent(GCSThrottled):
     """Held back by ourselves: GCS would refuse the call, and did not get it."""
-
-
-class CredentialsHeld(GCSBadCredentials):
-    """Refused by ourselves: GCS refused the credentials a short while ago."""
-
-
-class CredentialHold:
-    """Stops calls once the credentials are refused, since repeated failures get a key blocked.
-
-    The pause grows from `FIRST_HOLD` to `LONGEST_HOLD`; after each one call goes through as a probe, and the first
-    answer that knew us ends the hold.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._refusals = 0
-        self._until = 0.0
-        self._probing = False
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Let one call through, or raise `CredentialsHeld`; learn from how it ends."""
-        probing = self._admit()
-        try:
-            yield
-        except GCSBadCredentials:
-            self._refused()
-            raise
-        except (ExecutionNotFound, GCSForbidden):  # it knew us
-            self._refusals = 0
-            raise
-        else:
-            self._refusals = 0
-        finally:
-            if probing:
-                self._probing = False
-
-    def _admit(self) -> bool:
-        """Whether this call is the probe."""
-        if not self._refusals:
-            return False
-        left = self._until - self._clock()
-        if left > 0 or self._probing:
-            raise CredentialsHeld(f"credentials were refused; no calls for another {max(left, 0):.0f} s")
-        self._probing = True
-        return True
-
-    def _refused(self) -> None:
-        now = self._clock()
-        if self._refusals and now < self._until:
-            return  # one of many calls that were under way together
-        hold = min(FIRST_HOLD * 2 ** min(self._refusals, 10), LONGEST_HOLD)
-        self._refusals += 1
-        self._until = now + hold.total_seconds()
 
 
 def _pause(error: Exception, *, left: float, is_person: bool) -> bool | float:

@@ -11,7 +11,7 @@ one for looks, of which there are many: a question in plain text, without httpx'
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import aiohttp
@@ -95,7 +95,7 @@ class HTTPClient(httpx.AsyncClient):
         self._wire = Wire(connections)
         super().__init__(transport=self._wire, timeout=None, trust_env=False, headers=HEADERS)
 
-    async def exchange(self, question: Question, credentials: Credentials) -> Answer:
+    def exchange(self, question: Question, credentials: Credentials) -> Awaitable[Answer]:
         """The answer to `question`, put once more with other credentials where these are stale.
 
         Raises:
@@ -103,7 +103,7 @@ class HTTPClient(httpx.AsyncClient):
             GCSMalformed: the body is too large or packed in a way we did not ask for.
             GCSMisdirected: the address is no HTTP address.
         """
-        return await self._wire.exchange(question, credentials)
+        return self._wire.exchange(question, credentials)
 
     async def send(
         self,
@@ -209,7 +209,7 @@ async def _whole(arriving: aiohttp.ClientResponse) -> bytes:
         size += len(pieces[-1])
         if size > MAX_BODY:
             raise _too_large()
-    received = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    received = b"".join(pieces)
     return _unpacked(received) if encoding.endswith("gzip") and received else received
 
 

@@ -27,7 +27,8 @@ from bot.errors import (
     InvalidInput,
 )
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
-from bot.gcs.client import FIRST_TRY, CredentialHold, CredentialsHeld, GCSClient
+from bot.gcs.client import FIRST_TRY_SECONDS, GCSClient
+from bot.gcs.hold import CredentialHold, CredentialsHeld
 from bot.gcs.wire import Credentials, HTTPClient, Question
 from bot.watcher import WITHIN
 
@@ -165,7 +166,7 @@ async def test_never_longer_than_asked(client: GCSClient, scripted: Scripted) ->
 
 async def test_a_first_try_that_hangs(client: GCSClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first try that gets no answer leaves time for another, which a question that is put once does not have."""
-    monkeypatch.setattr("bot.gcs.client.FIRST_TRY", SHORTLY)
+    monkeypatch.setattr("bot.gcs.client.FIRST_TRY_SECONDS", SHORTLY.total_seconds())
 
     async def silent(_: web.Request) -> web.StreamResponse:
         await asyncio.sleep(2 * SHORTLY.total_seconds())
@@ -181,7 +182,7 @@ async def test_a_first_try_that_hangs(client: GCSClient, scripted: Scripted, mon
 
 def test_two_tries_fit_into_a_look() -> None:
     """The time of a look leaves more for what follows a first try than for that."""
-    assert 2 * FIRST_TRY < WITHIN
+    assert WITHIN.total_seconds() > 2 * FIRST_TRY_SECONDS
 
 
 async def test_time_runs_out_while_waiting(client: GCSClient, scripted: Scripted) -> None:
@@ -238,13 +239,19 @@ async def test_calls_under_way_together(scripted: Scripted, http: HTTPClient) ->
     assert len(scripted.requests) == 1
 
 
+def refused(hold: CredentialHold) -> None:
+    """Let one call through, which is refused."""
+    hold.admit()
+    hold.heard(GCSBadCredentials())
+    hold.probed()
+
+
 def test_longest_hold() -> None:
     """The hold grows to a quarter of an hour, and no further."""
     clock = Clock()
     hold = CredentialHold(clock)
     for _ in range(50):
-        with pytest.raises(GCSBadCredentials, match="no"), hold.watched():
-            raise GCSBadCredentials("no")
+        refused(hold)
         clock.now += 15 * 60
     assert hold._until == clock.now
 
@@ -253,24 +260,23 @@ def test_probe_that_is_known() -> None:
     """An answer that only someone known gets, such as «no such execution», ends the hold."""
     clock = Clock()
     hold = CredentialHold(clock)
-    with pytest.raises(GCSBadCredentials), hold.watched():
-        raise GCSBadCredentials
+    refused(hold)
     clock.now += 61
-    with pytest.raises(ExecutionNotFound), hold.watched():
-        raise ExecutionNotFound
-    assert hold._admit() is False
+    assert hold.admit() is True
+    hold.heard(ExecutionNotFound())
+    assert hold.admit() is False
 
 
 def test_probe_that_learns_nothing() -> None:
     """A probe that meets trouble leaves the hold open for the next probe."""
     clock = Clock()
     hold = CredentialHold(clock)
-    with pytest.raises(GCSBadCredentials), hold.watched():
-        raise GCSBadCredentials
+    refused(hold)
     clock.now += 61
     for _ in range(2):
-        with pytest.raises(GCSUnavailable), hold.watched():
-            raise GCSUnavailable
+        assert hold.admit() is True
+        hold.heard(GCSUnavailable())
+        hold.probed()
 
 
 async def test_check(client: GCSClient, scripted: Scripted) -> None:
