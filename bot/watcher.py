@@ -34,6 +34,8 @@ WITHIN = timedelta(seconds=12)
 SHORTLY = timedelta(seconds=1)
 """When to claim again what the quota did not allow after all; not before it does."""
 
+_UNCHANGED = metrics.WATCHER_LOOKS.labels("unchanged")
+
 
 class Watcher:
     """Looks at executions when they are due, and settles what it saw."""
@@ -107,7 +109,7 @@ class Watcher:
         """GCS showed the execution; None: with the same `prints` as before."""
         self._is_well()
         if response is None:
-            metrics.WATCHER_LOOKS.labels("unchanged").inc()
+            _UNCHANGED.inc()
             next_look = changes.wait(due.header.near, now=now, pace=self._pace)
             next_look = self._left_to_lists(next_look, due, prints)
             self._schedule.settle_unchanged(due, seen_at=now, next_look=next_look)

@@ -8,7 +8,7 @@ does not document has no print: it is then read in full each time.
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -126,7 +126,8 @@ def prints(body: bytes, *, asked: str) -> Prints | None:
         found = _whole.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if found.execution.guid.strip().casefold() != asked:
+    guid = found.execution.guid
+    if guid != asked and guid.strip().casefold() != asked:
         return None
     control = found.object.status if found.object else None
     is_covered = bool(control and control.sub_object_statuses) or not (found.status and found.status.actual_node_status)
@@ -162,4 +163,4 @@ def _state(found: _Item) -> str:
 
 def _digest(said: bytes) -> str:
     """48 bits: two different ones of an execution agree by chance once in 10¹⁴ times."""
-    return b64encode(blake2b(said, digest_size=6).digest()).decode()
+    return b2a_base64(blake2b(said, digest_size=6).digest(), newline=False).decode()
