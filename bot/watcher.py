@@ -121,8 +121,9 @@ class Watcher:
         if verdict.snapshot.is_quiet and response.prints and verdict.next_look is not None:
             next_look = self._left_to_lists(verdict.next_look, due, response.prints)
             verdict = verdict.model_copy(update={"next_look": next_look})
-        if await self._settle(due, verdict, prints=response.prints):
-            await self._history.learn(due.team_id, due.snapshot.execution, seen)
+        # In the same trip; two watchers that saw the same teach it twice, which is no harm to a mean.
+        self._history.learn(due.team_id, due.snapshot.execution, seen)
+        await self._settle(due, verdict, prints=response.prints)
 
     def _left_to_lists(self, next_look: timedelta, due: Due, prints: Prints | None) -> timedelta:
         """A later look, where a list that is being read shows what this one saw, and would show the next change."""
@@ -142,7 +143,7 @@ class Watcher:
         wait = error.retry_after if isinstance(error, GCSThrottled) else None
         return changes.observe_failure(due.snapshot, pace=self._pace, wait=wait)
 
-    async def _settle(self, due: Due, verdict: Verdict, *, prints: Prints | None = None) -> bool:
+    async def _settle(self, due: Due, verdict: Verdict, *, prints: Prints | None = None) -> None:
         settled = await self._schedule.settle(
             due,
             verdict.snapshot,
@@ -154,11 +155,10 @@ class Watcher:
         )
         if not settled:
             metrics.WATCHER_LOOKS.labels("superseded").inc()
-            return False
+            return
         for change in verdict.changes:
             metrics.WATCHER_CHANGES.labels(change.kind.value).inc()
             log.info("watcher.changed", execution=due.execution, kind=change.kind.value, revision=change.revision)
-        return True
 
     def _is_well(self) -> None:
         if self.trouble is not None:

@@ -23,6 +23,7 @@ _LONGEST = timedelta(days=3660)  # a longer duration is a mistake, and would ove
 _UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 _TIME_BASED_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _RATIO_KEYS = frozenset({"ratio", "timeratio", "runratio", "percent", "percentage"})
+_SPELT = frozenset(phase.value for phase in Phase)
 _SECRET = re.compile(r"[A-Za-z0-9+/=_%.-]{37,}|\b[A-Z0-9]{20,36}\b|(?i:(access|signature)=\S+)")
 """Access keys, secret keys, tokens and signatures that a server may echo; ids (36 characters) stay readable."""
 
@@ -78,7 +79,7 @@ def english(text: str, most: int = 2000) -> str:
 
 def phase(text: str) -> str:
     """A phase in its documented spelling where it is known, else as it came."""
-    return cut(Phase.canonical(text), 60)
+    return text if text in _SPELT else cut(Phase.canonical(text), 60)
 
 
 def moment(text: str) -> datetime | None:
@@ -105,9 +106,13 @@ def moment_of_id(guid: str) -> datetime | None:
 
 def span(value: float | None, *, unit: timedelta) -> timedelta | None:
     """`value` units of time; None where that is negative or absurd."""
-    if value is None or not 0 <= value * unit.total_seconds() <= _LONGEST.total_seconds():
+    if value is None:
         return None
-    return value * unit
+    try:
+        found = value * unit
+    except OverflowError:
+        return None
+    return found if timedelta() <= found <= _LONGEST else None
 
 
 def duration_unit(values: Iterable[float | None], whole_life: timedelta | None) -> timedelta:
