@@ -10,18 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetPydanticSchema,
     PrivateAttr,
     ValidationError,
-    field_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
@@ -31,42 +29,54 @@ from bot.gcs import glimpse, reading
 from bot.gcs.glimpse import Prints
 from bot.model import Execution, Step
 
-_BLANK: tuple[Any, ...] = ("", [], None)
+_USUAL, _OTHERWISE = "as documented", "read leniently"
+"""The two ways to take a value, as they stand in pydantic's errors: no key is called like that."""
+
+
+def _usually(read: Callable[[Any], Any], usual: CoreSchema | None = None) -> GetPydanticSchema:
+    """A value that is as documented pydantic takes by itself; only another one is `read` first, which costs more."""
+
+    def schema(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        kind = handler(source)
+        otherwise = core_schema.no_info_before_validator_function(read, kind)
+        return core_schema.union_schema([(usual or kind, _USUAL), (otherwise, _OTHERWISE)], mode="left_to_right")
+
+    return GetPydanticSchema(schema)
 
 
 def _blank_to_none(value: Any) -> Any:
-    return value if value or value not in _BLANK else None
+    return None if value in ("", [], None) else value
 
 
 def _blank_to_map(value: Any) -> Any:
-    return value if value or value not in _BLANK else {}
+    return {} if value in ("", [], None) else value
 
 
-def _usually(
-    usual: CoreSchema, read: Callable[[Any], Any], error: Literal["string_type", "int_type", "float_type"]
-) -> GetPydanticSchema:
-    """A value that is as documented pydantic takes by itself; only another one is `read`, which costs more."""
+def _to_list(value: Any) -> Any:
+    """A list or a map name → step: the reference leaves it open."""
+    if value in ("", None):
+        return []
+    if isinstance(value, dict):
+        return [_node(entry, name) for name, entry in value.items()]
+    return [_node(entry) for entry in value] if isinstance(value, list) else value
 
-    def schema(lenient: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        otherwise = core_schema.no_info_before_validator_function(read, handler(lenient))
-        return core_schema.union_schema([usual, otherwise], mode="left_to_right", custom_error_type=error)
 
-    return GetPydanticSchema(schema)
+def _node(entry: Any, name: str = "") -> Any:
+    if entry is None or isinstance(entry, str):
+        return {"name": name, "status": entry}
+    return {**entry, "name": entry.get("name") or name} if isinstance(entry, dict) else entry
 
 
 _EXACT = 2**53
 """Up to here a number is the same whole or with a fraction."""
 
 T = TypeVar("T")
-Text = Annotated[str, _usually(core_schema.str_schema(strict=True), reading.plain, "string_type")]
-Whole = Annotated[
-    int | None, _usually(core_schema.int_schema(strict=True, ge=-_EXACT, le=_EXACT), reading.whole, "int_type")
-]
-Number = Annotated[
-    float | None, _usually(core_schema.float_schema(strict=True, allow_inf_nan=False), reading.number, "float_type")
-]
-Maybe = Annotated[T | None, BeforeValidator(_blank_to_none)]
-Map = Annotated[dict[str, T], BeforeValidator(_blank_to_map)]
+Text = Annotated[str, _usually(reading.plain, core_schema.str_schema(strict=True))]
+Whole = Annotated[int | None, _usually(reading.whole, core_schema.int_schema(strict=True, ge=-_EXACT, le=_EXACT))]
+Number = Annotated[float | None, _usually(reading.number, core_schema.float_schema(strict=True, allow_inf_nan=False))]
+Maybe = Annotated[T | None, _usually(_blank_to_none)]
+Map = Annotated[dict[str, T], _usually(_blank_to_map)]
+Several = Annotated[list[T], _usually(_to_list)]
 
 
 class Arrived(BaseModel):
@@ -208,25 +218,7 @@ class StepCounts(Arrived):
 
     node_number: Whole = None
     finished_node_number: Whole = None
-    actual_node_status: list[NodeStatus] = []
-
-    @field_validator("actual_node_status", mode="before")
-    @classmethod
-    def _as_list(cls, value: Any) -> Any:
-        """A list or a map name → step (the reference leaves it open), always with names."""
-        if value in ("", None):
-            return []
-        if isinstance(value, dict):
-            return [_node(key, entry) for key, entry in value.items()]
-        if isinstance(value, list):
-            return [_node(f"step-{place}", entry) for place, entry in enumerate(value, start=1)]
-        return value
-
-
-def _node(name: str, entry: Any) -> Any:
-    if entry is None or isinstance(entry, str):
-        return {"name": name, "status": entry}
-    return {**entry, "name": name} if isinstance(entry, dict) and not entry.get("name") else entry
+    actual_node_status: Several[NodeStatus] = Field(default_factory=list)
 
 
 class GetExecutionResponse(Arrived):
@@ -328,15 +320,16 @@ def _steps(nodes: list[NodeStatus], reports: dict[str, SubActionStatus | None], 
         # `job-a-init` prepares `job-a` and is no step of the user's (reference, Table 8).
         named = [name for name in reports if not (name.endswith("-init") and name.removesuffix("-init") in reports)]
         nodes = [NodeStatus(name=name) for name in named]
-    return tuple(_step(node, reports.get(node.name) or _UNREPORTED, unit) for node in nodes)
+    by_name = [(node.name or f"step-{place}", node) for place, node in enumerate(nodes, start=1)]
+    return tuple(_step(name, node, reports.get(name) or _UNREPORTED, unit) for name, node in by_name)
 
 
 _UNREPORTED = SubActionStatus()
 
 
-def _step(node: NodeStatus, report: SubActionStatus, unit: timedelta) -> Step:
+def _step(name: str, node: NodeStatus, report: SubActionStatus, unit: timedelta) -> Step:
     return Step(
-        name=reading.cut(node.name, 100),
+        name=reading.cut(name, 100),
         phase=reading.phase(node.status) or reading.phase(report.phase),
         sub_jobs=reading.count(node.sub_job_num) or 0,
         sub_jobs_finished=reading.count(node.finished_sub_job_num) or 0,
@@ -355,11 +348,19 @@ WIRE_NAMES = frozenset(field.alias or name for table in _TABLES for name, field 
 """Every field name that is ours to know; other keys are foreign text."""
 
 
+_MOST_PROBLEMS = 5000
+"""So many are looked through for the first few; pydantic takes its time to list them."""
+
+
 def _places(error: ValidationError) -> str:
     """Where pydantic stumbled and over what kind of thing: no values, no keys that GCS did not document."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    if error.error_count() > _MOST_PROBLEMS:
+        return "in very many places"
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = [problem for problem in found if _USUAL not in problem["loc"]]
     return "; ".join(f"{_place(problem['loc'])}: {problem['type']}" for problem in problems[:5])
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) if isinstance(part, int) or part in WIRE_NAMES else "*" for part in loc) or "body"
+    parts = [part for part in loc if part != _OTHERWISE]
+    return ".".join(str(part) if isinstance(part, int) or part in WIRE_NAMES else "*" for part in parts) or "body"
