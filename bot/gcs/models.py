@@ -67,12 +67,11 @@ def _node(entry: Any, name: str = "") -> Any:
     return {**entry, "name": entry.get("name") or name} if isinstance(entry, dict) else entry
 
 
-_EXACT = 2**53
-"""Up to here a number is the same whole or with a fraction."""
-
 T = TypeVar("T")
 Text = Annotated[str, _usually(reading.plain, core_schema.str_schema(strict=True))]
-Whole = Annotated[int | None, _usually(reading.whole, core_schema.int_schema(strict=True, ge=-_EXACT, le=_EXACT))]
+Whole = Annotated[
+    int | None, _usually(reading.whole, core_schema.int_schema(strict=True, ge=-reading.EXACT, le=reading.EXACT))
+]
 Number = Annotated[float | None, _usually(reading.number, core_schema.float_schema(strict=True, allow_inf_nan=False))]
 Maybe = Annotated[T | None, _usually(_blank_to_none)]
 Map = Annotated[dict[str, T], _usually(_blank_to_map)]
