@@ -79,7 +79,8 @@ class Watcher:
 
     async def _claim(self, number: int, limit: int) -> list[Due]:
         """Claim no more than may be looked at: what the quota does not allow stays due, the oldest first."""
-        self._ripe.remove(number)
+        with suppress(ValueError):
+            self._ripe.remove(number)
         left = await self._budget.left(enough=limit)
         claimed = await self._schedule.claim(number, min(limit, left)) if left else []
         with suppress(StoreUnavailable):  # then each look takes its own call
