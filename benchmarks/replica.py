@@ -15,13 +15,13 @@ import uvloop
 
 from benchmarks.harness import quiet
 from benchmarks.polling import new_watcher, watched_for
-from bot.gcs.wire import new_http_client
+from bot.gcs.wire import HTTPClient
 from bot.store import Store
 
 
 async def _replica(store_url: str, gcs: str) -> None:
     store = Store(store_url, coalesce=timedelta(seconds=5))
-    async with new_http_client() as http:
+    async with HTTPClient() as http:
         _, watcher = new_watcher(store, http, gcs)
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):

@@ -18,7 +18,7 @@ from typing import cast
 from benchmarks import servers
 from benchmarks.harness import SERVER_CORE, Row, at_least, interleaved, opened_store, ratios
 from benchmarks.polling import follow, new_watcher
-from bot.gcs.wire import new_http_client
+from bot.gcs.wire import HTTPClient
 
 DELAY_SECONDS = 0.1
 WATCHED = 30 * 64
@@ -34,7 +34,7 @@ async def rows() -> list[Row]:
     async with (
         opened_store() as (store, store_url),
         servers.serving("gcs", core=SERVER_CORE, delay=DELAY_SECONDS) as gcs,
-        new_http_client() as http,
+        HTTPClient() as http,
         _replica(store_url, gcs) as first,
         _replica(store_url, gcs) as second,
     ):

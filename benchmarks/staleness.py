@@ -20,7 +20,6 @@ from importlib import resources
 from statistics import quantiles
 from typing import Any, NamedTuple
 
-import httpx
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
@@ -28,7 +27,7 @@ from benchmarks.harness import Row, opened_store, quiet
 from bot import changes
 from bot.changes import Pace
 from bot.gcs.client import GCSClient
-from bot.gcs.wire import new_http_client
+from bot.gcs.wire import Credentials, HTTPClient
 from bot.model import Change, Level, Subscriber, Subscription
 from bot.store import Store
 from bot.sweeper import Sweeper
@@ -46,10 +45,6 @@ PACE = Pace(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30))
 TEAM = "T1"
 LIST_BYTES = 12_000_000
 CLOCK = "bench:clock"
-
-
-class NoAuth(httpx.Auth):
-    """Sends requests as they are: signing has a row of its own."""
 
 
 @dataclass
@@ -140,20 +135,20 @@ async def begun(*, size: int, page: int, replicas: int, has_lists: bool = True) 
     async with (
         opened_store() as (_, url),
         Population(size, steps=20, mean_seconds=MEAN_SECONDS, sigma=SIGMA, page=page, seed=1) as population,
-        new_http_client() as http,
+        HTTPClient() as http,
         Redis.from_url(url) as redis,
     ):
         await redis.set(CLOCK, BEGAN * 1000)
         stores = [virtual(Store(url, coalesce=timedelta(seconds=5))) for _ in range(replicas)]
         people = stores[0].budget("AK", per_minute=QUOTA, reserve=RESERVE)
-        free = GCSClient(http, endpoint=population.url, auth=NoAuth())
+        free = GCSClient(http, endpoint=population.url, auth=Credentials())
         run = Run(population, stores[0], redis, free)
         for chunk in range(0, size, 64):
             await asyncio.gather(*map(run.follow, population.running[chunk : chunk + 64]))
         population.calls.clear()
         population.worst_minute = 0
         population.born = lambda guid: run.newcomers.append(guid)  # noqa: PLW0108  # the list is another one each time
-        run.client = GCSClient(http, endpoint=population.url, auth=NoAuth(), take=people.take)
+        run.client = GCSClient(http, endpoint=population.url, auth=Credentials(), take=people.take)
         run.replicas = [_replica(run, each, http, has_lists=has_lists) for each in stores]
         try:
             yield run
@@ -162,9 +157,9 @@ async def begun(*, size: int, page: int, replicas: int, has_lists: bool = True) 
                 await each.aclose()
 
 
-def _replica(run: Run, store: Store, http: httpx.AsyncClient, *, has_lists: bool) -> Replica:
+def _replica(run: Run, store: Store, http: HTTPClient, *, has_lists: bool) -> Replica:
     budget = store.budget("AK", per_minute=QUOTA, reserve=RESERVE)
-    client = GCSClient(http, endpoint=run.population.url, auth=NoAuth(), take=budget.take, refused=budget.refused)
+    client = GCSClient(http, endpoint=run.population.url, auth=Credentials(), take=budget.take, refused=budget.refused)
     settle = store.schedule.settle
 
     async def noticed(due: Any, snapshot: Any, noticed: Sequence[Change], **more: Any) -> bool:

@@ -25,7 +25,7 @@ from bot.errors import (
     SlackError,
     StoreUnavailable,
 )
-from bot.gcs.wire import new_http_client
+from bot.gcs.wire import HTTPClient
 from bot.service import gcs_client, opened_store
 from bot.settings import Settings
 from bot.slack import TIMEOUT, SlackClient
@@ -89,7 +89,7 @@ class _Missing(Exception):
 
 
 async def _gcs(settings: Settings) -> str:
-    async with new_http_client() as http:
+    async with HTTPClient() as http:
         await gcs_client(settings, http).check()
     return f"{settings.gcs_endpoint} accepts the {_KINDS[settings.credentials_kind]}"
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Phase(StrEnum):
@@ -60,14 +59,13 @@ WAITING_PHASES = frozenset({Phase.PENDING, Phase.SUBMITTED, ""})
 """Phases of a step that has not started; GCS also leaves the phase empty."""
 
 
-Seconds = Annotated[timedelta, PlainSerializer(lambda span: round(span.total_seconds(), 3), return_type=float)]
-"""A `timedelta` that is a number of seconds in JSON."""
-
-
 class Value(BaseModel):
-    """Base of all nouns: frozen, compared by value, unknown fields refused (they would be a typing error of ours)."""
+    """Base of all nouns: frozen, compared by value, unknown fields refused (they would be a typing error of ours).
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A `timedelta` is a number of seconds in JSON.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_timedelta="float")
 
 
 class Step(Value):
@@ -78,11 +76,11 @@ class Step(Value):
     sub_jobs: int = 0
     """Parallel sub-jobs of the step; may change while it runs (reference 3.4)."""
     sub_jobs_finished: int = 0
-    elapsed: Seconds | None = None
+    elapsed: timedelta | None = None
     reason: str = ""
     message: str = ""
     """English half of the bilingual message."""
-    resources: dict[str, str | int | float] = {}
+    resources: dict[str, str | int | float] = Field(default_factory=dict)
 
     @property
     def is_failed(self) -> bool:
@@ -133,9 +131,9 @@ class Execution(Value):
     steps: tuple[Step, ...] = ()
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    elapsed: Seconds | None = None
+    elapsed: timedelta | None = None
     """GCS's own duration where it sends one."""
-    timeout: Seconds | None = None
+    timeout: timedelta | None = None
     """Time limit, from `timeoutInMinutes`."""
     target: str = ""
     cluster: str = ""
@@ -144,8 +142,8 @@ class Execution(Value):
     enterprise_project: str = ""
     description: str = ""
     priority: int | None = None
-    labels: dict[str, str] = {}
-    resources: dict[str, str | int | float] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
+    resources: dict[str, str | int | float] = Field(default_factory=dict)
     time_ratio: float | None = None
     """Run time as a percentage of the whole time, scheduling and failure handling included."""
     is_cromwell: bool = False
@@ -243,7 +241,7 @@ class Change(Value):
     finished_before: int | None = None
     finished: int | None = None
     total: int | None = None
-    elapsed: Seconds | None = None
+    elapsed: timedelta | None = None
     reason: str = ""
     message: str = ""
     finished_steps: tuple[str, ...] = ()

@@ -17,7 +17,6 @@ from time import monotonic
 from typing import Any
 
 import aiohttp
-import httpx
 import stamina
 import structlog
 from slack_bolt.authorization import AuthorizeResult
@@ -29,7 +28,7 @@ from bot.changes import Pace
 from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
 from bot.gcs.client import GCSClient
-from bot.gcs.wire import new_http_client
+from bot.gcs.wire import Credentials, HTTPClient
 from bot.health import Health
 from bot.inbound import HTTPMode, SocketMode
 from bot.notifier import Notifier
@@ -85,7 +84,7 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
     """
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened_store(settings))
-        http = await stack.enter_async_context(new_http_client())
+        http = await stack.enter_async_context(HTTPClient())
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
         slack = SlackClient(
             settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
@@ -185,9 +184,9 @@ async def dead_letters(settings: Settings) -> list[DeadLetter]:
         await store.aclose()
 
 
-def gcs_client(settings: Settings, http: httpx.AsyncClient, budget: Budget | None = None) -> GCSClient:
+def gcs_client(settings: Settings, http: HTTPClient, budget: Budget | None = None) -> GCSClient:
     """The client for GCS with the credentials that the settings have; without `budget` for a single question."""
-    auth: httpx.Auth
+    auth: Credentials
     if settings.gcs_ak and settings.gcs_sk:
         auth = SignatureAuth(
             settings.gcs_ak.get_secret_value(),

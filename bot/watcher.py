@@ -21,7 +21,7 @@ from bot.gcs.client import GCSClient, QuotaSpent
 from bot.gcs.glimpse import Prints
 from bot.gcs.models import GetExecutionResponse
 from bot.loops import Crew
-from bot.store.budget import Budget
+from bot.store.budget import MOMENT_SECONDS, Budget
 from bot.store.history import History
 from bot.store.schedule import Due, Schedule
 
@@ -35,6 +35,8 @@ RENEW_SECONDS = 1.5
 
 SHORTLY = timedelta(seconds=1)
 """When to claim again what the quota did not allow after all; not before it does."""
+
+_UNCHANGED = metrics.WATCHER_LOOKS.labels("unchanged")
 
 
 class Watcher:
@@ -51,7 +53,10 @@ class Watcher:
         at_once: int = 64,
     ) -> None:
         self._gcs, self._schedule, self._pace, self._budget, self._history = gcs, schedule, pace, budget, history
-        self._crew = Crew("watcher", ready=schedule.ready, claim=self._claim, do=self._look, at_once=at_once)
+        self._crew = Crew("watcher", ready=self._ready, claim=self._claim, do=self._look, at_once=at_once)
+        self._ripe: list[int] = []
+        self._ripe_until = 0.0
+        """Partitions in which something was due a moment ago and that were not claimed from since, and until when."""
         self._paid = 0
         """Calls that were taken out of the quota for looks that are about to begin."""
         self._under_way: dict[str, tuple[float, Due]] = {}
@@ -61,7 +66,9 @@ class Watcher:
 
     async def run_once(self) -> int:
         """Look at everything that is due, once."""
-        return await self._crew.run_once()
+        looks = await self._crew.run_once()
+        await self._schedule.settled()
+        return looks
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until told to stop."""
@@ -70,6 +77,7 @@ class Watcher:
             await self._crew.run(stop)
         finally:
             renewing.cancel()
+        await self._schedule.settled()
 
     async def _renew_claims(self) -> None:
         """Keep the claims of looks that take long: leases are short, so that those of the dead soon end."""
@@ -79,9 +87,17 @@ class Watcher:
             if slow:
                 await self._schedule.renew(slow)
 
+    async def _ready(self) -> list[int]:
+        """The partitions in which something is due; asked for anew once each had its turn, or the moment is over."""
+        if not self._ripe or monotonic() > self._ripe_until:
+            self._ripe, self._ripe_until = await self._schedule.ready(), monotonic() + MOMENT_SECONDS
+        return list(self._ripe)
+
     async def _claim(self, number: int, limit: int) -> list[Due]:
         """Claim no more than may be looked at: what the quota does not allow stays due, the oldest first."""
-        left = await self._budget.left()
+        with suppress(ValueError):
+            self._ripe.remove(number)
+        left = await self._budget.left(enough=limit)
         claimed = await self._schedule.claim(number, min(limit, left)) if left else []
         with suppress(StoreUnavailable):  # then each look takes its own call
             paid = await self._budget.take_up_to(len(claimed)) if claimed else 0
@@ -106,7 +122,7 @@ class Watcher:
             response = await self._gcs.glance(due.execution_id, known=prints, within=WITHIN, is_paid=is_paid)
         except QuotaSpent as error:  # somebody took the call between the claim and the look
             metrics.WATCHER_LOOKS.labels("held").inc()
-            await self._schedule.put_back(due, wait=min(error.retry_after, SHORTLY))
+            self._schedule.put_back(due, wait=min(error.retry_after, SHORTLY))
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
         else:
@@ -118,10 +134,10 @@ class Watcher:
         """GCS showed the execution; None: with the same `prints` as before."""
         self._is_well()
         if response is None:
-            metrics.WATCHER_LOOKS.labels("unchanged").inc()
+            _UNCHANGED.inc()
             next_look = changes.wait(due.header.near, now=now, pace=self._pace)
             next_look = self._left_to_lists(next_look, due, prints)
-            await self._schedule.settle_unchanged(due, seen_at=now, next_look=next_look)
+            self._schedule.settle_unchanged(due, seen_at=now, next_look=next_look)
             return
         metrics.WATCHER_LOOKS.labels("seen").inc()
         seen = response.to_execution()
@@ -130,8 +146,9 @@ class Watcher:
         if verdict.snapshot.is_quiet and response.prints and verdict.next_look is not None:
             next_look = self._left_to_lists(verdict.next_look, due, response.prints)
             verdict = verdict.model_copy(update={"next_look": next_look})
-        if await self._settle(due, verdict, prints=response.prints):
-            await self._history.learn(due.team_id, due.snapshot.execution, seen)
+        # In the same trip; two watchers that saw the same teach it twice, which is no harm to a mean.
+        self._history.learn(due.team_id, due.snapshot.execution, seen)
+        await self._settle(due, verdict, prints=response.prints)
 
     def _left_to_lists(self, next_look: timedelta, due: Due, prints: Prints | None) -> timedelta:
         """A later look, where a list that is being read shows what this one saw, and would show the next change."""
@@ -151,7 +168,7 @@ class Watcher:
         wait = error.retry_after if isinstance(error, GCSThrottled) else None
         return changes.observe_failure(due.snapshot, pace=self._pace, wait=wait)
 
-    async def _settle(self, due: Due, verdict: Verdict, *, prints: Prints | None = None) -> bool:
+    async def _settle(self, due: Due, verdict: Verdict, *, prints: Prints | None = None) -> None:
         settled = await self._schedule.settle(
             due,
             verdict.snapshot,
@@ -163,15 +180,15 @@ class Watcher:
         )
         if not settled:
             metrics.WATCHER_LOOKS.labels("superseded").inc()
-            return False
+            return
         for change in verdict.changes:
             metrics.WATCHER_CHANGES.labels(change.kind.value).inc()
             log.info("watcher.changed", execution=due.execution, kind=change.kind.value, revision=change.revision)
-        return True
 
     def _is_well(self) -> None:
-        metrics.WATCHER_STOPPED.set(0)
-        self.trouble = None
+        if self.trouble is not None:
+            metrics.WATCHER_STOPPED.set(0)
+            self.trouble = None
 
 
 def _since(began: float) -> timedelta:

@@ -1,7 +1,7 @@
 """How the bot shows GCS who it is: signed requests (access key and secret key), or an IAM token.
 
-Lives here: the two `httpx.Auth` and nothing about executions. Does not live here: what happens when GCS refuses them
-(`bot.gcs.client` stops calling). Built by the service, called by the client with every request.
+Lives here: the two kinds of credentials and nothing about executions. Does not live here: what happens when GCS refuses
+them (`bot.gcs.client` stops calling). Built by the service, put on every question by `bot.gcs.wire`.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncGenerator, Callable
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import NoReturn
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
 import httpx
+from msgspec.structs import replace
+from multidict import CIMultiDict
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from bot.errors import GCSMalformed, GCSUnavailable
-from bot.gcs import failures, reading, wire
+from bot.gcs import failures, reading
+from bot.gcs.wire import Answer, Credentials, Question
 from bot.metrics import GCS_TOKENS
 
 _ALGORITHM = "SDK-HMAC-SHA256"
 _UNSIGNED = frozenset(
     "accept accept-encoding authorization connection content-length transfer-encoding user-agent".split()
 )
-"""Headers that httpx sets on its own account and that proxies may rewrite; all others are signed."""
+"""Headers that speak of the way and that proxies may rewrite; all others are signed."""
 
 _PLAIN_PATH = re.compile(r"[\w/.~-]*", re.ASCII)
 """Paths that are canonical as they are."""
 _HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
-
-_Raw = tuple[tuple[bytes, bytes], ...]
-"""Headers as they go out."""
 
 RENEW_BEFORE = timedelta(minutes=10)
 """A token is renewed this long before it ends, so that none ends on its way."""
@@ -46,12 +46,22 @@ TOKEN_PATIENCE = timedelta(seconds=30)
 """For one question to IAM, on which every call waits."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+class _Standing(NamedTuple):
+    """What all questions of a second that have the same headers have in common."""
+
+    asked: CIMultiDict[str]
+    second: int
+    headers: CIMultiDict[str]
+    """With date, project and token."""
+    date: str
+    names: str
+    """Of those headers that are signed."""
+    canonical: str
+    """All that is signed of them."""
 
 
-class SignatureAuth(wire.Signer):
-    """Signs each request with an access key, by the vendor's SDK-HMAC-SHA256 (reference 1.4)."""
+class SignatureAuth(Credentials):
+    """Signs each question with an access key, by the vendor's SDK-HMAC-SHA256 (reference 1.4)."""
 
     def __init__(
         self,
@@ -60,65 +70,63 @@ class SignatureAuth(wire.Signer):
         *,
         project_id: str | None = None,
         security_token: SecretStr | None = None,
-        now: Callable[[], datetime] = _now,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._access_key = access_key
         self._secret_key = secret_key
         self._project_id = project_id
         self._security_token = security_token
-        self._now = now
-        self._last: tuple[_Raw, str] | None = None
-        self._added: dict[str, str] = {}
+        self._clock = clock
+        self._standing: _Standing | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(project_id={self._project_id!r})"
 
-    def sign(self, request: httpx.Request) -> None:
-        """Add date, project, token and signature to `request`, and send exactly the query that was signed."""
-        date = request.headers.get("x-sdk-date") or f"{self._now().astimezone(UTC):%Y%m%dT%H%M%SZ}"
-        for name, value in self._missing(tuple(request.headers.raw), date).items():
-            request.headers[name] = value
-        query = wire.target(request).partition("?")[2]
-        if query != (signed_query := canonical_query(query)):
-            wire.set_query(request, signed_query)
-        signed, _ = _standing(tuple(request.headers.raw))
-        digest = hashlib.sha256(canonical_request(request).encode()).hexdigest()
+    async def on(self, question: Question) -> Question:
+        """Add date, project, token and signature, and send exactly the query that is signed."""
+        return self.signed(question)
+
+    def signed(self, question: Question) -> Question:
+        """`question` as it goes out."""
+        target, asked = question.target, question.headers
+        second, standing = int(self._clock()), self._standing
+        if standing is None or standing.second != second or standing.asked is not asked:
+            self._standing = standing = self._stand(asked, second)
+        if "?" in target:
+            path, _, query = target.partition("?")
+            target = f"{path}?{canonical_query(query)}"
+        digest = hashlib.sha256(_canonical(question.method, target, standing, question.body).encode()).hexdigest()
         key = self._secret_key.get_secret_value().encode()
-        signature = hmac.digest(key, f"{_ALGORITHM}\n{date}\n{digest}".encode(), "sha256").hex()
-        request.headers["Authorization"] = (
-            f"{_ALGORITHM} Access={self._access_key}, SignedHeaders={signed}, Signature={signature}"
+        signature = hmac.digest(key, f"{_ALGORITHM}\n{standing.date}\n{digest}".encode(), "sha256").hex()
+        headers = standing.headers.copy()
+        headers["Authorization"] = (
+            f"{_ALGORITHM} Access={self._access_key}, SignedHeaders={standing.names}, Signature={signature}"
         )
+        return Question(question.method, question.origin, target, headers, question.body)
 
-    def _missing(self, raw: _Raw, date: str) -> dict[str, str]:
-        """What is to be added to headers before they are signed."""
-        if (raw, date) != self._last:
-            given = httpx.Headers(raw)
-            added = {"X-Sdk-Date": date}
-            if self._project_id and "x-project-id" not in given:
-                added["X-Project-Id"] = self._project_id
-            if self._security_token:
-                added["X-Security-Token"] = self._security_token.get_secret_value()
-            if not given.get("content-type", "application/json").startswith(("application/json", "application/bson")):
-                added["X-Sdk-Content-Sha256"] = "UNSIGNED-PAYLOAD"
-            self._last, self._added = (raw, date), added
-        return self._added
-
-
-def canonical_request(request: httpx.Request) -> str:
-    """What is hashed and signed of `request`: steps 3 to 7 of reference 1.4."""
-    path, _, query = wire.target(request).partition("?")
-    _, headers = _standing(tuple(request.headers.raw))
-    lines = [request.method.upper(), _canonical_path(path), canonical_query(query), headers, _payload_hash(request)]
-    return "\n".join(lines)
+    def _stand(self, asked: CIMultiDict[str], second: int) -> _Standing:
+        headers = asked.copy()
+        date = headers.setdefault("X-Sdk-Date", f"{datetime.fromtimestamp(second, UTC):%Y%m%dT%H%M%SZ}")
+        if self._project_id:
+            headers.setdefault("X-Project-Id", self._project_id)
+        if self._security_token:
+            headers["X-Security-Token"] = self._security_token.get_secret_value()
+        if not headers.get("Content-Type", "application/json").startswith(("application/json", "application/bson")):
+            headers["X-Sdk-Content-Sha256"] = "UNSIGNED-PAYLOAD"
+        lines = {name.lower(): value.strip() for name, value in headers.items()}
+        signed = sorted(name for name in lines if "_" not in name and name not in _UNSIGNED)
+        names = ";".join(signed)
+        canonical = "\n".join([*(f"{name}:{lines[name]}" for name in signed), "", names])
+        return _Standing(asked, second, headers, date, names, canonical)
 
 
-@lru_cache(maxsize=4)
-def _standing(raw: _Raw) -> tuple[str, str]:
-    """Names of the headers that are signed, and all that stands for them; mostly the same for a second's requests."""
-    headers = dict(httpx.Headers(raw).items())
-    signed = sorted(name for name in headers if "_" not in name and name not in _UNSIGNED)
-    names = ";".join(signed)
-    return names, "\n".join([*(f"{name}:{headers[name].strip()}" for name in signed), "", names])
+def _canonical(method: str, target: str, standing: _Standing, body: bytes) -> str:
+    """What is hashed and signed: steps 3 to 7 of reference 1.4."""
+    path, _, query = target.partition("?")
+    payload = _HASH_OF_NOTHING
+    if body:
+        payload = standing.headers.get("X-Sdk-Content-Sha256") or hashlib.sha256(body).hexdigest()
+    return f"{method.upper()}\n{_canonical_path(path)}\n{query}\n{standing.canonical}\n{payload}"
 
 
 def _canonical_path(path: str) -> str:
@@ -129,20 +137,12 @@ def _canonical_path(path: str) -> str:
 
 def canonical_query(query: str) -> str:
     """The query sorted and encoded as the signature wants it."""
-    if not query:
-        return ""
     pairs = sorted(parse_qsl(query, keep_blank_values=True))
     return "&".join(f"{_encoded(key)}={_encoded(value)}" for key, value in pairs)
 
 
 def _encoded(text: str) -> str:
     return quote(text, safe="~")
-
-
-def _payload_hash(request: httpx.Request) -> str:
-    if not request.content:
-        return _HASH_OF_NOTHING
-    return request.headers.get("x-sdk-content-sha256") or hashlib.sha256(request.content).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,10 @@ class _Token:
     ends_at: datetime
 
 
-class TokenAuth(httpx.Auth):
+class TokenAuth(Credentials):
     """Shows an IAM token, fetched when first needed, kept, and renewed before it ends or when it is refused.
 
-    However many requests wait for a token, one question goes to IAM; its failure is the failure of all of them.
+    However many questions wait for a token, one goes to IAM; its failure is the failure of all of them.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class TokenAuth(httpx.Auth):
         iam_endpoint: str,
         user: IAMUser,
         *,
-        now: Callable[[], datetime] = _now,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._http = http
         self._url = f"{iam_endpoint.rstrip('/')}/v3/auth/tokens?nocatalog=true"
@@ -197,24 +197,21 @@ class TokenAuth(httpx.Auth):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(project={self._user.project_id or self._user.project_name!r})"
 
-    def sync_auth_flow(self, request: httpx.Request) -> NoReturn:  # noqa: ARG002  # httpx's signature
-        """Not there: the bot has no synchronous client."""
-        raise RuntimeError("TokenAuth needs an AsyncClient")
+    async def on(self, question: Question) -> Question:
+        """Show a token that is good for a while."""
+        token = await self._current()
+        headers = question.headers.copy()
+        headers["X-Auth-Token"] = token.secret.get_secret_value()
+        return replace(question, headers=headers)
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Send `request` with the token; once more with a new one if the token is refused."""
-        token = await self._current(refused=None)
-        request.headers["X-Auth-Token"] = token.secret.get_secret_value()
-        response = yield request
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            await _drop_body(response)
-            token = await self._current(refused=token)
-            request.headers["X-Auth-Token"] = token.secret.get_secret_value()
-            yield request
+    def renewed(self, refused: Question) -> bool:
+        """Give the refused token up, unless it was another one than we have now."""
+        if self._token and self._token.secret.get_secret_value() == refused.headers["X-Auth-Token"]:
+            self._token = None
+        return True
 
-    async def _current(self, *, refused: _Token | None) -> _Token:
-        """A token that is good for a while and is not the `refused` one."""
-        if self._token and self._token is not refused and self._now() < self._token.ends_at - RENEW_BEFORE:
+    async def _current(self) -> _Token:
+        if self._token and self._now() < self._token.ends_at - RENEW_BEFORE:
             return self._token
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._fetch(), name="gcs token renewal")
@@ -228,26 +225,18 @@ class TokenAuth(httpx.Auth):
             self._token = renewal.result()
 
     async def _fetch(self) -> _Token:
-        request = self._http.build_request("POST", self._url, json=self._user.question())
         try:
             async with asyncio.timeout(TOKEN_PATIENCE.total_seconds()):
-                response, body = await wire.exchange(self._http, request)
+                response = await self._http.post(self._url, json=self._user.question())
         except TimeoutError:
             raise GCSUnavailable("IAM: no answer in time") from None
         if not response.is_success:
-            raise failures.iam_failure(response, body)
+            raise failures.iam_failure(Answer(response.status_code, response.headers, response.content))
         secret = response.headers.get("x-subject-token", "")
         if not secret:
             raise GCSMalformed(f"IAM: HTTP {response.status_code} without a token")
         GCS_TOKENS.inc()
-        return _Token(SecretStr(secret), _end_of(body) or self._now() + TOKEN_LIFE)
-
-
-async def _drop_body(response: httpx.Response) -> None:
-    """Spare httpx the reading of a body that is thrown away, and that nobody has measured."""
-    if isinstance(response.stream, httpx.AsyncByteStream):
-        await response.stream.aclose()
-    response.stream = httpx.ByteStream(b"")
+        return _Token(SecretStr(secret), _end_of(response.content) or self._now() + TOKEN_LIFE)
 
 
 class _Grant(BaseModel):

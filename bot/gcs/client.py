@@ -11,21 +11,19 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
-import httpx
 import stamina
+import yarl
+from multidict import CIMultiDict
 
 from bot.errors import (
     ExecutionNotFound,
-    GCSBadCredentials,
     GCSError,
-    GCSForbidden,
     GCSMisdirected,
     GCSThrottled,
     GCSUnavailable,
@@ -33,15 +31,19 @@ from bot.errors import (
 )
 from bot.gcs import failures, glimpse, reading, wire
 from bot.gcs.glimpse import Page, Prints
+from bot.gcs.hold import CredentialHold
 from bot.gcs.models import GetExecutionResponse
+from bot.gcs.wire import Credentials, HTTPClient, Question
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
 
 ATTEMPTS = 4
 """Of one question. Whoever asked comes back anyway; more would only hold up a person or a lease."""
+FIRST_TRY_SECONDS = 4.0
+"""Of the time for a question that may be repeated: a first try that hangs does not use up all of it."""
 PAGE_WITHIN = timedelta(seconds=20)
 """How long a page of a list may take: it is large."""
-FIRST_HOLD = timedelta(minutes=1)
-LONGEST_HOLD = timedelta(minutes=15)
+
+_OK, _CANCELLED = GCS_CALLS.labels("ok"), GCS_CALLS.labels("cancelled")
 
 T = TypeVar("T")
 
@@ -62,10 +64,10 @@ class GCSClient:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: HTTPClient,
         *,
         endpoint: str,
-        auth: httpx.Auth,
+        auth: Credentials,
         project_id: str | None = None,
         take: Take | None = None,
         refused: Refused | None = None,
@@ -73,10 +75,12 @@ class GCSClient:
     ) -> None:
         """`take` asks for a call out of the quota, `refused` is told when GCS found it used up all the same."""
         self._http = http
-        self._endpoint = httpx.URL(endpoint)
-        self._executions = f"{self._endpoint.path.rstrip('/')}/v1/executions"
+        where = yarl.URL(endpoint)
+        self._origin = where.origin() if where.absolute else where
+        self._executions = f"{where.raw_path.rstrip('/')}/v1/executions"
         self._auth = auth
-        self._headers = httpx.Headers({**http.headers, "Content-Type": "application/json"})
+        host = self._origin.host_port_subcomponent or ""
+        self._headers = CIMultiDict({"Host": host, **wire.HEADERS, "Content-Type": "application/json"})
         if project_id:
             self._headers["X-Project-Id"] = project_id
         self._take, self._refused = take, refused
@@ -115,9 +119,10 @@ class GCSClient:
         """
 
         def read(body: bytes) -> GetExecutionResponse | None:
-            if known is not None and glimpse.prints(body, asked=execution_id) == known:
+            prints = glimpse.prints(body, asked=execution_id) if known else None
+            if prints and prints == known:
                 return None
-            return GetExecutionResponse.parse(body, asked=execution_id)
+            return GetExecutionResponse.parse(body, asked=execution_id, prints=prints)
 
         return await self._ask(f"{self._executions}/{execution_id}", read, within, _Fare(is_paid=is_paid))
 
@@ -147,30 +152,34 @@ class GCSClient:
         self, target: str, read: Callable[[bytes], T], within: timedelta, fare: _Fare, *, attempts: int = ATTEMPTS
     ) -> T:
         """One question with its repeats, all of it `within` the time."""
-        errors: list[GCSError] = []
-        ends = time.monotonic() + within.total_seconds()
-        try:
-            async with asyncio.timeout_at(asyncio.get_running_loop().time() + within.total_seconds()):
-                try:  # mostly this is all; what repeats costs more
-                    return await self._call(target, read, fare)
-                except GCSError as error:
-                    errors.append(error)
-                return await self._again(target, read, fare, errors, attempts=attempts, ends=ends)
+        seconds = within.total_seconds()
+        ends = time.monotonic() + seconds
+        first_try = seconds if attempts == 1 else min(seconds, FIRST_TRY_SECONDS)
+        try:  # mostly this is all; what repeats costs more
+            async with asyncio.timeout(first_try):
+                return await self._call(target, read, fare)
+        except GCSError as error:
+            failed = error
         except TimeoutError:
-            raise errors[-1] if errors else GCSUnavailable(f"no answer within {within.total_seconds():g} s") from None
+            failed = GCSUnavailable(f"no answer within {first_try:g} s")
+        if attempts == 1 or time.monotonic() >= ends:
+            raise failed
+        return await self._again(target, read, fare, failed, attempts=attempts, ends=ends)
 
     async def _again(  # a question under way
         self,
         target: str,
         read: Callable[[bytes], T],
         fare: _Fare,
-        errors: list[GCSError],
+        failed: GCSError,
         *,
         attempts: int,
         ends: float,
     ) -> T:
         """Repeat a question that has failed once."""
-        first = iter(list(errors))
+        left = ends - time.monotonic()
+        errors = [failed]
+        first = iter([failed])
 
         async def call() -> T:
             for error in first:
@@ -183,23 +192,48 @@ class GCSClient:
             return _pause(error, left=ends - time.monotonic(), is_person=fare.is_person)
 
         calls = stamina.AsyncRetryingCaller(
-            attempts=attempts, timeout=max(ends - time.monotonic(), 0.0), wait_initial=0.2, wait_max=5, wait_jitter=0.3
+            attempts=attempts, timeout=left, wait_initial=0.2, wait_max=5, wait_jitter=0.3
         )
-        return await calls(pause, call)
+        try:
+            async with asyncio.timeout(left):
+                return await calls(pause, call)
+        except TimeoutError:
+            raise errors[-1] from None
 
     async def _call(self, target: str, read: Callable[[bytes], T], fare: _Fare) -> T:
-        with _counted(), self._hold.watched():
+        """One call, counted by its outcome."""
+        count, is_probe = _CANCELLED, False
+        try:
+            is_probe = self._hold.admit()
+            found = read(await self._exchange(target, fare))
+        except GCSError as error:
+            count = GCS_CALLS.labels(_outcome(error))
+            self._hold.heard(error)
+            raise
+        else:
+            count = _OK
+            self._hold.heard(None)
+            return found
+        finally:
+            count.inc()
+            if is_probe:
+                self._hold.probed()
+
+    async def _exchange(self, target: str, fare: _Fare) -> bytes:
+        if fare.is_paid:
+            fare.is_paid = False  # a repeat is another call
+        else:
             await self._spend(fare)
-            request = wire.question(self._endpoint, target, self._headers)
-            started = time.perf_counter()
-            response, body = await wire.exchange(self._http, request, auth=self._auth)
-            GCS_CALL_SECONDS.observe(time.perf_counter() - started)
-            if not response.is_success:
-                error = failures.failure(response, body)
-                if isinstance(error, GCSThrottled) and self._refused is not None:
-                    await self._refused(error.retry_after)
-                raise error
-            return read(body)
+        question = Question("GET", self._origin, target, self._headers)
+        started = time.perf_counter()
+        answer = await self._http.exchange(question, self._auth)
+        GCS_CALL_SECONDS.observe(time.perf_counter() - started)
+        if answer.is_success:
+            return answer.body
+        error = failures.failure(answer)
+        if isinstance(error, GCSThrottled) and self._refused is not None:
+            await self._refused(error.retry_after)
+        raise error
 
     async def _spend(self, fare: _Fare) -> None:
         """Take one call out of the quota.
@@ -207,9 +241,7 @@ class GCSClient:
         Raises:
             QuotaSpent: there is none just now.
         """
-        if fare.is_paid:
-            fare.is_paid = False  # a repeat is another call
-        elif self._take is not None and (wait := await self._take(is_person=fare.is_person)):
+        if self._take is not None and (wait := await self._take(is_person=fare.is_person)):
             raise QuotaSpent("no call is left in our share of the quota", retry_after=wait)
 
 
@@ -225,60 +257,6 @@ class QuotaSpent(GCSThrottled):
     """Held back by ourselves: GCS would refuse the call, and did not get it."""
 
 
-class CredentialsHeld(GCSBadCredentials):
-    """Refused by ourselves: GCS refused the credentials a short while ago."""
-
-
-class CredentialHold:
-    """Stops calls once the credentials are refused, since repeated failures get a key blocked.
-
-    The pause grows from `FIRST_HOLD` to `LONGEST_HOLD`; after each one call goes through as a probe, and the first
-    answer that knew us ends the hold.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._refusals = 0
-        self._until = 0.0
-        self._probing = False
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Let one call through, or raise `CredentialsHeld`; learn from how it ends."""
-        probing = self._admit()
-        try:
-            yield
-        except GCSBadCredentials:
-            self._refused()
-            raise
-        except (ExecutionNotFound, GCSForbidden):  # it knew us
-            self._refusals = 0
-            raise
-        else:
-            self._refusals = 0
-        finally:
-            if probing:
-                self._probing = False
-
-    def _admit(self) -> bool:
-        """Whether this call is the probe."""
-        if not self._refusals:
-            return False
-        left = self._until - self._clock()
-        if left > 0 or self._probing:
-            raise CredentialsHeld(f"credentials were refused; no calls for another {max(left, 0):.0f} s")
-        self._probing = True
-        return True
-
-    def _refused(self) -> None:
-        now = self._clock()
-        if self._refusals and now < self._until:
-            return  # one of many calls that were under way together
-        hold = min(FIRST_HOLD * 2 ** min(self._refusals, 10), LONGEST_HOLD)
-        self._refusals += 1
-        self._until = now + hold.total_seconds()
-
-
 def _pause(error: Exception, *, left: float, is_person: bool) -> bool | float:
     """Whether to repeat after `error`, and after how many seconds where GCS named them."""
     if isinstance(error, QuotaSpent) and not is_person:  # the watch comes again by itself
@@ -290,16 +268,7 @@ def _pause(error: Exception, *, left: float, is_person: bool) -> bool | float:
     return isinstance(error, GCSUnavailable)
 
 
-@contextmanager
-def _counted() -> Iterator[None]:
-    """Count the call by its outcome: `ok`, or the error's name without the prefix, in snake_case."""
-    outcome = "cancelled"
-    try:
-        yield
-        outcome = "ok"
-    except GCSError as error:
-        name = type(error).__name__.removeprefix("GCS").removeprefix("Execution")
-        outcome = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-        raise
-    finally:
-        GCS_CALLS.labels(outcome).inc()
+def _outcome(error: GCSError) -> str:
+    """The error's name without the prefix, in snake_case."""
+    name = type(error).__name__.removeprefix("GCS").removeprefix("Execution")
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -27,6 +27,7 @@ from bot.errors import (
     GCSUnavailable,
 )
 from bot.gcs import reading
+from bot.gcs.wire import Answer
 
 DEFAULT_RETRY_AFTER = timedelta(seconds=5)
 """After a 429 that names no time: the upper end of what the vendor advises."""
@@ -61,27 +62,27 @@ class Refusal:
     request_id: str = ""
 
 
-def refusal(response: httpx.Response, body: bytes) -> Refusal:
+def refusal(answer: Answer) -> Refusal:
     """Read an error body: the three documented shapes, flat or one object deeper, or any text (reference 1.7)."""
     try:
-        said = json.loads(body)
+        said = json.loads(answer.body)
     except (ValueError, RecursionError):
         said = None
     code, message = _code_and_message(said)
     if not (code or message):
-        message = body[:1000].decode("utf-8", "replace")
+        message = answer.body[:1000].decode("utf-8", "replace")
     request_id = said.get("request_id") if isinstance(said, dict) else None
     if not isinstance(request_id, str) or not request_id:
-        request_id = response.headers.get("x-request-id", "")
+        request_id = answer.headers.get("x-request-id", "")
     return Refusal(reading.safe(code, 40), reading.safe(message, 200), re.sub(r"[^\w.-]", "", request_id)[:64])
 
 
-def failure(response: httpx.Response, body: bytes) -> GCSError:
+def failure(answer: Answer) -> GCSError:
     """The error that an answer other than 2xx stands for."""
-    said, status = refusal(response, body), response.status_code
+    said, status = refusal(answer), answer.status
     detail = f"HTTP {status} {said.code}: {said.message}".strip(" :")
     if status == httpx.codes.TOO_MANY_REQUESTS or said.code in _THROTTLED:
-        return GCSThrottled(detail, retry_after=retry_after(response), request_id=said.request_id)
+        return GCSThrottled(detail, retry_after=retry_after(answer), request_id=said.request_id)
     if status == httpx.codes.NOT_FOUND and said.code in _NO_SUCH_API:
         return GCSMisdirected(detail, request_id=said.request_id)
     if status in _KINDS:
@@ -92,23 +93,23 @@ def failure(response: httpx.Response, body: bytes) -> GCSError:
     return kind(detail, request_id=said.request_id)
 
 
-def iam_failure(response: httpx.Response, body: bytes) -> GCSError:
+def iam_failure(answer: Answer) -> GCSError:
     """The same for IAM, whose refusals speak of the account, and may quote what was sent: no message is kept."""
-    said, status = refusal(response, body), response.status_code
+    said, status = refusal(answer), answer.status
     detail = f"IAM: HTTP {status} {said.code}".strip()
     if status in {400, 401, 403}:  # each repeat brings the account nearer to being locked
         return GCSBadCredentials(detail, request_id=said.request_id)
     if status == httpx.codes.NOT_FOUND:
         return GCSMisdirected(detail, request_id=said.request_id)
-    found = failure(response, b"{}")
+    found = failure(Answer(status, answer.headers, b"{}"))
     if isinstance(found, GCSThrottled):
         return GCSThrottled(detail, retry_after=found.retry_after, request_id=said.request_id)
     return type(found)(detail, request_id=said.request_id)
 
 
-def retry_after(response: httpx.Response) -> timedelta:
+def retry_after(answer: Answer) -> timedelta:
     """How long `Retry-After` asks to wait: seconds or a date, within bounds; a default where it says nothing."""
-    text = response.headers.get("retry-after", "").strip()
+    text = answer.headers.get("retry-after", "").strip()
     wait = DEFAULT_RETRY_AFTER
     if text.isascii() and text.isdigit():
         wait = timedelta(seconds=min(int(text[:9]), LONGEST_RETRY_AFTER.total_seconds()))

@@ -8,7 +8,7 @@ does not document has no print: it is then read in full each time.
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -48,28 +48,32 @@ class Page(NamedTuple):
     size_bytes: int
 
 
-class _Status(msgspec.Struct):
+class _Part(msgspec.Struct, gc=False):
+    """Of a JSON text, which has no cycles for the garbage collector to look for."""
+
+
+class _Status(_Part):
     phase: Any = None
     message: Any = None
     reason: Any = None
 
 
-class _Control(msgspec.Struct, rename="camel"):
+class _Control(_Part, rename="camel"):
     action_name: Any = None
     object_status: _Status | None = None
     sub_object_statuses: dict[str, _Status | None] | None = None
 
 
-class _Limits(msgspec.Struct, rename="camel"):
+class _Limits(_Part, rename="camel"):
     timeout_in_minutes: Any = None
 
 
-class _Object(msgspec.Struct):
+class _Object(_Part):
     status: _Control | None = None
     spec: _Limits | None = None
 
 
-class _Record(msgspec.Struct):
+class _Record(_Part):
     guid: str
     status: Any = None
     name: Any = None
@@ -84,20 +88,20 @@ class _Record(msgspec.Struct):
     node_number: Any = None
 
 
-class _Item(msgspec.Struct):
+class _Item(_Part):
     execution: _Record
     object: _Object | None = None
     enterprise_project: Any = None
 
 
-class _Node(msgspec.Struct):
+class _Node(_Part):
     name: Any = None
     status: Any = None
     sub_job_num: Any = None
     finished_sub_job_num: Any = None
 
 
-class _Counts(msgspec.Struct):
+class _Counts(_Part):
     node_number: Any = None
     finished_node_number: Any = None
     actual_node_status: list[_Node] | dict[str, _Node] | None = None
@@ -107,7 +111,7 @@ class _Whole(_Item):
     status: _Counts | None = None
 
 
-class _List(msgspec.Struct):
+class _List(_Part):
     executions: list[msgspec.Raw]
     total_num: int | str | None = None
 
@@ -122,7 +126,8 @@ def prints(body: bytes, *, asked: str) -> Prints | None:
         found = _whole.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if found.execution.guid.strip().casefold() != asked:
+    guid = found.execution.guid
+    if guid != asked and guid.strip().casefold() != asked:
         return None
     control = found.object.status if found.object else None
     is_covered = bool(control and control.sub_object_statuses) or not (found.status and found.status.actual_node_status)
@@ -158,4 +163,4 @@ def _state(found: _Item) -> str:
 
 def _digest(said: bytes) -> str:
     """48 bits: two different ones of an execution agree by chance once in 10¹⁴ times."""
-    return b64encode(blake2b(said, digest_size=6).digest()).decode()
+    return b2a_base64(blake2b(said, digest_size=6).digest(), newline=False).decode()

@@ -8,16 +8,40 @@ leaves open (missing, null, blank, unknown words and fields), strict about the f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    PrivateAttr,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from bot.errors import GCSMalformed
 from bot.gcs import glimpse, reading
 from bot.gcs.glimpse import Prints
 from bot.model import Execution, Step
+
+_USUAL, _OTHERWISE = "as documented", "read leniently"
+"""The two ways to take a value, as they stand in pydantic's errors: no key is called like that."""
+
+
+def _usually(read: Callable[[Any], Any], usual: CoreSchema | None = None) -> GetPydanticSchema:
+    """A value that is as documented pydantic takes by itself; only another one is `read` first, which costs more."""
+
+    def schema(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        kind = handler(source)
+        otherwise = core_schema.no_info_before_validator_function(read, kind)
+        return core_schema.union_schema([(usual or kind, _USUAL), (otherwise, _OTHERWISE)], mode="left_to_right")
+
+    return GetPydanticSchema(schema)
 
 
 def _blank_to_none(value: Any) -> Any:
@@ -28,12 +52,30 @@ def _blank_to_map(value: Any) -> Any:
     return {} if value in ("", [], None) else value
 
 
+def _to_list(value: Any) -> Any:
+    """A list or a map name → step: the reference leaves it open."""
+    if value in ("", None):
+        return []
+    if isinstance(value, dict):
+        return [_node(entry, name) for name, entry in value.items()]
+    return [_node(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _node(entry: Any, name: str = "") -> Any:
+    if entry is None or isinstance(entry, str):
+        return {"name": name, "status": entry}
+    return {**entry, "name": entry.get("name") or name} if isinstance(entry, dict) else entry
+
+
 T = TypeVar("T")
-Text = Annotated[str, BeforeValidator(reading.plain)]
-Whole = Annotated[int | None, BeforeValidator(reading.whole)]
-Number = Annotated[float | None, BeforeValidator(reading.number)]
-Maybe = Annotated[T | None, BeforeValidator(_blank_to_none)]
-Map = Annotated[dict[str, T], BeforeValidator(_blank_to_map)]
+Text = Annotated[str, _usually(reading.plain, core_schema.str_schema(strict=True))]
+Whole = Annotated[
+    int | None, _usually(reading.whole, core_schema.int_schema(strict=True, ge=-reading.EXACT, le=reading.EXACT))
+]
+Number = Annotated[float | None, _usually(reading.number, core_schema.float_schema(strict=True, allow_inf_nan=False))]
+Maybe = Annotated[T | None, _usually(_blank_to_none)]
+Map = Annotated[dict[str, T], _usually(_blank_to_map)]
+Several = Annotated[list[T], _usually(_to_list)]
 
 
 class Arrived(BaseModel):
@@ -80,8 +122,8 @@ class ExecutionRecord(Arrived):
     target: Text = ""
     create_at: Text = ""
     update_at: Text = ""
-    label: Map[Any] = {}
-    resources: Map[Any] = {}
+    label: Map[Any] = Field(default_factory=dict)
+    resources: Map[Any] = Field(default_factory=dict)
     priority: Whole = None
     wdl_name: Text = ""
     task_status: Any = None
@@ -99,7 +141,7 @@ class ObjectMetadata(ArrivedCamel):
     namespace: Text = ""
     self_link: Text = ""
     uid: Text = ""
-    annotations: Map[Any] = {}
+    annotations: Map[Any] = Field(default_factory=dict)
     resource_version: Text = ""
     creation_timestamp: Text = ""
 
@@ -107,7 +149,7 @@ class ObjectMetadata(ArrivedCamel):
 class SpecMetadata(ArrivedCamel):
     """Table 7."""
 
-    labels: Map[Any] = {}
+    labels: Map[Any] = Field(default_factory=dict)
     namespace: Text = ""
 
 
@@ -144,7 +186,7 @@ class ExecutionStatus(ArrivedCamel):
     action_name: Text = ""
     progress: Number = None
     object_status: Maybe[ActionStatus] = None
-    sub_object_statuses: Map[Maybe[SubActionStatus]] = {}
+    sub_object_statuses: Map[Maybe[SubActionStatus]] = Field(default_factory=dict)
     element_statuses: Any = None
 
 
@@ -167,7 +209,7 @@ class NodeStatus(Arrived):
     finished_sub_job_num: Whole = None
     sub_job_status: Any = None
     time_duration: Number = None
-    resources: Map[Any] = {}
+    resources: Map[Any] = Field(default_factory=dict)
 
 
 class StepCounts(Arrived):
@@ -175,25 +217,7 @@ class StepCounts(Arrived):
 
     node_number: Whole = None
     finished_node_number: Whole = None
-    actual_node_status: list[NodeStatus] = []
-
-    @field_validator("actual_node_status", mode="before")
-    @classmethod
-    def _as_list(cls, value: Any) -> Any:
-        """A list or a map name → step (the reference leaves it open), always with names."""
-        if value in ("", None):
-            return []
-        if isinstance(value, dict):
-            return [_node(key, entry) for key, entry in value.items()]
-        if isinstance(value, list):
-            return [_node(f"step-{place}", entry) for place, entry in enumerate(value, start=1)]
-        return value
-
-
-def _node(name: str, entry: Any) -> Any:
-    if entry is None or isinstance(entry, str):
-        return {"name": name, "status": entry}
-    return {**entry, "name": entry.get("name") or name} if isinstance(entry, dict) else entry
+    actual_node_status: Several[NodeStatus] = Field(default_factory=list)
 
 
 class GetExecutionResponse(Arrived):
@@ -209,8 +233,8 @@ class GetExecutionResponse(Arrived):
     _prints: Prints | None = PrivateAttr(default=None)
 
     @classmethod
-    def parse(cls, body: bytes, *, asked: str) -> GetExecutionResponse:
-        """The execution `asked` from the body of an answer.
+    def parse(cls, body: bytes, *, asked: str, prints: Prints | None = None) -> GetExecutionResponse:
+        """The execution `asked` from the body of an answer, whose `prints` may have been taken already.
 
         Raises:
             GCSMalformed: `body` is no execution, or another one.
@@ -222,7 +246,7 @@ class GetExecutionResponse(Arrived):
         guid = response.execution.guid.strip().casefold()
         if guid != asked.casefold():
             raise GCSMalformed(f"execution.guid: {'another execution than asked' if guid else 'missing'}")
-        response._prints = glimpse.prints(body, asked=guid)  # noqa: SLF001  # our own
+        response._prints = prints or glimpse.prints(body, asked=guid)  # noqa: SLF001  # our own
         return response
 
     @property
@@ -295,12 +319,16 @@ def _steps(nodes: list[NodeStatus], reports: dict[str, SubActionStatus | None], 
         # `job-a-init` prepares `job-a` and is no step of the user's (reference, Table 8).
         named = [name for name in reports if not (name.endswith("-init") and name.removesuffix("-init") in reports)]
         nodes = [NodeStatus(name=name) for name in named]
-    return tuple(_step(node, reports.get(node.name) or SubActionStatus(), unit) for node in nodes)
+    by_name = [(node.name or f"step-{place}", node) for place, node in enumerate(nodes, start=1)]
+    return tuple(_step(name, node, reports.get(name) or _UNREPORTED, unit) for name, node in by_name)
 
 
-def _step(node: NodeStatus, report: SubActionStatus, unit: timedelta) -> Step:
+_UNREPORTED = SubActionStatus()
+
+
+def _step(name: str, node: NodeStatus, report: SubActionStatus, unit: timedelta) -> Step:
     return Step(
-        name=reading.cut(node.name, 100),
+        name=reading.cut(name, 100),
         phase=reading.phase(node.status) or reading.phase(report.phase),
         sub_jobs=reading.count(node.sub_job_num) or 0,
         sub_jobs_finished=reading.count(node.finished_sub_job_num) or 0,
@@ -319,11 +347,19 @@ WIRE_NAMES = frozenset(field.alias or name for table in _TABLES for name, field 
 """Every field name that is ours to know; other keys are foreign text."""
 
 
+_MOST_PROBLEMS = 5000
+"""So many are looked through for the first few; pydantic takes its time to list them."""
+
+
 def _places(error: ValidationError) -> str:
     """Where pydantic stumbled and over what kind of thing: no values, no keys that GCS did not document."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    if error.error_count() > _MOST_PROBLEMS:
+        return "in very many places"
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = [problem for problem in found if _USUAL not in problem["loc"]]
     return "; ".join(f"{_place(problem['loc'])}: {problem['type']}" for problem in problems[:5])
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) if isinstance(part, int) or part in WIRE_NAMES else "*" for part in loc) or "body"
+    parts = [part for part in loc if part != _OTHERWISE]
+    return ".".join(str(part) if isinstance(part, int) or part in WIRE_NAMES else "*" for part in parts) or "body"

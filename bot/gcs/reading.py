@@ -19,12 +19,16 @@ ID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Shape of an id. Looser than RFC 4122: GCS hands out ids of no valid version or variant (reference 1.1)."""
 
 _EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)  # below it lie the zero times of Go, Java and Unix: «not set»
-_LONGEST = timedelta(days=3660)  # a longer duration is a mistake, and would overflow further on
+_NONE, _LONGEST = timedelta(), timedelta(days=3660)  # a longer duration is a mistake, and would overflow further on
 _UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 _TIME_BASED_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _RATIO_KEYS = frozenset({"ratio", "timeratio", "runratio", "percent", "percentage"})
+_SPELT = frozenset(phase.value for phase in Phase)
 _SECRET = re.compile(r"[A-Za-z0-9+/=_%.-]{37,}|\b[A-Z0-9]{20,36}\b|(?i:(access|signature)=\S+)")
 """Access keys, secret keys, tokens and signatures that a server may echo; ids (36 characters) stay readable."""
+
+EXACT = 2**53
+"""Up to here a number is the same whole or with a fraction."""
 
 Scalars = dict[str, str | int | float]
 
@@ -70,13 +74,15 @@ def safe(text: str, most: int) -> str:
 
 def english(text: str, most: int = 2000) -> str:
     """The English half of `中文 ## English` (reference 5.2): the last part that is not empty."""
+    if "##" not in text:
+        return cut(text, most)
     parts = [part for part in text.split("##") if part.strip()]
     return cut(parts[-1], most) if parts else ""
 
 
 def phase(text: str) -> str:
     """A phase in its documented spelling where it is known, else as it came."""
-    return cut(Phase.canonical(text), 60)
+    return text if text in _SPELT else cut(Phase.canonical(text), 60)
 
 
 def moment(text: str) -> datetime | None:
@@ -103,9 +109,13 @@ def moment_of_id(guid: str) -> datetime | None:
 
 def span(value: float | None, *, unit: timedelta) -> timedelta | None:
     """`value` units of time; None where that is negative or absurd."""
-    if value is None or not 0 <= value * unit.total_seconds() <= _LONGEST.total_seconds():
+    if value is None:
         return None
-    return value * unit
+    try:
+        found = (int(value) if value.is_integer() else value) * unit  # mostly whole, which is cheaper
+    except OverflowError:
+        return None
+    return found if _NONE <= found <= _LONGEST else None
 
 
 def duration_unit(values: Iterable[float | None], whole_life: timedelta | None) -> timedelta:
@@ -120,7 +130,9 @@ def scalars(values: Mapping[str, Any]) -> Scalars:
     """The entries that can be shown: text and finite numbers. Shapes that nobody documented are left out."""
     shown: Scalars = {}
     for key, value in values.items():
-        if isinstance(value, str):
+        if type(value) is int and abs(value) <= EXACT:
+            shown[cut(key, 60)] = value
+        elif isinstance(value, str):
             shown[cut(key, 60)] = cut(value, 100)
         elif not isinstance(value, bool) and (found := number(value)) is not None:
             shown[cut(key, 60)] = int(found) if found.is_integer() else found

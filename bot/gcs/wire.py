@@ -1,23 +1,24 @@
-"""One bounded exchange over HTTP: the shared client, and how a question becomes a status and a body.
+"""One bounded exchange over HTTP: the shared client, and how a question becomes an answer.
 
 Lives here: transport, time limits, the size limit, and transport failures as our errors. Does not live here: what is
-asked (`client`, `auth`), what a status means (`failures`). Called by those two, and by the service for the client.
+asked (`client`, `auth`), who asks (`auth`), what a status means (`failures`). Called by those, and by the service for
+the client.
 
-httpx is the language in which the door speaks of requests, answers and credentials; aiohttp does the work, because
-httpx's own pool scans all its connections on every release. What stands between the two is short: it is passed with
-every look.
+There are two ways to the same connections, which are aiohttp's: httpx's for what is asked now and then, and a short
+one for looks, of which there are many: a question in plain text, without httpx's requests and answers in between.
 """
 
 from __future__ import annotations
 
 import zlib
-from abc import abstractmethod
-from collections.abc import AsyncIterator, Generator
-from typing import Any, cast
+from collections.abc import Awaitable, Mapping
+from typing import Any
 
 import aiohttp
 import httpx
+import msgspec
 import yarl
+from multidict import CIMultiDict
 
 from bot import __version__
 from bot.errors import GCSMalformed, GCSMisdirected, GCSUnavailable
@@ -32,17 +33,56 @@ MAX_HEADER = 64 * 1024
 KEEP_ALIVE_SECONDS = 75.0
 """Longer than the usual pause between two looks, so that a quiet bot does not pay for TLS each time."""
 
-TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, sock_read=15, connect=10)
-"""For a connection, for the next bytes, and for a place in the pool; whoever asks limits the whole."""
+TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, connect=10)
+"""For a connection, and for a place in the pool; whoever asks limits the whole."""
 
-_HEADERS = {
+HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",  # the only packing that `_unpacked` takes
     "User-Agent": f"execution-bot/{__version__}",
 }
 
 
-def new_http_client(*, connections: int = 100) -> httpx.AsyncClient:
+class Question(msgspec.Struct, frozen=True):
+    """What is to go out, exactly as it goes out."""
+
+    method: str
+    origin: yarl.URL
+    """Scheme, host and port."""
+    target: str
+    """Path and query."""
+    headers: CIMultiDict[str]
+    """All of them, `Host` too. Not to be changed: who signs many questions knows them again."""
+    body: bytes = b""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back, whole and unpacked."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By names in any case."""
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it is the answer that was wanted."""
+        return httpx.codes.is_success(self.status)
+
+
+class Credentials:
+    """Show GCS who asks. These show nothing; see `bot.gcs.auth`."""
+
+    async def on(self, question: Question) -> Question:
+        """`question` with them on it."""
+        return question
+
+    def renewed(self, refused: Question) -> bool:  # noqa: ARG002  # for those that can be
+        """Whether GCS may accept the next ones, although it did not know who asked the `refused` question."""
+        return False
+
+
+class HTTPClient(httpx.AsyncClient):
     """The one HTTP client of the process, for GCS and IAM; the caller closes it.
 
     The environment is not read (`trust_env`): a `.netrc` would put its own `Authorization` in place of ours, and only
@@ -50,90 +90,85 @@ def new_http_client(*, connections: int = 100) -> httpx.AsyncClient:
     another host. Cookies are not kept: the calls need none, and a header that comes and goes has no place under a
     signature.
     """
-    return Client(
-        transport=Transport(connections), timeout=None, follow_redirects=False, trust_env=False, headers=_HEADERS
-    )
 
+    def __init__(self, *, connections: int = 100) -> None:
+        self._wire = Wire(connections)
+        super().__init__(transport=self._wire, timeout=None, trust_env=False, headers=HEADERS)
 
-class Client(httpx.AsyncClient):
-    """httpx's client, with a short way to its transport.
+    def exchange(self, question: Question, credentials: Credentials) -> Awaitable[Answer]:
+        """The answer to `question`, put once more with other credentials where these are stale.
 
-    httpx's own way looks after redirects, cookies, hooks and time-outs at each step, which is more work than the rest
-    of a request. We have none of them here: the transport keeps the time, and the others are not wanted.
-    """
+        Raises:
+            GCSUnavailable: no answer, or only a part of one.
+            GCSMalformed: the body is too large or packed in a way we did not ask for.
+            GCSMisdirected: the address is no HTTP address.
+        """
+        return self._wire.exchange(question, credentials)
 
     async def send(
         self,
         request: httpx.Request,
         *,
-        stream: bool = False,
-        auth: Any = None,
-        follow_redirects: Any = False,  # noqa: ARG002  # httpx's signature
+        stream: bool = False,  # noqa: ARG002  # httpx's signature
+        auth: Any = None,  # noqa: ARG002
+        follow_redirects: Any = False,  # noqa: ARG002
     ) -> httpx.Response:
-        """Send `request` under `auth`, as often as that wants."""
-        if isinstance(auth, Signer):
-            auth.sign(request)
-        if isinstance(auth, httpx.Auth) and not isinstance(auth, Signer):
-            response = await self._conversed(request, auth)
-        else:
-            response = await self._transport.handle_async_request(request)
-        if not stream:
-            await response.aread()
-        return response
-
-    async def _conversed(self, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
-        """Send `request` under credentials that look at the answer, and may want it sent again."""
-        flow = auth.async_auth_flow(request)
-        request = await anext(flow)
-        while True:
-            response = await self._transport.handle_async_request(request)
-            try:
-                request = await flow.asend(response)
-            except StopAsyncIteration:
-                return response
-            except BaseException:
-                await response.aclose()
-                raise
-            await response.aclose()
+        """Send `request` as it is: httpx's own way would keep cookies, and takes longer than the rest of a request."""
+        return await self._wire.handle_async_request(request)
 
 
-class Signer(httpx.Auth):
-    """Credentials that are put on a request whose answer does not matter to them."""
-
-    requires_request_body = True
-
-    @abstractmethod
-    def sign(self, request: httpx.Request) -> None:
-        """Put them on."""
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """The same for another client than ours."""
-        self.sign(request)
-        yield request
-
-
-class Transport(httpx.AsyncBaseTransport):
-    """httpx's requests over aiohttp's connections, exactly as they are written: what was signed is what is sent."""
+class Wire(httpx.AsyncBaseTransport):
+    """Questions over aiohttp's connections, exactly as they are written: what was signed is what is sent."""
 
     def __init__(self, connections: int) -> None:
         self._connections, self._context = connections, httpx.create_ssl_context(trust_env=False)
         self._session: aiohttp.ClientSession | None = None
 
+    async def exchange(self, question: Question, credentials: Credentials) -> Answer:
+        """See `HTTPClient.exchange`."""
+        try:
+            asked = await credentials.on(question)
+            arriving = await self._sent(asked)
+            if arriving.status == httpx.codes.UNAUTHORIZED and credentials.renewed(asked):
+                arriving.release()  # unread
+                arriving = await self._sent(await credentials.on(question))
+            try:
+                return Answer(arriving.status, arriving.headers, await _whole(arriving))
+            finally:
+                arriving.release()  # or closed, where something is left to be read
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise GCSMisdirected("the endpoint is no http(s) address") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise GCSUnavailable(f"no answer: {type(error).__name__}: {reading.safe(str(error), 200)}") from error
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send `request`; the answer's body is still to be read."""
-        answer = await (self._session or self._open()).request(
-            request.method,
-            yarl.URL(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}{target(request)}", encoded=True),
-            headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
-            data=request.content or None,
-            allow_redirects=False,
-        )
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=Arriving(answer), request=request)
+        """The same in httpx's language."""
+        url = request.url
+        headers = CIMultiDict((name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw)
+        origin = yarl.URL(f"{url.scheme}://{url.netloc.decode('ascii')}", encoded=True)
+        question = Question(request.method, origin, url.raw_path.decode("ascii"), headers, await request.aread())
+        answer = await self.exchange(question, Credentials())
+        unpacked = [(name, value) for name, value in answer.headers.items() if name.lower() not in _OF_THE_PACKING]
+        return httpx.Response(answer.status, headers=unpacked, content=answer.body, request=request)
 
     async def aclose(self) -> None:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
+
+    async def _sent(self, question: Question) -> aiohttp.ClientResponse:
+        """Status and headers of the answer, whose body is still to be read."""
+        origin, target = question.origin, question.target
+        return await (self._session or self._open()).request(
+            question.method,
+            # Of the two, the first is cheaper; it takes no query.
+            origin.with_path(target, encoded=True)
+            if "?" not in target
+            else yarl.URL(f"{origin}{target}", encoded=True),
+            headers=question.headers,
+            data=question.body or None,
+            allow_redirects=False,
+        )
 
     def _open(self) -> aiohttp.ClientSession:
         """The session, which belongs to the loop that first sends something."""
@@ -151,88 +186,34 @@ class Transport(httpx.AsyncBaseTransport):
         return self._session
 
 
-class Arriving(httpx.AsyncByteStream):
-    """The body of an answer, as it comes."""
-
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._answer.content.iter_any():
-            yield chunk
-
-    async def whole(self) -> bytes:
-        """All of it, unpacked; mostly it comes in one piece.
-
-        Raises:
-            GCSMalformed: it is too large, or packed in a way that was not asked for.
-        """
-        headers = self._answer.headers
-        encoding = headers.get("content-encoding", "identity").strip().casefold()
-        if encoding not in {"identity", "", "gzip", "x-gzip"}:
-            raise GCSMalformed("an answer packed in a way that was not asked for")
-        announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
-            raise _too_large()
-        received = await self._received()
-        return _unpacked(received) if encoding.endswith("gzip") and received else received
-
-    async def _received(self) -> bytes:
-        content, pieces, size = self._answer.content, [], 0
-        while not content.at_eof():
-            pieces.append(await content.readany())
-            size += len(pieces[-1])
-            if size > MAX_BODY:
-                raise _too_large()
-        return b"".join(pieces)
-
-    async def aclose(self) -> None:
-        """Give the connection back, or close it where something is left to be read."""
-        self._answer.release()
+_OF_THE_PACKING = frozenset(("content-encoding", "content-length", "transfer-encoding"))
+"""Headers that do not speak of an unpacked body."""
 
 
-def question(endpoint: httpx.URL, target: str, headers: httpx.Headers) -> httpx.Request:
-    """A GET of `target` (path and query) at `endpoint`: the address need not be taken apart anew for each."""
-    request = httpx.Request("GET", endpoint, headers=headers, extensions={"target": target.encode("ascii")})
-    request.headers.encoding = "ascii"  # or httpx looks through all of them for the first that is asked for
-    return request
-
-
-def target(request: httpx.Request) -> str:
-    """Path and query of `request`, as they go out."""
-    found: bytes = request.extensions.get("target") or request.url.raw_path
-    return found.decode("ascii")
-
-
-def set_query(request: httpx.Request, query: str) -> None:
-    """Have `request` go out with this `query`."""
-    if "target" in request.extensions:
-        request.extensions["target"] = f"{target(request).partition('?')[0]}?{query}".encode("ascii")
-    else:
-        request.url = request.url.copy_with(query=query.encode("ascii"))
-
-
-async def exchange(
-    http: httpx.AsyncClient, request: httpx.Request, *, auth: httpx.Auth | None = None
-) -> tuple[httpx.Response, bytes]:
-    """Send `request`; hand back the answer and its whole, unpacked body.
+async def _whole(arriving: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer, unpacked; mostly it comes in one piece.
 
     Raises:
-        GCSUnavailable: no answer, or only a part of one.
-        GCSMalformed: the body is too large or packed in a way we did not ask for.
-        GCSMisdirected: the address is no HTTP address.
+        GCSMalformed: it is too large, or packed in a way that was not asked for.
     """
-    try:
-        response = await http.send(request, auth=auth, stream=True)
-        arriving = cast("Arriving", response.stream)
-        try:
-            return response, await arriving.whole()
-        finally:
-            await arriving.aclose()
-    except (httpx.InvalidURL, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-        raise GCSMisdirected("the endpoint is no http(s) address") from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise GCSUnavailable(f"no answer: {type(error).__name__}: {reading.safe(str(error), 200)}") from error
+    headers = arriving.headers
+    encoding = headers.get("Content-Encoding", "identity").strip().casefold()
+    if encoding not in _PACKINGS:
+        raise GCSMalformed("an answer packed in a way that was not asked for")
+    announced = headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
+        raise _too_large()
+    content, pieces, size = arriving.content, [], 0
+    while not content.at_eof():
+        pieces.append(await content.readany())
+        size += len(pieces[-1])
+        if size > MAX_BODY:
+            raise _too_large()
+    received = b"".join(pieces)
+    return _unpacked(received) if encoding.endswith("gzip") and received else received
+
+
+_PACKINGS = frozenset(("identity", "", "gzip", "x-gzip"))
 
 
 def _unpacked(packed: bytes) -> bytes:

@@ -8,6 +8,7 @@ no minute ever holds more calls than the quota, whichever way it is laid.
 from __future__ import annotations
 
 from datetime import timedelta
+from time import monotonic
 from uuid import uuid4
 
 from bot.store.connection import Connection
@@ -19,6 +20,9 @@ WINDOW = timedelta(seconds=62)
 
 TURN = timedelta(seconds=5)
 """After so long a silence, another process reads the lists."""
+
+MOMENT_SECONDS = 0.05
+"""For so long a number of calls is as good as a new one: other processes take some of them either way."""
 
 SLOW_START = timedelta(seconds=30)
 """After a refusal, so long until the watch uses its whole share again: others may be using the same account."""
@@ -35,6 +39,8 @@ class Budget:
         self._reserve = min(reserve, per_minute - 1)  # or nothing would be watched
         self._window = quota_of(user)
         self._process = process
+        self._left, self._left_until = 0, 0.0
+        """Calls for looks by the last answer, and for how long that is taken for true."""
         self.push = timedelta(0)
         """How long executions that lists show may be left to them, by the last answer; zero while none are read."""
 
@@ -47,8 +53,13 @@ class Budget:
         """Take at most so many calls for looks, or for pages of lists; how many there were."""
         return (await self._ask(most, for_lists=for_lists))[2]
 
-    async def left(self) -> int:
-        """How many calls there are now for looks; what is kept for others is not among them."""
+    async def left(self, *, enough: int | None = None) -> int:
+        """How many calls there are now for looks; what is kept for others is not among them.
+
+        Where `enough` were left a moment ago, it is not asked again: a call that is gone meanwhile cannot be taken.
+        """
+        if enough is not None and enough <= self._left and monotonic() < self._left_until:
+            return self._left
         return (await self._ask(0))[0]
 
     async def left_for_lists(self) -> int:
@@ -73,6 +84,7 @@ class Budget:
 
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
+        self._left = 0
         await self._connection.run("refused", self._window, milliseconds(retry_after), milliseconds(SLOW_START))
 
     async def _ask(self, calls: int, *, is_person: bool = False, for_lists: bool = False) -> tuple[int, int, int, int]:
@@ -85,4 +97,6 @@ class Budget:
             "take", self._window, self._per_minute, span, name, calls, slow_start, reserve, share, most
         )
         self.push = timedelta(milliseconds=int(reading))
+        if not (is_person or for_lists):
+            self._left, self._left_until = left, monotonic() + MOMENT_SECONDS
         return left, wait, taken, whole

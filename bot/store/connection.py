@@ -104,6 +104,13 @@ class Connection:
                 raise answer
             await asyncio.sleep(AGAIN_SECONDS)
 
+    def send(self, script: str, key: str, *args: str | int) -> asyncio.Future[Any]:
+        """Run a script in the same trip as all that is run now, whether or not somebody waits for it.
+
+        Its answer is a `StoreUnavailable` where it may not have been run.
+        """
+        return self._together((script, key, args))
+
     async def claim(self, script: str, number: int, *args: int, durable: bool = False) -> tuple[str, list[Any]]:
         """Claim something in a partition: `<script>.lua` with a token behind its first two arguments, limit and lease.
 

@@ -7,8 +7,8 @@ write the same places. Does not live here: what the values mean for the watch (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bot.model import Snapshot
 from bot.store.rows import EPOCH, at, milliseconds, packed, unpacked
@@ -25,8 +25,7 @@ Prints = tuple[str, str, bool]
 """Of state and counts, and whether lists show the next change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """56 characters: revision (8), prints of state, counts, list (8 each), seen ms (13), near s (10), kind."""
 
     revision: int

@@ -6,10 +6,12 @@ Called by the watcher. A hint only: whatever is lost or wrong here makes a look 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
+from typing import Any
 
 from bot.errors import StoreUnavailable
 from bot.model import Execution
@@ -45,8 +47,8 @@ class History:
                 found = await self._fetch(key)
         return found
 
-    async def learn(self, team_id: str, before: Execution, seen: Execution) -> None:
-        """Remember how long the steps took that have finished between two looks."""
+    def learn(self, team_id: str, before: Execution, seen: Execution) -> asyncio.Future[Any] | None:
+        """Remember how long the steps took that have finished between two looks, if any did; nobody needs to wait."""
         key = durations_of(team_id, seen.workflow_id or seen.workflow_name)
         rested = {step.name for step in before.steps if step.is_finished}
         took = [
@@ -55,8 +57,7 @@ class History:
             if step.is_finished and not step.is_failed and step.name not in rested and step.elapsed
             for item in (step.name, milliseconds(step.elapsed))
         ]
-        if key and took:
-            await self._connection.run("learn", key, milliseconds(KEPT), *took)
+        return self._connection.send("learn", key, milliseconds(KEPT), *took) if key and took else None
 
     async def _fetch(self, key: str) -> dict[str, timedelta]:
         async with self._connection.guarded() as redis:

@@ -27,6 +27,9 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=5)
 """Of a claim: what a dead worker held is so much late at most. A look that takes longer renews it."""
 
+TOGETHER_SECONDS = 0.01
+"""For so long uneventful looks wait for each other: one trip to the store for many costs less than many trips."""
+
 
 @dataclass(frozen=True)
 class Due:
@@ -83,7 +86,7 @@ class Schedule:
         self._connection = connection
         self._coalesce = coalesce
         self._unchanged: defaultdict[str, list[tuple[str, asyncio.Future[bool]]]] = defaultdict(list)
-        """Uneventful looks that are settled together at the end of this turn of the event loop, by partition."""
+        """Uneventful looks that are settled together, by partition."""
         self._settling: set[asyncio.Task[None]] = set()
 
     async def ready(self) -> list[int]:
@@ -164,23 +167,32 @@ class Schedule:
         )
         return bool(settled)
 
-    async def settle_unchanged(self, due: Due, *, seen_at: datetime, next_look: timedelta) -> bool:
-        """Write that a look saw the same as the one before; False when the claim was lost."""
-        return await self._leave(due, seen_at, due.header.listed, next_look)
+    def settle_unchanged(self, due: Due, *, seen_at: datetime, next_look: timedelta) -> asyncio.Future[bool]:
+        """Write that a look saw the same as the one before; False when the claim was lost.
 
-    async def put_back(self, due: Due, *, wait: timedelta) -> bool:
+        That happens soon, together with others; nobody needs to wait for it but who closes (`settled`).
+        """
+        return self._leave(due, seen_at, due.header.listed, next_look)
+
+    def put_back(self, due: Due, *, wait: timedelta) -> asyncio.Future[bool]:
         """Give a claim back without a look; what a list has shown as new goes ahead of the others again."""
-        return await self._leave(due, due.header.seen_at, "", wait)
+        return self._leave(due, due.header.seen_at, "", wait)
 
-    async def _leave(self, due: Due, seen_at: datetime, listed_then: str, next_look: timedelta) -> bool:
+    async def settled(self) -> None:
+        """Write at once what waits for others, and wait until it is."""
+        self._settle_together()
+        while self._settling:
+            await asyncio.wait(self._settling)
+
+    def _leave(self, due: Due, seen_at: datetime, listed_then: str, next_look: timedelta) -> asyncio.Future[bool]:
         loop = asyncio.get_running_loop()
         seen, wait = milliseconds(seen_at - EPOCH), milliseconds(next_look)
         settled: asyncio.Future[bool] = loop.create_future()
         if not self._unchanged:
-            loop.call_soon(self._settle_together)
+            loop.call_later(TOGETHER_SECONDS, self._settle_together)
         row = f"{due.execution}|{due.token}|{seen:013d}|{listed_then}|{wait}"
         self._unchanged[home_of(due.execution)].append((row, settled))
-        return await settled
+        return settled
 
     def _settle_together(self) -> None:
         looks, self._unchanged = self._unchanged, defaultdict(list)
@@ -193,9 +205,11 @@ class Schedule:
         try:
             answers = await self._connection.run("unchanged", home, *(row for row, _ in rows), patient=True)
         except Exception as error:  # noqa: BLE001  # each look that waits must hear of it
+            log.warning("schedule.not_settled", looks=len(rows), error=str(error))
             for _, settled in rows:
                 if not settled.done():
                     settled.set_exception(error)
+                    settled.exception()  # or the loop complains where nobody waits
         else:
             for (_, settled), answer in zip(rows, answers, strict=True):
                 if not settled.done():  # who asked may have given up

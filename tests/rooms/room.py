@@ -20,7 +20,7 @@ from redis import Redis
 from bot.changes import Pace
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
-from bot.gcs.wire import new_http_client
+from bot.gcs.wire import HTTPClient
 from bot.model import Level, Subscriber
 from bot.notifier import Notifier
 from bot.slack import SlackClient
@@ -152,7 +152,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
     async with (
         GCS() as gcs,
         Slack(scopes=scopes) as slack,
-        new_http_client() as http,
+        HTTPClient() as http,
         aiohttp.ClientSession(timeout=PATIENCE) as session,
     ):
         slack.limits.is_on = False

@@ -200,6 +200,33 @@ async def test_what_the_quota_does_not_allow_stays_due(room: Room) -> None:
     assert watcher.trouble is None
 
 
+async def test_a_watcher_that_stops_leaves_nothing_unsettled(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks that wait for others to be settled with do not wait any more."""
+    monkeypatch.setattr("bot.store.schedule.TOGETHER_SECONDS", 60)
+    execution = await room.followed(room.lab)
+    await room.look()
+    room.looks_come()
+    stop = asyncio.Event()
+    watching = asyncio.create_task(room.watcher.run(stop))
+    await room.gcs.wait_for_calls(execution, 3)
+    stop.set()
+    await watching
+    assert not list(room.redis.scan_iter("*:leases"))
+    assert next_looks(room) == [pytest.approx(60, abs=2)]
+
+
+async def test_one_hand_gets_round(room: Room) -> None:
+    """However much is due, each has its turn before any has a second one."""
+    for _ in range(8):
+        await room.followed(room.lab)
+    watcher = Watcher(
+        room.client, room.store.schedule, pace=PACE, budget=ample(room.store), history=room.store.history, at_once=1
+    )
+    room.looks_come()
+    assert [await watcher.run_once() for _ in range(9)] == [1] * 8 + [0]
+    assert next_looks(room) == [pytest.approx(60, abs=5)] * 8
+
+
 async def test_what_somebody_looks_at_is_looked_at_sooner(room: Room) -> None:
     """A person who asks will ask again: for about a minute the watch looks as if a change were near."""
     execution = await room.followed(room.lab)

@@ -56,6 +56,17 @@ async def test_asking_takes_nothing(connection: Connection) -> None:
     assert await budget(connection).left() == 6
 
 
+async def test_plenty_is_not_asked_for_again(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough calls of a moment ago are taken for true; too few, or those before a refusal, are not."""
+    monkeypatch.setattr("bot.store.budget.MOMENT_SECONDS", 60)
+    watch = budget(connection)
+    assert await watch.left() == 7
+    await taken(budget(connection), 2, is_person=True)
+    assert [await watch.left(enough=enough) for enough in (7, 8, 6)] == [7, 5, 5]
+    await watch.refused(timedelta(seconds=40))
+    assert await watch.left(enough=1) == 0
+
+
 async def test_after_a_refusal_the_watch_goes_on_slowly_whatever_was_used_before(
     connection: Connection, redis: Redis
 ) -> None:

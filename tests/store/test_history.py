@@ -20,6 +20,13 @@ def step(name: str, phase: str, minutes: float | None = None) -> Step:
     return Step(name=name, phase=phase, elapsed=None if minutes is None else timedelta(minutes=minutes))
 
 
+async def learnt(store: Store, team_id: str, before: Execution, seen: Execution) -> None:
+    """Wait until something was learnt."""
+    learning = store.history.learn(team_id, before, seen)
+    assert learning
+    await learning
+
+
 async def test_the_mean_of_what_steps_took(store: Store) -> None:
     """10 and 20 minutes make 15; a step that still runs, has failed or had finished before teaches nothing."""
     before = execution(
@@ -32,15 +39,15 @@ async def test_the_mean_of_what_steps_took(store: Store) -> None:
             step("call", "Running", 1),
             step("bad", "Failed", 3),
         )
-        await store.history.learn("T1", before, seen)
+        await learnt(store, "T1", before, seen)
     assert await store.history.typical("T1", before) == {"bwa": timedelta(minutes=15)}
 
 
 async def test_workflows_and_workspaces_do_not_mix(store: Store, redis: Redis) -> None:
     """An execution that was submitted from a file has no history, and leaves none."""
     finished = [step("bwa", "Succeeded", 10)]
-    await store.history.learn("T1", execution(), execution(*finished))
+    await learnt(store, "T1", execution(), execution(*finished))
     assert await store.history.typical("T2", execution()) == {}
     assert await store.history.typical("T1", execution(workflow="w2")) == {}
-    await store.history.learn("T1", execution(workflow=""), execution(*finished, workflow=""))
+    assert store.history.learn("T1", execution(workflow=""), execution(*finished, workflow="")) is None
     assert len(list(redis.scan_iter("*:took:*"))) == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from redis import Redis, RedisCluster
+from structlog.testing import capture_logs
 
 from bot.errors import StoreUnavailable
 from bot.model import ChangeKind, Receipt
@@ -112,6 +113,17 @@ async def test_a_full_store_runs_a_script_as_a_whole_or_not_at_all(store: Store,
     redis.flushall()
     await (await everything(store))[name]()
     assert done == shape(redis)
+
+
+async def test_looks_that_nobody_waits_for_are_said_when_they_cannot_be_settled(store: Store, redis: Redis) -> None:
+    """One line for all of them; their claims end by themselves."""
+    await follow(store)
+    (item,) = await due(store)
+    with configured(redis, "min-replicas-to-write", 9), capture_logs() as logged:
+        waiting = store.schedule.settle_unchanged(item, seen_at=item.now, next_look=SOON)
+        await store.schedule.settled()
+    assert [(line["event"], line["looks"]) for line in logged] == [("schedule.not_settled", 1)]
+    assert isinstance(waiting.exception(), StoreUnavailable)
 
 
 async def test_trouble_says_what_is_wrong_and_goes_away_with_it(store: Store, redis: Redis) -> None:

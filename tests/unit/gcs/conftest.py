@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 import stamina
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.gcs.client import GCSClient
-from bot.gcs.wire import new_http_client
+from bot.gcs.wire import Credentials, HTTPClient
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 FAILED_ID = "9bf97d60-f9f3-11e8-bcb5-0255ac10a106"
@@ -24,10 +23,6 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def body_of(name: str) -> bytes:
     """One of the worked answers of the reference, to the letter."""
     return (Path(__file__).parent / "answers" / f"{name}.json").read_bytes()
-
-
-class NoAuth(httpx.Auth):
-    """Sends requests as they are."""
 
 
 @dataclass
@@ -78,13 +73,13 @@ async def scripted() -> AsyncIterator[Scripted]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
+async def http() -> AsyncIterator[HTTPClient]:
     """The bot's own HTTP client."""
-    async with new_http_client() as client:
+    async with HTTPClient() as client:
         yield client
 
 
 @pytest.fixture
-def client(scripted: Scripted, http: httpx.AsyncClient) -> GCSClient:
+def client(scripted: Scripted, http: HTTPClient) -> GCSClient:
     """The client, pointed at the scripted server."""
-    return GCSClient(http, endpoint=scripted.url, auth=NoAuth())
+    return GCSClient(http, endpoint=scripted.url, auth=Credentials())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import httpx
 import pytest
 import stamina
+import yarl
 from aiohttp import web
+from multidict import CIMultiDict
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
@@ -26,9 +27,12 @@ from bot.errors import (
     InvalidInput,
 )
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
-from bot.gcs.client import CredentialHold, CredentialsHeld, GCSClient
+from bot.gcs.client import FIRST_TRY_SECONDS, GCSClient
+from bot.gcs.hold import CredentialHold, CredentialsHeld
+from bot.gcs.wire import Credentials, HTTPClient, Question
+from bot.watcher import WITHIN
 
-from .conftest import ID, NoAuth, Scripted, body_of
+from .conftest import ID, Scripted, body_of
 
 REFUSED = body_of("refused")
 SHORTLY = timedelta(seconds=0.2)
@@ -50,10 +54,10 @@ async def test_asks_by_id(client: GCSClient, scripted: Scripted) -> None:
     assert asked.headers["User-Agent"].startswith("execution-bot/")
 
 
-async def test_names_its_project(scripted: Scripted, http: httpx.AsyncClient) -> None:
+async def test_names_its_project(scripted: Scripted, http: HTTPClient) -> None:
     """A known project is named in the request, for either kind of credentials."""
     scripted.says(200, body_of("running"))
-    await GCSClient(http, endpoint=scripted.url, auth=NoAuth(), project_id="p1").get_execution(ID)
+    await GCSClient(http, endpoint=scripted.url, auth=Credentials(), project_id="p1").get_execution(ID)
     assert scripted.requests[0].headers["X-Project-Id"] == "p1"
 
 
@@ -77,23 +81,20 @@ async def test_keeps_its_connection(client: GCSClient, scripted: Scripted) -> No
     assert len(scripted.connections) == 1
 
 
-async def test_signed_on_the_wire(scripted: Scripted, http: httpx.AsyncClient) -> None:
+async def test_signed_on_the_wire(scripted: Scripted, http: HTTPClient) -> None:
     """What arrives at the server carries the signature of what arrives at the server."""
     scripted.says(200, '{"executions": [], "total_num": 0}')
-    at = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-    auth = SignatureAuth("AK", SecretStr("SK"), project_id="p", now=lambda: at)
+    auth = SignatureAuth("AK", SecretStr("SK"), project_id="p", clock=lambda: 1_704_164_645)
     await GCSClient(http, endpoint=scripted.url + "/", auth=auth).check()
     asked = scripted.requests[0]
-    again = httpx.Request(
-        "GET", f"{scripted.url}{asked.raw_path}", headers={k: asked.headers[k] for k in ("Content-Type", "Host")}
-    )
-    auth.sign(again)
+    headers = CIMultiDict((name, asked.headers[name]) for name in ("Content-Type", "Host"))
+    again = auth.signed(Question("GET", yarl.URL(scripted.url), asked.raw_path, headers))
     assert asked.raw_path == "/v1/executions?limit=1&offset=0"
     assert again.headers["Authorization"] == asked.headers["Authorization"]
     assert "content-type;host;x-project-id;x-sdk-date" in asked.headers["Authorization"]
 
 
-async def test_token_on_the_wire(scripted: Scripted, http: httpx.AsyncClient) -> None:
+async def test_token_on_the_wire(scripted: Scripted, http: HTTPClient) -> None:
     """A refused token is renewed and the question put again, within one call."""
     granted = '{"token": {"expires_at": "2999-01-01T00:00:00Z"}}'
     scripted.says(201, granted, X_Subject_Token="t1").says(401, "The token must be updated")
@@ -163,6 +164,27 @@ async def test_never_longer_than_asked(client: GCSClient, scripted: Scripted) ->
     assert time.monotonic() - started < 5
 
 
+async def test_a_first_try_that_hangs(client: GCSClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first try that gets no answer leaves time for another, which a question that is put once does not have."""
+    monkeypatch.setattr("bot.gcs.client.FIRST_TRY_SECONDS", SHORTLY.total_seconds())
+
+    async def silent(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(2 * SHORTLY.total_seconds())
+        return web.json_response({"executions": [], "total_num": 0})
+
+    scripted.answers.append(silent)
+    scripted.says(200, body_of("running"))
+    assert (await client.get_execution(ID, within=timedelta(seconds=12))).execution.guid == ID
+    assert len(scripted.requests) == 2
+    scripted.answers[:] = [silent]
+    assert (await client.listed("Running", offset=0, limit=10)).length == 0
+
+
+def test_two_tries_fit_into_a_look() -> None:
+    """The time of a look leaves more for what follows a first try than for that."""
+    assert WITHIN.total_seconds() > 2 * FIRST_TRY_SECONDS
+
+
 async def test_time_runs_out_while_waiting(client: GCSClient, scripted: Scripted) -> None:
     """When the time runs out between two attempts, the last trouble is told, not the clock."""
     stamina.set_testing(False)
@@ -191,10 +213,10 @@ async def ends(client: GCSClient) -> str:
     return "ok"
 
 
-async def test_bad_credentials_stop_calls(scripted: Scripted, http: httpx.AsyncClient) -> None:
+async def test_bad_credentials_stop_calls(scripted: Scripted, http: HTTPClient) -> None:
     """After a refusal nothing is asked for a while that doubles; one good answer ends it."""
     clock = Clock()
-    client = GCSClient(http, endpoint=scripted.url, auth=NoAuth(), clock=clock)
+    client = GCSClient(http, endpoint=scripted.url, auth=Credentials(), clock=clock)
     scripted.says(401, REFUSED).says(401, REFUSED).says(200, body_of("running"))
     told = []
     for pause in (0, 59, 2, 119, 2, 0):
@@ -204,10 +226,10 @@ async def test_bad_credentials_stop_calls(scripted: Scripted, http: httpx.AsyncC
     assert told == [bad, held, bad, held, "ok", "ok"]
 
 
-async def test_calls_under_way_together(scripted: Scripted, http: httpx.AsyncClient) -> None:
+async def test_calls_under_way_together(scripted: Scripted, http: HTTPClient) -> None:
     """Twenty calls refused together begin one hold of the first length, and one probe ends it."""
     clock = Clock()
-    client = GCSClient(http, endpoint=scripted.url, auth=NoAuth(), clock=clock)
+    client = GCSClient(http, endpoint=scripted.url, auth=Credentials(), clock=clock)
     scripted.says(401, REFUSED)
     await asyncio.gather(*(ends(client) for _ in range(20)))
     clock.now += 61
@@ -217,13 +239,19 @@ async def test_calls_under_way_together(scripted: Scripted, http: httpx.AsyncCli
     assert len(scripted.requests) == 1
 
 
+def refused(hold: CredentialHold) -> None:
+    """Let one call through, which is refused."""
+    hold.admit()
+    hold.heard(GCSBadCredentials())
+    hold.probed()
+
+
 def test_longest_hold() -> None:
     """The hold grows to a quarter of an hour, and no further."""
     clock = Clock()
     hold = CredentialHold(clock)
     for _ in range(50):
-        with pytest.raises(GCSBadCredentials, match="no"), hold.watched():
-            raise GCSBadCredentials("no")
+        refused(hold)
         clock.now += 15 * 60
     assert hold._until == clock.now
 
@@ -232,24 +260,23 @@ def test_probe_that_is_known() -> None:
     """An answer that only someone known gets, such as «no such execution», ends the hold."""
     clock = Clock()
     hold = CredentialHold(clock)
-    with pytest.raises(GCSBadCredentials), hold.watched():
-        raise GCSBadCredentials
+    refused(hold)
     clock.now += 61
-    with pytest.raises(ExecutionNotFound), hold.watched():
-        raise ExecutionNotFound
-    assert hold._admit() is False
+    assert hold.admit() is True
+    hold.heard(ExecutionNotFound())
+    assert hold.admit() is False
 
 
 def test_probe_that_learns_nothing() -> None:
     """A probe that meets trouble leaves the hold open for the next probe."""
     clock = Clock()
     hold = CredentialHold(clock)
-    with pytest.raises(GCSBadCredentials), hold.watched():
-        raise GCSBadCredentials
+    refused(hold)
     clock.now += 61
     for _ in range(2):
-        with pytest.raises(GCSUnavailable), hold.watched():
-            raise GCSUnavailable
+        assert hold.admit() is True
+        hold.heard(GCSUnavailable())
+        hold.probed()
 
 
 async def test_check(client: GCSClient, scripted: Scripted) -> None:

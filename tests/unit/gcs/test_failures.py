@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from bot.errors import (
     ExecutionGone,
@@ -22,8 +22,14 @@ from bot.errors import (
     GCSUnavailable,
 )
 from bot.gcs.failures import Refusal, failure, refusal, retry_after
+from bot.gcs.wire import Answer
 
 from .conftest import body_of
+
+
+def answered(status: int, body: bytes = b"", **headers: str) -> Answer:
+    """An answer as it arrives; underscores in header names stand for dashes."""
+    return Answer(status, CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}), body)
 
 
 def coded(code: str) -> bytes:
@@ -62,7 +68,7 @@ def coded(code: str) -> bytes:
 )
 def test_kinds(status: int, body: bytes, kind: type[GCSError]) -> None:
     """Status and code lead to the error that says what to do."""
-    assert type(failure(httpx.Response(status), body)) is kind
+    assert type(failure(answered(status, body))) is kind
 
 
 @pytest.mark.parametrize(
@@ -83,12 +89,12 @@ def test_kinds(status: int, body: bytes, kind: type[GCSError]) -> None:
 )
 def test_shapes(body: bytes, said: Refusal) -> None:
     """Every documented shape of an error body is read, and any other text."""
-    assert refusal(httpx.Response(400, headers={"X-Request-Id": "from-header"}), body) == said
+    assert refusal(answered(400, body, X_Request_Id="from-header")) == said
 
 
 def test_text() -> None:
     """The error tells status, code, message and request id."""
-    error = failure(httpx.Response(401), body_of("refused"))
+    error = failure(answered(401, body_of("refused")))
     assert str(error) == (
         "HTTP 401 APIGW.0301: Incorrect IAM authentication information: verify aksk signature fail "
         "(request 0123456789abcdef0123456789abcdef)"
@@ -107,7 +113,7 @@ def test_text() -> None:
 def test_no_secrets(secret: str) -> None:
     """A server that echoes what it was shown does not get it into our logs; ids stay readable."""
     body = f'{{"error_code": "C", "error_msg": "refused {secret} for e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"}}'
-    text = str(failure(httpx.Response(401), body.encode()))
+    text = str(failure(answered(401, body.encode())))
     assert "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd" in text
     assert not any(part in text for part in (secret, "shortkey", "0a0a", "MIIF"))
 
@@ -116,7 +122,7 @@ def test_encoded_authorization_message_is_dropped() -> None:
     """The encoded reason of a denial is not repeated, alone or beside a message."""
     for extra in ("", '"error_msg": "denied", '):
         body = f'{{{extra}"encoded_authorization_message": "secret reason"}}'
-        assert "secret reason" not in str(failure(httpx.Response(403), body.encode()))
+        assert "secret reason" not in str(failure(answered(403, body.encode())))
 
 
 @pytest.mark.parametrize(
@@ -124,21 +130,21 @@ def test_encoded_authorization_message_is_dropped() -> None:
 )
 def test_retry_after_seconds(text: str, seconds: int) -> None:
     """Seconds are taken within bounds; nonsense and silence mean five."""
-    response = httpx.Response(429, headers={"Retry-After": text} if text else {})
-    assert retry_after(response) == timedelta(seconds=seconds)
+    answer = answered(429, Retry_After=text) if text else answered(429)
+    assert retry_after(answer) == timedelta(seconds=seconds)
 
 
 def test_retry_after_date() -> None:
     """A date is taken as the time until then."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    wait = retry_after(httpx.Response(429, headers={"Retry-After": date}))
+    wait = retry_after(answered(429, Retry_After=date))
     assert timedelta(seconds=50) < wait <= timedelta(seconds=60)
 
 
 @given(st.integers(300, 599), st.binary(), st.text(st.characters(max_codepoint=126, min_codepoint=32)))
 def test_any_refusal(status: int, body: bytes, header: str) -> None:
     """Whatever is said, the answer is an error of ours with a short text on one line."""
-    error = failure(httpx.Response(status, headers={"Retry-After": header, "X-Request-Id": header}), body)
+    error = failure(answered(status, body, Retry_After=header, X_Request_Id=header))
     assert isinstance(error, GCSError)
     assert len(str(error)) < 400
     assert "\n" not in str(error)

@@ -302,6 +302,14 @@ def test_no_execution(body: bytes, told: str) -> None:
     assert str(found.value) == told
 
 
+def test_a_flood_of_faults() -> None:
+    """An answer that is wrong in thousands of places is not told place by place."""
+    reports = {f"step-{number}": 3 for number in range(10_000)}
+    body = {"execution": {"guid": ID}, "object": {"status": {"subObjectStatuses": reports}}}
+    with pytest.raises(GCSMalformed, match="in very many places"):
+        GetExecutionResponse.parse(json.dumps(body).encode(), asked=ID)
+
+
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("2018-08-20T06:41:40Z")
 ANYTHING = st.recursive(
     LEAVES,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from bot.errors import GCSThrottled
 from bot.gcs.client import GCSClient, QuotaSpent
-from tests.unit.gcs.conftest import ID, NoAuth, Scripted, body_of
+from bot.gcs.wire import Credentials, HTTPClient
+from tests.unit.gcs.conftest import ID, Scripted, body_of
 
 NONE_LEFT = timedelta(minutes=1)
 
@@ -33,12 +33,12 @@ class Quota:
         self.refusals.append(retry_after)
 
 
-def limited(http: httpx.AsyncClient, scripted: Scripted, quota: Quota) -> GCSClient:
+def limited(http: HTTPClient, scripted: Scripted, quota: Quota) -> GCSClient:
     """A client that spends from `quota`."""
-    return GCSClient(http, endpoint=scripted.url, auth=NoAuth(), take=quota.take, refused=quota.refused)
+    return GCSClient(http, endpoint=scripted.url, auth=Credentials(), take=quota.take, refused=quota.refused)
 
 
-async def test_repeats_are_calls_too(http: httpx.AsyncClient, scripted: Scripted) -> None:
+async def test_repeats_are_calls_too(http: HTTPClient, scripted: Scripted) -> None:
     """Each attempt is taken out of the quota, not each question."""
     quota = Quota(10)
     scripted.says(503).says(503).says(200, body_of("running"))
@@ -46,7 +46,7 @@ async def test_repeats_are_calls_too(http: httpx.AsyncClient, scripted: Scripted
     assert len(quota.asked) == len(scripted.requests) == 3
 
 
-async def test_without_leave_nothing_goes_out(http: httpx.AsyncClient, scripted: Scripted) -> None:
+async def test_without_leave_nothing_goes_out(http: HTTPClient, scripted: Scripted) -> None:
     """A call that GCS would refuse is not made; whoever asked learns how long to wait."""
     scripted.says(200, body_of("running"))
     with pytest.raises(QuotaSpent) as refusal:
@@ -54,7 +54,7 @@ async def test_without_leave_nothing_goes_out(http: httpx.AsyncClient, scripted:
     assert (refusal.value.retry_after, scripted.requests) == (NONE_LEFT, [])
 
 
-async def test_people_are_said_to_be_people(http: httpx.AsyncClient, scripted: Scripted) -> None:
+async def test_people_are_said_to_be_people(http: HTTPClient, scripted: Scripted) -> None:
     """The quota is told who waits."""
     quota = Quota(10)
     scripted.says(200, body_of("running"))
@@ -64,7 +64,7 @@ async def test_people_are_said_to_be_people(http: httpx.AsyncClient, scripted: S
     assert quota.asked == [True, False]
 
 
-async def test_a_refusal_of_gcs_is_passed_on(http: httpx.AsyncClient, scripted: Scripted) -> None:
+async def test_a_refusal_of_gcs_is_passed_on(http: HTTPClient, scripted: Scripted) -> None:
     """What GCS says of the quota concerns everybody who calls."""
     quota = Quota(10)
     scripted.says(429, Retry_After="120")

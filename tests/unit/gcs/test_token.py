@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
+import yarl
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSMisdirected, GCSThrottled, GCSUnavailable
 from bot.gcs.auth import IAMUser, TokenAuth
+from bot.gcs.wire import HTTPClient, Question
 
 from .conftest import Scripted
 
@@ -37,25 +42,45 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def auth(http: httpx.AsyncClient, scripted: Scripted, clock: Clock) -> TokenAuth:
+def auth(http: HTTPClient, scripted: Scripted, clock: Clock) -> TokenAuth:
     """Token credentials whose IAM is the scripted server."""
     return TokenAuth(http, scripted.url, USER, now=clock)
 
 
-async def shown_tokens(auth: TokenAuth, *statuses: int) -> list[str]:
-    """The tokens shown to a GCS that answers with `statuses`, one after another."""
-    flow, shown = auth.async_auth_flow(httpx.Request("GET", "https://gcs.test/")), []
-    request = await anext(flow)
-    for status in statuses:
-        shown.append(request.headers["X-Auth-Token"])
-        try:
-            request = await flow.asend(httpx.Response(status, content=b"", request=request))
-        except StopAsyncIteration:
-            break
-    return shown
+class Shown:
+    """A GCS that notes the tokens that it is shown, and answers each caller as that one wants."""
+
+    def __init__(self, http: HTTPClient) -> None:
+        self._http = http
+        self.origin = yarl.URL()
+        self._callers: dict[str, tuple[tuple[int, ...], list[str]]] = {}
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the next status of whoever calls."""
+        statuses, tokens = self._callers[request.path]
+        tokens.append(request.headers["X-Auth-Token"])
+        return web.Response(status=statuses[len(tokens) - 1])
+
+    async def __call__(self, auth: TokenAuth, *statuses: int) -> list[str]:
+        """The tokens that are shown, one after another, to a GCS that answers with `statuses`."""
+        path, tokens = f"/{len(self._callers)}", list[str]()
+        self._callers[path] = (statuses, tokens)
+        await self._http.exchange(Question("GET", self.origin, path, CIMultiDict()), auth)
+        return tokens
 
 
-async def test_question(auth: TokenAuth, scripted: Scripted) -> None:
+@pytest.fixture
+async def shown_tokens(http: HTTPClient) -> AsyncIterator[Shown]:
+    """A GCS that knows nobody."""
+    shown = Shown(http)
+    app = web.Application()
+    app.router.add_get("/{caller}", shown.handle)
+    async with TestServer(app) as server:
+        shown.origin = server.make_url("")
+        yield shown
+
+
+async def test_question(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
     """IAM is asked by password, for the project's scope, without its catalogue."""
     scripted.says(201, GRANTED, X_Subject_Token="t1")
     assert await shown_tokens(auth, 200) == ["t1"]
@@ -67,7 +92,7 @@ async def test_question(auth: TokenAuth, scripted: Scripted) -> None:
     }
 
 
-async def test_single_flight(auth: TokenAuth, scripted: Scripted) -> None:
+async def test_single_flight(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
     """A hundred requests that need a token put one question to IAM."""
     scripted.says(201, GRANTED, X_Subject_Token="t1")
     shown = await asyncio.gather(*(shown_tokens(auth, 200) for _ in range(100)))
@@ -75,7 +100,7 @@ async def test_single_flight(auth: TokenAuth, scripted: Scripted) -> None:
     assert len(scripted.requests) == 1
 
 
-async def test_failure_is_shared(auth: TokenAuth, scripted: Scripted) -> None:
+async def test_failure_is_shared(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
     """A failed renewal is the failure of all who waited for it, and one question only."""
     scripted.says(401, '{"error": {"code": 401, "message": "wrong", "title": "Unauthorized"}}')
     found = await asyncio.gather(*(shown_tokens(auth, 200) for _ in range(20)), return_exceptions=True)
@@ -83,7 +108,7 @@ async def test_failure_is_shared(auth: TokenAuth, scripted: Scripted) -> None:
     assert len(scripted.requests) == 1
 
 
-async def test_renewed_before_its_end(auth: TokenAuth, scripted: Scripted, clock: Clock) -> None:
+async def test_renewed_before_its_end(auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown) -> None:
     """A token is kept until shortly before its end, then renewed without anyone being refused."""
     scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
     assert await shown_tokens(auth, 200) == ["t1"]
@@ -93,13 +118,13 @@ async def test_renewed_before_its_end(auth: TokenAuth, scripted: Scripted, clock
     assert await shown_tokens(auth, 200) == ["t2"]
 
 
-async def test_renewed_once_when_refused(auth: TokenAuth, scripted: Scripted) -> None:
+async def test_renewed_once_when_refused(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
     """A refused token is renewed and shown once more; a second refusal is the answer."""
     scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
     assert await shown_tokens(auth, 401, 401, 200) == ["t1", "t2"]
 
 
-async def test_refused_together(auth: TokenAuth, scripted: Scripted) -> None:
+async def test_refused_together(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
     """Many requests refused with the same token renew it once."""
     scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
     shown = await asyncio.gather(*(shown_tokens(auth, 401, 200) for _ in range(20)))
@@ -107,7 +132,7 @@ async def test_refused_together(auth: TokenAuth, scripted: Scripted) -> None:
     assert len(scripted.requests) == 2
 
 
-async def test_one_gives_up(auth: TokenAuth, scripted: Scripted) -> None:
+async def test_one_gives_up(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
     """A request that is cancelled while it waits does not take the token from the others."""
     scripted.says(201, GRANTED, X_Subject_Token="t1")
     first, second = (asyncio.create_task(shown_tokens(auth, 200)) for _ in range(2))
@@ -119,7 +144,8 @@ async def test_one_gives_up(auth: TokenAuth, scripted: Scripted) -> None:
 async def test_long_token(auth: TokenAuth, scripted: Scripted) -> None:
     """Tokens of twenty thousand characters, as users with many roles get them, are taken."""
     scripted.says(201, GRANTED, X_Subject_Token="t" * 20_000)
-    assert await shown_tokens(auth, 200) == ["t" * 20_000]
+    asked = await auth.on(Question("GET", yarl.URL("https://gcs.test"), "/", CIMultiDict()))
+    assert asked.headers["X-Auth-Token"] == "t" * 20_000
 
 
 @pytest.mark.parametrize(
@@ -130,7 +156,9 @@ async def test_long_token(auth: TokenAuth, scripted: Scripted) -> None:
         (201, GCSMalformed),
     ],
 )
-async def test_refusals(auth: TokenAuth, scripted: Scripted, status: int, kind: type[GCSError]) -> None:
+async def test_refusals(
+    auth: TokenAuth, scripted: Scripted, status: int, kind: type[GCSError], shown_tokens: Shown
+) -> None:
     """Each refusal of IAM has its error, and none repeats the password that IAM quoted."""
     scripted.says(status, '{"error": {"code": "IAM.1", "message": "no: Passw0rd-of-the-bot"}}')
     with pytest.raises(GCSError) as found:
@@ -139,7 +167,7 @@ async def test_refusals(auth: TokenAuth, scripted: Scripted, status: int, kind: 
     assert "Passw0rd" not in str(found.value)
 
 
-async def test_secrets_are_not_shown(auth: TokenAuth, scripted: Scripted) -> None:
+async def test_secrets_are_not_shown(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
     """Neither password nor token can be seen in the representation."""
     scripted.says(201, GRANTED, X_Subject_Token="token-of-the-bot")
     await shown_tokens(auth, 200)

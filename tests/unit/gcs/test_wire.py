@@ -6,9 +6,10 @@ import gzip
 import tracemalloc
 from datetime import timedelta
 
-import httpx
 import pytest
+import yarl
 from aiohttp import web
+from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from bot.errors import (
@@ -20,8 +21,9 @@ from bot.errors import (
 from bot.gcs import wire
 from bot.gcs.auth import IAMUser, TokenAuth
 from bot.gcs.client import GCSClient
+from bot.gcs.wire import Credentials, HTTPClient, Question
 
-from .conftest import ID, NoAuth, Scripted, body_of
+from .conftest import ID, Scripted, body_of
 
 
 async def test_gzip(client: GCSClient, scripted: Scripted) -> None:
@@ -64,15 +66,15 @@ async def test_flood_without_length(scripted: Scripted, monkeypatch: pytest.Monk
     monkeypatch.setattr(wire, "MAX_BODY", 1_500)
     scripted.answers.append(endless)
     scripted.says(404)
-    async with wire.new_http_client(connections=1) as http:
-        client = GCSClient(http, endpoint=scripted.url, auth=NoAuth())
+    async with HTTPClient(connections=1) as http:
+        client = GCSClient(http, endpoint=scripted.url, auth=Credentials())
         with pytest.raises(GCSMalformed, match="more than"):
             await client.get_execution(ID)
         with pytest.raises(ExecutionNotFound):
             await client.get_execution(ID, within=timedelta(seconds=2))
 
 
-async def test_flood_with_a_refused_token(scripted: Scripted, http: httpx.AsyncClient) -> None:
+async def test_flood_with_a_refused_token(scripted: Scripted, http: HTTPClient) -> None:
     """The body of the answer that refuses a token is not read at all."""
     scripted.says(201, "{}", X_Subject_Token="t1")
     scripted.answers.append(endless)
@@ -131,35 +133,40 @@ async def test_no_http(client: GCSClient, scripted: Scripted) -> None:
         await client.get_execution(ID)
 
 
-async def test_nobody_there(http: httpx.AsyncClient, unused_tcp_port: int) -> None:
+async def test_nobody_there(http: HTTPClient, unused_tcp_port: int) -> None:
     """A closed port is `GCSUnavailable`, and says which address did not answer."""
     endpoint = f"http://127.0.0.1:{unused_tcp_port}"
     with pytest.raises(GCSUnavailable, match=str(unused_tcp_port)):
-        await GCSClient(http, endpoint=endpoint, auth=NoAuth()).get_execution(ID)
+        await GCSClient(http, endpoint=endpoint, auth=Credentials()).get_execution(ID)
 
 
-async def test_no_address(http: httpx.AsyncClient) -> None:
+async def test_no_address(http: HTTPClient) -> None:
     """An endpoint without a scheme is a mistake in the settings."""
     with pytest.raises(GCSMisdirected):
-        await GCSClient(http, endpoint="gcs.test", auth=NoAuth()).get_execution(ID)
+        await GCSClient(http, endpoint="gcs.test", auth=Credentials()).get_execution(ID)
 
 
 @pytest.mark.parametrize("target", ["/v1/executions?name=a%20b%2F%C3%BC&offset=0", "/v1/%7E/~/a;b=c%2fd"])
-async def test_goes_out_as_it_is_written(http: httpx.AsyncClient, scripted: Scripted, target: str) -> None:
+async def test_goes_out_as_it_is_written(http: HTTPClient, scripted: Scripted, target: str) -> None:
     """Nobody spells an address anew between the signature and the wire, whichever way the request was built."""
     scripted.says(200)
-    for request in (
-        http.build_request("GET", f"{scripted.url}{target}"),
-        wire.question(httpx.URL(scripted.url), target, http.headers),
-    ):
-        await wire.exchange(http, request)
-        assert scripted.requests[-1].raw_path == target
+    await http.get(f"{scripted.url}{target}")
+    await http.exchange(Question("GET", yarl.URL(scripted.url), target, CIMultiDict()), Credentials())
+    assert [asked.raw_path for asked in scripted.requests] == [target, target]
 
 
-async def test_a_plain_get_reads_the_answer(http: httpx.AsyncClient, scripted: Scripted) -> None:
-    """The client is still httpx's, whoever uses it."""
-    scripted.says(200, b"x" * 200_000)
-    assert (await http.get(scripted.url)).content == b"x" * 200_000
+async def test_in_httpx_own_language(http: HTTPClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client is httpx's for whoever asks now and then, with the same limits: no flood, no cookies."""
+    url = scripted.url.replace("127.0.0.1", "localhost")
+    scripted.says(200, gzip.compress(b"x" * 200_000), Content_Encoding="gzip", Set_Cookie="route=1; Path=/")
+    for _ in range(2):
+        response = await http.post(url, json={"asked": "now and then"})
+        assert (response.status_code, response.content) == (200, b"x" * 200_000)
+    assert scripted.bodies[-1] == b'{"asked":"now and then"}'
+    assert "Cookie" not in scripted.requests[-1].headers
+    monkeypatch.setattr(wire, "MAX_BODY", 1_500)
+    with pytest.raises(GCSMalformed):
+        await http.get(url)
 
 
 async def test_redirects_are_not_followed(client: GCSClient, scripted: Scripted) -> None:
@@ -170,17 +177,17 @@ async def test_redirects_are_not_followed(client: GCSClient, scripted: Scripted)
     assert len(scripted.requests) == 1
 
 
-async def test_no_cookies(scripted: Scripted, http: httpx.AsyncClient) -> None:
+async def test_no_cookies(scripted: Scripted, http: HTTPClient) -> None:
     """A cookie that a gateway sets is not sent back."""
     endpoint = scripted.url.replace("127.0.0.1", "localhost")  # no jar keeps cookies of bare addresses
-    client = GCSClient(http, endpoint=endpoint, auth=NoAuth())
+    client = GCSClient(http, endpoint=endpoint, auth=Credentials())
     scripted.says(200, body_of("running"), Set_Cookie="route=1; Path=/")
     await client.get_execution(ID)
     await client.get_execution(ID)
     assert "Cookie" not in scripted.requests[1].headers
 
 
-async def test_a_question_is_sent_once(client: GCSClient, scripted: Scripted, http: httpx.AsyncClient) -> None:
+async def test_a_question_is_sent_once(client: GCSClient, scripted: Scripted, http: HTTPClient) -> None:
     """A kept connection that breaks is not tried anew behind our back: each call is taken out of the quota."""
 
     async def broken(request: web.Request) -> web.StreamResponse:
@@ -192,5 +199,7 @@ async def test_a_question_is_sent_once(client: GCSClient, scripted: Scripted, ht
     await client.get_execution(ID)
     scripted.answers[:] = [broken]
     with pytest.raises(GCSUnavailable):
-        await wire.exchange(http, http.build_request("GET", f"{scripted.url}/v1/executions/{ID}"))
+        await http.exchange(
+            Question("GET", yarl.URL(scripted.url), f"/v1/executions/{ID}", CIMultiDict()), Credentials()
+        )
     assert len(scripted.requests) == 2

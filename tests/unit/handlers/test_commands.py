@@ -30,7 +30,7 @@ from bot.errors import (
     StoreUnavailable,
     Undeliverable,
 )
-from bot.gcs.client import CredentialsHeld
+from bot.gcs.hold import CredentialsHeld
 from bot.model import Level
 from tests.unit.handlers.conftest import ID, World
 
