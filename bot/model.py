@@ -82,7 +82,7 @@ class Step(Value):
     reason: str = ""
     message: str = ""
     """English half of the bilingual message."""
-    resources: dict[str, str | int | float] = {}
+    resources: dict[str, str | int | float] = Field(default_factory=dict)  # a literal would be deep-copied each time
 
     @property
     def is_failed(self) -> bool:
@@ -144,8 +144,8 @@ class Execution(Value):
     enterprise_project: str = ""
     description: str = ""
     priority: int | None = None
-    labels: dict[str, str] = {}
-    resources: dict[str, str | int | float] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
+    resources: dict[str, str | int | float] = Field(default_factory=dict)
     time_ratio: float | None = None
     """Run time as a percentage of the whole time, scheduling and failure handling included."""
     is_cromwell: bool = False

@@ -10,12 +10,14 @@ that reads both must run on neither. The partition rests until it has arrived.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from hiredis import pack_command
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection, parse_url
@@ -23,6 +25,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError, ResponseError
+from redis.exceptions import TimeoutError as TimedOut
 
 from bot.errors import SettingsInvalid
 from bot.store.rows import BYTES
@@ -140,18 +143,30 @@ async def _asked_node(node: ClusterNode, commands: Sequence[Words]) -> list[Any]
 
 
 async def _asked(connection: AbstractConnection, commands: Sequence[Words]) -> list[Any]:
-    await connection.send_packed_command(connection.pack_commands(commands))
+    await connection.send_packed_command(_packed(connection, commands))
     answers: list[Any] = []
-    for _ in commands:
-        try:
-            answers.append(await connection.read_response())
-        except ResponseError as error:
-            answers.append(error)
+    try:
+        async with asyncio.timeout(connection.socket_timeout):  # one for all: each answer's own would cost more than it
+            for _ in commands:
+                try:
+                    answers.append(await connection.read_response(timeout=math.inf))
+                except ResponseError as error:
+                    answers.append(error)
+    except TimeoutError as error:
+        raise TimedOut(f"no answer within {connection.socket_timeout} s") from error
     if any(
         isinstance(answer, ReadOnlyError) for answer in answers
     ):  # a master no more: the address may lead to another
         await connection.disconnect()
     return answers
+
+
+def _packed(connection: AbstractConnection, commands: Sequence[Words]) -> list[bytes]:
+    """The commands on the wire; hiredis packs eight times as fast as the client, but no deflated snapshots."""
+    try:
+        return [b"".join(pack_command(words) for words in commands)]  # type: ignore[arg-type]  # its stub says one word
+    except UnicodeEncodeError:
+        return connection.pack_commands(commands)
 
 
 def reached(url: str) -> Server | Cluster:
