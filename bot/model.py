@@ -82,7 +82,7 @@ class Step(Value):
     reason: str = ""
     message: str = ""
     """English half of the bilingual message."""
-    resources: dict[str, str | int | float] = Field(default_factory=dict)  # a literal would be deep-copied each time
+    resources: dict[str, str | int | float] = Field(default_factory=dict)
 
     @property
     def is_failed(self) -> bool:
