@@ -8,7 +8,7 @@ raises in between. Here a request is acked and answered to Slack at once (`proce
 follows as a task of the funnel, which keeps it from being collected half-way and can wait for it at the end.
 
 Acks go first: Slack waits three seconds for them, people longer for an answer. So listeners begin in the first moment
-in which no other request comes in.
+in which no other request comes in, and a handful at a time: a request that comes in then does not wait for all of them.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ LULL_SECONDS = 0.005
 
 LONGEST_RUSH_SECONDS = 0.25
 """They begin then at the latest, however many requests come in."""
+
+HANDFUL, PAUSE_SECONDS = 4, 0.001
+"""So many begin at once, and so long later the next ones: less than they take, so nobody waits for the pause."""
 
 
 class App(AsyncApp):
@@ -94,21 +97,23 @@ class Funnel:
         return min(self._last_ack + LULL_SECONDS, self._rush_began + LONGEST_RUSH_SECONDS)
 
     def _begin(self) -> None:
-        """Let listeners begin, unless requests are coming in."""
+        """Let a handful of listeners begin, unless requests are coming in."""
         loop = asyncio.get_running_loop()
-        if self._acked and loop.time() < self._begins_at:
-            loop.call_at(self._begins_at, self._begin)
-            return
-        for work in self._acked:
-            task = loop.create_task(work)
+        if loop.time() >= self._begins_at:
+            self._start(HANDFUL)
+        if self._acked:
+            loop.call_at(max(self._begins_at, loop.time() + PAUSE_SECONDS), self._begin)
+
+    def _start(self, count: int) -> None:
+        for work in self._acked[:count]:
+            task = asyncio.create_task(work)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        self._acked.clear()
+        del self._acked[:count]
 
     async def drain(self, within: timedelta) -> int:
         """Wait for the listeners under way; returns how many were still running when the time was up."""
-        self._rush_began = -LONGEST_RUSH_SECONDS  # over: no time is to be lost
-        self._begin()
+        self._start(len(self._acked))
         if not self._running:
             return 0
         _, unfinished = await asyncio.wait(set(self._running), timeout=within.total_seconds())

@@ -89,6 +89,20 @@ async def test_acks_go_first(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(world.room.asked) == 5
 
 
+async def test_a_request_does_not_wait_for_all_that_begin(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handful begins at a time; in between, the next request gets its ack."""
+    monkeypatch.setattr(funnel, "PAUSE_SECONDS", 60)
+    for _ in range(funnel.HANDFUL + 2):
+        await world.deliver(ASKING)
+    async with asyncio.timeout(5):
+        while not world.room.asked:  # noqa: ASYNC110  # a timer's doing
+            await asyncio.sleep(0.01)
+    assert (await world.deliver(ASKING)).status == 200
+    assert len(world.room.asked) == funnel.HANDFUL
+    assert await world.funnel.drain(timedelta(seconds=2)) == 0
+    assert len(world.room.asked) == funnel.HANDFUL + 3
+
+
 async def test_a_rush_that_does_not_end_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """People are answered though requests keep coming in."""
     monkeypatch.setattr(funnel, "LULL_SECONDS", 60)
