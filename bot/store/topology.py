@@ -10,7 +10,6 @@ that reads both must run on neither. The partition rests until it has arrived.
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,7 +30,7 @@ from bot.errors import SettingsInvalid
 from bot.store.rows import BYTES
 
 TIMEOUT_SECONDS = 5.0
-"""For a connection and for an answer. Scripts take microseconds; longer means that the store is in trouble."""
+"""For a connection and for the answers of a trip. Scripts take microseconds; longer means trouble."""
 
 SENTINEL_SECONDS = 1.0
 """The same for a Sentinel: there are others to ask."""
@@ -145,15 +144,19 @@ async def _asked_node(node: ClusterNode, commands: Sequence[Words]) -> list[Any]
 async def _asked(connection: AbstractConnection, commands: Sequence[Words]) -> list[Any]:
     await connection.send_packed_command(_packed(connection, commands))
     answers: list[Any] = []
+    # One time-out for all answers: the client's own, around each of them, costs more than the answer.
+    within, connection.socket_timeout = connection.socket_timeout, None
     try:
-        async with asyncio.timeout(connection.socket_timeout):  # one for all: each answer's own would cost more than it
+        async with asyncio.timeout(within):
             for _ in commands:
                 try:
-                    answers.append(await connection.read_response(timeout=math.inf))
+                    answers.append(await connection.read_response())
                 except ResponseError as error:
                     answers.append(error)
     except TimeoutError as error:
-        raise TimedOut(f"no answer within {connection.socket_timeout} s") from error
+        raise TimedOut(f"no answer within {within} s") from error
+    finally:
+        connection.socket_timeout = within
     if any(
         isinstance(answer, ReadOnlyError) for answer in answers
     ):  # a master no more: the address may lead to another
