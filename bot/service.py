@@ -273,15 +273,17 @@ async def _identity(slack: SlackClient) -> Identity:
 def _bolt_app(settings: Settings, identity: Identity, session: aiohttp.ClientSession) -> handlers.App:
     token = settings.slack_bot_token.get_secret_value()
 
+    known = AuthorizeResult(
+        enterprise_id=None,
+        team_id=identity.team_id,
+        bot_token=token,
+        bot_id=identity.bot_id,
+        bot_user_id=identity.bot_user_id,
+    )
+
     async def authorize() -> AuthorizeResult:
         """Known since the start: asking Slack again with the first request would delay its ack."""
-        return AuthorizeResult(
-            enterprise_id=None,
-            team_id=identity.team_id,
-            bot_token=token,
-            bot_id=identity.bot_id,
-            bot_user_id=identity.bot_user_id,
-        )
+        return known
 
     # Bolt finds SLACK_BOT_TOKEN in the environment by itself and warns that it will not use it.
     quiet = logging.getLogger("slack_bolt.quiet")
@@ -293,4 +295,8 @@ def _bolt_app(settings: Settings, identity: Identity, session: aiohttp.ClientSes
         authorize=authorize,
         signing_secret=secret.get_secret_value() if secret else "",
         raise_error_for_unhandled_request=False,
+        # Events that come of our own messages are not subscribed to, functions of Workflow Builder are not offered; to
+        # look for them would only delay acks.
+        ignoring_self_events_enabled=False,
+        attaching_function_token_enabled=False,
     )

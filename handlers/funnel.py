@@ -22,18 +22,21 @@ from typing import Any
 import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import error_modal
 from bot.blocks.replies import error_reply
 from bot.errors import BotError, SlackError, slack_error
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers.answers import answer, code_of
+from handlers.asking import Args
 
-Listener = Callable[[AsyncArgs], Awaitable[None]]
+Listener = Callable[[Args], Awaitable[None]]
 """A listener with its dependencies bound."""
 
 VIEW_ID = "execution_bot_view_id"
@@ -78,17 +81,19 @@ class Funnel:
         self._running: set[asyncio.Task[None]] = set()
         self._last_ack = self._rush_began = 0.0
 
-    def guard(self, name: str, listener: Listener) -> Listener:
-        """`listener`, acked before it starts, with nothing escaping from it."""
+    def guard(self, name: str, listener: Listener) -> Callable[..., Awaitable[None]]:
+        """`listener` for Bolt: acked before it starts, with nothing escaping from it."""
 
-        async def guarded(args: AsyncArgs) -> None:
-            await args.ack()
+        async def guarded(
+            ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, context: AsyncBoltContext
+        ) -> None:
+            await ack()
             loop = asyncio.get_running_loop()
             self._last_ack = loop.time()
             if not self._acked:
                 self._rush_began = self._last_ack
                 loop.call_at(self._begins_at, self._begin)
-            self._acked.append(_work(name, listener, args))
+            self._acked.append(_work(name, listener, Args(body, client, context)))
 
         return guarded
 
@@ -120,7 +125,7 @@ class Funnel:
         return len(unfinished)
 
 
-async def _work(name: str, listener: Listener, args: AsyncArgs) -> None:
+async def _work(name: str, listener: Listener, args: Args) -> None:
     started = perf_counter()
     result = await _contained(name, listener, args)
     HANDLERS_REQUESTS.labels(name, result).inc()
@@ -128,7 +133,7 @@ async def _work(name: str, listener: Listener, args: AsyncArgs) -> None:
     log.info("handlers.answered", listener=name, result=result, milliseconds=milliseconds)
 
 
-async def _contained(name: str, listener: Listener, args: AsyncArgs) -> str:
+async def _contained(name: str, listener: Listener, args: Args) -> str:
     """Run a listener and name how it ended."""
     try:
         await listener(args)
@@ -153,7 +158,7 @@ async def _contained(name: str, listener: Listener, args: AsyncArgs) -> str:
     return "ok"
 
 
-async def _tell(args: AsyncArgs, sentence: str) -> None:
+async def _tell(args: Args, sentence: str) -> None:
     """Give the person the sentence where they look: in the open modal, over the Home tab, or beside the message."""
     view_id, view_type = args.context.get(VIEW_ID), (args.body.get("view") or {}).get("type")
     try:

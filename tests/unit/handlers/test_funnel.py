@@ -6,12 +6,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
 from structlog.testing import capture_logs
 
 from bot.errors import BotError, GCSUnavailable
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers import funnel
+from handlers.asking import Args
 from tests.unit.handlers.conftest import ID, World
 
 
@@ -61,7 +61,7 @@ async def test_the_ack_does_not_wait_for_the_work(world: World) -> None:
     """A listener that takes long has been acked long before."""
     started, free = asyncio.Event(), asyncio.Event()
 
-    async def slow(args: AsyncArgs) -> None:
+    async def slow(args: Args) -> None:
         started.set()
         await free.wait()
 
