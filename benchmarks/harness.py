@@ -29,6 +29,7 @@ from statistics import median
 import structlog
 
 from benchmarks import servers
+from bot import service
 from bot.cli import set_up_logging
 from bot.gcs.models import GetExecutionResponse
 from bot.model import Execution, Snapshot
@@ -78,14 +79,15 @@ Contender = Callable[[], Awaitable[float]]
 async def interleaved(contenders: Mapping[str, Contender], *, rounds: int = ROUNDS) -> dict[str, list[float]]:
     """What each contender came to in each round; one round before them, to get warm, is thrown away."""
     results: dict[str, list[float]] = {name: [] for name in contenders}
-    gc.collect()
-    gc.freeze()  # as the service does once it has started
+    before = gc.get_threshold()
+    service.settle_memory()  # as the service does once it has started
     for number in range(rounds + 1):
         for name, contender in contenders.items():
             result = await contender()
             if number:
                 results[name].append(result)
     gc.unfreeze()
+    gc.set_threshold(*before)
     return results
 
 

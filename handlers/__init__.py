@@ -14,12 +14,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
 
 from bot.blocks import buttons
 from bot.subscriptions import Subscriptions
 from handlers import actions, commands, events, views
-from handlers.asking import Us
+from handlers.asking import Args, Us
 from handlers.funnel import App, Funnel, Listener
 from handlers.parsing import COMMAND
 
@@ -66,7 +65,7 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
     }
 
 
-async def _nothing(_args: AsyncArgs) -> None:
+async def _nothing(_args: Args) -> None:
     """What needs an ack and nothing else: buttons that are links, views that are closed, events nobody asked for."""
 
 

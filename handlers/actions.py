@@ -6,21 +6,19 @@ Lives here: one function for each button that a message shows. Does not live her
 
 from __future__ import annotations
 
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
-
 from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
 from bot.blocks.buttons import ActionValue, parse_action_value
 from bot.model import Subscriber
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
-from handlers.asking import Us, person
+from handlers.asking import Args, Us, person
 from handlers.channels import check_channel
 from handlers.funnel import VIEW_ID
 from handlers.home import publish_home
 from handlers.outcomes import told_of
 
 
-async def subscribe_execution(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -> None:
+async def subscribe_execution(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """«Subscribe»: the person who pressed. «Follow again» on a channel's card: that channel."""
     asker, value = person(args.body, us), _pressed(args)
     subscriber = _meant(value, asker)
@@ -29,7 +27,7 @@ async def subscribe_execution(args: AsyncArgs, *, subscriptions: Subscriptions, 
     await _done(args, told_of(done, now=us.now(), note=note), asker, subscriptions, us)
 
 
-async def unsubscribe_execution(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -> None:
+async def unsubscribe_execution(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """«Unsubscribe», and «Stop following here» for a channel."""
     asker, value = person(args.body, us), _pressed(args)
     subscriber = _meant(value, asker)
@@ -38,7 +36,7 @@ async def unsubscribe_execution(args: AsyncArgs, *, subscriptions: Subscriptions
     await _done(args, reply(subscriber, value.execution_id), asker, subscriptions, us)
 
 
-async def show_steps(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -> None:
+async def show_steps(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """«Steps»: the modal opens at once, since the trigger lives three seconds, and fills when GCS has answered."""
     asker, execution_id = person(args.body, us), _pressed(args).execution_id
     opened = await args.client.views_open(trigger_id=args.body["trigger_id"], view=loading_modal(execution_id))
@@ -48,7 +46,7 @@ async def show_steps(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -
     await args.client.views_update(view_id=view_id, view=view)
 
 
-async def refresh_summary(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -> None:
+async def refresh_summary(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """«Refresh» on a summary: a new one takes its place."""
     asker, execution_id = person(args.body, us), _pressed(args).execution_id
     summary = await subscriptions.summary(us.team_id, execution_id, asker.id)
@@ -56,21 +54,21 @@ async def refresh_summary(args: AsyncArgs, *, subscriptions: Subscriptions, us: 
     await answer(args, message, replace=True)
 
 
-async def refresh_card(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -> None:
+async def refresh_card(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """«Refresh» on a card: the notifier edits it; the person learns that it is under way."""
     asker, value = person(args.body, us), _pressed(args)
     snapshot = await subscriptions.refresh_card(_meant(value, asker), value.execution_id)
     await answer(args, replies.refreshed(snapshot))
 
 
-async def share_execution(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -> None:
+async def share_execution(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """«Share to channel»: what only one person saw, for all, as it stands now."""
     asker, execution_id = person(args.body, us), _pressed(args).execution_id
     summary = await subscriptions.summary(us.team_id, execution_id, asker.id)
     await answer(args, shared_summary(summary.snapshot, now=us.now(), shared_by=asker.id), is_public=True)
 
 
-def _pressed(args: AsyncArgs) -> ActionValue:
+def _pressed(args: Args) -> ActionValue:
     """What the button that was pressed carries."""
     return parse_action_value(str(args.body["actions"][0].get("value") or ""))
 
@@ -81,7 +79,7 @@ def _meant(value: ActionValue, asker: Subscriber) -> Subscriber:
     return asker if not bound.id or bound.is_person else bound
 
 
-async def _done(args: AsyncArgs, message: Message, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> None:
+async def _done(args: Args, message: Message, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> None:
     """Answer; the Home tab cannot be answered, it is drawn anew."""
     if (args.body.get("view") or {}).get("type") == "home":
         await publish_home(args.client, await subscriptions.of(asker), asker, us)

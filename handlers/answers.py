@@ -17,13 +17,13 @@ from typing import Any
 import aiohttp
 import stamina
 import structlog
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.blocks import Message
 from bot.errors import OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
 from bot.metrics import HANDLERS_ANSWERS
+from handlers.asking import Args
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ _QUIET = logging.getLogger("slack_sdk.quiet")
 _QUIET.setLevel(logging.WARNING)  # at DEBUG the SDK logs whole requests, address and all
 
 
-async def answer(args: AsyncArgs, message: Message, *, replace: bool = False, is_public: bool = False) -> None:
+async def answer(args: Args, message: Message, *, replace: bool = False, is_public: bool = False) -> None:
     """Answer the request: beside what was pressed, in its place (`replace`), or for all (`is_public`).
 
     What the person alone would have seen is only logged when Slack does not take it: nothing else reaches them.
@@ -73,7 +73,7 @@ async def answer(args: AsyncArgs, message: Message, *, replace: bool = False, is
         HANDLERS_ANSWERS.labels("sent").inc()
 
 
-async def _send_patiently(args: AsyncArgs, url: str, body: dict[str, Any], is_public: bool) -> None:
+async def _send_patiently(args: Args, url: str, body: dict[str, Any], is_public: bool) -> None:
     again = (SlackUnavailable,) if is_public else (SlackUnavailable, OutcomeUnknown)
     async for attempt in stamina.retry_context(
         on=again, attempts=ATTEMPTS, timeout=WITHIN, wait_initial=WAIT_SECONDS, wait_jitter=WAIT_SECONDS
@@ -82,7 +82,7 @@ async def _send_patiently(args: AsyncArgs, url: str, body: dict[str, Any], is_pu
             await _send(args, url, body)
 
 
-async def _send(args: AsyncArgs, url: str, body: dict[str, Any]) -> None:
+async def _send(args: Args, url: str, body: dict[str, Any]) -> None:
     client = AsyncWebhookClient(
         url, session=args.client.session, proxy=args.client.proxy, timeout=10, retry_handlers=[], logger=_QUIET
     )

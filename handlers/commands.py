@@ -6,19 +6,17 @@ the answers look like (`bot.blocks`). Called by Bolt, through the funnel.
 
 from __future__ import annotations
 
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
-
 from bot.blocks import Message, execution_summary, replies
 from bot.model import Subscriber
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
-from handlers.asking import Us, channel_of, is_direct, person
+from handlers.asking import Args, Us, channel_of, is_direct, person
 from handlers.channels import check_channel
 from handlers.outcomes import told_of
 from handlers.parsing import Asked, Verb, parse
 
 
-async def execution(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -> None:
+async def execution(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """`/execution …`."""
     asked = parse(str(args.body.get("text") or ""))
     asker = person(args.body, us)
@@ -41,26 +39,26 @@ async def _summary(asked: Asked, asker: Subscriber, subscriptions: Subscriptions
     return execution_summary(summary.snapshot, now=us.now(), subscription=summary.subscription)
 
 
-async def _subscribe(args: AsyncArgs, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> Message:
+async def _subscribe(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> Message:
     subscriber = _meant(args, asked, asker)
     note = "" if subscriber.is_person else await check_channel(args.client, subscriber.id)
     done = await subscriptions.subscribe(subscriber, asked.execution_id, level=asked.level, owner=asker.id)
     return told_of(done, now=us.now(), note=note)
 
 
-async def _unsubscribe(args: AsyncArgs, asked: Asked, asker: Subscriber, subscriptions: Subscriptions) -> Message:
+async def _unsubscribe(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions) -> Message:
     subscriber = _meant(args, asked, asker)
     was_subscribed = await subscriptions.unsubscribe(subscriber, asked.execution_id)
     reply = replies.unsubscribed if was_subscribed else replies.not_subscribed
     return reply(subscriber, asked.execution_id)
 
 
-async def _list(args: AsyncArgs, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> Message:
+async def _list(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> Message:
     subscriber = _meant(args, asked, asker)
     return replies.subscription_list(await subscriptions.of(subscriber), now=us.now())
 
 
-def _meant(args: AsyncArgs, asked: Asked, asker: Subscriber) -> Subscriber:
+def _meant(args: Args, asked: Asked, asker: Subscriber) -> Subscriber:
     """Whom the command is about: the channel it was typed in, or the person who typed it."""
     channel_id = channel_of(args.body)
     if asked.is_here and not is_direct(channel_id):

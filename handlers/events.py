@@ -6,22 +6,21 @@ Lives here: one function for each event of manifest.yaml. Called by Bolt, throug
 from __future__ import annotations
 
 import structlog
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
 
 from bot.subscriptions import Subscriptions
-from handlers.asking import Us, person
+from handlers.asking import Args, Us, person
 from handlers.home import publish_home
 
 log = structlog.get_logger()
 
 
-async def app_home_opened(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -> None:
+async def app_home_opened(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """The Home tab shows what the person follows; the tab of messages needs nothing."""
     if args.body["event"].get("tab") == "home":
         asker = person(args.body, us)
         await publish_home(args.client, await subscriptions.of(asker), asker, us)
 
 
-async def app_gone(args: AsyncArgs) -> None:
+async def app_gone(args: Args) -> None:
     """The app was uninstalled, or its tokens were revoked: whoever reads the log should know."""
     log.error("handlers.app_gone", event=str(args.body["event"].get("type")), team_id=str(args.body.get("team_id")))

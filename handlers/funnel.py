@@ -8,7 +8,7 @@ raises in between. Here a request is acked and answered to Slack at once (`proce
 follows as a task of the funnel, which keeps it from being collected half-way and can wait for it at the end.
 
 Acks go first: Slack waits three seconds for them, people longer for an answer. So listeners begin in the first moment
-in which no other request comes in.
+in which no other request comes in, and a handful at a time: a request that comes in then does not wait for all of them.
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ from typing import Any
 import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import error_modal
 from bot.blocks.replies import error_reply
 from bot.errors import BotError, SlackError, slack_error
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers.answers import answer, code_of
+from handlers.asking import Args
 
-Listener = Callable[[AsyncArgs], Awaitable[None]]
+Listener = Callable[[Args], Awaitable[None]]
 """A listener with its dependencies bound."""
 
 VIEW_ID = "execution_bot_view_id"
@@ -49,6 +52,9 @@ LULL_SECONDS = 0.005
 
 LONGEST_RUSH_SECONDS = 0.25
 """They begin then at the latest, however many requests come in."""
+
+HANDFUL, PAUSE_SECONDS = 4, 0.001
+"""So many begin at once, and so long later the next ones: less than they take, so nobody waits for the pause."""
 
 
 class App(AsyncApp):
@@ -75,17 +81,19 @@ class Funnel:
         self._running: set[asyncio.Task[None]] = set()
         self._last_ack = self._rush_began = 0.0
 
-    def guard(self, name: str, listener: Listener) -> Listener:
-        """`listener`, acked before it starts, with nothing escaping from it."""
+    def guard(self, name: str, listener: Listener) -> Callable[..., Awaitable[None]]:
+        """`listener` for Bolt: acked before it starts, with nothing escaping from it."""
 
-        async def guarded(args: AsyncArgs) -> None:
-            await args.ack()
+        async def guarded(
+            ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, context: AsyncBoltContext
+        ) -> None:
+            await ack()
             loop = asyncio.get_running_loop()
             self._last_ack = loop.time()
             if not self._acked:
                 self._rush_began = self._last_ack
                 loop.call_at(self._begins_at, self._begin)
-            self._acked.append(_work(name, listener, args))
+            self._acked.append(_work(name, listener, Args(body, client, context)))
 
         return guarded
 
@@ -94,28 +102,30 @@ class Funnel:
         return min(self._last_ack + LULL_SECONDS, self._rush_began + LONGEST_RUSH_SECONDS)
 
     def _begin(self) -> None:
-        """Let listeners begin, unless requests are coming in."""
+        """Let a handful of listeners begin, unless requests are coming in."""
         loop = asyncio.get_running_loop()
-        if self._acked and loop.time() < self._begins_at:
-            loop.call_at(self._begins_at, self._begin)
-            return
-        for work in self._acked:
-            task = loop.create_task(work)
+        if loop.time() >= self._begins_at:
+            self._start(HANDFUL)
+        if self._acked:
+            loop.call_at(max(self._begins_at, loop.time() + PAUSE_SECONDS), self._begin)
+
+    def _start(self, count: int) -> None:
+        for work in self._acked[:count]:
+            task = asyncio.create_task(work)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        self._acked.clear()
+        del self._acked[:count]
 
     async def drain(self, within: timedelta) -> int:
         """Wait for the listeners under way; returns how many were still running when the time was up."""
-        self._rush_began = -LONGEST_RUSH_SECONDS  # over: no time is to be lost
-        self._begin()
+        self._start(len(self._acked))
         if not self._running:
             return 0
         _, unfinished = await asyncio.wait(set(self._running), timeout=within.total_seconds())
         return len(unfinished)
 
 
-async def _work(name: str, listener: Listener, args: AsyncArgs) -> None:
+async def _work(name: str, listener: Listener, args: Args) -> None:
     started = perf_counter()
     result = await _contained(name, listener, args)
     HANDLERS_REQUESTS.labels(name, result).inc()
@@ -123,7 +133,7 @@ async def _work(name: str, listener: Listener, args: AsyncArgs) -> None:
     log.info("handlers.answered", listener=name, result=result, milliseconds=milliseconds)
 
 
-async def _contained(name: str, listener: Listener, args: AsyncArgs) -> str:
+async def _contained(name: str, listener: Listener, args: Args) -> str:
     """Run a listener and name how it ended."""
     try:
         await listener(args)
@@ -148,7 +158,7 @@ async def _contained(name: str, listener: Listener, args: AsyncArgs) -> str:
     return "ok"
 
 
-async def _tell(args: AsyncArgs, sentence: str) -> None:
+async def _tell(args: Args, sentence: str) -> None:
     """Give the person the sentence where they look: in the open modal, over the Home tab, or beside the message."""
     view_id, view_type = args.context.get(VIEW_ID), (args.body.get("view") or {}).get("type")
     try:

@@ -6,15 +6,13 @@ Lives here: one function for each button that a modal shows. Does not live here:
 
 from __future__ import annotations
 
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
-
 from bot.blocks import parse_metadata, steps_modal
 from bot.subscriptions import Subscriptions
-from handlers.asking import Us, person
+from handlers.asking import Args, Us, person
 from handlers.funnel import VIEW_ID
 
 
-async def turn_page(args: AsyncArgs, *, subscriptions: Subscriptions, us: Us) -> None:
+async def turn_page(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """«Previous», «Next» and «Refresh» of the steps modal: the page named by the button, from a fresh look."""
     asker, view = person(args.body, us), args.body["view"]
     args.context[VIEW_ID] = view["id"]

@@ -99,7 +99,7 @@ def _without_echo(snapshot: Snapshot) -> Snapshot:
 def _status_line(snapshot: Snapshot, now: datetime) -> str:
     label = f"{words.snapshot_icon(snapshot)} *{words.unstarred(words.snapshot_word(snapshot))}*"
     elapsed = words.elapsed_words(snapshot.execution, now)
-    return " · ".join(part for part in (label, words.progress(snapshot.execution), elapsed) if part)
+    return " · ".join(filter(None, (label, words.progress(snapshot.execution), elapsed)))
 
 
 def _twin(snapshot: Snapshot, now: datetime) -> list[str]:

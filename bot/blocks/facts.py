@@ -43,7 +43,7 @@ def failure_line(execution: Execution) -> str:
     lines = [words.why(execution.reason, execution.message)]
     if words.timed_out(execution.phase, execution.reason, execution.elapsed, execution.timeout):
         lines.append(words.time_out_note(execution.timeout))
-    return "\n".join(line for line in lines if line)
+    return "\n".join(filter(None, lines))
 
 
 def retry_line(retry_until: datetime | None, now: datetime) -> str:
@@ -67,7 +67,7 @@ def as_of_words(snapshot: Snapshot) -> str:
 
 def _place(execution: Execution) -> str:
     target = text.escape(execution.target).upper()
-    return " · ".join(part for part in (target, text.escape(execution.cluster)) if part)
+    return " · ".join(filter(None, (target, text.escape(execution.cluster))))
 
 
 def _deadline(execution: Execution, now: datetime) -> str:

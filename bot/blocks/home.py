@@ -45,7 +45,7 @@ def item_line(subscription: Subscription, snapshot: Snapshot | None, now: dateti
         level,
         f"as of {text.time_secs(snapshot.seen_at)}",
     ]
-    return f"{label}\n{' · '.join(part for part in known if part)}"
+    return f"{label}\n{' · '.join(filter(None, known))}"
 
 
 def _intro(items: Sequence[Item]) -> list[Block | None]:

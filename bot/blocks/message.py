@@ -46,8 +46,8 @@ class Message:
 def message(blocks: Iterable[Block | None], *words: str) -> Message:
     """A message of the blocks that are there, and of `words`, one line each, empty ones left out."""
     return Message(
-        blocks=tuple(block for block in blocks if block is not None),
-        text=within((word for word in words if word), TWIN_LIMIT),
+        blocks=tuple(filter(None, blocks)),
+        text=within(filter(None, words), TWIN_LIMIT),
     )
 
 
@@ -58,7 +58,7 @@ def header(text: str) -> Block:
 
 def section(*lines: str) -> Block | None:
     """A paragraph of the lines that are not empty; None when all are."""
-    text = within((line for line in lines if line), SECTION_LIMIT)
+    text = within(filter(None, lines), SECTION_LIMIT)
     return {"type": "section", "text": mrkdwn(text)} if text else None
 
 
@@ -70,7 +70,7 @@ def fields(pairs: Sequence[tuple[str, str]]) -> Block | None:
 
 def context(*parts: str) -> Block | None:
     """One small line of the parts that are not empty; None when all are."""
-    text = " · ".join(part for part in parts if part)
+    text = " · ".join(filter(None, parts))
     return {"type": "context", "elements": [mrkdwn(text)]} if text else None
 
 

@@ -28,7 +28,7 @@ def outcome_message(change: Change, subscription: Subscription, execution: Execu
     why = words.why(change.reason, change.message) if _is_failed(change) else ""
     note = _note(change, execution)
     follow = _follow_up(change, now)
-    line = " · ".join(part for part in (f"*{words.unstarred(words.workflow(execution))}*", done, took) if part)
+    line = " · ".join(filter(None, (f"*{words.unstarred(words.workflow(execution))}*", done, took)))
     row = [] if change.kind is ChangeKind.VANISHED else [buttons.steps(execution.id)]
     if change.retry_until is not None:
         row.append(buttons.unsubscribe(subscription))
@@ -45,7 +45,7 @@ def outcome_message(change: Change, subscription: Subscription, execution: Execu
 def _twin(change: Change, execution: Execution, took: str, done: str) -> list[str]:
     _, word = _sign_and_word(change)
     reason = words.why_words(change.reason, change.message) if _is_failed(change) else ""
-    head = " ".join(part for part in (words.subject_words(execution), text.escape(word), took) if part)
+    head = " ".join(filter(None, (words.subject_words(execution), text.escape(word), took)))
     return [
         f"{head}: {reason or done}",
         f"{done}." if reason else "",

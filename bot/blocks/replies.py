@@ -52,7 +52,7 @@ def nothing_to_follow(snapshot: Snapshot, *, now: datetime) -> Message:
     execution = snapshot.execution
     took = words.elapsed_words(execution, now)
     done = words.counts(execution.steps_finished, execution.steps_total)
-    facts = " · ".join(part for part in (done, f"after {took}" if took else "") if part)
+    facts = " · ".join(filter(None, (done, f"after {took}" if took else "")))
     state = f"{_named(execution.id, snapshot)} is {words.snapshot_word(snapshot)} ({facts})"
     line = f"{state}: there is nothing left to follow."
     return _line(words.snapshot_icon(snapshot), line, execution.id)

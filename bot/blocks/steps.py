@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from bot.blocks import text, words
 from bot.blocks.message import Block, rich_text, section
-from bot.model import Snapshot, Step
+from bot.model import FAILED_PHASES, TERMINAL_PHASES, WAITING_PHASES, Snapshot, Step
 
 LINES_SHOWN = 5
 """Failed, and also running, steps that a message names; the others are in the list behind «Steps»."""
@@ -27,13 +27,16 @@ class Sorted(NamedTuple):
     finished: tuple[Step, ...]
 
 
+_PLACES = dict.fromkeys(TERMINAL_PHASES, 3) | dict.fromkeys(WAITING_PHASES, 2) | dict.fromkeys(FAILED_PHASES, 0)
+"""Where in `Sorted` a step of a phase stands; one of any other phase is running (`Step.is_running`)."""
+
+
 def by_urgency(steps: Iterable[Step]) -> Sorted:
     """The steps, sorted."""
     kinds: tuple[list[Step], ...] = ([], [], [], [])
     for step in steps:
-        place = 0 if step.is_failed else 1 if step.is_running else 2 if step.is_waiting else 3
-        kinds[place].append(step)
-    return Sorted(*(tuple(kind) for kind in kinds))
+        kinds[_PLACES.get(step.phase, 1)].append(step)
+    return Sorted(*map(tuple, kinds))
 
 
 def step_line(step: Step, *, at_rest: bool, reason_limit: int = text.STEP_MESSAGE_LIMIT) -> str:
@@ -148,7 +151,7 @@ def _running_word(step: Step, at_rest: bool) -> str:
 
 def _task_title(step: Step, word: str) -> str:
     parts = [text.plain(step.name) or "(no name)", word, words.sub_jobs(step)]
-    return text.cut(" · ".join(part for part in parts if part), _TITLE_LIMIT)
+    return text.cut(" · ".join(filter(None, parts)), _TITLE_LIMIT)
 
 
 def _more(steps: Sequence[Step], word: str, shown: int = LINES_SHOWN) -> str:
@@ -159,7 +162,7 @@ def _more(steps: Sequence[Step], word: str, shown: int = LINES_SHOWN) -> str:
 def _folded(kinds: Sorted, *, at_rest: bool) -> str:
     waiting = f"{len(kinds.waiting):,} {_waiting_word(at_rest=at_rest)}" if kinds.waiting else ""
     finished = f"{len(kinds.finished):,} finished" if kinds.finished else ""
-    return " · ".join(part for part in (waiting, finished) if part)
+    return " · ".join(filter(None, (waiting, finished)))
 
 
 def _waiting_word(*, at_rest: bool) -> str:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 NAME_LIMIT = 80
 """Names of executions, workflows, steps: GCS allows 64, a hostile one gets a little more and no whole message."""
@@ -23,7 +23,10 @@ _NEAR = timedelta(hours=6)
 _ZERO_WIDTH_JOINER = "\u200d"
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 """Control, format (bidi overrides, zero-width, tags) and lone surrogates, which are no valid UTF-8."""
+_is_harmless = re.compile(r"(?:[\w.:/+-]+(?: [\w.:/+-]+)*)?", re.ASCII).fullmatch
+"""What most names are: such a text stays as it is."""
 _BROADCAST = re.compile(r"@(?=here|channel|everyone|group)", re.IGNORECASE)
+_UNITS = tuple(pairwise([(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")]))
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _ESCAPES = str.maketrans(_ENTITIES)
@@ -35,6 +38,8 @@ def clean(text: str, limit: int = NAME_LIMIT) -> str:
 
     Right-to-left text is isolated, so that it cannot reorder what stands beside it.
     """
+    if len(text) <= limit and _is_harmless(text):
+        return text
     return _isolated(cut(_tidy(text, limit), limit))
 
 
@@ -50,6 +55,8 @@ def cut(text: str, limit: int) -> str:
 
 def escape(text: str, limit: int = NAME_LIMIT) -> str:
     """`text` for mrkdwn: nothing in it is markup, a link or a mention any more; `limit` includes the escapes."""
+    if len(text) <= limit and _is_harmless(text):
+        return text
     tidy = _tidy(text, limit).replace("`", "ˋ")
     if len(escaped := tidy.translate(_ESCAPES)) <= limit:
         return _isolated(escaped)
@@ -87,12 +94,12 @@ def identifier(slack_id: str) -> str:
 
 def utc(moment: datetime) -> str:
     """`moment` in words, for where Slack shows no date tokens."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{moment.astimezone(UTC).isoformat(' ', 'minutes')[:16]} UTC"
 
 
 def utc_seconds(moment: datetime) -> str:
     """The time of day of `moment` to the second, for "as of" where Slack shows no date tokens."""
-    return f"{moment.astimezone(UTC):%H:%M:%S} UTC"
+    return f"{moment.astimezone(UTC).isoformat(' ', 'seconds')[11:19]} UTC"
 
 
 def date(moment: datetime, now: datetime) -> str:
@@ -109,12 +116,11 @@ def time_secs(moment: datetime) -> str:
 def span(duration: timedelta) -> str:
     """`duration` in its two largest units: «45 s», «11 min 41 s», «1 h 12 min», «2 d 3 h»."""
     seconds = max(0, int(duration.total_seconds()))
-    days, rest = divmod(seconds, 86_400)
-    hours, rest = divmod(rest, 3_600)
-    minutes, seconds = divmod(rest, 60)
-    units = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    first = next((place for place, (amount, _) in enumerate(units) if amount), len(units) - 1)
-    return " ".join(f"{amount:,} {unit}" for amount, unit in units[first : first + 2] if amount) or "0 s"
+    for (size, unit), (smaller, small_unit) in _UNITS:
+        if seconds >= size:
+            amount, more = seconds // size, seconds % size // smaller
+            return f"{amount:,} {unit} {more} {small_unit}" if more else f"{amount:,} {unit}"
+    return f"{seconds} s"
 
 
 def bar(done: int, total: int, width: int = 10) -> str:
@@ -139,6 +145,9 @@ def number(value: float) -> str:
 
 def within(lines: Iterable[str], limit: int) -> str:
     """As many whole lines as fit into `limit` characters, so that no markup is ever cut in two."""
+    lines = list(lines)
+    if len(whole := "\n".join(lines)) < limit:
+        return whole
     kept: list[str] = []
     for line in lines:
         limit -= len(line) + 1

@@ -25,7 +25,7 @@ def change_message(changes: Sequence[Change], execution: Execution, *, now: date
     phases, progress = _phases(changes), _progress(changes)
     said = phases or progress or "Updated"
     failed = steps.failed_names(last.failed_steps, last.failed_steps_total)
-    line = " · ".join(part for part in (said, progress if phases else "", _finished(changes), failed) if part)
+    line = " · ".join(filter(None, (said, progress if phases else "", _finished(changes), failed)))
     duration = words.change_elapsed(last, execution)
     took = f"after {text.span(duration)}" if duration is not None else ""
     late = f"at {text.date(last.at, now)}" if now - last.at > _LATE else ""

@@ -121,12 +121,12 @@ def change_elapsed(change: Change, execution: Execution) -> timedelta | None:
 
 def why(reason: str, message: str, limit: int = text.MESSAGE_LIMIT) -> str:
     """Reason and English message of a failure; empty without both."""
-    return ": ".join(part for part in (text.code(reason), text.escape(message, limit)) if part)
+    return ": ".join(filter(None, (text.code(reason), text.escape(message, limit))))
 
 
 def why_words(reason: str, message: str, limit: int = text.MESSAGE_LIMIT) -> str:
     """The same without a code span."""
-    return ": ".join(part for part in (text.escape(reason), text.escape(message, limit)) if part)
+    return ": ".join(filter(None, (text.escape(reason), text.escape(message, limit))))
 
 
 def unstarred(phrase: str) -> str:

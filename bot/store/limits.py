@@ -51,16 +51,15 @@ class Limits:
     def __init__(self, connection: Connection, *, calls: int, posts: int, channel_posts: int) -> None:
         """Each a minute: `calls` of any one method, `posts` in a workspace, `channel_posts` in one channel of it."""
         self._connection = connection
-        self._calls, self._posts, self._channel_posts = calls, posts, channel_posts
+        self._calls, self._posts, self._channel_posts = _bucket(calls), _bucket(posts), _bucket(channel_posts)
 
     async def admit(self, lane: Lane, method: str, *, urgency: int, place: str = "") -> Turn:
         """Ask for a call of `method` about `lane`, for a post with the channel or person that reads it."""
-        buckets: list[str | int] = [method, *_bucket(self._posts if method == POST else self._calls)]
+        buckets: list[str | int] = [method, *(self._posts if method == POST else self._calls)]
         if place:
-            buckets += [f"{method}:{place}", *_bucket(self._channel_posts)]
-        spans = [_micros(span) for span in (SLOW_START, PROBE, PLACE_KEPT)]
+            buckets += [f"{method}:{place}", *self._channel_posts]
         wait, is_away = await self._connection.run(
-            "admit", limits_of(lane.team_id), str(lane), int(urgency), method, *spans, *buckets
+            "admit", limits_of(lane.team_id), str(lane), int(urgency), method, *_SPANS, *buckets
         )
         return Turn(timedelta(milliseconds=wait), bool(is_away))
 
@@ -90,3 +89,7 @@ def _bucket(per_minute: int) -> tuple[int, int]:
 
 def _micros(span: timedelta) -> int:
     return span // _MICROSECOND
+
+
+_SPANS = tuple(_micros(span) for span in (SLOW_START, PROBE, PLACE_KEPT))
+"""The first arguments of `admit`."""

@@ -17,6 +17,7 @@ from operator import itemgetter
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from hiredis import pack_command
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection, parse_url
@@ -24,12 +25,13 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError, ResponseError
+from redis.exceptions import TimeoutError as TimedOut
 
 from bot.errors import SettingsInvalid
 from bot.store.rows import BYTES
 
 TIMEOUT_SECONDS = 5.0
-"""For a connection and for an answer. Scripts take microseconds; longer means that the store is in trouble."""
+"""For a connection and for the answers of a trip. Scripts take microseconds; longer means trouble."""
 
 SENTINEL_SECONDS = 1.0
 """The same for a Sentinel: there are others to ask."""
@@ -162,18 +164,34 @@ async def _asked_node(node: ClusterNode, commands: Sequence[Words]) -> list[Any]
 
 
 async def _asked(connection: AbstractConnection, commands: Sequence[Words]) -> list[Any]:
-    await connection.send_packed_command(connection.pack_commands(commands))
+    await connection.send_packed_command(_packed(connection, commands))
     answers: list[Any] = []
-    for _ in commands:
-        try:
-            answers.append(await connection.read_response())
-        except ResponseError as error:
-            answers.append(error)
+    # One time-out for all answers: the client's own, around each of them, costs more than the answer.
+    within, connection.socket_timeout = connection.socket_timeout, None
+    try:
+        async with asyncio.timeout(within):
+            for _ in commands:
+                try:
+                    answers.append(await connection.read_response())
+                except ResponseError as error:
+                    answers.append(error)
+    except TimeoutError as error:
+        raise TimedOut(f"no answer within {within} s") from error
+    finally:
+        connection.socket_timeout = within
     if any(
         isinstance(answer, ReadOnlyError) for answer in answers
     ):  # a master no more: the address may lead to another
         await connection.disconnect()
     return answers
+
+
+def _packed(connection: AbstractConnection, commands: Sequence[Words]) -> list[bytes]:
+    """The commands on the wire; hiredis packs eight times as fast as the client, but no deflated snapshots."""
+    try:
+        return [b"".join(pack_command(words) for words in commands)]  # type: ignore[arg-type]  # its stub says one word
+    except UnicodeEncodeError:
+        return connection.pack_commands(commands)
 
 
 def reached(url: str) -> Server | Cluster:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -65,6 +66,36 @@ async def test_scripts_of_one_moment_travel_together(connection: Connection, mon
     assert trips[0] == 9
     assert [taken for _, _, taken, *_ in answers] == [0, *[1] * 7]  # type: ignore[misc]  # no exceptions among them
     assert isinstance(failed, StoreUnavailable)
+
+
+async def test_a_store_that_does_not_answer_in_time_is_away(server_url: str, store: Store, redis: Redis) -> None:
+    """So is all that was asked of it in that trip; later ones are answered, on another connection."""
+    connection = Connection(f"{server_url}?socket_timeout=0.2")
+    assert await connection.ready("outbox") == []
+    redis.client_pause(600)  # of a cluster, one node
+    async with asyncio.timeout(4):
+        answers = await connection.run_many(taking(*HOMES))
+    assert any(isinstance(answer, StoreUnavailable) for answer in answers)
+    async with asyncio.timeout(5):
+        while any(isinstance(answer, StoreUnavailable) for answer in answers):
+            answers = await connection.run_many(taking(*HOMES))
+    await connection.aclose()
+
+
+async def test_a_connection_that_the_kernel_gives_up_is_no_answer(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ETIMEDOUT is Python's `TimeoutError` too, which the client can take for «nothing to read»."""
+
+    async def given_up(_stream: asyncio.StreamReader, _size: int = -1) -> bytes:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    assert await connection.ready("outbox") == []
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.StreamReader, "read", given_up)
+        with pytest.raises(StoreUnavailable):
+            await connection.run("take", HOMES[0], 1, 60_000, "call", 1, 0, 0, 0, "")
+    assert await connection.ready("outbox") == []
 
 
 async def test_who_gives_up_takes_nobody_along(connection: Connection) -> None:

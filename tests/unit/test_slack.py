@@ -1,8 +1,11 @@
-"""Promises of the door to Slack: each failure is the right error, reading back finds what is ours, no token leaks."""
+"""Promises of the door to Slack: each failure is the right error, reading back finds what is ours, no token leaks.
+
+Posts and edits go straight to the session, the other calls through the SDK: what is promised holds on both ways.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,14 +35,23 @@ LONG_AGO = datetime(2026, 3, 1, tzinfo=UTC)
 class Wire:
     """A server that says what a test wants it to say, and the client that asks it."""
 
+    url: str
     client: SlackClient
     answers: list[web.Response | None]
     """In order; None: the connection is closed. The last one stays."""
     asked: list[dict[str, Any]]
+    headers: list[Mapping[str, str]]
 
     async def post(self) -> str:
         """Post something."""
         return await self.client.post("C1", text="hello", blocks=[], mark=MARK)
+
+    async def ask(self, way: str) -> None:
+        """Call Slack, by either way."""
+        await (self.post() if way == "straight" else self.client.open_dm("U1"))
+
+
+both_ways = pytest.mark.parametrize("way", ["straight", "sdk"])
 
 
 @pytest.fixture
@@ -47,9 +59,11 @@ async def wire() -> AsyncIterator[Wire]:
     """The server, the client and one session."""
     asked: list[dict[str, Any]] = []
     answers: list[web.Response | None] = []
+    headers: list[Mapping[str, str]] = []
 
     async def handle(request: web.Request) -> web.Response:
         asked.append(dict(request.query))
+        headers.append(request.headers)
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if answer is None:
             assert request.transport is not None
@@ -62,9 +76,9 @@ async def wire() -> AsyncIterator[Wire]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/"
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.3)) as session:
-        yield Wire(SlackClient(TOKEN, base_url=url, session=session), answers, asked)
+        yield Wire(url, SlackClient(TOKEN, base_url=f"{url}api/", session=session), answers, asked, headers)
     await runner.cleanup()
 
 
@@ -94,34 +108,37 @@ CODES: list[tuple[str, type[SlackError]]] = [
 ]
 
 
+@both_ways
 @pytest.mark.parametrize(("code", "kind"), CODES)
-async def test_each_code_of_slack_is_one_of_our_errors(wire: Wire, code: str, kind: type[SlackError]) -> None:
+async def test_each_code_of_slack_is_one_of_our_errors(wire: Wire, way: str, code: str, kind: type[SlackError]) -> None:
     """By the table; a code that nobody knows is not retried for ever."""
     wire.answers.append(web.json_response({"ok": False, "error": code}))
     with pytest.raises(kind) as caught:
-        await wire.post()
+        await wire.ask(way)
     assert type(caught.value) is kind
     assert caught.value.code == code
 
 
+@both_ways
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [("30", 30), ("1", 1), ("0", 0), (None, 1), ("", 1), ("soon", 1), ("-5", 1), ("1.5", 1), ("9" * 400, 1), ("²", 1)],
 )
-async def test_a_429_says_when_to_come_back(wire: Wire, said: str | None, seconds: int) -> None:
+async def test_a_429_says_when_to_come_back(wire: Wire, way: str, said: str | None, seconds: int) -> None:
     """Slack sends whole seconds; whatever else stands there is no accident."""
     headers = {} if said is None else {"Retry-After": said}
     wire.answers.append(web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers))
     with pytest.raises(RateLimited) as caught:
-        await wire.post()
+        await wire.ask(way)
     assert caught.value.retry_after == timedelta(seconds=seconds)
 
 
-async def test_a_429_of_a_proxy_is_one_too(wire: Wire) -> None:
+@both_ways
+async def test_a_429_of_a_proxy_is_one_too(wire: Wire, way: str) -> None:
     """Its body is no JSON."""
     wire.answers.append(web.Response(status=429, text="slow down", headers={"Retry-After": "4"}))
     with pytest.raises(RateLimited) as caught:
-        await wire.post()
+        await wire.ask(way)
     assert caught.value.retry_after == timedelta(seconds=4)
 
 
@@ -137,16 +154,45 @@ UNKNOWN = [
     web.Response(status=200, body=b"\xff\xfe{", content_type="application/json"),
     web.Response(status=200, body=b"", content_type="application/json"),
     web.Response(status=200, body=b"zip", content_type="application/gzip"),
-    web.Response(status=200, body=b'{"ok": true}', content_type="application/json"),
+    web.Response(status=500, body=b'{"ok": true, "ts": "1.2"}', content_type="application/json"),
 ]
 
 
+@both_ways
 @pytest.mark.parametrize("answer", UNKNOWN, ids=lambda answer: str(answer and (answer.status, answer.body)))
-async def test_no_proper_answer_leaves_the_outcome_unknown(wire: Wire, answer: web.Response | None) -> None:
+async def test_no_proper_answer_leaves_the_outcome_unknown(wire: Wire, way: str, answer: web.Response | None) -> None:
     """The request had left: it may have been applied."""
     wire.answers.append(answer)
     with pytest.raises(OutcomeUnknown):
+        await wire.ask(way)
+
+
+async def test_a_post_that_nobody_knows_the_place_of_is_unknown(wire: Wire) -> None:
+    """Slack says that it went well, and not where."""
+    wire.answers.append(web.json_response({"ok": True}))
+    with pytest.raises(OutcomeUnknown):
         await wire.post()
+
+
+@both_ways
+async def test_the_token_is_in_a_header_and_nowhere_else(wire: Wire, way: str) -> None:
+    """Addresses end up in logs."""
+    wire.answers.append(web.json_response({"ok": True, "ts": "1.2", "channel": {"id": "D1"}}))
+    await wire.ask(way)
+    assert wire.headers[0]["Authorization"] == f"Bearer {TOKEN}"
+    assert wire.headers[0]["User-Agent"].startswith("Python/")
+    assert "token" not in wire.asked[0]
+
+
+@both_ways
+async def test_a_proxy_of_the_environment_is_used(wire: Wire, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK looks for one, so that a bot behind a firewall reaches Slack."""
+    wire.answers.append(web.json_response({"ok": True, "ts": "1.2", "channel": {"id": "D1"}}))
+    monkeypatch.setenv("HTTPS_PROXY", wire.url)
+    async with aiohttp.ClientSession() as session:
+        wire.client = SlackClient(TOKEN, base_url="http://slack.invalid/api/", session=session)
+        await wire.ask(way)
+    assert wire.headers[0]["Host"] == "slack.invalid"
 
 
 async def test_nothing_is_posted_twice_by_itself(wire: Wire) -> None:
@@ -157,22 +203,28 @@ async def test_nothing_is_posted_twice_by_itself(wire: Wire) -> None:
     assert len(wire.asked) == 1
 
 
-async def test_a_connection_that_is_refused_had_no_effect() -> None:
+@both_ways
+async def test_a_connection_that_is_refused_had_no_effect(wire: Wire, way: str) -> None:
     """Nobody listens: nothing was sent."""
     async with aiohttp.ClientSession() as session:
-        client = SlackClient(TOKEN, base_url="http://127.0.0.1:1/api/", session=session)
+        wire.client = SlackClient(TOKEN, base_url="http://127.0.0.1:1/api/", session=session)
         with pytest.raises(SlackUnavailable):
-            await client.open_dm("U1")
+            await wire.ask(way)
 
 
+@both_ways
 @pytest.mark.parametrize("answer", [*UNKNOWN, web.json_response({"ok": False, "error": "invalid_auth"})], ids=str)
 async def test_no_error_holds_the_token(
-    wire: Wire, answer: web.Response | None, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    wire: Wire,
+    way: str,
+    answer: web.Response | None,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Neither the error, nor what it came from, nor any log."""
     wire.answers.append(answer)
     with pytest.raises(SlackError) as caught, caplog.at_level("DEBUG"):
-        await wire.post()
+        await wire.ask(way)
     said = [str(caught.value), repr(caught.value), repr(caught.value.__cause__), caplog.text, *capsys.readouterr()]
     assert not any("secret" in text for text in said)
 

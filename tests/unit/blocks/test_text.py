@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.blocks import text
 
@@ -83,6 +85,15 @@ def test_escapes_count() -> None:
     assert text.escape("&" * 100, 21) == "&amp;" * 4 + "…"
 
 
+@given(st.one_of(st.text(max_size=30), st.text("aZ09 _.:/+-@`*~&", max_size=30)), st.sampled_from([1, 10, 80]))
+def test_what_is_left_as_it_is_would_have_stayed_so(foreign: str, limit: int) -> None:
+    """Most names take the short way; the long one comes to the same."""
+    short = text.escape(foreign, limit), text.clean(foreign, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_is_harmless", lambda _text: None)
+        assert short == (text.escape(foreign, limit), text.clean(foreign, limit))
+
+
 @pytest.mark.parametrize(
     ("duration", "said"),
     [
@@ -136,6 +147,7 @@ def test_numbers_have_no_needless_digits() -> None:
 def test_lines_are_kept_whole() -> None:
     """Too long a text loses its last lines, never half of one."""
     assert text.within(["abc", "def", "ghi"], 8) == "abc\ndef"
+    assert text.within(["abc", "def"], 7) == "abc"
 
 
 def test_a_character_whose_escape_does_not_fit_is_left_out() -> None:

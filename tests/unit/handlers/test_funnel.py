@@ -6,12 +6,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from slack_bolt.kwargs_injection.async_args import AsyncArgs
 from structlog.testing import capture_logs
 
 from bot.errors import BotError, GCSUnavailable
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers import funnel
+from handlers.asking import Args
 from tests.unit.handlers.conftest import ID, World
 
 
@@ -61,7 +61,7 @@ async def test_the_ack_does_not_wait_for_the_work(world: World) -> None:
     """A listener that takes long has been acked long before."""
     started, free = asyncio.Event(), asyncio.Event()
 
-    async def slow(args: AsyncArgs) -> None:
+    async def slow(args: Args) -> None:
         started.set()
         await free.wait()
 
@@ -87,6 +87,20 @@ async def test_acks_go_first(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert world.room.asked == []
     assert await world.funnel.drain(timedelta(seconds=2)) == 0
     assert len(world.room.asked) == 5
+
+
+async def test_a_request_does_not_wait_for_all_that_begin(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handful begins at a time; in between, the next request gets its ack."""
+    monkeypatch.setattr(funnel, "PAUSE_SECONDS", 60)
+    for _ in range(funnel.HANDFUL + 2):
+        await world.deliver(ASKING)
+    async with asyncio.timeout(5):
+        while not world.room.asked:  # noqa: ASYNC110  # a timer's doing
+            await asyncio.sleep(0.01)
+    assert (await world.deliver(ASKING)).status == 200
+    assert len(world.room.asked) == funnel.HANDFUL
+    assert await world.funnel.drain(timedelta(seconds=2)) == 0
+    assert len(world.room.asked) == funnel.HANDFUL + 3
 
 
 async def test_a_rush_that_does_not_end_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
