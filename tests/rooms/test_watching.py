@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+import stamina
 
 from bot.watcher import Watcher
 from sandbox import story
@@ -55,6 +56,23 @@ async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(room: Room) 
         await room.look()
         pauses += next_looks(room)
     assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 80)]
+
+
+async def test_a_gcs_that_is_away_is_asked_once_a_look(room: Room) -> None:
+    """The first failure is tried again at once, since most are of the moment; then each look is a repeat by itself."""
+    execution = await room.followed(room.lab)
+    room.gcs.faults.add(Fault(kind="status", status=503))
+    called = []
+    with stamina.set_testing(True, attempts=4, cap=True):
+        for _ in range(3):
+            before = len(room.gcs.calls)
+            await room.look()
+            called.append(len(room.gcs.calls) - before)
+        room.gcs.faults.clear()
+        await room.look()
+        assert room.watcher.trouble is None
+    assert called == [4, 1, 1]
+    assert await room.store.subscribers.find(room.who(room.lab), execution)
 
 
 async def test_retry_after_of_gcs_is_honoured(room: Room) -> None:
