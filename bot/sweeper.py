@@ -68,8 +68,11 @@ MOMENT = 0.05
 CATCH_UP = 0.5
 """Seconds by which a page may be late without the next ones being late, too."""
 
-PUSH = timedelta(seconds=30)
-"""How long an execution that a list shows unchanged is left alone, at least; else for three rounds."""
+PUSH = timedelta(seconds=15)
+"""How long an execution that a list shows unchanged is left alone, at least; else for three rounds.
+
+Long enough for another process to take over, and no longer: when lists fail, nobody looks for so long.
+"""
 
 
 NOTHING_FOUND = Coverage()

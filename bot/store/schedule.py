@@ -24,8 +24,8 @@ from bot.store.rows import EPOCH, at, milliseconds, packed
 
 log = structlog.get_logger()
 
-LEASE = timedelta(seconds=16)
-"""Longer than any look takes, so that only a dead worker's claim runs out; what it held is so much late at most."""
+LEASE = timedelta(seconds=5)
+"""Of a claim: what a dead worker held is so much late at most. A look that takes longer renews it."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,17 @@ class Schedule:
                 continue
             claimed.append(Due(execution, header, text, now, timedelta(milliseconds=late), token))
         return claimed
+
+    async def renew(self, looks: Iterable[Due]) -> None:
+        """Keep the claims of looks that are under way for another `LEASE`.
+
+        Not those that were lost, or of which a list has shown something newer; nor any while the store is away.
+        """
+        by_home: defaultdict[str, list[str]] = defaultdict(list)
+        for due in looks:
+            by_home[home_of(due.execution)] += [due.execution, due.token, due.header.listed]
+        lease = milliseconds(LEASE)
+        await self._connection.run_many([("renew", home, (lease, *rows)) for home, rows in by_home.items()])
 
     async def settle(  # one look, all that came of it
         self,
