@@ -126,6 +126,15 @@ class Room:
         messages = self.slack.messages(self.place(name))
         return [message.text for message in messages if message.metadata["event_payload"]["part"] == "card"]
 
+    def times(self, method: str) -> int:
+        """How often `method` of Slack was called."""
+        return [call.method for call in self.slack.calls].count(method)
+
+    def delete_card(self) -> None:
+        """Take a card away from the channel, as an admin does."""
+        messages = self.slack.workspace.messages[self.lab]
+        messages.remove(next(each for each in messages if each.metadata["event_payload"]["part"] == "card"))
+
     def looks_come(self) -> None:
         """Let everything be due."""
         let_looks_come(self.redis)
