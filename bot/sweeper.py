@@ -93,7 +93,6 @@ class _Round:
     """Phase and offset of the pages to fetch; those behind the first of a phase are known once that has come."""
     under_way: int = 0
     totals: dict[str, int] = field(default_factory=dict)
-    size_bytes: int = 0
     seen: dict[str, int] = field(default_factory=dict)
     """Ids of all executions that were listed, and their places."""
     found: Coverage = NOTHING_FOUND
@@ -107,7 +106,6 @@ class _Round:
             self.todo.extend((phase, begin) for begin in range(self.step, self.totals[phase], self.step))
         elif page.length <= OVERLAP:  # the list has ended, whatever its total says
             self.todo = deque(each for each in self.todo if each[0] != phase)
-        self.size_bytes += page.size_bytes
         first = PHASES.index(phase) * _MOST + offset
         self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
 

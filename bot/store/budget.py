@@ -27,9 +27,7 @@ SLOW_START = timedelta(seconds=30)
 class Budget:
     """The calls that one GCS user may make."""
 
-    def __init__(
-        self, connection: Connection, *, user: str, per_minute: int, reserve: int, process: str = "a process"
-    ) -> None:
+    def __init__(self, connection: Connection, *, user: str, per_minute: int, reserve: int, process: str) -> None:
         """`process` is whose turn it is to read lists: a successor of the same name takes it over at once."""
         self._connection, self._per_minute = connection, per_minute
         self._reserve = min(reserve, per_minute - 1)  # or nothing would be watched

@@ -35,7 +35,7 @@ from sandbox.slack import Fault, Slack
 from sandbox.story import Life
 from tests.servers import expire_claims, let_looks_come, let_time_pass
 
-PACE = Pace(poll=timedelta(minutes=1), retry_grace=timedelta(hours=1))
+PACE = Pace(poll=timedelta(minutes=1), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
 PATIENCE = aiohttp.ClientTimeout(total=0.3)
 """Of the bot with Slack: short, so that «no answer» comes soon."""
 
