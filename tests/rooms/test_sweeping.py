@@ -381,3 +381,15 @@ async def test_one_broken_page_does_not_make_pages_small_for_ever(room: Room, ha
     hand.now += 3700
     await hand.round()
     assert hand.sweeper._page == 1000
+
+
+async def test_a_page_that_hung_says_nothing_about_the_next_ones(room: Room, hand: Hand) -> None:
+    """What lists show unchanged is left to them for as long as rounds mostly take, not for three times an outage."""
+    await running(room)
+    await hand.page()
+    room.gcs.faults.add(Fault(kind="status", status=503, times=1))
+    await hand.page()
+    hand.now += 600
+    await hand.round()
+    await hand.round()
+    assert max(due_in(room).values()) <= PACE.poll.total_seconds() + 1
