@@ -26,7 +26,7 @@ from bot.changes import Cost, Pace, sweep_pays
 from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSThrottled, GCSUnavailable, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.glimpse import Page
-from bot.store.budget import WINDOW, Budget
+from bot.store.budget import TURN, WINDOW, Budget
 from bot.store.headers import GONE
 from bot.store.schedule import Coverage, Schedule
 
@@ -207,12 +207,15 @@ class Sweeper:
             return None
         on_time = max(self._not_before, now - CATCH_UP)
         self._not_before = now + MOMENT
-        if not await self._budget.turn(self._team_id, push=self._round.push if self._round else None):
+        round_ = self._round
+        spacing = await self._spacing() if round_ and round_.todo else 0.0
+        span = max(TURN, timedelta(seconds=2 * spacing))
+        if not await self._budget.turn(self._team_id, push=round_.push if round_ else None, span=span):
             self._stop(THINK_AGAIN.total_seconds())
-        elif (round_ := self._round) is None:
+        elif round_ is None:
             await self._begin()
         elif round_.todo:
-            self._not_before = on_time + await self._spacing()
+            self._not_before = on_time + spacing
             is_paid = await self._budget.take_up_to(1, for_lists=True)
             if is_paid and round_ is self._round and round_.todo:  # a hand that came back may have ended it
                 return round_, *round_.todo.popleft()

@@ -13,6 +13,7 @@ import pytest
 
 from bot.metrics import SWEEPER_BYTES
 from bot.model import Subscriber
+from bot.store.budget import TURN
 from bot.sweeper import DISTRUST, Sweeper
 from sandbox import story
 from sandbox.gcs import Fault
@@ -203,7 +204,7 @@ async def test_trouble_of_gcs_interrupts_a_round_only(room: Room, hand: Hand) ->
 
 async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one takes over when the first has been silent for the length of a turn."""
-    monkeypatch.setattr("bot.store.budget.TURN", timedelta(seconds=0.3))
+    monkeypatch.setattr("bot.sweeper.TURN", timedelta(seconds=0.3))
     await running(room)
     other = Hand(room)
     other.sweeper._budget._process = "another"
@@ -214,6 +215,19 @@ async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: 
     other.now += 60
     await other.round()
     assert other.sweeper._last is not None
+
+
+async def test_a_turn_lasts_until_the_next_page(room: Room) -> None:
+    """However slowly pages may follow each other, no other process takes the lists from the one that reads them."""
+    await running(room)
+    slow = Hand(room, bytes_per_second=1000)
+    pauses = []
+    for _ in range(6):
+        pauses.append(await slow.sweeper.run_once())
+        slow.now += pauses[-1]
+        (turn,) = room.redis.scan_iter("*:turn:*")
+        assert room.redis.pttl(turn) / 1000 > pauses[-1]
+    assert max(pauses) > TURN.total_seconds()
 
 
 async def _silence(room: Room, pattern: str) -> None:
