@@ -88,10 +88,11 @@ class Institute:
         await asyncio.sleep(QUIET)
 
     def _play(self, life: Life, *, ago: float) -> str:
+        began = time.time() - ago
         execution_id = self.gcs.play(life, ago=ago)
         body = self.gcs.body(execution_id)
         assert body is not None
-        truth = Truth(name=body["execution"]["name"], moments=moments(life, time.time() - ago))
+        truth = Truth(name=body["execution"]["name"], moments=moments(life, began))
         self.truths[execution_id] = truth
         return execution_id
 
