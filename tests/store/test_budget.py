@@ -98,6 +98,13 @@ async def test_the_watch_makes_no_burst(connection: Connection) -> None:
     assert await taken(watch, 600, is_person=True) == 480
 
 
+async def test_people_in_a_hurry_do_not_slow_the_watch(connection: Connection) -> None:
+    """What they call at once is not counted as a burst of the watch's."""
+    watch = budget(connection, per_minute=600, reserve=0)
+    assert await taken(watch, 110, is_person=True) == 110
+    assert await watch.take_up_to(600) == 120
+
+
 async def test_who_has_to_wait_learns_how_long(connection: Connection, server_url: str) -> None:
     """The wait ends when the oldest call that is in the way leaves the window; then there is one."""
     await taken(budget(connection), 10, is_person=True)
