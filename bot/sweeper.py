@@ -334,7 +334,7 @@ class Sweeper:
         metrics.SWEEPER_COVERED.set(found.same)
         if seconds > 0:
             self._news_per_second += (news / seconds - self._news_per_second) / 4
-        is_blind = found.same * 2 < found.watched
+        is_blind = found.same * 2 < found.watched - found.waiting
         self._blind_rounds = self._blind_rounds + 1 if is_blind else 0
 
     async def _compare(self, round_: _Round, shown: Iterable[tuple[str, str]]) -> Coverage:

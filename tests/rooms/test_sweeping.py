@@ -14,7 +14,7 @@ import pytest
 from bot.metrics import SWEEPER_BYTES
 from bot.model import Subscriber
 from bot.store.budget import TURN
-from bot.sweeper import DISTRUST, Sweeper
+from bot.sweeper import BLIND_ROUNDS, DISTRUST, Sweeper
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.rooms.room import PACE, Room
@@ -311,6 +311,18 @@ async def test_news_goes_ahead_of_what_is_overdue(room: Room, hand: Hand) -> Non
         due for number in await room.store.schedule.ready() for due in await room.store.schedule.claim(number, 1)
     ]
     assert (first.execution_id, first.late < timedelta(minutes=1)) == (executions[5], True)
+
+
+async def test_lists_are_trusted_while_looks_are_still_to_come(room: Room, hand: Hand) -> None:
+    """After an outage all is news, and its looks take longer than a few rounds: that is no fault of the lists."""
+    executions = await running(room)
+    await hand.round()
+    for execution in executions:
+        room.gcs.step(execution, to="running 2/3")
+    for _ in range(BLIND_ROUNDS):
+        await hand.round()
+    assert hand.sweeper._last is not None
+    assert due_now(room) == set(executions)
 
 
 async def test_hands_that_work_at_once_count_each_page_once(room: Room) -> None:
