@@ -24,7 +24,7 @@ from sandbox import gcs, slack, story
 from sandbox.gcs.ledger import Call as Look
 from sandbox.slack.web_api import Call
 from sandbox.story import Life
-from tests.chaos.arena import _all_said
+from tests.chaos.arena import all_said
 from tests.chaos.evidence import Promise, Record, Truth
 from tests.chaos.reading import moments
 from tests.end_to_end.conftest import SCOPES, plain_settings
@@ -115,7 +115,7 @@ class Institute:
         record = Record(
             truths=self.truths,
             promises=self.promises,
-            said=[said for messages in self.slack.workspace.messages.values() for said in _all_said(messages)],
+            said=[said for messages in self.slack.workspace.messages.values() for said in all_said(messages)],
             gcs_quota=600,
             gcs_worst_minute=self.gcs.worst_minute(),
             slack_over_limit=sum(call.error == "ratelimited" for call in self.slack.calls),
