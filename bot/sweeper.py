@@ -313,7 +313,7 @@ class Sweeper:
     async def _end(self, round_: _Round) -> None:
         """Everything was read: what dropped out of the list has ended, or was deleted."""
         last = self._last or round_
-        gone = last.seen.keys() - round_.seen.keys()
+        gone = last.seen.keys() - round_.seen.keys() if self._last else await self._unlisted(round_)
         dropped = await self._compare(round_, ((execution_id, GONE) for execution_id in gone))
         self._learn(round_, round_.found.news + dropped.news, round_.began - last.began)
         round_.end()
@@ -327,6 +327,12 @@ class Sweeper:
             log.warning("sweeper.distrusted", watched=round_.found.watched, same=round_.found.same)
             self._blind_rounds, self._last = 0, None
             self._stop(DISTRUST.total_seconds())
+
+    async def _unlisted(self, round_: _Round) -> set[str]:
+        """What dropped out before we began to read: all that is watched and not listed, unless that is most of it."""
+        watched = await self._schedule.watched(self._team_id)
+        unlisted = watched - round_.seen.keys()
+        return unlisted if 2 * len(unlisted) <= len(watched) else set()
 
     def _learn(self, round_: _Round, news: int, seconds: float) -> None:
         found = round_.found

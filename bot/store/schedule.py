@@ -99,6 +99,14 @@ class Schedule:
                 pipeline.zcard(f"{partition(number)}due")
             return sum(await pipeline.execute())
 
+    async def watched(self, team_id: str) -> set[str]:
+        """The ids of all executions that are watched for a workspace."""
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for number in range(PARTITIONS):
+                pipeline.zrange(f"{partition(number)}due", 0, -1)
+            keys = [key.split("/") for found in await pipeline.execute() for key in found]
+        return {execution_id for team, execution_id in keys if team == team_id}
+
     async def claim(self, number: int, limit: int) -> list[Due]:
         """Claim at most `limit` executions of partition `number` that are due."""
         token, rows = await self._connection.claim("claim_due", number, limit, milliseconds(LEASE))

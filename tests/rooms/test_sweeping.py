@@ -108,6 +108,31 @@ async def test_what_drops_out_of_the_list_is_looked_at_now(room: Room, hand: Han
     assert due_now(room) == {executions[3]}
 
 
+async def test_what_dropped_out_while_nobody_read_is_looked_at_now(room: Room, hand: Hand) -> None:
+    """Whoever takes the lists over does not know what was on them, but what is followed; a second time is no news."""
+    executions = await running(room)
+    await hand.round()
+    room.gcs.step(executions[3], to="succeeded")
+    successor = Hand(room)
+    successor.sweeper._budget = hand.sweeper._budget
+    await successor.round()
+    assert due_now(room) == {executions[3]}
+    room.gcs.faults.add(Fault(kind="status", status=503, times=9))  # whatever the look says
+    await room.watcher.run_once()
+    third = Hand(room)
+    third.sweeper._budget = hand.sweeper._budget
+    await third.round()
+    assert due_now(room) == set()
+
+
+async def test_a_list_that_hides_most_of_what_is_followed_is_no_news(room: Room, hand: Hand) -> None:
+    """It is another project's, or broken; asking for all that it hides would leave nothing for the rest."""
+    for execution in await running(room):
+        room.gcs.step(execution, to="succeeded")
+    await hand.round()
+    assert due_now(room) == set()
+
+
 async def test_what_drops_out_between_two_others_is_seen_with_its_page(room: Room) -> None:
     """An outcome does not have to wait until the whole list was read."""
     room.gcs.max_limit = 100
