@@ -83,7 +83,7 @@ class Institute:
             length, left = dice.uniform(2, 6) * HOUR, dice.uniform(QUIET, QUIET + HOUR + AFTER / 3)
             execution_id = self._play(dice.choice(LIVES)(length), ago=length - left)
             person, level = dice.choice(people), dice.choice(LEVELS)
-            await self._follow(execution_id, person, level, "" if number % 2 else channels[number % CHANNELS])
+            await self._follow(execution_id, person, level, "" if number % 2 else channels[number // 2 % CHANNELS])
             await asyncio.sleep(0.7)  # whose channel it is Slack says fifty times a minute
         await asyncio.sleep(QUIET)
 
