@@ -48,7 +48,7 @@ from bot.watcher import Watcher
 
 AT_ONCE = 64
 WATCHED = 640
-PACE = Pace(poll=timedelta(0), retry_grace=timedelta(hours=1))
+PACE = Pace(poll=timedelta(0), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
 """Everything is always due."""
 QUOTA = 10**9
 _AUTH = SignatureAuth("BENCHMARKACCESSKEY01", SecretStr("b" * 40), project_id="0" * 32)

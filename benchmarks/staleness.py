@@ -41,7 +41,7 @@ MEAN_SECONDS, SIGMA = 2400.0, 0.8
 BEGAN = 1_772_323_200
 """Of virtual time, as the store counts it."""
 
-PACE = Pace(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30))
+PACE = Pace(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))
 TEAM = "T1"
 LIST_BYTES = 12_000_000
 CLOCK = "bench:clock"

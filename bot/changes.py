@@ -46,7 +46,7 @@ class Pace(Value):
 
     poll: timedelta
     retry_grace: timedelta
-    staleness: timedelta = timedelta(hours=2)
+    staleness: timedelta
     """The longest between two looks at an execution that lists show."""
 
     @cached_property

@@ -26,7 +26,7 @@ from bot.changes import Cost, Pace, sweep_pays
 from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSThrottled, GCSUnavailable, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.glimpse import Page
-from bot.store.budget import WINDOW, Budget
+from bot.store.budget import TURN, WINDOW, Budget
 from bot.store.headers import GONE
 from bot.store.schedule import Coverage, Schedule
 
@@ -93,7 +93,6 @@ class _Round:
     """Phase and offset of the pages to fetch; those behind the first of a phase are known once that has come."""
     under_way: int = 0
     totals: dict[str, int] = field(default_factory=dict)
-    size_bytes: int = 0
     seen: dict[str, int] = field(default_factory=dict)
     """Ids of all executions that were listed, and their places."""
     found: Coverage = NOTHING_FOUND
@@ -109,7 +108,6 @@ class _Round:
             self.todo.extend((phase, begin) for begin in range(self.step, self.totals[phase], self.step))
         elif page.length <= OVERLAP:  # the list has ended, whatever its total says
             self.todo = deque(each for each in self.todo if each[0] != phase)
-        self.size_bytes += page.size_bytes
         first = PHASES.index(phase) * _MOST + offset
         self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
 
@@ -209,12 +207,15 @@ class Sweeper:
             return None
         on_time = max(self._not_before, now - CATCH_UP)
         self._not_before = now + MOMENT
-        if not await self._budget.turn(self._team_id, push=self._round.push if self._round else None):
+        round_ = self._round
+        spacing = await self._spacing() if round_ and round_.todo else 0.0
+        span = max(TURN, timedelta(seconds=2 * spacing))
+        if not await self._budget.turn(self._team_id, push=round_.push if round_ else None, span=span):
             self._stop(THINK_AGAIN.total_seconds())
-        elif (round_ := self._round) is None:
+        elif round_ is None:
             await self._begin()
         elif round_.todo:
-            self._not_before = on_time + await self._spacing()
+            self._not_before = on_time + spacing
             is_paid = await self._budget.take_up_to(1, for_lists=True)
             if is_paid and round_ is self._round and round_.todo:  # a hand that came back may have ended it
                 return round_, *round_.todo.popleft()
@@ -339,7 +340,7 @@ class Sweeper:
         metrics.SWEEPER_COVERED.set(found.same)
         if seconds > 0:
             self._news_per_second += (news / seconds - self._news_per_second) / 4
-        is_blind = found.same * 2 < found.watched
+        is_blind = found.same * 2 < found.watched - found.waiting
         self._blind_rounds = self._blind_rounds + 1 if is_blind else 0
 
     async def _compare(self, round_: _Round, shown: Iterable[tuple[str, str]]) -> Coverage:

@@ -17,7 +17,7 @@ import structlog
 from bot import changes, metrics
 from bot.changes import Pace, Verdict
 from bot.errors import ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled, StoreUnavailable
-from bot.gcs.client import GCSClient, QuotaSpent
+from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
 from bot.gcs.glimpse import Prints
 from bot.gcs.models import GetExecutionResponse
 from bot.loops import Crew
@@ -119,7 +119,10 @@ class Watcher:
         self._paid -= is_paid
         try:
             prints = Prints(known.state, known.counts, known.is_covered) if known.is_quiet else None
-            response = await self._gcs.glance(due.execution_id, known=prints, within=WITHIN, is_paid=is_paid)
+            attempts = 1 if self.trouble else ATTEMPTS  # a GCS that is away is asked seldom; whoever missed comes again
+            response = await self._gcs.glance(
+                due.execution_id, known=prints, within=WITHIN, is_paid=is_paid, attempts=attempts
+            )
         except QuotaSpent as error:  # somebody took the call between the claim and the look
             metrics.WATCHER_LOOKS.labels("held").inc()
             self._schedule.put_back(due, wait=min(error.retry_after, SHORTLY))

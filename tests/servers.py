@@ -5,8 +5,9 @@ Called by the conftests and tests of the rings that need a store.
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep, time
@@ -20,11 +21,12 @@ AT_REST = "-|0|0|0|0"
 """What stands for the claim of a lane that nobody has claimed."""
 
 
-def served(binary: str, folder: Path) -> Iterator[str]:
-    """Run an engine in `folder` while the caller holds the generator; its URL."""
+def served(binary: str, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run an engine in `folder` while the caller holds the generator; its URL. Its `environment` is added to ours."""
     socket = folder / "s"
     options = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--save", ""]
-    with subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL) as process:  # noqa: S603  # our own engine
+    environment = {**os.environ, **(environment or {})}
+    with subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL, env=environment) as process:  # noqa: S603  # our own engine
         try:
             with Redis(unix_socket_path=str(socket)) as redis:
                 _wait_for(redis)

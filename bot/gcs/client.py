@@ -109,6 +109,7 @@ class GCSClient:
         known: Prints | None,
         within: timedelta = timedelta(seconds=20),
         is_paid: bool = False,
+        attempts: int = ATTEMPTS,
     ) -> GetExecutionResponse | None:
         """A look at a watched execution: None where nothing has changed that can be news, by its print.
 
@@ -124,7 +125,8 @@ class GCSClient:
                 return None
             return GetExecutionResponse.parse(body, asked=execution_id, prints=prints)
 
-        return await self._ask(f"{self._executions}/{execution_id}", read, within, _Fare(is_paid=is_paid))
+        target, fare = f"{self._executions}/{execution_id}", _Fare(is_paid=is_paid)
+        return await self._ask(target, read, within, fare, attempts=attempts)
 
     async def listed(self, status: str, *, offset: int, limit: int) -> Page:
         """One page of the executions in one phase (reference 5.1); asked for once, and taken out of the quota already.
@@ -199,6 +201,8 @@ class GCSClient:
                 return await calls(pause, call)
         except TimeoutError:
             raise errors[-1] from None
+        except QuotaSpent:  # no call is left for a repeat: what GCS said before stands, or it would never count
+            raise next((error for error in reversed(errors) if not isinstance(error, QuotaSpent)), errors[-1]) from None
 
     async def _call(self, target: str, read: Callable[[bytes], T], fare: _Fare) -> T:
         """One call, counted by its outcome."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 
@@ -26,12 +26,9 @@ from bot.notifier.told import ClaimLost, NotYet, Told
 from bot.notifier.urgency import urgency_of
 from bot.slack import SlackClient
 from bot.store.limits import Limits
-from bot.store.outbox import Claim, Outbox
+from bot.store.outbox import IN_FLIGHT, Claim, Outbox
 
 log = structlog.get_logger()
-
-IN_FLIGHT = timedelta(seconds=3)
-"""After a send without an answer: how long to wait before looking whether it arrived."""
 
 GAUGE_SECONDS = 5.0
 """How often the backlog is counted."""

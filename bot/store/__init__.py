@@ -17,15 +17,12 @@ from bot.store.connection import Connection
 from bot.store.history import History
 from bot.store.keys import PARTITIONS, partition
 from bot.store.limits import Limits
-from bot.store.outbox import Outbox
+from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.rows import milliseconds
 from bot.store.schedule import Schedule
 from bot.store.subscribers import Subscribers
 
 __all__ = ["PARTITIONS", "Store"]
-
-IN_FLIGHT = timedelta(seconds=3)
-"""How long a message that a dead predecessor was sending may take to arrive, before one looks whether it did."""
 
 
 class Store:

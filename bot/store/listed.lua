@@ -1,11 +1,11 @@
 -- Compare what a list shows with what the last looks saw: news is looked at now, the rest later than it would have been.
 -- KEYS 1 partition prefix; ARGV 1 ms until an execution that is as it was is looked at all the same, unless a list
 --      shows it again, 2 the longest ms between two looks, then per execution: key, print ('gone----': dropped out)
--- Returns how many are watched, how many of these are as they were, how many have news
+-- Returns how many are watched, how many of these are as they were, have news, have their look still to come
 -- Where list and look go on to differ (one of them lags, or lists have another shape), the usual looks go on.
 local prefix, push, longest = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
 local now = server_time()
-local watched, same, news = 0, 0, 0
+local watched, same, news, waiting = 0, 0, 0, 0
 for i = 3, #ARGV, 2 do
   local execution, print = ARGV[i], ARGV[i + 1]
   local snap = prefix .. 'snap:' .. execution
@@ -23,12 +23,16 @@ for i = 3, #ARGV, 2 do
         local at = math.min(now + push, tonumber(string.sub(head, 33, 45)) + math.floor(longest * share))
         if at > due then redis.call('ZADD', prefix .. 'due', 'XX', at, execution) end
       end
-    elseif print ~= listed then
-      news = news + 1
-      -- Whoever looks at it now may have asked too early, or be dead: then somebody else looks.
+    else
       local is_leased = redis.call('HGET', prefix .. 'leases', execution)
-      redis.call('ZADD', prefix .. 'due', 'XX', 'LT', is_leased and now + 2000 or at_once(now, print), execution)
+      if print ~= listed then
+        news = news + 1
+        -- Whoever looks at it now may have asked too early, or be dead: then somebody else looks.
+        redis.call('ZADD', prefix .. 'due', 'XX', 'LT', is_leased and now + 2000 or at_once(now, print), execution)
+      end
+      local due = tonumber(redis.call('ZSCORE', prefix .. 'due', execution) or 'inf')
+      if is_leased or due <= now then waiting = waiting + 1 end
     end
   end
 end
-return {watched, same, news}
+return {watched, same, news, waiting}

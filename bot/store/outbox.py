@@ -23,6 +23,9 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=30)
 """Longer than one message takes with all its retries; renewed with each receipt."""
 
+IN_FLIGHT = timedelta(seconds=3)
+"""How long a message whose sender heard no answer, or died, may take to arrive, before one looks whether it did."""
+
 MOST_CHANGES = 50
 """Changes that are read at once, all of a lane but for a hoard of outcomes (`common.lua`)."""
 

@@ -74,6 +74,8 @@ class Coverage(NamedTuple):
     """As the last looks saw them."""
     news: int = 0
     """To be looked at now."""
+    waiting: int = 0
+    """Not as the last looks saw them, and not looked at since."""
 
     def __add__(self, other: tuple[int, ...]) -> Coverage:  # type: ignore[override]  # a sum, not a longer tuple
         return Coverage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))

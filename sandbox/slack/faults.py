@@ -18,10 +18,12 @@ class Fault:
     `drop_before`: the connection is closed and nothing was done. `drop_after`: it was done, then the connection is
     closed. `status`: that HTTP status, nothing done. `status_after`: the same, but it was done. `error`: Slack's code,
     nothing done. `ratelimited`: 429. `slow`: done and answered after `delay` seconds. `slow_after`: done at once,
-    answered after `delay` seconds.
+    answered after `delay` seconds. `silent`: nothing was done, and after `delay` seconds the connection is closed.
     """
 
-    kind: Literal["drop_before", "drop_after", "status", "status_after", "error", "ratelimited", "slow", "slow_after"]
+    kind: Literal[
+        "drop_before", "drop_after", "status", "status_after", "error", "ratelimited", "slow", "slow_after", "silent"
+    ]
     method: str | None = None
     """None: any."""
     channel: str | None = None

@@ -132,7 +132,9 @@ class WebAPI:
             self._answer(method, args, token)
         else:
             self._note(method, args, fault.kind)
-        if fault.kind.startswith("drop") and request.transport is not None:
+        if fault.kind == "silent":
+            await asyncio.sleep(fault.delay)
+        if fault.kind.startswith(("drop", "silent")) and request.transport is not None:
             request.transport.abort()
         return web.Response(status=fault.status, text="upstream is in trouble")
 

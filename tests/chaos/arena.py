@@ -188,7 +188,7 @@ class Arena:
             },
             promises=self.promises,
             asked=self._asked(),
-            said=[said for messages in self.slack.workspace.messages.values() for said in _all_said(messages)],
+            said=[said for messages in self.slack.workspace.messages.values() for said in all_said(messages)],
             unheard=[text for person in self.people for text in person.unheard],
             lossy=self.store.lossy,
             gcs_quota=GCS_QUOTA,
@@ -218,7 +218,8 @@ async def _fault(faults: Any, fault: Any, seconds: float) -> None:
     faults.remove(fault)
 
 
-def _all_said(messages: list[Message]) -> list[Said]:
+def all_said(messages: list[Message]) -> list[Said]:
+    """What the bot said in a channel."""
     return [_said(message) for message in messages if message.metadata]
 
 

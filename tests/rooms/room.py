@@ -35,7 +35,7 @@ from sandbox.slack import Fault, Slack
 from sandbox.story import Life
 from tests.servers import expire_claims, let_looks_come, let_time_pass
 
-PACE = Pace(poll=timedelta(minutes=1), retry_grace=timedelta(hours=1))
+PACE = Pace(poll=timedelta(minutes=1), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
 PATIENCE = aiohttp.ClientTimeout(total=0.3)
 """Of the bot with Slack: short, so that «no answer» comes soon."""
 
@@ -125,6 +125,15 @@ class Room:
         """The texts of the cards that `name` sees."""
         messages = self.slack.messages(self.place(name))
         return [message.text for message in messages if message.metadata["event_payload"]["part"] == "card"]
+
+    def times(self, method: str) -> int:
+        """How often `method` of Slack was called."""
+        return [call.method for call in self.slack.calls].count(method)
+
+    def delete_card(self) -> None:
+        """Take a card away from the channel, as an admin does."""
+        messages = self.slack.workspace.messages[self.lab]
+        messages.remove(next(each for each in messages if each.metadata["event_payload"]["part"] == "card"))
 
     def looks_come(self) -> None:
         """Let everything be due."""

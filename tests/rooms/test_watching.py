@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
+import stamina
 
 from bot.watcher import Watcher
 from sandbox import story
@@ -55,6 +57,18 @@ async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(room: Room) 
         await room.look()
         pauses += next_looks(room)
     assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 80)]
+
+
+async def test_a_gcs_that_is_away_is_asked_once_a_look(room: Room) -> None:
+    """The first failure is tried again at once, since most are of the moment; then each look is a repeat by itself."""
+    await room.followed(room.lab)
+    room.gcs.faults.add(Fault(kind="status", status=503))
+    called = [len(room.gcs.calls)]
+    with stamina.set_testing(True, attempts=4, cap=True):
+        for _ in range(3):
+            await room.look()
+            called.append(len(room.gcs.calls))
+    assert [now - before for before, now in pairwise(called)] == [4, 1, 1]
 
 
 async def test_retry_after_of_gcs_is_honoured(room: Room) -> None:

@@ -20,10 +20,10 @@ async def at() -> AsyncIterator[World]:
         yield opened
 
 
-@pytest.mark.parametrize(("kind", "posted"), [("drop_before", 0), ("drop_after", 1)])
+@pytest.mark.parametrize(("kind", "posted"), [("drop_before", 0), ("drop_after", 1), ("silent", 0)])
 async def test_dropped_connection(at: World, kind: Any, posted: int) -> None:
-    """A connection can be dropped before or after the message was posted; the client cannot tell."""
-    at.slack.faults.add(Fault(kind=kind, method="chat.postMessage"))
+    """A connection can be dropped before or after the message was posted, or in silence; the client cannot tell."""
+    at.slack.faults.add(Fault(kind=kind, method="chat.postMessage", delay=0.01))
     with pytest.raises(aiohttp.ClientConnectionError):
         await at.client.chat_postMessage(channel=at.room, text="x")
     assert len(at.slack.messages(at.room)) == posted

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 
-from bot.store.budget import WINDOW, Budget
+from bot.store.budget import TURN, WINDOW, Budget
 from bot.store.connection import Connection
 from bot.store.keys import quota_of
 from tests.servers import opened
@@ -26,9 +26,9 @@ async def connection(server_url: str) -> AsyncIterator[Connection]:
     await connection.aclose()
 
 
-def budget(connection: Connection) -> Budget:
+def budget(connection: Connection, *, per_minute: int = 10, reserve: int = 3) -> Budget:
     """Ten calls, three of them for people."""
-    return Budget(connection, user="AK", per_minute=10, reserve=3)
+    return Budget(connection, user="AK", per_minute=per_minute, reserve=reserve, process="a process")
 
 
 async def taken(budget: Budget, calls: int, *, is_person: bool) -> int:
@@ -71,7 +71,7 @@ async def test_after_a_refusal_the_watch_goes_on_slowly_whatever_was_used_before
     connection: Connection, redis: Redis
 ) -> None:
     """The slow start is a rate: with most of the window used, it does not stand still until that has left."""
-    large = Budget(connection, user="AK", per_minute=6000, reserve=600)
+    large = budget(connection, per_minute=6000, reserve=600)
     earlier = time.time() * 1000 - 20_000
     redis.zadd(quota_of("AK"), {f"call {number}": earlier for number in range(4000)})
     await large.refused(timedelta(0))
@@ -85,9 +85,9 @@ async def test_after_a_refusal_the_watch_goes_on_slowly_whatever_was_used_before
 
 async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
     """While lists are read, a third of the watch's calls is theirs, whatever is overdue; else looks have them all."""
-    watch = Budget(connection, user="AK", per_minute=12, reserve=3)
+    watch = budget(connection, per_minute=12)
     assert await watch.left() == 9
-    assert await watch.turn("T1", push=timedelta(minutes=1))
+    assert await watch.turn("T1", push=timedelta(minutes=1), span=TURN)
     assert await watch.take_up_to(100) == 6
     assert await watch.take_up_to(2, for_lists=True) == 2
     assert (await watch.left(), await watch.left_for_lists()) == (0, 1)
@@ -95,18 +95,25 @@ async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
 
 async def test_lists_that_have_had_their_share_leave_the_rest_to_looks(connection: Connection) -> None:
     """Their calls count once: what they used of their share is not kept for them a second time."""
-    watch = Budget(connection, user="AK", per_minute=12, reserve=3)
-    assert await watch.turn("T1", push=timedelta(minutes=1))
+    watch = budget(connection, per_minute=12)
+    assert await watch.turn("T1", push=timedelta(minutes=1), span=TURN)
     assert await watch.take_up_to(4, for_lists=True) == 4
     assert await watch.take_up_to(100) == 5
 
 
 async def test_the_watch_makes_no_burst(connection: Connection) -> None:
     """All calls of a minute at once would mean none for the rest of it, and again with each minute."""
-    watch = Budget(connection, user="AK", per_minute=600, reserve=0)
+    watch = budget(connection, per_minute=600, reserve=0)
     assert await watch.take_up_to(600) == 120
     assert await watch.left_for_lists() == 480
     assert await taken(watch, 600, is_person=True) == 480
+
+
+async def test_people_in_a_hurry_do_not_slow_the_watch(connection: Connection) -> None:
+    """What they call at once is not counted as a burst of the watch's."""
+    watch = budget(connection, per_minute=600, reserve=0)
+    assert await taken(watch, 110, is_person=True) == 110
+    assert await watch.take_up_to(600) == 120
 
 
 async def test_who_has_to_wait_learns_how_long(connection: Connection, server_url: str) -> None:

@@ -12,7 +12,7 @@ from redis import RedisCluster
 from bot.errors import StoreUnavailable
 from bot.store import Store
 from bot.store.keys import execution_key, home_of, partition
-from tests.store.test_store import ALICE, LAB, due, follow, left_over
+from tests.store.following import ALICE, LAB, due, follow, left_over
 
 pytestmark = pytest.mark.parametrize("server_url", ["cluster"], indirect=True)
 

@@ -17,7 +17,7 @@ from bot.store import Store
 from bot.store.connection import Connection
 from bot.store.keys import partition, partition_of
 from tests.servers import expire_claims
-from tests.store.test_store import ALICE, SOON, change, drained, due, follow, lanes, snapshot_of
+from tests.store.following import ALICE, SOON, change, drained, due, follow, lanes, snapshot_of
 
 HOMES = [partition(number) for number in range(16)]
 HOME = partition_of("T1/e1")

@@ -24,7 +24,7 @@ from bot.store.keys import home_of
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
 from tests.store.conftest import redis_server
-from tests.store.test_store import ALICE, LAB, change, follow, snapshot_of
+from tests.store.following import ALICE, LAB, change, follow, snapshot_of
 from tests.topologies import RedisCluster, SentinelTrio, running, until
 
 LEASE = timedelta(seconds=1)

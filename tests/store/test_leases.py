@@ -9,7 +9,7 @@ from redis import Redis
 
 from bot.store import Store
 from bot.store.schedule import LEASE, Due
-from tests.store.test_store import due, follow
+from tests.store.following import due, follow
 
 
 def ends(redis: Redis, look: Due) -> float:

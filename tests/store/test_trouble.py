@@ -14,7 +14,7 @@ from bot.errors import StoreUnavailable
 from bot.model import ChangeKind, Receipt
 from bot.store import Store
 from tests.servers import configured
-from tests.store.test_store import ALICE, LATER, SOON, change, due, follow, lanes, snapshot_of
+from tests.store.following import ALICE, LATER, SOON, change, due, follow, lanes, snapshot_of
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from redis import Redis
 
 from bot.store import Store
-from tests.store.test_store import LATER, NOW, due, follow
+from tests.store.following import LATER, NOW, due, follow
 
 
 async def test_each_look_of_many_is_judged_by_itself(store: Store, redis: Redis) -> None:

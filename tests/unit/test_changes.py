@@ -22,7 +22,7 @@ from bot.changes import (
 from bot.model import TERMINAL_PHASES, Change, ChangeKind, Execution, Phase, Snapshot, Step
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-PACE = Pace(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30))
+PACE = Pace(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))
 RUNNING = Execution(id="e1", name="run-1", phase="Running", steps_total=3, steps_finished=1)
 
 
@@ -257,7 +257,7 @@ def test_a_deadline_is_a_change_that_is_expected() -> None:
 @given(st.none() | st.integers(-(10**6), 10**6), st.integers(1, 3600))
 def test_a_running_execution_never_waits_longer_than_the_interval(seconds: int | None, poll: int) -> None:
     """About an expected change it is looked at sooner, but not without pause."""
-    pace = Pace(poll=timedelta(seconds=poll), retry_grace=timedelta(0))
+    pace = PACE.model_copy(update={"poll": timedelta(seconds=poll)})
     expected = None if seconds is None else NOW + timedelta(seconds=seconds)
     assert pace.soon <= wait(expected, now=NOW, pace=pace) <= pace.poll
 

@@ -59,6 +59,6 @@ def test_only_steps_that_failed_since_the_last_look_count(failed_before: tuple[s
         return Execution(id="e1", phase="Running", steps=tuple(steps), steps_total=3, steps_finished=finished)
 
     before = Snapshot(execution=seen(failed_before, 0), revision=1, seen_at=NOW)
-    pace = Pace(poll=timedelta(seconds=15), retry_grace=timedelta(0))
+    pace = Pace(poll=timedelta(seconds=15), retry_grace=timedelta(0), staleness=timedelta(hours=2))
     (told,) = observe(before, seen(("a", "b"), 1), now=NOW, pace=pace).changes
     assert told.fails is fails

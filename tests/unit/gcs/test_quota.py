@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.errors import GCSThrottled
+from bot.errors import GCSThrottled, GCSUnavailable
 from bot.gcs.client import GCSClient, QuotaSpent
 from bot.gcs.wire import Credentials, HTTPClient
 from tests.unit.gcs.conftest import ID, Scripted, body_of
@@ -52,6 +52,14 @@ async def test_without_leave_nothing_goes_out(http: HTTPClient, scripted: Script
     with pytest.raises(QuotaSpent) as refusal:
         await limited(http, scripted, Quota(0)).get_execution(ID, within=timedelta(seconds=5))
     assert (refusal.value.retry_after, scripted.requests) == (NONE_LEFT, [])
+
+
+async def test_a_failure_stands_where_no_call_is_left_for_its_repeat(http: HTTPClient, scripted: Scripted) -> None:
+    """GCS is away, and so is our quota: taken for a call that was held back, it would be asked again each second."""
+    scripted.says(503)
+    with pytest.raises(GCSUnavailable):
+        await limited(http, scripted, Quota(1)).get_execution(ID, within=timedelta(seconds=5))
+    assert len(scripted.requests) == 1
 
 
 async def test_people_are_said_to_be_people(http: HTTPClient, scripted: Scripted) -> None:

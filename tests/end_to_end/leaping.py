@@ -1,0 +1,115 @@
+"""Time that leaps over every moment in which nothing happens: an hour of the bot in half a minute, at its own pace.
+
+Lives here: `leaped` (runs a scene in a process in which time leaps, and hands back what it saw), and that process. Does
+not live here: what happens in it (`outages`).
+
+libfaketime has every clock of that process and of its store read one file, which says how far ahead of the machine's
+they are: Python's, the libraries', the engine's. While anything is under way time goes by as it does everywhere, so
+nothing times out sooner; when all that is left is waiting, the event loop leaps to the moment that is waited for. The
+sandbox has to live in the same process: it is work that is under way, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import selectors
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from bot.store.embedded import _engine
+from tests.chaos.replicas import faketime_library
+from tests.end_to_end.bot_process import REPOSITORY
+from tests.servers import served
+
+AHEAD = "FAKETIME_TIMESTAMP_FILE"
+
+
+def leaped(scene: str, folder: Path, *, within: float) -> Any:
+    """What `module:coroutine` returns, called with the store's URL and `folder`; `within` so many real seconds."""
+    library = faketime_library() or pytest.skip("libfaketime is not installed: an hour would take an hour")
+    ahead, result = folder / "ahead", folder / "result"
+    ahead.write_text("+0\n")
+    clock = {"LD_PRELOAD": library, AHEAD: str(ahead), "FAKETIME_NO_CACHE": "1", "FAKETIME_DISABLE_SHM": "1"}
+    with contextmanager(served)(_engine(), folder, clock) as url, (folder / "log").open("wb") as log:
+        ended = subprocess.run(  # noqa: S603  # this interpreter, on ourselves
+            [sys.executable, "-m", "tests.end_to_end.leaping", scene, url, str(folder)],
+            cwd=REPOSITORY,
+            env={**os.environ, **clock},
+            stderr=log,
+            timeout=within,
+            check=False,
+        )
+    assert ended.returncode == 0, (folder / "log").read_text()[-2000:]
+    return pickle.loads(result.read_bytes())  # noqa: S301  # by ourselves
+
+
+class Leaping(selectors.DefaultSelector):
+    """Waits for nothing but work that is under way."""
+
+    def __init__(self, store: socket.socket) -> None:
+        """`store`: a connection to the one other process that works for this one."""
+        super().__init__()
+        self._store = store
+        self._ahead, self._file = 0.0, os.open(os.environ[AHEAD], os.O_WRONLY)
+        self.now = monotonic()
+        """When something was last found ready; a clock that reads a file is not looked at for nothing."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready; if that is nothing, `timeout` is over by now."""
+        ready = super().select(0)
+        if not ready and timeout is None:
+            ready = super().select()
+        elif not ready and timeout:
+            self._let_store_answer()
+            ready = super().select(0)
+            if not ready:
+                self._leap(timeout)
+        self.now = monotonic()
+        return ready
+
+    def _leap(self, seconds: float) -> None:
+        self._ahead += max(0.0, seconds)
+        os.pwrite(self._file, f"+{self._ahead:.6f}\n".encode(), 0)
+
+    def _let_store_answer(self) -> None:
+        """Return when the store has answered all that it was asked, since it does one thing after the other."""
+        for _ in range(2):  # the first answer may leave in one go with others, and before them
+            self._store.sendall(b"PING\r\n")
+            self._store.recv(64)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop whose time leaps."""
+
+    def __init__(self, selector: Leaping) -> None:
+        super().__init__(selector)
+        self._leaping = selector
+
+    def time(self) -> float:
+        """By the clock that leaps."""
+        return self._leaping.now
+
+
+def main(scene: str, url: str, folder: Path) -> None:
+    """The process in which time leaps."""
+    module, _, name = scene.partition(":")
+    play = getattr(import_module(module), name)
+    with socket.socket(socket.AF_UNIX) as store:
+        store.connect(url.removeprefix("unix://"))
+        with asyncio.Runner(loop_factory=lambda: Loop(Leaping(store))) as runner:
+            seen = runner.run(play(url, folder))
+    (folder / "result").write_bytes(pickle.dumps(seen))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -1,0 +1,173 @@
+"""Two days in an institute on which something is away for an hour: GCS on the one, Slack on the other.
+
+Lives here: `without_gcs` and `without_slack`, lived through by the whole bot as the service puts it together, and their
+`Evidence`. Does not live here: how an hour comes to pass in half a minute (`leaping`), what must be true (the tests).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from bot import loops, service
+from bot.cli import set_up_logging
+from bot.settings import Settings
+from sandbox import gcs, slack, story
+from sandbox.gcs.ledger import Call as Look
+from sandbox.slack.web_api import Call
+from sandbox.story import Life
+from tests.chaos.arena import all_said
+from tests.chaos.evidence import Promise, Record, Truth
+from tests.chaos.reading import moments
+from tests.end_to_end.conftest import SCOPES, plain_settings
+
+HOUR, MINUTE = 3600.0, 60.0
+EXECUTIONS, PEOPLE, CHANNELS = 220, 30, 20
+QUIET = 3 * MINUTE
+"""From the last subscription to the outage."""
+
+AFTER = 8 * MINUTE
+"""From its end to ours."""
+
+LEVELS = ("progress", "progress", "phase", "final")
+
+LIVES: Sequence[Callable[[float], Life]] = (
+    *[lambda seconds: story.happy(8, seconds=seconds)] * 7,
+    *[lambda seconds: story.failing(8, seconds=seconds)] * 2,
+    lambda seconds: story.cancelled(8, seconds=seconds),
+    lambda seconds: story.deleted(8, seconds=seconds),
+)
+"""None that is retried: a failure that comes and goes while GCS is away, nobody can tell."""
+
+
+@dataclass(kw_only=True)
+class Evidence:
+    """What the two servers saw, by wall time."""
+
+    record: Record
+    gone: float
+    """When the outage began."""
+    back: float
+    """When it was over."""
+    looks: list[Look]
+    """Each call to GCS that reached it."""
+    calls: list[Call]
+    """Each call to Slack that reached it."""
+
+
+@dataclass(kw_only=True)
+class Institute:
+    """A pretend GCS and Slack, and people who follow what runs."""
+
+    gcs: gcs.GCS = field(default_factory=gcs.GCS)
+    slack: slack.Slack = field(default_factory=lambda: slack.Slack(scopes=SCOPES))
+    truths: dict[str, Truth] = field(default_factory=dict)
+    promises: list[Promise] = field(default_factory=list)
+    gone: float = 0.0
+    back: float = 0.0
+
+    async def begin(self) -> None:
+        """Executions of all ages that end from now on, half of them followed by a person, half in a channel."""
+        dice = random.Random(7)  # noqa: S311  # no secret
+        people = [self.slack.add_user(f"person-{number}") for number in range(PEOPLE)]
+        channels = [self.slack.add_channel(f"lab-{number}", members=people) for number in range(CHANNELS)]
+        for number in range(EXECUTIONS):
+            length, left = dice.uniform(2, 6) * HOUR, dice.uniform(QUIET, QUIET + HOUR + AFTER / 3)
+            execution_id = self._play(dice.choice(LIVES)(length), ago=length - left)
+            person, level = dice.choice(people), dice.choice(LEVELS)
+            await self._follow(execution_id, person, level, "" if number % 2 else channels[number // 2 % CHANNELS])
+            await asyncio.sleep(0.7)  # whose channel it is Slack says fifty times a minute
+        await asyncio.sleep(QUIET)
+
+    def _play(self, life: Life, *, ago: float) -> str:
+        began = time.time() - ago
+        execution_id = self.gcs.play(life, ago=ago)
+        body = self.gcs.body(execution_id)
+        assert body is not None
+        truth = Truth(name=body["execution"]["name"], moments=moments(life, began))
+        self.truths[execution_id] = truth
+        return execution_id
+
+    async def _follow(self, execution_id: str, person: str, level: str, channel: str) -> None:
+        """Type it, and read the answer."""
+        place, here = (channel, " here") if channel else (self.slack.dm(person), "")
+        heard = len(self.slack.ephemerals(person))
+        await self.slack.command(person, place, f"subscribe {execution_id} {level}{here}")
+        await self.slack.wait_for(lambda: len(self.slack.ephemerals(person)) > heard)
+        answer = self.slack.ephemerals(person)[-1].text
+        assert " this execution" in answer, answer
+        promise = Promise(
+            execution_id=execution_id, subscriber=channel or person, level=level, told_at=self.slack.workspace.now()
+        )
+        self.promises.append(promise)
+
+    def evidence(self) -> Evidence:
+        """What was seen."""
+        apart = time.time() - time.monotonic()
+        record = Record(
+            truths=self.truths,
+            promises=self.promises,
+            said=[said for messages in self.slack.workspace.messages.values() for said in all_said(messages)],
+            gcs_quota=600,
+            gcs_worst_minute=self.gcs.worst_minute(),
+            slack_over_limit=sum(call.error == "ratelimited" for call in self.slack.calls),
+        )
+        looks = [replace(call, at=call.at + apart) for call in self.gcs.calls]
+        return Evidence(record=record, gone=self.gone, back=self.back, looks=looks, calls=self.slack.calls)
+
+
+async def without_gcs(url: str, folder: Path) -> Evidence:
+    """GCS answers 503, then nothing, then takes no connection, twenty minutes each."""
+    async with _opened(url, folder, POLL_INTERVAL="15") as institute:
+        institute.gone = time.time()
+        for fault in (gcs.Fault(kind="status", status=503), gcs.Fault(kind="timeout")):
+            institute.gcs.faults.add(fault)
+            await asyncio.sleep(HOUR / 3)
+            institute.gcs.faults.remove(fault)
+        await institute.gcs.stop()
+        await asyncio.sleep(HOUR / 3)
+        await institute.gcs.start()
+        institute.back = time.time()
+        await asyncio.sleep(AFTER)
+        return institute.evidence()
+
+
+async def without_slack(url: str, folder: Path) -> Evidence:
+    """Its sockets break; Slack answers 503, then nothing, then takes no connection, twenty minutes each."""
+    async with _opened(url, folder, POLL_INTERVAL="180") as institute:
+        institute.gone = time.time()
+        await institute.slack.disconnect_sockets("abrupt")
+        for fault in (slack.Fault(kind="status", times=None), slack.Fault(kind="silent", times=None, delay=MINUTE)):
+            institute.slack.faults.add(fault)
+            await asyncio.sleep(HOUR / 3)
+            institute.slack.faults.remove(fault)
+        await institute.slack.stop()
+        await asyncio.sleep(HOUR / 3)
+        await institute.slack.start()
+        institute.back = time.time()
+        await asyncio.sleep(AFTER)
+        return institute.evidence()
+
+
+@asynccontextmanager
+async def _opened(url: str, folder: Path, **settings: str) -> AsyncIterator[Institute]:
+    """The bot at work in an institute, on a quiet day so far."""
+    institute = Institute()
+    async with institute.gcs, institute.slack:
+        usual = plain_settings(institute.gcs, institute.slack, folder, "socket")
+        os.environ.update({**usual, "REDIS_URL": url, "COALESCE": "3", **settings})
+        loaded = Settings.load()
+        set_up_logging(loaded)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loops, "IDLE_SECONDS", 2.0)  # each pause is a leap, and an hour has many
+            async with service.running(loaded, asyncio.Event()):
+                await institute.begin()
+                yield institute

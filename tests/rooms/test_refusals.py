@@ -1,0 +1,134 @@
+"""What people read while Slack refuses: every refusal has its meaning, and none loses anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.model import Change, Level
+from sandbox import story
+from tests.rooms.room import Room
+
+UNDER_WAY = replace(story.happy(2), frames=story.happy(2).frames[1:])
+"""A life whose card has steps to show from the beginning."""
+
+
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
+async def test_retry_after_holds_back_everybody(room: Room, method: str) -> None:
+    """Nobody calls that method, not even for an outcome, a button or after a restart; then it is told once."""
+    execution = await room.followed(room.lab, room.alice)
+    room.trouble("ratelimited", method, retry_after=30)
+    await room.step(execution)
+    await room.tell()
+    refused = room.times(method)
+    await room.step(execution, to="succeeded")
+    await room.store.subscribers.refresh(room.who(room.lab), execution)
+    await room.store.recover()
+    await room.tell()
+    assert room.times(method) == refused
+    assert [wait for wait in room.waits() if wait > 0] == [pytest.approx(30, abs=1.5)] * 2
+    await room.later(times=2)
+    assert room.read(room.lab)[-1] == room.read(room.alice)[-1] == "change 3"
+    assert room.left_over() == []
+
+
+async def test_a_limit_of_one_method_is_none_of_another(room: Room) -> None:
+    """While cards may not be edited, lines go on being told."""
+    execution = await room.followed(room.lab)
+    room.trouble("ratelimited", "chat.update", retry_after=30)
+    for _ in range(2):
+        await room.step(execution)
+        await room.tell()
+    assert room.read(room.lab) == ["card", "change 2", "change 3"]
+    assert room.times("chat.update") == 1
+
+
+async def test_a_style_that_slack_refuses_is_not_tried_again(room: Room) -> None:
+    """A workspace without the `plan` block gets the classic card, and is asked only once."""
+    room.trouble("error", error="invalid_blocks")
+    await room.followed(room.lab, life=UNDER_WAY)
+    await room.followed(room.lab, life=UNDER_WAY)
+    posts = [call for call in room.slack.calls if call.method == "chat.postMessage"]
+    assert [post.error for post in posts] == ["invalid_blocks", "", ""]
+    assert not any(block["type"] == "plan" for card in room.slack.messages(room.lab) for block in card.blocks)
+
+
+async def test_a_card_without_blocks_is_better_than_none(room: Room) -> None:
+    """If Slack refuses every kind of blocks, the words alone are posted; other cards are still tried in style."""
+    room.trouble("error", error="invalid_blocks", times=2)
+    await room.followed(room.lab)
+    (card,) = room.slack.messages(room.lab)
+    assert (card.blocks, "Pending" in card.text) == ([], True)
+    await room.followed(room.lab, life=UNDER_WAY)
+    assert any(block["type"] == "plan" for block in room.slack.messages(room.lab)[1].blocks)
+
+
+async def test_a_message_that_slack_never_takes_waits_long(room: Room) -> None:
+    """It is not hammered, and it holds up no other lane."""
+    execution = await room.followed(room.lab, room.alice)
+    room.trouble("error", error="msg_too_long", channel=room.lab, times=None)
+    await room.step(execution)
+    await room.tell()
+    assert room.waits() == [pytest.approx(60, abs=1)]
+    assert room.read(room.alice) == ["card", "change 2"]
+
+
+async def test_a_message_that_slack_does_not_take_for_an_hour_is_given_up(room: Room) -> None:
+    """It ends as a dead destination does: its owner hears why, and there is a letter."""
+    execution = await room.followed(room.lab)
+    room.trouble("error", error="msg_too_long", channel=room.lab, times=None)
+    await room.step(execution)
+    assert aged(room, hours=2) == 1
+    await room.later()
+    assert (room.read(room.lab), room.read(room.alice)) == (["card"], ["dead"])
+    (letter,) = await room.store.outbox.dead_letters()
+    assert (letter.reason, letter.untold) == ("msg_too_long", 1)
+
+
+async def test_a_deleted_card_is_posted_anew(room: Room) -> None:
+    """An admin's broom does not end a subscription."""
+    execution = await room.followed(room.lab, level=Level.FINAL)
+    room.delete_card()
+    await room.step(execution)
+    await room.tell()
+    assert room.read(room.lab) == ["card"]
+    assert "Running" in room.cards(room.lab)[0]
+
+
+async def test_a_line_to_a_deleted_card_has_a_new_card(room: Room) -> None:
+    """The thread begins again under it, and what was told before is not repeated."""
+    execution = await room.followed(room.lab)
+    await room.step(execution)
+    await room.tell()
+    room.delete_card()
+    await room.step(execution)
+    await room.tell()
+    assert room.read(room.lab) == ["change 2", "card", "change 3"]
+
+
+async def test_a_revoked_token_loses_nothing(room: Room) -> None:
+    """Lanes wait, readiness has a reason, and with a good token everything is told."""
+    execution = await room.followed(room.lab)
+    room.trouble("error", None, error="token_revoked", times=None)
+    await room.step(execution, to="succeeded")
+    await room.tell()
+    assert str(room.notifier.trouble) == "Slack refuses the token: token_revoked"
+    room.slack.faults.clear()
+    await room.later()
+    assert room.read(room.lab) == ["card", "change 2"]
+    assert not room.notifier.trouble
+
+
+def aged(room: Room, *, hours: int) -> int:
+    """Let each change that waits be so much older; how many there were."""
+    count = 0
+    for key in room.redis.scan_iter("*:changes:*"):
+        for place, row in enumerate(room.redis.lrange(str(key), 0, -1)):
+            revision, _, text = str(row).partition("|")
+            change = Change.model_validate_json(text)
+            older = change.model_copy(update={"at": change.at - timedelta(hours=hours)})
+            room.redis.lset(str(key), place, f"{revision}|{older.model_dump_json(exclude_defaults=True)}")
+            count += 1
+    return count

@@ -1,0 +1,80 @@
+"""Following executions as the rooms do, each act a call or two of the store; only what matters to it is filled in.
+
+Called by the tests of this ring.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from redis import Redis
+
+from bot.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, Subscriber, Subscription
+from bot.store import PARTITIONS, Store
+from bot.store.outbox import Claim
+from bot.store.schedule import Due
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ALICE = Subscriber(team_id="T1", id="U1")
+LAB = Subscriber(team_id="T1", id="C1")
+SOON = timedelta(0)
+LATER = timedelta(hours=1)
+
+
+def snapshot_of(execution_id: str, revision: int = 1) -> Snapshot:
+    """A snapshot of which only the id and the revision matter."""
+    return Snapshot(execution=Execution(id=execution_id, phase="Running"), revision=revision, seen_at=NOW)
+
+
+def change(revision: int, kind: ChangeKind = ChangeKind.PROGRESS) -> Change:
+    """A change of which only order and kind matter."""
+    return Change(kind=kind, revision=revision, at=NOW)
+
+
+async def follow(
+    store: Store, subscriber: Subscriber = ALICE, execution_id: str = "e1", level: Level = Level.PROGRESS
+) -> Subscription | None:
+    """Subscribe, and have the first look at once."""
+    subscription = Subscription(
+        execution_id=execution_id, subscriber=subscriber, level=level, owner="U1", created_at=NOW
+    )
+    return await store.subscribers.subscribe(subscription, snapshot_of(execution_id), first_look=SOON)
+
+
+async def due(store: Store) -> list[Due]:
+    """Claim all that is due."""
+    return [item for number in range(PARTITIONS) for item in await store.schedule.claim(number, 100)]
+
+
+async def lanes(store: Store) -> list[Claim]:
+    """Claim all that is to be told."""
+    return [item for number in range(PARTITIONS) for item in await store.outbox.claim(number, 100)]
+
+
+async def settle(store: Store, *changes: Change, over: bool = False) -> bool:
+    """Look at the one execution that is due, and settle `changes`."""
+    (item,) = await due(store)
+    snapshot = snapshot_of(item.snapshot.execution.id, changes[-1].revision if changes else 1)
+    return await store.schedule.settle(
+        item, snapshot, changes, next_look=None if over else SOON, is_visible=bool(changes)
+    )
+
+
+async def drained(store: Store) -> None:
+    """Tell what there is, as the notifier would: a card, and everything read."""
+    for claim in await lanes(store):
+        await tell(store, claim)
+
+
+async def tell(store: Store, claim: Claim) -> None:
+    """Record that everything in `claim` was told, and leave the lane."""
+    told = max((item.revision for item in claim.notification.changes), default=0)
+    revision = claim.notification.snapshot.revision
+    await store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=revision, told=told))
+    if not claim.notification.subscription.is_ending or not await store.outbox.forget(claim):
+        await store.outbox.release(claim)
+
+
+def left_over(redis: Redis, prefix: str = "") -> list[str]:
+    """All keys but the index and dead letters, of one partition if its prefix is given."""
+    return [key for key in map(str, redis.scan_iter(f"{prefix}*")) if ":of:" not in key and ":dead" not in key]

@@ -1,0 +1,135 @@
+"""Promises of subscriptions: how they begin, go on and end, against real servers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from redis import Redis
+
+from bot.model import ChangeKind, Level, Receipt, Subscription
+from bot.store import Store
+from tests.store.following import (
+    ALICE,
+    LAB,
+    LATER,
+    NOW,
+    SOON,
+    change,
+    drained,
+    due,
+    follow,
+    lanes,
+    left_over,
+    settle,
+    snapshot_of,
+    tell,
+)
+
+
+async def test_subscribing_makes_the_execution_due_and_the_card_wanted(store: Store) -> None:
+    """One script does both: there is no moment at which somebody is subscribed and nothing happens."""
+    assert await follow(store) is None
+    assert [item.execution for item in await due(store)] == ["T1/e1"]
+    (claim,) = await lanes(store)
+    assert (claim.notification.receipt, claim.notification.changes) == (None, ())
+
+
+async def test_the_end_ends_all_subscriptions_and_leaves_nothing(store: Store, redis: Redis) -> None:
+    """Once the last word is told, no key of the execution is left."""
+    await follow(store, ALICE)
+    await follow(store, LAB)
+    await settle(store, change(2, ChangeKind.OUTCOME), over=True)
+    claims = await lanes(store)
+    assert all(claim.notification.subscription.is_ending for claim in claims)
+    for claim in claims:
+        await tell(store, claim)
+    assert left_over(redis) == []
+
+
+async def test_unsubscribing_ends_one_lane_and_tells_nothing(store: Store) -> None:
+    """Who leaves hears no more of what had piled up; the card is edited once more, others go on."""
+    await follow(store, ALICE)
+    await follow(store, LAB)
+    await settle(store, change(2))
+    assert await store.subscribers.unsubscribe(ALICE, "e1")
+    assert not await store.subscribers.unsubscribe(ALICE, "e1")
+    claim = next(claim for claim in await lanes(store) if claim.lane.subscriber_id == "U1")
+    assert (claim.notification.changes, claim.notification.subscription.is_ending) == ((), True)
+    await tell(store, claim)
+    assert await store.subscribers.find(LAB, "e1")
+    assert await store.subscribers.snapshot("T1", "e1")
+
+
+async def test_subscribing_again_while_ending_goes_on_with_the_same_card(store: Store) -> None:
+    """The receipt stays, the last word is taken back, and the worker that was about to forget is refused."""
+    await follow(store)
+    await drained(store)
+    await store.subscribers.unsubscribe(ALICE, "e1")
+    (claim,) = await lanes(store)
+    await follow(store)
+    assert not await store.outbox.forget(claim)
+    await store.outbox.release(claim)
+    (again,) = await lanes(store)
+    assert again.notification.receipt == Receipt(channel="D1", ts="1.2", revision=0)
+
+
+@pytest.mark.parametrize("is_ending", [False, True])
+async def test_a_subscription_keeps_its_start(store: Store, is_ending: bool) -> None:
+    """Asked for twice at once, or again while it ends: its messages stay marked as its own."""
+    await follow(store)
+    if is_ending:
+        await store.subscribers.unsubscribe(ALICE, "e1")
+    again = Subscription(
+        execution_id="e1", subscriber=ALICE, level=Level.FINAL, owner="U2", created_at=NOW + timedelta(seconds=1)
+    )
+    await store.subscribers.subscribe(again, snapshot_of("e1"), first_look=SOON)
+    assert await store.subscribers.find(ALICE, "e1") == again.model_copy(update={"created_at": NOW})
+
+
+async def test_an_end_after_subscribing_again_is_still_told(store: Store) -> None:
+    """Left, back, and over, all while one worker is about to forget: it is refused, and the outcome is there."""
+    await follow(store)
+    await drained(store)
+    await store.subscribers.unsubscribe(ALICE, "e1")
+    (claim,) = await lanes(store)
+    await follow(store)
+    await settle(store, change(2, ChangeKind.OUTCOME), over=True)
+    assert not await store.outbox.forget(claim)
+    await store.outbox.release(claim)
+    (again,) = await lanes(store)
+    assert [item.kind for item in again.notification.changes] == [ChangeKind.OUTCOME]
+
+
+async def test_a_look_from_before_the_end_does_not_turn_revisions_back(store: Store) -> None:
+    """Who subscribes again with an older look starts after what was told, or news would pass for told."""
+    await follow(store)
+    await settle(store, change(2, ChangeKind.OUTCOME), over=True)
+    await follow(store)
+    snapshot = await store.subscribers.snapshot("T1", "e1")
+    assert snapshot is not None
+    assert snapshot.revision == 3
+
+
+async def test_refreshing_asks_for_a_look_and_an_edit(store: Store) -> None:
+    """The card is drawn anew even when nothing changed."""
+    await follow(store)
+    await drained(store)
+    (item,) = await due(store)
+    await store.schedule.settle(item, item.snapshot, [], next_look=LATER, is_visible=False)
+    assert await store.subscribers.refresh(ALICE, "e1")
+    (claim,) = await lanes(store)
+    assert claim.notification.receipt is not None
+    assert claim.notification.receipt.revision == 0
+    assert len(await due(store)) == 1
+
+
+async def test_a_list_holds_what_is_followed_oldest_first(store: Store) -> None:
+    """Ended subscriptions are not listed; others' are not either."""
+    for execution_id in ("e1", "e2", "e3"):
+        await follow(store, execution_id=execution_id)
+    await follow(store, LAB, "e4")
+    await store.subscribers.unsubscribe(ALICE, "e2")
+    listed = await store.subscribers.of(ALICE)
+    assert sorted(subscription.execution_id for subscription, _ in listed) == ["e1", "e3"]
+    assert all(snapshot is not None for _, snapshot in listed)
