@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 
 from bot.model import (
     FAILED_PHASES,
@@ -49,7 +48,7 @@ class Pace(Value):
     staleness: timedelta
     """The longest between two looks at an execution that lists show."""
 
-    @cached_property
+    @property
     def soon(self) -> timedelta:
         """When something is to be confirmed: a third of the usual interval, at most 5 s."""
         return min(self.poll / 3, timedelta(seconds=5))
