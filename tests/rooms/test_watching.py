@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from itertools import pairwise
 
@@ -82,17 +83,22 @@ async def test_retry_after_of_gcs_is_honoured(room: Room) -> None:
 async def test_the_card_says_that_gcs_is_away_and_takes_it_back(room: Room) -> None:
     """Since when it is away; with its next answer the card is as before."""
     await room.followed(room.lab)
-    (usual,) = room.cards(room.lab)
+    (usual,) = timeless(room)
     room.gcs.faults.add(Fault(kind="status", status=503))
     for _ in range(3):
         await room.look()
     await room.tell()
-    (away,) = room.cards(room.lab)
+    (away,) = timeless(room)
     room.gcs.faults.clear()
     await room.look()
     await room.tell()
     assert away != usual
-    assert (room.cards(room.lab), room.read(room.lab)) == ([usual], ["card"])
+    assert (timeless(room), room.read(room.lab)) == ([usual], ["card"])
+
+
+def timeless(room: Room) -> list[str]:
+    """The cards without times, which go on meanwhile."""
+    return [re.sub(r"\d+", "0", card) for card in room.cards(room.lab)]
 
 
 async def test_an_outage_of_gcs_loses_no_outcome(room: Room) -> None:
