@@ -194,7 +194,8 @@ class Settings(BaseSettings):
     master that Sentinels name: `redis+sentinel://[user:password@]host:port,host:port/service[/db]`, with
     `?sentinel_password=…` if they have one. A cluster: `redis+cluster://[user:password@]host:port,host:port`. With TLS:
     `rediss://`, `rediss+sentinel://`, `rediss+cluster://`. The server must not evict keys (`maxmemory-policy
-    noeviction`)."""
+    noeviction`); one without replicas forgets nothing when it is killed only with `appendonly yes` and `appendfsync
+    always`."""
     redis_replicas: Annotated[int | None, Field(ge=0, le=10)] = None
     """Replicas of the store that must hold a claim before anything is sent, and a subscription before it is confirmed;
     the bot waits for them a quarter of a second, then goes on. Default: 1 with Sentinels or a cluster, else 0."""

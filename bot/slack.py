@@ -56,10 +56,12 @@ class Mark:
     """`card` or `change`."""
     told: int
     """Revision up to which the message tells."""
+    at: int = 0
+    """When that was seen, ms: a store that has lost its last writes gives the same revision to something else."""
 
     def metadata(self) -> dict[str, Any]:
         """In Slack's form. Everybody in the channel can read it, so it holds ids only."""
-        payload = {"lane": self.lane, "part": self.part, "told": self.told}
+        payload = {"lane": self.lane, "part": self.part, "told": self.told, "at": self.at}
         return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
@@ -177,10 +179,10 @@ def _delivered(row: Mapping[str, Any], lane: str) -> Delivered | None:
     payload = metadata.get("event_payload")
     if metadata.get("event_type") != EVENT_TYPE or not isinstance(payload, dict) or payload.get("lane") != lane:
         return None
-    told = payload.get("told")
-    if not isinstance(told, int):  # any app may write metadata of this type
+    told, at = payload.get("told"), payload.get("at", 0)
+    if not isinstance(told, int) or not isinstance(at, int):  # any app may write metadata of this type
         return None
-    return Delivered(ts=str(row["ts"]), mark=Mark(lane, str(payload.get("part")), told))
+    return Delivered(ts=str(row["ts"]), mark=Mark(lane, str(payload.get("part")), told, at))
 
 
 def _translated(error: SlackApiError) -> SlackError:

@@ -63,13 +63,16 @@ BLIND_ROUNDS = 3
 """So many rounds in a row must show less than half of what looks see, before lists are left alone."""
 
 MOMENT = 0.05
-"""Seconds for which other hands wait while one finds out what is to be done."""
+"""Seconds until it is asked again what is to be done, when nothing was."""
 
 CATCH_UP = 0.5
 """Seconds by which a page may be late without the next ones being late, too."""
 
-PUSH = timedelta(seconds=30)
-"""How long an execution that a list shows unchanged is left alone, at least; else for three rounds."""
+PUSH = timedelta(seconds=15)
+"""How long an execution that a list shows unchanged is left alone, at least; else for three rounds.
+
+Long enough for another process to take over, and no longer: when lists fail, nobody looks for so long.
+"""
 
 
 NOTHING_FOUND = Coverage()
@@ -96,6 +99,8 @@ class _Round:
     found: Coverage = NOTHING_FOUND
     order: list[str] = field(default_factory=list)
     """Their ids by place, once all have come."""
+    has_stumbled: bool = False
+    """Whether a page did not come at first."""
 
     def came(self, phase: str, offset: int, page: Page) -> None:
         """A page came; with the first one of its phase, one knows the others."""
@@ -150,6 +155,8 @@ class Sweeper:
     ) -> None:
         self._gcs, self._schedule, self._budget, self._team_id, self._pace = gcs, schedule, budget, team_id, pace
         self._bytes_per_second, self._clock = bytes_per_second, clock
+        self._deciding = asyncio.Lock()
+        """One hand at a time finds out what is to be done, however long the store takes."""
         self._page = LARGEST_PAGE
         self._round: _Round | None = None
         self._last: _Round | None = None
@@ -158,7 +165,7 @@ class Sweeper:
         self._calls: deque[float] = deque()
         """When this process fetched pages, within the last window."""
         self._took = timedelta(0)
-        """The last round."""
+        """The last round whose pages all came at once: a page that hangs says nothing about the next ones."""
         self._news_per_second = 0.0
         self._page_bytes = 0
         """Of the last page."""
@@ -189,22 +196,29 @@ class Sweeper:
 
     async def run_once(self) -> float:
         """Fetch one page if it is time for it; returns the seconds until there may be another one."""
+        async with self._deciding:
+            page = await self._next_page()
+        if page is not None:
+            await self._read(*page)
+        return max(0.0, self._not_before - self._clock())
+
+    async def _next_page(self) -> tuple[_Round, str, int] | None:
+        """Round, phase and offset of the page to fetch now, if it is our turn and time for one."""
         now = self._clock()
         if now < self._not_before:
-            return self._not_before - now
+            return None
         on_time = max(self._not_before, now - CATCH_UP)
-        self._not_before = now + MOMENT  # no other hand does the same thing
+        self._not_before = now + MOMENT
         if not await self._budget.turn(self._team_id, push=self._round.push if self._round else None):
             self._stop(THINK_AGAIN.total_seconds())
-        elif self._round is None:
+        elif (round_ := self._round) is None:
             await self._begin()
-        elif self._round.todo:
-            round_ = self._round
+        elif round_.todo:
             self._not_before = on_time + await self._spacing()
-            # Another hand may have taken the last page meanwhile, or given up.
-            if await self._budget.take_up_to(1, for_lists=True) and round_.todo:
-                await self._read(round_, *round_.todo.popleft())
-        return max(0.0, self._not_before - self._clock())
+            is_paid = await self._budget.take_up_to(1, for_lists=True)
+            if is_paid and round_ is self._round and round_.todo:  # a hand that came back may have ended it
+                return round_, *round_.todo.popleft()
+        return None
 
     async def _read(self, round_: _Round, phase: str, offset: int) -> None:
         """Read one page; the last hand to come back ends the round."""
@@ -261,6 +275,7 @@ class Sweeper:
             page = await self._gcs.listed(phase, offset=offset, limit=round_.page)
         except GCSError as error:
             round_.todo.appendleft((phase, offset))
+            round_.has_stumbled = True
             self._failed(round_, error)
             return
         self._failures = 0
@@ -297,18 +312,26 @@ class Sweeper:
     async def _end(self, round_: _Round) -> None:
         """Everything was read: what dropped out of the list has ended, or was deleted."""
         last = self._last or round_
-        gone = last.seen.keys() - round_.seen.keys()
+        gone = last.seen.keys() - round_.seen.keys() if self._last else await self._unlisted(round_)
         dropped = await self._compare(round_, ((execution_id, GONE) for execution_id in gone))
         self._learn(round_, round_.found.news + dropped.news, round_.began - last.began)
         round_.end()
         self._last = round_
         self._not_before = max(self._not_before, round_.began + SHORTEST_ROUND.total_seconds())
-        self._took = timedelta(seconds=self._clock() - round_.began)
-        metrics.SWEEPER_ROUND_SECONDS.observe(self._took.total_seconds())
+        took = timedelta(seconds=self._clock() - round_.began)
+        metrics.SWEEPER_ROUND_SECONDS.observe(took.total_seconds())
+        if not round_.has_stumbled:
+            self._took = took
         if self._blind_rounds >= BLIND_ROUNDS:
             log.warning("sweeper.distrusted", watched=round_.found.watched, same=round_.found.same)
             self._blind_rounds, self._last = 0, None
             self._stop(DISTRUST.total_seconds())
+
+    async def _unlisted(self, round_: _Round) -> set[str]:
+        """What dropped out before we began to read: all that is watched and not listed, unless that is most of it."""
+        watched = await self._schedule.watched(self._team_id)
+        unlisted = watched - round_.seen.keys()
+        return unlisted if 2 * len(unlisted) <= len(watched) else set()
 
     def _learn(self, round_: _Round, news: int, seconds: float) -> None:
         found = round_.found

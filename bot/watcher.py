@@ -28,8 +28,10 @@ from bot.store.schedule import Due, Schedule
 log = structlog.get_logger()
 
 WITHIN = timedelta(seconds=12)
-"""Time that one look may take with all its retries; less than the lease."""
+"""Time that one look may take with all its retries."""
 
+RENEW_SECONDS = 1.5
+"""How old a look is when its claim is renewed, and from then on how often: twice within a lease at least."""
 
 SHORTLY = timedelta(seconds=1)
 """When to claim again what the quota did not allow after all; not before it does."""
@@ -57,6 +59,8 @@ class Watcher:
         """Partitions in which something was due a moment ago and that were not claimed from since, and until when."""
         self._paid = 0
         """Calls that were taken out of the quota for looks that are about to begin."""
+        self._under_way: dict[str, tuple[float, Due]] = {}
+        """Looks, and since when."""
         self.trouble: str | None = None
         """Why GCS did not answer the last look; None when it did."""
 
@@ -68,8 +72,20 @@ class Watcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until told to stop."""
-        await self._crew.run(stop)
-        await self._schedule.settled()
+        renewing = asyncio.create_task(self._renew_claims(), name="watcher renewal")
+        try:
+            await self._crew.run(stop)
+            await self._schedule.settled()
+        finally:
+            renewing.cancel()
+
+    async def _renew_claims(self) -> None:
+        """Keep the claims of looks that take long: leases are short, so that those of the dead soon end."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            slow = [due for began, due in self._under_way.values() if monotonic() - began >= RENEW_SECONDS]
+            if slow:
+                await self._schedule.renew(slow)
 
     async def _ready(self) -> list[int]:
         """The partitions in which something is due; asked for anew once each had its turn, or the moment is over."""
@@ -89,8 +105,16 @@ class Watcher:
         return claimed
 
     async def _look(self, due: Due) -> None:
+        began = monotonic()
+        self._under_way[due.execution] = began, due
+        try:
+            await self._look_since(began, due)
+        finally:
+            self._under_way.pop(due.execution, None)  # ours once more if its claim was lost meanwhile
+
+    async def _look_since(self, began: float, due: Due) -> None:
         metrics.WATCHER_LATE_SECONDS.observe(due.late.total_seconds())
-        began, known = monotonic(), due.header
+        known = due.header
         is_paid = self._paid > 0
         self._paid -= is_paid
         try:

@@ -53,7 +53,7 @@ async def _tell_owner(told: Told, error: Undeliverable, slack: SlackClient, send
         told,
         "undeliverable",
         [lambda: message, message.plain],
-        lambda tried: slack.post(channel, text=tried.text, blocks=tried.blocks, mark=told.mark("dead", 0)),
+        lambda tried: slack.post(channel, text=tried.text, blocks=tried.blocks, mark=told.mark("dead")),
         place=owner,
         urgency=min(told.urgency, Urgency.FAILURE),
     )

@@ -16,11 +16,12 @@ import structlog
 
 from bot import metrics
 from bot.errors import MessageGone, SlackBadCredentials, Undeliverable
-from bot.model import Receipt
+from bot.model import Change, Receipt
 from bot.notifier.sending import Sending
 from bot.notifier.told import Told
 from bot.notifier.urgency import Urgency
-from bot.slack import Delivered, SlackClient
+from bot.slack import Delivered, Mark, SlackClient
+from bot.store.rows import EPOCH, milliseconds
 
 log = structlog.get_logger()
 
@@ -45,13 +46,22 @@ async def settled(told: Told, slack: SlackClient, sending: Sending) -> Receipt |
         metrics.NOTIFIER_DOUBTS.labels("unreadable").inc()
         return None
     card = _latest_card(found)
-    through = max((message.mark.told for message in found if message.mark.part == "change"), default=0)
+    through = _told_through(told.pending, [message.mark for message in found if message.mark.part == "change"])
     metrics.NOTIFIER_DOUBTS.labels("sent" if found else "not_sent").inc()
     log.info("notifier.doubt_settled", lane=str(told.claim.lane), found=len(found), through=through)
     receipt = told.receipt
     if card > (receipt.ts if receipt else ""):  # posted, or posted anew
         receipt = Receipt(channel=channel, ts=card, revision=0, told=receipt.told if receipt else 0)
     return receipt and receipt.model_copy(update={"told": max(receipt.told, through)})
+
+
+def _told_through(pending: Sequence[Change], marks: Sequence[Mark]) -> int:
+    """The last revision of `pending` that one of `marks` tells; one from before the change tells another."""
+
+    def tells(mark: Mark, change: Change) -> bool:
+        return mark.told >= change.revision and mark.at >= milliseconds(change.at - EPOCH)
+
+    return max((change.revision for change in pending if any(tells(mark, change) for mark in marks)), default=0)
 
 
 async def read_back(
@@ -64,7 +74,7 @@ async def read_back(
 ) -> list[Delivered]:
     """Our messages for a lane in a channel, or in one thread of it."""
     method = "conversations.history" if thread_ts is None else "conversations.replies"
-    lane, cursor = told.mark("card", 0).lane, ""
+    lane, cursor = told.mark("card").lane, ""
     found: list[Delivered] = []
 
     async def page() -> tuple[list[Delivered], str]:

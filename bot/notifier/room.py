@@ -108,7 +108,7 @@ class Notifier:
                     receipt.channel,
                     text=tried.text,
                     blocks=tried.blocks,
-                    mark=told.mark("change", last.revision),
+                    mark=told.mark("change", last),
                     thread_ts=None if is_alone else receipt.ts,
                     is_broadcast=last.kind.is_final,
                 ),
@@ -151,7 +151,7 @@ class Notifier:
             told,
             "card",
             self._cards(told),
-            lambda tried: self._slack.post(channel, text=tried.text, blocks=tried.blocks, mark=told.mark("card", 0)),
+            lambda tried: self._slack.post(channel, text=tried.text, blocks=tried.blocks, mark=told.mark("card")),
         )
         told_before = told.receipt.told if told.receipt else 0
         receipt = Receipt(channel=channel, ts=ts, revision=told.claim.notification.snapshot.revision, told=told_before)

@@ -143,7 +143,7 @@ class Sending:
 
         async def update(tried: Message) -> None:
             await self._slack.update(
-                receipt.channel, receipt.ts, text=tried.text, blocks=tried.blocks, mark=told.mark("card", 0)
+                receipt.channel, receipt.ts, text=tried.text, blocks=tried.blocks, mark=told.mark("card")
             )
 
         await self._first(told, "card", versions, lambda tried: self.call(told, "chat.update", lambda: update(tried)))

@@ -12,6 +12,7 @@ from bot.model import Change, Receipt
 from bot.notifier.urgency import Urgency, urgency
 from bot.slack import Mark
 from bot.store.outbox import LEASE, Claim
+from bot.store.rows import EPOCH, milliseconds
 
 SEND = timedelta(seconds=12)
 """The longest that one send takes: the time-out of a call, and some."""
@@ -89,7 +90,7 @@ class Told:
         self.is_left = self.is_all(receipt)
         self._renewed = monotonic()
 
-    def mark(self, part: str, told: int) -> Mark:
-        """The mark of a message for this lane; a later subscription to the same execution has another."""
-        created = int(self.subscription.created_at.timestamp() * 1000)
-        return Mark(lane=f"{self.claim.lane}/{created}", part=part, told=told)
+    def mark(self, part: str, told: Change | None = None) -> Mark:
+        """The mark of a message for this lane, which tells up to a change; a later subscription has another lane."""
+        lane = f"{self.claim.lane}/{milliseconds(self.subscription.created_at - EPOCH)}"
+        return Mark(lane, part, told.revision, milliseconds(told.at - EPOCH)) if told else Mark(lane, part, 0)

@@ -18,7 +18,7 @@ from bot.store.rows import milliseconds
 WINDOW = timedelta(seconds=62)
 """GCS counts when calls arrive, we when they leave: a minute, and some for the way."""
 
-TURN = timedelta(seconds=10)
+TURN = timedelta(seconds=5)
 """After so long a silence, another process reads the lists."""
 
 MOMENT_SECONDS = 0.05

@@ -12,7 +12,7 @@ for i = 1, #due, 2 do
     redis.call('HSET', prefix .. 'leases', due[i], token)
     answer[#answer + 1] = due[i]
     local late = now - tonumber(due[i + 1])
-    answer[#answer + 1] = late < DAY and late or late - DAY
+    answer[#answer + 1] = late % DAY
     answer[#answer + 1] = snapshot
   else
     redis.call('ZREM', prefix .. 'due', due[i])

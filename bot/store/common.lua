@@ -48,9 +48,10 @@ local function queue(prefix, lane, entry)
   end
 end
 
--- Due now, ahead of all that is overdue: something is known to be new, or somebody waits. A day early, that is.
+-- Due now, ahead of all that is overdue: something is known to be new, or somebody waits. A day early, that is; two for
+-- what dropped out of a list, since it has probably ended.
 local DAY = 86400000
-local function at_once(now) return now - DAY end
+local function at_once(now, listed) return now - (listed == 'gone----' and 2 or 1) * DAY end
 
 -- A receipt that has its card drawn anew, whatever revision that shows.
 local function asking_for_edit(receipt)

@@ -136,7 +136,7 @@ class EmbeddedStore:
                 *("--unixsocketperm", "700"),
                 *("--dir", str(self._dir)),
                 *("--appendonly", "yes"),
-                *("--appendfsync", "everysec"),
+                *("--appendfsync", "always"),  # `everysec` answers before it writes while an earlier fsync takes long
                 *("--save", ""),
                 *("--daemonize", "no"),
                 stdin=asyncio.subprocess.DEVNULL,

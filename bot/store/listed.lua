@@ -27,7 +27,7 @@ for i = 3, #ARGV, 2 do
       news = news + 1
       -- Whoever looks at it now may have asked too early, or be dead: then somebody else looks.
       local is_leased = redis.call('HGET', prefix .. 'leases', execution)
-      redis.call('ZADD', prefix .. 'due', 'XX', 'LT', is_leased and now + 2000 or at_once(now), execution)
+      redis.call('ZADD', prefix .. 'due', 'XX', 'LT', is_leased and now + 2000 or at_once(now, print), execution)
     end
   end
 end

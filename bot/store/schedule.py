@@ -24,8 +24,8 @@ from bot.store.rows import EPOCH, at, milliseconds, packed
 
 log = structlog.get_logger()
 
-LEASE = timedelta(seconds=16)
-"""Longer than any look takes, so that only a dead worker's claim runs out; what it held is so much late at most."""
+LEASE = timedelta(seconds=5)
+"""Of a claim: what a dead worker held is so much late at most. A look that takes longer renews it."""
 
 TOGETHER_SECONDS = 0.01
 """For so long uneventful looks wait for each other: one trip to the store for many costs less than many trips."""
@@ -100,6 +100,14 @@ class Schedule:
                 pipeline.zcard(f"{partition(number)}due")
             return sum(await pipeline.execute())
 
+    async def watched(self, team_id: str) -> set[str]:
+        """The ids of all executions that are watched for a workspace."""
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for number in range(PARTITIONS):
+                pipeline.zrange(f"{partition(number)}due", 0, -1)
+            keys = [key.split("/") for found in await pipeline.execute() for key in found]
+        return {execution_id for team, execution_id in keys if team == team_id}
+
     async def claim(self, number: int, limit: int) -> list[Due]:
         """Claim at most `limit` executions of partition `number` that are due."""
         token, rows = await self._connection.claim("claim_due", number, limit, milliseconds(LEASE))
@@ -112,6 +120,17 @@ class Schedule:
                 continue
             claimed.append(Due(execution, header, text, now, timedelta(milliseconds=late), token))
         return claimed
+
+    async def renew(self, looks: Iterable[Due]) -> None:
+        """Keep the claims of looks that are under way for another `LEASE`.
+
+        Not those that were lost, or of which a list has shown something newer; nor any while the store is away.
+        """
+        by_home: defaultdict[str, list[str]] = defaultdict(list)
+        for due in looks:
+            by_home[home_of(due.execution)] += [due.execution, due.token, due.header.listed]
+        lease = milliseconds(LEASE)
+        await self._connection.run_many([("renew", home, (lease, *rows)) for home, rows in by_home.items()])
 
     async def settle(  # one look, all that came of it
         self,

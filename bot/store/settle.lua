@@ -22,7 +22,7 @@ redis.call('SET', snap, string.sub(ARGV[3], 1, 24) .. listed .. string.sub(ARGV[
 if over then
   redis.call('ZREM', prefix .. 'due', execution)
 elseif listed ~= ARGV[5] and listed ~= string.sub(ARGV[3], 9, 16) then
-  redis.call('ZADD', prefix .. 'due', at_once(now), execution) -- a list has shown something newer while this look was under way
+  redis.call('ZADD', prefix .. 'due', at_once(now, listed), execution) -- a list has shown something newer while this look was under way
 else
   redis.call('ZADD', prefix .. 'due', now + tonumber(ARGV[6]), execution)
 end

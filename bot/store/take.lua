@@ -28,8 +28,9 @@ if in_window <= 0 then
 end
 local left, slow, since = in_window, tonumber(ARGV[5]), now - hold
 if since < slow then
-  -- After a refusal the rate grows evenly, whatever was used before it: so many calls may have left by now.
-  local allowed = math.floor(limit / span * since * since / slow / 2) + 1
+  -- After a refusal a quarter of the rate, and then more and more, whatever was used before it: so many calls may have
+  -- left by now.
+  local allowed = math.floor(limit / span * since * (0.25 + 0.375 * since / slow)) + 1
   left = math.min(left, allowed - redis.call('ZCOUNT', window, '(' .. hold, '+inf'))
 end
 if ARGV[8] ~= '' then

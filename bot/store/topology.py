@@ -13,6 +13,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,7 +21,7 @@ from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError, ResponseError
 
@@ -83,6 +84,27 @@ class Server:
         await self.redis.aclose()
         if self._sentinel is not None:
             await self._sentinel.aclose()
+
+
+class Sentinels(Sentinel):
+    """All of them are asked who the master is, since each hears of an election by itself: the latest one counts."""
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Host and port of the master that was elected last.
+
+        Raises:
+            MasterNotFoundError: no Sentinel answers, or what they name is down.
+        """
+        asked = (sentinel.sentinel_master(service_name) for sentinel in self.sentinels)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for fault in answers:
+            if isinstance(fault, BaseException) and not isinstance(fault, RedisError | OSError):
+                raise fault
+        known = [state for state in answers if isinstance(state, dict)]
+        latest = max(known, key=itemgetter("config-epoch"), default=None)
+        if latest is None or not self.check_master_state(latest, service_name):
+            raise MasterNotFoundError(f"No master found for {service_name!r}")
+        return latest["ip"], latest["port"]
 
 
 class Cluster:
@@ -182,7 +204,7 @@ def _sentinel(plain: SplitResult, hosts: Sequence[str]) -> Server:
     options = _options(plain._replace(path=f"/{db}"))
     password = options.pop("sentinel_password", None)
     tls = _tls(options)
-    sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's own
+    sentinel = Sentinels(  # type: ignore[no-untyped-call]  # redis-py's own
         [_host_and_port(host, 26379) for host in hosts],
         sentinel_kwargs={
             **tls,

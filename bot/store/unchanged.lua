@@ -21,7 +21,7 @@ for i, look in ipairs(ARGV) do
       local state, listed = redis.call('GETRANGE', snap, 8, 15), redis.call('GETRANGE', snap, 24, 31)
       -- A list may have shown something newer while this look was under way.
       local is_news = listed ~= listed_then and listed ~= state and listed ~= '--------'
-      redis.call('ZADD', prefix .. 'due', is_news and at_once(now) or now + tonumber(wait), execution)
+      redis.call('ZADD', prefix .. 'due', is_news and at_once(now, listed) or now + tonumber(wait), execution)
     end
   end
 end

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -60,6 +60,8 @@ class Arena:
         self._began: dict[str, float] = {}
         self.struck = Counter[str]()
         self.replicas: list[Replica] = []
+        self.waits_for = ""
+        """Something that is still to be told once all is over."""
         self._since = 0.0
         self._acts: dict[str, Callable[[Blow], Awaitable[object]]] = {
             "kill": lambda blow: self.replicas[blow.who].kill(),
@@ -160,7 +162,8 @@ class Arena:
         """Where it stands, in a line."""
         messages = sum(map(len, self.slack.workspace.messages.values()))
         kills, promises = self.struck["kill"], len(self.promises)
-        return f"{self.now():4.0f} s: {len(self._names)} lives, {promises} promises, {messages} messages, {kills} kills"
+        done = f"{self.now():4.0f} s: {len(self._names)} lives, {promises} promises, {messages} messages, {kills} kills"
+        return f"{done}; waits for {self.waits_for}" if self.waits_for else done
 
     # -- what came of it --
 
@@ -169,8 +172,10 @@ class Arena:
         gives_up = self.now() + SETTLE_SECONDS
         while True:
             record = self.record()
-            if not judge(record).waiting or self.now() > gives_up:
+            verdict = judge(record)
+            if not verdict.waiting or self.now() > gives_up:
                 return record
+            self.waits_for = verdict.violations[0]
             await asyncio.sleep(LOOK_SECONDS)
 
     def record(self) -> Record:
@@ -182,6 +187,7 @@ class Arena:
                 for execution_id, name in self._names.items()
             },
             promises=self.promises,
+            asked=self._asked(),
             said=[said for messages in self.slack.workspace.messages.values() for said in _all_said(messages)],
             unheard=[text for person in self.people for text in person.unheard],
             lossy=self.store.lossy,
@@ -189,6 +195,15 @@ class Arena:
             gcs_worst_minute=self.gcs.worst_minute(),
             slack_over_limit=refused - self.slack.faults.struck["ratelimited"],
         )
+
+    def _asked(self) -> dict[str, list[float]]:
+        """When GCS answered about each execution, by Slack's clock."""
+        shift = self.slack.workspace.now() - time.monotonic()
+        asked = defaultdict[str, list[float]](list)
+        for call in sorted(self.gcs.calls, key=lambda call: call.at):
+            if call.execution_id in self._names and call.status in {200, 404}:
+                asked[call.execution_id].append(call.at + shift)
+        return asked
 
     @property
     def promises(self) -> list[Promise]:

@@ -61,6 +61,8 @@ class Record:
     truths: dict[str, Truth]
     promises: list[Promise]
     said: list[Said]
+    asked: dict[str, list[float]] = field(default_factory=dict)
+    """Execution → when GCS answered about it, in order."""
     gcs_quota: int = 0
     gcs_worst_minute: int = 0
     slack_over_limit: int = 0

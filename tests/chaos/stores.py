@@ -46,7 +46,7 @@ class Lone:
             self._process = await asyncio.create_subprocess_exec(
                 server_binary(),
                 *("--port", "0", "--unixsocket", str(self._folder / "s"), "--dir", str(self._folder)),
-                *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+                *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
                 stdout=log,
                 stderr=log,
             )

@@ -11,6 +11,7 @@ rested for at least `MUST_REST`; the last one always.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +20,9 @@ from itertools import groupby, pairwise
 from tests.chaos.evidence import Promise, Record, Said
 from tests.chaos.reading import Moment, Unreadable, read_card, read_line
 
-MUST_REST = 100.0
-"""Longer than what the fire keeps a look away with, one after the other: the leases of two dead workers (32 s), two
-calls that hang (24 s), and the pauses after three failures (35 s)."""
-
+MUST_REST = 45.0
+"""Longer than what the fire keeps a look away with, one after the other: a list that nobody reads on (15 s), the leases
+of two dead workers (10 s), a window in which every call fails (9 s), and the slow start after a refusal (11 s)."""
 
 MOST_REPEATS = 48
 """After one fail-over: as many as three bots have under way at once."""
@@ -39,6 +39,8 @@ class Verdict:
     counts: Counter[str] = field(default_factory=Counter)
     outcome_delays: list[float] = field(default_factory=list)
     change_delays: list[float] = field(default_factory=list)
+    look_delays: list[float] = field(default_factory=list)
+    """Of outcomes: how long until GCS was asked."""
     waiting: int = 0
     """Violations that may still turn out well, since more may be told."""
 
@@ -104,7 +106,7 @@ class _Subscription:
         self, verdict: Verdict, record: Record, key: tuple[str, str], promise: Promise | None, said: Sequence[Said]
     ) -> None:
         self._verdict, self._record, self._promise = verdict, record, promise
-        self._truth = record.truths[key[0]]
+        self._truth, self._asked = record.truths[key[0]], record.asked.get(key[0], [])
         self._whose = f"{self._truth.name} for {key[1]}"
         self._cards = sorted((message for message in said if message.is_card), key=lambda message: message.at)
         self._lines = sorted((message for message in said if not message.is_card), key=lambda message: message.at)
@@ -204,6 +206,8 @@ class _Subscription:
                 continue
             delays = self._verdict.outcome_delays if moment.is_outcome else self._verdict.change_delays
             delays.append(at - moment.at)
+            if moment.is_outcome and (asked := self._asked[bisect_left(self._asked, moment.at) :]):
+                self._verdict.look_delays.append(asked[0] - moment.at)
 
     def _is_wanted(self, level: str, n: int) -> bool:
         before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]

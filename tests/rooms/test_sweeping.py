@@ -106,6 +106,31 @@ async def test_what_drops_out_of_the_list_is_looked_at_now(room: Room, hand: Han
     assert due_now(room) == {executions[3]}
 
 
+async def test_what_dropped_out_while_nobody_read_is_looked_at_now(room: Room, hand: Hand) -> None:
+    """Whoever takes the lists over does not know what was on them, but what is followed; a second time is no news."""
+    executions = await running(room)
+    await hand.round()
+    room.gcs.step(executions[3], to="succeeded")
+    successor = Hand(room)
+    successor.sweeper._budget = hand.sweeper._budget
+    await successor.round()
+    assert due_now(room) == {executions[3]}
+    room.gcs.faults.add(Fault(kind="status", status=503, times=9))  # whatever the look says
+    await room.watcher.run_once()
+    third = Hand(room)
+    third.sweeper._budget = hand.sweeper._budget
+    await third.round()
+    assert due_now(room) == set()
+
+
+async def test_a_list_that_hides_most_of_what_is_followed_is_no_news(room: Room, hand: Hand) -> None:
+    """It is another project's, or broken; asking for all that it hides would leave nothing for the rest."""
+    for execution in await running(room):
+        room.gcs.step(execution, to="succeeded")
+    await hand.round()
+    assert due_now(room) == set()
+
+
 async def test_what_drops_out_between_two_others_is_seen_with_its_page(room: Room) -> None:
     """An outcome does not have to wait until the whole list was read."""
     room.gcs.max_limit = 100
@@ -299,6 +324,18 @@ async def test_news_goes_ahead_of_what_is_overdue(room: Room, hand: Hand) -> Non
     assert (first.execution_id, first.late < timedelta(minutes=1)) == (executions[5], True)
 
 
+async def test_what_has_ended_goes_ahead_of_what_has_moved(room: Room, hand: Hand) -> None:
+    """With more news than calls, an outcome does not wait for the progress of others."""
+    executions = await running(room)
+    await hand.round()
+    room.gcs.step(executions[2], to="running 2/3")
+    await hand.round()
+    room.gcs.step(executions[5], to="succeeded")
+    await hand.round()
+    found = due_in(room)
+    assert sorted(executions, key=found.__getitem__)[:2] == [executions[5], executions[2]]
+
+
 async def test_hands_that_work_at_once_count_each_page_once(room: Room) -> None:
     """What a round found is the sum of its pages, and it ends once."""
     room.gcs.max_limit = 100
@@ -381,3 +418,15 @@ async def test_one_broken_page_does_not_make_pages_small_for_ever(room: Room, ha
     hand.now += 3700
     await hand.round()
     assert hand.sweeper._page == 1000
+
+
+async def test_a_page_that_hung_says_nothing_about_the_next_ones(room: Room, hand: Hand) -> None:
+    """What lists show unchanged is left to them for as long as rounds mostly take, not for three times an outage."""
+    await running(room)
+    await hand.page()
+    room.gcs.faults.add(Fault(kind="status", status=503, times=1))
+    await hand.page()
+    hand.now += 600
+    await hand.round()
+    await hand.round()
+    assert max(due_in(room).values()) <= PACE.poll.total_seconds() + 1

@@ -120,6 +120,23 @@ async def test_a_crash_between_message_and_receipt_tells_once(room: Room) -> Non
     assert room.left_over() == []
 
 
+async def test_a_revision_given_twice_is_not_taken_for_the_first(room: Room) -> None:
+    """A store that lost its last writes gives the same revision to what came next: read back, it is still untold."""
+    execution = await room.followed(room.lab)
+    kept = {key: room.redis.dump(key) or b"" for key in room.redis.scan_iter()}
+    await room.step(execution)
+    await room.tell()
+    room.redis.flushall()  # what a fail-over does that lost the last writes
+    for key, value in kept.items():
+        room.redis.restore(key, 0, value)
+    await room.step(execution, to="succeeded")
+    room.trouble("drop_before")
+    await room.tell()
+    await room.later()
+    assert room.read(room.lab) == ["card", "change 2", "change 2"]
+    assert "Succeeded" in room.slack.messages(room.lab)[-1].text
+
+
 async def test_doubt_survives_trouble_while_it_is_settled(room: Room) -> None:
     """Slack that says «later» to reading back does not make the bot forget to read back."""
     execution = await room.followed(room.alice)

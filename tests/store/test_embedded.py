@@ -90,3 +90,13 @@ async def test_a_directory_that_cannot_be_written_is_told_so(tmp_path: Path) -> 
     (tmp_path / "state").write_text("")
     with pytest.raises(SettingsInvalid, match="cannot be written"):
         await EmbeddedStore(tmp_path / "state").start()
+
+
+async def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
+    """With `everysec` an engine that is killed while an fsync takes long would have answered before it wrote."""
+    store = EmbeddedStore(tmp_path)
+    with Redis.from_url(await store.start(), decode_responses=True) as redis:
+        assert redis.config_get("append*") | {"appendonly": "yes", "appendfsync": "always"} == redis.config_get(
+            "append*"
+        )
+    await store.stop()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
 import pytest
 from redis.asyncio.sentinel import SentinelConnectionPool
 
@@ -67,3 +71,35 @@ async def test_a_refused_password_is_said_and_not_repeated(server_url: str) -> N
         await connection.run("probe", partition(0))
     await connection.aclose()
     assert "hunter2" not in str(caught.value)
+
+
+async def test_the_sentinel_that_knows_the_latest_election_is_believed() -> None:
+    """Each hears of it by itself: one still names the master that hung, one is down, one has never heard of any."""
+    async with sentinel("old", 1) as late, sentinel("new", 2) as told, sentinel(None, 0) as ignorant:
+        (dead,) = free_ports(1)
+        hosts = ",".join(f"127.0.0.1:{port}" for port in (late, dead, ignorant, told))
+        way = reached(f"redis+sentinel://{hosts}/bot")
+        assert isinstance(way, Server)
+        pool = way.redis.connection_pool
+        assert isinstance(pool, SentinelConnectionPool)
+        assert await pool.sentinel_manager.discover_master("bot") == ("new", 6379)
+        await way.aclose()
+
+
+@asynccontextmanager
+async def sentinel(host: str | None, epoch: int) -> AsyncIterator[int]:
+    """The port of something that speaks as a Sentinel does, and names `host` since that election."""
+    state = {"ip": host, "port": 6379, "flags": "master", "num-other-sentinels": 3, "config-epoch": epoch}
+    words = [str(word) for pair in state.items() for word in pair]
+    named = f"%{len(state)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+    answer = (named if host else "-ERR No such master with that name\r\n").encode()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):
+            while line := await reader.readline():
+                command = [await reader.readline() for _ in range(2 * int(line[1:]))]
+                writer.write(answer if command[1].startswith(b"SENTINEL") else b"+OK\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
