@@ -75,6 +75,7 @@ class Watcher:
         renewing = asyncio.create_task(self._renew_claims(), name="watcher renewal")
         try:
             await self._crew.run(stop)
+            await self._schedule.settled()
         finally:
             renewing.cancel()
         await self._schedule.settled()
