@@ -104,7 +104,7 @@ _METHOD = (
 
 _PROFILE = (
     "What stands in the way: a look's own GET costs as much as the bare loop's, so all the rest would have to be "
-    "done in little more than that again. A sampled profile (of 149 µs a look, when other work ran beside it): the GET on "
+    "done in little more than that again. A sampled profile, of 149 µs a look beside other work: the GET on "
     "aiohttp's session 59; the signature 7; time limit, counters and the hold after refusals 10; the print, for "
     "which the whole answer is decoded once, 15; looks that show a change, one in twenty, 27 (reading the answer 4,"
     " as an execution 7, the last snapshot 4, the rules 2, the new one 7, history and log 3); trips to the store "
