@@ -20,6 +20,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb2` is the sc
 | `xb2:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb2:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
 | `xb2:{quota:<user>}:lists` | zset | those of them that read lists |
+| `xb2:{quota:<user>}:people` | zset | those of them that somebody waits for |
 | `xb2:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
 | `xb2:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
 | `xb2:{quota:<user>}:reading` | string | ms for which what lists show is left to them; expires |

@@ -30,10 +30,14 @@ if in_window <= 0 then
 end
 local left, slow, since = in_window, tonumber(ARGV[5]), now - hold
 if since < slow then
-  -- After a refusal a quarter of the rate, and then more and more, whatever was used before it: so many calls may have
-  -- left by now.
+  -- After a refusal a quarter of the rate, and then more and more, whatever was used before it and people use now: so
+  -- many calls may have left by now. Looks leave a third of them to lists, which say where to look.
   local allowed = math.floor(limit / span * since * (0.25 + 0.375 * since / slow)) + 1
-  left = math.min(left, allowed - redis.call('ZCOUNT', window, '(' .. hold, '+inf'))
+  local made = redis.call('ZCOUNT', window, '(' .. hold, '+inf') - redis.call('ZCOUNT', people, '(' .. hold, '+inf')
+  if ARGV[7] ~= '' and reading ~= '0' then
+    allowed, made = math.ceil(allowed * 2 / 3), made - redis.call('ZCOUNT', lists, '(' .. hold, '+inf')
+  end
+  left = math.min(left, allowed - made)
 end
 if ARGV[8] ~= '' then
   local lately = redis.call('ZCOUNT', window, now - span / 6, '+inf') - redis.call('ZCOUNT', people, now - span / 6, '+inf')

@@ -83,6 +83,19 @@ async def test_after_a_refusal_the_watch_goes_on_slowly_whatever_was_used_before
     assert await large.take(is_person=False) <= timedelta(seconds=1)
 
 
+async def test_after_a_refusal_people_and_looks_leave_something_to_lists(
+    connection: Connection, server_url: str
+) -> None:
+    """People in a hurry do not use up the slow start; of what it allows, a third is for lists while they are read."""
+    watch = budget(connection, per_minute=620, reserve=0)
+    assert await watch.turn("T1", push=timedelta(minutes=1), span=TURN)
+    await watch.refused(timedelta(0))
+    refused_ago(server_url, timedelta(seconds=10))
+    assert await taken(watch, 100, is_person=True) == 100
+    assert 24 <= await watch.take_up_to(100) <= 27  # ten a second: 37 by now
+    assert 12 <= await watch.take_up_to(100, for_lists=True) <= 14
+
+
 async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
     """While lists are read, a third of the watch's calls is theirs, whatever is overdue; else looks have them all."""
     watch = budget(connection, per_minute=12)
