@@ -11,6 +11,7 @@ from redis import Redis
 
 from bot.store import Store
 from bot.store.embedded import _engine
+from tests.rooms.hand import Hand
 from tests.rooms.room import Room, made
 from tests.servers import served
 
@@ -43,3 +44,9 @@ async def room(store: Store, redis: Redis) -> AsyncIterator[Room]:
     with stamina.set_testing(True):
         async with made(store, redis) as room:
             yield room
+
+
+@pytest.fixture
+def hand(room: Room) -> Hand:
+    """A sweeper with a small quota."""
+    return Hand(room)

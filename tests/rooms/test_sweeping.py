@@ -1,88 +1,19 @@
-"""Reading lists: what is new is looked at now, and nothing that lists hide, repeat or show late is lost."""
+"""What lists show: what is new is looked at now, and nothing that they hide, repeat or show late is lost."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from bot.metrics import SWEEPER_BYTES
 from bot.model import Subscriber
-from bot.store.budget import TURN
-from bot.sweeper import BLIND_ROUNDS, DISTRUST, Sweeper
+from bot.sweeper.room import DISTRUST
 from sandbox import story
 from sandbox.gcs import Fault
-from tests.rooms.room import PACE, Room
-
-MANY = 24
-"""More than a third of the quota below would be enough for, one by one."""
-
-
-@dataclass
-class Hand:
-    """One sweeper with a quota of its own, and time that passes as it asks for."""
-
-    room: Room
-    per_minute: int = 60
-    bytes_per_second: int = 10**9
-    now: float = 0.0
-    sweeper: Sweeper = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.sweeper = Sweeper(
-            self.room.client,
-            self.room.store.schedule,
-            budget=self.room.store.budget("lists", per_minute=self.per_minute, reserve=0),
-            team_id=self.room.slack.workspace.team_id,
-            pace=PACE,
-            bytes_per_second=self.bytes_per_second,
-            clock=lambda: self.now,
-        )
-
-    async def page(self) -> None:
-        """Let it do the next thing."""
-        self.now += await self.sweeper.run_once()
-
-    async def round(self) -> None:
-        """Let it read the whole list once, if it wants to at all."""
-        before, ends = self.sweeper._last, self.now + 300
-        while (self.sweeper._last is None or self.sweeper._last is before) and self.now < ends:
-            await self.page()
-
-    @property
-    def pages(self) -> int:
-        """How many lists it has asked for."""
-        return sum(call.path == "/v1/executions" for call in self.room.gcs.calls)
-
-
-@pytest.fixture
-def hand(room: Room) -> Hand:
-    """A sweeper with a small quota."""
-    return Hand(room)
-
-
-async def running(room: Room, count: int = MANY) -> list[str]:
-    """So many executions in the middle of their lives, followed."""
-    executions = [room.gcs.play(story.happy(3), by_hand=True) for _ in range(count)]
-    for execution in executions:
-        room.gcs.step(execution, to="running 1/3")
-        await room.subscriptions.subscribe(room.who(room.lab), execution, level=None, owner=room.alice)
-    return executions
-
-
-def due_in(room: Room) -> dict[str, float]:
-    """Execution → seconds until it is looked at."""
-    return {key.partition("/")[2]: seconds for key, seconds in room.waits_by_name("due").items()}
-
-
-def due_now(room: Room) -> set[str]:
-    """Executions whose look is due."""
-    return {execution for execution, seconds in due_in(room).items() if seconds <= 0.1}
+from tests.rooms.hand import MANY, Hand, due_in, due_now, running
+from tests.rooms.room import Room
 
 
 async def test_what_a_list_shows_as_new_is_looked_at_now(room: Room, hand: Hand) -> None:
@@ -147,24 +78,6 @@ async def test_what_drops_out_between_two_others_is_seen_with_its_page(room: Roo
     assert hand.sweeper._round.todo, "two pages are still to come"
 
 
-async def test_a_few_are_asked_for_one_by_one(room: Room, hand: Hand) -> None:
-    """No list is read for them."""
-    await running(room, 5)
-    for _ in range(5):
-        await hand.page()
-    assert hand.pages == 0
-
-
-@pytest.mark.parametrize("cuts_limit", [False, True])
-async def test_the_page_adapts_to_what_gcs_accepts(room: Room, hand: Hand, cuts_limit: bool) -> None:
-    """Whether a large page is refused or comes smaller: the list is read to its end."""
-    room.gcs.max_limit, room.gcs.cuts_limit = 150, cuts_limit
-    executions = {*await running(room), *(room.gcs.play(story.happy(2), by_hand=True) for _ in range(400))}
-    await hand.round()
-    assert hand.sweeper._last is not None
-    assert hand.sweeper._last.seen.keys() == executions
-
-
 async def test_a_list_that_lags_loses_nothing(room: Room, hand: Hand) -> None:
     """The look is ahead of the list: the execution is asked for as usual until they agree, and each change is told."""
     life = story.happy(12, seconds=3000)
@@ -188,79 +101,6 @@ async def test_a_list_that_lags_loses_nothing(room: Room, hand: Hand) -> None:
     assert finished != {room.gcs.frame(execution).finished for execution in executions}
 
 
-async def test_lists_that_do_not_show_what_looks_see_are_left_alone(room: Room, hand: Hand) -> None:
-    """Then every execution is asked for one by one again; and after a while lists are tried anew."""
-    executions = [room.gcs.play(story.happy(3, seconds=3000), ago=1500) for _ in range(MANY)]
-    for execution in executions:
-        await room.subscriptions.subscribe(room.who(room.lab), execution, level=None, owner=room.alice)
-    room.gcs.list_lag = 1300
-    for _ in range(4):
-        await hand.round()
-    pages = hand.pages
-    await hand.page()
-    assert hand.pages == pages
-    room.gcs.list_lag = 0
-    hand.now += DISTRUST.total_seconds()
-    await hand.round()
-    assert hand.pages > pages
-
-
-@pytest.mark.parametrize("status", [403, 404])
-async def test_lists_that_gcs_refuses_are_left_alone(room: Room, hand: Hand, status: int) -> None:
-    """A missing permission must not cost a call a second."""
-    await running(room)
-    room.gcs.faults.add(Fault(kind="status", status=status))
-    await hand.page()
-    await hand.page()
-    pages = hand.pages
-    assert pages == 1
-    await hand.page()
-    assert (hand.pages, hand.now >= DISTRUST.total_seconds()) == (pages, True)
-
-
-async def test_trouble_of_gcs_interrupts_a_round_only(room: Room, hand: Hand) -> None:
-    """The page is asked for again, and the round goes on."""
-    executions = await running(room)
-    room.gcs.faults.add(Fault(kind="status", status=503, times=4))
-    await hand.round()
-    assert hand.sweeper._last is not None
-    assert hand.sweeper._last.seen.keys() == set(executions)
-
-
-async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another one takes over when the first has been silent for the length of a turn."""
-    monkeypatch.setattr("bot.sweeper.TURN", timedelta(seconds=0.3))
-    await running(room)
-    other = Hand(room)
-    other.sweeper._budget._process = "another"
-    await hand.page()
-    await other.page()
-    assert other.sweeper._round is None
-    await _silence(room, "*:turn:*")
-    other.now += 60
-    await other.round()
-    assert other.sweeper._last is not None
-
-
-async def test_a_turn_lasts_until_the_next_page(room: Room) -> None:
-    """However slowly pages may follow each other, no other process takes the lists from the one that reads them."""
-    await running(room)
-    slow = Hand(room, bytes_per_second=1000)
-    pauses = []
-    for _ in range(6):
-        pauses.append(await slow.sweeper.run_once())
-        slow.now += pauses[-1]
-        (turn,) = room.redis.scan_iter("*:turn:*")
-        assert room.redis.pttl(turn) / 1000 > pauses[-1]
-    assert max(pauses) > TURN.total_seconds()
-
-
-async def _silence(room: Room, pattern: str) -> None:
-    """Wait until nobody has the turn."""
-    while any(room.redis.scan_iter(pattern)):
-        await room.store.trouble()
-
-
 async def test_executions_whose_steps_lists_do_not_show_are_asked_for_as_usual(room: Room, hand: Hand) -> None:
     """GCS may leave the control object's reports out: then only a look sees the next step."""
     executions = await running(room, MANY)
@@ -275,16 +115,6 @@ async def test_executions_whose_steps_lists_do_not_show_are_asked_for_as_usual(r
     assert all(
         abs(due_in(room)[execution] - before[execution]) < 5 or due_in(room)[execution] <= 0 for execution in executions
     )
-
-
-async def test_lists_take_no_more_bytes_than_allowed(room: Room) -> None:
-    """A round then takes as long as it must."""
-    await running(room)
-    slow = Hand(room, bytes_per_second=1000)
-    await slow.round()
-    began, read = slow.now, SWEEPER_BYTES._value.get()
-    await slow.round()
-    assert slow.now - began >= 0.9 * (SWEEPER_BYTES._value.get() - read) / 1000 > 30
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -350,47 +180,6 @@ async def test_what_has_ended_goes_ahead_of_what_has_moved(room: Room, hand: Han
     assert sorted(executions, key=found.__getitem__)[:2] == [executions[5], executions[2]]
 
 
-async def test_lists_are_trusted_while_looks_are_still_to_come(room: Room, hand: Hand) -> None:
-    """After an outage all is news, and its looks take longer than a few rounds: that is no fault of the lists."""
-    executions = await running(room)
-    await hand.round()
-    for execution in executions:
-        room.gcs.step(execution, to="running 2/3")
-    for _ in range(BLIND_ROUNDS):
-        await hand.round()
-    assert hand.sweeper._last is not None
-    assert due_now(room) == set(executions)
-
-
-async def test_hands_that_work_at_once_count_each_page_once(room: Room) -> None:
-    """What a round found is the sum of its pages, and it ends once."""
-    room.gcs.max_limit = 100
-    hand = Hand(room, per_minute=600)
-    hand.sweeper._page = 100
-    await running(room, 350)
-    ended: list[int] = []
-    end = hand.sweeper._end
-
-    async def spied(round_: Any) -> None:
-        ended.append(round_.found.watched)
-        await end(round_)
-
-    hand.sweeper._end = spied  # type: ignore[method-assign]  # a spy
-    for _ in range(200):
-        hand.now += 0.2
-        await asyncio.gather(*(hand.sweeper.run_once() for _ in range(3)), _soon(hand))
-        if ended:
-            break
-    assert len(ended) == 1
-    assert ended[0] >= 350
-
-
-async def _soon(hand: Hand) -> None:
-    """Another hand, a moment later."""
-    hand.now += 0.2
-    await hand.sweeper.run_once()
-
-
 async def test_an_hour_without_gcs_leaves_nothing_to_lists_for_hours(room: Room, hand: Hand) -> None:
     """A round that survives an outage was long, but the next ones will not be."""
     await running(room)
@@ -433,26 +222,3 @@ async def test_news_of_what_a_dead_worker_holds_does_not_wait_for_its_lease(room
     room.gcs.step(executions[2], to="running 2/3")
     await hand.round()
     assert due_in(room)[executions[2]] <= 2
-
-
-@pytest.mark.parametrize("fault", [Fault(kind="malformed", times=1), Fault(kind="truncated", times=1)])
-async def test_one_broken_page_does_not_make_pages_small_for_ever(room: Room, hand: Hand, fault: Fault) -> None:
-    """The largest page is tried again after a while."""
-    await running(room)
-    room.gcs.faults.add(fault)
-    await hand.round()
-    hand.now += 3700
-    await hand.round()
-    assert hand.sweeper._page == 1000
-
-
-async def test_a_page_that_hung_says_nothing_about_the_next_ones(room: Room, hand: Hand) -> None:
-    """What lists show unchanged is left to them for as long as rounds mostly take, not for three times an outage."""
-    await running(room)
-    await hand.page()
-    room.gcs.faults.add(Fault(kind="status", status=503, times=1))
-    await hand.page()
-    hand.now += 600
-    await hand.round()
-    await hand.round()
-    assert max(due_in(room).values()) <= PACE.poll.total_seconds() + 1

@@ -1,21 +1,14 @@
-"""The room that reads GCS's lists: one call shows a thousand executions, and the watch looks where something is new.
+"""The room itself: whose turn it is, what is fetched when, and what a page or its failure means.
 
-Lives here: whether a list is worth its calls, how fast its pages follow each other, which executions dropped out of it.
-Does not live here: the looks themselves (`bot.watcher`), the comparison (`listed.lua` behind `bot.store.schedule`), the
-rule what pays (`bot.changes`). Started by the service; meets the other rooms in the store only.
-
-A list is a hint, never a witness: it makes a look come sooner, or spares one for a while. What it loses (an execution
-that moves between pages while they are read, a list that lags or repeats) costs a look or some time, never a change,
-because every execution keeps a due time of its own.
+Lives here: `Sweeper`. Does not live here: what one reading of the list has shown (`reading`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
@@ -25,21 +18,15 @@ from bot import metrics
 from bot.changes import Cost, Pace, sweep_pays
 from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSThrottled, GCSUnavailable, StoreUnavailable
 from bot.gcs.client import GCSClient
-from bot.gcs.glimpse import Page
 from bot.store.budget import TURN, WINDOW, Budget
 from bot.store.headers import GONE
 from bot.store.schedule import Coverage, Schedule
+from bot.sweeper.reading import OVERLAP, PHASES, Round
 
 log = structlog.get_logger()
 
-PHASES = ("Running", "Pending")
-"""What is listed, one after the other. Other phases are short or rare: they are looked at one by one."""
-
 LARGEST_PAGE, SMALLEST_PAGE = 1000, 100
 """Items to ask for at first (GCS's maximum is not documented), and at least."""
-
-OVERLAP = 1
-"""Items of a page that the next one shows again: one execution that ends meanwhile moves all behind it up by one."""
 
 HANDS = 4
 """Pages under way at once: a large one may take longer than the time until the next."""
@@ -75,68 +62,6 @@ Long enough for another process to take over, and no longer: when lists fail, no
 """
 
 
-NOTHING_FOUND = Coverage()
-_MOST = 10**6
-"""Executions of one phase that are listed at most."""
-
-
-@dataclass
-class _Round:
-    """One reading of the whole list."""
-
-    began: float
-    page: int
-    """Items to ask for at once."""
-    push: timedelta
-    """How long the executions that it shows unchanged are left alone."""
-    todo: deque[tuple[str, int]] = field(default_factory=lambda: deque((phase, 0) for phase in PHASES))
-    """Phase and offset of the pages to fetch; those behind the first of a phase are known once that has come."""
-    under_way: int = 0
-    totals: dict[str, int] = field(default_factory=dict)
-    seen: dict[str, int] = field(default_factory=dict)
-    """Ids of all executions that were listed, and their places."""
-    found: Coverage = NOTHING_FOUND
-    order: list[str] = field(default_factory=list)
-    """Their ids by place, once all have come."""
-    has_stumbled: bool = False
-    """Whether a page did not come at first."""
-
-    def came(self, phase: str, offset: int, page: Page) -> None:
-        """A page came; with the first one of its phase, one knows the others."""
-        if offset == 0:
-            self.totals[phase] = min(page.total, _MOST)
-            self.todo.extend((phase, begin) for begin in range(self.step, self.totals[phase], self.step))
-        elif page.length <= OVERLAP:  # the list has ended, whatever its total says
-            self.todo = deque(each for each in self.todo if each[0] != phase)
-        first = PHASES.index(phase) * _MOST + offset
-        self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
-
-    def end(self) -> None:
-        """Everything has come."""
-        self.order = sorted(self.seen, key=self.seen.__getitem__)
-        self.seen = {execution_id: place for place, execution_id in enumerate(self.order)}
-
-    def missing(self, page: Page, seen: Container[str]) -> list[str]:
-        """What stood here between two executions that are on a later `page`, and was not `seen` since.
-
-        Empty where so much is missing that the list must have been sorted anew.
-        """
-        places = [self.seen[item.execution_id] for item in page.items if item.execution_id in self.seen]
-        between = self.order[min(places) : max(places)] if places else []
-        missing = [execution_id for execution_id in between if execution_id not in seen]
-        return missing if 4 * len(missing) <= page.length else []
-
-    @property
-    def step(self) -> int:
-        """How far two pages lie apart."""
-        return self.page - OVERLAP
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every page has come."""
-        return not self.todo and not self.under_way
-
-
 class Sweeper:
     """Reads the lists of one GCS user, in turn with its copies in other processes."""
 
@@ -156,8 +81,8 @@ class Sweeper:
         self._deciding = asyncio.Lock()
         """One hand at a time finds out what is to be done, however long the store takes."""
         self._page = LARGEST_PAGE
-        self._round: _Round | None = None
-        self._last: _Round | None = None
+        self._round: Round | None = None
+        self._last: Round | None = None
         """The last round that was read to its end."""
         self._not_before = 0.0
         self._calls: deque[float] = deque()
@@ -200,7 +125,7 @@ class Sweeper:
             await self._read(*page)
         return max(0.0, self._not_before - self._clock())
 
-    async def _next_page(self) -> tuple[_Round, str, int] | None:
+    async def _next_page(self) -> tuple[Round, str, int] | None:
         """Round, phase and offset of the page to fetch now, if it is our turn and time for one."""
         now = self._clock()
         if now < self._not_before:
@@ -221,7 +146,7 @@ class Sweeper:
                 return round_, *round_.todo.popleft()
         return None
 
-    async def _read(self, round_: _Round, phase: str, offset: int) -> None:
+    async def _read(self, round_: Round, phase: str, offset: int) -> None:
         """Read one page; the last hand to come back ends the round."""
         round_.under_way += 1
         try:
@@ -255,7 +180,7 @@ class Sweeper:
         metrics.SWEEPER_ACTIVE.set(1)
         expected = max(timedelta(seconds=2 * cost.pages / cost.calls_per_second), self._took)
         push = min(max(PUSH, self._pace.poll, 3 * expected), DISTRUST, self._pace.staleness)
-        self._round = _Round(began=now, page=self._page, push=push)
+        self._round = Round(began=now, page=self._page, push=push)
 
     def _stop(self, seconds: float) -> None:
         """Read nothing for so long."""
@@ -271,7 +196,7 @@ class Sweeper:
         ours = await self._budget.left_for_lists() + len(self._calls) - HEADROOM
         return max(window / max(ours, 1), self._page_bytes / self._bytes_per_second)
 
-    async def _fetch(self, round_: _Round, phase: str, offset: int) -> None:
+    async def _fetch(self, round_: Round, phase: str, offset: int) -> None:
         try:
             page = await self._gcs.listed(phase, offset=offset, limit=round_.page)
         except GCSError as error:
@@ -297,7 +222,7 @@ class Sweeper:
         """Begin anew with smaller pages; larger ones are tried again after a while."""
         self._page, self._shrunk, self._round = page, self._clock(), None
 
-    def _failed(self, round_: _Round, error: GCSError) -> None:
+    def _failed(self, round_: Round, error: GCSError) -> None:
         """A page did not come."""
         log.warning("sweeper.page_failed", kind=type(error).__name__, error=str(error), page=round_.page)
         if isinstance(error, GCSMalformed) and round_.page > SMALLEST_PAGE:  # so large a page is refused
@@ -310,7 +235,7 @@ class Sweeper:
         else:
             self._stop(DISTRUST.total_seconds())
 
-    async def _end(self, round_: _Round) -> None:
+    async def _end(self, round_: Round) -> None:
         """Everything was read: what dropped out of the list has ended, or was deleted."""
         last = self._last or round_
         gone = last.seen.keys() - round_.seen.keys() if self._last else await self._unlisted(round_)
@@ -328,13 +253,13 @@ class Sweeper:
             self._blind_rounds, self._last = 0, None
             self._stop(DISTRUST.total_seconds())
 
-    async def _unlisted(self, round_: _Round) -> set[str]:
+    async def _unlisted(self, round_: Round) -> set[str]:
         """What dropped out before we began to read: all that is watched and not listed, unless that is most of it."""
         watched = await self._schedule.watched(self._team_id)
         unlisted = watched - round_.seen.keys()
         return unlisted if 2 * len(unlisted) <= len(watched) else set()
 
-    def _learn(self, round_: _Round, news: int, seconds: float) -> None:
+    def _learn(self, round_: Round, news: int, seconds: float) -> None:
         found = round_.found
         metrics.SWEEPER_NEWS.inc(news)
         metrics.SWEEPER_COVERED.set(found.same)
@@ -343,5 +268,5 @@ class Sweeper:
         is_blind = found.same * 2 < found.watched - found.waiting
         self._blind_rounds = self._blind_rounds + 1 if is_blind else 0
 
-    async def _compare(self, round_: _Round, shown: Iterable[tuple[str, str]]) -> Coverage:
+    async def _compare(self, round_: Round, shown: Iterable[tuple[str, str]]) -> Coverage:
         return await self._schedule.listed(self._team_id, shown, push=round_.push, longest=self._pace.staleness)

@@ -1,0 +1,182 @@
+"""Which lists are read, how fast, and by whom; and when they are left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.metrics import SWEEPER_BYTES
+from bot.store.budget import TURN
+from bot.sweeper.room import BLIND_ROUNDS, DISTRUST
+from sandbox import story
+from sandbox.gcs import Fault
+from tests.rooms.hand import MANY, Hand, due_in, due_now, running
+from tests.rooms.room import PACE, Room
+
+
+async def test_a_few_are_asked_for_one_by_one(room: Room, hand: Hand) -> None:
+    """No list is read for them."""
+    await running(room, 5)
+    for _ in range(5):
+        await hand.page()
+    assert hand.pages == 0
+
+
+@pytest.mark.parametrize("cuts_limit", [False, True])
+async def test_the_page_adapts_to_what_gcs_accepts(room: Room, hand: Hand, cuts_limit: bool) -> None:
+    """Whether a large page is refused or comes smaller: the list is read to its end."""
+    room.gcs.max_limit, room.gcs.cuts_limit = 150, cuts_limit
+    executions = {*await running(room), *(room.gcs.play(story.happy(2), by_hand=True) for _ in range(400))}
+    await hand.round()
+    assert hand.sweeper._last is not None
+    assert hand.sweeper._last.seen.keys() == executions
+
+
+async def test_lists_that_do_not_show_what_looks_see_are_left_alone(room: Room, hand: Hand) -> None:
+    """Then every execution is asked for one by one again; and after a while lists are tried anew."""
+    executions = [room.gcs.play(story.happy(3, seconds=3000), ago=1500) for _ in range(MANY)]
+    for execution in executions:
+        await room.subscriptions.subscribe(room.who(room.lab), execution, level=None, owner=room.alice)
+    room.gcs.list_lag = 1300
+    for _ in range(4):
+        await hand.round()
+    pages = hand.pages
+    await hand.page()
+    assert hand.pages == pages
+    room.gcs.list_lag = 0
+    hand.now += DISTRUST.total_seconds()
+    await hand.round()
+    assert hand.pages > pages
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_lists_that_gcs_refuses_are_left_alone(room: Room, hand: Hand, status: int) -> None:
+    """A missing permission must not cost a call a second."""
+    await running(room)
+    room.gcs.faults.add(Fault(kind="status", status=status))
+    await hand.page()
+    await hand.page()
+    pages = hand.pages
+    assert pages == 1
+    await hand.page()
+    assert (hand.pages, hand.now >= DISTRUST.total_seconds()) == (pages, True)
+
+
+async def test_trouble_of_gcs_interrupts_a_round_only(room: Room, hand: Hand) -> None:
+    """The page is asked for again, and the round goes on."""
+    executions = await running(room)
+    room.gcs.faults.add(Fault(kind="status", status=503, times=4))
+    await hand.round()
+    assert hand.sweeper._last is not None
+    assert hand.sweeper._last.seen.keys() == set(executions)
+
+
+async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one takes over when the first has been silent for the length of a turn."""
+    monkeypatch.setattr("bot.sweeper.room.TURN", timedelta(seconds=0.3))
+    await running(room)
+    other = Hand(room)
+    other.sweeper._budget._process = "another"
+    await hand.page()
+    await other.page()
+    assert other.sweeper._round is None
+    await _silence(room, "*:turn:*")
+    other.now += 60
+    await other.round()
+    assert other.sweeper._last is not None
+
+
+async def test_a_turn_lasts_until_the_next_page(room: Room) -> None:
+    """However slowly pages may follow each other, no other process takes the lists from the one that reads them."""
+    await running(room)
+    slow = Hand(room, bytes_per_second=1000)
+    pauses = []
+    for _ in range(6):
+        pauses.append(await slow.sweeper.run_once())
+        slow.now += pauses[-1]
+        (turn,) = room.redis.scan_iter("*:turn:*")
+        assert room.redis.pttl(turn) / 1000 > pauses[-1]
+    assert max(pauses) > TURN.total_seconds()
+
+
+async def _silence(room: Room, pattern: str) -> None:
+    """Wait until nobody has the turn."""
+    while any(room.redis.scan_iter(pattern)):
+        await room.store.trouble()
+
+
+async def test_lists_take_no_more_bytes_than_allowed(room: Room) -> None:
+    """A round then takes as long as it must."""
+    await running(room)
+    slow = Hand(room, bytes_per_second=1000)
+    await slow.round()
+    began, read = slow.now, SWEEPER_BYTES._value.get()
+    await slow.round()
+    assert slow.now - began >= 0.9 * (SWEEPER_BYTES._value.get() - read) / 1000 > 30
+
+
+async def test_lists_are_trusted_while_looks_are_still_to_come(room: Room, hand: Hand) -> None:
+    """After an outage all is news, and its looks take longer than a few rounds: that is no fault of the lists."""
+    executions = await running(room)
+    await hand.round()
+    for execution in executions:
+        room.gcs.step(execution, to="running 2/3")
+    for _ in range(BLIND_ROUNDS):
+        await hand.round()
+    assert hand.sweeper._last is not None
+    assert due_now(room) == set(executions)
+
+
+async def test_hands_that_work_at_once_count_each_page_once(room: Room) -> None:
+    """What a round found is the sum of its pages, and it ends once."""
+    room.gcs.max_limit = 100
+    hand = Hand(room, per_minute=600)
+    hand.sweeper._page = 100
+    await running(room, 350)
+    ended: list[int] = []
+    end = hand.sweeper._end
+
+    async def spied(round_: Any) -> None:
+        ended.append(round_.found.watched)
+        await end(round_)
+
+    hand.sweeper._end = spied  # type: ignore[method-assign]  # a spy
+    for _ in range(200):
+        hand.now += 0.2
+        await asyncio.gather(*(hand.sweeper.run_once() for _ in range(3)), _soon(hand))
+        if ended:
+            break
+    assert len(ended) == 1
+    assert ended[0] >= 350
+
+
+async def _soon(hand: Hand) -> None:
+    """Another hand, a moment later."""
+    hand.now += 0.2
+    await hand.sweeper.run_once()
+
+
+@pytest.mark.parametrize("fault", [Fault(kind="malformed", times=1), Fault(kind="truncated", times=1)])
+async def test_one_broken_page_does_not_make_pages_small_for_ever(room: Room, hand: Hand, fault: Fault) -> None:
+    """The largest page is tried again after a while."""
+    await running(room)
+    room.gcs.faults.add(fault)
+    await hand.round()
+    hand.now += 3700
+    await hand.round()
+    assert hand.sweeper._page == 1000
+
+
+async def test_a_page_that_hung_says_nothing_about_the_next_ones(room: Room, hand: Hand) -> None:
+    """What lists show unchanged is left to them for as long as rounds mostly take, not for three times an outage."""
+    await running(room)
+    await hand.page()
+    room.gcs.faults.add(Fault(kind="status", status=503, times=1))
+    await hand.page()
+    hand.now += 600
+    await hand.round()
+    await hand.round()
+    assert max(due_in(room).values()) <= PACE.poll.total_seconds() + 1
