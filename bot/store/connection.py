@@ -221,7 +221,7 @@ class Connection:
         behind = [("WAIT", self._replicas, REPLICA_MS)] if is_waiting else []
         try:
             async with self._turns:
-                answers = await self._way.ask([key for _, key, _ in calls], commands, behind)
+                answers, answered = await self._way.ask([key for _, key, _ in calls], commands, behind)
         except _FOREIGN as error:  # nobody knows which of them were run
             return [error] * len(calls)
         if any(isinstance(answer, _ELSEWHERE) for answer in answers):
@@ -229,7 +229,7 @@ class Connection:
         if (
             waits_for is not None
             and not self._is_held(answers[len(calls) :], waits_for)
-            and await self._way.has_moved()
+            and await self._way.has_moved(answered)
         ):
             return [ReadOnlyError("another master was elected")] * len(calls)
         return answers[: len(calls)]

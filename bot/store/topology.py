@@ -42,6 +42,10 @@ CONNECTIONS = 32
 Words = tuple[str | int, ...]
 """A command as it is sent."""
 
+Address = tuple[str, int]
+"""Host and port."""
+NOWHERE: Address = ("", 0)
+
 
 class Server:
     """One server, or whichever one is the master now."""
@@ -50,11 +54,14 @@ class Server:
         self.redis = Redis.from_pool(pool)
         self._pool, self._sentinel = pool, sentinel
 
-    async def ask(self, _keys: Sequence[str], commands: Sequence[Words], behind: Sequence[Words]) -> list[Any]:
-        """Send the commands and what comes `behind` them in one go; the answers, errors among them."""
+    async def ask(
+        self, _keys: Sequence[str], commands: Sequence[Words], behind: Sequence[Words]
+    ) -> tuple[list[Any], Address]:
+        """Send the commands and what comes `behind` them in one go; the answers, errors among them, and whose."""
         connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py's own
         try:
-            return await _asked(connection, [*commands, *behind])
+            answers = await _asked(connection, [*commands, *behind])
+            return answers, (getattr(connection, "host", ""), getattr(connection, "port", 0))
         finally:
             await self._pool.release(connection)
 
@@ -65,10 +72,11 @@ class Server:
     async def look_again(self) -> None:
         """Nothing to do: a new connection finds the master by itself."""
 
-    async def has_moved(self) -> bool:
-        """Whether Sentinels have elected another master than the one that answers us; then connections are renewed.
+    async def has_moved(self, answered: Address) -> bool:
+        """Whether Sentinels have elected another master than the one that `answered`; then connections are renewed.
 
         One that hung and goes on is told of its successor seconds later only; what it takes until then is thrown away.
+        What the pool takes for the master says nothing of that: another connection may have found the new one already.
         """
         if self._sentinel is None or not isinstance(self._pool, SentinelConnectionPool):
             return False
@@ -76,7 +84,7 @@ class Server:
             master = await self._sentinel.discover_master(self._pool.service_name)
         except (RedisError, OSError):
             return False
-        if self._pool.master_address in {None, master}:
+        if answered == master:
             return False
         await self._pool.disconnect()
         return True
@@ -115,11 +123,13 @@ class Cluster:
     def __init__(self, redis: RedisCluster) -> None:
         self.redis = redis
 
-    async def ask(self, keys: Sequence[str], commands: Sequence[Words], behind: Sequence[Words]) -> list[Any]:
+    async def ask(
+        self, keys: Sequence[str], commands: Sequence[Words], behind: Sequence[Words]
+    ) -> tuple[list[Any], Address]:
         """Send each command to the node of its key, in one go per node, and `behind` after them to each of these.
 
         Returns:
-            Answers to the commands, errors among them, then those to `behind`, node by node.
+            Answers to the commands, errors among them, then those to `behind`, node by node; and no address.
         """
         await self.redis.initialize()
         places: dict[ClusterNode, list[int]] = {}
@@ -131,7 +141,7 @@ class Cluster:
             for i, answer in zip(mine, found, strict=False):
                 answers[i] = answer
             answers += found[len(mine) :]
-        return answers
+        return answers, NOWHERE
 
     def node_of(self, key: str) -> str:
         """A name for the server that holds a key."""
@@ -142,7 +152,7 @@ class Cluster:
         with suppress(RedisError, RedisClusterException, OSError):
             await self.redis.nodes_manager.initialize()
 
-    async def has_moved(self) -> bool:
+    async def has_moved(self, _answered: Address) -> bool:
         """Never unknown to the node: it stops taking writes when the others do not hear it."""
         return False
 

@@ -54,7 +54,7 @@ async def test_scripts_of_one_moment_travel_together(connection: Connection, mon
     trips: list[int] = []
     ask = connection._way.ask
 
-    async def counted(keys: Sequence[str], *others: Any) -> list[Any]:
+    async def counted(keys: Sequence[str], *others: Any) -> Any:
         trips.append(len(keys))
         return await ask(keys, *others)
 

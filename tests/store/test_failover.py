@@ -187,3 +187,18 @@ async def test_a_master_that_hung_and_goes_on_is_not_believed(tmp_path: Path) ->
         await follow(store, ALICE, "e2")
         assert await successor.says("EXISTS", f"{home_of('T1/e2')}subs:T1/e2") == 1
         assert await store.subscribers.find(ALICE, "e2") is not None
+
+
+async def test_a_master_that_hung_is_not_believed_by_those_who_waited_for_it(tmp_path: Path) -> None:
+    """Other connections have found its successor meanwhile; what comes over the old one counts all the same."""
+    redis_server()
+    servers = SentinelTrio(tmp_path / "trio")
+    async with running(servers), opened(servers.url) as store:
+        await follow(store, ALICE, "e1")
+        await servers.hang_master()
+        waiting = asyncio.create_task(follow(store, ALICE, "e2"))
+        successor = await servers.failed_over()
+        assert await store.subscribers.find(ALICE, "e1") is not None
+        servers.wake()
+        await waiting
+        assert await successor.says("EXISTS", f"{home_of('T1/e2')}subs:T1/e2") == 1
