@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -49,6 +50,8 @@ class Bot:
         self._store = store
         self.told: dict[str, list[int]] = defaultdict(list)
         """Lane → the revisions that were told, in order."""
+        self.was_deaf_for = 0.0
+        """How long no replica heard the master before it died, seconds."""
 
     async def works(self) -> None:
         """Look and tell, several at once, until all is told."""
@@ -118,9 +121,11 @@ async def lived(servers: SentinelTrio | RedisCluster, deaf_for: float) -> Bot:
         async with asyncio.timeout(60):
             work = asyncio.create_task(bot.works())
             await until(bot.is_half_way, "half of the words")
+            began = monotonic()
             await servers.deafen()
             await asyncio.sleep(deaf_for)
             await servers.kill_master()
+            bot.was_deaf_for = monotonic() - began
             servers.wake()
             await servers.failed_over()
             await work
@@ -145,7 +150,11 @@ async def test_a_master_that_dies_with_its_last_writes_repeats_no_word(tmp_path:
 
     For nothing is told on a claim that no replica has heard of.
     """
-    for bot in await lives(tmp_path, deaf_for=REPLICA_MS / 1000 / 2):
+    for number in range(5):
+        bots = await lives(tmp_path / str(number), deaf_for=REPLICA_MS / 1000 / 2)
+        if all(bot.was_deaf_for < REPLICA_MS / 1000 for bot in bots):  # else the machine was too busy, and bots went on
+            break
+    for bot in bots:
         assert {lane: told for lane, told in bot.told.items() if told != ALL} == {}
 
 
