@@ -22,7 +22,7 @@ from tests.chaos.reading import Moment, Unreadable, read_card, read_line
 
 MUST_REST = 100.0
 """Longer than the fire keeps a look away. With its quota an execution's turn comes every eight seconds, and of those
-turns many fail: the longest that an outcome was not asked for was 53 to 87 s in seven runs."""
+turns many fail: the longest that an outcome was not asked for was 53 to 96 s in ten runs."""
 
 
 MOST_REPEATS = 48
