@@ -38,7 +38,7 @@ Generated from `benchmarks/results.json` by `python -m benchmarks.report`; `make
 
 A row of speed is a ratio that was measured in one run: both sides by turns, a second each, the ratio taken round by
 round, the median of the rounds; time is CPU time of the measuring process, where the row says nothing else. The rows of
-delay are on virtual time, with both schedules in one run; that of the figures below was another than the speed rows'.
+delay are on virtual time, with both schedules in one run.
 """
 
 
