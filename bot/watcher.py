@@ -78,15 +78,17 @@ class Watcher:
             await self._schedule.settled()
         finally:
             renewing.cancel()
-        await self._schedule.settled()
 
     async def _renew_claims(self) -> None:
         """Keep the claims of looks that take long: leases are short, so that those of the dead soon end."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             slow = [due for began, due in self._under_way.values() if monotonic() - began >= RENEW_SECONDS]
-            if slow:
-                await self._schedule.renew(slow)
+            try:
+                if slow:
+                    await self._schedule.renew(slow)
+            except Exception:  # a mistake of ours; the looks go on, and so do the next renewals
+                log.exception("watcher.renewal_failed")
 
     async def _ready(self) -> list[int]:
         """The partitions in which something is due; asked for anew once each had its turn, or the moment is over."""

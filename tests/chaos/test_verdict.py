@@ -62,6 +62,14 @@ def test_a_kept_word_is_acquitted() -> None:
     assert [round(delay) for delay in verdict.change_delays] == [1, 6, 3]
 
 
+def test_it_is_measured_how_soon_gcs_was_asked() -> None:
+    """From when it showed an outcome, which somebody follows, until the first question after that."""
+    evidence = record(CARD, *LINES)
+    outcome = evidence.truths["e"].moments[-1].at
+    evidence.asked = {"e": [outcome - 1, outcome + 7, outcome + 9], "nobody's": [outcome]}
+    assert judge(evidence).look_delays == [pytest.approx(7)]
+
+
 def test_merged_lines_are_no_violation() -> None:
     """A change counts as told when a later one is."""
     merged = line(72, f"{HEAD}: Pending → Running · 2 of 3 steps · fastq-split, bwa-mem finished, after 60 s.")

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,34 +128,31 @@ class Institute:
 async def without_gcs(url: str, folder: Path) -> Evidence:
     """GCS answers 503, then nothing, then takes no connection, twenty minutes each."""
     async with _opened(url, folder, POLL_INTERVAL="15") as institute:
-        institute.gone = time.time()
-        for fault in (gcs.Fault(kind="status", status=503), gcs.Fault(kind="timeout")):
-            institute.gcs.faults.add(fault)
-            await asyncio.sleep(HOUR / 3)
-            institute.gcs.faults.remove(fault)
-        await institute.gcs.stop()
-        await asyncio.sleep(HOUR / 3)
-        await institute.gcs.start()
-        institute.back = time.time()
-        await asyncio.sleep(AFTER)
-        return institute.evidence()
+        faults = (gcs.Fault(kind="status", status=503), gcs.Fault(kind="timeout"))
+        return await _hour(institute, institute.gcs, faults)
 
 
 async def without_slack(url: str, folder: Path) -> Evidence:
     """Its sockets break; Slack answers 503, then nothing, then takes no connection, twenty minutes each."""
     async with _opened(url, folder, POLL_INTERVAL="180") as institute:
-        institute.gone = time.time()
         await institute.slack.disconnect_sockets("abrupt")
-        for fault in (slack.Fault(kind="status", times=None), slack.Fault(kind="silent", times=None, delay=MINUTE)):
-            institute.slack.faults.add(fault)
-            await asyncio.sleep(HOUR / 3)
-            institute.slack.faults.remove(fault)
-        await institute.slack.stop()
+        faults = (slack.Fault(kind="status", times=None), slack.Fault(kind="silent", times=None, delay=MINUTE))
+        return await _hour(institute, institute.slack, faults)
+
+
+async def _hour(institute: Institute, server: Any, faults: Sequence[Any]) -> Evidence:
+    """A third of it with each of two faults, and a third without the server."""
+    institute.gone = time.time()
+    for fault in faults:
+        server.faults.add(fault)
         await asyncio.sleep(HOUR / 3)
-        await institute.slack.start()
-        institute.back = time.time()
-        await asyncio.sleep(AFTER)
-        return institute.evidence()
+        server.faults.remove(fault)
+    await server.stop()
+    await asyncio.sleep(HOUR / 3)
+    await server.start()
+    institute.back = time.time()
+    await asyncio.sleep(AFTER)
+    return institute.evidence()
 
 
 @asynccontextmanager

@@ -262,10 +262,10 @@ async def test_a_look_that_takes_longer_than_a_lease_stays_with_its_worker(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GCS hangs: nobody else asks the same meanwhile, and what it says in the end counts."""
-    monkeypatch.setattr("bot.store.schedule.LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr("bot.store.schedule.LEASE", timedelta(seconds=1))
     monkeypatch.setattr("bot.watcher.RENEW_SECONDS", 0.1)
     execution = await room.followed(room.lab)
-    room.gcs.faults.add(Fault(kind="slow", times=1, delay=1.5))
+    room.gcs.faults.add(Fault(kind="slow", times=1, delay=2.5))
     room.gcs.step(execution)
     calls = len(room.gcs.calls)
     room.looks_come()
@@ -275,7 +275,7 @@ async def test_a_look_that_takes_longer_than_a_lease_stays_with_its_worker(
         for watcher in (room.watcher, other):
             group.create_task(watcher.run(stop))
         await room.gcs.wait_for_calls(execution, calls + 1)
-        await asyncio.sleep(1.8)
+        await asyncio.sleep(2.8)
         stop.set()
     await room.tell()
     assert (len(room.gcs.calls) - calls, room.read(room.lab)) == (1, ["card", "change 2"])
