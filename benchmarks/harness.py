@@ -156,7 +156,7 @@ async def opened_store(*, coalesce: timedelta = timedelta(seconds=5)) -> AsyncIt
         with pinned(SERVER_CORE):
             engine = EmbeddedStore(Path(folder))
             url = await engine.start()
-        store = Store(url, coalesce=coalesce)
+        store = Store(url, coalesce=coalesce, staleness=timedelta(hours=2))
         try:
             yield store, url
         finally:

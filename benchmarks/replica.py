@@ -20,7 +20,7 @@ from bot.store import Store
 
 
 async def _replica(store_url: str, gcs: str) -> None:
-    store = Store(store_url, coalesce=timedelta(seconds=5))
+    store = Store(store_url, coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
     async with HTTPClient() as http:
         _, watcher = new_watcher(store, http, gcs)
         print("ready", flush=True)

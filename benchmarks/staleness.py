@@ -139,7 +139,7 @@ async def begun(*, size: int, page: int, replicas: int, has_lists: bool = True) 
         Redis.from_url(url) as redis,
     ):
         await redis.set(CLOCK, BEGAN * 1000)
-        stores = [virtual(Store(url, coalesce=timedelta(seconds=5))) for _ in range(replicas)]
+        stores = [virtual(Store(url, coalesce=timedelta(seconds=5), staleness=PACE.staleness)) for _ in range(replicas)]
         people = stores[0].budget("AK", per_minute=QUOTA, reserve=RESERVE)
         free = GCSClient(http, endpoint=population.url, auth=Credentials())
         run = Run(population, stores[0], redis, free)

@@ -78,6 +78,9 @@ class Verdict(Value):
     """How long until the next look; None: never again, every subscription to it ends."""
     near: datetime | None = None
     """About when the next change is expected."""
+    is_news: bool | None = False
+    """Whether the next look goes ahead of all that is merely due, since it confirms something; None: if this one did,
+    since it showed nothing."""
 
 
 def first_look(seen: Execution, *, now: datetime, pace: Pace, revision: int = 1) -> Snapshot:
@@ -98,7 +101,7 @@ def observe(
     seen = _with_counts(_under_its_action(seen), before.execution)
     if _is_contradicted(before, seen):
         held = before.model_copy(update={"contradicted": True, "seen_at": now, "misses": 0, "missing": 0})
-        return Verdict(snapshot=held, next_look=pace.soon)
+        return Verdict(snapshot=held, next_look=pace.soon, is_news=True)
     kind = _kind(before.execution, seen)
     is_visible = kind is not None or _looks(before.execution) != _looks(seen) or before.unreachable_since is not None
     retry_until = _retry_until(before, seen, kind, now, pace)
@@ -119,7 +122,7 @@ def observe_missing(before: Snapshot, *, now: datetime, pace: Pace) -> Verdict:
     missing = before.missing + 1
     snapshot = before.model_copy(update={"missing": missing, "misses": 0, "seen_at": now})
     if missing < MISSING_BEFORE_VANISHED:
-        return Verdict(snapshot=snapshot, next_look=pace.soon)
+        return Verdict(snapshot=snapshot, next_look=pace.soon, is_news=True)
     snapshot = snapshot.model_copy(update={"is_vanished": True, "unreachable_since": None})
     if before.execution.is_terminal:
         return _end(snapshot, "It was deleted from GeneContainer Service, so I stopped watching.")
@@ -137,7 +140,10 @@ def observe_failure(before: Snapshot, *, pace: Pace, wait: timedelta | None = No
         update |= {"unreachable_since": before.seen_at, "revision": before.revision + 1}
     pause = min(pace.soon * 2 ** min(misses - 1, 8), LONGEST_PAUSE)
     return Verdict(
-        snapshot=before.model_copy(update=update), is_visible=becomes_unreachable, next_look=max(pause, wait or pause)
+        snapshot=before.model_copy(update=update),
+        is_visible=becomes_unreachable,
+        next_look=max(pause, wait or pause),
+        is_news=None,
     )
 
 

@@ -171,7 +171,7 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
     """The store that the settings name, or the embedded one."""
     embedded = None if settings.redis_url else EmbeddedStore(settings.state_dir)
     url = await embedded.start() if embedded else settings.redis_url.get_secret_value()  # type: ignore[union-attr]
-    store = Store(url, coalesce=settings.coalesce, replicas=settings.redis_replicas)
+    store = Store(url, coalesce=settings.coalesce, staleness=settings.max_staleness, replicas=settings.redis_replicas)
     try:
         if embedded:  # nobody else can be alive on it: what is claimed belongs to a dead predecessor
             taken_over = await store.recover()
@@ -186,7 +186,7 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
 async def dead_letters(settings: Settings) -> list[DeadLetter]:
     """What could not be told, the newest first; read beside the bot that runs on that store."""
     url = settings.redis_url.get_secret_value() if settings.redis_url else EmbeddedStore(settings.state_dir).url
-    store = Store(url, coalesce=settings.coalesce)
+    store = Store(url, coalesce=settings.coalesce, staleness=settings.max_staleness)
     try:
         return await store.outbox.dead_letters()
     finally:

@@ -206,8 +206,9 @@ class Settings(BaseSettings):
     """Seconds between two looks at a running execution, from 1 to 3600. GeneContainer Service allows 600 calls a
     minute and user (`GCS_QUOTA`); with more executions than that allows, each is looked at less often."""
     max_staleness: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=1))] = timedelta(hours=2)
-    """Seconds after which an execution is asked for by itself although the lists show it unchanged, from 60 to 86400.
-    Lists are read instead of single executions where that brings news sooner: with many executions."""
+    """Seconds after which an execution is asked for by itself although the lists show it unchanged, and however
+    much news others have, from 60 to 86400. Lists are read instead of single executions where that brings news sooner:
+    with many executions."""
     list_bytes_per_second: Annotated[int, Field(ge=100_000, le=1_000_000_000)] = 12_000_000
     """Bytes of lists (unpacked) that are read in a second at most: an execution takes some 4,500 in each."""
     retry_grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(minutes=30)

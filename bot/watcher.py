@@ -33,9 +33,6 @@ WITHIN = timedelta(seconds=12)
 RENEW_SECONDS = 1.5
 """How old a look is when its claim is renewed, and from then on how often: twice within a lease at least."""
 
-SHORTLY = timedelta(seconds=1)
-"""When to claim again what the quota did not allow after all; not before it does."""
-
 _UNCHANGED = metrics.WATCHER_LOOKS.labels("unchanged")
 
 
@@ -126,9 +123,9 @@ class Watcher:
             response = await self._gcs.glance(
                 due.execution_id, known=prints, within=WITHIN, is_paid=is_paid, attempts=attempts
             )
-        except QuotaSpent as error:  # somebody took the call between the claim and the look
+        except QuotaSpent:  # somebody took the call between the claim and the look; none is claimed while none is left
             metrics.WATCHER_LOOKS.labels("held").inc()
-            self._schedule.put_back(due, wait=min(error.retry_after, SHORTLY))
+            self._schedule.put_back(due)
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
         else:
@@ -181,6 +178,7 @@ class Watcher:
             verdict.changes,
             next_look=verdict.next_look,
             is_visible=verdict.is_visible,
+            is_news=verdict.is_news,
             prints=prints,
             near=verdict.near,
         )

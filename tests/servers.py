@@ -101,6 +101,7 @@ def expire_claims(redis: Redis) -> None:
 
 def let_looks_come(redis: Redis) -> None:
     """Let every execution be due, claimed or not: a claim that is open has run out by that."""
-    for key in map(str, redis.scan_iter("*:due")):
-        for execution in map(str, redis.zrange(key, 0, -1)):
-            redis.zadd(key, {execution: 0})
+    for name in ("due", "news"):
+        for key in map(str, redis.scan_iter(f"*:{name}")):
+            for execution in map(str, redis.zrange(key, 0, -1)):
+                redis.zadd(key, {execution: 0})

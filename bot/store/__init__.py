@@ -28,11 +28,11 @@ __all__ = ["PARTITIONS", "Store"]
 class Store:
     """Everything the bot remembers."""
 
-    def __init__(self, url: str, *, coalesce: timedelta, replicas: int | None = None) -> None:
+    def __init__(self, url: str, *, coalesce: timedelta, staleness: timedelta, replicas: int | None = None) -> None:
         """`replicas` must hold a claim before anything is sent on it; by default as many as the address lets expect."""
         self._connection = Connection(url, replicas=replicas)
         self.subscribers = Subscribers(self._connection)
-        self.schedule = Schedule(self._connection, coalesce=coalesce)
+        self.schedule = Schedule(self._connection, coalesce=coalesce, staleness=staleness)
         self.outbox = Outbox(self._connection)
         self.history = History(self._connection)
         self._process = uuid4().hex

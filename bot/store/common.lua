@@ -48,10 +48,14 @@ local function queue(prefix, lane, entry)
   end
 end
 
--- Due now, ahead of all that is overdue: something is known to be new, or somebody waits. A day early, that is; two for
--- what dropped out of a list, since it has probably ended.
+-- Have a watched execution looked at by `at`, ahead of all that is merely due: something is known to be new, or somebody
+-- waits. What dropped out of a list has probably ended, and goes ahead of other news, by a day.
 local DAY = 86400000
-local function at_once(now, listed) return now - (listed == 'gone----' and 2 or 1) * DAY end
+local function hurry(prefix, execution, at, listed)
+  if redis.call('ZSCORE', prefix .. 'due', execution) then
+    redis.call('ZADD', prefix .. 'news', 'LT', listed == 'gone----' and at - DAY or at, execution)
+  end
+end
 
 -- A receipt that has its card drawn anew, whatever revision that shows.
 local function asking_for_edit(receipt)

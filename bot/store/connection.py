@@ -141,12 +141,12 @@ class Connection:
         """
         return await self._run(calls)
 
-    async def ready(self, name: str) -> list[int]:
-        """The partitions whose zset `name` holds something that is due, the most overdue first.
+    async def ready(self, script: str, *args: int) -> list[int]:
+        """The partitions in which something is due, the most overdue first, as `script` says of each.
 
         One round trip for all of them, so that asking often costs little while nothing is due.
         """
-        late = await self.run_many([("overdue", f"{partition(number)}{name}", ()) for number in range(PARTITIONS)])
+        late = await self.run_many([(script, partition(number), args) for number in range(PARTITIONS)])
         answered = [(each, number) for number, each in enumerate(late) if not isinstance(each, StoreUnavailable)]
         if not answered:
             raise late[0]

@@ -7,7 +7,7 @@ local count = 0
 local leases = redis.call('HGETALL', prefix .. 'leases')
 for i = 1, #leases, 2 do
   if leases[i + 1] == lost then
-    redis.call('ZADD', prefix .. 'due', 'XX', at_once(now), leases[i])
+    hurry(prefix, leases[i], now)
     redis.call('HDEL', prefix .. 'leases', leases[i])
     count = count + 1
   end

@@ -9,6 +9,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb2` is the sc
 | key | type | holds |
 |---|---|---|
 | `xb2:{pNN}:due` | zset | execution key → when to look next, server time in ms; while claimed: when the lease ends |
+| `xb2:{pNN}:news` | zset | those of them that go ahead: something is new, or somebody waits → when to look |
 | `xb2:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
 | `xb2:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, deflated JSON |
 | `xb2:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |

@@ -17,9 +17,10 @@ for i = 3, #ARGV, 2 do
     if print == string.sub(head, 9, 16) then
       same = same + 1
       local due = tonumber(redis.call('ZSCORE', prefix .. 'due', execution) or 'inf')
-      if kind == 'Q' and due < now + push / 2 and due > now - DAY / 2 and not redis.call('HGET', prefix .. 'leases', execution) then
+      if kind == 'Q' and due < now + push / 2 and not redis.call('ZSCORE', prefix .. 'news', execution)
+        and not redis.call('HGET', prefix .. 'leases', execution) then
         -- Spread, or all that were first seen together would have to be looked at together.
-        local share = 0.75 + (tonumber(string.sub(execution, -2), 16) or 0) / 1024
+        local share = 0.5 + (tonumber(string.sub(execution, -2), 16) or 0) / 1024
         local at = math.min(now + push, tonumber(string.sub(head, 33, 45)) + math.floor(longest * share))
         if at > due then redis.call('ZADD', prefix .. 'due', 'XX', at, execution) end
       end
@@ -28,10 +29,10 @@ for i = 3, #ARGV, 2 do
       if print ~= listed then
         news = news + 1
         -- Whoever looks at it now may have asked too early, or be dead: then somebody else looks.
-        redis.call('ZADD', prefix .. 'due', 'XX', 'LT', is_leased and now + 2000 or at_once(now, print), execution)
+        hurry(prefix, execution, is_leased and now + 2000 or now, is_leased or print)
       end
       local due = tonumber(redis.call('ZSCORE', prefix .. 'due', execution) or 'inf')
-      if is_leased or due <= now then waiting = waiting + 1 end
+      if is_leased or due <= now or redis.call('ZSCORE', prefix .. 'news', execution) then waiting = waiting + 1 end
     end
   end
 end

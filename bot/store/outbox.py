@@ -82,7 +82,7 @@ class Outbox:
 
     async def ready(self) -> list[int]:
         """The partitions in which a lane's time has come, the most overdue first."""
-        return await self._connection.ready("outbox")
+        return await self._connection.ready("ready_outbox")
 
     async def claim(self, number: int, limit: int) -> list[Claim]:
         """Claim at most `limit` lanes of partition `number` whose time has come."""

@@ -27,6 +27,9 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=5)
 """Of a claim: what a dead worker held is so much late at most. A look that takes longer renews it."""
 
+_AHEAD = {True: "1", False: "", None: "as before"}
+"""What `is_news` is in the script."""
+
 TOGETHER_SECONDS = 0.01
 """For so long uneventful looks wait for each other: one trip to the store for many costs less than many trips."""
 
@@ -84,16 +87,19 @@ class Coverage(NamedTuple):
 class Schedule:
     """The due times of all watched executions."""
 
-    def __init__(self, connection: Connection, *, coalesce: timedelta) -> None:
+    def __init__(self, connection: Connection, *, coalesce: timedelta, staleness: timedelta) -> None:
+        """`staleness`: the longest between two looks at an execution, while the quota allows."""
         self._connection = connection
-        self._coalesce = coalesce
+        self._coalesce, self._staleness = coalesce, staleness
+        self._patience = staleness / 4
+        """What has been due for so long goes ahead of news; lists put nothing off for more than the other quarters."""
         self._unchanged: defaultdict[str, list[tuple[str, asyncio.Future[bool]]]] = defaultdict(list)
         """Uneventful looks that are settled together, by partition."""
         self._settling: set[asyncio.Task[None]] = set()
 
     async def ready(self) -> list[int]:
         """The partitions in which something is due, the most overdue first."""
-        return await self._connection.ready("due")
+        return await self._connection.ready("ready_due", milliseconds(self._patience))
 
     async def size(self) -> int:
         """How many executions are watched."""
@@ -112,7 +118,9 @@ class Schedule:
 
     async def claim(self, number: int, limit: int) -> list[Due]:
         """Claim at most `limit` executions of partition `number` that are due."""
-        token, rows = await self._connection.claim("claim_due", number, limit, milliseconds(LEASE))
+        token, rows = await self._connection.claim(
+            "claim_due", number, limit, milliseconds(LEASE), milliseconds(self._patience)
+        )
         now, claimed = at(rows[0]), []
         for execution, late, text in zip(rows[1::3], rows[2::3], rows[3::3], strict=True):
             try:
@@ -134,7 +142,7 @@ class Schedule:
         lease = milliseconds(LEASE)
         await self._connection.run_many([("renew", home, (lease, *rows)) for home, rows in by_home.items()])
 
-    async def settle(  # one look, all that came of it
+    async def settle(  # noqa: PLR0913  # one look, all that came of it
         self,
         due: Due,
         snapshot: Snapshot,
@@ -142,10 +150,13 @@ class Schedule:
         *,
         next_look: timedelta | None,
         is_visible: bool,
+        is_news: bool | None = False,
         prints: Prints | None = None,
         near: datetime | None = None,
     ) -> bool:
         """Write what a look brought, all or nothing; `prints` are those of `bot.gcs.glimpse`, None without an answer.
+
+        With `is_news` the next look goes ahead of all that is merely due; None: if this one did.
 
         Returns:
             False when the claim was lost to another worker, and nothing was written.
@@ -164,6 +175,7 @@ class Schedule:
             "" if next_look is None else milliseconds(next_look),
             "1" if is_visible else "",
             milliseconds(self._coalesce),
+            _AHEAD[is_news],
             *entries,
             patient=True,
         )
@@ -176,9 +188,9 @@ class Schedule:
         """
         return self._leave(due, seen_at, due.header.listed, next_look)
 
-    def put_back(self, due: Due, *, wait: timedelta) -> asyncio.Future[bool]:
-        """Give a claim back without a look; what a list has shown as new goes ahead of the others again."""
-        return self._leave(due, due.header.seen_at, "", wait)
+    def put_back(self, due: Due) -> asyncio.Future[bool]:
+        """Give a claim back without a look: it keeps its place, behind what has been due for longer only."""
+        return self._leave(due, due.header.seen_at, "", -due.late)
 
     async def settled(self) -> None:
         """Write at once what waits for others, and wait until it is."""
@@ -223,18 +235,17 @@ class Schedule:
         shown: Iterable[tuple[str, str]],
         *,
         push: timedelta,
-        longest: timedelta,
     ) -> Coverage:
         """Compare what a list shows (execution id, print) with what the last looks saw; news is due at once.
 
-        What is as it was is looked at again after `push`, unless a list shows it again by then; after `longest` in any
-        case. Executions that nobody watches are passed over.
+        What is as it was is looked at again after `push`, unless a list shows it again by then; before `staleness` is
+        over in any case. Executions that nobody watches are passed over.
         """
         by_home: defaultdict[str, list[str]] = defaultdict(list)
         for execution_id, print_ in shown:
             execution = execution_key(team_id, execution_id)
             by_home[home_of(execution)] += [execution, print_]
-        spans = (milliseconds(push), milliseconds(longest))
+        spans = (milliseconds(push), milliseconds(self._staleness))
         answers = await self._connection.run_many([("listed", home, (*spans, *rows)) for home, rows in by_home.items()])
         found = Coverage()
         for answer in answers:

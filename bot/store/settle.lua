@@ -2,7 +2,8 @@
 -- KEYS 1 partition prefix
 -- ARGV 1 execution key, 2 token, 3 header without the list's print, 4 snapshot,
 --      5 print that the list had shown when the look began, 6 ms until the next look or '' when over,
---      7 '1' when cards look different, 8 ms to wait for more before telling,
+--      7 '1' when cards look different, 8 ms to wait for more before telling, 9 whether the next look
+--      goes ahead of what is merely due: '1', '' or 'as before',
 --      then per change: rank (0 progress, 1 phase, 2 the rest), entry
 -- Returns 1, or 0 when the claim is lost: somebody else looked later, and this look must not overwrite theirs
 local prefix, execution, token = KEYS[1], ARGV[1], ARGV[2]
@@ -12,6 +13,7 @@ local subs = redis.call('HGETALL', prefix .. 'subs:' .. execution)
 local snap = prefix .. 'snap:' .. execution
 if #subs == 0 then
   redis.call('ZREM', prefix .. 'due', execution)
+  redis.call('ZREM', prefix .. 'news', execution)
   redis.call('DEL', snap)
   return 1
 end
@@ -21,10 +23,18 @@ local listed = redis.call('GETRANGE', snap, 24, 31)
 redis.call('SET', snap, string.sub(ARGV[3], 1, 24) .. listed .. string.sub(ARGV[3], 25) .. ARGV[4])
 if over then
   redis.call('ZREM', prefix .. 'due', execution)
-elseif listed ~= ARGV[5] and listed ~= string.sub(ARGV[3], 9, 16) then
-  redis.call('ZADD', prefix .. 'due', at_once(now, listed), execution) -- a list has shown something newer while this look was under way
+  redis.call('ZREM', prefix .. 'news', execution)
 else
-  redis.call('ZADD', prefix .. 'due', now + tonumber(ARGV[6]), execution)
+  local at = now + ARGV[6]
+  redis.call('ZADD', prefix .. 'due', at, execution)
+  if ARGV[9] == 'as before' then
+    redis.call('ZADD', prefix .. 'news', 'XX', at, execution)
+  else
+    redis.call('ZREM', prefix .. 'news', execution)
+    if ARGV[9] == '1' then hurry(prefix, execution, at) end
+  end
+  -- A list may have shown something newer while this look was under way.
+  if listed ~= ARGV[5] and listed ~= string.sub(ARGV[3], 9, 16) then hurry(prefix, execution, now, listed) end
 end
 local ranks = {progress = 0, phase = 1, final = 2}
 for i = 1, #subs, 2 do
@@ -34,7 +44,7 @@ for i = 1, #subs, 2 do
   local at = nil
   if not ending then
     if ARGV[7] == '1' then at = now + tonumber(ARGV[8]) end
-    for j = 9, #ARGV, 2 do
+    for j = 10, #ARGV, 2 do
       local rank = tonumber(ARGV[j])
       if rank >= ranks[level] then
         queue(prefix, lane, ARGV[j + 1])

@@ -179,7 +179,7 @@ class Sweeper:
             return
         metrics.SWEEPER_ACTIVE.set(1)
         expected = max(timedelta(seconds=2 * cost.pages / cost.calls_per_second), self._took)
-        push = min(max(PUSH, self._pace.poll, 3 * expected), DISTRUST, self._pace.staleness)
+        push = min(max(PUSH, self._pace.poll, 3 * expected), DISTRUST, self._pace.staleness / 2)
         self._round = Round(began=now, page=self._page, push=push)
 
     def _stop(self, seconds: float) -> None:
@@ -269,4 +269,4 @@ class Sweeper:
         self._blind_rounds = self._blind_rounds + 1 if is_blind else 0
 
     async def _compare(self, round_: Round, shown: Iterable[tuple[str, str]]) -> Coverage:
-        return await self._schedule.listed(self._team_id, shown, push=round_.push, longest=self._pace.staleness)
+        return await self._schedule.listed(self._team_id, shown, push=round_.push)

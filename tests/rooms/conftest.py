@@ -12,7 +12,7 @@ from redis import Redis
 from bot.store import Store
 from bot.store.embedded import _engine
 from tests.rooms.hand import Hand
-from tests.rooms.room import Room, made
+from tests.rooms.room import PACE, Room, made
 from tests.servers import served
 
 
@@ -33,7 +33,7 @@ def redis(server_url: str) -> Iterator[Redis]:
 @pytest.fixture
 async def store(server_url: str, redis: Redis) -> AsyncIterator[Store]:
     """A store in which changes wait for nothing."""
-    store = Store(server_url, coalesce=timedelta(0))
+    store = Store(server_url, coalesce=timedelta(0), staleness=PACE.staleness)
     yield store
     await store.aclose()
 

@@ -59,8 +59,9 @@ async def running(room: Room, count: int = MANY) -> list[str]:
 
 
 def due_in(room: Room) -> dict[str, float]:
-    """Execution → seconds until it is looked at."""
-    return {key.partition("/")[2]: seconds for key, seconds in room.waits_by_name("due").items()}
+    """Execution → seconds until it is looked at; news comes before what is merely due."""
+    due, news = room.waits_by_name("due"), room.waits_by_name("news")
+    return {key.partition("/")[2]: min(seconds, news.get(key, seconds)) for key, seconds in due.items()}
 
 
 def due_now(room: Room) -> set[str]:

@@ -93,7 +93,7 @@ class Table(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.redis = Redis.from_url(self.url, decode_responses=True)
         self.redis.flushall()
-        self.store = Store(self.url, coalesce=timedelta(0))
+        self.store = Store(self.url, coalesce=timedelta(0), staleness=timedelta(hours=2))
         self.people: dict[str, Person] = {}
         self.workers: dict[str, Worker] = {}
         self.dead: list[Claim] = []

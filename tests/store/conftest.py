@@ -20,6 +20,7 @@ from tests.servers import opened, served
 from tests.topologies import RedisCluster
 
 COALESCE = timedelta(hours=1)
+STALENESS = timedelta(hours=2)
 """So long that it never ends by itself in a test."""
 
 
@@ -54,7 +55,7 @@ async def store(server_url: str) -> AsyncIterator[Store]:
     """An empty store."""
     with opened(server_url) as redis:
         redis.flushall()
-    store = Store(server_url, coalesce=COALESCE)
+    store = Store(server_url, coalesce=COALESCE, staleness=STALENESS)
     yield store
     await store.aclose()
 

@@ -71,7 +71,7 @@ async def test_scripts_of_one_moment_travel_together(connection: Connection, mon
 async def test_a_store_that_does_not_answer_in_time_is_away(server_url: str, store: Store, redis: Redis) -> None:
     """So is all that was asked of it in that trip; later ones are answered, on another connection."""
     connection = Connection(f"{server_url}?socket_timeout=0.2")
-    assert await connection.ready("outbox") == []
+    assert await connection.ready("ready_outbox") == []
     redis.client_pause(600)  # of a cluster, one node
     async with asyncio.timeout(4):
         answers = await connection.run_many(taking(*HOMES))
@@ -90,12 +90,12 @@ async def test_a_connection_that_the_kernel_gives_up_is_no_answer(
     async def given_up(_stream: asyncio.StreamReader, _size: int = -1) -> bytes:
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
-    assert await connection.ready("outbox") == []
+    assert await connection.ready("ready_outbox") == []
     with monkeypatch.context() as patch:
         patch.setattr(asyncio.StreamReader, "read", given_up)
         with pytest.raises(StoreUnavailable):
             await connection.run("take", HOMES[0], 1, 60_000, "call", 1, 0, 0, 0, "")
-    assert await connection.ready("outbox") == []
+    assert await connection.ready("ready_outbox") == []
 
 
 async def test_who_gives_up_takes_nobody_along(connection: Connection) -> None:

@@ -135,7 +135,7 @@ async def lived(servers: SentinelTrio | RedisCluster, deaf_for: float) -> Bot:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Store]:
     """A store in which changes wait for nothing."""
-    store = Store(url, coalesce=timedelta(0))
+    store = Store(url, coalesce=timedelta(0), staleness=timedelta(hours=2))
     yield store
     await store.aclose()
 

@@ -34,7 +34,7 @@ def shared(store: Store) -> Limits:
 @pytest.fixture
 async def other(server_url: str, store: Store) -> AsyncIterator[Limits]:
     """The same limits in another copy of the bot."""
-    second = Store(server_url, coalesce=HOUR)
+    second = Store(server_url, coalesce=HOUR, staleness=HOUR)
     yield second.limits(calls=1, posts=1, channel_posts=1)
     await second.aclose()
 

@@ -112,6 +112,15 @@ def test_a_denied_end_is_held_until_it_is_seen_again() -> None:
     assert observe(held.snapshot, claim, now=NOW, pace=PACE).changes[0].kind is ChangeKind.OUTCOME
 
 
+def test_what_is_to_be_confirmed_goes_ahead() -> None:
+    """A look that leaves something open makes the next one urgent; one without an answer leaves that as it was."""
+    running = observe(watched(), seen(steps_finished=2), now=NOW, pace=PACE)
+    contradicted = observe(watched(), seen(phase="Succeeded", witness="Running"), now=NOW, pace=PACE)
+    missing = observe_missing(watched(), now=NOW, pace=PACE)
+    failed = observe_failure(watched(), pace=PACE)
+    assert [each.is_news for each in (running, contradicted, missing, failed)] == [False, True, True, None]
+
+
 def test_error_and_failed_do_not_contradict() -> None:
     """The engine's `Error` is what the service calls `Failed`."""
     verdict = observe(watched(), seen(phase="Failed", witness="Error", action="create"), now=NOW, pace=PACE)
