@@ -19,7 +19,7 @@ WINDOW = timedelta(seconds=62)
 """GCS counts when calls arrive, we when they leave: a minute, and some for the way."""
 
 TURN = timedelta(seconds=5)
-"""After so long a silence, another process reads the lists; or after two pages that did not come, if they are slow."""
+"""After so long a silence, another process reads the lists."""
 
 MOMENT_SECONDS = 0.05
 """For so long a number of calls is as good as a new one: other processes take some of them either way."""
@@ -69,16 +69,16 @@ class Budget:
         """Calls that the watch may make on the average."""
         return (self._per_minute - self._reserve) / WINDOW.total_seconds()
 
-    async def turn(self, team_id: str, *, push: timedelta | None, span: timedelta) -> bool:
+    async def turn(self, team_id: str, *, push: timedelta | None) -> bool:
         """Whether it is this process that reads a workspace's lists: one does at a time, another when it is silent.
 
-        It has the turn for so long a `span` from now on. `push` is how long executions may be left to lists while these
-        are being read. Looks leave a third of the calls to them: else whatever is overdue would use up all of them, and
-        nobody would find out what is new.
+        It has the turn for `TURN` from now on, and no longer: it may be dead by then. `push` is how long executions may
+        be left to lists while these are being read. Looks leave a third of the calls to them: else whatever is overdue
+        would use up all of them, and nobody would find out what is new.
         """
         reading = "" if push is None else milliseconds(push)
         return bool(
-            await self._connection.run("turn", self._window, team_id, self._process, milliseconds(span), reading)
+            await self._connection.run("turn", self._window, team_id, self._process, milliseconds(TURN), reading)
         )
 
     async def refused(self, retry_after: timedelta) -> None:

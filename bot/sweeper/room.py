@@ -18,7 +18,7 @@ from bot import metrics
 from bot.changes import Cost, Pace, sweep_pays
 from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSThrottled, GCSUnavailable, StoreUnavailable
 from bot.gcs.client import GCSClient
-from bot.store.budget import TURN, WINDOW, Budget
+from bot.store.budget import WINDOW, Budget
 from bot.store.headers import GONE
 from bot.store.schedule import Coverage, Schedule
 from bot.sweeper.reading import OVERLAP, PHASES, Round
@@ -51,6 +51,9 @@ BLIND_ROUNDS = 3
 
 MOMENT = 0.05
 """Seconds until it is asked again what is to be done, when nothing was."""
+
+BREATH = 1.0
+"""Seconds after which a turn is kept and the pace reckoned anew, however long the next page is still to wait."""
 
 CATCH_UP = 0.5
 """Seconds by which a page may be late without the next ones being late, too."""
@@ -85,6 +88,8 @@ class Sweeper:
         self._last: Round | None = None
         """The last round that was read to its end."""
         self._not_before = 0.0
+        self._page_at = float("-inf")
+        """When the last page was fetched, or should have been."""
         self._calls: deque[float] = deque()
         """When this process fetched pages, within the last window."""
         self._took = timedelta(0)
@@ -130,21 +135,28 @@ class Sweeper:
         now = self._clock()
         if now < self._not_before:
             return None
-        on_time = max(self._not_before, now - CATCH_UP)
         self._not_before = now + MOMENT
         round_ = self._round
-        spacing = await self._spacing() if round_ and round_.todo else 0.0
-        span = max(TURN, timedelta(seconds=2 * spacing))
-        if not await self._budget.turn(self._team_id, push=round_.push if round_ else None, span=span):
+        if not await self._budget.turn(self._team_id, push=round_.push if round_ else None):
             self._stop(THINK_AGAIN.total_seconds())
         elif round_ is None:
             await self._begin()
         elif round_.todo:
-            self._not_before = on_time + spacing
-            is_paid = await self._budget.take_up_to(1, for_lists=True)
-            if is_paid and round_ is self._round and round_.todo:  # a hand that came back may have ended it
-                return round_, *round_.todo.popleft()
+            return await self._page_of(round_)
         return None
+
+    async def _page_of(self, round_: Round) -> tuple[Round, str, int] | None:
+        """The next page of a round, once it is time for it."""
+        now, spacing = self._clock(), await self._spacing()
+        due = self._page_at + spacing
+        if now < due or not await self._budget.take_up_to(1, for_lists=True):
+            self._not_before = now + min(due - now if now < due else spacing, BREATH)
+            return None
+        self._page_at = due if now - due < CATCH_UP else now
+        self._not_before = min(self._page_at + spacing, now + BREATH)
+        if round_ is not self._round or not round_.todo:  # a hand that came back may have ended it
+            return None
+        return round_, *round_.todo.popleft()
 
     async def _read(self, round_: Round, phase: str, offset: int) -> None:
         """Read one page; the last hand to come back ends the round."""

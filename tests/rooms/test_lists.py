@@ -76,7 +76,7 @@ async def test_trouble_of_gcs_interrupts_a_round_only(room: Room, hand: Hand) ->
 
 async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one takes over when the first has been silent for the length of a turn."""
-    monkeypatch.setattr("bot.sweeper.room.TURN", timedelta(seconds=0.3))
+    monkeypatch.setattr("bot.store.budget.TURN", timedelta(seconds=0.3))
     await running(room)
     other = Hand(room)
     other.sweeper._budget._process = "another"
@@ -89,17 +89,34 @@ async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: 
     assert other.sweeper._last is not None
 
 
-async def test_a_turn_lasts_until_the_next_page(room: Room) -> None:
-    """However slowly pages may follow each other, no other process takes the lists from the one that reads them."""
+async def test_a_turn_is_kept_between_pages_and_no_longer(room: Room) -> None:
+    """However slowly pages may follow each other, nobody takes the lists over; a dead process has them for 5 s."""
     await running(room)
     slow = Hand(room, bytes_per_second=1000)
-    pauses = []
-    for _ in range(6):
-        pauses.append(await slow.sweeper.run_once())
-        slow.now += pauses[-1]
+    began = {slow.pages: slow.now}
+    while slow.pages < 4:
+        pause = await slow.sweeper.run_once()
+        began.setdefault(slow.pages, slow.now)
+        slow.now += pause
         (turn,) = room.redis.scan_iter("*:turn:*")
-        assert room.redis.pttl(turn) / 1000 > pauses[-1]
-    assert max(pauses) > TURN.total_seconds()
+        assert pause < room.redis.pttl(turn) / 1000 <= TURN.total_seconds()
+    assert began[4] - began[3] > TURN.total_seconds()
+
+
+async def test_a_refusal_delays_lists_for_as_long_as_gcs_said(room: Room, hand: Hand) -> None:
+    """The pace that was reckoned while no call was left is not kept any longer than that."""
+    await running(room)
+    await hand.round()
+    pages = hand.pages
+    while not (hand.sweeper._round and hand.sweeper._round.todo):
+        await hand.page()
+    await hand.sweeper._budget.refused(timedelta(seconds=1))
+    began = hand.now
+    await hand.page()
+    await asyncio.sleep(1.1)  # the store's own time
+    while hand.pages == pages and hand.now < began + 60:
+        await hand.page()
+    assert hand.now - began < 10
 
 
 async def _silence(room: Room, pattern: str) -> None:

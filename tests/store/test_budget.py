@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 
-from bot.store.budget import TURN, WINDOW, Budget
+from bot.store.budget import WINDOW, Budget
 from bot.store.connection import Connection
 from bot.store.keys import quota_of
 from tests.servers import opened
@@ -88,7 +88,7 @@ async def test_after_a_refusal_people_and_looks_leave_something_to_lists(
 ) -> None:
     """People in a hurry do not use up the slow start; of what it allows, a third is for lists while they are read."""
     watch = budget(connection, per_minute=620, reserve=0)
-    assert await watch.turn("T1", push=timedelta(minutes=1), span=TURN)
+    assert await watch.turn("T1", push=timedelta(minutes=1))
     await watch.refused(timedelta(0))
     refused_ago(server_url, timedelta(seconds=10))
     assert await taken(watch, 100, is_person=True) == 100
@@ -100,7 +100,7 @@ async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
     """While lists are read, a third of the watch's calls is theirs, whatever is overdue; else looks have them all."""
     watch = budget(connection, per_minute=12)
     assert await watch.left() == 9
-    assert await watch.turn("T1", push=timedelta(minutes=1), span=TURN)
+    assert await watch.turn("T1", push=timedelta(minutes=1))
     assert await watch.take_up_to(100) == 6
     assert await watch.take_up_to(2, for_lists=True) == 2
     assert (await watch.left(), await watch.left_for_lists()) == (0, 1)
@@ -109,7 +109,7 @@ async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
 async def test_lists_that_have_had_their_share_leave_the_rest_to_looks(connection: Connection) -> None:
     """Their calls count once: what they used of their share is not kept for them a second time."""
     watch = budget(connection, per_minute=12)
-    assert await watch.turn("T1", push=timedelta(minutes=1), span=TURN)
+    assert await watch.turn("T1", push=timedelta(minutes=1))
     assert await watch.take_up_to(4, for_lists=True) == 4
     assert await watch.take_up_to(100) == 5
 
