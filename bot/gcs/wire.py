@@ -10,6 +10,7 @@ one for looks, of which there are many: a question in plain text, without httpx'
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Mapping
 from typing import Any
@@ -18,6 +19,8 @@ import aiohttp
 import httpx
 import msgspec
 import yarl
+from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError, StreamWriter
 from multidict import CIMultiDict
 
 from bot import __version__
@@ -67,7 +70,7 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def is_success(self) -> bool:
         """Whether it is the answer that was wanted."""
-        return httpx.codes.is_success(self.status)
+        return self.status // 100 == 2  # noqa: PLR2004  # as everywhere in HTTP
 
 
 class Credentials:
@@ -118,27 +121,27 @@ class HTTPClient(httpx.AsyncClient):
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """Questions over aiohttp's connections, exactly as they are written: what was signed is what is sent."""
+    """Questions over aiohttp's connections, exactly as they are written: what was signed is what is sent.
+
+    Of aiohttp these are the pool, the parser and the writer. Its session is left out, whose own request and answer for
+    each question cost as much as all the rest, and which repeats a question: that is another call, and is paid for
+    (`client`).
+    """
 
     def __init__(self, connections: int) -> None:
         self._connections, self._context = connections, httpx.create_ssl_context(trust_env=False)
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: aiohttp.TCPConnector | None = None
+        self._ways: dict[yarl.URL, aiohttp.ClientRequest] = {}
+        """By origin, how the pool knows its connections."""
 
     async def exchange(self, question: Question, credentials: Credentials) -> Answer:
         """See `HTTPClient.exchange`."""
         try:
-            asked = await credentials.on(question)
-            arriving = await self._sent(asked)
-            if arriving.status == httpx.codes.UNAUTHORIZED and credentials.renewed(asked):
-                arriving.release()  # unread
-                arriving = await self._sent(await credentials.on(question))
             try:
-                return Answer(arriving.status, arriving.headers, await _whole(arriving))
-            finally:
-                arriving.release()  # or closed, where something is left to be read
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise GCSMisdirected("the endpoint is no http(s) address") from error
-        except (aiohttp.ClientError, OSError) as error:
+                return await self._answer(await credentials.on(question), credentials)
+            except _Stale:
+                return await self._answer(await credentials.on(question), Credentials())
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             raise GCSUnavailable(f"no answer: {type(error).__name__}: {reading.safe(str(error), 200)}") from error
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -153,57 +156,71 @@ class Wire(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._pool is not None:
+            await self._pool.close()
 
-    async def _sent(self, question: Question) -> aiohttp.ClientResponse:
-        """Status and headers of the answer, whose body is still to be read."""
-        origin, target = question.origin, question.target
-        return await (self._session or self._open()).request(
-            question.method,
-            # Of the two, the first is cheaper; it takes no query.
-            origin.with_path(target, encoded=True)
-            if "?" not in target
-            else yarl.URL(f"{origin}{target}", encoded=True),
-            headers=question.headers,
-            data=question.body or None,
-            allow_redirects=False,
-        )
+    async def _answer(self, question: Question, credentials: Credentials) -> Answer:
+        """Send `question`, and read all of the answer, unless it says that the credentials on it are stale."""
+        connection = await self._connected(question.origin)
+        try:
+            protocol = connection.protocol
+            if protocol is None:
+                raise aiohttp.ServerDisconnectedError
+            protocol.set_response_params(
+                read_until_eof=True, auto_decompress=False, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER
+            )
+            writer = StreamWriter(protocol, asyncio.get_running_loop())
+            await writer.write_headers(f"{question.method} {question.target} HTTP/1.1", question.headers)
+            await writer.write_eof(question.body)
+            head, content = await protocol.read()
+            while head.code // 100 == 1 and head.code != httpx.codes.SWITCHING_PROTOCOLS:  # the answer is yet to come
+                head, content = await protocol.read()
+            if head.code == httpx.codes.UNAUTHORIZED and credentials.renewed(question):
+                raise _Stale
+            answer = Answer(head.code, head.headers, await _whole(head.headers, content))
+            connection.release()
+            return answer
+        finally:
+            connection.close()  # where it is not released: something may be left to be read
 
-    def _open(self) -> aiohttp.ClientSession:
-        """The session, which belongs to the loop that first sends something."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+    async def _connected(self, origin: yarl.URL) -> Connection:
+        """A connection from the pool, or a new one."""
+        if self._pool is None:  # it belongs to the loop that first sends something
+            self._pool = aiohttp.TCPConnector(
                 limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._context
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=TIMEOUT,
-            auto_decompress=False,
-            max_field_size=MAX_HEADER,
-            max_line_size=MAX_HEADER,
-        )
-        self._session._retry_connection = False  # noqa: SLF001  # a repeat is another call, and is paid for (`client`)
-        return self._session
+            )
+        way = self._ways.get(origin)
+        if way is None:
+            if origin.scheme not in {"http", "https"} or not origin.raw_host:
+                raise GCSMisdirected("the endpoint is no http(s) address")
+            self._ways[origin] = way = aiohttp.ClientRequest("GET", origin)
+        try:
+            return await self._pool.connect(way, [], TIMEOUT)
+        except TimeoutError:
+            raise aiohttp.ConnectionTimeoutError(f"no connection to {origin} in time") from None
+
+
+class _Stale(Exception):
+    """GCS did not know who asked, and other credentials are to be had."""
 
 
 _OF_THE_PACKING = frozenset(("content-encoding", "content-length", "transfer-encoding"))
 """Headers that do not speak of an unpacked body."""
 
 
-async def _whole(arriving: aiohttp.ClientResponse) -> bytes:
+async def _whole(headers: Mapping[str, str], content: aiohttp.StreamReader) -> bytes:
     """The body of an answer, unpacked; mostly it comes in one piece.
 
     Raises:
         GCSMalformed: it is too large, or packed in a way that was not asked for.
     """
-    headers = arriving.headers
     encoding = headers.get("Content-Encoding", "identity").strip().casefold()
     if encoding not in _PACKINGS:
         raise GCSMalformed("an answer packed in a way that was not asked for")
     announced = headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
         raise _too_large()
-    content, pieces, size = arriving.content, [], 0
+    pieces, size = [], 0
     while not content.at_eof():
         pieces.append(await content.readany())
         size += len(pieces[-1])

@@ -65,7 +65,8 @@ class Shown:
         """The tokens that are shown, one after another, to a GCS that answers with `statuses`."""
         path, tokens = f"/{len(self._callers)}", list[str]()
         self._callers[path] = (statuses, tokens)
-        await self._http.exchange(Question("GET", self.origin, path, CIMultiDict()), auth)
+        headers = CIMultiDict({"Host": self.origin.authority})
+        await self._http.exchange(Question("GET", self.origin, path, headers), auth)
         return tokens
 
 

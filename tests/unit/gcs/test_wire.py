@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import tracemalloc
 from datetime import timedelta
 
+import aiohttp
 import pytest
 import yarl
 from aiohttp import web
@@ -24,6 +26,12 @@ from bot.gcs.client import GCSClient
 from bot.gcs.wire import Credentials, HTTPClient, Question
 
 from .conftest import ID, Scripted, body_of
+
+
+def plainly(url: str, target: str) -> Question:
+    """A question that shows nobody's credentials."""
+    origin = yarl.URL(url)
+    return Question("GET", origin, target, CIMultiDict({"Host": origin.authority}))
 
 
 async def test_gzip(client: GCSClient, scripted: Scripted) -> None:
@@ -151,7 +159,7 @@ async def test_goes_out_as_it_is_written(http: HTTPClient, scripted: Scripted, t
     """Nobody spells an address anew between the signature and the wire, whichever way the request was built."""
     scripted.says(200)
     await http.get(f"{scripted.url}{target}")
-    await http.exchange(Question("GET", yarl.URL(scripted.url), target, CIMultiDict()), Credentials())
+    await http.exchange(plainly(scripted.url, target), Credentials())
     assert [asked.raw_path for asked in scripted.requests] == [target, target]
 
 
@@ -199,7 +207,63 @@ async def test_a_question_is_sent_once(client: GCSClient, scripted: Scripted, ht
     await client.get_execution(ID)
     scripted.answers[:] = [broken]
     with pytest.raises(GCSUnavailable):
-        await http.exchange(
-            Question("GET", yarl.URL(scripted.url), f"/v1/executions/{ID}", CIMultiDict()), Credentials()
-        )
+        await http.exchange(plainly(scripted.url, f"/v1/executions/{ID}"), Credentials())
     assert len(scripted.requests) == 2
+
+
+async def test_an_answer_that_nobody_waited_for_is_not_the_next_one(scripted: Scripted) -> None:
+    """Who gives up closes the connection, or its answer would be taken for that to the next question on it."""
+    arrived, answered = asyncio.Event(), asyncio.Event()
+
+    async def late(_: web.Request) -> web.StreamResponse:
+        arrived.set()
+        await answered.wait()
+        return web.Response(body=b"late")
+
+    async with HTTPClient(connections=1) as http:
+        await http.exchange(plainly(scripted.says(200).url, "/"), Credentials())  # a connection that has been used
+        scripted.answers[:] = [late]
+        given_up = asyncio.ensure_future(http.exchange(plainly(scripted.url, "/"), Credentials()))
+        await arrived.wait()
+        given_up.cancel()
+        answered.set()
+        await asyncio.wait([given_up])
+        scripted.answers.clear()
+        answer = await http.exchange(plainly(scripted.says(200, b"mine").url, "/"), Credentials())
+    assert answer.body == b"mine"
+    assert len(scripted.connections) == 2
+
+
+async def test_the_pool_is_waited_for_so_long(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all connections are taken, that is trouble like any other after a while."""
+    monkeypatch.setattr(wire, "TIMEOUT", aiohttp.ClientTimeout(connect=0.05))
+    arrived = asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        arrived.set()
+        return await asyncio.Future()
+
+    scripted.answers.append(slow)
+    async with HTTPClient(connections=1) as http:
+        taken = asyncio.ensure_future(http.exchange(plainly(scripted.url, "/"), Credentials()))
+        await arrived.wait()
+        with pytest.raises(GCSUnavailable, match="no connection"):
+            await http.exchange(plainly(scripted.url, "/"), Credentials())
+        taken.cancel()
+        await asyncio.wait([taken])
+
+
+async def test_the_rarer_forms_of_http(http: HTTPClient) -> None:
+    """Word that the answer is yet to come is not the answer; one without a length ends with its connection."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\nHTTP/1.1 200 OK\r\n\r\nfirst ")
+        await writer.drain()
+        writer.write(b"and last")
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        answers = [await http.exchange(plainly(url, "/"), Credentials()) for _ in range(2)]
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b"first and last")] * 2
