@@ -48,11 +48,10 @@ class CredentialHold:
 
     def heard(self, error: GCSError | None) -> None:
         """Learn from how a call ended; None: well."""
-        if isinstance(error, GCSBadCredentials):
-            if not isinstance(error, CredentialsHeld):
-                self._refused()
-        elif error is None or isinstance(error, ExecutionNotFound | GCSForbidden):  # it knew us
+        if error is None or isinstance(error, ExecutionNotFound | GCSForbidden):  # it knew us
             self._refusals = 0
+        elif isinstance(error, GCSBadCredentials) and not isinstance(error, CredentialsHeld):
+            self._refused()
 
     def probed(self) -> None:
         """Another call may be the probe."""

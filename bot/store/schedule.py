@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from bot.model import Change, ChangeKind, Level, Snapshot
@@ -34,8 +34,7 @@ TOGETHER_SECONDS = 0.01
 """For so long uneventful looks wait for each other: one trip to the store for many costs less than many trips."""
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(msgspec.Struct, frozen=True, dict=True):
     """An execution to look at, claimed."""
 
     execution: str
