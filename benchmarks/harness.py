@@ -27,6 +27,7 @@ from pathlib import Path
 from statistics import median
 
 import structlog
+from msgspec.structs import replace
 
 from benchmarks import servers
 from bot import service
@@ -173,7 +174,7 @@ def _seen() -> Execution:
 def a_snapshot(number: int) -> Snapshot:
     """The snapshot of an execution, each number another."""
     guid = f"{number * 2654435761 % 2**32:08x}-9f04-9685-e5c0-{number:012x}"
-    return Snapshot(execution=_seen().model_copy(update={"id": guid}), revision=1, seen_at=datetime.now(UTC))
+    return Snapshot(execution=replace(_seen(), id=guid), revision=1, seen_at=datetime.now(UTC))
 
 
 def machine() -> dict[str, str]:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from bot.model import (
     FAILED_PHASES,
     TERMINAL_PHASES,
@@ -40,7 +42,7 @@ LONGEST_PAUSE = timedelta(minutes=5)
 _NOTHING: Mapping[str, timedelta] = {}
 
 
-class Pace(Value):
+class Pace(Value, frozen=True):
     """How often to look, and for how long after a bad end."""
 
     poll: timedelta
@@ -54,7 +56,7 @@ class Pace(Value):
         return min(self.poll / 3, timedelta(seconds=5))
 
 
-class Cost(Value):
+class Cost(Value, frozen=True):
     """What it costs to watch."""
 
     watched: int
@@ -67,7 +69,7 @@ class Cost(Value):
     """Executions that lists show as changed, each of which is looked at."""
 
 
-class Verdict(Value):
+class Verdict(Value, frozen=True):
     """What one look meant."""
 
     snapshot: Snapshot
@@ -100,7 +102,7 @@ def observe(
     """GCS answered with `seen`; `typical` says how long the steps of its workflow have taken."""
     seen = _with_counts(_under_its_action(seen), before.execution)
     if _is_contradicted(before, seen):
-        held = before.model_copy(update={"contradicted": True, "seen_at": now, "misses": 0, "missing": 0})
+        held = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
         return Verdict(snapshot=held, next_look=pace.soon, is_news=True)
     kind = _kind(before.execution, seen)
     is_visible = kind is not None or _looks(before.execution) != _looks(seen) or before.unreachable_since is not None
@@ -120,13 +122,13 @@ def observe(
 def observe_missing(before: Snapshot, *, now: datetime, pace: Pace) -> Verdict:
     """GCS answered that it knows no such execution."""
     missing = before.missing + 1
-    snapshot = before.model_copy(update={"missing": missing, "misses": 0, "seen_at": now})
+    snapshot = replace(before, missing=missing, misses=0, seen_at=now)
     if missing < MISSING_BEFORE_VANISHED:
         return Verdict(snapshot=snapshot, next_look=pace.soon, is_news=True)
-    snapshot = snapshot.model_copy(update={"is_vanished": True, "unreachable_since": None})
+    snapshot = replace(snapshot, is_vanished=True, unreachable_since=None)
     if before.execution.is_terminal:
         return _end(snapshot, "It was deleted from GeneContainer Service, so I stopped watching.")
-    snapshot = snapshot.model_copy(update={"revision": before.revision + 1})
+    snapshot = replace(snapshot, revision=before.revision + 1)
     change = _change(ChangeKind.VANISHED, before.execution, snapshot)
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
 
@@ -140,7 +142,7 @@ def observe_failure(before: Snapshot, *, pace: Pace, wait: timedelta | None = No
         update |= {"unreachable_since": before.seen_at, "revision": before.revision + 1}
     pause = min(pace.soon * 2 ** min(misses - 1, 8), LONGEST_PAUSE)
     return Verdict(
-        snapshot=before.model_copy(update=update),
+        snapshot=replace(before, **update),
         is_visible=becomes_unreachable,
         next_look=max(pause, wait or pause),
         is_news=None,
@@ -198,7 +200,7 @@ def _under_its_action(seen: Execution) -> Execution:
     """`seen` as being deleted where the control object deletes: the phases speak of the deletion then (3.2)."""
     if seen.action.casefold() != "delete" or Phase.canonical(seen.witness) in FAILED_PHASES:
         return seen
-    return seen.model_copy(update={"phase": Phase.DELETING.value})
+    return replace(seen, phase=Phase.DELETING.value)
 
 
 def _with_counts(seen: Execution, before: Execution) -> Execution:
@@ -206,7 +208,7 @@ def _with_counts(seen: Execution, before: Execution) -> Execution:
     if seen.steps_total is not None or before.steps_total is None:
         return seen
     counts = {"steps_total": before.steps_total, "steps_finished": before.steps_finished}
-    return seen.model_copy(update=counts if seen.steps else {**counts, "steps": before.steps})
+    return replace(seen, **counts if seen.steps else {**counts, "steps": before.steps})
 
 
 def _is_contradicted(before: Snapshot, seen: Execution) -> bool:
@@ -237,8 +239,8 @@ _UNSEEN: dict[str, object] = {"elapsed": None, "updated_at": None, "resources": 
 
 def _looks(execution: Execution) -> Execution:
     """`execution` without what moves by itself and is not worth an edit."""
-    steps = tuple(step.model_copy(update={"elapsed": None, "resources": {}}) for step in execution.steps)
-    return execution.model_copy(update={**_UNSEEN, "steps": steps})
+    steps = tuple(replace(step, elapsed=None, resources={}) for step in execution.steps)
+    return replace(execution, **_UNSEEN, steps=steps)
 
 
 def _retry_until(
@@ -258,7 +260,7 @@ def _next_look(snapshot: Snapshot, near: datetime | None, now: datetime, pace: P
 
 
 def _end(snapshot: Snapshot, why: str) -> Verdict:
-    snapshot = snapshot.model_copy(update={"revision": snapshot.revision + 1})
+    snapshot = replace(snapshot, revision=snapshot.revision + 1)
     change = _change(ChangeKind.ENDED, snapshot.execution, snapshot, why=why)
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
 

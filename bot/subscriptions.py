@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from bot import changes
 from bot.changes import Pace
 from bot.errors import ExecutionNotFound, GCSError, InvalidInput, StoreUnavailable
@@ -115,7 +117,7 @@ class Subscriptions:
             if known is None:
                 raise
             since = known.unreachable_since or known.seen_at
-            return known.model_copy(update={"unreachable_since": since}), None
+            return replace(known, unreachable_since=since), None
         revision = known.revision + 1 if known else 1
         seen = response.to_execution()
         return changes.first_look(seen, now=self._now(), pace=self._pace, revision=revision), response.prints

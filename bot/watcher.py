@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 import structlog
+from msgspec.structs import replace
 
 from bot import changes, metrics
 from bot.changes import Pace, Verdict
@@ -148,7 +149,7 @@ class Watcher:
         verdict = changes.observe(due.snapshot, seen, now=now, pace=self._pace, typical=typical)
         if verdict.snapshot.is_quiet and response.prints and verdict.next_look is not None:
             next_look = self._left_to_lists(verdict.next_look, due, response.prints)
-            verdict = verdict.model_copy(update={"next_look": next_look})
+            verdict = replace(verdict, next_look=next_look)
         # In the same trip; two watchers that saw the same teach it twice, which is no harm to a mean.
         self._history.learn(due.team_id, due.snapshot.execution, seen)
         await self._settle(due, verdict, prints=response.prints)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from bot.blocks import buttons, facts, steps, text, words
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, Style, actions, context, header, message, section
@@ -42,7 +44,7 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
     """The message at the head of the thread, edited with every change; at the end it offers to follow again."""
     if subscription.is_ending:
         # Others may still follow it and be told of a retry; those who read this card will not.
-        snapshot = snapshot.model_copy(update={"retry_until": None})
+        snapshot = replace(snapshot, retry_until=None)
     body = _body(snapshot, now, style)
     if subscription.is_ending:
         ending = _ending_line(snapshot)
@@ -93,7 +95,7 @@ def _without_echo(snapshot: Snapshot) -> Snapshot:
     if execution.phase not in {Phase.FAILED, Phase.ERROR}:
         return snapshot
     told = steps.without_echo(execution.steps, execution.reason, execution.message)
-    return snapshot.model_copy(update={"execution": execution.model_copy(update={"steps": told})})
+    return replace(snapshot, execution=replace(execution, steps=told))
 
 
 def _status_line(snapshot: Snapshot, now: datetime) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from bot.blocks import text, words
 from bot.blocks.message import Block, rich_text, section
 from bot.model import FAILED_PHASES, TERMINAL_PHASES, WAITING_PHASES, Snapshot, Step
@@ -177,9 +179,7 @@ def _with_reason(step: Step) -> str:
 def without_echo(steps: Iterable[Step], reason: str, message: str) -> tuple[Step, ...]:
     """`steps` without reasons that say just what the execution's own says: once is enough."""
     said = {"reason": "", "message": ""}
-    return tuple(
-        step.model_copy(update=said) if (step.reason, step.message) == (reason, message) else step for step in steps
-    )
+    return tuple(replace(step, **said) if (step.reason, step.message) == (reason, message) else step for step in steps)
 
 
 def failed_lines(steps: Sequence[Step], total: int) -> list[str]:

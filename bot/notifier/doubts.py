@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from msgspec.structs import replace
 
 from bot import metrics
 from bot.errors import MessageGone, SlackBadCredentials, Undeliverable
@@ -52,7 +53,7 @@ async def settled(told: Told, slack: SlackClient, sending: Sending) -> Receipt |
     receipt = told.receipt
     if card > (receipt.ts if receipt else ""):  # posted, or posted anew
         receipt = Receipt(channel=channel, ts=card, revision=0, told=receipt.told if receipt else 0)
-    return receipt and receipt.model_copy(update={"told": max(receipt.told, through)})
+    return receipt and replace(receipt, told=max(receipt.told, through))
 
 
 def _told_through(pending: Sequence[Change], marks: Sequence[Mark]) -> int:

@@ -12,6 +12,7 @@ from functools import partial
 from time import monotonic
 
 import structlog
+from msgspec.structs import replace
 
 from bot import metrics
 from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
@@ -118,7 +119,7 @@ class Notifier:
             return
         label = urgency_of(last, told.subscription.subscriber).label
         metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((datetime.now(UTC) - last.at).total_seconds())
-        await self._record(told, receipt.model_copy(update={"told": last.revision}))
+        await self._record(told, replace(receipt, told=last.revision))
 
     async def _tell_card(self, told: Told) -> None:
         """Post the card, or edit it when it shows less than the snapshot."""
@@ -140,7 +141,7 @@ class Notifier:
                 await self._post_card(told)
             return
         if not await self._is_forgotten(told):
-            await self._record(told, receipt.model_copy(update={"revision": revision}))
+            await self._record(told, replace(receipt, revision=revision))
 
     async def _post_card(self, told: Told) -> Receipt:
         channel = await self._sending.channel(told)

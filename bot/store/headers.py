@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from bot.model import Snapshot
 from bot.store.rows import EPOCH, at, milliseconds, packed, unpacked
 
@@ -84,7 +86,7 @@ def snapshot_of(text: str) -> Snapshot:
     Raises:
         ValueError: a newer version of the bot wrote it.
     """
-    return unpacked(text[_PAYLOAD:]).model_copy(update={"seen_at": at(int(text[32:45]))})
+    return replace(unpacked(text[_PAYLOAD:]), seen_at=at(int(text[32:45])))
 
 
 def header_for(snapshot: Snapshot, prints: Prints | None, near: datetime | None = None) -> Header:

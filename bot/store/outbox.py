@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
+import msgspec
 import structlog
 
 from bot.model import Change, Notification, Receipt, Value
@@ -33,6 +34,9 @@ LETTERS_KEPT, LETTERS_LIVE = 100, timedelta(days=30)
 """Dead letters: so many of each partition, the newest, and so long after the last one."""
 
 
+_change = msgspec.json.Decoder(Change, strict=False).decode  # a duration was a number once
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A lane to tell, claimed."""
@@ -48,10 +52,11 @@ class Claim:
     """When the claim was asked for, by this process's monotonic clock: its lease began after that."""
 
 
-class DeadLetter(Value):
+class DeadLetter(Value, frozen=True):
     """What could not be told, and why."""
 
-    at: datetime
+    at: int
+    """Server time, ms."""
     lane: str
     owner: str
     reason: str
@@ -62,12 +67,17 @@ class DeadLetter(Value):
     """The last of them, JSON; empty when there was none."""
 
     @property
+    def buried_at(self) -> datetime:
+        """When that was."""
+        return at(self.at)
+
+    @property
     def untold_words(self) -> str:
         """What was not told, for whoever runs the bot."""
         if not self.last:
             return "only its card was to be shown"
         try:
-            last = Change.model_validate_json(self.last)
+            last = _change(self.last)
         except ValueError:  # a newer version wrote it
             return f"{self.untold} changes untold"
         more = f", and {self.untold - 1} before it" if self.untold > 1 else ""
@@ -101,7 +111,7 @@ class Outbox:
                     subscription=subscription_of(lane, subscription),
                     snapshot=snapshot_of(snapshot),
                     receipt=receipt_of(receipt),
-                    changes=tuple(Change.model_validate_json(entry.partition("|")[2]) for entry in entries),
+                    changes=tuple(_change(entry.partition("|")[2]) for entry in entries),
                 )
             except ValueError as error:  # a newer version wrote it; it comes again when the lease ends
                 log.warning("outbox.unreadable", lane=name, error=type(error).__name__)
@@ -166,7 +176,7 @@ class Outbox:
         """What could not be told, the newest first."""
         async with self._connection.guarded() as redis:
             rows = [await redis.lrange(f"{partition(number)}dead", 0, -1) for number in range(PARTITIONS)]
-        letters = [DeadLetter.model_validate_json(row) for of_partition in rows for row in of_partition]
+        letters = [msgspec.json.decode(row, type=DeadLetter) for of_partition in rows for row in of_partition]
         return sorted(letters, key=lambda letter: letter.at, reverse=True)
 
     async def backlog(self) -> int:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import zlib
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from bot.model import Level, Receipt, Snapshot, Subscriber, Subscription
 from bot.store.keys import Lane
 
@@ -38,10 +40,13 @@ BYTES = "surrogateescape"
 """Error handler with which any bytes pass for UTF-8 text, to the store and back (`bot.store.connection` uses it)."""
 
 
+_snapshot = msgspec.json.Decoder(Snapshot, strict=False).decode  # a duration was a number once
+
+
 def packed(snapshot: Snapshot) -> str:
     """Deflated JSON: a sixth of its size."""
     deflate = zlib.compressobj(wbits=-13, memLevel=5, zdict=DICTIONARY)  # a small window: less to be cleared for each
-    row = deflate.compress(snapshot.model_dump_json(exclude_defaults=True).encode()) + deflate.flush()
+    row = deflate.compress(msgspec.json.encode(snapshot)) + deflate.flush()
     return row.decode(errors=BYTES)
 
 
@@ -55,7 +60,7 @@ def unpacked(row: str) -> Snapshot:
         text = zlib.decompressobj(wbits=RAW_DEFLATE, zdict=DICTIONARY).decompress(row.encode(errors=BYTES))
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    return Snapshot.model_validate_json(text)
+    return _snapshot(text)
 
 
 def subscription_row(subscription: Subscription) -> str:

@@ -162,7 +162,7 @@ class Schedule:
         """
         entries: list[str | int] = []
         for change in changes:
-            entries += [_rank(change.kind), f"{change.revision}|{change.model_dump_json(exclude_defaults=True)}"]
+            entries += [_rank(change.kind), f"{change.revision}|{msgspec.json.encode(change).decode()}"]
         settled = await self._connection.run(
             "settle",
             home_of(due.execution),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from bot.model import Snapshot, Subscriber, Subscription
 from bot.store.connection import Connection
 from bot.store.headers import Prints, first_text, snapshot_of
@@ -55,7 +57,7 @@ class Subscribers:
             )
             if not isinstance(before, int):
                 return subscription_of(lane, before) if before else None
-            snapshot = snapshot.model_copy(update={"revision": before + 1})
+            snapshot = replace(snapshot, revision=before + 1)
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
         """End a subscription; its card is edited once more. False when there was none."""

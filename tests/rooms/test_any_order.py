@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 from redis import Redis
 
 from bot.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, Subscriber, Subscription
@@ -209,7 +210,7 @@ class Table(RuleBasedStateMachine):
             if receipt or person.has_card:
                 receipt = receipt or Receipt(channel="C1", ts="1.2", revision=0)
                 told = max([receipt.told, *person.read])
-                self.record(name, worker, receipt.model_copy(update={"told": told}))
+                self.record(name, worker, replace(receipt, told=told))
         elif worker.unrecorded:
             self.record(name, worker, worker.unrecorded)
         elif receipt is None and (worker.queue or not is_ending):
@@ -218,10 +219,10 @@ class Table(RuleBasedStateMachine):
             worker.unrecorded = Receipt(channel="C1", ts="1.2", revision=worker.shows)
         elif receipt and worker.queue:
             self.send(person, worker.queue[0])
-            worker.unrecorded = receipt.model_copy(update={"told": worker.queue[0]})
+            worker.unrecorded = replace(receipt, told=worker.queue[0])
         elif receipt and not worker.has_edited and (is_ending or receipt.revision < worker.shows):
             worker.has_edited = True
-            self.record(name, worker, receipt.model_copy(update={"revision": worker.shows}))
+            self.record(name, worker, replace(receipt, revision=worker.shows))
         else:
             self.leave(name, worker, is_ending=is_ending)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from bot.model import Change, Level
@@ -127,8 +128,8 @@ def aged(room: Room, *, hours: int) -> int:
     for key in room.redis.scan_iter("*:changes:*"):
         for place, row in enumerate(room.redis.lrange(str(key), 0, -1)):
             revision, _, text = str(row).partition("|")
-            change = Change.model_validate_json(text)
-            older = change.model_copy(update={"at": change.at - timedelta(hours=hours)})
-            room.redis.lset(str(key), place, f"{revision}|{older.model_dump_json(exclude_defaults=True)}")
+            change = msgspec.json.decode(text, type=Change)
+            older = msgspec.structs.replace(change, at=change.at - timedelta(hours=hours))
+            room.redis.lset(str(key), place, f"{revision}|{msgspec.json.encode(older).decode()}")
             count += 1
     return count

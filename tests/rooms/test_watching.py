@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 import stamina
+from msgspec.structs import replace
 
 from bot.watcher import Watcher
 from sandbox import story
@@ -194,7 +195,7 @@ async def test_a_watcher_that_died_is_replaced_after_its_lease(room: Room) -> No
 
 async def test_without_a_retry_the_end_is_told(room: Room) -> None:
     """A failed execution is watched for its grace time, then people read that nobody watches any more."""
-    pace = PACE.model_copy(update={"retry_grace": timedelta(0)})
+    pace = replace(PACE, retry_grace=timedelta(0))
     room.watcher = Watcher(
         room.client, room.store.schedule, pace=pace, budget=ample(room.store), history=room.store.history
     )

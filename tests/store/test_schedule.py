@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 
 from bot.model import ChangeKind, Level
@@ -149,5 +150,5 @@ async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) ->
     assert again.header.is_quiet
     await store.schedule.settle_unchanged(again, seen_at=NOW + LATER, next_look=SOON)
     (third,) = await due(store)
-    assert third.snapshot == snapshot_of("e1").model_copy(update={"seen_at": NOW + LATER})
+    assert third.snapshot == replace(snapshot_of("e1"), seen_at=NOW + LATER)
     assert (third.header.state, third.header.counts, third.header.is_covered) == prints

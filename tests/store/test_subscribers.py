@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 
 from bot.model import ChangeKind, Level, Receipt, Subscription
@@ -84,7 +85,7 @@ async def test_a_subscription_keeps_its_start(store: Store, is_ending: bool) -> 
         execution_id="e1", subscriber=ALICE, level=Level.FINAL, owner="U2", created_at=NOW + timedelta(seconds=1)
     )
     await store.subscribers.subscribe(again, snapshot_of("e1"), first_look=SOON)
-    assert await store.subscribers.find(ALICE, "e1") == again.model_copy(update={"created_at": NOW})
+    assert await store.subscribers.find(ALICE, "e1") == replace(again, created_at=NOW)
 
 
 async def test_an_end_after_subscribing_again_is_still_told(store: Store) -> None:

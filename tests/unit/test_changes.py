@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.changes import (
     LONGEST_PAUSE,
@@ -28,12 +29,12 @@ RUNNING = Execution(id="e1", name="run-1", phase="Running", steps_total=3, steps
 
 def watched(execution: Execution = RUNNING, **update: object) -> Snapshot:
     """A snapshot of `execution`, seen a poll ago."""
-    return first_look(execution, now=NOW - PACE.poll, pace=PACE).model_copy(update=update)
+    return replace(first_look(execution, now=NOW - PACE.poll, pace=PACE), **update)
 
 
 def seen(**update: object) -> Execution:
     """`RUNNING`, moved on."""
-    return RUNNING.model_copy(update=update)
+    return replace(RUNNING, **update)
 
 
 def test_nothing_new_is_no_change() -> None:
@@ -266,7 +267,7 @@ def test_a_deadline_is_a_change_that_is_expected() -> None:
 @given(st.none() | st.integers(-(10**6), 10**6), st.integers(1, 3600))
 def test_a_running_execution_never_waits_longer_than_the_interval(seconds: int | None, poll: int) -> None:
     """About an expected change it is looked at sooner, but not without pause."""
-    pace = PACE.model_copy(update={"poll": timedelta(seconds=poll)})
+    pace = replace(PACE, poll=timedelta(seconds=poll))
     expected = None if seconds is None else NOW + timedelta(seconds=seconds)
     assert pace.soon <= wait(expected, now=NOW, pace=pace) <= pace.poll
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from bot.blocks import Message, Style, execution_card, execution_summary, shared_summary
 from bot.model import Execution, Snapshot, Step
@@ -212,6 +213,6 @@ def test_the_words_tell_it_all() -> None:
 
 def test_nothing_secret_is_drawn() -> None:
     """Ids of project and namespace are not shown."""
-    message = card(snapshot(RUNNING.model_copy(update={"project_id": "c51567523b", "namespace": "ns-secret"})))
+    message = card(snapshot(replace(RUNNING, project_id="c51567523b", namespace="ns-secret")))
     assert "c51567523b" not in str(message)
     assert "ns-secret" not in str(message)

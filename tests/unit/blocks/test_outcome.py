@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bot.blocks import Message, outcome_message
 from bot.model import ChangeKind
@@ -91,7 +92,7 @@ def test_a_vanished_execution_says_what_it_was() -> None:
 def test_counts_that_never_came_read_well() -> None:
     """An outcome without step counts says so in words."""
     bare = change(ChangeKind.OUTCOME, phase="Succeeded")
-    unknown = RUNNING.model_copy(update={"steps_total": None, "steps_finished": None})
+    unknown = replace(RUNNING, steps_total=None, steps_finished=None)
     message = outcome_message(bare, subscription("U1"), unknown, now=NOW)
     assert "step counts not reported yet" in message.text
 
@@ -103,7 +104,7 @@ def test_the_id_is_there_to_copy() -> None:
 
 def test_a_reason_is_said_once() -> None:
     """Where the failed step's reason is the execution's own, the step is named without it."""
-    step = FAILED_STEP.model_copy(update={"reason": "OOMKilled", "message": "out of memory"})
+    step = replace(FAILED_STEP, reason="OOMKilled", message="out of memory")
     message = outcome("Failed", reason="OOMKilled", message="out of memory", failed_steps=(step,))
     assert shown(message.blocks).count("out of memory") == message.text.count("out of memory") == 1
     assert step.name in shown(message.blocks)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from bot.blocks import change_message, ended_message, undeliverable_message
 from bot.model import Change, ChangeKind, Step
 from tests.unit.blocks.world import FAILED_STEP, ID, NOW, RUNNING, buttons_of, change, shown, subscription
@@ -65,7 +67,7 @@ def test_a_moved_total_is_told() -> None:
 
 def test_late_news_has_its_time() -> None:
     """A change that could not be told at once says when it was."""
-    late = PROGRESS.model_copy(update={"at": NOW - timedelta(minutes=20)})
+    late = replace(PROGRESS, at=NOW - timedelta(minutes=20))
     assert "at <!date^1534746801^{time}|2018-08-20 06:33 UTC>" in line(late)
 
 

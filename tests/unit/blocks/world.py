@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.model import Change, ChangeKind, Execution, Level, Phase, Snapshot, Step, Subscriber, Subscription
 
@@ -34,20 +35,19 @@ RUNNING = Execution(
     labels={"batch": "panel-7"},
 )
 FAILED_STEP = Step(name="call", phase="Failed", reason="OOMKilled", message="container call was killed")
-FAILED = RUNNING.model_copy(
-    update={
-        "phase": "Failed",
-        "reason": "StepFailed",
-        "message": "Element(call) execute Action: create failed",
-        "elapsed": timedelta(seconds=701),
-        "steps": (STEPS[0], FAILED_STEP, Step(name="sort", phase="Running"), STEPS[2]),
-    }
+FAILED = replace(
+    RUNNING,
+    phase="Failed",
+    reason="StepFailed",
+    message="Element(call) execute Action: create failed",
+    elapsed=timedelta(seconds=701),
+    steps=(STEPS[0], FAILED_STEP, Step(name="sort", phase="Running"), STEPS[2]),
 )
 
 
 def execution(**fields: Any) -> Execution:
     """The running execution with other values."""
-    return RUNNING.model_copy(update=fields)
+    return replace(RUNNING, **fields)
 
 
 def snapshot(seen: Execution = RUNNING, **fields: Any) -> Snapshot:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,7 +94,7 @@ def test_nothing_private_is_carried() -> None:
     """Inputs, outputs, source and picture do not leave the door."""
     record = {"inputs_json": "private", "outputs_json": "private", "image": "private", "domain_id": "private"}
     execution = changed(execution=record, object={"spec": {"objectData": "private", "location": "private"}})
-    assert "private" not in execution.model_dump_json()
+    assert b"private" not in msgspec.json.encode(execution)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_cromwell() -> None:
 def test_long_texts_are_cut() -> None:
     """A flood of text does not get past the door."""
     wire = {"status": {"objectStatus": {"message": "x" * 100_000}}}
-    assert len(changed(execution={"name": "n" * 100_000}, object=wire).model_dump_json()) < 5_000
+    assert len(msgspec.json.encode(changed(execution={"name": "n" * 100_000}, object=wire))) < 5_000
 
 
 @pytest.mark.parametrize(
@@ -326,7 +327,7 @@ def test_any_json(record: dict[str, Any], rest: Any) -> None:
         execution = GetExecutionResponse.parse(json.dumps(wire).encode(), asked=ID).to_execution()
     except GCSMalformed:
         return
-    assert Execution.model_validate_json(execution.model_dump_json()).id == ID
+    assert msgspec.json.decode(msgspec.json.encode(execution), type=Execution) == execution
 
 
 @given(st.binary() | ANYTHING.map(lambda value: json.dumps(value).encode()))
