@@ -6,11 +6,13 @@ service for its identity.
 
 A call that failed has had no effect (`SlackUnavailable`, `RateLimited`, …) or may have had one (`OutcomeUnknown`). The
 SDK's own retries are off, because they post a second time what the first attempt had already posted. Posts and edits,
-which are nearly all of the calls, do not pass through the SDK at all: it costs more than the wire.
+which are nearly all of the calls, pass through neither the SDK nor aiohttp's session, which cost more than the wire:
+they take a connection from the session's pool, and speak through aiohttp's writer and parser.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from typing import Any
 
 import aiohttp
 import msgspec
+import yarl
+from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError, StreamWriter
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -84,11 +89,14 @@ class SlackClient:
         quiet.setLevel(logging.WARNING)
         self._web = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[], logger=quiet)
         self._session = session
-        self._headers = {
-            **self._web.headers,
-            "Authorization": f"Bearer {self._web.token}",
-            "Content-Type": "application/json; charset=utf-8",
-        }
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json; charset=utf-8"}
+        address, proxy = yarl.URL(self._web.base_url), self._web.proxy
+        self._way = aiohttp.ClientRequest(
+            "POST", address, headers=self._web.headers | headers, proxy=yarl.URL(proxy) if proxy else None
+        )
+        """Never sent itself: how the pool knows its connections, and the headers of all that is."""
+        # A proxy is told the whole address, unless it only passes on what is encrypted.
+        self._target = str(address) if proxy and not self._way.is_ssl() else address.raw_path
 
     async def identity(self) -> Identity:
         """Who the token belongs to."""
@@ -167,18 +175,49 @@ class SlackClient:
         return found, (response.get("response_metadata") or {}).get("next_cursor") or ""
 
     async def _say(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Slack's answer to one of the calls that take JSON, straight on the session and by the SDK's settings."""
+        """Slack's answer to one of the calls that take JSON, past the SDK but by its settings."""
         body = msgspec.json.encode(arguments)
         try:
-            async with self._session.post(
-                f"{self._web.base_url}{method}", data=body, headers=self._headers, proxy=self._web.proxy
-            ) as response:
-                answer = _parsed(await response.read())
+            async with asyncio.timeout(self._session.timeout.total):
+                status, headers, content = await self._sent(method, body)
         except _NO_ANSWER as error:
             raise _unanswered(error) from error
-        if response.status == 200 and answer.get("ok"):  # noqa: PLR2004  # HTTP's own number
+        answer = _parsed(content)
+        if status == 200 and answer.get("ok"):  # noqa: PLR2004  # HTTP's own number
             return answer
-        raise _refused(response.status, response.headers, answer)
+        raise _refused(status, headers, answer)
+
+    async def _sent(self, method: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        """Post `body`; status, headers and body of what comes back."""
+        connection = await self._connected()
+        try:
+            protocol = connection.protocol
+            if protocol is None:
+                raise aiohttp.ServerDisconnectedError
+            protocol.set_response_params(read_until_eof=True)
+            headers = self._way.headers.copy()
+            headers["Content-Length"] = str(len(body))
+            writer = StreamWriter(protocol, asyncio.get_running_loop())
+            await writer.write_headers(f"POST {self._target}{method} HTTP/1.1", headers)
+            await writer.write_eof(body)
+            head, content = await protocol.read()
+            while head.code // 100 == 1:  # the answer is yet to come
+                head, content = await protocol.read()
+            answer = await content.read()
+            connection.release()
+            return head.code, head.headers, answer
+        finally:
+            connection.close()  # where it is not released: a late answer must not be taken for the next one
+
+    async def _connected(self) -> Connection:
+        """A connection from the session's pool, or a new one."""
+        pool = self._session.connector
+        if pool is None:
+            raise aiohttp.ClientConnectionError("the session is closed")
+        try:
+            return await pool.connect(self._way, [], self._session.timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("no connection in time") from error
 
     async def _call(self, method: Callable[..., Awaitable[AsyncSlackResponse]], **arguments: Any) -> AsyncSlackResponse:
         try:
@@ -194,7 +233,7 @@ class SlackClient:
         return response
 
 
-_NO_ANSWER = (aiohttp.ClientError, SlackClientError, TimeoutError, OSError)
+_NO_ANSWER = (aiohttp.ClientError, HttpProcessingError, SlackClientError, TimeoutError, OSError)
 
 
 def _delivered(row: Mapping[str, Any], lane: str) -> Delivered | None:

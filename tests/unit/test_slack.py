@@ -1,11 +1,15 @@
 """Promises of the door to Slack: each failure is the right error, reading back finds what is ours, no token leaks.
 
-Posts and edits go straight to the session, the other calls through the SDK: what is promised holds on both ways.
+Posts and edits go straight to the session's pool, the other calls through the SDK: what is promised holds on both ways.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -227,6 +231,89 @@ async def test_no_error_holds_the_token(
         await wire.ask(way)
     said = [str(caught.value), repr(caught.value), repr(caught.value.__cause__), caplog.text, *capsys.readouterr()]
     assert not any("secret" in text for text in said)
+
+
+@asynccontextmanager
+async def speaking(answer: Callable[[str], Awaitable[bytes]]) -> AsyncIterator[tuple[SlackClient, list[str]]]:
+    """A client of a server that says, byte for byte, what `answer` makes of a posted text; what was asked, by whom."""
+    asked: list[str] = []
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError), closing(writer):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+                text = json.loads(await reader.readexactly(length))["text"]
+                asked.append(f"{text} from {writer.get_extra_info('peername')[1]}")
+                writer.write(await answer(text))
+
+    def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        speakers.create_task(speak(reader, writer))
+
+    async with asyncio.TaskGroup() as speakers:
+        server = await asyncio.start_server(served, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/"
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.3)) as session:
+            yield SlackClient(TOKEN, base_url=url, session=session), asked
+        server.close()
+
+
+def ok(ts: str, *headers: str, body: bytes = b"") -> bytes:
+    """An answer that says where something was posted."""
+    body = body or json.dumps({"ok": True, "ts": ts}).encode()
+    head = "\r\n".join(["HTTP/1.1 200 OK", *(headers or [f"Content-Length: {len(body)}"])])
+    return head.encode() + b"\r\n\r\n" + body
+
+
+async def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
+    """Who gives up does not leave the connection to others; who was answered does."""
+
+    async def answer(text: str) -> bytes:
+        await asyncio.sleep(0.5 if text == "slow" else 0)
+        return ok(text)
+
+    async with speaking(answer) as (client, asked):
+        with pytest.raises(OutcomeUnknown):
+            await client.post("C1", text="slow", blocks=[], mark=MARK)
+        for text in ("quick", "again"):
+            assert await client.post("C1", text=text, blocks=[], mark=MARK) == text
+    slow, quick, again = (line.rpartition(" ")[2] for line in asked)
+    assert slow != quick == again
+
+
+PACKED = gzip.compress(b'{"ok": true, "ts": "1.2"}')
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" + ok("1.2"),
+        ok("1.2", "Transfer-Encoding: chunked", body=b'8\r\n{"ok":tr\r\ne\r\nue,"ts":"1.2"}\r\n0\r\n\r\n'),
+        ok("1.2", "Content-Encoding: gzip", f"Content-Length: {len(PACKED)}", body=PACKED),
+    ],
+    ids=["hints before it", "in pieces", "packed"],
+)
+async def test_an_answer_may_come_in_any_form_of_http(said: bytes) -> None:
+    """Whatever stands between Slack and the bot makes of it."""
+
+    async def answer(_text: str) -> bytes:
+        return said
+
+    async with speaking(answer) as (client, asked):
+        for _ in range(2):
+            assert await client.post("C1", text="hello", blocks=[], mark=MARK) == "1.2"
+    assert len(set(asked)) == 1, "one connection for both"
+
+
+async def test_what_is_no_http_leaves_the_outcome_unknown() -> None:
+    """The request had left."""
+
+    async def answer(_text: str) -> bytes:
+        return b"SSH-2.0-nobody\r\n\r\n"
+
+    async with speaking(answer) as (client, _):
+        with pytest.raises(OutcomeUnknown):
+            await client.post("C1", text="hello", blocks=[], mark=MARK)
 
 
 def told(ts: str, lane: str = MARK.lane, **more: Any) -> dict[str, Any]:
