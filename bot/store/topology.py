@@ -174,12 +174,14 @@ async def _asked_node(node: ClusterNode, commands: Sequence[Words]) -> list[Any]
 
 
 async def _asked(connection: AbstractConnection, commands: Sequence[Words]) -> list[Any]:
-    await connection.send_packed_command(_packed(connection, commands))
+    if connection.is_connected:
+        await connection.check_health()  # type: ignore[no-untyped-call]  # redis-py's own
     answers: list[Any] = []
-    # One time-out for all answers: the client's own, around each of them, costs more than the answer.
+    # One time-out for the whole trip: the client's own, around what is sent and each answer, costs more than these.
     within, connection.socket_timeout = connection.socket_timeout, None
     try:
         async with asyncio.timeout(within):
+            await connection.send_packed_command(_packed(connection, commands), check_health=False)
             for _ in commands:
                 try:
                     answers.append(await connection.read_response())
