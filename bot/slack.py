@@ -89,7 +89,7 @@ class SlackClient:
         quiet.setLevel(logging.WARNING)
         self._web = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[], logger=quiet)
         self._session = session
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json; charset=utf-8"}
+        headers = {"Authorization": f"Bearer {self._web.token}", "Content-Type": "application/json; charset=utf-8"}
         address, proxy = yarl.URL(self._web.base_url), self._web.proxy
         self._way = aiohttp.ClientRequest(
             "POST", address, headers=self._web.headers | headers, proxy=yarl.URL(proxy) if proxy else None
