@@ -123,7 +123,7 @@ def virtual(store: Store) -> Store:
     for script in folder.iterdir():
         if script.name.endswith(".lua"):
             # Keys that expire would do so on the server's clock.
-            text = re.sub(r"if taken > 0 .*then redis.call\('PEXPIRE'.*|, 'PX', [^)]*", "", common + script.read_text())
+            text = re.sub(r"redis.call\('PEXPIRE'.*\)|, 'PX', [^)]*", "", common + script.read_text())
             digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
             store._connection._scripts[script.name.removesuffix(".lua")] = (text, digest)  # noqa: SLF001  # its clock is ours
     return store

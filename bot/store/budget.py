@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from time import monotonic
+from typing import Literal
 from uuid import uuid4
 
 from bot.store.connection import Connection
@@ -44,12 +45,12 @@ class Budget:
 
     async def take(self, *, is_person: bool) -> timedelta:
         """Take one call: zero when it may go out now, else how long until there is one. People's calls go first."""
-        _, wait, *_ = await self._ask(1, is_person=is_person)
+        _, wait, *_ = await self._ask(1, "people" if is_person else "looks")
         return timedelta(milliseconds=wait)
 
     async def take_up_to(self, most: int, *, for_lists: bool = False) -> int:
         """Take at most so many calls for looks, or for pages of lists; how many there were."""
-        return (await self._ask(most, for_lists=for_lists))[2]
+        return (await self._ask(most, "lists" if for_lists else "looks"))[2]
 
     async def left(self, *, enough: int | None = None) -> int:
         """How many calls there are now for looks; what is kept for others is not among them.
@@ -58,44 +59,39 @@ class Budget:
         """
         if enough is not None and enough <= self._left and monotonic() < self._left_until:
             return self._left
-        return (await self._ask(0))[0]
+        return (await self._ask(0, "looks"))[0]
 
     async def left_for_lists(self) -> int:
         """How many calls the window has for lists, were they all made now."""
-        return (await self._ask(0, for_lists=True))[3]
+        return (await self._ask(0, "lists"))[3]
 
     @property
     def per_second(self) -> float:
         """Calls that the watch may make on the average."""
         return (self._per_minute - self._reserve) / WINDOW.total_seconds()
 
-    async def turn(self, team_id: str, *, push: timedelta | None) -> bool:
+    async def turn(self, team_id: str, *, reading: tuple[timedelta, int] | None) -> bool:
         """Whether it is this process that reads a workspace's lists: one does at a time, another when it is silent.
 
-        It has the turn for `TURN` from now on, and no longer: it may be dead by then. `push` is how long executions may
-        be left to lists while these are being read. Looks leave a third of the calls to them: else whatever is overdue
-        would use up all of them, and nobody would find out what is new.
+        It has the turn for `TURN` from now on, and no longer: it may be dead by then. `reading` says for how long
+        executions may be left to lists while these are being read, and how many calls of a window that can use. So many
+        are left to it by looks, a third at most: else whatever is overdue would use up all of them, and nobody would
+        find out what is new.
         """
-        reading = "" if push is None else milliseconds(push)
-        return bool(
-            await self._connection.run("turn", self._window, team_id, self._process, milliseconds(TURN), reading)
-        )
+        says = f"{milliseconds(reading[0])}|{reading[1]}" if reading else ""
+        return bool(await self._connection.run("turn", self._window, team_id, self._process, milliseconds(TURN), says))
 
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
         self._left = 0
         await self._connection.run("refused", self._window, milliseconds(retry_after), milliseconds(SLOW_START))
 
-    async def _ask(self, calls: int, *, is_person: bool = False, for_lists: bool = False) -> tuple[int, int, int, int]:
-        slow_start = 0 if is_person else milliseconds(SLOW_START)
-        reserve = 0 if is_person else self._reserve
-        share = "" if for_lists else 0 if is_person else (self._per_minute - self._reserve) // 3
-        name, span = uuid4().hex, milliseconds(WINDOW)
-        most = "" if is_person else (self._per_minute - self._reserve) // 5
+    async def _ask(self, calls: int, whom: Literal["people", "looks", "lists"]) -> tuple[int, int, int, int]:
+        quota, slow_start = (self._per_minute, milliseconds(WINDOW)), milliseconds(SLOW_START)
         left, wait, taken, whole, reading = await self._connection.run(
-            "take", self._window, self._per_minute, span, name, calls, slow_start, reserve, share, most
+            "take", self._window, *quota, uuid4().hex, calls, whom, slow_start, self._reserve
         )
         self.push = timedelta(milliseconds=int(reading))
-        if not (is_person or for_lists):
+        if whom == "looks":
             self._left, self._left_until = left, monotonic() + MOMENT_SECONDS
         return left, wait, taken, whole

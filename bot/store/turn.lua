@@ -1,6 +1,6 @@
 -- Take the turn to read a workspace's lists, or keep it.
 -- KEYS 1 window of the GCS user; ARGV 1 workspace, 2 name of the process, 3 ms for which its turn lasts,
---      4 while it reads: ms for which executions may be left to it; else ''
+--      4 while it reads: ms for which executions may be left to it, a bar, and calls in a window that it can use; else ''
 -- Returns 1, or 0 when it is another one's turn
 local turn = KEYS[1] .. ':turn:' .. ARGV[1]
 local holder = redis.call('GET', turn)

@@ -33,6 +33,8 @@ class Round:
     """Items to ask for at once."""
     push: timedelta
     """How long the executions that it shows unchanged are left alone."""
+    calls: int
+    """What rounds like this one can use of the calls in a window."""
     todo: deque[tuple[str, int]] = field(default_factory=lambda: deque((phase, 0) for phase in PHASES))
     """Phase and offset of the pages to fetch; those behind the first of a phase are known once that has come."""
     under_way: int = 0

@@ -6,6 +6,7 @@ Lives here: `Sweeper`. Does not live here: what one reading of the list has show
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -137,7 +138,7 @@ class Sweeper:
             return None
         self._not_before = now + MOMENT
         round_ = self._round
-        if not await self._budget.turn(self._team_id, push=round_.push if round_ else None):
+        if not await self._budget.turn(self._team_id, reading=(round_.push, round_.calls) if round_ else None):
             self._stop(THINK_AGAIN.total_seconds())
         elif round_ is None:
             await self._begin()
@@ -192,7 +193,9 @@ class Sweeper:
         metrics.SWEEPER_ACTIVE.set(1)
         expected = max(timedelta(seconds=2 * cost.pages / cost.calls_per_second), self._took)
         push = min(max(PUSH, self._pace.poll, 3 * expected), DISTRUST, self._pace.staleness / 2)
-        self._round = Round(began=now, page=self._page, push=push)
+        rate = min(cost.pages / SHORTEST_ROUND.total_seconds(), self._bytes_per_second / max(self._page_bytes, 1))
+        calls = math.ceil(rate * WINDOW.total_seconds()) + HEADROOM
+        self._round = Round(began=now, page=self._page, push=push, calls=calls)
 
     def _stop(self, seconds: float) -> None:
         """Read nothing for so long."""
