@@ -6,8 +6,8 @@ service for its identity.
 
 A call that failed has had no effect (`SlackUnavailable`, `RateLimited`, …) or may have had one (`OutcomeUnknown`). The
 SDK's own retries are off, because they post a second time what the first attempt had already posted. Posts and edits,
-which are nearly all of the calls, pass through neither the SDK nor aiohttp's session, which cost more than the wire:
-they take a connection from the session's pool, and speak through aiohttp's writer and parser.
+which are nearly all of the calls, pass through neither the SDK nor aiohttp's session, which cost more than the wire
+(`bot.exchange`, on the session's pool).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 import aiohttp
 import msgspec
 import yarl
-from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError, StreamWriter
+from aiohttp.http import RawResponseMessage
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import OutcomeUnknown, RateLimited, SlackError, SlackUnavailable, slack_error
+from bot.exchange import FAILURES, Way
 
 EVENT_TYPE = "execution_told"
 """Type of the metadata that marks our messages; its payload is a `Mark`."""
@@ -91,12 +91,14 @@ class SlackClient:
         self._session = session
         headers = {"Authorization": f"Bearer {self._web.token}", "Content-Type": "application/json; charset=utf-8"}
         address, proxy = yarl.URL(self._web.base_url), self._web.proxy
-        self._way = aiohttp.ClientRequest(
+        request = aiohttp.ClientRequest(
             "POST", address, headers=self._web.headers | headers, proxy=yarl.URL(proxy) if proxy else None
         )
-        """Never sent itself: how the pool knows its connections, and the headers of all that is."""
+        if session.connector is None:
+            raise ValueError("a closed session")
+        self._way = Way(session.connector, request, session.timeout)
         # A proxy is told the whole address, unless it only passes on what is encrypted.
-        self._target = str(address) if proxy and not self._way.is_ssl() else address.raw_path
+        self._target = str(address) if proxy and not request.is_ssl() else address.raw_path
 
     async def identity(self) -> Identity:
         """Who the token belongs to."""
@@ -189,35 +191,9 @@ class SlackClient:
 
     async def _sent(self, method: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         """Post `body`; status, headers and body of what comes back."""
-        connection = await self._connected()
-        try:
-            protocol = connection.protocol
-            if protocol is None:
-                raise aiohttp.ServerDisconnectedError
-            protocol.set_response_params(read_until_eof=True)
-            headers = self._way.headers.copy()
-            headers["Content-Length"] = str(len(body))
-            writer = StreamWriter(protocol, asyncio.get_running_loop())
-            await writer.write_headers(f"POST {self._target}{method} HTTP/1.1", headers)
-            await writer.write_eof(body)
-            head, content = await protocol.read()
-            while head.code // 100 == 1:  # the answer is yet to come
-                head, content = await protocol.read()
-            answer = await content.read()
-            connection.release()
-            return head.code, head.headers, answer
-        finally:
-            connection.close()  # where it is not released: a late answer must not be taken for the next one
-
-    async def _connected(self) -> Connection:
-        """A connection from the session's pool, or a new one."""
-        pool = self._session.connector
-        if pool is None:
-            raise aiohttp.ClientConnectionError("the session is closed")
-        try:
-            return await pool.connect(self._way, [], self._session.timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError("no connection in time") from error
+        headers = self._way.request.headers.copy()
+        headers["Content-Length"] = str(len(body))
+        return await self._way.exchange(f"POST {self._target}{method}", headers, body, _whole)
 
     async def _call(self, method: Callable[..., Awaitable[AsyncSlackResponse]], **arguments: Any) -> AsyncSlackResponse:
         try:
@@ -233,7 +209,11 @@ class SlackClient:
         return response
 
 
-_NO_ANSWER = (aiohttp.ClientError, HttpProcessingError, SlackClientError, TimeoutError, OSError)
+_NO_ANSWER = (*FAILURES, SlackClientError, TimeoutError)
+
+
+async def _whole(head: RawResponseMessage, content: aiohttp.StreamReader) -> tuple[int, Mapping[str, str], bytes]:
+    return head.code, head.headers, await content.read()
 
 
 def _delivered(row: Mapping[str, Any], lane: str) -> Delivered | None:

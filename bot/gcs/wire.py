@@ -10,7 +10,6 @@ one for looks, of which there are many: a question in plain text, without httpx'
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Awaitable, Mapping
 from typing import Any
@@ -19,12 +18,12 @@ import aiohttp
 import httpx
 import msgspec
 import yarl
-from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError, StreamWriter
+from aiohttp.http import RawResponseMessage
 from multidict import CIMultiDict
 
 from bot import __version__
 from bot.errors import GCSMalformed, GCSMisdirected, GCSUnavailable
+from bot.exchange import FAILURES, Way
 from bot.gcs import reading
 
 MAX_BODY = 32 * 1024 * 1024
@@ -38,6 +37,8 @@ KEEP_ALIVE_SECONDS = 75.0
 
 TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, connect=10)
 """For a connection, and for a place in the pool; whoever asks limits the whole."""
+
+_LIMITS = {"auto_decompress": False, "max_line_size": MAX_HEADER, "max_field_size": MAX_HEADER}
 
 HEADERS = {
     "Accept": "application/json",
@@ -123,16 +124,14 @@ class HTTPClient(httpx.AsyncClient):
 class Wire(httpx.AsyncBaseTransport):
     """Questions over aiohttp's connections, exactly as they are written: what was signed is what is sent.
 
-    Of aiohttp these are the pool, the parser and the writer. Its session is left out, whose own request and answer for
-    each question cost as much as all the rest, and which repeats a question: that is another call, and is paid for
-    (`client`).
+    None is repeated here: that is another call, and is paid for (`client`).
     """
 
     def __init__(self, connections: int) -> None:
         self._connections, self._context = connections, httpx.create_ssl_context(trust_env=False)
         self._pool: aiohttp.TCPConnector | None = None
-        self._ways: dict[yarl.URL, aiohttp.ClientRequest] = {}
-        """By origin, how the pool knows its connections."""
+        self._ways: dict[yarl.URL, Way] = {}
+        """By origin."""
 
     async def exchange(self, question: Question, credentials: Credentials) -> Answer:
         """See `HTTPClient.exchange`."""
@@ -141,7 +140,7 @@ class Wire(httpx.AsyncBaseTransport):
                 return await self._answer(await credentials.on(question), credentials)
             except _Stale:
                 return await self._answer(await credentials.on(question), Credentials())
-        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
+        except FAILURES as error:
             raise GCSUnavailable(f"no answer: {type(error).__name__}: {reading.safe(str(error), 200)}") from error
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -161,43 +160,24 @@ class Wire(httpx.AsyncBaseTransport):
 
     async def _answer(self, question: Question, credentials: Credentials) -> Answer:
         """Send `question`, and read all of the answer, unless it says that the credentials on it are stale."""
-        connection = await self._connected(question.origin)
-        try:
-            protocol = connection.protocol
-            if protocol is None:
-                raise aiohttp.ServerDisconnectedError
-            protocol.set_response_params(
-                read_until_eof=True, auto_decompress=False, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER
-            )
-            writer = StreamWriter(protocol, asyncio.get_running_loop())
-            await writer.write_headers(f"{question.method} {question.target} HTTP/1.1", question.headers)
-            await writer.write_eof(question.body)
-            head, content = await protocol.read()
-            while head.code // 100 == 1 and head.code != httpx.codes.SWITCHING_PROTOCOLS:  # the answer is yet to come
-                head, content = await protocol.read()
+        way = self._ways.get(question.origin) or self._way_to(question.origin)
+
+        async def read(head: RawResponseMessage, content: aiohttp.StreamReader) -> Answer:
             if head.code == httpx.codes.UNAUTHORIZED and credentials.renewed(question):
                 raise _Stale
-            answer = Answer(head.code, head.headers, await _whole(head.headers, content))
-            connection.release()
-            return answer
-        finally:
-            connection.close()  # where it is not released: something may be left to be read
+            return Answer(head.code, head.headers, await _whole(head.headers, content))
 
-    async def _connected(self, origin: yarl.URL) -> Connection:
-        """A connection from the pool, or a new one."""
+        return await way.exchange(f"{question.method} {question.target}", question.headers, question.body, read)
+
+    def _way_to(self, origin: yarl.URL) -> Way:
+        if origin.scheme not in {"http", "https"} or not origin.raw_host:
+            raise GCSMisdirected("the endpoint is no http(s) address")
         if self._pool is None:  # it belongs to the loop that first sends something
             self._pool = aiohttp.TCPConnector(
                 limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._context
             )
-        way = self._ways.get(origin)
-        if way is None:
-            if origin.scheme not in {"http", "https"} or not origin.raw_host:
-                raise GCSMisdirected("the endpoint is no http(s) address")
-            self._ways[origin] = way = aiohttp.ClientRequest("GET", origin)
-        try:
-            return await self._pool.connect(way, [], TIMEOUT)
-        except TimeoutError:
-            raise aiohttp.ConnectionTimeoutError(f"no connection to {origin} in time") from None
+        self._ways[origin] = way = Way(self._pool, aiohttp.ClientRequest("GET", origin), TIMEOUT, _LIMITS)
+        return way
 
 
 class _Stale(Exception):
