@@ -13,8 +13,8 @@ local lists, people = window .. ':lists', window .. ':people'
 for _, calls in ipairs({window, lists, people}) do redis.call('ZREMRANGEBYSCORE', calls, '-inf', now - span) end
 local hold = tonumber(redis.call('GET', window .. ':hold') or '0')
 if now < hold then return {0, hold - now, 0, 0, '0'} end
-local reading, useful = string.match(redis.call('GET', window .. ':reading') or '0|0', '^(%d+)|(%d+)$')
-local share = whom == 'looks' and math.min(tonumber(useful), math.floor((limit - reserve) / 3)) or 0
+local reading, useful = string.match(redis.call('GET', window .. ':reading') or '0', '^(%d+)|?(%d*)$')
+local share = whom == 'looks' and math.min(tonumber(useful) or 0, math.floor((limit - reserve) / 3)) or 0
 local in_window = limit - redis.call('ZCARD', window) - reserve - math.max(0, share - redis.call('ZCARD', lists))
 if in_window <= 0 then
   -- The call that must leave the window before one is free again.
@@ -36,10 +36,12 @@ if whom ~= 'people' then
     local allowed = limit / span * since * (0.25 + 0.375 * since / slow)
     left = math.min(left, math.floor(allowed - math.min(allowed / 3, share * since / span)) + 1 - made('(' .. hold))
   end
-  -- A sixth of the time has a fifth of what people and lists leave: a burst would come again with each window, and
-  -- leave nothing between.
-  local burst = math.floor((limit - reserve - share - redis.call('ZCARD', people)) / 5)
-  left = math.min(left, math.max(burst, 20) - made(now - span / 6))
+  if whom == 'looks' then
+    -- A sixth of the time has a fifth of what people and lists leave: a burst would come again with each window, and
+    -- leave nothing between.
+    local burst = math.floor((limit - reserve - share - redis.call('ZCARD', people)) / 5)
+    left = math.min(left, math.max(burst, 20) - made(now - span / 6))
+  end
 end
 if left <= 0 then return {0, 1000, 0, in_window, reading} end
 local taken = math.min(wanted, left)

@@ -23,7 +23,7 @@ for i, look in ipairs(ARGV) do
       local state, listed = redis.call('GETRANGE', snap, 8, 15), redis.call('GETRANGE', snap, 24, 31)
       redis.call('ZADD', prefix .. 'due', now + wait, execution)
       if listed_then == '' then
-        if redis.call('ZSCORE', prefix .. 'news', execution) then hurry(prefix, execution, now, listed) end
+        if redis.call('ZSCORE', prefix .. 'news', execution) then hurry(prefix, execution, now + wait, listed) end
       else
         redis.call('ZREM', prefix .. 'news', execution)
         -- A list may have shown something newer while this look was under way.

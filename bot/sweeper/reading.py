@@ -38,6 +38,8 @@ class Round:
     todo: deque[tuple[str, int]] = field(default_factory=lambda: deque((phase, 0) for phase in PHASES))
     """Phase and offset of the pages to fetch; those behind the first of a phase are known once that has come."""
     under_way: int = 0
+    page_bytes: int = 0
+    """Of the largest page so far."""
     totals: dict[str, int] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     """Ids of all executions that were listed, and their places."""
@@ -49,6 +51,7 @@ class Round:
 
     def came(self, phase: str, offset: int, page: Page) -> None:
         """A page came; with the first one of its phase, one knows the others."""
+        self.page_bytes = max(self.page_bytes, page.size_bytes)
         if offset == 0:
             self.totals[phase] = min(page.total, _MOST)
             self.todo.extend((phase, begin) for begin in range(self.step, self.totals[phase], self.step))

@@ -107,7 +107,17 @@ class Sweeper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read lists while that pays, until told to stop."""
-        await asyncio.gather(*(self._work(stop) for _ in range(HANDS)))
+        await asyncio.gather(*(self._work(stop) for _ in range(HANDS)), self._keep_turn(stop))
+
+    async def _keep_turn(self, stop: asyncio.Event) -> None:
+        """While all hands wait for pages, none of them keeps the turn."""
+        while not stop.is_set():
+            round_ = self._round
+            if round_ is not None and round_.under_way == HANDS:
+                with suppress(StoreUnavailable):
+                    await self._budget.turn(self._team_id, reading=(round_.push, round_.calls))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), BREATH)
 
     async def _work(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -193,7 +203,8 @@ class Sweeper:
         metrics.SWEEPER_ACTIVE.set(1)
         expected = max(timedelta(seconds=2 * cost.pages / cost.calls_per_second), self._took)
         push = min(max(PUSH, self._pace.poll, 3 * expected), DISTRUST, self._pace.staleness / 2)
-        rate = min(cost.pages / SHORTEST_ROUND.total_seconds(), self._bytes_per_second / max(self._page_bytes, 1))
+        bytes_ = self._last.page_bytes if self._last else self._page_bytes
+        rate = min(cost.pages / SHORTEST_ROUND.total_seconds(), self._bytes_per_second / max(bytes_, 1))
         calls = math.ceil(rate * WINDOW.total_seconds()) + HEADROOM
         self._round = Round(began=now, page=self._page, push=push, calls=calls)
 

@@ -10,7 +10,8 @@ import pytest
 
 from bot.metrics import SWEEPER_BYTES
 from bot.store.budget import TURN
-from bot.sweeper.room import BLIND_ROUNDS, DISTRUST
+from bot.sweeper.reading import Round
+from bot.sweeper.room import BLIND_ROUNDS, DISTRUST, HANDS
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.rooms.hand import MANY, Hand, due_in, due_now, running
@@ -101,6 +102,22 @@ async def test_a_turn_is_kept_between_pages_and_no_longer(room: Room) -> None:
         (turn,) = room.redis.scan_iter("*:turn:*")
         assert pause < room.redis.pttl(turn) / 1000 <= TURN.total_seconds()
     assert began[4] - began[3] > TURN.total_seconds()
+
+
+async def test_the_turn_is_kept_while_all_hands_wait(room: Room, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four pages that take long are no silence: nobody else begins a round of their own meanwhile."""
+    await running(room)
+    monkeypatch.setattr("bot.store.budget.TURN", timedelta(seconds=0.5))
+    monkeypatch.setattr("bot.sweeper.room.BREATH", 0.1)
+    hand.sweeper._round = Round(began=0, page=100, push=timedelta(seconds=1), calls=9, under_way=HANDS)
+    hand.sweeper._not_before = 10**6
+    stop = asyncio.Event()
+    waiting = asyncio.create_task(hand.sweeper.run(stop))
+    await asyncio.sleep(1)
+    (turn,) = room.redis.scan_iter("*:turn:*")
+    assert room.redis.pttl(turn) > 0
+    stop.set()
+    await waiting
 
 
 async def test_a_refusal_delays_lists_for_as_long_as_gcs_said(room: Room, hand: Hand) -> None:

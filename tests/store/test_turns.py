@@ -89,13 +89,15 @@ async def test_news_goes_ahead_until_then(store: Store, redis: Redis, followed: 
 
 
 async def test_how_late_a_look_is(store: Store, redis: Redis, followed: list[str]) -> None:
-    """News is late since it was shown, what dropped out of a list as well, and the others since they were due."""
-    pass_time(redis, timedelta(minutes=10))
+    """Since it was due, or else since a list showed it as new or did not show it any more."""
+    for due in await claim(store, 12):
+        await look(store, due, next_look=timedelta(minutes=30 if due.execution_id in {"e0", "e1"} else 5))
     await show(store, followed[:1], "newer---")
-    await show(store, followed[1:2], "gone----")
+    await show(store, followed[1:3], "gone----")
+    pass_time(redis, timedelta(minutes=15))
     late = {due.execution_id: round(due.late / MINUTE) for due in await claim(store, 12)}
-    assert Counter(late.values()) == {0: 2, 10: 10}
-    assert late["e0"] == late["e1"] == 0
+    assert Counter(late.values()) == {15: 3, 10: 9}
+    assert late["e0"] == late["e1"] == late["e2"] == 15
 
 
 async def test_what_has_dropped_out_goes_ahead_of_other_news(store: Store, followed: list[str]) -> None:
@@ -149,6 +151,31 @@ async def test_who_found_no_call_left_keeps_the_place(store: Store, redis: Redis
     store.schedule.put_back(first)
     await store.schedule.settled()
     assert [due.execution_id for due in (first, *await claim(store, 1))] == ["e7", "e7"]
+
+
+async def test_news_that_found_no_call_left_keeps_its_age(store: Store, redis: Redis, followed: list[str]) -> None:
+    """It goes before news that came later, and what it had waited for before counts on."""
+    for due in await claim(store, 12):
+        await look(store, due, next_look=timedelta(minutes=5))
+    await show(store, ["e7"], "newer---")
+    pass_time(redis, timedelta(minutes=25))
+    await show(store, [each for each in followed if each != "e7"], "newer---")
+    (first,) = await claim(store, 1)
+    store.schedule.put_back(first)
+    await store.schedule.settled()
+    (again,) = await claim(store, 1)
+    assert [first.execution_id, again.execution_id] == ["e7", "e7"]
+    assert round(again.late / MINUTE) == round(first.late / MINUTE) == 25
+
+
+async def test_news_of_what_is_over_brings_nothing_back(store: Store, redis: Redis) -> None:
+    """Whatever left it behind: what is not scheduled any more is not claimed."""
+    await follow(store)
+    home = _home(redis, "T1/e1")
+    redis.zrem(f"{home}due", "T1/e1")
+    redis.zadd(f"{home}news", {"T1/e1": 0})
+    assert await claim(store, 1) == []
+    assert list(redis.scan_iter("*:news")) == []
 
 
 async def test_news_that_was_looked_at_is_none_any_more(store: Store, redis: Redis, followed: list[str]) -> None:
