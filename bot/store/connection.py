@@ -36,7 +36,7 @@ from redis.exceptions import TimeoutError as TimedOut
 from bot import metrics
 from bot.errors import StoreUnavailable
 from bot.store.keys import PARTITIONS, partition
-from bot.store.topology import CONNECTIONS, reached
+from bot.store.topology import CONNECTIONS, is_demoted, reached
 
 REPLICA_MS = 250
 """How long a write that must not be lost waits for replicas; they mostly answer within the time of a round trip."""
@@ -226,11 +226,11 @@ class Connection:
             return [error] * len(calls)
         if any(isinstance(answer, _ELSEWHERE) for answer in answers):
             await self._way.look_again()
-        if (
-            waits_for is not None
-            and not self._is_held(answers[len(calls) :], waits_for)
-            and await self._way.has_moved(answered)
-        ):
+        counts = answers[len(calls) :]
+        if any(map(is_demoted, counts)):
+            await self._way.look_again()
+            return [ReadOnlyError("READONLY a master no more")] * len(calls)
+        if waits_for is not None and not self._is_held(counts, waits_for) and await self._way.has_moved(answered):
             return [ReadOnlyError("another master was elected")] * len(calls)
         return answers[: len(calls)]
 

@@ -153,7 +153,7 @@ class Cluster:
             await self.redis.nodes_manager.initialize()
 
     async def has_moved(self, _answered: Address) -> bool:
-        """Never unknown to the node: it stops taking writes when the others do not hear it."""
+        """Unknown to the node for a moment at most, when it goes on after it hung: then WAIT says so."""
         return False
 
     async def aclose(self) -> None:
@@ -191,11 +191,16 @@ async def _asked(connection: AbstractConnection, commands: Sequence[Words]) -> l
         raise TimedOut(f"no answer within {within} s") from error
     finally:
         connection.socket_timeout = within
-    if any(
-        isinstance(answer, ReadOnlyError) for answer in answers
-    ):  # a master no more: the address may lead to another
+    if any(map(is_demoted, answers)):  # the address may lead to another
         await connection.disconnect()
     return answers
+
+
+def is_demoted(answer: Any) -> bool:
+    """Whether a server said that it is a master no more, if only to WAIT: what it has just written it throws away."""
+    return isinstance(answer, ReadOnlyError) or (
+        isinstance(answer, ResponseError) and str(answer).startswith(("UNBLOCKED ", "WAIT cannot be used with replica"))
+    )
 
 
 def _packed(connection: AbstractConnection, commands: Sequence[Words]) -> list[bytes]:

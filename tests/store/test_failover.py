@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from redis import Redis
 
 from bot.errors import StoreUnavailable
 from bot.metrics import STORE_ALONE
 from bot.model import ChangeKind, Receipt
 from bot.store import PARTITIONS, Store
-from bot.store.connection import REPLICA_MS
-from bot.store.keys import home_of
+from bot.store.connection import REPLICA_MS, Connection
+from bot.store.keys import home_of, partition
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
+from tests.servers import served
 from tests.store.conftest import redis_server
 from tests.store.following import ALICE, LAB, change, follow, snapshot_of
 from tests.topologies import RedisCluster, SentinelTrio, running, until
@@ -211,3 +213,21 @@ async def test_a_master_that_hung_is_not_believed_by_those_who_waited_for_it(tmp
         servers.wake()
         await waiting
         assert await successor.says("EXISTS", f"{home_of('T1/e2')}subs:T1/e2") == 1
+
+
+async def test_a_master_that_becomes_a_replica_while_it_waits_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster's master that hung takes a last write before it hears of its successor, and then throws it away."""
+    monkeypatch.setattr("bot.store.connection.REPLICA_MS", 8000)
+    with contextmanager(served)(redis_server(), tmp_path) as url, Redis.from_url(url) as redis:
+        connection = Connection(url, replicas=1)
+        await connection.run("probe", partition(0))
+        writing = asyncio.create_task(connection.run("probe", partition(0), durable=True))
+        async with asyncio.timeout(5):
+            while not redis.info("clients")["blocked_clients"]:  # noqa: ASYNC110  # a server's doing
+                await asyncio.sleep(0.01)
+        redis.replicaof("127.0.0.1", "1")
+        with pytest.raises(StoreUnavailable, match="it is a replica"):
+            await writing
+        await connection.aclose()
