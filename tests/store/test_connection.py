@@ -33,7 +33,7 @@ async def connection(store: Store, server_url: str) -> AsyncIterator[Connection]
 
 def taking(*windows: str) -> list[tuple[str, str, tuple[Any, ...]]]:
     """Take one call out of each window that allows one in a minute."""
-    return [("take", window, (1, 60_000, f"call {i}", 1, 0, 0, 0, "")) for i, window in enumerate(windows)]
+    return [("take", window, (1, 60_000, f"call {i}", 1, "people", 0, 0)) for i, window in enumerate(windows)]
 
 
 async def test_more_callers_than_connections_wait_for_their_turn(store: Store) -> None:
@@ -58,9 +58,9 @@ async def test_scripts_of_one_moment_travel_together(connection: Connection, mon
         trips.append(len(keys))
         return await ask(keys, *others)
 
-    await asyncio.gather(connection.run("take", HOMES[0], 1, 60_000, "first", 1, 0, 0, 0, ""))
+    await asyncio.gather(connection.run("take", HOMES[0], 1, 60_000, "first", 1, "people", 0, 0))
     monkeypatch.setattr(connection._way, "ask", counted)
-    runs = [connection.run("take", home, 1, 60_000, "second", 1, 0, 0, 0, "") for home in HOMES[:8]]
+    runs = [connection.run("take", home, 1, 60_000, "second", 1, "people", 0, 0) for home in HOMES[:8]]
     broken = connection.run("take", HOMES[9], "not a number")
     *answers, failed = await asyncio.gather(*runs, broken, return_exceptions=True)
     assert trips[0] == 9
@@ -94,14 +94,14 @@ async def test_a_connection_that_the_kernel_gives_up_is_no_answer(
     with monkeypatch.context() as patch:
         patch.setattr(asyncio.StreamReader, "read", given_up)
         with pytest.raises(StoreUnavailable):
-            await connection.run("take", HOMES[0], 1, 60_000, "call", 1, 0, 0, 0, "")
+            await connection.run("take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0)
     assert await connection.ready("ready_outbox") == []
 
 
 async def test_who_gives_up_takes_nobody_along(connection: Connection) -> None:
     """A caller that is cancelled leaves the others their answers."""
-    first = asyncio.create_task(connection.run("take", HOMES[0], 1, 60_000, "call", 1, 0, 0, 0, ""))
-    second = asyncio.create_task(connection.run("take", HOMES[1], 1, 60_000, "call", 1, 0, 0, 0, ""))
+    first = asyncio.create_task(connection.run("take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0))
+    second = asyncio.create_task(connection.run("take", HOMES[1], 1, 60_000, "call", 1, "people", 0, 0))
     await asyncio.sleep(0)
     first.cancel()
     assert await second == [0, 0, 1, 0, "0"]
