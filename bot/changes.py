@@ -224,7 +224,8 @@ def _kind(before: Execution, seen: Execution) -> ChangeKind | None:
     if seen.phase != before.phase:
         if seen.is_terminal:
             return ChangeKind.OUTCOME
-        if before.is_terminal and seen.phase != Phase.DELETING:
+        # Only what has ended can be retried: an end that nobody saw, too.
+        if seen.phase == Phase.RETRYING or (before.is_terminal and seen.phase != Phase.DELETING):
             return ChangeKind.REOPENED
         return ChangeKind.PHASE
     if seen.is_terminal:

@@ -214,7 +214,7 @@ class ChangeKind(StrEnum):
     PHASE = "phase"
     """The phase moved to one that is not terminal."""
     REOPENED = "reopened"
-    """A terminal phase was left again: somebody retried."""
+    """A terminal phase was left again, whether or not it had been seen: somebody retried."""
     OUTCOME = "outcome"
     """A terminal phase was reached."""
     VANISHED = "vanished"

@@ -51,6 +51,8 @@ class Subscribed:
     """The subscription that stood before."""
     followed: bool
     """False when there is nothing to follow: the execution has already succeeded."""
+    is_safe: bool = True
+    """False when it would be forgotten with the one server that has it: no replica said that it has it, too."""
 
 
 class Subscriptions:
@@ -81,10 +83,10 @@ class Subscriptions:
         )
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
-        await _remembered(
+        _, is_safe = await _remembered(
             self._subscribers.subscribe(subscription, snapshot, first_look=self._pace.poll, prints=prints)
         )
-        return Subscribed(subscription, snapshot, was, followed=True)
+        return Subscribed(subscription, snapshot, was, followed=True, is_safe=is_safe)
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
         """Tell `subscriber` nothing more about an execution. False when there was no subscription."""

@@ -25,16 +25,16 @@ def subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = ""
     return _about(f"{_who(subscription.subscriber)} now.", subscription, snapshot, told, note)
 
 
-def already_subscribed(subscription: Subscription, snapshot: Snapshot) -> Message:
+def already_subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = "") -> Message:
     """Nothing changed: it was followed before, just so."""
     told = f"Told: {level_words(subscription.level)}."
-    return _about(f"{_who(subscription.subscriber)} already.", subscription, snapshot, told)
+    return _about(f"{_who(subscription.subscriber)} already.", subscription, snapshot, told, note)
 
 
-def level_changed(subscription: Subscription, snapshot: Snapshot, *, was: Level) -> Message:
+def level_changed(subscription: Subscription, snapshot: Snapshot, *, was: Level, note: str = "") -> Message:
     """Followed before, but told more or less of from now on."""
     told = f"Told from now on: {level_words(subscription.level)} (was: {level_words(was)})."
-    return _about(f"{_who(subscription.subscriber)} still.", subscription, snapshot, told)
+    return _about(f"{_who(subscription.subscriber)} still.", subscription, snapshot, told, note)
 
 
 def unsubscribed(subscriber: Subscriber, execution_id: str, snapshot: Snapshot | None = None) -> Message:

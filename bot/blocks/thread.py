@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from bot.blocks import buttons, steps, text, words
 from bot.blocks.message import Message, actions, context, message, section
-from bot.model import Change, ChangeKind, Execution, Subscription
+from bot.model import REOPENABLE_PHASES, Change, ChangeKind, Execution, Phase, Subscription
 
 _NAMES_SHOWN = 5
 _LATE = timedelta(minutes=1)
@@ -25,7 +25,8 @@ def change_message(changes: Sequence[Change], execution: Execution, *, now: date
     phases, progress = _phases(changes), _progress(changes)
     said = phases or progress or "Updated"
     failed = steps.failed_names(last.failed_steps, last.failed_steps_total)
-    line = " · ".join(filter(None, (said, progress if phases else "", _finished(changes), failed)))
+    parts = (said, progress if phases else "", _finished(changes), failed, _unseen(changes))
+    line = " · ".join(filter(None, parts))
     duration = words.change_elapsed(last, execution)
     took = f"after {text.span(duration)}" if duration is not None else ""
     late = f"at {text.date(last.at, now)}" if now - last.at > _LATE else ""
@@ -85,6 +86,13 @@ def _phases(changes: Sequence[Change]) -> str:
     shown = way if len(way) <= _NAMES_SHOWN else [way[0], "…", *way[-2:]]
     retried = "Retried: " if any(move.kind is ChangeKind.REOPENED for move in moves) else ""
     return retried + " → ".join(words.phase_word(phase) if phase != "…" else phase for phase in shown)
+
+
+def _unseen(changes: Sequence[Change]) -> str:
+    """That an end was missed, where a retry proves it: two looks may be further apart than a short end lasts."""
+    known = {*REOPENABLE_PHASES, Phase.DELETING, ""}  # a deletion that failed can be retried, too
+    is_missed = any(each.kind is ChangeKind.REOPENED and each.phase_before not in known for each in changes)
+    return "it had failed or been cancelled between two looks" if is_missed else ""
 
 
 def _progress(changes: Sequence[Change]) -> str:

@@ -83,26 +83,37 @@ class Connection:
         """Scripts that leave together at the end of this turn of the event loop."""
         self._trips: set[asyncio.Task[None]] = set()
 
-    async def run(self, script: str, key: str, *args: str | int, durable: bool = False, patient: bool = False) -> Any:
+    async def run(self, script: str, key: str, *args: str | int, patient: bool = False) -> Any:
         """Run `<script>.lua` on one key, or on the partition whose keys begin with `key`.
 
-        With `durable` the answer comes once replicas hold what was written, too, or after `REPLICA_MS`. With `patient`
-        a store in trouble is waited for.
+        With `patient` a store in trouble is waited for.
 
         Raises:
             StoreUnavailable: the store does not answer, is full or read-only.
         """
         call, ends = (script, key, args), monotonic() + PATIENCE_SECONDS
         while True:
-            if durable:
-                (answer,) = await self._run([call], waits_for=key)
-            else:
-                answer = await self._together(call)
+            answer = await self._together(call)
             if not isinstance(answer, Exception):
                 return answer
             if not patient or monotonic() > ends:
                 raise answer
             await asyncio.sleep(AGAIN_SECONDS)
+
+    async def keep(self, script: str, key: str, *args: str | int) -> tuple[Any, bool]:
+        """Run a script whose writes somebody is promised; the answer comes once replicas hold them, too.
+
+        Returns:
+            The script's answer, and whether replicas hold what it wrote: False after `REPLICA_MS` in vain. True where
+            there are to be none.
+
+        Raises:
+            StoreUnavailable: as from `run`.
+        """
+        (answer,), is_held = await self._run_held([(script, key, args)], waits_for=key, even_alone=True)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer, is_held
 
     def send(self, script: str, key: str, *args: str | int) -> asyncio.Future[Any]:
         """Run a script in the same trip as all that is run now, whether or not somebody waits for it.
@@ -127,7 +138,7 @@ class Connection:
         await self._give_back(key)
         limit, lease_ms, *more = args
         call: Call = (script, key, (limit, lease_ms, token, *more))
-        (answer,) = await self._run([call], waits_for=key if durable else None, again=_NOT_RUN)
+        (answer,), _ = await self._run_held([call], waits_for=key if durable else None, again=_NOT_RUN)
         if isinstance(answer, StoreUnavailable):
             self._lost.setdefault(key, []).append(token)
             raise answer
@@ -201,38 +212,54 @@ class Connection:
             if not waiting.done():  # who asked may have given up
                 waiting.set_result(answer)
 
-    async def _run(
-        self, calls: Sequence[Call], *, waits_for: str | None = None, again: tuple[type[Exception], ...] = _UNHEARD
-    ) -> list[Any]:
-        answers = await self._sent("EVALSHA", calls, waits_for)
+    async def _run(self, calls: Sequence[Call]) -> list[Any]:
+        answers, _ = await self._run_held(calls)
+        return answers
+
+    async def _run_held(
+        self,
+        calls: Sequence[Call],
+        *,
+        waits_for: str | None = None,
+        even_alone: bool = False,
+        again: tuple[type[Exception], ...] = _UNHEARD,
+    ) -> tuple[list[Any], bool]:
+        answers, is_held = await self._sent("EVALSHA", calls, waits_for, even_alone)
         lost = [i for i, answer in enumerate(answers) if isinstance(answer, again)]
         if lost:
-            for i, answer in zip(lost, await self._sent("EVAL", [calls[i] for i in lost], waits_for), strict=True):
+            found, is_held = await self._sent("EVAL", [calls[i] for i in lost], waits_for, even_alone)
+            for i, answer in zip(lost, found, strict=True):
                 answers[i] = answer
-        return [_ours(answer) if isinstance(answer, Exception) else answer for answer in answers]
+        return [_ours(answer) if isinstance(answer, Exception) else answer for answer in answers], is_held
 
-    async def _sent(self, command: str, calls: Sequence[Call], waits_for: str | None) -> list[Any]:
-        """The answers, errors among them, to EVALSHA or EVAL of each; `waits_for` replicas of that key's server."""
+    async def _sent(
+        self, command: str, calls: Sequence[Call], waits_for: str | None, even_alone: bool
+    ) -> tuple[list[Any], bool]:
+        """The answers, errors among them, to EVALSHA or EVAL of each; whether replicas of `waits_for`'s server heard.
+
+        Unless `even_alone`, those that did not answer a moment ago are not waited for.
+        """
         commands = []
         for script, key, args in calls:
             text, digest = self._script(script)
             commands.append((command, digest if command == "EVALSHA" else text, 1, key, *args))
-        is_waiting = waits_for is not None and self._replicas > 0 and not self._is_alone(waits_for)
+        is_waiting = waits_for is not None and self._replicas > 0 and (even_alone or not self._is_alone(waits_for))
         behind = [("WAIT", self._replicas, REPLICA_MS)] if is_waiting else []
         try:
             async with self._turns:
                 answers, answered = await self._way.ask([key for _, key, _ in calls], commands, behind)
         except _FOREIGN as error:  # nobody knows which of them were run
-            return [error] * len(calls)
+            return [error] * len(calls), False
         if any(isinstance(answer, _ELSEWHERE) for answer in answers):
             await self._way.look_again()
         counts = answers[len(calls) :]
         if any(map(is_demoted, counts)):
             await self._way.look_again()
-            return [ReadOnlyError("READONLY a master no more")] * len(calls)
-        if waits_for is not None and not self._is_held(counts, waits_for) and await self._way.has_moved(answered):
-            return [ReadOnlyError("another master was elected")] * len(calls)
-        return answers[: len(calls)]
+            return [ReadOnlyError("READONLY a master no more")] * len(calls), False
+        is_held = waits_for is None or self._is_held(counts, waits_for)
+        if waits_for is not None and not is_held and await self._way.has_moved(answered):
+            return [ReadOnlyError("another master was elected")] * len(calls), False
+        return answers[: len(calls)], is_held
 
     def _is_alone(self, key: str) -> bool:
         """Whether the server of `key` was without replicas a moment ago."""

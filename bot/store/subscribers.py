@@ -32,20 +32,21 @@ class Subscribers:
 
     async def subscribe(
         self, subscription: Subscription, snapshot: Snapshot, *, first_look: timedelta, prints: Prints | None = None
-    ) -> Subscription | None:
+    ) -> tuple[Subscription | None, bool]:
         """Write `subscription`, watch its execution from `snapshot` if nobody does, and have the card posted.
 
         `prints` are those of the answer that `snapshot` was read from (`bot.gcs.glimpse`).
 
         Returns:
-            The subscription that stood before; None if there was none.
+            The subscription that stood before, None if there was none; and whether it would outlive the server that
+            has it, as far as the store has replicas at all.
         """
         lane = _lane(subscription.subscriber, subscription.execution_id)
         async with self._connection.guarded() as redis:
             index = executions_of(lane.team_id, lane.subscriber_id)
             await redis.zadd(index, {lane.execution_id: milliseconds(subscription.created_at - EPOCH)})
         while True:
-            before = await self._connection.run(
+            before, is_safe = await self._connection.keep(
                 "subscribe",
                 home_of(lane.execution),
                 str(lane),
@@ -53,16 +54,16 @@ class Subscribers:
                 first_text(snapshot, prints),
                 milliseconds(first_look),
                 snapshot.revision,
-                durable=True,
             )
             if not isinstance(before, int):
-                return subscription_of(lane, before) if before else None
+                return subscription_of(lane, before) if before else None, is_safe
             snapshot = replace(snapshot, revision=before + 1)
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
         """End a subscription; its card is edited once more. False when there was none."""
         lane = _lane(subscriber, execution_id)
-        return bool(await self._connection.run("unsubscribe", home_of(lane.execution), str(lane), durable=True))
+        was_there, _ = await self._connection.keep("unsubscribe", home_of(lane.execution), str(lane))
+        return bool(was_there)
 
     async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
         """Have the card drawn anew and the execution looked at now. False when there is no such subscription."""

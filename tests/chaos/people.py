@@ -23,6 +23,9 @@ PATIENCE = 90.0
 ANSWER_SECONDS = 6.0
 """So long they wait for an answer before that."""
 
+_UNSURE = "Only one server of my memory has that so far"
+"""Part of the answer where the bot does not promise to keep it: they subscribe once more, as it says."""
+
 _FOLLOWED = ("You follow this execution", "This channel follows this execution")
 _LEFT = ("You do not follow", "This channel does not follow")
 _OVER = ("nothing left to follow", "knows no such execution")
@@ -43,6 +46,8 @@ class Person:
     """Wishes for what had ended before they were understood."""
     commands: int = 0
     presses: int = 0
+    unsure: int = 0
+    """Answers that promised nothing."""
 
     async def live(self) -> None:
         """Have every wish, in order."""
@@ -62,7 +67,7 @@ class Person:
     async def _follow(self, wish: Wish) -> None:
         name = self.arena.name_of(wish.execution_id)
         text = f"subscribe {wish.execution_id} {wish.level}{_here(wish)}"
-        answer = await self._type(wish, text, lambda said: _is_about(said, name))
+        answer = await self._type(wish, text, lambda said: _is_about(said, name) and _UNSURE not in said)
         if answer.startswith(_FOLLOWED):
             self.promises[wish] = Promise(
                 execution_id=wish.execution_id,
@@ -90,6 +95,7 @@ class Person:
                 await self._wait_for_answer(asked)
             for said in filter(is_answer, self._read[before:]):
                 return said
+            self.unsure += any(_UNSURE in said for said in self._read[asked:])
             await asyncio.sleep(1)
         self.unheard.append(text)
         return ""

@@ -18,7 +18,7 @@ from tests.end_to_end.test_lives import lived
 from tests.end_to_end.test_process import all_is_well, trouble_with
 from tests.servers import configured
 from tests.store.conftest import redis_server
-from tests.topologies import Node, RedisCluster, SentinelTrio, free_ports, running
+from tests.topologies import Node, RedisCluster, SentinelTrio, free_ports, running, until
 
 
 async def test_a_master_that_dies_changes_nothing_that_people_read(tmp_path: Path) -> None:
@@ -116,3 +116,21 @@ async def test_a_store_that_takes_nothing_is_said_so_and_waited_for(tmp_path: Pa
         scene("full", full, "the store is full", "My own memory is full"),
         scene("read-only", read_only, "the store takes no writes", "My own memory takes no changes"),
     )
+
+
+async def test_nobody_is_promised_what_one_server_alone_remembers(tmp_path: Path) -> None:
+    """Without a replica the answer says what that means; once there is one again, to subscribe once more is enough."""
+    redis_server()
+    servers = SentinelTrio(tmp_path / "servers")
+    async with running(servers), made(tmp_path, REDIS_URL=servers.url) as world:
+        carol, execution_id = Person.new(world), world.gcs.play(story.slow())
+        await servers.deafen()
+        for answer in ("You follow this execution now.", "You follow this execution already."):
+            alone = (await carol.types(f"subscribe {execution_id}")).text
+            assert alone.startswith(answer)
+            assert "Only one server of my memory has that so far" in alone
+        servers.wake()
+        await until(servers.is_whole, "a Sentinel trio that is whole again")
+        again = (await carol.types(f"subscribe {execution_id}")).text
+        assert again.startswith("You follow this execution already.")
+        assert "Only one server" not in again

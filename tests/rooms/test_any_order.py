@@ -125,7 +125,7 @@ class Table(RuleBasedStateMachine):
         who = Subscriber(team_id="T1", id=name)
         wish = Subscription(execution_id="e1", subscriber=who, level=level, owner="U1", created_at=NOW)
         seen = snapshot_of(max(1, self.revision + 1 - behind))
-        before = self.run(self.store.subscribers.subscribe(wish, seen, first_look=timedelta(0)))
+        before, _ = self.run(self.store.subscribers.subscribe(wish, seen, first_look=timedelta(0)))
         assert (before is not None) == (name in self.people)
         if not self.people:  # everything was forgotten meanwhile: it begins anew
             self.revision, self.dead = 0, []

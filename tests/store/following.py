@@ -38,7 +38,8 @@ async def follow(
     subscription = Subscription(
         execution_id=execution_id, subscriber=subscriber, level=level, owner="U1", created_at=NOW
     )
-    return await store.subscribers.subscribe(subscription, snapshot_of(execution_id), first_look=SOON)
+    before, _ = await store.subscribers.subscribe(subscription, snapshot_of(execution_id), first_look=SOON)
+    return before
 
 
 async def due(store: Store) -> list[Due]:

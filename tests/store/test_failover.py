@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -223,7 +223,7 @@ async def test_a_master_that_becomes_a_replica_while_it_waits_is_not_believed(
     with contextmanager(served)(redis_server(), tmp_path) as url, Redis.from_url(url) as redis:
         connection = Connection(url, replicas=1)
         await connection.run("probe", partition(0))
-        writing = asyncio.create_task(connection.run("probe", partition(0), durable=True))
+        writing = asyncio.create_task(connection.keep("probe", partition(0)))
         async with asyncio.timeout(5):
             while not redis.info("clients")["blocked_clients"]:  # noqa: ASYNC110  # a server's doing
                 await asyncio.sleep(0.01)
@@ -231,3 +231,21 @@ async def test_a_master_that_becomes_a_replica_while_it_waits_is_not_believed(
         with pytest.raises(StoreUnavailable, match="it is a replica"):
             await writing
         await connection.aclose()
+
+
+async def test_what_is_promised_is_waited_for_even_after_a_wait_in_vain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claims go on without replicas for a while; a subscription asks each time, and learns that one is back."""
+    redis_server()
+    monkeypatch.setattr("bot.store.connection.ALONE_SECONDS", 3600)
+    servers = SentinelTrio(tmp_path / "trio")
+    async with running(servers), aclosing(Connection(servers.url)) as connection:
+        await servers.deafen()
+        await connection.claim("claim_lanes", 0, 1, 1000, 10, durable=True)
+        assert await connection.keep("probe", partition(0)) == (1, False)
+        servers.wake()
+        await until(servers.is_whole, "a Sentinel trio that is whole again")
+        before = alone()
+        assert await connection.keep("probe", partition(0)) == (1, True)
+        assert alone() == before

@@ -92,6 +92,12 @@ def test_a_retry_reopens() -> None:
     assert verdict.snapshot.retry_until is None
 
 
+def test_a_retry_reopens_what_was_never_seen_to_end() -> None:
+    """Only a failed or cancelled execution can be retried, so `Retrying` proves an end between two looks."""
+    verdict = observe(watched(), seen(phase="Retrying"), now=NOW, pace=PACE)
+    assert (verdict.changes[0].kind, verdict.changes[0].phase_before) == (ChangeKind.REOPENED, "Running")
+
+
 def test_a_retry_that_was_missed_between_two_looks_still_tells_the_new_end() -> None:
     """Failed, then Succeeded: short phases can be missed, ends cannot."""
     before = watched(seen(phase="Failed"), retry_until=NOW + PACE.retry_grace)

@@ -33,6 +33,8 @@ def test_subscribed_shows_where_it_stands() -> None:
 def test_a_second_subscription_is_no_surprise() -> None:
     """Asking again changes nothing, or the level only, and says which."""
     assert "You follow this execution already." in replies.already_subscribed(ME, snapshot()).text
+    assert "Mind it." in replies.already_subscribed(ME, snapshot(), note="Mind it.").text
+    assert "Mind it." in replies.level_changed(HERE, snapshot(), was=Level.PROGRESS, note="Mind it.").text
     changed = replies.level_changed(HERE, snapshot(), was=Level.PROGRESS).text
     assert "the outcome only (was: every step)" in changed
 
