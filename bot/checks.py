@@ -124,6 +124,11 @@ async def _store(settings: Settings) -> str:
             raise _Missing(
                 "drops keys when it is full, and with them subscriptions", "Set maxmemory-policy noeviction."
             )
+        if await store.lacks_replicas():
+            raise _Missing(
+                "fewer replicas than REDIS_REPLICAS hold what is written",
+                "Check the store's replicas, or set REDIS_REPLICAS to what there are: 0 for none.",
+            )
     return "REDIS_URL answers" if settings.redis_url else f"the embedded store starts in {settings.state_dir}"
 
 

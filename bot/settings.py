@@ -185,8 +185,11 @@ class Settings(BaseSettings):
     gcs_quota: Annotated[int, Field(ge=1, le=1_000_000)] = 600
     """Calls a minute that GeneContainer Service allows the IAM user. All copies of the bot on one store share it; give
     less where other programs use the same IAM user."""
-    gcs_quota_for_people: Annotated[int, Field(ge=0, le=1_000_000)] = 30
-    """Of these, calls that the watch leaves for people's own commands; less than `GCS_QUOTA`."""
+    gcs_quota_for_people: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default_factory=lambda data: min(data["gcs_quota"] // 20, 30)
+    )
+    """Of these, calls that the watch leaves for people's own commands, half of them at most. Default: a twentieth, 30
+    at most."""
 
     redis_url: Annotated[SecretStr | None, AfterValidator(_store)] = None
     """Redis or Valkey. Without it the bot starts its own server, which keeps its data in `STATE_DIR`; several copies of
@@ -207,8 +210,8 @@ class Settings(BaseSettings):
     minute and user (`GCS_QUOTA`); with more executions than that allows, each is looked at less often."""
     max_staleness: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=1))] = timedelta(hours=2)
     """Seconds after which an execution is asked for by itself although the lists show it unchanged, and however
-    much news others have, from 60 to 86400. Lists are read instead of single executions where that brings news sooner:
-    with many executions."""
+    much news others have, from 60 to 86400 and no shorter than `POLL_INTERVAL`. Lists are read instead of single
+    executions where that brings news sooner: with many executions."""
     list_bytes_per_second: Annotated[int, Field(ge=100_000, le=1_000_000_000)] = 12_000_000
     """Bytes of lists (unpacked) that are read in a second at most: an execution takes some 4,500 in each."""
     retry_grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(minutes=30)
@@ -256,6 +259,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             found = error.errors(include_input=False, include_context=False, include_url=False)
             problems[:0] = [_sentence(item) for item in found if item["type"] != "default_factory_not_called"]
+        else:
+            problems += _contradictions(settings)
         if problems:
             raise SettingsInvalid(problems)
         return settings
@@ -309,6 +314,16 @@ def _bad_combinations(given: set[str]) -> Iterator[str]:
             "GCS_AK is missing: set GCS_AK and GCS_SK of an IAM user that may read executions "
             "(or GCS_USERNAME, GCS_PASSWORD and GCS_DOMAIN)"
         )
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """Values that do not go together, each of which would do."""
+    if settings.max_staleness < settings.poll_interval:
+        yield "MAX_STALENESS is wrong: it cannot be shorter than POLL_INTERVAL"
+    if settings.gcs_quota_for_people > settings.gcs_quota / 2:
+        yield "GCS_QUOTA_FOR_PEOPLE is wrong: give half of GCS_QUOTA at most, or the watch is late"
+    if settings.redis_replicas and settings.redis_url is None:
+        yield "REDIS_REPLICAS is wrong: the bot's own store has none; set REDIS_URL, or leave it out"
 
 
 _WRONG_NAMES = {

@@ -52,7 +52,16 @@ class Subscribed:
     followed: bool
     """False when there is nothing to follow: the execution has already succeeded."""
     is_safe: bool = True
-    """False when it would be forgotten with the one server that has it: no replica said that it has it, too."""
+    """False when it would be forgotten with a server of the store: not as many replicas have it as should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribed:
+    """Answer to «tell me no more»."""
+
+    was_followed: bool
+    is_safe: bool = True
+    """As with `Subscribed`."""
 
 
 class Subscriptions:
@@ -88,9 +97,9 @@ class Subscriptions:
         )
         return Subscribed(subscription, snapshot, was, followed=True, is_safe=is_safe)
 
-    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
-        """Tell `subscriber` nothing more about an execution. False when there was no subscription."""
-        return await _remembered(self._subscribers.unsubscribe(subscriber, execution_id))
+    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> Unsubscribed:
+        """Tell `subscriber` nothing more about an execution."""
+        return Unsubscribed(*await _remembered(self._subscribers.unsubscribe(subscriber, execution_id)))
 
     async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
         """What `subscriber` follows, oldest first."""

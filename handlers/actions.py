@@ -15,7 +15,7 @@ from handlers.asking import Args, Us, person
 from handlers.channels import check_channel
 from handlers.funnel import VIEW_ID
 from handlers.home import publish_home
-from handlers.outcomes import told_of
+from handlers.outcomes import ended_of, told_of
 
 
 async def subscribe_execution(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
@@ -31,9 +31,8 @@ async def unsubscribe_execution(args: Args, *, subscriptions: Subscriptions, us:
     """«Unsubscribe», and «Stop following here» for a channel."""
     asker, value = person(args.body, us), _pressed(args)
     subscriber = _meant(value, asker)
-    was_subscribed = await subscriptions.unsubscribe(subscriber, value.execution_id)
-    reply = replies.unsubscribed if was_subscribed else replies.not_subscribed
-    await _done(args, reply(subscriber, value.execution_id), asker, subscriptions, us)
+    done = await subscriptions.unsubscribe(subscriber, value.execution_id)
+    await _done(args, ended_of(done, subscriber, value.execution_id), asker, subscriptions, us)
 
 
 async def show_steps(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:

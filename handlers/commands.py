@@ -12,7 +12,7 @@ from bot.subscriptions import Subscriptions
 from handlers.answers import answer
 from handlers.asking import Args, Us, channel_of, is_direct, person
 from handlers.channels import check_channel
-from handlers.outcomes import told_of
+from handlers.outcomes import ended_of, told_of
 from handlers.parsing import Asked, Verb, parse
 
 
@@ -48,9 +48,8 @@ async def _subscribe(args: Args, asked: Asked, asker: Subscriber, subscriptions:
 
 async def _unsubscribe(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions) -> Message:
     subscriber = _meant(args, asked, asker)
-    was_subscribed = await subscriptions.unsubscribe(subscriber, asked.execution_id)
-    reply = replies.unsubscribed if was_subscribed else replies.not_subscribed
-    return reply(subscriber, asked.execution_id)
+    done = await subscriptions.unsubscribe(subscriber, asked.execution_id)
+    return ended_of(done, subscriber, asked.execution_id)
 
 
 async def _list(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> Message:

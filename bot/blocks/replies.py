@@ -37,14 +37,14 @@ def level_changed(subscription: Subscription, snapshot: Snapshot, *, was: Level,
     return _about(f"{_who(subscription.subscriber)} still.", subscription, snapshot, told, note)
 
 
-def unsubscribed(subscriber: Subscriber, execution_id: str, snapshot: Snapshot | None = None) -> Message:
-    """No longer followed."""
-    return _line("🔕", f"{_who_not(subscriber)} {_named(execution_id, snapshot)} any more.", execution_id)
+def unsubscribed(subscriber: Subscriber, execution_id: str, *, note: str = "") -> Message:
+    """No longer followed; `note` is a sentence to mind."""
+    return _line("🔕", f"{_who_not(subscriber)} {_id(execution_id)} any more.", execution_id, note)
 
 
-def not_subscribed(subscriber: Subscriber, execution_id: str, snapshot: Snapshot | None = None) -> Message:
+def not_subscribed(subscriber: Subscriber, execution_id: str, *, note: str = "") -> Message:
     """There was nothing to end."""
-    return _line("🔕", f"{_who_not(subscriber)} {_named(execution_id, snapshot)}; nothing to end.", execution_id)
+    return _line("🔕", f"{_who_not(subscriber)} {_id(execution_id)}; nothing to end.", execution_id, note)
 
 
 def nothing_to_follow(snapshot: Snapshot, *, now: datetime) -> Message:
@@ -53,14 +53,14 @@ def nothing_to_follow(snapshot: Snapshot, *, now: datetime) -> Message:
     took = words.elapsed_words(execution, now)
     done = words.counts(execution.steps_finished, execution.steps_total)
     facts = " · ".join(filter(None, (done, f"after {took}" if took else "")))
-    state = f"{_named(execution.id, snapshot)} is {words.snapshot_word(snapshot)} ({facts})"
+    state = f"{words.name(execution)} is {words.snapshot_word(snapshot)} ({facts})"
     line = f"{state}: there is nothing left to follow."
     return _line(words.snapshot_icon(snapshot), line, execution.id)
 
 
 def refreshed(snapshot: Snapshot) -> Message:
     """The card was looked up anew and will be edited in a moment."""
-    line = f"Looked again: {_named(snapshot.execution.id, snapshot)} is {words.snapshot_word(snapshot)}."
+    line = f"Looked again: {words.name(snapshot.execution)} is {words.snapshot_word(snapshot)}."
     return _line("🔄", line, snapshot.execution.id)
 
 
@@ -120,8 +120,10 @@ def _about(head: str, subscription: Subscription, snapshot: Snapshot, told: str,
     )
 
 
-def _line(sign: str, line: str, execution_id: str) -> Message:
-    return message([section(f"{sign} {line}"), context(text.code(execution_id))], line)
+def _line(sign: str, line: str, execution_id: str, note: str = "") -> Message:
+    warning = text.sentence(note)
+    shown = section(f"{sign} {line}", f"⚠️ {warning}" if warning else "")
+    return message([shown, context(text.code(execution_id))], line, warning)
 
 
 def _who(subscriber: Subscriber) -> str:
@@ -132,8 +134,8 @@ def _who_not(subscriber: Subscriber) -> str:
     return "You do not follow" if subscriber.is_person else "This channel does not follow"
 
 
-def _named(execution_id: str, snapshot: Snapshot | None) -> str:
-    return words.name(snapshot.execution) if snapshot else text.escape(execution_id) or "(no id)"
+def _id(execution_id: str) -> str:
+    return text.escape(execution_id) or "(no id)"
 
 
 def _list_section(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> dict[str, object] | None:

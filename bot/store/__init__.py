@@ -59,6 +59,18 @@ class Store:
             memory = await redis.info("memory")
         return bool(memory["maxmemory"]) and str(memory["maxmemory_policy"]).startswith("allkeys")
 
+    async def lacks_replicas(self) -> bool:
+        """Whether fewer replicas hold what is written than should.
+
+        Raises:
+            StoreUnavailable: it takes no writes.
+        """
+        for number in range(PARTITIONS):
+            _, is_held = await self._connection.keep("probe", partition(number))
+            if not is_held:
+                return True
+        return False
+
     async def recover(self) -> int:
         """Take over what a dead predecessor had claimed; only where no other bot can be alive on this store.
 

@@ -34,8 +34,7 @@ class Budget:
 
     def __init__(self, connection: Connection, *, user: str, per_minute: int, reserve: int, process: str) -> None:
         """`process` is whose turn it is to read lists: a successor of the same name takes it over at once."""
-        self._connection, self._per_minute = connection, per_minute
-        self._reserve = min(reserve, per_minute - 1)  # or nothing would be watched
+        self._connection, self._per_minute, self._reserve = connection, per_minute, reserve
         self._window = quota_of(user)
         self._process = process
         self._left, self._left_until = 0, 0.0

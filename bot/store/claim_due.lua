@@ -1,5 +1,5 @@
 -- Claim executions that are due: move each behind a lease and hand it out with its snapshot.
--- KEYS 1 partition prefix; ARGV 1 how many, 2 lease ms, 3 token, 4 ms after which what is overdue goes ahead of news
+-- KEYS 1 partition prefix; ARGV 1 how many, 2 lease ms, 3 token, 4 ms after which what is overdue goes ahead of news now
 -- Returns now ms, then per execution: key, ms since it was due or shown as new, header and snapshot
 -- A claim on news stays news: should whoever has it die, it goes ahead of the others again when the lease ends.
 local prefix, limit, lease, token = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]

@@ -11,6 +11,7 @@ with its connection is sent once more, and what came of a claim is sent again an
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha1
@@ -36,13 +37,17 @@ from redis.exceptions import TimeoutError as TimedOut
 from bot import metrics
 from bot.errors import StoreUnavailable
 from bot.store.keys import PARTITIONS, partition
-from bot.store.topology import CONNECTIONS, is_demoted, reached
+from bot.store.topology import CONNECTIONS, Address, is_demoted, reached
 
 REPLICA_MS = 250
 """How long a write that must not be lost waits for replicas; they mostly answer within the time of a round trip."""
 
 ALONE_SECONDS = 5.0
 """After a wait in vain, so long until the next: the bot goes on, only without that safety."""
+
+MASTER_SECONDS = 1.0
+"""After nobody knew of another master, so long until it is asked anew, but for what is promised: Sentinels that are
+gone are waited for. One that hangs for less than this is no reason to elect another."""
 
 PATIENCE_SECONDS = 20.0
 """So long a store in trouble is waited for with what came of a claim; given up, it would wait for its lease to end."""
@@ -76,6 +81,8 @@ class Connection:
         self._way = reached(url)
         self._replicas = int("+" in url.partition(":")[0]) if replicas is None else replicas
         self._alone: dict[str, float] = {}
+        self._masters: dict[Address, float] = {}
+        """When nobody knew of another."""
         self._lost: dict[str, list[str]] = {}
         self._turns = asyncio.Semaphore(CONNECTIONS)  # more callers than connections wait for their turn
         self._scripts: dict[str, tuple[str, str]] = {}
@@ -257,9 +264,15 @@ class Connection:
             await self._way.look_again()
             return [ReadOnlyError("READONLY a master no more")] * len(calls), False
         is_held = waits_for is None or self._is_held(counts, waits_for)
-        if waits_for is not None and not is_held and await self._way.has_moved(answered):
-            return [ReadOnlyError("another master was elected")] * len(calls), False
+        if not is_held and (even_alone or not self._was_master(answered)):
+            if await self._way.has_moved(answered):
+                return [ReadOnlyError("another master was elected")] * len(calls), False
+            self._masters[answered] = monotonic()
         return answers[: len(calls)], is_held
+
+    def _was_master(self, address: Address) -> bool:
+        """Whether nobody knew of another master than the server at `address` a moment ago."""
+        return monotonic() < self._masters.get(address, -math.inf) + MASTER_SECONDS
 
     def _is_alone(self, key: str) -> bool:
         """Whether the server of `key` was without replicas a moment ago."""
@@ -271,11 +284,12 @@ class Connection:
             return True
         if not counts:  # not asked, since they had not answered a moment ago
             return False
-        (count,) = counts
-        if not isinstance(count, int) or count >= self._replicas:
+        (found,) = counts
+        if isinstance(found, int) and found >= self._replicas:
+            self._alone.pop(self._way.node_of(key), None)
             return True
         metrics.STORE_ALONE.inc()
-        log.warning("store.replicas_missed", found=count, wanted=self._replicas, within_ms=REPLICA_MS)
+        log.warning("store.replicas_missed", found=str(found), wanted=self._replicas, within_ms=REPLICA_MS)
         self._alone[self._way.node_of(key)] = monotonic() + ALONE_SECONDS
         return False
 

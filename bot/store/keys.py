@@ -49,6 +49,8 @@ from binascii import crc32
 from hashlib import sha256
 from typing import NamedTuple
 
+from bot.model import Subscriber
+
 SCHEMA = "xb2"
 PARTITIONS = 16
 
@@ -75,6 +77,11 @@ class Lane(NamedTuple):
         return execution_key(self.team_id, self.execution_id)
 
 
+def lane_of(subscriber: Subscriber, execution_id: str) -> Lane:
+    """The lane of a subscription."""
+    return Lane(subscriber.team_id, execution_id, subscriber.id)
+
+
 def execution_key(team_id: str, execution_id: str) -> str:
     """How the store calls one execution as seen by one workspace."""
     return f"{team_id}/{execution_id}"
@@ -93,6 +100,11 @@ def partition(number: int) -> str:
 def home_of(execution: str) -> str:
     """The common beginning of the keys of one execution."""
     return partition(partition_of(execution))
+
+
+def subscriptions_of(execution: str) -> str:
+    """Who follows an execution, by its key."""
+    return f"{home_of(execution)}subs:{execution}"
 
 
 def executions_of(team_id: str, subscriber_id: str) -> str:

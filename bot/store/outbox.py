@@ -6,6 +6,7 @@ worker writes a message, and an older edit cannot overwrite a newer one.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -13,9 +14,11 @@ from time import monotonic
 import msgspec
 import structlog
 
+from bot.errors import StoreUnavailable
 from bot.model import Change, Notification, Receipt, Value
 from bot.store.connection import Connection
 from bot.store.headers import snapshot_of
+from bot.store.index import Index
 from bot.store.keys import PARTITIONS, Lane, home_of, partition
 from bot.store.rows import at, milliseconds, receipt_of, receipt_row, subscription_of
 
@@ -89,6 +92,7 @@ class Outbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._index = Index(connection)
 
     async def ready(self) -> list[int]:
         """The partitions in which a lane's time has come, the most overdue first."""
@@ -170,6 +174,9 @@ class Outbox:
             milliseconds(LETTERS_LIVE),
             patient=True,
         )
+        if forgotten:
+            with suppress(StoreUnavailable):  # then whoever lists it takes it out
+                await self._index.remove(claim.lane)
         return bool(forgotten)
 
     async def dead_letters(self) -> list[DeadLetter]:

@@ -1,5 +1,5 @@
 -- How urgent the most urgent look is.
--- KEYS 1 partition prefix; ARGV 1 ms after which what is overdue goes ahead of news
+-- KEYS 1 partition prefix; ARGV 1 ms after which what is overdue goes ahead of news now
 -- Returns ms since it was due: a day more for news, two for what dropped out of a list, and a week for what has waited
 -- too long; below 0 when nothing is due
 local prefix = KEYS[1]

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import count
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +27,11 @@ log = structlog.get_logger()
 
 LEASE = timedelta(seconds=5)
 """Of a claim: what a dead worker held is so much late at most. A look that takes longer renews it."""
+
+OVERDUE_EVERY = 3
+"""Every so many-th time what has been due for too long goes ahead of news: with more of it than calls, both go on."""
+
+NEVER = timedelta(days=36_500)
 
 _AHEAD = {True: "1", False: "", None: "as before"}
 """What `is_news` is in the script."""
@@ -91,14 +97,19 @@ class Schedule:
         self._connection = connection
         self._coalesce, self._staleness = coalesce, staleness
         self._patience = staleness / 4
-        """What has been due for so long goes ahead of news; lists put nothing off for more than the other quarters."""
+        """What has been due for so long has every third turn before news; lists put nothing off for more than the other
+        quarters."""
+        self._turns = count(1)
+        self._first_after = self._patience
+        """What has been due for so long goes ahead of news now."""
         self._unchanged: defaultdict[str, list[tuple[str, asyncio.Future[bool]]]] = defaultdict(list)
         """Uneventful looks that are settled together, by partition."""
         self._settling: set[asyncio.Task[None]] = set()
 
     async def ready(self) -> list[int]:
-        """The partitions in which something is due, the most overdue first."""
-        return await self._connection.ready("ready_due", milliseconds(self._patience))
+        """The partitions in which something is due, the most urgent first; the next claims are in the same order."""
+        self._first_after = self._patience if next(self._turns) % OVERDUE_EVERY == 0 else NEVER
+        return await self._connection.ready("ready_due", milliseconds(self._first_after))
 
     async def size(self) -> int:
         """How many executions are watched."""
@@ -118,7 +129,7 @@ class Schedule:
     async def claim(self, number: int, limit: int) -> list[Due]:
         """Claim at most `limit` executions of partition `number` that are due."""
         token, rows = await self._connection.claim(
-            "claim_due", number, limit, milliseconds(LEASE), milliseconds(self._patience)
+            "claim_due", number, limit, milliseconds(LEASE), milliseconds(self._first_after)
         )
         now, claimed = at(rows[0]), []
         for execution, late, text in zip(rows[1::3], rows[2::3], rows[3::3], strict=True):

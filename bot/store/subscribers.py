@@ -1,7 +1,6 @@
 """Subscriptions: who follows what.
 
-Called by `bot.subscriptions`. The index of a subscriber's executions lies in another slot than the executions, so it
-is written first and never together with them: it may hold too much, never too little. Reading it cleans it.
+Called by `bot.subscriptions`. What a subscriber follows stands in an `index` of its own.
 """
 
 from __future__ import annotations
@@ -13,12 +12,9 @@ from msgspec.structs import replace
 from bot.model import Snapshot, Subscriber, Subscription
 from bot.store.connection import Connection
 from bot.store.headers import Prints, first_text, snapshot_of
-from bot.store.keys import Lane, execution_key, executions_of, home_of
-from bot.store.rows import EPOCH, milliseconds, subscription_of, subscription_row
-
-INDEX_KEPT = timedelta(hours=1)
-"""How long an entry of the index stays without its subscription: that one may be on its way."""
-
+from bot.store.index import Index
+from bot.store.keys import execution_key, home_of, lane_of, subscriptions_of
+from bot.store.rows import milliseconds, subscription_of, subscription_row
 
 LOOKED_AT = timedelta(seconds=30)
 """Half of the time for which somebody who has looked will look again, or go on reading."""
@@ -29,6 +25,7 @@ class Subscribers:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._index = Index(connection)
 
     async def subscribe(
         self, subscription: Subscription, snapshot: Snapshot, *, first_look: timedelta, prints: Prints | None = None
@@ -41,10 +38,8 @@ class Subscribers:
             The subscription that stood before, None if there was none; and whether it would outlive the server that
             has it, as far as the store has replicas at all.
         """
-        lane = _lane(subscription.subscriber, subscription.execution_id)
-        async with self._connection.guarded() as redis:
-            index = executions_of(lane.team_id, lane.subscriber_id)
-            await redis.zadd(index, {lane.execution_id: milliseconds(subscription.created_at - EPOCH)})
+        lane = lane_of(subscription.subscriber, subscription.execution_id)
+        is_indexed = await self._index.enter(subscription)
         while True:
             before, is_safe = await self._connection.keep(
                 "subscribe",
@@ -56,25 +51,30 @@ class Subscribers:
                 snapshot.revision,
             )
             if not isinstance(before, int):
-                return subscription_of(lane, before) if before else None, is_safe
+                await self._index.enter(subscription)
+                return subscription_of(lane, before) if before else None, is_safe and is_indexed
             snapshot = replace(snapshot, revision=before + 1)
 
-    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
-        """End a subscription; its card is edited once more. False when there was none."""
-        lane = _lane(subscriber, execution_id)
-        was_there, _ = await self._connection.keep("unsubscribe", home_of(lane.execution), str(lane))
-        return bool(was_there)
+    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> tuple[bool, bool]:
+        """End a subscription; its card is edited once more.
+
+        Returns:
+            Whether there was one; and whether it would stay ended without the server that has heard of it.
+        """
+        lane = lane_of(subscriber, execution_id)
+        was_there, is_safe = await self._connection.keep("unsubscribe", home_of(lane.execution), str(lane))
+        return bool(was_there), is_safe
 
     async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
         """Have the card drawn anew and the execution looked at now. False when there is no such subscription."""
-        lane = _lane(subscriber, execution_id)
+        lane = lane_of(subscriber, execution_id)
         return bool(await self._connection.run("refresh", home_of(lane.execution), str(lane)))
 
     async def find(self, subscriber: Subscriber, execution_id: str) -> Subscription | None:
         """The subscription, unless there is none or it is ending."""
-        lane = _lane(subscriber, execution_id)
+        lane = lane_of(subscriber, execution_id)
         async with self._connection.guarded() as redis:
-            row = await redis.hget(_subs(lane), lane.subscriber_id)
+            row = await redis.hget(subscriptions_of(lane.execution), lane.subscriber_id)
         subscription = subscription_of(lane, str(row)) if row else None
         return None if subscription is None or subscription.is_ending else subscription
 
@@ -93,22 +93,16 @@ class Subscribers:
 
     async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
         """What `subscriber` follows, oldest subscription first."""
-        index = executions_of(subscriber.team_id, subscriber.id)
-        async with self._connection.guarded() as redis:
-            execution_ids = [str(execution_id) for execution_id in await redis.zrange(index, 0, -1)]
+        lanes = await self._index.of(subscriber)
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for lane in lanes:
+                pipeline.hget(subscriptions_of(lane.execution), lane.subscriber_id)
+                pipeline.get(f"{home_of(lane.execution)}snap:{lane.execution}")
+            answers = await pipeline.execute() if lanes else []
         found = []
-        for execution_id in execution_ids:
-            subscription = await self.find(subscriber, execution_id)
-            if subscription is None:
-                await self._connection.run("clean_index", index, execution_id, milliseconds(INDEX_KEPT))
-            else:
-                found.append((subscription, await self.snapshot(subscriber.team_id, execution_id)))
+        for lane, row, text in zip(lanes, answers[::2], answers[1::2], strict=True):
+            if row is None:
+                await self._index.remove(lane)
+            elif not (subscription := subscription_of(lane, str(row))).is_ending:
+                found.append((subscription, snapshot_of(str(text)) if text else None))
         return found
-
-
-def _lane(subscriber: Subscriber, execution_id: str) -> Lane:
-    return Lane(subscriber.team_id, execution_id, subscriber.id)
-
-
-def _subs(lane: Lane) -> str:
-    return f"{home_of(lane.execution)}subs:{lane.execution}"

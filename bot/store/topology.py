@@ -13,7 +13,6 @@ import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from operator import itemgetter
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -111,10 +110,11 @@ class Sentinels(Sentinel):
             if isinstance(fault, BaseException) and not isinstance(fault, RedisError | OSError):
                 raise fault
         known = [state for state in answers if isinstance(state, dict)]
-        latest = max(known, key=itemgetter("config-epoch"), default=None)
-        if latest is None or not self.check_master_state(latest, service_name):
-            raise MasterNotFoundError(f"No master found for {service_name!r}")
-        return latest["ip"], latest["port"]
+        latest = max((state["config-epoch"] for state in known), default=None)
+        for state in known:  # one of them may not reach a master that the others see
+            if state["config-epoch"] == latest and self.check_master_state(state, service_name):
+                return state["ip"], state["port"]
+        raise MasterNotFoundError(f"No master found for {service_name!r}")
 
 
 class Cluster:

@@ -23,8 +23,8 @@ PATIENCE = 90.0
 ANSWER_SECONDS = 6.0
 """So long they wait for an answer before that."""
 
-_UNSURE = "Only one server of my memory has that so far"
-"""Part of the answer where the bot does not promise to keep it: they subscribe once more, as it says."""
+_UNSURE = "My memory has fewer copies right now than it should"
+"""Part of the answer where the bot does not promise to keep it: they ask once more, as it says."""
 
 _FOLLOWED = ("You follow this execution", "This channel follows this execution")
 _LEFT = ("You do not follow", "This channel does not follow")
@@ -80,7 +80,9 @@ class Person:
 
     async def _leave(self, wish: Wish) -> None:
         text = f"unsubscribe {wish.execution_id}{_here(wish)}"
-        answer = await self._type(wish, text, lambda said: said.startswith(_LEFT) and wish.execution_id in said)
+        answer = await self._type(
+            wish, text, lambda said: said.startswith(_LEFT) and wish.execution_id in said and _UNSURE not in said
+        )
         if answer and wish in self.promises:
             self.promises[wish] = replace(self.promises[wish], left_at=self.arena.slack.workspace.now())
 

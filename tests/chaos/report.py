@@ -39,7 +39,7 @@ def _what_happened(arena: Arena) -> list[tuple[str, str]]:
         ("commands typed", str(sum(person.commands for person in arena.people))),
         ("subscriptions promised", str(len(arena.promises))),
         (
-            "answers that promised nothing, since one server alone had it",
+            "answers that promised nothing, since copies were missing",
             str(sum(person.unsure for person in arena.people)),
         ),
         ("asked for when all was over", str(sum(person.too_late for person in arena.people))),

@@ -118,8 +118,11 @@ async def test_a_store_that_takes_nothing_is_said_so_and_waited_for(tmp_path: Pa
     )
 
 
+FEWER = "My memory has fewer copies right now than it should"
+
+
 async def test_nobody_is_promised_what_one_server_alone_remembers(tmp_path: Path) -> None:
-    """Without a replica the answer says what that means; once there is one again, to subscribe once more is enough."""
+    """Without a replica the answer says what that means; once there is one again, to ask once more is enough."""
     redis_server()
     servers = SentinelTrio(tmp_path / "servers")
     async with running(servers), made(tmp_path, REDIS_URL=servers.url) as world:
@@ -128,9 +131,13 @@ async def test_nobody_is_promised_what_one_server_alone_remembers(tmp_path: Path
         for answer in ("You follow this execution now.", "You follow this execution already."):
             alone = (await carol.types(f"subscribe {execution_id}")).text
             assert alone.startswith(answer)
-            assert "Only one server of my memory has that so far" in alone
+            assert FEWER in alone
         servers.wake()
         await until(servers.is_whole, "a Sentinel trio that is whole again")
         again = (await carol.types(f"subscribe {execution_id}")).text
         assert again.startswith("You follow this execution already.")
-        assert "Only one server" not in again
+        assert FEWER not in again
+        await servers.deafen()
+        alone = (await carol.types(f"unsubscribe {execution_id}")).text
+        assert alone.startswith("You do not follow")
+        assert FEWER in alone

@@ -150,8 +150,8 @@ class Room:
         return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:
-        """All keys of the store but indexes, limits, what was learnt and dead letters."""
-        lasting = {"of", "took", "{quota", "{slack", "dead"}
+        """All keys of the store but limits, what was learnt and dead letters."""
+        lasting = {"took", "{quota", "{slack", "dead"}
         return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
 
 

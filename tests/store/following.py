@@ -77,5 +77,5 @@ async def tell(store: Store, claim: Claim) -> None:
 
 
 def left_over(redis: Redis, prefix: str = "") -> list[str]:
-    """All keys but the index and dead letters, of one partition if its prefix is given."""
-    return [key for key in map(str, redis.scan_iter(f"{prefix}*")) if ":of:" not in key and ":dead" not in key]
+    """All keys but dead letters, of one partition if its prefix is given."""
+    return [key for key in map(str, redis.scan_iter(f"{prefix}*")) if ":dead" not in key]

@@ -25,6 +25,7 @@ from bot.store.connection import REPLICA_MS, Connection
 from bot.store.keys import home_of, partition
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
+from bot.store.topology import Address
 from tests.servers import served
 from tests.store.conftest import redis_server
 from tests.store.following import ALICE, LAB, change, follow, snapshot_of
@@ -249,3 +250,38 @@ async def test_what_is_promised_is_waited_for_even_after_a_wait_in_vain(
         before = alone()
         assert await connection.keep("probe", partition(0)) == (1, True)
         assert alone() == before
+        await servers.deafen()
+        await connection.claim("claim_lanes", 0, 1, 1000, 10, durable=True)  # waits again, now that there was one
+        assert alone() == before + 1
+
+
+async def test_claims_without_replicas_do_not_ask_the_sentinels_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is gone is waited for; what is promised is worth that, each time."""
+    redis_server()
+    monkeypatch.setattr("bot.store.connection.MASTER_SECONDS", 3600)
+    servers = SentinelTrio(tmp_path / "trio")
+    async with running(servers), aclosing(Connection(servers.url)) as connection:
+        asked, has_moved = [], connection._way.has_moved
+
+        async def noted(answered: Address) -> bool:
+            asked.append(answered)
+            return await has_moved(answered)
+
+        monkeypatch.setattr(connection._way, "has_moved", noted)
+        await servers.deafen()
+        for number in range(PARTITIONS):
+            await connection.claim("claim_lanes", number, 1, 1000, 10, durable=True)
+        assert len(asked) == 1
+        await connection.keep("probe", partition(0))
+        assert len(asked) > 1
+
+
+async def test_a_wait_that_is_refused_has_found_no_replica(tmp_path: Path) -> None:
+    """A user who may not wait learns nothing of replicas, so nothing is promised."""
+    with contextmanager(served)(redis_server(), tmp_path) as url, Redis.from_url(url) as redis:
+        redis.acl_setuser("bot", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-wait"])
+        path = url.removeprefix("unix://")
+        async with aclosing(Connection(f"unix://bot:any@{path}", replicas=1)) as connection:
+            assert await connection.keep("probe", partition(0)) == (1, False)

@@ -10,6 +10,9 @@ from redis import Redis
 
 from bot.model import ChangeKind, Level, Receipt, Subscription
 from bot.store import Store
+from bot.store.connection import Connection
+from bot.store.index import Index
+from bot.store.keys import Lane
 from tests.store.following import (
     ALICE,
     LAB,
@@ -37,7 +40,7 @@ async def test_subscribing_makes_the_execution_due_and_the_card_wanted(store: St
 
 
 async def test_the_end_ends_all_subscriptions_and_leaves_nothing(store: Store, redis: Redis) -> None:
-    """Once the last word is told, no key of the execution is left."""
+    """Once the last word is told, no key of the execution is left, nor of whoever followed it."""
     await follow(store, ALICE)
     await follow(store, LAB)
     await settle(store, change(2, ChangeKind.OUTCOME), over=True)
@@ -53,8 +56,8 @@ async def test_unsubscribing_ends_one_lane_and_tells_nothing(store: Store) -> No
     await follow(store, ALICE)
     await follow(store, LAB)
     await settle(store, change(2))
-    assert await store.subscribers.unsubscribe(ALICE, "e1")
-    assert not await store.subscribers.unsubscribe(ALICE, "e1")
+    assert await store.subscribers.unsubscribe(ALICE, "e1") == (True, True)
+    assert await store.subscribers.unsubscribe(ALICE, "e1") == (False, True)
     claim = next(claim for claim in await lanes(store) if claim.lane.subscriber_id == "U1")
     assert (claim.notification.changes, claim.notification.subscription.is_ending) == ((), True)
     await tell(store, claim)
@@ -134,3 +137,50 @@ async def test_a_list_holds_what_is_followed_oldest_first(store: Store) -> None:
     listed = await store.subscribers.of(ALICE)
     assert sorted(subscription.execution_id for subscription, _ in listed) == ["e1", "e3"]
     assert all(snapshot is not None for _, snapshot in listed)
+
+
+async def listed(store: Store) -> list[str]:
+    """What Alice follows, by its list."""
+    return [subscription.execution_id for subscription, _ in await store.subscribers.of(ALICE)]
+
+
+async def test_who_subscribes_while_the_last_time_is_cleaned_up_is_listed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forgotten, subscribed again, and only then taken out of the list: it looks whether it is there again."""
+    await follow(store)
+    await drained(store)
+    await store.subscribers.unsubscribe(ALICE, "e1")
+    (claim,) = await lanes(store)
+    remove = Index.remove
+
+    async def late(index: Index, lane: Lane) -> None:
+        await follow(store)
+        await remove(index, lane)
+
+    monkeypatch.setattr(Index, "remove", late)
+    await tell(store, claim)
+    assert await listed(store) == ["e1"]
+
+
+async def test_who_is_listed_by_somebody_while_subscribing_stays_listed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list finds an entry without its subscription, which is on its way, and takes it out."""
+    keep = Connection.keep
+
+    async def slow(connection: Connection, script: str, key: str, *args: str | int) -> tuple[object, bool]:
+        if script == "subscribe":
+            assert await listed(store) == []
+        return await keep(connection, script, key, *args)
+
+    monkeypatch.setattr(Connection, "keep", slow)
+    await follow(store)
+    assert await listed(store) == ["e1"]
+
+
+async def test_an_entry_without_its_subscription_is_taken_out(store: Store, redis: Redis) -> None:
+    """Whoever put it there and died."""
+    redis.zadd("xb2:of:T1:U1", {"e9": 1})
+    assert await listed(store) == []
+    assert left_over(redis) == []

@@ -86,10 +86,21 @@ async def test_the_sentinel_that_knows_the_latest_election_is_believed() -> None
         await way.aclose()
 
 
+async def test_a_sentinel_that_does_not_reach_the_master_hides_none_from_us() -> None:
+    """It calls it down; the others see it, and that is enough."""
+    async with sentinel("there", 2, "master,s_down") as blind, sentinel("there", 2) as sees:
+        way = reached(f"redis+sentinel://127.0.0.1:{blind},127.0.0.1:{sees}/bot")
+        assert isinstance(way, Server)
+        pool = way.redis.connection_pool
+        assert isinstance(pool, SentinelConnectionPool)
+        assert await pool.sentinel_manager.discover_master("bot") == ("there", 6379)
+        await way.aclose()
+
+
 @asynccontextmanager
-async def sentinel(host: str | None, epoch: int) -> AsyncIterator[int]:
+async def sentinel(host: str | None, epoch: int, flags: str = "master") -> AsyncIterator[int]:
     """The port of something that speaks as a Sentinel does, and names `host` since that election."""
-    state = {"ip": host, "port": 6379, "flags": "master", "num-other-sentinels": 3, "config-epoch": epoch}
+    state = {"ip": host, "port": 6379, "flags": flags, "num-other-sentinels": 3, "config-epoch": epoch}
     words = [str(word) for pair in state.items() for word in pair]
     named = f"%{len(state)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
     answer = (named if host else "-ERR No such master with that name\r\n").encode()

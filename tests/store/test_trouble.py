@@ -14,6 +14,7 @@ from bot.errors import StoreUnavailable
 from bot.model import ChangeKind, Receipt
 from bot.store import Store
 from tests.servers import configured
+from tests.store.conftest import COALESCE, STALENESS
 from tests.store.following import ALICE, LATER, SOON, change, due, follow, lanes, snapshot_of
 
 
@@ -148,6 +149,14 @@ async def test_a_store_that_would_drop_keys_is_found(store: Store, redis: Any) -
             found.append(await store.evicts())
     assert found == [True, False, False]
     assert not await store.evicts()
+
+
+async def test_a_store_with_too_few_replicas_is_found(store: Store, server_url: str) -> None:
+    """Before anything depends on them."""
+    assert not await store.lacks_replicas()
+    many = Store(server_url, coalesce=COALESCE, staleness=STALENESS, replicas=3)
+    assert await many.lacks_replicas()
+    await many.aclose()
 
 
 async def test_people_are_told_that_the_store_is_full(store: Store, redis: Redis) -> None:

@@ -11,7 +11,7 @@ from redis import Redis
 
 from bot.store import Store
 from bot.store.keys import execution_key, home_of
-from bot.store.schedule import LEASE, Due
+from bot.store.schedule import LEASE, OVERDUE_EVERY, Due
 from tests.store.conftest import STALENESS
 from tests.store.following import ALICE, follow, left_over, snapshot_of
 
@@ -78,7 +78,22 @@ async def test_nobody_starves_while_there_is_more_news_than_calls(store: Store, 
                 turns.append(minute)
     gaps = [later - earlier for earlier, later in pairwise([0, *turns])]
     assert len(turns) >= 3
-    assert max(gaps) <= STALENESS / 4 / MINUTE + 2
+    assert max(gaps) <= STALENESS / 4 / MINUTE + 2 * OVERDUE_EVERY
+
+
+async def test_news_does_not_starve_while_more_is_overdue_than_calls(
+    store: Store, redis: Redis, followed: list[str]
+) -> None:
+    """All have waited for too long all the time, and one has news each minute: both go on."""
+    seen: Counter[str] = Counter()
+    for minute in range(3 * len(followed)):
+        pass_time(redis, STALENESS)
+        await show(store, ["e7"], f"{minute:08d}")
+        for due in await claim(store, 1):
+            await look(store, due)
+            seen[due.execution_id] += 1
+    assert seen["e7"] >= len(followed)
+    assert len(seen) == len(followed)
 
 
 async def test_news_goes_ahead_until_then(store: Store, redis: Redis, followed: list[str]) -> None:

@@ -25,6 +25,7 @@ class Outside:
         self.store: BotError | None = None
         self.scopes = SCOPES
         self.is_forgetful = False
+        self.is_alone = False
 
     async def identity(self) -> Identity:
         """In the place of `SlackClient.identity`."""
@@ -47,6 +48,10 @@ class Outside:
     async def evicts(self) -> bool:
         """In the place of `Store.evicts`."""
         return self.is_forgetful
+
+    async def lacks_replicas(self) -> bool:
+        """In the place of `Store.lacks_replicas`."""
+        return self.is_alone
 
 
 def _raise(error: Exception | None) -> None:
@@ -103,6 +108,14 @@ async def test_a_store_that_would_forget_is_found(outside: Outside) -> None:
     (failed,) = [result for result in await check(settings()) if not result.is_ok]
     assert failed.name == "Store"
     assert "noeviction" in failed.remedy
+
+
+async def test_a_store_with_too_few_copies_is_found(outside: Outside) -> None:
+    """It works until a master dies, and people would be warned each time they subscribe."""
+    outside.is_alone = True
+    (failed,) = [result for result in await check(settings()) if not result.is_ok]
+    assert failed.name == "Store"
+    assert "REDIS_REPLICAS" in failed.remedy
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,26 @@ def test_bounds_are_kept(monkeypatch: pytest.MonkeyPatch, name: str, value: str)
     assert line.startswith(f"{name} is wrong: ")
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"MAX_STALENESS": "300", "POLL_INTERVAL": "600"},  # a bound that every look would exceed
+        {"GCS_QUOTA_FOR_PEOPLE": "30", "GCS_QUOTA": "30"},  # nothing would be watched
+        {"REDIS_REPLICAS": "1"},  # of the bot's own store
+    ],
+)
+def test_what_does_not_go_together_is_refused(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    """Each value would do, but not beside the others: said in one line, instead of kept by nobody."""
+    (line,) = problems(monkeypatch, **values)
+    assert line.startswith(f"{next(iter(values))} is wrong: ")
+
+
+@pytest.mark.parametrize(("quota", "people"), [("600", 30), ("100000", 30), ("100", 5), ("10", 0)])
+def test_a_small_quota_leaves_the_watch_its_part(monkeypatch: pytest.MonkeyPatch, quota: str, people: int) -> None:
+    """Who gives less than GCS does need not know of the share that is kept for people."""
+    assert load(monkeypatch, GCS_QUOTA=quota).gcs_quota_for_people == people
+
+
 def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`.env` beside the bot counts, except where the environment says otherwise; empty means not set."""
     (tmp_path / ".env").write_text("POLL_INTERVAL=30\nLOG_LEVEL=DEBUG\nREDIS_URL=\n")

@@ -40,10 +40,10 @@ def test_a_second_subscription_is_no_surprise() -> None:
 
 
 def test_unsubscribing_names_the_execution() -> None:
-    """By its name where it is known, else by its id."""
-    assert "You do not follow gcs-exec-3-08-20-144951 any more." in both(
-        replies.unsubscribed(ME.subscriber, ID, snapshot())
-    )
+    """By its id, with what there is to mind."""
+    ended = both(replies.unsubscribed(ME.subscriber, ID, note="Mind it."))
+    assert f"You do not follow {ID} any more." in ended
+    assert "Mind it." in ended
     assert f"This channel does not follow {ID}; nothing to end." in both(replies.not_subscribed(HERE.subscriber, ID))
 
 

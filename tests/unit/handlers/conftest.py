@@ -19,7 +19,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model import Execution, Level, Snapshot, Subscriber, Subscription
-from bot.subscriptions import Subscribed, Subscriptions, Summary
+from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
 from handlers import App, Funnel, Us, register
 from sandbox.slack.blockkit import problems, view_problems
 
@@ -105,10 +105,10 @@ class Room:
         subscription = subscription_of(subscriber, level or Level.PROGRESS)
         return Subscribed(subscription, SNAPSHOT, None, followed=self.followed)
 
-    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> bool:
+    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> Unsubscribed:
         """Somebody does not want to be told any more."""
         self._note("unsubscribe", subscriber.id, execution_id)
-        return self.was_subscribed
+        return Unsubscribed(self.was_subscribed)
 
     async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
         """Somebody wants to see what they follow."""
