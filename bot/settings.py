@@ -266,11 +266,6 @@ class Settings(BaseSettings):
         return settings
 
     @property
-    def is_socket_mode(self) -> bool:
-        """Whether the bot dials out to Slack, instead of being called by it."""
-        return self.slack_app_token is not None
-
-    @property
     def credentials_kind(self) -> Literal["keys", "password"]:
         """How GCS is convinced: requests signed with keys (preferred), or a token for a password."""
         return "keys" if self.gcs_ak else "password"

@@ -92,7 +92,7 @@ def _unseen(changes: Sequence[Change]) -> str:
     """That an end was missed, where a retry proves it: two looks may be further apart than a short end lasts."""
     known = {*REOPENABLE_PHASES, Phase.DELETING, ""}  # a deletion that failed can be retried, too
     is_missed = any(each.kind is ChangeKind.REOPENED and each.phase_before not in known for each in changes)
-    return "it had failed or been cancelled between two looks" if is_missed else ""
+    return "so it had probably failed or been cancelled between two looks" if is_missed else ""
 
 
 def _progress(changes: Sequence[Change]) -> str:

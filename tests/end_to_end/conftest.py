@@ -111,8 +111,8 @@ def plain_settings(gcs: GCS, slack: Slack, folder: Path, mode: str) -> dict[str,
         "HEALTH_PORT": "0",
         "LISTEN_HOST": "127.0.0.1",
     }
-    if mode == "socket":
-        return {**settings, "SLACK_APP_TOKEN": slack.app_token}
+    if mode == "socket":  # which wins where there is a signing secret, too
+        return {**settings, "SLACK_APP_TOKEN": slack.app_token, "SLACK_SIGNING_SECRET": slack.signing_secret}
     port = free_port()
     slack.request_url = f"http://127.0.0.1:{port}/slack/events"
     return {**settings, "SLACK_SIGNING_SECRET": slack.signing_secret, "PORT": str(port)}

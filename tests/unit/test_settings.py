@@ -49,7 +49,7 @@ def problems(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> list[str
 def test_four_variables_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two Slack tokens and a pair of keys start the bot; everything else has a default."""
     settings = load(monkeypatch)
-    assert settings.is_socket_mode
+    assert settings.slack_app_token is not None
     assert settings.credentials_kind == "keys"
     assert settings.poll_interval == timedelta(seconds=15)
     assert settings.retry_grace == timedelta(minutes=30)
@@ -150,13 +150,6 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "-secret" not in settings.model_dump_json()
 
 
-def test_socket_mode_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With both an app token and a signing secret the bot dials out; with the secret alone it is called."""
-    assert load(monkeypatch, SLACK_SIGNING_SECRET="8f742231b10e8888abcd99yyyzzz85a5").is_socket_mode
-    monkeypatch.delenv("SLACK_APP_TOKEN")
-    assert not Settings.load().is_socket_mode
-
-
 def test_huaweis_own_names_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that are set for Huawei's SDKs need not be set twice."""
     settings = load(
@@ -192,7 +185,7 @@ def test_a_misspelt_name_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str, 
 
 def test_other_programs_variables_are_no_business_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables with our prefixes that resemble none of ours are left alone."""
-    assert load(monkeypatch, SLACK_CLIENT_ID="1", GCS_BUCKET="b", SLACK_APP_ID="A1").is_socket_mode
+    assert load(monkeypatch, SLACK_CLIENT_ID="1", GCS_BUCKET="b", SLACK_APP_ID="A1").slack_app_token is not None
 
 
 @pytest.mark.parametrize(

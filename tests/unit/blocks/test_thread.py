@@ -48,7 +48,9 @@ def test_a_retry_is_called_a_retry() -> None:
 def test_an_end_that_nobody_saw_is_told_with_its_retry() -> None:
     """Only what has ended is retried: the line says so where no look had shown the end; of a deletion it does not."""
     unseen = change(ChangeKind.REOPENED, phase_before="Running", phase="Retrying", finished=3, total=12)
-    assert line(unseen).startswith("♻️ Retried: Running → Retrying · it had failed or been cancelled between two looks")
+    assert line(unseen).startswith(
+        "♻️ Retried: Running → Retrying · so it had probably failed or been cancelled between two looks"
+    )
     deleting = change(ChangeKind.REOPENED, phase_before="Deleting", phase="Retrying")
     assert not any("between two looks" in line(seen) for seen in (RETRIED, deleting, STARTED))
 
