@@ -288,6 +288,8 @@ class Connection:
         if isinstance(found, int) and found >= self._replicas:
             self._alone.pop(self._way.node_of(key), None)
             return True
+        if not isinstance(found, int | ResponseError):  # the connection was lost: nobody has waited
+            return False
         metrics.STORE_ALONE.inc()
         log.warning("store.replicas_missed", found=str(found), wanted=self._replicas, within_ms=REPLICA_MS)
         self._alone[self._way.node_of(key)] = monotonic() + ALONE_SECONDS

@@ -285,3 +285,19 @@ async def test_a_wait_that_is_refused_has_found_no_replica(tmp_path: Path) -> No
         path = url.removeprefix("unix://")
         async with aclosing(Connection(f"unix://bot:any@{path}", replicas=1)) as connection:
             assert await connection.keep("probe", partition(0)) == (1, False)
+
+
+async def test_a_connection_that_was_lost_says_nothing_of_replicas(tmp_path: Path) -> None:
+    """A cluster's node that died has not waited in vain: claims at its successor are waited for at once."""
+    redis_server()
+    cluster = RedisCluster(tmp_path / "cluster")
+    async with running(cluster), aclosing(Connection(cluster.url)) as connection:
+        homes = [partition(number) for number in range(PARTITIONS)]
+        assert {held for home in homes for _, held in [await connection.keep("probe", home)]} == {True}
+        before = alone()
+        for node in await cluster.masters():
+            node.kill()
+        for home in homes:
+            with pytest.raises(StoreUnavailable):
+                await connection.keep("probe", home)
+        assert alone() == before
