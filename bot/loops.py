@@ -1,8 +1,8 @@
 """How a room works through what it claims: forever, so many at once, until told to stop.
 
-Lives here: `Crew`, the loop behind the watcher and the notifier. Does not live here: what is claimed and done. A crew
-never dies of an error: an item that fails is logged and comes back when its lease ends; a store that is away is waited
-for.
+Lives here: `Crew`, the loop behind the watcher and the notifier, and `Trouble`, what they meet outside. Does not live
+here: what is claimed and done. A crew never dies of an error: an item that fails is logged and comes back when its
+lease ends; a store that is away is waited for.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
+from time import monotonic
 from typing import Generic, TypeVar
 
 import structlog
@@ -27,7 +29,35 @@ CROWDED_SECONDS = 0.05
 STORE_AWAY_SECONDS = 1.0
 """Pause before claiming again when the store did not answer."""
 
+REMEMBERED = timedelta(minutes=6)
+"""How long trouble is said that is not met again: longer than the longest pause between two tries while it lasts."""
+
 Item = TypeVar("Item")
+
+
+class Trouble:
+    """What goes wrong outside, for `/readyz`: until it goes well again, and no longer than `REMEMBERED` otherwise.
+
+    Whoever met it may have nothing more to do, because another copy did it or nobody asks for it any more, and would
+    never see that it is over.
+    """
+
+    def __init__(self) -> None:
+        self._met: dict[str, tuple[float, str]] = {}
+
+    def met(self, why: str, *, about: str = "") -> None:
+        """Something went wrong; what goes wrong `about` one thing is over only when that goes well."""
+        self._met[about] = monotonic(), why
+
+    def over(self, *, about: str = "") -> bool:
+        """It goes well; returns whether it did not before."""
+        return self._met.pop(about, None) is not None
+
+    @property
+    def said(self) -> str | None:
+        """What is wrong, in words; None when nothing is."""
+        since = monotonic() - REMEMBERED.total_seconds()
+        return "; ".join(why for at, why in self._met.values() if at > since) or None
 
 
 class Crew(Generic[Item]):

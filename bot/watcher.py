@@ -21,7 +21,7 @@ from bot.errors import ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrott
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
 from bot.gcs.glimpse import Prints
 from bot.gcs.models import GetExecutionResponse
-from bot.loops import Crew
+from bot.loops import Crew, Trouble
 from bot.store.budget import MOMENT_SECONDS, Budget
 from bot.store.history import History
 from bot.store.schedule import Due, Schedule
@@ -59,8 +59,12 @@ class Watcher:
         """Calls that were taken out of the quota for looks that are about to begin."""
         self._under_way: dict[str, tuple[float, Due]] = {}
         """Looks, and since when."""
-        self.trouble: str | None = None
+        self._trouble = Trouble()
+
+    @property
+    def trouble(self) -> str | None:
         """Why GCS did not answer the last look; None when it did."""
+        return self._trouble.said
 
     async def run_once(self) -> int:
         """Look at everything that is due, once."""
@@ -167,8 +171,9 @@ class Watcher:
             return changes.observe_missing(due.snapshot, now=now, pace=self._pace)
         metrics.WATCHER_LOOKS.labels("failed").inc()
         metrics.WATCHER_STOPPED.set(isinstance(error, GCSBadCredentials))
-        self.trouble = f"{type(error).__name__}: {error}"
-        log.warning("watcher.look_failed", execution=due.execution, error=self.trouble, misses=due.snapshot.misses + 1)
+        why = f"{type(error).__name__}: {error}"
+        self._trouble.met(why)
+        log.warning("watcher.look_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
         wait = error.retry_after if isinstance(error, GCSThrottled) else None
         return changes.observe_failure(due.snapshot, pace=self._pace, wait=wait)
 
@@ -191,9 +196,8 @@ class Watcher:
             log.info("watcher.changed", execution=due.execution, kind=change.kind.value, revision=change.revision)
 
     def _is_well(self) -> None:
-        if self.trouble is not None:
+        if self._trouble.over():
             metrics.WATCHER_STOPPED.set(0)
-            self.trouble = None
 
 
 def _since(began: float) -> timedelta:

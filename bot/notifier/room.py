@@ -47,7 +47,7 @@ class Notifier:
     @property
     def trouble(self) -> str | None:
         """Why Slack did not take the last message; None when it did."""
-        return self._sending.trouble
+        return self._sending.trouble.said
 
     async def run_once(self) -> int:
         """Tell everything that is to be told, once."""
@@ -186,7 +186,7 @@ class Notifier:
         result = "unknown" if is_unknown else "unavailable" if isinstance(error, SlackUnavailable) else error.code
         wait = IN_FLIGHT if isinstance(error, OutcomeUnknown | SlackUnavailable) else REFUSED_PAUSE
         if isinstance(error, PayloadRejected):  # the plainest version too
-            self._sending.trouble = str(error)
+            self._sending.trouble.met(str(error))
         metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
         log.warning("notifier.put_back", lane=str(told.claim.lane), error=str(error), wait_s=wait.total_seconds())
         await self._outbox.release(told.claim, wait=wait, in_doubt=is_unknown or told.is_in_doubt)

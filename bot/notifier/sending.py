@@ -23,6 +23,7 @@ from bot.errors import (
     SlackUnavailable,
     Undeliverable,
 )
+from bot.loops import Trouble
 from bot.model import Receipt
 from bot.notifier.told import NotYet, Told
 from bot.notifier.urgency import Urgency
@@ -48,8 +49,8 @@ class Sending:
         self._dms: dict[str, str] = {}
         self.style = Style.RICH
         """The best style of cards that this workspace takes."""
-        self.trouble: str | None = None
-        """Why Slack did not take the last call; None when it did."""
+        self.trouble = Trouble()
+        """Why Slack does not take calls."""
 
     async def call(
         self,
@@ -84,13 +85,13 @@ class Sending:
             raise
         if turn.is_away:
             await self._limits.back(lane.team_id)
-        self.trouble = None
+        self.trouble.over()
         return answer
 
     async def _learn(self, team_id: str, method: str, error: SlackError, *, is_away: bool) -> None:
         """What a failure means for everybody."""
         if isinstance(error, SlackUnavailable | OutcomeUnknown):
-            self.trouble = str(error)
+            self.trouble.met(str(error))
             pause = await self._limits.away(team_id)
             if pause:
                 self._note_hold("away", team_id, pause)
@@ -102,7 +103,7 @@ class Sending:
             await self._limits.hold(team_id, method, error.retry_after)
             self._note_hold("ratelimited", method, error.retry_after)
         elif isinstance(error, SlackBadCredentials) and error.code != "missing_scope":
-            self.trouble = f"Slack refuses the token: {error.code}"
+            self.trouble.met(f"Slack refuses the token: {error.code}")
             await self._limits.hold(team_id, "*", REFUSED_PAUSE)
             self._note_hold("refused", team_id, REFUSED_PAUSE)
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from time import monotonic
 
 import msgspec
 import pytest
 
+from bot import loops
 from bot.model import Change, Level
+from bot.notifier import Notifier
 from sandbox import story
-from tests.rooms.room import Room
+from tests.rooms.room import Room, ample_limits
+from tests.servers import let_time_pass
 
 UNDER_WAY = replace(story.happy(2), frames=story.happy(2).frames[1:])
 """A life whose card has steps to show from the beginning."""
@@ -119,6 +123,22 @@ async def test_a_revoked_token_loses_nothing(room: Room) -> None:
     room.slack.faults.clear()
     await room.later()
     assert room.read(room.lab) == ["card", "change 2"]
+    assert not room.notifier.trouble
+
+
+async def test_trouble_that_another_copy_saw_the_end_of_is_forgotten(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One copy fails once, the other tells it: the first does not stay unready through a quiet night."""
+    await room.follow(room.lab)
+    room.trouble("status")
+    await room.tell()
+    assert room.notifier.trouble
+    other = Notifier(room.door, room.store.outbox, ample_limits(room.store))
+    let_time_pass(room.redis)
+    await other.run_once()
+    assert (room.read(room.lab), other.trouble) == (["card"], None)
+    monkeypatch.setattr(loops, "monotonic", lambda: monotonic() + 6.5 * 60)
     assert not room.notifier.trouble
 
 

@@ -6,11 +6,13 @@ import asyncio
 import re
 from datetime import timedelta
 from itertools import pairwise
+from time import monotonic
 
 import pytest
 import stamina
 from msgspec.structs import replace
 
+from bot import loops
 from bot.watcher import Watcher
 from sandbox import story
 from sandbox.gcs import Fault
@@ -47,6 +49,18 @@ async def test_trouble_of_gcs_loses_nothing(room: Room, fault: Fault) -> None:
     await room.look()
     await room.tell()
     assert room.read(room.lab) == ["card", "change 2"]
+    assert not room.watcher.trouble
+
+
+async def test_trouble_that_nobody_can_see_the_end_of_is_forgotten(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left to look at: readiness stays bad past the longest pause between two looks, not for ever."""
+    execution = await room.followed(room.lab)
+    room.gcs.faults.add(Fault(kind="status", status=503))
+    await room.look()
+    await room.subscriptions.unsubscribe(room.who(room.lab), execution)
+    monkeypatch.setattr(loops, "monotonic", lambda: monotonic() + 5.5 * 60)
+    assert room.watcher.trouble
+    monkeypatch.setattr(loops, "monotonic", lambda: monotonic() + 6.5 * 60)
     assert not room.watcher.trouble
 
 
