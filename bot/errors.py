@@ -227,7 +227,7 @@ _SLACK_CODES: dict[type[SlackError], frozenset[str]] = {
 }
 
 
-def slack_error(code: str, *, retry_after: timedelta | None = None) -> SlackError:
+def slack_error(code: str, detail: str = "", *, retry_after: timedelta | None = None) -> SlackError:
     """The error for Slack's `code`; an unknown one is `Undeliverable`: not retried for ever, and its owner is told."""
     if not code:  # a gateway's page instead of Slack's answer
         return SlackUnavailable("no_code")
@@ -235,5 +235,5 @@ def slack_error(code: str, *, retry_after: timedelta | None = None) -> SlackErro
         return RateLimited(retry_after or timedelta(seconds=1))
     for kind, codes in _SLACK_CODES.items():
         if code in codes:
-            return kind(code)
-    return Undeliverable(code)
+            return kind(code, detail)
+    return Undeliverable(code, detail)

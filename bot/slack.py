@@ -254,7 +254,9 @@ def _refused(status: int, headers: Mapping[str, str], answer: Mapping[str, Any])
     if status == 429:  # noqa: PLR2004  # HTTP's own number
         return RateLimited(_retry_after(headers))
     code = str(answer.get("error", ""))
-    return slack_error(code, retry_after=_retry_after(headers)) if code else OutcomeUnknown(f"http_{status}")
+    if not code:
+        return OutcomeUnknown(f"http_{status}")
+    return slack_error(code, str(answer.get("needed", "")), retry_after=_retry_after(headers))
 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta:

@@ -33,7 +33,10 @@ from bot.store.limits import POST, Limits
 log = structlog.get_logger()
 
 REFUSED_PAUSE = timedelta(minutes=1)
-"""How long nobody calls after Slack refused our token."""
+"""How long nobody calls after Slack refused our token, or nobody a method for which the app lacks a scope."""
+
+READ_BACK = frozenset({"conversations.history", "conversations.replies"})
+"""Where a scope is missing for these, it is told all the same (`doubts`)."""
 
 Answer = TypeVar("Answer")
 
@@ -86,6 +89,7 @@ class Sending:
         if turn.is_away:
             await self._limits.back(lane.team_id)
         self.trouble.over()
+        self.trouble.over(about=method)
         return answer
 
     async def _learn(self, team_id: str, method: str, error: SlackError, *, is_away: bool) -> None:
@@ -102,7 +106,12 @@ class Sending:
             metrics.NOTIFIER_MESSAGES.labels("any", "ratelimited").inc()
             await self._limits.hold(team_id, method, error.retry_after)
             self._note_hold("ratelimited", method, error.retry_after)
-        elif isinstance(error, SlackBadCredentials) and error.code != "missing_scope":
+        elif error.code == "missing_scope":
+            if method not in READ_BACK:
+                self.trouble.met(f"Slack refuses {method}: {error}", about=method)
+                await self._limits.hold(team_id, method, REFUSED_PAUSE)
+                self._note_hold("refused", method, REFUSED_PAUSE)
+        elif isinstance(error, SlackBadCredentials):
             self.trouble.met(f"Slack refuses the token: {error.code}")
             await self._limits.hold(team_id, "*", REFUSED_PAUSE)
             self._note_hold("refused", team_id, REFUSED_PAUSE)

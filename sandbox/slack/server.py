@@ -52,8 +52,8 @@ class Slack:
         self._passes = Passes(now)
         self.sockets = SocketMode(self.workspace.app_id, ack_seconds)
         self._http = HTTPMode(signing_secret, ack_seconds, now)
-        tokens = Tokens(bot_token, app_token, frozenset(all_scopes() if scopes is None else scopes))
-        self._api = WebAPI(self.workspace, tokens, self._passes, socket_url=self._socket_url)
+        self._tokens = Tokens(bot_token, app_token, frozenset(all_scopes() if scopes is None else scopes))
+        self._api = WebAPI(self.workspace, self._tokens, self._passes, socket_url=self._socket_url)
         self._people = Interactions(self.workspace, self._passes, self._deliver, lambda: self.url)
         self.faults, self.limits = self._api.faults, self._api.limits
         self._runner: web.AppRunner | None = None
@@ -104,6 +104,10 @@ class Slack:
         return self._api.calls
 
     # -- the workspace and who is in it --
+
+    def grant(self, scopes: Collection[str]) -> None:
+        """The app is installed anew with these scopes, and keeps its token."""
+        self._tokens.scopes = frozenset(scopes)
 
     def add_user(self, name: str, *, tz: str = "Europe/London") -> str:
         """A person; the id."""

@@ -33,7 +33,7 @@ class Call:
     """Slack's code, or what the fault did; empty when it went well."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tokens:
     """Who may call."""
 

@@ -8,11 +8,13 @@ from time import monotonic
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from bot import loops
 from bot.model import Change, Level
 from bot.notifier import Notifier
 from sandbox import story
+from sandbox.slack.catalogue import all_scopes
 from tests.rooms.room import Room, ample_limits
 from tests.servers import let_time_pass
 
@@ -124,6 +126,43 @@ async def test_a_revoked_token_loses_nothing(room: Room) -> None:
     await room.later()
     assert room.read(room.lab) == ["card", "change 2"]
     assert not room.notifier.trouble
+
+
+async def test_a_scope_that_is_missing_for_people_is_said_and_loses_nothing(room: Room) -> None:
+    """Readiness and the log say which, though channels are told; nobody asks for a minute; then people are told."""
+    room.slack.grant(all_scopes() - {"im:write"})
+    await room.follow(room.alice)
+    with capture_logs() as logs:
+        await room.tell()
+    (held,) = [line for line in logs if line["event"] == "notifier.held_back"]
+    assert (held["why"], held["what"], held["wait_s"]) == ("refused", "conversations.open", 60)
+    await room.follow(room.lab, room.slack.add_user("bob"))
+    await room.tell()
+    assert (room.read(room.lab), room.read(room.alice), room.times("conversations.open")) == (["card"], [], 1)
+    assert str(room.notifier.trouble) == "Slack refuses conversations.open: missing_scope: im:write"
+    room.slack.grant(all_scopes())
+    await room.later()
+    assert (room.read(room.alice), room.notifier.trouble) == (["card"], None)
+
+
+@pytest.mark.parametrize(
+    ("level", "method", "read"),
+    [(Level.PROGRESS, "chat.postMessage", ["card", "change 2"]), (Level.FINAL, "chat.update", ["card"])],
+)
+async def test_without_the_scope_to_post_nothing_is_lost(
+    room: Room, level: Level, method: str, read: list[str]
+) -> None:
+    """Lines and edits wait alike, and readiness says so."""
+    execution = await room.followed(room.lab, level=level)
+    room.slack.grant(all_scopes() - {"chat:write"})
+    await room.step(execution)
+    await room.tell()
+    assert str(room.notifier.trouble) == f"Slack refuses {method}: missing_scope: chat:write"
+    assert room.waits() == [pytest.approx(60, abs=1)]
+    room.slack.grant(all_scopes())
+    await room.later(times=2)
+    assert (room.read(room.lab), room.notifier.trouble) == (read, None)
+    assert "Running" in room.cards(room.lab)[0]
 
 
 async def test_trouble_that_another_copy_saw_the_end_of_is_forgotten(
