@@ -201,6 +201,10 @@ UNDELIVERABLE: dict[str, str] = {
     "user_not_visible": "that person is not visible to me",
     "cannot_dm_bot": "bots cannot be messaged",
     "not_allowed_token_type": "I may not write there",
+    "no_permission": "I may not write there, mostly because I am not in it: invite me there",
+    "access_denied": "I have no access there: ask an admin of the workspace to let me in",
+    "team_access_not_granted": "it is in another workspace: ask an admin of the organisation to add me to that one",
+    "ekm_access_denied": "the organisation's admins have suspended messages there: ask them",
     "slack_connect_canvas_sharing_blocked": "a Slack Connect rule forbids it",
     "slack_connect_file_link_sharing_blocked": "a Slack Connect rule forbids it",
     "as_user_not_supported": "I may not write there",
@@ -209,8 +213,8 @@ UNDELIVERABLE: dict[str, str] = {
 
 _SLACK_CODES: dict[type[SlackError], frozenset[str]] = {
     SlackBadCredentials: frozenset(
-        "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope no_permission "
-        "org_login_required ekm_access_denied access_denied app_missing team_access_not_granted".split()
+        "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope org_login_required "
+        "app_missing accesslimited two_factor_setup_required method_deprecated deprecated_endpoint".split()
     ),
     MessageGone: frozenset(
         "message_not_found cant_update_message edit_window_closed is_inactive thread_not_found".split()

@@ -23,6 +23,28 @@ async def test_the_owner_of_a_dead_destination_hears_why(room: Room, code: str) 
     assert (room.read(room.lab), room.read(room.alice), room.left_over()) == ([], ["dead"], [])
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("no_permission", "invite me"),
+        ("access_denied", "ask an admin of the workspace"),
+        ("team_access_not_granted", "ask an admin of the organisation"),
+        ("ekm_access_denied", "ask them"),
+    ],
+)
+async def test_a_channel_that_refuses_the_bot_holds_up_nobody_else(room: Room, code: str, remedy: str) -> None:
+    """The token is good elsewhere: others are told at once, and the owner hears who can mend it."""
+    bob = room.slack.add_user("bob")
+    await room.follow(room.lab, bob)
+    room.trouble("error", None, error=code, channel=room.lab, times=None)
+    await room.tell()
+    assert (room.read(room.lab), room.read(bob), room.notifier.trouble) == ([], ["card"], None)
+    (word,) = room.slack.messages(room.place(room.alice))
+    assert remedy in word.text
+    (letter,) = await room.store.outbox.dead_letters()
+    assert letter.reason == code
+
+
 async def test_a_channel_that_dies_while_it_is_followed_ends_alone(room: Room) -> None:
     """Others who follow the same execution go on."""
     execution = await room.followed(room.lab, room.alice)

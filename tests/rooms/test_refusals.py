@@ -165,6 +165,18 @@ async def test_without_the_scope_to_post_nothing_is_lost(
     assert "Running" in room.cards(room.lab)[0]
 
 
+@pytest.mark.parametrize("code", ["accesslimited", "method_deprecated"])
+async def test_a_refusal_of_the_app_ends_no_subscription(room: Room, code: str) -> None:
+    """What Slack says to every call is nobody's dead destination: all waits, and readiness says why."""
+    await room.follow(room.lab, room.alice)
+    room.trouble("error", None, error=code, times=None)
+    await room.tell()
+    assert str(room.notifier.trouble) == f"Slack refuses the token: {code}"
+    room.slack.faults.clear()
+    await room.later()
+    assert (room.read(room.lab), room.read(room.alice)) == (["card"], ["card"])
+
+
 async def test_trouble_that_another_copy_saw_the_end_of_is_forgotten(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
