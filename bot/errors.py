@@ -28,7 +28,9 @@ and by `subscriptions`; turned into a sentence by the funnel in `handlers`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from math import ceil
 
 
 class BotError(Exception):
@@ -149,8 +151,10 @@ class RateLimited(SlackError):
     """Slack says when to come back."""
 
     def __init__(self, retry_after: timedelta) -> None:
-        super().__init__("ratelimited", f"retry after {retry_after.total_seconds():g} s")
+        seconds = retry_after.total_seconds()
+        super().__init__("ratelimited", f"retry after {seconds:g} s")
         self.retry_after = retry_after
+        self.sentence = f"Slack did not take that now: it asks me to slow down. Try again in {max(1, ceil(seconds))} s."
 
 
 class Undeliverable(SlackError):
@@ -211,6 +215,9 @@ UNDELIVERABLE: dict[str, str] = {
 }
 """Slack's codes for a dead destination, each with what a person can do (slack.md, «Errors»)."""
 
+NO_RETRY_AFTER = timedelta(seconds=1)
+"""What a 429 means that does not say when to come back."""
+
 _SLACK_CODES: dict[type[SlackError], frozenset[str]] = {
     SlackBadCredentials: frozenset(
         "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope org_login_required "
@@ -241,3 +248,9 @@ def slack_error(code: str, detail: str = "", *, retry_after: timedelta | None = 
         if code in codes:
             return kind(code, detail)
     return Undeliverable(code, detail)
+
+
+def retry_after(headers: Mapping[str, str]) -> timedelta:
+    """When Slack wants to be called again: whole seconds; anything else is taken for one that says nothing."""
+    seconds = headers.get("Retry-After") or headers.get("retry-after") or ""
+    return timedelta(seconds=int(seconds)) if seconds.isdecimal() and len(seconds) <= 6 else NO_RETRY_AFTER  # noqa: PLR2004  # 11 days

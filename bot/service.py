@@ -140,7 +140,7 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
             rooms.append(asyncio.create_task(sweeper.run(stop), name="sweeper"))
             subscriptions = Subscriptions(gcs, store.subscribers, pace=pace, now=lambda: datetime.now(UTC))
             app = _bolt_app(settings, identity, session)
-            us = handlers.Us(team_id=identity.team_id)
+            us = handlers.Us(team_id=identity.team_id, limits=limits)
             funnel = handlers.register(app, subscriptions=subscriptions, us=us)
             stack.push_async_callback(lambda: funnel.drain(min(time_left(), STOP_WITHIN / 2)))
             way_in.append(_way_in(settings, app))

@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -27,7 +27,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.errors import OutcomeUnknown, RateLimited, SlackError, SlackUnavailable, slack_error
+from bot.errors import OutcomeUnknown, RateLimited, SlackError, SlackUnavailable, retry_after, slack_error
 from bot.exchange import FAILURES, Way
 
 EVENT_TYPE = "execution_told"
@@ -35,9 +35,6 @@ EVENT_TYPE = "execution_told"
 
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=4)
 """On the session: the SDK ignores its own time-out once it is given a session."""
-
-NO_RETRY_AFTER = timedelta(seconds=1)
-"""What a 429 means that does not say when to come back."""
 
 PAGE = 999
 """Messages of a page when reading back, the most that Slack gives: each page is a call."""
@@ -252,14 +249,8 @@ def _translated(error: SlackApiError) -> SlackError:
 def _refused(status: int, headers: Mapping[str, str], answer: Mapping[str, Any]) -> SlackError:
     """What it means that Slack, or something before it, did not say «ok»."""
     if status == 429:  # noqa: PLR2004  # HTTP's own number
-        return RateLimited(_retry_after(headers))
+        return RateLimited(retry_after(headers))
     code = str(answer.get("error", ""))
     if not code:
         return OutcomeUnknown(f"http_{status}")
-    return slack_error(code, str(answer.get("needed", "")), retry_after=_retry_after(headers))
-
-
-def _retry_after(headers: Mapping[str, str]) -> timedelta:
-    """Slack sends whole seconds; anything else is taken for one that says nothing."""
-    seconds = headers.get("Retry-After") or headers.get("retry-after") or ""
-    return timedelta(seconds=int(seconds)) if seconds.isdecimal() and len(seconds) <= 6 else NO_RETRY_AFTER  # noqa: PLR2004  # 11 days
+    return slack_error(code, str(answer.get("needed", "")), retry_after=retry_after(headers))

@@ -6,12 +6,15 @@ Lives here: one function for each button that a message shows. Does not live her
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
 from bot.blocks.buttons import ActionValue, parse_action_value
 from bot.model import Subscriber
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
 from handlers.asking import Args, Us, person
+from handlers.calls import call
 from handlers.channels import check_channel
 from handlers.funnel import VIEW_ID
 from handlers.home import publish_home
@@ -22,7 +25,7 @@ async def subscribe_execution(args: Args, *, subscriptions: Subscriptions, us: U
     """«Subscribe»: the person who pressed. «Follow again» on a channel's card: that channel."""
     asker, value = person(args.body, us), _pressed(args)
     subscriber = _meant(value, asker)
-    note = "" if subscriber.is_person else await check_channel(args.client, subscriber.id)
+    note = "" if subscriber.is_person else await check_channel(args, us, subscriber.id)
     done = await subscriptions.subscribe(subscriber, value.execution_id, level=None, owner=asker.id)
     await _done(args, told_of(done, now=us.now(), note=note), asker, subscriptions, us)
 
@@ -38,11 +41,14 @@ async def unsubscribe_execution(args: Args, *, subscriptions: Subscriptions, us:
 async def show_steps(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
     """«Steps»: the modal opens at once, since the trigger lives three seconds, and fills when GCS has answered."""
     asker, execution_id = person(args.body, us), _pressed(args).execution_id
-    opened = await args.client.views_open(trigger_id=args.body["trigger_id"], view=loading_modal(execution_id))
+    trigger, loading = args.body["trigger_id"], loading_modal(execution_id)
+    opened = await call(
+        us, "views.open", lambda: args.client.views_open(trigger_id=trigger, view=loading), patience=timedelta(0)
+    )
     view_id = args.context[VIEW_ID] = opened["view"]["id"]
     summary = await subscriptions.summary(us.team_id, execution_id, asker.id)
     view = steps_modal(summary.snapshot, now=us.now(), execution_id=execution_id)
-    await args.client.views_update(view_id=view_id, view=view)
+    await call(us, "views.update", lambda: args.client.views_update(view_id=view_id, view=view))
 
 
 async def refresh_summary(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:

@@ -16,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import InvalidInput
 from bot.model import Subscriber
+from bot.store.limits import Limits
 
 
 def _utc_now() -> datetime:
@@ -33,9 +34,10 @@ class Args:
 
 @dataclass(frozen=True, slots=True)
 class Us:
-    """The workspace that the bot was installed in, and what time it is."""
+    """The workspace that the bot was installed in, its limits in Slack, and what time it is."""
 
     team_id: str
+    limits: Limits
     now: Callable[[], datetime] = _utc_now
 
 

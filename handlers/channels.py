@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import InvalidInput, SlackUnavailable, slack_error
 from handlers.answers import code_of
+from handlers.asking import Args, Us
+from handlers.calls import call
 
 UNINVITED = "I am not in this channel, so it would never hear from me. Invite me with `/invite`, then ask again."
 SHARED_WARNING = "This channel is shared with another organisation: its people will see what I tell here."
 
 
-async def check_channel(client: AsyncWebClient, channel_id: str) -> str:
+async def check_channel(args: Args, us: Us, channel_id: str) -> str:
     """Make sure that the bot can write to a channel; returns a warning, or nothing.
 
     Raises:
@@ -25,7 +26,7 @@ async def check_channel(client: AsyncWebClient, channel_id: str) -> str:
         SlackError: Slack could not say.
     """
     try:
-        response = await client.conversations_info(channel=channel_id)
+        response = await call(us, "conversations.info", lambda: args.client.conversations_info(channel=channel_id))
     except SlackApiError as error:
         code = code_of(error)
         if code in {"channel_not_found", "not_in_channel", "method_not_supported_for_channel_type"}:

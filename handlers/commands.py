@@ -41,7 +41,7 @@ async def _summary(asked: Asked, asker: Subscriber, subscriptions: Subscriptions
 
 async def _subscribe(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> Message:
     subscriber = _meant(args, asked, asker)
-    note = "" if subscriber.is_person else await check_channel(args.client, subscriber.id)
+    note = "" if subscriber.is_person else await check_channel(args, us, subscriber.id)
     done = await subscriptions.subscribe(subscriber, asked.execution_id, level=asked.level, owner=asker.id)
     return told_of(done, now=us.now(), note=note)
 

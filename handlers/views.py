@@ -9,6 +9,7 @@ from __future__ import annotations
 from bot.blocks import parse_metadata, steps_modal
 from bot.subscriptions import Subscriptions
 from handlers.asking import Args, Us, person
+from handlers.calls import call
 from handlers.funnel import VIEW_ID
 
 
@@ -20,4 +21,4 @@ async def turn_page(args: Args, *, subscriptions: Subscriptions, us: Us) -> None
     summary = await subscriptions.summary(us.team_id, execution_id, asker.id)
     page = int(args.body["actions"][0].get("value") or 0)
     drawn = steps_modal(summary.snapshot, page=page, now=us.now(), execution_id=execution_id)
-    await args.client.views_update(view_id=view["id"], view=drawn)
+    await call(us, "views.update", lambda: args.client.views_update(view_id=view["id"], view=drawn))

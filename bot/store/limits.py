@@ -1,7 +1,8 @@
 """Slack's limits: so many calls of a method a minute, so many messages in a channel, for all copies of the bot.
 
 Lives here: whose turn it is, and staying away when Slack says so or does not answer. Does not live here: what is called
-(`bot.slack`), how urgent it is (`bot.notifier`). Called by the notifier before and after each call.
+(`bot.slack`), how urgent it is (`bot.notifier`). Called by the notifier before and after each call, and by listeners,
+which only stay away when Slack says so.
 
 Each limit is a bucket that never lets more through in a minute than it says, whichever way the minute is laid: a tenth
 at once, the rest evenly. Who is refused keeps a place in the bucket by urgency and arrival, and is told when to come.
@@ -66,6 +67,10 @@ class Limits:
     async def hold(self, team_id: str, method: str, span: timedelta) -> None:
         """Slack said to stay away from `method`, or with `*` from all of it, for so long."""
         await self._connection.run("hold", limits_of(team_id), method, _micros(span), _micros(SLOW_START))
+
+    async def held(self, team_id: str, method: str) -> timedelta:
+        """For how long Slack still wants `method` to be left alone."""
+        return timedelta(milliseconds=await self._connection.run("held", limits_of(team_id), method))
 
     async def away(self, team_id: str) -> timedelta:
         """Slack did not answer: everybody stays away for the returned time, which grows while that goes on."""

@@ -222,6 +222,15 @@ async def test_one_call_finds_out_whether_slack_is_back(shared: Limits, other: L
     assert await wait(other, "C3", 0, method=POST, place="C3") > 0
 
 
+async def test_who_counts_no_calls_stays_away_all_the_same(shared: Limits, other: Limits) -> None:
+    """A method that Slack wants to be left alone is so for listeners of all copies, for the rest of that time."""
+    await shared.hold("T1", "views.open", timedelta(seconds=30))
+    assert (await other.held("T1", "views.open")).total_seconds() == pytest.approx(30, abs=1)
+    assert await other.held("T1", "views.update") == NOW
+    await shared.hold("T1", "views.update", NOW)
+    assert await other.held("T1", "views.update") == NOW
+
+
 async def test_an_answer_forgets_what_failed_before(shared: Limits, redis: Redis) -> None:
     """The next failure is a first one again."""
     await shared.away("T1")

@@ -19,6 +19,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model import Execution, Level, Snapshot, Subscriber, Subscription
+from bot.store.limits import Limits
 from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
 from handlers import App, Funnel, Us, register
 from sandbox.slack.blockkit import problems, view_problems
@@ -41,6 +42,8 @@ class TinySlack:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Web API method → what it returns, where that is not simply ok."""
+    refusing: dict[str, list[str]] = field(default_factory=dict)
+    """Web API method → the Retry-After of each 429 that it answers first."""
     answers: list[dict[str, Any]] = field(default_factory=list)
     """What arrived at the response_url."""
     answer_results: list[tuple[int, str]] = field(default_factory=list)
@@ -67,6 +70,11 @@ class TinySlack:
             "auth.test": {"user_id": "UBOT", "team_id": "T1", "bot_id": "B1"},
             "views.open": {"view": {"id": "V1"}},
         }
+        if method in self.refusing:
+            headers = {"Retry-After": self.refusing[method].pop(0)}
+            if not self.refusing[method]:
+                del self.refusing[method]
+            return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
         return web.json_response({"ok": True} | known.get(method, {}) | self.results.get(method, {}))
 
     async def hook(self, request: web.Request) -> web.Response:
@@ -121,6 +129,28 @@ class Room:
         return SNAPSHOT
 
 
+class Holds:
+    """In the place of `Limits`: remembers which methods are to be left alone, and until when."""
+
+    def __init__(self) -> None:
+        self.until: dict[str, float] = {}
+        self.error: Exception | None = None
+
+    async def held(self, team_id: str, method: str) -> timedelta:
+        """A listener is about to call."""
+        assert team_id == "T1"
+        if self.error is not None:
+            raise self.error
+        return timedelta(seconds=max(0.0, self.until.get(method, 0.0) - time.monotonic()))
+
+    async def hold(self, team_id: str, method: str, span: timedelta) -> None:
+        """A listener met a 429."""
+        assert team_id == "T1"
+        if self.error is not None:
+            raise self.error
+        self.until[method] = time.monotonic() + span.total_seconds()
+
+
 def subscription_of(subscriber: Subscriber, level: Level) -> Subscription:
     """A subscription to the one execution of these tests."""
     return Subscription(execution_id=ID, subscriber=subscriber, level=level, owner="U1", created_at=NOW)
@@ -134,6 +164,7 @@ class World:
     room: Room
     app: App
     funnel: Funnel
+    limits: Holds
 
     async def send(self, body: dict[str, Any]) -> BoltResponse:
         """One signed request through Bolt's door; returns what Slack is answered, once all is done."""
@@ -189,7 +220,7 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     """The listeners, registered as in production, in front of a tiny Slack."""
-    slack, room = TinySlack(), Room()
+    slack, room, limits = TinySlack(), Room(), Holds()
     server = web.Application()
     server.add_routes([web.route("*", "/api/{method}", slack.api), web.post("/hook", slack.hook)])
     runner = web.AppRunner(server)
@@ -199,9 +230,9 @@ async def world() -> AsyncIterator[World]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
         app = App(signing_secret=SECRET, client=client)
-        us = Us(team_id="T1", now=lambda: NOW)
+        us = Us(team_id="T1", limits=cast("Limits", limits), now=lambda: NOW)
         funnel = register(app, subscriptions=cast("Subscriptions", room), us=us)
-        yield World(slack, room, app, funnel)
+        yield World(slack, room, app, funnel, limits)
     await runner.cleanup()
 
 
