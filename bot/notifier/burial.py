@@ -12,7 +12,7 @@ import structlog
 from bot import metrics
 from bot.blocks import undeliverable_message
 from bot.errors import SlackBadCredentials, Undeliverable
-from bot.notifier.doubts import CLOCKS_APART, read_back
+from bot.notifier.doubts import CLOCKS_APART, read_back, unreadable
 from bot.notifier.sending import Sending
 from bot.notifier.told import Told
 from bot.notifier.urgency import Urgency
@@ -62,9 +62,7 @@ async def _tell_owner(told: Told, error: Undeliverable, slack: SlackClient, send
 async def _has_heard(told: Told, slack: SlackClient, sending: Sending, channel: str, since: datetime) -> bool:
     try:
         found = await read_back(told, slack, sending, channel, since)
-    except SlackBadCredentials as error:
-        if error.code != "missing_scope":
-            raise
-        metrics.NOTIFIER_DOUBTS.labels("unreadable").inc()
+    except (SlackBadCredentials, Undeliverable) as error:
+        unreadable(error, channel)
         return False
     return any(message.mark.part == "dead" for message in found)

@@ -16,7 +16,7 @@ import structlog
 from msgspec.structs import replace
 
 from bot import metrics
-from bot.errors import MessageGone, SlackBadCredentials, Undeliverable
+from bot.errors import MessageGone, SlackBadCredentials, SlackError, Undeliverable
 from bot.model import Change, Receipt
 from bot.notifier.sending import Sending
 from bot.notifier.told import Told
@@ -40,11 +40,7 @@ async def settled(told: Told, slack: SlackClient, sending: Sending) -> Receipt |
     try:
         found = await _found(told, slack, sending, channel, since)
     except (SlackBadCredentials, Undeliverable) as error:
-        # Whether the destination is dead is for the send to find out, not for reading.
-        if isinstance(error, SlackBadCredentials) and error.code != "missing_scope":
-            raise
-        log.warning("notifier.cannot_read_back", channel=channel, code=error.code)
-        metrics.NOTIFIER_DOUBTS.labels("unreadable").inc()
+        unreadable(error, channel)
         return None
     card = _latest_card(found)
     through = _told_through(told.pending, [message.mark for message in found if message.mark.part == "change"])
@@ -54,6 +50,18 @@ async def settled(told: Told, slack: SlackClient, sending: Sending) -> Receipt |
     if card > (receipt.ts if receipt else ""):  # posted, or posted anew
         receipt = Receipt(channel=channel, ts=card, revision=0, told=receipt.told if receipt else 0)
     return receipt and replace(receipt, told=max(receipt.told, through))
+
+
+def unreadable(error: SlackError, channel: str) -> None:
+    """Note that a channel cannot be read back, and go on; whether it is dead is for the send to find out.
+
+    Raises:
+        SlackError: `error` is none of this channel.
+    """
+    if isinstance(error, SlackBadCredentials) and error.code != "missing_scope":
+        raise error
+    log.warning("notifier.cannot_read_back", channel=channel, code=error.code)
+    metrics.NOTIFIER_DOUBTS.labels("unreadable").inc()
 
 
 def _told_through(pending: Sequence[Change], marks: Sequence[Mark]) -> int:

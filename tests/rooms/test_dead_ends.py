@@ -80,6 +80,17 @@ async def test_trouble_with_the_word_to_the_owner_delays_it(room: Room, kind: st
     assert (room.read(room.alice), room.left_over()) == (["dead"], [])
 
 
+async def test_an_owner_whose_messages_cannot_be_read_back_is_told(room: Room) -> None:
+    """Whether they had heard it cannot be known then: twice is better than never."""
+    await room.follow(room.lab)
+    room.slack.remove_bot(room.lab)
+    room.trouble("drop_after", channel=room.slack.dm(room.alice))
+    await room.tell()
+    room.trouble("error", "conversations.history", error="some_new_code", times=None)
+    await room.later()
+    assert (room.read(room.alice), room.left_over()) == (["dead", "dead"], [])
+
+
 async def test_an_owner_who_is_gone_ends_it_silently(room: Room) -> None:
     """There is nobody left to tell."""
     await room.follow(room.lab)
