@@ -7,15 +7,18 @@ Lives here: one look at the channel, and the sentences for what is wrong with it
 from __future__ import annotations
 
 import aiohttp
+import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.errors import InvalidInput, SlackUnavailable, slack_error
+from bot.errors import InvalidInput, SlackUnavailable, Undeliverable, slack_error
 from handlers.answers import code_of
 from handlers.asking import Args, Us
 from handlers.calls import call
 
 UNINVITED = "I am not in this channel, so it would never hear from me. Invite me with `/invite`, then ask again."
 SHARED_WARNING = "This channel is shared with another organisation: its people will see what I tell here."
+
+log = structlog.get_logger()
 
 
 async def check_channel(args: Args, us: Us, channel_id: str) -> str:
@@ -32,10 +35,14 @@ async def check_channel(args: Args, us: Us, channel_id: str) -> str:
         if code in {"channel_not_found", "not_in_channel", "method_not_supported_for_channel_type"}:
             raise InvalidInput(UNINVITED) from error
         if code == "missing_scope":
+            log.warning("handlers.scope_missing", needed=error.response.get("needed"))
             raise InvalidInput(
                 "I cannot follow for this kind of conversation. Leave out `here`, and I tell you alone."
             ) from error
-        raise slack_error(code) from error
+        refused = slack_error(code)
+        if isinstance(refused, Undeliverable):
+            raise InvalidInput(f"I cannot follow for this channel: {refused.reason}.") from error
+        raise refused from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise SlackUnavailable("no_answer", type(error).__name__) from error
     channel = response["channel"]

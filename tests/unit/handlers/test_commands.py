@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot import errors
 from bot.errors import (
@@ -83,6 +84,8 @@ async def test_here_in_a_direct_message_is_the_person(world: World) -> None:
         ({"ok": False, "error": "channel_not_found"}, "Invite me with `/invite`"),
         ({"channel": {"is_member": True, "is_archived": True}}, "archived"),
         ({"ok": False, "error": "missing_scope"}, "Leave out `here`"),
+        ({"ok": False, "error": "access_denied"}, "ask an admin of the workspace"),
+        ({"ok": False, "error": "a_code_of_next_year"}, "Slack refuses it (`a_code_of_next_year`)"),
         ({"ok": False, "error": "invalid_auth"}, "Slack refuses my token"),
     ],
 )
@@ -92,6 +95,14 @@ async def test_a_channel_that_cannot_be_told_is_not_subscribed(world: World, res
     await world.command(f"subscribe {ID} here")
     assert part in world.told
     assert world.room.asked == []
+
+
+async def test_whoever_runs_the_bot_reads_which_scope_is_missing(world: World) -> None:
+    """The person cannot mend it; the log says what would."""
+    world.slack.results["conversations.info"] = {"ok": False, "error": "missing_scope", "needed": "groups:read"}
+    with capture_logs() as logs:
+        await world.command(f"subscribe {ID} here")
+    assert [line["needed"] for line in logs if line["event"] == "handlers.scope_missing"] == ["groups:read"]
 
 
 async def test_a_shared_channel_is_subscribed_with_a_warning(world: World) -> None:
