@@ -31,7 +31,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import error_modal
 from bot.blocks.replies import error_reply
-from bot.errors import BotError, SlackError, slack_error
+from bot.errors import BotError, RateLimited, SlackError, slack_error
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers.answers import answer, code_of
 from handlers.asking import Args
@@ -148,7 +148,7 @@ async def _contained(name: str, listener: Listener, args: Args) -> str:
         return "slack_away"
     except BotError as error:
         log.warning("handlers.refused", listener=name, kind=type(error).__name__, error=str(error))
-        await _tell(args, error.sentence)
+        await _tell(args, error.sentence, is_limited=isinstance(error, RateLimited))
         return type(error).__name__
     except Exception as error:  # noqa: BLE001  # the outermost place: a listener's error must not reach Bolt
         # The text of a foreign error may repeat what was typed, or an address with a token: kind and place only.
@@ -158,11 +158,14 @@ async def _contained(name: str, listener: Listener, args: Args) -> str:
     return "ok"
 
 
-async def _tell(args: Args, sentence: str) -> None:
-    """Give the person the sentence where they look: in the open modal, over the Home tab, or beside the message."""
+async def _tell(args: Args, sentence: str, *, is_limited: bool = False) -> None:
+    """Give the person the sentence where they look: in the open modal, over the Home tab, or beside the message.
+
+    A modal that may not be drawn for now (`is_limited`) cannot show it either.
+    """
     view_id, view_type = args.context.get(VIEW_ID), (args.body.get("view") or {}).get("type")
     try:
-        if view_id:
+        if view_id and not is_limited:
             await args.client.views_update(view_id=view_id, view=error_modal(sentence))
         elif view_type == "home" and args.body.get("trigger_id"):
             await args.client.views_open(trigger_id=args.body["trigger_id"], view=error_modal(sentence))

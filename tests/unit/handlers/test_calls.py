@@ -57,6 +57,14 @@ async def test_a_trigger_does_not_wait(world: World) -> None:
     assert len(world.slack.called("views.open")) == 1
 
 
+async def test_a_modal_that_may_not_be_drawn_is_explained_beside_it(world: World) -> None:
+    """Slack is not asked to show the sentence there, which it would refuse as well."""
+    world.slack.refusing["views.update"] = ["30", "30"]
+    await world.press(buttons.SHOW_STEPS)
+    assert "Try again in 30 s" in world.told
+    assert len(world.slack.called("views.update")) == 1
+
+
 async def test_a_pause_of_nothing_is_a_second(world: World) -> None:
     """Slack is not asked again and again in the same moment."""
     world.slack.refusing["views.open"] = ["0"] * 100
