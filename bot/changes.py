@@ -29,8 +29,8 @@ from bot.model import (
 NAMED_STEPS = 5
 """Steps that a change calls by name; the rest is a count."""
 
-MISSING_BEFORE_VANISHED = 2
-"""«No such execution» must be heard so often in a row: a gateway in trouble also says it."""
+CONFIRM_MISSING = timedelta(seconds=20)
+"""«No such execution» must be heard twice in a row, so long apart: a GCS in trouble may say it, for seconds."""
 
 MISSES_BEFORE_UNREACHABLE = 3
 """So many looks in a row must fail before cards say that GCS is unreachable."""
@@ -119,13 +119,14 @@ def observe(
     return Verdict(snapshot=snapshot, changes=changes, is_visible=is_visible, next_look=next_look, near=soon)
 
 
-def observe_missing(before: Snapshot, *, now: datetime, pace: Pace) -> Verdict:
-    """GCS answered that it knows no such execution."""
-    missing = before.missing + 1
-    snapshot = replace(before, missing=missing, misses=0, seen_at=now)
-    if missing < MISSING_BEFORE_VANISHED:
-        return Verdict(snapshot=snapshot, next_look=pace.soon, is_news=True)
-    snapshot = replace(snapshot, is_vanished=True, unreachable_since=None)
+def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
+    """GCS said that it knows no such execution; what it says a second time counts `CONFIRM_MISSING` after the first."""
+    since = before.seen_at if before.missing else now
+    left = since + CONFIRM_MISSING - now
+    if left > timedelta(0):
+        snapshot = replace(before, missing=1, misses=0, seen_at=since)
+        return Verdict(snapshot=snapshot, next_look=min(left, CONFIRM_MISSING), is_news=True)
+    snapshot = replace(before, missing=2, misses=0, seen_at=now, is_vanished=True, unreachable_since=None)
     if before.execution.is_terminal:
         return _end(snapshot, "It was deleted from GeneContainer Service, so I stopped watching.")
     snapshot = replace(snapshot, revision=before.revision + 1)

@@ -12,6 +12,7 @@
     │   ├── GCSMisdirected          no such API there: wrong region, endpoint or path
     │   ├── GCSThrottled            `.retry_after`
     │   ├── GCSUnavailable          no answer, time-out, 5xx
+    │   │   └── GCSAbsent           «not found», said by something else in its place
     │   └── GCSMalformed            an answer that is no execution
     └── SlackError
         ├── RateLimited             `.retry_after`
@@ -126,6 +127,10 @@ class GCSUnavailable(GCSError):
     """No answer, or an answer that says the service is in trouble."""
 
     sentence = "GeneContainer Service does not answer right now. Try again in a minute; what you follow stays followed."
+
+
+class GCSAbsent(GCSUnavailable):
+    """«Not found», but not in GCS's words: a proxy said it, or a gateway that has lost its way."""
 
 
 class GCSMalformed(GCSError):

@@ -193,7 +193,7 @@ class Snapshot(Value, frozen=True):
     misses: int = 0
     """Looks in a row without a usable answer."""
     missing: int = 0
-    """Looks in a row that GCS answered with «no such execution»."""
+    """How often in a row GCS said «no such execution»; a repeat that comes too soon does not count."""
     contradicted: bool = False
     """A terminal phase was seen that the second witness denied; it is told only when seen again."""
     is_vanished: bool = False

@@ -168,7 +168,7 @@ class Watcher:
         if isinstance(error, ExecutionNotFound):
             metrics.WATCHER_LOOKS.labels("missing").inc()
             self._is_well()
-            return changes.observe_missing(due.snapshot, now=now, pace=self._pace)
+            return changes.observe_missing(due.snapshot, now=now)
         metrics.WATCHER_LOOKS.labels("failed").inc()
         metrics.WATCHER_STOPPED.set(isinstance(error, GCSBadCredentials))
         why = f"{type(error).__name__}: {error}"

@@ -23,6 +23,7 @@ from multidict import CIMultiDict
 
 from bot.errors import (
     ExecutionNotFound,
+    GCSAbsent,
     GCSError,
     GCSMisdirected,
     GCSThrottled,
@@ -147,7 +148,7 @@ class GCSClient:
         target = f"{self._executions}?limit=1&offset=0"
         try:
             await self._ask(target, glimpse.page, timedelta(seconds=20), _Fare(is_person=True))
-        except ExecutionNotFound as error:  # a list is always there: it is the address that is wrong
+        except (ExecutionNotFound, GCSAbsent) as error:  # a list is always there: the address is wrong
             raise GCSMisdirected(str(error)) from error
 
     async def _ask(

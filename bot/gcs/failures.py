@@ -18,6 +18,7 @@ import httpx
 from bot.errors import (
     ExecutionGone,
     ExecutionNotFound,
+    GCSAbsent,
     GCSBadCredentials,
     GCSError,
     GCSForbidden,
@@ -35,6 +36,7 @@ LONGEST_RETRY_AFTER = timedelta(hours=1)
 """A server that asks for more has a wrong clock; the quota is counted by the minute."""
 
 _NO_SUCH_API = frozenset({"APIGW.0101", "APIG.0101"})
+_OF_THE_GATEWAY = ("APIGW.", "APIG.")
 _THROTTLED = frozenset({"APIGW.0308", "APIG.0308"})
 _KINDS: dict[int, type[GCSError]] = {
     401: GCSBadCredentials,
@@ -46,6 +48,9 @@ _KINDS: dict[int, type[GCSError]] = {
     425: GCSUnavailable,
 }
 """By status, where the code says no more. Of the rest, 3xx is `GCSMisdirected`, 4xx a mistake of ours, 5xx trouble."""
+
+_GONE = frozenset({404, 410})
+"""What GCS says of an execution that it does not know, and any server of a page that it does not have."""
 
 _REFUSED_QUESTION = (
     "GeneContainer Service refuses my question as malformed. Tell whoever runs this bot to look at its log."
@@ -60,6 +65,13 @@ class Refusal:
     code: str = ""
     message: str = ""
     request_id: str = ""
+    is_error: bool = False
+    """Whether it is a JSON object with a code or a message, as the errors of GCS and of its gateway are."""
+
+    @property
+    def is_of_gcs(self) -> bool:
+        """Whether GCS itself may have said it."""
+        return self.is_error and not self.code.startswith(_OF_THE_GATEWAY)
 
 
 def refusal(answer: Answer) -> Refusal:
@@ -69,12 +81,17 @@ def refusal(answer: Answer) -> Refusal:
     except (ValueError, RecursionError):
         said = None
     code, message = _code_and_message(said)
-    if not (code or message):
+    is_error = bool(code or message)
+    if isinstance(said, dict) and not is_error:
+        # It is not quoted: it may hold `encoded_authorization_message` and the like.
+        message = "an error of unknown shape"
+    elif not is_error:
         message = answer.body[:1000].decode("utf-8", "replace")
     request_id = said.get("request_id") if isinstance(said, dict) else None
     if not isinstance(request_id, str) or not request_id:
         request_id = answer.headers.get("x-request-id", "")
-    return Refusal(reading.safe(code, 40), reading.safe(message, 200), re.sub(r"[^\w.-]", "", request_id)[:64])
+    request_id = re.sub(r"[^\w.-]", "", request_id)[:64]
+    return Refusal(reading.safe(code, 40), reading.safe(message, 200), request_id, is_error)
 
 
 def failure(answer: Answer) -> GCSError:
@@ -85,6 +102,8 @@ def failure(answer: Answer) -> GCSError:
         return GCSThrottled(detail, retry_after=retry_after(answer), request_id=said.request_id)
     if status == httpx.codes.NOT_FOUND and said.code in _NO_SUCH_API:
         return GCSMisdirected(detail, request_id=said.request_id)
+    if status in _GONE and not said.is_of_gcs:
+        return GCSAbsent(detail, request_id=said.request_id)
     if status in _KINDS:
         return _KINDS[status](detail, request_id=said.request_id)
     if httpx.codes.is_client_error(status):
@@ -130,5 +149,4 @@ def _code_and_message(said: Any) -> tuple[str, str]:
             code, message = level.get(code_key), level.get(message_key)
             if isinstance(code, str | int) or isinstance(message, str):
                 return str(code or "")[:200], message if isinstance(message, str) else ""
-    # An object of no known shape is not quoted: it may hold `encoded_authorization_message` and the like.
-    return "", "an error of unknown shape"
+    return "", ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 NO_SUCH_EXECUTION = "GCS.4040001"
@@ -88,7 +89,8 @@ def trouble(status: int) -> Answer:
 
 def proxy_page(status: int) -> Answer:
     """What a proxy in between says: no JSON at all."""
-    page = f"<html>\r\n<head><title>{status} Bad Gateway</title></head>\r\n<body><h1>{status} Bad Gateway</h1></body>"
+    title = f"{status} {HTTPStatus(status).phrase}"
+    page = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1></body>"
     return Answer(status, f"{page}\r\n</html>\r\n", content_type="text/html")
 
 

@@ -22,7 +22,7 @@ from aiohttp import web
 from sandbox.gcs import answers
 from sandbox.gcs.answers import Answer
 
-Kind = Literal["status", "timeout", "truncated", "oversized", "slow", "reset", "malformed", "html"]
+Kind = Literal["status", "timeout", "truncated", "oversized", "slow", "reset", "malformed", "html", "not_found_page"]
 Service = Literal["gcs", "iam"]
 
 MIB = 1024 * 1024
@@ -34,7 +34,8 @@ class Fault:
 
     `status`: an error answer. `slow`: the right answer after `delay` seconds. `timeout`: no answer, ever. `reset`: the
     connection is reset. `truncated`: it is closed in the middle of the body. `oversized`: `size` bytes of body, without
-    a length. `malformed`: 200 with `body`, which is no execution. `html`: a proxy's page.
+    a length. `malformed`: 200 with `body`, which is no execution. `html`: a proxy's page. `not_found_page`: one that
+    says 404, as of a gateway that sends calls to the wrong place.
     """
 
     kind: Kind
@@ -61,6 +62,8 @@ class Fault:
             return Answer(200, '{"execution": {"guid": ' if self.body is None else self.body)
         if self.kind == "html":
             return answers.proxy_page(502)
+        if self.kind == "not_found_page":
+            return answers.proxy_page(404)
         if self.kind != "status":
             return None
         usual = self._usual()

@@ -185,6 +185,7 @@ _GCS_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "slow", "delay": 1.5, "every": 2},
     {"kind": "reset", "every": 2},
     {"kind": "html", "every": 2},
+    {"kind": "not_found_page", "every": 2},
     {"kind": "malformed", "every": 3},
 )
 _SLACK_FAULTS: tuple[dict[str, Any], ...] = (

@@ -28,6 +28,7 @@ TROUBLES = [
     Fault(kind="malformed"),
     Fault(kind="malformed", body={"execution": None}),
     Fault(kind="html"),
+    Fault(kind="not_found_page"),
 ]
 
 
@@ -132,13 +133,15 @@ async def test_an_outage_of_gcs_loses_no_outcome(room: Room) -> None:
         assert outcomes == ["change 3"] * 3
 
 
-async def test_missing_twice_is_vanished(room: Room) -> None:
-    """Once may be a gateway in trouble; the second time people are told, and nothing is left."""
+async def test_missing_twice_is_vanished(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once may be a GCS in trouble; the second time, a while later, people are told, and nothing is left."""
     execution = await room.followed(room.lab)
-    room.gcs.faults.add(Fault(kind="status", status=404, times=2))
-    await room.look()
-    assert await room.tell() == 0
-    assert next_looks(room) == [pytest.approx(5, abs=1)]
+    room.gcs.faults.add(Fault(kind="status", status=404, times=3))
+    for _ in range(2):  # somebody hurries the second look: that is no witness
+        await room.look()
+        assert await room.tell() == 0
+        assert room.waits("due") == room.waits("news") == [pytest.approx(20, abs=1)]
+    monkeypatch.setattr("bot.changes.CONFIRM_MISSING", timedelta(0))  # it is over
     await room.look()
     await room.tell()
     assert room.read(room.lab) == ["card", "change 2"]
@@ -153,6 +156,22 @@ async def test_missing_once_is_nothing(room: Room) -> None:
     await room.look()
     await room.look()
     assert await room.tell() == 0
+
+
+@pytest.mark.parametrize("page", [Fault(kind="not_found_page"), Fault(kind="status", status=404, body="")])
+async def test_a_gateway_that_misroutes_deletes_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch, page: Fault
+) -> None:
+    """A 404 that is not GCS's own says nothing of an execution, however often it comes; for cards GCS is away."""
+    monkeypatch.setattr("bot.changes.CONFIRM_MISSING", timedelta(0))
+    execution = await room.followed(room.lab)
+    room.gcs.faults.add(page)
+    for _ in range(4):
+        await room.look()
+    await room.tell()
+    assert room.read(room.lab) == ["card"]
+    assert "GCS unreachable since" in room.cards(room.lab)[0]
+    assert await room.store.subscribers.find(room.who(room.lab), execution)
 
 
 async def test_two_watchers_settle_each_change_once(room: Room) -> None:

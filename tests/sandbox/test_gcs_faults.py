@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientError, ClientPayloadError
 
 from sandbox.gcs import GCS, Fault
+from sandbox.gcs.faults import Kind
 from sandbox.story import happy
 from tests.sandbox.gcs_caller import get, get_execution
 
@@ -84,11 +85,13 @@ async def test_one_execution_only(gcs: GCS, guid: str) -> None:
     assert (await get(gcs, "/v1/executions")).status == 200
 
 
-async def test_html(gcs: GCS, guid: str) -> None:
-    """A proxy's page is no JSON."""
-    gcs.faults.add(Fault(kind="html"))
+@pytest.mark.parametrize(("kind", "title"), [("html", "502 Bad Gateway"), ("not_found_page", "404 Not Found")])
+async def test_html(gcs: GCS, guid: str, kind: Kind, title: str) -> None:
+    """A proxy's page is no JSON, also where it says that it knows no such page."""
+    gcs.faults.add(Fault(kind=kind))
     reply = await get_execution(gcs, guid)
-    assert (reply.status, reply.headers["Content-Type"][:9], reply.content[:6]) == (502, "text/html", b"<html>")
+    assert (reply.status, reply.headers["Content-Type"][:9]) == (int(title[:3]), "text/html")
+    assert f"<h1>{title}</h1>".encode() in reply.content
 
 
 async def test_malformed(gcs: GCS, guid: str) -> None:

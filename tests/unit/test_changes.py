@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.changes import (
+    CONFIRM_MISSING,
     LONGEST_PAUSE,
     Pace,
     batch,
@@ -123,7 +124,7 @@ def test_what_is_to_be_confirmed_goes_ahead() -> None:
     """A look that leaves something open makes the next one urgent; one without an answer leaves that as it was."""
     running = observe(watched(), seen(steps_finished=2), now=NOW, pace=PACE)
     contradicted = observe(watched(), seen(phase="Succeeded", witness="Running"), now=NOW, pace=PACE)
-    missing = observe_missing(watched(), now=NOW, pace=PACE)
+    missing = observe_missing(watched(), now=NOW)
     failed = observe_failure(watched(), pace=PACE)
     assert [each.is_news for each in (running, contradicted, missing, failed)] == [False, True, True, None]
 
@@ -148,24 +149,39 @@ def test_a_failed_deletion_leaves_the_phase_alone() -> None:
 
 
 def test_vanishing_is_confirmed_and_told() -> None:
-    """One 404 may be a hiccup; the second in a row is the end."""
-    first = observe_missing(watched(), now=NOW, pace=PACE)
-    assert (first.changes, first.next_look) == ((), PACE.soon)
-    second = observe_missing(first.snapshot, now=NOW, pace=PACE)
+    """One 404 may be a hiccup; the second in a row, a while later, is the end."""
+    first = observe_missing(watched(), now=NOW)
+    assert (first.changes, first.next_look) == ((), CONFIRM_MISSING)
+    second = observe_missing(first.snapshot, now=NOW + CONFIRM_MISSING)
     assert [change.kind for change in second.changes] == [ChangeKind.VANISHED]
     assert second.next_look is None
 
 
+@given(seconds=st.lists(st.floats(0, 30), max_size=10))
+def test_however_often_looks_are_hurried_vanishing_takes_its_time(seconds: list[float]) -> None:
+    """Somebody who presses a button again and again is no second witness; and the first one counts all the same."""
+    verdict, now = observe_missing(watched(), now=NOW), NOW
+    for pause in seconds:
+        now += timedelta(seconds=pause)
+        verdict = observe_missing(verdict.snapshot, now=now)
+        assert bool(verdict.changes) == (now - NOW >= CONFIRM_MISSING)
+        if verdict.changes:
+            return
+        assert verdict.next_look == NOW + CONFIRM_MISSING - now
+        assert verdict.is_news
+
+
 def test_a_404_between_two_answers_is_forgotten() -> None:
     """An execution that is there again was never gone."""
-    once = observe_missing(watched(), now=NOW, pace=PACE).snapshot
+    once = observe_missing(watched(), now=NOW).snapshot
     assert observe(once, RUNNING, now=NOW, pace=PACE).snapshot.missing == 0
 
 
 def test_deleting_what_had_ended_is_no_second_outcome() -> None:
     """The end was told; its deletion only ends the subscription."""
     before = watched(seen(phase="Failed"), missing=1, retry_until=NOW + PACE.retry_grace)
-    assert [change.kind for change in observe_missing(before, now=NOW, pace=PACE).changes] == [ChangeKind.ENDED]
+    verdict = observe_missing(before, now=before.seen_at + CONFIRM_MISSING)
+    assert [change.kind for change in verdict.changes] == [ChangeKind.ENDED]
 
 
 def test_counts_that_gcs_leaves_out_stay_known() -> None:

@@ -128,7 +128,7 @@ async def test_what_a_repeat_cannot_mend(
     client: GCSClient, scripted: Scripted, status: int, kind: type[GCSError]
 ) -> None:
     """A refusal is asked once."""
-    scripted.says(status)
+    scripted.says(status, '{"error_code": "GCS.1", "error_msg": "no"}')
     with pytest.raises(kind):
         await client.get_execution(ID)
     assert len(scripted.requests) == 1
@@ -290,6 +290,7 @@ async def test_check(client: GCSClient, scripted: Scripted) -> None:
     ("status", "body", "kind"),
     [
         (404, b"", GCSMisdirected),
+        (404, b'{"error_code": "GCS.0404", "error_msg": "no such page"}', GCSMisdirected),
         (200, b"<html>log in to the hotel</html>", GCSMalformed),
         (401, REFUSED, GCSBadCredentials),
     ],

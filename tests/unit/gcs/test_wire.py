@@ -73,7 +73,7 @@ async def test_flood_without_length(scripted: Scripted, monkeypatch: pytest.Monk
     """An answer that does not say how long it is is cut off at the limit, and its connection given back."""
     monkeypatch.setattr(wire, "MAX_BODY", 1_500)
     scripted.answers.append(endless)
-    scripted.says(404)
+    scripted.says(404, '{"error_code": "GCS.1"}')
     async with HTTPClient(connections=1) as http:
         client = GCSClient(http, endpoint=scripted.url, auth=Credentials())
         with pytest.raises(GCSMalformed, match="more than"):
