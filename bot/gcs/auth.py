@@ -18,14 +18,17 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
 import httpx
+import structlog
 from msgspec.structs import replace
 from multidict import CIMultiDict
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from bot.errors import GCSMalformed, GCSUnavailable
+from bot.errors import GCSBadCredentials, GCSMalformed, GCSUnavailable
 from bot.gcs import failures, reading
 from bot.gcs.wire import Answer, Credentials, Question
 from bot.metrics import GCS_TOKENS
+
+log = structlog.get_logger()
 
 _ALGORITHM = "SDK-HMAC-SHA256"
 _UNSIGNED = frozenset(
@@ -38,7 +41,9 @@ _PLAIN_PATH = re.compile(r"[\w/.~-]*", re.ASCII)
 _HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 RENEW_BEFORE = timedelta(minutes=10)
-"""A token is renewed this long before it ends, so that none ends on its way."""
+"""A token is renewed this long before it ends, so that none ends on its way and IAM may be away for some minutes."""
+RENEW_PAUSE = timedelta(minutes=1)
+"""From one renewal to the next, as long as the token in hand is good."""
 TOKEN_LIFE = timedelta(hours=12)
 """Assumed where IAM does not say when a token ends; documented are 24 hours."""
 
@@ -176,7 +181,8 @@ class _Token:
 class TokenAuth(Credentials):
     """Shows an IAM token, fetched when first needed, kept, and renewed before it ends or when it is refused.
 
-    However many questions wait for a token, one goes to IAM; its failure is the failure of all of them.
+    However many questions wait for a token, one goes to IAM; its failure is the failure of all of them. As long as the
+    token in hand is good none waits for another, and IAM may fail, unless it refuses the user.
     """
 
     def __init__(
@@ -192,6 +198,7 @@ class TokenAuth(Credentials):
         self._user = user
         self._now = now
         self._token: _Token | None = None
+        self._renew_at = now()
         self._renewal: asyncio.Task[_Token] | None = None
 
     def __repr__(self) -> str:
@@ -211,18 +218,30 @@ class TokenAuth(Credentials):
         return True
 
     async def _current(self) -> _Token:
-        if self._token and self._now() < self._token.ends_at - RENEW_BEFORE:
-            return self._token
+        now = self._now()
+        good = self._token if self._token and now < self._token.ends_at else None
+        if good and now < self._renew_at:
+            return good
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._fetch(), name="gcs token renewal")
             self._renewal.add_done_callback(self._renewed)
+        if good:
+            return good
         # Shielded: a caller that gives up does not take the renewal from the others.
         return await asyncio.shield(self._renewal)
 
     def _renewed(self, renewal: asyncio.Task[_Token]) -> None:
-        self._renewal = None
-        if not renewal.cancelled() and renewal.exception() is None:
+        self._renewal, self._renew_at = None, self._now() + RENEW_PAUSE
+        if renewal.cancelled():
+            return
+        error = renewal.exception()
+        if error is None:
             self._token = renewal.result()
+            self._renew_at = max(self._renew_at, self._token.ends_at - RENEW_BEFORE)
+        elif isinstance(error, GCSBadCredentials):  # whoever asks next hears it from IAM, and calls stop
+            self._token = None
+        else:
+            log.warning("gcs.token_not_renewed", error=str(error))
 
     async def _fetch(self) -> _Token:
         try:

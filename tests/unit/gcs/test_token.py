@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSMisdirected, GCSThrottled, GCSUnavailable
-from bot.gcs.auth import IAMUser, TokenAuth
+from bot.gcs.auth import RENEW_PAUSE, IAMUser, TokenAuth
 from bot.gcs.wire import HTTPClient, Question
 
 from .conftest import Scripted
@@ -110,13 +110,78 @@ async def test_failure_is_shared(auth: TokenAuth, scripted: Scripted, shown_toke
 
 
 async def test_renewed_before_its_end(auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown) -> None:
-    """A token is kept until shortly before its end, then renewed without anyone being refused."""
+    """A token is kept until shortly before its end, then renewed without anyone being refused or waiting."""
     scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
     assert await shown_tokens(auth, 200) == ["t1"]
     clock.now += timedelta(hours=23, minutes=49)
     assert await shown_tokens(auth, 200) == ["t1"]
+    assert auth._renewal is None
     clock.now += timedelta(minutes=2)
+    assert await shown_tokens(auth, 200) == ["t1"]
+    await renewed(auth)
     assert await shown_tokens(auth, 200) == ["t2"]
+
+
+async def renewed(auth: TokenAuth) -> None:
+    """Wait for the renewal that is under way."""
+    if auth._renewal:
+        await asyncio.wait([auth._renewal])
+
+
+@pytest.mark.parametrize("status", [201, 302, 404, 429, 500, 504])
+async def test_a_good_token_is_shown_while_iam_is_away(
+    auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown, status: int
+) -> None:
+    """Every look of the last ten minutes goes well; IAM is asked once a minute, until it has another token."""
+    scripted.says(201, GRANTED, X_Subject_Token="t1").says(status).says(status)
+    scripted.says(201, GRANTED, X_Subject_Token="t2")
+    await shown_tokens(auth, 200)
+    clock.now += timedelta(hours=23, minutes=51)
+    for asked in (2, 3):
+        for _ in range(3):
+            assert await shown_tokens(auth, 200) == ["t1"]
+            await renewed(auth)
+        assert len(scripted.requests) == asked
+        clock.now += RENEW_PAUSE
+    assert await shown_tokens(auth, 200) == ["t1"]
+    await renewed(auth)
+    assert await shown_tokens(auth, 200) == ["t2"]
+
+
+async def test_nobody_waits_for_an_iam_that_hangs(
+    auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown
+) -> None:
+    """With a good token in hand the call goes out at once; after its end IAM's trouble is the answer."""
+    answers = asyncio.Event()
+
+    async def hang(_: web.Request) -> web.StreamResponse:
+        await answers.wait()
+        return web.Response(status=503)
+
+    scripted.says(201, GRANTED, X_Subject_Token="t1")
+    await shown_tokens(auth, 200)
+    scripted.answers[:] = [hang]
+    clock.now += timedelta(hours=23, minutes=51)
+    async with asyncio.timeout(5):
+        assert await shown_tokens(auth, 200) == ["t1"]
+    answers.set()
+    clock.now += timedelta(minutes=10)
+    with pytest.raises(GCSUnavailable):
+        await shown_tokens(auth, 200)
+
+
+async def test_a_user_that_iam_refuses_shows_no_token_any_more(
+    auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown
+) -> None:
+    """A password that was changed is no outage: the next call hears of it, so that all stop before a lock."""
+    scripted.says(201, GRANTED, X_Subject_Token="t1").says(401)
+    await shown_tokens(auth, 200)
+    clock.now += timedelta(hours=23, minutes=51)
+    await shown_tokens(auth, 200)
+    await renewed(auth)
+    with pytest.raises(GCSBadCredentials):
+        await shown_tokens(auth, 200)
+    assert len(scripted.requests) == 3
 
 
 async def test_renewed_once_when_refused(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
