@@ -12,7 +12,8 @@
     │   ├── GCSMisdirected          no such API there: wrong region, endpoint or path
     │   ├── GCSThrottled            `.retry_after`
     │   ├── GCSUnavailable          no answer, time-out, 5xx
-    │   │   └── GCSAbsent           «not found», said by something else in its place
+    │   │   ├── GCSAbsent           «not found», said by something else in its place
+    │   │   └── GCSTooLate          no answer within the time of the question
     │   └── GCSMalformed            an answer that is no execution
     └── SlackError
         ├── RateLimited             `.retry_after`
@@ -131,6 +132,10 @@ class GCSUnavailable(GCSError):
 
 class GCSAbsent(GCSUnavailable):
     """«Not found», but not in GCS's words: a proxy said it, or a gateway that has lost its way."""
+
+
+class GCSTooLate(GCSUnavailable):
+    """No answer, or not all of it, within the time that the question had."""
 
 
 class GCSMalformed(GCSError):

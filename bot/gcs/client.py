@@ -27,6 +27,7 @@ from bot.errors import (
     GCSError,
     GCSMisdirected,
     GCSThrottled,
+    GCSTooLate,
     GCSUnavailable,
     InvalidInput,
 )
@@ -86,6 +87,8 @@ class GCSClient:
             self._headers["X-Project-Id"] = project_id
         self._take, self._refused = take, refused
         self._hold = CredentialHold(clock)
+        self.answered = 0
+        """How many questions were answered as they should be: whoever waits in vain sees whether others do, too."""
 
     async def get_execution(
         self, execution_id: str, *, within: timedelta = timedelta(seconds=20), is_person: bool = False
@@ -164,7 +167,7 @@ class GCSClient:
         except GCSError as error:
             failed = error
         except TimeoutError:
-            failed = GCSUnavailable(f"no answer within {first_try:g} s")
+            failed = GCSTooLate(f"no answer within {first_try:g} s")
         if attempts == 1 or time.monotonic() >= ends:
             raise failed
         return await self._again(target, read, fare, failed, attempts=attempts, ends=ends)
@@ -217,6 +220,7 @@ class GCSClient:
             raise
         else:
             count = _OK
+            self.answered += 1
             self._hold.heard(None)
             return found
         finally:

@@ -17,7 +17,15 @@ import structlog
 
 from bot import metrics
 from bot.changes import Cost, Pace, sweep_pays
-from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSThrottled, GCSUnavailable, StoreUnavailable
+from bot.errors import (
+    GCSBadCredentials,
+    GCSError,
+    GCSMalformed,
+    GCSThrottled,
+    GCSTooLate,
+    GCSUnavailable,
+    StoreUnavailable,
+)
 from bot.gcs.client import GCSClient
 from bot.store.budget import WINDOW, Budget
 from bot.store.headers import GONE
@@ -45,7 +53,11 @@ TRY_AGAIN = timedelta(hours=1)
 """How long until the largest page is tried again, after GCS has given less: it may have been a fault of the moment."""
 
 DISTRUST = timedelta(minutes=10)
-"""How long lists are left alone that GCS refuses, or that do not show what looks see."""
+"""How long lists are left alone that GCS refuses, that do not come, or that do not show what looks see."""
+
+HOPELESS = 10
+"""So many of the smallest pages must be refused or come too late, and none come between them, before lists are left
+alone. A GCS in trouble that lets half of them through seems hopeless once in a thousand times."""
 
 BLIND_ROUNDS = 3
 """So many rounds in a row must show less than half of what looks see, before lists are left alone."""
@@ -102,6 +114,8 @@ class Sweeper:
         """Rounds in a row that did not show what looks see."""
         self._failures = 0
         """Pages in a row that did not come."""
+        self._unfit = 0
+        """Of the smallest pages: how many were refused or came too late since one came."""
         self._shrunk = 0.0
         """When pages were made smaller."""
 
@@ -223,14 +237,16 @@ class Sweeper:
         return max(window / max(ours, 1), self._page_bytes / self._bytes_per_second)
 
     async def _fetch(self, round_: Round, phase: str, offset: int) -> None:
+        answered = self._gcs.answered
         try:
             page = await self._gcs.listed(phase, offset=offset, limit=round_.page)
         except GCSError as error:
             round_.todo.appendleft((phase, offset))
             round_.has_stumbled = True
-            self._failed(round_, error)
+            is_late = isinstance(error, GCSTooLate) and self._gcs.answered > answered  # others were answered meanwhile
+            self._failed(round_, error, is_unfit=is_late or isinstance(error, GCSMalformed))
             return
-        self._failures = 0
+        self._failures = self._unfit = 0
         self._calls.append(self._clock())
         metrics.SWEEPER_PAGES.inc()
         metrics.SWEEPER_BYTES.inc(page.size_bytes)
@@ -248,14 +264,17 @@ class Sweeper:
         """Begin anew with smaller pages; larger ones are tried again after a while."""
         self._page, self._shrunk, self._round = page, self._clock(), None
 
-    def _failed(self, round_: Round, error: GCSError) -> None:
-        """A page did not come."""
+    def _failed(self, round_: Round, error: GCSError, *, is_unfit: bool) -> None:
+        """A page did not come; `is_unfit`: because of what it is, it seems, and not because GCS is in trouble."""
         log.warning("sweeper.page_failed", kind=type(error).__name__, error=str(error), page=round_.page)
-        if isinstance(error, GCSMalformed) and round_.page > SMALLEST_PAGE:  # so large a page is refused
+        if is_unfit and round_.page > SMALLEST_PAGE:  # so large a page is refused, or takes too long
             if round_ is self._round:
                 self._shrink(max(round_.page // 2, SMALLEST_PAGE))
-        elif isinstance(error, GCSUnavailable | GCSThrottled | GCSBadCredentials | GCSMalformed):
-            self._failures += 1
+            return
+        self._failures += 1
+        self._unfit += is_unfit
+        is_trouble = isinstance(error, GCSUnavailable | GCSThrottled | GCSBadCredentials | GCSMalformed)
+        if is_trouble and not (is_unfit and self._unfit >= HOPELESS):
             pause = min(timedelta(seconds=0.25 * 2 ** min(self._failures, 10)), THINK_AGAIN)
             self._not_before = self._clock() + pause.total_seconds()
         else:

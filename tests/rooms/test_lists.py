@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from bot.metrics import SWEEPER_BYTES
 from bot.store.budget import TURN
 from bot.sweeper.reading import Round
-from bot.sweeper.room import BLIND_ROUNDS, DISTRUST, HANDS
+from bot.sweeper.room import BLIND_ROUNDS, DISTRUST, HANDS, HOPELESS, LARGEST_PAGE, SMALLEST_PAGE
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.rooms.hand import MANY, Hand, due_in, due_now, running
@@ -64,6 +66,85 @@ async def test_lists_that_gcs_refuses_are_left_alone(room: Room, hand: Hand, sta
     assert pages == 1
     await hand.page()
     assert (hand.pages, hand.now >= DISTRUST.total_seconds()) == (pages, True)
+
+
+NEVER_FIT = [Fault(kind="status", status=400, execution_id=""), Fault(kind="timeout", execution_id="")]
+"""Lists that are refused or take too long, whatever their size; looks are answered."""
+
+
+@pytest.fixture
+async def _looks(room: Room, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """While lists may take a moment, looks go on."""
+    monkeypatch.setattr("bot.gcs.client.PAGE_WITHIN", timedelta(seconds=0.1))
+    execution = room.gcs.play(story.happy(2), by_hand=True)
+
+    async def look() -> None:
+        while True:
+            await room.client.get_execution(execution)
+            await asyncio.sleep(0.02)  # GCS has a quota
+
+    looking = asyncio.create_task(look())
+    yield
+    looking.cancel()
+    with suppress(asyncio.CancelledError):
+        await looking
+
+
+@pytest.mark.usefixtures("_looks")
+async def test_a_page_that_takes_too_long_is_asked_for_smaller(room: Room, hand: Hand) -> None:
+    """Down to the smallest; then the list is read to its end."""
+    executions = await running(room)
+    room.gcs.faults.add(Fault(kind="timeout", times=5, execution_id=""))
+    await hand.round()
+    assert hand.sweeper._last is not None
+    assert hand.sweeper._last.page == SMALLEST_PAGE
+    assert hand.sweeper._last.seen.keys() >= set(executions)
+
+
+async def test_a_gcs_that_hangs_says_nothing_about_lists(
+    room: Room, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is answered pages need not be smaller, and lists are read again as soon as it is back."""
+    monkeypatch.setattr("bot.gcs.client.PAGE_WITHIN", timedelta(seconds=0.1))
+    await running(room)
+    room.gcs.faults.add(Fault(kind="timeout"))
+    while hand.pages < 2 * HOPELESS:
+        await hand.page()
+    room.gcs.faults.clear()
+    began = hand.now
+    await hand.round()
+    assert hand.sweeper._last is not None
+    assert hand.sweeper._last.page == LARGEST_PAGE
+    assert hand.now - began < 10
+
+
+@pytest.mark.usefixtures("_looks")
+@pytest.mark.parametrize("fault", NEVER_FIT, ids=lambda fault: fault.kind)
+async def test_lists_that_never_come_are_left_alone(room: Room, hand: Hand, fault: Fault) -> None:
+    """Ten of the smallest pages in a row; after a while a single one finds out whether that has changed."""
+    await running(room)
+    room.gcs.faults.add(fault)
+    while hand.now < DISTRUST.total_seconds():
+        await hand.page()
+    assert hand.pages == len((1000, 500, 250, 125)) + HOPELESS
+    while hand.now < 2 * DISTRUST.total_seconds():
+        await hand.page()
+    assert hand.pages == len((1000, 500, 250, 125)) + HOPELESS + 1
+    room.gcs.faults.clear()
+    await hand.round()
+    assert hand.sweeper._last is not None
+
+
+async def test_one_page_that_comes_gives_lists_hope(room: Room, hand: Hand) -> None:
+    """They are left alone when nothing comes, not when little does."""
+    await running(room)
+    hand.sweeper._page = SMALLEST_PAGE
+    for _ in range(3):
+        room.gcs.faults.add(Fault(kind="status", status=400, times=HOPELESS - 1))
+        pages = hand.pages
+        while hand.pages < pages + HOPELESS:
+            await hand.page()
+    assert hand.now < DISTRUST.total_seconds()
 
 
 async def test_trouble_of_gcs_interrupts_a_round_only(room: Room, hand: Hand) -> None:
