@@ -33,7 +33,7 @@ CONFIRM_MISSING = timedelta(seconds=20)
 """«No such execution» must be heard twice in a row, so long apart: a GCS in trouble may say it, for seconds."""
 
 MISSES_BEFORE_UNREACHABLE = 3
-"""So many looks in a row must fail before cards say that GCS is unreachable."""
+"""So many looks in a row must fail before cards say that GCS is unreachable, or does not let us look."""
 
 LONGEST_PAUSE = timedelta(minutes=5)
 """The longest that failures in a row put off the next look."""
@@ -134,13 +134,17 @@ def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
 
 
-def observe_failure(before: Snapshot, *, pace: Pace, wait: timedelta | None = None) -> Verdict:
-    """GCS did not answer usefully; `wait` is how long it asked us to stay away."""
+def observe_failure(
+    before: Snapshot, *, pace: Pace, is_refused: bool = False, wait: timedelta | None = None
+) -> Verdict:
+    """GCS did not answer usefully, or refused to; `wait` is how long it asked us to stay away."""
     misses = before.misses + 1
-    becomes_unreachable = misses >= MISSES_BEFORE_UNREACHABLE and before.unreachable_since is None
+    is_news = before.unreachable_since is None or before.is_refused is not is_refused
+    becomes_unreachable = misses >= MISSES_BEFORE_UNREACHABLE and is_news
     update: dict[str, object] = {"misses": misses}
     if becomes_unreachable:
-        update |= {"unreachable_since": before.seen_at, "revision": before.revision + 1}
+        since, revision = before.seen_at, before.revision + 1
+        update |= {"unreachable_since": since, "is_refused": is_refused, "revision": revision}
     pause = min(pace.soon * 2 ** min(misses - 1, 8), LONGEST_PAUSE)
     return Verdict(
         snapshot=replace(before, **update),

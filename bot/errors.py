@@ -147,6 +147,12 @@ class GCSMalformed(GCSError):
     )
 
 
+GCS_AWAY = (GCSUnavailable, GCSMalformed, GCSMisdirected)
+"""What means that no GCS is to be reached: nothing answers, or what answers is not GCS. An address that was good once
+knows no such API while the gateway is in trouble. The others are GCS's own word, or ours: it refuses, or we hold back.
+"""
+
+
 class SlackError(BotError):
     """Slack did not do what was asked. `code` is Slack's own word."""
 

@@ -189,7 +189,9 @@ class Snapshot(Value, frozen=True):
     retry_until: datetime | None = None
     """Set while a failed or cancelled execution is watched for a retry."""
     unreachable_since: datetime | None = None
-    """Set once GCS did not answer several times in a row; None again with the next answer."""
+    """Set once GCS did not show it several times in a row; None again with the next answer."""
+    is_refused: bool = False
+    """Not because GCS was away: it did not let us look."""
     misses: int = 0
     """Looks in a row without a usable answer."""
     missing: int = 0

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from bot import changes
 from bot.changes import Pace
-from bot.errors import ExecutionNotFound, GCSError, InvalidInput, StoreUnavailable
+from bot.errors import GCS_AWAY, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.glimpse import Prints
 from bot.model import Level, Phase, Snapshot, Subscriber, Subscription
@@ -122,13 +122,11 @@ class Subscriptions:
         known = await _remembered(self._subscribers.snapshot(team_id, execution_id))
         try:
             response = await self._gcs.get_execution(execution_id, within=WITHIN, is_person=True)
-        except ExecutionNotFound:
-            raise
-        except GCSError:
+        except GCS_AWAY:
             if known is None:
                 raise
             since = known.unreachable_since or known.seen_at
-            return replace(known, unreachable_since=since), None
+            return replace(known, unreachable_since=since, is_refused=False), None
         revision = known.revision + 1 if known else 1
         seen = response.to_execution()
         return changes.first_look(seen, now=self._now(), pace=self._pace, revision=revision), response.prints

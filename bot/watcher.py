@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from bot import changes, metrics
 from bot.changes import Pace, Verdict
-from bot.errors import ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled, StoreUnavailable
+from bot.errors import GCS_AWAY, ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled, StoreUnavailable
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
 from bot.gcs.glimpse import Prints
 from bot.gcs.models import GetExecutionResponse
@@ -175,7 +175,8 @@ class Watcher:
         self._trouble.met(why)
         log.warning("watcher.look_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
         wait = error.retry_after if isinstance(error, GCSThrottled) else None
-        return changes.observe_failure(due.snapshot, pace=self._pace, wait=wait)
+        is_refused = not isinstance(error, GCS_AWAY)
+        return changes.observe_failure(due.snapshot, pace=self._pace, is_refused=is_refused, wait=wait)
 
     async def _settle(self, due: Due, verdict: Verdict, *, prints: Prints | None = None) -> None:
         settled = await self._schedule.settle(

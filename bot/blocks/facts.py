@@ -54,15 +54,19 @@ def retry_line(retry_until: datetime | None, now: datetime) -> str:
 def as_of(snapshot: Snapshot, now: datetime, *more: str) -> Block | None:
     """The last line: how fresh all this is, and the id."""
     since = snapshot.unreachable_since
-    stale = f"⚠️ GCS unreachable since {text.date(since, now)}" if since is not None else ""
+    stale = f"⚠️ {_trouble(snapshot)} since {text.date(since, now)}" if since is not None else ""
     return context(f"As of {text.time_secs(snapshot.seen_at)}", stale, *more, text.code(snapshot.execution.id))
 
 
 def as_of_words(snapshot: Snapshot) -> str:
     """The same for the twin."""
     since = snapshot.unreachable_since
-    stale = f" GCS unreachable since {text.utc(since)}." if since is not None else ""
+    stale = f" {_trouble(snapshot)} since {text.utc(since)}." if since is not None else ""
     return f"As of {text.utc_seconds(snapshot.seen_at)}.{stale} Id: {text.escape(snapshot.execution.id)}"
+
+
+def _trouble(snapshot: Snapshot) -> str:
+    return "GCS does not let me look" if snapshot.is_refused else "GCS unreachable"
 
 
 def _place(execution: Execution) -> str:

@@ -96,19 +96,25 @@ async def test_retry_after_of_gcs_is_honoured(room: Room) -> None:
     assert next_looks(room) == [pytest.approx(600, abs=2)]
 
 
-async def test_the_card_says_that_gcs_is_away_and_takes_it_back(room: Room) -> None:
-    """Since when it is away; with its next answer the card is as before."""
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(503, "GCS unreachable"), *((status, "GCS does not let me look") for status in (401, 403, 429))],
+)
+async def test_the_card_says_what_is_wrong_and_takes_it_back(room: Room, status: int, words: str) -> None:
+    """Since when GCS is away, or refuses to answer; with its next answer the card is as before."""
     await room.followed(room.lab)
     (usual,) = timeless(room)
-    room.gcs.faults.add(Fault(kind="status", status=503))
+    room.gcs.faults.add(Fault(kind="status", status=status))
     for _ in range(3):
         await room.look()
     await room.tell()
     (away,) = timeless(room)
     room.gcs.faults.clear()
+    room.client._hold._refusals = 0  # or nobody would ask for a minute
     await room.look()
     await room.tell()
-    assert away != usual
+    assert f"{words} since" in away
+    assert words not in usual
     assert (timeless(room), room.read(room.lab)) == ([usual], ["card"])
 
 

@@ -221,6 +221,18 @@ def test_gcs_unreachable_is_said_after_three_misses_and_taken_back() -> None:
     assert (back.is_visible, back.snapshot.unreachable_since, back.changes) == (True, None, ())
 
 
+def test_a_gcs_that_refuses_is_not_called_away() -> None:
+    """Cards say that it does not let us look; and which of both it is now, if it turns from one to the other."""
+    snapshot, said = watched(), []
+    for is_refused in (True, True, True, True, False, False):
+        verdict = observe_failure(snapshot, pace=PACE, is_refused=is_refused)
+        snapshot = verdict.snapshot
+        said.append((verdict.is_visible, snapshot.is_refused, snapshot.revision))
+    assert said == [(False, False, 1)] * 2 + [(True, True, 2), (False, True, 2), (True, False, 3), (False, False, 3)]
+    assert snapshot.unreachable_since == NOW - PACE.poll
+    assert not observe(snapshot, RUNNING, now=NOW, pace=PACE).snapshot.is_refused
+
+
 @given(misses=st.integers(0, 10_000), wait=st.none() | st.timedeltas(timedelta(0), timedelta(minutes=4)))
 def test_failures_are_put_off_within_bounds(misses: int, wait: timedelta | None) -> None:
     """The pause grows, is never longer than its bound, and never shorter than GCS asks."""

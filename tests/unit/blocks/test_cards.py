@@ -48,9 +48,12 @@ def test_every_summary_says_how_fresh_it_is() -> None:
 
 
 def test_stale_data_is_called_stale() -> None:
-    """While GCS does not answer, the card says since when."""
-    seen = summary(snapshot(unreachable_since=NOW - timedelta(minutes=5)))
-    assert "⚠️ GCS unreachable since <!date^1534747701^{time}|" in seen
+    """While GCS does not answer, or refuses to, the card says since when."""
+    since = NOW - timedelta(minutes=5)
+    assert "⚠️ GCS unreachable since <!date^1534747701^{time}|" in summary(snapshot(unreachable_since=since))
+    refused = execution_summary(snapshot(unreachable_since=since, is_refused=True), now=NOW, subscription=None)
+    assert "⚠️ GCS does not let me look since <!date^1534747701^{time}|" in str(refused.blocks)
+    assert " GCS does not let me look since 2018-08-20 06:48" in refused.text
 
 
 def test_missing_values_read_well() -> None:

@@ -164,6 +164,7 @@ hostile_snapshots = st.builds(
     seen_at=st.just(NOW),
     retry_until=_moment,
     unreachable_since=_moment,
+    is_refused=st.booleans(),
     is_vanished=st.booleans(),
 )
 subscriptions = st.builds(
