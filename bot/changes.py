@@ -48,7 +48,7 @@ class Pace(Value, frozen=True):
     poll: timedelta
     retry_grace: timedelta
     staleness: timedelta
-    """The longest between two looks at an execution that lists show."""
+    """The longest between two looks at an execution that lists show, or that is watched for a retry."""
 
     @property
     def soon(self) -> timedelta:
@@ -261,7 +261,7 @@ def _retry_until(
 
 def _next_look(snapshot: Snapshot, near: datetime | None, now: datetime, pace: Pace) -> timedelta | None:
     if snapshot.retry_until is not None:
-        return max(min(pace.poll * 2, snapshot.retry_until - now), timedelta(seconds=1))
+        return max(min(pace.poll * 2, pace.staleness, snapshot.retry_until - now), timedelta(seconds=1))
     return None if snapshot.execution.phase in TERMINAL_PHASES else wait(near, now=now, pace=pace)
 
 

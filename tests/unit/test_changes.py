@@ -74,6 +74,8 @@ def test_a_bad_end_is_watched_for_a_retry(phase: str) -> None:
     verdict = observe(watched(), seen(phase=phase), now=NOW, pace=PACE)
     assert verdict.changes[0].retry_until == NOW + PACE.retry_grace
     assert verdict.next_look == 2 * PACE.poll
+    strict = replace(PACE, staleness=1.5 * PACE.poll)
+    assert observe(watched(), seen(phase=phase), now=NOW, pace=strict).next_look == strict.staleness
 
 
 def test_the_grace_ends_with_a_word() -> None:
