@@ -6,13 +6,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis import Redis
 
 from bot.store.budget import WINDOW, Budget
 from bot.store.connection import Connection
 from bot.store.keys import quota_of
+from sandbox.slack.limits import most_within
 from tests.servers import opened
 
 
@@ -41,6 +45,36 @@ async def test_no_more_than_the_quota_whoever_asks(connection: Connection) -> No
     """Two copies of the bot that ask at once share one quota."""
     given = await asyncio.gather(*(taken(budget(connection), 20, is_person=True) for _ in range(2)))
     assert sum(given) == 10
+
+
+asks = st.tuples(st.sampled_from(["people", "looks", "lists"]), st.integers(1, 8), st.integers(0, 40))
+"""Who asks, for how many calls, and how many seconds pass after that."""
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])  # each has its own window
+@given(asked=st.lists(asks, min_size=1, max_size=25), is_reading=st.booleans())
+async def test_whoever_asks_when_and_for_what_the_quota_holds(
+    connection: Connection, redis: Redis, asked: list[tuple[str, int, int]], is_reading: bool
+) -> None:
+    """No minute holds more calls, nor more of the watch's than people leave; and who has waited as told has one."""
+    user, clock = uuid4().hex, time.monotonic
+    own = Budget(connection, user=user, per_minute=10, reserve=3, process="a process")
+    if is_reading:
+        assert await own.turn("T1", reading=(timedelta(minutes=1), 999))
+    everybodys, watchs = list[float](), list[float]()
+    for whom, calls, seconds in asked:
+        if whom == "people":
+            everybodys += [clock()] * await taken(own, calls, is_person=True)
+        else:
+            given = [clock()] * await own.take_up_to(calls, for_lists=whom == "lists")
+            everybodys, watchs = everybodys + given, watchs + given
+        age(redis, timedelta(seconds=seconds), user=user)
+        everybodys, watchs = ([at - seconds for at in moments] for moments in (everybodys, watchs))
+    assert most_within(everybodys, 60) <= 10
+    assert most_within(watchs, 60) <= 7
+    wait = await own.take(is_person=True)
+    age(redis, wait, user=user)
+    assert not wait or not await own.take(is_person=True)
 
 
 async def test_people_have_calls_of_their_own(connection: Connection) -> None:
@@ -146,12 +180,12 @@ async def test_people_in_a_hurry_do_not_slow_the_watch(connection: Connection) -
     assert await watch.take_up_to(600) == 98
 
 
-async def test_who_has_to_wait_learns_how_long(connection: Connection, server_url: str) -> None:
+async def test_who_has_to_wait_learns_how_long(connection: Connection, redis: Redis) -> None:
     """The wait ends when the oldest call that is in the way leaves the window; then there is one."""
     await taken(budget(connection), 10, is_person=True)
     wait = await budget(connection).take(is_person=True)
     assert WINDOW - timedelta(seconds=10) < wait <= WINDOW + timedelta(seconds=1)
-    age(server_url, WINDOW)
+    age(redis, WINDOW)
     assert await taken(budget(connection), 20, is_person=True) == 10
 
 
@@ -172,11 +206,11 @@ async def test_after_a_refusal_the_quota_comes_back_bit_by_bit(connection: Conne
     assert await budget(connection).left() == 6
 
 
-def age(server_url: str, span: timedelta) -> None:
+def age(redis: Redis, span: timedelta, *, user: str = "AK") -> None:
     """Let the calls so far lie `span` further back."""
-    with opened(server_url) as redis:
-        for call, at in redis.zrange(quota_of("AK"), 0, -1, withscores=True):
-            redis.zadd(quota_of("AK"), {call: at - span.total_seconds() * 1000})
+    for calls in (quota_of(user), f"{quota_of(user)}:lists", f"{quota_of(user)}:people"):
+        for call in redis.zrange(calls, 0, -1):
+            redis.zincrby(calls, -span.total_seconds() * 1000, str(call))
 
 
 def refused_ago(server_url: str, span: timedelta) -> None:

@@ -312,7 +312,7 @@ def test_a_running_execution_never_waits_longer_than_the_interval(seconds: int |
     expected=st.lists(st.none() | st.integers(-600, 3600), min_size=1, max_size=40),
     calls=st.integers(1, 6),
 )
-def test_whatever_is_expected_nobody_starves_and_the_budget_holds(expected: list[int | None], calls: int) -> None:
+def test_whatever_is_expected_nobody_starves(expected: list[int | None], calls: int) -> None:
     """The longest due is looked at first, so many a tick as the quota allows: each one's turn comes within a round."""
     moments = [None if seconds is None else NOW + timedelta(seconds=seconds) for seconds in expected]
     due = dict.fromkeys(range(len(moments)), NOW)
@@ -321,7 +321,6 @@ def test_whatever_is_expected_nobody_starves_and_the_budget_holds(expected: list
     for tick in range(120):
         now = NOW + timedelta(seconds=tick)
         turn = sorted((each for each in due if due[each] <= now), key=lambda each: due[each])[:calls]
-        assert len(turn) <= calls
         for each in turn:
             assert now - seen[each] <= PACE.poll + round_
             seen[each] = now
