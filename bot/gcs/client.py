@@ -70,7 +70,6 @@ class GCSClient:
         *,
         endpoint: str,
         auth: Credentials,
-        project_id: str | None = None,
         take: Take | None = None,
         refused: Refused | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -83,8 +82,6 @@ class GCSClient:
         self._auth = auth
         host = self._origin.host_port_subcomponent or ""
         self._headers = CIMultiDict({"Host": host, **wire.HEADERS, "Content-Type": "application/json"})
-        if project_id:
-            self._headers["X-Project-Id"] = project_id
         self._take, self._refused = take, refused
         self._hold = CredentialHold(clock)
         self.answered = 0

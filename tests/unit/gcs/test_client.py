@@ -54,13 +54,6 @@ async def test_asks_by_id(client: GCSClient, scripted: Scripted) -> None:
     assert asked.headers["User-Agent"].startswith("execution-bot/")
 
 
-async def test_names_its_project(scripted: Scripted, http: HTTPClient) -> None:
-    """A known project is named in the request, for either kind of credentials."""
-    scripted.says(200, body_of("running"))
-    await GCSClient(http, endpoint=scripted.url, auth=Credentials(), project_id="p1").get_execution(ID)
-    assert scripted.requests[0].headers["X-Project-Id"] == "p1"
-
-
 @pytest.mark.parametrize(
     "execution_id",
     ["", "deepvariant", f"{ID}/events", f"../{ID}", f"{ID}?x=1", f"{ID}#", f"{ID}\n{ID}", ID[:-1], "ｅ" + ID[1:]],
