@@ -135,9 +135,18 @@ def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
 
 
 def observe_failure(
-    before: Snapshot, *, pace: Pace, is_refused: bool = False, wait: timedelta | None = None
+    before: Snapshot,
+    *,
+    pace: Pace,
+    is_refused: bool = False,
+    others_answered: bool = False,
+    wait: timedelta | None = None,
 ) -> Verdict:
-    """GCS did not answer usefully, or refused to; `wait` is how long it asked us to stay away."""
+    """GCS did not answer usefully, or refused to; `wait` is how long it asked us to stay away.
+
+    Where `others_answered` just now it is in trouble, not away, and the next try is as likely as any: then failures in
+    a row put off no look beyond the usual interval.
+    """
     misses = before.misses + 1
     is_news = before.unreachable_since is None or before.is_refused is not is_refused
     becomes_unreachable = misses >= MISSES_BEFORE_UNREACHABLE and is_news
@@ -145,7 +154,8 @@ def observe_failure(
     if becomes_unreachable:
         since, revision = before.seen_at, before.revision + 1
         update |= {"unreachable_since": since, "is_refused": is_refused, "revision": revision}
-    pause = min(pace.soon * 2 ** min(misses - 1, 8), LONGEST_PAUSE)
+    longest = pace.poll if others_answered and not is_refused else LONGEST_PAUSE
+    pause = min(pace.soon * 2 ** min(misses - 1, 8), longest)
     return Verdict(
         snapshot=replace(before, **update),
         is_visible=becomes_unreachable,

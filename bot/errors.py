@@ -133,6 +133,11 @@ class GCSUnavailable(GCSError):
 class GCSAbsent(GCSUnavailable):
     """«Not found», but not in GCS's words: a proxy said it, or a gateway that has lost its way."""
 
+    sentence = (
+        "Something in the place of GeneContainer Service says «not found». Check the id; if it is right, the service "
+        "is in trouble: try again in a minute."
+    )
+
 
 class GCSTooLate(GCSUnavailable):
     """No answer, or not all of it, within the time that the question had."""

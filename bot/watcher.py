@@ -8,6 +8,7 @@ in the store only.
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
@@ -33,6 +34,9 @@ WITHIN = timedelta(seconds=12)
 
 RENEW_SECONDS = 1.5
 """How old a look is when its claim is renewed, and from then on how often: twice within a lease at least."""
+
+ANSWERING_SECONDS = 10.0
+"""So long after an answer GCS is not taken to be away."""
 
 _UNCHANGED = metrics.WATCHER_LOOKS.labels("unchanged")
 
@@ -60,6 +64,7 @@ class Watcher:
         self._under_way: dict[str, tuple[float, Due]] = {}
         """Looks, and since when."""
         self._trouble = Trouble()
+        self._answered_at = -math.inf
 
     @property
     def trouble(self) -> str | None:
@@ -175,8 +180,13 @@ class Watcher:
         self._trouble.met(why)
         log.warning("watcher.look_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
         wait = error.retry_after if isinstance(error, GCSThrottled) else None
-        is_refused = not isinstance(error, GCS_AWAY)
-        return changes.observe_failure(due.snapshot, pace=self._pace, is_refused=is_refused, wait=wait)
+        return changes.observe_failure(
+            due.snapshot,
+            pace=self._pace,
+            is_refused=not isinstance(error, GCS_AWAY),
+            others_answered=monotonic() - self._answered_at < ANSWERING_SECONDS,
+            wait=wait,
+        )
 
     async def _settle(self, due: Due, verdict: Verdict, *, prints: Prints | None = None) -> None:
         settled = await self._schedule.settle(
@@ -197,6 +207,7 @@ class Watcher:
             log.info("watcher.changed", execution=due.execution, kind=change.kind.value, revision=change.revision)
 
     def _is_well(self) -> None:
+        self._answered_at = monotonic()
         if self._trouble.over():
             metrics.WATCHER_STOPPED.set(0)
 

@@ -76,6 +76,17 @@ async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(room: Room) 
     assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 80)]
 
 
+async def test_failures_while_others_are_answered_put_off_no_look_for_long(room: Room) -> None:
+    """GCS is in trouble, not away: the next try may bring an outcome, so it is not left for minutes."""
+    unlucky, _ = await room.followed(room.lab), await room.followed(room.lab)
+    room.gcs.faults.add(Fault(kind="status", status=503, execution_id=unlucky))
+    pauses = []
+    for _ in range(6):
+        await room.look()
+        pauses += [wait for lane, wait in room.waits_by_name("due").items() if lane.endswith(unlucky)]
+    assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 60, 60)]
+
+
 async def test_a_gcs_that_is_away_is_asked_once_a_look(room: Room) -> None:
     """The first failure is tried again at once, since most are of the moment; then each look is a repeat by itself."""
     await room.followed(room.lab)
