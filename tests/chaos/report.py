@@ -66,6 +66,7 @@ def _what_was_told(arena: Arena, record: Record, verdict: Verdict) -> list[tuple
         ("outcome told after, p50 p99 max, s", _delays(verdict.outcome_delays)),
         ("change told after, p50 p99 max, s", _delays(verdict.change_delays)),
         ("repeated after lost writes", str(verdict.counts["repeated after lost writes"])),
+        ("of these, cards that stay as they were", str(verdict.counts["cards left behind"])),
     ]
 
 

@@ -146,6 +146,18 @@ def test_repeats_around_lost_writes_are_counted_apart() -> None:
     assert verdict.counts["repeated after lost writes"] == 1
 
 
+def test_a_card_that_came_twice_may_be_left_behind_by_lost_writes_alone() -> None:
+    """One of the two shows the end; that there are two is excused where the receipt of the first can have been lost."""
+    orphan = card(f"{HEAD}: Running, for 2 min; 2 of 3 steps.")
+    for said in ([CARD, orphan], [orphan, CARD]):
+        evidence = record(*said, *LINES)
+        assert found(evidence) == {"card doubled": 1}
+        evidence.lossy = [(BEGAN - 1, BEGAN + 1)]
+        verdict = judge(evidence)
+        assert (verdict.violations, verdict.counts["cards left behind"]) == ([], 1)
+    assert found(record(orphan, orphan, *LINES))["card not final"] == 1
+
+
 def test_repeats_are_bounded() -> None:
     """One fail-over excuses only as many as can have been under way."""
     evidence = record(CARD, *LINES, *(line(102 + n, DONE) for n in range(49)))

@@ -190,9 +190,15 @@ class _Subscription:
         return moments[n].is_outcome and (is_last or moments[n + 1].at - moments[n].at >= MUST_REST)
 
     def _is_card_final(self) -> bool:
-        if not self._cards:
-            return False
-        shown = self._read(self._cards[-1].text, is_card=True)
+        """Whether the card shows the end. Of a card that was posted twice, which is judged by itself, one does."""
+        cards = [card for card in self._cards if card.lane == self._cards[-1].lane]  # of the last subscription
+        left_behind = [card for card in cards if not self._shows_end(card)]
+        if len(left_behind) < len(cards):
+            self._verdict.counts["cards left behind"] += len(left_behind)
+        return len(left_behind) < len(cards)
+
+    def _shows_end(self, card: Said) -> bool:
+        shown = self._read(card.text, is_card=True)
         return shown is not None and shown.fits(self._truth.moments[-1])
 
     def _measure(self, promise: Promise, due: Iterable[int], told: Sequence[tuple[int, float]]) -> None:
