@@ -234,35 +234,53 @@ async def test_a_master_that_becomes_a_replica_while_it_waits_is_not_believed(
         await connection.aclose()
 
 
+@pytest.fixture
+async def trio(tmp_path: Path) -> AsyncIterator[SentinelTrio]:
+    """A master with its replica, and Sentinels."""
+    redis_server()
+    servers = SentinelTrio(tmp_path / "trio")
+    async with running(servers):
+        yield servers
+
+
 async def test_what_is_promised_is_waited_for_even_after_a_wait_in_vain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trio: SentinelTrio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Claims go on without replicas for a while; a subscription asks each time, and learns that one is back."""
-    redis_server()
     monkeypatch.setattr("bot.store.connection.ALONE_SECONDS", 3600)
-    servers = SentinelTrio(tmp_path / "trio")
-    async with running(servers), aclosing(Connection(servers.url)) as connection:
-        await servers.deafen()
+    async with aclosing(Connection(trio.url)) as connection:
+        await trio.deafen()
         await connection.claim("claim_lanes", 0, 1, 1000, 10, durable=True)
         assert await connection.keep("probe", partition(0)) == (1, False)
-        servers.wake()
-        await until(servers.is_whole, "a Sentinel trio that is whole again")
+        trio.wake()
+        await until(trio.is_whole, "a Sentinel trio that is whole again")
         before = alone()
         assert await connection.keep("probe", partition(0)) == (1, True)
         assert alone() == before
-        await servers.deafen()
+        await trio.deafen()
         await connection.claim("claim_lanes", 0, 1, 1000, 10, durable=True)  # waits again, now that there was one
         assert alone() == before + 1
 
 
+async def test_what_is_asked_twice_is_waited_for_twice(trio: SentinelTrio) -> None:
+    """The second time changes nothing; WAIT waits for all that the master wrote, so a replica that hangs is noticed."""
+    async with opened(trio.url) as store:
+        await follow(store, ALICE, "e1")
+        subscription = await store.subscribers.find(ALICE, "e1")
+        assert subscription is not None
+        assert await store.subscribers.unsubscribe(ALICE, "e1") == (True, True)
+        master = await trio.failed_over()
+        next(node for node in trio.servers if node is not master).stop()
+        assert await store.subscribers.unsubscribe(ALICE, "e1") == (False, False)
+        assert not await store.subscribers._index.enter(subscription)
+
+
 async def test_claims_without_replicas_do_not_ask_the_sentinels_each_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trio: SentinelTrio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is gone is waited for; what is promised is worth that, each time."""
-    redis_server()
     monkeypatch.setattr("bot.store.connection.MASTER_SECONDS", 3600)
-    servers = SentinelTrio(tmp_path / "trio")
-    async with running(servers), aclosing(Connection(servers.url)) as connection:
+    async with aclosing(Connection(trio.url)) as connection:
         asked, has_moved = [], connection._way.has_moved
 
         async def noted(answered: Address) -> bool:
@@ -270,7 +288,7 @@ async def test_claims_without_replicas_do_not_ask_the_sentinels_each_time(
             return await has_moved(answered)
 
         monkeypatch.setattr(connection._way, "has_moved", noted)
-        await servers.deafen()
+        await trio.deafen()
         for number in range(PARTITIONS):
             await connection.claim("claim_lanes", number, 1, 1000, 10, durable=True)
         assert len(asked) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 from redis.asyncio.sentinel import SentinelConnectionPool
@@ -78,23 +78,24 @@ async def test_the_sentinel_that_knows_the_latest_election_is_believed() -> None
     async with sentinel("old", 1) as late, sentinel("new", 2) as told, sentinel(None, 0) as ignorant:
         (dead,) = free_ports(1)
         hosts = ",".join(f"127.0.0.1:{port}" for port in (late, dead, ignorant, told))
-        way = reached(f"redis+sentinel://{hosts}/bot")
-        assert isinstance(way, Server)
-        pool = way.redis.connection_pool
-        assert isinstance(pool, SentinelConnectionPool)
-        assert await pool.sentinel_manager.discover_master("bot") == ("new", 6379)
-        await way.aclose()
+        assert await master_by(hosts) == ("new", 6379)
 
 
 async def test_a_sentinel_that_does_not_reach_the_master_hides_none_from_us() -> None:
     """It calls it down; the others see it, and that is enough."""
     async with sentinel("there", 2, "master,s_down") as blind, sentinel("there", 2) as sees:
-        way = reached(f"redis+sentinel://127.0.0.1:{blind},127.0.0.1:{sees}/bot")
-        assert isinstance(way, Server)
-        pool = way.redis.connection_pool
-        assert isinstance(pool, SentinelConnectionPool)
-        assert await pool.sentinel_manager.discover_master("bot") == ("there", 6379)
-        await way.aclose()
+        assert await master_by(f"127.0.0.1:{blind},127.0.0.1:{sees}") == ("there", 6379)
+
+
+async def master_by(sentinels: str) -> tuple[str, int]:
+    """The master that these Sentinels name."""
+    way = reached(f"redis+sentinel://{sentinels}/bot")
+    assert isinstance(way, Server)
+    pool = way.redis.connection_pool
+    assert isinstance(pool, SentinelConnectionPool)
+    async with aclosing(way):
+        host, port = await pool.sentinel_manager.discover_master("bot")
+        return host, port
 
 
 @asynccontextmanager
