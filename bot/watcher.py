@@ -136,6 +136,9 @@ class Watcher:
         except QuotaSpent:  # somebody took the call between the claim and the look; none is claimed while none is left
             metrics.WATCHER_LOOKS.labels("held").inc()
             self._schedule.put_back(due)
+        except StoreUnavailable:  # it does not say whether a call is left
+            self._schedule.put_back(due)
+            raise
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
         else:

@@ -21,6 +21,7 @@ from bot.errors import (
     SlackBadCredentials,
     SlackError,
     SlackUnavailable,
+    StoreUnavailable,
     Undeliverable,
 )
 from bot.loops import Trouble
@@ -28,7 +29,8 @@ from bot.model import Receipt
 from bot.notifier.told import NotYet, Told
 from bot.notifier.urgency import Urgency
 from bot.slack import SlackClient
-from bot.store.limits import POST, Limits
+from bot.store.keys import Lane
+from bot.store.limits import POST, Limits, Turn
 
 log = structlog.get_logger()
 
@@ -67,13 +69,13 @@ class Sending:
         """Call `method` about a lane when it is its turn; `place` is who reads what it posts.
 
         Raises:
-            NotYet: it is not.
+            NotYet: it is not, or the store does not say.
             ClaimLost: the lane is no longer ours for long enough.
             SlackError: what Slack said.
         """
         urgency = told.urgency if urgency is None else urgency
         lane = told.claim.lane
-        turn = await self._limits.admit(lane, method, urgency=urgency, place=place)
+        turn = await self._turn(lane, method, urgency, place)
         if turn.wait:
             metrics.NOTIFIER_WAITS.labels(urgency.label).inc()
             raise NotYet(turn.wait)
@@ -83,7 +85,7 @@ class Sending:
         except SlackError as error:
             await self._learn(lane.team_id, method, error, is_away=turn.is_away)
             if isinstance(error, RateLimited):  # back to the queue, and in the same place
-                again = await self._limits.admit(lane, method, urgency=urgency, place=place)
+                again = await self._turn(lane, method, urgency, place)
                 raise NotYet(again.wait) from error
             raise
         if turn.is_away:
@@ -91,6 +93,12 @@ class Sending:
         self.trouble.over()
         self.trouble.over(about=method)
         return answer
+
+    async def _turn(self, lane: Lane, method: str, urgency: Urgency, place: str) -> Turn:
+        try:
+            return await self._limits.admit(lane, method, urgency=urgency, place=place)
+        except StoreUnavailable as error:  # nothing is sent; the lane must not wait for its lease to end
+            raise NotYet(timedelta(0)) from error
 
     async def _learn(self, team_id: str, method: str, error: SlackError, *, is_away: bool) -> None:
         """What a failure means for everybody."""

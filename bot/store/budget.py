@@ -83,7 +83,8 @@ class Budget:
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
         self._left = 0
-        await self._connection.run("refused", self._window, milliseconds(retry_after), milliseconds(SLOW_START))
+        spans = milliseconds(retry_after), milliseconds(SLOW_START)
+        await self._connection.run("refused", self._window, *spans, patient=True)  # nobody calls meanwhile
 
     async def _ask(self, calls: int, whom: Literal["people", "looks", "lists"]) -> tuple[int, int, int, int]:
         quota, slow_start = (self._per_minute, milliseconds(WINDOW)), milliseconds(SLOW_START)

@@ -6,6 +6,7 @@ which only stay away when Slack says so.
 
 Each limit is a bucket that never lets more through in a minute than it says, whichever way the minute is laid: a tenth
 at once, the rest evenly. Who is refused keeps a place in the bucket by urgency and arrival, and is told when to come.
+What a call has met is written patiently: nobody calls anyway while the store is away.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Limits:
 
     async def hold(self, team_id: str, method: str, span: timedelta) -> None:
         """Slack said to stay away from `method`, or with `*` from all of it, for so long."""
-        await self._connection.run("hold", limits_of(team_id), method, _micros(span), _micros(SLOW_START))
+        await self._connection.run("hold", limits_of(team_id), method, _micros(span), _micros(SLOW_START), patient=True)
 
     async def held(self, team_id: str, method: str) -> timedelta:
         """For how long Slack still wants `method` to be left alone."""
@@ -75,11 +76,11 @@ class Limits:
     async def away(self, team_id: str) -> timedelta:
         """Slack did not answer: everybody stays away for the returned time, which grows while that goes on."""
         spans = [_micros(span) for span in (SHORTEST_PAUSE, LONGEST_PAUSE, SLOW_START)]
-        return timedelta(milliseconds=await self._connection.run("away", limits_of(team_id), *spans))
+        return timedelta(milliseconds=await self._connection.run("away", limits_of(team_id), *spans, patient=True))
 
     async def back(self, team_id: str) -> None:
         """Slack answers again."""
-        await self._connection.run("back", limits_of(team_id), _micros(SLOW_START))
+        await self._connection.run("back", limits_of(team_id), _micros(SLOW_START), patient=True)
 
 
 def _bucket(per_minute: int) -> tuple[int, int]:

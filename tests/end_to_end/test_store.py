@@ -88,9 +88,10 @@ async def full(server: Node) -> AsyncIterator[None]:
 @asynccontextmanager
 async def read_only(server: Node) -> AsyncIterator[None]:
     """The server is a replica now, as after a fail-over that the bot was not told of."""
-    await server.says("REPLICAOF", "127.0.0.1", free_ports(1)[0])
+    nobody = free_ports(1)[0]
+    await until(lambda: server.says("REPLICAOF", "127.0.0.1", nobody), "a server that takes no writes")
     yield
-    await server.says("REPLICAOF", "NO", "ONE")
+    await until(lambda: server.says("REPLICAOF", "NO", "ONE"), "a server that takes writes again")
 
 
 async def test_a_store_that_takes_nothing_is_said_so_and_waited_for(tmp_path: Path) -> None:
