@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -21,7 +22,15 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.blocks import Message
-from bot.errors import OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
+from bot.errors import (
+    OutcomeUnknown,
+    PayloadRejected,
+    RateLimited,
+    SlackError,
+    SlackUnavailable,
+    Undeliverable,
+    retry_after,
+)
 from bot.metrics import HANDLERS_ANSWERS
 from handlers.asking import Args
 
@@ -74,7 +83,15 @@ async def answer(args: Args, message: Message, *, replace: bool = False, is_publ
 
 
 async def _send_patiently(args: Args, url: str, body: dict[str, Any], is_public: bool) -> None:
-    again = (SlackUnavailable,) if is_public else (SlackUnavailable, OutcomeUnknown)
+    ends = monotonic() + WITHIN.total_seconds()
+
+    def again(error: Exception) -> bool | float:
+        """Whether to try again, and after how many seconds where Slack says so."""
+        if isinstance(error, RateLimited):
+            wait = error.retry_after.total_seconds()
+            return wait if monotonic() + wait < ends else False
+        return isinstance(error, SlackUnavailable) or (isinstance(error, OutcomeUnknown) and not is_public)
+
     async for attempt in stamina.retry_context(
         on=again, attempts=ATTEMPTS, timeout=WITHIN, wait_initial=WAIT_SECONDS, wait_jitter=WAIT_SECONDS
     ):
@@ -92,6 +109,8 @@ async def _send(args: Args, url: str, body: dict[str, Any]) -> None:
         raise SlackUnavailable("no_connection", type(error).__name__) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise OutcomeUnknown("no_answer", type(error).__name__) from error
+    if response.status_code == 429:  # noqa: PLR2004  # HTTP's own number
+        raise RateLimited(retry_after(response.headers))
     error_for_answer = _judged(response.status_code, response.body)
     if error_for_answer is not None:
         raise error_for_answer
@@ -107,7 +126,7 @@ def _judged(status: int, body: str) -> SlackError | None:
     """What Slack's reaction to an answer means."""
     if "expired_url" in body or "used_url" in body or status in {404, 410}:
         return Undeliverable("expired_url")
-    if status == 429 or status == 503:  # noqa: PLR1714, PLR2004  # HTTP's own numbers
+    if status == 503:  # noqa: PLR2004  # HTTP's own number
         return SlackUnavailable(f"http_{status}")
     if "invalid_blocks" in body or "msg_blocks_too_long" in body or "no_text" in body:
         return PayloadRejected("invalid_blocks")

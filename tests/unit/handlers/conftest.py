@@ -48,6 +48,8 @@ class TinySlack:
     """What arrived at the response_url."""
     answer_results: list[tuple[int, str]] = field(default_factory=list)
     """How the response_url reacts, one by one; ok once they are used up."""
+    answer_retry_after: str = "0"
+    """What it says with a 429."""
 
     def called(self, method: str) -> list[dict[str, Any]]:
         """The bodies of the calls to one method."""
@@ -83,7 +85,8 @@ class TinySlack:
         assert problems(answer.get("blocks", []), "message") == []
         self.answers.append(answer)
         status, text = self.answer_results.pop(0) if self.answer_results else (200, "ok")
-        return web.Response(status=status, text=text)
+        headers = {"Retry-After": self.answer_retry_after} if status == 429 else None  # HTTP's own
+        return web.Response(status=status, text=text, headers=headers)
 
 
 class Room:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
+import pytest
 from structlog.testing import capture_logs
 
 from bot.blocks import buttons
@@ -13,6 +16,19 @@ async def test_an_answer_is_tried_again(world: World) -> None:
     world.slack.answer_results = [(429, ""), (500, "oops")]
     await world.command(ID)
     assert len(world.slack.answers) == 3
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [("1", 2), ("60", 1)])
+async def test_it_is_tried_when_slack_says(world: World, seconds: str, sent: int) -> None:
+    """Not before, and not at all where that is later than a person waits: then it is logged."""
+    world.slack.answer_results, world.slack.answer_retry_after = [(429, "")], seconds
+    began = monotonic()
+    with capture_logs() as logs:
+        await world.command(ID)
+    assert len(world.slack.answers) == sent
+    assert sent == 1 or monotonic() - began >= int(seconds)
+    lost = [line["why"] for line in logs if line["event"] == "handlers.answer_lost"]
+    assert lost == ["ratelimited"] * (2 - sent)
 
 
 async def test_it_is_not_tried_for_ever(world: World) -> None:
