@@ -42,7 +42,7 @@ delay are on virtual time, with both schedules in one run.
 
 These ratios are of a quiet machine. Where neighbours have everything take three times as long, and single rounds differ
 by half, the rows closest to their bars fall below them: in six calls the poll cycle beside the bare client loop came to
-0.69 to 0.86 (median 0.76), in five the notifier to 0.68 to 0.80 (median 0.75). The bot's code and data are larger than
+0.69 to 0.86 (median 0.76), in five the notifier to 0.68 to 0.80 (median 0.745). The bot's code and data are larger than
 those of the bare loops, and pay more for caches that others empty.
 """
 

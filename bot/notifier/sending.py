@@ -6,6 +6,7 @@ Called by the siblings.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -24,7 +25,7 @@ from bot.errors import (
     StoreUnavailable,
     Undeliverable,
 )
-from bot.loops import Trouble
+from bot.loops import STORE_AWAY_SECONDS, Trouble
 from bot.model import Receipt
 from bot.notifier.told import NotYet, Told
 from bot.notifier.urgency import Urgency
@@ -97,7 +98,11 @@ class Sending:
     async def _turn(self, lane: Lane, method: str, urgency: Urgency, place: str) -> Turn:
         try:
             return await self._limits.admit(lane, method, urgency=urgency, place=place)
-        except StoreUnavailable as error:  # nothing is sent; the lane must not wait for its lease to end
+        except StoreUnavailable as error:
+            # Nothing is sent: the lane is given back, or it would wait for its lease to end. After a pause, since the
+            # node of a cluster that holds the lanes may be well, and would hand it out again at once.
+            log.warning("notifier.no_turn", lane=str(lane), error=str(error))
+            await asyncio.sleep(STORE_AWAY_SECONDS)
             raise NotYet(timedelta(0)) from error
 
     async def _learn(self, team_id: str, method: str, error: SlackError, *, is_away: bool) -> None:

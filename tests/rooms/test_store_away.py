@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import pytest
 
+from bot.errors import StoreUnavailable
+from bot.loops import STORE_AWAY_SECONDS
 from bot.notifier import Notifier
 from bot.store.budget import Budget
 from bot.store.limits import Limits
 from bot.store.outbox import IN_FLIGHT, LEASE
-from bot.store.schedule import LEASE as LEASE_OF_LOOKS
 from bot.watcher import Watcher
 from sandbox.gcs import Fault
 from tests.rooms.room import PACE, Room, ample, ample_limits
 from tests.servers import let_time_pass
 
 MOMENT_SECONDS = 0.3
+TRIES = 2
 NEEDED = "min-replicas-to-write"
 """Of which the server has none."""
 
@@ -77,7 +80,7 @@ async def test_a_look_does_not_wait_for_its_lease_to_end(room: Room) -> None:
     room.looks_come()
     with closed_from(room, budget, "take_up_to"):
         await watcher.run_once()
-    assert max(room.waits("due")) <= 0 < LEASE_OF_LOOKS.total_seconds()
+    assert max(room.waits("due")) <= 0
     calls = len(room.gcs.calls)
     await watcher.run_once()
     assert len(room.gcs.calls) == calls + 1
@@ -94,3 +97,25 @@ async def test_a_refusal_is_told_to_all_copies_as_soon_as_the_store_is_back(room
         room.looks_come()
         await watcher.run_once()
     assert await ample(room.store).left() == 0
+
+
+async def test_a_lane_is_not_claimed_again_and_again_while_nobody_says_whose_turn_it_is(room: Room) -> None:
+    """In a cluster the limits may be away and the lanes not: it is tried now and then, and told once they are back."""
+    await room.follow(room.lab)
+    limits, asked = ample_limits(room.store), 0
+    admit = limits.admit
+
+    async def away(*args: Any, **more: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked <= TRIES:
+            raise StoreUnavailable("away")
+        return await admit(*args, **more)
+
+    limits.admit = away  # type: ignore[method-assign]
+    notifier, claimed = Notifier(room.door, room.store.outbox, limits), 0
+    began = monotonic()
+    while room.read(room.lab) != ["card"]:
+        claimed += await notifier.run_once()
+    assert claimed == TRIES + 1
+    assert monotonic() - began >= TRIES * STORE_AWAY_SECONDS

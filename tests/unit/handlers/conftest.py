@@ -85,7 +85,7 @@ class TinySlack:
         assert problems(answer.get("blocks", []), "message") == []
         self.answers.append(answer)
         status, text = self.answer_results.pop(0) if self.answer_results else (200, "ok")
-        headers = {"Retry-After": self.answer_retry_after} if status == 429 else None  # HTTP's own
+        headers = {"Retry-After": self.answer_retry_after} if status == 429 else None
         return web.Response(status=status, text=text, headers=headers)
 
 
