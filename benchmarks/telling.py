@@ -152,7 +152,9 @@ def _a_card() -> tuple[Message, Mark]:
     """A card, and its mark."""
     snapshot = a_snapshot(0)
     card = execution_card(snapshot, _subscription(0), now=datetime.now(UTC), style=Style.RICH)
-    return card, Mark(lane=f"T0123ABCD/{snapshot.execution.id}/C00000000/1732446671000", part="card", told=0)
+    return card, Mark(
+        lane=f"T0123ABCD/{snapshot.execution.id}/C00000000/1732446671000", part="card", delivered_through=0
+    )
 
 
 def _calling(door: SlackClient) -> Callable[[], Awaitable[float]]:

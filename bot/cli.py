@@ -95,8 +95,8 @@ def dead_letters() -> None:
         typer.echo(f"The store cannot be read: {error}", err=True)
         raise typer.Exit(EXIT_FAILED) from None
     for letter in letters:
-        when = f"{letter.buried_at:%Y-%m-%d %H:%M:%S}"
-        typer.echo(f"{when} {letter.lane} of {letter.owner}: {letter.reason}; {letter.untold_words}")
+        when = f"{letter.given_up_at:%Y-%m-%d %H:%M:%S}"
+        typer.echo(f"{when} {letter.lane} of {letter.owner}: {letter.reason}; {letter.undelivered_text}")
     if not letters:
         typer.echo("There are none.")
 

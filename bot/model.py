@@ -307,7 +307,7 @@ class Receipt(Value, frozen=True):
     """Timestamp of the card, its identity in the channel."""
     revision: int
     """Snapshot revision that the card shows; 0 asks for an edit in any case."""
-    told: int = 0
+    delivered_through: int = 0
     """Revision up to which changes were told."""
 
 

@@ -30,7 +30,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.errors import OutcomeUnknown, RateLimited, SlackError, SlackUnavailable, retry_after, slack_error
 from bot.exchange import FAILURES, Way
 
-EVENT_TYPE = "execution_told"
+EVENT_TYPE = "execution_message"
 """Type of the metadata that marks our messages; its payload is a `Mark`."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=4)
@@ -58,14 +58,14 @@ class Mark:
     """The subscription, as the store names it."""
     part: str
     """`card` or `change`."""
-    told: int
+    delivered_through: int
     """Revision up to which the message tells."""
     at: int = 0
     """When that was seen, ms: a store that has lost its last writes gives the same revision to something else."""
 
     def metadata(self) -> dict[str, Any]:
         """In Slack's form. Everybody in the channel can read it, so it holds ids only."""
-        payload = {"lane": self.lane, "part": self.part, "told": self.told, "at": self.at}
+        payload = {"lane": self.lane, "part": self.part, "delivered_through": self.delivered_through, "at": self.at}
         return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
@@ -218,10 +218,10 @@ def _delivered(row: Mapping[str, Any], lane: str) -> Delivered | None:
     payload = metadata.get("event_payload")
     if metadata.get("event_type") != EVENT_TYPE or not isinstance(payload, dict) or payload.get("lane") != lane:
         return None
-    told, at = payload.get("told"), payload.get("at", 0)
-    if not isinstance(told, int) or not isinstance(at, int):  # any app may write metadata of this type
+    delivered_through, at = payload.get("delivered_through"), payload.get("at", 0)
+    if not isinstance(delivered_through, int) or not isinstance(at, int):  # any app may write metadata of this type
         return None
-    return Delivered(ts=str(row["ts"]), mark=Mark(lane, str(payload.get("part")), told, at))
+    return Delivered(ts=str(row["ts"]), mark=Mark(lane, str(payload.get("part")), delivered_through, at))
 
 
 def _unanswered(error: Exception) -> SlackError:

@@ -12,9 +12,9 @@ import structlog
 from bot import metrics
 from bot.blocks import undeliverable_message
 from bot.errors import SlackBadCredentials, Undeliverable
+from bot.notifier.delivery import Delivery
 from bot.notifier.doubts import CLOCKS_APART, read_back, unreadable
 from bot.notifier.sending import Sending
-from bot.notifier.told import Told
 from bot.notifier.urgency import Urgency
 from bot.slack import SlackClient
 from bot.store.outbox import Outbox
@@ -22,46 +22,46 @@ from bot.store.outbox import Outbox
 log = structlog.get_logger()
 
 
-async def bury(told: Told, error: Undeliverable, slack: SlackClient, sending: Sending, outbox: Outbox) -> None:
+async def bury(delivery: Delivery, error: Undeliverable, slack: SlackClient, sending: Sending, outbox: Outbox) -> None:
     """Tell the owner why nothing more comes, then end the subscription.
 
     Somebody's own direct messages that are dead leave nobody to tell: the dead letter is all.
     """
-    log.warning("notifier.undeliverable", lane=str(told.claim.lane), code=error.code)
+    log.warning("notifier.undeliverable", lane=str(delivery.claim.lane), code=error.code)
     metrics.NOTIFIER_MESSAGES.labels("any", "undeliverable").inc()
-    told.is_in_doubt = told.claim.in_doubt_since is not None  # an earlier worker may have told the owner
+    delivery.is_in_doubt = delivery.claim.in_doubt_since is not None  # an earlier worker may have told the owner
     owner = "same"
-    if told.subscription.owner != told.subscription.subscriber.id:
+    if delivery.subscription.owner != delivery.subscription.subscriber.id:
         try:
-            await _tell_owner(told, error, slack, sending)
+            await _notify_owner(delivery, error, slack, sending)
             owner = "told"
         except Undeliverable as second:
-            log.warning("notifier.owner_undeliverable", lane=str(told.claim.lane), code=second.code)
+            log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=second.code)
             owner = "unreachable"
-    if await outbox.forget(told.claim, reason=error.code):
+    if await outbox.forget(delivery.claim, reason=error.code):
         metrics.NOTIFIER_DEAD_LETTERS.labels(owner).inc()
 
 
-async def _tell_owner(told: Told, error: Undeliverable, slack: SlackClient, sending: Sending) -> None:
-    owner = told.subscription.owner
-    channel = await sending.dm(told, owner)
-    since = told.claim.in_doubt_since
-    if since and await _has_heard(told, slack, sending, channel, since - CLOCKS_APART):
+async def _notify_owner(delivery: Delivery, error: Undeliverable, slack: SlackClient, sending: Sending) -> None:
+    owner = delivery.subscription.owner
+    channel = await sending.dm(delivery, owner)
+    since = delivery.claim.in_doubt_since
+    if since and await _has_heard(delivery, slack, sending, channel, since - CLOCKS_APART):
         return
-    message = undeliverable_message(told.subscription, told.claim.notification.snapshot.execution, error.reason)
+    message = undeliverable_message(delivery.subscription, delivery.claim.notification.snapshot.execution, error.reason)
     await sending.post(
-        told,
+        delivery,
         "undeliverable",
         [lambda: message, message.plain],
-        lambda tried: slack.post(channel, text=tried.text, blocks=tried.blocks, mark=told.mark("dead")),
+        lambda tried: slack.post(channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("dead")),
         place=owner,
-        urgency=min(told.urgency, Urgency.FAILURE),
+        urgency=min(delivery.urgency, Urgency.FAILURE),
     )
 
 
-async def _has_heard(told: Told, slack: SlackClient, sending: Sending, channel: str, since: datetime) -> bool:
+async def _has_heard(delivery: Delivery, slack: SlackClient, sending: Sending, channel: str, since: datetime) -> bool:
     try:
-        found = await read_back(told, slack, sending, channel, since)
+        found = await read_back(delivery, slack, sending, channel, since)
     except (SlackBadCredentials, Undeliverable) as error:
         unreadable(error, channel)
         return False

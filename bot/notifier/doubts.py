@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from bot import metrics
 from bot.errors import MessageGone, SlackBadCredentials, SlackError, Undeliverable
 from bot.model import Change, Receipt
+from bot.notifier.delivery import Delivery
 from bot.notifier.sending import Sending
-from bot.notifier.told import Told
 from bot.notifier.urgency import Urgency
 from bot.slack import Delivered, Mark, SlackClient
 from bot.store.rows import EPOCH, milliseconds
@@ -33,23 +33,25 @@ PAGES = 5
 """Most pages that are read: a channel that is busier than 5,000 messages in a few minutes is none."""
 
 
-async def settled(told: Told, slack: SlackClient, sending: Sending) -> Receipt | None:
+async def settled(delivery: Delivery, slack: SlackClient, sending: Sending) -> Receipt | None:
     """Find out what a send without a receipt came to: the receipt to record, None when there was no send."""
-    since = (told.claim.in_doubt_since or told.claim.now) - CLOCKS_APART
-    channel = told.receipt.channel if told.receipt else await sending.channel(told)
+    since = (delivery.claim.in_doubt_since or delivery.claim.now) - CLOCKS_APART
+    channel = delivery.receipt.channel if delivery.receipt else await sending.channel(delivery)
     try:
-        found = await _found(told, slack, sending, channel, since)
+        found = await _found(delivery, slack, sending, channel, since)
     except (SlackBadCredentials, Undeliverable) as error:
         unreadable(error, channel)
         return None
     card = _latest_card(found)
-    through = _told_through(told.pending, [message.mark for message in found if message.mark.part == "change"])
+    through = _delivered_through(delivery.pending, [message.mark for message in found if message.mark.part == "change"])
     metrics.NOTIFIER_DOUBTS.labels("sent" if found else "not_sent").inc()
-    log.info("notifier.doubt_settled", lane=str(told.claim.lane), found=len(found), through=through)
-    receipt = told.receipt
+    log.info("notifier.doubt_settled", lane=str(delivery.claim.lane), found=len(found), through=through)
+    receipt = delivery.receipt
     if card > (receipt.ts if receipt else ""):  # posted, or posted anew
-        receipt = Receipt(channel=channel, ts=card, revision=0, told=receipt.told if receipt else 0)
-    return receipt and replace(receipt, told=max(receipt.told, through))
+        receipt = Receipt(
+            channel=channel, ts=card, revision=0, delivered_through=receipt.delivered_through if receipt else 0
+        )
+    return receipt and replace(receipt, delivered_through=max(receipt.delivered_through, through))
 
 
 def unreadable(error: SlackError, channel: str) -> None:
@@ -64,17 +66,17 @@ def unreadable(error: SlackError, channel: str) -> None:
     metrics.NOTIFIER_DOUBTS.labels("unreadable").inc()
 
 
-def _told_through(pending: Sequence[Change], marks: Sequence[Mark]) -> int:
+def _delivered_through(pending: Sequence[Change], marks: Sequence[Mark]) -> int:
     """The last revision of `pending` that one of `marks` tells; one from before the change tells another."""
 
-    def tells(mark: Mark, change: Change) -> bool:
-        return mark.told >= change.revision and mark.at >= milliseconds(change.at - EPOCH)
+    def covers(mark: Mark, change: Change) -> bool:
+        return mark.delivered_through >= change.revision and mark.at >= milliseconds(change.at - EPOCH)
 
-    return max((change.revision for change in pending if any(tells(mark, change) for mark in marks)), default=0)
+    return max((change.revision for change in pending if any(covers(mark, change) for mark in marks)), default=0)
 
 
 async def read_back(
-    told: Told,
+    delivery: Delivery,
     slack: SlackClient,
     sending: Sending,
     channel: str,
@@ -83,7 +85,7 @@ async def read_back(
 ) -> list[Delivered]:
     """Our messages for a lane in a channel, or in one thread of it."""
     method = "conversations.history" if thread_ts is None else "conversations.replies"
-    lane, cursor = told.mark("card").lane, ""
+    lane, cursor = delivery.mark("card").lane, ""
     found: list[Delivered] = []
 
     async def page() -> tuple[list[Delivered], str]:
@@ -91,32 +93,34 @@ async def read_back(
 
     for number in range(PAGES):
         urgency = Urgency.OUTCOME_TO_PERSON if number else None  # who has begun goes through
-        messages, cursor = await sending.call(told, method, page, urgency=urgency)
+        messages, cursor = await sending.call(delivery, method, page, urgency=urgency)
         found += messages
         if not cursor:
             break
     return found
 
 
-async def _found(told: Told, slack: SlackClient, sending: Sending, channel: str, since: datetime) -> list[Delivered]:
+async def _found(
+    delivery: Delivery, slack: SlackClient, sending: Sending, channel: str, since: datetime
+) -> list[Delivered]:
     """Our messages of the lane. Calls are scarce: the thread of a card that is still there mostly says all."""
-    card = told.receipt.ts if told.receipt else ""
-    found = await _thread(told, slack, sending, channel, since, card) if card else []
-    is_alone = told.subscription.subscriber.is_person and any(change.kind.is_final for change in told.pending)
+    card = delivery.receipt.ts if delivery.receipt else ""
+    found = await _thread(delivery, slack, sending, channel, since, card) if card else []
+    is_alone = delivery.subscription.subscriber.is_person and any(change.kind.is_final for change in delivery.pending)
     if is_alone or not any(message.ts == card for message in found):  # told outside the thread, or the card is gone
-        found += await read_back(told, slack, sending, channel, since)
+        found += await read_back(delivery, slack, sending, channel, since)
         if (newest := _latest_card(found)) > card:
-            found += await _thread(told, slack, sending, channel, since, newest)
+            found += await _thread(delivery, slack, sending, channel, since, newest)
     return found
 
 
 async def _thread(
-    told: Told, slack: SlackClient, sending: Sending, channel: str, since: datetime, card: str
+    delivery: Delivery, slack: SlackClient, sending: Sending, channel: str, since: datetime, card: str
 ) -> list[Delivered]:
     try:
-        return await read_back(told, slack, sending, channel, since, card)
+        return await read_back(delivery, slack, sending, channel, since, card)
     except MessageGone:
-        log.info("notifier.card_gone", lane=str(told.claim.lane))
+        log.info("notifier.card_gone", lane=str(delivery.claim.lane))
         return []
 
 

@@ -22,8 +22,8 @@ from bot.loops import Crew
 from bot.model import Change, ChangeKind, Receipt
 from bot.notifier import doubts
 from bot.notifier.burial import bury
+from bot.notifier.delivery import ClaimLost, Delivery, NotYet
 from bot.notifier.sending import REFUSED_PAUSE, Sending, Versions
-from bot.notifier.told import ClaimLost, NotYet, Told
 from bot.notifier.urgency import urgency_of
 from bot.slack import SlackClient
 from bot.store.limits import Limits
@@ -41,7 +41,7 @@ class Notifier:
     def __init__(self, slack: SlackClient, outbox: Outbox, limits: Limits, *, at_once: int = 16) -> None:
         self._slack, self._outbox = slack, outbox
         self._sending = Sending(slack, limits)
-        self._crew = Crew("notifier", ready=self._ready, claim=outbox.claim, do=self._tell, at_once=at_once)
+        self._crew = Crew("notifier", ready=self._ready, claim=outbox.claim, do=self._deliver, at_once=at_once)
         self._counted = 0.0
 
     @property
@@ -63,124 +63,129 @@ class Notifier:
             metrics.NOTIFIER_BACKLOG_LANES.set(await self._outbox.backlog())
         return await self._outbox.ready()
 
-    async def _tell(self, claim: Claim) -> None:
+    async def _deliver(self, claim: Claim) -> None:
         """Tell one lane; whatever Slack answers, the lane comes back or its owner hears why not."""
-        told = Told(claim)
+        delivery = Delivery(claim)
         try:
             try:
-                await self._tell_all(told)
+                await self._deliver_all(delivery)
             except Undeliverable as error:
-                await bury(told, error, self._slack, self._sending, self._outbox)
+                await bury(delivery, error, self._slack, self._sending, self._outbox)
         except NotYet as turn:
-            await self._outbox.release(claim, wait=turn.wait, in_doubt=told.is_in_doubt)
+            await self._outbox.release(claim, wait=turn.wait, in_doubt=delivery.is_in_doubt)
         except ClaimLost:
             log.warning("notifier.claim_lost", lane=str(claim.lane))
         except SlackError as error:
-            await self._put_back(told, error)
+            await self._put_back(delivery, error)
 
-    async def _tell_all(self, told: Told) -> None:
-        if told.is_in_doubt and (told.pending or told.receipt is None):
-            await self._settle_doubt(told)
-        while changes := batch(told.pending):
-            receipt = told.receipt or await self._post_card(told)
-            await self._post_changes(told, receipt, changes)
-        await self._tell_card(told)
-        await self._leave(told)
+    async def _deliver_all(self, delivery: Delivery) -> None:
+        if delivery.is_in_doubt and (delivery.pending or delivery.receipt is None):
+            await self._settle_doubt(delivery)
+        while changes := batch(delivery.pending):
+            receipt = delivery.receipt or await self._post_card(delivery)
+            await self._post_changes(delivery, receipt, changes)
+        await self._deliver_card(delivery)
+        await self._leave(delivery)
 
-    async def _settle_doubt(self, told: Told) -> None:
-        receipt = await doubts.settled(told, self._slack, self._sending)
-        told.is_in_doubt = False
+    async def _settle_doubt(self, delivery: Delivery) -> None:
+        receipt = await doubts.settled(delivery, self._slack, self._sending)
+        delivery.is_in_doubt = False
         if receipt is not None:
-            await self._record(told, receipt)
+            await self._record(delivery, receipt)
 
-    async def _post_changes(self, told: Told, receipt: Receipt, changes: tuple[Change, ...]) -> None:
+    async def _post_changes(self, delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...]) -> None:
         last = changes[-1]
-        is_alone = last.kind.is_final and told.subscription.subscriber.is_person
-        message = _change_message(told.claim, changes)
+        is_alone = last.kind.is_final and delivery.subscription.subscriber.is_person
+        message = _change_message(delivery.claim, changes)
         try:
             await self._sending.post(
-                told,
+                delivery,
                 last.kind.value,
                 [lambda: message, message.plain],
                 lambda tried: self._slack.post(
                     receipt.channel,
                     text=tried.text,
                     blocks=tried.blocks,
-                    mark=told.mark("change", last),
+                    mark=delivery.mark("change", last),
                     thread_ts=None if is_alone else receipt.ts,
                     is_broadcast=last.kind.is_final,
                 ),
             )
         except MessageGone as error:  # somebody deleted the card: begin a new one, and tell it there
-            if told.is_reposted:
+            if delivery.is_reposted:
                 raise Undeliverable(error.code) from error
-            told.is_reposted = True
-            await self._post_card(told)
+            delivery.is_reposted = True
+            await self._post_card(delivery)
             return
-        label = urgency_of(last, told.subscription.subscriber).label
+        label = urgency_of(last, delivery.subscription.subscriber).label
         metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((datetime.now(UTC) - last.at).total_seconds())
-        await self._record(told, replace(receipt, told=last.revision))
+        await self._record(delivery, replace(receipt, delivered_through=last.revision))
 
-    async def _tell_card(self, told: Told) -> None:
+    async def _deliver_card(self, delivery: Delivery) -> None:
         """Post the card, or edit it when it shows less than the snapshot."""
-        receipt, revision = told.receipt, told.claim.notification.snapshot.revision
+        receipt, revision = delivery.receipt, delivery.claim.notification.snapshot.revision
         if receipt is None:
-            if not told.subscription.is_ending:  # ended before it was ever shown: nothing to show
-                await self._post_card(told)
+            if not delivery.subscription.is_ending:  # ended before it was ever shown: nothing to show
+                await self._post_card(delivery)
             return
-        if receipt.revision >= revision and not told.subscription.is_ending:
+        if receipt.revision >= revision and not delivery.subscription.is_ending:
             return
         try:
-            await self._sending.update(told, self._cards(told), receipt)
+            await self._sending.update(delivery, self._cards(delivery), receipt)
         except MessageGone:
-            if told.is_in_doubt:  # an earlier worker may have posted it anew
-                await self._settle_doubt(told)
-            if told.receipt != receipt:
-                await self._tell_card(told)
-            elif not told.subscription.is_ending:
-                await self._post_card(told)
+            if delivery.is_in_doubt:  # an earlier worker may have posted it anew
+                await self._settle_doubt(delivery)
+            if delivery.receipt != receipt:
+                await self._deliver_card(delivery)
+            elif not delivery.subscription.is_ending:
+                await self._post_card(delivery)
             return
-        if not await self._is_forgotten(told):
-            await self._record(told, replace(receipt, revision=revision))
+        if not await self._is_forgotten(delivery):
+            await self._record(delivery, replace(receipt, revision=revision))
 
-    async def _post_card(self, told: Told) -> Receipt:
-        channel = await self._sending.channel(told)
+    async def _post_card(self, delivery: Delivery) -> Receipt:
+        channel = await self._sending.channel(delivery)
         ts = await self._sending.post(
-            told,
+            delivery,
             "card",
-            self._cards(told),
-            lambda tried: self._slack.post(channel, text=tried.text, blocks=tried.blocks, mark=told.mark("card")),
+            self._cards(delivery),
+            lambda tried: self._slack.post(channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("card")),
         )
-        told_before = told.receipt.told if told.receipt else 0
-        receipt = Receipt(channel=channel, ts=ts, revision=told.claim.notification.snapshot.revision, told=told_before)
-        await self._record(told, receipt)
+        delivered_before = delivery.receipt.delivered_through if delivery.receipt else 0
+        receipt = Receipt(
+            channel=channel,
+            ts=ts,
+            revision=delivery.claim.notification.snapshot.revision,
+            delivered_through=delivered_before,
+        )
+        await self._record(delivery, receipt)
         return receipt
 
-    def _cards(self, told: Told) -> Versions:
+    def _cards(self, delivery: Delivery) -> Versions:
         """The card, in each version that Slack may accept, the best one first."""
-        shown = told.claim.notification
-        draw = partial(execution_card, shown.snapshot, shown.subscription, now=told.claim.now)
+        shown = delivery.claim.notification
+        draw = partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now)
         styles = [Style.RICH, Style.CLASSIC] if self._sending.style is Style.RICH else [Style.CLASSIC]
         return [*(partial(draw, style=style) for style in styles), lambda: draw(style=Style.CLASSIC).plain()]
 
-    async def _record(self, told: Told, receipt: Receipt) -> None:
-        if not await self._outbox.record(told.claim, receipt, is_last=told.is_all(receipt)):
+    async def _record(self, delivery: Delivery, receipt: Receipt) -> None:
+        if not await self._outbox.record(delivery.claim, receipt, is_last=delivery.is_all(receipt)):
             raise ClaimLost
-        told.recorded(receipt)
+        delivery.recorded(receipt)
 
-    async def _leave(self, told: Told) -> None:
-        if not told.is_left and not await self._is_forgotten(told):
-            await self._outbox.release(told.claim)
+    async def _leave(self, delivery: Delivery) -> None:
+        if not delivery.is_left and not await self._is_forgotten(delivery):
+            await self._outbox.release(delivery.claim)
 
-    async def _is_forgotten(self, told: Told) -> bool:
+    async def _is_forgotten(self, delivery: Delivery) -> bool:
         """Forget a subscription that has ended and whose last word is told."""
-        if not told.subscription.is_ending or not await self._outbox.forget(told.claim):
+        if not delivery.subscription.is_ending or not await self._outbox.forget(delivery.claim):
             return False
-        told.is_left = True
-        log.info("notifier.forgotten", lane=str(told.claim.lane))
+        delivery.is_left = True
+        log.info("notifier.forgotten", lane=str(delivery.claim.lane))
         return True
 
-    async def _put_back(self, told: Told, error: SlackError) -> None:
+    async def _put_back(self, delivery: Delivery, error: SlackError) -> None:
         """Slack did not take it now; the lane comes again."""
         is_unknown = isinstance(error, OutcomeUnknown)
         result = "unknown" if is_unknown else "unavailable" if isinstance(error, SlackUnavailable) else error.code
@@ -188,8 +193,8 @@ class Notifier:
         if isinstance(error, PayloadRejected):  # the plainest version too
             self._sending.trouble.met(str(error))
         metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
-        log.warning("notifier.put_back", lane=str(told.claim.lane), error=str(error), wait_s=wait.total_seconds())
-        await self._outbox.release(told.claim, wait=wait, in_doubt=is_unknown or told.is_in_doubt)
+        log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
+        await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_unknown or delivery.is_in_doubt)
 
 
 def _change_message(claim: Claim, changes: tuple[Change, ...]) -> Message:

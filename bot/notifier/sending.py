@@ -27,7 +27,7 @@ from bot.errors import (
 )
 from bot.loops import STORE_AWAY_SECONDS, Trouble
 from bot.model import Receipt
-from bot.notifier.told import NotYet, Told
+from bot.notifier.delivery import Delivery, NotYet
 from bot.notifier.urgency import Urgency
 from bot.slack import SlackClient
 from bot.store.keys import Lane
@@ -60,7 +60,7 @@ class Sending:
 
     async def call(
         self,
-        told: Told,
+        delivery: Delivery,
         method: str,
         call: Callable[[], Awaitable[Answer]],
         *,
@@ -74,13 +74,13 @@ class Sending:
             ClaimLost: the lane is no longer ours for long enough.
             SlackError: what Slack said.
         """
-        urgency = told.urgency if urgency is None else urgency
-        lane = told.claim.lane
+        urgency = delivery.urgency if urgency is None else urgency
+        lane = delivery.claim.lane
         turn = await self._turn(lane, method, urgency, place)
         if turn.wait:
             metrics.NOTIFIER_WAITS.labels(urgency.label).inc()
             raise NotYet(turn.wait)
-        told.check_lease()
+        delivery.check_lease()
         try:
             answer = await call()
         except SlackError as error:
@@ -134,20 +134,20 @@ class Sending:
         metrics.NOTIFIER_HOLDS.labels(why).inc()
         log.warning("notifier.held_back", why=why, what=what, wait_s=pause.total_seconds())
 
-    async def dm(self, told: Told, user_id: str) -> str:
+    async def dm(self, delivery: Delivery, user_id: str) -> str:
         """The channel of our direct messages with a person; it never changes, so Slack is asked once."""
         if user_id not in self._dms:
-            self._dms[user_id] = await self.call(told, "conversations.open", lambda: self._slack.open_dm(user_id))
+            self._dms[user_id] = await self.call(delivery, "conversations.open", lambda: self._slack.open_dm(user_id))
         return self._dms[user_id]
 
-    async def channel(self, told: Told) -> str:
+    async def channel(self, delivery: Delivery) -> str:
         """Where the subscriber of a lane is told."""
-        subscriber = told.subscription.subscriber
-        return await self.dm(told, subscriber.id) if subscriber.is_person else subscriber.id
+        subscriber = delivery.subscription.subscriber
+        return await self.dm(delivery, subscriber.id) if subscriber.is_person else subscriber.id
 
     async def post(
         self,
-        told: Told,
+        delivery: Delivery,
         kind: str,
         versions: Versions,
         post: Callable[[Message], Awaitable[str]],
@@ -156,23 +156,28 @@ class Sending:
         urgency: Urgency | None = None,
     ) -> str:
         """Post the first of `versions` that Slack takes, to the lane's subscriber or another `place`; its ts."""
-        place = place or told.subscription.subscriber.id
+        place = place or delivery.subscription.subscriber.id
         return await self._first(
-            told, kind, versions, lambda tried: self.call(told, POST, lambda: post(tried), place=place, urgency=urgency)
+            delivery,
+            kind,
+            versions,
+            lambda tried: self.call(delivery, POST, lambda: post(tried), place=place, urgency=urgency),
         )
 
-    async def update(self, told: Told, versions: Versions, receipt: Receipt) -> None:
+    async def update(self, delivery: Delivery, versions: Versions, receipt: Receipt) -> None:
         """Edit the card into the first of `versions` that Slack takes."""
 
         async def update(tried: Message) -> None:
             await self._slack.update(
-                receipt.channel, receipt.ts, text=tried.text, blocks=tried.blocks, mark=told.mark("card")
+                receipt.channel, receipt.ts, text=tried.text, blocks=tried.blocks, mark=delivery.mark("card")
             )
 
-        await self._first(told, "card", versions, lambda tried: self.call(told, "chat.update", lambda: update(tried)))
+        await self._first(
+            delivery, "card", versions, lambda tried: self.call(delivery, "chat.update", lambda: update(tried))
+        )
 
     async def _first(
-        self, told: Told, kind: str, versions: Versions, send: Callable[[Message], Awaitable[Answer]]
+        self, delivery: Delivery, kind: str, versions: Versions, send: Callable[[Message], Awaitable[Answer]]
     ) -> Answer:
         """Send the first of `versions` that Slack accepts; a later one is plainer."""
         refused = ""
@@ -181,9 +186,9 @@ class Sending:
                 sent = await send(draw())
             except PayloadRejected as error:
                 metrics.NOTIFIER_MESSAGES.labels(kind, "rejected").inc()
-                log.warning("notifier.payload_rejected", lane=str(told.claim.lane), kind=kind, code=error.code)
+                log.warning("notifier.payload_rejected", lane=str(delivery.claim.lane), kind=kind, code=error.code)
                 if number == len(versions):
-                    if told.is_overdue:
+                    if delivery.is_overdue:
                         raise Undeliverable(error.code) from error
                     raise
                 refused = error.code

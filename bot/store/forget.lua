@@ -11,7 +11,7 @@ local execution, subscriber = string.match(lane, '^(.*)/([^/]+)$')
 local subs, entries = prefix .. 'subs:' .. execution, prefix .. 'changes:' .. lane
 local subscription = redis.call('HGET', subs, subscriber)
 if reason ~= '' then
-  local letter = {at = server_time(), lane = lane, reason = reason, untold = redis.call('LLEN', entries)}
+  local letter = {at = server_time(), lane = lane, reason = reason, undelivered = redis.call('LLEN', entries)}
   letter.owner = string.match(subscription or '', '^%w+|([^|]*)') or ''
   letter.last = string.match(redis.call('LINDEX', entries, -1) or '', '^%d+|(.*)$') or ''
   redis.call('LPUSH', prefix .. 'dead', cjson.encode(letter))

@@ -13,7 +13,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb2` is the sc
 | `xb2:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
 | `xb2:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, deflated JSON |
 | `xb2:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
-| `xb2:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|told` |
+| `xb2:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|delivered_through` |
 | `xb2:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |
 | `xb2:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
 | `xb2:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |

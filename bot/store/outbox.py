@@ -64,26 +64,26 @@ class DeadLetter(Value, frozen=True):
     owner: str
     reason: str
     """Slack's code."""
-    untold: int
+    undelivered: int
     """Changes that were still to be told; 0 when only the card was."""
     last: str
     """The last of them, JSON; empty when there was none."""
 
     @property
-    def buried_at(self) -> datetime:
+    def given_up_at(self) -> datetime:
         """When that was."""
         return at(self.at)
 
     @property
-    def untold_words(self) -> str:
+    def undelivered_text(self) -> str:
         """What was not told, for whoever runs the bot."""
         if not self.last:
             return "only its card was to be shown"
         try:
             last = _change(self.last)
         except ValueError:  # a newer version wrote it
-            return f"{self.untold} changes untold"
-        more = f", and {self.untold - 1} before it" if self.untold > 1 else ""
+            return f"{self.undelivered} changes untold"
+        more = f", and {self.undelivered - 1} before it" if self.undelivered > 1 else ""
         return f"untold: {last.kind} {last.phase or last.why}".rstrip() + more
 
 
@@ -124,7 +124,9 @@ class Outbox:
         return claims
 
     async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False) -> bool:
-        """Record what Slack shows; changes up to `receipt.told` are done. With `is_last` the lane is given back by it.
+        """Record what Slack shows; changes up to `receipt.delivered_through` are done.
+
+        `is_last` also gives the lane back.
 
         Returns:
             False when the claim was lost.
@@ -135,7 +137,7 @@ class Outbox:
             str(claim.lane),
             claim.token,
             receipt_row(receipt),
-            receipt.told,
+            receipt.delivered_through,
             "" if is_last else milliseconds(LEASE),
             patient=True,
         )

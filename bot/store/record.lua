@@ -2,7 +2,7 @@
 -- KEYS 1 partition prefix
 -- ARGV 1 lane, 2 token, 3 receipt, 4 told through this revision, 5 lease ms, or '' to give the lane back with it
 -- Returns 1, or 0 when the claim is lost: then nothing more may be sent
-local prefix, lane, token, told = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[4])
+local prefix, lane, token, delivered_through = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[4])
 local claim = redis.call('HGET', prefix .. 'claims', lane)
 local holder, again = string.match(claim or '', '^(.-)|%d+|%d+|(%d)|%d+$')
 if holder ~= token then return 0 end
@@ -14,7 +14,7 @@ redis.call('HSET', prefix .. 'receipts:' .. execution, subscriber, receipt)
 local entries = prefix .. 'changes:' .. lane
 while true do
   local head = redis.call('LINDEX', entries, 0)
-  if not head or tonumber(string.match(head, '^%d+')) > told then break end
+  if not head or tonumber(string.match(head, '^%d+')) > delivered_through then break end
   redis.call('LPOP', entries)
 end
 if ARGV[5] == '' then

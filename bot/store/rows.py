@@ -84,16 +84,16 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
 
 
 def receipt_row(receipt: Receipt) -> str:
-    """`channel|ts|revision|told`."""
-    return f"{receipt.channel}|{receipt.ts}|{receipt.revision}|{receipt.told}"
+    """`channel|ts|revision|delivered_through`."""
+    return f"{receipt.channel}|{receipt.ts}|{receipt.revision}|{receipt.delivered_through}"
 
 
 def receipt_of(row: str) -> Receipt | None:
     """The receipt that `row` stands for; None for an empty one."""
     if not row:
         return None
-    channel, ts, revision, told = row.split("|")
-    return Receipt(channel=channel, ts=ts, revision=int(revision), told=int(told))
+    channel, ts, revision, delivered_through = row.split("|")
+    return Receipt(channel=channel, ts=ts, revision=int(revision), delivered_through=int(delivered_through))
 
 
 def at(milliseconds: int) -> datetime:

@@ -119,7 +119,9 @@ class Room:
     def read(self, name: str) -> list[str]:
         """What `name` reads of the bot, in order: `card`, or `change` and the revision up to which it tells."""
         payloads = [message.metadata["event_payload"] for message in self.slack.messages(self.place(name))]
-        return [each["part"] if each["part"] != "change" else f"change {each['told']}" for each in payloads]
+        return [
+            each["part"] if each["part"] != "change" else f"change {each['delivered_through']}" for each in payloads
+        ]
 
     def cards(self, name: str) -> list[str]:
         """The texts of the cards that `name` sees."""

@@ -75,7 +75,7 @@ class Worker:
     @property
     def queue(self) -> list[int]:
         """Revisions that are still to be sent."""
-        told = self.receipt.told if self.receipt else 0
+        told = self.receipt.delivered_through if self.receipt else 0
         return [change.revision for change in self.claim.notification.changes if change.revision > told]
 
     @property
@@ -210,8 +210,8 @@ class Table(RuleBasedStateMachine):
             worker.is_in_doubt = False
             if receipt or person.has_card:
                 receipt = receipt or Receipt(channel="C1", ts="1.2", revision=0)
-                told = max([receipt.told, *person.read])
-                self.record(name, worker, replace(receipt, told=told))
+                told = max([receipt.delivered_through, *person.read])
+                self.record(name, worker, replace(receipt, delivered_through=told))
         elif worker.unrecorded:
             self.record(name, worker, worker.unrecorded)
         elif receipt is None and (worker.queue or not is_ending):
@@ -220,7 +220,7 @@ class Table(RuleBasedStateMachine):
             worker.unrecorded = Receipt(channel="C1", ts="1.2", revision=worker.shows)
         elif receipt and worker.queue:
             self.send(person, worker.queue[0])
-            worker.unrecorded = replace(receipt, told=worker.queue[0])
+            worker.unrecorded = replace(receipt, delivered_through=worker.queue[0])
         elif receipt and not worker.has_edited and (is_ending or receipt.revision < worker.shows):
             worker.has_edited = True
             self.record(name, worker, replace(receipt, revision=worker.shows))
@@ -249,7 +249,7 @@ class Table(RuleBasedStateMachine):
         """Whether the lane can be given back with this receipt."""
         is_ending = worker.claim.notification.subscription.is_ending
         last = max((change.revision for change in worker.claim.notification.changes), default=0)
-        return not is_ending and receipt.revision == worker.shows and receipt.told >= last
+        return not is_ending and receipt.revision == worker.shows and receipt.delivered_through >= last
 
     def leave(self, name: str, worker: Worker, *, is_ending: bool) -> None:
         """Forget what has ended, else give the lane back."""

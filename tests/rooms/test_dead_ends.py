@@ -130,7 +130,7 @@ async def test_what_cannot_be_told_is_kept_and_counted(room: Room) -> None:
     await room.tell()
     (letter,) = await room.store.outbox.dead_letters()
     assert (letter.lane, letter.owner) == (f"{room.slack.workspace.team_id}/{execution}/{room.lab}", room.alice)
-    assert (letter.reason, letter.untold_words) == ("is_archived", "untold: outcome Succeeded")
+    assert (letter.reason, letter.undelivered_text) == ("is_archived", "untold: outcome Succeeded")
     assert counter._value.get() == before + 1
 
 
@@ -142,6 +142,6 @@ async def test_dead_direct_messages_leave_a_letter_alone(room: Room) -> None:
     room.slack.deactivate(room.alice)
     await room.tell()
     (letter,) = await room.store.outbox.dead_letters()
-    assert (letter.reason, letter.untold_words) == ("user_disabled", "only its card was to be shown")
+    assert (letter.reason, letter.undelivered_text) == ("user_disabled", "only its card was to be shown")
     assert counter._value.get() == before + 1
     assert not [call for call in room.slack.calls if call.method == "chat.postMessage"]

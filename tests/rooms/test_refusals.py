@@ -91,7 +91,7 @@ async def test_a_message_that_slack_does_not_take_for_an_hour_is_given_up(room: 
     await room.later()
     assert (room.read(room.lab), room.read(room.alice)) == (["card"], ["dead"])
     (letter,) = await room.store.outbox.dead_letters()
-    assert (letter.reason, letter.untold) == ("msg_too_long", 1)
+    assert (letter.reason, letter.undelivered) == ("msg_too_long", 1)
 
 
 async def test_a_deleted_card_is_posted_anew(room: Room) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bot.metrics import NOTIFIER_BACKLOG_LANES, NOTIFIER_HOLDS, NOTIFIER_WAITS
 from bot.model import Level
 from bot.notifier import Notifier
-from bot.notifier import told as lane_told
+from bot.notifier import delivery as lane_delivery
 from bot.store.limits import Limits, Turn
 from sandbox import story
 from sandbox.slack.web_api import Call
@@ -206,7 +206,7 @@ async def test_an_hour_without_slack_ends_without_a_storm(room: Room) -> None:
     begun, back = len(posts(room)), time()
     await telling(room, lambda: told(room) == 30, *notifiers)
     marks = [call.args["metadata"]["event_payload"] for call in of(room, POST) if not call.error][begun:]
-    assert len({(mark["lane"], mark["told"]) for mark in marks}) == len(marks) == 30
+    assert len({(mark["lane"], mark["delivered_through"]) for mark in marks}) == len(marks) == 30
     assert [ended in mark["lane"] for mark in marks[:18]] == [True] * 18  # the other copy may be one ahead
     assert len([call for call in of(room, POST) if back < call.at < back + 0.5]) <= 8  # a burst would be all of them
     assert not room.slack.limits.refused
@@ -262,7 +262,7 @@ async def test_a_turn_that_is_long_in_coming_sends_nothing(room: Room, monkeypat
 
     async def slowly(*about: Any, **more: Any) -> Turn:
         turn = await admit(*about, **more)
-        monkeypatch.setattr(lane_told, "monotonic", lambda: monotonic() + 19)
+        monkeypatch.setattr(lane_delivery, "monotonic", lambda: monotonic() + 19)
         return turn
 
     monkeypatch.setattr(limits, "admit", slowly)

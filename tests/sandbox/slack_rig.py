@@ -53,7 +53,7 @@ MODAL: dict[str, Any] = {
         }
     ],
 }
-MARK: dict[str, Any] = {"event_type": "execution_told", "event_payload": {"lane": "l1"}}
+MARK: dict[str, Any] = {"event_type": "execution_message", "event_payload": {"lane": "l1"}}
 
 
 class Clock:

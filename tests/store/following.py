@@ -71,7 +71,7 @@ async def tell(store: Store, claim: Claim) -> None:
     """Record that everything in `claim` was told, and leave the lane."""
     told = max((item.revision for item in claim.notification.changes), default=0)
     revision = claim.notification.snapshot.revision
-    await store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=revision, told=told))
+    await store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=revision, delivered_through=told))
     if not claim.notification.subscription.is_ending or not await store.outbox.forget(claim):
         await store.outbox.release(claim)
 

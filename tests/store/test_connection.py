@@ -194,7 +194,7 @@ async def test_what_is_done_twice_is_done_once(store: Store, answers_lost: Calla
     await store.schedule.settle(item, snapshot_of("e1", 2), [change(2)], next_look=None, is_visible=True)
     (claim,) = await lanes(store)
     assert [each.revision for each in claim.notification.changes] == [2]
-    receipt = Receipt(channel="D1", ts="1.2", revision=2, told=2)
+    receipt = Receipt(channel="D1", ts="1.2", revision=2, delivered_through=2)
     answers_lost()
     assert await store.outbox.record(claim, receipt)
     answers_lost()

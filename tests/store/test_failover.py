@@ -101,7 +101,9 @@ class Bot:
         news = [item.revision for item in claim.notification.changes if item.revision > read_back]
         told += news
         last = max((item.revision for item in claim.notification.changes), default=0)
-        if not await self._store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=last, told=last)):
+        if not await self._store.outbox.record(
+            claim, Receipt(channel="D1", ts="1.2", revision=last, delivered_through=last)
+        ):
             return
         if not claim.notification.subscription.is_ending or not await self._store.outbox.forget(claim):
             await self._store.outbox.release(claim)

@@ -17,11 +17,11 @@ async def test_what_was_recorded_is_not_told_again(store: Store) -> None:
     await follow(store)
     await settle(store, change(2), change(3, ChangeKind.OUTCOME))
     (claim,) = await lanes(store)
-    await store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=1, told=2))
+    await store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=1, delivered_through=2))
     await store.outbox.release(claim)
     (again,) = await lanes(store)
     assert [item.revision for item in again.notification.changes] == [3]
-    assert again.notification.receipt == Receipt(channel="D1", ts="1.2", revision=1, told=2)
+    assert again.notification.receipt == Receipt(channel="D1", ts="1.2", revision=1, delivered_through=2)
 
 
 async def test_news_during_a_claim_is_told_after_it(store: Store) -> None:
@@ -108,7 +108,7 @@ async def test_the_last_receipt_gives_the_lane_back(store: Store) -> None:
     assert await store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=1), is_last=True)
     (again,) = await lanes(store)
     assert again.notification.receipt == Receipt(channel="D1", ts="1.2", revision=0)
-    receipt = Receipt(channel="D1", ts="1.2", revision=2, told=2)
+    receipt = Receipt(channel="D1", ts="1.2", revision=2, delivered_through=2)
     assert await store.outbox.record(again, receipt, is_last=True)
     assert await lanes(store) == []
     assert not await store.outbox.record(again, receipt)

@@ -318,13 +318,13 @@ async def test_what_is_no_http_leaves_the_outcome_unknown() -> None:
 
 def told(ts: str, lane: str = MARK.lane, **more: Any) -> dict[str, Any]:
     """A message as history shows it."""
-    payload = {"lane": lane, "part": "change", "told": 7}
-    return {"ts": ts, "metadata": {"event_type": "execution_told", "event_payload": payload}, **more}
+    payload = {"lane": lane, "part": "change", "delivered_through": 7}
+    return {"ts": ts, "metadata": {"event_type": "execution_message", "event_payload": payload}, **more}
 
 
 async def test_reading_back_finds_only_our_lane_over_all_pages(wire: Wire) -> None:
     """Messages of people, of other apps and of other lanes are passed over."""
-    foreign = {"event_type": "execution_told", "event_payload": {}}
+    foreign = {"event_type": "execution_message", "event_payload": {}}
     pages = [
         [told("5.0"), told("4.0", lane="T1/e1/C1/1772366400001"), {"ts": "3.5"}],
         [{"ts": "3.0", "metadata": {}}, {"ts": "2.5", "metadata": foreign}, {"ts": "2.4", "metadata": None}],
@@ -345,9 +345,9 @@ async def test_reading_back_finds_only_our_lane_over_all_pages(wire: Wire) -> No
 
 async def test_marks_of_anybody_do_no_harm(wire: Wire) -> None:
     """Any app may write metadata of our type; what cannot be ours is passed over."""
-    payload = {"lane": MARK.lane, "part": "change", "told": "many"}
-    forged = {"ts": "1.0", "metadata": {"event_type": "execution_told", "event_payload": payload}}
-    odd = {"ts": "1.1", "metadata": {"event_type": "execution_told", "event_payload": "text"}}
+    payload = {"lane": MARK.lane, "part": "change", "delivered_through": "many"}
+    forged = {"ts": "1.0", "metadata": {"event_type": "execution_message", "event_payload": payload}}
+    odd = {"ts": "1.1", "metadata": {"event_type": "execution_message", "event_payload": "text"}}
     wire.answers.append(web.json_response({"ok": True, "messages": [forged, odd, told("2.0")]}))
     found, _ = await wire.client.delivered("C1", MARK.lane, since=LONG_AGO)
     assert [each.ts for each in found] == ["2.0"]

@@ -1,6 +1,6 @@
 """How far one claimed lane is told.
 
-Lives here: `Told`, and the two reasons of ours (not Slack's) to stop telling it. Called by the siblings.
+Lives here: `Delivery`, and the two reasons of ours (not Slack's) to stop telling it. Called by the siblings.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class NotYet(Exception):
         self.wait = wait
 
 
-class Told:
+class Delivery:
     """What the notifier knows while it tells a lane."""
 
     def __init__(self, claim: Claim) -> None:
@@ -59,7 +59,7 @@ class Told:
     @property
     def pending(self) -> tuple[Change, ...]:
         """The changes that are still to be told."""
-        through = self.receipt.told if self.receipt else 0
+        through = self.receipt.delivered_through if self.receipt else 0
         return tuple(change for change in self.claim.notification.changes if change.revision > through)
 
     @property
@@ -80,7 +80,7 @@ class Told:
         return (
             not self.subscription.is_ending
             and receipt.revision >= notification.snapshot.revision
-            and all(change.revision <= receipt.told for change in notification.changes)
+            and all(change.revision <= receipt.delivered_through for change in notification.changes)
         )
 
     def recorded(self, receipt: Receipt) -> None:
@@ -90,7 +90,7 @@ class Told:
         self.is_left = self.is_all(receipt)
         self._renewed = monotonic()
 
-    def mark(self, part: str, told: Change | None = None) -> Mark:
+    def mark(self, part: str, last: Change | None = None) -> Mark:
         """The mark of a message for this lane, which tells up to a change; a later subscription has another lane."""
         lane = f"{self.claim.lane}/{milliseconds(self.subscription.created_at - EPOCH)}"
-        return Mark(lane, part, told.revision, milliseconds(told.at - EPOCH)) if told else Mark(lane, part, 0)
+        return Mark(lane, part, last.revision, milliseconds(last.at - EPOCH)) if last else Mark(lane, part, 0)
