@@ -188,8 +188,8 @@ async def _follow(store: Store, client: GCSClient, number: int) -> None:
     subscription = Subscription(
         execution_id=seen.id, subscriber=subscriber, owner=subscriber.id, created_at=datetime.now(UTC)
     )
-    snapshot = changes.first_look(seen, now=datetime.now(UTC), pace=PACE)
-    await store.subscribers.subscribe(subscription, snapshot, first_look=timedelta(0))
+    snapshot = changes.first_poll(seen, now=datetime.now(UTC), pace=PACE)
+    await store.subscribers.subscribe(subscription, snapshot, first_poll=timedelta(0))
 
 
 async def watched_for(watcher: Watcher, seconds: float) -> int:

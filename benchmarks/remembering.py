@@ -52,23 +52,23 @@ async def rows() -> list[Row]:
     ]
 
 
-async def fill(store: Store, snapshots: Iterable[Snapshot], *, first_look: timedelta = timedelta(hours=1)) -> None:
+async def fill(store: Store, snapshots: Iterable[Snapshot], *, first_poll: timedelta = timedelta(hours=1)) -> None:
     """Have each of `snapshots` watched by one person, who has a card of it."""
     waiting = enumerate(snapshots)
     while batch := list(islice(waiting, BATCH)):
-        await asyncio.gather(*(_subscribe(store, number, snapshot, first_look) for number, snapshot in batch))
+        await asyncio.gather(*(_subscribe(store, number, snapshot, first_poll) for number, snapshot in batch))
         while ready := await store.outbox.ready():
             for partition in ready:
                 claims = await store.outbox.claim(partition, BATCH)
                 await asyncio.gather(*(_tell(store, claim, number) for number, claim in enumerate(claims)))
 
 
-async def _subscribe(store: Store, number: int, snapshot: Snapshot, first_look: timedelta) -> None:
+async def _subscribe(store: Store, number: int, snapshot: Snapshot, first_poll: timedelta) -> None:
     person = Subscriber(team_id="T0123ABCD", id=f"U{number % PEOPLE:09d}")
     subscription = Subscription(
         execution_id=snapshot.execution.id, subscriber=person, owner=person.id, created_at=datetime.now(UTC)
     )
-    await store.subscribers.subscribe(subscription, snapshot, first_look=first_look)
+    await store.subscribers.subscribe(subscription, snapshot, first_poll=first_poll)
 
 
 async def _tell(store: Store, claim: Claim, number: int) -> None:

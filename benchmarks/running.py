@@ -82,7 +82,7 @@ async def _fill(gcs: GCS, state: Path) -> None:
     """Have everything on stage, and watched in the store that the bot will find."""
     engine = EmbeddedStore(state)
     store = Store(await engine.start(), coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
-    await fill(store, (_playing(gcs, number) for number in range(WATCHED)), first_look=timedelta(0))
+    await fill(store, (_playing(gcs, number) for number in range(WATCHED)), first_poll=timedelta(0))
     await store.aclose()
     await engine.stop()
 

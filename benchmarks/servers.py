@@ -29,7 +29,7 @@ from sandbox.gcs.bodies import Scene, whole
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 STEPS = 20
-LOOKS_PER_CHANGE = 20
+POLLS_PER_CHANGE = 20
 """One look in so many shows that a step has ended."""
 LIFE = story.happy(STEPS, seconds=20 * 2400)
 SECONDS = 8
@@ -118,9 +118,9 @@ def gcs_answers() -> Answer:
     def answer(path: bytes) -> bytes:
         guid = path[-36:]
         if not (number := looks[guid]):
-            looks[guid] = number = int(guid[:8], 16) % (LOOKS_PER_CHANGE * STEPS)  # not all at the same point
+            looks[guid] = number = int(guid[:8], 16) % (POLLS_PER_CHANGE * STEPS)  # not all at the same point
         looks[guid] += 1
-        frame = bodies[number // LOOKS_PER_CHANGE % len(bodies)]
+        frame = bodies[number // POLLS_PER_CHANGE % len(bodies)]
         return guid.join(frame[number % SECONDS])
 
     return answer

@@ -83,7 +83,7 @@ class Run:
         """Somebody subscribes; their own call comes out of the people's share."""
         response = await self.client.get_execution(guid, is_person=True)
         now = datetime.fromtimestamp(BEGAN + self.population.now, UTC)
-        snapshot = changes.first_look(response.to_execution(), now=now, pace=PACE)
+        snapshot = changes.first_poll(response.to_execution(), now=now, pace=PACE)
         subscription = Subscription(
             execution_id=guid,
             subscriber=Subscriber(team_id=TEAM, id="C1"),
@@ -91,7 +91,7 @@ class Run:
             owner="U1",
             created_at=now,
         )
-        await self.store.subscribers.subscribe(subscription, snapshot, first_look=PACE.poll, prints=response.prints)
+        await self.store.subscribers.subscribe(subscription, snapshot, first_poll=PACE.poll, prints=response.prints)
 
     async def live(self, until: float, *, tick: float = TICK) -> None:
         """Let time pass."""

@@ -105,7 +105,7 @@ def _telling(store: Store, redis: Redis, slack: SlackClient) -> Callable[[], Awa
     async def told() -> float:
         await redis.flushall()
         for number in range(MESSAGES):
-            await store.subscribers.subscribe(_subscription(number), a_snapshot(number), first_look=timedelta(hours=1))
+            await store.subscribers.subscribe(_subscription(number), a_snapshot(number), first_poll=timedelta(hours=1))
         sent, watch = _sent(), Stopwatch()
         while await notifier.run_once():
             pass

@@ -76,7 +76,7 @@ class Verdict(Value, frozen=True):
     changes: tuple[Change, ...] = ()
     is_visible: bool = False
     """Whether a card would look different now."""
-    next_look: timedelta | None = None
+    next_poll: timedelta | None = None
     """How long until the next look; None: never again, every subscription to it ends."""
     near: datetime | None = None
     """About when the next change is expected."""
@@ -85,7 +85,7 @@ class Verdict(Value, frozen=True):
     since it showed nothing."""
 
 
-def first_look(seen: Execution, *, now: datetime, pace: Pace, revision: int = 1) -> Snapshot:
+def first_poll(seen: Execution, *, now: datetime, pace: Pace, revision: int = 1) -> Snapshot:
     """The snapshot that a subscription starts from. `revision` continues an earlier watch of the same execution."""
     seen = _under_its_action(seen)
     return Snapshot(
@@ -103,9 +103,13 @@ def observe(
     seen = _with_counts(_under_its_action(seen), before.execution)
     if _is_contradicted(before, seen):
         held = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
-        return Verdict(snapshot=held, next_look=pace.soon, is_news=True)
+        return Verdict(snapshot=held, next_poll=pace.soon, is_news=True)
     kind = _kind(before.execution, seen)
-    is_visible = kind is not None or _looks(before.execution) != _looks(seen) or before.unreachable_since is not None
+    is_visible = (
+        kind is not None
+        or _visible_part(before.execution) != _visible_part(seen)
+        or before.unreachable_since is not None
+    )
     retry_until = _retry_until(before, seen, kind, now, pace)
     snapshot = Snapshot(execution=seen, revision=before.revision + is_visible, seen_at=now, retry_until=retry_until)
     if kind is not None:
@@ -115,8 +119,8 @@ def observe(
     else:
         changes = ()
     soon = near(snapshot, typical)
-    next_look = _next_look(snapshot, soon, now, pace)
-    return Verdict(snapshot=snapshot, changes=changes, is_visible=is_visible, next_look=next_look, near=soon)
+    next_poll = _next_poll(snapshot, soon, now, pace)
+    return Verdict(snapshot=snapshot, changes=changes, is_visible=is_visible, next_poll=next_poll, near=soon)
 
 
 def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
@@ -125,7 +129,7 @@ def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
     left = since + CONFIRM_MISSING - now
     if left > timedelta(0):
         snapshot = replace(before, missing=1, misses=0, seen_at=since)
-        return Verdict(snapshot=snapshot, next_look=min(left, CONFIRM_MISSING), is_news=True)
+        return Verdict(snapshot=snapshot, next_poll=min(left, CONFIRM_MISSING), is_news=True)
     snapshot = replace(before, missing=2, misses=0, seen_at=now, is_vanished=True, unreachable_since=None)
     if before.execution.is_terminal:
         return _end(snapshot, "It was deleted from GeneContainer Service, so I stopped watching.")
@@ -159,7 +163,7 @@ def observe_failure(
     return Verdict(
         snapshot=replace(before, **update),
         is_visible=becomes_unreachable,
-        next_look=max(pause, wait or pause),
+        next_poll=max(pause, wait or pause),
         is_news=None,
     )
 
@@ -253,7 +257,7 @@ def _kind(before: Execution, seen: Execution) -> ChangeKind | None:
 _UNSEEN: dict[str, object] = {"elapsed": None, "updated_at": None, "resources": {}, "time_ratio": None}
 
 
-def _looks(execution: Execution) -> Execution:
+def _visible_part(execution: Execution) -> Execution:
     """`execution` without what moves by itself and is not worth an edit."""
     steps = tuple(replace(step, elapsed=None, resources={}) for step in execution.steps)
     return replace(execution, **_UNSEEN, steps=steps)
@@ -269,7 +273,7 @@ def _retry_until(
     return before.retry_until
 
 
-def _next_look(snapshot: Snapshot, near: datetime | None, now: datetime, pace: Pace) -> timedelta | None:
+def _next_poll(snapshot: Snapshot, near: datetime | None, now: datetime, pace: Pace) -> timedelta | None:
     if snapshot.retry_until is not None:
         return max(min(pace.poll * 2, pace.staleness, snapshot.retry_until - now), timedelta(seconds=1))
     return None if snapshot.execution.phase in TERMINAL_PHASES else wait(near, now=now, pace=pace)

@@ -63,7 +63,7 @@ class Health:
 
     async def report(self) -> dict[str, str | None]:
         """What is wrong with each component, None where nothing is; all are looked at side by side."""
-        found = await asyncio.gather(*(_look(name, probe) for name, probe in self._probes.items()))
+        found = await asyncio.gather(*(_ask(name, probe) for name, probe in self._probes.items()))
         return dict(zip(self._probes, found, strict=True))
 
     async def _livez(self, _request: web.Request) -> web.Response:
@@ -81,7 +81,7 @@ class Health:
         return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})
 
 
-async def _look(name: str, probe: Probe) -> str | None:
+async def _ask(name: str, probe: Probe) -> str | None:
     """The probe's answer; a probe that fails is an answer too, and must not take the others with it."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):

@@ -12,7 +12,7 @@ GCS_CALLS = Counter("execution_bot_gcs_calls_total", "Calls to GCS by outcome.",
 GCS_CALL_SECONDS = Histogram("execution_bot_gcs_call_seconds", "Time until GCS had answered in full.")
 GCS_TOKENS = Counter("execution_bot_gcs_tokens_total", "IAM tokens fetched.")
 
-WATCHER_LOOKS = Counter("execution_bot_watcher_looks_total", "Executions looked at, by result.", ["result"])
+WATCHER_POLLS = Counter("execution_bot_watcher_polls_total", "Executions looked at, by result.", ["result"])
 WATCHER_CHANGES = Counter("execution_bot_watcher_changes_total", "Changes settled, by kind.", ["kind"])
 WATCHER_LATE_SECONDS = Histogram(
     "execution_bot_watcher_late_seconds",

@@ -38,7 +38,7 @@ RENEW_SECONDS = 1.5
 ANSWERING_SECONDS = 10.0
 """So long after an answer GCS is not taken to be away."""
 
-_UNCHANGED = metrics.WATCHER_LOOKS.labels("unchanged")
+_UNCHANGED = metrics.WATCHER_POLLS.labels("unchanged")
 
 
 class Watcher:
@@ -55,7 +55,7 @@ class Watcher:
         at_once: int = 64,
     ) -> None:
         self._gcs, self._schedule, self._pace, self._budget, self._history = gcs, schedule, pace, budget, history
-        self._crew = Crew("watcher", ready=self._ready, claim=self._claim, do=self._look, at_once=at_once)
+        self._crew = Crew("watcher", ready=self._ready, claim=self._claim, do=self._poll, at_once=at_once)
         self._ripe: list[int] = []
         self._ripe_until = 0.0
         """Partitions in which something was due a moment ago and that were not claimed from since, and until when."""
@@ -73,9 +73,9 @@ class Watcher:
 
     async def run_once(self) -> int:
         """Look at everything that is due, once."""
-        looks = await self._crew.run_once()
+        polls = await self._crew.run_once()
         await self._schedule.settled()
-        return looks
+        return polls
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until told to stop."""
@@ -114,15 +114,15 @@ class Watcher:
             self._paid += paid
         return claimed
 
-    async def _look(self, due: Due) -> None:
+    async def _poll(self, due: Due) -> None:
         began = monotonic()
         self._under_way[due.execution] = began, due
         try:
-            await self._look_since(began, due)
+            await self._poll_since(began, due)
         finally:
             self._under_way.pop(due.execution, None)  # ours once more if its claim was lost meanwhile
 
-    async def _look_since(self, began: float, due: Due) -> None:
+    async def _poll_since(self, began: float, due: Due) -> None:
         metrics.WATCHER_LATE_SECONDS.observe(due.late.total_seconds())
         known = due.header
         is_paid = self._paid > 0
@@ -130,11 +130,11 @@ class Watcher:
         try:
             prints = Prints(known.state, known.counts, known.is_covered) if known.is_quiet else None
             attempts = 1 if self.trouble else ATTEMPTS  # a GCS that is away is asked seldom; whoever missed comes again
-            response = await self._gcs.glance(
+            response = await self._gcs.get_if_changed(
                 due.execution_id, known=prints, within=WITHIN, is_paid=is_paid, attempts=attempts
             )
         except QuotaSpent:  # somebody took the call between the claim and the look; none is claimed while none is left
-            metrics.WATCHER_LOOKS.labels("held").inc()
+            metrics.WATCHER_POLLS.labels("held").inc()
             self._schedule.put_back(due)
         except StoreUnavailable:  # it does not say whether a call is left
             self._schedule.put_back(due)
@@ -151,37 +151,37 @@ class Watcher:
         self._is_well()
         if response is None:
             _UNCHANGED.inc()
-            next_look = changes.wait(due.header.near, now=now, pace=self._pace)
-            next_look = self._left_to_lists(next_look, due, prints)
-            self._schedule.settle_unchanged(due, seen_at=now, next_look=next_look)
+            next_poll = changes.wait(due.header.near, now=now, pace=self._pace)
+            next_poll = self._left_to_lists(next_poll, due, prints)
+            self._schedule.settle_unchanged(due, seen_at=now, next_poll=next_poll)
             return
-        metrics.WATCHER_LOOKS.labels("seen").inc()
+        metrics.WATCHER_POLLS.labels("seen").inc()
         seen = response.to_execution()
         typical = await self._history.typical(due.team_id, seen)
         verdict = changes.observe(due.snapshot, seen, now=now, pace=self._pace, typical=typical)
-        if verdict.snapshot.is_quiet and response.prints and verdict.next_look is not None:
-            next_look = self._left_to_lists(verdict.next_look, due, response.prints)
-            verdict = replace(verdict, next_look=next_look)
+        if verdict.snapshot.is_quiet and response.prints and verdict.next_poll is not None:
+            next_poll = self._left_to_lists(verdict.next_poll, due, response.prints)
+            verdict = replace(verdict, next_poll=next_poll)
         # In the same trip; two watchers that saw the same teach it twice, which is no harm to a mean.
         self._history.learn(due.team_id, due.snapshot.execution, seen)
         await self._settle(due, verdict, prints=response.prints)
 
-    def _left_to_lists(self, next_look: timedelta, due: Due, prints: Prints | None) -> timedelta:
+    def _left_to_lists(self, next_poll: timedelta, due: Due, prints: Prints | None) -> timedelta:
         """A later look, where a list that is being read shows what this one saw, and would show the next change."""
         is_listed = prints is not None and prints.is_covered and prints.state == due.header.listed
-        return max(next_look, self._budget.push) if is_listed else next_look
+        return max(next_poll, self._budget.push) if is_listed else next_poll
 
     def _without_answer(self, due: Due, error: GCSError, *, now: datetime) -> Verdict:
         """GCS did not show the execution: it has none, or it is in trouble."""
         if isinstance(error, ExecutionNotFound):
-            metrics.WATCHER_LOOKS.labels("missing").inc()
+            metrics.WATCHER_POLLS.labels("missing").inc()
             self._is_well()
             return changes.observe_missing(due.snapshot, now=now)
-        metrics.WATCHER_LOOKS.labels("failed").inc()
+        metrics.WATCHER_POLLS.labels("failed").inc()
         metrics.WATCHER_STOPPED.set(isinstance(error, GCSBadCredentials))
         why = f"{type(error).__name__}: {error}"
         self._trouble.met(why)
-        log.warning("watcher.look_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
+        log.warning("watcher.poll_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
         wait = error.retry_after if isinstance(error, GCSThrottled) else None
         return changes.observe_failure(
             due.snapshot,
@@ -196,14 +196,14 @@ class Watcher:
             due,
             verdict.snapshot,
             verdict.changes,
-            next_look=verdict.next_look,
+            next_poll=verdict.next_poll,
             is_visible=verdict.is_visible,
             is_news=verdict.is_news,
             prints=prints,
             near=verdict.near,
         )
         if not settled:
-            metrics.WATCHER_LOOKS.labels("superseded").inc()
+            metrics.WATCHER_POLLS.labels("superseded").inc()
             return
         for change in verdict.changes:
             metrics.WATCHER_CHANGES.labels(change.kind.value).inc()

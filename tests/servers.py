@@ -99,7 +99,7 @@ def expire_claims(redis: Redis) -> None:
                 redis.zadd(key.removesuffix("claims") + "outbox", {str(lane): 0})
 
 
-def let_looks_come(redis: Redis) -> None:
+def let_polls_come(redis: Redis) -> None:
     """Let every execution be due, claimed or not: a claim that is open has run out by that."""
     for name in ("due", "news"):
         for key in map(str, redis.scan_iter(f"*:{name}")):

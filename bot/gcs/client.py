@@ -103,7 +103,7 @@ class GCSClient:
         fare = _Fare(is_person=is_person)
         return await self._ask(target, lambda body: GetExecutionResponse.parse(body, asked=asked), within, fare)
 
-    async def glance(
+    async def get_if_changed(
         self,
         execution_id: str,
         *,

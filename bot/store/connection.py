@@ -258,10 +258,10 @@ class Connection:
         except _FOREIGN as error:  # nobody knows which of them were run
             return [error] * len(calls), False
         if any(isinstance(answer, _ELSEWHERE) for answer in answers):
-            await self._way.look_again()
+            await self._way.refresh_topology()
         counts = answers[len(calls) :]
         if any(map(is_demoted, counts)):
-            await self._way.look_again()
+            await self._way.refresh_topology()
             return [ReadOnlyError("READONLY a master no more")] * len(calls), False
         is_held = waits_for is None or self._is_held(counts, waits_for)
         if not is_held and (even_alone or not self._was_master(answered)):

@@ -141,13 +141,13 @@ class Schedule:
             claimed.append(Due(execution, header, text, now, timedelta(milliseconds=late), token))
         return claimed
 
-    async def renew(self, looks: Iterable[Due]) -> None:
+    async def renew(self, polls: Iterable[Due]) -> None:
         """Keep the claims of looks that are under way for another `LEASE`.
 
         Not those that were lost, or of which a list has shown something newer; nor any while the store is away.
         """
         by_home: defaultdict[str, list[str]] = defaultdict(list)
-        for due in looks:
+        for due in polls:
             by_home[home_of(due.execution)] += [due.execution, due.token, due.header.listed]
         lease = milliseconds(LEASE)
         await self._connection.run_many([("renew", home, (lease, *rows)) for home, rows in by_home.items()])
@@ -158,7 +158,7 @@ class Schedule:
         snapshot: Snapshot,
         changes: Sequence[Change],
         *,
-        next_look: timedelta | None,
+        next_poll: timedelta | None,
         is_visible: bool,
         is_news: bool | None = False,
         prints: Prints | None = None,
@@ -182,7 +182,7 @@ class Schedule:
             header_for(snapshot, prints, near).row(),
             packed(snapshot),
             due.header.listed,
-            "" if next_look is None else milliseconds(next_look),
+            "" if next_poll is None else milliseconds(next_poll),
             "1" if is_visible else "",
             milliseconds(self._coalesce),
             _AHEAD[is_news],
@@ -191,12 +191,12 @@ class Schedule:
         )
         return bool(settled)
 
-    def settle_unchanged(self, due: Due, *, seen_at: datetime, next_look: timedelta) -> asyncio.Future[bool]:
+    def settle_unchanged(self, due: Due, *, seen_at: datetime, next_poll: timedelta) -> asyncio.Future[bool]:
         """Write that a look saw the same as the one before; False when the claim was lost.
 
         That happens soon, together with others; nobody needs to wait for it but who closes (`settled`).
         """
-        return self._leave(due, seen_at, due.header.listed, next_look)
+        return self._leave(due, seen_at, due.header.listed, next_poll)
 
     def put_back(self, due: Due) -> asyncio.Future[bool]:
         """Give a claim back without a look: it keeps its place, behind what has been due for longer only."""
@@ -208,9 +208,9 @@ class Schedule:
         while self._settling:
             await asyncio.wait(self._settling)
 
-    def _leave(self, due: Due, seen_at: datetime, listed_then: str, next_look: timedelta) -> asyncio.Future[bool]:
+    def _leave(self, due: Due, seen_at: datetime, listed_then: str, next_poll: timedelta) -> asyncio.Future[bool]:
         loop = asyncio.get_running_loop()
-        seen, wait = milliseconds(seen_at - EPOCH), milliseconds(next_look)
+        seen, wait = milliseconds(seen_at - EPOCH), milliseconds(next_poll)
         settled: asyncio.Future[bool] = loop.create_future()
         if not self._unchanged:
             loop.call_later(TOGETHER_SECONDS, self._settle_together)
@@ -219,8 +219,8 @@ class Schedule:
         return settled
 
     def _settle_together(self) -> None:
-        looks, self._unchanged = self._unchanged, defaultdict(list)
-        for home, rows in looks.items():
+        polls, self._unchanged = self._unchanged, defaultdict(list)
+        for home, rows in polls.items():
             task = asyncio.create_task(self._settle_rows(home, rows))
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
@@ -229,7 +229,7 @@ class Schedule:
         try:
             answers = await self._connection.run("unchanged", home, *(row for row, _ in rows), patient=True)
         except Exception as error:  # noqa: BLE001  # each look that waits must hear of it
-            log.warning("schedule.not_settled", looks=len(rows), error=str(error))
+            log.warning("schedule.not_settled", polls=len(rows), error=str(error))
             for _, settled in rows:
                 if not settled.done():
                     settled.set_exception(error)

@@ -16,7 +16,7 @@ from bot.store.index import Index
 from bot.store.keys import execution_key, home_of, lane_of, subscriptions_of
 from bot.store.rows import milliseconds, subscription_of, subscription_row
 
-LOOKED_AT = timedelta(seconds=30)
+VIEWED_FOR = timedelta(seconds=30)
 """Half of the time for which somebody who has looked will look again, or go on reading."""
 
 
@@ -28,7 +28,7 @@ class Subscribers:
         self._index = Index(connection)
 
     async def subscribe(
-        self, subscription: Subscription, snapshot: Snapshot, *, first_look: timedelta, prints: Prints | None = None
+        self, subscription: Subscription, snapshot: Snapshot, *, first_poll: timedelta, prints: Prints | None = None
     ) -> tuple[Subscription | None, bool]:
         """Write `subscription`, watch its execution from `snapshot` if nobody does, and have the card posted.
 
@@ -47,7 +47,7 @@ class Subscribers:
                 str(lane),
                 subscription_row(subscription),
                 first_text(snapshot, prints),
-                milliseconds(first_look),
+                milliseconds(first_poll),
                 snapshot.revision,
             )
             if not isinstance(before, int):
@@ -81,7 +81,7 @@ class Subscribers:
     async def viewed(self, team_id: str, execution_id: str, *, soon: timedelta) -> bool:
         """Somebody looks at an execution: it is looked at sooner, for about a minute. False when nobody follows it."""
         execution = execution_key(team_id, execution_id)
-        about = milliseconds(LOOKED_AT) // 1000
+        about = milliseconds(VIEWED_FOR) // 1000
         return bool(await self._connection.run("viewed", home_of(execution), execution, about, milliseconds(soon)))
 
     async def snapshot(self, team_id: str, execution_id: str) -> Snapshot | None:

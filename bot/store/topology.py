@@ -68,7 +68,7 @@ class Server:
         """A name for the server that holds a key."""
         return ""
 
-    async def look_again(self) -> None:
+    async def refresh_topology(self) -> None:
         """Nothing to do: a new connection finds the master by itself."""
 
     async def has_moved(self, answered: Address) -> bool:
@@ -147,7 +147,7 @@ class Cluster:
         """A name for the server that holds a key."""
         return str(self.redis.nodes_manager.get_node_from_slot(self.redis.keyslot(key)).name)
 
-    async def look_again(self) -> None:
+    async def refresh_topology(self) -> None:
         """Ask the nodes who holds what now: one of them died, or said that it is another's."""
         with suppress(RedisError, RedisClusterException, OSError):
             await self.redis.nodes_manager.initialize()

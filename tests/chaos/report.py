@@ -62,7 +62,7 @@ def _what_was_told(arena: Arena, record: Record, verdict: Verdict) -> list[tuple
         ("messages: cards, lines, edits", " ".join(str(verdict.counts[kind]) for kind in ("cards", "lines", "edits"))),
         ("calls of GCS, worst minute", f"{len(arena.gcs.calls)}, {record.gcs_worst_minute} of {record.gcs_quota}"),
         ("calls of Slack", str(len(arena.slack.calls))),
-        ("GCS asked after an outcome, p50 p99 max, s", _delays(verdict.look_delays)),
+        ("GCS asked after an outcome, p50 p99 max, s", _delays(verdict.poll_delays)),
         ("outcome told after, p50 p99 max, s", _delays(verdict.outcome_delays)),
         ("change told after, p50 p99 max, s", _delays(verdict.change_delays)),
         ("repeated after lost writes", str(verdict.counts["repeated after lost writes"])),

@@ -67,7 +67,7 @@ def test_it_is_measured_how_soon_gcs_was_asked() -> None:
     evidence = record(CARD, *LINES)
     outcome = evidence.truths["e"].moments[-1].at
     evidence.asked = {"e": [outcome - 1, outcome + 7, outcome + 9], "nobody's": [outcome]}
-    assert judge(evidence).look_delays == [pytest.approx(7)]
+    assert judge(evidence).poll_delays == [pytest.approx(7)]
 
 
 def test_merged_lines_are_no_violation() -> None:

@@ -41,7 +41,7 @@ class Verdict:
     counts: Counter[str] = field(default_factory=Counter)
     outcome_delays: list[float] = field(default_factory=list)
     change_delays: list[float] = field(default_factory=list)
-    look_delays: list[float] = field(default_factory=list)
+    poll_delays: list[float] = field(default_factory=list)
     """Of outcomes: how long until GCS was asked."""
     waiting: int = 0
     """Violations that may still turn out well, since more may be told."""
@@ -215,7 +215,7 @@ class _Subscription:
             delays = self._verdict.outcome_delays if moment.is_outcome else self._verdict.change_delays
             delays.append(at - moment.at)
             if moment.is_outcome and (asked := self._asked[bisect_left(self._asked, moment.at) :]):
-                self._verdict.look_delays.append(asked[0] - moment.at)
+                self._verdict.poll_delays.append(asked[0] - moment.at)
 
     def _is_wanted(self, level: str, n: int) -> bool:
         before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]

@@ -36,7 +36,7 @@ async def test_an_outage_of_gcs_delays_every_outcome_and_doubles_none(tmp_path: 
         world.gcs.faults.add(gcs.Fault(kind="status", status=503))
         for following, (life, _) in zip(followed, TALES, strict=True):
             world.gcs.step(following.execution_id, to=life.frames[-1].name)
-        await eventually(lambda: len(world.bot.logged("watcher.look_failed")) >= 3)
+        await eventually(lambda: len(world.bot.logged("watcher.poll_failed")) >= 3)
         world.gcs.faults.clear()
         for following, (_, lines) in zip(followed, TALES, strict=True):
             await following.read(["card", lines[-1]])

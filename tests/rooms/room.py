@@ -33,7 +33,7 @@ from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.slack import Fault, Slack
 from sandbox.story import Life
-from tests.servers import expire_claims, let_looks_come, let_time_pass
+from tests.servers import expire_claims, let_polls_come, let_time_pass
 
 PACE = Pace(poll=timedelta(minutes=1), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
 PATIENCE = aiohttp.ClientTimeout(total=0.3)
@@ -90,11 +90,11 @@ class Room:
     async def step(self, execution_id: str, *, to: str | None = None) -> None:
         """Let GCS show the next frame, or the one called `to`, and look at it."""
         self.gcs.step(execution_id, to=to)
-        await self.look()
+        await self.poll()
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Let everything be due, and look."""
-        self.looks_come()
+        self.polls_come()
         await self.watcher.run_once()
 
     async def tell(self) -> int:
@@ -137,9 +137,9 @@ class Room:
         messages = self.slack.workspace.messages[self.lab]
         messages.remove(next(each for each in messages if each.metadata["event_payload"]["part"] == "card"))
 
-    def looks_come(self) -> None:
+    def polls_come(self) -> None:
         """Let everything be due."""
-        let_looks_come(self.redis)
+        let_polls_come(self.redis)
 
     def waits(self, name: str = "outbox") -> list[float]:
         """Seconds until each lane is told, or with `due` until each execution is looked at."""

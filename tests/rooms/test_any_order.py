@@ -30,7 +30,7 @@ from bot.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, S
 from bot.store import Store
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
-from tests.servers import expire_claims, let_looks_come, let_time_pass
+from tests.servers import expire_claims, let_polls_come, let_time_pass
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
@@ -98,7 +98,7 @@ class Table(RuleBasedStateMachine):
         self.people: dict[str, Person] = {}
         self.workers: dict[str, Worker] = {}
         self.dead: list[Claim] = []
-        self.looks: list[Due] = []
+        self.polls: list[Due] = []
         self.kinds: dict[int, ChangeKind] = {}
         self.revision = 0
         self.moment = 0
@@ -125,7 +125,7 @@ class Table(RuleBasedStateMachine):
         who = Subscriber(team_id="T1", id=name)
         wish = Subscription(execution_id="e1", subscriber=who, level=level, owner="U1", created_at=NOW)
         seen = snapshot_of(max(1, self.revision + 1 - behind))
-        before, _ = self.run(self.store.subscribers.subscribe(wish, seen, first_look=timedelta(0)))
+        before, _ = self.run(self.store.subscribers.subscribe(wish, seen, first_poll=timedelta(0)))
         assert (before is not None) == (name in self.people)
         if not self.people:  # everything was forgotten meanwhile: it begins anew
             self.revision, self.dead = 0, []
@@ -157,22 +157,22 @@ class Table(RuleBasedStateMachine):
     # -- the watcher --
 
     @rule()
-    def look(self) -> None:
+    def poll(self) -> None:
         """Claim the execution, though another look at it may be under way."""
-        let_looks_come(self.redis)
+        let_polls_come(self.redis)
         for number in self.run(self.store.schedule.ready()):
-            self.looks += self.run(self.store.schedule.claim(number, 9))
+            self.polls += self.run(self.store.schedule.claim(number, 9))
 
-    @precondition(lambda self: self.looks)
+    @precondition(lambda self: self.polls)
     @rule(pick=picks, kind=kinds, is_over=st.sampled_from([False, False, True]))
     def settle(self, pick: int, kind: ChangeKind, is_over: bool) -> None:
         """Settle one of the looks under way."""
-        look = self.looks.pop(pick % len(self.looks))
-        revision = look.snapshot.revision + 1
+        poll = self.polls.pop(pick % len(self.polls))
+        revision = poll.snapshot.revision + 1
         change = Change(kind=kind, revision=revision, at=NOW)
-        next_look = None if is_over else LONG
+        next_poll = None if is_over else LONG
         if self.run(
-            self.store.schedule.settle(look, snapshot_of(revision), [change], next_look=next_look, is_visible=True)
+            self.store.schedule.settle(poll, snapshot_of(revision), [change], next_poll=next_poll, is_visible=True)
         ):
             assert revision == self.revision + 1
             self.revision, self.kinds[revision] = revision, kind

@@ -18,7 +18,7 @@ async def test_the_owner_of_a_dead_destination_hears_why(room: Room, code: str) 
     await room.follow(room.lab)
     room.trouble("error", error=code, channel=room.lab)
     await room.tell()
-    await room.look()
+    await room.poll()
     await room.later()
     assert (room.read(room.lab), room.read(room.alice), room.left_over()) == ([], ["dead"], [])
 

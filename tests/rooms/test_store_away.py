@@ -77,7 +77,7 @@ async def test_a_look_does_not_wait_for_its_lease_to_end(room: Room) -> None:
     budget = ample(room.store)
     room.client._take = budget.take
     watcher = Watcher(room.client, room.store.schedule, pace=PACE, budget=budget, history=room.store.history)
-    room.looks_come()
+    room.polls_come()
     with closed_from(room, budget, "take_up_to"):
         await watcher.run_once()
     assert max(room.waits("due")) <= 0
@@ -94,7 +94,7 @@ async def test_a_refusal_is_told_to_all_copies_as_soon_as_the_store_is_back(room
     room.gcs.faults.add(Fault(kind="status", status=429, retry_after=20))
     with closed_from(room, budget, "refused"):
         room.client._refused = budget.refused
-        room.looks_come()
+        room.polls_come()
         await watcher.run_once()
     assert await ample(room.store).left() == 0
 

@@ -87,7 +87,7 @@ async def test_a_list_that_lags_loses_nothing(room: Room, hand: Hand) -> None:
     await hand.round()
     room.gcs.list_lag = 600
     room.gcs.clock.advance(600)
-    await room.look()
+    await room.poll()
     finished = {room.gcs.frame(execution).finished for execution in executions}
     await hand.round()
     assert all(seconds < 61 for seconds in due_in(room).values()), "none may be taken for known"
@@ -108,7 +108,7 @@ async def test_executions_whose_steps_lists_do_not_show_are_asked_for_as_usual(r
         assert body is not None
         body["object"]["status"]["subObjectStatuses"] = {}
         room.gcs.set_body(execution, body)
-    await room.look()
+    await room.poll()
     before = due_in(room)
     await hand.round()
     assert all(
@@ -216,7 +216,7 @@ async def test_news_of_what_a_dead_worker_holds_does_not_wait_for_its_lease(room
     """It may have asked too early, or be dead: somebody else looks in two seconds."""
     executions = await running(room)
     await hand.round()
-    room.looks_come()
+    room.polls_come()
     for number in await room.store.schedule.ready():
         await room.store.schedule.claim(number, 99)
     room.gcs.step(executions[2], to="running 2/3")

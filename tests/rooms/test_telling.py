@@ -23,7 +23,7 @@ async def test_nothing_new_is_no_edit(room: Room) -> None:
     """A look that brings nothing calls Slack not at all."""
     await room.followed(room.lab)
     calls = len(room.slack.calls)
-    await room.look()
+    await room.poll()
     assert await room.tell() == 0
     assert len(room.slack.calls) == calls
 

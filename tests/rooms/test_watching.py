@@ -32,7 +32,7 @@ TROUBLES = [
 ]
 
 
-def next_looks(room: Room) -> list[float]:
+def next_polls(room: Room) -> list[float]:
     """Seconds until each execution is looked at."""
     return room.waits("due")
 
@@ -43,11 +43,11 @@ async def test_trouble_of_gcs_loses_nothing(room: Room, fault: Fault) -> None:
     execution = await room.followed(room.lab)
     room.gcs.faults.add(fault)
     await room.step(execution)
-    assert next_looks(room) == [pytest.approx(5, abs=2)]
+    assert next_polls(room) == [pytest.approx(5, abs=2)]
     assert await room.tell() == 0
     assert str(room.watcher.trouble).startswith("GCS")
     room.gcs.faults.clear()
-    await room.look()
+    await room.poll()
     await room.tell()
     assert room.read(room.lab) == ["card", "change 2"]
     assert not room.watcher.trouble
@@ -57,7 +57,7 @@ async def test_trouble_that_nobody_can_see_the_end_of_is_forgotten(room: Room, m
     """Nothing is left to look at: readiness stays bad past the longest pause between two looks, not for ever."""
     execution = await room.followed(room.lab)
     room.gcs.faults.add(Fault(kind="status", status=503))
-    await room.look()
+    await room.poll()
     await room.subscriptions.unsubscribe(room.who(room.lab), execution)
     monkeypatch.setattr(loops, "monotonic", lambda: monotonic() + 5.5 * 60)
     assert room.watcher.trouble
@@ -71,8 +71,8 @@ async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(room: Room) 
     room.gcs.faults.add(Fault(kind="status", status=503))
     pauses = []
     for _ in range(5):
-        await room.look()
-        pauses += next_looks(room)
+        await room.poll()
+        pauses += next_polls(room)
     assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 80)]
 
 
@@ -82,7 +82,7 @@ async def test_failures_while_others_are_answered_put_off_no_look_for_long(room:
     room.gcs.faults.add(Fault(kind="status", status=503, execution_id=unlucky))
     pauses = []
     for _ in range(6):
-        await room.look()
+        await room.poll()
         pauses += [wait for lane, wait in room.waits_by_name("due").items() if lane.endswith(unlucky)]
     assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 60, 60)]
 
@@ -94,7 +94,7 @@ async def test_a_gcs_that_is_away_is_asked_once_a_look(room: Room) -> None:
     called = [len(room.gcs.calls)]
     with stamina.set_testing(True, attempts=4, cap=True):
         for _ in range(3):
-            await room.look()
+            await room.poll()
             called.append(len(room.gcs.calls))
     assert [now - before for before, now in pairwise(called)] == [4, 1, 1]
 
@@ -103,8 +103,8 @@ async def test_retry_after_of_gcs_is_honoured(room: Room) -> None:
     """GCS asks us to stay away for ten minutes: then it is not before."""
     await room.followed(room.lab)
     room.gcs.faults.add(Fault(kind="status", status=429, retry_after=600))
-    await room.look()
-    assert next_looks(room) == [pytest.approx(600, abs=2)]
+    await room.poll()
+    assert next_polls(room) == [pytest.approx(600, abs=2)]
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ async def test_the_card_says_what_is_wrong_and_takes_it_back(room: Room, status:
     (usual,) = timeless(room)
     room.gcs.faults.add(Fault(kind="status", status=status))
     for _ in range(3):
-        await room.look()
+        await room.poll()
     await room.tell()
     (away,) = timeless(room)
     room.gcs.faults.clear()
     room.client._hold._refusals = 0  # or nobody would ask for a minute
-    await room.look()
+    await room.poll()
     await room.tell()
     assert f"{words} since" in away
     assert words not in usual
@@ -143,7 +143,7 @@ async def test_an_outage_of_gcs_loses_no_outcome(room: Room) -> None:
         await room.step(execution, to=life.frames[-1].name)
         await room.tell()
     room.gcs.faults.clear()
-    await room.look()
+    await room.poll()
     await room.later()
     for name in (room.lab, room.alice):
         outcomes = [line for line in room.read(name) if line.startswith("change")]
@@ -155,11 +155,11 @@ async def test_missing_twice_is_vanished(room: Room, monkeypatch: pytest.MonkeyP
     execution = await room.followed(room.lab)
     room.gcs.faults.add(Fault(kind="status", status=404, times=3))
     for _ in range(2):  # somebody hurries the second look: that is no witness
-        await room.look()
+        await room.poll()
         assert await room.tell() == 0
         assert room.waits("due") == room.waits("news") == [pytest.approx(20, abs=1)]
     monkeypatch.setattr("bot.changes.CONFIRM_MISSING", timedelta(0))  # it is over
-    await room.look()
+    await room.poll()
     await room.tell()
     assert room.read(room.lab) == ["card", "change 2"]
     assert await room.store.subscribers.snapshot(room.slack.workspace.team_id, execution) is None
@@ -170,8 +170,8 @@ async def test_missing_once_is_nothing(room: Room) -> None:
     """The execution is there again, and nobody hears of it."""
     await room.followed(room.lab)
     room.gcs.faults.add(Fault(kind="status", status=404, times=1))
-    await room.look()
-    await room.look()
+    await room.poll()
+    await room.poll()
     assert await room.tell() == 0
 
 
@@ -184,7 +184,7 @@ async def test_a_gateway_that_misroutes_deletes_nothing(
     execution = await room.followed(room.lab)
     room.gcs.faults.add(page)
     for _ in range(4):
-        await room.look()
+        await room.poll()
     await room.tell()
     assert room.read(room.lab) == ["card"]
     assert "GCS unreachable since" in room.cards(room.lab)[0]
@@ -197,7 +197,7 @@ async def test_two_watchers_settle_each_change_once(room: Room) -> None:
     other = Watcher(room.client, room.store.schedule, pace=PACE, budget=ample(room.store), history=room.store.history)
     for execution in executions:
         room.gcs.step(execution)
-    room.looks_come()
+    room.polls_come()
     looked = await asyncio.gather(*(watcher.run_once() for watcher in (room.watcher, other)))
     await room.tell()
     assert sum(looked) == 6
@@ -208,7 +208,7 @@ async def test_a_slow_look_does_not_overwrite_a_later_one(room: Room) -> None:
     """A look that outlived its lease is superseded by the look of whoever claimed the execution next."""
     execution = await room.followed(room.lab)
     room.gcs.faults.add(Fault(kind="slow", times=1, delay=0.3))
-    slow = asyncio.create_task(room.look())
+    slow = asyncio.create_task(room.poll())
     await room.gcs.wait_for_calls(execution, 2)
     await room.step(execution, to="succeeded")
     await slow
@@ -223,7 +223,7 @@ async def test_refused_credentials_stop_the_calls(room: Room) -> None:
     calls = len(room.gcs.calls)
     room.gcs.faults.add(Fault(kind="status", status=401))
     for _ in range(4):
-        await room.look()
+        await room.poll()
     assert len(room.gcs.calls) == calls + 1
     assert "refused" in str(room.watcher.trouble)
     assert await room.store.subscribers.find(room.who(room.lab), execution)
@@ -232,7 +232,7 @@ async def test_refused_credentials_stop_the_calls(room: Room) -> None:
 async def test_a_watcher_that_died_is_replaced_after_its_lease(room: Room) -> None:
     """The execution that it had claimed is looked at by the next one, or at once where there is only one bot."""
     execution = await room.followed(room.lab)
-    room.looks_come()
+    room.polls_come()
     for number in await room.store.schedule.ready():
         await room.store.schedule.claim(number, 10)
     assert await room.watcher.run_once() == 0
@@ -251,7 +251,7 @@ async def test_without_a_retry_the_end_is_told(room: Room) -> None:
     )
     execution = await room.followed(room.lab, life=story.failing(2))
     await room.step(execution, to="failed")
-    await room.look()
+    await room.poll()
     await room.tell()
     assert room.read(room.lab) == ["card", "change 2", "change 3"]
     assert "No retry came" in room.slack.messages(room.lab)[-1].text
@@ -264,7 +264,7 @@ async def test_what_the_quota_does_not_allow_stays_due(room: Room) -> None:
         await room.followed(room.lab)
     scarce = room.store.budget("scarce", per_minute=4, reserve=0)
     watcher = Watcher(room.client, room.store.schedule, pace=PACE, budget=scarce, history=room.store.history)
-    room.looks_come()
+    room.polls_come()
     for _ in range(4):
         await scarce.take(is_person=False)
     assert await watcher.run_once() == 0
@@ -275,15 +275,15 @@ async def test_a_watcher_that_stops_leaves_nothing_unsettled(room: Room, monkeyp
     """Looks that wait for others to be settled with do not wait any more."""
     monkeypatch.setattr("bot.store.schedule.TOGETHER_SECONDS", 60)
     execution = await room.followed(room.lab)
-    await room.look()
-    room.looks_come()
+    await room.poll()
+    room.polls_come()
     stop = asyncio.Event()
     watching = asyncio.create_task(room.watcher.run(stop))
     await room.gcs.wait_for_calls(execution, 3)
     stop.set()
     await watching
     assert not list(room.redis.scan_iter("*:leases"))
-    assert next_looks(room) == [pytest.approx(60, abs=2)]
+    assert next_polls(room) == [pytest.approx(60, abs=2)]
 
 
 async def test_one_hand_gets_round(room: Room) -> None:
@@ -293,20 +293,20 @@ async def test_one_hand_gets_round(room: Room) -> None:
     watcher = Watcher(
         room.client, room.store.schedule, pace=PACE, budget=ample(room.store), history=room.store.history, at_once=1
     )
-    room.looks_come()
+    room.polls_come()
     assert [await watcher.run_once() for _ in range(9)] == [1] * 8 + [0]
-    assert next_looks(room) == [pytest.approx(60, abs=5)] * 8
+    assert next_polls(room) == [pytest.approx(60, abs=5)] * 8
 
 
 async def test_what_somebody_looks_at_is_looked_at_sooner(room: Room) -> None:
     """A person who asks will ask again: for about a minute the watch looks as if a change were near."""
     execution = await room.followed(room.lab)
-    await room.look()
-    assert next_looks(room) == [pytest.approx(60, abs=2)]
+    await room.poll()
+    assert next_polls(room) == [pytest.approx(60, abs=2)]
     await room.subscriptions.summary(room.who(room.lab).team_id, execution, room.alice)
-    assert next_looks(room) == [pytest.approx(5, abs=1)]
-    await room.look()
-    assert next_looks(room) == [pytest.approx(7, abs=2)]
+    assert next_polls(room) == [pytest.approx(5, abs=1)]
+    await room.poll()
+    assert next_polls(room) == [pytest.approx(7, abs=2)]
 
 
 async def test_a_look_that_takes_longer_than_a_lease_stays_with_its_worker(
@@ -319,7 +319,7 @@ async def test_a_look_that_takes_longer_than_a_lease_stays_with_its_worker(
     room.gcs.faults.add(Fault(kind="slow", times=1, delay=2.5))
     room.gcs.step(execution)
     calls = len(room.gcs.calls)
-    room.looks_come()
+    room.polls_come()
     stop = asyncio.Event()
     other = Watcher(room.client, room.store.schedule, pace=PACE, budget=ample(room.store), history=room.store.history)
     async with asyncio.TaskGroup() as group:

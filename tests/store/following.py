@@ -38,7 +38,7 @@ async def follow(
     subscription = Subscription(
         execution_id=execution_id, subscriber=subscriber, level=level, owner="U1", created_at=NOW
     )
-    before, _ = await store.subscribers.subscribe(subscription, snapshot_of(execution_id), first_look=SOON)
+    before, _ = await store.subscribers.subscribe(subscription, snapshot_of(execution_id), first_poll=SOON)
     return before
 
 
@@ -57,7 +57,7 @@ async def settle(store: Store, *changes: Change, over: bool = False) -> bool:
     (item,) = await due(store)
     snapshot = snapshot_of(item.snapshot.execution.id, changes[-1].revision if changes else 1)
     return await store.schedule.settle(
-        item, snapshot, changes, next_look=None if over else SOON, is_visible=bool(changes)
+        item, snapshot, changes, next_poll=None if over else SOON, is_visible=bool(changes)
     )
 
 

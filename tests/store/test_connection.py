@@ -191,7 +191,7 @@ async def test_what_is_done_twice_is_done_once(store: Store, answers_lost: Calla
     await drained(store)
     (item,) = await due(store)
     answers_lost()
-    await store.schedule.settle(item, snapshot_of("e1", 2), [change(2)], next_look=None, is_visible=True)
+    await store.schedule.settle(item, snapshot_of("e1", 2), [change(2)], next_poll=None, is_visible=True)
     (claim,) = await lanes(store)
     assert [each.revision for each in claim.notification.changes] == [2]
     receipt = Receipt(channel="D1", ts="1.2", revision=2, delivered_through=2)

@@ -87,7 +87,7 @@ class Bot:
             item,
             snapshot_of(item.snapshot.execution.id, revision),
             [change(revision, ChangeKind.OUTCOME if is_over else ChangeKind.PROGRESS)],
-            next_look=None if is_over else timedelta(milliseconds=20),
+            next_poll=None if is_over else timedelta(milliseconds=20),
             is_visible=True,
         )
 

@@ -11,63 +11,63 @@ from bot.store.schedule import LEASE, Due
 from tests.store.following import due, follow
 
 
-def ends(redis: Redis, look: Due, name: str = "due") -> float:
+def ends(redis: Redis, poll: Due, name: str = "due") -> float:
     """When the lease of a claim ends, or with `news` when somebody looks all the same: seconds from now."""
-    at = redis.zscore(due_times(redis, look).replace(":due", f":{name}"), look.execution)
+    at = redis.zscore(due_times(redis, poll).replace(":due", f":{name}"), poll.execution)
     assert at is not None
     seconds, micros = redis.time()
     return at / 1000 - seconds - micros / 1e6
 
 
-def age(redis: Redis, look: Due, seconds: float) -> None:
+def age(redis: Redis, poll: Due, seconds: float) -> None:
     """Let the lease of a claim end so much sooner."""
-    redis.zincrby(due_times(redis, look), -seconds * 1000, look.execution)
+    redis.zincrby(due_times(redis, poll), -seconds * 1000, poll.execution)
 
 
-def due_times(redis: Redis, look: Due) -> str:
+def due_times(redis: Redis, poll: Due) -> str:
     """The key that holds the time of an execution."""
-    (key,) = (key for key in map(str, redis.scan_iter("*:due")) if redis.zscore(key, look.execution) is not None)
+    (key,) = (key for key in map(str, redis.scan_iter("*:due")) if redis.zscore(key, poll.execution) is not None)
     return key
 
 
 @pytest.fixture
-async def looks(store: Store, redis: Redis) -> list[Due]:
+async def polls(store: Store, redis: Redis) -> list[Due]:
     """Three claims in different partitions, most of whose leases is over."""
     for number in range(3):
         await follow(store, execution_id=f"e{number}")
     claimed = await due(store)
-    for look in claimed:
-        age(redis, look, 4)
+    for poll in claimed:
+        age(redis, poll, 4)
     return claimed
 
 
-async def test_a_look_that_takes_long_keeps_its_claim(store: Store, redis: Redis, looks: list[Due]) -> None:
+async def test_a_look_that_takes_long_keeps_its_claim(store: Store, redis: Redis, polls: list[Due]) -> None:
     """All of them travel together, and each lease begins anew."""
-    await store.schedule.renew(looks)
-    assert [ends(redis, look) for look in looks] == [pytest.approx(LEASE.total_seconds(), abs=0.5)] * 3
+    await store.schedule.renew(polls)
+    assert [ends(redis, poll) for poll in polls] == [pytest.approx(LEASE.total_seconds(), abs=0.5)] * 3
 
 
-async def test_a_claim_that_was_lost_is_not_renewed(store: Store, redis: Redis, looks: list[Due]) -> None:
+async def test_a_claim_that_was_lost_is_not_renewed(store: Store, redis: Redis, polls: list[Due]) -> None:
     """Whoever claimed the execution next goes by the lease that they were given."""
-    lost, *held = looks
+    lost, *held = polls
     await store.schedule.renew([replace(lost, token="an earlier worker's"), *held])
     assert ends(redis, lost) < 2
-    assert all(ends(redis, look) > 2 for look in held)
+    assert all(ends(redis, poll) > 2 for poll in held)
 
 
-async def test_news_on_a_list_is_not_put_off_by_a_look_that_hangs(store: Store, redis: Redis, looks: list[Due]) -> None:
+async def test_news_on_a_list_is_not_put_off_by_a_look_that_hangs(store: Store, redis: Redis, polls: list[Due]) -> None:
     """It asked too early to see what the list shows; somebody else looks soon."""
-    late = looks[0]
+    late = polls[0]
     shown = [(late.execution_id, "newer---")]
     await store.schedule.listed(late.team_id, shown, push=LEASE)
-    await store.schedule.renew(looks)
+    await store.schedule.renew(polls)
     assert ends(redis, late, "news") <= 2
 
 
 async def test_nothing_is_left_of_an_execution_that_was_forgotten_meanwhile(
-    store: Store, redis: Redis, looks: list[Due]
+    store: Store, redis: Redis, polls: list[Due]
 ) -> None:
     """Renewing brings nothing back."""
     redis.flushall()
-    await store.schedule.renew(looks)
+    await store.schedule.renew(polls)
     assert redis.dbsize() == 0

@@ -163,7 +163,7 @@ async def test_outcomes_are_claimed_first(store: Store) -> None:
         await follow(store, LAB, f"other-{number}")
     for item in await due(store):
         changes = [change(2, ChangeKind.OUTCOME)] if item.execution == "T1/e1" else []
-        await store.schedule.settle(item, item.snapshot, changes, next_look=LATER, is_visible=False)
+        await store.schedule.settle(item, item.snapshot, changes, next_poll=LATER, is_visible=False)
     for _ in range(2):
         first, *_ = await store.outbox.ready()
         claims = await store.outbox.claim(first, 3)

@@ -40,7 +40,7 @@ async def test_a_look_is_settled_once(store: Store) -> None:
     await follow(store)
     (item,) = await due(store)
     settled = [
-        await store.schedule.settle(item, snapshot_of("e1", 2), [change(2)], next_look=SOON, is_visible=True)
+        await store.schedule.settle(item, snapshot_of("e1", 2), [change(2)], next_poll=SOON, is_visible=True)
         for _ in range(2)
     ]
     assert settled == [True, False]
@@ -119,7 +119,7 @@ async def test_an_execution_that_nobody_follows_is_not_looked_at(store: Store, r
     (item,) = await due(store)
     (claim,) = await lanes(store)
     await store.outbox.forget(claim, reason="is_archived")
-    assert not await store.schedule.settle(item, snapshot_of("e1", 2), [], next_look=SOON, is_visible=False)
+    assert not await store.schedule.settle(item, snapshot_of("e1", 2), [], next_poll=SOON, is_visible=False)
     assert left_over(redis) == []
 
 
@@ -136,7 +136,7 @@ async def test_everything_of_an_execution_lies_in_one_slot(store: Store, redis: 
 async def settle_all(store: Store) -> None:
     """Settle every look with one change."""
     for item in await due(store):
-        await store.schedule.settle(item, item.snapshot, [change(2)], next_look=LATER, is_visible=True)
+        await store.schedule.settle(item, item.snapshot, [change(2)], next_poll=LATER, is_visible=True)
 
 
 async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) -> None:
@@ -144,11 +144,11 @@ async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) ->
     await follow(store)
     (item,) = await due(store)
     prints = ("state-01", "count-01", True)
-    await store.schedule.settle(item, snapshot_of("e1"), [], next_look=SOON, is_visible=False, prints=prints)
+    await store.schedule.settle(item, snapshot_of("e1"), [], next_poll=SOON, is_visible=False, prints=prints)
     (again,) = await due(store)
     assert (again.header.state, again.header.counts, again.header.is_covered) == prints
     assert again.header.is_quiet
-    await store.schedule.settle_unchanged(again, seen_at=NOW + LATER, next_look=SOON)
+    await store.schedule.settle_unchanged(again, seen_at=NOW + LATER, next_poll=SOON)
     (third,) = await due(store)
     assert third.snapshot == replace(snapshot_of("e1"), seen_at=NOW + LATER)
     assert (third.header.state, third.header.counts, third.header.is_covered) == prints

@@ -87,7 +87,7 @@ async def test_a_subscription_keeps_its_start(store: Store, is_ending: bool) -> 
     again = Subscription(
         execution_id="e1", subscriber=ALICE, level=Level.FINAL, owner="U2", created_at=NOW + timedelta(seconds=1)
     )
-    await store.subscribers.subscribe(again, snapshot_of("e1"), first_look=SOON)
+    await store.subscribers.subscribe(again, snapshot_of("e1"), first_poll=SOON)
     assert await store.subscribers.find(ALICE, "e1") == replace(again, created_at=NOW)
 
 
@@ -120,7 +120,7 @@ async def test_refreshing_asks_for_a_look_and_an_edit(store: Store) -> None:
     await follow(store)
     await drained(store)
     (item,) = await due(store)
-    await store.schedule.settle(item, item.snapshot, [], next_look=LATER, is_visible=False)
+    await store.schedule.settle(item, item.snapshot, [], next_poll=LATER, is_visible=False)
     assert await store.subscribers.refresh(ALICE, "e1")
     (claim,) = await lanes(store)
     assert claim.notification.receipt is not None

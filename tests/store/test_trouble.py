@@ -31,7 +31,7 @@ async def everything(store: Store) -> dict[str, Work]:
     """One of each thing that is done to the store, with all that it needs."""
     for execution_id in ("e1", "e2", "e3", "e4"):
         await follow(store, execution_id=execution_id)
-    looks = {item.snapshot.execution.id: item for item in await due(store)}
+    polls = {item.snapshot.execution.id: item for item in await due(store)}
     claims = {claim.lane.execution_id: claim for claim in await lanes(store)}
     await follow(store, execution_id="e5")
     budget = store.budget("AK", per_minute=10, reserve=0)
@@ -43,10 +43,10 @@ async def everything(store: Store) -> dict[str, Work]:
         "claim_due": lambda: due(store),
         "claim_lanes": lambda: lanes(store),
         "settle": lambda: store.schedule.settle(
-            looks["e1"], snapshot_of("e1", 2), [change(2, ChangeKind.OUTCOME)], next_look=LATER, is_visible=True
+            polls["e1"], snapshot_of("e1", 2), [change(2, ChangeKind.OUTCOME)], next_poll=LATER, is_visible=True
         ),
         "settle the end": lambda: store.schedule.settle(
-            looks["e2"], snapshot_of("e2", 2), [change(2, ChangeKind.OUTCOME)], next_look=None, is_visible=True
+            polls["e2"], snapshot_of("e2", 2), [change(2, ChangeKind.OUTCOME)], next_poll=None, is_visible=True
         ),
         "record": lambda: store.outbox.record(claims["e1"], Receipt(channel="D1", ts="1.2", revision=1)),
         "release": lambda: store.outbox.release(claims["e1"]),
@@ -121,7 +121,7 @@ async def test_looks_that_nobody_waits_for_are_said_when_they_cannot_be_settled(
     await follow(store)
     (item,) = await due(store)
     with configured(redis, "min-replicas-to-write", 9), capture_logs() as logged:
-        waiting = store.schedule.settle_unchanged(item, seen_at=item.now, next_look=SOON)
+        waiting = store.schedule.settle_unchanged(item, seen_at=item.now, next_poll=SOON)
         await store.schedule.settled()
     assert [(line["event"], line["looks"]) for line in logged] == [("schedule.not_settled", 1)]
     assert isinstance(waiting.exception(), StoreUnavailable)

@@ -42,10 +42,10 @@ async def show(store: Store, executions: list[str], print_: str) -> None:
     await store.schedule.listed(ALICE.team_id, [(each, print_) for each in executions], push=MINUTE)
 
 
-async def look(store: Store, due: Due, *, next_look: timedelta = MINUTE, is_news: bool | None = False) -> None:
+async def poll(store: Store, due: Due, *, next_poll: timedelta = MINUTE, is_news: bool | None = False) -> None:
     """Settle a look that saw what was known."""
     snapshot = snapshot_of(due.execution_id)
-    await store.schedule.settle(due, snapshot, [], next_look=next_look, is_visible=False, is_news=is_news)
+    await store.schedule.settle(due, snapshot, [], next_poll=next_poll, is_visible=False, is_news=is_news)
 
 
 def pass_time(redis: Redis, span: timedelta) -> None:
@@ -67,13 +67,13 @@ async def test_nobody_starves_while_there_is_more_news_than_calls(store: Store, 
     for execution_id in (quiet, *busy):
         await follow(store, execution_id=execution_id)
     for due in await claim(store, 12):
-        await look(store, due)
+        await poll(store, due)
     turns: list[int] = []
     for minute in range(int(STALENESS / MINUTE)):
         pass_time(redis, MINUTE)
         await show(store, busy, f"{minute:08d}")
         for due in await claim(store, 3):
-            await look(store, due)
+            await poll(store, due)
             if due.execution_id == quiet:
                 turns.append(minute)
     gaps = [later - earlier for earlier, later in pairwise([0, *turns])]
@@ -90,7 +90,7 @@ async def test_news_does_not_starve_while_more_is_overdue_than_calls(
         pass_time(redis, STALENESS)
         await show(store, ["e7"], f"{minute:08d}")
         for due in await claim(store, 1):
-            await look(store, due)
+            await poll(store, due)
             seen[due.execution_id] += 1
     assert seen["e7"] >= len(followed)
     assert len(seen) == len(followed)
@@ -106,7 +106,7 @@ async def test_news_goes_ahead_until_then(store: Store, redis: Redis, followed: 
 async def test_how_late_a_look_is(store: Store, redis: Redis, followed: list[str]) -> None:
     """Since it was due, or else since a list showed it as new or did not show it any more."""
     for due in await claim(store, 12):
-        await look(store, due, next_look=timedelta(minutes=30 if due.execution_id in {"e0", "e1"} else 5))
+        await poll(store, due, next_poll=timedelta(minutes=30 if due.execution_id in {"e0", "e1"} else 5))
     await show(store, followed[:1], "newer---")
     await show(store, followed[1:3], "gone----")
     pass_time(redis, timedelta(minutes=15))
@@ -126,7 +126,7 @@ async def test_news_that_gcs_did_not_show_goes_ahead_once_more(store: Store, red
     """After its pause, not before; what was merely due when the look failed is merely due again."""
     await show(store, followed[:1], "newer---")
     for due in await claim(store, 12):
-        await look(store, due, next_look=timedelta(seconds=20), is_news=None)
+        await poll(store, due, next_poll=timedelta(seconds=20), is_news=None)
     assert await claim(store, 12) == []
     pass_time(redis, timedelta(seconds=25))
     redis.zadd(_home(redis, "T1/e0") + "due", {"T1/e0": 10**14})  # or it would be the oldest anyway
@@ -149,9 +149,9 @@ async def test_what_is_to_be_confirmed_goes_ahead(store: Store, redis: Redis, fo
     """A look that must be looked at twice does not wait for all the others in between."""
     for due in await claim(store, 12):
         if due.execution_id == "e7":
-            await look(store, due, next_look=timedelta(seconds=5), is_news=True)
+            await poll(store, due, next_poll=timedelta(seconds=5), is_news=True)
         else:
-            await look(store, due, next_look=timedelta(0))
+            await poll(store, due, next_poll=timedelta(0))
     assert await claim(store, 1) != []
     pass_time(redis, timedelta(seconds=6))
     assert [due.execution_id for due in await claim(store, 1)] == ["e7"]
@@ -160,7 +160,7 @@ async def test_what_is_to_be_confirmed_goes_ahead(store: Store, redis: Redis, fo
 async def test_who_found_no_call_left_keeps_the_place(store: Store, redis: Redis, followed: list[str]) -> None:
     """A look that the quota did not allow after all comes next, before all that became due later."""
     for due in await claim(store, 12):
-        await look(store, due, next_look=timedelta(minutes=2) if due.execution_id == "e7" else timedelta(minutes=3))
+        await poll(store, due, next_poll=timedelta(minutes=2) if due.execution_id == "e7" else timedelta(minutes=3))
     pass_time(redis, timedelta(minutes=5))
     (first,) = await claim(store, 1)
     store.schedule.put_back(first)
@@ -171,7 +171,7 @@ async def test_who_found_no_call_left_keeps_the_place(store: Store, redis: Redis
 async def test_news_that_found_no_call_left_keeps_its_age(store: Store, redis: Redis, followed: list[str]) -> None:
     """It goes before news that came later, and what it had waited for before counts on."""
     for due in await claim(store, 12):
-        await look(store, due, next_look=timedelta(minutes=5))
+        await poll(store, due, next_poll=timedelta(minutes=5))
     await show(store, ["e7"], "newer---")
     pass_time(redis, timedelta(minutes=25))
     await show(store, [each for each in followed if each != "e7"], "newer---")
@@ -197,9 +197,9 @@ async def test_news_that_was_looked_at_is_none_any_more(store: Store, redis: Red
     """Whether the look saw something else than the one before it or not."""
     await show(store, followed, "newer---")
     first, *others = await claim(store, 12)
-    await look(store, first)
+    await poll(store, first)
     for due in others:
-        store.schedule.settle_unchanged(due, seen_at=due.now, next_look=MINUTE)
+        store.schedule.settle_unchanged(due, seen_at=due.now, next_poll=MINUTE)
     await store.schedule.settled()
     assert list(redis.scan_iter("*:news")) == []
 

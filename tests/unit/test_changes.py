@@ -14,7 +14,7 @@ from bot.changes import (
     LONGEST_PAUSE,
     Pace,
     batch,
-    first_look,
+    first_poll,
     near,
     observe,
     observe_failure,
@@ -30,7 +30,7 @@ RUNNING = Execution(id="e1", name="run-1", phase="Running", steps_total=3, steps
 
 def watched(execution: Execution = RUNNING, **update: object) -> Snapshot:
     """A snapshot of `execution`, seen a poll ago."""
-    return replace(first_look(execution, now=NOW - PACE.poll, pace=PACE), **update)
+    return replace(first_poll(execution, now=NOW - PACE.poll, pace=PACE), **update)
 
 
 def seen(**update: object) -> Execution:
@@ -41,7 +41,7 @@ def seen(**update: object) -> Execution:
 def test_nothing_new_is_no_change() -> None:
     """The same execution again brings no change and no edit, but the time of the look is kept."""
     verdict = observe(watched(), RUNNING, now=NOW, pace=PACE)
-    assert (verdict.changes, verdict.is_visible, verdict.next_look) == ((), False, PACE.poll)
+    assert (verdict.changes, verdict.is_visible, verdict.next_poll) == ((), False, PACE.poll)
     assert (verdict.snapshot.revision, verdict.snapshot.seen_at) == (1, NOW)
 
 
@@ -65,7 +65,7 @@ def test_success_is_the_end() -> None:
     """`Succeeded` is an outcome, and nothing follows."""
     verdict = observe(watched(), seen(phase="Succeeded", steps_finished=3), now=NOW, pace=PACE)
     assert [change.kind for change in verdict.changes] == [ChangeKind.OUTCOME]
-    assert verdict.next_look is None
+    assert verdict.next_poll is None
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Cancelled", "Aborted"])
@@ -73,9 +73,9 @@ def test_a_bad_end_is_watched_for_a_retry(phase: str) -> None:
     """Failed and cancelled executions may be re-opened, so the watch goes on for the grace time and says so."""
     verdict = observe(watched(), seen(phase=phase), now=NOW, pace=PACE)
     assert verdict.changes[0].retry_until == NOW + PACE.retry_grace
-    assert verdict.next_look == 2 * PACE.poll
+    assert verdict.next_poll == 2 * PACE.poll
     strict = replace(PACE, staleness=1.5 * PACE.poll)
-    assert observe(watched(), seen(phase=phase), now=NOW, pace=strict).next_look == strict.staleness
+    assert observe(watched(), seen(phase=phase), now=NOW, pace=strict).next_poll == strict.staleness
 
 
 def test_the_grace_ends_with_a_word() -> None:
@@ -83,7 +83,7 @@ def test_the_grace_ends_with_a_word() -> None:
     before = watched(seen(phase="Failed"), retry_until=NOW)
     verdict = observe(before, seen(phase="Failed"), now=NOW, pace=PACE)
     assert [change.kind for change in verdict.changes] == [ChangeKind.ENDED]
-    assert verdict.next_look is None
+    assert verdict.next_poll is None
     assert "No retry came" in verdict.changes[0].why
 
 
@@ -118,7 +118,7 @@ def test_a_denied_end_is_held_until_it_is_seen_again() -> None:
     """A terminal phase that `objectStatus` contradicts is looked at once more before it is told."""
     claim = seen(phase="Failed", witness="Running", action="create")
     held = observe(watched(), claim, now=NOW, pace=PACE)
-    assert (held.changes, held.snapshot.execution.phase, held.next_look) == ((), "Running", PACE.soon)
+    assert (held.changes, held.snapshot.execution.phase, held.next_poll) == ((), "Running", PACE.soon)
     assert observe(held.snapshot, claim, now=NOW, pace=PACE).changes[0].kind is ChangeKind.OUTCOME
 
 
@@ -153,10 +153,10 @@ def test_a_failed_deletion_leaves_the_phase_alone() -> None:
 def test_vanishing_is_confirmed_and_told() -> None:
     """One 404 may be a hiccup; the second in a row, a while later, is the end."""
     first = observe_missing(watched(), now=NOW)
-    assert (first.changes, first.next_look) == ((), CONFIRM_MISSING)
+    assert (first.changes, first.next_poll) == ((), CONFIRM_MISSING)
     second = observe_missing(first.snapshot, now=NOW + CONFIRM_MISSING)
     assert [change.kind for change in second.changes] == [ChangeKind.VANISHED]
-    assert second.next_look is None
+    assert second.next_poll is None
 
 
 @given(seconds=st.lists(st.floats(0, 30), max_size=10))
@@ -169,7 +169,7 @@ def test_however_often_looks_are_hurried_vanishing_takes_its_time(seconds: list[
         assert bool(verdict.changes) == (now - NOW >= CONFIRM_MISSING)
         if verdict.changes:
             return
-        assert verdict.next_look == NOW + CONFIRM_MISSING - now
+        assert verdict.next_poll == NOW + CONFIRM_MISSING - now
         assert verdict.is_news
 
 
@@ -196,7 +196,7 @@ def test_counts_that_gcs_leaves_out_stay_known() -> None:
 def test_unknown_phases_are_told_and_never_terminal() -> None:
     """A phase that nobody has heard of is a change like any other, and the watch goes on."""
     verdict = observe(watched(), seen(phase="Hibernating"), now=NOW, pace=PACE)
-    assert (verdict.changes[0].kind, verdict.next_look is None) == (ChangeKind.PHASE, False)
+    assert (verdict.changes[0].kind, verdict.next_poll is None) == (ChangeKind.PHASE, False)
 
 
 def test_sub_jobs_move_the_card_only() -> None:
@@ -239,8 +239,8 @@ def test_a_gcs_that_refuses_is_not_called_away() -> None:
 def test_failures_are_put_off_within_bounds(misses: int, wait: timedelta | None) -> None:
     """The pause grows, is never longer than its bound, and never shorter than GCS asks."""
     verdict = observe_failure(watched(misses=misses), pace=PACE, wait=wait)
-    assert verdict.next_look is not None
-    assert max(PACE.soon, wait or PACE.soon) <= verdict.next_look <= LONGEST_PAUSE
+    assert verdict.next_poll is not None
+    assert max(PACE.soon, wait or PACE.soon) <= verdict.next_poll <= LONGEST_PAUSE
 
 
 def change(kind: ChangeKind, revision: int) -> Change:
