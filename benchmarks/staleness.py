@@ -91,7 +91,9 @@ class Run:
             owner="U1",
             created_at=now,
         )
-        await self.store.subscribers.subscribe(subscription, snapshot, first_poll=PACE.poll, prints=response.prints)
+        await self.store.subscribers.subscribe(
+            subscription, snapshot, first_poll=PACE.poll, fingerprint=response.fingerprint
+        )
 
     async def live(self, until: float, *, tick: float = TICK) -> None:
         """Let time pass."""

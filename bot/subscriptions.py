@@ -19,7 +19,7 @@ from bot import changes
 from bot.changes import Pace
 from bot.errors import GCS_AWAY, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
-from bot.gcs.glimpse import Prints
+from bot.gcs.fingerprint import Fingerprint
 from bot.model import Level, Phase, Snapshot, Subscriber, Subscription
 from bot.store.subscribers import Subscribers
 
@@ -81,7 +81,7 @@ class Subscriptions:
         self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
     ) -> Subscribed:
         """Have `subscriber` told about an execution from now on; again with another `level` changes the level."""
-        snapshot, prints = await self._poll(subscriber.team_id, execution_id)
+        snapshot, fingerprint = await self._poll(subscriber.team_id, execution_id)
         was = await _remembered(self._subscribers.find(subscriber, execution_id))
         subscription = Subscription(
             execution_id=execution_id,
@@ -93,7 +93,7 @@ class Subscriptions:
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
         _, is_safe = await _remembered(
-            self._subscribers.subscribe(subscription, snapshot, first_poll=self._pace.poll, prints=prints)
+            self._subscribers.subscribe(subscription, snapshot, first_poll=self._pace.poll, fingerprint=fingerprint)
         )
         return Subscribed(subscription, snapshot, was, followed=True, is_safe=is_safe)
 
@@ -118,7 +118,7 @@ class Subscriptions:
             )
         return snapshot
 
-    async def _poll(self, team_id: str, execution_id: str) -> tuple[Snapshot, Prints | None]:
+    async def _poll(self, team_id: str, execution_id: str) -> tuple[Snapshot, Fingerprint | None]:
         known = await _remembered(self._subscribers.snapshot(team_id, execution_id))
         try:
             response = await self._gcs.get_execution(execution_id, within=WITHIN, is_person=True)
@@ -129,7 +129,7 @@ class Subscriptions:
             return replace(known, unreachable_since=since, is_refused=False), None
         revision = known.revision + 1 if known else 1
         seen = response.to_execution()
-        return changes.first_poll(seen, now=self._now(), pace=self._pace, revision=revision), response.prints
+        return changes.first_poll(seen, now=self._now(), pace=self._pace, revision=revision), response.fingerprint
 
 
 async def _remembered(answer: Awaitable[T]) -> T:

@@ -20,7 +20,7 @@ from bot import changes, metrics
 from bot.changes import Pace, Verdict
 from bot.errors import GCS_AWAY, ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled, StoreUnavailable
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
-from bot.gcs.glimpse import Prints
+from bot.gcs.fingerprint import Fingerprint
 from bot.gcs.models import GetExecutionResponse
 from bot.loops import Crew, Trouble
 from bot.store.budget import MOMENT_SECONDS, Budget
@@ -128,10 +128,10 @@ class Watcher:
         is_paid = self._paid > 0
         self._paid -= is_paid
         try:
-            prints = Prints(known.state, known.counts, known.is_covered) if known.is_quiet else None
+            fingerprint = Fingerprint(known.state, known.counts, known.is_covered) if known.is_quiet else None
             attempts = 1 if self.trouble else ATTEMPTS  # a GCS that is away is asked seldom; whoever missed comes again
             response = await self._gcs.get_if_changed(
-                due.execution_id, known=prints, within=WITHIN, is_paid=is_paid, attempts=attempts
+                due.execution_id, known=fingerprint, within=WITHIN, is_paid=is_paid, attempts=attempts
             )
         except QuotaSpent:  # somebody took the call between the claim and the look; none is claimed while none is left
             metrics.WATCHER_POLLS.labels("held").inc()
@@ -142,33 +142,33 @@ class Watcher:
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
         else:
-            await self._answered(due, prints, response, now=due.now + _since(began))
+            await self._answered(due, fingerprint, response, now=due.now + _since(began))
 
     async def _answered(
-        self, due: Due, prints: Prints | None, response: GetExecutionResponse | None, *, now: datetime
+        self, due: Due, fingerprint: Fingerprint | None, response: GetExecutionResponse | None, *, now: datetime
     ) -> None:
         """GCS showed the execution; None: with the same `prints` as before."""
         self._is_well()
         if response is None:
             _UNCHANGED.inc()
             next_poll = changes.wait(due.header.near, now=now, pace=self._pace)
-            next_poll = self._left_to_lists(next_poll, due, prints)
+            next_poll = self._left_to_lists(next_poll, due, fingerprint)
             self._schedule.settle_unchanged(due, seen_at=now, next_poll=next_poll)
             return
         metrics.WATCHER_POLLS.labels("seen").inc()
         seen = response.to_execution()
         typical = await self._history.typical(due.team_id, seen)
         verdict = changes.observe(due.snapshot, seen, now=now, pace=self._pace, typical=typical)
-        if verdict.snapshot.is_quiet and response.prints and verdict.next_poll is not None:
-            next_poll = self._left_to_lists(verdict.next_poll, due, response.prints)
+        if verdict.snapshot.is_quiet and response.fingerprint and verdict.next_poll is not None:
+            next_poll = self._left_to_lists(verdict.next_poll, due, response.fingerprint)
             verdict = replace(verdict, next_poll=next_poll)
         # In the same trip; two watchers that saw the same teach it twice, which is no harm to a mean.
         self._history.learn(due.team_id, due.snapshot.execution, seen)
-        await self._settle(due, verdict, prints=response.prints)
+        await self._settle(due, verdict, fingerprint=response.fingerprint)
 
-    def _left_to_lists(self, next_poll: timedelta, due: Due, prints: Prints | None) -> timedelta:
+    def _left_to_lists(self, next_poll: timedelta, due: Due, fingerprint: Fingerprint | None) -> timedelta:
         """A later look, where a list that is being read shows what this one saw, and would show the next change."""
-        is_listed = prints is not None and prints.is_covered and prints.state == due.header.listed
+        is_listed = fingerprint is not None and fingerprint.is_covered and fingerprint.state == due.header.listed
         return max(next_poll, self._budget.push) if is_listed else next_poll
 
     def _without_answer(self, due: Due, error: GCSError, *, now: datetime) -> Verdict:
@@ -191,7 +191,7 @@ class Watcher:
             wait=wait,
         )
 
-    async def _settle(self, due: Due, verdict: Verdict, *, prints: Prints | None = None) -> None:
+    async def _settle(self, due: Due, verdict: Verdict, *, fingerprint: Fingerprint | None = None) -> None:
         settled = await self._schedule.settle(
             due,
             verdict.snapshot,
@@ -199,7 +199,7 @@ class Watcher:
             next_poll=verdict.next_poll,
             is_visible=verdict.is_visible,
             is_news=verdict.is_news,
-            prints=prints,
+            fingerprint=fingerprint,
             near=verdict.near,
         )
         if not settled:

@@ -31,8 +31,8 @@ from bot.errors import (
     GCSUnavailable,
     InvalidInput,
 )
-from bot.gcs import failures, glimpse, reading, wire
-from bot.gcs.glimpse import Page, Prints
+from bot.gcs import failures, reading, wire
+from bot.gcs.fingerprint import Fingerprint, Page, fingerprint_of, parse_page
 from bot.gcs.hold import CredentialHold
 from bot.gcs.models import GetExecutionResponse
 from bot.gcs.wire import Credentials, HTTPClient, Question
@@ -107,7 +107,7 @@ class GCSClient:
         self,
         execution_id: str,
         *,
-        known: Prints | None,
+        known: Fingerprint | None,
         within: timedelta = timedelta(seconds=20),
         is_paid: bool = False,
         attempts: int = ATTEMPTS,
@@ -121,10 +121,10 @@ class GCSClient:
         """
 
         def read(body: bytes) -> GetExecutionResponse | None:
-            prints = glimpse.prints(body, asked=execution_id) if known else None
-            if prints and prints == known:
+            fingerprint = fingerprint_of(body, asked=execution_id) if known else None
+            if fingerprint and fingerprint == known:
                 return None
-            return GetExecutionResponse.parse(body, asked=execution_id, prints=prints)
+            return GetExecutionResponse.parse(body, asked=execution_id, fingerprint=fingerprint)
 
         target, fare = f"{self._executions}/{execution_id}", _Fare(is_paid=is_paid)
         return await self._ask(target, read, within, fare, attempts=attempts)
@@ -137,7 +137,7 @@ class GCSClient:
             GCSError: GCS did not answer usefully, or not within `PAGE_WITHIN`.
         """
         target = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
-        return await self._ask(target, glimpse.page, PAGE_WITHIN, _Fare(is_paid=True), attempts=1)
+        return await self._ask(target, parse_page, PAGE_WITHIN, _Fare(is_paid=True), attempts=1)
 
     async def check(self) -> None:
         """Ask the cheapest authenticated question; silence means that address and credentials are good.
@@ -147,7 +147,7 @@ class GCSClient:
         """
         target = f"{self._executions}?limit=1&offset=0"
         try:
-            await self._ask(target, glimpse.page, timedelta(seconds=20), _Fare(is_person=True))
+            await self._ask(target, parse_page, timedelta(seconds=20), _Fare(is_person=True))
         except (ExecutionNotFound, GCSAbsent) as error:  # a list is always there: the address is wrong
             raise GCSMisdirected(str(error)) from error
 

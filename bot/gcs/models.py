@@ -25,8 +25,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
 from bot.errors import GCSMalformed
-from bot.gcs import glimpse, reading
-from bot.gcs.glimpse import Prints
+from bot.gcs import reading
+from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.model import Execution, Step
 
 _USUAL, _OTHERWISE = "as documented", "read leniently"
@@ -230,10 +230,10 @@ class GetExecutionResponse(Arrived):
     metadata: Any = None
     """Of the Cromwell variant, in place of `object`."""
 
-    _prints: Prints | None = PrivateAttr(default=None)
+    _fingerprint: Fingerprint | None = PrivateAttr(default=None)
 
     @classmethod
-    def parse(cls, body: bytes, *, asked: str, prints: Prints | None = None) -> GetExecutionResponse:
+    def parse(cls, body: bytes, *, asked: str, fingerprint: Fingerprint | None = None) -> GetExecutionResponse:
         """The execution `asked` from the body of an answer, whose `prints` may have been taken already.
 
         Raises:
@@ -246,13 +246,13 @@ class GetExecutionResponse(Arrived):
         guid = response.execution.guid.strip().casefold()
         if guid != asked.casefold():
             raise GCSMalformed(f"execution.guid: {'another execution than asked' if guid else 'missing'}")
-        response._prints = prints or glimpse.prints(body, asked=guid)  # noqa: SLF001  # our own
+        response._fingerprint = fingerprint or fingerprint_of(body, asked=guid)  # noqa: SLF001  # our own
         return response
 
     @property
-    def prints(self) -> Prints | None:
+    def fingerprint(self) -> Fingerprint | None:
         """By which one knows whether another answer brings news; None where it has an unknown shape."""
-        return self._prints
+        return self._fingerprint
 
     @property
     def is_cromwell(self) -> bool:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from bot.model import Snapshot
 from bot.store.rows import EPOCH, at, milliseconds, packed, unpacked
 
-NO_PRINT = "-" * 8
+NO_FINGERPRINT = "-" * 8
 """In the place of a print: there is none."""
 
 GONE = "gone----"
@@ -23,7 +23,7 @@ GONE = "gone----"
 
 _PAYLOAD = 56
 
-Prints = tuple[str, str, bool]
+Fingerprint = tuple[str, str, bool]
 """Of state and counts, and whether lists show the next change."""
 
 
@@ -31,11 +31,11 @@ class Header(NamedTuple):
     """56 characters: revision (8), prints of state, counts, list (8 each), seen ms (13), near s (10), kind."""
 
     revision: int
-    state: str = NO_PRINT
+    state: str = NO_FINGERPRINT
     """Print of what the last look saw, as far as lists show it too."""
-    counts: str = NO_PRINT
+    counts: str = NO_FINGERPRINT
     """Print of the step counts that the last look saw."""
-    listed: str = NO_PRINT
+    listed: str = NO_FINGERPRINT
     """Print of what a list showed last."""
     seen_at: datetime = EPOCH
     """When GCS last answered."""
@@ -89,21 +89,21 @@ def snapshot_of(text: str) -> Snapshot:
     return replace(unpacked(text[_PAYLOAD:]), seen_at=at(int(text[32:45])))
 
 
-def header_for(snapshot: Snapshot, prints: Prints | None, near: datetime | None = None) -> Header:
-    """The header of what a look has seen; `prints` are those of `bot.gcs.glimpse`, None without any."""
-    state, counts, is_covered = prints or (NO_PRINT, NO_PRINT, False)
+def header_for(snapshot: Snapshot, fingerprint: Fingerprint | None, near: datetime | None = None) -> Header:
+    """The header of what a look has seen; `prints` are those of `bot.gcs.fingerprint`, None without any."""
+    state, counts, is_covered = fingerprint or (NO_FINGERPRINT, NO_FINGERPRINT, False)
     return Header(
         revision=snapshot.revision,
         state=state,
         counts=counts,
         seen_at=snapshot.seen_at,
         near=near or EPOCH,
-        is_quiet=snapshot.is_quiet and prints is not None,
+        is_quiet=snapshot.is_quiet and fingerprint is not None,
         is_covered=is_covered,
     )
 
 
-def first_text(snapshot: Snapshot, prints: Prints | None) -> str:
+def first_text(snapshot: Snapshot, fingerprint: Fingerprint | None) -> str:
     """Header and snapshot of an execution that nobody has watched so far."""
-    header = header_for(snapshot, prints).row()
-    return f"{header[:24]}{NO_PRINT}{header[24:]}{packed(snapshot)}"
+    header = header_for(snapshot, fingerprint).row()
+    return f"{header[:24]}{NO_FINGERPRINT}{header[24:]}{packed(snapshot)}"

@@ -19,7 +19,7 @@ import structlog
 
 from bot.model import Change, ChangeKind, Level, Snapshot
 from bot.store.connection import Connection
-from bot.store.headers import Header, Prints, header_for, header_of, snapshot_of
+from bot.store.headers import Fingerprint, Header, header_for, header_of, snapshot_of
 from bot.store.keys import PARTITIONS, execution_key, home_of, partition
 from bot.store.rows import EPOCH, at, milliseconds, packed
 
@@ -161,10 +161,10 @@ class Schedule:
         next_poll: timedelta | None,
         is_visible: bool,
         is_news: bool | None = False,
-        prints: Prints | None = None,
+        fingerprint: Fingerprint | None = None,
         near: datetime | None = None,
     ) -> bool:
-        """Write what a look brought, all or nothing; `prints` are those of `bot.gcs.glimpse`, None without an answer.
+        """Write the result of a poll, all or nothing; `fingerprint` is None where GCS gave no answer.
 
         With `is_news` the next look goes ahead of all that is merely due; None: if this one did.
 
@@ -179,7 +179,7 @@ class Schedule:
             home_of(due.execution),
             due.execution,
             due.token,
-            header_for(snapshot, prints, near).row(),
+            header_for(snapshot, fingerprint, near).row(),
             packed(snapshot),
             due.header.listed,
             "" if next_poll is None else milliseconds(next_poll),
@@ -252,9 +252,9 @@ class Schedule:
         over in any case. Executions that nobody watches are passed over.
         """
         by_home: defaultdict[str, list[str]] = defaultdict(list)
-        for execution_id, print_ in shown:
+        for execution_id, fingerprint in shown:
             execution = execution_key(team_id, execution_id)
-            by_home[home_of(execution)] += [execution, print_]
+            by_home[home_of(execution)] += [execution, fingerprint]
         spans = (milliseconds(push), milliseconds(self._staleness))
         answers = await self._connection.run_many([("listed", home, (*spans, *rows)) for home, rows in by_home.items()])
         found = Coverage()

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from bot.model import Snapshot, Subscriber, Subscription
 from bot.store.connection import Connection
-from bot.store.headers import Prints, first_text, snapshot_of
+from bot.store.headers import Fingerprint, first_text, snapshot_of
 from bot.store.index import Index
 from bot.store.keys import execution_key, home_of, lane_of, subscriptions_of
 from bot.store.rows import milliseconds, subscription_of, subscription_row
@@ -28,11 +28,16 @@ class Subscribers:
         self._index = Index(connection)
 
     async def subscribe(
-        self, subscription: Subscription, snapshot: Snapshot, *, first_poll: timedelta, prints: Prints | None = None
+        self,
+        subscription: Subscription,
+        snapshot: Snapshot,
+        *,
+        first_poll: timedelta,
+        fingerprint: Fingerprint | None = None,
     ) -> tuple[Subscription | None, bool]:
         """Write `subscription`, watch its execution from `snapshot` if nobody does, and have the card posted.
 
-        `prints` are those of the answer that `snapshot` was read from (`bot.gcs.glimpse`).
+        `prints` are those of the answer that `snapshot` was read from (`bot.gcs.fingerprint`).
 
         Returns:
             The subscription that stood before, None if there was none; and whether it would outlive the server that
@@ -46,7 +51,7 @@ class Subscribers:
                 home_of(lane.execution),
                 str(lane),
                 subscription_row(subscription),
-                first_text(snapshot, prints),
+                first_text(snapshot, fingerprint),
                 milliseconds(first_poll),
                 snapshot.revision,
             )

@@ -10,7 +10,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bot.gcs.glimpse import Page
+from bot.gcs.fingerprint import Page
 from bot.store.schedule import Coverage
 
 PHASES = ("Running", "Pending")

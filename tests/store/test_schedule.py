@@ -143,12 +143,12 @@ async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) ->
     """The same prints again: no snapshot is written, and the card's next edit knows when GCS was asked last."""
     await follow(store)
     (item,) = await due(store)
-    prints = ("state-01", "count-01", True)
-    await store.schedule.settle(item, snapshot_of("e1"), [], next_poll=SOON, is_visible=False, prints=prints)
+    fingerprint = ("state-01", "count-01", True)
+    await store.schedule.settle(item, snapshot_of("e1"), [], next_poll=SOON, is_visible=False, fingerprint=fingerprint)
     (again,) = await due(store)
-    assert (again.header.state, again.header.counts, again.header.is_covered) == prints
+    assert (again.header.state, again.header.counts, again.header.is_covered) == fingerprint
     assert again.header.is_quiet
     await store.schedule.settle_unchanged(again, seen_at=NOW + LATER, next_poll=SOON)
     (third,) = await due(store)
     assert third.snapshot == replace(snapshot_of("e1"), seen_at=NOW + LATER)
-    assert (third.header.state, third.header.counts, third.header.is_covered) == prints
+    assert (third.header.state, third.header.counts, third.header.is_covered) == fingerprint

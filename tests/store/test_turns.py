@@ -37,9 +37,9 @@ async def claim(store: Store, calls: int) -> list[Due]:
     return claimed
 
 
-async def show(store: Store, executions: list[str], print_: str) -> None:
+async def show(store: Store, executions: list[str], fingerprint: str) -> None:
     """A list shows these as they were not before."""
-    await store.schedule.listed(ALICE.team_id, [(each, print_) for each in executions], push=MINUTE)
+    await store.schedule.listed(ALICE.team_id, [(each, fingerprint) for each in executions], push=MINUTE)
 
 
 async def poll(store: Store, due: Due, *, next_poll: timedelta = MINUTE, is_news: bool | None = False) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from bot.errors import GCSMalformed
 
 
-class Prints(NamedTuple):
+class Fingerprint(NamedTuple):
     """The print of one whole answer, in two parts of 8 characters, and how much of it lists show."""
 
     state: str
@@ -120,7 +120,7 @@ _item, _whole, _list = msgspec.json.Decoder(_Item), msgspec.json.Decoder(_Whole)
 _encode = msgspec.json.Encoder().encode
 
 
-def prints(body: bytes, *, asked: str) -> Prints | None:
+def fingerprint_of(body: bytes, *, asked: str) -> Fingerprint | None:
     """The print of the answer to get-execution; None where it is another one's, or has an unknown shape."""
     try:
         found = _whole.decode(body)
@@ -131,10 +131,10 @@ def prints(body: bytes, *, asked: str) -> Prints | None:
         return None
     control = found.object.status if found.object else None
     is_covered = bool(control and control.sub_object_statuses) or not (found.status and found.status.actual_node_status)
-    return Prints(_state(found), _digest(_encode(found.status)), is_covered)
+    return Fingerprint(_state(found), _digest(_encode(found.status)), is_covered)
 
 
-def page(body: bytes) -> Page:
+def parse_page(body: bytes) -> Page:
     """One answer to list-executions.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import GCSMalformed
-from bot.gcs import glimpse
+from bot.gcs.fingerprint import Fingerprint, fingerprint_of, parse_page
 
 from .conftest import ID, body_of
 
@@ -60,9 +60,9 @@ COUNTED: list[Change] = [
 """What lists leave out."""
 
 
-def prints(body: bytes) -> glimpse.Prints:
+def fingerprint(body: bytes) -> Fingerprint:
     """The prints of a readable answer."""
-    found = glimpse.prints(body, asked=ID)
+    found = fingerprint_of(body, asked=ID)
     assert found is not None
     return found
 
@@ -70,19 +70,19 @@ def prints(body: bytes) -> glimpse.Prints:
 @pytest.mark.parametrize("change", SAME)
 def test_what_moves_by_itself_does_not_move_the_print(change: Change) -> None:
     """Times, durations and resources are no news."""
-    assert prints(changed(change)) == prints(body_of("running"))
+    assert fingerprint(changed(change)) == fingerprint(body_of("running"))
 
 
 @pytest.mark.parametrize("change", NEWS)
 def test_news_moves_the_state(change: Change) -> None:
     """And so do lists, which show it too."""
-    assert prints(changed(change)).state != prints(body_of("running")).state
+    assert fingerprint(changed(change)).state != fingerprint(body_of("running")).state
 
 
 @pytest.mark.parametrize("change", COUNTED)
 def test_counts_have_a_print_of_their_own(change: Change) -> None:
     """A list that leaves them out still agrees with the look."""
-    before, after = prints(body_of("running")), prints(changed(change))
+    before, after = fingerprint(body_of("running")), fingerprint(changed(change))
     assert (before.state, before.counts != after.counts) == (after.state, True)
 
 
@@ -100,14 +100,14 @@ def test_counts_have_a_print_of_their_own(change: Change) -> None:
 )
 def test_what_cannot_be_compared_has_no_print(body: bytes) -> None:
     """Another execution, or a shape that nobody documented: it is read in full instead."""
-    assert glimpse.prints(body, asked=ID) is None
+    assert fingerprint_of(body, asked=ID) is None
 
 
 def test_a_list_agrees_with_the_look() -> None:
     """An item has the print of the whole answer; one that cannot be read is passed over, but counted."""
     item = {key: value for key, value in RUNNING.items() if key != "status"} | {"status": None}
-    page = glimpse.page(json.dumps({"executions": [item, {"execution": None}], "total_num": "7"}).encode())
-    assert page.items == ((ID, prints(body_of("running")).state),)
+    page = parse_page(json.dumps({"executions": [item, {"execution": None}], "total_num": "7"}).encode())
+    assert page.items == ((ID, fingerprint(body_of("running")).state),)
     assert (page.length, page.total) == (2, 7)
 
 
@@ -115,10 +115,10 @@ def test_a_list_agrees_with_the_look() -> None:
 def test_what_is_no_list_says_so(body: bytes) -> None:
     """A gateway's page or an execution is not taken for an empty list."""
     with pytest.raises(GCSMalformed):
-        glimpse.page(body)
+        parse_page(body)
 
 
 def test_a_control_object_without_steps_covers_nothing() -> None:
     """Where only the counts show steps, lists would never show the next one."""
     bare = changed(lambda body: control(body).update(subObjectStatuses={}))
-    assert (prints(body_of("running")).is_covered, prints(bare).is_covered) == (True, False)
+    assert (fingerprint(body_of("running")).is_covered, fingerprint(bare).is_covered) == (True, False)
