@@ -39,15 +39,15 @@ NOTIFIER_MESSAGES = Counter(
 )
 NOTIFIER_DELAY_SECONDS = Histogram(
     "execution_bot_notifier_delay_seconds",
-    "From the settled change to Slack's receipt, by urgency.",
-    ["urgency"],
+    "From the settled change to Slack's receipt, by priority.",
+    ["priority"],
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600),
 )
 NOTIFIER_DOUBTS = Counter(
     "execution_bot_notifier_doubts_total", "Sends whose outcome was unknown, by how that was settled.", ["settled"]
 )
 NOTIFIER_WAITS = Counter(
-    "execution_bot_notifier_waits_total", "Calls that were put off until their turn, by urgency.", ["urgency"]
+    "execution_bot_notifier_waits_total", "Calls that were put off until their turn, by priority.", ["priority"]
 )
 NOTIFIER_HOLDS = Counter(
     "execution_bot_notifier_holds_total", "Times that Slack had everybody stay away, by why.", ["why"]

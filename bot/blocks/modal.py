@@ -33,7 +33,7 @@ def steps_modal(snapshot: Snapshot | None, *, page: int = 0, now: datetime, exec
     """One page of all steps: failed first, then running, waiting, finished; a page that is not there is the last."""
     if snapshot is None:
         return _modal(execution_id, 0, [section("I have not seen this execution yet. Try again in a minute.")])
-    kinds = steps.by_urgency(snapshot.execution.steps)
+    kinds = steps.by_priority(snapshot.execution.steps)
     ordered = [*kinds.failed, *kinds.running, *kinds.waiting, *kinds.finished]
     last_page = max(0, (len(ordered) - 1) // PAGE_STEPS)
     page = max(0, min(page, last_page))

@@ -33,7 +33,7 @@ _PLACES = dict.fromkeys(TERMINAL_PHASES, 3) | dict.fromkeys(WAITING_PHASES, 2) |
 """Where in `Sorted` a step of a phase stands; one of any other phase is running (`Step.is_running`)."""
 
 
-def by_urgency(steps: Iterable[Step]) -> Sorted:
+def by_priority(steps: Iterable[Step]) -> Sorted:
     """The steps, sorted."""
     kinds: tuple[list[Step], ...] = ([], [], [], [])
     for step in steps:
@@ -60,7 +60,7 @@ def steps_section(snapshot: Snapshot) -> Block | None:
     steps = snapshot.execution.steps
     if not steps:
         return None
-    kinds = by_urgency(steps)
+    kinds = by_priority(steps)
     at_rest = _at_rest(snapshot)
     lines = [
         *(step_line(step, at_rest=at_rest) for step in kinds.failed[:LINES_SHOWN]),
@@ -78,7 +78,7 @@ def plan(snapshot: Snapshot) -> Block | None:
     if not execution.steps:
         return None
     # Slack trades plan blocks by title and task ids: both depend on nothing but the snapshot.
-    tasks = [{"type": "task_card", **task} for task in _tasks(by_urgency(execution.steps), at_rest=_at_rest(snapshot))]
+    tasks = [{"type": "task_card", **task} for task in _tasks(by_priority(execution.steps), at_rest=_at_rest(snapshot))]
     return {"type": "plan", "title": words.counts(execution.steps_finished, execution.steps_total), "tasks": tasks}
 
 
@@ -106,7 +106,7 @@ def failed_names(steps: Sequence[Step], total: int) -> str:
 
 def step_words(snapshot: Snapshot) -> list[str]:
     """The same as `steps_section`, for the twin."""
-    kinds = by_urgency(snapshot.execution.steps)
+    kinds = by_priority(snapshot.execution.steps)
     lines = [failed_words(kinds.failed)]
     if kinds.running:
         named = ", ".join(words.step_name(step) for step in kinds.running[:LINES_SHOWN])

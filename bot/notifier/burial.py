@@ -14,8 +14,8 @@ from bot.blocks import undeliverable_message
 from bot.errors import SlackBadCredentials, Undeliverable
 from bot.notifier.delivery import Delivery
 from bot.notifier.doubts import CLOCKS_APART, read_back, unreadable
+from bot.notifier.priority import Priority
 from bot.notifier.sending import Sending
-from bot.notifier.urgency import Urgency
 from bot.slack import SlackClient
 from bot.store.outbox import Outbox
 
@@ -55,7 +55,7 @@ async def _notify_owner(delivery: Delivery, error: Undeliverable, slack: SlackCl
         [lambda: message, message.plain],
         lambda tried: slack.post(channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("dead")),
         place=owner,
-        urgency=min(delivery.urgency, Urgency.FAILURE),
+        priority=min(delivery.priority, Priority.FAILURE),
     )
 
 

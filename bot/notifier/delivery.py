@@ -9,7 +9,7 @@ from datetime import timedelta
 from time import monotonic
 
 from bot.model import Change, Receipt
-from bot.notifier.urgency import Urgency, urgency
+from bot.notifier.priority import Priority, priority
 from bot.slack import Mark
 from bot.store.outbox import LEASE, Claim
 from bot.store.rows import EPOCH, milliseconds
@@ -63,9 +63,9 @@ class Delivery:
         return tuple(change for change in self.claim.notification.changes if change.revision > through)
 
     @property
-    def urgency(self) -> Urgency:
+    def priority(self) -> Priority:
         """How urgent the next message is."""
-        return urgency(self.pending, self.subscription.subscriber, has_card=self.receipt is not None)
+        return priority(self.pending, self.subscription.subscriber, has_card=self.receipt is not None)
 
     @property
     def is_overdue(self) -> bool:

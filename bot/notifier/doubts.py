@@ -19,8 +19,8 @@ from bot import metrics
 from bot.errors import MessageGone, SlackBadCredentials, SlackError, Undeliverable
 from bot.model import Change, Receipt
 from bot.notifier.delivery import Delivery
+from bot.notifier.priority import Priority
 from bot.notifier.sending import Sending
-from bot.notifier.urgency import Urgency
 from bot.slack import Delivered, Mark, SlackClient
 from bot.store.rows import EPOCH, milliseconds
 
@@ -92,8 +92,8 @@ async def read_back(
         return await slack.delivered(channel, lane, since=since, thread_ts=thread_ts, cursor=cursor)
 
     for number in range(PAGES):
-        urgency = Urgency.OUTCOME_TO_PERSON if number else None  # who has begun goes through
-        messages, cursor = await sending.call(delivery, method, page, urgency=urgency)
+        priority = Priority.OUTCOME_TO_PERSON if number else None  # who has begun goes through
+        messages, cursor = await sending.call(delivery, method, page, priority=priority)
         found += messages
         if not cursor:
             break

@@ -23,8 +23,8 @@ from bot.model import Change, ChangeKind, Receipt
 from bot.notifier import doubts
 from bot.notifier.burial import bury
 from bot.notifier.delivery import ClaimLost, Delivery, NotYet
+from bot.notifier.priority import priority_of
 from bot.notifier.sending import REFUSED_PAUSE, Sending, Versions
-from bot.notifier.urgency import urgency_of
 from bot.slack import SlackClient
 from bot.store.limits import Limits
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
@@ -117,7 +117,7 @@ class Notifier:
             delivery.is_reposted = True
             await self._post_card(delivery)
             return
-        label = urgency_of(last, delivery.subscription.subscriber).label
+        label = priority_of(last, delivery.subscription.subscriber).label
         metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((datetime.now(UTC) - last.at).total_seconds())
         await self._record(delivery, replace(receipt, delivered_through=last.revision))
 

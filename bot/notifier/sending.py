@@ -28,7 +28,7 @@ from bot.errors import (
 from bot.loops import STORE_AWAY_SECONDS, Trouble
 from bot.model import Receipt
 from bot.notifier.delivery import Delivery, NotYet
-from bot.notifier.urgency import Urgency
+from bot.notifier.priority import Priority
 from bot.slack import SlackClient
 from bot.store.keys import Lane
 from bot.store.limits import POST, Limits, Turn
@@ -65,7 +65,7 @@ class Sending:
         call: Callable[[], Awaitable[Answer]],
         *,
         place: str = "",
-        urgency: Urgency | None = None,
+        priority: Priority | None = None,
     ) -> Answer:
         """Call `method` about a lane when it is its turn; `place` is who reads what it posts.
 
@@ -74,11 +74,11 @@ class Sending:
             ClaimLost: the lane is no longer ours for long enough.
             SlackError: what Slack said.
         """
-        urgency = delivery.urgency if urgency is None else urgency
+        priority = delivery.priority if priority is None else priority
         lane = delivery.claim.lane
-        turn = await self._turn(lane, method, urgency, place)
+        turn = await self._turn(lane, method, priority, place)
         if turn.wait:
-            metrics.NOTIFIER_WAITS.labels(urgency.label).inc()
+            metrics.NOTIFIER_WAITS.labels(priority.label).inc()
             raise NotYet(turn.wait)
         delivery.check_lease()
         try:
@@ -86,7 +86,7 @@ class Sending:
         except SlackError as error:
             await self._learn(lane.team_id, method, error, is_away=turn.is_away)
             if isinstance(error, RateLimited):  # back to the queue, and in the same place
-                again = await self._turn(lane, method, urgency, place)
+                again = await self._turn(lane, method, priority, place)
                 raise NotYet(again.wait) from error
             raise
         if turn.is_away:
@@ -95,9 +95,9 @@ class Sending:
         self.trouble.over(about=method)
         return answer
 
-    async def _turn(self, lane: Lane, method: str, urgency: Urgency, place: str) -> Turn:
+    async def _turn(self, lane: Lane, method: str, priority: Priority, place: str) -> Turn:
         try:
-            return await self._limits.admit(lane, method, urgency=urgency, place=place)
+            return await self._limits.admit(lane, method, priority=priority, place=place)
         except StoreUnavailable as error:
             # Nothing is sent: the lane is given back, or it would wait for its lease to end. After a pause, since the
             # node of a cluster that holds the lanes may be well, and would hand it out again at once.
@@ -153,7 +153,7 @@ class Sending:
         post: Callable[[Message], Awaitable[str]],
         *,
         place: str = "",
-        urgency: Urgency | None = None,
+        priority: Priority | None = None,
     ) -> str:
         """Post the first of `versions` that Slack takes, to the lane's subscriber or another `place`; its ts."""
         place = place or delivery.subscription.subscriber.id
@@ -161,7 +161,7 @@ class Sending:
             delivery,
             kind,
             versions,
-            lambda tried: self.call(delivery, POST, lambda: post(tried), place=place, urgency=urgency),
+            lambda tried: self.call(delivery, POST, lambda: post(tried), place=place, priority=priority),
         )
 
     async def update(self, delivery: Delivery, versions: Versions, receipt: Receipt) -> None:

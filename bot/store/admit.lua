@@ -1,11 +1,11 @@
 -- Let one call to Slack go out now, or say when its turn comes; until then it keeps its place.
 -- KEYS 1 prefix of a workspace's limits
--- ARGV 1 lane, 2 urgency (0 first), 3 method, 4 µs of slow start, 5 µs that a probe may take,
+-- ARGV 1 lane, 2 priority (0 first), 3 method, 4 µs of slow start, 5 µs that a probe may take,
 --      6 µs for which a place is kept beyond its turn, then per bucket: name, µs between two calls, µs of burst
 -- Returns ms to wait (0: go), 1 when Slack was not answering
 -- A bucket is a moment: when its next call would leave if all left evenly (GCRA). One whose turn has not come waits in
--- the bucket that makes it wait longest, by urgency and then by arrival, and those behind it are told to come later.
-local prefix, lane, urgency, method, slow = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+-- the bucket that makes it wait longest, by priority and then by arrival, and those behind it are told to come later.
+local prefix, lane, priority, method, slow = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local held = redis.call('MGET', prefix .. 'hold:*', prefix .. 'hold:' .. method, prefix .. 'away', prefix .. 'probe')
@@ -24,7 +24,7 @@ for i = 7, #ARGV, 3 do -- who does not come for a place in time has lost it
   local before = redis.call('ZSCORE', waiting, lane)
   if before then arrived = math.min(arrived, before % 1e15) end
 end
-local rank = string.format('%.0f', urgency * 1e15 + arrived)
+local rank = string.format('%.0f', priority * 1e15 + arrived)
 
 for i = 7, #ARGV, 3 do
   local name, gap, burst = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]) * (ramp - 0.25) / 0.75

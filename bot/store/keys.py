@@ -26,7 +26,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb2` is the sc
 | `xb2:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
 | `xb2:{quota:<user>}:reading` | string | `ms for which looks are left to lists|calls that these can use`; expires |
 | `xb2:{slack:<team>}:next:<bucket>` | string | when the next call would leave if all left evenly, server time in µs |
-| `xb2:{slack:<team>}:wait:<bucket>` | zset | lane → `urgency × 10¹⁵ + arrival in 10 µs`: who waits, in what order |
+| `xb2:{slack:<team>}:wait:<bucket>` | zset | lane → `priority × 10¹⁵ + arrival in 10 µs`: who waits, in what order |
 | `xb2:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
 | `xb2:{slack:<team>}:hold:<method>` | string | nobody calls it before, µs; `hold:*`: nobody calls Slack |
 | `xb2:{slack:<team>}:away` | string | since when Slack has not been answering, µs |

@@ -5,7 +5,7 @@ Lives here: whose turn it is, and staying away when Slack says so or does not an
 which only stay away when Slack says so.
 
 Each limit is a bucket that never lets more through in a minute than it says, whichever way the minute is laid: a tenth
-at once, the rest evenly. Who is refused keeps a place in the bucket by urgency and arrival, and is told when to come.
+at once, the rest evenly. Who is refused keeps a place in the bucket by priority and arrival, and is told when to come.
 What a call has met is written patiently: nobody calls anyway while the store is away.
 """
 
@@ -55,13 +55,13 @@ class Limits:
         self._connection = connection
         self._calls, self._posts, self._channel_posts = _bucket(calls), _bucket(posts), _bucket(channel_posts)
 
-    async def admit(self, lane: Lane, method: str, *, urgency: int, place: str = "") -> Turn:
+    async def admit(self, lane: Lane, method: str, *, priority: int, place: str = "") -> Turn:
         """Ask for a call of `method` about `lane`, for a post with the channel or person that reads it."""
         buckets: list[str | int] = [method, *(self._posts if method == POST else self._calls)]
         if place:
             buckets += [f"{method}:{place}", *self._channel_posts]
         wait, is_away = await self._connection.run(
-            "admit", limits_of(lane.team_id), str(lane), int(urgency), method, *_SPANS, *buckets
+            "admit", limits_of(lane.team_id), str(lane), int(priority), method, *_SPANS, *buckets
         )
         return Turn(timedelta(milliseconds=wait), bool(is_away))
 

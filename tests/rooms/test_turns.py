@@ -159,7 +159,7 @@ async def test_an_outcome_is_not_held_up_by_the_wait_for_an_edit(room: Room) -> 
 
 
 async def test_operators_see_what_waits_and_why(room: Room) -> None:
-    """Lanes with something to tell, calls put off by urgency, pauses by reason."""
+    """Lanes with something to tell, calls put off by priority, pauses by reason."""
     seen = [NOTIFIER_WAITS.labels("edit"), NOTIFIER_HOLDS.labels("ratelimited")]
     before = [counter._value.get() for counter in seen]
     execution = await room.followed(room.lab)

@@ -39,9 +39,9 @@ async def other(server_url: str, store: Store) -> AsyncIterator[Limits]:
     await second.aclose()
 
 
-async def wait(some: Limits, name: str, urgency: int = 3, *, method: str = EDIT, place: str = "") -> float:
+async def wait(some: Limits, name: str, priority: int = 3, *, method: str = EDIT, place: str = "") -> float:
     """Seconds that one is told to wait; 0: the call went out."""
-    turn = await some.admit(lane(name), method, urgency=urgency, place=place)
+    turn = await some.admit(lane(name), method, priority=priority, place=place)
     return turn.wait.total_seconds()
 
 
@@ -84,13 +84,13 @@ async def test_a_burst_and_then_evenly(store: Store) -> None:
 async def test_the_most_urgent_comes_first(shared: Limits, redis: Redis) -> None:
     """A call that becomes free is for the most urgent who waits, not for whoever asks first."""
     await wait(shared, "C0")
-    for name, urgency in [("C5", 5), ("C3", 3), ("C0", 0), ("C4", 4)]:
-        assert await wait(shared, name, urgency)
+    for name, priority in [("C5", 5), ("C3", 3), ("C0", 0), ("C4", 4)]:
+        assert await wait(shared, name, priority)
     order = []
     for _ in range(4):
         a_minute_later(redis)
-        for name, urgency in [("C5", 5), ("C4", 4), ("C3", 3), ("C0", 0)]:
-            if name not in order and not await wait(shared, name, urgency):
+        for name, priority in [("C5", 5), ("C4", 4), ("C3", 3), ("C0", 0)]:
+            if name not in order and not await wait(shared, name, priority):
                 order.append(name)
     assert order == ["C0", "C3", "C4", "C5"]
 
@@ -156,7 +156,7 @@ async def test_a_workspace_limits_all_its_channels(store: Store) -> None:
     some = store.limits(calls=1, posts=1, channel_posts=60)
     assert await wait(some, "C1", method=POST, place="C1") == 0
     assert await wait(some, "C2", method=POST, place="C2") == pytest.approx(62, abs=1)
-    turn = await some.admit(Lane("T2", "e1", "C3"), POST, urgency=3, place="C3")
+    turn = await some.admit(Lane("T2", "e1", "C3"), POST, priority=3, place="C3")
     assert turn.wait == NOW
 
 
@@ -213,11 +213,11 @@ async def test_one_call_finds_out_whether_slack_is_back(shared: Limits, other: L
     slack_was_gone(redis, 30)
     await shared.away("T1")
     pause_ends(redis)
-    probe = await shared.admit(lane("C1"), EDIT, urgency=3)
+    probe = await shared.admit(lane("C1"), EDIT, priority=3)
     assert (probe.wait, probe.is_away) == (NOW, True)
     assert await wait(other, "C2", 0, method=POST, place="C2") == pytest.approx(1, abs=0.1)
     await shared.back("T1")
-    after = await other.admit(lane("C2"), POST, urgency=0, place="C2")
+    after = await other.admit(lane("C2"), POST, priority=0, place="C2")
     assert (after.wait, after.is_away) == (NOW, False)
     assert await wait(other, "C3", 0, method=POST, place="C3") > 0
 
@@ -241,9 +241,9 @@ async def test_an_answer_forgets_what_failed_before(shared: Limits, redis: Redis
 
 async def test_limits_leave_nothing_for_ever(shared: Limits, redis: Redis) -> None:
     """Each key expires by itself, and all lie in one slot."""
-    for urgency in (0, 3):
+    for priority in (0, 3):
         for name in ("C1", "C2", "C3"):
-            await wait(shared, name, urgency, method=POST, place=name)
+            await wait(shared, name, priority, method=POST, place=name)
     await shared.hold("T1", EDIT, HOUR)
     await shared.away("T1")
     slack_was_gone(redis, 30)
@@ -265,18 +265,18 @@ def pause_ends(redis: Redis) -> None:
 
 
 async def test_a_crowd_is_let_through_in_order_and_asks_seldom(store: Store) -> None:
-    """Sixty lanes that come when they are told to: by urgency, each after a few asks, however many wait."""
+    """Sixty lanes that come when they are told to: by priority, each after a few asks, however many wait."""
     some = store.limits(calls=3000, posts=1, channel_posts=1)
     while not await wait(some, "C0"):
         pass
     asked: dict[str, int] = {}
     gone: list[int] = []
 
-    async def come(name: str, urgency: int) -> None:
-        while seconds := await wait(some, name, urgency):
+    async def come(name: str, priority: int) -> None:
+        while seconds := await wait(some, name, priority):
             asked[name] = asked.get(name, 0) + 1
             await asyncio.sleep(seconds)
-        gone.append(urgency)
+        gone.append(priority)
 
     await asyncio.gather(*(come(f"C{number}", 1 + number % 5) for number in range(1, 61)))
     inversions = sum(before > after for place, before in enumerate(gone) for after in gone[place + 1 :])

@@ -56,7 +56,7 @@ async def everything(store: Store) -> dict[str, Work]:
             claims["e3"], Receipt(channel="D1", ts="1.2", revision=9), is_last=True
         ),
         "take": lambda: budget.take(is_person=True),
-        "admit": lambda: limits.admit(lane, "chat.update", urgency=0),
+        "admit": lambda: limits.admit(lane, "chat.update", priority=0),
         "hold": lambda: limits.hold("T1", "chat.update", LATER),
         "away": lambda: limits.away("T1"),
         "back": lambda: limits.back("T1"),

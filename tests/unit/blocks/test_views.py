@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.blocks import buttons, error_modal, home_tab, loading_modal, parse_metadata, steps_modal
-from bot.blocks.steps import by_urgency
+from bot.blocks.steps import by_priority
 from bot.model import Phase, Step
 from tests.unit.blocks.world import FAILED, ID, NOW, buttons_of, execution, shown, snapshot, subscription
 
@@ -26,7 +26,7 @@ def test_the_list_begins_with_what_failed() -> None:
 def test_steps_stand_where_the_model_says(phase: str) -> None:
     """Known phases, none, and one of next year: each step in the group that its own properties name."""
     step = Step(name="call", phase=phase)
-    kinds = by_urgency([step])
+    kinds = by_priority([step])
     is_well = step.is_finished and not step.is_failed
     assert [bool(kind) for kind in kinds] == [step.is_failed, step.is_running, step.is_waiting, is_well]
 

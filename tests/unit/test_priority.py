@@ -8,7 +8,7 @@ import pytest
 
 from bot.changes import Pace, observe
 from bot.model import Change, ChangeKind, Execution, Snapshot, Step, Subscriber
-from bot.notifier.urgency import Urgency, urgency, urgency_of
+from bot.notifier.priority import Priority, priority, priority_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALICE, LAB = Subscriber(team_id="T1", id="U1"), Subscriber(team_id="T1", id="C1")
@@ -22,32 +22,32 @@ def change(kind: ChangeKind, *, fails: bool = False) -> Change:
 @pytest.mark.parametrize(
     ("kind", "fails", "person", "channel"),
     [
-        (ChangeKind.OUTCOME, True, Urgency.OUTCOME_TO_PERSON, Urgency.OUTCOME_TO_CHANNEL),
-        (ChangeKind.VANISHED, False, Urgency.OUTCOME_TO_PERSON, Urgency.OUTCOME_TO_CHANNEL),
-        (ChangeKind.REOPENED, False, Urgency.FAILURE, Urgency.FAILURE),
-        (ChangeKind.PROGRESS, True, Urgency.FAILURE, Urgency.FAILURE),
-        (ChangeKind.PHASE, False, Urgency.PHASE, Urgency.PHASE),
-        (ChangeKind.ENDED, False, Urgency.PHASE, Urgency.PHASE),
-        (ChangeKind.PROGRESS, False, Urgency.PROGRESS, Urgency.PROGRESS),
+        (ChangeKind.OUTCOME, True, Priority.OUTCOME_TO_PERSON, Priority.OUTCOME_TO_CHANNEL),
+        (ChangeKind.VANISHED, False, Priority.OUTCOME_TO_PERSON, Priority.OUTCOME_TO_CHANNEL),
+        (ChangeKind.REOPENED, False, Priority.FAILURE, Priority.FAILURE),
+        (ChangeKind.PROGRESS, True, Priority.FAILURE, Priority.FAILURE),
+        (ChangeKind.PHASE, False, Priority.PHASE, Priority.PHASE),
+        (ChangeKind.ENDED, False, Priority.PHASE, Priority.PHASE),
+        (ChangeKind.PROGRESS, False, Priority.PROGRESS, Priority.PROGRESS),
     ],
 )
-def test_each_change_has_its_urgency(kind: ChangeKind, fails: bool, person: Urgency, channel: Urgency) -> None:
+def test_each_change_has_its_priority(kind: ChangeKind, fails: bool, person: Priority, channel: Priority) -> None:
     """Ends before failures before phases before progress; people's ends before channels'."""
     told = change(kind, fails=fails)
-    assert (urgency_of(told, ALICE), urgency_of(told, LAB)) == (person, channel)
+    assert (priority_of(told, ALICE), priority_of(told, LAB)) == (person, channel)
 
 
 def test_a_message_is_as_urgent_as_what_waits_behind_it() -> None:
     """Order in a lane is kept, so progress before an outcome must not hold that up."""
     pending = [change(ChangeKind.PROGRESS), change(ChangeKind.OUTCOME)]
-    assert urgency(pending, ALICE, has_card=True) is Urgency.OUTCOME_TO_PERSON
+    assert priority(pending, ALICE, has_card=True) is Priority.OUTCOME_TO_PERSON
 
 
 def test_a_first_card_is_waited_for_and_an_edit_is_not() -> None:
     """Somebody has just subscribed; the rest of the time a card is the last in line."""
-    assert urgency([], LAB, has_card=False) is Urgency.PHASE
-    assert urgency([], LAB, has_card=True) is Urgency.EDIT
-    assert urgency([change(ChangeKind.PROGRESS)], LAB, has_card=False) is Urgency.PHASE
+    assert priority([], LAB, has_card=False) is Priority.PHASE
+    assert priority([], LAB, has_card=True) is Priority.EDIT
+    assert priority([change(ChangeKind.PROGRESS)], LAB, has_card=False) is Priority.PHASE
 
 
 @pytest.mark.parametrize(("failed_before", "fails"), [((), True), (("a",), True), (("a", "b"), False)])

@@ -11,7 +11,7 @@ from enum import IntEnum
 from bot.model import Change, ChangeKind, Subscriber
 
 
-class Urgency(IntEnum):
+class Priority(IntEnum):
     """How urgent it is to tell something; the less, the sooner."""
 
     OUTCOME_TO_PERSON = 0
@@ -29,16 +29,16 @@ class Urgency(IntEnum):
         return self.name.lower()
 
 
-def urgency_of(change: Change, subscriber: Subscriber) -> Urgency:
+def priority_of(change: Change, subscriber: Subscriber) -> Priority:
     """How urgent `change` is by itself."""
     if change.kind.is_final:
-        return Urgency.OUTCOME_TO_PERSON if subscriber.is_person else Urgency.OUTCOME_TO_CHANNEL
+        return Priority.OUTCOME_TO_PERSON if subscriber.is_person else Priority.OUTCOME_TO_CHANNEL
     if change.fails or change.kind is ChangeKind.REOPENED:
-        return Urgency.FAILURE
-    return Urgency.PROGRESS if change.kind is ChangeKind.PROGRESS else Urgency.PHASE
+        return Priority.FAILURE
+    return Priority.PROGRESS if change.kind is ChangeKind.PROGRESS else Priority.PHASE
 
 
-def urgency(pending: Sequence[Change], subscriber: Subscriber, *, has_card: bool) -> Urgency:
+def priority(pending: Sequence[Change], subscriber: Subscriber, *, has_card: bool) -> Priority:
     """How urgent the next message of a lane is: as urgent as the most urgent that waits behind it."""
-    card = Urgency.EDIT if has_card else Urgency.PHASE
-    return min([card, *(urgency_of(change, subscriber) for change in pending)])
+    card = Priority.EDIT if has_card else Priority.PHASE
+    return min([card, *(priority_of(change, subscriber) for change in pending)])
