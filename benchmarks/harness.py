@@ -108,7 +108,7 @@ class Stopwatch:
         return (time.process_time() - self._began) * 1e6 / count
 
 
-async def looped(once: Callable[[int], Awaitable[object]], *, at_once: int, seconds: float = SECONDS) -> float:
+async def looped(once: Callable[[int], Awaitable[object]], *, concurrency: int, seconds: float = SECONDS) -> float:
     """Do `once`, given a number, again and again, so many at once; microseconds of CPU for each."""
     ends, done, watch = time.perf_counter() + seconds, 0, Stopwatch()
 
@@ -116,10 +116,10 @@ async def looped(once: Callable[[int], Awaitable[object]], *, at_once: int, seco
         nonlocal done
         while time.perf_counter() < ends:
             await once(number)
-            number += at_once
+            number += concurrency
             done += 1
 
-    await asyncio.gather(*map(worker, range(at_once)))
+    await asyncio.gather(*map(worker, range(concurrency)))
     return watch.per(done)
 
 

@@ -154,11 +154,11 @@ async def _measured() -> dict[str, list[float]]:
             found = await interleaved(
                 {
                     "bot": bot,
-                    "bare httpx": lambda: looped(bare_httpx, at_once=AT_ONCE),
-                    "bare aiohttp": lambda: looped(bare_aiohttp, at_once=AT_ONCE),
+                    "bare httpx": lambda: looped(bare_httpx, concurrency=AT_ONCE),
+                    "bare aiohttp": lambda: looped(bare_aiohttp, concurrency=AT_ONCE),
                     "naive": naive.measured,
-                    "of this, the exchange with GCS": lambda: looped(exchanged, at_once=AT_ONCE),
-                    "of this, exchange and signature": lambda: looped(signed, at_once=AT_ONCE),
+                    "of this, the exchange with GCS": lambda: looped(exchanged, concurrency=AT_ONCE),
+                    "of this, exchange and signature": lambda: looped(signed, concurrency=AT_ONCE),
                 }
             )
             return found | {"changes": seen[1:]}

@@ -164,7 +164,7 @@ def _calling(door: SlackClient) -> Callable[[], Awaitable[float]]:
     async def post(number: int) -> None:
         await door.post(f"C{number:08d}", text=card.text, blocks=card.blocks, mark=mark)
 
-    return lambda: looped(post, at_once=AT_ONCE)
+    return lambda: looped(post, concurrency=AT_ONCE)
 
 
 def _posting(web: AsyncWebClient) -> Callable[[], Awaitable[float]]:
@@ -176,4 +176,4 @@ def _posting(web: AsyncWebClient) -> Callable[[], Awaitable[float]]:
             channel=f"C{number:08d}", text=card.text, blocks=list(card.blocks), metadata=mark.metadata()
         )
 
-    return lambda: looped(post, at_once=AT_ONCE)
+    return lambda: looped(post, concurrency=AT_ONCE)

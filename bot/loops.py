@@ -1,6 +1,7 @@
 """How a room works through what it claims: forever, so many at once, until told to stop.
 
-Lives here: `Crew`, the loop behind the watcher and the notifier, and `Trouble`, what they meet outside. Does not live
+Lives here: `WorkerPool`, the loop behind the watcher and the notifier, and `Trouble`, what they meet outside. Does
+not live
 here: what is claimed and done. A crew never dies of an error: an item that fails is logged and comes back when its
 lease ends; a store that is away is waited for.
 """
@@ -60,8 +61,8 @@ class Trouble:
         return "; ".join(why for at, why in self._met.values() if at > since) or None
 
 
-class Crew(Generic[Item]):
-    """Claims items and does them, at most `at_once` at a time.
+class WorkerPool(Generic[Item]):
+    """Claims items and does them, at most `concurrency` at a time.
 
     `ready` says in which partitions of the store something is due, `claim` takes at most so many items from one.
     """
@@ -73,9 +74,9 @@ class Crew(Generic[Item]):
         ready: Callable[[], Awaitable[Sequence[int]]],
         claim: Callable[[int, int], Awaitable[Sequence[Item]]],
         do: Callable[[Item], Awaitable[None]],
-        at_once: int,
+        concurrency: int,
     ) -> None:
-        self._name, self._ready, self._claim, self._do, self._at_once = name, ready, claim, do, at_once
+        self._name, self._ready, self._claim, self._do, self._at_once = name, ready, claim, do, concurrency
         self._busy: set[asyncio.Task[None]] = set()
         self._eased = asyncio.Event()
         """Set whenever a quarter of the hands is free again."""
@@ -105,7 +106,7 @@ class Crew(Generic[Item]):
         try:
             items = await self._claimed(free)
         except StoreUnavailable as error:
-            log.warning("crew.store_away", crew=self._name, error=str(error))
+            log.warning("pool.store_away", pool=self._name, error=str(error))
             await asyncio.sleep(STORE_AWAY_SECONDS)
             return False
         for item in items:
@@ -140,9 +141,9 @@ class Crew(Generic[Item]):
         try:
             await self._do(item)
         except StoreUnavailable as error:
-            log.warning("crew.store_away", crew=self._name, error=str(error))
+            log.warning("pool.store_away", pool=self._name, error=str(error))
         except Exception:
-            log.exception("crew.item_failed", crew=self._name)
+            log.exception("pool.item_failed", pool=self._name)
 
     @staticmethod
     async def _pause(stop: asyncio.Event) -> None:

@@ -22,7 +22,7 @@ from bot.errors import GCS_AWAY, ExecutionNotFound, GCSBadCredentials, GCSError,
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
 from bot.gcs.fingerprint import Fingerprint
 from bot.gcs.models import GetExecutionResponse
-from bot.loops import Crew, Trouble
+from bot.loops import Trouble, WorkerPool
 from bot.store.budget import MOMENT_SECONDS, Budget
 from bot.store.history import History
 from bot.store.schedule import Due, Schedule
@@ -52,10 +52,10 @@ class Watcher:
         pace: Pace,
         budget: Budget,
         history: History,
-        at_once: int = 64,
+        concurrency: int = 64,
     ) -> None:
         self._gcs, self._schedule, self._pace, self._budget, self._history = gcs, schedule, pace, budget, history
-        self._crew = Crew("watcher", ready=self._ready, claim=self._claim, do=self._poll, at_once=at_once)
+        self._pool = WorkerPool("watcher", ready=self._ready, claim=self._claim, do=self._poll, concurrency=concurrency)
         self._ripe: list[int] = []
         self._ripe_until = 0.0
         """Partitions in which something was due a moment ago and that were not claimed from since, and until when."""
@@ -73,7 +73,7 @@ class Watcher:
 
     async def run_once(self) -> int:
         """Look at everything that is due, once."""
-        polls = await self._crew.run_once()
+        polls = await self._pool.run_once()
         await self._schedule.settled()
         return polls
 
@@ -81,7 +81,7 @@ class Watcher:
         """Look until told to stop."""
         renewing = asyncio.create_task(self._renew_claims(), name="watcher renewal")
         try:
-            await self._crew.run(stop)
+            await self._pool.run(stop)
             await self._schedule.settled()
         finally:
             renewing.cancel()

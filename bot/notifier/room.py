@@ -18,7 +18,7 @@ from bot import metrics
 from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
 from bot.changes import batch
 from bot.errors import MessageGone, OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
-from bot.loops import Crew
+from bot.loops import WorkerPool
 from bot.model import Change, ChangeKind, Receipt
 from bot.notifier import doubts
 from bot.notifier.burial import bury
@@ -38,10 +38,12 @@ GAUGE_SECONDS = 5.0
 class Notifier:
     """Tells each subscription what it is still to be told."""
 
-    def __init__(self, slack: SlackClient, outbox: Outbox, limits: Limits, *, at_once: int = 16) -> None:
+    def __init__(self, slack: SlackClient, outbox: Outbox, limits: Limits, *, concurrency: int = 16) -> None:
         self._slack, self._outbox = slack, outbox
         self._sending = Sending(slack, limits)
-        self._crew = Crew("notifier", ready=self._ready, claim=outbox.claim, do=self._deliver, at_once=at_once)
+        self._pool = WorkerPool(
+            "notifier", ready=self._ready, claim=outbox.claim, do=self._deliver, concurrency=concurrency
+        )
         self._counted = 0.0
 
     @property
@@ -51,11 +53,11 @@ class Notifier:
 
     async def run_once(self) -> int:
         """Tell everything that is to be told, once."""
-        return await self._crew.run_once()
+        return await self._pool.run_once()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tell until told to stop."""
-        await self._crew.run(stop)
+        await self._pool.run(stop)
 
     async def _ready(self) -> Sequence[int]:
         if monotonic() - self._counted > GAUGE_SECONDS:

@@ -34,7 +34,7 @@ async def test_a_master_that_dies_changes_nothing_that_people_read(tmp_path: Pat
             for following, (_, lines) in zip(await telling, TALES, strict=True):
                 for channel in following.channels:
                     assert following.transcript(channel) == ["card", *filter(None, lines)], world.bot.log[-4000:]
-            assert world.bot.logged("crew.store_away"), "the bot has not noticed that its master died"
+            assert world.bot.logged("pool.store_away"), "the bot has not noticed that its master died"
             await all_is_well(world)
 
     trio, cluster = tmp_path / "trio", tmp_path / "cluster"

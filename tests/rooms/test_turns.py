@@ -93,7 +93,7 @@ async def test_a_burst_meets_no_refusal_and_outcomes_go_first(room: Room) -> Non
     assert begun == 50
     await room.follow(*channels(room, 200))
     await room.step(ended, to="succeeded")
-    notifier = Notifier(room.door, room.store.outbox, limited(room), at_once=1)
+    notifier = Notifier(room.door, room.store.outbox, limited(room), concurrency=1)
     await telling(room, lambda: len(posts(room)) == begun + 250, notifier)
     assert posts(room)[begun:] == ["change person"] * 25 + ["change channel"] * 25 + ["card channel"] * 200
     assert not room.slack.limits.refused
@@ -104,7 +104,7 @@ async def test_one_channel_hears_the_outcome_before_the_rest(room: Room) -> None
     quiet = [await room.followed(room.lab) for _ in range(14)]
     urgent = await room.followed(room.lab)
     limits = limited(room, channel_posts=120)
-    notifier = Notifier(room.door, room.store.outbox, limits, at_once=1)
+    notifier = Notifier(room.door, room.store.outbox, limits, concurrency=1)
     for execution in quiet:
         await room.step(execution)
     while await notifier.run_once():
@@ -135,7 +135,7 @@ async def test_retry_after_is_obeyed_to_the_moment_by_all_copies(room: Room) -> 
     room.trouble("ratelimited", POST, retry_after=1)
     for execution in executions:
         await room.step(execution)
-    notifiers = [Notifier(room.door, room.store.outbox, ample_limits(room.store), at_once=1) for _ in range(2)]
+    notifiers = [Notifier(room.door, room.store.outbox, ample_limits(room.store), concurrency=1) for _ in range(2)]
     await telling(room, lambda: len(posts(room)) == 24, *notifiers)
     (refusal,) = [call for call in of(room, POST) if call.error]
     # A call of the other copy may have been on its way when the refusal was written.
@@ -202,7 +202,7 @@ async def test_an_hour_without_slack_ends_without_a_storm(room: Room) -> None:
         let_pauses_end(room.redis)
     room.slack.faults.clear()
     limits = limited(room, calls=3000, posts=3000)
-    notifiers = [Notifier(room.door, room.store.outbox, limits, at_once=1) for _ in range(2)]
+    notifiers = [Notifier(room.door, room.store.outbox, limits, concurrency=1) for _ in range(2)]
     begun, back = len(posts(room)), time()
     await telling(room, lambda: told(room) == 30, *notifiers)
     marks = [call.args["metadata"]["event_payload"] for call in of(room, POST) if not call.error][begun:]

@@ -291,7 +291,7 @@ async def test_one_hand_gets_round(room: Room) -> None:
     for _ in range(8):
         await room.followed(room.lab)
     watcher = Watcher(
-        room.client, room.store.schedule, pace=PACE, budget=ample(room.store), history=room.store.history, at_once=1
+        room.client, room.store.schedule, pace=PACE, budget=ample(room.store), history=room.store.history, concurrency=1
     )
     room.polls_come()
     assert [await watcher.run_once() for _ in range(9)] == [1] * 8 + [0]
