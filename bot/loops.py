@@ -76,14 +76,14 @@ class WorkerPool(Generic[Item]):
         do: Callable[[Item], Awaitable[None]],
         concurrency: int,
     ) -> None:
-        self._name, self._ready, self._claim, self._do, self._at_once = name, ready, claim, do, concurrency
+        self._name, self._ready, self._claim, self._do, self._concurrency = name, ready, claim, do, concurrency
         self._busy: set[asyncio.Task[None]] = set()
         self._eased = asyncio.Event()
         """Set whenever a quarter of the hands is free again."""
 
     async def run_once(self) -> int:
         """Claim what is there, do it, and say how much it was."""
-        items = await self._claimed(self._at_once)
+        items = await self._claimed(self._concurrency)
         await asyncio.gather(*map(self._do_safely, items))
         return len(items)
 
@@ -100,7 +100,7 @@ class WorkerPool(Generic[Item]):
             self._eased.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._eased.wait(), CROWDED_SECONDS)
-        free = self._at_once - len(self._busy)
+        free = self._concurrency - len(self._busy)
         if free == 0:
             return True
         try:
@@ -117,7 +117,7 @@ class WorkerPool(Generic[Item]):
 
     @property
     def _is_crowded(self) -> bool:
-        return self._at_once - len(self._busy) < self._at_once / 4
+        return self._concurrency - len(self._busy) < self._concurrency / 4
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._busy.discard(task)

@@ -43,8 +43,8 @@ NOTIFIER_DELAY_SECONDS = Histogram(
     ["priority"],
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600),
 )
-NOTIFIER_DOUBTS = Counter(
-    "execution_bot_notifier_doubts_total", "Sends whose outcome was unknown, by how that was settled.", ["settled"]
+NOTIFIER_RECONCILED = Counter(
+    "execution_bot_notifier_reconciled_total", "Sends whose outcome was unknown, by how that was settled.", ["settled"]
 )
 NOTIFIER_WAITS = Counter(
     "execution_bot_notifier_waits_total", "Calls that were put off until their turn, by priority.", ["priority"]

@@ -20,8 +20,8 @@ from bot.changes import batch
 from bot.errors import MessageGone, OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
 from bot.loops import WorkerPool
 from bot.model import Change, ChangeKind, Receipt
-from bot.notifier import doubts
-from bot.notifier.burial import bury
+from bot.notifier import reconcile
+from bot.notifier.dead_letters import give_up
 from bot.notifier.delivery import ClaimLost, Delivery, NotYet
 from bot.notifier.priority import priority_of
 from bot.notifier.sending import REFUSED_PAUSE, Sending, Versions
@@ -72,7 +72,7 @@ class Notifier:
             try:
                 await self._deliver_all(delivery)
             except Undeliverable as error:
-                await bury(delivery, error, self._slack, self._sending, self._outbox)
+                await give_up(delivery, error, self._slack, self._sending, self._outbox)
         except NotYet as turn:
             await self._outbox.release(claim, wait=turn.wait, in_doubt=delivery.is_in_doubt)
         except ClaimLost:
@@ -82,15 +82,15 @@ class Notifier:
 
     async def _deliver_all(self, delivery: Delivery) -> None:
         if delivery.is_in_doubt and (delivery.pending or delivery.receipt is None):
-            await self._settle_doubt(delivery)
+            await self._reconcile(delivery)
         while changes := batch(delivery.pending):
             receipt = delivery.receipt or await self._post_card(delivery)
             await self._post_changes(delivery, receipt, changes)
         await self._deliver_card(delivery)
         await self._leave(delivery)
 
-    async def _settle_doubt(self, delivery: Delivery) -> None:
-        receipt = await doubts.settled(delivery, self._slack, self._sending)
+    async def _reconcile(self, delivery: Delivery) -> None:
+        receipt = await reconcile.reconciled(delivery, self._slack, self._sending)
         delivery.is_in_doubt = False
         if receipt is not None:
             await self._record(delivery, receipt)
@@ -136,7 +136,7 @@ class Notifier:
             await self._sending.update(delivery, self._cards(delivery), receipt)
         except MessageGone:
             if delivery.is_in_doubt:  # an earlier worker may have posted it anew
-                await self._settle_doubt(delivery)
+                await self._reconcile(delivery)
             if delivery.receipt != receipt:
                 await self._deliver_card(delivery)
             elif not delivery.subscription.is_ending:

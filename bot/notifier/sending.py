@@ -39,7 +39,7 @@ REFUSED_PAUSE = timedelta(minutes=1)
 """How long nobody calls after Slack refused our token, or nobody a method for which the app lacks a scope."""
 
 READ_BACK = frozenset({"conversations.history", "conversations.replies"})
-"""Where a scope is missing for these, it is told all the same (`doubts`)."""
+"""Where a scope is missing for these, it is told all the same (`reconcile`)."""
 
 Answer = TypeVar("Answer")
 

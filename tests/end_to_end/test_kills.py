@@ -54,7 +54,7 @@ async def test_fifty_kills_change_nothing_that_people_read(tmp_path: Path) -> No
         finally:  # or a bot would be started again after the test
             firing.cancel()
             await asyncio.wait([firing])
-        assert world.bot.log.count("notifier.doubt_settled"), "no kill fell between a message and its receipt"
+        assert world.bot.log.count("notifier.reconciled"), "no kill fell between a message and its receipt"
         for (_, lines), followings in zip(TALES, told, strict=True):
             for following in followings:
                 for channel in following.channels:

@@ -274,7 +274,7 @@ class Table(RuleBasedStateMachine):
 
     @precondition(lambda self: self.workers)
     @rule(name=names)
-    def bury(self, name: str) -> None:
+    def give_up(self, name: str) -> None:
         """The destination is dead."""
         worker = self.workers.pop(name, None)
         if worker is not None:

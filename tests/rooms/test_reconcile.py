@@ -9,9 +9,9 @@ import pytest
 from redis import Redis
 
 from bot import slack as door
-from bot.metrics import NOTIFIER_DOUBTS
+from bot.metrics import NOTIFIER_RECONCILED
 from bot.model import Level
-from bot.notifier import doubts
+from bot.notifier import reconcile
 from bot.slack import Mark
 from bot.store import Store
 from sandbox.slack.catalogue import all_scopes
@@ -141,7 +141,7 @@ async def test_the_thread_of_a_card_says_all(room: Room) -> None:
 
 async def test_without_history_scopes_it_is_told_and_counted(store: Store, redis: Redis) -> None:
     """A repeat is better than silence, and operators can see it."""
-    counter = NOTIFIER_DOUBTS.labels("unreadable")
+    counter = NOTIFIER_RECONCILED.labels("unreadable")
     before = counter._value.get()
     scopes = {scope for scope in all_scopes() if not scope.endswith(":history")}
     async with made(store, redis, scopes=scopes) as room:
@@ -157,7 +157,7 @@ async def test_without_history_scopes_it_is_told_and_counted(store: Store, redis
 
 async def test_reading_back_ends_though_slack_never_says_so(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """A channel that is busier than can be read holds a worker not for ever; then it is told again."""
-    monkeypatch.setattr(doubts, "PAGES", 2)
+    monkeypatch.setattr(reconcile, "PAGES", 2)
     monkeypatch.setattr(door, "PAGE", 1)
     room.trouble("drop_after")
     await room.followed(room.lab)

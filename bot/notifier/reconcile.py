@@ -1,10 +1,10 @@
 """Sends without a receipt: no answer came, or a worker died between sending and recording.
 
 Lives here: reading the channel back for our mark, which settles them. Called by the room before anything is posted (the
-same edit twice is as good as once, so edits need none of it); `burial` reads back its own word.
+same edit twice is as good as once, so edits need none of it); `dead_letters` reads back its own word.
 
 One rule remains where reading back is not allowed for lack of a scope: then it is sent again, because a repeat is
-better than silence; the metric `execution_bot_notifier_doubts_total{settled="unreadable"}` counts it.
+better than silence; the metric `execution_bot_notifier_reconciled_total{settled="unreadable"}` counts it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PAGES = 5
 """Most pages that are read: a channel that is busier than 5,000 messages in a few minutes is none."""
 
 
-async def settled(delivery: Delivery, slack: SlackClient, sending: Sending) -> Receipt | None:
+async def reconciled(delivery: Delivery, slack: SlackClient, sending: Sending) -> Receipt | None:
     """Find out what a send without a receipt came to: the receipt to record, None when there was no send."""
     since = (delivery.claim.in_doubt_since or delivery.claim.now) - CLOCKS_APART
     channel = delivery.receipt.channel if delivery.receipt else await sending.channel(delivery)
@@ -44,8 +44,8 @@ async def settled(delivery: Delivery, slack: SlackClient, sending: Sending) -> R
         return None
     card = _latest_card(found)
     through = _delivered_through(delivery.pending, [message.mark for message in found if message.mark.part == "change"])
-    metrics.NOTIFIER_DOUBTS.labels("sent" if found else "not_sent").inc()
-    log.info("notifier.doubt_settled", lane=str(delivery.claim.lane), found=len(found), through=through)
+    metrics.NOTIFIER_RECONCILED.labels("sent" if found else "not_sent").inc()
+    log.info("notifier.reconciled", lane=str(delivery.claim.lane), found=len(found), through=through)
     receipt = delivery.receipt
     if card > (receipt.ts if receipt else ""):  # posted, or posted anew
         receipt = Receipt(
@@ -63,7 +63,7 @@ def unreadable(error: SlackError, channel: str) -> None:
     if isinstance(error, SlackBadCredentials) and error.code != "missing_scope":
         raise error
     log.warning("notifier.cannot_read_back", channel=channel, code=error.code)
-    metrics.NOTIFIER_DOUBTS.labels("unreadable").inc()
+    metrics.NOTIFIER_RECONCILED.labels("unreadable").inc()
 
 
 def _delivered_through(pending: Sequence[Change], marks: Sequence[Mark]) -> int:

@@ -13,8 +13,8 @@ from bot import metrics
 from bot.blocks import undeliverable_message
 from bot.errors import SlackBadCredentials, Undeliverable
 from bot.notifier.delivery import Delivery
-from bot.notifier.doubts import CLOCKS_APART, read_back, unreadable
 from bot.notifier.priority import Priority
+from bot.notifier.reconcile import CLOCKS_APART, read_back, unreadable
 from bot.notifier.sending import Sending
 from bot.slack import SlackClient
 from bot.store.outbox import Outbox
@@ -22,7 +22,9 @@ from bot.store.outbox import Outbox
 log = structlog.get_logger()
 
 
-async def bury(delivery: Delivery, error: Undeliverable, slack: SlackClient, sending: Sending, outbox: Outbox) -> None:
+async def give_up(
+    delivery: Delivery, error: Undeliverable, slack: SlackClient, sending: Sending, outbox: Outbox
+) -> None:
     """Tell the owner why nothing more comes, then end the subscription.
 
     Somebody's own direct messages that are dead leave nobody to tell: the dead letter is all.
