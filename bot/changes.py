@@ -65,7 +65,7 @@ class Cost(Value, frozen=True):
     """Of the lists, for a whole round."""
     calls_per_second: float
     """What the quota allows."""
-    news_per_second: float
+    changed_per_second: float
     """Executions that lists show as changed, each of which is looked at."""
 
 
@@ -78,9 +78,9 @@ class Verdict(Value, frozen=True):
     """Whether a card would look different now."""
     next_poll: timedelta | None = None
     """How long until the next look; None: never again, every subscription to it ends."""
-    near: datetime | None = None
+    expected_at: datetime | None = None
     """About when the next change is expected."""
-    is_news: bool | None = False
+    is_expedited: bool | None = False
     """Whether the next look goes ahead of all that is merely due, since it confirms something; None: if this one did,
     since it showed nothing."""
 
@@ -103,7 +103,7 @@ def observe(
     seen = _with_counts(_under_its_action(seen), before.execution)
     if _is_contradicted(before, seen):
         held = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
-        return Verdict(snapshot=held, next_poll=pace.soon, is_news=True)
+        return Verdict(snapshot=held, next_poll=pace.soon, is_expedited=True)
     kind = _kind(before.execution, seen)
     is_visible = (
         kind is not None
@@ -118,9 +118,9 @@ def observe(
         return _end(snapshot, f"No retry came, so I stopped watching; it stays {seen.phase}.")
     else:
         changes = ()
-    soon = near(snapshot, typical)
+    soon = expected_at(snapshot, typical)
     next_poll = _next_poll(snapshot, soon, now, pace)
-    return Verdict(snapshot=snapshot, changes=changes, is_visible=is_visible, next_poll=next_poll, near=soon)
+    return Verdict(snapshot=snapshot, changes=changes, is_visible=is_visible, next_poll=next_poll, expected_at=soon)
 
 
 def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
@@ -129,7 +129,7 @@ def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
     left = since + CONFIRM_MISSING - now
     if left > timedelta(0):
         snapshot = replace(before, missing=1, misses=0, seen_at=since)
-        return Verdict(snapshot=snapshot, next_poll=min(left, CONFIRM_MISSING), is_news=True)
+        return Verdict(snapshot=snapshot, next_poll=min(left, CONFIRM_MISSING), is_expedited=True)
     snapshot = replace(before, missing=2, misses=0, seen_at=now, is_vanished=True, unreachable_since=None)
     if before.execution.is_terminal:
         return _end(snapshot, "It was deleted from GeneContainer Service, so I stopped watching.")
@@ -152,8 +152,8 @@ def observe_failure(
     a row put off no look beyond the usual interval.
     """
     misses = before.misses + 1
-    is_news = before.unreachable_since is None or before.is_refused is not is_refused
-    becomes_unreachable = misses >= MISSES_BEFORE_UNREACHABLE and is_news
+    is_expedited = before.unreachable_since is None or before.is_refused is not is_refused
+    becomes_unreachable = misses >= MISSES_BEFORE_UNREACHABLE and is_expedited
     update: dict[str, object] = {"misses": misses}
     if becomes_unreachable:
         since, revision = before.seen_at, before.revision + 1
@@ -164,11 +164,11 @@ def observe_failure(
         snapshot=replace(before, **update),
         is_visible=becomes_unreachable,
         next_poll=max(pause, wait or pause),
-        is_news=None,
+        is_expedited=None,
     )
 
 
-def near(snapshot: Snapshot, typical: Mapping[str, timedelta]) -> datetime | None:
+def expected_at(snapshot: Snapshot, typical: Mapping[str, timedelta]) -> datetime | None:
     """About when the next change is expected; None: nobody knows.
 
     `typical` says how long the steps of its workflow have taken, by name. A step that takes longer than usual is
@@ -184,11 +184,11 @@ def near(snapshot: Snapshot, typical: Mapping[str, timedelta]) -> datetime | Non
     return min(moments, key=lambda moment: abs(moment - snapshot.seen_at), default=None)
 
 
-def wait(near: datetime | None, *, now: datetime, pace: Pace) -> timedelta:
-    """How long to leave a running execution alone: the usual interval, and less about the moment that is `near`."""
-    if near is None:
+def wait(expected_at: datetime | None, *, now: datetime, pace: Pace) -> timedelta:
+    """How long until the next poll of a running execution: the usual interval, less around `expected_at`."""
+    if expected_at is None:
         return pace.poll
-    return min(max(abs(near - now) / 4, pace.soon), pace.poll)
+    return min(max(abs(expected_at - now) / 4, pace.soon), pace.poll)
 
 
 def sweep_pays(cost: Cost, *, pace: Pace) -> bool:
@@ -198,7 +198,7 @@ def sweep_pays(cost: Cost, *, pace: Pace) -> bool:
     """
     if cost.watched / pace.poll.total_seconds() <= cost.calls_per_second / 3:
         return False
-    left = cost.calls_per_second - cost.news_per_second
+    left = cost.calls_per_second - cost.changed_per_second
     one_by_one = max(pace.poll.total_seconds(), cost.watched / cost.calls_per_second)
     return left > 0 and cost.pages / left < one_by_one
 
@@ -273,10 +273,10 @@ def _retry_until(
     return before.retry_until
 
 
-def _next_poll(snapshot: Snapshot, near: datetime | None, now: datetime, pace: Pace) -> timedelta | None:
+def _next_poll(snapshot: Snapshot, expected_at: datetime | None, now: datetime, pace: Pace) -> timedelta | None:
     if snapshot.retry_until is not None:
         return max(min(pace.poll * 2, pace.staleness, snapshot.retry_until - now), timedelta(seconds=1))
-    return None if snapshot.execution.phase in TERMINAL_PHASES else wait(near, now=now, pace=pace)
+    return None if snapshot.execution.phase in TERMINAL_PHASES else wait(expected_at, now=now, pace=pace)
 
 
 def _end(snapshot: Snapshot, why: str) -> Verdict:

@@ -26,7 +26,7 @@ WATCHER_EXECUTIONS = Gauge("execution_bot_watcher_executions", "Executions watch
 SWEEPER_ACTIVE = Gauge("execution_bot_sweeper_active", "1 while this process reads lists, since that pays.")
 SWEEPER_PAGES = Counter("execution_bot_sweeper_pages_total", "Pages of lists that were read.")
 SWEEPER_BYTES = Counter("execution_bot_sweeper_bytes_total", "Bytes of lists that were read, unpacked.")
-SWEEPER_NEWS = Counter("execution_bot_sweeper_news_total", "Executions that lists showed as changed.")
+SWEEPER_CHANGED = Counter("execution_bot_sweeper_changed_total", "Executions that lists showed as changed.")
 SWEEPER_COVERED = Gauge("execution_bot_sweeper_covered", "Watched executions that the last round showed unchanged.")
 SWEEPER_ROUND_SECONDS = Histogram(
     "execution_bot_sweeper_round_seconds",
@@ -49,8 +49,8 @@ NOTIFIER_RECONCILED = Counter(
 NOTIFIER_WAITS = Counter(
     "execution_bot_notifier_waits_total", "Calls that were put off until their turn, by priority.", ["priority"]
 )
-NOTIFIER_HOLDS = Counter(
-    "execution_bot_notifier_holds_total", "Times that Slack had everybody stay away, by why.", ["why"]
+NOTIFIER_PAUSES = Counter(
+    "execution_bot_notifier_pauses_total", "Times that Slack had everybody stay away, by why.", ["why"]
 )
 NOTIFIER_BACKLOG_LANES = Gauge("execution_bot_notifier_backlog_lanes", "Subscriptions with something to be told.")
 NOTIFIER_DEAD_LETTERS = Counter(

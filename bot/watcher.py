@@ -134,7 +134,7 @@ class Watcher:
                 due.execution_id, known=fingerprint, within=WITHIN, is_paid=is_paid, attempts=attempts
             )
         except QuotaSpent:  # somebody took the call between the claim and the look; none is claimed while none is left
-            metrics.WATCHER_POLLS.labels("held").inc()
+            metrics.WATCHER_POLLS.labels("deferred").inc()
             self._schedule.put_back(due)
         except StoreUnavailable:  # it does not say whether a call is left
             self._schedule.put_back(due)
@@ -151,7 +151,7 @@ class Watcher:
         self._is_well()
         if response is None:
             _UNCHANGED.inc()
-            next_poll = changes.wait(due.header.near, now=now, pace=self._pace)
+            next_poll = changes.wait(due.header.expected_at, now=now, pace=self._pace)
             next_poll = self._left_to_lists(next_poll, due, fingerprint)
             self._schedule.settle_unchanged(due, seen_at=now, next_poll=next_poll)
             return
@@ -169,7 +169,7 @@ class Watcher:
     def _left_to_lists(self, next_poll: timedelta, due: Due, fingerprint: Fingerprint | None) -> timedelta:
         """A later look, where a list that is being read shows what this one saw, and would show the next change."""
         is_listed = fingerprint is not None and fingerprint.is_covered and fingerprint.state == due.header.listed
-        return max(next_poll, self._budget.push) if is_listed else next_poll
+        return max(next_poll, self._budget.defer_for) if is_listed else next_poll
 
     def _without_answer(self, due: Due, error: GCSError, *, now: datetime) -> Verdict:
         """GCS did not show the execution: it has none, or it is in trouble."""
@@ -198,9 +198,9 @@ class Watcher:
             verdict.changes,
             next_poll=verdict.next_poll,
             is_visible=verdict.is_visible,
-            is_news=verdict.is_news,
+            is_expedited=verdict.is_expedited,
             fingerprint=fingerprint,
-            near=verdict.near,
+            expected_at=verdict.expected_at,
         )
         if not settled:
             metrics.WATCHER_POLLS.labels("superseded").inc()

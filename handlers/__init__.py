@@ -1,7 +1,8 @@
 """The door through which Slack comes in: every listener, registered in one place.
 
-Lives here: `register`, which binds each listener to what it needs and wraps it in the funnel. Does not live here: what
-listeners do (`commands`, `actions`, `views`, `events`), how errors are told (`funnel`). Called by `bot.service`.
+Lives here: `register`, which binds each listener to what it needs and wraps it in the middleware. Does not live here:
+what listeners do (`commands`, `actions`, `views`, `events`), how errors are told (`middleware`). Called by
+`bot.service`.
 
 Listeners ack, answer, and open or publish views; they never post. What no listener takes is acked by the catch-alls at
 the end, because Slack shows people an error, or repeats the request, when nobody answers.
@@ -18,11 +19,11 @@ from slack_bolt.async_app import AsyncApp
 from bot.blocks import buttons
 from bot.subscriptions import Subscriptions
 from handlers import actions, commands, events, views
-from handlers.asking import Args, Us
-from handlers.funnel import App, Funnel, Listener
+from handlers.middleware import App, Listener, Middleware
 from handlers.parsing import COMMAND
+from handlers.request import Args, Workspace
 
-__all__ = ["COMMANDS", "EVENTS", "App", "Funnel", "Us", "register"]
+__all__ = ["COMMANDS", "EVENTS", "App", "Middleware", "Workspace", "register"]
 
 COMMANDS = (COMMAND,)
 """The slash commands, as in manifest.yaml."""
@@ -33,21 +34,21 @@ EVENTS = ("app_home_opened", "app_uninstalled", "tokens_revoked")
 _ANY = re.compile(r".*", re.DOTALL)
 
 
-def register(app: AsyncApp, *, subscriptions: Subscriptions, us: Us) -> Funnel:
-    """Have `app` answer for the bot; returns the funnel, which knows the listeners under way."""
-    funnel = Funnel()
+def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspace) -> Middleware:
+    """Have `app` answer for the bot; returns the middleware, which knows the listeners under way."""
+    middleware = Middleware()
 
     def bind(listener: Callable[..., Awaitable[None]]) -> Listener:
-        return partial(listener, subscriptions=subscriptions, us=us)
+        return partial(listener, subscriptions=subscriptions, workspace=workspace)
 
-    app.command(COMMAND)(funnel.guard("execution_command", bind(commands.execution)))
+    app.command(COMMAND)(middleware.guard("execution_command", bind(commands.execution)))
     for action_id, listener in _buttons().items():
-        app.action(action_id)(funnel.guard(action_id, bind(listener)))
-    app.event("app_home_opened")(funnel.guard("app_home_opened", bind(events.app_home_opened)))
+        app.action(action_id)(middleware.guard(action_id, bind(listener)))
+    app.event("app_home_opened")(middleware.guard("app_home_opened", bind(events.app_home_opened)))
     for event in EVENTS[1:]:
-        app.event(event)(funnel.guard(event, events.app_gone))
-    _take_the_rest(app, funnel)
-    return funnel
+        app.event(event)(middleware.guard(event, events.app_gone))
+    _take_the_rest(app, middleware)
+    return middleware
 
 
 def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
@@ -69,7 +70,7 @@ async def _nothing(_args: Args) -> None:
     """What needs an ack and nothing else: buttons that are links, views that are closed, events nobody asked for."""
 
 
-def _take_the_rest(app: AsyncApp, funnel: Funnel) -> None:
+def _take_the_rest(app: AsyncApp, middleware: Middleware) -> None:
     """Ack whatever nobody else takes; registered last, since Bolt asks listeners in their order."""
     for take in (app.event, app.action, app.view, app.view_closed, app.shortcut, app.options, app.command):
-        take(_ANY)(funnel.guard("rest", _nothing))
+        take(_ANY)(middleware.guard("rest", _nothing))

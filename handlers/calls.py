@@ -19,7 +19,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import NO_RETRY_AFTER, RateLimited, StoreUnavailable, retry_after
-from handlers.asking import Us
+from handlers.request import Workspace
 
 PATIENCE = timedelta(seconds=5.5)
 """How long a person is made to wait, all pauses together; Slack names whole seconds."""
@@ -31,7 +31,11 @@ log = structlog.get_logger()
 
 
 async def call(
-    us: Us, method: str, do: Callable[[], Awaitable[AsyncSlackResponse]], *, patience: timedelta = PATIENCE
+    workspace: Workspace,
+    method: str,
+    do: Callable[[], Awaitable[AsyncSlackResponse]],
+    *,
+    patience: timedelta = PATIENCE,
 ) -> AsyncSlackResponse:
     """`do` what calls `method`, when Slack wants to be called.
 
@@ -43,7 +47,7 @@ async def call(
         wait = timedelta(0)
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(STORE_SECONDS):
-                wait = await us.limits.held(us.team_id, method)
+                wait = await workspace.limits.paused(workspace.team_id, method)
         if not wait:
             try:
                 return await do()
@@ -51,15 +55,15 @@ async def call(
                 if getattr(error.response, "status_code", 0) != 429:  # noqa: PLR2004  # HTTP's own number
                     raise
                 wait = retry_after(error.response.headers) or NO_RETRY_AFTER
-            await _tell_all(us, method, wait)
+            await _tell_all(workspace, method, wait)
         patience -= wait
         if patience < timedelta(0):
             raise RateLimited(wait)
         await asyncio.sleep(wait.total_seconds())
 
 
-async def _tell_all(us: Us, method: str, wait: timedelta) -> None:
-    log.warning("handlers.held_back", method=method, wait_s=wait.total_seconds())
+async def _tell_all(workspace: Workspace, method: str, wait: timedelta) -> None:
+    log.warning("handlers.paused", method=method, wait_s=wait.total_seconds())
     with suppress(StoreUnavailable, TimeoutError):
         async with asyncio.timeout(STORE_SECONDS):
-            await us.limits.hold(us.team_id, method, wait)
+            await workspace.limits.pause(workspace.team_id, method, wait)

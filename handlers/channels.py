@@ -12,8 +12,8 @@ from slack_sdk.errors import SlackApiError
 
 from bot.errors import InvalidInput, SlackUnavailable, Undeliverable, slack_error
 from handlers.answers import code_of
-from handlers.asking import Args, Us
 from handlers.calls import call
+from handlers.request import Args, Workspace
 
 UNINVITED = "I am not in this channel, so it would never hear from me. Invite me with `/invite`, then ask again."
 SHARED_WARNING = "This channel is shared with another organisation: its people will see what I tell here."
@@ -21,7 +21,7 @@ SHARED_WARNING = "This channel is shared with another organisation: its people w
 log = structlog.get_logger()
 
 
-async def check_channel(args: Args, us: Us, channel_id: str) -> str:
+async def check_channel(args: Args, workspace: Workspace, channel_id: str) -> str:
     """Make sure that the bot can write to a channel; returns a warning, or nothing.
 
     Raises:
@@ -29,7 +29,9 @@ async def check_channel(args: Args, us: Us, channel_id: str) -> str:
         SlackError: Slack could not say.
     """
     try:
-        response = await call(us, "conversations.info", lambda: args.client.conversations_info(channel=channel_id))
+        response = await call(
+            workspace, "conversations.info", lambda: args.client.conversations_info(channel=channel_id)
+        )
     except SlackApiError as error:
         code = code_of(error)
         if code in {"channel_not_found", "not_in_channel", "method_not_supported_for_channel_type"}:

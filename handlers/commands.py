@@ -1,7 +1,7 @@
 """The slash command: understood, done, answered.
 
 Lives here: one function for each verb of `/execution`. Does not live here: what may be typed (`handlers.parsing`), what
-the answers look like (`bot.blocks`). Called by Bolt, through the funnel.
+the answers look like (`bot.blocks`). Called by Bolt, through the middleware.
 """
 
 from __future__ import annotations
@@ -10,40 +10,42 @@ from bot.blocks import Message, execution_summary, replies
 from bot.model import Subscriber
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
-from handlers.asking import Args, Us, channel_of, is_direct, person
 from handlers.channels import check_channel
-from handlers.outcomes import ended_of, told_of
 from handlers.parsing import Asked, Verb, parse
+from handlers.replies import ended_of, told_of
+from handlers.request import Args, Workspace, channel_of, is_direct, person
 
 
-async def execution(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
+async def execution(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`/execution …`."""
     asked = parse(str(args.body.get("text") or ""))
-    asker = person(args.body, us)
+    asker = person(args.body, workspace)
     match asked.verb:
         case Verb.HELP:
             message = replies.help_text()
         case Verb.LIST:
-            message = await _list(args, asked, asker, subscriptions, us)
+            message = await _list(args, asked, asker, subscriptions, workspace)
         case Verb.SUMMARY:
-            message = await _summary(asked, asker, subscriptions, us)
+            message = await _summary(asked, asker, subscriptions, workspace)
         case Verb.SUBSCRIBE:
-            message = await _subscribe(args, asked, asker, subscriptions, us)
+            message = await _subscribe(args, asked, asker, subscriptions, workspace)
         case Verb.UNSUBSCRIBE:
             message = await _unsubscribe(args, asked, asker, subscriptions)
     await answer(args, message)
 
 
-async def _summary(asked: Asked, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> Message:
-    summary = await subscriptions.summary(us.team_id, asked.execution_id, asker.id)
-    return execution_summary(summary.snapshot, now=us.now(), subscription=summary.subscription)
+async def _summary(asked: Asked, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace) -> Message:
+    summary = await subscriptions.summary(workspace.team_id, asked.execution_id, asker.id)
+    return execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
 
 
-async def _subscribe(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> Message:
+async def _subscribe(
+    args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+) -> Message:
     subscriber = _meant(args, asked, asker)
-    note = "" if subscriber.is_person else await check_channel(args, us, subscriber.id)
+    note = "" if subscriber.is_person else await check_channel(args, workspace, subscriber.id)
     done = await subscriptions.subscribe(subscriber, asked.execution_id, level=asked.level, owner=asker.id)
-    return told_of(done, now=us.now(), note=note)
+    return told_of(done, now=workspace.now(), note=note)
 
 
 async def _unsubscribe(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions) -> Message:
@@ -52,9 +54,11 @@ async def _unsubscribe(args: Args, asked: Asked, asker: Subscriber, subscription
     return ended_of(done, subscriber, asked.execution_id)
 
 
-async def _list(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, us: Us) -> Message:
+async def _list(
+    args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+) -> Message:
     subscriber = _meant(args, asked, asker)
-    return replies.subscription_list(await subscriptions.of(subscriber), now=us.now())
+    return replies.subscription_list(await subscriptions.of(subscriber), now=workspace.now())
 
 
 def _meant(args: Args, asked: Asked, asker: Subscriber) -> Subscriber:

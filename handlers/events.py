@@ -1,6 +1,6 @@
 """Events that Slack sends on its own: the Home tab is opened, the app is taken away.
 
-Lives here: one function for each event of manifest.yaml. Called by Bolt, through the funnel.
+Lives here: one function for each event of manifest.yaml. Called by Bolt, through the middleware.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 import structlog
 
 from bot.subscriptions import Subscriptions
-from handlers.asking import Args, Us, person
 from handlers.home import publish_home
+from handlers.request import Args, Workspace, person
 
 log = structlog.get_logger()
 
 
-async def app_home_opened(args: Args, *, subscriptions: Subscriptions, us: Us) -> None:
+async def app_home_opened(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """The Home tab shows what the person follows; the tab of messages needs nothing."""
     if args.body["event"].get("tab") == "home":
-        asker = person(args.body, us)
-        await publish_home(args.client, await subscriptions.of(asker), asker, us)
+        asker = person(args.body, workspace)
+        await publish_home(args.client, await subscriptions.of(asker), asker, workspace)
 
 
 async def app_gone(args: Args) -> None:

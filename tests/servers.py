@@ -75,7 +75,7 @@ def let_time_pass(redis: Redis) -> None:
 
 def let_pauses_end(redis: Redis) -> None:
     """Let everybody stay away from Slack no longer; what follows, as slow as it begins, is left to itself."""
-    for key in map(str, redis.scan_iter("*:hold:*")):
+    for key in map(str, redis.scan_iter("*:pause:*")):
         redis.set(key, int(time() * 1e6), keepttl=True)
     let_lanes_come(redis)
 
@@ -101,7 +101,7 @@ def expire_claims(redis: Redis) -> None:
 
 def let_polls_come(redis: Redis) -> None:
     """Let every execution be due, claimed or not: a claim that is open has run out by that."""
-    for name in ("due", "news"):
+    for name in ("due", "expedited"):
         for key in map(str, redis.scan_iter(f"*:{name}")):
             for execution in map(str, redis.zrange(key, 0, -1)):
                 redis.zadd(key, {execution: 0})

@@ -25,7 +25,7 @@ class ClaimLost(Exception):
     """The lease ran out meanwhile; whoever holds the lane now goes on."""
 
 
-class NotYet(Exception):
+class Deferred(Exception):
     """It is somebody else's turn; ours comes after `wait`."""
 
     def __init__(self, wait: timedelta) -> None:

@@ -22,9 +22,9 @@ from bot.loops import WorkerPool
 from bot.model import Change, ChangeKind, Receipt
 from bot.notifier import reconcile
 from bot.notifier.dead_letters import give_up
-from bot.notifier.delivery import ClaimLost, Delivery, NotYet
+from bot.notifier.delivery import ClaimLost, Deferred, Delivery
 from bot.notifier.priority import priority_of
-from bot.notifier.sending import REFUSED_PAUSE, Sending, Versions
+from bot.notifier.sending import REFUSED_PAUSE, Fallbacks, Sending
 from bot.slack import SlackClient
 from bot.store.limits import Limits
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
@@ -73,8 +73,8 @@ class Notifier:
                 await self._deliver_all(delivery)
             except Undeliverable as error:
                 await give_up(delivery, error, self._slack, self._sending, self._outbox)
-        except NotYet as turn:
-            await self._outbox.release(claim, wait=turn.wait, in_doubt=delivery.is_in_doubt)
+        except Deferred as deferred:
+            await self._outbox.release(claim, wait=deferred.wait, in_doubt=delivery.is_in_doubt)
         except ClaimLost:
             log.warning("notifier.claim_lost", lane=str(claim.lane))
         except SlackError as error:
@@ -163,7 +163,7 @@ class Notifier:
         await self._record(delivery, receipt)
         return receipt
 
-    def _cards(self, delivery: Delivery) -> Versions:
+    def _cards(self, delivery: Delivery) -> Fallbacks:
         """The card, in each version that Slack may accept, the best one first."""
         shown = delivery.claim.notification
         draw = partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now)

@@ -27,11 +27,11 @@ from bot.errors import (
 )
 from bot.loops import STORE_AWAY_SECONDS, Trouble
 from bot.model import Receipt
-from bot.notifier.delivery import Delivery, NotYet
+from bot.notifier.delivery import Deferred, Delivery
 from bot.notifier.priority import Priority
 from bot.slack import SlackClient
 from bot.store.keys import Lane
-from bot.store.limits import POST, Limits, Turn
+from bot.store.limits import POST, Admission, Limits
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ READ_BACK = frozenset({"conversations.history", "conversations.replies"})
 
 Answer = TypeVar("Answer")
 
-Versions = Sequence[Callable[[], Message]]
+Fallbacks = Sequence[Callable[[], Message]]
 """What draws a message, each time plainer; only what is tried is drawn."""
 
 
@@ -70,40 +70,40 @@ class Sending:
         """Call `method` about a lane when it is its turn; `place` is who reads what it posts.
 
         Raises:
-            NotYet: it is not, or the store does not say.
+            Deferred: it is not, or the store does not say.
             ClaimLost: the lane is no longer ours for long enough.
             SlackError: what Slack said.
         """
         priority = delivery.priority if priority is None else priority
         lane = delivery.claim.lane
-        turn = await self._turn(lane, method, priority, place)
-        if turn.wait:
+        admission = await self._admission(lane, method, priority, place)
+        if admission.wait:
             metrics.NOTIFIER_WAITS.labels(priority.label).inc()
-            raise NotYet(turn.wait)
+            raise Deferred(admission.wait)
         delivery.check_lease()
         try:
             answer = await call()
         except SlackError as error:
-            await self._learn(lane.team_id, method, error, is_away=turn.is_away)
+            await self._learn(lane.team_id, method, error, is_away=admission.is_away)
             if isinstance(error, RateLimited):  # back to the queue, and in the same place
-                again = await self._turn(lane, method, priority, place)
-                raise NotYet(again.wait) from error
+                again = await self._admission(lane, method, priority, place)
+                raise Deferred(again.wait) from error
             raise
-        if turn.is_away:
+        if admission.is_away:
             await self._limits.back(lane.team_id)
         self.trouble.over()
         self.trouble.over(about=method)
         return answer
 
-    async def _turn(self, lane: Lane, method: str, priority: Priority, place: str) -> Turn:
+    async def _admission(self, lane: Lane, method: str, priority: Priority, place: str) -> Admission:
         try:
             return await self._limits.admit(lane, method, priority=priority, place=place)
         except StoreUnavailable as error:
             # Nothing is sent: the lane is given back, or it would wait for its lease to end. After a pause, since the
             # node of a cluster that holds the lanes may be well, and would hand it out again at once.
-            log.warning("notifier.no_turn", lane=str(lane), error=str(error))
+            log.warning("notifier.not_admitted", lane=str(lane), error=str(error))
             await asyncio.sleep(STORE_AWAY_SECONDS)
-            raise NotYet(timedelta(0)) from error
+            raise Deferred(timedelta(0)) from error
 
     async def _learn(self, team_id: str, method: str, error: SlackError, *, is_away: bool) -> None:
         """What a failure means for everybody."""
@@ -111,28 +111,28 @@ class Sending:
             self.trouble.met(str(error))
             pause = await self._limits.away(team_id)
             if pause:
-                self._note_hold("away", team_id, pause)
+                self._note_pause("away", team_id, pause)
             return
         if is_away:  # it is an answer
             await self._limits.back(team_id)
         if isinstance(error, RateLimited):
             metrics.NOTIFIER_MESSAGES.labels("any", "ratelimited").inc()
-            await self._limits.hold(team_id, method, error.retry_after)
-            self._note_hold("ratelimited", method, error.retry_after)
+            await self._limits.pause(team_id, method, error.retry_after)
+            self._note_pause("ratelimited", method, error.retry_after)
         elif error.code == "missing_scope":
             if method not in READ_BACK:
                 self.trouble.met(f"Slack refuses {method}: {error}", about=method)
-                await self._limits.hold(team_id, method, REFUSED_PAUSE)
-                self._note_hold("refused", method, REFUSED_PAUSE)
+                await self._limits.pause(team_id, method, REFUSED_PAUSE)
+                self._note_pause("refused", method, REFUSED_PAUSE)
         elif isinstance(error, SlackBadCredentials):
             self.trouble.met(f"Slack refuses the token: {error.code}")
-            await self._limits.hold(team_id, "*", REFUSED_PAUSE)
-            self._note_hold("refused", team_id, REFUSED_PAUSE)
+            await self._limits.pause(team_id, "*", REFUSED_PAUSE)
+            self._note_pause("refused", team_id, REFUSED_PAUSE)
 
     @staticmethod
-    def _note_hold(why: str, what: str, pause: timedelta) -> None:
-        metrics.NOTIFIER_HOLDS.labels(why).inc()
-        log.warning("notifier.held_back", why=why, what=what, wait_s=pause.total_seconds())
+    def _note_pause(why: str, what: str, pause: timedelta) -> None:
+        metrics.NOTIFIER_PAUSES.labels(why).inc()
+        log.warning("notifier.paused", why=why, what=what, wait_s=pause.total_seconds())
 
     async def dm(self, delivery: Delivery, user_id: str) -> str:
         """The channel of our direct messages with a person; it never changes, so Slack is asked once."""
@@ -149,7 +149,7 @@ class Sending:
         self,
         delivery: Delivery,
         kind: str,
-        versions: Versions,
+        fallbacks: Fallbacks,
         post: Callable[[Message], Awaitable[str]],
         *,
         place: str = "",
@@ -160,11 +160,11 @@ class Sending:
         return await self._first(
             delivery,
             kind,
-            versions,
+            fallbacks,
             lambda tried: self.call(delivery, POST, lambda: post(tried), place=place, priority=priority),
         )
 
-    async def update(self, delivery: Delivery, versions: Versions, receipt: Receipt) -> None:
+    async def update(self, delivery: Delivery, fallbacks: Fallbacks, receipt: Receipt) -> None:
         """Edit the card into the first of `versions` that Slack takes."""
 
         async def update(tried: Message) -> None:
@@ -173,27 +173,27 @@ class Sending:
             )
 
         await self._first(
-            delivery, "card", versions, lambda tried: self.call(delivery, "chat.update", lambda: update(tried))
+            delivery, "card", fallbacks, lambda tried: self.call(delivery, "chat.update", lambda: update(tried))
         )
 
     async def _first(
-        self, delivery: Delivery, kind: str, versions: Versions, send: Callable[[Message], Awaitable[Answer]]
+        self, delivery: Delivery, kind: str, fallbacks: Fallbacks, send: Callable[[Message], Awaitable[Answer]]
     ) -> Answer:
         """Send the first of `versions` that Slack accepts; a later one is plainer."""
         refused = ""
-        for number, draw in enumerate(versions, start=1):
+        for number, draw in enumerate(fallbacks, start=1):
             try:
                 sent = await send(draw())
             except PayloadRejected as error:
                 metrics.NOTIFIER_MESSAGES.labels(kind, "rejected").inc()
                 log.warning("notifier.payload_rejected", lane=str(delivery.claim.lane), kind=kind, code=error.code)
-                if number == len(versions):
+                if number == len(fallbacks):
                     if delivery.is_overdue:
                         raise Undeliverable(error.code) from error
                     raise
                 refused = error.code
             else:
-                if kind == "card" and refused.startswith("invalid_blocks") and number == len(versions) - 1:
+                if kind == "card" and refused.startswith("invalid_blocks") and number == len(fallbacks) - 1:
                     self.style = Style.CLASSIC  # this workspace does not take the rich style, but this one
                 metrics.NOTIFIER_MESSAGES.labels(kind, "sent").inc()
                 return sent

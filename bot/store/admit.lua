@@ -8,10 +8,10 @@
 local prefix, lane, priority, method, slow = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local held = redis.call('MGET', prefix .. 'hold:*', prefix .. 'hold:' .. method, prefix .. 'away', prefix .. 'probe')
-local hold = math.max(tonumber(held[1] or '0'), tonumber(held[2] or '0'))
-if held[3] and held[4] then hold = math.max(hold, now + 1000000) end
-local ramp = math.max(0.25, math.min(1, 0.25 + 0.75 * (now - hold) / slow)) -- a quarter of the rate, and then more
+local held = redis.call('MGET', prefix .. 'pause:*', prefix .. 'pause:' .. method, prefix .. 'away', prefix .. 'probe')
+local pause_until = math.max(tonumber(held[1] or '0'), tonumber(held[2] or '0'))
+if held[3] and held[4] then pause_until = math.max(pause_until, now + 1000000) end
+local ramp = math.max(0.25, math.min(1, 0.25 + 0.75 * (now - pause_until) / slow)) -- a quarter of the rate, and then more
 local gaps, starts, place, arrived = {}, {}, nil, math.floor(now / 10)
 local go, turn = true, 0
 
@@ -29,8 +29,8 @@ local rank = string.format('%.0f', priority * 1e15 + arrived)
 for i = 7, #ARGV, 3 do
   local name, gap, burst = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]) * (ramp - 0.25) / 0.75
   local ahead = redis.call('ZCOUNT', prefix .. 'wait:' .. name, '-inf', '(' .. rank)
-  local next_one = math.max(tonumber(redis.call('GET', prefix .. 'next:' .. name) or '0'), now, hold)
-  local first = math.max(next_one - burst, hold)
+  local next_one = math.max(tonumber(redis.call('GET', prefix .. 'next:' .. name) or '0'), now, pause_until)
+  local first = math.max(next_one - burst, pause_until)
   gaps[name], starts[name] = gap / ramp, next_one
   if first + ahead * gaps[name] > now then
     go = false

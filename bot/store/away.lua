@@ -9,5 +9,5 @@ redis.call('DEL', KEYS[1] .. 'probe')
 local pause = math.min(now - since, tonumber(ARGV[2]))
 if pause < tonumber(ARGV[1]) then return 0 end
 local ends = string.format('%.0f', now + pause)
-redis.call('SET', KEYS[1] .. 'hold:*', ends, 'PX', math.ceil((pause + ARGV[3]) / 1000))
+redis.call('SET', KEYS[1] .. 'pause:*', ends, 'PX', math.ceil((pause + ARGV[3]) / 1000))
 return math.ceil(pause / 1000)

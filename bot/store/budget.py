@@ -19,7 +19,7 @@ from bot.store.rows import milliseconds
 WINDOW = timedelta(seconds=62)
 """GCS counts when calls arrive, we when they leave: a minute, and some for the way."""
 
-TURN = timedelta(seconds=5)
+READER_LEASE = timedelta(seconds=5)
 """After so long a silence, another process reads the lists."""
 
 MOMENT_SECONDS = 0.05
@@ -39,7 +39,7 @@ class Budget:
         self._process = process
         self._left, self._left_until = 0, 0.0
         """Calls for looks by the last answer, and for how long that is taken for true."""
-        self.push = timedelta(0)
+        self.defer_for = timedelta(0)
         """How long executions that lists show may be left to them, by the last answer; zero while none are read."""
 
     async def take(self, *, is_person: bool) -> timedelta:
@@ -69,16 +69,20 @@ class Budget:
         """Calls that the watch may make on the average."""
         return (self._per_minute - self._reserve) / WINDOW.total_seconds()
 
-    async def turn(self, team_id: str, *, reading: tuple[timedelta, int] | None) -> bool:
+    async def hold_reader_lease(self, team_id: str, *, reading: tuple[timedelta, int] | None) -> bool:
         """Whether it is this process that reads a workspace's lists: one does at a time, another when it is silent.
 
-        It has the turn for `TURN` from now on, and no longer: it may be dead by then. `reading` says for how long
-        executions may be left to lists while these are being read, and how many calls of a window that can use. So many
-        are left to it by looks, a third at most: else whatever is overdue would use up all of them, and nobody would
-        find out what is new.
+        It has the turn for `READER_LEASE` from now on, and no longer: it may be dead by then. `reading` says for how
+        long executions may be left to lists while these are being read, and how many calls of a window that can use.
+        So many are left to it by looks, a third at most: else whatever is overdue would use up all of them, and
+        nobody would find out what is new.
         """
         says = f"{milliseconds(reading[0])}|{reading[1]}" if reading else ""
-        return bool(await self._connection.run("turn", self._window, team_id, self._process, milliseconds(TURN), says))
+        return bool(
+            await self._connection.run(
+                "reader_lease", self._window, team_id, self._process, milliseconds(READER_LEASE), says
+            )
+        )
 
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
@@ -91,7 +95,7 @@ class Budget:
         left, wait, taken, whole, reading = await self._connection.run(
             "take", self._window, *quota, uuid4().hex, calls, whom, slow_start, self._reserve
         )
-        self.push = timedelta(milliseconds=int(reading))
+        self.defer_for = timedelta(milliseconds=int(reading))
         if whom == "looks":
             self._left, self._left_until = left, monotonic() + MOMENT_SECONDS
         return left, wait, taken, whole

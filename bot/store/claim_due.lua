@@ -12,19 +12,19 @@ local function claim(zset, till)
     local due, snapshot = redis.call('ZSCORE', prefix .. 'due', execution), redis.call('GET', prefix .. 'snap:' .. execution)
     if due and snapshot then
       redis.call('ZADD', prefix .. 'due', now + lease, execution)
-      redis.call('ZADD', prefix .. 'news', 'XX', now + lease, execution)
+      redis.call('ZADD', prefix .. 'expedited', 'XX', now + lease, execution)
       redis.call('HSET', prefix .. 'leases', execution, token)
       answer[#answer + 1] = execution
-      answer[#answer + 1] = math.max(now - due, zset == 'news' and (now - ready[i + 1]) % DAY or 0)
+      answer[#answer + 1] = math.max(now - due, zset == 'expedited' and (now - ready[i + 1]) % DAY or 0)
       answer[#answer + 1] = snapshot
       claimed = claimed + 1
     else
       redis.call('ZREM', prefix .. 'due', execution)
-      redis.call('ZREM', prefix .. 'news', execution)
+      redis.call('ZREM', prefix .. 'expedited', execution)
     end
   end
 end
 claim('due', now - tonumber(ARGV[4]))
-claim('news', now)
+claim('expedited', now)
 claim('due', now)
 return answer

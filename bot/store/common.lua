@@ -1,6 +1,6 @@
 -- When a lane that is to be told now comes: an outcome goes ahead of everything else that is due, by two days for a
 -- person and by one for a channel. Put in front of the scripts, like all that follows.
-local function turn(prefix, lane, now)
+local function score(prefix, lane, now)
   for _, entry in ipairs(redis.call('LRANGE', prefix .. 'changes:' .. lane, 0, -1)) do
     local kind = string.match(entry, '^%d+|{"kind":"(%l+)"')
     if kind == 'outcome' or kind == 'vanished' then
@@ -16,7 +16,7 @@ local function wake(prefix, lane, at, now)
   local claim = redis.call('HGET', prefix .. 'claims', lane)
   local token, claimed, ends, doubt = string.match(claim or '', '^(.-)|(%d+)|(%d+)|%d|(%d+)$')
   if not token or not redis.call('ZSCORE', prefix .. 'outbox', lane) then
-    redis.call('ZADD', prefix .. 'outbox', 'LT', at > now and at or turn(prefix, lane, now), lane)
+    redis.call('ZADD', prefix .. 'outbox', 'LT', at > now and at or score(prefix, lane, now), lane)
   elseif tonumber(ends) > now then
     redis.call('HSET', prefix .. 'claims', lane, token .. '|' .. claimed .. '|' .. ends .. '|1|' .. doubt)
   end
@@ -26,7 +26,7 @@ end
 local function give_back(prefix, lane, again, now)
   redis.call('HDEL', prefix .. 'claims', lane)
   if again == '1' or redis.call('LLEN', prefix .. 'changes:' .. lane) > 0 then
-    redis.call('ZADD', prefix .. 'outbox', turn(prefix, lane, now), lane)
+    redis.call('ZADD', prefix .. 'outbox', score(prefix, lane, now), lane)
   else
     redis.call('ZREM', prefix .. 'outbox', lane)
   end
@@ -51,9 +51,9 @@ end
 -- Have a watched execution looked at by `at`, ahead of all that is merely due: something is known to be new, or somebody
 -- waits. What dropped out of a list has probably ended, and goes ahead of other news, by a day.
 local DAY = 86400000
-local function hurry(prefix, execution, at, listed)
+local function expedite(prefix, execution, at, listed)
   if redis.call('ZSCORE', prefix .. 'due', execution) then
-    redis.call('ZADD', prefix .. 'news', 'LT', listed == 'gone----' and at - DAY or at, execution)
+    redis.call('ZADD', prefix .. 'expedited', 'LT', listed == 'gone----' and at - DAY or at, execution)
   end
 end
 

@@ -30,7 +30,7 @@ redis.call('DEL', entries)
 if redis.call('HLEN', subs) == 0 then
   redis.call('DEL', prefix .. 'snap:' .. execution)
   redis.call('ZREM', prefix .. 'due', execution)
-  redis.call('ZREM', prefix .. 'news', execution)
+  redis.call('ZREM', prefix .. 'expedited', execution)
   redis.call('HDEL', prefix .. 'leases', execution)
 end
 return 1

@@ -7,7 +7,7 @@ local count = 0
 local leases = redis.call('HGETALL', prefix .. 'leases')
 for i = 1, #leases, 2 do
   if leases[i + 1] == lost then
-    hurry(prefix, leases[i], now)
+    expedite(prefix, leases[i], now)
     redis.call('HDEL', prefix .. 'leases', leases[i])
     count = count + 1
   end
@@ -16,7 +16,7 @@ local claims = redis.call('HGETALL', prefix .. 'claims')
 for i = 1, #claims, 2 do
   local token, _, ends, again, doubt = string.match(claims[i + 1], '^(.-)|(%d+)|(%d+)|(%d)|(%d+)$')
   if token == lost and ends ~= '0' then
-    redis.call('ZADD', prefix .. 'outbox', turn(prefix, claims[i], now), claims[i])
+    redis.call('ZADD', prefix .. 'outbox', score(prefix, claims[i], now), claims[i])
     if doubt == '0' then
       redis.call('HDEL', prefix .. 'claims', claims[i])
     else -- an earlier worker's doubt stays

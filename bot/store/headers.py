@@ -39,7 +39,7 @@ class Header(NamedTuple):
     """Print of what a list showed last."""
     seen_at: datetime = EPOCH
     """When GCS last answered."""
-    near: datetime = EPOCH
+    expected_at: datetime = EPOCH
     """About when the next change is expected; the epoch: unknown."""
     is_quiet: bool = False
     """Whether a look that sees the same prints means: nothing has happened."""
@@ -48,9 +48,12 @@ class Header(NamedTuple):
 
     def row(self) -> str:
         """The text, without `listed`, which only scripts move on."""
-        seen, near = milliseconds(self.seen_at - EPOCH), min(milliseconds(self.near - EPOCH) // 1000, 10**10 - 1)
+        seen, expected_at = (
+            milliseconds(self.seen_at - EPOCH),
+            min(milliseconds(self.expected_at - EPOCH) // 1000, 10**10 - 1),
+        )
         kind = _KINDS[self.is_quiet, self.is_covered]
-        return f"{self.revision:08d}{self.state}{self.counts}{seen:013d}{near:010d}{kind}"
+        return f"{self.revision:08d}{self.state}{self.counts}{seen:013d}{expected_at:010d}{kind}"
 
 
 _KINDS = {(True, True): "Q", (True, False): "q", (False, True): "C", (False, False): "."}
@@ -74,7 +77,7 @@ def header_of(text: str) -> Header:
         counts=text[16:24],
         listed=text[24:32],
         seen_at=at(int(text[32:45])),
-        near=EPOCH + timedelta(seconds=int(text[45:55])),
+        expected_at=EPOCH + timedelta(seconds=int(text[45:55])),
         is_quiet=is_quiet,
         is_covered=is_covered,
     )
@@ -89,7 +92,7 @@ def snapshot_of(text: str) -> Snapshot:
     return replace(unpacked(text[_PAYLOAD:]), seen_at=at(int(text[32:45])))
 
 
-def header_for(snapshot: Snapshot, fingerprint: Fingerprint | None, near: datetime | None = None) -> Header:
+def header_for(snapshot: Snapshot, fingerprint: Fingerprint | None, expected_at: datetime | None = None) -> Header:
     """The header of what a look has seen; `prints` are those of `bot.gcs.fingerprint`, None without any."""
     state, counts, is_covered = fingerprint or (NO_FINGERPRINT, NO_FINGERPRINT, False)
     return Header(
@@ -97,7 +100,7 @@ def header_for(snapshot: Snapshot, fingerprint: Fingerprint | None, near: dateti
         state=state,
         counts=counts,
         seen_at=snapshot.seen_at,
-        near=near or EPOCH,
+        expected_at=expected_at or EPOCH,
         is_quiet=snapshot.is_quiet and fingerprint is not None,
         is_covered=is_covered,
     )

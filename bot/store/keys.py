@@ -9,7 +9,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb2` is the sc
 | key | type | holds |
 |---|---|---|
 | `xb2:{pNN}:due` | zset | execution key → when to look next, server time in ms; while claimed: when the lease ends |
-| `xb2:{pNN}:news` | zset | those of them that go ahead: something is new, or somebody waits → when to look |
+| `xb2:{pNN}:expedited` | zset | those of them that go ahead: something is new, or somebody waits → when to look |
 | `xb2:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
 | `xb2:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, deflated JSON |
 | `xb2:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
@@ -23,12 +23,12 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb2` is the sc
 | `xb2:{quota:<user>}:lists` | zset | those of them that read lists |
 | `xb2:{quota:<user>}:people` | zset | those of them that somebody waits for |
 | `xb2:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
-| `xb2:{quota:<user>}:turn:<team>` | string | name of the process that reads the lists; expires |
+| `xb2:{quota:<user>}:reader:<team>` | string | name of the process that reads the lists; expires |
 | `xb2:{quota:<user>}:reading` | string | `ms for which looks are left to lists|calls that these can use`; expires |
 | `xb2:{slack:<team>}:next:<bucket>` | string | when the next call would leave if all left evenly, server time in µs |
 | `xb2:{slack:<team>}:wait:<bucket>` | zset | lane → `priority × 10¹⁵ + arrival in 10 µs`: who waits, in what order |
 | `xb2:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
-| `xb2:{slack:<team>}:hold:<method>` | string | nobody calls it before, µs; `hold:*`: nobody calls Slack |
+| `xb2:{slack:<team>}:pause:<method>` | string | nobody calls it before, µs; `pause:*`: nobody calls Slack |
 | `xb2:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
 | `xb2:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
 | `xb2:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |

@@ -38,7 +38,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Admission:
     """Whether a call may go out now."""
 
     wait: timedelta
@@ -55,7 +55,7 @@ class Limits:
         self._connection = connection
         self._calls, self._posts, self._channel_posts = _bucket(calls), _bucket(posts), _bucket(channel_posts)
 
-    async def admit(self, lane: Lane, method: str, *, priority: int, place: str = "") -> Turn:
+    async def admit(self, lane: Lane, method: str, *, priority: int, place: str = "") -> Admission:
         """Ask for a call of `method` about `lane`, for a post with the channel or person that reads it."""
         buckets: list[str | int] = [method, *(self._posts if method == POST else self._calls)]
         if place:
@@ -63,15 +63,17 @@ class Limits:
         wait, is_away = await self._connection.run(
             "admit", limits_of(lane.team_id), str(lane), int(priority), method, *_SPANS, *buckets
         )
-        return Turn(timedelta(milliseconds=wait), bool(is_away))
+        return Admission(timedelta(milliseconds=wait), bool(is_away))
 
-    async def hold(self, team_id: str, method: str, span: timedelta) -> None:
+    async def pause(self, team_id: str, method: str, span: timedelta) -> None:
         """Slack said to stay away from `method`, or with `*` from all of it, for so long."""
-        await self._connection.run("hold", limits_of(team_id), method, _micros(span), _micros(SLOW_START), patient=True)
+        await self._connection.run(
+            "pause", limits_of(team_id), method, _micros(span), _micros(SLOW_START), patient=True
+        )
 
-    async def held(self, team_id: str, method: str) -> timedelta:
+    async def paused(self, team_id: str, method: str) -> timedelta:
         """For how long Slack still wants `method` to be left alone."""
-        return timedelta(milliseconds=await self._connection.run("held", limits_of(team_id), method))
+        return timedelta(milliseconds=await self._connection.run("paused", limits_of(team_id), method))
 
     async def away(self, team_id: str) -> timedelta:
         """Slack did not answer: everybody stays away for the returned time, which grows while that goes on."""

@@ -8,6 +8,6 @@ local function late(zset)
   local first = redis.call('ZRANGE', prefix .. zset, 0, 0, 'WITHSCORES')
   return first[2] and now - first[2] or -1
 end
-local overdue, news = late('due'), late('news')
+local overdue, expedited = late('due'), late('expedited')
 if overdue > tonumber(ARGV[1]) then return 7 * DAY + overdue end
-return news >= 0 and DAY + news or overdue
+return expedited >= 0 and DAY + expedited or overdue

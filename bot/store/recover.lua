@@ -7,7 +7,7 @@ local count = 0
 for _, execution in ipairs(redis.call('HKEYS', prefix .. 'leases')) do
   redis.call('HDEL', prefix .. 'leases', execution)
   redis.call('ZADD', prefix .. 'due', 'XX', now, execution)
-  redis.call('ZADD', prefix .. 'news', 'XX', now, execution)
+  redis.call('ZADD', prefix .. 'expedited', 'XX', now, execution)
   count = count + 1
 end
 local claims = redis.call('HGETALL', prefix .. 'claims')

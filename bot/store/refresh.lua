@@ -5,7 +5,7 @@ local prefix, lane = KEYS[1], ARGV[1]
 local execution, subscriber = string.match(lane, '^(.*)/([^/]+)$')
 if redis.call('HEXISTS', prefix .. 'subs:' .. execution, subscriber) == 0 then return 0 end
 local now = server_time()
-if not redis.call('HGET', prefix .. 'leases', execution) then hurry(prefix, execution, now) end
+if not redis.call('HGET', prefix .. 'leases', execution) then expedite(prefix, execution, now) end
 local receipt = redis.call('HGET', prefix .. 'receipts:' .. execution, subscriber)
 if receipt then
   redis.call('HSET', prefix .. 'receipts:' .. execution, subscriber, asking_for_edit(receipt))

@@ -9,7 +9,7 @@ local claim = redis.call('HGET', prefix .. 'claims', lane)
 local holder, claimed, again, doubt = string.match(claim or '', '^(.-)|(%d+)|%d+|(%d)|(%d+)$')
 if holder ~= token then return 0 end
 local now, wait = server_time(), tonumber(ARGV[3])
-local at = wait and (wait > 0 and now + wait or turn(prefix, lane, now))
+local at = wait and (wait > 0 and now + wait or score(prefix, lane, now))
 if ARGV[4] == '1' then
   redis.call('HSET', prefix .. 'claims', lane, token .. '|' .. claimed .. '|0|0|' .. doubt)
   redis.call('ZADD', prefix .. 'outbox', at, lane)

@@ -10,7 +10,7 @@ for i = 2, #ARGV, 3 do
   if redis.call('HGET', prefix .. 'leases', execution) == token
     and redis.call('GETRANGE', prefix .. 'snap:' .. execution, 24, 31) == listed_then then
     redis.call('ZADD', prefix .. 'due', 'XX', ends, execution)
-    redis.call('ZADD', prefix .. 'news', 'XX', ends, execution)
+    redis.call('ZADD', prefix .. 'expedited', 'XX', ends, execution)
     held = held + 1
   end
 end

@@ -34,7 +34,7 @@ OVERDUE_EVERY = 3
 NEVER = timedelta(days=36_500)
 
 _AHEAD = {True: "1", False: "", None: "as before"}
-"""What `is_news` is in the script."""
+"""What `is_expedited` is in the script."""
 
 TOGETHER_SECONDS = 0.01
 """For so long uneventful looks wait for each other: one trip to the store for many costs less than many trips."""
@@ -80,7 +80,7 @@ class Coverage(NamedTuple):
     watched: int = 0
     same: int = 0
     """As the last looks saw them."""
-    news: int = 0
+    changed: int = 0
     """To be looked at now."""
     waiting: int = 0
     """Not as the last looks saw them, and not looked at since."""
@@ -160,13 +160,13 @@ class Schedule:
         *,
         next_poll: timedelta | None,
         is_visible: bool,
-        is_news: bool | None = False,
+        is_expedited: bool | None = False,
         fingerprint: Fingerprint | None = None,
-        near: datetime | None = None,
+        expected_at: datetime | None = None,
     ) -> bool:
         """Write the result of a poll, all or nothing; `fingerprint` is None where GCS gave no answer.
 
-        With `is_news` the next look goes ahead of all that is merely due; None: if this one did.
+        With `is_expedited` the next look goes ahead of all that is merely due; None: if this one did.
 
         Returns:
             False when the claim was lost to another worker, and nothing was written.
@@ -179,13 +179,13 @@ class Schedule:
             home_of(due.execution),
             due.execution,
             due.token,
-            header_for(snapshot, fingerprint, near).row(),
+            header_for(snapshot, fingerprint, expected_at).row(),
             packed(snapshot),
             due.header.listed,
             "" if next_poll is None else milliseconds(next_poll),
             "1" if is_visible else "",
             milliseconds(self._coalesce),
-            _AHEAD[is_news],
+            _AHEAD[is_expedited],
             *entries,
             patient=True,
         )
@@ -244,7 +244,7 @@ class Schedule:
         team_id: str,
         shown: Iterable[tuple[str, str]],
         *,
-        push: timedelta,
+        defer_for: timedelta,
     ) -> Coverage:
         """Compare what a list shows (execution id, print) with what the last looks saw; news is due at once.
 
@@ -255,7 +255,7 @@ class Schedule:
         for execution_id, fingerprint in shown:
             execution = execution_key(team_id, execution_id)
             by_home[home_of(execution)] += [execution, fingerprint]
-        spans = (milliseconds(push), milliseconds(self._staleness))
+        spans = (milliseconds(defer_for), milliseconds(self._staleness))
         answers = await self._connection.run_many([("listed", home, (*spans, *rows)) for home, rows in by_home.items()])
         found = Coverage()
         for answer in answers:

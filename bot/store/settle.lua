@@ -13,7 +13,7 @@ local subs = redis.call('HGETALL', prefix .. 'subs:' .. execution)
 local snap = prefix .. 'snap:' .. execution
 if #subs == 0 then
   redis.call('ZREM', prefix .. 'due', execution)
-  redis.call('ZREM', prefix .. 'news', execution)
+  redis.call('ZREM', prefix .. 'expedited', execution)
   redis.call('DEL', snap)
   return 1
 end
@@ -23,18 +23,18 @@ local listed = redis.call('GETRANGE', snap, 24, 31)
 redis.call('SET', snap, string.sub(ARGV[3], 1, 24) .. listed .. string.sub(ARGV[3], 25) .. ARGV[4])
 if over then
   redis.call('ZREM', prefix .. 'due', execution)
-  redis.call('ZREM', prefix .. 'news', execution)
+  redis.call('ZREM', prefix .. 'expedited', execution)
 else
   local at = now + ARGV[6]
   redis.call('ZADD', prefix .. 'due', at, execution)
   if ARGV[9] == 'as before' then
-    redis.call('ZADD', prefix .. 'news', 'XX', at, execution)
+    redis.call('ZADD', prefix .. 'expedited', 'XX', at, execution)
   else
-    redis.call('ZREM', prefix .. 'news', execution)
-    if ARGV[9] == '1' then hurry(prefix, execution, at) end
+    redis.call('ZREM', prefix .. 'expedited', execution)
+    if ARGV[9] == '1' then expedite(prefix, execution, at) end
   end
   -- A list may have shown something newer while this look was under way.
-  if listed ~= ARGV[5] and listed ~= string.sub(ARGV[3], 9, 16) then hurry(prefix, execution, now, listed) end
+  if listed ~= ARGV[5] and listed ~= string.sub(ARGV[3], 9, 16) then expedite(prefix, execution, now, listed) end
 end
 local ranks = {progress = 0, phase = 1, final = 2}
 for i = 1, #subs, 2 do

@@ -16,18 +16,18 @@ for i, look in ipairs(ARGV) do
     redis.call('HDEL', prefix .. 'leases', execution)
     if redis.call('EXISTS', prefix .. 'subs:' .. execution) == 0 then
       redis.call('ZREM', prefix .. 'due', execution)
-      redis.call('ZREM', prefix .. 'news', execution)
+      redis.call('ZREM', prefix .. 'expedited', execution)
       redis.call('DEL', snap)
     else
       redis.call('SETRANGE', snap, 32, seen)
       local state, listed = redis.call('GETRANGE', snap, 8, 15), redis.call('GETRANGE', snap, 24, 31)
       redis.call('ZADD', prefix .. 'due', now + wait, execution)
       if listed_then == '' then
-        if redis.call('ZSCORE', prefix .. 'news', execution) then hurry(prefix, execution, now + wait, listed) end
+        if redis.call('ZSCORE', prefix .. 'expedited', execution) then expedite(prefix, execution, now + wait, listed) end
       else
-        redis.call('ZREM', prefix .. 'news', execution)
+        redis.call('ZREM', prefix .. 'expedited', execution)
         -- A list may have shown something newer while this look was under way.
-        if listed ~= listed_then and listed ~= state then hurry(prefix, execution, now, listed) end
+        if listed ~= listed_then and listed ~= state then expedite(prefix, execution, now, listed) end
       end
     end
   end

@@ -31,7 +31,7 @@ class Round:
     began: float
     page: int
     """Items to ask for at once."""
-    push: timedelta
+    defer_for: timedelta
     """How long the executions that it shows unchanged are left alone."""
     calls: int
     """What rounds like this one can use of the calls in a window."""

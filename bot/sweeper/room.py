@@ -71,7 +71,7 @@ BREATH = 1.0
 CATCH_UP = 0.5
 """Seconds by which a page may be late without the next ones being late, too."""
 
-PUSH = timedelta(seconds=15)
+DEFER_FOR = timedelta(seconds=15)
 """How long an execution that a list shows unchanged is left alone, at least; else for three rounds.
 
 Long enough for another process to take over, and no longer: when lists fail, nobody looks for so long.
@@ -107,7 +107,7 @@ class Sweeper:
         """When this process fetched pages, within the last window."""
         self._took = timedelta(0)
         """The last round whose pages all came at once: a page that hangs says nothing about the next ones."""
-        self._news_per_second = 0.0
+        self._changed_per_second = 0.0
         self._page_bytes = 0
         """Of the last page."""
         self._blind_rounds = 0
@@ -121,15 +121,15 @@ class Sweeper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read lists while that pays, until told to stop."""
-        await asyncio.gather(*(self._work(stop) for _ in range(HANDS)), self._keep_turn(stop))
+        await asyncio.gather(*(self._work(stop) for _ in range(HANDS)), self._keep_reader_lease(stop))
 
-    async def _keep_turn(self, stop: asyncio.Event) -> None:
+    async def _keep_reader_lease(self, stop: asyncio.Event) -> None:
         """While all hands wait for pages, none of them keeps the turn."""
         while not stop.is_set():
             round_ = self._round
             if round_ is not None and round_.under_way == HANDS:
                 with suppress(StoreUnavailable):
-                    await self._budget.turn(self._team_id, reading=(round_.push, round_.calls))
+                    await self._budget.hold_reader_lease(self._team_id, reading=(round_.defer_for, round_.calls))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), BREATH)
 
@@ -162,7 +162,9 @@ class Sweeper:
             return None
         self._not_before = now + MOMENT
         round_ = self._round
-        if not await self._budget.turn(self._team_id, reading=(round_.push, round_.calls) if round_ else None):
+        if not await self._budget.hold_reader_lease(
+            self._team_id, reading=(round_.defer_for, round_.calls) if round_ else None
+        ):
             self._stop(THINK_AGAIN.total_seconds())
         elif round_ is None:
             await self._begin()
@@ -208,19 +210,19 @@ class Sweeper:
             watched=watched,
             pages=-(-listed // (self._page - OVERLAP)) + len(PHASES) - 1,
             calls_per_second=self._budget.per_second,
-            news_per_second=self._news_per_second,
+            changed_per_second=self._changed_per_second,
         )
         if not sweep_pays(cost, pace=self._pace):
-            self._news_per_second /= 2  # unseen it cannot be measured, and a storm passes
+            self._changed_per_second /= 2  # unseen it cannot be measured, and a storm passes
             self._stop(THINK_AGAIN.total_seconds())
             return
         metrics.SWEEPER_ACTIVE.set(1)
         expected = max(timedelta(seconds=2 * cost.pages / cost.calls_per_second), self._took)
-        push = min(max(PUSH, self._pace.poll, 3 * expected), DISTRUST, self._pace.staleness / 2)
+        defer_for = min(max(DEFER_FOR, self._pace.poll, 3 * expected), DISTRUST, self._pace.staleness / 2)
         bytes_ = self._last.page_bytes if self._last else self._page_bytes
         rate = min(cost.pages / SHORTEST_ROUND.total_seconds(), self._bytes_per_second / max(bytes_, 1))
         calls = math.ceil(rate * WINDOW.total_seconds()) + HEADROOM
-        self._round = Round(began=now, page=self._page, push=push, calls=calls)
+        self._round = Round(began=now, page=self._page, defer_for=defer_for, calls=calls)
 
     def _stop(self, seconds: float) -> None:
         """Read nothing for so long."""
@@ -285,7 +287,7 @@ class Sweeper:
         last = self._last or round_
         gone = last.seen.keys() - round_.seen.keys() if self._last else await self._unlisted(round_)
         dropped = await self._compare(round_, ((execution_id, GONE) for execution_id in gone))
-        self._learn(round_, round_.found.news + dropped.news, round_.began - last.began)
+        self._learn(round_, round_.found.changed + dropped.changed, round_.began - last.began)
         round_.end()
         self._last = round_
         self._not_before = max(self._not_before, round_.began + SHORTEST_ROUND.total_seconds())
@@ -304,14 +306,14 @@ class Sweeper:
         unlisted = watched - round_.seen.keys()
         return unlisted if 2 * len(unlisted) <= len(watched) else set()
 
-    def _learn(self, round_: Round, news: int, seconds: float) -> None:
+    def _learn(self, round_: Round, changed: int, seconds: float) -> None:
         found = round_.found
-        metrics.SWEEPER_NEWS.inc(news)
+        metrics.SWEEPER_CHANGED.inc(changed)
         metrics.SWEEPER_COVERED.set(found.same)
         if seconds > 0:
-            self._news_per_second += (news / seconds - self._news_per_second) / 4
+            self._changed_per_second += (changed / seconds - self._changed_per_second) / 4
         is_blind = found.same * 2 < found.watched - found.waiting
         self._blind_rounds = self._blind_rounds + 1 if is_blind else 0
 
     async def _compare(self, round_: Round, shown: Iterable[tuple[str, str]]) -> Coverage:
-        return await self._schedule.listed(self._team_id, shown, push=round_.push)
+        return await self._schedule.listed(self._team_id, shown, defer_for=round_.defer_for)

@@ -60,7 +60,7 @@ async def running(room: Room, count: int = MANY) -> list[str]:
 
 def due_in(room: Room) -> dict[str, float]:
     """Execution → seconds until it is looked at; news comes before what is merely due."""
-    due, news = room.waits_by_name("due"), room.waits_by_name("news")
+    due, news = room.waits_by_name("due"), room.waits_by_name("expedited")
     return {key.partition("/")[2]: min(seconds, news.get(key, seconds)) for key, seconds in due.items()}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.metrics import SWEEPER_BYTES
-from bot.store.budget import TURN
+from bot.store.budget import READER_LEASE
 from bot.sweeper.reading import Round
 from bot.sweeper.room import BLIND_ROUNDS, DISTRUST, HANDS, HOPELESS, LARGEST_PAGE, SMALLEST_PAGE
 from sandbox import story
@@ -158,14 +158,14 @@ async def test_trouble_of_gcs_interrupts_a_round_only(room: Room, hand: Hand) ->
 
 async def test_one_process_reads_at_a_time(room: Room, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one takes over when the first has been silent for the length of a turn."""
-    monkeypatch.setattr("bot.store.budget.TURN", timedelta(seconds=0.3))
+    monkeypatch.setattr("bot.store.budget.READER_LEASE", timedelta(seconds=0.3))
     await running(room)
     other = Hand(room)
     other.sweeper._budget._process = "another"
     await hand.page()
     await other.page()
     assert other.sweeper._round is None
-    await _silence(room, "*:turn:*")
+    await _silence(room, "*:reader:*")
     other.now += 60
     await other.round()
     assert other.sweeper._last is not None
@@ -180,22 +180,22 @@ async def test_a_turn_is_kept_between_pages_and_no_longer(room: Room) -> None:
         pause = await slow.sweeper.run_once()
         began.setdefault(slow.pages, slow.now)
         slow.now += pause
-        (turn,) = room.redis.scan_iter("*:turn:*")
-        assert pause < room.redis.pttl(turn) / 1000 <= TURN.total_seconds()
-    assert began[4] - began[3] > TURN.total_seconds()
+        (turn,) = room.redis.scan_iter("*:reader:*")
+        assert pause < room.redis.pttl(turn) / 1000 <= READER_LEASE.total_seconds()
+    assert began[4] - began[3] > READER_LEASE.total_seconds()
 
 
 async def test_the_turn_is_kept_while_all_hands_wait(room: Room, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four pages that take long are no silence: nobody else begins a round of their own meanwhile."""
     await running(room)
     monkeypatch.setattr("bot.sweeper.room.BREATH", 0.1)
-    hand.sweeper._round = Round(began=0, page=100, push=timedelta(seconds=1), calls=9, under_way=HANDS)
+    hand.sweeper._round = Round(began=0, page=100, defer_for=timedelta(seconds=1), calls=9, under_way=HANDS)
     hand.sweeper._not_before = 10**6
     stop = asyncio.Event()
     waiting = asyncio.create_task(hand.sweeper.run(stop))
     async with asyncio.timeout(10):
         for _ in range(3):
-            while not (turns := list(room.redis.scan_iter("*:turn:*"))):  # noqa: ASYNC110  # another task's doing
+            while not (turns := list(room.redis.scan_iter("*:reader:*"))):  # noqa: ASYNC110  # another task's doing
                 await asyncio.sleep(0.01)
             room.redis.delete(*turns)
         stop.set()

@@ -134,7 +134,7 @@ async def test_a_scope_that_is_missing_for_people_is_said_and_loses_nothing(room
     await room.follow(room.alice)
     with capture_logs() as logs:
         await room.tell()
-    (held,) = [line for line in logs if line["event"] == "notifier.held_back"]
+    (held,) = [line for line in logs if line["event"] == "notifier.paused"]
     assert (held["why"], held["what"], held["wait_s"]) == ("refused", "conversations.open", 60)
     await room.follow(room.lab, room.slack.add_user("bob"))
     await room.tell()

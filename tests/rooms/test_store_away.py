@@ -49,7 +49,7 @@ def closed_from(room: Room, part: Limits | Budget, method: str) -> Iterator[None
 
 @pytest.mark.parametrize(
     ("method", "fault"),
-    [("admit", None), ("hold", "ratelimited"), ("away", "status"), ("back", "status")],
+    [("admit", None), ("pause", "ratelimited"), ("away", "status"), ("back", "status")],
 )
 async def test_a_word_does_not_wait_for_its_lease_to_end(room: Room, method: str, fault: str | None) -> None:
     """Whatever the notifier was about to ask or to note: the lane comes again soon; only no answer leaves a doubt."""

@@ -208,7 +208,7 @@ async def test_news_that_found_no_call_left_keeps_its_place(room: Room, hand: Ha
     claims = [due for number in await room.store.schedule.ready() for due in await room.store.schedule.claim(number, 9)]
     (claimed,) = claims
     await room.store.schedule.put_back(claimed)
-    assert room.waits_by_name("news").keys() == {claimed.execution}
+    assert room.waits_by_name("expedited").keys() == {claimed.execution}
     assert executions[2] in due_now(room)
 
 

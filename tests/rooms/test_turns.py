@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from bot.metrics import NOTIFIER_BACKLOG_LANES, NOTIFIER_HOLDS, NOTIFIER_WAITS
+from bot.metrics import NOTIFIER_BACKLOG_LANES, NOTIFIER_PAUSES, NOTIFIER_WAITS
 from bot.model import Level
 from bot.notifier import Notifier
 from bot.notifier import delivery as lane_delivery
-from bot.store.limits import Limits, Turn
+from bot.store.limits import Admission, Limits
 from sandbox import story
 from sandbox.slack.web_api import Call
 from tests.rooms.room import Room, ample_limits
@@ -160,7 +160,7 @@ async def test_an_outcome_is_not_held_up_by_the_wait_for_an_edit(room: Room) -> 
 
 async def test_operators_see_what_waits_and_why(room: Room) -> None:
     """Lanes with something to tell, calls put off by priority, pauses by reason."""
-    seen = [NOTIFIER_WAITS.labels("edit"), NOTIFIER_HOLDS.labels("ratelimited")]
+    seen = [NOTIFIER_WAITS.labels("edit"), NOTIFIER_PAUSES.labels("ratelimited")]
     before = [counter._value.get() for counter in seen]
     execution = await room.followed(room.lab)
     room.trouble("ratelimited", EDIT, retry_after=30)
@@ -260,7 +260,7 @@ async def test_a_turn_that_is_long_in_coming_sends_nothing(room: Room, monkeypat
     limits = ample_limits(room.store)
     admit = limits.admit
 
-    async def slowly(*about: Any, **more: Any) -> Turn:
+    async def slowly(*about: Any, **more: Any) -> Admission:
         turn = await admit(*about, **more)
         monkeypatch.setattr(lane_delivery, "monotonic", lambda: monotonic() + 19)
         return turn

@@ -157,7 +157,7 @@ async def test_missing_twice_is_vanished(room: Room, monkeypatch: pytest.MonkeyP
     for _ in range(2):  # somebody hurries the second look: that is no witness
         await room.poll()
         assert await room.tell() == 0
-        assert room.waits("due") == room.waits("news") == [pytest.approx(20, abs=1)]
+        assert room.waits("due") == room.waits("expedited") == [pytest.approx(20, abs=1)]
     monkeypatch.setattr("bot.changes.CONFIRM_MISSING", timedelta(0))  # it is over
     await room.poll()
     await room.tell()

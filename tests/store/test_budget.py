@@ -60,7 +60,7 @@ async def test_whoever_asks_when_and_for_what_the_quota_holds(
     user, clock = uuid4().hex, time.monotonic
     own = Budget(connection, user=user, per_minute=10, reserve=3, process="a process")
     if is_reading:
-        assert await own.turn("T1", reading=(timedelta(minutes=1), 999))
+        assert await own.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
     everybodys, watchs = list[float](), list[float]()
     for whom, calls, seconds in asked:
         if whom == "people":
@@ -122,7 +122,7 @@ async def test_after_a_refusal_people_and_looks_leave_something_to_lists(
 ) -> None:
     """People in a hurry do not use up the slow start; of what it allows, a third is for lists while they are read."""
     watch = budget(connection, per_minute=620, reserve=0)
-    assert await watch.turn("T1", reading=(timedelta(minutes=1), 999))
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
     await watch.refused(timedelta(0))
     refused_ago(server_url, timedelta(seconds=10))
     assert await taken(watch, 100, is_person=True) == 100
@@ -134,7 +134,7 @@ async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
     """While lists are read, a third of the watch's calls is theirs, whatever is overdue; else looks have them all."""
     watch = budget(connection, per_minute=12)
     assert await watch.left() == 9
-    assert await watch.turn("T1", reading=(timedelta(minutes=1), 999))
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
     assert await watch.take_up_to(100) == 6
     assert await watch.take_up_to(2, for_lists=True) == 2
     assert (await watch.left(), await watch.left_for_lists()) == (0, 1)
@@ -143,7 +143,7 @@ async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
 async def test_lists_that_have_had_their_share_leave_the_rest_to_looks(connection: Connection) -> None:
     """Their calls count once: what they used of their share is not kept for them a second time."""
     watch = budget(connection, per_minute=12)
-    assert await watch.turn("T1", reading=(timedelta(minutes=1), 999))
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
     assert await watch.take_up_to(4, for_lists=True) == 4
     assert await watch.take_up_to(100) == 5
 
@@ -151,7 +151,7 @@ async def test_lists_that_have_had_their_share_leave_the_rest_to_looks(connectio
 async def test_lists_that_need_few_calls_leave_the_others_to_looks(connection: Connection) -> None:
     """What is kept for lists is what they can use: a round of two pages takes no third of the quota."""
     watch = budget(connection, per_minute=12)
-    assert await watch.turn("T1", reading=(timedelta(minutes=1), 2))
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 2))
     assert await watch.take_up_to(100) == 7
     assert await watch.take_up_to(100, for_lists=True) == 2
 
@@ -159,7 +159,7 @@ async def test_lists_that_need_few_calls_leave_the_others_to_looks(connection: C
 async def test_lists_that_need_few_calls_need_few_after_a_refusal(connection: Connection, server_url: str) -> None:
     """Ten seconds into the slow start 37 calls may have left: of a dozen a minute, two are for lists by then."""
     watch = budget(connection, per_minute=620, reserve=0)
-    assert await watch.turn("T1", reading=(timedelta(minutes=1), 12))
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 12))
     await watch.refused(timedelta(0))
     refused_ago(server_url, timedelta(seconds=10))
     assert 35 <= await watch.take_up_to(100) <= 38

@@ -59,9 +59,9 @@ async def test_news_on_a_list_is_not_put_off_by_a_look_that_hangs(store: Store, 
     """It asked too early to see what the list shows; somebody else looks soon."""
     late = polls[0]
     shown = [(late.execution_id, "newer---")]
-    await store.schedule.listed(late.team_id, shown, push=LEASE)
+    await store.schedule.listed(late.team_id, shown, defer_for=LEASE)
     await store.schedule.renew(polls)
-    assert ends(redis, late, "news") <= 2
+    assert ends(redis, late, "expedited") <= 2
 
 
 async def test_nothing_is_left_of_an_execution_that_was_forgotten_meanwhile(

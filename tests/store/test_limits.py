@@ -162,15 +162,15 @@ async def test_a_workspace_limits_all_its_channels(store: Store) -> None:
 
 async def test_what_slack_says_holds_for_all_copies(shared: Limits, other: Limits) -> None:
     """Nobody calls the method before `Retry-After` is over; other methods go on."""
-    await shared.hold("T1", EDIT, timedelta(seconds=30))
+    await shared.pause("T1", EDIT, timedelta(seconds=30))
     assert await wait(other, "C1", 0) == pytest.approx(30, abs=1)
     assert await wait(other, "C1", 0, method="conversations.open") == 0
 
 
 async def test_a_shorter_hold_does_not_end_a_longer_one(shared: Limits) -> None:
     """Two calls that were refused at the same time: the later moment counts."""
-    await shared.hold("T1", EDIT, timedelta(seconds=30))
-    await shared.hold("T1", EDIT, timedelta(seconds=1))
+    await shared.pause("T1", EDIT, timedelta(seconds=30))
+    await shared.pause("T1", EDIT, timedelta(seconds=1))
     assert await wait(shared, "C1") == pytest.approx(30, abs=1)
 
 
@@ -178,12 +178,12 @@ async def test_after_a_hold_it_begins_slowly(store: Store, redis: Redis) -> None
     """No burst, and a quarter of the rate; half a minute later all of it."""
     some = store.limits(calls=50, posts=1, channel_posts=1)
     gap = 62 / 46
-    await some.hold("T1", EDIT, NOW)
+    await some.pause("T1", EDIT, NOW)
     assert await wait(some, "C1") == 0
     (key,) = redis.scan_iter("*:next:*")
     assert float(str(redis.get(str(key)))) / 1e6 - time() == pytest.approx(4 * gap, abs=0.5)
     assert await wait(some, "C2") > gap
-    (key,) = redis.scan_iter("*:hold:*")
+    (key,) = redis.scan_iter("*:pause:*")
     redis.set(str(key), int((time() - 30) * 1e6))
     a_minute_later(redis)
     assert [await wait(some, f"C{number}") for number in (2, 3, 4, 5, 6)] == [0] * 5
@@ -224,11 +224,11 @@ async def test_one_call_finds_out_whether_slack_is_back(shared: Limits, other: L
 
 async def test_who_counts_no_calls_stays_away_all_the_same(shared: Limits, other: Limits) -> None:
     """A method that Slack wants to be left alone is so for listeners of all copies, for the rest of that time."""
-    await shared.hold("T1", "views.open", timedelta(seconds=30))
-    assert (await other.held("T1", "views.open")).total_seconds() == pytest.approx(30, abs=1)
-    assert await other.held("T1", "views.update") == NOW
-    await shared.hold("T1", "views.update", NOW)
-    assert await other.held("T1", "views.update") == NOW
+    await shared.pause("T1", "views.open", timedelta(seconds=30))
+    assert (await other.paused("T1", "views.open")).total_seconds() == pytest.approx(30, abs=1)
+    assert await other.paused("T1", "views.update") == NOW
+    await shared.pause("T1", "views.update", NOW)
+    assert await other.paused("T1", "views.update") == NOW
 
 
 async def test_an_answer_forgets_what_failed_before(shared: Limits, redis: Redis) -> None:
@@ -244,7 +244,7 @@ async def test_limits_leave_nothing_for_ever(shared: Limits, redis: Redis) -> No
     for priority in (0, 3):
         for name in ("C1", "C2", "C3"):
             await wait(shared, name, priority, method=POST, place=name)
-    await shared.hold("T1", EDIT, HOUR)
+    await shared.pause("T1", EDIT, HOUR)
     await shared.away("T1")
     slack_was_gone(redis, 30)
     await shared.away("T1")
@@ -261,7 +261,7 @@ def slack_was_gone(redis: Redis, seconds: float) -> None:
 
 def pause_ends(redis: Redis) -> None:
     """Let everybody's pause be over just now."""
-    redis.set(str(next(redis.scan_iter("*:hold:[*]"))), int(time() * 1e6) - 1)
+    redis.set(str(next(redis.scan_iter("*:pause:[*]"))), int(time() * 1e6) - 1)
 
 
 async def test_a_crowd_is_let_through_in_order_and_asks_seldom(store: Store) -> None:

@@ -57,7 +57,7 @@ async def everything(store: Store) -> dict[str, Work]:
         ),
         "take": lambda: budget.take(is_person=True),
         "admit": lambda: limits.admit(lane, "chat.update", priority=0),
-        "hold": lambda: limits.hold("T1", "chat.update", LATER),
+        "pause": lambda: limits.pause("T1", "chat.update", LATER),
         "away": lambda: limits.away("T1"),
         "back": lambda: limits.back("T1"),
         "recover": store.recover,
@@ -86,7 +86,7 @@ async def refused(work: Awaitable[object]) -> bool:
 
 NAMES = [
     *("subscribe", "unsubscribe", "refresh", "claim_due", "claim_lanes", "settle", "settle the end", "record"),
-    *("record the last", "release", "put back", "forget", "take", "recover", "admit", "hold", "away", "back"),
+    *("record the last", "release", "put back", "forget", "take", "recover", "admit", "pause", "away", "back"),
 ]
 
 
@@ -123,7 +123,7 @@ async def test_looks_that_nobody_waits_for_are_said_when_they_cannot_be_settled(
     with configured(redis, "min-replicas-to-write", 9), capture_logs() as logged:
         waiting = store.schedule.settle_unchanged(item, seen_at=item.now, next_poll=SOON)
         await store.schedule.settled()
-    assert [(line["event"], line["looks"]) for line in logged] == [("schedule.not_settled", 1)]
+    assert [(line["event"], line["polls"]) for line in logged] == [("schedule.not_settled", 1)]
     assert isinstance(waiting.exception(), StoreUnavailable)
 
 

@@ -39,18 +39,18 @@ async def claim(store: Store, calls: int) -> list[Due]:
 
 async def show(store: Store, executions: list[str], fingerprint: str) -> None:
     """A list shows these as they were not before."""
-    await store.schedule.listed(ALICE.team_id, [(each, fingerprint) for each in executions], push=MINUTE)
+    await store.schedule.listed(ALICE.team_id, [(each, fingerprint) for each in executions], defer_for=MINUTE)
 
 
-async def poll(store: Store, due: Due, *, next_poll: timedelta = MINUTE, is_news: bool | None = False) -> None:
+async def poll(store: Store, due: Due, *, next_poll: timedelta = MINUTE, is_expedited: bool | None = False) -> None:
     """Settle a look that saw what was known."""
     snapshot = snapshot_of(due.execution_id)
-    await store.schedule.settle(due, snapshot, [], next_poll=next_poll, is_visible=False, is_news=is_news)
+    await store.schedule.settle(due, snapshot, [], next_poll=next_poll, is_visible=False, is_expedited=is_expedited)
 
 
 def pass_time(redis: Redis, span: timedelta) -> None:
     """Let everything be due so much earlier."""
-    for name in ("due", "news"):
+    for name in ("due", "expedited"):
         for key in map(str, redis.scan_iter(f"*:{name}")):
             for execution in map(str, redis.zrange(key, 0, -1)):
                 redis.zincrby(key, -span.total_seconds() * 1000, execution)
@@ -126,12 +126,12 @@ async def test_news_that_gcs_did_not_show_goes_ahead_once_more(store: Store, red
     """After its pause, not before; what was merely due when the look failed is merely due again."""
     await show(store, followed[:1], "newer---")
     for due in await claim(store, 12):
-        await poll(store, due, next_poll=timedelta(seconds=20), is_news=None)
+        await poll(store, due, next_poll=timedelta(seconds=20), is_expedited=None)
     assert await claim(store, 12) == []
     pass_time(redis, timedelta(seconds=25))
     redis.zadd(_home(redis, "T1/e0") + "due", {"T1/e0": 10**14})  # or it would be the oldest anyway
     assert [due.execution_id for due in await claim(store, 1)] == ["e0"]
-    assert [key for key in map(str, redis.scan_iter("*:news")) if redis.zcard(key) > 1] == []
+    assert [key for key in map(str, redis.scan_iter("*:expedited")) if redis.zcard(key) > 1] == []
 
 
 async def test_news_that_a_dead_worker_held_goes_ahead_once_more(
@@ -149,7 +149,7 @@ async def test_what_is_to_be_confirmed_goes_ahead(store: Store, redis: Redis, fo
     """A look that must be looked at twice does not wait for all the others in between."""
     for due in await claim(store, 12):
         if due.execution_id == "e7":
-            await poll(store, due, next_poll=timedelta(seconds=5), is_news=True)
+            await poll(store, due, next_poll=timedelta(seconds=5), is_expedited=True)
         else:
             await poll(store, due, next_poll=timedelta(0))
     assert await claim(store, 1) != []
@@ -188,9 +188,9 @@ async def test_news_of_what_is_over_brings_nothing_back(store: Store, redis: Red
     await follow(store)
     home = _home(redis, "T1/e1")
     redis.zrem(f"{home}due", "T1/e1")
-    redis.zadd(f"{home}news", {"T1/e1": 0})
+    redis.zadd(f"{home}expedited", {"T1/e1": 0})
     assert await claim(store, 1) == []
-    assert list(redis.scan_iter("*:news")) == []
+    assert list(redis.scan_iter("*:expedited")) == []
 
 
 async def test_news_that_was_looked_at_is_none_any_more(store: Store, redis: Redis, followed: list[str]) -> None:
@@ -201,7 +201,7 @@ async def test_news_that_was_looked_at_is_none_any_more(store: Store, redis: Red
     for due in others:
         store.schedule.settle_unchanged(due, seen_at=due.now, next_poll=MINUTE)
     await store.schedule.settled()
-    assert list(redis.scan_iter("*:news")) == []
+    assert list(redis.scan_iter("*:expedited")) == []
 
 
 async def test_news_of_what_is_forgotten_goes_with_it(store: Store, redis: Redis) -> None:

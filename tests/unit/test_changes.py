@@ -14,8 +14,8 @@ from bot.changes import (
     LONGEST_PAUSE,
     Pace,
     batch,
+    expected_at,
     first_poll,
-    near,
     observe,
     observe_failure,
     observe_missing,
@@ -128,7 +128,7 @@ def test_what_is_to_be_confirmed_goes_ahead() -> None:
     contradicted = observe(watched(), seen(phase="Succeeded", witness="Running"), now=NOW, pace=PACE)
     missing = observe_missing(watched(), now=NOW)
     failed = observe_failure(watched(), pace=PACE)
-    assert [each.is_news for each in (running, contradicted, missing, failed)] == [False, True, True, None]
+    assert [each.is_expedited for each in (running, contradicted, missing, failed)] == [False, True, True, None]
 
 
 def test_error_and_failed_do_not_contradict() -> None:
@@ -170,7 +170,7 @@ def test_however_often_looks_are_hurried_vanishing_takes_its_time(seconds: list[
         if verdict.changes:
             return
         assert verdict.next_poll == NOW + CONFIRM_MISSING - now
-        assert verdict.is_news
+        assert verdict.is_expedited
 
 
 def test_a_404_between_two_answers_is_forgotten() -> None:
@@ -290,14 +290,14 @@ def test_the_next_change_is_expected_when_a_running_step_usually_ends() -> None:
     )
     snapshot = watched(seen(steps=steps))
     typical = {"bwa": timedelta(minutes=40), "sort": timedelta(minutes=7), "call": timedelta(minutes=1)}
-    assert near(snapshot, typical) == snapshot.seen_at + timedelta(minutes=2)
-    assert near(snapshot, {}) is None
+    assert expected_at(snapshot, typical) == snapshot.seen_at + timedelta(minutes=2)
+    assert expected_at(snapshot, {}) is None
 
 
 def test_a_deadline_is_a_change_that_is_expected() -> None:
     """GCS will end it then."""
     execution = seen(created_at=NOW - timedelta(hours=1), timeout=timedelta(hours=2))
-    assert near(watched(execution), {}) == NOW + timedelta(hours=1)
+    assert expected_at(watched(execution), {}) == NOW + timedelta(hours=1)
 
 
 @given(st.none() | st.integers(-(10**6), 10**6), st.integers(1, 3600))

@@ -21,7 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.model import Execution, Level, Snapshot, Subscriber, Subscription
 from bot.store.limits import Limits
 from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
-from handlers import App, Funnel, Us, register
+from handlers import App, Middleware, Workspace, register
 from sandbox.slack.blockkit import problems, view_problems
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
@@ -139,14 +139,14 @@ class Holds:
         self.until: dict[str, float] = {}
         self.error: Exception | None = None
 
-    async def held(self, team_id: str, method: str) -> timedelta:
+    async def paused(self, team_id: str, method: str) -> timedelta:
         """A listener is about to call."""
         assert team_id == "T1"
         if self.error is not None:
             raise self.error
         return timedelta(seconds=max(0.0, self.until.get(method, 0.0) - time.monotonic()))
 
-    async def hold(self, team_id: str, method: str, span: timedelta) -> None:
+    async def pause(self, team_id: str, method: str, span: timedelta) -> None:
         """A listener met a 429."""
         assert team_id == "T1"
         if self.error is not None:
@@ -166,13 +166,13 @@ class World:
     slack: TinySlack
     room: Room
     app: App
-    funnel: Funnel
+    middleware: Middleware
     limits: Holds
 
     async def send(self, body: dict[str, Any]) -> BoltResponse:
         """One signed request through Bolt's door; returns what Slack is answered, once all is done."""
         response = await self.deliver(body)
-        assert await self.funnel.drain(timedelta(seconds=10)) == 0
+        assert await self.middleware.drain(timedelta(seconds=10)) == 0
         return response
 
     async def deliver(self, body: dict[str, Any]) -> BoltResponse:
@@ -233,9 +233,9 @@ async def world() -> AsyncIterator[World]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
         app = App(signing_secret=SECRET, client=client)
-        us = Us(team_id="T1", limits=cast("Limits", limits), now=lambda: NOW)
-        funnel = register(app, subscriptions=cast("Subscriptions", room), us=us)
-        yield World(slack, room, app, funnel, limits)
+        workspace = Workspace(team_id="T1", limits=cast("Limits", limits), now=lambda: NOW)
+        middleware = register(app, subscriptions=cast("Subscriptions", room), workspace=workspace)
+        yield World(slack, room, app, middleware, limits)
     await runner.cleanup()
 
 

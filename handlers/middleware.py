@@ -1,11 +1,11 @@
-"""The one funnel: whatever a listener does, Slack gets its ack and the person a sentence.
+"""The one middleware: whatever a listener does, Slack gets its ack and the person a sentence.
 
 Lives here: ack first, errors → sentence + log line + metric, how long an ack took. Does not live here: what listeners
 do (the sibling modules). Called by `handlers.register`, which wraps every listener.
 
 Bolt runs a listener beside the request, looks every 10 ms whether it has acked, and forgets the ack when the listener
 raises in between. Here a request is acked and answered to Slack at once (`process_before_response`); the listener
-follows as a task of the funnel, which keeps it from being collected half-way and can wait for it at the end.
+follows as a task of the middleware, which keeps it from being collected half-way and can wait for it at the end.
 
 Acks go first: Slack waits three seconds for them, people longer for an answer. So listeners begin in the first moment
 in which no other request comes in, and a handful at a time: a request that comes in then does not wait for all of them.
@@ -34,7 +34,7 @@ from bot.blocks.replies import error_reply
 from bot.errors import BotError, RateLimited, SlackError, slack_error
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers.answers import answer, code_of
-from handlers.asking import Args
+from handlers.request import Args
 
 Listener = Callable[[Args], Awaitable[None]]
 """A listener with its dependencies bound."""
@@ -72,7 +72,7 @@ class App(AsyncApp):
             HANDLERS_ACK_SECONDS.observe(perf_counter() - started)
 
 
-class Funnel:
+class Middleware:
     """Wraps listeners, and knows which are running."""
 
     def __init__(self) -> None:

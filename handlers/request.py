@@ -33,7 +33,7 @@ class Args:
 
 
 @dataclass(frozen=True, slots=True)
-class Us:
+class Workspace:
     """The workspace that the bot was installed in, its limits in Slack, and what time it is."""
 
     team_id: str
@@ -41,7 +41,7 @@ class Us:
     now: Callable[[], datetime] = _utc_now
 
 
-def person(body: Mapping[str, Any], us: Us) -> Subscriber:
+def person(body: Mapping[str, Any], workspace: Workspace) -> Subscriber:
     """The person who asks.
 
     Raises:
@@ -50,11 +50,11 @@ def person(body: Mapping[str, Any], us: Us) -> Subscriber:
     """
     user = body.get("user") or {}
     user_id = user.get("id") or body.get("user_id") or (body.get("event") or {}).get("user") or ""
-    team_id = user.get("team_id") or body.get("team_id") or us.team_id
+    team_id = user.get("team_id") or body.get("team_id") or workspace.team_id
     is_grid = bool(body.get("enterprise") or body.get("enterprise_id"))  # one organisation, many workspaces
-    if team_id != us.team_id and not is_grid:
+    if team_id != workspace.team_id and not is_grid:
         raise InvalidInput("I answer only people of the workspace that I was installed in.")
-    return Subscriber(team_id=us.team_id, id=user_id)
+    return Subscriber(team_id=workspace.team_id, id=user_id)
 
 
 def channel_of(body: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Promises of the funnel: every request is acked, every error is told, nothing escapes."""
+"""Promises of the middleware: every request is acked, every error is told, nothing escapes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from bot.errors import BotError, GCSUnavailable
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
-from handlers import funnel
-from handlers.asking import Args
+from handlers import middleware
+from handlers.request import Args
 from tests.unit.handlers.conftest import ID, World
 
 
@@ -65,11 +65,11 @@ async def test_the_ack_does_not_wait_for_the_work(world: World) -> None:
         started.set()
         await free.wait()
 
-    world.app.command("/slow")(world.funnel.guard("slow", slow))
+    world.app.command("/slow")(world.middleware.guard("slow", slow))
     world.app._async_listeners.insert(0, world.app._async_listeners.pop())
     sending = asyncio.create_task(world.command("", command="/slow"))
     await started.wait()
-    assert await world.funnel.drain(timedelta(0)) == 1
+    assert await world.middleware.drain(timedelta(0)) == 1
     free.set()
     assert (await sending).status == 200
 
@@ -79,42 +79,42 @@ ASKING = {"command": "/execution", "text": ID, "team_id": "T1", "user_id": "U1",
 
 async def test_acks_go_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No listener begins while requests are coming in; none is forgotten over it."""
-    monkeypatch.setattr(funnel, "LULL_SECONDS", 60)
-    monkeypatch.setattr(funnel, "LONGEST_RUSH_SECONDS", 60)
+    monkeypatch.setattr(middleware, "LULL_SECONDS", 60)
+    monkeypatch.setattr(middleware, "LONGEST_RUSH_SECONDS", 60)
     for _ in range(5):
         assert (await world.deliver(ASKING)).status == 200
         await asyncio.sleep(0.01)
     assert world.room.asked == []
-    assert await world.funnel.drain(timedelta(seconds=2)) == 0
+    assert await world.middleware.drain(timedelta(seconds=2)) == 0
     assert len(world.room.asked) == 5
 
 
 async def test_a_request_does_not_wait_for_all_that_begin(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A handful begins at a time; in between, the next request gets its ack."""
-    monkeypatch.setattr(funnel, "PAUSE_SECONDS", 60)
-    monkeypatch.setattr(funnel, "LULL_SECONDS", 60)  # until all are there, however busy the machine is
-    monkeypatch.setattr(funnel, "LONGEST_RUSH_SECONDS", 60)
-    for _ in range(funnel.HANDFUL + 2):
+    monkeypatch.setattr(middleware, "PAUSE_SECONDS", 60)
+    monkeypatch.setattr(middleware, "LULL_SECONDS", 60)  # until all are there, however busy the machine is
+    monkeypatch.setattr(middleware, "LONGEST_RUSH_SECONDS", 60)
+    for _ in range(middleware.HANDFUL + 2):
         await world.deliver(ASKING)
-    monkeypatch.setattr(funnel, "LULL_SECONDS", 0)
-    world.funnel._begin()
+    monkeypatch.setattr(middleware, "LULL_SECONDS", 0)
+    world.middleware._begin()
     async with asyncio.timeout(5):
         while not world.room.asked:  # noqa: ASYNC110  # a timer's doing
             await asyncio.sleep(0.01)
     assert (await world.deliver(ASKING)).status == 200
-    assert len(world.room.asked) == funnel.HANDFUL
-    assert await world.funnel.drain(timedelta(seconds=2)) == 0
-    assert len(world.room.asked) == funnel.HANDFUL + 3
+    assert len(world.room.asked) == middleware.HANDFUL
+    assert await world.middleware.drain(timedelta(seconds=2)) == 0
+    assert len(world.room.asked) == middleware.HANDFUL + 3
 
 
 async def test_a_rush_that_does_not_end_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """People are answered though requests keep coming in."""
-    monkeypatch.setattr(funnel, "LULL_SECONDS", 60)
+    monkeypatch.setattr(middleware, "LULL_SECONDS", 60)
     async with asyncio.timeout(5):
         while not world.room.asked:
             await world.deliver(ASKING)
             await asyncio.sleep(0.01)
-    await world.funnel.drain(timedelta(seconds=2))
+    await world.middleware.drain(timedelta(seconds=2))
 
 
 async def test_a_listener_begins_by_itself(world: World) -> None:
@@ -123,7 +123,7 @@ async def test_a_listener_begins_by_itself(world: World) -> None:
     async with asyncio.timeout(5):
         while not world.room.asked:  # noqa: ASYNC110  # a timer's doing
             await asyncio.sleep(0.01)
-    await world.funnel.drain(timedelta(seconds=2))
+    await world.middleware.drain(timedelta(seconds=2))
 
 
 @pytest.mark.parametrize(
