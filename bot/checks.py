@@ -118,8 +118,8 @@ async def _way_in(settings: Settings, slack: SlackClient) -> str:
 
 async def _store(settings: Settings) -> str:
     async with opened_store(settings) as store:
-        if trouble := await store.trouble():
-            raise _Missing(trouble, _REMEDIES[StoreUnavailable])
+        if problem := await store.problem():
+            raise _Missing(problem, _REMEDIES[StoreUnavailable])
         if await store.evicts():
             raise _Missing(
                 "drops keys when it is full, and with them subscriptions", "Set maxmemory-policy noeviction."

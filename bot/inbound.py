@@ -62,7 +62,7 @@ class SocketMode:
                 await self._watchdog
         await self._disconnect()
 
-    async def trouble(self) -> str | None:
+    async def problem(self) -> str | None:
         """What is wrong, or None."""
         if self._handler is not None and await self._handler.client.is_connected():
             return None
@@ -88,7 +88,7 @@ class SocketMode:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            is_well = await self.trouble() is None
+            is_well = await self.problem() is None
             metrics.SERVICE_SOCKET_CONNECTED.set(is_well)
             if is_well:
                 self._well_at = time.monotonic()
@@ -119,6 +119,6 @@ class HTTPMode:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def trouble(self) -> str | None:
+    async def problem(self) -> str | None:
         """What is wrong, or None."""
         return None if self._runner is not None else "not listening"

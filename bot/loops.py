@@ -1,6 +1,6 @@
 """How a room works through what it claims: forever, so many at once, until told to stop.
 
-Lives here: `WorkerPool`, the loop behind the watcher and the notifier, and `Trouble`, what they meet outside. Does
+Lives here: `WorkerPool`, the loop behind the watcher and the notifier, and `Condition`, what they meet outside. Does
 not live
 here: what is claimed and done. A crew never dies of an error: an item that fails is logged and comes back when its
 lease ends; a store that is away is waited for.
@@ -36,7 +36,7 @@ REMEMBERED = timedelta(minutes=6)
 Item = TypeVar("Item")
 
 
-class Trouble:
+class Condition:
     """What goes wrong outside, for `/readyz`: until it goes well again, and no longer than `REMEMBERED` otherwise.
 
     Whoever met it may have nothing more to do, because another copy did it or nobody asks for it any more, and would
@@ -44,21 +44,21 @@ class Trouble:
     """
 
     def __init__(self) -> None:
-        self._met: dict[str, tuple[float, str]] = {}
+        self._problems: dict[str, tuple[float, str]] = {}
 
-    def met(self, why: str, *, about: str = "") -> None:
+    def set(self, why: str, *, about: str = "") -> None:
         """Something went wrong; what goes wrong `about` one thing is over only when that goes well."""
-        self._met[about] = monotonic(), why
+        self._problems[about] = monotonic(), why
 
-    def over(self, *, about: str = "") -> bool:
+    def clear(self, *, about: str = "") -> bool:
         """It goes well; returns whether it did not before."""
-        return self._met.pop(about, None) is not None
+        return self._problems.pop(about, None) is not None
 
     @property
-    def said(self) -> str | None:
+    def text(self) -> str | None:
         """What is wrong, in words; None when nothing is."""
         since = monotonic() - REMEMBERED.total_seconds()
-        return "; ".join(why for at, why in self._met.values() if at > since) or None
+        return "; ".join(why for at, why in self._problems.values() if at > since) or None
 
 
 class WorkerPool(Generic[Item]):

@@ -112,16 +112,16 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         rooms = await stack.enter_async_context(_rooms(watcher, notifier, stop, time_left))
         way_in: list[SocketMode | HTTPMode] = []
 
-        async def slack_trouble() -> str | None:
+        async def slack_problem() -> str | None:
             if not way_in:
                 return "Slack has not answered yet"
-            return await way_in[0].trouble() or notifier.trouble
+            return await way_in[0].problem() or notifier.problem
 
-        async def gcs_trouble() -> str | None:
-            return watcher.trouble
+        async def gcs_problem() -> str | None:
+            return watcher.problem
 
         health = Health(
-            {"store": store.trouble, "slack": slack_trouble, "gcs": gcs_trouble},
+            {"store": store.problem, "slack": slack_problem, "gcs": gcs_problem},
             ended=lambda: [room.get_name() for room in rooms if room.done()],
         )
         await health.start(settings.health_port, settings.listen_host)

@@ -22,7 +22,7 @@ from bot.errors import GCS_AWAY, ExecutionNotFound, GCSBadCredentials, GCSError,
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
 from bot.gcs.fingerprint import Fingerprint
 from bot.gcs.models import GetExecutionResponse
-from bot.loops import Trouble, WorkerPool
+from bot.loops import Condition, WorkerPool
 from bot.store.budget import MOMENT_SECONDS, Budget
 from bot.store.history import History
 from bot.store.schedule import Due, Schedule
@@ -63,13 +63,13 @@ class Watcher:
         """Calls that were taken out of the quota for looks that are about to begin."""
         self._under_way: dict[str, tuple[float, Due]] = {}
         """Looks, and since when."""
-        self._trouble = Trouble()
+        self._condition = Condition()
         self._answered_at = -math.inf
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """Why GCS did not answer the last look; None when it did."""
-        return self._trouble.said
+        return self._condition.text
 
     async def run_once(self) -> int:
         """Look at everything that is due, once."""
@@ -129,7 +129,7 @@ class Watcher:
         self._paid -= is_paid
         try:
             fingerprint = Fingerprint(known.state, known.counts, known.is_covered) if known.is_quiet else None
-            attempts = 1 if self.trouble else ATTEMPTS  # a GCS that is away is asked seldom; whoever missed comes again
+            attempts = 1 if self.problem else ATTEMPTS  # a GCS that is away is asked seldom; whoever missed comes again
             response = await self._gcs.get_if_changed(
                 due.execution_id, known=fingerprint, within=WITHIN, is_paid=is_paid, attempts=attempts
             )
@@ -180,7 +180,7 @@ class Watcher:
         metrics.WATCHER_POLLS.labels("failed").inc()
         metrics.WATCHER_STOPPED.set(isinstance(error, GCSBadCredentials))
         why = f"{type(error).__name__}: {error}"
-        self._trouble.met(why)
+        self._condition.set(why)
         log.warning("watcher.poll_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
         wait = error.retry_after if isinstance(error, GCSThrottled) else None
         return changes.observe_failure(
@@ -211,7 +211,7 @@ class Watcher:
 
     def _is_well(self) -> None:
         self._answered_at = monotonic()
-        if self._trouble.over():
+        if self._condition.clear():
             metrics.WATCHER_STOPPED.set(0)
 
 

@@ -47,9 +47,9 @@ class Notifier:
         self._counted = 0.0
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """Why Slack did not take the last message; None when it did."""
-        return self._sending.trouble.said
+        return self._sending.condition.text
 
     async def run_once(self) -> int:
         """Tell everything that is to be told, once."""
@@ -193,7 +193,7 @@ class Notifier:
         result = "unknown" if is_unknown else "unavailable" if isinstance(error, SlackUnavailable) else error.code
         wait = IN_FLIGHT if isinstance(error, OutcomeUnknown | SlackUnavailable) else REFUSED_PAUSE
         if isinstance(error, PayloadRejected):  # the plainest version too
-            self._sending.trouble.met(str(error))
+            self._sending.condition.set(str(error))
         metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
         log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
         await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_unknown or delivery.is_in_doubt)

@@ -25,7 +25,7 @@ from bot.errors import (
     StoreUnavailable,
     Undeliverable,
 )
-from bot.loops import STORE_AWAY_SECONDS, Trouble
+from bot.loops import STORE_AWAY_SECONDS, Condition
 from bot.model import Receipt
 from bot.notifier.delivery import Deferred, Delivery
 from bot.notifier.priority import Priority
@@ -55,7 +55,7 @@ class Sending:
         self._dms: dict[str, str] = {}
         self.style = Style.RICH
         """The best style of cards that this workspace takes."""
-        self.trouble = Trouble()
+        self.condition = Condition()
         """Why Slack does not take calls."""
 
     async def call(
@@ -91,8 +91,8 @@ class Sending:
             raise
         if admission.is_away:
             await self._limits.back(lane.team_id)
-        self.trouble.over()
-        self.trouble.over(about=method)
+        self.condition.clear()
+        self.condition.clear(about=method)
         return answer
 
     async def _admission(self, lane: Lane, method: str, priority: Priority, place: str) -> Admission:
@@ -108,7 +108,7 @@ class Sending:
     async def _learn(self, team_id: str, method: str, error: SlackError, *, is_away: bool) -> None:
         """What a failure means for everybody."""
         if isinstance(error, SlackUnavailable | OutcomeUnknown):
-            self.trouble.met(str(error))
+            self.condition.set(str(error))
             pause = await self._limits.away(team_id)
             if pause:
                 self._note_pause("away", team_id, pause)
@@ -121,11 +121,11 @@ class Sending:
             self._note_pause("ratelimited", method, error.retry_after)
         elif error.code == "missing_scope":
             if method not in READ_BACK:
-                self.trouble.met(f"Slack refuses {method}: {error}", about=method)
+                self.condition.set(f"Slack refuses {method}: {error}", about=method)
                 await self._limits.pause(team_id, method, REFUSED_PAUSE)
                 self._note_pause("refused", method, REFUSED_PAUSE)
         elif isinstance(error, SlackBadCredentials):
-            self.trouble.met(f"Slack refuses the token: {error.code}")
+            self.condition.set(f"Slack refuses the token: {error.code}")
             await self._limits.pause(team_id, "*", REFUSED_PAUSE)
             self._note_pause("refused", team_id, REFUSED_PAUSE)
 

@@ -45,9 +45,9 @@ class Store:
         """Slack's limits, each a minute, shared with every other bot on this store."""
         return Limits(self._connection, calls=calls, posts=posts, channel_posts=channel_posts)
 
-    async def trouble(self) -> str | None:
+    async def problem(self) -> str | None:
         """What is wrong, or None: something is written into every partition, so that a full node shows too."""
-        return next((str(answer) for answer in await self._everywhere("probe") if _is_trouble(answer)), None)
+        return next((str(answer) for answer in await self._everywhere("probe") if _is_problem(answer)), None)
 
     async def evicts(self) -> bool:
         """Whether it is set up to drop keys when it is full, and would so forget subscriptions.
@@ -82,7 +82,7 @@ class Store:
         """
         self._process = "the only one"  # whose turn it is, it goes on
         taken_over = await self._everywhere("recover", milliseconds(IN_FLIGHT))
-        for error in filter(_is_trouble, taken_over):
+        for error in filter(_is_problem, taken_over):
             raise error
         return sum(taken_over)
 
@@ -95,5 +95,5 @@ class Store:
         await self._connection.aclose()
 
 
-def _is_trouble(answer: Any) -> bool:
+def _is_problem(answer: Any) -> bool:
     return isinstance(answer, StoreUnavailable)

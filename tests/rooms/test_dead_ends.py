@@ -38,7 +38,7 @@ async def test_a_channel_that_refuses_the_bot_holds_up_nobody_else(room: Room, c
     await room.follow(room.lab, bob)
     room.trouble("error", None, error=code, channel=room.lab, times=None)
     await room.tell()
-    assert (room.read(room.lab), room.read(bob), room.notifier.trouble) == ([], ["card"], None)
+    assert (room.read(room.lab), room.read(bob), room.notifier.problem) == ([], ["card"], None)
     (word,) = room.slack.messages(room.place(room.alice))
     assert remedy in word.text
     (letter,) = await room.store.outbox.dead_letters()

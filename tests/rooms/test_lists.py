@@ -221,7 +221,7 @@ async def test_a_refusal_delays_lists_for_as_long_as_gcs_said(room: Room, hand: 
 async def _silence(room: Room, pattern: str) -> None:
     """Wait until nobody has the turn."""
     while any(room.redis.scan_iter(pattern)):
-        await room.store.trouble()
+        await room.store.problem()
 
 
 async def test_lists_take_no_more_bytes_than_allowed(room: Room) -> None:

@@ -151,7 +151,7 @@ async def test_without_history_scopes_it_is_told_and_counted(store: Store, redis
         await room.tell()
         await room.later()
         assert room.read(room.lab) == ["card", "change 2", "change 2"]
-        assert not room.notifier.trouble
+        assert not room.notifier.problem
     assert counter._value.get() == before + 1
 
 

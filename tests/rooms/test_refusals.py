@@ -121,11 +121,11 @@ async def test_a_revoked_token_loses_nothing(room: Room) -> None:
     room.trouble("error", None, error="token_revoked", times=None)
     await room.step(execution, to="succeeded")
     await room.tell()
-    assert str(room.notifier.trouble) == "Slack refuses the token: token_revoked"
+    assert str(room.notifier.problem) == "Slack refuses the token: token_revoked"
     room.slack.faults.clear()
     await room.later()
     assert room.read(room.lab) == ["card", "change 2"]
-    assert not room.notifier.trouble
+    assert not room.notifier.problem
 
 
 async def test_a_scope_that_is_missing_for_people_is_said_and_loses_nothing(room: Room) -> None:
@@ -139,10 +139,10 @@ async def test_a_scope_that_is_missing_for_people_is_said_and_loses_nothing(room
     await room.follow(room.lab, room.slack.add_user("bob"))
     await room.tell()
     assert (room.read(room.lab), room.read(room.alice), room.times("conversations.open")) == (["card"], [], 1)
-    assert str(room.notifier.trouble) == "Slack refuses conversations.open: missing_scope: im:write"
+    assert str(room.notifier.problem) == "Slack refuses conversations.open: missing_scope: im:write"
     room.slack.grant(all_scopes())
     await room.later()
-    assert (room.read(room.alice), room.notifier.trouble) == (["card"], None)
+    assert (room.read(room.alice), room.notifier.problem) == (["card"], None)
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ async def test_without_the_scope_to_post_nothing_is_lost(
     room.slack.grant(all_scopes() - {"chat:write"})
     await room.step(execution)
     await room.tell()
-    assert str(room.notifier.trouble) == f"Slack refuses {method}: missing_scope: chat:write"
+    assert str(room.notifier.problem) == f"Slack refuses {method}: missing_scope: chat:write"
     assert room.waits() == [pytest.approx(60, abs=1)]
     room.slack.grant(all_scopes())
     await room.later(times=2)
-    assert (room.read(room.lab), room.notifier.trouble) == (read, None)
+    assert (room.read(room.lab), room.notifier.problem) == (read, None)
     assert "Running" in room.cards(room.lab)[0]
 
 
@@ -171,7 +171,7 @@ async def test_a_refusal_of_the_app_ends_no_subscription(room: Room, code: str) 
     await room.follow(room.lab, room.alice)
     room.trouble("error", None, error=code, times=None)
     await room.tell()
-    assert str(room.notifier.trouble) == f"Slack refuses the token: {code}"
+    assert str(room.notifier.problem) == f"Slack refuses the token: {code}"
     room.slack.faults.clear()
     await room.later()
     assert (room.read(room.lab), room.read(room.alice)) == (["card"], ["card"])
@@ -184,13 +184,13 @@ async def test_trouble_that_another_copy_saw_the_end_of_is_forgotten(
     await room.follow(room.lab)
     room.trouble("status")
     await room.tell()
-    assert room.notifier.trouble
+    assert room.notifier.problem
     other = Notifier(room.door, room.store.outbox, ample_limits(room.store))
     let_time_pass(room.redis)
     await other.run_once()
-    assert (room.read(room.lab), other.trouble) == (["card"], None)
+    assert (room.read(room.lab), other.problem) == (["card"], None)
     monkeypatch.setattr(loops, "monotonic", lambda: monotonic() + 6.5 * 60)
-    assert not room.notifier.trouble
+    assert not room.notifier.problem
 
 
 def aged(room: Room, *, hours: int) -> int:

@@ -74,7 +74,7 @@ async def test_an_outage_of_slack_delays_and_loses_nothing(room: Room) -> None:
     for execution, life in zip(executions, lives, strict=True):
         await room.step(execution, to=life.frames[-1].name)
         await room.later()
-    assert room.notifier.trouble
+    assert room.notifier.problem
     room.slack.faults.clear()
     await room.later(times=2)
     for name in (room.lab, room.alice):

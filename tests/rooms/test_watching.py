@@ -45,12 +45,12 @@ async def test_trouble_of_gcs_loses_nothing(room: Room, fault: Fault) -> None:
     await room.step(execution)
     assert next_polls(room) == [pytest.approx(5, abs=2)]
     assert await room.tell() == 0
-    assert str(room.watcher.trouble).startswith("GCS")
+    assert str(room.watcher.problem).startswith("GCS")
     room.gcs.faults.clear()
     await room.poll()
     await room.tell()
     assert room.read(room.lab) == ["card", "change 2"]
-    assert not room.watcher.trouble
+    assert not room.watcher.problem
 
 
 async def test_trouble_that_nobody_can_see_the_end_of_is_forgotten(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,9 +60,9 @@ async def test_trouble_that_nobody_can_see_the_end_of_is_forgotten(room: Room, m
     await room.poll()
     await room.subscriptions.unsubscribe(room.who(room.lab), execution)
     monkeypatch.setattr(loops, "monotonic", lambda: monotonic() + 5.5 * 60)
-    assert room.watcher.trouble
+    assert room.watcher.problem
     monkeypatch.setattr(loops, "monotonic", lambda: monotonic() + 6.5 * 60)
-    assert not room.watcher.trouble
+    assert not room.watcher.problem
 
 
 async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(room: Room) -> None:
@@ -225,7 +225,7 @@ async def test_refused_credentials_stop_the_calls(room: Room) -> None:
     for _ in range(4):
         await room.poll()
     assert len(room.gcs.calls) == calls + 1
-    assert "refused" in str(room.watcher.trouble)
+    assert "refused" in str(room.watcher.problem)
     assert await room.store.subscribers.find(room.who(room.lab), execution)
 
 
@@ -268,7 +268,7 @@ async def test_what_the_quota_does_not_allow_stays_due(room: Room) -> None:
     for _ in range(4):
         await scarce.take(is_person=False)
     assert await watcher.run_once() == 0
-    assert watcher.trouble is None
+    assert watcher.problem is None
 
 
 async def test_a_watcher_that_stops_leaves_nothing_unsettled(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,11 +66,11 @@ async def test_a_partition_rests_while_its_slot_moves_and_loses_nothing(store: S
     moving.leave()
     with pytest.raises(StoreUnavailable, match="moving"):
         await follow(store, LAB, mine)
-    assert "moving" in str(await store.trouble())
+    assert "moving" in str(await store.problem())
     await follow(store, ALICE, other)
     assert left_over(moving.target, partition(0)) == []
     moving.arrive()
     await follow(store, LAB, mine)
-    assert await store.trouble() is None
+    assert await store.problem() is None
     assert await store.subscribers.find(ALICE, mine)
     assert {item.snapshot.execution.id for item in await due(store)} == {mine, other}

@@ -183,12 +183,12 @@ async def test_a_master_that_hangs_is_left_for_its_successor(tmp_path: Path, mon
 
     async def left(servers: SentinelTrio | RedisCluster) -> None:
         async with running(servers), opened(servers.url) as store:
-            assert await store.trouble() is None
+            assert await store.problem() is None
             await servers.hang_master()
-            assert "does not answer" in str(await store.trouble())
+            assert "does not answer" in str(await store.problem())
             await servers.failed_over()
             async with asyncio.timeout(5):
-                while await store.trouble():
+                while await store.problem():
                     pass
 
     await asyncio.gather(left(SentinelTrio(tmp_path / "trio")), left(RedisCluster(tmp_path / "cluster")))

@@ -129,12 +129,12 @@ async def test_looks_that_nobody_waits_for_are_said_when_they_cannot_be_settled(
 
 async def test_trouble_says_what_is_wrong_and_goes_away_with_it(store: Store, redis: Redis) -> None:
     """Full and closed are noticed though the server answers; each has its own words; nothing is left of the looking."""
-    assert await store.trouble() is None
+    assert await store.problem() is None
     with configured(redis, "maxmemory", 1):
-        assert str(await store.trouble()).startswith("the store is full")
+        assert str(await store.problem()).startswith("the store is full")
     with configured(redis, "min-replicas-to-write", 9):
-        assert str(await store.trouble()).startswith("the store takes no writes")
-    assert await store.trouble() is None
+        assert str(await store.problem()).startswith("the store takes no writes")
+    assert await store.problem() is None
     await asyncio.sleep(0.01)
     assert contents(redis) == {}
 

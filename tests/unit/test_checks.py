@@ -41,7 +41,7 @@ class Outside:
         """In the place of `GCSClient.check`."""
         _raise(self.gcs)
 
-    async def trouble(self) -> str | None:
+    async def problem(self) -> str | None:
         """In the place of `Store.trouble`."""
         return str(self.store) if self.store else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import changes, watcher
-from bot.loops import REMEMBERED, Trouble
+from bot.loops import REMEMBERED, Condition
 from bot.notifier.sending import REFUSED_PAUSE
 from bot.store import limits
 
@@ -17,12 +17,12 @@ def test_trouble_is_remembered_from_one_try_to_the_next() -> None:
 
 def test_trouble_about_one_thing_is_over_when_that_goes_well() -> None:
     """What goes well beside it says nothing about it."""
-    trouble = Trouble()
-    trouble.met("no answer")
-    trouble.met("not allowed to post", about="post")
-    assert trouble.said == "no answer; not allowed to post"
-    assert trouble.over()
-    assert not trouble.over()
-    assert trouble.said == "not allowed to post"
-    trouble.over(about="post")
-    assert trouble.said is None
+    trouble = Condition()
+    trouble.set("no answer")
+    trouble.set("not allowed to post", about="post")
+    assert trouble.text == "no answer; not allowed to post"
+    assert trouble.clear()
+    assert not trouble.clear()
+    assert trouble.text == "not allowed to post"
+    trouble.clear(about="post")
+    assert trouble.text is None
