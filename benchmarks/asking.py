@@ -24,9 +24,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from benchmarks import servers
 from benchmarks.crowd import EXECUTION
 from benchmarks.harness import CLIENT_CORE, SERVER_CORE, Row, at_least, free_port, interleaved, pinned, quiet, ratios
-from bot import service
-from bot.inbound import HTTPMode
+from bot.app import service
 from bot.settings import Settings
+from bot.slack.inbound import HTTPMode
 
 PEOPLE = 200
 BURSTS, ROUNDS = 3, 9

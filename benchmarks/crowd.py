@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import uvloop
 
-from bot.inbound import PATH
+from bot.slack.inbound import PATH
 
 EXECUTION = "00000001-0005-0000-0000-000000000000"
 

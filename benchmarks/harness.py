@@ -30,13 +30,13 @@ import structlog
 from msgspec.structs import replace
 
 from benchmarks import servers
-from bot import service
-from bot.cli import set_up_logging
-from bot.gcs.models import GetExecutionResponse
-from bot.model import Execution, Snapshot
+from bot.app import service
+from bot.app.cli import set_up_logging
+from bot.domain.model import Execution, Snapshot
+from bot.gcs.tables import GetExecutionResponse
 from bot.settings import Settings
 from bot.store import Store
-from bot.store.embedded import EmbeddedStore
+from bot.store.engine.embedded import EmbeddedStore
 
 ROUNDS = 5
 SECONDS = 1.0

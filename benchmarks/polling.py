@@ -37,14 +37,14 @@ from benchmarks.harness import (
     quiet,
     ratios,
 )
-from bot import changes
-from bot.changes import Pace
+from bot.domain import observing
+from bot.domain.model import Subscriber, Subscription
+from bot.domain.observing import Pace
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
-from bot.gcs.wire import HEADERS, Credentials, HTTPClient, Question
-from bot.model import Subscriber, Subscription
+from bot.gcs.http import HEADERS, Credentials, HTTPClient, Question
 from bot.store import Store
-from bot.watcher import Watcher
+from bot.workers.watcher import Watcher
 
 AT_ONCE = 64
 WATCHED = 640
@@ -188,7 +188,7 @@ async def _follow(store: Store, client: GCSClient, number: int) -> None:
     subscription = Subscription(
         execution_id=seen.id, subscriber=subscriber, owner=subscriber.id, created_at=datetime.now(UTC)
     )
-    snapshot = changes.first_poll(seen, now=datetime.now(UTC), pace=PACE)
+    snapshot = observing.first_poll(seen, now=datetime.now(UTC), pace=PACE)
     await store.subscribers.subscribe(subscription, snapshot, first_poll=timedelta(0))
 
 

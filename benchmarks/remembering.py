@@ -13,7 +13,7 @@ from itertools import islice, pairwise
 from redis.asyncio import Redis
 
 from benchmarks.harness import CLIENT_CORE, Row, a_snapshot, opened_store, pinned
-from bot.model import Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.model import Receipt, Snapshot, Subscriber, Subscription
 from bot.store import Store
 from bot.store.outbox import Claim
 

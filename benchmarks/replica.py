@@ -15,7 +15,7 @@ import uvloop
 
 from benchmarks.harness import quiet
 from benchmarks.polling import new_watcher, watched_for
-from bot.gcs.wire import HTTPClient
+from bot.gcs.http import HTTPClient
 from bot.store import Store
 
 

@@ -21,10 +21,10 @@ from statistics import median
 from benchmarks import servers
 from benchmarks.harness import SERVER_CORE, Row, free_port
 from benchmarks.remembering import fill
-from bot.gcs.models import GetExecutionResponse
-from bot.model import Snapshot
+from bot.domain.model import Snapshot
+from bot.gcs.tables import GetExecutionResponse
 from bot.store import Store
-from bot.store.embedded import EmbeddedStore
+from bot.store.engine.embedded import EmbeddedStore
 from sandbox import story
 from sandbox.gcs import GCS
 

@@ -18,7 +18,7 @@ from typing import cast
 from benchmarks import servers
 from benchmarks.harness import SERVER_CORE, Row, at_least, interleaved, opened_store, ratios
 from benchmarks.polling import follow, new_watcher
-from bot.gcs.wire import HTTPClient
+from bot.gcs.http import HTTPClient
 
 DELAY_SECONDS = 0.1
 WATCHED = 30 * 64

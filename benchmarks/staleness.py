@@ -24,14 +24,14 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from benchmarks.harness import Row, opened_store, quiet
-from bot import changes
-from bot.changes import Pace
+from bot.domain import observing
+from bot.domain.model import Change, Level, Subscriber, Subscription
+from bot.domain.observing import Pace
 from bot.gcs.client import GCSClient
-from bot.gcs.wire import Credentials, HTTPClient
-from bot.model import Change, Level, Subscriber, Subscription
+from bot.gcs.http import Credentials, HTTPClient
 from bot.store import Store
-from bot.sweeper import Sweeper
-from bot.watcher import Watcher
+from bot.workers.sweeper import Sweeper
+from bot.workers.watcher import Watcher
 from sandbox.gcs.population import Population
 
 QUOTA, RESERVE = 600, 30
@@ -83,7 +83,7 @@ class Run:
         """Somebody subscribes; their own call comes out of the people's share."""
         response = await self.client.get_execution(guid, is_person=True)
         now = datetime.fromtimestamp(BEGAN + self.population.now, UTC)
-        snapshot = changes.first_poll(response.to_execution(), now=now, pace=PACE)
+        snapshot = observing.first_poll(response.to_execution(), now=now, pace=PACE)
         subscription = Subscription(
             execution_id=guid,
             subscriber=Subscriber(team_id=TEAM, id="C1"),

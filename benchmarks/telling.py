@@ -31,11 +31,11 @@ from benchmarks.harness import (
     ratios,
 )
 from bot.blocks import Message, Style, execution_card
-from bot.model import Subscriber, Subscription
-from bot.notifier import Notifier
-from bot.slack import TIMEOUT, Mark, SlackClient
+from bot.domain.model import Subscriber, Subscription
+from bot.slack.client import TIMEOUT, Mark, SlackClient
 from bot.store import Store
-from bot.store.headers import first_text, snapshot_of
+from bot.store.snapshots import first_text, snapshot_of
+from bot.workers.notifier import Notifier
 
 AT_ONCE = 16
 """As the notifier does."""

@@ -1,7 +1,7 @@
 """One request and its answer, on a connection of aiohttp's pool and below its session.
 
 Lives here: taking a connection, writing, waiting for the answer, and which connections may be used again. Does not live
-here: what is asked, and what an answer or its failure means (`bot.gcs.wire`, `bot.slack`, which call this).
+here: what is asked, and what an answer or its failure means (`bot.gcs.http`, `bot.slack.client`, which call this).
 
 The session makes a request and an answer of its own for each exchange, which cost more than the wire, and repeats
 what it holds to be harmless. What is used here (pool, writer, parser) is less public than the session is.

@@ -1,7 +1,7 @@
 """Every metric of the bot, declared in one place.
 
 Names are `execution_bot_<room>_<thing>_<unit|total>`. Does not live here: when they move (the rooms), how they are
-served (`bot.health`). Labels have few values by construction: never an id, never foreign text.
+served (`bot.app.health`). Labels have few values by construction: never an id, never foreign text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Every setting of the bot, one docstring each; the only reader of the environment.
 
 Lives here: names, defaults, bounds, which settings belong together, and the sentences that say what to do when one is
-wrong. Does not live here: what the settings are used for. Called by `bot.cli` and by tests; `python -m bot.settings`
-prints `docs/settings.md`.
+wrong. Does not live here: what the settings are used for. Called by `bot.app.cli` and by tests; `python -m
+bot.settings` prints `docs/settings.md`.
 
 A secret is a `SecretStr`, and no line of `SettingsInvalid` repeats a value that was given.
 """

@@ -1,8 +1,8 @@
 """The room where people ask: summary, subscribe, unsubscribe, list.
 
 Lives here: what a request means for the store. Does not live here: parsing and answering (`handlers`), watching
-(`bot.watcher`), telling (`bot.notifier`). Called by the listeners; all errors are `BotError`s with a sentence for the
-person who asked.
+(`bot.workers.watcher`), telling (`bot.workers.notifier`). Called by the listeners; all errors are `BotError`s with a
+sentence for the person who asked.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from bot import changes
-from bot.changes import Pace
+from bot.domain import observing
+from bot.domain.model import Level, Phase, Snapshot, Subscriber, Subscription
+from bot.domain.observing import Pace
 from bot.errors import GCS_AWAY, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.fingerprint import Fingerprint
-from bot.model import Level, Phase, Snapshot, Subscriber, Subscription
-from bot.store.subscribers import Subscribers
+from bot.store.subscriptions import Subscribers
 
 WITHIN = timedelta(seconds=15)
 """How long a person waits for GCS at most."""
@@ -129,7 +129,7 @@ class Subscriptions:
             return replace(known, unreachable_since=since, is_refused=False), None
         revision = known.revision + 1 if known else 1
         seen = response.to_execution()
-        return changes.first_poll(seen, now=self._now(), pace=self._pace, revision=revision), response.fingerprint
+        return observing.first_poll(seen, now=self._now(), pace=self._pace, revision=revision), response.fingerprint
 
 
 async def _remembered(answer: Awaitable[T]) -> T:

@@ -2,7 +2,7 @@
 
 Lives here: `register`, which binds each listener to what it needs and wraps it in the middleware. Does not live here:
 what listeners do (`commands`, `actions`, `views`, `events`), how errors are told (`middleware`). Called by
-`bot.service`.
+`bot.app.service`.
 
 Listeners ack, answer, and open or publish views; they never post. What no listener takes is acked by the catch-alls at
 the end, because Slack shows people an error, or repeats the request, when nobody answers.

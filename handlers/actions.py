@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
 from bot.blocks.buttons import ActionValue, parse_action_value
-from bot.model import Subscriber
+from bot.domain.model import Subscriber
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
 from handlers.calls import call

@@ -1,7 +1,7 @@
 """Answers to the person who asked, through the `response_url` that Slack sent along.
 
 Lives here: sending an answer, with patience but no more than a person has. Does not live here: what it says
-(`bot.blocks`), messages that stay (`bot.notifier`). Called by the listeners and by the middleware.
+(`bot.blocks`), messages that stay (`bot.workers.notifier`). Called by the listeners and by the middleware.
 
 Bolt's own `respond` opens a new connection each time, does not retry and does not look at the result. An answer is
 tried again where that can help; an ephemeral one even when the first try may have arrived, since twice is better than

@@ -1,7 +1,7 @@
 """Listeners' own calls to Slack: whoever meets a 429 tells all copies of the bot, and nobody calls before it is over.
 
-Lives here: waiting for that, as long as a person would. Does not live here: the memory of it (`bot.store.limits`),
-answers, which Slack limits by the request (`handlers.answers`). Called by the listeners.
+Lives here: waiting for that, as long as a person would. Does not live here: the memory of it
+(`bot.store.slack_limits`), answers, which Slack limits by the request (`handlers.answers`). Called by the listeners.
 
 Nothing is counted beforehand as the notifier's calls are: people come one by one, and to refuse one of them whom Slack
 would have let through is worse than to hear a 429.

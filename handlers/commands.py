@@ -7,7 +7,7 @@ the answers look like (`bot.blocks`). Called by Bolt, through the middleware.
 from __future__ import annotations
 
 from bot.blocks import Message, execution_summary, replies
-from bot.model import Subscriber
+from bot.domain.model import Subscriber
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
 from handlers.channels import check_channel

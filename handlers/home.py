@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import home_tab
-from bot.model import Snapshot, Subscriber, Subscription
+from bot.domain.model import Snapshot, Subscriber, Subscription
 from handlers.calls import call
 from handlers.request import Workspace
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
+from bot.domain.model import Level
 from bot.errors import InvalidInput
-from bot.model import Level
 
 COMMAND = "/execution"
 

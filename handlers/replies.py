@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.blocks import Message, replies
-from bot.model import Subscriber
+from bot.domain.model import Subscriber
 from bot.subscriptions import Subscribed, Unsubscribed
 
 _UNSAFE = (

@@ -14,9 +14,9 @@ from typing import Any
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.model import Subscriber
 from bot.errors import InvalidInput
-from bot.model import Subscriber
-from bot.store.limits import Limits
+from bot.store.slack_limits import Limits
 
 
 def _utc_now() -> datetime:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bot.blocks.message import Block, button, confirm
-from bot.model import Subscriber, Subscription
+from bot.domain.model import Subscriber, Subscription
 
 SUBSCRIBE_EXECUTION = "subscribe_execution"
 UNSUBSCRIBE_EXECUTION = "unsubscribe_execution"

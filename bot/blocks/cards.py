@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bot.blocks import buttons, facts, steps, text, words
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, Style, actions, context, header, message, section
-from bot.model import Execution, Phase, Snapshot, Subscription
+from bot.domain.model import Execution, Phase, Snapshot, Subscription
 
 
 def execution_summary(snapshot: Snapshot, *, now: datetime, subscription: Subscription | None) -> Message:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from bot.blocks import text, words
 from bot.blocks.message import Block, context, fields
-from bot.model import Execution, Phase, Snapshot
+from bot.domain.model import Execution, Phase, Snapshot
 
 _PAIRS_SHOWN = 8
 """Labels, or kinds of resource, that are named."""

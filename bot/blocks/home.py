@@ -12,7 +12,7 @@ from datetime import datetime
 from bot.blocks import buttons, text, words
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, actions, context, header, section
-from bot.model import Snapshot, Subscription
+from bot.domain.model import Snapshot, Subscription
 
 ITEMS_SHOWN = 25
 _EMPTY = (

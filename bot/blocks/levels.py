@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model import Level
+from bot.domain.model import Level
 
 _LEVELS = {
     Level.PROGRESS: "every step",

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.blocks import buttons, facts, steps, text, words
 from bot.blocks.message import Message, actions, context, header, message, section
-from bot.model import Change, ChangeKind, Execution, Phase, Step, Subscription
+from bot.domain.model import Change, ChangeKind, Execution, Phase, Step, Subscription
 
 _STOPPED = frozenset({Phase.CANCELLED, Phase.ABORTED})
 _JOBS_RUN_ON = (

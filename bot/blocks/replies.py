@@ -13,7 +13,7 @@ from bot.blocks import buttons, text, words
 from bot.blocks.home import Item, item_line
 from bot.blocks.levels import level_words
 from bot.blocks.message import Message, actions, context, message, section
-from bot.model import Level, Snapshot, Subscriber, Subscription
+from bot.domain.model import Level, Snapshot, Subscriber, Subscription
 
 LIST_SHOWN = 20
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from bot.blocks import text, words
 from bot.blocks.message import Block, rich_text, section
-from bot.model import FAILED_PHASES, TERMINAL_PHASES, WAITING_PHASES, Snapshot, Step
+from bot.domain.model import FAILED_PHASES, TERMINAL_PHASES, WAITING_PHASES, Snapshot, Step
 
 LINES_SHOWN = 5
 """Failed, and also running, steps that a message names; the others are in the list behind «Steps»."""

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from bot.blocks import buttons, steps, text, words
 from bot.blocks.message import Message, actions, context, message, section
-from bot.model import REOPENABLE_PHASES, Change, ChangeKind, Execution, Phase, Subscription
+from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, Execution, Phase, Subscription
 
 _NAMES_SHOWN = 5
 _LATE = timedelta(minutes=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.blocks import text
-from bot.model import Change, Execution, Phase, Snapshot, Step
+from bot.domain.model import Change, Execution, Phase, Snapshot, Step
 
 _ICONS: dict[str, str] = {
     Phase.PENDING: "⏳",

@@ -1,7 +1,7 @@
 """How the bot shows GCS who it is: signed requests (access key and secret key), or an IAM token.
 
 Lives here: the two kinds of credentials and nothing about executions. Does not live here: what happens when GCS refuses
-them (`bot.gcs.client` stops calling). Built by the service, put on every question by `bot.gcs.wire`.
+them (`bot.gcs.client` stops calling). Built by the service, put on every question by `bot.gcs.http`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from multidict import CIMultiDict
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from bot.errors import GCSBadCredentials, GCSMalformed, GCSUnavailable
-from bot.gcs import failures, reading
-from bot.gcs.wire import Answer, Credentials, Question
+from bot.gcs import errors, values
+from bot.gcs.http import Answer, Credentials, Question
 from bot.metrics import GCS_TOKENS
 
 log = structlog.get_logger()
@@ -250,7 +250,7 @@ class TokenAuth(Credentials):
         except TimeoutError:
             raise GCSUnavailable("IAM: no answer in time") from None
         if not response.is_success:
-            raise failures.iam_failure(Answer(response.status_code, response.headers, response.content))
+            raise errors.iam_failure(Answer(response.status_code, response.headers, response.content))
         secret = response.headers.get("x-subject-token", "")
         if not secret:
             raise GCSMalformed(f"IAM: HTTP {response.status_code} without a token")
@@ -272,6 +272,6 @@ class _Granted(BaseModel):
 
 def _end_of(body: bytes) -> datetime | None:
     try:
-        return reading.moment(_Granted.model_validate_json(body).token.expires_at)
+        return values.moment(_Granted.model_validate_json(body).token.expires_at)
     except ValidationError:
         return None

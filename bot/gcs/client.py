@@ -31,11 +31,11 @@ from bot.errors import (
     GCSUnavailable,
     InvalidInput,
 )
-from bot.gcs import failures, reading, wire
+from bot.gcs import errors, values
+from bot.gcs.breaker import CredentialHold
 from bot.gcs.fingerprint import Fingerprint, Page, fingerprint_of, parse_page
-from bot.gcs.hold import CredentialHold
-from bot.gcs.models import GetExecutionResponse
-from bot.gcs.wire import Credentials, HTTPClient, Question
+from bot.gcs.http import HEADERS, Credentials, HTTPClient, Question
+from bot.gcs.tables import GetExecutionResponse
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
 
 ATTEMPTS = 4
@@ -81,7 +81,7 @@ class GCSClient:
         self._executions = f"{where.raw_path.rstrip('/')}/v1/executions"
         self._auth = auth
         host = self._origin.host_port_subcomponent or ""
-        self._headers = CIMultiDict({"Host": host, **wire.HEADERS, "Content-Type": "application/json"})
+        self._headers = CIMultiDict({"Host": host, **HEADERS, "Content-Type": "application/json"})
         self._take, self._refused = take, refused
         self._hold = CredentialHold(clock)
         self.answered = 0
@@ -97,7 +97,7 @@ class GCSClient:
             GCSError: GCS did not give us the execution, or not within the time.
         """
         asked = execution_id.strip().casefold()
-        if not reading.ID_PATTERN.fullmatch(asked):
+        if not values.ID_PATTERN.fullmatch(asked):
             raise InvalidInput("That is not an execution id. It looks like `e19d3faf-9f04-9685-e5c0-fbe8d40b96cd`.")
         target = f"{self._executions}/{quote(asked, safe='')}"
         fare = _Fare(is_person=is_person)
@@ -236,7 +236,7 @@ class GCSClient:
         GCS_CALL_SECONDS.observe(time.perf_counter() - started)
         if answer.is_success:
             return answer.body
-        error = failures.failure(answer)
+        error = errors.failure(answer)
         if isinstance(error, GCSThrottled) and self._refused is not None:
             await self._refused(error.retry_after)
         raise error

@@ -2,7 +2,7 @@
 
 Lives here: a *print*, a digest of everything in an answer that can be news and of nothing that moves by itself (times,
 durations, resources); the same one from a list's item and from a whole answer, so that they can be compared. Does not
-live here: what the fields mean (`bot.gcs.models`). Called by `bot.gcs.client`. An answer of a shape that the reference
+live here: what the fields mean (`bot.gcs.tables`). Called by `bot.gcs.client`. An answer of a shape that the reference
 does not document has no print: it is then read in full each time.
 """
 

@@ -12,15 +12,15 @@ from typing import Any
 from uuid import uuid4
 
 from bot.errors import StoreUnavailable
-from bot.store.budget import Budget
-from bot.store.connection import Connection
-from bot.store.history import History
+from bot.store.engine.connection import Connection
+from bot.store.gcs_quota import Budget
 from bot.store.keys import PARTITIONS, partition
-from bot.store.limits import Limits
 from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.rows import milliseconds
 from bot.store.schedule import Schedule
-from bot.store.subscribers import Subscribers
+from bot.store.schedule.history import History
+from bot.store.slack_limits import Limits
+from bot.store.subscriptions import Subscribers
 
 __all__ = ["PARTITIONS", "Store"]
 
@@ -47,7 +47,7 @@ class Store:
 
     async def problem(self) -> str | None:
         """What is wrong, or None: something is written into every partition, so that a full node shows too."""
-        return next((str(answer) for answer in await self._everywhere("probe") if _is_problem(answer)), None)
+        return next((str(answer) for answer in await self._everywhere("engine/probe") if _is_problem(answer)), None)
 
     async def evicts(self) -> bool:
         """Whether it is set up to drop keys when it is full, and would so forget subscriptions.
@@ -66,7 +66,7 @@ class Store:
             StoreUnavailable: it takes no writes.
         """
         for number in range(PARTITIONS):
-            _, is_held = await self._connection.keep("probe", partition(number))
+            _, is_held = await self._connection.keep("engine/probe", partition(number))
             if not is_held:
                 return True
         return False
@@ -81,7 +81,7 @@ class Store:
             StoreUnavailable: not all of them can be.
         """
         self._process = "the only one"  # whose turn it is, it goes on
-        taken_over = await self._everywhere("recover", milliseconds(IN_FLIGHT))
+        taken_over = await self._everywhere("engine/recover", milliseconds(IN_FLIGHT))
         for error in filter(_is_problem, taken_over):
             raise error
         return sum(taken_over)

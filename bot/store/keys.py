@@ -49,7 +49,7 @@ from binascii import crc32
 from hashlib import sha256
 from typing import NamedTuple
 
-from bot.model import Subscriber
+from bot.domain.model import Subscriber
 
 SCHEMA = "xb2"
 PARTITIONS = 16

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from bot.model import Level, Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.model import Level, Receipt, Snapshot, Subscriber, Subscription
 from bot.store.keys import Lane
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -37,7 +37,8 @@ DICTIONARY = (
 spends least. Must never change for a schema version."""
 
 BYTES = "surrogateescape"
-"""Error handler with which any bytes pass for UTF-8 text, to the store and back (`bot.store.connection` uses it)."""
+"""Error handler with which any bytes pass for UTF-8 text, to the store and back (`bot.store.engine.connection` uses
+it)."""
 
 
 _snapshot = msgspec.json.Decoder(Snapshot, strict=False).decode  # a duration was a number once

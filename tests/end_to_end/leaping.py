@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from bot.store.embedded import _engine
+from bot.store.engine.embedded import _engine
 from tests.chaos.replicas import faketime_library
 from tests.end_to_end.bot_process import REPOSITORY
 from tests.servers import served

@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from bot import loops, service
-from bot.cli import set_up_logging
+from bot.app import service
+from bot.app.cli import set_up_logging
 from bot.settings import Settings
+from bot.workers import pool
 from sandbox import gcs, slack, story
 from sandbox.gcs.ledger import Call as Look
 from sandbox.slack.web_api import Call
@@ -165,7 +166,7 @@ async def _opened(url: str, folder: Path, **settings: str) -> AsyncIterator[Inst
         loaded = Settings.load()
         set_up_logging(loaded)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loops, "IDLE_SECONDS", 2.0)  # each pause is a leap, and an hour has many
+            patch.setattr(pool, "IDLE_SECONDS", 2.0)  # each pause is a leap, and an hour has many
             async with service.running(loaded, asyncio.Event()):
                 await institute.begin()
                 yield institute

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from bot.store.topology import TIMEOUT_SECONDS
+from bot.store.engine.topology import TIMEOUT_SECONDS
 from sandbox import story
 from tests.end_to_end.conftest import World, made
 from tests.end_to_end.lives import HAPPY, TALES

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from bot.store import Store
-from bot.store.embedded import _engine
+from bot.store.engine.embedded import _engine
 from tests.servers import opened, served
 from tests.topologies import RedisCluster
 

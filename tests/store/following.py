@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 
-from bot.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, Subscriber, Subscription
 from bot.store import PARTITIONS, Store
 from bot.store.outbox import Claim
 from bot.store.schedule import Due

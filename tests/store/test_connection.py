@@ -11,10 +11,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as Disconnected
 
+from bot.domain.model import Receipt
 from bot.errors import StoreUnavailable
-from bot.model import Receipt
 from bot.store import Store
-from bot.store.connection import Connection
+from bot.store.engine.connection import Connection
 from bot.store.keys import partition, partition_of
 from tests.servers import expire_claims
 from tests.store.following import ALICE, SOON, change, drained, due, follow, lanes, snapshot_of
@@ -33,7 +33,7 @@ async def connection(store: Store, server_url: str) -> AsyncIterator[Connection]
 
 def taking(*windows: str) -> list[tuple[str, str, tuple[Any, ...]]]:
     """Take one call out of each window that allows one in a minute."""
-    return [("take", window, (1, 60_000, f"call {i}", 1, "people", 0, 0)) for i, window in enumerate(windows)]
+    return [("gcs_quota/take", window, (1, 60_000, f"call {i}", 1, "people", 0, 0)) for i, window in enumerate(windows)]
 
 
 async def test_more_callers_than_connections_wait_for_their_turn(store: Store) -> None:
@@ -43,7 +43,7 @@ async def test_more_callers_than_connections_wait_for_their_turn(store: Store) -
 
 async def test_several_scripts_answer_in_the_order_in_which_they_were_called(connection: Connection) -> None:
     """One round trip, several partitions, different scripts: each answer stands in its caller's place."""
-    calls = [*taking(*HOMES), ("recover", HOMES[0], (0,)), *taking(*HOMES)]
+    calls = [*taking(*HOMES), ("engine/recover", HOMES[0], (0,)), *taking(*HOMES)]
     answers = await connection.run_many(calls)
     assert answers[:17] == [[0, 0, 1, 0, "0"]] * 16 + [0]
     assert all(wait > 0 for _, wait, *_ in answers[17:])
@@ -58,10 +58,10 @@ async def test_scripts_of_one_moment_travel_together(connection: Connection, mon
         trips.append(len(keys))
         return await ask(keys, *others)
 
-    await asyncio.gather(connection.run("take", HOMES[0], 1, 60_000, "first", 1, "people", 0, 0))
+    await asyncio.gather(connection.run("gcs_quota/take", HOMES[0], 1, 60_000, "first", 1, "people", 0, 0))
     monkeypatch.setattr(connection._way, "ask", counted)
-    runs = [connection.run("take", home, 1, 60_000, "second", 1, "people", 0, 0) for home in HOMES[:8]]
-    broken = connection.run("take", HOMES[9], "not a number")
+    runs = [connection.run("gcs_quota/take", home, 1, 60_000, "second", 1, "people", 0, 0) for home in HOMES[:8]]
+    broken = connection.run("gcs_quota/take", HOMES[9], "not a number")
     *answers, failed = await asyncio.gather(*runs, broken, return_exceptions=True)
     assert trips[0] == 9
     assert [taken for _, _, taken, *_ in answers] == [0, *[1] * 7]  # type: ignore[misc]  # no exceptions among them
@@ -71,7 +71,7 @@ async def test_scripts_of_one_moment_travel_together(connection: Connection, mon
 async def test_a_store_that_does_not_answer_in_time_is_away(server_url: str, store: Store, redis: Redis) -> None:
     """So is all that was asked of it in that trip; later ones are answered, on another connection."""
     connection = Connection(f"{server_url}?socket_timeout=0.2")
-    assert await connection.ready("ready_outbox") == []
+    assert await connection.ready("outbox/ready_outbox") == []
     redis.client_pause(600)  # of a cluster, one node
     async with asyncio.timeout(4):
         answers = await connection.run_many(taking(*HOMES))
@@ -90,18 +90,18 @@ async def test_a_connection_that_the_kernel_gives_up_is_no_answer(
     async def given_up(_stream: asyncio.StreamReader, _size: int = -1) -> bytes:
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
-    assert await connection.ready("ready_outbox") == []
+    assert await connection.ready("outbox/ready_outbox") == []
     with monkeypatch.context() as patch:
         patch.setattr(asyncio.StreamReader, "read", given_up)
         with pytest.raises(StoreUnavailable):
-            await connection.run("take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0)
-    assert await connection.ready("ready_outbox") == []
+            await connection.run("gcs_quota/take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0)
+    assert await connection.ready("outbox/ready_outbox") == []
 
 
 async def test_who_gives_up_takes_nobody_along(connection: Connection) -> None:
     """A caller that is cancelled leaves the others their answers."""
-    first = asyncio.create_task(connection.run("take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0))
-    second = asyncio.create_task(connection.run("take", HOMES[1], 1, 60_000, "call", 1, "people", 0, 0))
+    first = asyncio.create_task(connection.run("gcs_quota/take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0))
+    second = asyncio.create_task(connection.run("gcs_quota/take", HOMES[1], 1, 60_000, "call", 1, "people", 0, 0))
     await asyncio.sleep(0)
     first.cancel()
     assert await second == [0, 0, 1, 0, "0"]
@@ -124,8 +124,8 @@ async def test_a_store_that_forgot_the_scripts_runs_each_once(connection: Connec
     """After a restart or on a fresh master: what was refused is repeated with its text, what was run is not."""
     await connection.run_many(taking(HOMES[0]))
     redis.script_flush()
-    await connection.run("recover", HOMES[0], 0)  # known again, while the other is not
-    answers = await connection.run_many([("recover", HOMES[0], (0,)), *taking(*HOMES[1:3])])
+    await connection.run("engine/recover", HOMES[0], 0)  # known again, while the other is not
+    answers = await connection.run_many([("engine/recover", HOMES[0], (0,)), *taking(*HOMES[1:3])])
     assert answers == [0, [0, 0, 1, 0, "0"], [0, 0, 1, 0, "0"]]
     assert [redis.zcard(home) for home in HOMES[:3]] == [1, 1, 1]
 
@@ -213,4 +213,4 @@ async def test_a_store_that_is_away_fails_all_of_them() -> None:
     answers = await connection.run_many(taking(*HOMES[:2]))
     assert [type(answer) for answer in answers] == [StoreUnavailable] * 2
     with pytest.raises(StoreUnavailable):
-        await connection.run("recover", HOMES[0], 0)
+        await connection.run("engine/recover", HOMES[0], 0)

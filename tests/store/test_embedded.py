@@ -13,12 +13,12 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from bot.errors import SettingsInvalid
-from bot.store.embedded import EmbeddedStore
+from bot.store.engine.embedded import EmbeddedStore
 
 OWNER = """
 import asyncio, pathlib, sys
 from redis import Redis
-from bot.store.embedded import EmbeddedStore
+from bot.store.engine.embedded import EmbeddedStore
 
 async def own():
     url = await EmbeddedStore(pathlib.Path(sys.argv[1])).start()

@@ -17,15 +17,15 @@ from time import monotonic
 import pytest
 from redis import Redis
 
+from bot.domain.model import ChangeKind, Receipt
 from bot.errors import StoreUnavailable
 from bot.metrics import STORE_ALONE
-from bot.model import ChangeKind, Receipt
 from bot.store import PARTITIONS, Store
-from bot.store.connection import REPLICA_MS, Connection
+from bot.store.engine.connection import REPLICA_MS, Connection
+from bot.store.engine.topology import Address
 from bot.store.keys import home_of, partition
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
-from bot.store.topology import Address
 from tests.servers import served
 from tests.store.conftest import redis_server
 from tests.store.following import ALICE, LAB, change, follow, snapshot_of
@@ -158,7 +158,7 @@ async def test_a_master_that_dies_with_its_last_writes_repeats_no_word(
     For nothing is told on a claim that no replica has heard of.
     """
     # Longer than usual, since on a busy machine a master takes its time to die; leases outlast that as usual.
-    monkeypatch.setattr("bot.store.connection.REPLICA_MS", 1000)
+    monkeypatch.setattr("bot.store.engine.connection.REPLICA_MS", 1000)
     monkeypatch.setattr("bot.store.outbox.LEASE", 4 * LEASE)
     for number in range(5):
         bots = await lives(tmp_path / str(number), deaf_for=0.1)
@@ -179,7 +179,7 @@ async def test_without_replicas_a_master_that_dies_may_repeat_but_forgets_nothin
 async def test_a_master_that_hangs_is_left_for_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes connections and answers nothing; once there is another master, everything goes there by itself."""
     redis_server()
-    monkeypatch.setattr("bot.store.topology.TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("bot.store.engine.topology.TIMEOUT_SECONDS", 0.3)
 
     async def left(servers: SentinelTrio | RedisCluster) -> None:
         async with running(servers), opened(servers.url) as store:
@@ -227,11 +227,11 @@ async def test_a_master_that_becomes_a_replica_while_it_waits_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cluster's master that hung takes a last write before it hears of its successor, and then throws it away."""
-    monkeypatch.setattr("bot.store.connection.REPLICA_MS", 8000)
+    monkeypatch.setattr("bot.store.engine.connection.REPLICA_MS", 8000)
     with contextmanager(served)(redis_server(), tmp_path) as url, Redis.from_url(url) as redis:
         connection = Connection(url, replicas=1)
-        await connection.run("probe", partition(0))
-        writing = asyncio.create_task(connection.keep("probe", partition(0)))
+        await connection.run("engine/probe", partition(0))
+        writing = asyncio.create_task(connection.keep("engine/probe", partition(0)))
         async with asyncio.timeout(5):
             while not redis.info("clients")["blocked_clients"]:  # noqa: ASYNC110  # a server's doing
                 await asyncio.sleep(0.01)
@@ -254,18 +254,20 @@ async def test_what_is_promised_is_waited_for_even_after_a_wait_in_vain(
     trio: SentinelTrio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Claims go on without replicas for a while; a subscription asks each time, and learns that one is back."""
-    monkeypatch.setattr("bot.store.connection.ALONE_SECONDS", 3600)
+    monkeypatch.setattr("bot.store.engine.connection.ALONE_SECONDS", 3600)
     async with aclosing(Connection(trio.url)) as connection:
         await trio.deafen()
-        await connection.claim("claim_lanes", 0, 1, 1000, 10, durable=True)
-        assert await connection.keep("probe", partition(0)) == (1, False)
+        await connection.claim("outbox/claim_lanes", 0, 1, 1000, 10, durable=True)
+        assert await connection.keep("engine/probe", partition(0)) == (1, False)
         trio.wake()
         await until(trio.is_whole, "a Sentinel trio that is whole again")
         before = alone()
-        assert await connection.keep("probe", partition(0)) == (1, True)
+        assert await connection.keep("engine/probe", partition(0)) == (1, True)
         assert alone() == before
         await trio.deafen()
-        await connection.claim("claim_lanes", 0, 1, 1000, 10, durable=True)  # waits again, now that there was one
+        await connection.claim(
+            "outbox/claim_lanes", 0, 1, 1000, 10, durable=True
+        )  # waits again, now that there was one
         assert alone() == before + 1
 
 
@@ -286,7 +288,7 @@ async def test_claims_without_replicas_do_not_ask_the_sentinels_each_time(
     trio: SentinelTrio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is gone is waited for; what is promised is worth that, each time."""
-    monkeypatch.setattr("bot.store.connection.MASTER_SECONDS", 3600)
+    monkeypatch.setattr("bot.store.engine.connection.MASTER_SECONDS", 3600)
     async with aclosing(Connection(trio.url)) as connection:
         asked, has_moved = [], connection._way.has_moved
 
@@ -297,9 +299,9 @@ async def test_claims_without_replicas_do_not_ask_the_sentinels_each_time(
         monkeypatch.setattr(connection._way, "has_moved", noted)
         await trio.deafen()
         for number in range(PARTITIONS):
-            await connection.claim("claim_lanes", number, 1, 1000, 10, durable=True)
+            await connection.claim("outbox/claim_lanes", number, 1, 1000, 10, durable=True)
         assert len(asked) == 1
-        await connection.keep("probe", partition(0))
+        await connection.keep("engine/probe", partition(0))
         assert len(asked) > 1
 
 
@@ -309,7 +311,7 @@ async def test_a_wait_that_is_refused_has_found_no_replica(tmp_path: Path) -> No
         redis.acl_setuser("bot", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-wait"])
         path = url.removeprefix("unix://")
         async with aclosing(Connection(f"unix://bot:any@{path}", replicas=1)) as connection:
-            assert await connection.keep("probe", partition(0)) == (1, False)
+            assert await connection.keep("engine/probe", partition(0)) == (1, False)
 
 
 async def test_a_connection_that_was_lost_says_nothing_of_replicas(tmp_path: Path) -> None:
@@ -318,11 +320,11 @@ async def test_a_connection_that_was_lost_says_nothing_of_replicas(tmp_path: Pat
     cluster = RedisCluster(tmp_path / "cluster")
     async with running(cluster), aclosing(Connection(cluster.url)) as connection:
         homes = [partition(number) for number in range(PARTITIONS)]
-        assert {held for home in homes for _, held in [await connection.keep("probe", home)]} == {True}
+        assert {held for home in homes for _, held in [await connection.keep("engine/probe", home)]} == {True}
         before = alone()
         for node in await cluster.masters():
             node.kill()
         for home in homes:
             with pytest.raises(StoreUnavailable):
-                await connection.keep("probe", home)
+                await connection.keep("engine/probe", home)
         assert alone() == before

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from redis import Redis
 
-from bot.model import Execution, Step
+from bot.domain.model import Execution, Step
 from bot.store import Store
 
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.model import Change, ChangeKind, Receipt
+from bot.domain.model import Change, ChangeKind, Receipt
 from bot.store import Store
 from tests.servers import expire_claims, let_time_pass
 from tests.store.following import ALICE, LAB, LATER, SOON, change, drained, due, follow, lanes, settle, tell

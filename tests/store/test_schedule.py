@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.model import ChangeKind, Level
+from bot.domain.model import ChangeKind, Level
 from bot.store import Store
 from tests.servers import let_time_pass
 from tests.store.following import (

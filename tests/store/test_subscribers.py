@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.model import ChangeKind, Level, Receipt, Subscription
+from bot.domain.model import ChangeKind, Level, Receipt, Subscription
 from bot.store import Store
-from bot.store.connection import Connection
-from bot.store.index import Index
+from bot.store.engine.connection import Connection
 from bot.store.keys import Lane
+from bot.store.subscriptions.index import Index
 from tests.store.following import (
     ALICE,
     LAB,
@@ -170,7 +170,7 @@ async def test_who_is_listed_by_somebody_while_subscribing_stays_listed(
     keep = Connection.keep
 
     async def slow(connection: Connection, script: str, key: str, *args: str | int) -> tuple[object, bool]:
-        if script == "subscribe":
+        if script == "subscriptions/subscribe":
             assert await listed(store) == []
         return await keep(connection, script, key, *args)
 

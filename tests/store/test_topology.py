@@ -10,9 +10,9 @@ import pytest
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from bot.errors import SettingsInvalid, StoreUnavailable
-from bot.store.connection import Connection
+from bot.store.engine.connection import Connection
+from bot.store.engine.topology import Cluster, Server, reached
 from bot.store.keys import partition
-from bot.store.topology import Cluster, Server, reached
 from tests.topologies import free_ports
 
 
@@ -57,7 +57,7 @@ async def test_a_store_that_is_away_says_so_without_the_password(form: str) -> N
     """Nobody listens there: one sentence with the reason."""
     connection = Connection(form.format("hunter2", f"127.0.0.1:{free_ports(1)[0]}"))
     with pytest.raises(StoreUnavailable, match="does not answer") as caught:
-        await connection.run("probe", partition(0))
+        await connection.run("engine/probe", partition(0))
     await connection.aclose()
     assert "hunter2" not in str(caught.value)
 
@@ -68,7 +68,7 @@ async def test_a_refused_password_is_said_and_not_repeated(server_url: str) -> N
     scheme, _, rest = server_url.partition("://")
     connection = Connection(f"{scheme}://user:hunter2{separator or '@'}{rest}")
     with pytest.raises(StoreUnavailable, match="refuses the user or the password") as caught:
-        await connection.run("probe", partition(0))
+        await connection.run("engine/probe", partition(0))
     await connection.aclose()
     assert "hunter2" not in str(caught.value)
 

@@ -10,8 +10,8 @@ import pytest
 from redis import Redis, RedisCluster
 from structlog.testing import capture_logs
 
+from bot.domain.model import ChangeKind, Receipt
 from bot.errors import StoreUnavailable
-from bot.model import ChangeKind, Receipt
 from bot.store import Store
 from tests.servers import configured
 from tests.store.conftest import COALESCE, STALENESS
@@ -21,7 +21,7 @@ from tests.store.following import ALICE, LATER, SOON, change, due, follow, lanes
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for the store gives up at once."""
-    monkeypatch.setattr("bot.store.connection.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("bot.store.engine.connection.PATIENCE_SECONDS", 0)
 
 
 Work = Callable[[], Awaitable[object]]
@@ -171,7 +171,7 @@ async def test_what_came_of_a_claim_waits_for_the_store(
     store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look that was made, a message that was sent: written as soon as the store takes it, not a lease later."""
-    monkeypatch.setattr("bot.store.connection.PATIENCE_SECONDS", 20)
+    monkeypatch.setattr("bot.store.engine.connection.PATIENCE_SECONDS", 20)
     works = await everything(store)
     with configured(redis, "min-replicas-to-write", 9):
         waiting = [asyncio.ensure_future(works[name]()) for name in ("settle", "record", "put back", "forget")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.store.limits import _bucket
+from bot.store.slack_limits.limits import _bucket
 
 MINUTE = 60_000_000
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import checks
-from bot.checks import SCOPES, check
+from bot.app import checks
+from bot.app.checks import SCOPES, check
 from bot.errors import BotError, GCSBadCredentials, GCSForbidden, SlackBadCredentials, StoreUnavailable
 from bot.settings import Settings
-from bot.slack import Identity
+from bot.slack.client import Identity
 
 
 class Outside:

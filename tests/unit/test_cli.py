@@ -12,9 +12,10 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from bot import __version__, checks, service
-from bot.checks import CheckResult
-from bot.cli import app, set_up_logging
+from bot import __version__
+from bot.app import checks, service
+from bot.app.checks import CheckResult
+from bot.app.cli import app, set_up_logging
 from bot.errors import SettingsInvalid, SlackBadCredentials
 from bot.settings import NAMES, Settings
 

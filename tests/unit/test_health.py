@@ -1,4 +1,4 @@
-"""Promises of `bot.health`, asked over a real socket."""
+"""Promises of `bot.app.health`, asked over a real socket."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot import health as module
+from bot.app import health as module
+from bot.app.health import Health, Probe
 from bot.errors import StoreUnavailable
-from bot.health import Health, Probe
 from bot.metrics import HANDLERS_REQUESTS
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.checks import SCOPES
+from bot.app.checks import SCOPES
 from handlers import COMMANDS, EVENTS
 
 ROOT = Path(__file__).parents[2]

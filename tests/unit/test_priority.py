@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.changes import Pace, observe
-from bot.model import Change, ChangeKind, Execution, Snapshot, Step, Subscriber
-from bot.notifier.priority import Priority, priority, priority_of
+from bot.domain.model import Change, ChangeKind, Execution, Snapshot, Step, Subscriber
+from bot.domain.observing import Pace, observe
+from bot.domain.priority import Priority, priority, priority_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALICE, LAB = Subscriber(team_id="T1", id="U1"), Subscriber(team_id="T1", id="C1")

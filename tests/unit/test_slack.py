@@ -28,7 +28,7 @@ from bot.errors import (
     SlackUnavailable,
     Undeliverable,
 )
-from bot.slack import Delivered, Mark, SlackClient
+from bot.slack.client import Delivered, Mark, SlackClient
 
 TOKEN = "xoxb-1111-2222-secret"
 MARK = Mark("T1/e1/C1/1772366400000", "change", 7)

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from bot.blocks import Message, Style, execution_card, execution_summary, shared_summary
-from bot.model import Execution, Snapshot, Step
+from bot.domain.model import Execution, Snapshot, Step
 from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, buttons_of, execution, shown, snapshot, subscription
 
 

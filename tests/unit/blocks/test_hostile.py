@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot import blocks
 from bot.blocks import Message, Style, replies, text, words
-from bot.model import Change, Level, Snapshot, Subscription
+from bot.domain.model import Change, Level, Snapshot, Subscription
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import ID, NOW, hostile_changes, hostile_snapshots, shown, subscriptions
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from bot.blocks import Message, outcome_message
-from bot.model import ChangeKind
+from bot.domain.model import ChangeKind
 from tests.unit.blocks.world import FAILED, FAILED_STEP, ID, NOW, RUNNING, buttons_of, change, shown, subscription
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from bot.blocks import change_message, ended_message, undeliverable_message
-from bot.model import Change, ChangeKind, Step
+from bot.domain.model import Change, ChangeKind, Step
 from tests.unit.blocks.world import FAILED_STEP, ID, NOW, RUNNING, buttons_of, change, shown, subscription
 
 PROGRESS = change(finished_before=3, finished=5, total=12, phase="Running", finished_steps=("bwa-mem", "mark-dup"))

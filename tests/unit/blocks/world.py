@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bot.model import Change, ChangeKind, Execution, Level, Phase, Snapshot, Step, Subscriber, Subscription
+from bot.domain.model import Change, ChangeKind, Execution, Level, Phase, Snapshot, Step, Subscriber, Subscription
 
 NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.gcs.client import GCSClient
-from bot.gcs.wire import Credentials, HTTPClient
+from bot.gcs.http import Credentials, HTTPClient
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 FAILED_ID = "9bf97d60-f9f3-11e8-bcb5-0255ac10a106"

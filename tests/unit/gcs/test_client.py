@@ -27,10 +27,10 @@ from bot.errors import (
     InvalidInput,
 )
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
+from bot.gcs.breaker import CredentialHold, CredentialsHeld
 from bot.gcs.client import FIRST_TRY_SECONDS, GCSClient
-from bot.gcs.hold import CredentialHold, CredentialsHeld
-from bot.gcs.wire import Credentials, HTTPClient, Question
-from bot.watcher import WITHIN
+from bot.gcs.http import Credentials, HTTPClient, Question
+from bot.workers.watcher import WITHIN
 
 from .conftest import ID, Scripted, body_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import GCSThrottled, GCSUnavailable
 from bot.gcs.client import GCSClient, QuotaSpent
-from bot.gcs.wire import Credentials, HTTPClient
+from bot.gcs.http import Credentials, HTTPClient
 from tests.unit.gcs.conftest import ID, Scripted, body_of
 
 NONE_LEFT = timedelta(minutes=1)

@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from bot.gcs.auth import SignatureAuth, _canonical
-from bot.gcs.wire import HEADERS, Question
+from bot.gcs.http import HEADERS, Question
 
 HOST = "gcs.cn-north-4.myhuaweicloud.com"
 AK = "AKEXAMPLE0000000TEST"

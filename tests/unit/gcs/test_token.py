@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSMisdirected, GCSThrottled, GCSUnavailable
 from bot.gcs.auth import RENEW_PAUSE, IAMUser, TokenAuth
-from bot.gcs.wire import HTTPClient, Question
+from bot.gcs.http import HTTPClient, Question
 
 from .conftest import Scripted
 

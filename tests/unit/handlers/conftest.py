@@ -18,8 +18,8 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.model import Execution, Level, Snapshot, Subscriber, Subscription
-from bot.store.limits import Limits
+from bot.domain.model import Execution, Level, Snapshot, Subscriber, Subscription
+from bot.store.slack_limits import Limits
 from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
 from handlers import App, Middleware, Workspace, register
 from sandbox.slack.blockkit import problems, view_problems

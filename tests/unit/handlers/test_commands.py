@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import errors
+from bot.domain.model import Level
 from bot.errors import (
     BotError,
     ExecutionGone,
@@ -33,8 +34,7 @@ from bot.errors import (
     StoreUnavailable,
     Undeliverable,
 )
-from bot.gcs.hold import CredentialsHeld
-from bot.model import Level
+from bot.gcs.breaker import CredentialsHeld
 from tests.unit.handlers.conftest import ID, World
 
 

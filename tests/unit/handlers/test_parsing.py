@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.blocks.replies import error_reply
+from bot.domain.model import Level
 from bot.errors import InvalidInput
-from bot.model import Level
 from handlers.parsing import Asked, Verb, parse
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model import Execution, Snapshot, Step
+from bot.domain.model import Execution, Snapshot, Step
 from bot.store.rows import BYTES, DICTIONARY, RAW_DEFLATE, packed, unpacked
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

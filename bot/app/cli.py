@@ -1,0 +1,181 @@
+"""The command line: `execution-bot run`, `check`, `dead-letters`, `--version`.
+
+Lives here: parsing, the exit code, what logging looks like. Does not live here: the service (`bot.app.service`), what
+is checked (`bot.app.checks`). Called by the console script and by `python -m bot`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
+
+import structlog
+import typer
+
+from bot import __version__
+from bot.errors import BotError, SettingsInvalid
+from bot.settings import Settings
+
+Result = TypeVar("Result")
+
+EXIT_FAILED = 1
+EXIT_SETTINGS = 2
+
+app = typer.Typer(
+    help="Follow long-running workflow executions of GeneContainer Service from Slack.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, secrets among them
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Settings come from the environment or a file `.env`; docs/settings.md lists them."""
+
+
+@app.command()
+def run() -> None:
+    """Run the bot until it is told to stop (SIGTERM, Ctrl-C)."""
+    settings = _settings()
+    set_up_logging(settings)
+    from bot.app import service  # noqa: PLC0415  # `--version` and wrong settings need none of it
+
+    try:
+        _in_loop(service.run(settings))
+    except SettingsInvalid as error:
+        raise _refused(error) from None
+    except (BotError, OSError) as error:  # OSError: a port that is taken
+        typer.echo(f"The bot stopped: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+@app.command()
+def check() -> None:
+    """Try every credential and connection that the bot needs, and say how to mend what fails."""
+    settings = _settings()
+    set_up_logging(settings.model_copy(update={"log_level": "error"}))
+    from bot.app import checks  # noqa: PLC0415  # as above
+
+    results = _in_loop(checks.check(settings))
+    for result in results:
+        typer.echo(f"{'✓' if result.is_ok else '✗'} {result.name}: {result.detail}")
+        if not result.is_ok:
+            typer.echo(f"  → {result.remedy}")
+    if not all(result.is_ok for result in results):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def dead_letters() -> None:
+    """List what could not be told, and why; on the embedded store only while the bot runs."""
+    settings = _settings()
+    set_up_logging(settings.model_copy(update={"log_level": "error"}))
+    from bot.app import service  # noqa: PLC0415  # as above
+
+    try:
+        letters = _in_loop(service.dead_letters(settings))
+    except BotError as error:
+        typer.echo(f"The store cannot be read: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    for letter in letters:
+        when = f"{letter.given_up_at:%Y-%m-%d %H:%M:%S}"
+        typer.echo(f"{when} {letter.lane} of {letter.owner}: {letter.reason}; {letter.undelivered_text}")
+    if not letters:
+        typer.echo("There are none.")
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+def _settings() -> Settings:
+    """The settings, or the list of what is wrong with them and exit code 2."""
+    try:
+        return Settings.load()
+    except SettingsInvalid as error:
+        raise _refused(error) from None
+
+
+def _refused(error: SettingsInvalid) -> typer.Exit:
+    """Show the list; the exit is for the caller to raise."""
+    typer.echo("The settings are not complete:", err=True)
+    for problem in error.problems:
+        typer.echo(f"  {problem}", err=True)
+    return typer.Exit(EXIT_SETTINGS)
+
+
+def _in_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run `work` on uvloop where there is one."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(work)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  # not on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+_SECRET = re.compile(
+    r"(xox[a-z]{1,2}-|xapp-)[\w-]+"  # Slack's tokens
+    r"|(ticket=|token=)[^&\s\"']+"  # in the address of a socket
+    r"|(hooks\.slack\.com/)[^\s\"']+"  # whoever knows a response_url may answer
+    r"|(://[^/\s:@]*:)[^/\s@]+(?=@)"  # the password in an address
+)
+
+
+def without_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A net under the rule that nobody logs a secret: what looks like one is blotted out."""
+    return {key: _blotted(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _blotted(text: str) -> str:
+    return _SECRET.sub(lambda found: f"{next(filter(None, found.groups()))}…", text)
+
+
+def set_up_logging(settings: Settings) -> None:
+    """One line an event, on stderr; lines of the libraries go the same way, from WARNING on."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    is_json = settings.log_format == "json"
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        without_secrets,
+    ]
+    renderer = structlog.processors.JSONRenderer(ensure_ascii=False) if is_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, without_secrets, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

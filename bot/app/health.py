@@ -1,0 +1,95 @@
+"""Whether the bot is well, for whoever runs it: `/livez`, `/readyz`, `/metrics`.
+
+Lives here: the small HTTP server, and how probes become an answer. Does not live here: what each probe looks at (the
+service hands them in), the metrics themselves (`bot.metrics`). Called by `bot.app.service`.
+
+`/livez` fails only when a restart helps: a room's loop has ended. `/readyz` fails while something outside is wrong
+(store, Slack, GCS); restarting would not mend that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+import structlog
+from aiohttp import web
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
+
+from bot.errors import BotError
+
+Probe = Callable[[], Awaitable[str | None]]
+"""Looks at one component: None when it is well, else what is wrong, in words."""
+
+PROBE_SECONDS = 2.0
+"""A probe that has not answered by then counts as failed; kubelet's own limit is mostly higher."""
+
+log = structlog.get_logger()
+
+
+def _nothing() -> Collection[str]:
+    """No room has ended."""
+    return ()
+
+
+class Health:
+    """The health server: `start` it once, `stop` it once."""
+
+    def __init__(self, probes: Mapping[str, Probe], *, ended: Callable[[], Collection[str]] = _nothing) -> None:
+        """`probes` by component; `ended` names the rooms whose loop is no longer running."""
+        self._probes = probes
+        self._ended = ended
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, port: int, host: str = "127.0.0.1") -> int:
+        """Serve until `stop`; returns the port, which 0 leaves to the system."""
+        app = web.Application()
+        app.add_routes(
+            [web.get("/livez", self._livez), web.get("/readyz", self._readyz), web.get("/metrics", self._metrics)]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        served: int = self._runner.addresses[0][1]
+        log.info("health.started", port=served)
+        return served
+
+    async def stop(self) -> None:
+        """Close the server; harmless when it was never started."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def report(self) -> dict[str, str | None]:
+        """What is wrong with each component, None where nothing is; all are looked at side by side."""
+        found = await asyncio.gather(*(_ask(name, probe) for name, probe in self._probes.items()))
+        return dict(zip(self._probes, found, strict=True))
+
+    async def _livez(self, _request: web.Request) -> web.Response:
+        ended = sorted(self._ended())
+        return web.json_response({"ok": not ended, "ended": ended}, status=503 if ended else 200)
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        report = await self.report()
+        is_ok = not any(report.values())
+        components = {name: {"ok": not wrong, "detail": wrong or ""} for name, wrong in report.items()}
+        return web.json_response({"ok": is_ok, "components": components}, status=200 if is_ok else 503)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})
+
+
+async def _ask(name: str, probe: Probe) -> str | None:
+    """The probe's answer; a probe that fails is an answer too, and must not take the others with it."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            return await probe()
+    except TimeoutError:
+        return f"no answer within {PROBE_SECONDS:g} s"
+    except BotError as error:
+        return str(error) or type(error).__name__
+    except Exception as error:  # noqa: BLE001  # the text of a foreign error may hold an address with a password
+        log.warning("health.probe_failed", component=name, error=type(error).__name__)
+        return type(error).__name__

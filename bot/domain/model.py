@@ -1,0 +1,321 @@
+"""The nouns of the bot, and nothing else.
+
+Lives here: `Execution`, `Step`, `Phase`, `Change`, `Subscriber`, `Subscription`, `Snapshot`, `Notification`,
+`Receipt`, as frozen values that can be written as JSON. Does not live here: how GCS spells them (`bot.gcs.tables`),
+rules about them (`bot.domain.observing`), how they look (`bot.blocks`). Called by everything; calls nothing; reads no
+clock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+
+class Phase(StrEnum):
+    """The phases that are known to GCS (reference 2.1, 2.2) and to its Cromwell variant (5.7).
+
+    GCS may send others. A phase is therefore a `str` everywhere; `canonical` gives known ones their usual spelling and
+    leaves unknown ones as they came. An unknown phase is never terminal.
+    """
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    RETRYING = "Retrying"
+    CANCELLING = "Cancelling"
+    FORCE_CANCELLING = "ForceCancelling"
+    DELETING = "Deleting"
+    SUSPENDING = "Suspending"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ERROR = "Error"
+    CANCELLED = "Cancelled"
+    SUBMITTED = "Submitted"
+    ABORTING = "Aborting"
+    ABORTED = "Aborted"
+    UNKNOWN = "Unknown"
+
+    @classmethod
+    def canonical(cls, text: str) -> str:
+        """`text` in the documented spelling where it is a known phase in any case, else as it came, stripped."""
+        text = text.strip()
+        return _CANONICAL.get(text.casefold(), text)
+
+
+_CANONICAL: dict[str, str] = {phase.value.casefold(): phase.value for phase in Phase}
+
+TERMINAL_PHASES = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.ABORTED})
+"""Phases in which an execution rests. `Aborted` is the Cromwell variant's word for `Cancelled`."""
+
+REOPENABLE_PHASES = TERMINAL_PHASES - {Phase.SUCCEEDED}
+"""Terminal phases that a retry can leave again (reference 3.1)."""
+
+FAILED_PHASES = frozenset({Phase.FAILED, Phase.ERROR})
+"""Phases of a step, or of an execution, that mean it went wrong."""
+
+WAITING_PHASES = frozenset({Phase.PENDING, Phase.SUBMITTED, ""})
+"""Phases of a step that has not started; GCS also leaves the phase empty."""
+
+
+class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Base of all nouns: frozen, compared by value, as JSON without what is as by default.
+
+    Types are checked where JSON is read; in our own code mypy does it. None can hold itself, so the garbage collector
+    need not look for that.
+    """
+
+
+class Step(Value, frozen=True):
+    """One node of the workflow's DAG."""
+
+    name: str
+    phase: str = ""
+    sub_jobs: int = 0
+    """Parallel sub-jobs of the step; may change while it runs (reference 3.4)."""
+    sub_jobs_finished: int = 0
+    elapsed: timedelta | None = None
+    reason: str = ""
+    message: str = ""
+    """English half of the bilingual message."""
+    resources: dict[str, str | int | float] = {}
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the step went wrong."""
+        return self.phase in FAILED_PHASES
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the step has not started."""
+        return self.phase in WAITING_PHASES
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the step rests: well, badly or stopped."""
+        return self.phase in TERMINAL_PHASES or self.is_failed
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the step is under way; unknown phases count as under way, so that they are shown."""
+        return not (self.is_waiting or self.is_finished)
+
+
+class Execution(Value, frozen=True):
+    """What the bot knows of one execution: everything that may be shown, and nothing that may not.
+
+    Inputs, workflow source (`objectData`), topology picture and outputs are left out on purpose: they may hold sample
+    names and paths. Times are aware datetimes in UTC or None; durations are `timedelta`.
+    """
+
+    id: str
+    name: str = ""
+    workflow_id: str = ""
+    workflow_name: str = ""
+    """Empty when the execution was submitted from a file."""
+    phase: str = ""
+    """From `execution.status`, the primary witness (reference 3.2), in canonical spelling."""
+    witness: str = ""
+    """`objectStatus.phase`, the second witness, to be read with `action` only; empty where there is none."""
+    action: str = ""
+    """`object.status.actionName`: what the control object is doing, `create` or `delete`."""
+    reason: str = ""
+    message: str = ""
+    """English half of the bilingual message."""
+    steps_total: int | None = None
+    """`node_number`; None where GCS sent no counts (early, and in lists)."""
+    steps_finished: int | None = None
+    """`finished_node_number`; may never reach `steps_total`. Display only: success is never derived from it."""
+    steps: tuple[Step, ...] = ()
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    elapsed: timedelta | None = None
+    """GCS's own duration where it sends one."""
+    timeout: timedelta | None = None
+    """Time limit, from `timeoutInMinutes`."""
+    target: str = ""
+    cluster: str = ""
+    namespace: str = ""
+    project_id: str = ""
+    enterprise_project: str = ""
+    description: str = ""
+    priority: int | None = None
+    labels: dict[str, str] = {}
+    resources: dict[str, str | int | float] = {}
+    time_ratio: float | None = None
+    """Run time as a percentage of the whole time, scheduling and failure handling included."""
+    is_cromwell: bool = False
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the execution rests; a resting one may still be re-opened, see `is_reopenable`."""
+        return self.phase in TERMINAL_PHASES
+
+    @property
+    def is_reopenable(self) -> bool:
+        """Whether it rests in a phase from which a retry may start it again."""
+        return self.phase in REOPENABLE_PHASES
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When GCS will stop the execution, or None where start or limit are unknown."""
+        if self.created_at is None or not self.timeout:
+            return None
+        try:
+            return self.created_at + self.timeout
+        except OverflowError:  # a limit beyond the calendar is none
+            return None
+
+    @property
+    def title(self) -> str:
+        """What people call it: its name, else its id."""
+        return self.name or self.id
+
+    @property
+    def failed_steps(self) -> tuple[Step, ...]:
+        """The steps that went wrong, in GCS's order."""
+        return tuple(step for step in self.steps if step.is_failed)
+
+
+class Snapshot(Value, frozen=True):
+    """An execution as last seen, with what the watch knows of it."""
+
+    execution: Execution
+    revision: int
+    """Grows by one with each settled difference, from 1."""
+    seen_at: datetime
+    """When GCS last answered."""
+    retry_until: datetime | None = None
+    """Set while a failed or cancelled execution is watched for a retry."""
+    unreachable_since: datetime | None = None
+    """Set once GCS did not show it several times in a row; None again with the next answer."""
+    is_refused: bool = False
+    """Not because GCS was away: it did not let us look."""
+    misses: int = 0
+    """Looks in a row without a usable answer."""
+    missing: int = 0
+    """How often in a row GCS said «no such execution»; a repeat that comes too soon does not count."""
+    contradicted: bool = False
+    """A terminal phase was seen that the second witness denied; it is told only when seen again."""
+    is_vanished: bool = False
+    """GCS does not know the execution any more; nothing will follow."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to wait for but news: to see the same again means that nothing happened."""
+        is_troubled = self.misses or self.missing or self.contradicted or self.unreachable_since
+        return not (is_troubled or self.is_vanished or self.retry_until or self.execution.is_terminal)
+
+
+class ChangeKind(StrEnum):
+    """What happened between two looks, from the least to the most important."""
+
+    PROGRESS = "progress"
+    """`finished_node_number` (or the number of steps) moved."""
+    PHASE = "phase"
+    """The phase moved to one that is not terminal."""
+    REOPENED = "reopened"
+    """A terminal phase was left again, whether or not it had been seen: somebody retried."""
+    OUTCOME = "outcome"
+    """A terminal phase was reached."""
+    VANISHED = "vanished"
+    """GCS does not know the execution any more."""
+    ENDED = "ended"
+    """Nothing of GCS: the subscription ends (`Change.why` says why)."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether people get a new message for it instead of a line in the thread."""
+        return self in {ChangeKind.OUTCOME, ChangeKind.VANISHED}
+
+
+class Change(Value, frozen=True):
+    """The difference between two snapshots, complete enough to be told later, whatever has happened since."""
+
+    kind: ChangeKind
+    revision: int
+    """Of the snapshot that brought it."""
+    at: datetime
+    phase_before: str = ""
+    phase: str = ""
+    finished_before: int | None = None
+    finished: int | None = None
+    total: int | None = None
+    elapsed: timedelta | None = None
+    reason: str = ""
+    message: str = ""
+    finished_steps: tuple[str, ...] = ()
+    """Names of steps that finished in it, at most `observing.NAMED_STEPS`."""
+    failed_steps: tuple[Step, ...] = ()
+    """Steps that stand failed, at most `observing.NAMED_STEPS`."""
+    failed_steps_total: int = 0
+    fails: bool = False
+    """Whether steps went wrong since the snapshot before."""
+    retry_until: datetime | None = None
+    """With a failed or cancelled outcome: until when a retry is watched for."""
+    why: str = ""
+    """With `ENDED`: the sentence that says why."""
+
+
+class Subscriber(Value, frozen=True):
+    """Who is told: a person or a channel of one Slack workspace."""
+
+    team_id: str
+    id: str
+    """`U…`/`W…` for a person, `C…`/`G…` for a channel."""
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is told in a direct message."""
+        return self.id[:1] in {"U", "W"}
+
+
+class Level(StrEnum):
+    """How much is told in the thread; the card is edited on every change at every level."""
+
+    PROGRESS = "progress"
+    PHASE = "phase"
+    FINAL = "final"
+
+    def includes(self, kind: ChangeKind) -> bool:
+        """Whether a change of `kind` is told at this level."""
+        if kind is ChangeKind.PROGRESS:
+            return self is Level.PROGRESS
+        return self is not Level.FINAL or kind is not ChangeKind.PHASE
+
+
+class Subscription(Value, frozen=True, kw_only=True):
+    """The link between a subscriber and an execution."""
+
+    execution_id: str
+    subscriber: Subscriber
+    level: Level = Level.PROGRESS
+    owner: str
+    """User id of the person who asked; for a person, mostly the same as `subscriber.id`."""
+    created_at: datetime
+    is_ending: bool = False
+    """Ended, but its last word is still in the outbox."""
+
+
+class Receipt(Value, frozen=True):
+    """Proof of what Slack shows for one subscription."""
+
+    channel: str
+    """Channel of the card; for a person the `D…` id, since an edit needs it."""
+    ts: str
+    """Timestamp of the card, its identity in the channel."""
+    revision: int
+    """Snapshot revision that the card shows; 0 asks for an edit in any case."""
+    delivered_through: int = 0
+    """Revision up to which changes were told."""
+
+
+class Notification(Value, frozen=True):
+    """An intent: the changes that one subscription is still to be told, oldest first; none means: card only."""
+
+    subscription: Subscription
+    snapshot: Snapshot
+    receipt: Receipt | None
+    changes: tuple[Change, ...] = ()

@@ -1,0 +1,176 @@
+"""Readers for single values of GCS's JSON: text, numbers, times, durations, bilingual sentences.
+
+Lives here: what one value means, however the service spells it; pure functions that never raise. An unreadable value
+is unknown (empty or None), never a guess. Does not live here: which field holds it (`bot.gcs.tables`, its caller).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.domain.model import Phase
+
+ID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Shape of an id. Looser than RFC 4122: GCS hands out ids of no valid version or variant (reference 1.1)."""
+
+_EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)  # below it lie the zero times of Go, Java and Unix: «not set»
+_NONE, _LONGEST = timedelta(), timedelta(days=3660)  # a longer duration is a mistake, and would overflow further on
+_UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
+_TIME_BASED_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_RATIO_KEYS = frozenset({"ratio", "timeratio", "runratio", "percent", "percentage"})
+_SPELT = frozenset(phase.value for phase in Phase)
+_SECRET = re.compile(r"[A-Za-z0-9+/=_%.-]{37,}|\b[A-Z0-9]{20,36}\b|(?i:(access|signature)=\S+)")
+"""Access keys, secret keys, tokens and signatures that a server may echo; ids (36 characters) stay readable."""
+
+EXACT = 2**53
+"""Up to here a number is the same whole or with a fraction."""
+
+Scalars = dict[str, str | int | float]
+
+
+def number(value: object) -> float | None:
+    """A finite number, also from digits in a string; None for everything else."""
+    if isinstance(value, str):
+        try:
+            value = float(value.strip().removesuffix("%"))
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:  # an integer with hundreds of digits
+        return None
+    return found if math.isfinite(found) else None
+
+
+def whole(value: object) -> int | None:
+    """The whole number that `value` is, or None."""
+    found = number(value)
+    return int(found) if found is not None and found.is_integer() else None
+
+
+def count(value: int | None) -> int | None:
+    """A number of things; a negative one is unknown."""
+    return value if value is not None and value >= 0 else None
+
+
+def cut(text: str, most: int = 300) -> str:
+    """`text` without blanks around it, at most `most` characters."""
+    text = text.strip()
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def safe(text: str, most: int) -> str:
+    """Foreign text for an error or a log: one line, without what looks like a secret, cut."""
+    printable = "".join(char if char.isprintable() else " " for char in text[:2000])
+    return cut(" ".join(_SECRET.sub("…", printable).split()), most)
+
+
+def english(text: str, most: int = 2000) -> str:
+    """The English half of `中文 ## English` (reference 5.2): the last part that is not empty."""
+    if "##" not in text:
+        return cut(text, most)
+    parts = [part for part in text.split("##") if part.strip()]
+    return cut(parts[-1], most) if parts else ""
+
+
+def phase(text: str) -> str:
+    """A phase in its documented spelling where it is known, else as it came."""
+    return text if text in _SPELT else cut(Phase.canonical(text), 60)
+
+
+def moment(text: str) -> datetime | None:
+    """The instant that an RFC 3339 text names, in UTC; text without a zone names none (reference 3.6)."""
+    try:
+        found = datetime.fromisoformat(text.strip().upper())
+        return None if found.tzinfo is None or found < _EARLIEST else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def first_moment(texts: Iterable[str]) -> datetime | None:
+    """The first of `texts` that names an instant."""
+    return next((found for found in map(moment, texts) if found is not None), None)
+
+
+def moment_of_id(guid: str) -> datetime | None:
+    """When a time-based id was made, to the second; None for ids that hold no time."""
+    if not _TIME_BASED_UUID.fullmatch(guid):
+        return None
+    found = _UUID_EPOCH + timedelta(microseconds=uuid.UUID(guid).time // 10)
+    return found.replace(microsecond=0) if found > _EARLIEST else None
+
+
+def span(value: float | None, *, unit: timedelta) -> timedelta | None:
+    """`value` units of time; None where that is negative or absurd."""
+    if value is None:
+        return None
+    try:
+        found = (int(value) if value.is_integer() else value) * unit  # mostly whole, which is cheaper
+    except OverflowError:
+        return None
+    return found if _NONE <= found <= _LONGEST else None
+
+
+def duration_unit(values: Iterable[float | None], whole_life: timedelta | None) -> timedelta:
+    """The unit of `time_duration`: seconds, unless one value is ten times longer than the execution's life (3.6)."""
+    seconds = whole_life.total_seconds() if whole_life is not None else 0
+    if seconds > 0 and any(value is not None and value > 10 * seconds for value in values):
+        return timedelta(milliseconds=1)
+    return timedelta(seconds=1)
+
+
+def scalars(values: Mapping[str, Any]) -> Scalars:
+    """The entries that can be shown: text and finite numbers. Shapes that nobody documented are left out."""
+    shown: Scalars = {}
+    for key, value in values.items():
+        if type(value) is int and abs(value) <= EXACT:
+            shown[cut(key, 60)] = value
+        elif isinstance(value, str):
+            shown[cut(key, 60)] = cut(value, 100)
+        elif not isinstance(value, bool) and (found := number(value)) is not None:
+            shown[cut(key, 60)] = int(found) if found.is_integer() else found
+    return shown
+
+
+def labels(values: Mapping[str, Any]) -> dict[str, str]:
+    """User labels as text; nested values are left out."""
+    return {
+        cut(key, 100): cut(plain(value), 100) for key, value in values.items() if not isinstance(value, dict | list)
+    }
+
+
+def plain(value: object) -> Any:
+    """A scalar as text, null as empty text; anything else as it came, for pydantic to refuse."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, float) else _digits(value)
+
+
+def _digits(value: object) -> Any:
+    if not isinstance(value, int):
+        return value
+    try:
+        return str(value)
+    except ValueError:  # more digits than Python converts: no name and no phase
+        return ""
+
+
+def without_ratio(resources: Mapping[str, Any]) -> tuple[Scalars, float | None]:
+    """Resources, and apart from them the time ratio, whose key is not documented beyond «ratio» (Table 3)."""
+    rest: dict[str, Any] = {}
+    ratio: float | None = None
+    for key, value in resources.items():
+        if key.casefold().replace("_", "") in _RATIO_KEYS:
+            ratio = number(value) if ratio is None else ratio
+        else:
+            rest[key] = value
+    return scalars(rest), ratio

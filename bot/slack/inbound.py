@@ -1,0 +1,124 @@
+"""How Slack's requests reach Bolt: Socket Mode or HTTP.
+
+Lives here: opening, watching over and closing the way in. Does not live here: what happens to a request (`handlers`).
+Called by `bot.app.service`, which starts exactly one of the two.
+
+Socket Mode can look connected and be deaf (bolt-python#1529), so a watchdog looks at the ping-pong too, and builds the
+connection anew when it stays silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import structlog
+from aiohttp import web
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+
+from bot import metrics
+
+log = structlog.get_logger()
+
+PATH = "/slack/events"
+"""Where Slack posts commands, interactions and events in HTTP mode."""
+
+WATCH_SECONDS = 5.0
+"""How often the watchdog looks."""
+
+PING_SECONDS = 3.0
+"""How often the SDK asks for a sign of life; after four without one, people having waited in vain, it connects anew."""
+
+FIRST_SECONDS = 5.0
+"""How long the start waits for the first connection."""
+
+SILENT_SECONDS = 30.0
+"""So long a socket may be down before it is built anew; the SDK's own reconnection is mostly quicker."""
+
+
+class SocketMode:
+    """Slack over a web socket that the bot opens: no public address needed."""
+
+    def __init__(self, app: AsyncApp, app_token: str) -> None:
+        self._app, self._app_token = app, app_token
+        self._handler: AsyncSocketModeHandler | None = None
+        self._connecting: asyncio.Task[None]
+        self._watchdog: asyncio.Task[None] | None = None
+        self._well_at = time.monotonic()
+
+    async def start(self) -> None:
+        """Connect; a Slack that is away is waited for in the background after a while."""
+        self._connect()
+        await asyncio.wait({self._connecting}, timeout=FIRST_SECONDS)
+        self._watchdog = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Take no more requests. Acks of listeners under way went out before."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watchdog
+        await self._disconnect()
+
+    async def problem(self) -> str | None:
+        """What is wrong, or None."""
+        if self._handler is not None and await self._handler.client.is_connected():
+            return None
+        return f"Socket Mode has not been connected for {time.monotonic() - self._well_at:.0f} s"
+
+    def _connect(self) -> None:
+        self._handler = AsyncSocketModeHandler(self._app, self._app_token, ping_interval=PING_SECONDS)
+        self._connecting = asyncio.create_task(self._handler.connect_async())  # type: ignore[no-untyped-call]
+
+    async def _disconnect(self) -> None:
+        self._connecting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._connecting
+        if self._handler is not None:
+            client, self._handler = self._handler.client, None
+            if client.current_session is None:  # never connected: close() would log an error
+                client.closed = True
+                client.message_processor.cancel()
+                await client.aiohttp_client_session.close()
+            else:
+                await client.close()  # type: ignore[no-untyped-call]
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            is_well = await self.problem() is None
+            metrics.SERVICE_SOCKET_CONNECTED.set(is_well)
+            if is_well:
+                self._well_at = time.monotonic()
+            elif time.monotonic() - self._well_at > SILENT_SECONDS:
+                log.warning("inbound.socket_rebuilt", silent_s=round(time.monotonic() - self._well_at))
+                await self._disconnect()
+                self._connect()
+                self._well_at = time.monotonic()
+
+
+class HTTPMode:
+    """Slack over requests to a public address in front of the bot."""
+
+    def __init__(self, app: AsyncApp, *, host: str, port: int) -> None:
+        self._app, self._host, self._port = app, host, port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        server = self._app.server(port=self._port, path=PATH, host=self._host)
+        self._runner = web.AppRunner(server.web_app, access_log=None, shutdown_timeout=3)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+        log.info("inbound.listening", port=self._runner.addresses[0][1], path=PATH)
+
+    async def stop(self) -> None:
+        """Take no more requests, and answer those that came."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def problem(self) -> str | None:
+        """What is wrong, or None."""
+        return None if self._runner is not None else "not listening"

@@ -1,0 +1,1 @@
+"""The server behind the store: connections, topologies, the embedded engine, running scripts."""

@@ -1,0 +1,194 @@
+"""The outbox: which subscriptions have something to be told, who tells it, and the receipts.
+
+Called by the notifier. One lane per subscription, claimed by one worker at a time: so changes stay in order, one
+worker writes a message, and an older edit cannot overwrite a newer one.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+
+import msgspec
+import structlog
+
+from bot.domain.model import Change, Notification, Receipt, Value
+from bot.errors import StoreUnavailable
+from bot.store.engine.connection import Connection
+from bot.store.keys import PARTITIONS, Lane, home_of, partition
+from bot.store.rows import at, milliseconds, receipt_of, receipt_row, subscription_of
+from bot.store.snapshots import snapshot_of
+from bot.store.subscriptions.index import Index
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=30)
+"""Longer than one message takes with all its retries; renewed with each receipt."""
+
+IN_FLIGHT = timedelta(seconds=3)
+"""How long a message whose sender heard no answer, or died, may take to arrive, before one looks whether it did."""
+
+MOST_CHANGES = 50
+"""Changes that are read at once, all of a lane but for a hoard of outcomes (`common.lua`)."""
+
+LETTERS_KEPT, LETTERS_LIVE = 100, timedelta(days=30)
+"""Dead letters: so many of each partition, the newest, and so long after the last one."""
+
+
+_change = msgspec.json.Decoder(Change, strict=False).decode  # a duration was a number once
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lane to tell, claimed."""
+
+    lane: Lane
+    notification: Notification
+    now: datetime
+    """Server time of the claim."""
+    in_doubt_since: datetime | None
+    """Set when an earlier worker may have sent something without recording it: when it had begun."""
+    token: str
+    began: float
+    """When the claim was asked for, by this process's monotonic clock: its lease began after that."""
+
+
+class DeadLetter(Value, frozen=True):
+    """What could not be told, and why."""
+
+    at: int
+    """Server time, ms."""
+    lane: str
+    owner: str
+    reason: str
+    """Slack's code."""
+    undelivered: int
+    """Changes that were still to be told; 0 when only the card was."""
+    last: str
+    """The last of them, JSON; empty when there was none."""
+
+    @property
+    def given_up_at(self) -> datetime:
+        """When that was."""
+        return at(self.at)
+
+    @property
+    def undelivered_text(self) -> str:
+        """What was not told, for whoever runs the bot."""
+        if not self.last:
+            return "only its card was to be shown"
+        try:
+            last = _change(self.last)
+        except ValueError:  # a newer version wrote it
+            return f"{self.undelivered} changes untold"
+        more = f", and {self.undelivered - 1} before it" if self.undelivered > 1 else ""
+        return f"untold: {last.kind} {last.phase or last.why}".rstrip() + more
+
+
+class Outbox:
+    """The lanes of all subscriptions that have something to be told."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._index = Index(connection)
+
+    async def ready(self) -> list[int]:
+        """The partitions in which a lane's time has come, the most overdue first."""
+        return await self._connection.ready("outbox/ready_outbox")
+
+    async def claim(self, number: int, limit: int) -> list[Claim]:
+        """Claim at most `limit` lanes of partition `number` whose time has come."""
+        began = monotonic()
+        token, rows = await self._connection.claim(
+            "outbox/claim_lanes", number, limit, milliseconds(LEASE), MOST_CHANGES, durable=True
+        )
+        now, i, claims = at(rows[0]), 1, []
+        while i < len(rows):
+            name, doubt, subscription, receipt, snapshot, count = rows[i : i + 6]
+            entries = rows[i + 6 : i + 6 + count]
+            i += 6 + count
+            lane = Lane.parse(name)
+            try:
+                notification = Notification(
+                    subscription=subscription_of(lane, subscription),
+                    snapshot=snapshot_of(snapshot),
+                    receipt=receipt_of(receipt),
+                    changes=tuple(_change(entry.partition("|")[2]) for entry in entries),
+                )
+            except ValueError as error:  # a newer version wrote it; it comes again when the lease ends
+                log.warning("outbox.unreadable", lane=name, error=type(error).__name__)
+                continue
+            claims.append(Claim(lane, notification, now, at(doubt) if doubt else None, token, began))
+        return claims
+
+    async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False) -> bool:
+        """Record what Slack shows; changes up to `receipt.delivered_through` are done.
+
+        `is_last` also gives the lane back.
+
+        Returns:
+            False when the claim was lost.
+        """
+        recorded = await self._connection.run(
+            "outbox/record",
+            home_of(claim.lane.execution),
+            str(claim.lane),
+            claim.token,
+            receipt_row(receipt),
+            receipt.delivered_through,
+            "" if is_last else milliseconds(LEASE),
+            patient=True,
+        )
+        return bool(recorded)
+
+    async def release(self, claim: Claim, *, wait: timedelta | None = None, in_doubt: bool = False) -> None:
+        """Give the lane back; with `wait` it is claimed again after that time, even if nothing else happens.
+
+        Something that happens has it claimed sooner, unless it is in doubt.
+        """
+        await self._connection.run(
+            "outbox/release",
+            home_of(claim.lane.execution),
+            str(claim.lane),
+            claim.token,
+            "" if wait is None else milliseconds(wait),
+            "1" if in_doubt else "",
+            patient=True,
+        )
+
+    async def forget(self, claim: Claim, *, reason: str = "") -> bool:
+        """Forget a subscription whose last word is told, or whose destination is dead for a `reason`: Slack's code.
+
+        The second leaves a dead letter.
+
+        Returns:
+            False when somebody subscribed again meanwhile, or the claim was lost; then it still stands.
+        """
+        forgotten = await self._connection.run(
+            "outbox/forget",
+            home_of(claim.lane.execution),
+            str(claim.lane),
+            claim.token,
+            reason,
+            LETTERS_KEPT,
+            milliseconds(LETTERS_LIVE),
+            patient=True,
+        )
+        if forgotten:
+            with suppress(StoreUnavailable):  # then whoever lists it takes it out
+                await self._index.remove(claim.lane)
+        return bool(forgotten)
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """What could not be told, the newest first."""
+        async with self._connection.guarded() as redis:
+            rows = [await redis.lrange(f"{partition(number)}dead", 0, -1) for number in range(PARTITIONS)]
+        letters = [msgspec.json.decode(row, type=DeadLetter) for of_partition in rows for row in of_partition]
+        return sorted(letters, key=lambda letter: letter.at, reverse=True)
+
+    async def backlog(self) -> int:
+        """How many lanes have something to be told, now or later."""
+        async with self._connection.guarded() as redis:
+            return sum([await redis.zcard(f"{partition(number)}outbox") for number in range(PARTITIONS)])

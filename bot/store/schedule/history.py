@@ -1,0 +1,69 @@
+"""The history: how long the steps of each workflow have taken, so that the watch knows when a change is near.
+
+Called by the watcher. A hint only: whatever is lost or wrong here makes a look earlier or later, within the bounds of
+`bot.domain.observing.wait`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from bot.domain.model import Execution
+from bot.errors import StoreUnavailable
+from bot.store.engine.connection import Connection
+from bot.store.keys import durations_of
+from bot.store.rows import milliseconds
+
+KEPT = timedelta(days=90)
+"""How long a workflow that nobody runs is remembered."""
+
+FRESH_SECONDS = 300.0
+"""How long what was read is taken for true."""
+
+MOST_WORKFLOWS = 1000
+"""Workflows that are held in memory; beyond that, it is all read anew."""
+
+
+class History:
+    """Typical durations of steps, by workspace, workflow and name."""
+
+    def __init__(self, connection: Connection, *, clock: Callable[[], float] = monotonic) -> None:
+        self._connection, self._clock = connection, clock
+        self._read: dict[str, tuple[float, dict[str, timedelta]]] = {}
+
+    async def typical(self, team_id: str, execution: Execution) -> Mapping[str, timedelta]:
+        """Step name → how long it has taken on the average; empty for a workflow without history, or without a name."""
+        key = durations_of(team_id, execution.workflow_id or execution.workflow_name)
+        if not key:
+            return {}
+        read_at, found = self._read.get(key, (None, {}))
+        if read_at is None or self._clock() - read_at > FRESH_SECONDS:
+            with suppress(StoreUnavailable):  # a look must not be lost for the sake of a hint
+                found = await self._fetch(key)
+        return found
+
+    def learn(self, team_id: str, before: Execution, seen: Execution) -> asyncio.Future[Any] | None:
+        """Remember how long the steps took that have finished between two looks, if any did; nobody needs to wait."""
+        key = durations_of(team_id, seen.workflow_id or seen.workflow_name)
+        rested = {step.name for step in before.steps if step.is_finished}
+        took = [
+            item
+            for step in seen.steps
+            if step.is_finished and not step.is_failed and step.name not in rested and step.elapsed
+            for item in (step.name, milliseconds(step.elapsed))
+        ]
+        return self._connection.send("schedule/learn", key, milliseconds(KEPT), *took) if key and took else None
+
+    async def _fetch(self, key: str) -> dict[str, timedelta]:
+        async with self._connection.guarded() as redis:
+            rows = await redis.hgetall(key)
+        if len(self._read) >= MOST_WORKFLOWS:
+            self._read.clear()
+        found = {str(name): timedelta(milliseconds=int(str(row).partition("|")[2])) for name, row in rows.items()}
+        self._read[key] = (self._clock(), found)
+        return found

@@ -1,0 +1,272 @@
+"""The schedule: which executions are due, who looks at them, what came of it, and what lists show of them.
+
+Called by the watcher and the sweeper. Claims have a lease in server time; settling is one script (`settle.lua`),
+refused when the claim was lost meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import count
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from bot.domain.model import Change, ChangeKind, Level, Snapshot
+from bot.store.engine.connection import Connection
+from bot.store.keys import PARTITIONS, execution_key, home_of, partition
+from bot.store.rows import EPOCH, at, milliseconds, packed
+from bot.store.snapshots import Fingerprint, Header, header_for, header_of, snapshot_of
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=5)
+"""Of a claim: what a dead worker held is so much late at most. A look that takes longer renews it."""
+
+OVERDUE_EVERY = 3
+"""Every so many-th time what has been due for too long goes ahead of news: with more of it than calls, both go on."""
+
+NEVER = timedelta(days=36_500)
+
+_AHEAD = {True: "1", False: "", None: "as before"}
+"""What `is_expedited` is in the script."""
+
+TOGETHER_SECONDS = 0.01
+"""For so long uneventful looks wait for each other: one trip to the store for many costs less than many trips."""
+
+
+class Due(msgspec.Struct, frozen=True, dict=True):
+    """An execution to look at, claimed."""
+
+    execution: str
+    """Its execution key."""
+    header: Header
+    """What stands before the snapshot; all that an uneventful look needs."""
+    text: str
+    """Header and snapshot as they are stored."""
+    now: datetime
+    """Server time of the claim; the watch goes by this clock."""
+    late: timedelta
+    token: str
+
+    @property
+    def team_id(self) -> str:
+        """Whose it is."""
+        return self.execution.partition("/")[0]
+
+    @property
+    def execution_id(self) -> str:
+        """GCS's name for it."""
+        return self.execution.partition("/")[2]
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The execution as last seen.
+
+        Raises:
+            ValueError: a newer version of the bot wrote it.
+        """
+        return snapshot_of(self.text)
+
+
+class Coverage(NamedTuple):
+    """What a list, or a part of one, said about the executions that are watched."""
+
+    watched: int = 0
+    same: int = 0
+    """As the last looks saw them."""
+    changed: int = 0
+    """To be looked at now."""
+    waiting: int = 0
+    """Not as the last looks saw them, and not looked at since."""
+
+    def __add__(self, other: tuple[int, ...]) -> Coverage:  # type: ignore[override]  # a sum, not a longer tuple
+        return Coverage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class Schedule:
+    """The due times of all watched executions."""
+
+    def __init__(self, connection: Connection, *, coalesce: timedelta, staleness: timedelta) -> None:
+        """`staleness`: the longest between two looks at an execution, while the quota allows."""
+        self._connection = connection
+        self._coalesce, self._staleness = coalesce, staleness
+        self._patience = staleness / 4
+        """What has been due for so long has every third turn before news; lists put nothing off for more than the other
+        quarters."""
+        self._turns = count(1)
+        self._first_after = self._patience
+        """What has been due for so long goes ahead of news now."""
+        self._unchanged: defaultdict[str, list[tuple[str, asyncio.Future[bool]]]] = defaultdict(list)
+        """Uneventful looks that are settled together, by partition."""
+        self._settling: set[asyncio.Task[None]] = set()
+
+    async def ready(self) -> list[int]:
+        """The partitions in which something is due, the most urgent first; the next claims are in the same order."""
+        self._first_after = self._patience if next(self._turns) % OVERDUE_EVERY == 0 else NEVER
+        return await self._connection.ready("schedule/ready_due", milliseconds(self._first_after))
+
+    async def size(self) -> int:
+        """How many executions are watched."""
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for number in range(PARTITIONS):
+                pipeline.zcard(f"{partition(number)}due")
+            return sum(await pipeline.execute())
+
+    async def watched(self, team_id: str) -> set[str]:
+        """The ids of all executions that are watched for a workspace."""
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for number in range(PARTITIONS):
+                pipeline.zrange(f"{partition(number)}due", 0, -1)
+            keys = [key.split("/") for found in await pipeline.execute() for key in found]
+        return {execution_id for team, execution_id in keys if team == team_id}
+
+    async def claim(self, number: int, limit: int) -> list[Due]:
+        """Claim at most `limit` executions of partition `number` that are due."""
+        token, rows = await self._connection.claim(
+            "schedule/claim_due", number, limit, milliseconds(LEASE), milliseconds(self._first_after)
+        )
+        now, claimed = at(rows[0]), []
+        for execution, late, text in zip(rows[1::3], rows[2::3], rows[3::3], strict=True):
+            try:
+                header = header_of(text)
+            except ValueError:  # a newer version wrote it; it comes again when the lease ends
+                log.warning("schedule.unreadable", execution=execution)
+                continue
+            claimed.append(Due(execution, header, text, now, timedelta(milliseconds=late), token))
+        return claimed
+
+    async def renew(self, polls: Iterable[Due]) -> None:
+        """Keep the claims of looks that are under way for another `LEASE`.
+
+        Not those that were lost, or of which a list has shown something newer; nor any while the store is away.
+        """
+        by_home: defaultdict[str, list[str]] = defaultdict(list)
+        for due in polls:
+            by_home[home_of(due.execution)] += [due.execution, due.token, due.header.listed]
+        lease = milliseconds(LEASE)
+        await self._connection.run_many([("schedule/renew", home, (lease, *rows)) for home, rows in by_home.items()])
+
+    async def settle(  # noqa: PLR0913  # one look, all that came of it
+        self,
+        due: Due,
+        snapshot: Snapshot,
+        changes: Sequence[Change],
+        *,
+        next_poll: timedelta | None,
+        is_visible: bool,
+        is_expedited: bool | None = False,
+        fingerprint: Fingerprint | None = None,
+        expected_at: datetime | None = None,
+    ) -> bool:
+        """Write the result of a poll, all or nothing; `fingerprint` is None where GCS gave no answer.
+
+        With `is_expedited` the next look goes ahead of all that is merely due; None: if this one did.
+
+        Returns:
+            False when the claim was lost to another worker, and nothing was written.
+        """
+        entries: list[str | int] = []
+        for change in changes:
+            entries += [_rank(change.kind), f"{change.revision}|{msgspec.json.encode(change).decode()}"]
+        settled = await self._connection.run(
+            "schedule/settle",
+            home_of(due.execution),
+            due.execution,
+            due.token,
+            header_for(snapshot, fingerprint, expected_at).row(),
+            packed(snapshot),
+            due.header.listed,
+            "" if next_poll is None else milliseconds(next_poll),
+            "1" if is_visible else "",
+            milliseconds(self._coalesce),
+            _AHEAD[is_expedited],
+            *entries,
+            patient=True,
+        )
+        return bool(settled)
+
+    def settle_unchanged(self, due: Due, *, seen_at: datetime, next_poll: timedelta) -> asyncio.Future[bool]:
+        """Write that a look saw the same as the one before; False when the claim was lost.
+
+        That happens soon, together with others; nobody needs to wait for it but who closes (`settled`).
+        """
+        return self._leave(due, seen_at, due.header.listed, next_poll)
+
+    def put_back(self, due: Due) -> asyncio.Future[bool]:
+        """Give a claim back without a look: it keeps its place, behind what has been due for longer only."""
+        return self._leave(due, due.header.seen_at, "", -due.late)
+
+    async def settled(self) -> None:
+        """Write at once what waits for others, and wait until it is."""
+        self._settle_together()
+        while self._settling:
+            await asyncio.wait(self._settling)
+
+    def _leave(self, due: Due, seen_at: datetime, listed_then: str, next_poll: timedelta) -> asyncio.Future[bool]:
+        loop = asyncio.get_running_loop()
+        seen, wait = milliseconds(seen_at - EPOCH), milliseconds(next_poll)
+        settled: asyncio.Future[bool] = loop.create_future()
+        if not self._unchanged:
+            loop.call_later(TOGETHER_SECONDS, self._settle_together)
+        row = f"{due.execution}|{due.token}|{seen:013d}|{listed_then}|{wait}"
+        self._unchanged[home_of(due.execution)].append((row, settled))
+        return settled
+
+    def _settle_together(self) -> None:
+        polls, self._unchanged = self._unchanged, defaultdict(list)
+        for home, rows in polls.items():
+            task = asyncio.create_task(self._settle_rows(home, rows))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+
+    async def _settle_rows(self, home: str, rows: Sequence[tuple[str, asyncio.Future[bool]]]) -> None:
+        try:
+            answers = await self._connection.run("schedule/unchanged", home, *(row for row, _ in rows), patient=True)
+        except Exception as error:  # noqa: BLE001  # each look that waits must hear of it
+            log.warning("schedule.not_settled", polls=len(rows), error=str(error))
+            for _, settled in rows:
+                if not settled.done():
+                    settled.set_exception(error)
+                    settled.exception()  # or the loop complains where nobody waits
+        else:
+            for (_, settled), answer in zip(rows, answers, strict=True):
+                if not settled.done():  # who asked may have given up
+                    settled.set_result(bool(answer))
+
+    async def listed(
+        self,
+        team_id: str,
+        shown: Iterable[tuple[str, str]],
+        *,
+        defer_for: timedelta,
+    ) -> Coverage:
+        """Compare what a list shows (execution id, print) with what the last looks saw; news is due at once.
+
+        What is as it was is looked at again after `push`, unless a list shows it again by then; before `staleness` is
+        over in any case. Executions that nobody watches are passed over.
+        """
+        by_home: defaultdict[str, list[str]] = defaultdict(list)
+        for execution_id, fingerprint in shown:
+            execution = execution_key(team_id, execution_id)
+            by_home[home_of(execution)] += [execution, fingerprint]
+        spans = (milliseconds(defer_for), milliseconds(self._staleness))
+        answers = await self._connection.run_many(
+            [("schedule/listed", home, (*spans, *rows)) for home, rows in by_home.items()]
+        )
+        found = Coverage()
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+            found += answer
+        return found
+
+
+def _rank(kind: ChangeKind) -> int:
+    """How many levels leave a change of `kind` out: the script keeps it from subscriptions of a higher level."""
+    return sum(level.includes(kind) for level in Level) - 1

@@ -1,0 +1,112 @@
+"""What stands before each snapshot in the store: as much as scripts and an uneventful look need, at fixed places.
+
+Lives here: `Header`, and the text of a watched execution (header and snapshot). The Lua scripts beside it read and
+write the same places. Does not live here: what the values mean for the watch (`bot.domain.observing`,
+`bot.workers.sweeper`). Called by `schedule`, `subscribers` and `outbox`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from bot.domain.model import Snapshot
+from bot.store.rows import EPOCH, at, milliseconds, packed, unpacked
+
+NO_FINGERPRINT = "-" * 8
+"""In the place of a print: there is none."""
+
+GONE = "gone----"
+"""In the place of a list's print: the list does not have the execution any more."""
+
+_PAYLOAD = 56
+
+Fingerprint = tuple[str, str, bool]
+"""Of state and counts, and whether lists show the next change."""
+
+
+class Header(NamedTuple):
+    """56 characters: revision (8), prints of state, counts, list (8 each), seen ms (13), near s (10), kind."""
+
+    revision: int
+    state: str = NO_FINGERPRINT
+    """Print of what the last look saw, as far as lists show it too."""
+    counts: str = NO_FINGERPRINT
+    """Print of the step counts that the last look saw."""
+    listed: str = NO_FINGERPRINT
+    """Print of what a list showed last."""
+    seen_at: datetime = EPOCH
+    """When GCS last answered."""
+    expected_at: datetime = EPOCH
+    """About when the next change is expected; the epoch: unknown."""
+    is_quiet: bool = False
+    """Whether a look that sees the same prints means: nothing has happened."""
+    is_covered: bool = False
+    """Whether a list would show the next change."""
+
+    def row(self) -> str:
+        """The text, without `listed`, which only scripts move on."""
+        seen, expected_at = (
+            milliseconds(self.seen_at - EPOCH),
+            min(milliseconds(self.expected_at - EPOCH) // 1000, 10**10 - 1),
+        )
+        kind = _KINDS[self.is_quiet, self.is_covered]
+        return f"{self.revision:08d}{self.state}{self.counts}{seen:013d}{expected_at:010d}{kind}"
+
+
+_KINDS = {(True, True): "Q", (True, False): "q", (False, True): "C", (False, False): "."}
+"""What `is_quiet` and `is_covered` are in the row; `listed.lua` knows `Q`."""
+_FLAGS = {kind: flags for flags, kind in _KINDS.items()}
+
+
+def header_of(text: str) -> Header:
+    """The header of a stored text.
+
+    Raises:
+        ValueError: a newer version of the bot wrote it.
+    """
+    try:
+        is_quiet, is_covered = _FLAGS[text[55]]
+    except LookupError:
+        raise ValueError("no header") from None
+    return Header(
+        revision=int(text[:8]),
+        state=text[8:16],
+        counts=text[16:24],
+        listed=text[24:32],
+        seen_at=at(int(text[32:45])),
+        expected_at=EPOCH + timedelta(seconds=int(text[45:55])),
+        is_quiet=is_quiet,
+        is_covered=is_covered,
+    )
+
+
+def snapshot_of(text: str) -> Snapshot:
+    """The snapshot in a stored text, as fresh as its header says.
+
+    Raises:
+        ValueError: a newer version of the bot wrote it.
+    """
+    return replace(unpacked(text[_PAYLOAD:]), seen_at=at(int(text[32:45])))
+
+
+def header_for(snapshot: Snapshot, fingerprint: Fingerprint | None, expected_at: datetime | None = None) -> Header:
+    """The header of what a look has seen; `prints` are those of `bot.gcs.fingerprint`, None without any."""
+    state, counts, is_covered = fingerprint or (NO_FINGERPRINT, NO_FINGERPRINT, False)
+    return Header(
+        revision=snapshot.revision,
+        state=state,
+        counts=counts,
+        seen_at=snapshot.seen_at,
+        expected_at=expected_at or EPOCH,
+        is_quiet=snapshot.is_quiet and fingerprint is not None,
+        is_covered=is_covered,
+    )
+
+
+def first_text(snapshot: Snapshot, fingerprint: Fingerprint | None) -> str:
+    """Header and snapshot of an execution that nobody has watched so far."""
+    header = header_for(snapshot, fingerprint).row()
+    return f"{header[:24]}{NO_FINGERPRINT}{header[24:]}{packed(snapshot)}"

@@ -1,0 +1,117 @@
+"""Subscriptions: who follows what.
+
+Called by `bot.subscriptions`. What a subscriber follows stands in an `index` of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from bot.domain.model import Snapshot, Subscriber, Subscription
+from bot.store.engine.connection import Connection
+from bot.store.keys import execution_key, home_of, lane_of, subscriptions_of
+from bot.store.rows import milliseconds, subscription_of, subscription_row
+from bot.store.snapshots import Fingerprint, first_text, snapshot_of
+from bot.store.subscriptions.index import Index
+
+VIEWED_FOR = timedelta(seconds=30)
+"""Half of the time for which somebody who has looked will look again, or go on reading."""
+
+
+class Subscribers:
+    """The subscriptions of all workspaces."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._index = Index(connection)
+
+    async def subscribe(
+        self,
+        subscription: Subscription,
+        snapshot: Snapshot,
+        *,
+        first_poll: timedelta,
+        fingerprint: Fingerprint | None = None,
+    ) -> tuple[Subscription | None, bool]:
+        """Write `subscription`, watch its execution from `snapshot` if nobody does, and have the card posted.
+
+        `prints` are those of the answer that `snapshot` was read from (`bot.gcs.fingerprint`).
+
+        Returns:
+            The subscription that stood before, None if there was none; and whether it would outlive the server that
+            has it, as far as the store has replicas at all.
+        """
+        lane = lane_of(subscription.subscriber, subscription.execution_id)
+        is_indexed = await self._index.enter(subscription)
+        while True:
+            before, is_safe = await self._connection.keep(
+                "subscriptions/subscribe",
+                home_of(lane.execution),
+                str(lane),
+                subscription_row(subscription),
+                first_text(snapshot, fingerprint),
+                milliseconds(first_poll),
+                snapshot.revision,
+            )
+            if not isinstance(before, int):
+                await self._index.enter(subscription)
+                return subscription_of(lane, before) if before else None, is_safe and is_indexed
+            snapshot = replace(snapshot, revision=before + 1)
+
+    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> tuple[bool, bool]:
+        """End a subscription; its card is edited once more.
+
+        Returns:
+            Whether there was one; and whether it would stay ended without the server that has heard of it.
+        """
+        lane = lane_of(subscriber, execution_id)
+        was_there, is_safe = await self._connection.keep(
+            "subscriptions/unsubscribe", home_of(lane.execution), str(lane)
+        )
+        return bool(was_there), is_safe
+
+    async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
+        """Have the card drawn anew and the execution looked at now. False when there is no such subscription."""
+        lane = lane_of(subscriber, execution_id)
+        return bool(await self._connection.run("subscriptions/refresh", home_of(lane.execution), str(lane)))
+
+    async def find(self, subscriber: Subscriber, execution_id: str) -> Subscription | None:
+        """The subscription, unless there is none or it is ending."""
+        lane = lane_of(subscriber, execution_id)
+        async with self._connection.guarded() as redis:
+            row = await redis.hget(subscriptions_of(lane.execution), lane.subscriber_id)
+        subscription = subscription_of(lane, str(row)) if row else None
+        return None if subscription is None or subscription.is_ending else subscription
+
+    async def viewed(self, team_id: str, execution_id: str, *, soon: timedelta) -> bool:
+        """Somebody looks at an execution: it is looked at sooner, for about a minute. False when nobody follows it."""
+        execution = execution_key(team_id, execution_id)
+        about = milliseconds(VIEWED_FOR) // 1000
+        return bool(
+            await self._connection.run("subscriptions/viewed", home_of(execution), execution, about, milliseconds(soon))
+        )
+
+    async def snapshot(self, team_id: str, execution_id: str) -> Snapshot | None:
+        """The last snapshot of a watched execution."""
+        execution = execution_key(team_id, execution_id)
+        async with self._connection.guarded() as redis:
+            text = await redis.get(f"{home_of(execution)}snap:{execution}")
+        return snapshot_of(str(text)) if text else None
+
+    async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
+        """What `subscriber` follows, oldest subscription first."""
+        lanes = await self._index.of(subscriber)
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for lane in lanes:
+                pipeline.hget(subscriptions_of(lane.execution), lane.subscriber_id)
+                pipeline.get(f"{home_of(lane.execution)}snap:{lane.execution}")
+            answers = await pipeline.execute() if lanes else []
+        found = []
+        for lane, row, text in zip(lanes, answers[::2], answers[1::2], strict=True):
+            if row is None:
+                await self._index.remove(lane)
+            elif not (subscription := subscription_of(lane, str(row))).is_ending:
+                found.append((subscription, snapshot_of(str(text)) if text else None))
+        return found

@@ -1,0 +1,209 @@
+"""The room itself: claims lanes, tells each, and puts back what cannot be told now.
+
+Nothing lost, nothing doubled: a receipt is recorded after each send, and a send may go out only while its lane is ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
+
+import structlog
+from msgspec.structs import replace
+
+from bot import metrics
+from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
+from bot.domain.model import Change, ChangeKind, Receipt
+from bot.domain.observing import batch
+from bot.domain.priority import priority_of
+from bot.errors import MessageGone, OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
+from bot.slack.client import SlackClient
+from bot.store.outbox import IN_FLIGHT, Claim, Outbox
+from bot.store.slack_limits import Limits
+from bot.workers.notifier import reconcile
+from bot.workers.notifier.dead_letters import give_up
+from bot.workers.notifier.delivery import ClaimLost, Deferred, Delivery
+from bot.workers.notifier.messenger import REFUSED_PAUSE, Fallbacks, Sending
+from bot.workers.pool import WorkerPool
+
+log = structlog.get_logger()
+
+GAUGE_SECONDS = 5.0
+"""How often the backlog is counted."""
+
+
+class Notifier:
+    """Tells each subscription what it is still to be told."""
+
+    def __init__(self, slack: SlackClient, outbox: Outbox, limits: Limits, *, concurrency: int = 16) -> None:
+        self._slack, self._outbox = slack, outbox
+        self._sending = Sending(slack, limits)
+        self._pool = WorkerPool(
+            "notifier", ready=self._ready, claim=outbox.claim, do=self._deliver, concurrency=concurrency
+        )
+        self._counted = 0.0
+
+    @property
+    def problem(self) -> str | None:
+        """Why Slack did not take the last message; None when it did."""
+        return self._sending.condition.text
+
+    async def run_once(self) -> int:
+        """Tell everything that is to be told, once."""
+        return await self._pool.run_once()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tell until told to stop."""
+        await self._pool.run(stop)
+
+    async def _ready(self) -> Sequence[int]:
+        if monotonic() - self._counted > GAUGE_SECONDS:
+            self._counted = monotonic()
+            metrics.NOTIFIER_BACKLOG_LANES.set(await self._outbox.backlog())
+        return await self._outbox.ready()
+
+    async def _deliver(self, claim: Claim) -> None:
+        """Tell one lane; whatever Slack answers, the lane comes back or its owner hears why not."""
+        delivery = Delivery(claim)
+        try:
+            try:
+                await self._deliver_all(delivery)
+            except Undeliverable as error:
+                await give_up(delivery, error, self._slack, self._sending, self._outbox)
+        except Deferred as deferred:
+            await self._outbox.release(claim, wait=deferred.wait, in_doubt=delivery.is_in_doubt)
+        except ClaimLost:
+            log.warning("notifier.claim_lost", lane=str(claim.lane))
+        except SlackError as error:
+            await self._put_back(delivery, error)
+
+    async def _deliver_all(self, delivery: Delivery) -> None:
+        if delivery.is_in_doubt and (delivery.pending or delivery.receipt is None):
+            await self._reconcile(delivery)
+        while changes := batch(delivery.pending):
+            receipt = delivery.receipt or await self._post_card(delivery)
+            await self._post_changes(delivery, receipt, changes)
+        await self._deliver_card(delivery)
+        await self._leave(delivery)
+
+    async def _reconcile(self, delivery: Delivery) -> None:
+        receipt = await reconcile.reconciled(delivery, self._slack, self._sending)
+        delivery.is_in_doubt = False
+        if receipt is not None:
+            await self._record(delivery, receipt)
+
+    async def _post_changes(self, delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...]) -> None:
+        last = changes[-1]
+        is_alone = last.kind.is_final and delivery.subscription.subscriber.is_person
+        message = _change_message(delivery.claim, changes)
+        try:
+            await self._sending.post(
+                delivery,
+                last.kind.value,
+                [lambda: message, message.plain],
+                lambda tried: self._slack.post(
+                    receipt.channel,
+                    text=tried.text,
+                    blocks=tried.blocks,
+                    mark=delivery.mark("change", last),
+                    thread_ts=None if is_alone else receipt.ts,
+                    is_broadcast=last.kind.is_final,
+                ),
+            )
+        except MessageGone as error:  # somebody deleted the card: begin a new one, and tell it there
+            if delivery.is_reposted:
+                raise Undeliverable(error.code) from error
+            delivery.is_reposted = True
+            await self._post_card(delivery)
+            return
+        label = priority_of(last, delivery.subscription.subscriber).label
+        metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((datetime.now(UTC) - last.at).total_seconds())
+        await self._record(delivery, replace(receipt, delivered_through=last.revision))
+
+    async def _deliver_card(self, delivery: Delivery) -> None:
+        """Post the card, or edit it when it shows less than the snapshot."""
+        receipt, revision = delivery.receipt, delivery.claim.notification.snapshot.revision
+        if receipt is None:
+            if not delivery.subscription.is_ending:  # ended before it was ever shown: nothing to show
+                await self._post_card(delivery)
+            return
+        if receipt.revision >= revision and not delivery.subscription.is_ending:
+            return
+        try:
+            await self._sending.update(delivery, self._cards(delivery), receipt)
+        except MessageGone:
+            if delivery.is_in_doubt:  # an earlier worker may have posted it anew
+                await self._reconcile(delivery)
+            if delivery.receipt != receipt:
+                await self._deliver_card(delivery)
+            elif not delivery.subscription.is_ending:
+                await self._post_card(delivery)
+            return
+        if not await self._is_forgotten(delivery):
+            await self._record(delivery, replace(receipt, revision=revision))
+
+    async def _post_card(self, delivery: Delivery) -> Receipt:
+        channel = await self._sending.channel(delivery)
+        ts = await self._sending.post(
+            delivery,
+            "card",
+            self._cards(delivery),
+            lambda tried: self._slack.post(channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("card")),
+        )
+        delivered_before = delivery.receipt.delivered_through if delivery.receipt else 0
+        receipt = Receipt(
+            channel=channel,
+            ts=ts,
+            revision=delivery.claim.notification.snapshot.revision,
+            delivered_through=delivered_before,
+        )
+        await self._record(delivery, receipt)
+        return receipt
+
+    def _cards(self, delivery: Delivery) -> Fallbacks:
+        """The card, in each version that Slack may accept, the best one first."""
+        shown = delivery.claim.notification
+        draw = partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now)
+        styles = [Style.RICH, Style.CLASSIC] if self._sending.style is Style.RICH else [Style.CLASSIC]
+        return [*(partial(draw, style=style) for style in styles), lambda: draw(style=Style.CLASSIC).plain()]
+
+    async def _record(self, delivery: Delivery, receipt: Receipt) -> None:
+        if not await self._outbox.record(delivery.claim, receipt, is_last=delivery.is_all(receipt)):
+            raise ClaimLost
+        delivery.recorded(receipt)
+
+    async def _leave(self, delivery: Delivery) -> None:
+        if not delivery.is_left and not await self._is_forgotten(delivery):
+            await self._outbox.release(delivery.claim)
+
+    async def _is_forgotten(self, delivery: Delivery) -> bool:
+        """Forget a subscription that has ended and whose last word is told."""
+        if not delivery.subscription.is_ending or not await self._outbox.forget(delivery.claim):
+            return False
+        delivery.is_left = True
+        log.info("notifier.forgotten", lane=str(delivery.claim.lane))
+        return True
+
+    async def _put_back(self, delivery: Delivery, error: SlackError) -> None:
+        """Slack did not take it now; the lane comes again."""
+        is_unknown = isinstance(error, OutcomeUnknown)
+        result = "unknown" if is_unknown else "unavailable" if isinstance(error, SlackUnavailable) else error.code
+        wait = IN_FLIGHT if isinstance(error, OutcomeUnknown | SlackUnavailable) else REFUSED_PAUSE
+        if isinstance(error, PayloadRejected):  # the plainest version too
+            self._sending.condition.set(str(error))
+        metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
+        log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
+        await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_unknown or delivery.is_in_doubt)
+
+
+def _change_message(claim: Claim, changes: tuple[Change, ...]) -> Message:
+    last, notification = changes[-1], claim.notification
+    execution = notification.snapshot.execution
+    if last.kind.is_final:
+        return outcome_message(last, notification.subscription, execution, now=claim.now)
+    if last.kind is ChangeKind.ENDED:
+        return ended_message(last, execution, now=claim.now)
+    return change_message(changes, execution, now=claim.now)

@@ -1,0 +1,220 @@
+"""Promises of the budget: no window holds more than the quota, people go first, refusals slow everybody down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis import Redis
+
+from bot.store.engine.connection import Connection
+from bot.store.gcs_quota import WINDOW, Budget
+from bot.store.keys import quota_of
+from sandbox.slack.limits import most_within
+from tests.servers import opened
+
+
+@pytest.fixture
+async def connection(server_url: str) -> AsyncIterator[Connection]:
+    """A connection to an empty store."""
+    with opened(server_url) as redis:
+        redis.flushall()
+    connection = Connection(server_url)
+    yield connection
+    await connection.aclose()
+
+
+def budget(connection: Connection, *, per_minute: int = 10, reserve: int = 3) -> Budget:
+    """Ten calls, three of them for people."""
+    return Budget(connection, user="AK", per_minute=per_minute, reserve=reserve, process="a process")
+
+
+async def taken(budget: Budget, calls: int, *, is_person: bool) -> int:
+    """Ask for so many calls at once; how many were given."""
+    waits = await asyncio.gather(*(budget.take(is_person=is_person) for _ in range(calls)))
+    return sum(not wait for wait in waits)
+
+
+async def test_no_more_than_the_quota_whoever_asks(connection: Connection) -> None:
+    """Two copies of the bot that ask at once share one quota."""
+    given = await asyncio.gather(*(taken(budget(connection), 20, is_person=True) for _ in range(2)))
+    assert sum(given) == 10
+
+
+asks = st.tuples(st.sampled_from(["people", "looks", "lists"]), st.integers(1, 8), st.integers(0, 40))
+"""Who asks, for how many calls, and how many seconds pass after that."""
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])  # each has its own window
+@given(asked=st.lists(asks, min_size=1, max_size=25), is_reading=st.booleans())
+async def test_whoever_asks_when_and_for_what_the_quota_holds(
+    connection: Connection, redis: Redis, asked: list[tuple[str, int, int]], is_reading: bool
+) -> None:
+    """No minute holds more calls, nor more of the watch's than people leave; and who has waited as told has one."""
+    user, clock = uuid4().hex, time.monotonic
+    own = Budget(connection, user=user, per_minute=10, reserve=3, process="a process")
+    if is_reading:
+        assert await own.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
+    everybodys, watchs = list[float](), list[float]()
+    for whom, calls, seconds in asked:
+        if whom == "people":
+            everybodys += [clock()] * await taken(own, calls, is_person=True)
+        else:
+            given = [clock()] * await own.take_up_to(calls, for_lists=whom == "lists")
+            everybodys, watchs = everybodys + given, watchs + given
+        age(redis, timedelta(seconds=seconds), user=user)
+        everybodys, watchs = ([at - seconds for at in moments] for moments in (everybodys, watchs))
+    assert most_within(everybodys, 60) <= 10
+    assert most_within(watchs, 60) <= 7
+    wait = await own.take(is_person=True)
+    age(redis, wait, user=user)
+    assert not wait or not await own.take(is_person=True)
+
+
+async def test_people_have_calls_of_their_own(connection: Connection) -> None:
+    """However busy the watch is, somebody who types a command is answered."""
+    assert await taken(budget(connection), 20, is_person=False) == 7
+    assert await taken(budget(connection), 20, is_person=True) == 3
+
+
+async def test_asking_takes_nothing(connection: Connection) -> None:
+    """The watch asks before it claims; that costs no call."""
+    assert [await budget(connection).left() for _ in range(3)] == [7, 7, 7]
+    await budget(connection).take(is_person=True)
+    assert await budget(connection).left() == 6
+
+
+async def test_plenty_is_not_asked_for_again(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough calls of a moment ago are taken for true; too few, or those before a refusal, are not."""
+    monkeypatch.setattr("bot.store.gcs_quota.MOMENT_SECONDS", 60)
+    watch = budget(connection)
+    assert await watch.left() == 7
+    await taken(budget(connection), 2, is_person=True)
+    assert [await watch.left(enough=enough) for enough in (7, 8, 6)] == [7, 5, 5]
+    await watch.refused(timedelta(seconds=40))
+    assert await watch.left(enough=1) == 0
+
+
+async def test_after_a_refusal_the_watch_goes_on_slowly_whatever_was_used_before(
+    connection: Connection, redis: Redis
+) -> None:
+    """The slow start is a rate: with most of the window used, it does not stand still until that has left."""
+    large = budget(connection, per_minute=6000, reserve=600)
+    earlier = time.time() * 1000 - 20_000
+    redis.zadd(quota_of("AK"), {f"call {number}": earlier for number in range(4000)})
+    await large.refused(timedelta(0))
+    given = 0
+    async with asyncio.timeout(10):
+        while given < 3:
+            given += await large.take_up_to(100)
+    assert given < 100
+    assert await large.take(is_person=False) <= timedelta(seconds=1)
+
+
+async def test_after_a_refusal_people_and_looks_leave_something_to_lists(
+    connection: Connection, server_url: str
+) -> None:
+    """People in a hurry do not use up the slow start; of what it allows, a third is for lists while they are read."""
+    watch = budget(connection, per_minute=620, reserve=0)
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
+    await watch.refused(timedelta(0))
+    refused_ago(server_url, timedelta(seconds=10))
+    assert await taken(watch, 100, is_person=True) == 100
+    assert 24 <= await watch.take_up_to(100) <= 27  # ten a second: 37 by now
+    assert 12 <= await watch.take_up_to(100, for_lists=True) <= 14
+
+
+async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
+    """While lists are read, a third of the watch's calls is theirs, whatever is overdue; else looks have them all."""
+    watch = budget(connection, per_minute=12)
+    assert await watch.left() == 9
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
+    assert await watch.take_up_to(100) == 6
+    assert await watch.take_up_to(2, for_lists=True) == 2
+    assert (await watch.left(), await watch.left_for_lists()) == (0, 1)
+
+
+async def test_lists_that_have_had_their_share_leave_the_rest_to_looks(connection: Connection) -> None:
+    """Their calls count once: what they used of their share is not kept for them a second time."""
+    watch = budget(connection, per_minute=12)
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
+    assert await watch.take_up_to(4, for_lists=True) == 4
+    assert await watch.take_up_to(100) == 5
+
+
+async def test_lists_that_need_few_calls_leave_the_others_to_looks(connection: Connection) -> None:
+    """What is kept for lists is what they can use: a round of two pages takes no third of the quota."""
+    watch = budget(connection, per_minute=12)
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 2))
+    assert await watch.take_up_to(100) == 7
+    assert await watch.take_up_to(100, for_lists=True) == 2
+
+
+async def test_lists_that_need_few_calls_need_few_after_a_refusal(connection: Connection, server_url: str) -> None:
+    """Ten seconds into the slow start 37 calls may have left: of a dozen a minute, two are for lists by then."""
+    watch = budget(connection, per_minute=620, reserve=0)
+    assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 12))
+    await watch.refused(timedelta(0))
+    refused_ago(server_url, timedelta(seconds=10))
+    assert 35 <= await watch.take_up_to(100) <= 38
+
+
+async def test_the_watch_makes_no_burst(connection: Connection) -> None:
+    """All calls of a minute at once would mean none for the rest of it, and again with each minute."""
+    watch = budget(connection, per_minute=600, reserve=0)
+    assert await watch.take_up_to(600) == 120
+    assert await watch.left_for_lists() == 480
+    assert await taken(watch, 600, is_person=True) == 480
+
+
+async def test_people_in_a_hurry_do_not_slow_the_watch(connection: Connection) -> None:
+    """What they call at once is not counted as a burst of the watch's, which has its part of what they leave."""
+    watch = budget(connection, per_minute=600, reserve=0)
+    assert await taken(watch, 110, is_person=True) == 110
+    assert await watch.take_up_to(600) == 98
+
+
+async def test_who_has_to_wait_learns_how_long(connection: Connection, redis: Redis) -> None:
+    """The wait ends when the oldest call that is in the way leaves the window; then there is one."""
+    await taken(budget(connection), 10, is_person=True)
+    wait = await budget(connection).take(is_person=True)
+    assert WINDOW - timedelta(seconds=10) < wait <= WINDOW + timedelta(seconds=1)
+    age(redis, WINDOW)
+    assert await taken(budget(connection), 20, is_person=True) == 10
+
+
+async def test_a_refusal_keeps_everybody_away_and_then_begins_slowly(connection: Connection) -> None:
+    """As long as GCS said nobody calls, not even people; after that a few go first."""
+    await budget(connection).refused(timedelta(seconds=40))
+    assert timedelta(seconds=30) < await budget(connection).take(is_person=True) <= timedelta(seconds=40)
+    assert await budget(connection).left() == 0
+
+
+async def test_after_a_refusal_the_quota_comes_back_bit_by_bit(connection: Connection, server_url: str) -> None:
+    """A good half of the slow start later the watch has a part of its share again, in the end all; people at once."""
+    await budget(connection).refused(timedelta(seconds=40))
+    refused_ago(server_url, timedelta(seconds=18))
+    assert 1 <= await budget(connection).left() <= 5
+    assert not await budget(connection).take(is_person=True)
+    refused_ago(server_url, timedelta(minutes=5))
+    assert await budget(connection).left() == 6
+
+
+def age(redis: Redis, span: timedelta, *, user: str = "AK") -> None:
+    """Let the calls so far lie `span` further back."""
+    for calls in (quota_of(user), f"{quota_of(user)}:lists", f"{quota_of(user)}:people"):
+        for call in redis.zrange(calls, 0, -1):
+            redis.zincrby(calls, -span.total_seconds() * 1000, str(call))
+
+
+def refused_ago(server_url: str, span: timedelta) -> None:
+    """Let the end of the refusal lie so far back."""
+    with opened(server_url) as redis:
+        seconds, micros = redis.time()
+        redis.set(quota_of("AK") + ":hold", int(seconds * 1000 + micros / 1000 - span.total_seconds() * 1000))

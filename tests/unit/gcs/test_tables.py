@@ -1,0 +1,354 @@
+"""An answer of GCS becomes an `Execution`, or is refused as a whole; nothing in between."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.model import Execution, Step
+from bot.errors import GCSMalformed
+from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse
+
+from .conftest import FAILED_ID, ID, body_of
+
+
+def seen(name: str, asked: str = ID) -> Execution:
+    """The noun for one of the worked answers."""
+    return GetExecutionResponse.parse(body_of(name), asked=asked).to_execution()
+
+
+def changed(**parts: Any) -> Execution:
+    """The noun for a minimal answer with `parts` set; `execution` is merged, the rest replaced."""
+    record = {"guid": ID, "status": "Running", **parts.pop("execution", {})}
+    return GetExecutionResponse.parse(json.dumps({"execution": record, **parts}).encode(), asked=ID).to_execution()
+
+
+def test_running() -> None:
+    """The worked running execution arrives with everything that may be shown."""
+    assert seen("running") == Execution(
+        id=ID,
+        name="gcs-exec-3-08-20-144951",
+        workflow_id="bbf1ffb1-7af4-7f15-70fd-c31cc4d711fc",
+        workflow_name="deepvariant",
+        phase="Running",
+        witness="Running",
+        action="create",
+        steps_total=3,
+        steps_finished=1,
+        steps=(
+            Step(
+                name="job-a",
+                phase="Succeeded",
+                sub_jobs=4,
+                sub_jobs_finished=4,
+                elapsed=timedelta(seconds=258),
+                reason="SuccessfulFinish",
+                resources={"cpu": 16, "memory": 128},
+            ),
+            Step(name="job-b", phase="Running", sub_jobs=2, elapsed=timedelta(seconds=158)),
+        ),
+        created_at=datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC),
+        updated_at=datetime(2018, 8, 20, 6, 48, 41, tzinfo=UTC),
+        elapsed=timedelta(seconds=421),
+        timeout=timedelta(days=1),
+        target="cce",
+        cluster="gcs-env-demo",
+        namespace="default",
+        project_id="c51567523b744d098a8a81ede51894ac",
+        enterprise_project="dts",
+        priority=0,
+        labels={"batch": "panel-7"},
+    )
+
+
+def test_succeeded() -> None:
+    """A finished execution has its resources, and the time ratio apart from them."""
+    execution = seen("succeeded")
+    assert (execution.phase, execution.reason) == ("Succeeded", "SuccessfulFinish")
+    assert (execution.resources, execution.time_ratio) == ({"cpu": 3.1, "memory": 24.8}, 92)
+    assert (execution.steps_finished, execution.steps) == (3, ())
+
+
+def test_failed() -> None:
+    """A failed one, with its steps as a map, says in English why."""
+    execution = seen("failed", FAILED_ID)
+    assert (execution.phase, execution.witness, execution.reason) == ("Failed", "Failed", "ExecutionTimeout")
+    assert execution.message == "Element(job-b) execute Action: create failed: timeout"
+    assert [(step.name, step.phase) for step in execution.steps] == [("job-a", "Succeeded"), ("job-b", "Running")]
+
+
+def test_pending() -> None:
+    """An execution of which nothing is known yet is one with unknowns, not an error."""
+    execution = seen("pending")
+    assert (execution.phase, execution.witness, execution.action) == ("Pending", "", "")
+    assert (execution.steps_total, execution.steps, execution.elapsed) == (None, (), timedelta(0))
+
+
+def test_nothing_private_is_carried() -> None:
+    """Inputs, outputs, source and picture do not leave the door."""
+    record = {"inputs_json": "private", "outputs_json": "private", "image": "private", "domain_id": "private"}
+    execution = changed(execution=record, object={"spec": {"objectData": "private", "location": "private"}})
+    assert b"private" not in msgspec.json.encode(execution)
+
+
+@pytest.mark.parametrize(
+    "wire", [None, "", [], {}, {"node_number": "", "finished_node_number": None, "actual_node_status": ""}]
+)
+def test_no_counts(wire: Any) -> None:
+    """Counts that are missing in any of Java's ways are unknown, not zero."""
+    execution = changed(status=wire, object=wire if wire != {} else None)
+    assert (execution.steps_total, execution.steps_finished, execution.steps) == (None, None, ())
+
+
+def test_digits_in_strings() -> None:
+    """Numbers that come as text are numbers."""
+    counts = {"node_number": "5", "finished_node_number": "2"}
+    execution = changed(execution={"time_duration": "60", "priority": "7"}, status=counts)
+    assert (execution.steps_total, execution.steps_finished) == (5, 2)
+    assert (execution.elapsed, execution.priority) == (timedelta(seconds=60), 7)
+
+
+@pytest.mark.parametrize("value", ["soon", -1, 1e300, "1e999", True, 10**25])
+def test_absurd_durations_are_unknown(value: Any) -> None:
+    """A duration that cannot be is left out, and costs nobody the execution."""
+    assert changed(execution={"time_duration": value}).elapsed is None
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2018-08-20T06:41:40Z", datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)),
+        ("2018-08-20t06:41:40z", datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)),
+        ("2018-08-20T06:41:40.123456789Z", datetime(2018, 8, 20, 6, 41, 40, 123456, tzinfo=UTC)),
+        ("2018-08-20T14:41:40.5+08:00", datetime(2018, 8, 20, 6, 41, 40, 500000, tzinfo=UTC)),
+        ("2018-08-20T14:41:40+0800", datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)),
+        *(("2018-08-20 06:41:40", None), ("2018-08-20", None), ("0001-01-01T00:00:00Z", None)),
+        *(("9999-12-31T23:59:59-23:59", None), ("soon", None), ("", None)),
+    ],
+)
+def test_times(text: str, moment: datetime | None) -> None:
+    """Every documented form is read; a time without a zone is unknown, never guessed."""
+    assert changed(execution={"create_at": text, "update_at": text}).updated_at == moment
+
+
+def test_creation_time_from_the_object() -> None:
+    """Where the record has no usable creation time, the object's is taken."""
+    wire = {"metadata": {"creationTimestamp": "2018-08-20T06:41:40Z"}}
+    execution = changed(execution={"create_at": "2018-08-20 14:41:40"}, object=wire)
+    assert execution.created_at == datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)
+
+
+def test_creation_time_from_the_id() -> None:
+    """Where nothing else tells it, a time-based id does."""
+    body = json.dumps({"execution": {"guid": FAILED_ID.upper()}}).encode()
+    created = GetExecutionResponse.parse(body, asked=FAILED_ID).to_execution().created_at
+    assert created == datetime(2018, 12, 7, 7, 42, 12, tzinfo=UTC)
+
+
+def test_milliseconds_are_noticed() -> None:
+    """Durations ten times longer than the execution's life are milliseconds, the steps' with them."""
+    times = {"create_at": "2018-08-20T06:41:40Z", "update_at": "2018-08-20T06:48:41Z", "time_duration": 421_000}
+    steps = {"actual_node_status": [{"name": "a", "time_duration": 2_000}]}
+    execution = changed(execution=times, status=steps)
+    assert (execution.elapsed, execution.steps[0].elapsed) == (timedelta(seconds=421), timedelta(seconds=2))
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        *(("执行成功##SuccessfulFinish", "SuccessfulFinish"), ("失败. ## It failed. ", "It failed.")),
+        *(("plain", "plain"), ("只有中文##", "只有中文"), ("##", ""), (None, "")),
+    ],
+)
+def test_bilingual(text: str | None, english: str) -> None:
+    """Of a bilingual text the English half is kept, and the only half where there is one."""
+    outcome = {"reason": text, "message": text}
+    execution = changed(object={"status": {"actionName": "create", "objectStatus": outcome}})
+    assert (execution.reason, execution.message) == (english, english)
+
+
+@pytest.mark.parametrize(("action", "is_own"), [("create", True), ("", True), ("delete", False)])
+def test_witness(action: str, is_own: bool) -> None:
+    """The control object's phase goes with its action; reason and message speak of the run under `create` only."""
+    control = {"actionName": action, "objectStatus": {"phase": "SUCCEEDED", "reason": "x", "message": "y"}}
+    execution = changed(object={"status": control})
+    assert (execution.action, execution.witness) == (action, "Succeeded")
+    assert (execution.reason, execution.message) == (("x", "y") if is_own else ("", ""))
+
+
+@pytest.mark.parametrize(("wire", "phase"), [("RUNNING", "Running"), ("Napping", "Napping"), (None, "")])
+def test_phases(wire: str | None, phase: str) -> None:
+    """Known phases get their usual spelling, unknown ones stay as they came."""
+    assert changed(execution={"status": wire}).phase == phase
+
+
+REPORTS = {
+    "job-a-init": {"phase": "Succeeded"},
+    "job-a": {"phase": "Failed", "reason": "失败##OutOfMemory", "message": "内存 ## no memory"},
+    "only-init": {"phase": "Running"},
+    "job-c": None,
+}
+
+
+def test_steps_of_both_lists() -> None:
+    """The node list says which steps there are and where they stand; the reports add why, and fill blanks."""
+    nodes = [{"name": "job-b", "status": "Running"}, {"name": "job-a", "status": ""}]
+    execution = changed(status={"actual_node_status": nodes}, object={"status": {"subObjectStatuses": REPORTS}})
+    assert execution.steps == (
+        Step(name="job-b", phase="Running"),
+        Step(name="job-a", phase="Failed", reason="OutOfMemory", message="no memory"),
+    )
+
+
+def test_steps_of_the_reports_alone() -> None:
+    """Without a node list the reports are the steps, but for the helpers of steps."""
+    execution = changed(object={"status": {"subObjectStatuses": REPORTS}})
+    assert [(step.name, step.phase) for step in execution.steps] == [
+        ("job-a", "Failed"),
+        ("only-init", "Running"),
+        ("job-c", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [{"name": "a", "status": "Running"}],
+        {"a": {"status": "Running"}},
+        {"a": {"name": "", "status": "Running"}},
+        {"a": "running"},
+    ],
+)
+def test_shapes_of_the_node_list(nodes: Any) -> None:
+    """A list, a map, a map whose key is the only name, and a map of phases say the same."""
+    assert changed(status={"actual_node_status": nodes}).steps == (Step(name="a", phase="Running"),)
+
+
+@pytest.mark.parametrize("types", [{"job_type": "CCE.Job"}, {"jobs_type": {"a": "GCS.Job"}}, {"job_type": None}])
+def test_job_types(types: dict[str, Any]) -> None:
+    """Both documented spellings of the job type are taken and kept."""
+    body = json.dumps({"execution": {"guid": ID, **types}}).encode()
+    assert GetExecutionResponse.parse(body, asked=ID).execution.model_dump(exclude_unset=True) == {"guid": ID, **types}
+
+
+@pytest.mark.parametrize("key", ["ratio", "time_ratio", "timeRatio", "RATIO"])
+def test_time_ratio(key: str) -> None:
+    """The ratio is found under its likely names, and is no resource."""
+    execution = changed(execution={"resources": {key: "92%", "gpu": 1, "deep": {"x": 1}, "note": "t4"}})
+    assert (execution.time_ratio, execution.resources) == (92, {"gpu": 1, "note": "t4"})
+
+
+def test_labels_are_text() -> None:
+    """Labels are text whatever they were; without any, those of the object are taken."""
+    assert changed(execution={"label": {"a": 1, "b": None, "c": True, "d": [1]}}).labels == {
+        "a": "1",
+        "b": "",
+        "c": "true",
+    }
+    assert changed(object={"spec": {"metadata": {"labels": {"x": "y"}}}}).labels == {"x": "y"}
+
+
+def test_cromwell() -> None:
+    """The Cromwell variant is recognised, with its own phases, counts and names."""
+    record = {"status": "aborted", "wdl_name": "germline", "node_number": 4, "tae_resources": {"cpu": 2}}
+    execution = changed(execution=record, metadata={"workflowName": "germline"})
+    assert execution.is_cromwell
+    assert (execution.phase, execution.steps_total) == ("Aborted", 4)
+    assert (execution.workflow_name, execution.resources) == ("germline", {"cpu": 2})
+
+
+def test_long_texts_are_cut() -> None:
+    """A flood of text does not get past the door."""
+    wire = {"status": {"objectStatus": {"message": "x" * 100_000}}}
+    assert len(msgspec.json.encode(changed(execution={"name": "n" * 100_000}, object=wire))) < 5_000
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "not an execution: body: json_invalid"),
+        (b"<html>secret</html>", "not an execution: body: json_invalid"),
+        (b'{"execution": {"guid": "sec', "not an execution: body: json_invalid"),
+        (b"[1, 2]", "not an execution: body: model_type"),
+        (b"null", "not an execution: body: model_type"),
+        (b'{"executions": []}', "not an execution: execution: missing"),
+        (b'{"execution": "secret"}', "not an execution: execution: model_type"),
+        (b'{"execution": {"name": "secret"}}', "execution.guid: missing"),
+        (b'{"execution": {"guid": ""}}', "execution.guid: missing"),
+        (
+            b'{"execution": {"guid": "9bf97d60-f9f3-11e8-bcb5-0255ac10a106"}}',
+            "execution.guid: another execution than asked",
+        ),
+        (b'{"execution": {"guid": ["secret"]}}', "not an execution: execution.guid: string_type"),
+        (
+            b'{"execution": {"guid": "1"}, "object": {"status": {"subObjectStatuses": {"secret": 3}}}}',
+            "not an execution: object.status.subObjectStatuses.*: model_type",
+        ),
+        (
+            b'{"execution": {"guid": "1"}, "status": {"actual_node_status": [{}, 7]}}',
+            "not an execution: status.actual_node_status.1: model_type",
+        ),
+    ],
+)
+def test_no_execution(body: bytes, told: str) -> None:
+    """What is no execution is refused with the place and kind of the fault, without a word of its content."""
+    with pytest.raises(GCSMalformed) as found:
+        GetExecutionResponse.parse(body, asked=ID)
+    assert str(found.value) == told
+
+
+def test_a_flood_of_faults() -> None:
+    """An answer that is wrong in thousands of places is not told place by place."""
+    reports = {f"step-{number}": 3 for number in range(10_000)}
+    body = {"execution": {"guid": ID}, "object": {"status": {"subObjectStatuses": reports}}}
+    with pytest.raises(GCSMalformed, match="in very many places"):
+        GetExecutionResponse.parse(json.dumps(body).encode(), asked=ID)
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("2018-08-20T06:41:40Z")
+ANYTHING = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(sorted(WIRE_NAMES)), inner, max_size=6),
+    max_leaves=25,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(WIRE_NAMES)), ANYTHING, max_size=8), ANYTHING)
+def test_any_json(record: dict[str, Any], rest: Any) -> None:
+    """Whatever JSON comes, it is an execution that can be kept, or `GCSMalformed`."""
+    wire = {**(rest if isinstance(rest, dict) else {"object": rest}), "execution": {**record, "guid": ID}}
+    try:
+        execution = GetExecutionResponse.parse(json.dumps(wire).encode(), asked=ID).to_execution()
+    except GCSMalformed:
+        return
+    assert msgspec.json.decode(msgspec.json.encode(execution), type=Execution) == execution
+
+
+@given(st.binary() | ANYTHING.map(lambda value: json.dumps(value).encode()))
+def test_any_body(body: bytes) -> None:
+    """Whatever body comes that does not name the execution, it is `GCSMalformed`."""
+    with pytest.raises(GCSMalformed):
+        GetExecutionResponse.parse(body, asked=ID)
+
+
+DOCUMENTED = """
+execution object status enterprise_project metadata id name
+guid name namespace cluster_name cluster_id project_id domain_id description status workflow_id workflow_name
+workflow_scope inputs_json outputs_json image time_duration sfs_volume_name job_type jobs_type target create_at
+update_at label resources priority kind apiVersion metadata spec status selfLink uid annotations resourceVersion
+creationTimestamp actionName timeoutInMinutes onFailureStrategy objectData location labels progress objectStatus
+subObjectStatuses elementStatuses phase message reason updateAt createAt subActionName node_number
+finished_node_number actual_node_status sub_job_num finished_sub_job_num sub_job_status
+wdl_name task_status engine_deployment env_guid metadata_json tae_resources
+""".split()
+
+
+def test_every_documented_field_is_modelled() -> None:
+    """The tables hold every field that Tables 1 to 12 and the Cromwell page name, and no invented one."""
+    assert set(DOCUMENTED) == WIRE_NAMES

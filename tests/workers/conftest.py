@@ -1,0 +1,52 @@
+"""One engine for the ring; each test has an empty store and a rig of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+import stamina
+from redis import Redis
+
+from bot.store import Store
+from bot.store.engine.embedded import _engine
+from tests.servers import served
+from tests.workers.hand import Hand
+from tests.workers.rig import PACE, Rig, made
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an engine that was started for this session."""
+    yield from served(_engine(), tmp_path_factory.mktemp("rooms"))
+
+
+@pytest.fixture
+def redis(server_url: str) -> Iterator[Redis]:
+    """The server itself, empty, to look behind the store and to let time pass."""
+    with Redis.from_url(server_url, decode_responses=True) as redis:
+        redis.flushall()
+        yield redis
+
+
+@pytest.fixture
+async def store(server_url: str, redis: Redis) -> AsyncIterator[Store]:
+    """A store in which changes wait for nothing."""
+    store = Store(server_url, coalesce=timedelta(0), staleness=PACE.staleness)
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+async def rig(store: Store, redis: Redis) -> AsyncIterator[Rig]:
+    """A rig in which GCS is asked once per look, since each further attempt would wait."""
+    with stamina.set_testing(True):
+        async with made(store, redis) as rig:
+            yield rig
+
+
+@pytest.fixture
+def hand(rig: Rig) -> Hand:
+    """A sweeper with a small quota."""
+    return Hand(rig)

@@ -1,0 +1,186 @@
+"""The three rooms of one bot between a pretend GCS and a pretend Slack, and what people read.
+
+Called by the tests of this ring. A test moves them: `step` lets GCS show the next frame and the watcher look, `tell`
+has the notifier tell what is due, `later` lets the time come of what was put back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+from redis import Redis
+
+from bot.domain.model import Level, Subscriber
+from bot.domain.observing import Pace
+from bot.gcs.auth import SignatureAuth
+from bot.gcs.client import GCSClient
+from bot.gcs.http import HTTPClient
+from bot.slack.client import SlackClient
+from bot.store import Store
+from bot.store.gcs_quota import Budget
+from bot.store.slack_limits import Limits
+from bot.subscriptions import Subscriptions
+from bot.workers.notifier import Notifier
+from bot.workers.watcher import Watcher
+from sandbox import story
+from sandbox.gcs import GCS
+from sandbox.slack import Fault, Slack
+from sandbox.story import Life
+from tests.servers import expire_claims, let_polls_come, let_time_pass
+
+PACE = Pace(poll=timedelta(minutes=1), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
+PATIENCE = aiohttp.ClientTimeout(total=0.3)
+"""Of the bot with Slack: short, so that «no answer» comes soon."""
+
+
+def ample(store: Store) -> Budget:
+    """A quota that is never in the way."""
+    return store.budget("AK", per_minute=100_000, reserve=0)
+
+
+def ample_limits(store: Store) -> Limits:
+    """Limits of Slack that are never in the way."""
+    return store.limits(calls=100_000, posts=100_000, channel_posts=100_000)
+
+
+@dataclass
+class Rig:
+    """Everything that a test touches."""
+
+    gcs: GCS
+    slack: Slack
+    store: Store
+    redis: Redis
+    watcher: Watcher
+    notifier: Notifier
+    subscriptions: Subscriptions
+    client: GCSClient
+    door: SlackClient
+    alice: str
+    lab: str
+
+    def who(self, name: str) -> Subscriber:
+        """A subscriber of the one workspace."""
+        return Subscriber(team_id=self.slack.workspace.team_id, id=name)
+
+    def place(self, name: str) -> str:
+        """The channel in which `alice` or a channel is told."""
+        return self.slack.dm(name) if name.startswith("U") else name
+
+    async def follow(self, *names: str, life: Life | None = None, level: Level | None = None) -> str:
+        """Play `life` by hand and have each of `names` follow it; Alice asked for it."""
+        execution_id = self.gcs.play(life or story.happy(2), by_hand=True)
+        for name in names:
+            await self.subscriptions.subscribe(self.who(name), execution_id, level=level, owner=self.alice)
+        return execution_id
+
+    async def followed(self, *names: str, life: Life | None = None, level: Level | None = None) -> str:
+        """The same, with the cards posted."""
+        execution_id = await self.follow(*names, life=life, level=level)
+        await self.tell()
+        return execution_id
+
+    async def step(self, execution_id: str, *, to: str | None = None) -> None:
+        """Let GCS show the next frame, or the one called `to`, and look at it."""
+        self.gcs.step(execution_id, to=to)
+        await self.poll()
+
+    async def poll(self) -> None:
+        """Let everything be due, and look."""
+        self.polls_come()
+        await self.watcher.run_once()
+
+    async def tell(self) -> int:
+        """Tell what is due now."""
+        return await self.notifier.run_once()
+
+    async def later(self, *, times: int = 1) -> None:
+        """Let the time come of what was put back, and tell it."""
+        for _ in range(times):
+            let_time_pass(self.redis)
+            await self.tell()
+
+    async def after_a_crash(self, notifier: Notifier | None = None) -> None:
+        """Let the leases of a worker that died run out, and tell on."""
+        expire_claims(self.redis)
+        await (notifier or self.notifier).run_once()
+
+    def trouble(self, kind: str, method: str | None = "chat.postMessage", **more: Any) -> None:
+        """Let Slack go wrong."""
+        self.slack.faults.add(Fault(kind=kind, method=method, **more))  # type: ignore[arg-type]  # a test names it
+
+    def read(self, name: str) -> list[str]:
+        """What `name` reads of the bot, in order: `card`, or `change` and the revision up to which it tells."""
+        payloads = [message.metadata["event_payload"] for message in self.slack.messages(self.place(name))]
+        return [
+            each["part"] if each["part"] != "change" else f"change {each['delivered_through']}" for each in payloads
+        ]
+
+    def cards(self, name: str) -> list[str]:
+        """The texts of the cards that `name` sees."""
+        messages = self.slack.messages(self.place(name))
+        return [message.text for message in messages if message.metadata["event_payload"]["part"] == "card"]
+
+    def times(self, method: str) -> int:
+        """How often `method` of Slack was called."""
+        return [call.method for call in self.slack.calls].count(method)
+
+    def delete_card(self) -> None:
+        """Take a card away from the channel, as an admin does."""
+        messages = self.slack.workspace.messages[self.lab]
+        messages.remove(next(each for each in messages if each.metadata["event_payload"]["part"] == "card"))
+
+    def polls_come(self) -> None:
+        """Let everything be due."""
+        let_polls_come(self.redis)
+
+    def waits(self, name: str = "outbox") -> list[float]:
+        """Seconds until each lane is told, or with `due` until each execution is looked at."""
+        return list(self.waits_by_name(name).values())
+
+    def waits_by_name(self, name: str) -> dict[str, float]:
+        """The same, with what waits."""
+        now = time.time()
+        found = [entry for key in self.redis.scan_iter(f"*:{name}") for entry in self.redis.zscan_iter(key)]
+        return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
+
+    def left_over(self) -> list[str]:
+        """All keys of the store but limits, what was learnt and dead letters."""
+        lasting = {"took", "{quota", "{slack", "dead"}
+        return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
+
+
+@asynccontextmanager
+async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = None) -> AsyncIterator[Rig]:
+    """A rig with Alice and a channel."""
+    async with (
+        GCS() as gcs,
+        Slack(scopes=scopes) as slack,
+        HTTPClient() as http,
+        aiohttp.ClientSession(timeout=PATIENCE) as session,
+    ):
+        slack.limits.is_on = False
+        auth = SignatureAuth(gcs.access_key, SecretStr(gcs.secret_key), project_id=gcs.project_id)
+        client = GCSClient(http, endpoint=gcs.url, auth=auth)
+        door = SlackClient(slack.bot_token, base_url=slack.api_url, session=session)
+        alice = slack.add_user("alice")
+        yield Rig(
+            gcs=gcs,
+            slack=slack,
+            store=store,
+            redis=redis,
+            watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store), history=store.history),
+            notifier=Notifier(door, store.outbox, ample_limits(store)),
+            subscriptions=Subscriptions(client, store.subscribers, pace=PACE, now=lambda: datetime.now(UTC)),
+            client=client,
+            door=door,
+            alice=alice,
+            lab=slack.add_channel("lab", members=[alice]),
+        )

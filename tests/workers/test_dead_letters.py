@@ -1,0 +1,147 @@
+"""Destinations that are dead: the subscription ends, its owner hears why, once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.metrics import NOTIFIER_DEAD_LETTERS
+from tests.workers.rig import Rig
+
+REFUSALS = ["not_in_channel", "is_archived", "channel_not_found", "restricted_action", "some_code_of_next_year"]
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_the_owner_of_a_dead_destination_hears_why(rig: Rig, code: str) -> None:
+    """Once, in a direct message; nothing is left of the subscription."""
+    await rig.follow(rig.lab)
+    rig.trouble("error", error=code, channel=rig.lab)
+    await rig.tell()
+    await rig.poll()
+    await rig.later()
+    assert (rig.read(rig.lab), rig.read(rig.alice), rig.left_over()) == ([], ["dead"], [])
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("no_permission", "invite me"),
+        ("access_denied", "ask an admin of the workspace"),
+        ("team_access_not_granted", "ask an admin of the organisation"),
+        ("ekm_access_denied", "ask them"),
+    ],
+)
+async def test_a_channel_that_refuses_the_bot_holds_up_nobody_else(rig: Rig, code: str, remedy: str) -> None:
+    """The token is good elsewhere: others are told at once, and the owner hears who can mend it."""
+    bob = rig.slack.add_user("bob")
+    await rig.follow(rig.lab, bob)
+    rig.trouble("error", None, error=code, channel=rig.lab, times=None)
+    await rig.tell()
+    assert (rig.read(rig.lab), rig.read(bob), rig.notifier.problem) == ([], ["card"], None)
+    (word,) = rig.slack.messages(rig.place(rig.alice))
+    assert remedy in word.text
+    (letter,) = await rig.store.outbox.dead_letters()
+    assert letter.reason == code
+
+
+async def test_a_channel_that_dies_while_it_is_followed_ends_alone(rig: Rig) -> None:
+    """Others who follow the same execution go on."""
+    execution = await rig.followed(rig.lab, rig.alice)
+    rig.slack.archive(rig.lab)
+    await rig.step(execution)
+    await rig.tell()
+    assert sorted(rig.read(rig.alice)) == ["card", "change 2", "dead"]
+    assert await rig.store.subscribers.find(rig.who(rig.lab), execution) is None
+
+
+async def test_a_crash_after_the_word_to_the_owner_repeats_nothing(rig: Rig) -> None:
+    """The next worker meets the same refusal, finds the word said, and ends the subscription."""
+    await rig.follow(rig.lab)
+    rig.slack.remove_bot(rig.lab)
+    rig.trouble("slow_after", channel=rig.slack.dm(rig.alice), delay=30)
+    dying = asyncio.create_task(rig.tell())
+    await rig.slack.wait_for(lambda: rig.read(rig.alice))
+    dying.cancel()
+    await asyncio.wait([dying])
+    await rig.after_a_crash()
+    assert (rig.read(rig.alice), rig.left_over()) == (["dead"], [])
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before", "ratelimited"])
+async def test_trouble_with_the_word_to_the_owner_delays_it(rig: Rig, kind: str) -> None:
+    """The subscription does not end before its owner was told."""
+    await rig.follow(rig.lab)
+    rig.slack.remove_bot(rig.lab)
+    rig.trouble(kind, channel=rig.slack.dm(rig.alice))
+    await rig.tell()
+    assert rig.left_over()
+    await rig.later()
+    assert (rig.read(rig.alice), rig.left_over()) == (["dead"], [])
+
+
+async def test_an_owner_whose_messages_cannot_be_read_back_is_told(rig: Rig) -> None:
+    """Whether they had heard it cannot be known then: twice is better than never."""
+    await rig.follow(rig.lab)
+    rig.slack.remove_bot(rig.lab)
+    rig.trouble("drop_after", channel=rig.slack.dm(rig.alice))
+    await rig.tell()
+    rig.trouble("error", "conversations.history", error="some_new_code", times=None)
+    await rig.later()
+    assert (rig.read(rig.alice), rig.left_over()) == (["dead", "dead"], [])
+
+
+async def test_an_owner_who_is_gone_ends_it_silently(rig: Rig) -> None:
+    """There is nobody left to tell."""
+    await rig.follow(rig.lab)
+    rig.slack.archive(rig.lab)
+    rig.slack.deactivate(rig.alice)
+    await rig.tell()
+    assert rig.left_over() == []
+
+
+async def test_a_person_who_is_gone_ends_their_own_subscription(rig: Rig) -> None:
+    """Their direct messages cannot be opened any more."""
+    await rig.follow(rig.alice)
+    rig.slack.deactivate(rig.alice)
+    await rig.tell()
+    assert rig.left_over() == []
+
+
+async def test_a_destination_that_lives_again_before_it_is_given_up_goes_on(rig: Rig) -> None:
+    """A worker dies over the refusal, the bot is invited: the card comes."""
+    execution = await rig.follow(rig.lab)
+    rig.slack.remove_bot(rig.lab)
+    rig.trouble("drop_before", "conversations.open")
+    await rig.tell()
+    rig.slack.invite_bot(rig.lab)
+    await rig.later()
+    assert rig.read(rig.lab) == ["card"]
+    assert await rig.store.subscribers.find(rig.who(rig.lab), execution)
+
+
+async def test_what_cannot_be_told_is_kept_and_counted(rig: Rig) -> None:
+    """A dead letter says what the channel never read, and why; its owner was told once, by another way."""
+    counter = NOTIFIER_DEAD_LETTERS.labels("told")
+    before = counter._value.get()
+    execution = await rig.followed(rig.lab)
+    rig.slack.archive(rig.lab)
+    await rig.step(execution, to="succeeded")
+    await rig.tell()
+    (letter,) = await rig.store.outbox.dead_letters()
+    assert (letter.lane, letter.owner) == (f"{rig.slack.workspace.team_id}/{execution}/{rig.lab}", rig.alice)
+    assert (letter.reason, letter.undelivered_text) == ("is_archived", "untold: outcome Succeeded")
+    assert counter._value.get() == before + 1
+
+
+async def test_dead_direct_messages_leave_a_letter_alone(rig: Rig) -> None:
+    """There is no other way to the person, and nobody else is told of it."""
+    counter = NOTIFIER_DEAD_LETTERS.labels("same")
+    before = counter._value.get()
+    await rig.follow(rig.alice)
+    rig.slack.deactivate(rig.alice)
+    await rig.tell()
+    (letter,) = await rig.store.outbox.dead_letters()
+    assert (letter.reason, letter.undelivered_text) == ("user_disabled", "only its card was to be shown")
+    assert counter._value.get() == before + 1
+    assert not [call for call in rig.slack.calls if call.method == "chat.postMessage"]

@@ -1,0 +1,203 @@
+"""What people read where nobody knows whether a message arrived: it is there once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from bot import slack as door
+from bot.domain.model import Level
+from bot.metrics import NOTIFIER_RECONCILED
+from bot.slack.client import Mark
+from bot.store import Store
+from bot.workers.notifier import reconcile
+from sandbox.slack.catalogue import all_scopes
+from tests.workers.rig import Rig, made
+
+IN_DOUBT: list[tuple[str, dict[str, Any]]] = [
+    ("drop_after", {}),
+    ("status_after", {"status": 502}),
+    ("slow_after", {"delay": 0.5}),
+    ("drop_before", {}),
+    ("status", {"status": 503}),
+    ("error", {"error": "internal_error"}),
+]
+"""Troubles after which nobody knows whether the message arrived; it did in the first three."""
+
+in_doubt = pytest.mark.parametrize(("kind", "more"), IN_DOUBT)
+
+
+@in_doubt
+async def test_a_card_in_doubt_is_there_once(rig: Rig, kind: str, more: dict[str, Any]) -> None:
+    """Whether or not the post arrived, there is one card, and it lives on."""
+    rig.trouble(kind, **more)
+    execution = await rig.followed(rig.lab)
+    await rig.later()
+    await rig.step(execution)
+    await rig.tell()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+    assert "Running" in rig.cards(rig.lab)[0]
+
+
+@in_doubt
+@pytest.mark.parametrize("name", ["alice", "lab"])
+async def test_a_line_in_doubt_is_there_once(rig: Rig, name: str, kind: str, more: dict[str, Any]) -> None:
+    """A line of the thread is found there."""
+    who = getattr(rig, name)
+    execution = await rig.followed(who)
+    rig.trouble(kind, **more)
+    await rig.step(execution)
+    await rig.tell()
+    await rig.later()
+    assert rig.read(who) == ["card", "change 2"]
+
+
+@in_doubt
+@pytest.mark.parametrize("name", ["alice", "lab"])
+async def test_an_outcome_in_doubt_is_there_once(rig: Rig, name: str, kind: str, more: dict[str, Any]) -> None:
+    """A person's own message and a channel's broadcast alike; and then the subscription leaves nothing."""
+    who = getattr(rig, name)
+    execution = await rig.followed(who)
+    rig.trouble(kind, **more)
+    await rig.step(execution, to="succeeded")
+    await rig.tell()
+    await rig.later()
+    assert rig.read(who) == ["card", "change 2"]
+    assert "Succeeded" in rig.cards(who)[0]
+    assert rig.left_over() == []
+
+
+async def test_an_edit_in_doubt_is_made_again(rig: Rig) -> None:
+    """The same edit twice is as good as once."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("drop_before", "chat.update")
+    await rig.step(execution)
+    await rig.tell()
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+    assert "Running" in rig.cards(rig.lab)[0]
+
+
+async def test_a_crash_between_message_and_receipt_tells_once(rig: Rig) -> None:
+    """The next worker finds what the dead one had sent."""
+    execution = await rig.followed(rig.lab)
+    await rig.step(execution, to="succeeded")
+    rig.trouble("slow_after", delay=30)
+    dying = asyncio.create_task(rig.tell())
+    await rig.slack.wait_for(lambda: len(rig.read(rig.lab)) == 2)
+    dying.cancel()
+    await asyncio.wait([dying])
+    await rig.after_a_crash()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+    assert rig.left_over() == []
+
+
+async def test_a_revision_given_twice_is_not_taken_for_the_first(rig: Rig) -> None:
+    """A store that lost its last writes gives the same revision to what came next: read back, it is still untold."""
+    execution = await rig.followed(rig.lab)
+    kept = {key: rig.redis.dump(key) or b"" for key in rig.redis.scan_iter("*{p*")}  # the limits' keys expire
+    await rig.step(execution)
+    await rig.tell()
+    rig.redis.flushall()  # what a fail-over does that lost the last writes
+    for key, value in kept.items():
+        rig.redis.restore(key, 0, value)
+    await rig.step(execution, to="succeeded")
+    rig.trouble("drop_before")
+    await rig.tell()
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 2", "change 2"]
+    assert "Succeeded" in rig.slack.messages(rig.lab)[-1].text
+
+
+async def test_doubt_survives_trouble_while_it_is_settled(rig: Rig) -> None:
+    """Slack that says «later» to reading back does not make the bot forget to read back."""
+    execution = await rig.followed(rig.alice)
+    rig.trouble("drop_after")
+    rig.trouble("status", "conversations.replies")
+    rig.trouble("ratelimited", "conversations.history", retry_after=7)
+    await rig.step(execution, to="succeeded")
+    await rig.tell()
+    await rig.later(times=2)
+    assert rig.waits() == [pytest.approx(7, abs=0.5)]
+    await rig.later()
+    assert rig.read(rig.alice) == ["card", "change 2"]
+
+
+async def test_the_thread_of_a_card_says_all(rig: Rig) -> None:
+    """Calls for reading back are scarce: one is enough, and an edit in doubt needs none."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("drop_after")
+    await rig.step(execution)
+    await rig.tell()
+    rig.trouble("drop_after", "chat.update")
+    await rig.later(times=2)
+    assert rig.read(rig.lab) == ["card", "change 2"]
+    assert (rig.times("conversations.replies"), rig.times("conversations.history")) == (1, 0)
+    assert (rig.times("chat.update"), rig.waits()) == (2, [])
+
+
+async def test_without_history_scopes_it_is_told_and_counted(store: Store, redis: Redis) -> None:
+    """A repeat is better than silence, and operators can see it."""
+    counter = NOTIFIER_RECONCILED.labels("unreadable")
+    before = counter._value.get()
+    scopes = {scope for scope in all_scopes() if not scope.endswith(":history")}
+    async with made(store, redis, scopes=scopes) as rig:
+        execution = await rig.followed(rig.lab)
+        rig.trouble("drop_after")
+        await rig.step(execution, to="succeeded")
+        await rig.tell()
+        await rig.later()
+        assert rig.read(rig.lab) == ["card", "change 2", "change 2"]
+        assert not rig.notifier.problem
+    assert counter._value.get() == before + 1
+
+
+async def test_reading_back_ends_though_slack_never_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel that is busier than can be read holds a worker not for ever; then it is told again."""
+    monkeypatch.setattr(reconcile, "PAGES", 2)
+    monkeypatch.setattr(door, "PAGE", 1)
+    rig.trouble("drop_after")
+    await rig.followed(rig.lab)
+    for _ in range(4):
+        await rig.door.post(rig.lab, text="noise", blocks=[], mark=Mark("T1/other", "noise", 0))
+    await rig.later()
+    assert rig.times("conversations.history") == 2
+    assert len(rig.cards(rig.lab)) == 2
+
+
+async def test_a_channel_that_cannot_be_read_back_is_told_all_the_same(rig: Rig) -> None:
+    """An answer of Slack's that nobody knows, to a question about the past, ends no subscription."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("drop_after")
+    await rig.step(execution, to="succeeded")
+    await rig.tell()
+    rig.trouble("error", "conversations.replies", error="some_new_code")
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 2", "change 2"]
+
+
+@in_doubt
+async def test_a_card_posted_anew_in_doubt_is_there_once(rig: Rig, kind: str, more: dict[str, Any]) -> None:
+    """The newest card counts, though the receipt still names the deleted one."""
+    execution = await rig.followed(rig.lab, level=Level.FINAL)
+    rig.delete_card()
+    rig.trouble(kind, **more)
+    await rig.step(execution)
+    await rig.tell()
+    await rig.later()
+    await rig.step(execution, to="succeeded")
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 3"]
+
+
+async def test_an_unsubscribed_card_in_doubt_is_found_and_edited(rig: Rig) -> None:
+    """It must not go on promising news for ever."""
+    rig.trouble("drop_after")
+    execution = await rig.followed(rig.lab)
+    await rig.subscriptions.unsubscribe(rig.who(rig.lab), execution)
+    await rig.later()
+    assert [call.method for call in rig.slack.calls].count("chat.update") == 1
+    assert (rig.read(rig.lab), rig.left_over()) == (["card"], [])

@@ -1,0 +1,202 @@
+"""What people read while Slack refuses: every refusal has its meaning, and none loses anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from bot.domain.model import Change, Level
+from bot.workers import pool
+from bot.workers.notifier import Notifier
+from sandbox import story
+from sandbox.slack.catalogue import all_scopes
+from tests.servers import let_time_pass
+from tests.workers.rig import Rig, ample_limits
+
+UNDER_WAY = replace(story.happy(2), frames=story.happy(2).frames[1:])
+"""A life whose card has steps to show from the beginning."""
+
+
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
+async def test_retry_after_holds_back_everybody(rig: Rig, method: str) -> None:
+    """Nobody calls that method, not even for an outcome, a button or after a restart; then it is told once."""
+    execution = await rig.followed(rig.lab, rig.alice)
+    rig.trouble("ratelimited", method, retry_after=30)
+    await rig.step(execution)
+    await rig.tell()
+    refused = rig.times(method)
+    await rig.step(execution, to="succeeded")
+    await rig.store.subscribers.refresh(rig.who(rig.lab), execution)
+    await rig.store.recover()
+    await rig.tell()
+    assert rig.times(method) == refused
+    assert [wait for wait in rig.waits() if wait > 0] == [pytest.approx(30, abs=1.5)] * 2
+    await rig.later(times=2)
+    assert rig.read(rig.lab)[-1] == rig.read(rig.alice)[-1] == "change 3"
+    assert rig.left_over() == []
+
+
+async def test_a_limit_of_one_method_is_none_of_another(rig: Rig) -> None:
+    """While cards may not be edited, lines go on being told."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("ratelimited", "chat.update", retry_after=30)
+    for _ in range(2):
+        await rig.step(execution)
+        await rig.tell()
+    assert rig.read(rig.lab) == ["card", "change 2", "change 3"]
+    assert rig.times("chat.update") == 1
+
+
+async def test_a_style_that_slack_refuses_is_not_tried_again(rig: Rig) -> None:
+    """A workspace without the `plan` block gets the classic card, and is asked only once."""
+    rig.trouble("error", error="invalid_blocks")
+    await rig.followed(rig.lab, life=UNDER_WAY)
+    await rig.followed(rig.lab, life=UNDER_WAY)
+    posts = [call for call in rig.slack.calls if call.method == "chat.postMessage"]
+    assert [post.error for post in posts] == ["invalid_blocks", "", ""]
+    assert not any(block["type"] == "plan" for card in rig.slack.messages(rig.lab) for block in card.blocks)
+
+
+async def test_a_card_without_blocks_is_better_than_none(rig: Rig) -> None:
+    """If Slack refuses every kind of blocks, the words alone are posted; other cards are still tried in style."""
+    rig.trouble("error", error="invalid_blocks", times=2)
+    await rig.followed(rig.lab)
+    (card,) = rig.slack.messages(rig.lab)
+    assert (card.blocks, "Pending" in card.text) == ([], True)
+    await rig.followed(rig.lab, life=UNDER_WAY)
+    assert any(block["type"] == "plan" for block in rig.slack.messages(rig.lab)[1].blocks)
+
+
+async def test_a_message_that_slack_never_takes_waits_long(rig: Rig) -> None:
+    """It is not hammered, and it holds up no other lane."""
+    execution = await rig.followed(rig.lab, rig.alice)
+    rig.trouble("error", error="msg_too_long", channel=rig.lab, times=None)
+    await rig.step(execution)
+    await rig.tell()
+    assert rig.waits() == [pytest.approx(60, abs=1)]
+    assert rig.read(rig.alice) == ["card", "change 2"]
+
+
+async def test_a_message_that_slack_does_not_take_for_an_hour_is_given_up(rig: Rig) -> None:
+    """It ends as a dead destination does: its owner hears why, and there is a letter."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("error", error="msg_too_long", channel=rig.lab, times=None)
+    await rig.step(execution)
+    assert aged(rig, hours=2) == 1
+    await rig.later()
+    assert (rig.read(rig.lab), rig.read(rig.alice)) == (["card"], ["dead"])
+    (letter,) = await rig.store.outbox.dead_letters()
+    assert (letter.reason, letter.undelivered) == ("msg_too_long", 1)
+
+
+async def test_a_deleted_card_is_posted_anew(rig: Rig) -> None:
+    """An admin's broom does not end a subscription."""
+    execution = await rig.followed(rig.lab, level=Level.FINAL)
+    rig.delete_card()
+    await rig.step(execution)
+    await rig.tell()
+    assert rig.read(rig.lab) == ["card"]
+    assert "Running" in rig.cards(rig.lab)[0]
+
+
+async def test_a_line_to_a_deleted_card_has_a_new_card(rig: Rig) -> None:
+    """The thread begins again under it, and what was told before is not repeated."""
+    execution = await rig.followed(rig.lab)
+    await rig.step(execution)
+    await rig.tell()
+    rig.delete_card()
+    await rig.step(execution)
+    await rig.tell()
+    assert rig.read(rig.lab) == ["change 2", "card", "change 3"]
+
+
+async def test_a_revoked_token_loses_nothing(rig: Rig) -> None:
+    """Lanes wait, readiness has a reason, and with a good token everything is told."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("error", None, error="token_revoked", times=None)
+    await rig.step(execution, to="succeeded")
+    await rig.tell()
+    assert str(rig.notifier.problem) == "Slack refuses the token: token_revoked"
+    rig.slack.faults.clear()
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+    assert not rig.notifier.problem
+
+
+async def test_a_scope_that_is_missing_for_people_is_said_and_loses_nothing(rig: Rig) -> None:
+    """Readiness and the log say which, though channels are told; nobody asks for a minute; then people are told."""
+    rig.slack.grant(all_scopes() - {"im:write"})
+    await rig.follow(rig.alice)
+    with capture_logs() as logs:
+        await rig.tell()
+    (held,) = [line for line in logs if line["event"] == "notifier.paused"]
+    assert (held["why"], held["what"], held["wait_s"]) == ("refused", "conversations.open", 60)
+    await rig.follow(rig.lab, rig.slack.add_user("bob"))
+    await rig.tell()
+    assert (rig.read(rig.lab), rig.read(rig.alice), rig.times("conversations.open")) == (["card"], [], 1)
+    assert str(rig.notifier.problem) == "Slack refuses conversations.open: missing_scope: im:write"
+    rig.slack.grant(all_scopes())
+    await rig.later()
+    assert (rig.read(rig.alice), rig.notifier.problem) == (["card"], None)
+
+
+@pytest.mark.parametrize(
+    ("level", "method", "read"),
+    [(Level.PROGRESS, "chat.postMessage", ["card", "change 2"]), (Level.FINAL, "chat.update", ["card"])],
+)
+async def test_without_the_scope_to_post_nothing_is_lost(rig: Rig, level: Level, method: str, read: list[str]) -> None:
+    """Lines and edits wait alike, and readiness says so."""
+    execution = await rig.followed(rig.lab, level=level)
+    rig.slack.grant(all_scopes() - {"chat:write"})
+    await rig.step(execution)
+    await rig.tell()
+    assert str(rig.notifier.problem) == f"Slack refuses {method}: missing_scope: chat:write"
+    assert rig.waits() == [pytest.approx(60, abs=1)]
+    rig.slack.grant(all_scopes())
+    await rig.later(times=2)
+    assert (rig.read(rig.lab), rig.notifier.problem) == (read, None)
+    assert "Running" in rig.cards(rig.lab)[0]
+
+
+@pytest.mark.parametrize("code", ["accesslimited", "method_deprecated"])
+async def test_a_refusal_of_the_app_ends_no_subscription(rig: Rig, code: str) -> None:
+    """What Slack says to every call is nobody's dead destination: all waits, and readiness says why."""
+    await rig.follow(rig.lab, rig.alice)
+    rig.trouble("error", None, error=code, times=None)
+    await rig.tell()
+    assert str(rig.notifier.problem) == f"Slack refuses the token: {code}"
+    rig.slack.faults.clear()
+    await rig.later()
+    assert (rig.read(rig.lab), rig.read(rig.alice)) == (["card"], ["card"])
+
+
+async def test_trouble_that_another_copy_saw_the_end_of_is_forgotten(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One copy fails once, the other tells it: the first does not stay unready through a quiet night."""
+    await rig.follow(rig.lab)
+    rig.trouble("status")
+    await rig.tell()
+    assert rig.notifier.problem
+    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store))
+    let_time_pass(rig.redis)
+    await other.run_once()
+    assert (rig.read(rig.lab), other.problem) == (["card"], None)
+    monkeypatch.setattr(pool, "monotonic", lambda: monotonic() + 6.5 * 60)
+    assert not rig.notifier.problem
+
+
+def aged(rig: Rig, *, hours: int) -> int:
+    """Let each change that waits be so much older; how many there were."""
+    count = 0
+    for key in rig.redis.scan_iter("*:changes:*"):
+        for place, row in enumerate(rig.redis.lrange(str(key), 0, -1)):
+            revision, _, text = str(row).partition("|")
+            change = msgspec.json.decode(text, type=Change)
+            older = msgspec.structs.replace(change, at=change.at - timedelta(hours=hours))
+            rig.redis.lset(str(key), place, f"{revision}|{msgspec.json.encode(older).decode()}")
+            count += 1
+    return count

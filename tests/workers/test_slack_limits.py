@@ -1,0 +1,287 @@
+"""What people read while Slack's limits are in force: no refusal, the most important first, no storm after a pause."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic, time
+from typing import Any
+
+import pytest
+
+from bot.domain.model import Level
+from bot.metrics import NOTIFIER_BACKLOG_LANES, NOTIFIER_PAUSES, NOTIFIER_WAITS
+from bot.store.slack_limits import Admission, Limits
+from bot.workers.notifier import Notifier
+from bot.workers.notifier import delivery as lane_delivery
+from sandbox import story
+from sandbox.slack.web_api import Call
+from tests.servers import let_pauses_end
+from tests.workers.rig import Rig, ample_limits
+
+POST, EDIT, HISTORY = "chat.postMessage", "chat.update", "conversations.history"
+
+
+def limited(rig: Rig, *, calls: int = 1000, posts: int = 2000, channel_posts: int = 600) -> Limits:
+    """Switch Slack's limits on, so high that a test is short, and tell the bot of them."""
+    rig.slack.limits.is_on = True
+    rig.slack.limits.per_minute[3] = calls
+    rig.slack.limits.posts_per_minute = posts
+    rig.slack.limits.channel_rate = channel_posts / 60
+    rig.slack.limits.channel_burst = max(1, channel_posts // 10)
+    return rig.store.limits(calls=calls, posts=posts, channel_posts=channel_posts)
+
+
+async def following(rig: Rig, names: list[str], **more: Any) -> str:
+    """Have all of them follow one execution, with the cards posted."""
+    execution = await rig.follow(*names, **more)
+    await drained(rig)
+    return execution
+
+
+async def drained(rig: Rig) -> None:
+    """Tell until nothing is due."""
+    while await rig.tell():
+        pass
+
+
+def slack_was_gone(rig: Rig, *, seconds: int) -> None:
+    """Let the first failure lie so far back."""
+    (key,) = rig.redis.scan_iter("*:away")
+    rig.redis.set(str(key), int((time() - seconds) * 1e6), keepttl=True)
+
+
+async def telling(rig: Rig, until: Callable[[], bool], *notifiers: Notifier) -> None:
+    """Let notifiers run until Slack shows what is waited for."""
+    stop = asyncio.Event()
+    running = [asyncio.create_task(notifier.run(stop)) for notifier in notifiers]
+    try:
+        await rig.slack.wait_for(until, timeout=30)
+    finally:
+        stop.set()
+        await asyncio.gather(*running)
+
+
+def posts(rig: Rig) -> list[str]:
+    """What was posted, in the order of its arrival: `card`, `change`, and `person` or `channel` behind it."""
+    calls = [call for call in rig.slack.calls if call.method == POST and not call.error]
+    parts = [call.args["metadata"]["event_payload"]["part"] for call in calls]
+    places = ["person" if call.args["channel"].startswith("D") else "channel" for call in calls]
+    return [f"{part} {place}" for part, place in zip(parts, places, strict=True)]
+
+
+def of(rig: Rig, method: str) -> list[Call]:
+    """All calls of a method."""
+    return [call for call in rig.slack.calls if call.method == method]
+
+
+def channels(rig: Rig, many: int) -> list[str]:
+    """So many channels."""
+    return [rig.slack.add_channel(f"c{number}") for number in range(many)]
+
+
+def people(rig: Rig, many: int) -> list[str]:
+    """So many people."""
+    return [rig.slack.add_user(f"p{number}") for number in range(many)]
+
+
+async def test_a_burst_meets_no_refusal_and_outcomes_go_first(rig: Rig) -> None:
+    """200 cards were asked for before 50 executions ended: people's outcomes come first, then channels', then cards."""
+    ended = await following(rig, people(rig, 25) + channels(rig, 25), level=Level.FINAL)
+    begun = len(posts(rig))
+    assert begun == 50
+    await rig.follow(*channels(rig, 200))
+    await rig.step(ended, to="succeeded")
+    notifier = Notifier(rig.door, rig.store.outbox, limited(rig), concurrency=1)
+    await telling(rig, lambda: len(posts(rig)) == begun + 250, notifier)
+    assert posts(rig)[begun:] == ["change person"] * 25 + ["change channel"] * 25 + ["card channel"] * 200
+    assert not rig.slack.limits.refused
+
+
+async def test_one_channel_hears_the_outcome_before_the_rest(rig: Rig) -> None:
+    """Many lanes wait for one channel: what is more urgent and came later goes before them, and nobody starves."""
+    quiet = [await rig.followed(rig.lab) for _ in range(14)]
+    urgent = await rig.followed(rig.lab)
+    limits = limited(rig, channel_posts=120)
+    notifier = Notifier(rig.door, rig.store.outbox, limits, concurrency=1)
+    for execution in quiet:
+        await rig.step(execution)
+    while await notifier.run_once():
+        pass
+    assert len(posts(rig)) == 15 + 12
+    await rig.step(urgent, to="succeeded")
+    await telling(rig, lambda: len(posts(rig)) == 15 + 15, notifier)
+    held_back = rig.slack.messages(rig.lab)[15 + 12 :]
+    assert [urgent in str(message.metadata) for message in held_back] == [True, False, False]
+    assert not rig.slack.limits.refused
+
+
+async def test_two_copies_meet_no_refusal_together(rig: Rig) -> None:
+    """They share each limit: posts of the workspace, messages of a channel, edits."""
+    executions = [await following(rig, [rig.lab, *people(rig, 10)]) for _ in range(3)]
+    limits = limited(rig, calls=600, posts=900, channel_posts=300)
+    for execution in executions:
+        await rig.step(execution)
+    notifiers = [Notifier(rig.door, rig.store.outbox, limits) for _ in range(2)]
+    await telling(rig, lambda: len(of(rig, EDIT)) == 33 and len(posts(rig)) == 66, *notifiers)
+    assert not rig.slack.limits.refused
+    assert rig.slack.limits.worst_minute(EDIT) == 33
+
+
+async def test_retry_after_is_obeyed_to_the_moment_by_all_copies(rig: Rig) -> None:
+    """Two notifiers on one store: no call of that method between the refusal and the moment that Slack named."""
+    executions = [await rig.followed(*channels(rig, 4)) for _ in range(3)]
+    rig.trouble("ratelimited", POST, retry_after=1)
+    for execution in executions:
+        await rig.step(execution)
+    notifiers = [Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), concurrency=1) for _ in range(2)]
+    await telling(rig, lambda: len(posts(rig)) == 24, *notifiers)
+    (refusal,) = [call for call in of(rig, POST) if call.error]
+    # A call of the other copy may have been on its way when the refusal was written.
+    later = [call.at for call in of(rig, POST) if call.at > refusal.at + 0.1]
+    assert min(later) >= refusal.at + 1
+
+
+async def test_an_outcome_is_not_held_up_by_the_wait_for_an_edit(rig: Rig) -> None:
+    """A lane that waits for its turn to edit is told its outcome at once."""
+    execution = await rig.followed(rig.lab)
+    limits = rig.store.limits(calls=1, posts=100, channel_posts=100)
+    notifier = Notifier(rig.door, rig.store.outbox, limits)
+    for _ in range(2):
+        await rig.step(execution)
+        await notifier.run_once()
+    assert rig.waits() == [pytest.approx(62, abs=2)]
+    await rig.step(execution, to="succeeded")
+    await notifier.run_once()
+    assert rig.read(rig.lab)[-1] == "change 4"
+    assert len(of(rig, EDIT)) == 1
+
+
+async def test_operators_see_what_waits_and_why(rig: Rig) -> None:
+    """Lanes with something to tell, calls put off by priority, pauses by reason."""
+    seen = [NOTIFIER_WAITS.labels("edit"), NOTIFIER_PAUSES.labels("ratelimited")]
+    before = [counter._value.get() for counter in seen]
+    execution = await rig.followed(rig.lab)
+    rig.trouble("ratelimited", EDIT, retry_after=30)
+    for _ in range(2):
+        await rig.step(execution)
+        await rig.tell()
+    assert [counter._value.get() for counter in seen] == [before[0] + 1, before[1] + 1]
+    await Notifier(rig.door, rig.store.outbox, ample_limits(rig.store)).run_once()
+    assert NOTIFIER_BACKLOG_LANES._value.get() == 1
+
+
+async def test_edits_that_wait_become_one(rig: Rig) -> None:
+    """While edits are scarce a card skips what it would have shown in between, and ends at the truth."""
+    execution = await rig.followed(rig.lab, life=story.happy(6))
+    notifier = Notifier(rig.door, rig.store.outbox, rig.store.limits(calls=1, posts=900, channel_posts=900))
+    for _ in range(5):
+        await rig.step(execution)
+        await notifier.run_once()
+    assert len(of(rig, EDIT)) == 1
+    await rig.step(execution, to="succeeded")
+    await rig.later()
+    assert len(of(rig, EDIT)) == 2
+    assert "Succeeded" in rig.cards(rig.lab)[0]
+    assert rig.left_over() == []
+
+
+async def test_an_hour_without_slack_ends_without_a_storm(rig: Rig) -> None:
+    """All that waited comes slowly at first, outcomes before the rest, a lane's lines as one message, nothing twice."""
+    ended, running = [await following(rig, channels(rig, 10), life=story.happy(6)) for _ in range(2)]
+    rig.trouble("error", None, error="service_unavailable", times=None)
+    for _ in range(5):
+        await rig.step(running)
+        await rig.step(ended)
+        await rig.later()
+    slack_was_gone(rig, seconds=3600)
+    await rig.step(ended, to="succeeded")
+    for _ in range(3):
+        await drained(rig)
+        let_pauses_end(rig.redis)
+    rig.slack.faults.clear()
+    limits = limited(rig, calls=3000, posts=3000)
+    notifiers = [Notifier(rig.door, rig.store.outbox, limits, concurrency=1) for _ in range(2)]
+    begun, back = len(posts(rig)), time()
+    await telling(rig, lambda: told(rig) == 30, *notifiers)
+    marks = [call.args["metadata"]["event_payload"] for call in of(rig, POST) if not call.error][begun:]
+    assert len({(mark["lane"], mark["delivered_through"]) for mark in marks}) == len(marks) == 30
+    assert [ended in mark["lane"] for mark in marks[:18]] == [True] * 18  # the other copy may be one ahead
+    assert len([call for call in of(rig, POST) if back < call.at < back + 0.5]) <= 8  # a burst would be all of them
+    assert not rig.slack.limits.refused
+
+
+def told(rig: Rig) -> int:
+    """How many lines and outcomes are there."""
+    messages = [message for each in rig.slack.workspace.messages.values() for message in each]
+    return [message.metadata["event_payload"]["part"] for message in messages].count("change")
+
+
+async def test_during_an_outage_slack_is_asked_seldom(rig: Rig) -> None:
+    """However many lanes wait, one call finds out whether Slack is back."""
+    execution = await following(rig, channels(rig, 40))
+    rig.trouble("status", None, times=None)
+    await rig.step(execution)
+    await rig.tell()
+    await rig.later()
+    slack_was_gone(rig, seconds=600)
+    await rig.later()
+    for _ in range(3):
+        called = len(rig.slack.calls)
+        let_pauses_end(rig.redis)
+        await drained(rig)
+        assert len(rig.slack.calls) == called + 1
+
+
+async def test_a_mass_of_doubts_is_read_back_within_the_limits(rig: Rig) -> None:
+    """Copies died in the middle of sending to many: all is read back, at Slack's pace, and nothing is told twice."""
+    execution = await following(rig, channels(rig, 40))
+    await rig.step(execution, to="succeeded")
+    rig.trouble("slow_after", POST, delay=30, times=None)
+    dying = [
+        asyncio.create_task(Notifier(rig.door, rig.store.outbox, ample_limits(rig.store)).run_once()) for _ in range(3)
+    ]
+    await rig.slack.wait_for(lambda: told(rig) == 40)
+    for task in dying:
+        task.cancel()
+    await asyncio.wait(dying)
+    rig.slack.faults.clear()
+    limits = limited(rig, calls=300)
+    await rig.after_a_crash(Notifier(rig.door, rig.store.outbox, limits))
+    await telling(rig, lambda: len(of(rig, EDIT)) >= 40, Notifier(rig.door, rig.store.outbox, limits))
+    assert told(rig) == 40
+    assert not rig.slack.limits.refused
+
+
+async def test_a_turn_that_is_long_in_coming_sends_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store was slow to answer, and the lane may soon be another worker's: it is told by whoever claims it then."""
+    limits = ample_limits(rig.store)
+    admit = limits.admit
+
+    async def slowly(*about: Any, **more: Any) -> Admission:
+        turn = await admit(*about, **more)
+        monkeypatch.setattr(lane_delivery, "monotonic", lambda: monotonic() + 19)
+        return turn
+
+    monkeypatch.setattr(limits, "admit", slowly)
+    await rig.follow(rig.lab)
+    await Notifier(rig.door, rig.store.outbox, limits).run_once()
+    assert of(rig, POST) == []
+    monkeypatch.undo()
+    await rig.after_a_crash()
+    assert rig.read(rig.lab) == ["card"]
+
+
+async def test_a_late_older_edit_does_not_stay(rig: Rig) -> None:
+    """Slack applies an edit after the bot stopped waiting for its answer: the next one comes after it, and is newer."""
+    execution = await rig.followed(rig.lab, level=Level.FINAL)
+    rig.trouble("slow", EDIT, delay=0.6)
+    await rig.step(execution)
+    await rig.tell()
+    assert min(rig.waits()) > timedelta(seconds=2).total_seconds()
+    await rig.step(execution)
+    assert await rig.tell() == 0
+    await rig.slack.wait_for(lambda: len([call for call in of(rig, EDIT) if not call.error]) == 1)
+    await rig.later()
+    assert "1 of 2 steps" in rig.cards(rig.lab)[0]

@@ -1,0 +1,121 @@
+"""What people read when the store takes nothing for a moment in the middle of things: the same, and no later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from bot.errors import StoreUnavailable
+from bot.store.gcs_quota import Budget
+from bot.store.outbox import IN_FLIGHT, LEASE
+from bot.store.slack_limits import Limits
+from bot.workers.notifier import Notifier
+from bot.workers.pool import STORE_AWAY_SECONDS
+from bot.workers.watcher import Watcher
+from sandbox.gcs import Fault
+from tests.servers import let_time_pass
+from tests.workers.rig import PACE, Rig, ample, ample_limits
+
+MOMENT_SECONDS = 0.3
+TRIES = 2
+NEEDED = "min-replicas-to-write"
+"""Of which the server has none."""
+
+
+@contextmanager
+def closed_from(rig: Rig, part: Limits | Budget, method: str) -> Iterator[None]:
+    """The server takes no writes for `MOMENT_SECONDS` from the first call of `method` on, which must come."""
+    do, loop = getattr(part, method), asyncio.get_running_loop()
+    moments: list[asyncio.TimerHandle] = []
+
+    async def call(*args: Any, **more: Any) -> Any:
+        if not moments:
+            rig.redis.config_set(NEEDED, 1)
+            moments.append(loop.call_later(MOMENT_SECONDS, rig.redis.config_set, NEEDED, 0))
+        return await do(*args, **more)
+
+    setattr(part, method, call)
+    try:
+        yield
+        assert moments, f"{method} was not called"
+    finally:
+        rig.redis.config_set(NEEDED, 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"),
+    [("admit", None), ("pause", "ratelimited"), ("away", "status"), ("back", "status")],
+)
+async def test_a_word_does_not_wait_for_its_lease_to_end(rig: Rig, method: str, fault: str | None) -> None:
+    """Whatever the notifier was about to ask or to note: the lane comes again soon; only no answer leaves a doubt."""
+    execution = await rig.followed(rig.lab)
+    limits = ample_limits(rig.store)
+    notifier = Notifier(rig.door, rig.store.outbox, limits)
+    await rig.step(execution)
+    if fault:
+        rig.trouble(fault)
+    if method == "back":
+        await notifier.run_once()
+        let_time_pass(rig.redis)
+    with closed_from(rig, limits, method):
+        await notifier.run_once()
+    assert max(rig.waits(), default=0) <= IN_FLIGHT.total_seconds() < LEASE.total_seconds()
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+    assert rig.waits() == []
+    assert rig.times("conversations.replies") == (fault == "status")
+
+
+async def test_a_look_does_not_wait_for_its_lease_to_end(rig: Rig) -> None:
+    """The store does not say whether a call is left: the execution is due as before."""
+    await rig.followed(rig.lab)
+    budget = ample(rig.store)
+    rig.client._take = budget.take
+    watcher = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=budget, history=rig.store.history)
+    rig.polls_come()
+    with closed_from(rig, budget, "take_up_to"):
+        await watcher.run_once()
+    assert max(rig.waits("due")) <= 0
+    calls = len(rig.gcs.calls)
+    await watcher.run_once()
+    assert len(rig.gcs.calls) == calls + 1
+
+
+async def test_a_refusal_is_told_to_all_copies_as_soon_as_the_store_is_back(rig: Rig) -> None:
+    """GCS wants no calls, just while the store takes nothing: nobody calls afterwards either."""
+    await rig.followed(rig.lab)
+    budget = ample(rig.store)
+    watcher = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=budget, history=rig.store.history)
+    rig.gcs.faults.add(Fault(kind="status", status=429, retry_after=20))
+    with closed_from(rig, budget, "refused"):
+        rig.client._refused = budget.refused
+        rig.polls_come()
+        await watcher.run_once()
+    assert await ample(rig.store).left() == 0
+
+
+async def test_a_lane_is_not_claimed_again_and_again_while_nobody_says_whose_turn_it_is(rig: Rig) -> None:
+    """In a cluster the limits may be away and the lanes not: it is tried now and then, and told once they are back."""
+    await rig.follow(rig.lab)
+    limits, asked = ample_limits(rig.store), 0
+    admit = limits.admit
+
+    async def away(*args: Any, **more: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked <= TRIES:
+            raise StoreUnavailable("away")
+        return await admit(*args, **more)
+
+    limits.admit = away  # type: ignore[method-assign]
+    notifier, claimed = Notifier(rig.door, rig.store.outbox, limits), 0
+    began = monotonic()
+    while rig.read(rig.lab) != ["card"]:
+        claimed += await notifier.run_once()
+    assert claimed == TRIES + 1
+    assert monotonic() - began >= TRIES * STORE_AWAY_SECONDS

@@ -1,0 +1,54 @@
+"""What people read of what is followed while GCS does not show it: the last look if it is away, else what is wrong."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.errors import GCSBadCredentials, GCSError, GCSForbidden, GCSThrottled
+from bot.gcs.client import QuotaSpent
+from sandbox.gcs import Fault
+from tests.workers.rig import Rig
+
+NO_SUCH_API = {"error_code": "APIGW.0101", "error_msg": "The API does not exist"}
+AWAY = [
+    Fault(kind="status", status=503),
+    Fault(kind="status", status=404, body=NO_SUCH_API),
+    Fault(kind="reset"),
+    Fault(kind="malformed"),
+    Fault(kind="not_found_page"),
+]
+
+
+@pytest.mark.parametrize("fault", AWAY, ids=lambda fault: f"{fault.kind}-{fault.status}")
+async def test_while_gcs_is_away_the_last_look_is_shown(rig: Rig, fault: Fault) -> None:
+    """With the moment since when it is old; nobody has to know it by heart."""
+    execution = await rig.followed(rig.lab)
+    known = await rig.subscriptions.summary(rig.who(rig.lab).team_id, execution, rig.alice)
+    rig.gcs.faults.add(fault)
+    found = await rig.subscriptions.summary(rig.who(rig.lab).team_id, execution, rig.alice)
+    assert found.snapshot.execution == known.snapshot.execution
+    assert found.snapshot.unreachable_since is not None
+    assert not found.snapshot.is_refused
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, GCSBadCredentials), (403, GCSForbidden), (429, GCSThrottled)])
+async def test_a_refusal_is_told_as_what_it_is(rig: Rig, status: int, kind: type[GCSError]) -> None:
+    """GCS is there: «unreachable» would send people to wait for what somebody has to mend."""
+    execution = await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="status", status=status, retry_after=60))
+    with pytest.raises(kind):
+        await rig.subscriptions.summary(rig.who(rig.lab).team_id, execution, rig.alice)
+
+
+async def test_a_quota_that_is_spent_is_no_outage(rig: Rig) -> None:
+    """It is we who hold back."""
+
+    async def spent(*, is_person: bool) -> timedelta:
+        return timedelta(minutes=1)
+
+    execution = await rig.followed(rig.lab)
+    rig.client._take = spent
+    with pytest.raises(QuotaSpent):
+        await rig.subscriptions.summary(rig.who(rig.lab).team_id, execution, rig.alice)

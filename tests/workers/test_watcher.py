@@ -1,0 +1,328 @@
+"""Watching while GCS is in trouble: nothing lost, nobody called too early, the card says what is known."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import timedelta
+from itertools import pairwise
+from time import monotonic
+
+import pytest
+import stamina
+from msgspec.structs import replace
+
+from bot.workers import pool
+from bot.workers.watcher import Watcher
+from sandbox import story
+from sandbox.gcs import Fault
+from tests.workers.rig import PACE, Rig, ample
+
+TROUBLES = [
+    Fault(kind="status", status=500),
+    Fault(kind="status", status=503),
+    Fault(kind="status", status=403),
+    Fault(kind="status", status=400),
+    Fault(kind="reset"),
+    Fault(kind="truncated"),
+    Fault(kind="malformed"),
+    Fault(kind="malformed", body={"execution": None}),
+    Fault(kind="html"),
+    Fault(kind="not_found_page"),
+]
+
+
+def next_polls(rig: Rig) -> list[float]:
+    """Seconds until each execution is looked at."""
+    return rig.waits("due")
+
+
+@pytest.mark.parametrize("fault", TROUBLES, ids=lambda fault: f"{fault.kind}-{fault.status}")
+async def test_trouble_of_gcs_loses_nothing(rig: Rig, fault: Fault) -> None:
+    """The next look is later than now, and brings what happened meanwhile."""
+    execution = await rig.followed(rig.lab)
+    rig.gcs.faults.add(fault)
+    await rig.step(execution)
+    assert next_polls(rig) == [pytest.approx(5, abs=2)]
+    assert await rig.tell() == 0
+    assert str(rig.watcher.problem).startswith("GCS")
+    rig.gcs.faults.clear()
+    await rig.poll()
+    await rig.tell()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+    assert not rig.watcher.problem
+
+
+async def test_trouble_that_nobody_can_see_the_end_of_is_forgotten(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left to look at: readiness stays bad past the longest pause between two looks, not for ever."""
+    execution = await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="status", status=503))
+    await rig.poll()
+    await rig.subscriptions.unsubscribe(rig.who(rig.lab), execution)
+    monkeypatch.setattr(pool, "monotonic", lambda: monotonic() + 5.5 * 60)
+    assert rig.watcher.problem
+    monkeypatch.setattr(pool, "monotonic", lambda: monotonic() + 6.5 * 60)
+    assert not rig.watcher.problem
+
+
+async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(rig: Rig) -> None:
+    """Soon at first, since most troubles are short; up to five minutes in the end."""
+    await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="status", status=503))
+    pauses = []
+    for _ in range(5):
+        await rig.poll()
+        pauses += next_polls(rig)
+    assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 80)]
+
+
+async def test_failures_while_others_are_answered_put_off_no_look_for_long(rig: Rig) -> None:
+    """GCS is in trouble, not away: the next try may bring an outcome, so it is not left for minutes."""
+    unlucky, _ = await rig.followed(rig.lab), await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="status", status=503, execution_id=unlucky))
+    pauses = []
+    for _ in range(6):
+        await rig.poll()
+        pauses += [wait for lane, wait in rig.waits_by_name("due").items() if lane.endswith(unlucky)]
+    assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 60, 60)]
+
+
+async def test_a_gcs_that_is_away_is_asked_once_a_look(rig: Rig) -> None:
+    """The first failure is tried again at once, since most are of the moment; then each look is a repeat by itself."""
+    await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="status", status=503))
+    called = [len(rig.gcs.calls)]
+    with stamina.set_testing(True, attempts=4, cap=True):
+        for _ in range(3):
+            await rig.poll()
+            called.append(len(rig.gcs.calls))
+    assert [now - before for before, now in pairwise(called)] == [4, 1, 1]
+
+
+async def test_retry_after_of_gcs_is_honoured(rig: Rig) -> None:
+    """GCS asks us to stay away for ten minutes: then it is not before."""
+    await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="status", status=429, retry_after=600))
+    await rig.poll()
+    assert next_polls(rig) == [pytest.approx(600, abs=2)]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(503, "GCS unreachable"), *((status, "GCS does not let me look") for status in (401, 403, 429))],
+)
+async def test_the_card_says_what_is_wrong_and_takes_it_back(rig: Rig, status: int, words: str) -> None:
+    """Since when GCS is away, or refuses to answer; with its next answer the card is as before."""
+    await rig.followed(rig.lab)
+    (usual,) = timeless(rig)
+    rig.gcs.faults.add(Fault(kind="status", status=status))
+    for _ in range(3):
+        await rig.poll()
+    await rig.tell()
+    (away,) = timeless(rig)
+    rig.gcs.faults.clear()
+    rig.client._hold._refusals = 0  # or nobody would ask for a minute
+    await rig.poll()
+    await rig.tell()
+    assert f"{words} since" in away
+    assert words not in usual
+    assert (timeless(rig), rig.read(rig.lab)) == ([usual], ["card"])
+
+
+def timeless(rig: Rig) -> list[str]:
+    """The cards without times, which go on meanwhile."""
+    return [re.sub(r"\d+", "0", card) for card in rig.cards(rig.lab)]
+
+
+async def test_an_outage_of_gcs_loses_no_outcome(rig: Rig) -> None:
+    """What happened during it is told after it, once."""
+    lives = [story.happy(2), story.failing(2), story.cancelled(2)]
+    executions = [await rig.followed(rig.lab, rig.alice, life=life) for life in lives]
+    rig.gcs.faults.add(Fault(kind="status", status=502))
+    for execution, life in zip(executions, lives, strict=True):
+        await rig.step(execution, to=life.frames[-1].name)
+        await rig.tell()
+    rig.gcs.faults.clear()
+    await rig.poll()
+    await rig.later()
+    for name in (rig.lab, rig.alice):
+        outcomes = [line for line in rig.read(name) if line.startswith("change")]
+        assert outcomes == ["change 3"] * 3
+
+
+async def test_missing_twice_is_vanished(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once may be a GCS in trouble; the second time, a while later, people are told, and nothing is left."""
+    execution = await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="status", status=404, times=3))
+    for _ in range(2):  # somebody hurries the second look: that is no witness
+        await rig.poll()
+        assert await rig.tell() == 0
+        assert rig.waits("due") == rig.waits("expedited") == [pytest.approx(20, abs=1)]
+    monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))  # it is over
+    await rig.poll()
+    await rig.tell()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+    assert await rig.store.subscribers.snapshot(rig.slack.workspace.team_id, execution) is None
+    assert rig.left_over() == []
+
+
+async def test_missing_once_is_nothing(rig: Rig) -> None:
+    """The execution is there again, and nobody hears of it."""
+    await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="status", status=404, times=1))
+    await rig.poll()
+    await rig.poll()
+    assert await rig.tell() == 0
+
+
+@pytest.mark.parametrize("page", [Fault(kind="not_found_page"), Fault(kind="status", status=404, body="")])
+async def test_a_gateway_that_misroutes_deletes_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch, page: Fault) -> None:
+    """A 404 that is not GCS's own says nothing of an execution, however often it comes; for cards GCS is away."""
+    monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))
+    execution = await rig.followed(rig.lab)
+    rig.gcs.faults.add(page)
+    for _ in range(4):
+        await rig.poll()
+    await rig.tell()
+    assert rig.read(rig.lab) == ["card"]
+    assert "GCS unreachable since" in rig.cards(rig.lab)[0]
+    assert await rig.store.subscribers.find(rig.who(rig.lab), execution)
+
+
+async def test_two_watchers_settle_each_change_once(rig: Rig) -> None:
+    """Two bots on one store, both looking at once."""
+    executions = [await rig.followed(rig.lab) for _ in range(6)]
+    other = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=ample(rig.store), history=rig.store.history)
+    for execution in executions:
+        rig.gcs.step(execution)
+    rig.polls_come()
+    looked = await asyncio.gather(*(watcher.run_once() for watcher in (rig.watcher, other)))
+    await rig.tell()
+    assert sum(looked) == 6
+    assert sorted(rig.read(rig.lab)) == ["card"] * 6 + ["change 2"] * 6
+
+
+async def test_a_slow_look_does_not_overwrite_a_later_one(rig: Rig) -> None:
+    """A look that outlived its lease is superseded by the look of whoever claimed the execution next."""
+    execution = await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="slow", times=1, delay=0.3))
+    slow = asyncio.create_task(rig.poll())
+    await rig.gcs.wait_for_calls(execution, 2)
+    await rig.step(execution, to="succeeded")
+    await slow
+    await rig.tell()
+    snapshot = await rig.store.subscribers.snapshot(rig.slack.workspace.team_id, execution)
+    assert (rig.read(rig.lab), snapshot) == (["card", "change 2"], None)
+
+
+async def test_refused_credentials_stop_the_calls(rig: Rig) -> None:
+    """A key gets blocked by repeats: one call, then none for a while, and readiness says why."""
+    execution = await rig.followed(rig.lab)
+    calls = len(rig.gcs.calls)
+    rig.gcs.faults.add(Fault(kind="status", status=401))
+    for _ in range(4):
+        await rig.poll()
+    assert len(rig.gcs.calls) == calls + 1
+    assert "refused" in str(rig.watcher.problem)
+    assert await rig.store.subscribers.find(rig.who(rig.lab), execution)
+
+
+async def test_a_watcher_that_died_is_replaced_after_its_lease(rig: Rig) -> None:
+    """The execution that it had claimed is looked at by the next one, or at once where there is only one bot."""
+    execution = await rig.followed(rig.lab)
+    rig.polls_come()
+    for number in await rig.store.schedule.ready():
+        await rig.store.schedule.claim(number, 10)
+    assert await rig.watcher.run_once() == 0
+    assert await rig.store.recover() == 1
+    rig.gcs.step(execution)
+    assert await rig.watcher.run_once() == 1
+    await rig.tell()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+
+
+async def test_without_a_retry_the_end_is_told(rig: Rig) -> None:
+    """A failed execution is watched for its grace time, then people read that nobody watches any more."""
+    pace = replace(PACE, retry_grace=timedelta(0))
+    rig.watcher = Watcher(rig.client, rig.store.schedule, pace=pace, budget=ample(rig.store), history=rig.store.history)
+    execution = await rig.followed(rig.lab, life=story.failing(2))
+    await rig.step(execution, to="failed")
+    await rig.poll()
+    await rig.tell()
+    assert rig.read(rig.lab) == ["card", "change 2", "change 3"]
+    assert "No retry came" in rig.slack.messages(rig.lab)[-1].text
+    assert rig.left_over() == []
+
+
+async def test_what_the_quota_does_not_allow_stays_due(rig: Rig) -> None:
+    """With four calls and six executions, four are looked at and two wait; nothing is counted as a miss."""
+    for _ in range(6):
+        await rig.followed(rig.lab)
+    scarce = rig.store.budget("scarce", per_minute=4, reserve=0)
+    watcher = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=scarce, history=rig.store.history)
+    rig.polls_come()
+    for _ in range(4):
+        await scarce.take(is_person=False)
+    assert await watcher.run_once() == 0
+    assert watcher.problem is None
+
+
+async def test_a_watcher_that_stops_leaves_nothing_unsettled(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks that wait for others to be settled with do not wait any more."""
+    monkeypatch.setattr("bot.store.schedule.TOGETHER_SECONDS", 60)
+    execution = await rig.followed(rig.lab)
+    await rig.poll()
+    rig.polls_come()
+    stop = asyncio.Event()
+    watching = asyncio.create_task(rig.watcher.run(stop))
+    await rig.gcs.wait_for_calls(execution, 3)
+    stop.set()
+    await watching
+    assert not list(rig.redis.scan_iter("*:leases"))
+    assert next_polls(rig) == [pytest.approx(60, abs=2)]
+
+
+async def test_one_hand_gets_round(rig: Rig) -> None:
+    """However much is due, each has its turn before any has a second one."""
+    for _ in range(8):
+        await rig.followed(rig.lab)
+    watcher = Watcher(
+        rig.client, rig.store.schedule, pace=PACE, budget=ample(rig.store), history=rig.store.history, concurrency=1
+    )
+    rig.polls_come()
+    assert [await watcher.run_once() for _ in range(9)] == [1] * 8 + [0]
+    assert next_polls(rig) == [pytest.approx(60, abs=5)] * 8
+
+
+async def test_what_somebody_looks_at_is_looked_at_sooner(rig: Rig) -> None:
+    """A person who asks will ask again: for about a minute the watch looks as if a change were near."""
+    execution = await rig.followed(rig.lab)
+    await rig.poll()
+    assert next_polls(rig) == [pytest.approx(60, abs=2)]
+    await rig.subscriptions.summary(rig.who(rig.lab).team_id, execution, rig.alice)
+    assert next_polls(rig) == [pytest.approx(5, abs=1)]
+    await rig.poll()
+    assert next_polls(rig) == [pytest.approx(7, abs=2)]
+
+
+async def test_a_look_that_takes_longer_than_a_lease_stays_with_its_worker(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GCS hangs: nobody else asks the same meanwhile, and what it says in the end counts."""
+    monkeypatch.setattr("bot.store.schedule.LEASE", timedelta(seconds=1))
+    monkeypatch.setattr("bot.workers.watcher.RENEW_SECONDS", 0.1)
+    execution = await rig.followed(rig.lab)
+    rig.gcs.faults.add(Fault(kind="slow", times=1, delay=2.5))
+    rig.gcs.step(execution)
+    calls = len(rig.gcs.calls)
+    rig.polls_come()
+    stop = asyncio.Event()
+    other = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=ample(rig.store), history=rig.store.history)
+    async with asyncio.TaskGroup() as group:
+        for watcher in (rig.watcher, other):
+            group.create_task(watcher.run(stop))
+        await rig.gcs.wait_for_calls(execution, calls + 1)
+        await asyncio.sleep(2.8)
+        stop.set()
+    await rig.tell()
+    assert (len(rig.gcs.calls) - calls, rig.read(rig.lab)) == (1, ["card", "change 2"])
