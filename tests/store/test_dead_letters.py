@@ -7,7 +7,8 @@ import pytest
 from redis import Redis
 
 from bot.domain.model import Change, ChangeKind
-from bot.store import Store, outbox
+from bot.store import Store
+from bot.store.outbox import outbox
 from tests.store.following import ALICE, LAB, change, follow, lanes, settle
 
 

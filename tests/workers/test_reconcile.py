@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from bot import slack as door
 from bot.domain.model import Level
 from bot.metrics import NOTIFIER_RECONCILED
+from bot.slack import client as door
 from bot.slack.client import Mark
 from bot.store import Store
 from bot.workers.notifier import reconcile

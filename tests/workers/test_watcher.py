@@ -269,7 +269,7 @@ async def test_what_the_quota_does_not_allow_stays_due(rig: Rig) -> None:
 
 async def test_a_watcher_that_stops_leaves_nothing_unsettled(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks that wait for others to be settled with do not wait any more."""
-    monkeypatch.setattr("bot.store.schedule.TOGETHER_SECONDS", 60)
+    monkeypatch.setattr("bot.store.schedule.schedule.TOGETHER_SECONDS", 60)
     execution = await rig.followed(rig.lab)
     await rig.poll()
     rig.polls_come()
