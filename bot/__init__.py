@@ -1,11 +1,11 @@
 """The execution bot: follow long-running workflow executions from Slack.
 
-People ask (`/execution <id>`), subscribe themselves or a channel, and are told: a card that is edited in place, a
-thread line for each change, one message at the end. Executions run on Huawei Cloud GeneContainer Service (GCS).
+People ask (`/execution <id>`) or subscribe, themselves or a channel. They get a card that is edited in place, a line in
+its thread for each change, and one message at the end. Executions run on Huawei Cloud GeneContainer Service (GCS).
 
-Three rooms that never call each other (`subscriptions`, `watcher`, `notifier`) meet at one table (`store`); three
-doors lead out and in (`gcs`, `slack`, and the sibling package `handlers`); a pure core (`model`, `changes`, `blocks`)
-decides and draws. `service` builds it all. The whole design stands in `docs/architecture.md`.
+Three workers (`watcher`, `sweeper`, `notifier`) never call each other and meet only in the `store`. Adapters talk to
+the outside (`gcs`, `slack`, and the sibling package `handlers`), a pure core decides (`domain`) and renders (`blocks`),
+and `app.service` builds it all. `docs/architecture.md` describes the design.
 """
 
 __version__ = "0.1.0"

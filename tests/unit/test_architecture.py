@@ -1,0 +1,60 @@
+"""The documents name what exists: files, folders, and words of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+ARCHITECTURE = DOCS / "architecture.md"
+
+_FOLDERS = "bot|handlers|sandbox|tests|benchmarks|docs|deploy"
+_PATH = re.compile(rf"(?:{_FOLDERS})(?:/[\w.*-]+)+/?|[\w-]+\.(?:py|lua|md|yaml|toml)")
+_QUOTED = re.compile(r"`([^`\n]+)`")
+
+
+def paths_in(page: Path) -> set[str]:
+    """Every file and folder that a page names in backticks, alone or within a command."""
+    words = [word for quoted in _QUOTED.findall(page.read_text(encoding="utf-8")) for word in quoted.split()]
+    return {word for word in words if _PATH.fullmatch(word)}
+
+
+def exists(path: str) -> bool:
+    """Whether a path from the root exists; a module may be named without `.py`, before or after it became a package."""
+    return (ROOT / path).exists() or (ROOT / f"{path}.py").exists()
+
+
+def glossary() -> list[str]:
+    """The left column of the glossary."""
+    section = ARCHITECTURE.read_text(encoding="utf-8").split("## Glossary", 1)[1]
+    return re.findall(r"^\| ([a-z ]+) \|", section, re.MULTILINE)[1:]
+
+
+def spoken(code: str) -> str:
+    """Code as words: `WorkerPool`, `worker_pool` and `worker-pool` are all `worker pool`."""
+    return re.sub(r"[_\W]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", code)).casefold()
+
+
+@pytest.mark.parametrize("page", [ARCHITECTURE], ids=lambda page: page.name)
+def test_named_paths_exist(page: Path) -> None:
+    """Whoever moves a file updates the pages that name it."""
+    assert sorted(path for path in paths_in(page) if not exists(path)) == []
+
+
+def test_every_package_is_in_the_architecture() -> None:
+    """No folder of the bot is missing from the page."""
+    packages = {file.parent.relative_to(ROOT).as_posix() for file in (ROOT / "bot").glob("*/**/__init__.py")}
+    assert sorted(packages - {path.rstrip("/") for path in paths_in(ARCHITECTURE)}) == []
+
+
+def test_glossary_words_occur_in_the_code() -> None:
+    """A word that no code uses is not a word of this project."""
+    files = [
+        file for folder in ("bot", "handlers") for kind in ("py", "lua") for file in (ROOT / folder).rglob(f"*.{kind}")
+    ]
+    words = " ".join(spoken(file.read_text(encoding="utf-8")) for file in files)
+    assert [word for word in glossary() if f" {word}" not in words] == []
+    assert len(glossary()) > 40
