@@ -1,4 +1,4 @@
-"""Every error the bot raises on purpose, and the one table that maps the vendors' codes to them.
+"""Every error that the bot raises on purpose.
 
     BotError                        `.sentence` is fit for the person who asked
     ├── InvalidInput                what was typed or pressed cannot be used
@@ -17,20 +17,20 @@
     │   └── GCSMalformed            an answer that is no execution
     └── SlackError
         ├── RateLimited             `.retry_after`
-        ├── Undeliverable           this destination is dead: `.reason` is Slack's code
+        ├── Undeliverable           this destination is dead: `.code` is Slack's code
         ├── MessageGone             the message to edit is not there any more
         ├── PayloadRejected         Slack refuses the content: try a plainer one
         ├── OutcomeUnknown          sent, but nobody knows whether it arrived
         ├── SlackUnavailable        certainly not applied; try again later
         └── SlackBadCredentials     the app itself is refused: stop sending, go unhealthy
 
-Does not live here: what to do about an error (the rooms), how it is shown (`bot.blocks.replies`). Raised by the doors
-and by `subscriptions`; turned into a sentence by the funnel in `handlers`.
+Does not live here: which code of a vendor means which error (`bot.slack.errors`, `bot.gcs.errors`), what to do about an
+error (the workers), how it is shown (`bot.blocks.replies`). Raised by `gcs`, `slack`, `store` and `subscriptions`;
+turned into a sentence by `handlers.middleware`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from math import ceil
 
@@ -166,6 +166,7 @@ class SlackError(BotError):
     def __init__(self, code: str = "", detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
+        self.detail = detail
 
 
 class RateLimited(SlackError):
@@ -180,11 +181,6 @@ class RateLimited(SlackError):
 
 class Undeliverable(SlackError):
     """The destination cannot be reached, and will not be by trying again."""
-
-    @property
-    def reason(self) -> str:
-        """Why, and how to mend it, in words for the person who subscribed."""
-        return UNDELIVERABLE.get(self.code, f"Slack refuses it (`{self.code}`)")
 
 
 class MessageGone(SlackError):
@@ -207,71 +203,3 @@ class SlackBadCredentials(SlackError):
     """Token or app are refused, or a scope is missing."""
 
     sentence = "Slack refuses my token. Ask whoever runs this bot to run `execution-bot check`."
-
-
-UNDELIVERABLE: dict[str, str] = {
-    "channel_not_found": "the channel does not exist, or is private and I am not in it: invite me there",
-    "not_in_channel": "I am not in that channel: invite me there",
-    "is_archived": "the channel is archived",
-    "restricted_action": "a workspace rule forbids me to post there",
-    "restricted_action_read_only_channel": "the channel is read-only",
-    "restricted_action_thread_only_channel": "the channel allows replies only",
-    "restricted_action_non_threadable_channel": "the channel allows no threads",
-    "restricted_action_thread_locked": "the thread is locked",
-    "messages_tab_disabled": "the app's messages tab is switched off",
-    "cannot_reply_to_message": "that message takes no replies",
-    "user_not_found": "that person is not in this workspace",
-    "users_not_found": "that person is not in this workspace",
-    "user_disabled": "that account is deactivated",
-    "user_not_visible": "that person is not visible to me",
-    "cannot_dm_bot": "bots cannot be messaged",
-    "not_allowed_token_type": "I may not write there",
-    "no_permission": "I may not write there, mostly because I am not in it: invite me there",
-    "access_denied": "I have no access there: ask an admin of the workspace to let me in",
-    "team_access_not_granted": "it is in another workspace: ask an admin of the organisation to add me to that one",
-    "ekm_access_denied": "the organisation's admins have suspended messages there: ask them",
-    "slack_connect_canvas_sharing_blocked": "a Slack Connect rule forbids it",
-    "slack_connect_file_link_sharing_blocked": "a Slack Connect rule forbids it",
-    "as_user_not_supported": "I may not write there",
-}
-"""Slack's codes for a dead destination, each with what a person can do (slack.md, «Errors»)."""
-
-NO_RETRY_AFTER = timedelta(seconds=1)
-"""What a 429 means that does not say when to come back."""
-
-_SLACK_CODES: dict[type[SlackError], frozenset[str]] = {
-    SlackBadCredentials: frozenset(
-        "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope org_login_required "
-        "app_missing accesslimited two_factor_setup_required method_deprecated deprecated_endpoint".split()
-    ),
-    MessageGone: frozenset(
-        "message_not_found cant_update_message edit_window_closed is_inactive thread_not_found".split()
-    ),
-    PayloadRejected: frozenset(
-        "invalid_blocks invalid_blocks_format msg_blocks_too_long msg_too_long no_text metadata_too_large "
-        "metadata_must_be_sent_from_app invalid_metadata_format invalid_metadata_schema block_mismatch "
-        "markdown_text_conflict invalid_arguments too_many_attachments".split()
-    ),
-    SlackUnavailable: frozenset(
-        "service_unavailable team_added_to_org update_failed request_timeout message_limit_exceeded".split()
-    ),
-    OutcomeUnknown: frozenset("internal_error fatal_error".split()),
-}
-
-
-def slack_error(code: str, detail: str = "", *, retry_after: timedelta | None = None) -> SlackError:
-    """The error for Slack's `code`; an unknown one is `Undeliverable`: not retried for ever, and its owner is told."""
-    if not code:  # a gateway's page instead of Slack's answer
-        return SlackUnavailable("no_code")
-    if code in {"ratelimited", "rate_limited"}:
-        return RateLimited(retry_after or timedelta(seconds=1))
-    for kind, codes in _SLACK_CODES.items():
-        if code in codes:
-            return kind(code, detail)
-    return Undeliverable(code, detail)
-
-
-def retry_after(headers: Mapping[str, str]) -> timedelta:
-    """When Slack wants to be called again: whole seconds; anything else is taken for one that says nothing."""
-    seconds = headers.get("Retry-After") or headers.get("retry-after") or ""
-    return timedelta(seconds=int(seconds)) if seconds.isdecimal() and len(seconds) <= 6 else NO_RETRY_AFTER  # noqa: PLR2004  # 11 days

@@ -15,7 +15,6 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-import aiohttp
 import stamina
 import structlog
 from slack_sdk.errors import SlackApiError
@@ -29,9 +28,9 @@ from bot.errors import (
     SlackError,
     SlackUnavailable,
     Undeliverable,
-    retry_after,
 )
 from bot.metrics import HANDLERS_ANSWERS
+from bot.slack.errors import FAILURES, call_error, response_error
 from handlers.request import Args
 
 log = structlog.get_logger()
@@ -105,33 +104,14 @@ async def _send(args: Args, url: str, body: dict[str, Any]) -> None:
     )
     try:
         response = await client.send_dict(body)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise SlackUnavailable("no_connection", type(error).__name__) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise OutcomeUnknown("no_answer", type(error).__name__) from error
-    if response.status_code == 429:  # noqa: PLR2004  # HTTP's own number
-        raise RateLimited(retry_after(response.headers))
-    error_for_answer = _judged(response.status_code, response.body)
-    if error_for_answer is not None:
-        raise error_for_answer
+    except FAILURES as error:
+        raise call_error(error) from error
+    refusal = response_error(response.status_code, response.headers, response.body)
+    if refusal is not None:
+        raise refusal
 
 
 def code_of(error: SlackApiError) -> str:
     """Slack's own word for a refusal; empty where the answer was no JSON."""
     data = getattr(error.response, "data", None)
     return str(data.get("error", "")) if isinstance(data, dict) else ""
-
-
-def _judged(status: int, body: str) -> SlackError | None:
-    """What Slack's reaction to an answer means."""
-    if "expired_url" in body or "used_url" in body or status in {404, 410}:
-        return Undeliverable("expired_url")
-    if status == 503:  # noqa: PLR2004  # HTTP's own number
-        return SlackUnavailable(f"http_{status}")
-    if "invalid_blocks" in body or "msg_blocks_too_long" in body or "no_text" in body:
-        return PayloadRejected("invalid_blocks")
-    if status >= 500:  # noqa: PLR2004  # HTTP's own number
-        return OutcomeUnknown(f"http_{status}")
-    if status != 200 or '"ok":false' in body.replace(" ", ""):  # noqa: PLR2004  # HTTP's own number
-        return PayloadRejected(f"http_{status}")
-    return None

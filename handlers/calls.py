@@ -18,7 +18,8 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.errors import NO_RETRY_AFTER, RateLimited, StoreUnavailable, retry_after
+from bot.errors import RateLimited, StoreUnavailable
+from bot.slack.errors import DEFAULT_RETRY_AFTER, retry_after
 from handlers.request import Workspace
 
 PATIENCE = timedelta(seconds=5.5)
@@ -54,7 +55,7 @@ async def call(
             except SlackApiError as error:
                 if getattr(error.response, "status_code", 0) != 429:  # noqa: PLR2004  # HTTP's own number
                     raise
-                wait = retry_after(error.response.headers) or NO_RETRY_AFTER
+                wait = retry_after(error.response.headers) or DEFAULT_RETRY_AFTER
             await _tell_all(workspace, method, wait)
         patience -= wait
         if patience < timedelta(0):

@@ -10,7 +10,8 @@ import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.errors import InvalidInput, SlackUnavailable, Undeliverable, slack_error
+from bot.errors import InvalidInput, SlackUnavailable, Undeliverable
+from bot.slack.errors import call_error, undeliverable_reason
 from handlers.answers import code_of
 from handlers.calls import call
 from handlers.request import Args, Workspace
@@ -41,9 +42,9 @@ async def check_channel(args: Args, workspace: Workspace, channel_id: str) -> st
             raise InvalidInput(
                 "I cannot follow for this kind of conversation. Leave out `here`, and I tell you alone."
             ) from error
-        refused = slack_error(code)
+        refused = call_error(error)
         if isinstance(refused, Undeliverable):
-            raise InvalidInput(f"I cannot follow for this channel: {refused.reason}.") from error
+            raise InvalidInput(f"I cannot follow for this channel: {undeliverable_reason(code)}.") from error
         raise refused from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise SlackUnavailable("no_answer", type(error).__name__) from error

@@ -31,8 +31,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import error_modal
 from bot.blocks.replies import error_reply
-from bot.errors import BotError, RateLimited, SlackError, slack_error
+from bot.errors import BotError, RateLimited, SlackError
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
+from bot.slack.errors import call_error
 from handlers.answers import answer, code_of
 from handlers.request import Args
 
@@ -140,7 +141,7 @@ async def _contained(name: str, listener: Listener, args: Args) -> str:
     except SlackApiError as error:
         code = code_of(error)
         log.warning("handlers.slack_refused", listener=name, code=code)
-        await _tell(args, _TOO_LATE if "trigger" in code else slack_error(code).sentence)
+        await _tell(args, _TOO_LATE if "trigger" in code else call_error(error).sentence)
         return "slack_refused"
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         log.warning("handlers.slack_away", listener=name, kind=type(error).__name__)

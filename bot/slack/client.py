@@ -27,8 +27,9 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.errors import OutcomeUnknown, RateLimited, SlackError, SlackUnavailable, retry_after, slack_error
+from bot.errors import OutcomeUnknown, RateLimited, SlackError
 from bot.exchange import FAILURES, Way
+from bot.slack.errors import call_error, retry_after, slack_error
 
 EVENT_TYPE = "execution_message"
 """Type of the metadata that marks our messages; its payload is a `Mark`."""
@@ -180,7 +181,7 @@ class SlackClient:
             async with asyncio.timeout(self._session.timeout.total):
                 status, headers, content = await self._sent(method, body)
         except _NO_ANSWER as error:
-            raise _unanswered(error) from error
+            raise call_error(error) from error
         answer = _parsed(content)
         if status == 200 and answer.get("ok"):  # noqa: PLR2004  # HTTP's own number
             return answer
@@ -196,9 +197,9 @@ class SlackClient:
         try:
             response = await method(**arguments)
         except SlackApiError as error:
-            raise _translated(error) from error
+            raise call_error(error) from error
         except _NO_ANSWER as error:
-            raise _unanswered(error) from error
+            raise call_error(error) from error
         except (AttributeError, ValueError) as error:  # the SDK stumbles over a body that is no JSON object
             raise OutcomeUnknown("no_json", type(error).__name__) from error
         if not isinstance(response.data, dict):
@@ -224,12 +225,6 @@ def _delivered(row: Mapping[str, Any], lane: str) -> Delivered | None:
     return Delivered(ts=str(row["ts"]), mark=Mark(lane, str(payload.get("part")), delivered_through, at))
 
 
-def _unanswered(error: Exception) -> SlackError:
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return SlackUnavailable("no_connection", type(error).__name__)
-    return OutcomeUnknown("no_answer", type(error).__name__)
-
-
 def _parsed(body: bytes) -> Mapping[str, Any]:
     """The JSON object that `body` is; empty where it is none."""
     try:
@@ -239,13 +234,6 @@ def _parsed(body: bytes) -> Mapping[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _translated(error: SlackApiError) -> SlackError:
-    response = error.response
-    status: int = getattr(response, "status_code", 0) or getattr(response, "status", 0)
-    data = response.data if isinstance(getattr(response, "data", None), dict) else {}
-    return _refused(status, getattr(response, "headers", None) or {}, data)
-
-
 def _refused(status: int, headers: Mapping[str, str], answer: Mapping[str, Any]) -> SlackError:
     """What it means that Slack, or something before it, did not say «ok»."""
     if status == 429:  # noqa: PLR2004  # HTTP's own number
@@ -253,4 +241,4 @@ def _refused(status: int, headers: Mapping[str, str], answer: Mapping[str, Any])
     code = str(answer.get("error", ""))
     if not code:
         return OutcomeUnknown(f"http_{status}")
-    return slack_error(code, str(answer.get("needed", "")), retry_after=retry_after(headers))
+    return slack_error(code, str(answer.get("needed", "")), wait=retry_after(headers))

@@ -101,6 +101,7 @@ CODES: list[tuple[str, type[SlackError]]] = [
     ("block_mismatch", PayloadRejected),
     ("service_unavailable", SlackUnavailable),
     ("message_limit_exceeded", SlackUnavailable),
+    ("update_failed", SlackUnavailable),
     ("internal_error", OutcomeUnknown),
     ("fatal_error", OutcomeUnknown),
     ("ratelimited", RateLimited),

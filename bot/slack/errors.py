@@ -1,0 +1,155 @@
+"""What a failed call to Slack means: one table of Slack's codes, one translation of every failure into `bot.errors`.
+
+Lives here: `slack_error` (a code), `call_error` (an exception of the SDK or of aiohttp), `response_error` (an answer of
+a `response_url`), `undeliverable_reason` (a code in words). Does not live here: the classes (`bot.errors`), what
+callers do about them. Called by the siblings and by the notifier.
+
+The distinction that matters: did the call certainly have no effect (`SlackUnavailable`, `RateLimited`, every refusal),
+or may it have been applied (`OutcomeUnknown`)? Everything that fails after the request left is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from http import HTTPStatus
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.errors import (
+    MessageGone,
+    OutcomeUnknown,
+    PayloadRejected,
+    RateLimited,
+    SlackBadCredentials,
+    SlackError,
+    SlackUnavailable,
+    Undeliverable,
+)
+
+FAILURES = (SlackClientError, aiohttp.ClientError, OSError, TimeoutError, AttributeError, ValueError)
+"""What a call through the SDK raises. The last two are how it fails on a body that is not a JSON object."""
+
+DEFAULT_RETRY_AFTER = timedelta(seconds=1)
+"""How long to wait after a 429 without a usable `Retry-After`."""
+
+_MAX_DIGITS = 6
+"""At most this many digits of `Retry-After` are believed: 11 days."""
+
+_RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
+
+_CODES: dict[type[SlackError], frozenset[str]] = {
+    SlackBadCredentials: frozenset(
+        "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope org_login_required "
+        "app_missing accesslimited two_factor_setup_required method_deprecated deprecated_endpoint".split()
+    ),
+    MessageGone: frozenset(
+        "message_not_found cant_update_message edit_window_closed is_inactive thread_not_found".split()
+    ),
+    PayloadRejected: frozenset(
+        "invalid_blocks invalid_blocks_format msg_blocks_too_long msg_too_long no_text metadata_too_large "
+        "metadata_must_be_sent_from_app invalid_metadata_format invalid_metadata_schema block_mismatch "
+        "markdown_text_conflict invalid_arguments too_many_attachments".split()
+    ),
+    SlackUnavailable: frozenset(
+        "service_unavailable team_added_to_org update_failed request_timeout message_limit_exceeded".split()
+    ),
+    OutcomeUnknown: frozenset("internal_error fatal_error".split()),
+}
+"""Slack's codes by what they mean. A code that is missing here is `Undeliverable`."""
+
+_UNDELIVERABLE: dict[str, str] = {
+    "channel_not_found": "the channel does not exist, or is private and I am not in it: invite me there",
+    "not_in_channel": "I am not in that channel: invite me there",
+    "is_archived": "the channel is archived",
+    "restricted_action": "a workspace rule forbids me to post there",
+    "restricted_action_read_only_channel": "the channel is read-only",
+    "restricted_action_thread_only_channel": "the channel allows replies only",
+    "restricted_action_non_threadable_channel": "the channel allows no threads",
+    "restricted_action_thread_locked": "the thread is locked",
+    "messages_tab_disabled": "the app's messages tab is switched off",
+    "cannot_reply_to_message": "that message takes no replies",
+    "user_not_found": "that person is not in this workspace",
+    "users_not_found": "that person is not in this workspace",
+    "user_disabled": "that account is deactivated",
+    "user_not_visible": "that person is not visible to me",
+    "cannot_dm_bot": "bots cannot be messaged",
+    "not_allowed_token_type": "I may not write there",
+    "no_permission": "I may not write there, mostly because I am not in it: invite me there",
+    "access_denied": "I have no access there: ask an admin of the workspace to let me in",
+    "team_access_not_granted": "it is in another workspace: ask an admin of the organisation to add me to that one",
+    "ekm_access_denied": "the organisation's admins have suspended messages there: ask them",
+    "slack_connect_canvas_sharing_blocked": "a Slack Connect rule forbids it",
+    "slack_connect_file_link_sharing_blocked": "a Slack Connect rule forbids it",
+    "as_user_not_supported": "I may not write there",
+}
+"""Codes of a destination that cannot be reached, each with what a person can do about it."""
+
+
+def slack_error(code: str, detail: str = "", *, wait: timedelta = DEFAULT_RETRY_AFTER) -> SlackError:
+    """The error for Slack's `code`. An unknown code is `Undeliverable`: no endless retries, and its owner is notified.
+
+    `wait` is what Slack said with it in `Retry-After`; only a rate limit uses it.
+    """
+    if code in _RATE_LIMITED:
+        return RateLimited(wait)
+    for kind, codes in _CODES.items():
+        if code in codes:
+            return kind(code, detail)
+    return Undeliverable(code, detail)
+
+
+def undeliverable_reason(code: str) -> str:
+    """Why a destination cannot be reached and how to fix it, in words for the person who subscribed."""
+    return _UNDELIVERABLE.get(code, f"Slack refuses it (`{code}`)")
+
+
+def retry_after(headers: Mapping[str, str]) -> timedelta:
+    """When Slack wants to be called again. Slack sends whole seconds; anything else counts as not said."""
+    seconds = headers.get("Retry-After") or headers.get("retry-after") or ""
+    is_usable = seconds.isdecimal() and len(seconds) <= _MAX_DIGITS
+    return timedelta(seconds=int(seconds)) if is_usable else DEFAULT_RETRY_AFTER
+
+
+def call_error(error: Exception) -> SlackError:
+    """What one of `FAILURES` means."""
+    if isinstance(error, SlackApiError):
+        return _api_error(error)
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return SlackUnavailable("no_connection", type(error).__name__)
+    if isinstance(error, aiohttp.ClientError | OSError | SlackClientError):  # OSError includes TimeoutError
+        return OutcomeUnknown("no_answer", type(error).__name__)
+    return OutcomeUnknown("no_json", type(error).__name__)
+
+
+def response_error(status: int, headers: Mapping[str, str], body: str) -> SlackError | None:
+    """What an answer of a `response_url` means; None when Slack took the message. The body is text or JSON."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RateLimited(retry_after(headers))
+    if "expired_url" in body or "used_url" in body or status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+        return Undeliverable("expired_url")
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return SlackUnavailable(f"http_{status}")
+    if "invalid_blocks" in body or "msg_blocks_too_long" in body or "no_text" in body:
+        return PayloadRejected("invalid_blocks")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return OutcomeUnknown(f"http_{status}")
+    is_refused = status != HTTPStatus.OK or '"ok":false' in body.replace(" ", "")
+    return PayloadRejected(f"http_{status}") if is_refused else None
+
+
+def _api_error(error: SlackApiError) -> SlackError:
+    """What a refusal means. It is Slack's own when it carries a code, else it came from something in front of Slack."""
+    # The SDK attaches its own response, or aiohttp's when the body was not JSON.
+    response = error.response
+    status: int = getattr(response, "status_code", 0) or getattr(response, "status", 0)
+    headers: Mapping[str, str] = getattr(response, "headers", None) or {}
+    data = getattr(response, "data", None)
+    answer = data if isinstance(data, dict) else {}
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RateLimited(retry_after(headers))
+    code = str(answer.get("error", ""))
+    if not code:
+        return OutcomeUnknown(f"http_{status}")
+    return slack_error(code, str(answer.get("needed", "")), wait=retry_after(headers))
