@@ -1,4 +1,4 @@
-# Two stages: the first installs what the lock pins, by hash; the second has no package index, compiler or root.
+# Two stages. The first installs what the lock pins, by hash. The second has no compiler and runs without root.
 FROM python:3.13.5-slim-bookworm AS install
 COPY requirements.lock /tmp/requirements.lock
 RUN python -m venv /opt/bot \
@@ -23,7 +23,7 @@ WORKDIR /var/lib/execution-bot
 USER 10001:10001
 VOLUME /var/lib/execution-bot
 EXPOSE 3000 8080
-# SIGTERM lets it finish what is under way, within 10 s.
+# On SIGTERM the bot finishes what it is doing, within 10 s.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD \
     ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/livez' % os.environ.get('HEALTH_PORT', '8080'), timeout=4)"]

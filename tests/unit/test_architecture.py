@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 ARCHITECTURE = DOCS / "architecture.md"
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 
 _FOLDERS = "bot|handlers|sandbox|tests|benchmarks|docs|deploy"
 _PATH = re.compile(rf"(?:{_FOLDERS})(?:/[\w.*-]+)+/?|[\w-]+\.(?:py|lua|md|yaml|toml)")
@@ -38,10 +39,32 @@ def spoken(code: str) -> str:
     return re.sub(r"[_\W]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", code)).casefold()
 
 
-@pytest.mark.parametrize("page", [ARCHITECTURE], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_paths_exist(page: Path) -> None:
-    """Whoever moves a file updates the pages that name it."""
+    """A file that moves takes the pages that name it along."""
     assert sorted(path for path in paths_in(page) if not exists(path)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Links within the repository lead to files that exist."""
+    links = re.findall(r"\]\(([^)\s:]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link.partition("#")[0]).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_metrics_exist(page: Path) -> None:
+    """Documents name metrics that the bot has; the changelog's left column has those of before."""
+    text = re.sub(r"^ *\| `\w+` (?=\| `)", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    metrics = (ROOT / "bot" / "metrics.py").read_text(encoding="utf-8")
+    assert [name for name in re.findall(r"execution_bot_\w+", text) if f'"{name}"' not in metrics] == []
+
+
+def test_every_decision_is_listed() -> None:
+    """The list of decisions names each of them."""
+    decisions = DOCS / "decisions"
+    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (decisions / "README.md").read_text(encoding="utf-8"))
+    assert listed == sorted(file.name for file in decisions.glob("0*.md"))
 
 
 def test_every_package_is_in_the_architecture() -> None:

@@ -1,4 +1,4 @@
-"""Promises of manifest.yaml: it asks for what the code uses, and for nothing else."""
+"""manifest.yaml asks for what the code uses, and for nothing else."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def manifest() -> dict[str, Any]:
     return loaded
 
 
-def test_commands_are_the_ones_that_are_answered(manifest: dict[str, Any]) -> None:
-    """Every slash command in the manifest has a listener, and the other way round."""
+def test_every_command_has_a_handler(manifest: dict[str, Any]) -> None:
+    """The manifest and the handlers name the same slash commands."""
     assert {row["command"] for row in manifest["features"]["slash_commands"]} == set(COMMANDS)
 
 
-def test_events_are_the_ones_that_are_heard(manifest: dict[str, Any]) -> None:
-    """The app asks for the events that have a listener of their own."""
+def test_every_event_has_a_handler(manifest: dict[str, Any]) -> None:
+    """The app asks for exactly the events that have a handler."""
     assert set(manifest["settings"]["event_subscriptions"]["bot_events"]) == set(EVENTS)
 
 
 def test_scopes_are_checked_and_explained(manifest: dict[str, Any]) -> None:
-    """The scopes of the manifest, of `execution-bot check` and of docs/scopes.md are the same."""
+    """The manifest, `execution-bot check` and docs/scopes.md name the same scopes."""
     explained = re.findall(
         r"^\| `([a-z:]+)` \|", (ROOT / "docs" / "scopes.md").read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -42,13 +42,13 @@ def test_scopes_are_checked_and_explained(manifest: dict[str, Any]) -> None:
     assert len(scopes) == len(explained) == len(SCOPES)
 
 
-def test_no_shortcuts_that_nobody_answers(manifest: dict[str, Any]) -> None:
+def test_no_shortcut_without_a_handler(manifest: dict[str, Any]) -> None:
     """The bot registers no shortcut, so the manifest offers none."""
     assert "shortcuts" not in manifest["features"]
 
 
 def test_people_can_press_and_type(manifest: dict[str, Any]) -> None:
-    """Buttons, the Home tab, and typing in the app's own conversation are switched on; Socket Mode needs no address."""
+    """Buttons, the Home tab and messages to the app are enabled; Socket Mode needs no address."""
     assert manifest["settings"]["interactivity"]["is_enabled"]
     assert manifest["settings"]["socket_mode_enabled"]
     home = manifest["features"]["app_home"]
@@ -57,8 +57,8 @@ def test_people_can_press_and_type(manifest: dict[str, Any]) -> None:
     assert not home["messages_tab_read_only_enabled"]
 
 
-def test_slacks_limits_are_kept(manifest: dict[str, Any]) -> None:
-    """Names and descriptions fit into what Slack accepts."""
+def test_texts_are_within_slacks_limits(manifest: dict[str, Any]) -> None:
+    """Names and descriptions are within Slack's limits."""
     shown = manifest["display_information"]
     assert len(shown["name"]) <= 35
     assert len(shown["description"]) <= 140
