@@ -171,7 +171,7 @@ def _guid(number: int, contender: int) -> str:
 
 def new_watcher(store: Store, http: HTTPClient, url: str) -> tuple[GCSClient, Watcher]:
     """The bot's client and watcher, with a quota that is never in the way."""
-    budget = store.budget("benchmark", per_minute=QUOTA, reserve=0)
+    budget = store.gcs_quota("benchmark", per_minute=QUOTA, reserve=0)
     client = GCSClient(http, endpoint=url, auth=_AUTH, take=budget.take, refused=budget.refused)
     return client, Watcher(client, store.schedule, pace=PACE, budget=budget, history=store.history)
 

@@ -142,7 +142,7 @@ async def begun(*, size: int, page: int, replicas: int, has_lists: bool = True) 
     ):
         await redis.set(CLOCK, BEGAN * 1000)
         stores = [virtual(Store(url, coalesce=timedelta(seconds=5), staleness=PACE.staleness)) for _ in range(replicas)]
-        people = stores[0].budget("AK", per_minute=QUOTA, reserve=RESERVE)
+        people = stores[0].gcs_quota("AK", per_minute=QUOTA, reserve=RESERVE)
         free = GCSClient(http, endpoint=population.url, auth=Credentials())
         run = Run(population, stores[0], redis, free)
         for chunk in range(0, size, 64):
@@ -160,7 +160,7 @@ async def begun(*, size: int, page: int, replicas: int, has_lists: bool = True) 
 
 
 def _replica(run: Run, store: Store, http: HTTPClient, *, has_lists: bool) -> Replica:
-    budget = store.budget("AK", per_minute=QUOTA, reserve=RESERVE)
+    budget = store.gcs_quota("AK", per_minute=QUOTA, reserve=RESERVE)
     client = GCSClient(http, endpoint=run.population.url, auth=Credentials(), take=budget.take, refused=budget.refused)
     settle = store.schedule.settle
 

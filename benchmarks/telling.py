@@ -99,7 +99,7 @@ def _subscription(number: int) -> Subscription:
 
 def _telling(store: Store, redis: Redis, slack: SlackClient) -> Callable[[], Awaitable[float]]:
     """A round of the notifier: µs a message."""
-    limits = store.limits(calls=AMPLE, posts=AMPLE, channel_posts=AMPLE)
+    limits = store.slack_limits(calls=AMPLE, posts=AMPLE, channel_posts=AMPLE)
     notifier = Notifier(slack, store.outbox, limits)
 
     async def told() -> float:

@@ -59,8 +59,9 @@ NOTIFIER_DEAD_LETTERS = Counter(
     ["owner"],
 )
 
-STORE_ALONE = Counter(
-    "execution_bot_store_alone_total", "Waits in vain for a replica: what was written then, a fail-over may lose."
+STORE_WITHOUT_REPLICAS = Counter(
+    "execution_bot_store_without_replicas_total",
+    "Waits in vain for a replica: what was written then, a fail-over may lose.",
 )
 
 HANDLERS_REQUESTS = Counter(

@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.model import Subscriber
 from bot.errors import InvalidInput
-from bot.store.slack_limits import Limits
+from bot.store.slack_limits import SlackLimits
 
 
 def _utc_now() -> datetime:
@@ -37,7 +37,7 @@ class Workspace:
     """The workspace that the bot was installed in, its limits in Slack, and what time it is."""
 
     team_id: str
-    limits: Limits
+    limits: SlackLimits
     now: Callable[[], datetime] = _utc_now
 
 

@@ -35,7 +35,7 @@ from bot.slack.client import TIMEOUT, Identity, SlackClient
 from bot.slack.inbound import HTTPMode, SocketMode
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
-from bot.store.gcs_quota import Budget
+from bot.store.gcs_quota import GCSQuota
 from bot.store.outbox import DeadLetter
 from bot.subscriptions import Subscriptions
 from bot.workers.notifier import Notifier
@@ -98,11 +98,13 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         slack = SlackClient(
             settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
         )
-        budget = store.budget(_gcs_user(settings), per_minute=settings.gcs_quota, reserve=settings.gcs_quota_for_people)
+        budget = store.gcs_quota(
+            _gcs_user(settings), per_minute=settings.gcs_quota, reserve=settings.gcs_quota_for_people
+        )
         gcs = gcs_client(settings, http, budget)
         pace = Pace(poll=settings.poll_interval, retry_grace=settings.retry_grace, staleness=settings.max_staleness)
         watcher = Watcher(gcs, store.schedule, pace=pace, budget=budget, history=store.history)
-        limits = store.limits(
+        limits = store.slack_limits(
             calls=settings.slack_calls_per_minute,
             posts=settings.slack_posts_per_minute,
             channel_posts=settings.slack_channel_posts_per_minute,
@@ -193,7 +195,7 @@ async def dead_letters(settings: Settings) -> list[DeadLetter]:
         await store.aclose()
 
 
-def gcs_client(settings: Settings, http: HTTPClient, budget: Budget | None = None) -> GCSClient:
+def gcs_client(settings: Settings, http: HTTPClient, budget: GCSQuota | None = None) -> GCSClient:
     """The client for GCS with the credentials that the settings have; without `budget` for a single question."""
     auth: Credentials
     if settings.gcs_ak and settings.gcs_sk:

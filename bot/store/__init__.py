@@ -13,13 +13,13 @@ from uuid import uuid4
 
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection
-from bot.store.gcs_quota import Budget
+from bot.store.gcs_quota import GCSQuota
 from bot.store.keys import PARTITIONS, partition
 from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.rows import milliseconds
 from bot.store.schedule import Schedule
 from bot.store.schedule.history import History
-from bot.store.slack_limits import Limits
+from bot.store.slack_limits import SlackLimits
 from bot.store.subscriptions import Subscribers
 
 __all__ = ["PARTITIONS", "Store"]
@@ -37,13 +37,13 @@ class Store:
         self.history = History(self._connection)
         self._process = uuid4().hex
 
-    def budget(self, user: str, *, per_minute: int, reserve: int) -> Budget:
+    def gcs_quota(self, user: str, *, per_minute: int, reserve: int) -> GCSQuota:
         """The quota of one GCS user, shared with every other bot on this store."""
-        return Budget(self._connection, user=user, per_minute=per_minute, reserve=reserve, process=self._process)
+        return GCSQuota(self._connection, user=user, per_minute=per_minute, reserve=reserve, process=self._process)
 
-    def limits(self, *, calls: int, posts: int, channel_posts: int) -> Limits:
+    def slack_limits(self, *, calls: int, posts: int, channel_posts: int) -> SlackLimits:
         """Slack's limits, each a minute, shared with every other bot on this store."""
-        return Limits(self._connection, calls=calls, posts=posts, channel_posts=channel_posts)
+        return SlackLimits(self._connection, calls=calls, posts=posts, channel_posts=channel_posts)
 
     async def problem(self) -> str | None:
         """What is wrong, or None: something is written into every partition, so that a full node shows too."""
@@ -66,8 +66,8 @@ class Store:
             StoreUnavailable: it takes no writes.
         """
         for number in range(PARTITIONS):
-            _, is_held = await self._connection.keep("engine/probe", partition(number))
-            if not is_held:
+            _, is_replicated = await self._connection.keep("engine/probe", partition(number))
+            if not is_replicated:
                 return True
         return False
 

@@ -23,7 +23,7 @@ from bot.errors import GCS_AWAY, ExecutionNotFound, GCSBadCredentials, GCSError,
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
 from bot.gcs.fingerprint import Fingerprint
 from bot.gcs.tables import GetExecutionResponse
-from bot.store.gcs_quota import MOMENT_SECONDS, Budget
+from bot.store.gcs_quota import MOMENT_SECONDS, GCSQuota
 from bot.store.schedule import Due, Schedule
 from bot.store.schedule.history import History
 from bot.workers.pool import Condition, WorkerPool
@@ -51,7 +51,7 @@ class Watcher:
         schedule: Schedule,
         *,
         pace: Pace,
-        budget: Budget,
+        budget: GCSQuota,
         history: History,
         concurrency: int = 64,
     ) -> None:

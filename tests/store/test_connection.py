@@ -52,14 +52,14 @@ async def test_several_scripts_answer_in_the_order_in_which_they_were_called(con
 async def test_scripts_of_one_moment_travel_together(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixty looks that end at once settle in one round trip; each gets its own answer, or its own error."""
     trips: list[int] = []
-    ask = connection._way.ask
+    ask = connection._endpoint.execute
 
     async def counted(keys: Sequence[str], *others: Any) -> Any:
         trips.append(len(keys))
         return await ask(keys, *others)
 
     await asyncio.gather(connection.run("gcs_quota/take", HOMES[0], 1, 60_000, "first", 1, "people", 0, 0))
-    monkeypatch.setattr(connection._way, "ask", counted)
+    monkeypatch.setattr(connection._endpoint, "execute", counted)
     runs = [connection.run("gcs_quota/take", home, 1, 60_000, "second", 1, "people", 0, 0) for home in HOMES[:8]]
     broken = connection.run("gcs_quota/take", HOMES[9], "not a number")
     *answers, failed = await asyncio.gather(*runs, broken, return_exceptions=True)
@@ -133,15 +133,15 @@ async def test_a_store_that_forgot_the_scripts_runs_each_once(connection: Connec
 @pytest.fixture
 def answers_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Call it, and the next answer is lost on its way, what was asked for being done."""
-    way = store._connection._way
-    ask = way.ask
+    endpoint = store._connection._endpoint
+    ask = endpoint.execute
 
     async def lost(*asked: Any) -> list[Any]:
-        monkeypatch.setattr(way, "ask", ask)
+        monkeypatch.setattr(endpoint, "execute", ask)
         await ask(*asked)
         raise Disconnected("gone")
 
-    return lambda: monkeypatch.setattr(way, "ask", lost)
+    return lambda: monkeypatch.setattr(endpoint, "execute", lost)
 
 
 async def test_a_claim_whose_answer_was_lost_is_made_again(store: Store, answers_lost: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ from redis import Redis
 
 from bot.domain.model import ChangeKind, Receipt
 from bot.errors import StoreUnavailable
-from bot.metrics import STORE_ALONE
+from bot.metrics import STORE_WITHOUT_REPLICAS
 from bot.store import PARTITIONS, Store
 from bot.store.engine.connection import REPLICA_MS, Connection
 from bot.store.engine.topology import Address
@@ -147,7 +147,12 @@ async def opened(url: str) -> AsyncIterator[Store]:
 
 def alone() -> float:
     """How often a claim waited for a replica in vain."""
-    return sum(sample.value for metric in STORE_ALONE.collect() for sample in metric.samples if "total" in sample.name)
+    return sum(
+        sample.value
+        for metric in STORE_WITHOUT_REPLICAS.collect()
+        for sample in metric.samples
+        if "total" in sample.name
+    )
 
 
 async def test_a_master_that_dies_with_its_last_writes_repeats_no_word(
@@ -254,7 +259,7 @@ async def test_what_is_promised_is_waited_for_even_after_a_wait_in_vain(
     trio: SentinelTrio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Claims go on without replicas for a while; a subscription asks each time, and learns that one is back."""
-    monkeypatch.setattr("bot.store.engine.connection.ALONE_SECONDS", 3600)
+    monkeypatch.setattr("bot.store.engine.connection.WITHOUT_REPLICAS_SECONDS", 3600)
     async with aclosing(Connection(trio.url)) as connection:
         await trio.deafen()
         await connection.claim("outbox/claim_lanes", 0, 1, 1000, 10, durable=True)
@@ -290,13 +295,13 @@ async def test_claims_without_replicas_do_not_ask_the_sentinels_each_time(
     """One that is gone is waited for; what is promised is worth that, each time."""
     monkeypatch.setattr("bot.store.engine.connection.MASTER_SECONDS", 3600)
     async with aclosing(Connection(trio.url)) as connection:
-        asked, has_moved = [], connection._way.has_moved
+        asked, has_moved = [], connection._endpoint.has_moved
 
         async def noted(answered: Address) -> bool:
             asked.append(answered)
             return await has_moved(answered)
 
-        monkeypatch.setattr(connection._way, "has_moved", noted)
+        monkeypatch.setattr(connection._endpoint, "has_moved", noted)
         await trio.deafen()
         for number in range(PARTITIONS):
             await connection.claim("outbox/claim_lanes", number, 1, 1000, 10, durable=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from bot.store.engine.connection import Connection
-from bot.store.gcs_quota import WINDOW, Budget
+from bot.store.gcs_quota import WINDOW, GCSQuota
 from bot.store.keys import quota_of
 from sandbox.slack.limits import most_within
 from tests.servers import opened
@@ -30,12 +30,12 @@ async def connection(server_url: str) -> AsyncIterator[Connection]:
     await connection.aclose()
 
 
-def budget(connection: Connection, *, per_minute: int = 10, reserve: int = 3) -> Budget:
+def budget(connection: Connection, *, per_minute: int = 10, reserve: int = 3) -> GCSQuota:
     """Ten calls, three of them for people."""
-    return Budget(connection, user="AK", per_minute=per_minute, reserve=reserve, process="a process")
+    return GCSQuota(connection, user="AK", per_minute=per_minute, reserve=reserve, process="a process")
 
 
-async def taken(budget: Budget, calls: int, *, is_person: bool) -> int:
+async def taken(budget: GCSQuota, calls: int, *, is_person: bool) -> int:
     """Ask for so many calls at once; how many were given."""
     waits = await asyncio.gather(*(budget.take(is_person=is_person) for _ in range(calls)))
     return sum(not wait for wait in waits)
@@ -58,7 +58,7 @@ async def test_whoever_asks_when_and_for_what_the_quota_holds(
 ) -> None:
     """No minute holds more calls, nor more of the watch's than people leave; and who has waited as told has one."""
     user, clock = uuid4().hex, time.monotonic
-    own = Budget(connection, user=user, per_minute=10, reserve=3, process="a process")
+    own = GCSQuota(connection, user=user, per_minute=10, reserve=3, process="a process")
     if is_reading:
         assert await own.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
     everybodys, watchs = list[float](), list[float]()

@@ -12,7 +12,7 @@ from redis import Redis
 
 from bot.store import Store
 from bot.store.keys import Lane
-from bot.store.slack_limits import POST, Limits, limits
+from bot.store.slack_limits import POST, SlackLimits, limits
 from sandbox.slack.limits import most_within
 
 EDIT = "chat.update"
@@ -26,20 +26,20 @@ def lane(name: str) -> Lane:
 
 
 @pytest.fixture
-def shared(store: Store) -> Limits:
+def shared(store: Store) -> SlackLimits:
     """One call at a time, and then a minute nothing: whoever comes second waits."""
-    return store.limits(calls=1, posts=1, channel_posts=1)
+    return store.slack_limits(calls=1, posts=1, channel_posts=1)
 
 
 @pytest.fixture
-async def other(server_url: str, store: Store) -> AsyncIterator[Limits]:
+async def other(server_url: str, store: Store) -> AsyncIterator[SlackLimits]:
     """The same limits in another copy of the bot."""
     second = Store(server_url, coalesce=HOUR, staleness=HOUR)
-    yield second.limits(calls=1, posts=1, channel_posts=1)
+    yield second.slack_limits(calls=1, posts=1, channel_posts=1)
     await second.aclose()
 
 
-async def wait(some: Limits, name: str, priority: int = 3, *, method: str = EDIT, place: str = "") -> float:
+async def wait(some: SlackLimits, name: str, priority: int = 3, *, method: str = EDIT, place: str = "") -> float:
     """Seconds that one is told to wait; 0: the call went out."""
     turn = await some.admit(lane(name), method, priority=priority, place=place)
     return turn.wait.total_seconds()
@@ -57,7 +57,7 @@ async def test_no_minute_holds_more_than_the_limit(
 ) -> None:
     """Two askers who never pause, through minutes of 0.3 s that are laid in any way."""
     monkeypatch.setattr(limits, "WINDOW", timedelta(seconds=0.31))
-    some = store.limits(calls=per_minute, posts=1, channel_posts=1)
+    some = store.slack_limits(calls=per_minute, posts=1, channel_posts=1)
     gone: list[float] = []
 
     async def ask(name: str) -> None:
@@ -74,14 +74,14 @@ async def test_no_minute_holds_more_than_the_limit(
 
 async def test_a_burst_and_then_evenly(store: Store) -> None:
     """A tenth goes at once; after it nobody waits longer than for the next call, instead of for the next minute."""
-    some = store.limits(calls=50, posts=1, channel_posts=1)
+    some = store.slack_limits(calls=50, posts=1, channel_posts=1)
     waits = [await wait(some, f"C{number}") for number in range(8)]
     gap = 62 / 46
     assert waits[:5] == [0] * 5
     assert waits[5:] == [pytest.approx(gap * turn, abs=0.1) for turn in (1, 2, 3)]
 
 
-async def test_the_most_urgent_comes_first(shared: Limits, redis: Redis) -> None:
+async def test_the_most_urgent_comes_first(shared: SlackLimits, redis: Redis) -> None:
     """A call that becomes free is for the most urgent who waits, not for whoever asks first."""
     await wait(shared, "C0")
     for name, priority in [("C5", 5), ("C3", 3), ("C0", 0), ("C4", 4)]:
@@ -95,7 +95,7 @@ async def test_the_most_urgent_comes_first(shared: Limits, redis: Redis) -> None
     assert order == ["C0", "C3", "C4", "C5"]
 
 
-async def test_equals_go_in_the_order_in_which_they_came(shared: Limits, redis: Redis) -> None:
+async def test_equals_go_in_the_order_in_which_they_came(shared: SlackLimits, redis: Redis) -> None:
     """Coming again before one's turn loses no place, so nobody starves."""
     await wait(shared, "C0")
     for name in ("C1", "C2", "C3"):
@@ -110,7 +110,7 @@ async def test_equals_go_in_the_order_in_which_they_came(shared: Limits, redis: 
     assert order == ["C1", "C2", "C3"]
 
 
-async def test_a_wait_says_when_the_turn_comes(shared: Limits) -> None:
+async def test_a_wait_says_when_the_turn_comes(shared: SlackLimits) -> None:
     """Those further behind are told to come later, and later still when somebody urgent comes in between."""
     await wait(shared, "C0")
     told = [await wait(shared, name, 4) for name in ("C1", "C2", "C3")]
@@ -119,7 +119,7 @@ async def test_a_wait_says_when_the_turn_comes(shared: Limits) -> None:
     assert await wait(shared, "C3", 4) == pytest.approx(4 * 62, abs=1)
 
 
-async def test_who_becomes_urgent_moves_up(shared: Limits, redis: Redis) -> None:
+async def test_who_becomes_urgent_moves_up(shared: SlackLimits, redis: Redis) -> None:
     """A lane that waits with progress and then has an outcome takes the place of an outcome."""
     await wait(shared, "C0")
     await wait(shared, "C1", 3)
@@ -130,7 +130,7 @@ async def test_who_becomes_urgent_moves_up(shared: Limits, redis: Redis) -> None
     assert await wait(shared, "C2", 0) == 0
 
 
-async def test_who_does_not_come_holds_up_nobody(shared: Limits, redis: Redis) -> None:
+async def test_who_does_not_come_holds_up_nobody(shared: SlackLimits, redis: Redis) -> None:
     """A place is kept a little longer than promised, and no longer."""
     await wait(shared, "C0")
     await wait(shared, "C1", 0)
@@ -143,31 +143,31 @@ async def test_who_does_not_come_holds_up_nobody(shared: Limits, redis: Redis) -
 
 async def test_a_channel_that_is_used_up_holds_up_no_other(store: Store) -> None:
     """An outcome that waits for its own channel leaves the workspace's calls to less urgent ones elsewhere."""
-    some = store.limits(calls=1, posts=10, channel_posts=1)
+    some = store.slack_limits(calls=1, posts=10, channel_posts=1)
     assert await wait(some, "C1", 0, method=POST, place="C1") == 0
     for number in range(5):
         assert await wait(some, f"C1-{number}", 0, method=POST, place="C1") > 50
-    elsewhere = store.limits(calls=1, posts=1000, channel_posts=1)
+    elsewhere = store.slack_limits(calls=1, posts=1000, channel_posts=1)
     assert await wait(elsewhere, "C2", 4, method=POST, place="C2") == 0
 
 
 async def test_a_workspace_limits_all_its_channels(store: Store) -> None:
     """Another workspace has limits of its own."""
-    some = store.limits(calls=1, posts=1, channel_posts=60)
+    some = store.slack_limits(calls=1, posts=1, channel_posts=60)
     assert await wait(some, "C1", method=POST, place="C1") == 0
     assert await wait(some, "C2", method=POST, place="C2") == pytest.approx(62, abs=1)
     turn = await some.admit(Lane("T2", "e1", "C3"), POST, priority=3, place="C3")
     assert turn.wait == NOW
 
 
-async def test_what_slack_says_holds_for_all_copies(shared: Limits, other: Limits) -> None:
+async def test_what_slack_says_holds_for_all_copies(shared: SlackLimits, other: SlackLimits) -> None:
     """Nobody calls the method before `Retry-After` is over; other methods go on."""
     await shared.pause("T1", EDIT, timedelta(seconds=30))
     assert await wait(other, "C1", 0) == pytest.approx(30, abs=1)
     assert await wait(other, "C1", 0, method="conversations.open") == 0
 
 
-async def test_a_shorter_hold_does_not_end_a_longer_one(shared: Limits) -> None:
+async def test_a_shorter_hold_does_not_end_a_longer_one(shared: SlackLimits) -> None:
     """Two calls that were refused at the same time: the later moment counts."""
     await shared.pause("T1", EDIT, timedelta(seconds=30))
     await shared.pause("T1", EDIT, timedelta(seconds=1))
@@ -176,7 +176,7 @@ async def test_a_shorter_hold_does_not_end_a_longer_one(shared: Limits) -> None:
 
 async def test_after_a_hold_it_begins_slowly(store: Store, redis: Redis) -> None:
     """No burst, and a quarter of the rate; half a minute later all of it."""
-    some = store.limits(calls=50, posts=1, channel_posts=1)
+    some = store.slack_limits(calls=50, posts=1, channel_posts=1)
     gap = 62 / 46
     await some.pause("T1", EDIT, NOW)
     assert await wait(some, "C1") == 0
@@ -189,7 +189,7 @@ async def test_after_a_hold_it_begins_slowly(store: Store, redis: Redis) -> None
     assert [await wait(some, f"C{number}") for number in (2, 3, 4, 5, 6)] == [0] * 5
 
 
-async def test_one_failure_keeps_nobody_away(shared: Limits) -> None:
+async def test_one_failure_keeps_nobody_away(shared: SlackLimits) -> None:
     """A connection that broke is no outage."""
     assert await shared.away("T1") == NOW
     assert await wait(shared, "C1") == 0
@@ -197,7 +197,7 @@ async def test_one_failure_keeps_nobody_away(shared: Limits) -> None:
 
 @pytest.mark.parametrize(("failing", "pause"), [(5, 5), (20, 20), (3600, 60)])
 async def test_an_outage_keeps_everybody_away_for_as_long_again(
-    shared: Limits, other: Limits, redis: Redis, failing: int, pause: int
+    shared: SlackLimits, other: SlackLimits, redis: Redis, failing: int, pause: int
 ) -> None:
     """It doubles, up to a minute, however many find out, and for every method."""
     await shared.away("T1")
@@ -207,7 +207,7 @@ async def test_an_outage_keeps_everybody_away_for_as_long_again(
     assert await wait(other, "C1", 0) == pytest.approx(pause, abs=1)
 
 
-async def test_one_call_finds_out_whether_slack_is_back(shared: Limits, other: Limits, redis: Redis) -> None:
+async def test_one_call_finds_out_whether_slack_is_back(shared: SlackLimits, other: SlackLimits, redis: Redis) -> None:
     """The others wait for what it meets; an answer lets them come, slowly at first."""
     await shared.away("T1")
     slack_was_gone(redis, 30)
@@ -222,7 +222,7 @@ async def test_one_call_finds_out_whether_slack_is_back(shared: Limits, other: L
     assert await wait(other, "C3", 0, method=POST, place="C3") > 0
 
 
-async def test_who_counts_no_calls_stays_away_all_the_same(shared: Limits, other: Limits) -> None:
+async def test_who_counts_no_calls_stays_away_all_the_same(shared: SlackLimits, other: SlackLimits) -> None:
     """A method that Slack wants to be left alone is so for listeners of all copies, for the rest of that time."""
     await shared.pause("T1", "views.open", timedelta(seconds=30))
     assert (await other.paused("T1", "views.open")).total_seconds() == pytest.approx(30, abs=1)
@@ -231,7 +231,7 @@ async def test_who_counts_no_calls_stays_away_all_the_same(shared: Limits, other
     assert await other.paused("T1", "views.update") == NOW
 
 
-async def test_an_answer_forgets_what_failed_before(shared: Limits, redis: Redis) -> None:
+async def test_an_answer_forgets_what_failed_before(shared: SlackLimits, redis: Redis) -> None:
     """The next failure is a first one again."""
     await shared.away("T1")
     slack_was_gone(redis, 30)
@@ -239,7 +239,7 @@ async def test_an_answer_forgets_what_failed_before(shared: Limits, redis: Redis
     assert await shared.away("T1") == NOW
 
 
-async def test_limits_leave_nothing_for_ever(shared: Limits, redis: Redis) -> None:
+async def test_limits_leave_nothing_for_ever(shared: SlackLimits, redis: Redis) -> None:
     """Each key expires by itself, and all lie in one slot."""
     for priority in (0, 3):
         for name in ("C1", "C2", "C3"):
@@ -266,7 +266,7 @@ def pause_ends(redis: Redis) -> None:
 
 async def test_a_crowd_is_let_through_in_order_and_asks_seldom(store: Store) -> None:
     """Sixty lanes that come when they are told to: by priority, each after a few asks, however many wait."""
-    some = store.limits(calls=3000, posts=1, channel_posts=1)
+    some = store.slack_limits(calls=3000, posts=1, channel_posts=1)
     while not await wait(some, "C0"):
         pass
     asked: dict[str, int] = {}

@@ -11,14 +11,14 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 
 from bot.errors import SettingsInvalid, StoreUnavailable
 from bot.store.engine.connection import Connection
-from bot.store.engine.topology import Cluster, Server, reached
+from bot.store.engine.topology import Cluster, Server, connect
 from bot.store.keys import partition
 from tests.topologies import free_ports
 
 
 async def test_sentinels_are_asked_for_the_master_with_their_own_password() -> None:
     """User, password and database are for the master; the Sentinels have theirs; all of it may be TLS."""
-    way = reached("rediss+sentinel://user:p%2Fw@s1:1,[::2]:2,s3/bot/3?sentinel_password=other&ssl_check_hostname=no")
+    way = connect("rediss+sentinel://user:p%2Fw@s1:1,[::2]:2,s3/bot/3?sentinel_password=other&ssl_check_hostname=no")
     assert isinstance(way, Server)
     pool = way.redis.connection_pool
     assert isinstance(pool, SentinelConnectionPool)
@@ -33,7 +33,7 @@ async def test_sentinels_are_asked_for_the_master_with_their_own_password() -> N
 
 async def test_a_cluster_begins_with_any_of_its_nodes() -> None:
     """All nodes that the address names are asked, with the password that they share."""
-    way = reached("redis+cluster://:p%2Fw@n1:1,[::2]:2")
+    way = connect("redis+cluster://:p%2Fw@n1:1,[::2]:2")
     assert isinstance(way, Cluster)
     nodes = way.redis.startup_nodes
     assert [(node.host, node.port, node.connection_kwargs["password"]) for node in nodes] == [
@@ -48,7 +48,7 @@ async def test_a_cluster_begins_with_any_of_its_nodes() -> None:
 async def test_a_wrong_option_is_told_at_the_start(way: str, option: str) -> None:
     """And not with the first command; what was given is not repeated."""
     with pytest.raises(SettingsInvalid, match="REDIS_URL is wrong") as caught:
-        reached(f"{way}?{option}")
+        connect(f"{way}?{option}")
     assert "hunter2" not in str(caught.value)
 
 
@@ -89,7 +89,7 @@ async def test_a_sentinel_that_does_not_reach_the_master_hides_none_from_us() ->
 
 async def master_by(sentinels: str) -> tuple[str, int]:
     """The master that these Sentinels name."""
-    way = reached(f"redis+sentinel://{sentinels}/bot")
+    way = connect(f"redis+sentinel://{sentinels}/bot")
     assert isinstance(way, Server)
     pool = way.redis.connection_pool
     assert isinstance(pool, SentinelConnectionPool)

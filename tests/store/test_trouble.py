@@ -34,8 +34,8 @@ async def everything(store: Store) -> dict[str, Work]:
     polls = {item.snapshot.execution.id: item for item in await due(store)}
     claims = {claim.lane.execution_id: claim for claim in await lanes(store)}
     await follow(store, execution_id="e5")
-    budget = store.budget("AK", per_minute=10, reserve=0)
-    limits, lane = store.limits(calls=9, posts=9, channel_posts=9), claims["e1"].lane
+    budget = store.gcs_quota("AK", per_minute=10, reserve=0)
+    limits, lane = store.slack_limits(calls=9, posts=9, channel_posts=9), claims["e1"].lane
     return {
         "subscribe": lambda: follow(store, execution_id="new"),
         "unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),

@@ -26,7 +26,7 @@ class Hand:
         self.sweeper = Sweeper(
             self.rig.client,
             self.rig.store.schedule,
-            budget=self.rig.store.budget("lists", per_minute=self.per_minute, reserve=0),
+            budget=self.rig.store.gcs_quota("lists", per_minute=self.per_minute, reserve=0),
             team_id=self.rig.slack.workspace.team_id,
             pace=PACE,
             bytes_per_second=self.bytes_per_second,

@@ -24,8 +24,8 @@ from bot.gcs.client import GCSClient
 from bot.gcs.http import HTTPClient
 from bot.slack.client import SlackClient
 from bot.store import Store
-from bot.store.gcs_quota import Budget
-from bot.store.slack_limits import Limits
+from bot.store.gcs_quota import GCSQuota
+from bot.store.slack_limits import SlackLimits
 from bot.subscriptions import Subscriptions
 from bot.workers.notifier import Notifier
 from bot.workers.watcher import Watcher
@@ -40,14 +40,14 @@ PATIENCE = aiohttp.ClientTimeout(total=0.3)
 """Of the bot with Slack: short, so that «no answer» comes soon."""
 
 
-def ample(store: Store) -> Budget:
+def ample(store: Store) -> GCSQuota:
     """A quota that is never in the way."""
-    return store.budget("AK", per_minute=100_000, reserve=0)
+    return store.gcs_quota("AK", per_minute=100_000, reserve=0)
 
 
-def ample_limits(store: Store) -> Limits:
-    """Limits of Slack that are never in the way."""
-    return store.limits(calls=100_000, posts=100_000, channel_posts=100_000)
+def ample_limits(store: Store) -> SlackLimits:
+    """SlackLimits of Slack that are never in the way."""
+    return store.slack_limits(calls=100_000, posts=100_000, channel_posts=100_000)
 
 
 @dataclass

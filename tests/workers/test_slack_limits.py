@@ -12,7 +12,7 @@ import pytest
 
 from bot.domain.model import Level
 from bot.metrics import NOTIFIER_BACKLOG_LANES, NOTIFIER_PAUSES, NOTIFIER_WAITS
-from bot.store.slack_limits import Admission, Limits
+from bot.store.slack_limits import Admission, SlackLimits
 from bot.workers.notifier import Notifier
 from bot.workers.notifier import delivery as lane_delivery
 from sandbox import story
@@ -23,14 +23,14 @@ from tests.workers.rig import Rig, ample_limits
 POST, EDIT, HISTORY = "chat.postMessage", "chat.update", "conversations.history"
 
 
-def limited(rig: Rig, *, calls: int = 1000, posts: int = 2000, channel_posts: int = 600) -> Limits:
+def limited(rig: Rig, *, calls: int = 1000, posts: int = 2000, channel_posts: int = 600) -> SlackLimits:
     """Switch Slack's limits on, so high that a test is short, and tell the bot of them."""
     rig.slack.limits.is_on = True
     rig.slack.limits.per_minute[3] = calls
     rig.slack.limits.posts_per_minute = posts
     rig.slack.limits.channel_rate = channel_posts / 60
     rig.slack.limits.channel_burst = max(1, channel_posts // 10)
-    return rig.store.limits(calls=calls, posts=posts, channel_posts=channel_posts)
+    return rig.store.slack_limits(calls=calls, posts=posts, channel_posts=channel_posts)
 
 
 async def following(rig: Rig, names: list[str], **more: Any) -> str:
@@ -146,7 +146,7 @@ async def test_retry_after_is_obeyed_to_the_moment_by_all_copies(rig: Rig) -> No
 async def test_an_outcome_is_not_held_up_by_the_wait_for_an_edit(rig: Rig) -> None:
     """A lane that waits for its turn to edit is told its outcome at once."""
     execution = await rig.followed(rig.lab)
-    limits = rig.store.limits(calls=1, posts=100, channel_posts=100)
+    limits = rig.store.slack_limits(calls=1, posts=100, channel_posts=100)
     notifier = Notifier(rig.door, rig.store.outbox, limits)
     for _ in range(2):
         await rig.step(execution)
@@ -175,7 +175,7 @@ async def test_operators_see_what_waits_and_why(rig: Rig) -> None:
 async def test_edits_that_wait_become_one(rig: Rig) -> None:
     """While edits are scarce a card skips what it would have shown in between, and ends at the truth."""
     execution = await rig.followed(rig.lab, life=story.happy(6))
-    notifier = Notifier(rig.door, rig.store.outbox, rig.store.limits(calls=1, posts=900, channel_posts=900))
+    notifier = Notifier(rig.door, rig.store.outbox, rig.store.slack_limits(calls=1, posts=900, channel_posts=900))
     for _ in range(5):
         await rig.step(execution)
         await notifier.run_once()

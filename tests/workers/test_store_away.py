@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from bot.errors import StoreUnavailable
-from bot.store.gcs_quota import Budget
+from bot.store.gcs_quota import GCSQuota
 from bot.store.outbox import IN_FLIGHT, LEASE
-from bot.store.slack_limits import Limits
+from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import Notifier
 from bot.workers.pool import STORE_AWAY_SECONDS
 from bot.workers.watcher import Watcher
@@ -28,7 +28,7 @@ NEEDED = "min-replicas-to-write"
 
 
 @contextmanager
-def closed_from(rig: Rig, part: Limits | Budget, method: str) -> Iterator[None]:
+def closed_from(rig: Rig, part: SlackLimits | GCSQuota, method: str) -> Iterator[None]:
     """The server takes no writes for `MOMENT_SECONDS` from the first call of `method` on, which must come."""
     do, loop = getattr(part, method), asyncio.get_running_loop()
     moments: list[asyncio.TimerHandle] = []

@@ -258,7 +258,7 @@ async def test_what_the_quota_does_not_allow_stays_due(rig: Rig) -> None:
     """With four calls and six executions, four are looked at and two wait; nothing is counted as a miss."""
     for _ in range(6):
         await rig.followed(rig.lab)
-    scarce = rig.store.budget("scarce", per_minute=4, reserve=0)
+    scarce = rig.store.gcs_quota("scarce", per_minute=4, reserve=0)
     watcher = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=scarce, history=rig.store.history)
     rig.polls_come()
     for _ in range(4):

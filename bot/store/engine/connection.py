@@ -36,13 +36,13 @@ from redis.exceptions import TimeoutError as TimedOut
 
 from bot import metrics
 from bot.errors import StoreUnavailable
-from bot.store.engine.topology import CONNECTIONS, Address, is_demoted, reached
+from bot.store.engine.topology import CONNECTIONS, Address, connect, is_demoted
 from bot.store.keys import PARTITIONS, partition
 
 REPLICA_MS = 250
 """How long a write that must not be lost waits for replicas; they mostly answer within the time of a round trip."""
 
-ALONE_SECONDS = 5.0
+WITHOUT_REPLICAS_SECONDS = 5.0
 """After a wait in vain, so long until the next: the bot goes on, only without that safety."""
 
 MASTER_SECONDS = 1.0
@@ -78,17 +78,17 @@ class Connection:
 
     def __init__(self, url: str, *, replicas: int | None = None) -> None:
         """`replicas` must hold what is durable; by default one where the address says that there are some."""
-        self._way = reached(url)
+        self._endpoint = connect(url)
         self._replicas = int("+" in url.partition(":")[0]) if replicas is None else replicas
-        self._alone: dict[str, float] = {}
+        self._without_replicas: dict[str, float] = {}
         self._masters: dict[Address, float] = {}
         """When nobody knew of another."""
         self._lost: dict[str, list[str]] = {}
-        self._turns = asyncio.Semaphore(CONNECTIONS)  # more callers than connections wait for their turn
+        self._free_connections = asyncio.Semaphore(CONNECTIONS)  # more callers than connections wait for their turn
         self._scripts: dict[str, tuple[str, str]] = {}
-        self._boarding: list[tuple[Call, asyncio.Future[Any]]] = []
+        self._pending: list[tuple[Call, asyncio.Future[Any]]] = []
         """Scripts that leave together at the end of this turn of the event loop."""
-        self._trips: set[asyncio.Task[None]] = set()
+        self._round_trips: set[asyncio.Task[None]] = set()
 
     async def run(self, script: str, key: str, *args: str | int, patient: bool = False) -> Any:
         """Run `<script>.lua` on one key, or on the partition whose keys begin with `key`.
@@ -117,13 +117,15 @@ class Connection:
         Raises:
             StoreUnavailable: as from `run`.
         """
-        (answer,), is_held = await self._run_held([(script, key, args)], waits_for=key, even_alone=True)
+        (answer,), is_replicated = await self._run_replicated(
+            [(script, key, args)], waits_for=key, even_without_replicas=True
+        )
         if isinstance(answer, Exception):
             raise answer
-        return answer, is_held
+        return answer, is_replicated
 
     def send(self, script: str, key: str, *args: str | int) -> asyncio.Future[Any]:
-        """Run a script in the same trip as all that is run now, whether or not somebody waits for it.
+        """Run a script in the same round trip as all that is run now, whether or not somebody waits for it.
 
         Its answer is a `StoreUnavailable` where it may not have been run.
         """
@@ -145,7 +147,7 @@ class Connection:
         await self._give_back(key)
         limit, lease_ms, *more = args
         call: Call = (script, key, (limit, lease_ms, token, *more))
-        (answer,), _ = await self._run_held([call], waits_for=key if durable else None, again=_NOT_RUN)
+        (answer,), _ = await self._run_replicated([call], waits_for=key if durable else None, again=_NOT_RUN)
         if isinstance(answer, StoreUnavailable):
             self._lost.setdefault(key, []).append(token)
             raise answer
@@ -155,9 +157,10 @@ class Connection:
         """Run several scripts in one round trip, each all or nothing, whatever becomes of the others.
 
         Returns:
-            Each one's answer in its place, or the `StoreUnavailable` that it would have raised alone.
+            Each one's answer in its place, or the `StoreUnavailable` that it would have raised alone. An empty list
+            makes no round trip: packed, it would be an empty chunk, at which asyncio spins on Python 3.12 and later.
         """
-        return await self._run(calls)
+        return await self._run(calls) if calls else []
 
     async def ready(self, script: str, *args: int) -> list[int]:
         """The partitions in which something is due, the most overdue first, as `script` says of each.
@@ -174,14 +177,14 @@ class Connection:
     async def guarded(self) -> AsyncIterator[Redis]:
         """The client, with its errors turned into ours."""
         try:
-            async with self._turns:
-                yield self._way.redis  # type: ignore[misc]  # a cluster's client has the same commands
+            async with self._free_connections:
+                yield self._endpoint.redis  # type: ignore[misc]  # a cluster's client has the same commands
         except _FOREIGN as error:
             raise _ours(error) from error
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._way.aclose()
+        await self._endpoint.aclose()
 
     async def _give_back(self, key: str) -> None:
         """What was claimed there without an answer."""
@@ -198,87 +201,91 @@ class Connection:
         """The answer to `call`, which travels with all that are made in the same turn of the event loop."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        self._boarding.append((call, answer))
-        if len(self._boarding) == 1:
-            loop.call_soon(self._depart)
+        self._pending.append((call, answer))
+        if len(self._pending) == 1:
+            loop.call_soon(self._flush)
         return answer
 
-    def _depart(self) -> None:
-        boarded, self._boarding = self._boarding, []
-        trip = asyncio.create_task(self._travel(boarded))
-        self._trips.add(trip)
-        trip.add_done_callback(self._trips.discard)
+    def _flush(self) -> None:
+        flushed, self._pending = self._pending, []
+        round_trip = asyncio.create_task(self._round_trip(flushed))
+        self._round_trips.add(round_trip)
+        round_trip.add_done_callback(self._round_trips.discard)
 
-    async def _travel(self, boarded: Sequence[tuple[Call, asyncio.Future[Any]]]) -> None:
+    async def _round_trip(self, flushed: Sequence[tuple[Call, asyncio.Future[Any]]]) -> None:
         answers: Sequence[Any]
         try:
-            answers = await self._run([call for call, _ in boarded])
+            answers = await self._run([call for call, _ in flushed])
         except Exception as error:  # noqa: BLE001  # a mistake of ours; whoever waits must hear of it
-            answers = [error] * len(boarded)
-        for (_, waiting), answer in zip(boarded, answers, strict=True):
+            answers = [error] * len(flushed)
+        for (_, waiting), answer in zip(flushed, answers, strict=True):
             if not waiting.done():  # who asked may have given up
                 waiting.set_result(answer)
 
     async def _run(self, calls: Sequence[Call]) -> list[Any]:
-        answers, _ = await self._run_held(calls)
+        answers, _ = await self._run_replicated(calls)
         return answers
 
-    async def _run_held(
+    async def _run_replicated(
         self,
         calls: Sequence[Call],
         *,
         waits_for: str | None = None,
-        even_alone: bool = False,
+        even_without_replicas: bool = False,
         again: tuple[type[Exception], ...] = _UNHEARD,
     ) -> tuple[list[Any], bool]:
-        answers, is_held = await self._sent("EVALSHA", calls, waits_for, even_alone)
+        answers, is_replicated = await self._sent("EVALSHA", calls, waits_for, even_without_replicas)
         lost = [i for i, answer in enumerate(answers) if isinstance(answer, again)]
         if lost:
-            found, is_held = await self._sent("EVAL", [calls[i] for i in lost], waits_for, even_alone)
+            found, is_replicated = await self._sent("EVAL", [calls[i] for i in lost], waits_for, even_without_replicas)
             for i, answer in zip(lost, found, strict=True):
                 answers[i] = answer
-        return [_ours(answer) if isinstance(answer, Exception) else answer for answer in answers], is_held
+        return [_ours(answer) if isinstance(answer, Exception) else answer for answer in answers], is_replicated
 
     async def _sent(
-        self, command: str, calls: Sequence[Call], waits_for: str | None, even_alone: bool
+        self, command: str, calls: Sequence[Call], waits_for: str | None, even_without_replicas: bool
     ) -> tuple[list[Any], bool]:
         """The answers, errors among them, to EVALSHA or EVAL of each; whether replicas of `waits_for`'s server heard.
 
-        Unless `even_alone`, those that did not answer a moment ago are not waited for.
+        Unless `even_without_replicas`, those that did not answer a moment ago are not waited for.
         """
         commands = []
         for script, key, args in calls:
             text, digest = self._script(script)
             commands.append((command, digest if command == "EVALSHA" else text, 1, key, *args))
-        is_waiting = waits_for is not None and self._replicas > 0 and (even_alone or not self._is_alone(waits_for))
+        is_waiting = (
+            waits_for is not None
+            and self._replicas > 0
+            and (even_without_replicas or not self._lacks_replicas(waits_for))
+        )
         behind = [("WAIT", self._replicas, REPLICA_MS)] if is_waiting else []
         try:
-            async with self._turns:
-                answers, answered = await self._way.ask([key for _, key, _ in calls], commands, behind)
+            async with self._free_connections:
+                answers, answered = await self._endpoint.execute([key for _, key, _ in calls], commands, behind)
         except _FOREIGN as error:  # nobody knows which of them were run
             return [error] * len(calls), False
         if any(isinstance(answer, _ELSEWHERE) for answer in answers):
-            await self._way.refresh_topology()
+            await self._endpoint.refresh_topology()
         counts = answers[len(calls) :]
         if any(map(is_demoted, counts)):
-            await self._way.refresh_topology()
+            await self._endpoint.refresh_topology()
             return [ReadOnlyError("READONLY a master no more")] * len(calls), False
-        is_held = waits_for is None or self._is_held(counts, waits_for)
-        if not is_held and (even_alone or not self._was_master(answered)):
-            if await self._way.has_moved(answered):
+        is_replicated = waits_for is None or self._is_replicated(counts, waits_for)
+        if not is_replicated and (even_without_replicas or not self._was_master(answered)):
+            if await self._endpoint.has_moved(answered):
                 return [ReadOnlyError("another master was elected")] * len(calls), False
             self._masters[answered] = monotonic()
-        return answers[: len(calls)], is_held
+        return answers[: len(calls)], is_replicated
 
     def _was_master(self, address: Address) -> bool:
         """Whether nobody knew of another master than the server at `address` a moment ago."""
         return monotonic() < self._masters.get(address, -math.inf) + MASTER_SECONDS
 
-    def _is_alone(self, key: str) -> bool:
+    def _lacks_replicas(self, key: str) -> bool:
         """Whether the server of `key` was without replicas a moment ago."""
-        return bool(self._alone) and self._alone.get(self._way.node_of(key), 0) > monotonic()
+        return bool(self._without_replicas) and self._without_replicas.get(self._endpoint.node_of(key), 0) > monotonic()
 
-    def _is_held(self, counts: Sequence[Any], key: str) -> bool:
+    def _is_replicated(self, counts: Sequence[Any], key: str) -> bool:
         """Whether enough replicas hold what was written; if not, the bot goes on: a repeat is better than silence."""
         if self._replicas == 0:
             return True
@@ -286,13 +293,13 @@ class Connection:
             return False
         (found,) = counts
         if isinstance(found, int) and found >= self._replicas:
-            self._alone.pop(self._way.node_of(key), None)
+            self._without_replicas.pop(self._endpoint.node_of(key), None)
             return True
         if not isinstance(found, int | ResponseError):  # the connection was lost: nobody has waited
             return False
-        metrics.STORE_ALONE.inc()
+        metrics.STORE_WITHOUT_REPLICAS.inc()
         log.warning("store.replicas_missed", found=str(found), wanted=self._replicas, within_ms=REPLICA_MS)
-        self._alone[self._way.node_of(key)] = monotonic() + ALONE_SECONDS
+        self._without_replicas[self._endpoint.node_of(key)] = monotonic() + WITHOUT_REPLICAS_SECONDS
         return False
 
     def _script(self, name: str) -> tuple[str, str]:

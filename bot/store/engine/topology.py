@@ -53,13 +53,13 @@ class Server:
         self.redis = Redis.from_pool(pool)
         self._pool, self._sentinel = pool, sentinel
 
-    async def ask(
+    async def execute(
         self, _keys: Sequence[str], commands: Sequence[Words], behind: Sequence[Words]
     ) -> tuple[list[Any], Address]:
         """Send the commands and what comes `behind` them in one go; the answers, errors among them, and whose."""
         connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py's own
         try:
-            answers = await _asked(connection, [*commands, *behind])
+            answers = await _execute(connection, [*commands, *behind])
             return answers, (getattr(connection, "host", ""), getattr(connection, "port", 0))
         finally:
             await self._pool.release(connection)
@@ -123,7 +123,7 @@ class Cluster:
     def __init__(self, redis: RedisCluster) -> None:
         self.redis = redis
 
-    async def ask(
+    async def execute(
         self, keys: Sequence[str], commands: Sequence[Words], behind: Sequence[Words]
     ) -> tuple[list[Any], Address]:
         """Send each command to the node of its key, in one go per node, and `behind` after them to each of these.
@@ -135,7 +135,7 @@ class Cluster:
         places: dict[ClusterNode, list[int]] = {}
         for i, key in enumerate(keys):
             places.setdefault(self.redis.nodes_manager.get_node_from_slot(self.redis.keyslot(key)), []).append(i)
-        asked = (_asked_node(node, [*(commands[i] for i in mine), *behind]) for node, mine in places.items())
+        asked = (_execute_on(node, [*(commands[i] for i in mine), *behind]) for node, mine in places.items())
         answers: list[Any] = [None] * len(commands)
         for mine, found in zip(places.values(), await asyncio.gather(*asked), strict=True):
             for i, answer in zip(mine, found, strict=False):
@@ -161,19 +161,19 @@ class Cluster:
         await self.redis.aclose()
 
 
-async def _asked_node(node: ClusterNode, commands: Sequence[Words]) -> list[Any]:
+async def _execute_on(node: ClusterNode, commands: Sequence[Words]) -> list[Any]:
     """The answers of one node; a node that is away answers each command with that, and the others are heard."""
     connection = node.acquire_connection()
     try:
         await node.disconnect_if_needed(connection)
-        return await _asked(connection, commands)
+        return await _execute(connection, commands)
     except (RedisError, OSError) as error:
         return [error] * len(commands)
     finally:
         node.release(connection)
 
 
-async def _asked(connection: AbstractConnection, commands: Sequence[Words]) -> list[Any]:
+async def _execute(connection: AbstractConnection, commands: Sequence[Words]) -> list[Any]:
     if connection.is_connected:
         await connection.check_health()  # type: ignore[no-untyped-call]  # redis-py's own
     answers: list[Any] = []
@@ -211,7 +211,7 @@ def _packed(connection: AbstractConnection, commands: Sequence[Words]) -> list[b
         return connection.pack_commands(commands)
 
 
-def reached(url: str) -> Server | Cluster:
+def connect(url: str) -> Server | Cluster:
     """The way to the store at `url`, whose forms the setting REDIS_URL describes; nothing is connected yet.
 
     Raises:

@@ -29,7 +29,7 @@ SLOW_START = timedelta(seconds=30)
 """After a refusal, so long until the watch uses its whole share again: others may be using the same account."""
 
 
-class Budget:
+class GCSQuota:
     """The calls that one GCS user may make."""
 
     def __init__(self, connection: Connection, *, user: str, per_minute: int, reserve: int, process: str) -> None:

@@ -47,7 +47,7 @@ class Admission:
     """Whether Slack was not answering; who gets an answer then says so with `back`."""
 
 
-class Limits:
+class SlackLimits:
     """The limits of an app in its workspaces."""
 
     def __init__(self, connection: Connection, *, calls: int, posts: int, channel_posts: int) -> None:

@@ -24,8 +24,8 @@ class Index:
         subscriber = subscription.subscriber
         key = executions_of(subscriber.team_id, subscriber.id)
         since = milliseconds(subscription.created_at - EPOCH)
-        _, is_held = await self._connection.keep("subscriptions/enter", key, subscription.execution_id, since)
-        return is_held
+        _, is_replicated = await self._connection.keep("subscriptions/enter", key, subscription.execution_id, since)
+        return is_replicated
 
     async def remove(self, lane: Lane) -> None:
         """Take out a subscription that is gone, unless it is there again."""

@@ -29,7 +29,7 @@ from bot.errors import (
 )
 from bot.slack.client import SlackClient
 from bot.store.keys import Lane
-from bot.store.slack_limits import POST, Admission, Limits
+from bot.store.slack_limits import POST, Admission, SlackLimits
 from bot.workers.notifier.delivery import Deferred, Delivery
 from bot.workers.pool import STORE_AWAY_SECONDS, Condition
 
@@ -50,7 +50,7 @@ Fallbacks = Sequence[Callable[[], Message]]
 class Sending:
     """Slack, as the notifier uses it."""
 
-    def __init__(self, slack: SlackClient, limits: Limits) -> None:
+    def __init__(self, slack: SlackClient, limits: SlackLimits) -> None:
         self._slack, self._limits = slack, limits
         self._dms: dict[str, str] = {}
         self.style = Style.RICH

@@ -22,7 +22,7 @@ from bot.domain.priority import priority_of
 from bot.errors import MessageGone, OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
 from bot.slack.client import SlackClient
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
-from bot.store.slack_limits import Limits
+from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import reconcile
 from bot.workers.notifier.dead_letters import give_up
 from bot.workers.notifier.delivery import ClaimLost, Deferred, Delivery
@@ -38,7 +38,7 @@ GAUGE_SECONDS = 5.0
 class Notifier:
     """Tells each subscription what it is still to be told."""
 
-    def __init__(self, slack: SlackClient, outbox: Outbox, limits: Limits, *, concurrency: int = 16) -> None:
+    def __init__(self, slack: SlackClient, outbox: Outbox, limits: SlackLimits, *, concurrency: int = 16) -> None:
         self._slack, self._outbox = slack, outbox
         self._sending = Sending(slack, limits)
         self._pool = WorkerPool(

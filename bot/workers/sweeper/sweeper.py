@@ -27,7 +27,7 @@ from bot.errors import (
     StoreUnavailable,
 )
 from bot.gcs.client import GCSClient
-from bot.store.gcs_quota import WINDOW, Budget
+from bot.store.gcs_quota import WINDOW, GCSQuota
 from bot.store.schedule import Coverage, Schedule
 from bot.store.snapshots import GONE
 from bot.workers.sweeper.round import OVERLAP, PHASES, Round
@@ -86,7 +86,7 @@ class Sweeper:
         gcs: GCSClient,
         schedule: Schedule,
         *,
-        budget: Budget,
+        budget: GCSQuota,
         team_id: str,
         pace: Pace,
         bytes_per_second: int,

@@ -19,7 +19,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.model import Execution, Level, Snapshot, Subscriber, Subscription
-from bot.store.slack_limits import Limits
+from bot.store.slack_limits import SlackLimits
 from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
 from handlers import App, Middleware, Workspace, register
 from sandbox.slack.blockkit import problems, view_problems
@@ -133,7 +133,7 @@ class Room:
 
 
 class Holds:
-    """In the place of `Limits`: remembers which methods are to be left alone, and until when."""
+    """In the place of `SlackLimits`: remembers which methods are to be left alone, and until when."""
 
     def __init__(self) -> None:
         self.until: dict[str, float] = {}
@@ -233,7 +233,7 @@ async def world() -> AsyncIterator[World]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
         app = App(signing_secret=SECRET, client=client)
-        workspace = Workspace(team_id="T1", limits=cast("Limits", limits), now=lambda: NOW)
+        workspace = Workspace(team_id="T1", limits=cast("SlackLimits", limits), now=lambda: NOW)
         middleware = register(app, subscriptions=cast("Subscriptions", room), workspace=workspace)
         yield World(slack, room, app, middleware, limits)
     await runner.cleanup()
