@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import structlog
 import typer
@@ -19,6 +19,9 @@ import typer
 from bot import __version__
 from bot.errors import BotError, SettingsInvalid
 from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.store.outbox import DeadLetter
 
 Result = TypeVar("Result")
 
@@ -96,9 +99,20 @@ def dead_letters() -> None:
         raise typer.Exit(EXIT_FAILED) from None
     for letter in letters:
         when = f"{letter.given_up_at:%Y-%m-%d %H:%M:%S}"
-        typer.echo(f"{when} {letter.lane} of {letter.owner}: {letter.reason}; {letter.undelivered_text}")
+        typer.echo(f"{when} {letter.lane} of {letter.owner}: {letter.reason}; {undelivered(letter)}")
     if not letters:
         typer.echo("There are none.")
+
+
+def undelivered(letter: DeadLetter) -> str:
+    """What a dead letter could not tell."""
+    if not letter.last:
+        return "only its card was to be shown"
+    last = letter.last_change
+    if last is None:
+        return f"{letter.undelivered} changes untold"
+    more = f", and {letter.undelivered - 1} before it" if letter.undelivered > 1 else ""
+    return f"untold: {last.kind} {last.phase or last.why or ''}".rstrip() + more
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from bot.blocks import buttons, steps, text, words
 from bot.blocks.message import Message, actions, context, message, section
-from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, Execution, Phase, Subscription
+from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, Execution, Phase, Subscription
 
 _NAMES_SHOWN = 5
 _LATE = timedelta(minutes=1)
@@ -37,13 +37,23 @@ def change_message(changes: Sequence[Change], execution: Execution, *, now: date
 
 
 def ended_message(change: Change, execution: Execution, *, now: datetime) -> Message:
-    """The subscription ends although the execution may go on: why."""
-    why = text.sentence(change.why) or "The subscription was ended."
+    """The bot stops watching an execution, which ends the subscription: why."""
+    why = _end_reason(change)
     head = f"⏹ No longer following *{words.unstarred(words.name(execution))}*."
     return message(
         [section(head, why), context(text.date(change.at, now), text.code(execution.id))],
         f"No longer following {words.subject_words(execution)}. {why}",
     )
+
+
+def _end_reason(change: Change) -> str:
+    match change.why:
+        case EndReason.NO_RETRY:
+            return text.sentence(f"No retry came, so I stopped watching; it stays {change.phase}.")
+        case EndReason.DELETED:
+            return "It was deleted from GeneContainer Service, so I stopped watching."
+        case _:
+            return "The subscription was ended."
 
 
 def undeliverable_message(subscription: Subscription, execution: Execution | None, reason: str) -> Message:

@@ -210,7 +210,7 @@ class Snapshot(Value, frozen=True):
 
 
 class ChangeKind(StrEnum):
-    """What happened between two looks, from the least to the most important."""
+    """What happened between two polls, from the least to the most important."""
 
     PROGRESS = "progress"
     """`finished_node_number` (or the number of steps) moved."""
@@ -223,12 +223,29 @@ class ChangeKind(StrEnum):
     VANISHED = "vanished"
     """GCS does not know the execution any more."""
     ENDED = "ended"
-    """Nothing of GCS: the subscription ends (`Change.why` says why)."""
+    """The execution did not change: the bot stops watching it (`Change.why` is the reason)."""
 
     @property
     def is_final(self) -> bool:
         """Whether people get a new message for it instead of a line in the thread."""
         return self in {ChangeKind.OUTCOME, ChangeKind.VANISHED}
+
+
+class EndReason(StrEnum):
+    """Why the bot stops watching an execution that has ended before."""
+
+    NO_RETRY = "no_retry"
+    """It failed or was cancelled, and was not retried within the grace period; `Change.phase` is where it stays."""
+    DELETED = "deleted"
+    """It was deleted from GCS."""
+    OTHER = "other"
+    """A reason that another version of the bot stored."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> EndReason:
+        """Read an unknown reason as `OTHER`: it must not keep its subscription from ending."""
+        del value
+        return cls.OTHER
 
 
 class Change(Value, frozen=True):
@@ -255,8 +272,8 @@ class Change(Value, frozen=True):
     """Whether steps went wrong since the snapshot before."""
     retry_until: datetime | None = None
     """With a failed or cancelled outcome: until when a retry is watched for."""
-    why: str = ""
-    """With `ENDED`: the sentence that says why."""
+    why: EndReason | None = None
+    """Set with `ENDED` only."""
 
 
 class Subscriber(Value, frozen=True):

@@ -20,6 +20,7 @@ from bot.domain.model import (
     TERMINAL_PHASES,
     Change,
     ChangeKind,
+    EndReason,
     Execution,
     Phase,
     Snapshot,
@@ -115,7 +116,7 @@ def observe(
     if kind is not None:
         changes: tuple[Change, ...] = (_change(kind, before.execution, snapshot),)
     elif seen.is_reopenable and retry_until is not None and now >= retry_until:
-        return _end(snapshot, f"No retry came, so I stopped watching; it stays {seen.phase}.")
+        return _end(snapshot, EndReason.NO_RETRY)
     else:
         changes = ()
     soon = expected_at(snapshot, typical)
@@ -132,7 +133,7 @@ def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
         return Verdict(snapshot=snapshot, next_poll=min(left, CONFIRM_MISSING), is_expedited=True)
     snapshot = replace(before, missing=2, misses=0, seen_at=now, is_vanished=True, unreachable_since=None)
     if before.execution.is_terminal:
-        return _end(snapshot, "It was deleted from GeneContainer Service, so I stopped watching.")
+        return _end(snapshot, EndReason.DELETED)
     snapshot = replace(snapshot, revision=before.revision + 1)
     change = _change(ChangeKind.VANISHED, before.execution, snapshot)
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
@@ -279,13 +280,13 @@ def _next_poll(snapshot: Snapshot, expected_at: datetime | None, now: datetime, 
     return None if snapshot.execution.phase in TERMINAL_PHASES else wait(expected_at, now=now, pace=pace)
 
 
-def _end(snapshot: Snapshot, why: str) -> Verdict:
+def _end(snapshot: Snapshot, why: EndReason) -> Verdict:
     snapshot = replace(snapshot, revision=snapshot.revision + 1)
     change = _change(ChangeKind.ENDED, snapshot.execution, snapshot, why=why)
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
 
 
-def _change(kind: ChangeKind, before: Execution, snapshot: Snapshot, *, why: str = "") -> Change:
+def _change(kind: ChangeKind, before: Execution, snapshot: Snapshot, *, why: EndReason | None = None) -> Change:
     seen = snapshot.execution
     rested = {step.name for step in before.steps if step.is_finished}
     finished = [step.name for step in seen.steps if step.is_finished and step.name not in rested]

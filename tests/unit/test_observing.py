@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bot.domain.model import TERMINAL_PHASES, Change, ChangeKind, Execution, Phase, Snapshot, Step
+from bot.domain.model import TERMINAL_PHASES, Change, ChangeKind, EndReason, Execution, Phase, Snapshot, Step
 from bot.domain.observing import (
     CONFIRM_MISSING,
     LONGEST_PAUSE,
@@ -78,13 +78,13 @@ def test_a_bad_end_is_watched_for_a_retry(phase: str) -> None:
     assert observe(watched(), seen(phase=phase), now=NOW, pace=strict).next_poll == strict.staleness
 
 
-def test_the_grace_ends_with_a_word() -> None:
-    """When no retry came, the subscription ends with a reason."""
+def test_without_a_retry_the_watch_ends() -> None:
+    """When the grace period passes without a retry, the subscription ends with that reason."""
     before = watched(seen(phase="Failed"), retry_until=NOW)
     verdict = observe(before, seen(phase="Failed"), now=NOW, pace=PACE)
     assert [change.kind for change in verdict.changes] == [ChangeKind.ENDED]
     assert verdict.next_poll is None
-    assert "No retry came" in verdict.changes[0].why
+    assert verdict.changes[0].why is EndReason.NO_RETRY
 
 
 def test_a_retry_reopens() -> None:
@@ -183,7 +183,7 @@ def test_deleting_what_had_ended_is_no_second_outcome() -> None:
     """The end was told; its deletion only ends the subscription."""
     before = watched(seen(phase="Failed"), missing=1, retry_until=NOW + PACE.retry_grace)
     verdict = observe_missing(before, now=before.seen_at + CONFIRM_MISSING)
-    assert [change.kind for change in verdict.changes] == [ChangeKind.ENDED]
+    assert [(change.kind, change.why) for change in verdict.changes] == [(ChangeKind.ENDED, EndReason.DELETED)]
 
 
 def test_counts_that_gcs_leaves_out_stay_known() -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bot.app.cli import undelivered
 from bot.metrics import NOTIFIER_DEAD_LETTERS
 from tests.workers.rig import Rig
 
@@ -130,7 +131,7 @@ async def test_what_cannot_be_told_is_kept_and_counted(rig: Rig) -> None:
     await rig.tell()
     (letter,) = await rig.store.outbox.dead_letters()
     assert (letter.lane, letter.owner) == (f"{rig.slack.workspace.team_id}/{execution}/{rig.lab}", rig.alice)
-    assert (letter.reason, letter.undelivered_text) == ("is_archived", "untold: outcome Succeeded")
+    assert (letter.reason, undelivered(letter)) == ("is_archived", "untold: outcome Succeeded")
     assert counter._value.get() == before + 1
 
 
@@ -142,6 +143,6 @@ async def test_dead_direct_messages_leave_a_letter_alone(rig: Rig) -> None:
     rig.slack.deactivate(rig.alice)
     await rig.tell()
     (letter,) = await rig.store.outbox.dead_letters()
-    assert (letter.reason, letter.undelivered_text) == ("user_disabled", "only its card was to be shown")
+    assert (letter.reason, undelivered(letter)) == ("user_disabled", "only its card was to be shown")
     assert counter._value.get() == before + 1
     assert not [call for call in rig.slack.calls if call.method == "chat.postMessage"]

@@ -75,16 +75,12 @@ class DeadLetter(Value, frozen=True):
         return at(self.at)
 
     @property
-    def undelivered_text(self) -> str:
-        """What was not told, for whoever runs the bot."""
-        if not self.last:
-            return "only its card was to be shown"
+    def last_change(self) -> Change | None:
+        """The last of them; None when there was none, or when a newer version of the bot wrote it."""
         try:
-            last = _change(self.last)
-        except ValueError:  # a newer version wrote it
-            return f"{self.undelivered} changes untold"
-        more = f", and {self.undelivered - 1} before it" if self.undelivered > 1 else ""
-        return f"untold: {last.kind} {last.phase or last.why}".rstrip() + more
+            return _change(self.last) if self.last else None
+        except ValueError:
+            return None
 
 
 class Outbox:

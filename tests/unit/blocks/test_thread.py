@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from bot.blocks import change_message, ended_message, undeliverable_message
-from bot.domain.model import Change, ChangeKind, Step
+from bot.domain.model import Change, ChangeKind, EndReason, Step
 from tests.unit.blocks.world import FAILED_STEP, ID, NOW, RUNNING, buttons_of, change, shown, subscription
 
 PROGRESS = change(finished_before=3, finished=5, total=12, phase="Running", finished_steps=("bwa-mem", "mark-dup"))
@@ -87,11 +88,20 @@ def test_the_words_of_a_change_name_the_execution() -> None:
     assert heard.startswith("deepvariant execution gcs-exec-3-08-20-144951: 3 → 5 of 12 steps · bwa-mem, mark-dup")
 
 
-def test_a_goodbye_says_why() -> None:
-    """No subscription ends without a word."""
-    message = ended_message(change(ChangeKind.ENDED, why="No retry came."), RUNNING, now=NOW)
-    assert shown(message.blocks).startswith("⏹ No longer following *gcs-exec-3-08-20-144951*.\nNo retry came.")
-    assert message.text == "No longer following deepvariant execution gcs-exec-3-08-20-144951. No retry came."
+@pytest.mark.parametrize(
+    ("why", "sentence"),
+    [
+        (EndReason.NO_RETRY, "No retry came, so I stopped watching; it stays Failed."),
+        (EndReason.DELETED, "It was deleted from GeneContainer Service, so I stopped watching."),
+        (EndReason.OTHER, "The subscription was ended."),
+        (None, "The subscription was ended."),
+    ],
+)
+def test_the_last_message_says_why(why: EndReason | None, sentence: str) -> None:
+    """No subscription ends without a reason that people can read."""
+    message = ended_message(change(ChangeKind.ENDED, phase="Failed", why=why), RUNNING, now=NOW)
+    assert shown(message.blocks).startswith(f"⏹ No longer following *gcs-exec-3-08-20-144951*.\n{sentence}")
+    assert message.text == f"No longer following deepvariant execution gcs-exec-3-08-20-144951. {sentence}"
 
 
 def test_a_dead_destination_is_told_to_its_owner() -> None:

@@ -9,7 +9,18 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bot.domain.model import Change, ChangeKind, Execution, Level, Phase, Snapshot, Step, Subscriber, Subscription
+from bot.domain.model import (
+    Change,
+    ChangeKind,
+    EndReason,
+    Execution,
+    Level,
+    Phase,
+    Snapshot,
+    Step,
+    Subscriber,
+    Subscription,
+)
 
 NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
@@ -190,5 +201,5 @@ hostile_changes = st.builds(
     failed_steps=st.lists(hostile_steps, max_size=9).map(tuple),
     failed_steps_total=_count,
     retry_until=_moment,
-    why=_text,
+    why=st.none() | st.sampled_from(EndReason),
 )
