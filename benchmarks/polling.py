@@ -38,8 +38,8 @@ from benchmarks.harness import (
     ratios,
 )
 from bot.domain import observing
+from bot.domain.cadence import Cadence
 from bot.domain.model import Subscriber, Subscription
-from bot.domain.observing import Pace
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
 from bot.gcs.http import HEADERS, Credentials, HTTPClient, Question
@@ -48,7 +48,7 @@ from bot.workers.watcher import Watcher
 
 AT_ONCE = 64
 WATCHED = 640
-PACE = Pace(poll=timedelta(0), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
+CADENCE = Cadence(poll=timedelta(0), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
 """Everything is always due."""
 QUOTA = 10**9
 _AUTH = SignatureAuth("BENCHMARKACCESSKEY01", SecretStr("b" * 40), project_id="0" * 32)
@@ -173,7 +173,7 @@ def new_watcher(store: Store, http: HTTPClient, url: str) -> tuple[GCSClient, Wa
     """The bot's client and watcher, with a quota that is never in the way."""
     budget = store.gcs_quota("benchmark", per_minute=QUOTA, reserve=0)
     client = GCSClient(http, endpoint=url, auth=_AUTH, take=budget.take, refused=budget.refused)
-    return client, Watcher(client, store.schedule, pace=PACE, budget=budget, history=store.history)
+    return client, Watcher(client, store.schedule, cadence=CADENCE, budget=budget, history=store.history)
 
 
 async def follow(store: Store, client: GCSClient, count: int) -> None:
@@ -188,7 +188,7 @@ async def _follow(store: Store, client: GCSClient, number: int) -> None:
     subscription = Subscription(
         execution_id=seen.id, subscriber=subscriber, owner=subscriber.id, created_at=datetime.now(UTC)
     )
-    snapshot = observing.first_poll(seen, now=datetime.now(UTC), pace=PACE)
+    snapshot = observing.first_snapshot(seen, now=datetime.now(UTC), cadence=CADENCE)
     await store.subscribers.subscribe(subscription, snapshot, first_poll=timedelta(0))
 
 

@@ -25,8 +25,8 @@ from redis.asyncio import Redis
 
 from benchmarks.harness import Row, opened_store, quiet
 from bot.domain import observing
+from bot.domain.cadence import Cadence
 from bot.domain.model import Change, Level, Subscriber, Subscription
-from bot.domain.observing import Pace
 from bot.gcs.client import GCSClient
 from bot.gcs.http import Credentials, HTTPClient
 from bot.store import Store
@@ -41,7 +41,7 @@ MEAN_SECONDS, SIGMA = 2400.0, 0.8
 BEGAN = 1_772_323_200
 """Of virtual time, as the store counts it."""
 
-PACE = Pace(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))
+CADENCE = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))
 TEAM = "T1"
 LIST_BYTES = 12_000_000
 CLOCK = "bench:clock"
@@ -83,7 +83,7 @@ class Run:
         """Somebody subscribes; their own call comes out of the people's share."""
         response = await self.client.get_execution(guid, is_person=True)
         now = datetime.fromtimestamp(BEGAN + self.population.now, UTC)
-        snapshot = observing.first_poll(response.to_execution(), now=now, pace=PACE)
+        snapshot = observing.first_snapshot(response.to_execution(), now=now, cadence=CADENCE)
         subscription = Subscription(
             execution_id=guid,
             subscriber=Subscriber(team_id=TEAM, id="C1"),
@@ -92,7 +92,7 @@ class Run:
             created_at=now,
         )
         await self.store.subscribers.subscribe(
-            subscription, snapshot, first_poll=PACE.poll, fingerprint=response.fingerprint
+            subscription, snapshot, first_poll=CADENCE.poll, fingerprint=response.fingerprint
         )
 
     async def live(self, until: float, *, tick: float = TICK) -> None:
@@ -141,7 +141,9 @@ async def begun(*, size: int, page: int, replicas: int, has_lists: bool = True) 
         Redis.from_url(url) as redis,
     ):
         await redis.set(CLOCK, BEGAN * 1000)
-        stores = [virtual(Store(url, coalesce=timedelta(seconds=5), staleness=PACE.staleness)) for _ in range(replicas)]
+        stores = [
+            virtual(Store(url, coalesce=timedelta(seconds=5), staleness=CADENCE.staleness)) for _ in range(replicas)
+        ]
         people = stores[0].gcs_quota("AK", per_minute=QUOTA, reserve=RESERVE)
         free = GCSClient(http, endpoint=population.url, auth=Credentials())
         run = Run(population, stores[0], redis, free)
@@ -176,11 +178,11 @@ def _replica(run: Run, store: Store, http: HTTPClient, *, has_lists: bool) -> Re
         store.schedule,
         budget=budget,
         team_id=TEAM,
-        pace=PACE,
+        cadence=CADENCE,
         bytes_per_second=LIST_BYTES,
         clock=lambda: run.population.now,
     )
-    watcher = Watcher(client, store.schedule, pace=PACE, budget=budget, history=store.history)
+    watcher = Watcher(client, store.schedule, cadence=CADENCE, budget=budget, history=store.history)
     return Replica(store, watcher, sweeper if has_lists else None)
 
 
@@ -267,7 +269,7 @@ async def rows() -> list[Row]:
             )
         ]
         few = await measured(size=100, page=1000, replicas=1, tick=0.5, span=FEW)
-    poll = PACE.poll.total_seconds()
+    poll = CADENCE.poll.total_seconds()
     return [*found, _at_most("100 executions: p99 of the delay", few.p99, poll, "one poll interval", few)]
 
 

@@ -16,8 +16,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from bot.domain import observing
+from bot.domain.cadence import Cadence
 from bot.domain.model import Level, Phase, Snapshot, Subscriber, Subscription
-from bot.domain.observing import Pace
 from bot.errors import GCS_AWAY, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.fingerprint import Fingerprint
@@ -67,13 +67,15 @@ class Unsubscribed:
 class Subscriptions:
     """What people can ask for."""
 
-    def __init__(self, gcs: GCSClient, subscribers: Subscribers, *, pace: Pace, now: Callable[[], datetime]) -> None:
-        self._gcs, self._subscribers, self._pace, self._now = gcs, subscribers, pace, now
+    def __init__(
+        self, gcs: GCSClient, subscribers: Subscribers, *, cadence: Cadence, now: Callable[[], datetime]
+    ) -> None:
+        self._gcs, self._subscribers, self._cadence, self._now = gcs, subscribers, cadence, now
 
     async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
         """How an execution stands, now; as last seen where GCS does not answer and somebody follows it."""
         snapshot, _ = await self._poll(team_id, execution_id)
-        await _remembered(self._subscribers.viewed(team_id, execution_id, soon=self._pace.soon))
+        await _remembered(self._subscribers.viewed(team_id, execution_id, soon=self._cadence.soon))
         subscriber = Subscriber(team_id=team_id, id=user_id)
         return Summary(snapshot, await _remembered(self._subscribers.find(subscriber, execution_id)))
 
@@ -93,7 +95,7 @@ class Subscriptions:
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
         _, is_safe = await _remembered(
-            self._subscribers.subscribe(subscription, snapshot, first_poll=self._pace.poll, fingerprint=fingerprint)
+            self._subscribers.subscribe(subscription, snapshot, first_poll=self._cadence.poll, fingerprint=fingerprint)
         )
         return Subscribed(subscription, snapshot, was, followed=True, is_safe=is_safe)
 
@@ -129,7 +131,9 @@ class Subscriptions:
             return replace(known, unreachable_since=since, is_refused=False), None
         revision = known.revision + 1 if known else 1
         seen = response.to_execution()
-        return observing.first_poll(seen, now=self._now(), pace=self._pace, revision=revision), response.fingerprint
+        return observing.first_snapshot(
+            seen, now=self._now(), cadence=self._cadence, revision=revision
+        ), response.fingerprint
 
 
 async def _remembered(answer: Awaitable[T]) -> T:

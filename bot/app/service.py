@@ -25,7 +25,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 import handlers
 from bot import __version__
 from bot.app.health import Health
-from bot.domain.observing import Pace
+from bot.domain.cadence import Cadence
 from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
 from bot.gcs.client import GCSClient
@@ -102,8 +102,10 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
             _gcs_user(settings), per_minute=settings.gcs_quota, reserve=settings.gcs_quota_for_people
         )
         gcs = gcs_client(settings, http, budget)
-        pace = Pace(poll=settings.poll_interval, retry_grace=settings.retry_grace, staleness=settings.max_staleness)
-        watcher = Watcher(gcs, store.schedule, pace=pace, budget=budget, history=store.history)
+        cadence = Cadence(
+            poll=settings.poll_interval, retry_grace=settings.retry_grace, staleness=settings.max_staleness
+        )
+        watcher = Watcher(gcs, store.schedule, cadence=cadence, budget=budget, history=store.history)
         limits = store.slack_limits(
             calls=settings.slack_calls_per_minute,
             posts=settings.slack_posts_per_minute,
@@ -136,11 +138,11 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
                 store.schedule,
                 budget=budget,
                 team_id=identity.team_id,
-                pace=pace,
+                cadence=cadence,
                 bytes_per_second=settings.list_bytes_per_second,
             )
             rooms.append(asyncio.create_task(sweeper.run(stop), name="sweeper"))
-            subscriptions = Subscriptions(gcs, store.subscribers, pace=pace, now=lambda: datetime.now(UTC))
+            subscriptions = Subscriptions(gcs, store.subscribers, cadence=cadence, now=lambda: datetime.now(UTC))
             app = _bolt_app(settings, identity, session)
             workspace = handlers.Workspace(team_id=identity.team_id, limits=limits)
             middleware = handlers.register(app, subscriptions=subscriptions, workspace=workspace)

@@ -1,23 +1,23 @@
-"""The rules: what a look at GCS means, what is newsworthy for whom, when to look next.
+"""What a poll means: which changes it brings, what a card shows, and whether the execution is polled again.
 
 Lives here: pure functions from (last snapshot, what was seen, now) to a `Verdict`. Does not live here: fetching,
-storing, wording. Called by the watcher, by `subscriptions` (first look) and by the notifier (`batch`); calls only
-`model`; time is an argument.
+storing, wording, and how long to wait (`bot.domain.cadence`). Called by the watcher and by `bot.subscriptions` (first
+snapshot); time is an argument.
 
-The rules rest on section 3 of the GCS reference: `execution.status` is the primary witness, a terminal phase that the
-second witness denies is told only when it is seen again, short phases can be missed, step counts never decide success.
+The rules follow section 3 of the GCS reference: `execution.status` is the primary witness; a terminal phase that the
+second witness denies counts only when it is seen again; short phases can be missed; step counts never decide success.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from bot.domain.cadence import Cadence, expected_at, failure_interval, grace_interval, running_interval
 from bot.domain.model import (
     FAILED_PHASES,
-    TERMINAL_PHASES,
     Change,
     ChangeKind,
     EndReason,
@@ -28,104 +28,70 @@ from bot.domain.model import (
 )
 
 NAMED_STEPS = 5
-"""Steps that a change calls by name; the rest is a count."""
+"""At most how many steps a change names; the rest is a count."""
 
 CONFIRM_MISSING = timedelta(seconds=20)
-"""«No such execution» must be heard twice in a row, so long apart: a GCS in trouble may say it, for seconds."""
+"""How long GCS must say «no such execution» before that counts: it may say so for seconds while it has problems."""
 
 MISSES_BEFORE_UNREACHABLE = 3
-"""So many looks in a row must fail before cards say that GCS is unreachable, or does not let us look."""
-
-LONGEST_PAUSE = timedelta(minutes=5)
-"""The longest that failures in a row put off the next look."""
-
+"""How many polls in a row must fail before cards say that GCS is unreachable, or refuses access."""
 
 _NOTHING: Mapping[str, timedelta] = {}
 
 
-class Pace(Value, frozen=True):
-    """How often to look, and for how long after a bad end."""
-
-    poll: timedelta
-    retry_grace: timedelta
-    staleness: timedelta
-    """The longest between two looks at an execution that lists show, or that is watched for a retry."""
-
-    @property
-    def soon(self) -> timedelta:
-        """When something is to be confirmed: a third of the usual interval, at most 5 s."""
-        return min(self.poll / 3, timedelta(seconds=5))
-
-
-class Cost(Value, frozen=True):
-    """What it costs to watch."""
-
-    watched: int
-    """Executions."""
-    pages: int
-    """Of the lists, for a whole round."""
-    calls_per_second: float
-    """What the quota allows."""
-    changed_per_second: float
-    """Executions that lists show as changed, each of which is looked at."""
-
-
 class Verdict(Value, frozen=True):
-    """What one look meant."""
+    """What one poll meant."""
 
     snapshot: Snapshot
     changes: tuple[Change, ...] = ()
     is_visible: bool = False
     """Whether a card would look different now."""
     next_poll: timedelta | None = None
-    """How long until the next look; None: never again, every subscription to it ends."""
+    """How long until the next poll; None: no more polls, every subscription to it ends."""
     expected_at: datetime | None = None
     """About when the next change is expected."""
     is_expedited: bool | None = False
-    """Whether the next look goes ahead of all that is merely due, since it confirms something; None: if this one did,
+    """Whether the next poll goes ahead of all that is merely due, since it confirms something; None: if this one did,
     since it showed nothing."""
 
 
-def first_poll(seen: Execution, *, now: datetime, pace: Pace, revision: int = 1) -> Snapshot:
-    """The snapshot that a subscription starts from. `revision` continues an earlier watch of the same execution."""
+def first_snapshot(seen: Execution, *, now: datetime, cadence: Cadence, revision: int = 1) -> Snapshot:
+    """The snapshot that a subscription starts from; `revision` continues an earlier watch of the same execution."""
     seen = _under_its_action(seen)
     return Snapshot(
         execution=seen,
         revision=revision,
         seen_at=now,
-        retry_until=now + pace.retry_grace if seen.is_reopenable else None,
+        retry_until=now + cadence.retry_grace if seen.is_reopenable else None,
     )
 
 
 def observe(
-    before: Snapshot, seen: Execution, *, now: datetime, pace: Pace, typical: Mapping[str, timedelta] = _NOTHING
+    before: Snapshot, seen: Execution, *, now: datetime, cadence: Cadence, typical: Mapping[str, timedelta] = _NOTHING
 ) -> Verdict:
-    """GCS answered with `seen`; `typical` says how long the steps of its workflow have taken."""
+    """GCS returned `seen`; `typical` maps the steps of its workflow to their usual durations."""
     seen = _with_counts(_under_its_action(seen), before.execution)
     if _is_contradicted(before, seen):
-        held = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
-        return Verdict(snapshot=held, next_poll=pace.soon, is_expedited=True)
+        unconfirmed = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
+        return Verdict(snapshot=unconfirmed, next_poll=cadence.soon, is_expedited=True)
     kind = _kind(before.execution, seen)
-    is_visible = (
-        kind is not None
-        or _visible_part(before.execution) != _visible_part(seen)
-        or before.unreachable_since is not None
-    )
-    retry_until = _retry_until(before, seen, kind, now, pace)
+    is_visible = kind is not None or _looks_different(before, seen)
+    retry_until = _retry_until(before, seen, kind, now, cadence)
     snapshot = Snapshot(execution=seen, revision=before.revision + is_visible, seen_at=now, retry_until=retry_until)
-    if kind is not None:
-        changes: tuple[Change, ...] = (_change(kind, before.execution, snapshot),)
-    elif seen.is_reopenable and retry_until is not None and now >= retry_until:
+    if kind is None and retry_until is not None and now >= retry_until:
         return _end(snapshot, EndReason.NO_RETRY)
-    else:
-        changes = ()
-    soon = expected_at(snapshot, typical)
-    next_poll = _next_poll(snapshot, soon, now, pace)
-    return Verdict(snapshot=snapshot, changes=changes, is_visible=is_visible, next_poll=next_poll, expected_at=soon)
+    expected = expected_at(snapshot, typical)
+    return Verdict(
+        snapshot=snapshot,
+        changes=() if kind is None else (_change(kind, before.execution, snapshot),),
+        is_visible=is_visible,
+        next_poll=_next_poll(snapshot, expected, now, cadence),
+        expected_at=expected,
+    )
 
 
 def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
-    """GCS said that it knows no such execution; what it says a second time counts `CONFIRM_MISSING` after the first."""
+    """GCS said that the execution does not exist; that counts when GCS says it again `CONFIRM_MISSING` later."""
     since = before.seen_at if before.missing else now
     left = since + CONFIRM_MISSING - now
     if left > timedelta(0):
@@ -142,82 +108,34 @@ def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
 def observe_failure(
     before: Snapshot,
     *,
-    pace: Pace,
+    cadence: Cadence,
     is_refused: bool = False,
     others_answered: bool = False,
-    wait: timedelta | None = None,
+    retry_after: timedelta | None = None,
 ) -> Verdict:
-    """GCS did not answer usefully, or refused to; `wait` is how long it asked us to stay away.
+    """GCS gave no usable answer, or refused access (`is_refused`).
 
-    Where `others_answered` just now it is in trouble, not away, and the next try is as likely as any: then failures in
-    a row put off no look beyond the usual interval.
+    `others_answered`: other calls succeeded just now, so GCS is not away; `retry_after` is the pause that it asked for.
     """
     misses = before.misses + 1
-    is_expedited = before.unreachable_since is None or before.is_refused is not is_refused
-    becomes_unreachable = misses >= MISSES_BEFORE_UNREACHABLE and is_expedited
+    is_not_shown = before.unreachable_since is None or before.is_refused is not is_refused
+    becomes_unreachable = misses >= MISSES_BEFORE_UNREACHABLE and is_not_shown
     update: dict[str, object] = {"misses": misses}
     if becomes_unreachable:
         since, revision = before.seen_at, before.revision + 1
         update |= {"unreachable_since": since, "is_refused": is_refused, "revision": revision}
-    longest = pace.poll if others_answered and not is_refused else LONGEST_PAUSE
-    pause = min(pace.soon * 2 ** min(misses - 1, 8), longest)
     return Verdict(
         snapshot=replace(before, **update),
         is_visible=becomes_unreachable,
-        next_poll=max(pause, wait or pause),
+        next_poll=failure_interval(
+            misses, cadence=cadence, others_answered=others_answered and not is_refused, retry_after=retry_after
+        ),
         is_expedited=None,
     )
 
 
-def expected_at(snapshot: Snapshot, typical: Mapping[str, timedelta]) -> datetime | None:
-    """About when the next change is expected; None: nobody knows.
-
-    `typical` says how long the steps of its workflow have taken, by name. A step that takes longer than usual is
-    expected to have ended a while ago.
-    """
-    moments = [
-        snapshot.seen_at + typical[step.name] - step.elapsed
-        for step in snapshot.execution.steps
-        if step.is_running and step.elapsed is not None and step.name in typical
-    ]
-    if snapshot.execution.deadline is not None:
-        moments.append(snapshot.execution.deadline)
-    return min(moments, key=lambda moment: abs(moment - snapshot.seen_at), default=None)
-
-
-def wait(expected_at: datetime | None, *, now: datetime, pace: Pace) -> timedelta:
-    """How long until the next poll of a running execution: the usual interval, less around `expected_at`."""
-    if expected_at is None:
-        return pace.poll
-    return min(max(abs(expected_at - now) / 4, pace.soon), pace.poll)
-
-
-def sweep_pays(cost: Cost, *, pace: Pace) -> bool:
-    """Whether reading lists brings every execution in sight sooner than asking for one after the other.
-
-    A few are asked for one by one, which shows more and costs little: as long as a third of the quota is enough.
-    """
-    if cost.watched / pace.poll.total_seconds() <= cost.calls_per_second / 3:
-        return False
-    left = cost.calls_per_second - cost.changed_per_second
-    one_by_one = max(pace.poll.total_seconds(), cost.watched / cost.calls_per_second)
-    return left > 0 and cost.pages / left < one_by_one
-
-
-def batch(pending: Sequence[Change]) -> tuple[Change, ...]:
-    """The first of `pending` changes that make one message: a final one alone, others together up to the next final."""
-    if pending and pending[0].kind.is_final:
-        return (pending[0],)
-    head: list[Change] = []
-    for change in pending:
-        if change.kind.is_final or (change.kind is ChangeKind.ENDED and head):
-            break
-        head.append(change)
-    return tuple(head)
-
-
 def _under_its_action(seen: Execution) -> Execution:
-    """`seen` as being deleted where the control object deletes: the phases speak of the deletion then (3.2)."""
+    """`seen` as being deleted while the control object deletes: the phases then describe the deletion (3.2)."""
     if seen.action.casefold() != "delete" or Phase.canonical(seen.witness) in FAILED_PHASES:
         return seen
     return replace(seen, phase=Phase.DELETING.value)
@@ -241,10 +159,11 @@ def _is_contradicted(before: Snapshot, seen: Execution) -> bool:
 
 
 def _kind(before: Execution, seen: Execution) -> ChangeKind | None:
+    """What happened between two polls; None if nothing that people are told about."""
     if seen.phase != before.phase:
         if seen.is_terminal:
             return ChangeKind.OUTCOME
-        # Only what has ended can be retried: an end that nobody saw, too.
+        # Only an ended execution can be retried, so a retry proves an end, even one that was never seen.
         if seen.phase == Phase.RETRYING or (before.is_terminal and seen.phase != Phase.DELETING):
             return ChangeKind.REOPENED
         return ChangeKind.PHASE
@@ -255,29 +174,33 @@ def _kind(before: Execution, seen: Execution) -> ChangeKind | None:
     return None
 
 
-_UNSEEN: dict[str, object] = {"elapsed": None, "updated_at": None, "resources": {}, "time_ratio": None}
+_NOT_VISIBLE: dict[str, object] = {"elapsed": None, "updated_at": None, "resources": {}, "time_ratio": None}
+
+
+def _looks_different(before: Snapshot, seen: Execution) -> bool:
+    return before.unreachable_since is not None or _visible_part(before.execution) != _visible_part(seen)
 
 
 def _visible_part(execution: Execution) -> Execution:
-    """`execution` without what moves by itself and is not worth an edit."""
+    """`execution` without the values that change all the time and are not worth an edit."""
     steps = tuple(replace(step, elapsed=None, resources={}) for step in execution.steps)
-    return replace(execution, **_UNSEEN, steps=steps)
+    return replace(execution, **_NOT_VISIBLE, steps=steps)
 
 
 def _retry_until(
-    before: Snapshot, seen: Execution, kind: ChangeKind | None, now: datetime, pace: Pace
+    before: Snapshot, seen: Execution, kind: ChangeKind | None, now: datetime, cadence: Cadence
 ) -> datetime | None:
     if not seen.is_reopenable:
         return None
     if kind is ChangeKind.OUTCOME or before.retry_until is None:
-        return now + pace.retry_grace
+        return now + cadence.retry_grace
     return before.retry_until
 
 
-def _next_poll(snapshot: Snapshot, expected_at: datetime | None, now: datetime, pace: Pace) -> timedelta | None:
+def _next_poll(snapshot: Snapshot, expected: datetime | None, now: datetime, cadence: Cadence) -> timedelta | None:
     if snapshot.retry_until is not None:
-        return max(min(pace.poll * 2, pace.staleness, snapshot.retry_until - now), timedelta(seconds=1))
-    return None if snapshot.execution.phase in TERMINAL_PHASES else wait(expected_at, now=now, pace=pace)
+        return grace_interval(snapshot.retry_until, now=now, cadence=cadence)
+    return None if snapshot.execution.is_terminal else running_interval(expected, now=now, cadence=cadence)
 
 
 def _end(snapshot: Snapshot, why: EndReason) -> Verdict:
@@ -288,8 +211,8 @@ def _end(snapshot: Snapshot, why: EndReason) -> Verdict:
 
 def _change(kind: ChangeKind, before: Execution, snapshot: Snapshot, *, why: EndReason | None = None) -> Change:
     seen = snapshot.execution
-    rested = {step.name for step in before.steps if step.is_finished}
-    finished = [step.name for step in seen.steps if step.is_finished and step.name not in rested]
+    finished_before = {step.name for step in before.steps if step.is_finished}
+    finished = [step.name for step in seen.steps if step.is_finished and step.name not in finished_before]
     failed = {step.name for step in seen.failed_steps} - {step.name for step in before.failed_steps}
     return Change(
         kind=kind,

@@ -1,6 +1,7 @@
-"""What is told first when not everything can be told at once.
+"""What is delivered first, and what is delivered together.
 
-Pure; called by the notifier.
+Lives here: the priority of a change and of a lane, and how pending changes are grouped into messages. Does not live
+here: sending (`bot.workers.notifier`). Pure; called by the notifier.
 """
 
 from __future__ import annotations
@@ -12,25 +13,25 @@ from bot.domain.model import Change, ChangeKind, Subscriber
 
 
 class Priority(IntEnum):
-    """How urgent it is to tell something; the less, the sooner."""
+    """How urgent a message is; the lower, the sooner."""
 
     OUTCOME_TO_PERSON = 0
     OUTCOME_TO_CHANNEL = 1
     FAILURE = 2
-    """Steps went wrong, or an end was taken back."""
+    """Steps failed, or an ended execution runs again."""
     PHASE = 3
-    """The first card too: somebody waits for it."""
+    """Also the first card, since somebody is waiting for it."""
     PROGRESS = 4
     EDIT = 5
 
     @property
     def label(self) -> str:
-        """How metrics call it."""
+        """Its name in metrics."""
         return self.name.lower()
 
 
 def priority_of(change: Change, subscriber: Subscriber) -> Priority:
-    """How urgent `change` is by itself."""
+    """The priority of `change` by itself."""
     if change.kind.is_final:
         return Priority.OUTCOME_TO_PERSON if subscriber.is_person else Priority.OUTCOME_TO_CHANNEL
     if change.fails or change.kind is ChangeKind.REOPENED:
@@ -39,6 +40,18 @@ def priority_of(change: Change, subscriber: Subscriber) -> Priority:
 
 
 def priority(pending: Sequence[Change], subscriber: Subscriber, *, has_card: bool) -> Priority:
-    """How urgent the next message of a lane is: as urgent as the most urgent that waits behind it."""
+    """The priority of the next message of a lane: that of the most urgent change waiting in it."""
     card = Priority.EDIT if has_card else Priority.PHASE
     return min([card, *(priority_of(change, subscriber) for change in pending)])
+
+
+def batch(pending: Sequence[Change]) -> tuple[Change, ...]:
+    """The first of `pending` changes that make one message: a final one alone, others together up to the next final."""
+    if pending and pending[0].kind.is_final:
+        return (pending[0],)
+    head: list[Change] = []
+    for change in pending:
+        if change.kind.is_final or (change.kind is ChangeKind.ENDED and head):
+            break
+        head.append(change)
+    return tuple(head)

@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 from bot import metrics
 from bot.domain import observing
-from bot.domain.observing import Pace, Verdict
+from bot.domain.cadence import Cadence, running_interval
+from bot.domain.observing import Verdict
 from bot.errors import GCS_AWAY, ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled, StoreUnavailable
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
 from bot.gcs.fingerprint import Fingerprint
@@ -50,12 +51,12 @@ class Watcher:
         gcs: GCSClient,
         schedule: Schedule,
         *,
-        pace: Pace,
+        cadence: Cadence,
         budget: GCSQuota,
         history: History,
         concurrency: int = 64,
     ) -> None:
-        self._gcs, self._schedule, self._pace, self._budget, self._history = gcs, schedule, pace, budget, history
+        self._gcs, self._schedule, self._cadence, self._budget, self._history = gcs, schedule, cadence, budget, history
         self._pool = WorkerPool("watcher", ready=self._ready, claim=self._claim, do=self._poll, concurrency=concurrency)
         self._ripe: list[int] = []
         self._ripe_until = 0.0
@@ -152,14 +153,14 @@ class Watcher:
         self._is_well()
         if response is None:
             _UNCHANGED.inc()
-            next_poll = observing.wait(due.header.expected_at, now=now, pace=self._pace)
+            next_poll = running_interval(due.header.expected_at, now=now, cadence=self._cadence)
             next_poll = self._left_to_lists(next_poll, due, fingerprint)
             self._schedule.settle_unchanged(due, seen_at=now, next_poll=next_poll)
             return
         metrics.WATCHER_POLLS.labels("seen").inc()
         seen = response.to_execution()
         typical = await self._history.typical(due.team_id, seen)
-        verdict = observing.observe(due.snapshot, seen, now=now, pace=self._pace, typical=typical)
+        verdict = observing.observe(due.snapshot, seen, now=now, cadence=self._cadence, typical=typical)
         if verdict.snapshot.is_quiet and response.fingerprint and verdict.next_poll is not None:
             next_poll = self._left_to_lists(verdict.next_poll, due, response.fingerprint)
             verdict = replace(verdict, next_poll=next_poll)
@@ -183,13 +184,13 @@ class Watcher:
         why = f"{type(error).__name__}: {error}"
         self._condition.set(why)
         log.warning("watcher.poll_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
-        wait = error.retry_after if isinstance(error, GCSThrottled) else None
+        retry_after = error.retry_after if isinstance(error, GCSThrottled) else None
         return observing.observe_failure(
             due.snapshot,
-            pace=self._pace,
+            cadence=self._cadence,
             is_refused=not isinstance(error, GCS_AWAY),
             others_answered=monotonic() - self._answered_at < ANSWERING_SECONDS,
-            wait=wait,
+            retry_after=retry_after,
         )
 
     async def _settle(self, due: Due, verdict: Verdict, *, fingerprint: Fingerprint | None = None) -> None:

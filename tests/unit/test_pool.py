@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain import observing
+from bot.domain import cadence
 from bot.store.slack_limits import limits
 from bot.workers import watcher
 from bot.workers.notifier.messenger import REFUSED_PAUSE
@@ -11,7 +11,7 @@ from bot.workers.pool import REMEMBERED, Condition
 
 def test_trouble_is_remembered_from_one_try_to_the_next() -> None:
     """While it lasts and there is work, readiness does not say in between that all is well."""
-    between_polls = observing.LONGEST_PAUSE + watcher.WITHIN
+    between_polls = cadence.LONGEST_FAILURE_INTERVAL + watcher.WITHIN
     between_calls = max(REFUSED_PAUSE, limits.LONGEST_PAUSE) + limits.PROBE
     assert max(between_polls, between_calls) < REMEMBERED
 

@@ -13,7 +13,7 @@ from bot.store import Store
 from bot.store.engine.embedded import _engine
 from tests.servers import served
 from tests.workers.hand import Hand
-from tests.workers.rig import PACE, Rig, made
+from tests.workers.rig import CADENCE, Rig, made
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def redis(server_url: str) -> Iterator[Redis]:
 @pytest.fixture
 async def store(server_url: str, redis: Redis) -> AsyncIterator[Store]:
     """A store in which changes wait for nothing."""
-    store = Store(server_url, coalesce=timedelta(0), staleness=PACE.staleness)
+    store = Store(server_url, coalesce=timedelta(0), staleness=CADENCE.staleness)
     yield store
     await store.aclose()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bot.workers.sweeper import Sweeper
 from sandbox import story
-from tests.workers.rig import PACE, Rig
+from tests.workers.rig import CADENCE, Rig
 
 MANY = 24
 """More than a third of the quota below would be enough for, one by one."""
@@ -28,7 +28,7 @@ class Hand:
             self.rig.store.schedule,
             budget=self.rig.store.gcs_quota("lists", per_minute=self.per_minute, reserve=0),
             team_id=self.rig.slack.workspace.team_id,
-            pace=PACE,
+            cadence=CADENCE,
             bytes_per_second=self.bytes_per_second,
             clock=lambda: self.now,
         )

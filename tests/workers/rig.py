@@ -17,8 +17,8 @@ import aiohttp
 from pydantic import SecretStr
 from redis import Redis
 
+from bot.domain.cadence import Cadence
 from bot.domain.model import Level, Subscriber
-from bot.domain.observing import Pace
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
 from bot.gcs.http import HTTPClient
@@ -35,7 +35,7 @@ from sandbox.slack import Fault, Slack
 from sandbox.story import Life
 from tests.servers import expire_claims, let_polls_come, let_time_pass
 
-PACE = Pace(poll=timedelta(minutes=1), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
+CADENCE = Cadence(poll=timedelta(minutes=1), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
 PATIENCE = aiohttp.ClientTimeout(total=0.3)
 """Of the bot with Slack: short, so that «no answer» comes soon."""
 
@@ -176,9 +176,9 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             slack=slack,
             store=store,
             redis=redis,
-            watcher=Watcher(client, store.schedule, pace=PACE, budget=ample(store), history=store.history),
+            watcher=Watcher(client, store.schedule, cadence=CADENCE, budget=ample(store), history=store.history),
             notifier=Notifier(door, store.outbox, ample_limits(store)),
-            subscriptions=Subscriptions(client, store.subscribers, pace=PACE, now=lambda: datetime.now(UTC)),
+            subscriptions=Subscriptions(client, store.subscribers, cadence=CADENCE, now=lambda: datetime.now(UTC)),
             client=client,
             door=door,
             alice=alice,

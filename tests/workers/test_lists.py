@@ -17,7 +17,7 @@ from bot.workers.sweeper.sweeper import BLIND_ROUNDS, DISTRUST, HANDS, HOPELESS,
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.workers.hand import MANY, Hand, due_in, due_now, running
-from tests.workers.rig import PACE, Rig
+from tests.workers.rig import CADENCE, Rig
 
 
 async def test_a_few_are_asked_for_one_by_one(rig: Rig, hand: Hand) -> None:
@@ -293,4 +293,4 @@ async def test_a_page_that_hung_says_nothing_about_the_next_ones(rig: Rig, hand:
     hand.now += 600
     await hand.round()
     await hand.round()
-    assert max(due_in(rig).values()) <= PACE.poll.total_seconds() + 1
+    assert max(due_in(rig).values()) <= CADENCE.poll.total_seconds() + 1

@@ -19,7 +19,7 @@ from bot.workers.pool import STORE_AWAY_SECONDS
 from bot.workers.watcher import Watcher
 from sandbox.gcs import Fault
 from tests.servers import let_time_pass
-from tests.workers.rig import PACE, Rig, ample, ample_limits
+from tests.workers.rig import CADENCE, Rig, ample, ample_limits
 
 MOMENT_SECONDS = 0.3
 TRIES = 2
@@ -76,7 +76,7 @@ async def test_a_look_does_not_wait_for_its_lease_to_end(rig: Rig) -> None:
     await rig.followed(rig.lab)
     budget = ample(rig.store)
     rig.client._take = budget.take
-    watcher = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=budget, history=rig.store.history)
+    watcher = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, budget=budget, history=rig.store.history)
     rig.polls_come()
     with closed_from(rig, budget, "take_up_to"):
         await watcher.run_once()
@@ -90,7 +90,7 @@ async def test_a_refusal_is_told_to_all_copies_as_soon_as_the_store_is_back(rig:
     """GCS wants no calls, just while the store takes nothing: nobody calls afterwards either."""
     await rig.followed(rig.lab)
     budget = ample(rig.store)
-    watcher = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=budget, history=rig.store.history)
+    watcher = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, budget=budget, history=rig.store.history)
     rig.gcs.faults.add(Fault(kind="status", status=429, retry_after=20))
     with closed_from(rig, budget, "refused"):
         rig.client._refused = budget.refused

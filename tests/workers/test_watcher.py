@@ -16,7 +16,7 @@ from bot.workers import pool
 from bot.workers.watcher import Watcher
 from sandbox import story
 from sandbox.gcs import Fault
-from tests.workers.rig import PACE, Rig, ample
+from tests.workers.rig import CADENCE, Rig, ample
 
 TROUBLES = [
     Fault(kind="status", status=500),
@@ -192,7 +192,7 @@ async def test_a_gateway_that_misroutes_deletes_nothing(rig: Rig, monkeypatch: p
 async def test_two_watchers_settle_each_change_once(rig: Rig) -> None:
     """Two bots on one store, both looking at once."""
     executions = [await rig.followed(rig.lab) for _ in range(6)]
-    other = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=ample(rig.store), history=rig.store.history)
+    other = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, budget=ample(rig.store), history=rig.store.history)
     for execution in executions:
         rig.gcs.step(execution)
     rig.polls_come()
@@ -243,8 +243,10 @@ async def test_a_watcher_that_died_is_replaced_after_its_lease(rig: Rig) -> None
 
 async def test_without_a_retry_the_end_is_told(rig: Rig) -> None:
     """A failed execution is watched for its grace time, then people read that nobody watches any more."""
-    pace = replace(PACE, retry_grace=timedelta(0))
-    rig.watcher = Watcher(rig.client, rig.store.schedule, pace=pace, budget=ample(rig.store), history=rig.store.history)
+    cadence = replace(CADENCE, retry_grace=timedelta(0))
+    rig.watcher = Watcher(
+        rig.client, rig.store.schedule, cadence=cadence, budget=ample(rig.store), history=rig.store.history
+    )
     execution = await rig.followed(rig.lab, life=story.failing(2))
     await rig.step(execution, to="failed")
     await rig.poll()
@@ -259,7 +261,7 @@ async def test_what_the_quota_does_not_allow_stays_due(rig: Rig) -> None:
     for _ in range(6):
         await rig.followed(rig.lab)
     scarce = rig.store.gcs_quota("scarce", per_minute=4, reserve=0)
-    watcher = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=scarce, history=rig.store.history)
+    watcher = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, budget=scarce, history=rig.store.history)
     rig.polls_come()
     for _ in range(4):
         await scarce.take(is_person=False)
@@ -287,7 +289,12 @@ async def test_one_hand_gets_round(rig: Rig) -> None:
     for _ in range(8):
         await rig.followed(rig.lab)
     watcher = Watcher(
-        rig.client, rig.store.schedule, pace=PACE, budget=ample(rig.store), history=rig.store.history, concurrency=1
+        rig.client,
+        rig.store.schedule,
+        cadence=CADENCE,
+        budget=ample(rig.store),
+        history=rig.store.history,
+        concurrency=1,
     )
     rig.polls_come()
     assert [await watcher.run_once() for _ in range(9)] == [1] * 8 + [0]
@@ -317,7 +324,7 @@ async def test_a_look_that_takes_longer_than_a_lease_stays_with_its_worker(
     calls = len(rig.gcs.calls)
     rig.polls_come()
     stop = asyncio.Event()
-    other = Watcher(rig.client, rig.store.schedule, pace=PACE, budget=ample(rig.store), history=rig.store.history)
+    other = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, budget=ample(rig.store), history=rig.store.history)
     async with asyncio.TaskGroup() as group:
         for watcher in (rig.watcher, other):
             group.create_task(watcher.run(stop))

@@ -1,7 +1,7 @@
 """The history: how long the steps of each workflow have taken, so that the watch knows when a change is near.
 
 Called by the watcher. A hint only: whatever is lost or wrong here makes a look earlier or later, within the bounds of
-`bot.domain.observing.wait`.
+`bot.domain.cadence.running_interval`.
 """
 
 from __future__ import annotations

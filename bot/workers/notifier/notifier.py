@@ -17,8 +17,7 @@ from msgspec.structs import replace
 from bot import metrics
 from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
 from bot.domain.model import Change, ChangeKind, Receipt
-from bot.domain.observing import batch
-from bot.domain.priority import priority_of
+from bot.domain.priority import batch, priority_of
 from bot.errors import MessageGone, OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
 from bot.slack.client import SlackClient
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox

@@ -16,7 +16,7 @@ from time import monotonic
 import structlog
 
 from bot import metrics
-from bot.domain.observing import Cost, Pace, sweep_pays
+from bot.domain.cadence import Cadence
 from bot.errors import (
     GCSBadCredentials,
     GCSError,
@@ -30,6 +30,7 @@ from bot.gcs.client import GCSClient
 from bot.store.gcs_quota import WINDOW, GCSQuota
 from bot.store.schedule import Coverage, Schedule
 from bot.store.snapshots import GONE
+from bot.workers.sweeper.pacing import Cost, sweep_pays
 from bot.workers.sweeper.round import OVERLAP, PHASES, Round
 
 log = structlog.get_logger()
@@ -88,11 +89,11 @@ class Sweeper:
         *,
         budget: GCSQuota,
         team_id: str,
-        pace: Pace,
+        cadence: Cadence,
         bytes_per_second: int,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._gcs, self._schedule, self._budget, self._team_id, self._pace = gcs, schedule, budget, team_id, pace
+        self._gcs, self._schedule, self._budget, self._team_id, self._cadence = gcs, schedule, budget, team_id, cadence
         self._bytes_per_second, self._clock = bytes_per_second, clock
         self._deciding = asyncio.Lock()
         """One hand at a time finds out what is to be done, however long the store takes."""
@@ -212,13 +213,13 @@ class Sweeper:
             calls_per_second=self._budget.per_second,
             changed_per_second=self._changed_per_second,
         )
-        if not sweep_pays(cost, pace=self._pace):
+        if not sweep_pays(cost, cadence=self._cadence):
             self._changed_per_second /= 2  # unseen it cannot be measured, and a storm passes
             self._stop(THINK_AGAIN.total_seconds())
             return
         metrics.SWEEPER_ACTIVE.set(1)
         expected = max(timedelta(seconds=2 * cost.pages / cost.calls_per_second), self._took)
-        defer_for = min(max(DEFER_FOR, self._pace.poll, 3 * expected), DISTRUST, self._pace.staleness / 2)
+        defer_for = min(max(DEFER_FOR, self._cadence.poll, 3 * expected), DISTRUST, self._cadence.staleness / 2)
         bytes_ = self._last.page_bytes if self._last else self._page_bytes
         rate = min(cost.pages / SHORTEST_ROUND.total_seconds(), self._bytes_per_second / max(bytes_, 1))
         calls = math.ceil(rate * WINDOW.total_seconds()) + HEADROOM

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from bot.domain.cadence import Cadence
 from bot.domain.model import (
     Change,
     ChangeKind,
@@ -22,12 +23,12 @@ from bot.domain.model import (
     Subscriber,
     Subscription,
 )
-from bot.domain.observing import MISSES_BEFORE_UNREACHABLE, Pace, observe, observe_failure, observe_missing
+from bot.domain.observing import MISSES_BEFORE_UNREACHABLE, observe, observe_failure, observe_missing
 from bot.store.outbox import DeadLetter
 from bot.store.rows import receipt_row, subscription_row
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PACE = Pace(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))
+CADENCE = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))
 GCS = "GCS wrote this"
 """How every text of GCS begins here."""
 RUNNING = Execution(
@@ -53,12 +54,12 @@ def before(execution: Execution, **fields: object) -> Snapshot:
 def every_change() -> list[Change]:
     """A change of each kind, and each reason to stop watching, as the rules make them."""
     verdicts = [
-        observe(before(RUNNING), replace(RUNNING, steps_finished=2), now=NOW, pace=PACE),
-        observe(before(RUNNING), replace(RUNNING, phase=Phase.CANCELLING), now=NOW, pace=PACE),
-        observe(before(FAILED), RUNNING, now=NOW, pace=PACE),
-        observe(before(RUNNING), FAILED, now=NOW, pace=PACE),
+        observe(before(RUNNING), replace(RUNNING, steps_finished=2), now=NOW, cadence=CADENCE),
+        observe(before(RUNNING), replace(RUNNING, phase=Phase.CANCELLING), now=NOW, cadence=CADENCE),
+        observe(before(FAILED), RUNNING, now=NOW, cadence=CADENCE),
+        observe(before(RUNNING), FAILED, now=NOW, cadence=CADENCE),
         observe_missing(before(RUNNING, missing=1), now=NOW),
-        observe(before(FAILED, retry_until=NOW), FAILED, now=NOW, pace=PACE),
+        observe(before(FAILED, retry_until=NOW), FAILED, now=NOW, cadence=CADENCE),
         observe_missing(before(FAILED, missing=1), now=NOW),
     ]
     return [change for verdict in verdicts for change in verdict.changes]
@@ -68,8 +69,8 @@ def every_snapshot() -> list[Snapshot]:
     """What the rules store of an execution: as seen, unreachable, and deleted."""
     unreachable = before(RUNNING, misses=MISSES_BEFORE_UNREACHABLE)
     return [
-        observe(before(RUNNING), FAILED, now=NOW, pace=PACE).snapshot,
-        observe_failure(unreachable, pace=PACE, is_refused=True).snapshot,
+        observe(before(RUNNING), FAILED, now=NOW, cadence=CADENCE).snapshot,
+        observe_failure(unreachable, cadence=CADENCE, is_refused=True).snapshot,
         observe_missing(before(RUNNING, missing=1), now=NOW).snapshot,
     ]
 
