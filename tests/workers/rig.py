@@ -1,7 +1,7 @@
-"""The three rooms of one bot between a pretend GCS and a pretend Slack, and what people read.
+"""The three workers of one bot between the sandbox's GCS and Slack, and what people read.
 
-Called by the tests of this ring. A test moves them: `step` lets GCS show the next frame and the watcher look, `tell`
-has the notifier tell what is due, `later` lets the time come of what was put back.
+Called by the tests of this ring. A test drives them: `step` lets GCS show the next frame and polls it, `tell` runs the
+notifier once, `later` makes deferred lanes due and runs it again.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from tests.servers import expire_claims, let_polls_come, let_time_pass
 
 CADENCE = Cadence(poll=timedelta(minutes=1), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
 PATIENCE = aiohttp.ClientTimeout(total=0.3)
-"""Of the bot with Slack: short, so that «no answer» comes soon."""
+"""Time-out of the bot's calls to Slack: short, so that a missing answer is noticed soon."""
 
 
 def ample(store: Store) -> GCSQuota:
-    """A quota that is never in the way."""
+    """A quota that never defers a call."""
     return store.gcs_quota("AK", per_minute=100_000, reserve=0)
 
 
@@ -52,7 +52,7 @@ def ample_limits(store: Store) -> SlackLimits:
 
 @dataclass
 class Rig:
-    """Everything that a test touches."""
+    """Everything that a test needs."""
 
     gcs: GCS
     slack: Slack
@@ -71,7 +71,7 @@ class Rig:
         return Subscriber(team_id=self.slack.workspace.team_id, id=name)
 
     def place(self, name: str) -> str:
-        """The channel in which `alice` or a channel is told."""
+        """The channel id where `name` reads: a direct message for a person."""
         return self.slack.dm(name) if name.startswith("U") else name
 
     async def follow(self, *names: str, life: Life | None = None, level: Level | None = None) -> str:
@@ -88,36 +88,36 @@ class Rig:
         return execution_id
 
     async def step(self, execution_id: str, *, to: str | None = None) -> None:
-        """Let GCS show the next frame, or the one called `to`, and look at it."""
+        """Let GCS show the next frame, or the frame named `to`, and poll it."""
         self.gcs.step(execution_id, to=to)
         await self.poll()
 
     async def poll(self) -> None:
-        """Let everything be due, and look."""
+        """Make every execution due, and run the watcher once."""
         self.polls_come()
         await self.watcher.run_once()
 
     async def tell(self) -> int:
-        """Tell what is due now."""
+        """Run the notifier once; returns how many lanes it served."""
         return await self.notifier.run_once()
 
     async def later(self, *, times: int = 1) -> None:
-        """Let the time come of what was put back, and tell it."""
+        """Make deferred lanes due, and run the notifier."""
         for _ in range(times):
             let_time_pass(self.redis)
             await self.tell()
 
     async def after_a_crash(self, notifier: Notifier | None = None) -> None:
-        """Let the leases of a worker that died run out, and tell on."""
+        """Let the leases of a dead worker expire, and run a notifier."""
         expire_claims(self.redis)
         await (notifier or self.notifier).run_once()
 
     def trouble(self, kind: str, method: str | None = "chat.postMessage", **more: Any) -> None:
-        """Let Slack go wrong."""
+        """Add a fault to the sandbox's Slack."""
         self.slack.faults.add(Fault(kind=kind, method=method, **more))  # type: ignore[arg-type]  # a test names it
 
     def read(self, name: str) -> list[str]:
-        """What `name` reads of the bot, in order: `card`, or `change` and the revision up to which it tells."""
+        """Messages that `name` reads, in order: `card`, or `change` and the revision that it delivers through."""
         payloads = [message.metadata["event_payload"] for message in self.slack.messages(self.place(name))]
         return [
             each["part"] if each["part"] != "change" else f"change {each['delivered_through']}" for each in payloads
@@ -133,26 +133,26 @@ class Rig:
         return [call.method for call in self.slack.calls].count(method)
 
     def delete_card(self) -> None:
-        """Take a card away from the channel, as an admin does."""
+        """Delete the card from the channel, as an admin could."""
         messages = self.slack.workspace.messages[self.lab]
         messages.remove(next(each for each in messages if each.metadata["event_payload"]["part"] == "card"))
 
     def polls_come(self) -> None:
-        """Let everything be due."""
+        """Make every execution due."""
         let_polls_come(self.redis)
 
     def waits(self, name: str = "outbox") -> list[float]:
-        """Seconds until each lane is told, or with `due` until each execution is looked at."""
+        """Seconds until each lane is delivered, or with `due` until each execution is polled."""
         return list(self.waits_by_name(name).values())
 
     def waits_by_name(self, name: str) -> dict[str, float]:
-        """The same, with what waits."""
+        """The same, by lane or execution key."""
         now = time.time()
         found = [entry for key in self.redis.scan_iter(f"*:{name}") for entry in self.redis.zscan_iter(key)]
         return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:
-        """All keys of the store but limits, what was learnt and dead letters."""
+        """All keys of the store except limits, step durations and dead letters."""
         lasting = {"took", "{quota", "{slack", "dead"}
         return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
 

@@ -1,4 +1,4 @@
-"""Destinations that are dead: the subscription ends, its owner hears why, once."""
+"""Destinations that cannot be reached: the subscription ends, and its owner hears why, once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REFUSALS = ["not_in_channel", "is_archived", "channel_not_found", "restricted_ac
 
 @pytest.mark.parametrize("code", REFUSALS)
 async def test_the_owner_of_a_dead_destination_hears_why(rig: Rig, code: str) -> None:
-    """Once, in a direct message; nothing is left of the subscription."""
+    """Once, in a direct message; nothing stays of the subscription."""
     await rig.follow(rig.lab)
     rig.trouble("error", error=code, channel=rig.lab)
     await rig.tell()
@@ -33,8 +33,8 @@ async def test_the_owner_of_a_dead_destination_hears_why(rig: Rig, code: str) ->
         ("ekm_access_denied", "ask them"),
     ],
 )
-async def test_a_channel_that_refuses_the_bot_holds_up_nobody_else(rig: Rig, code: str, remedy: str) -> None:
-    """The token is good elsewhere: others are told at once, and the owner hears who can mend it."""
+async def test_a_refusing_channel_delays_nobody_else(rig: Rig, code: str, remedy: str) -> None:
+    """The token works elsewhere: other lanes are delivered at once, and the owner hears who can fix it."""
     bob = rig.slack.add_user("bob")
     await rig.follow(rig.lab, bob)
     rig.trouble("error", None, error=code, channel=rig.lab, times=None)
@@ -46,8 +46,8 @@ async def test_a_channel_that_refuses_the_bot_holds_up_nobody_else(rig: Rig, cod
     assert letter.reason == code
 
 
-async def test_a_channel_that_dies_while_it_is_followed_ends_alone(rig: Rig) -> None:
-    """Others who follow the same execution go on."""
+async def test_an_archived_channel_ends_alone(rig: Rig) -> None:
+    """Other followers of the same execution are not affected."""
     execution = await rig.followed(rig.lab, rig.alice)
     rig.slack.archive(rig.lab)
     await rig.step(execution)
@@ -56,8 +56,8 @@ async def test_a_channel_that_dies_while_it_is_followed_ends_alone(rig: Rig) -> 
     assert await rig.store.subscribers.find(rig.who(rig.lab), execution) is None
 
 
-async def test_a_crash_after_the_word_to_the_owner_repeats_nothing(rig: Rig) -> None:
-    """The next worker meets the same refusal, finds the word said, and ends the subscription."""
+async def test_a_crash_does_not_notify_the_owner_twice(rig: Rig) -> None:
+    """The next worker meets the same refusal, finds the message to the owner, and ends the subscription."""
     await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
     rig.trouble("slow_after", channel=rig.slack.dm(rig.alice), delay=30)
@@ -70,8 +70,8 @@ async def test_a_crash_after_the_word_to_the_owner_repeats_nothing(rig: Rig) -> 
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before", "ratelimited"])
-async def test_trouble_with_the_word_to_the_owner_delays_it(rig: Rig, kind: str) -> None:
-    """The subscription does not end before its owner was told."""
+async def test_the_end_waits_until_the_owner_knows(rig: Rig, kind: str) -> None:
+    """The subscription does not end before its owner was notified."""
     await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
     rig.trouble(kind, channel=rig.slack.dm(rig.alice))
@@ -81,8 +81,8 @@ async def test_trouble_with_the_word_to_the_owner_delays_it(rig: Rig, kind: str)
     assert (rig.read(rig.alice), rig.left_over()) == (["dead"], [])
 
 
-async def test_an_owner_whose_messages_cannot_be_read_back_is_told(rig: Rig) -> None:
-    """Whether they had heard it cannot be known then: twice is better than never."""
+async def test_an_unreadable_owner_is_notified_again(rig: Rig) -> None:
+    """Whether the owner got the first message cannot be known then: twice is better than never."""
     await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
     rig.trouble("drop_after", channel=rig.slack.dm(rig.alice))
@@ -92,8 +92,8 @@ async def test_an_owner_whose_messages_cannot_be_read_back_is_told(rig: Rig) -> 
     assert (rig.read(rig.alice), rig.left_over()) == (["dead", "dead"], [])
 
 
-async def test_an_owner_who_is_gone_ends_it_silently(rig: Rig) -> None:
-    """There is nobody left to tell."""
+async def test_a_missing_owner_ends_it_silently(rig: Rig) -> None:
+    """There is nobody left to notify."""
     await rig.follow(rig.lab)
     rig.slack.archive(rig.lab)
     rig.slack.deactivate(rig.alice)
@@ -101,16 +101,16 @@ async def test_an_owner_who_is_gone_ends_it_silently(rig: Rig) -> None:
     assert rig.left_over() == []
 
 
-async def test_a_person_who_is_gone_ends_their_own_subscription(rig: Rig) -> None:
-    """Their direct messages cannot be opened any more."""
+async def test_a_deactivated_person_ends_their_own_subscription(rig: Rig) -> None:
+    """Their direct messages can no longer be opened."""
     await rig.follow(rig.alice)
     rig.slack.deactivate(rig.alice)
     await rig.tell()
     assert rig.left_over() == []
 
 
-async def test_a_destination_that_lives_again_before_it_is_given_up_goes_on(rig: Rig) -> None:
-    """A worker dies over the refusal, the bot is invited: the card comes."""
+async def test_a_destination_that_recovers_goes_on(rig: Rig) -> None:
+    """A worker dies while handling the refusal, then the bot is invited: the card is posted."""
     execution = await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
     rig.trouble("drop_before", "conversations.open")
@@ -121,8 +121,8 @@ async def test_a_destination_that_lives_again_before_it_is_given_up_goes_on(rig:
     assert await rig.store.subscribers.find(rig.who(rig.lab), execution)
 
 
-async def test_what_cannot_be_told_is_kept_and_counted(rig: Rig) -> None:
-    """A dead letter says what the channel never read, and why; its owner was told once, by another way."""
+async def test_undelivered_changes_are_kept_and_counted(rig: Rig) -> None:
+    """A dead letter says what the channel never read, and why; its owner is notified once in a direct message."""
     counter = NOTIFIER_DEAD_LETTERS.labels("told")
     before = counter._value.get()
     execution = await rig.followed(rig.lab)
@@ -135,8 +135,8 @@ async def test_what_cannot_be_told_is_kept_and_counted(rig: Rig) -> None:
     assert counter._value.get() == before + 1
 
 
-async def test_dead_direct_messages_leave_a_letter_alone(rig: Rig) -> None:
-    """There is no other way to the person, and nobody else is told of it."""
+async def test_unreachable_direct_messages_leave_only_a_letter(rig: Rig) -> None:
+    """There is no other way to reach the person, and nobody else is notified."""
     counter = NOTIFIER_DEAD_LETTERS.labels("same")
     before = counter._value.get()
     await rig.follow(rig.alice)

@@ -1,4 +1,4 @@
-"""What people read: every change once, in order, however many tell it and however long Slack is away."""
+"""What people read: every change once, in order, with many notifiers and through outages of Slack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.workers.rig import Rig, ample_limits
 
 
 async def test_a_card_is_posted_once_and_edited(rig: Rig) -> None:
-    """The card follows the execution in place; its thread tells what happened."""
+    """The card follows the execution in place; its thread has a line for each change."""
     execution = await rig.followed(rig.lab)
     for _ in range(2):
         await rig.step(execution)
@@ -19,8 +19,8 @@ async def test_a_card_is_posted_once_and_edited(rig: Rig) -> None:
     assert "1 of 2 steps" in rig.cards(rig.lab)[0]
 
 
-async def test_nothing_new_is_no_edit(rig: Rig) -> None:
-    """A look that brings nothing calls Slack not at all."""
+async def test_no_change_means_no_call(rig: Rig) -> None:
+    """A poll that finds nothing new makes no call to Slack."""
     await rig.followed(rig.lab)
     calls = len(rig.slack.calls)
     await rig.poll()
@@ -29,7 +29,7 @@ async def test_nothing_new_is_no_edit(rig: Rig) -> None:
 
 
 async def test_a_backlog_becomes_one_message(rig: Rig) -> None:
-    """Changes that waited for Slack are told together, the outcome by itself."""
+    """Changes that waited for Slack become one message; the outcome is a message of its own."""
     execution = await rig.followed(rig.lab)
     rig.trouble("ratelimited", retry_after=30)
     await rig.step(execution)
@@ -40,8 +40,8 @@ async def test_a_backlog_becomes_one_message(rig: Rig) -> None:
     assert rig.read(rig.lab) == ["card", "change 3", "change 4"]
 
 
-async def test_unsubscribing_edits_the_card_once_and_tells_no_more(rig: Rig) -> None:
-    """What had piled up is dropped; nothing is left in the store."""
+async def test_unsubscribing_edits_the_card_once(rig: Rig) -> None:
+    """Pending changes are dropped, and nothing stays in the store."""
     execution = await rig.followed(rig.lab)
     await rig.step(execution)
     await rig.subscriptions.unsubscribe(rig.who(rig.lab), execution)
@@ -51,8 +51,8 @@ async def test_unsubscribing_edits_the_card_once_and_tells_no_more(rig: Rig) -> 
     assert rig.left_over() == []
 
 
-async def test_two_notifiers_tell_each_change_once_in_order(rig: Rig) -> None:
-    """Two bots on one store: many lanes, both claiming at once."""
+async def test_two_notifiers_deliver_each_change_once(rig: Rig) -> None:
+    """Two bots on one store claim many lanes at the same time; each lane stays in order."""
     executions = [await rig.followed(rig.lab, rig.alice) for _ in range(4)]
     other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store))
     for _ in range(3):
@@ -65,8 +65,8 @@ async def test_two_notifiers_tell_each_change_once_in_order(rig: Rig) -> None:
             assert about(rig, name, execution) == ["card", "change 2", "change 3", "change 4"]
 
 
-async def test_an_outage_of_slack_delays_and_loses_nothing(rig: Rig) -> None:
-    """Everything fails for a while, some of it after it was done; then every outcome is there once."""
+async def test_a_slack_outage_loses_nothing(rig: Rig) -> None:
+    """All calls fail for a while, some of them after Slack applied them; afterwards each outcome is there once."""
     lives = [story.happy(2), story.failing(2), story.cancelled(2), story.happy(3)]
     executions = [await rig.followed(rig.lab, rig.alice, life=life) for life in lives]
     rig.trouble("drop_after", None, times=5)
@@ -81,8 +81,8 @@ async def test_an_outage_of_slack_delays_and_loses_nothing(rig: Rig) -> None:
         assert [about(rig, name, execution) for execution in executions] == [["card", "change 2"]] * 4
 
 
-async def test_a_short_outage_of_many_lanes_is_a_short_pause(rig: Rig) -> None:
-    """How long a lane waits goes by the time that Slack is away, not by how many lanes found out."""
+async def test_pause_length_ignores_the_number_of_lanes(rig: Rig) -> None:
+    """The pause depends on how long Slack has been away, not on how many lanes noticed it."""
     execution = await rig.followed(rig.lab, rig.alice)
     rig.trouble("drop_before", times=None)
     await rig.step(execution)
@@ -92,7 +92,7 @@ async def test_a_short_outage_of_many_lanes_is_a_short_pause(rig: Rig) -> None:
 
 
 def about(rig: Rig, name: str, execution: str) -> list[str]:
-    """What `name` reads of one execution."""
+    """What `name` reads about one execution."""
     messages = rig.slack.messages(rig.place(name))
     lines = zip(messages, rig.read(name), strict=True)
     return [line for message, line in lines if execution in str(message.metadata)]

@@ -1,4 +1,4 @@
-"""What people read where nobody knows whether a message arrived: it is there once."""
+"""Sends with an unknown outcome: the message is there once."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ IN_DOUBT: list[tuple[str, dict[str, Any]]] = [
     ("status", {"status": 503}),
     ("error", {"error": "internal_error"}),
 ]
-"""Troubles after which nobody knows whether the message arrived; it did in the first three."""
+"""Faults that leave the outcome unknown; in the first three the message arrived."""
 
 in_doubt = pytest.mark.parametrize(("kind", "more"), IN_DOUBT)
 
 
 @in_doubt
 async def test_a_card_in_doubt_is_there_once(rig: Rig, kind: str, more: dict[str, Any]) -> None:
-    """Whether or not the post arrived, there is one card, and it lives on."""
+    """Whether or not the post arrived, there is one card, and it stays up to date."""
     rig.trouble(kind, **more)
     execution = await rig.followed(rig.lab)
     await rig.later()
@@ -45,7 +45,7 @@ async def test_a_card_in_doubt_is_there_once(rig: Rig, kind: str, more: dict[str
 @in_doubt
 @pytest.mark.parametrize("name", ["alice", "lab"])
 async def test_a_line_in_doubt_is_there_once(rig: Rig, name: str, kind: str, more: dict[str, Any]) -> None:
-    """A line of the thread is found there."""
+    """A thread line is found in the thread."""
     who = getattr(rig, name)
     execution = await rig.followed(who)
     rig.trouble(kind, **more)
@@ -58,7 +58,7 @@ async def test_a_line_in_doubt_is_there_once(rig: Rig, name: str, kind: str, mor
 @in_doubt
 @pytest.mark.parametrize("name", ["alice", "lab"])
 async def test_an_outcome_in_doubt_is_there_once(rig: Rig, name: str, kind: str, more: dict[str, Any]) -> None:
-    """A person's own message and a channel's broadcast alike; and then the subscription leaves nothing."""
+    """A person's own message and a channel's broadcast alike; then nothing stays of the subscription."""
     who = getattr(rig, name)
     execution = await rig.followed(who)
     rig.trouble(kind, **more)
@@ -71,7 +71,7 @@ async def test_an_outcome_in_doubt_is_there_once(rig: Rig, name: str, kind: str,
 
 
 async def test_an_edit_in_doubt_is_made_again(rig: Rig) -> None:
-    """The same edit twice is as good as once."""
+    """The same edit twice has the same effect as once."""
     execution = await rig.followed(rig.lab)
     rig.trouble("drop_before", "chat.update")
     await rig.step(execution)
@@ -81,7 +81,7 @@ async def test_an_edit_in_doubt_is_made_again(rig: Rig) -> None:
     assert "Running" in rig.cards(rig.lab)[0]
 
 
-async def test_a_crash_between_message_and_receipt_tells_once(rig: Rig) -> None:
+async def test_a_crash_before_the_receipt_repeats_nothing(rig: Rig) -> None:
     """The next worker finds what the dead one had sent."""
     execution = await rig.followed(rig.lab)
     await rig.step(execution, to="succeeded")
@@ -95,8 +95,8 @@ async def test_a_crash_between_message_and_receipt_tells_once(rig: Rig) -> None:
     assert rig.left_over() == []
 
 
-async def test_a_revision_given_twice_is_not_taken_for_the_first(rig: Rig) -> None:
-    """A store that lost its last writes gives the same revision to what came next: read back, it is still untold."""
+async def test_a_reused_revision_is_not_confused(rig: Rig) -> None:
+    """A store that lost its last writes reuses a revision for the next change: that change is still delivered."""
     execution = await rig.followed(rig.lab)
     kept = {key: rig.redis.dump(key) or b"" for key in rig.redis.scan_iter("*{p*")}  # the limits' keys expire
     await rig.step(execution)
@@ -112,8 +112,8 @@ async def test_a_revision_given_twice_is_not_taken_for_the_first(rig: Rig) -> No
     assert "Succeeded" in rig.slack.messages(rig.lab)[-1].text
 
 
-async def test_doubt_survives_trouble_while_it_is_settled(rig: Rig) -> None:
-    """Slack that says «later» to reading back does not make the bot forget to read back."""
+async def test_doubt_survives_failures_while_reading_back(rig: Rig) -> None:
+    """A 429 while reading back does not make the bot skip reading back."""
     execution = await rig.followed(rig.alice)
     rig.trouble("drop_after")
     rig.trouble("status", "conversations.replies")
@@ -126,7 +126,7 @@ async def test_doubt_survives_trouble_while_it_is_settled(rig: Rig) -> None:
     assert rig.read(rig.alice) == ["card", "change 2"]
 
 
-async def test_the_thread_of_a_card_says_all(rig: Rig) -> None:
+async def test_reading_the_thread_is_enough(rig: Rig) -> None:
     """Calls for reading back are scarce: one is enough, and an edit in doubt needs none."""
     execution = await rig.followed(rig.lab)
     rig.trouble("drop_after")
@@ -139,8 +139,8 @@ async def test_the_thread_of_a_card_says_all(rig: Rig) -> None:
     assert (rig.times("chat.update"), rig.waits()) == (2, [])
 
 
-async def test_without_history_scopes_it_is_told_and_counted(store: Store, redis: Redis) -> None:
-    """A repeat is better than silence, and operators can see it."""
+async def test_without_history_scopes_it_is_sent_again(store: Store, redis: Redis) -> None:
+    """A repeat is better than silence, and a metric shows it."""
     counter = NOTIFIER_RECONCILED.labels("unreadable")
     before = counter._value.get()
     scopes = {scope for scope in all_scopes() if not scope.endswith(":history")}
@@ -155,8 +155,8 @@ async def test_without_history_scopes_it_is_told_and_counted(store: Store, redis
     assert counter._value.get() == before + 1
 
 
-async def test_reading_back_ends_though_slack_never_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A channel that is busier than can be read holds a worker not for ever; then it is told again."""
+async def test_reading_back_stops_after_some_pages(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel too busy to read back does not keep a worker forever; the message is sent again."""
     monkeypatch.setattr(reconcile, "PAGES", 2)
     monkeypatch.setattr(door, "PAGE", 1)
     rig.trouble("drop_after")
@@ -168,8 +168,8 @@ async def test_reading_back_ends_though_slack_never_says_so(rig: Rig, monkeypatc
     assert len(rig.cards(rig.lab)) == 2
 
 
-async def test_a_channel_that_cannot_be_read_back_is_told_all_the_same(rig: Rig) -> None:
-    """An answer of Slack's that nobody knows, to a question about the past, ends no subscription."""
+async def test_an_unreadable_channel_is_sent_to_again(rig: Rig) -> None:
+    """An unknown error code while reading back ends no subscription."""
     execution = await rig.followed(rig.lab)
     rig.trouble("drop_after")
     await rig.step(execution, to="succeeded")
@@ -180,8 +180,8 @@ async def test_a_channel_that_cannot_be_read_back_is_told_all_the_same(rig: Rig)
 
 
 @in_doubt
-async def test_a_card_posted_anew_in_doubt_is_there_once(rig: Rig, kind: str, more: dict[str, Any]) -> None:
-    """The newest card counts, though the receipt still names the deleted one."""
+async def test_a_reposted_card_in_doubt_is_there_once(rig: Rig, kind: str, more: dict[str, Any]) -> None:
+    """The newest card counts, although the receipt still names the deleted one."""
     execution = await rig.followed(rig.lab, level=Level.FINAL)
     rig.delete_card()
     rig.trouble(kind, **more)
@@ -193,8 +193,8 @@ async def test_a_card_posted_anew_in_doubt_is_there_once(rig: Rig, kind: str, mo
     assert rig.read(rig.lab) == ["card", "change 3"]
 
 
-async def test_an_unsubscribed_card_in_doubt_is_found_and_edited(rig: Rig) -> None:
-    """It must not go on promising news for ever."""
+async def test_an_unsubscribed_card_in_doubt_is_edited(rig: Rig) -> None:
+    """Otherwise it would promise updates forever."""
     rig.trouble("drop_after")
     execution = await rig.followed(rig.lab)
     await rig.subscriptions.unsubscribe(rig.who(rig.lab), execution)

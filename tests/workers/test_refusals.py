@@ -1,4 +1,4 @@
-"""What people read while Slack refuses: every refusal has its meaning, and none loses anything."""
+"""What people read while Slack refuses calls: each refusal has its meaning, and none loses anything."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.servers import let_time_pass
 from tests.workers.rig import Rig, ample_limits
 
 UNDER_WAY = replace(story.happy(2), frames=story.happy(2).frames[1:])
-"""A life whose card has steps to show from the beginning."""
+"""A life whose first frame already has steps."""
 
 
 @pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
-async def test_retry_after_holds_back_everybody(rig: Rig, method: str) -> None:
-    """Nobody calls that method, not even for an outcome, a button or after a restart; then it is told once."""
+async def test_retry_after_pauses_every_caller(rig: Rig, method: str) -> None:
+    """Nobody calls that method, not for an outcome, a button or after a restart; then it is delivered once."""
     execution = await rig.followed(rig.lab, rig.alice)
     rig.trouble("ratelimited", method, retry_after=30)
     await rig.step(execution)
@@ -41,8 +41,8 @@ async def test_retry_after_holds_back_everybody(rig: Rig, method: str) -> None:
     assert rig.left_over() == []
 
 
-async def test_a_limit_of_one_method_is_none_of_another(rig: Rig) -> None:
-    """While cards may not be edited, lines go on being told."""
+async def test_methods_are_limited_separately(rig: Rig) -> None:
+    """While cards cannot be edited, thread lines are still posted."""
     execution = await rig.followed(rig.lab)
     rig.trouble("ratelimited", "chat.update", retry_after=30)
     for _ in range(2):
@@ -52,8 +52,8 @@ async def test_a_limit_of_one_method_is_none_of_another(rig: Rig) -> None:
     assert rig.times("chat.update") == 1
 
 
-async def test_a_style_that_slack_refuses_is_not_tried_again(rig: Rig) -> None:
-    """A workspace without the `plan` block gets the classic card, and is asked only once."""
+async def test_a_refused_style_is_not_tried_again(rig: Rig) -> None:
+    """A workspace without the `plan` block gets the classic card, and the block is tried only once."""
     rig.trouble("error", error="invalid_blocks")
     await rig.followed(rig.lab, life=UNDER_WAY)
     await rig.followed(rig.lab, life=UNDER_WAY)
@@ -63,7 +63,7 @@ async def test_a_style_that_slack_refuses_is_not_tried_again(rig: Rig) -> None:
 
 
 async def test_a_card_without_blocks_is_better_than_none(rig: Rig) -> None:
-    """If Slack refuses every kind of blocks, the words alone are posted; other cards are still tried in style."""
+    """If Slack refuses all blocks, the plain text is posted; other cards still try blocks."""
     rig.trouble("error", error="invalid_blocks", times=2)
     await rig.followed(rig.lab)
     (card,) = rig.slack.messages(rig.lab)
@@ -72,8 +72,8 @@ async def test_a_card_without_blocks_is_better_than_none(rig: Rig) -> None:
     assert any(block["type"] == "plan" for block in rig.slack.messages(rig.lab)[1].blocks)
 
 
-async def test_a_message_that_slack_never_takes_waits_long(rig: Rig) -> None:
-    """It is not hammered, and it holds up no other lane."""
+async def test_a_refused_message_is_retried_rarely(rig: Rig) -> None:
+    """It is retried after a minute, and delays no other lane."""
     execution = await rig.followed(rig.lab, rig.alice)
     rig.trouble("error", error="msg_too_long", channel=rig.lab, times=None)
     await rig.step(execution)
@@ -82,8 +82,8 @@ async def test_a_message_that_slack_never_takes_waits_long(rig: Rig) -> None:
     assert rig.read(rig.alice) == ["card", "change 2"]
 
 
-async def test_a_message_that_slack_does_not_take_for_an_hour_is_given_up(rig: Rig) -> None:
-    """It ends as a dead destination does: its owner hears why, and there is a letter."""
+async def test_an_hour_of_refusals_is_given_up(rig: Rig) -> None:
+    """It ends like an unreachable destination: its owner hears why, and there is a dead letter."""
     execution = await rig.followed(rig.lab)
     rig.trouble("error", error="msg_too_long", channel=rig.lab, times=None)
     await rig.step(execution)
@@ -94,8 +94,8 @@ async def test_a_message_that_slack_does_not_take_for_an_hour_is_given_up(rig: R
     assert (letter.reason, letter.undelivered) == ("msg_too_long", 1)
 
 
-async def test_a_deleted_card_is_posted_anew(rig: Rig) -> None:
-    """An admin's broom does not end a subscription."""
+async def test_a_deleted_card_is_posted_again(rig: Rig) -> None:
+    """Deleting the card does not end the subscription."""
     execution = await rig.followed(rig.lab, level=Level.FINAL)
     rig.delete_card()
     await rig.step(execution)
@@ -104,8 +104,8 @@ async def test_a_deleted_card_is_posted_anew(rig: Rig) -> None:
     assert "Running" in rig.cards(rig.lab)[0]
 
 
-async def test_a_line_to_a_deleted_card_has_a_new_card(rig: Rig) -> None:
-    """The thread begins again under it, and what was told before is not repeated."""
+async def test_a_line_for_a_deleted_card_reposts_it(rig: Rig) -> None:
+    """The thread starts again under the new card, and what was delivered before is not repeated."""
     execution = await rig.followed(rig.lab)
     await rig.step(execution)
     await rig.tell()
@@ -116,7 +116,7 @@ async def test_a_line_to_a_deleted_card_has_a_new_card(rig: Rig) -> None:
 
 
 async def test_a_revoked_token_loses_nothing(rig: Rig) -> None:
-    """Lanes wait, readiness has a reason, and with a good token everything is told."""
+    """Lanes wait, readiness has a reason, and with a good token everything is delivered."""
     execution = await rig.followed(rig.lab)
     rig.trouble("error", None, error="token_revoked", times=None)
     await rig.step(execution, to="succeeded")
@@ -128,14 +128,14 @@ async def test_a_revoked_token_loses_nothing(rig: Rig) -> None:
     assert not rig.notifier.problem
 
 
-async def test_a_scope_that_is_missing_for_people_is_said_and_loses_nothing(rig: Rig) -> None:
-    """Readiness and the log say which, though channels are told; nobody asks for a minute; then people are told."""
+async def test_a_missing_dm_scope_loses_nothing(rig: Rig) -> None:
+    """Readiness and the log name it while channels are served; nobody retries for a minute; then people are served."""
     rig.slack.grant(all_scopes() - {"im:write"})
     await rig.follow(rig.alice)
     with capture_logs() as logs:
         await rig.tell()
-    (held,) = [line for line in logs if line["event"] == "notifier.paused"]
-    assert (held["why"], held["what"], held["wait_s"]) == ("refused", "conversations.open", 60)
+    (line,) = [line for line in logs if line["event"] == "notifier.paused"]
+    assert (line["why"], line["what"], line["wait_s"]) == ("refused", "conversations.open", 60)
     await rig.follow(rig.lab, rig.slack.add_user("bob"))
     await rig.tell()
     assert (rig.read(rig.lab), rig.read(rig.alice), rig.times("conversations.open")) == (["card"], [], 1)
@@ -149,8 +149,8 @@ async def test_a_scope_that_is_missing_for_people_is_said_and_loses_nothing(rig:
     ("level", "method", "read"),
     [(Level.PROGRESS, "chat.postMessage", ["card", "change 2"]), (Level.FINAL, "chat.update", ["card"])],
 )
-async def test_without_the_scope_to_post_nothing_is_lost(rig: Rig, level: Level, method: str, read: list[str]) -> None:
-    """Lines and edits wait alike, and readiness says so."""
+async def test_a_missing_post_scope_loses_nothing(rig: Rig, level: Level, method: str, read: list[str]) -> None:
+    """Lines and edits wait alike, and readiness says why."""
     execution = await rig.followed(rig.lab, level=level)
     rig.slack.grant(all_scopes() - {"chat:write"})
     await rig.step(execution)
@@ -165,7 +165,7 @@ async def test_without_the_scope_to_post_nothing_is_lost(rig: Rig, level: Level,
 
 @pytest.mark.parametrize("code", ["accesslimited", "method_deprecated"])
 async def test_a_refusal_of_the_app_ends_no_subscription(rig: Rig, code: str) -> None:
-    """What Slack says to every call is nobody's dead destination: all waits, and readiness says why."""
+    """What Slack answers to every call is not about one destination: all lanes wait, and readiness says why."""
     await rig.follow(rig.lab, rig.alice)
     rig.trouble("error", None, error=code, times=None)
     await rig.tell()
@@ -175,8 +175,8 @@ async def test_a_refusal_of_the_app_ends_no_subscription(rig: Rig, code: str) ->
     assert (rig.read(rig.lab), rig.read(rig.alice)) == (["card"], ["card"])
 
 
-async def test_trouble_that_another_copy_saw_the_end_of_is_forgotten(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One copy fails once, the other tells it: the first does not stay unready through a quiet night."""
+async def test_a_problem_solved_elsewhere_expires(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One copy fails once, the other delivers: the first does not stay unready through a quiet night."""
     await rig.follow(rig.lab)
     rig.trouble("status")
     await rig.tell()
@@ -190,7 +190,7 @@ async def test_trouble_that_another_copy_saw_the_end_of_is_forgotten(rig: Rig, m
 
 
 def aged(rig: Rig, *, hours: int) -> int:
-    """Let each change that waits be so much older; how many there were."""
+    """Make each pending change older by `hours`; returns how many there were."""
     count = 0
     for key in rig.redis.scan_iter("*:changes:*"):
         for place, row in enumerate(rig.redis.lrange(str(key), 0, -1)):

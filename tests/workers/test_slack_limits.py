@@ -1,4 +1,4 @@
-"""What people read while Slack's limits are in force: no refusal, the most important first, no storm after a pause."""
+"""Delivery under Slack's limits: no refusal, outcomes first, no storm after a pause."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POST, EDIT, HISTORY = "chat.postMessage", "chat.update", "conversations.history"
 
 
 def limited(rig: Rig, *, calls: int = 1000, posts: int = 2000, channel_posts: int = 600) -> SlackLimits:
-    """Switch Slack's limits on, so high that a test is short, and tell the bot of them."""
+    """Switch the limits of the sandbox on, high enough for a short test, and return the same limits for the bot."""
     rig.slack.limits.is_on = True
     rig.slack.limits.per_minute[3] = calls
     rig.slack.limits.posts_per_minute = posts
@@ -34,26 +34,26 @@ def limited(rig: Rig, *, calls: int = 1000, posts: int = 2000, channel_posts: in
 
 
 async def following(rig: Rig, names: list[str], **more: Any) -> str:
-    """Have all of them follow one execution, with the cards posted."""
+    """Let all `names` follow one execution, and post the cards."""
     execution = await rig.follow(*names, **more)
     await drained(rig)
     return execution
 
 
 async def drained(rig: Rig) -> None:
-    """Tell until nothing is due."""
+    """Run the notifier until nothing is due."""
     while await rig.tell():
         pass
 
 
-def slack_was_gone(rig: Rig, *, seconds: int) -> None:
-    """Let the first failure lie so far back."""
+def age_outage(rig: Rig, *, seconds: int) -> None:
+    """Move the first failure back by `seconds`."""
     (key,) = rig.redis.scan_iter("*:away")
     rig.redis.set(str(key), int((time() - seconds) * 1e6), keepttl=True)
 
 
-async def telling(rig: Rig, until: Callable[[], bool], *notifiers: Notifier) -> None:
-    """Let notifiers run until Slack shows what is waited for."""
+async def run_until(rig: Rig, until: Callable[[], bool], *notifiers: Notifier) -> None:
+    """Run `notifiers` until the condition holds."""
     stop = asyncio.Event()
     running = [asyncio.create_task(notifier.run(stop)) for notifier in notifiers]
     try:
@@ -64,7 +64,7 @@ async def telling(rig: Rig, until: Callable[[], bool], *notifiers: Notifier) -> 
 
 
 def posts(rig: Rig) -> list[str]:
-    """What was posted, in the order of its arrival: `card`, `change`, and `person` or `channel` behind it."""
+    """Posts in the order of arrival, each as its part (`card`, `change`) and `person` or `channel`."""
     calls = [call for call in rig.slack.calls if call.method == POST and not call.error]
     parts = [call.args["metadata"]["event_payload"]["part"] for call in calls]
     places = ["person" if call.args["channel"].startswith("D") else "channel" for call in calls]
@@ -77,30 +77,30 @@ def of(rig: Rig, method: str) -> list[Call]:
 
 
 def channels(rig: Rig, many: int) -> list[str]:
-    """So many channels."""
+    """New channels, `many` of them."""
     return [rig.slack.add_channel(f"c{number}") for number in range(many)]
 
 
 def people(rig: Rig, many: int) -> list[str]:
-    """So many people."""
+    """New users, `many` of them."""
     return [rig.slack.add_user(f"p{number}") for number in range(many)]
 
 
-async def test_a_burst_meets_no_refusal_and_outcomes_go_first(rig: Rig) -> None:
-    """200 cards were asked for before 50 executions ended: people's outcomes come first, then channels', then cards."""
+async def test_a_burst_stays_within_limits_outcomes_first(rig: Rig) -> None:
+    """200 cards wait before 50 executions end: outcomes to people come first, then to channels, then the cards."""
     ended = await following(rig, people(rig, 25) + channels(rig, 25), level=Level.FINAL)
     begun = len(posts(rig))
     assert begun == 50
     await rig.follow(*channels(rig, 200))
     await rig.step(ended, to="succeeded")
     notifier = Notifier(rig.door, rig.store.outbox, limited(rig), concurrency=1)
-    await telling(rig, lambda: len(posts(rig)) == begun + 250, notifier)
+    await run_until(rig, lambda: len(posts(rig)) == begun + 250, notifier)
     assert posts(rig)[begun:] == ["change person"] * 25 + ["change channel"] * 25 + ["card channel"] * 200
     assert not rig.slack.limits.refused
 
 
-async def test_one_channel_hears_the_outcome_before_the_rest(rig: Rig) -> None:
-    """Many lanes wait for one channel: what is more urgent and came later goes before them, and nobody starves."""
+async def test_a_busy_channel_gets_the_outcome_first(rig: Rig) -> None:
+    """Many lanes wait for one channel: a later but more important message goes first, and no lane starves."""
     quiet = [await rig.followed(rig.lab) for _ in range(14)]
     urgent = await rig.followed(rig.lab)
     limits = limited(rig, channel_posts=120)
@@ -111,40 +111,40 @@ async def test_one_channel_hears_the_outcome_before_the_rest(rig: Rig) -> None:
         pass
     assert len(posts(rig)) == 15 + 12
     await rig.step(urgent, to="succeeded")
-    await telling(rig, lambda: len(posts(rig)) == 15 + 15, notifier)
-    held_back = rig.slack.messages(rig.lab)[15 + 12 :]
-    assert [urgent in str(message.metadata) for message in held_back] == [True, False, False]
+    await run_until(rig, lambda: len(posts(rig)) == 15 + 15, notifier)
+    deferred = rig.slack.messages(rig.lab)[15 + 12 :]
+    assert [urgent in str(message.metadata) for message in deferred] == [True, False, False]
     assert not rig.slack.limits.refused
 
 
-async def test_two_copies_meet_no_refusal_together(rig: Rig) -> None:
+async def test_two_copies_share_the_limits(rig: Rig) -> None:
     """They share each limit: posts of the workspace, messages of a channel, edits."""
     executions = [await following(rig, [rig.lab, *people(rig, 10)]) for _ in range(3)]
     limits = limited(rig, calls=600, posts=900, channel_posts=300)
     for execution in executions:
         await rig.step(execution)
     notifiers = [Notifier(rig.door, rig.store.outbox, limits) for _ in range(2)]
-    await telling(rig, lambda: len(of(rig, EDIT)) == 33 and len(posts(rig)) == 66, *notifiers)
+    await run_until(rig, lambda: len(of(rig, EDIT)) == 33 and len(posts(rig)) == 66, *notifiers)
     assert not rig.slack.limits.refused
     assert rig.slack.limits.worst_minute(EDIT) == 33
 
 
-async def test_retry_after_is_obeyed_to_the_moment_by_all_copies(rig: Rig) -> None:
-    """Two notifiers on one store: no call of that method between the refusal and the moment that Slack named."""
+async def test_all_copies_obey_retry_after(rig: Rig) -> None:
+    """Two notifiers on one store: no call of that method between the refusal and the time that Slack named."""
     executions = [await rig.followed(*channels(rig, 4)) for _ in range(3)]
     rig.trouble("ratelimited", POST, retry_after=1)
     for execution in executions:
         await rig.step(execution)
     notifiers = [Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), concurrency=1) for _ in range(2)]
-    await telling(rig, lambda: len(posts(rig)) == 24, *notifiers)
+    await run_until(rig, lambda: len(posts(rig)) == 24, *notifiers)
     (refusal,) = [call for call in of(rig, POST) if call.error]
     # A call of the other copy may have been on its way when the refusal was written.
     later = [call.at for call in of(rig, POST) if call.at > refusal.at + 0.1]
     assert min(later) >= refusal.at + 1
 
 
-async def test_an_outcome_is_not_held_up_by_the_wait_for_an_edit(rig: Rig) -> None:
-    """A lane that waits for its turn to edit is told its outcome at once."""
+async def test_an_outcome_does_not_wait_for_an_edit(rig: Rig) -> None:
+    """A lane whose edit was deferred gets its outcome at once."""
     execution = await rig.followed(rig.lab)
     limits = rig.store.slack_limits(calls=1, posts=100, channel_posts=100)
     notifier = Notifier(rig.door, rig.store.outbox, limits)
@@ -159,7 +159,7 @@ async def test_an_outcome_is_not_held_up_by_the_wait_for_an_edit(rig: Rig) -> No
 
 
 async def test_operators_see_what_waits_and_why(rig: Rig) -> None:
-    """Lanes with something to tell, calls put off by priority, pauses by reason."""
+    """Lanes with something to deliver, calls deferred by priority, pauses by reason."""
     seen = [NOTIFIER_WAITS.labels("edit"), NOTIFIER_PAUSES.labels("ratelimited")]
     before = [counter._value.get() for counter in seen]
     execution = await rig.followed(rig.lab)
@@ -173,7 +173,7 @@ async def test_operators_see_what_waits_and_why(rig: Rig) -> None:
 
 
 async def test_edits_that_wait_become_one(rig: Rig) -> None:
-    """While edits are scarce a card skips what it would have shown in between, and ends at the truth."""
+    """While edits are scarce a card skips the states in between, and ends up correct."""
     execution = await rig.followed(rig.lab, life=story.happy(6))
     notifier = Notifier(rig.door, rig.store.outbox, rig.store.slack_limits(calls=1, posts=900, channel_posts=900))
     for _ in range(5):
@@ -188,14 +188,14 @@ async def test_edits_that_wait_become_one(rig: Rig) -> None:
 
 
 async def test_an_hour_without_slack_ends_without_a_storm(rig: Rig) -> None:
-    """All that waited comes slowly at first, outcomes before the rest, a lane's lines as one message, nothing twice."""
+    """The backlog starts slowly, outcomes first, a lane's lines as one message, nothing twice."""
     ended, running = [await following(rig, channels(rig, 10), life=story.happy(6)) for _ in range(2)]
     rig.trouble("error", None, error="service_unavailable", times=None)
     for _ in range(5):
         await rig.step(running)
         await rig.step(ended)
         await rig.later()
-    slack_was_gone(rig, seconds=3600)
+    age_outage(rig, seconds=3600)
     await rig.step(ended, to="succeeded")
     for _ in range(3):
         await drained(rig)
@@ -204,7 +204,7 @@ async def test_an_hour_without_slack_ends_without_a_storm(rig: Rig) -> None:
     limits = limited(rig, calls=3000, posts=3000)
     notifiers = [Notifier(rig.door, rig.store.outbox, limits, concurrency=1) for _ in range(2)]
     begun, back = len(posts(rig)), time()
-    await telling(rig, lambda: told(rig) == 30, *notifiers)
+    await run_until(rig, lambda: lines_posted(rig) == 30, *notifiers)
     marks = [call.args["metadata"]["event_payload"] for call in of(rig, POST) if not call.error][begun:]
     assert len({(mark["lane"], mark["delivered_through"]) for mark in marks}) == len(marks) == 30
     assert [ended in mark["lane"] for mark in marks[:18]] == [True] * 18  # the other copy may be one ahead
@@ -212,20 +212,20 @@ async def test_an_hour_without_slack_ends_without_a_storm(rig: Rig) -> None:
     assert not rig.slack.limits.refused
 
 
-def told(rig: Rig) -> int:
-    """How many lines and outcomes are there."""
+def lines_posted(rig: Rig) -> int:
+    """How many lines and outcomes were posted."""
     messages = [message for each in rig.slack.workspace.messages.values() for message in each]
     return [message.metadata["event_payload"]["part"] for message in messages].count("change")
 
 
-async def test_during_an_outage_slack_is_asked_seldom(rig: Rig) -> None:
-    """However many lanes wait, one call finds out whether Slack is back."""
+async def test_an_outage_is_probed_by_one_call(rig: Rig) -> None:
+    """One call finds out whether Slack is back, however many lanes wait."""
     execution = await following(rig, channels(rig, 40))
     rig.trouble("status", None, times=None)
     await rig.step(execution)
     await rig.tell()
     await rig.later()
-    slack_was_gone(rig, seconds=600)
+    age_outage(rig, seconds=600)
     await rig.later()
     for _ in range(3):
         called = len(rig.slack.calls)
@@ -234,28 +234,28 @@ async def test_during_an_outage_slack_is_asked_seldom(rig: Rig) -> None:
         assert len(rig.slack.calls) == called + 1
 
 
-async def test_a_mass_of_doubts_is_read_back_within_the_limits(rig: Rig) -> None:
-    """Copies died in the middle of sending to many: all is read back, at Slack's pace, and nothing is told twice."""
+async def test_many_doubts_are_reconciled_within_limits(rig: Rig) -> None:
+    """Copies died while sending to many: everything is read back at Slack's pace, and nothing is sent twice."""
     execution = await following(rig, channels(rig, 40))
     await rig.step(execution, to="succeeded")
     rig.trouble("slow_after", POST, delay=30, times=None)
     dying = [
         asyncio.create_task(Notifier(rig.door, rig.store.outbox, ample_limits(rig.store)).run_once()) for _ in range(3)
     ]
-    await rig.slack.wait_for(lambda: told(rig) == 40)
+    await rig.slack.wait_for(lambda: lines_posted(rig) == 40)
     for task in dying:
         task.cancel()
     await asyncio.wait(dying)
     rig.slack.faults.clear()
     limits = limited(rig, calls=300)
     await rig.after_a_crash(Notifier(rig.door, rig.store.outbox, limits))
-    await telling(rig, lambda: len(of(rig, EDIT)) >= 40, Notifier(rig.door, rig.store.outbox, limits))
-    assert told(rig) == 40
+    await run_until(rig, lambda: len(of(rig, EDIT)) >= 40, Notifier(rig.door, rig.store.outbox, limits))
+    assert lines_posted(rig) == 40
     assert not rig.slack.limits.refused
 
 
-async def test_a_turn_that_is_long_in_coming_sends_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store was slow to answer, and the lane may soon be another worker's: it is told by whoever claims it then."""
+async def test_a_late_admission_sends_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store answered slowly, so another worker may soon own the lane: that worker sends."""
     limits = ample_limits(rig.store)
     admit = limits.admit
 
@@ -274,7 +274,7 @@ async def test_a_turn_that_is_long_in_coming_sends_nothing(rig: Rig, monkeypatch
 
 
 async def test_a_late_older_edit_does_not_stay(rig: Rig) -> None:
-    """Slack applies an edit after the bot stopped waiting for its answer: the next one comes after it, and is newer."""
+    """Slack applies an edit after the bot stopped waiting: the next edit comes later, and is newer."""
     execution = await rig.followed(rig.lab, level=Level.FINAL)
     rig.trouble("slow", EDIT, delay=0.6)
     await rig.step(execution)

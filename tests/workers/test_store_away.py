@@ -1,4 +1,4 @@
-"""What people read when the store takes nothing for a moment in the middle of things: the same, and no later."""
+"""Delivery when the store accepts no writes for a moment: the same messages, and no later."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.workers.rig import CADENCE, Rig, ample, ample_limits
 MOMENT_SECONDS = 0.3
 TRIES = 2
 NEEDED = "min-replicas-to-write"
-"""Of which the server has none."""
+"""The server has no replicas, so 1 closes it for writes."""
 
 
 @contextmanager
 def closed_from(rig: Rig, part: SlackLimits | GCSQuota, method: str) -> Iterator[None]:
-    """The server takes no writes for `MOMENT_SECONDS` from the first call of `method` on, which must come."""
+    """The server accepts no writes for `MOMENT_SECONDS` from the first call of `method`; fails without such a call."""
     do, loop = getattr(part, method), asyncio.get_running_loop()
     moments: list[asyncio.TimerHandle] = []
 
@@ -51,8 +51,8 @@ def closed_from(rig: Rig, part: SlackLimits | GCSQuota, method: str) -> Iterator
     ("method", "fault"),
     [("admit", None), ("pause", "ratelimited"), ("away", "status"), ("back", "status")],
 )
-async def test_a_word_does_not_wait_for_its_lease_to_end(rig: Rig, method: str, fault: str | None) -> None:
-    """Whatever the notifier was about to ask or to note: the lane comes again soon; only no answer leaves a doubt."""
+async def test_a_lane_does_not_wait_for_its_lease(rig: Rig, method: str, fault: str | None) -> None:
+    """Whatever the notifier was writing, the lane comes back soon; only an unanswered send leaves a doubt."""
     execution = await rig.followed(rig.lab)
     limits = ample_limits(rig.store)
     notifier = Notifier(rig.door, rig.store.outbox, limits)
@@ -71,8 +71,8 @@ async def test_a_word_does_not_wait_for_its_lease_to_end(rig: Rig, method: str, 
     assert rig.times("conversations.replies") == (fault == "status")
 
 
-async def test_a_look_does_not_wait_for_its_lease_to_end(rig: Rig) -> None:
-    """The store does not say whether a call is left: the execution is due as before."""
+async def test_a_poll_does_not_wait_for_its_lease(rig: Rig) -> None:
+    """The store does not say whether a call is left: the execution stays due."""
     await rig.followed(rig.lab)
     budget = ample(rig.store)
     rig.client._take = budget.take
@@ -86,8 +86,8 @@ async def test_a_look_does_not_wait_for_its_lease_to_end(rig: Rig) -> None:
     assert len(rig.gcs.calls) == calls + 1
 
 
-async def test_a_refusal_is_told_to_all_copies_as_soon_as_the_store_is_back(rig: Rig) -> None:
-    """GCS wants no calls, just while the store takes nothing: nobody calls afterwards either."""
+async def test_a_gcs_refusal_reaches_all_copies_later(rig: Rig) -> None:
+    """GCS wants no calls, just while the store accepts no writes: afterwards nobody calls either."""
     await rig.followed(rig.lab)
     budget = ample(rig.store)
     watcher = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, budget=budget, history=rig.store.history)
@@ -99,8 +99,8 @@ async def test_a_refusal_is_told_to_all_copies_as_soon_as_the_store_is_back(rig:
     assert await ample(rig.store).left() == 0
 
 
-async def test_a_lane_is_not_claimed_again_and_again_while_nobody_says_whose_turn_it_is(rig: Rig) -> None:
-    """In a cluster the limits may be away and the lanes not: it is tried now and then, and told once they are back."""
+async def test_an_unadmitted_lane_is_retried_slowly(rig: Rig) -> None:
+    """In a cluster the limits may be unreachable while lanes are not: the lane is retried after pauses."""
     await rig.follow(rig.lab)
     limits, asked = ample_limits(rig.store), 0
     admit = limits.admit

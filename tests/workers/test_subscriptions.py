@@ -1,4 +1,4 @@
-"""What people read of what is followed while GCS does not show it: the last look if it is away, else what is wrong."""
+"""What people read about a followed execution while GCS does not show it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ AWAY = [
 
 
 @pytest.mark.parametrize("fault", AWAY, ids=lambda fault: f"{fault.kind}-{fault.status}")
-async def test_while_gcs_is_away_the_last_look_is_shown(rig: Rig, fault: Fault) -> None:
-    """With the moment since when it is old; nobody has to know it by heart."""
+async def test_an_unreachable_gcs_shows_the_last_snapshot(rig: Rig, fault: Fault) -> None:
+    """With the time since when GCS has been unreachable."""
     execution = await rig.followed(rig.lab)
     known = await rig.subscriptions.summary(rig.who(rig.lab).team_id, execution, rig.alice)
     rig.gcs.faults.add(fault)
@@ -34,16 +34,16 @@ async def test_while_gcs_is_away_the_last_look_is_shown(rig: Rig, fault: Fault) 
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, GCSBadCredentials), (403, GCSForbidden), (429, GCSThrottled)])
-async def test_a_refusal_is_told_as_what_it_is(rig: Rig, status: int, kind: type[GCSError]) -> None:
-    """GCS is there: «unreachable» would send people to wait for what somebody has to mend."""
+async def test_a_refusal_is_not_called_unreachable(rig: Rig, status: int, kind: type[GCSError]) -> None:
+    """GCS answers: calling it unreachable would make people wait for what somebody has to fix."""
     execution = await rig.followed(rig.lab)
     rig.gcs.faults.add(Fault(kind="status", status=status, retry_after=60))
     with pytest.raises(kind):
         await rig.subscriptions.summary(rig.who(rig.lab).team_id, execution, rig.alice)
 
 
-async def test_a_quota_that_is_spent_is_no_outage(rig: Rig) -> None:
-    """It is we who hold back."""
+async def test_a_spent_quota_is_no_outage(rig: Rig) -> None:
+    """The bot itself defers the call."""
 
     async def spent(*, is_person: bool) -> timedelta:
         return timedelta(minutes=1)
