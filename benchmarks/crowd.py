@@ -1,6 +1,6 @@
-"""Many people who type a slash command in the same moment, in a process of their own.
+"""Many people who type a slash command at the same moment, in a process of their own.
 
-Called by `asking`: `python -m benchmarks.crowd <core> <port> <people> <secret>`. For each line on its input, all people
+Called by `acks`: `python -m benchmarks.crowd <core> <port> <people> <secret>`. For each line on its input, all people
 send one signed command each on connections that are open already; it prints how many milliseconds it took until the
 last ack had arrived.
 """

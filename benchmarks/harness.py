@@ -1,15 +1,14 @@
-"""What every row needs: rounds that alternate, ratios, cores of their own, a store of its own, and the machine's name.
+"""What every row needs: `Row`, rounds that alternate, cores of their own, a store of its own, and the machine's name.
 
-Lives here: `Row`, `interleaved`, `pinned`, `opened_store`, `machine`. Called by the rows and by `__main__`.
+Lives here: `Row`, `at_most`, `at_least`, `say`, `interleaved`, `pinned`, `opened_store`, `machine`. Called by the rows
+and by `__main__`.
 
-Two things are compared by turns, a second each, so that both meet the same neighbours; the ratio is taken within each
-round, and the median of the rounds is what counts. Time is the CPU time of the measuring process: what else runs on
-the machine then matters less. Servers have a core of their own where there are two.
+Two things are compared in rounds of a second each, so that both meet the same neighbours; the ratio is taken within
+each round, and the median of the rounds counts. Servers run on another core than the client where there are two.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import platform
@@ -24,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -40,7 +39,7 @@ from bot.store.engine.embedded import EmbeddedStore
 
 ROUNDS = 5
 SECONDS = 1.0
-"""Of one contender in one round."""
+"""How long one contender runs in one round."""
 
 _ALL_CORES = sorted(os.sched_getaffinity(0))
 CLIENT_CORE, SERVER_CORE = _ALL_CORES[-1], _ALL_CORES[0]
@@ -50,35 +49,48 @@ LIBRARIES = ("aiohttp", "httpx", "msgspec", "pydantic", "redis", "slack-bolt", "
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One claim and what became of it."""
+    """One target, and what was measured."""
 
     name: str
-    against: str
+    measures: str
+    """What is measured and how, in a sentence of at most `SENTENCE_WORDS`."""
     target: str
-    """As people read it, like `≥ 0.8`."""
+    """As people read it, like `≤ 4 s`."""
     value: float
     unit: str = "×"
     is_met: bool
-    method: str
-    """How it was measured, in a sentence or three."""
     rounds: list[float] = field(default_factory=list)
-    """The value of each round."""
+    """The value of each round, where there are several."""
     figures: dict[str, float] = field(default_factory=dict)
-    """What else was seen, by what it is."""
+    """What else was measured, by its name."""
 
 
-def at_least(target: float, rounds: Sequence[float], **what: object) -> Row:
-    """A row whose median of `rounds` is to reach `target`."""
-    value = median(rounds)
-    return Row(target=f"≥ {target:g} ×", value=value, is_met=value >= target, rounds=list(rounds), **what)  # type: ignore[arg-type]
+SENTENCE_WORDS = 40
+
+
+def at_most(target: float, value: float, *, unit: str, is_valid: bool = True, **row: Any) -> Row:
+    """A row that is met by at most `target`; one that is not valid is never met."""
+    return Row(target=f"≤ {target:,g} {unit}", value=value, unit=unit, is_met=is_valid and value <= target, **row)
+
+
+def at_least(target: float, value: float, *, unit: str, **row: Any) -> Row:
+    """A row that is met by at least `target`."""
+    return Row(target=f"≥ {target:,g} {unit}", value=value, unit=unit, is_met=value >= target, **row)
+
+
+def say(line: str, *, since: float | None = None) -> None:
+    """Print a line of progress, with the minutes and seconds that have passed `since` a moment of `monotonic`."""
+    seconds = int(time.monotonic() - since) if since is not None else None
+    stamp = "     " if seconds is None else f"{seconds // 60:2d}:{seconds % 60:02d}"
+    print(f"{stamp}  {line}", flush=True)
 
 
 Contender = Callable[[], Awaitable[float]]
-"""One round of one contender: what it came to."""
+"""One round of one contender; returns what was measured."""
 
 
 async def interleaved(contenders: Mapping[str, Contender], *, rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """What each contender came to in each round; one round before them, to get warm, is thrown away."""
+    """What was measured of each contender in each round; a first round, to get warm, does not count."""
     results: dict[str, list[float]] = {name: [] for name in contenders}
     before = gc.get_threshold()
     service.settle_memory()  # as the service does once it has started
@@ -108,21 +120,6 @@ class Stopwatch:
         return (time.process_time() - self._began) * 1e6 / count
 
 
-async def looped(once: Callable[[int], Awaitable[object]], *, concurrency: int, seconds: float = SECONDS) -> float:
-    """Do `once`, given a number, again and again, so many at once; microseconds of CPU for each."""
-    ends, done, watch = time.perf_counter() + seconds, 0, Stopwatch()
-
-    async def worker(number: int) -> None:
-        nonlocal done
-        while time.perf_counter() < ends:
-            await once(number)
-            number += concurrency
-            done += 1
-
-    await asyncio.gather(*map(worker, range(concurrency)))
-    return watch.per(done)
-
-
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
     """This process, and what it starts, on one core."""
@@ -136,7 +133,7 @@ def pinned(core: int) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The bot's own log, as in service, to nowhere: what it costs counts, what it says is not wanted."""
+    """The bot's own log, as in service, but to nowhere: its cost counts."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
         set_up_logging(Settings.model_construct(log_level="info", log_format="json"))
         yield
@@ -144,7 +141,7 @@ def quiet() -> Iterator[None]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -172,13 +169,13 @@ def _seen() -> Execution:
 
 
 def a_snapshot(number: int) -> Snapshot:
-    """The snapshot of an execution, each number another."""
+    """The snapshot of an execution; each number gives another id."""
     guid = f"{number * 2654435761 % 2**32:08x}-9f04-9685-e5c0-{number:012x}"
     return Snapshot(execution=replace(_seen(), id=guid), revision=1, seen_at=datetime.now(UTC))
 
 
 def machine() -> dict[str, str]:
-    """What all this was measured on."""
+    """The machine and the versions of what was measured."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     return {
         "cpu": cpu[1] if cpu else platform.machine(),

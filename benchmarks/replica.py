@@ -1,7 +1,7 @@
 """One replica's watcher in a process of its own.
 
-Called by `sharing`: `python -m benchmarks.replica <store> <gcs>`. For each number of seconds on its input it watches
-for so long, and prints how many looks that was and how many seconds of CPU.
+Called by `replicas`: `python -m benchmarks.replica <store> <gcs>`. For each number of seconds on its input it watches
+for that time, and prints how many polls and seconds of CPU that was.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ async def _replica(store_url: str, gcs: str) -> None:
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             began = time.process_time()
-            looks = await watched_for(watcher, float(line))
-            print(looks, time.process_time() - began, flush=True)
+            polls = await watched_for(watcher, float(line))
+            print(polls, time.process_time() - began, flush=True)
     await store.aclose()
 
 

@@ -1,7 +1,7 @@
 """docs/performance.md, from results.json: `python -m benchmarks.report > docs/performance.md`.
 
-Lives here: the table and the page. Does not live here: what was measured and how (the rows say it themselves). A test
-holds the page to the figures.
+Lives here: the table and the page. Does not live here: what was measured (each row says it). A test holds the page to
+the figures.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ from typing import Any
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
+HARDWARE = 3
+"""How many entries of the machine are no library: processor, cores, system."""
+
 Results = dict[str, Any]
 
 
 def page(results: Results) -> str:
-    """The whole page."""
-    hardware = results["machine"]
-    versions = ", ".join(f"{name} {value}" for name, value in list(hardware.items())[3:])
+    """The whole page: a table on one screen, then each row's details."""
+    hardware = list(results["machine"].items())
+    versions = ", ".join(f"{name} {value}" for name, value in hardware[HARDWARE:])
+    cpu, cores, system = (value for _, value in hardware[:HARDWARE])
     return "\n".join(
         [
             _HEAD,
             table(results),
-            f"\nMeasured on {results['at']}: {hardware['cpu']}, {hardware['cores']} cores, {hardware['system']};",
-            f"{versions}.\n",
-            "## How each row is measured\n",
+            f"\nMeasured on {results['at']}: {cpu}, {cores} cores, {system};\n{versions}.\n",
+            "## Details\n",
             *(part for number, row in enumerate(results["rows"], start=1) for part in _section(number, row)),
         ]
     )
@@ -34,37 +37,27 @@ def page(results: Results) -> str:
 
 _HEAD = """# Performance
 
-Generated from `benchmarks/results.json` by `python -m benchmarks.report`; `make bench` measures anew and writes both.
-
-A row of speed is a ratio that was measured in one run: both sides by turns, a second each, the ratio taken round by
-round, the median of the rounds; time is CPU time of the measuring process, where the row says nothing else. The rows of
-delay are on virtual time, with both schedules in one run.
-
-These ratios are of a quiet machine. Where neighbours have everything take three times as long, and single rounds differ
-by half, the rows closest to their bars fall below them: in six calls the poll cycle beside the bare client loop came to
-0.69 to 0.86 (median 0.76), in five the notifier to 0.68 to 0.80 (median 0.745). The bot's code and data are larger than
-those of the bare loops, and pay more for caches that others empty.
+`make bench` measures all of this and writes this page; `make bench ARGS=polling` runs one group and writes nothing.
 """
 
 
 def table(results: Results) -> str:
     """The rows as a Markdown table."""
-    head = ["| # | row | against | target | measured | met |", "|---|---|---|---|---|---|"]
+    head = ["| # | row | target | measured | met |", "|---|---|---|---|---|"]
     body = [
-        f"| {number} | {row['name']} | {row['against']} | {row['target']} | **{_value(row)}** | {_word(row)} |"
+        f"| {number} | {row['name']} | {row['target']} | **{_value(row)}** | {_word(row)} |"
         for number, row in enumerate(results["rows"], start=1)
     ]
     return "\n".join([*head, *body])
 
 
 def _section(number: int, row: dict[str, Any]) -> list[str]:
-    parts = [f"### {number}. {row['name']}\n", f"Against {row['against']}.\n", f"{row['method']}\n"]
+    parts = [f"**{number}. {row['name']}.** {row['measures']}"]
     if row["rounds"]:
-        parts.append(f"Rounds: {', '.join(_number(value) for value in row['rounds'])}.\n")
+        parts.append(f"Rounds: {', '.join(map(_number, row['rounds']))}.")
     if row["figures"]:
-        parts += [f"- {what}: {_number(value)}" for what, value in row["figures"].items()]
-        parts.append("")
-    return parts
+        parts.append(" · ".join(f"{what}: {_number(value)}" for what, value in row["figures"].items()))
+    return ["\n".join(parts) + "\n"]
 
 
 def _value(row: dict[str, Any]) -> str:
@@ -76,7 +69,7 @@ def _word(row: dict[str, Any]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # three digits
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Servers that cost next to nothing, so that it is the client which is measured: a GCS and a Slack of ready answers.
+"""Servers that cost next to nothing, so that the client is what is measured: a GCS and a Slack with ready answers.
 
 Lives here: a minimal HTTP/1.1 server over `asyncio.Protocol`, the answers of both, and `serving`, which runs one in a
-process of its own on a core of its own. Does not live here: anything strict; that is the sandbox's work. Called by the
-rows; `python -m benchmarks.servers gcs` is what runs in the other process.
+process of its own. Does not live here: anything strict; that is the sandbox's work. Called by the rows; `python -m
+benchmarks.servers gcs` is what runs in the other process.
 
-The GCS answers with the sandbox's own bodies of a running execution of twenty steps, 8 KB on average. As at GCS, the
-times in it move with each answer; one look in twenty shows that a step has ended.
+`gcs` answers with the sandbox's bodies of a running execution of twenty steps, 8 KB on average. As at GCS, the times in
+it move with each answer; one poll in twenty shows that a step has ended. `population` is the sandbox's population of
+ten thousand executions, whose answers take their time.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import sys
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from math import log
 from pathlib import Path
 from typing import cast
 
@@ -25,18 +29,25 @@ import uvloop
 
 from sandbox import story
 from sandbox.gcs.bodies import Scene, whole
+from sandbox.gcs.population import Population
 
+ANSWER_SECONDS = ((0, 0.15), (100, 0.3), (1000, 1.5))
+"""The median time of an answer by how many executions it shows; between these, on a straight line."""
+SIGMA = 0.5
+"""Of the log-normal distribution of the time that an answer takes."""
+
+POPULATION = 10_000
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 STEPS = 20
 POLLS_PER_CHANGE = 20
-"""One look in so many shows that a step has ended."""
+"""How many polls it takes until one shows that a step has ended."""
 LIFE = story.happy(STEPS, seconds=20 * 2400)
 SECONDS = 8
-"""Different times that are shown between two changes."""
+"""How many different times are shown between two changes."""
 
-Answer = Callable[[bytes], bytes]
-"""From the path of a request to a whole response."""
+Answer = Callable[[bytes, bytes], bytes]
+"""From the path and the body of a request to a whole response."""
 
 
 class Peer(asyncio.Protocol):
@@ -59,8 +70,8 @@ class Peer(asyncio.Protocol):
             if len(received) < whole_request:
                 break
             path = received[: received.index(b"\r\n")].split(b" ")[1]
-            received = received[whole_request:]
-            self._send(self._answer(path))
+            body, received = received[end + 4 : whole_request], received[whole_request:]
+            self._send(self._answer(path, body))
         self._received = received
 
     def _send(self, response: bytes) -> None:
@@ -111,15 +122,15 @@ def _scene(frame: story.Frame, elapsed: float) -> Scene:
 
 
 def gcs_answers() -> Answer:
-    """What the GCS answers: each execution goes through its life, look by look."""
+    """What the GCS answers: each execution goes through its life, poll by poll."""
     bodies = [[response(body).split(GUID.encode()) for body in frame] for frame in gcs_bodies()]
-    looks: dict[bytes, int] = defaultdict(int)
+    polls: dict[bytes, int] = defaultdict(int)
 
-    def answer(path: bytes) -> bytes:
+    def answer(path: bytes, _: bytes) -> bytes:
         guid = path[-36:]
-        if not (number := looks[guid]):
-            looks[guid] = number = int(guid[:8], 16) % (POLLS_PER_CHANGE * STEPS)  # not all at the same point
-        looks[guid] += 1
+        if not (number := polls[guid]):
+            polls[guid] = number = int(guid[:8], 16) % (POLLS_PER_CHANGE * STEPS)  # not all at the same point
+        polls[guid] += 1
         frame = bodies[number // POLLS_PER_CHANGE % len(bodies)]
         return guid.join(frame[number % SECONDS])
 
@@ -127,8 +138,8 @@ def gcs_answers() -> Answer:
 
 
 def slack_answers() -> Answer:
-    """What Slack answers, whatever it is asked: well, with all that any of the bot's calls looks for."""
-    said = {
+    """What Slack answers to every call: all is well, with every field that one of the bot's calls reads."""
+    answer = {
         "ok": True,
         "team_id": "T0123ABCD",
         "user_id": "U0BOT",
@@ -137,34 +148,68 @@ def slack_answers() -> Answer:
         "ts": "1732446671.000100",
         "messages": [],
     }
-    ready = response(encoded(said))
-    return lambda _path: ready
+    ready = response(encoded(answer))
+    return lambda _path, _body: ready
 
 
 KINDS: dict[str, Callable[[], Answer]] = {"gcs": gcs_answers, "slack": slack_answers}
 
 
-async def _serve(kind: str, delay: float) -> None:
-    answer = KINDS[kind]()
-    server = await asyncio.get_running_loop().create_server(lambda: Peer(answer, delay), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()  # ends with the process that asked for it
+@asynccontextmanager
+async def listening(answer: Answer, *, delay: float = 0) -> AsyncIterator[str]:
+    """The URL of a server in this process."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Peer(answer, delay), "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def population(began: float) -> Population:
+    """The population that began at a moment in seconds since 1970; the same ids and lives in every process."""
+    chance = random.Random(7)  # noqa: S311  # no secret
+
+    async def wait(shown: int) -> None:
+        await asyncio.sleep(answer_seconds(chance, shown))
+
+    return Population(
+        POPULATION,
+        page=1000,
+        clock=lambda: time.time() - began,
+        wait=wait,
+        begin=datetime.fromtimestamp(began, UTC),
+    )
+
+
+def answer_seconds(chance: random.Random, shown: int) -> float:
+    """How long GCS takes to answer with so many executions."""
+    (fewer, short), (more, long) = ANSWER_SECONDS[:2] if shown <= ANSWER_SECONDS[1][0] else ANSWER_SECONDS[1:]
+    median = short + (long - short) * (shown - fewer) / (more - fewer)
+    return chance.lognormvariate(log(median), SIGMA)
+
+
+async def _serve(kind: str, argument: float) -> None:
+    async with population(argument) if kind == "population" else listening(KINDS[kind](), delay=argument) as served:
+        print(served.url if isinstance(served, Population) else served, flush=True)
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        await reader.read()  # ends with the process that asked for it
 
 
 @asynccontextmanager
-async def serving(kind: str, *, core: int, delay: float = 0) -> AsyncIterator[str]:
-    """The URL of a server of `kind` in a process of its own."""
+async def serving(kind: str, *, core: int, argument: float = 0) -> AsyncIterator[str]:
+    """The URL of a server of `kind` in a process of its own.
+
+    `argument` is the delay of each answer in seconds; of a population, the moment at which it began.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "benchmarks.servers", kind, str(core), str(delay)),
+        *("-m", "benchmarks.servers", kind, str(core), str(argument)),
         cwd=REPOSITORY,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        yield f"http://127.0.0.1:{int(await cast('asyncio.StreamReader', process.stdout).readline())}"
+        yield (await cast("asyncio.StreamReader", process.stdout).readline()).decode().strip()
     finally:
         cast("asyncio.StreamWriter", process.stdin).close()
         await process.wait()

@@ -1,8 +1,8 @@
 """Ten thousand executions at once, in a few bytes each: what a whole institute runs, for simulations.
 
-Lives here: `Population`: random lives of chained steps on a clock that is set from outside, served over HTTP as get and
-list; the calls it counts. Does not live here: signatures, faults, other shapes of lives (`sandbox.gcs.server`). Called
-by the benchmarks. Each execution that ends is followed by a new one, so that there are always as many.
+Lives here: `Population`: random lives of chained steps on the caller's clock, served over HTTP as get and list; the
+calls it counts. Does not live here: signatures, faults, other shapes of lives (`sandbox.gcs.server`). Called by the
+benchmarks. Each execution that ends is followed by a new one, so that there are always as many.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import random
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -22,7 +22,7 @@ from typing import Self
 
 from aiohttp import web
 
-from sandbox.gcs.bodies import Scene, item, whole
+from sandbox.gcs.bodies import Body, Scene, item, whole
 from sandbox.gcs.stage import guid_of
 from sandbox.story import Frame, Life, Step, step_names
 
@@ -42,12 +42,36 @@ class Member:
     """Its item of the list, until it changes."""
 
 
+@dataclass(frozen=True)
+class Lives:
+    """How long steps take: log-normal, `mean_seconds` on average."""
+
+    steps: int = 20
+    mean_seconds: float = 2400.0
+    sigma: float = 0.8
+    seed: int = 1
+
+
 class Population:
     """So many running executions of so many steps. `async with` serves them on a free port."""
 
-    def __init__(self, size: int, *, steps: int, mean_seconds: float, sigma: float, page: int, seed: int) -> None:
-        """Steps last log-normally, `mean_seconds` on the average; pages of the list have `page` items at most."""
-        self.now = 0.0
+    def __init__(
+        self,
+        size: int,
+        *,
+        page: int,
+        clock: Callable[[], float],
+        lives: Lives | None = None,
+        wait: Callable[[int], Awaitable[None]] | None = None,
+        begin: datetime = datetime(2026, 3, 1, tzinfo=UTC),
+    ) -> None:
+        """Serve `size` executions on pages of at most `page` items.
+
+        `clock` counts seconds since `begin` and is read with every call. `wait` returns when an answer that shows so
+        many executions leaves; what it shows was read before.
+        """
+        lives = lives or Lives()
+        self.now, self._clock, self._wait = 0.0, clock, wait
         self.calls: deque[float] = deque()
         """When the calls of the last minute came."""
         self.worst_minute = self.total_calls = 0
@@ -55,11 +79,11 @@ class Population:
         """Every change so far: when, of which execution, how many of its steps had finished then."""
         self.born: Callable[[str], None] = lambda _: None
         """Is told the id of every execution that begins later."""
-        self._steps, self._page = step_names(steps), page
-        self._mu, self._sigma = log(mean_seconds) - sigma * sigma / 2, sigma
-        self._chance = random.Random(seed)  # noqa: S311  # no secret
-        self._seed, self._count = seed, 0
-        self._begin = datetime(2026, 3, 1, tzinfo=UTC)
+        self._steps, self._page = step_names(lives.steps), page
+        self._mu, self._sigma = log(lives.mean_seconds) - lives.sigma * lives.sigma / 2, lives.sigma
+        self._chance = random.Random(lives.seed)  # noqa: S311  # no secret
+        self._seed, self._count = lives.seed, 0
+        self._begin = begin
         self._members: dict[str, Member] = {}
         self._queue: list[tuple[float, str]] = []
         for _ in range(size):
@@ -81,6 +105,10 @@ class Population:
             else:
                 self.born(self._join(part=0.0))
         self.now = to
+
+    def body(self, execution_id: str) -> Body:
+        """What get-execution shows of an execution now."""
+        return whole(self._scene(self._members[execution_id]))
 
     @property
     def running(self) -> list[str]:
@@ -152,6 +180,7 @@ class Population:
             await self._runner.cleanup()
 
     def _counted(self) -> None:
+        self.advance(self._clock())
         self.total_calls += 1
         self.calls.append(self.now)
         while self.calls[0] <= self.now - 60:
@@ -163,7 +192,9 @@ class Population:
         member = self._members.get(request.match_info["id"])
         if member is None:
             return web.json_response({"error_code": "GCS.0404", "error_msg": "no such execution"}, status=404)
-        return web.json_response(whole(self._scene(member)))
+        answer = web.json_response(self.body(member.id))
+        await self._answering(1)
+        return answer
 
     async def _list(self, request: web.Request) -> web.Response:
         self._counted()
@@ -171,10 +202,16 @@ class Population:
         if limit > self._page:
             return web.json_response({"error_code": "GCS.0400", "error_msg": "limit is too large"}, status=400)
         listed = self.running if request.query["status"] == "Running" else []
-        rows = b",".join(self._row(self._members[guid]) for guid in listed[offset : offset + limit])
+        rows = [self._row(self._members[guid]) for guid in listed[offset : offset + limit]]
+        await self._answering(len(rows))
         return web.Response(
-            body=b'{"executions": [' + rows + b'], "total_num": %d}' % len(listed), content_type="application/json"
+            body=b'{"executions": [' + b",".join(rows) + b'], "total_num": %d}' % len(listed),
+            content_type="application/json",
         )
+
+    async def _answering(self, shown: int) -> None:
+        if self._wait is not None:
+            await self._wait(shown)
 
     def _row(self, member: Member) -> bytes:
         if not member.row:

@@ -1,6 +1,7 @@
 """Slash command: how soon everybody has their ack when many type at once, beside a listener that only acks.
 
 Lives here: the two bots. Ours is the whole service; the other is Bolt with one listener, behind the same HTTP server.
+Called by `__main__`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
 from benchmarks import servers
-from benchmarks.crowd import EXECUTION
 from benchmarks.harness import CLIENT_CORE, SERVER_CORE, Row, at_least, free_port, interleaved, pinned, quiet, ratios
 from bot.app import service
 from bot.settings import Settings
@@ -30,14 +30,14 @@ from bot.slack.inbound import HTTPMode
 
 PEOPLE = 200
 BURSTS, ROUNDS = 3, 9
-"""In one round, and rounds: short ones, so that both bots meet the same neighbours."""
+"""Bursts in one round, and rounds: short ones, so that both bots meet the same neighbours."""
 SECRET = "benchmark-signing-secret"  # noqa: S105  # made up
 TOKEN = "xoxb-benchmark"  # noqa: S105  # made up
 REST_SECONDS = 0.6
-"""Between bursts, so that the answers of one do not meet the acks of the next."""
+"""Pause between bursts, so that the answers of one do not meet the acks of the next."""
 
 
-async def rows() -> list[Row]:
+async def rows() -> AsyncIterator[Row]:
     """The burst at our bot, and at one that only acks."""
     with pinned(CLIENT_CORE), quiet():
         async with AsyncExitStack() as stack:
@@ -47,23 +47,17 @@ async def rows() -> list[Row]:
             only_acks = await stack.enter_async_context(_only_acks(slack))
             found = await interleaved({"bot": ours, "only acks": only_acks}, rounds=ROUNDS)
     figures = {f"{name}, ms until the last of {PEOPLE} acks": median(times) for name, times in found.items()}
-    row = at_least(
+    beside = ratios(found["only acks"], found["bot"])
+    yield at_least(
         0.9,
-        ratios(found["only acks"], found["bot"]),
-        name="slash command through Bolt until the ack is on the wire, 200 at once",
-        against="a Bolt listener that only acks",
-        method=(
-            f"`/execution {EXECUTION[:8]}…` typed by {PEOPLE} people in one moment, signed, over HTTP on open "
-            "connections; wall time from the first byte until the last ack has arrived, in another process on another "
-            f"core; median of {BURSTS} bursts a round. Ours is the whole service, which then asks GCS and answers; the "
-            "other is Bolt as it comes with one listener `await ack()`, behind the same aiohttp server. Both spend the "
-            "same CPU on an ack, nearly all of it Bolt's and aiohttp's; a wall time of 30 ms meets whoever else is on "
-            "the machine, so that single rounds differ by a third. What could make ours later are answers that begin "
-            "while acks are still to come: they wait for a lull, and then begin a handful at a time."
-        ),
+        median(beside),
+        unit="×",
+        name=f"Slash command until the ack is on the wire, {PEOPLE} at once, beside Bolt alone",
+        measures="Wall time until the last ack has arrived in another process: the whole service beside one Bolt "
+        "listener that only acks, behind the same HTTP server.",
+        rounds=beside,
         figures=figures,
     )
-    return [row]
 
 
 @asynccontextmanager
@@ -114,7 +108,7 @@ async def _only_acks(slack: str) -> AsyncIterator[Callable[[], Awaitable[float]]
 
 @asynccontextmanager
 async def _crowd(port: int, slack: str) -> AsyncIterator[Callable[[], Awaitable[float]]]:
-    """People at a port; a round has them type some times."""
+    """People at a port; in a round they type a few times."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "benchmarks.crowd", str(SERVER_CORE), str(port), str(PEOPLE), SECRET, f"{slack}/answer"),

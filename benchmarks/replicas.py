@@ -1,9 +1,8 @@
-"""Replicas: how much more two watchers see than one, on one store.
+"""Replicas: how much more two watchers poll than one, on one store.
 
-Lives here: starting the replicas and having one or both of them watch. They are bound by waiting, as with a real GCS
-that is far away: a replica has 64 looks under way, and each takes a tenth of a second. So the row says whether claims
-and leases let two of them work side by side; bound by CPU, two cores would have to carry two replicas, the store, the
-server and the benchmark itself.
+Lives here: starting the replicas and having one or both of them watch. GCS takes a tenth of a second for each answer,
+so a replica is limited by its 64 polls at once and not by the two cores that everything shares: the row shows whether
+claims and leases let two of them work side by side.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ WATCHED = 30 * 64
 SECONDS = 3.0
 
 Replica = Callable[[float], Awaitable[tuple[int, float]]]
-"""Has a replica watch for so long: looks, seconds of CPU."""
+"""Has a replica watch for so many seconds; returns polls and seconds of CPU."""
 
 
-async def rows() -> list[Row]:
+async def rows() -> AsyncIterator[Row]:
     """Two replicas against one of them."""
     cpu: list[float] = []
     async with (
         opened_store() as (store, store_url),
-        servers.serving("gcs", core=SERVER_CORE, delay=DELAY_SECONDS) as gcs,
+        servers.serving("gcs", core=SERVER_CORE, argument=DELAY_SECONDS) as gcs,
         HTTPClient() as http,
         _replica(store_url, gcs) as first,
         _replica(store_url, gcs) as second,
@@ -43,26 +42,24 @@ async def rows() -> list[Row]:
 
         async def watched(*replicas: Replica) -> float:
             found = await asyncio.gather(*(replica(SECONDS) for replica in replicas))
-            looks = sum(looks for looks, _ in found)
-            cpu.append(sum(seconds for _, seconds in found) * 1e6 / looks)
-            return looks / SECONDS
+            polls = sum(polls for polls, _ in found)
+            cpu.append(sum(seconds for _, seconds in found) * 1e6 / polls)
+            return polls / SECONDS
 
         found = await interleaved({"one": lambda: watched(first), "two": lambda: watched(first, second)})
-    figures = {f"{name}, looks/s": median(rates) for name, rates in found.items()}
-    figures |= {"one, µs CPU a look": median(cpu[2::2]), "two, µs CPU a look": median(cpu[3::2])}
-    row = at_least(
+    figures = {f"{name}, polls/s": median(rates) for name, rates in found.items()}
+    figures |= {"one, µs CPU a poll": median(cpu[2::2]), "two, µs CPU a poll": median(cpu[3::2])}
+    more = ratios(found["two"], found["one"])
+    yield at_least(
         1.8,
-        ratios(found["two"], found["one"]),
-        name="two replicas, store not the limit",
-        against="one",
-        method=(
-            f"Each replica is a process with the bot's watcher, 64 looks at once; {WATCHED:,} executions are always "
-            f"due in one Valkey. The GCS takes {DELAY_SECONDS * 1000:.0f} ms for each answer, so a replica is bound by "
-            "what it has under way, not by the two cores that all of this shares. Looks answered in a second."
-        ),
+        median(more),
+        unit="×",
+        name="Two replicas beside one, the store not the limit",
+        measures=f"Polls a second of two processes and of one, 64 at once each, {WATCHED:,} executions always due in "
+        f"one Valkey, {DELAY_SECONDS * 1000:.0f} ms for each answer of GCS.",
+        rounds=more,
         figures=figures,
     )
-    return [row]
 
 
 @asynccontextmanager
@@ -79,8 +76,8 @@ async def _replica(store_url: str, gcs: str) -> AsyncIterator[Replica]:
 
     async def watch(seconds: float) -> tuple[int, float]:
         orders.write(f"{seconds}\n".encode())
-        looks, cpu = (await answers.readline()).split()
-        return int(looks), float(cpu)
+        polls, cpu = (await answers.readline()).split()
+        return int(polls), float(cpu)
 
     try:
         yield watch

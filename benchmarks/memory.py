@@ -1,0 +1,74 @@
+"""Store: how many bytes one execution takes, with a subscriber and a card.
+
+Lives here: filling the store as the bot does, and reading the engine's own count of its memory. `fill` is also called
+by `bots`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+
+from redis.asyncio import Redis
+
+from benchmarks.harness import CLIENT_CORE, Row, a_snapshot, at_most, opened_store, pinned, say
+from bot.domain.model import Receipt, Snapshot, Subscriber, Subscription
+from bot.store import Store
+from bot.store.outbox import Claim
+
+TARGET = 1.6 * 1024
+LINEAR = 1.1
+"""How far the bytes for each execution may differ between the counts."""
+COUNTS = (10_000, 50_000, 100_000)
+BATCH = 500
+PEOPLE = 2_000
+
+
+async def rows() -> AsyncIterator[Row]:
+    """Bytes at 100,000, and whether they grow evenly up to there."""
+    used = []
+    with pinned(CLIENT_CORE):
+        async with opened_store() as (store, url), Redis.from_url(url) as redis:
+            for before, count in pairwise((0, 0, *COUNTS)):
+                await fill(store, map(a_snapshot, range(before, count)))
+                used.append((await redis.info("memory"))["used_memory"])
+                say(f"  {count:,} executions: {used[-1] / 1e6:.0f} MB")
+    sizes = [(size - used[0]) / count for count, size in zip(COUNTS, used[1:], strict=True)]
+    yield at_most(
+        TARGET,
+        sizes[-1],
+        unit="bytes",
+        is_valid=max(sizes) / min(sizes) < LINEAR,
+        name=f"Store: bytes per execution with one subscriber and a card, {COUNTS[-1]:,} of them",
+        measures="`used_memory` of the embedded Valkey, less that of an empty one; executions half way through 20 "
+        "named steps, written through the store's own calls. Valid only if it grows evenly.",
+        figures={f"bytes each at {count:,}": size for count, size in zip(COUNTS, sizes, strict=True)},
+    )
+
+
+async def fill(store: Store, snapshots: Iterable[Snapshot], *, first_poll: timedelta = timedelta(hours=1)) -> None:
+    """Have each of `snapshots` followed by one person, who has a card of it."""
+    waiting = enumerate(snapshots)
+    while batch := list(islice(waiting, BATCH)):
+        await asyncio.gather(*(_subscribe(store, number, snapshot, first_poll) for number, snapshot in batch))
+        while ready := await store.outbox.ready():
+            for partition in ready:
+                claims = await store.outbox.claim(partition, BATCH)
+                await asyncio.gather(*(_deliver(store, claim, number) for number, claim in enumerate(claims)))
+
+
+async def _subscribe(store: Store, number: int, snapshot: Snapshot, first_poll: timedelta) -> None:
+    person = Subscriber(team_id="T0123ABCD", id=f"U{number % PEOPLE:09d}")
+    subscription = Subscription(
+        execution_id=snapshot.execution.id, subscriber=person, owner=person.id, created_at=datetime.now(UTC)
+    )
+    await store.subscribers.subscribe(subscription, snapshot, first_poll=first_poll)
+
+
+async def _deliver(store: Store, claim: Claim, number: int) -> None:
+    receipt = Receipt(channel=f"D{number:09d}", ts=f"1732446671.{number:06d}", revision=1)
+    if not await store.outbox.record(claim, receipt):
+        raise RuntimeError("a claim was lost: this machine is too slow")
+    await store.outbox.release(claim)

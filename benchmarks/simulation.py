@@ -1,0 +1,248 @@
+"""How late a change is seen, on virtual time: executions, GCS's answers, and the bot's watcher and sweeper.
+
+Lives here: `simulate`, one schedule for one span of time. Does not live here: the clock (`virtual`), which schedules
+are compared (`delays`). Called by `virtual`, in a process of its own.
+
+The watcher, the sweeper, the GCS client and the store are the bot's own and run as in service. GCS is a population of
+running executions, 20 steps each. An answer shows the moment in which its request came, and takes its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from statistics import quantiles
+from typing import Any, TypeVar
+
+from prometheus_client import REGISTRY
+
+from benchmarks.harness import opened_store, quiet
+from benchmarks.servers import answer_seconds
+from benchmarks.virtual import BEGAN, VirtualSelector
+from bot.domain import observing
+from bot.domain.model import Change, Level, Subscriber, Subscription
+from bot.domain.cadence import Cadence
+from bot.gcs.client import GCSClient
+from bot.gcs.http import Credentials, HTTPClient
+from bot.store import Store
+from bot.workers.sweeper import Sweeper
+from bot.workers.watcher import Watcher
+from sandbox.gcs.population import Population
+
+QUOTA, RESERVE = 600, 30
+"""Calls a minute, and those of them that are kept for people."""
+CADENCE = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))
+TEAM = "T1"
+LIST_BYTES = 12_000_000
+"""Bytes of lists that are read in a second at most, the bot's default."""
+FOLLOWED_AT_ONCE = 64
+
+T = TypeVar("T")
+
+
+async def simulate(
+    clock: VirtualSelector, *, size: int, page: int, has_lists: bool, takes_time: bool, span: Sequence[float]
+) -> dict[str, float]:
+    """Let `size` executions run for a span of virtual seconds: warming up, measured, waited for the last changes.
+
+    Returns:
+        Delays in seconds (`p50`, `p95`, `p99`, `longest`), counts (`changes`, `unseen`), `calls_per_change`,
+        `list_bytes_per_second` and `worst_minute`, the most calls of any minute.
+    """
+    warm, seconds, tail = span
+    with quiet():
+        async with _began(clock, size, page, has_lists=has_lists, takes_time=takes_time) as run:
+            began = clock.now
+            await asyncio.sleep(warm)
+            calls, size_bytes = run.population.total_calls, _list_bytes()
+            await asyncio.sleep(seconds)
+            calls, size_bytes = run.population.total_calls - calls, _list_bytes() - size_bytes
+            await asyncio.sleep(tail)
+            return run.result(began + warm, began + warm + seconds) | {
+                "calls_per_change": calls / max(1, len(run.delays)),
+                "list_bytes_per_second": size_bytes / seconds,
+            }
+
+
+class _Client(GCSClient):
+    """The bot's client; calls that move on the wire are counted, because time must not pass meanwhile."""
+
+    clock: VirtualSelector
+
+    async def get_execution(self, *args: Any, **more: Any) -> Any:
+        """See `GCSClient`."""
+        return await _in_transit(self.clock, super().get_execution(*args, **more))
+
+    async def get_if_changed(self, *args: Any, **more: Any) -> Any:
+        """See `GCSClient`."""
+        return await _in_transit(self.clock, super().get_if_changed(*args, **more))
+
+    async def listed(self, *args: Any, **more: Any) -> Any:
+        """See `GCSClient`."""
+        return await _in_transit(self.clock, super().listed(*args, **more))
+
+
+async def _in_transit(clock: VirtualSelector, call: Awaitable[T]) -> T:
+    clock.in_transit += 1
+    try:
+        return await call
+    finally:
+        clock.in_transit -= 1
+
+
+class _Run:
+    """One schedule under way."""
+
+    def __init__(self, clock: VirtualSelector, population: Population, store: Store) -> None:
+        self.population, self.store, self._clock = population, store, clock
+        self._waiting: dict[str, list[tuple[float, int]]] = defaultdict(list)
+        """Execution → its changes that were not seen yet: when, and how many steps had finished then."""
+        self.delays: list[tuple[float, float]] = []
+        """Of each change that was seen: when it happened, how much later it was seen."""
+        self._counted = 0
+        self._following: set[asyncio.Task[None]] = set()
+
+    def forget_past(self) -> None:
+        """Count from here: calls and changes so far were those of filling the store."""
+        self._happened()
+        self._waiting.clear()
+        self.population.calls.clear()
+        self.population.worst_minute = 0
+
+    def _happened(self) -> None:
+        self.population.advance(self._clock.now)
+        changes = self.population.changes
+        for at, guid, finished in changes[self._counted :]:
+            self._waiting[guid].append((at, finished))
+        self._counted = len(changes)
+
+    def settled(self, guid: str, noticed: Sequence[Change]) -> None:
+        """A poll was settled: all that finished up to what it shows is seen now."""
+        self._happened()
+        waiting, now = self._waiting[guid], self._clock.now
+        for change in noticed:
+            seen = [entry for entry in waiting if entry[1] <= (change.finished or 0)]
+            self.delays += [(at, now - at) for at, _ in seen]
+            del waiting[: len(seen)]
+
+    def born(self, client: GCSClient, guid: str) -> None:
+        """Somebody follows a new execution; their own call comes out of the people's share."""
+        task = asyncio.create_task(self.follow(client, guid))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def follow(self, client: GCSClient, guid: str) -> None:
+        """Have one execution followed by a channel."""
+        response = await client.get_execution(guid, is_person=True)
+        now = datetime.fromtimestamp(BEGAN + self._clock.now, UTC)
+        subscription = Subscription(
+            execution_id=guid,
+            subscriber=Subscriber(team_id=TEAM, id="C1"),
+            level=Level.FINAL,
+            owner="U1",
+            created_at=now,
+        )
+        snapshot = observing.first_snapshot(response.to_execution(), now=now, cadence=CADENCE)
+        await self.store.subscribers.subscribe(
+            subscription, snapshot, first_poll=CADENCE.poll, fingerprint=response.fingerprint
+        )
+
+    def result(self, begin: float, end: float) -> dict[str, float]:
+        """The delays of what happened between two moments."""
+        self._happened()
+        delays = [delay for at, delay in self.delays if begin <= at < end]
+        unseen = [at for waiting in self._waiting.values() for at, _ in waiting if begin <= at < end]
+        cuts = quantiles(delays, n=100)
+        self.delays = [(at, delay) for at, delay in self.delays if begin <= at < end]
+        return {
+            "p50": cuts[49],
+            "p95": cuts[94],
+            "p99": cuts[98],
+            "longest": max(delays),
+            "changes": len(delays),
+            "unseen": len(unseen),
+            "worst_minute": self.population.worst_minute,
+        }
+
+
+@asynccontextmanager
+async def _began(
+    clock: VirtualSelector, size: int, page: int, *, has_lists: bool, takes_time: bool
+) -> AsyncIterator[_Run]:
+    """All executions followed, and the bot at work."""
+    chance = random.Random(7)  # noqa: S311  # no secret
+    is_filling = True
+
+    async def wait(shown: int) -> None:
+        if takes_time and not is_filling:
+            with _waiting(clock):
+                await asyncio.sleep(answer_seconds(chance, shown))
+
+    async with (
+        opened_store() as (store, url),
+        Population(size, page=page, clock=lambda: clock.now, wait=wait) as population,
+        HTTPClient() as http,
+    ):
+        with clock.leading(url):
+            run = _Run(clock, population, store)
+            free = _client(clock, http, population)
+            for first in range(0, size, FOLLOWED_AT_ONCE):
+                some = population.running[first : first + FOLLOWED_AT_ONCE]
+                await asyncio.gather(*(run.follow(free, guid) for guid in some))
+            run.forget_past()
+            is_filling = False
+            people = store.gcs_quota("AK", per_minute=QUOTA, reserve=RESERVE)
+            client = _client(clock, http, population, take=people.take, refused=people.refused)
+            population.born = lambda guid: run.born(client, guid)
+            async with _working(run, client, has_lists=has_lists):
+                yield run
+
+
+def _client(clock: VirtualSelector, http: HTTPClient, population: Population, **quota: Any) -> GCSClient:
+    client = _Client(http, endpoint=population.url, auth=Credentials(), **quota)
+    client.clock = clock
+    return client
+
+
+@contextmanager
+def _waiting(clock: VirtualSelector) -> Iterator[None]:
+    """An answer that takes its time is not under way."""
+    clock.in_transit -= 1
+    try:
+        yield
+    finally:
+        clock.in_transit += 1
+
+
+@asynccontextmanager
+async def _working(run: _Run, client: GCSClient, *, has_lists: bool) -> AsyncIterator[None]:
+    """The bot's watcher and, with lists, its sweeper."""
+    store, stop = run.store, asyncio.Event()
+    quota = store.gcs_quota("AK", per_minute=QUOTA, reserve=RESERVE)
+    settle = store.schedule.settle
+
+    async def spied(due: Any, snapshot: Any, noticed: Sequence[Change], **more: Any) -> bool:
+        is_settled = await settle(due, snapshot, noticed, **more)
+        if is_settled:
+            run.settled(due.execution_id, noticed)
+        return is_settled
+
+    store.schedule.settle = spied  # type: ignore[method-assign, assignment]  # a spy
+    watcher = Watcher(client, store.schedule, cadence=CADENCE, budget=quota, history=store.history)
+    sweeper = Sweeper(client, store.schedule, budget=quota, team_id=TEAM, cadence=CADENCE, bytes_per_second=LIST_BYTES)
+    working = [asyncio.create_task(watcher.run(stop))]
+    if has_lists:
+        working.append(asyncio.create_task(sweeper.run(stop)))
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.gather(*working)
+
+
+def _list_bytes() -> float:
+    return REGISTRY.get_sample_value("execution_bot_sweeper_bytes_total") or 0.0
