@@ -24,8 +24,8 @@ from benchmarks.harness import opened_store, quiet
 from benchmarks.servers import answer_seconds
 from benchmarks.virtual import BEGAN, VirtualSelector
 from bot.domain import observing
-from bot.domain.model import Change, Level, Subscriber, Subscription
 from bot.domain.cadence import Cadence
+from bot.domain.model import Change, Level, Subscriber, Subscription
 from bot.gcs.client import GCSClient
 from bot.gcs.http import Credentials, HTTPClient
 from bot.store import Store
