@@ -1,56 +1,94 @@
-"""Every error that the bot raises on purpose.
+"""Every error that the bot raises on purpose, as a class with values.
 
-    BotError                        `.sentence` is fit for the person who asked
-    ├── InvalidInput                what was typed or pressed cannot be used
-    ├── SettingsInvalid             start-up: settings missing or wrong, all of them at once
-    ├── StoreUnavailable            Redis or Valkey does not answer, is full or read-only
+    BotError
+    ├── InvalidInput                what was typed or pressed cannot be used: `.problem`, `.values`
+    ├── SettingsInvalid             settings are missing or wrong: `.problems`, all of them at once
+    ├── StoreUnavailable            Redis or Valkey does not answer
+    │   ├── StoreFull               it has no memory left
+    │   └── StoreReadOnly           it takes no writes at present
     ├── GCSError
     │   ├── ExecutionNotFound       never existed, other project, or deleted
     │   │   └── ExecutionGone       GCS says explicitly that it existed (HTTP 410)
     │   ├── GCSForbidden            the IAM user may not read executions
-    │   ├── GCSBadCredentials       keys or token refused: stop calling, a key gets blocked by repeats
+    │   ├── GCSBadCredentials       keys or token refused: stop calling, since repeats get a key blocked
     │   ├── GCSMisdirected          no such API there: wrong region, endpoint or path
     │   ├── GCSThrottled            `.retry_after`
     │   ├── GCSUnavailable          no answer, time-out, 5xx
-    │   │   ├── GCSAbsent           «not found», said by something else in its place
-    │   │   └── GCSTooLate          no answer within the time of the question
+    │   │   ├── GCSAbsent           a 404 that does not come from GCS
+    │   │   └── GCSTooLate          no answer within the time of the request
     │   └── GCSMalformed            an answer that is no execution
-    └── SlackError
+    │       └── GCSRequestRefused   GCS calls our request malformed
+    └── SlackError                  `.code` is Slack's code
         ├── RateLimited             `.retry_after`
-        ├── Undeliverable           this destination is dead: `.code` is Slack's code
-        ├── MessageGone             the message to edit is not there any more
+        ├── Undeliverable           this destination cannot be reached
+        ├── MessageGone             the message to edit does not exist any more
         ├── PayloadRejected         Slack refuses the content: try a plainer one
         ├── OutcomeUnknown          sent, but nobody knows whether it arrived
         ├── SlackUnavailable        certainly not applied; try again later
-        └── SlackBadCredentials     the app itself is refused: stop sending, go unhealthy
+        └── SlackBadCredentials     the app itself is refused: stop sending, report unhealthy
 
-Does not live here: which code of a vendor means which error (`bot.slack.errors`, `bot.gcs.errors`), what to do about an
-error (the workers), how it is shown (`bot.blocks.replies`). Raised by `gcs`, `slack`, `store` and `subscriptions`;
-turned into a sentence by `handlers.middleware`.
+Does not live here: which code of a vendor means which error (`bot.slack.errors`, `bot.gcs.errors`), the sentence that
+people read (`bot.blocks.sentences`), what to do about an error (the workers and the listeners). Raised by `gcs`,
+`slack`, `store`, `subscriptions` and `handlers`.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from math import ceil
+from enum import StrEnum
 
 
 class BotError(Exception):
-    """What can go wrong in a way we know. `str()` is for logs, `.sentence` is for people; neither has secrets."""
+    """A failure of a known kind. `str()` is a detail for logs; it holds no secret."""
 
-    sentence = "Something went wrong. Try again in a minute."
 
-    def __init__(self, detail: str = "", *, sentence: str | None = None) -> None:
-        super().__init__(detail or sentence or self.sentence)
-        if sentence is not None:
-            self.sentence = sentence
+class InputProblem(StrEnum):
+    """What is wrong with something that was typed or pressed, and the values that come with it."""
+
+    UNKNOWN_WORD = "unknown_word"
+    """`word`."""
+    MISSPELLED_WORD = "misspelled_word"
+    """`word`, and `line`: the command that was probably meant."""
+    INCOMPLETE_ID = "incomplete_id"
+    """`word` is part of an id, or more than one."""
+    NOT_AN_ID = "not_an_id"
+    MISSING_VERB = "missing_verb"
+    """`verb`: one that would fit."""
+    SUBSCRIBE_MEANT = "subscribe_meant"
+    """Words that belong to `subscribe` stand without it. `line`: the command with it."""
+    SEVERAL_VERBS = "several_verbs"
+    """`verbs`."""
+    MISSING_ID = "missing_id"
+    """`verb`."""
+    SEVERAL_IDS = "several_ids"
+    """`verb`."""
+    UNWANTED_ID = "unwanted_id"
+    """`verb`."""
+    HERE_AND_ME = "here_and_me"
+    """`verb`."""
+    SEVERAL_LEVELS = "several_levels"
+    """`verb`."""
+    UNWANTED_LEVEL = "unwanted_level"
+    """`verb` and `level`."""
+    OTHER_ORGANISATION = "other_organisation"
+    """The person belongs to another organisation that shares the channel."""
+    CARD_ENDED = "card_ended"
+    """The card belongs to no subscription any more. `line`: the command that shows the execution."""
+    NOT_IN_CHANNEL = "not_in_channel"
+    CHANNEL_KIND = "channel_kind"
+    """The app has no scope for this kind of conversation."""
+    CHANNEL_ARCHIVED = "channel_archived"
+    CHANNEL_REFUSED = "channel_refused"
+    """`code`: Slack's code of an `Undeliverable`."""
 
 
 class InvalidInput(BotError):
-    """What was typed or pressed cannot be used; the sentence says what to do instead."""
+    """What was typed or pressed cannot be used."""
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence=sentence)
+    def __init__(self, problem: InputProblem, **values: str | tuple[str, ...]) -> None:
+        """`InputProblem` says which values a problem has."""
+        super().__init__(" ".join([problem, *(f"{name}={value}" for name, value in values.items())]))
+        self.problem, self.values = problem, values
 
 
 class SettingsInvalid(BotError):
@@ -62,62 +100,47 @@ class SettingsInvalid(BotError):
 
 
 class StoreUnavailable(BotError):
-    """The store does not answer or does not take writes."""
+    """The store does not answer, or cannot do what was asked."""
 
-    sentence = "I cannot reach my own memory right now. Nothing that you follow is lost; try again in a minute."
+
+class StoreFull(StoreUnavailable):
+    """The store has no memory left."""
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The store takes no writes at present."""
 
 
 class GCSError(BotError):
     """GCS did not give us an execution."""
 
-    sentence = "GeneContainer Service did not answer as expected. Try again in a minute."
-
-    def __init__(self, detail: str = "", *, sentence: str | None = None, request_id: str = "") -> None:
-        super().__init__(f"{detail} (request {request_id})" if request_id else detail, sentence=sentence)
+    def __init__(self, detail: str = "", *, request_id: str = "") -> None:
+        super().__init__(f"{detail} (request {request_id})" if request_id else detail)
         self.request_id = request_id
 
 
 class ExecutionNotFound(GCSError):
     """No such execution for these credentials."""
 
-    sentence = (
-        "GeneContainer Service knows no such execution: check the id, or it was deleted or is in another project."
-    )
-
 
 class ExecutionGone(ExecutionNotFound):
-    """There was such an execution; it was deleted."""
-
-    sentence = "That execution was deleted from GeneContainer Service."
+    """The execution existed and was deleted."""
 
 
 class GCSForbidden(GCSError):
     """The bot's IAM user lacks a permission."""
 
-    sentence = (
-        "I am not allowed to read that execution. Ask whoever runs this bot to grant its IAM user `gcs:executions:get`."
-    )
-
 
 class GCSBadCredentials(GCSError):
     """Keys, token or clock are refused."""
-
-    sentence = "GeneContainer Service refuses my credentials. Ask whoever runs this bot to run `execution-bot check`."
 
 
 class GCSMisdirected(GCSError):
     """The gateway knows no such API: region, endpoint or path are wrong."""
 
-    sentence = (
-        "I am pointed at the wrong GeneContainer address. "
-        "Ask whoever runs this bot to check `GCS_REGION` and `GCS_ENDPOINT`."
-    )
-
 
 class GCSThrottled(GCSError):
     """The quota is used up for now."""
-
-    sentence = "GeneContainer Service asks me to slow down. Try again in a minute."
 
     def __init__(self, detail: str = "", *, retry_after: timedelta, request_id: str = "") -> None:
         super().__init__(detail, request_id=request_id)
@@ -125,43 +148,35 @@ class GCSThrottled(GCSError):
 
 
 class GCSUnavailable(GCSError):
-    """No answer, or an answer that says the service is in trouble."""
-
-    sentence = "GeneContainer Service does not answer right now. Try again in a minute; what you follow stays followed."
+    """No answer, or one that says the service has a problem."""
 
 
 class GCSAbsent(GCSUnavailable):
-    """«Not found», but not in GCS's words: a proxy said it, or a gateway that has lost its way."""
-
-    sentence = (
-        "Something in the place of GeneContainer Service says «not found». Check the id; if it is right, the service "
-        "is in trouble: try again in a minute."
-    )
+    """A 404 that does not come from GCS: a proxy answered, or a gateway that does not find its API."""
 
 
 class GCSTooLate(GCSUnavailable):
-    """No answer, or not all of it, within the time that the question had."""
+    """No answer, or only part of it, within the time that the request had."""
 
 
 class GCSMalformed(GCSError):
-    """An answer came that is no execution."""
+    """The answer is no execution."""
 
-    sentence = (
-        "GeneContainer Service sent something that is not an execution. "
-        "Try again; if it stays, tell whoever runs this bot to look at its log."
-    )
+
+class GCSRequestRefused(GCSMalformed):
+    """GCS calls our request malformed: a mistake in the bot, or a change of the API."""
 
 
 GCS_AWAY = (GCSUnavailable, GCSMalformed, GCSMisdirected)
-"""What means that no GCS is to be reached: nothing answers, or what answers is not GCS. An address that was good once
-knows no such API while the gateway is in trouble. The others are GCS's own word, or ours: it refuses, or we hold back.
+"""The errors after which GCS counts as unreachable: nothing answers, or what answers is not GCS.
+
+`GCSMisdirected` is one of them because a gateway with a problem denies an API that it served before. All other errors
+are GCS's own decision, or the bot's to make no calls.
 """
 
 
 class SlackError(BotError):
-    """Slack did not do what was asked. `code` is Slack's own word."""
-
-    sentence = "Slack did not take my answer. Try again in a minute."
+    """Slack did not do what was asked. `code` is Slack's code, or one of `bot.slack.errors`."""
 
     def __init__(self, code: str = "", detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
@@ -170,21 +185,19 @@ class SlackError(BotError):
 
 
 class RateLimited(SlackError):
-    """Slack says when to come back."""
+    """Slack says when to call again."""
 
     def __init__(self, retry_after: timedelta) -> None:
-        seconds = retry_after.total_seconds()
-        super().__init__("ratelimited", f"retry after {seconds:g} s")
+        super().__init__("ratelimited", f"retry after {retry_after.total_seconds():g} s")
         self.retry_after = retry_after
-        self.sentence = f"Slack did not take that now: it asks me to slow down. Try again in {max(1, ceil(seconds))} s."
 
 
 class Undeliverable(SlackError):
-    """The destination cannot be reached, and will not be by trying again."""
+    """The destination cannot be reached, and trying again will not help."""
 
 
 class MessageGone(SlackError):
-    """The message to edit was deleted or is closed for edits: post anew."""
+    """The message to edit was deleted or is closed for edits: post a new one."""
 
 
 class PayloadRejected(SlackError):
@@ -192,14 +205,12 @@ class PayloadRejected(SlackError):
 
 
 class OutcomeUnknown(SlackError):
-    """The request left, the answer did not come: it may or may not have been applied."""
+    """The request left and no answer came: it may or may not have been applied."""
 
 
 class SlackUnavailable(SlackError):
-    """The request certainly had no effect, and may have later."""
+    """The request certainly had no effect, and may succeed later."""
 
 
 class SlackBadCredentials(SlackError):
     """Token or app are refused, or a scope is missing."""
-
-    sentence = "Slack refuses my token. Ask whoever runs this bot to run `execution-bot check`."

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from bot.domain import observing
 from bot.domain.cadence import Cadence
 from bot.domain.model import Level, Phase, Snapshot, Subscriber, Subscription
-from bot.errors import GCS_AWAY, InvalidInput, StoreUnavailable
+from bot.errors import GCS_AWAY, InputProblem, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.fingerprint import Fingerprint
 from bot.store.subscriptions import Subscribers
@@ -115,9 +115,7 @@ class Subscriptions:
         """
         snapshot = await _remembered(self._subscribers.snapshot(subscriber.team_id, execution_id))
         if snapshot is None or not await _remembered(self._subscribers.refresh(subscriber, execution_id)):
-            raise InvalidInput(
-                f"That card is not followed any more. Use `/execution {execution_id}` to see how the execution stands."
-            )
+            raise InvalidInput(InputProblem.CARD_ENDED, line=f"/execution {execution_id}")
         return snapshot
 
     async def _poll(self, team_id: str, execution_id: str) -> tuple[Snapshot, Fingerprint | None]:

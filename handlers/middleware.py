@@ -31,6 +31,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import error_modal
 from bot.blocks.replies import error_reply
+from bot.blocks.sentences import sentence
 from bot.errors import BotError, RateLimited, SlackError
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from bot.slack.errors import call_error
@@ -42,8 +43,6 @@ Listener = Callable[[Args], Awaitable[None]]
 
 VIEW_ID = "execution_bot_view_id"
 """Where a listener notes, in Bolt's context, which modal an error is to be shown in."""
-
-_TOO_LATE = "That took too long to open. Press the button once more."
 
 log = structlog.get_logger()
 
@@ -141,39 +140,40 @@ async def _contained(name: str, listener: Listener, args: Args) -> str:
     except SlackApiError as error:
         code = code_of(error)
         log.warning("handlers.slack_refused", listener=name, code=code)
-        await _tell(args, _TOO_LATE if "trigger" in code else call_error(error).sentence)
+        await _tell(args, call_error(error))
         return "slack_refused"
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         log.warning("handlers.slack_away", listener=name, kind=type(error).__name__)
-        await _tell(args, SlackError.sentence)
+        await _tell(args, SlackError())
         return "slack_away"
     except BotError as error:
         log.warning("handlers.refused", listener=name, kind=type(error).__name__, error=str(error))
-        await _tell(args, error.sentence, is_limited=isinstance(error, RateLimited))
+        await _tell(args, error)
         return type(error).__name__
     except Exception as error:  # noqa: BLE001  # the outermost place: a listener's error must not reach Bolt
         # The text of a foreign error may repeat what was typed, or an address with a token: kind and place only.
         log.error("handlers.crashed", listener=name, kind=type(error).__name__, at=_place(error))  # noqa: TRY400
-        await _tell(args, BotError.sentence)
+        await _tell(args, BotError())
         return "crashed"
     return "ok"
 
 
-async def _tell(args: Args, sentence: str, *, is_limited: bool = False) -> None:
-    """Give the person the sentence where they look: in the open modal, over the Home tab, or beside the message.
+async def _tell(args: Args, error: BotError) -> None:
+    """Show the person what went wrong: in the open modal, over the Home tab, or beside the message.
 
-    A modal that may not be drawn for now (`is_limited`) cannot show it either.
+    While Slack limits the updates of modals, an open modal cannot show it.
     """
+    shown, is_limited = sentence(error), isinstance(error, RateLimited)
     view_id, view_type = args.context.get(VIEW_ID), (args.body.get("view") or {}).get("type")
     try:
         if view_id and not is_limited:
-            await args.client.views_update(view_id=view_id, view=error_modal(sentence))
+            await args.client.views_update(view_id=view_id, view=error_modal(shown))
         elif view_type == "home" and args.body.get("trigger_id"):
-            await args.client.views_open(trigger_id=args.body["trigger_id"], view=error_modal(sentence))
+            await args.client.views_open(trigger_id=args.body["trigger_id"], view=error_modal(shown))
         elif args.body.get("type") != "event_callback":
-            await answer(args, error_reply(sentence))
-    except Exception as error:  # noqa: BLE001  # nothing is left to do but to say so
-        log.warning("handlers.answer_lost", why=type(error).__name__)
+            await answer(args, error_reply(shown))
+    except Exception as lost:  # noqa: BLE001  # nothing is left to do but to say so
+        log.warning("handlers.answer_lost", why=type(lost).__name__)
 
 
 def _place(error: Exception) -> str:

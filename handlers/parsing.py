@@ -1,7 +1,7 @@
-"""What people type after `/execution`, understood.
+"""The grammar of what people type after `/execution`.
 
-Lives here: `parse` and the sentences that show the right line. Does not live here: what is then done
-(`handlers.commands`). Called by `handlers.commands`; pure.
+Lives here: `parse`, and which problem a command has that does not fit. Does not live here: what a command does
+(`handlers.commands`), the sentence for a problem (`bot.blocks.sentences`). Called by `handlers.commands`; pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 
 from bot.domain.model import Level
-from bot.errors import InvalidInput
+from bot.errors import InputProblem, InvalidInput
 
 COMMAND = "/execution"
 
@@ -23,11 +23,14 @@ _ID = re.compile(r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![
 _LINK = re.compile(r"<[^<>]*>")
 _NEARLY_AN_ID = re.compile(r"(?=.*\d)[0-9a-fx-]{12,}", re.IGNORECASE)
 _WRAPPING = "\"'`“”„‘’‚«»()[]{}<>*_~.,;:!"
-"""What surrounds a word when it was quoted, pasted or ended a sentence."""
+"""What may surround a word that was quoted, pasted or stands at the end of a sentence."""
+
+_MAX_WORD = 40
+"""How much of an unknown word an error repeats, in characters."""
 
 
 class Verb(StrEnum):
-    """What is asked for."""
+    """What a command asks for."""
 
     SUMMARY = "summary"
     SUBSCRIBE = "subscribe"
@@ -47,24 +50,15 @@ _LEVELS: dict[str, Level] = {level.value: level for level in Level}
 _HERE, _ME = "here", "me"
 _WORDS = [*_VERBS, *_LEVELS, _HERE, _ME]
 
-_LINES: dict[Verb, str] = {
-    Verb.SUMMARY: f"{COMMAND} <id>",
-    Verb.SUBSCRIBE: f"{COMMAND} subscribe <id> [here] [progress|phase|final]",
-    Verb.UNSUBSCRIBE: f"{COMMAND} unsubscribe <id> [here]",
-    Verb.LIST: f"{COMMAND} list [here]",
-    Verb.HELP: f"{COMMAND} help",
-}
-"""The right line for each verb."""
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command, understood. `execution_id` is empty for `list` and `help` only."""
+    """A parsed command. `execution_id` is empty for `list` and `help` only."""
 
     verb: Verb
     execution_id: str = ""
     is_here: bool = False
-    """The channel it was typed in is meant, not the person."""
+    """Whether it is about the channel that it was typed in, not about the person."""
     level: Level | None = None
 
 
@@ -72,7 +66,7 @@ def parse(text: str) -> Asked:
     """What `text` asks for; words may stand in any order.
 
     Raises:
-        InvalidInput: it cannot be understood; the sentence shows the right line.
+        InvalidInput: it is no command; the problem is one of the first in `InputProblem`.
     """
     ids = {found.casefold() for found in _ID.findall(text)}
     words = list(_words(text))
@@ -81,12 +75,12 @@ def parse(text: str) -> Asked:
         raise _unknown(unknown[0], words, next(iter(ids), ""))
     verb = _verb(words, has_id=bool(ids))
     if len(ids) > 1:
-        raise InvalidInput(f"One execution at a time, please: {_line(verb)}.")
+        raise InvalidInput(InputProblem.SEVERAL_IDS, verb=verb)
     return _checked(verb, next(iter(ids), ""), words)
 
 
 def _words(text: str) -> Iterable[str]:
-    """The words beside ids and links to ids, folded, without quotes around them."""
+    """The words other than ids and links to ids, in lower case, without quotes around them."""
     without_links = _LINK.sub(lambda link: " " if _ID.search(link[0]) else link[0], text)
     for token in without_links.split():
         word = token.strip(_WRAPPING).casefold()
@@ -97,58 +91,47 @@ def _words(text: str) -> Iterable[str]:
 def _verb(words: list[str], *, has_id: bool) -> Verb:
     verbs = {_VERBS[word] for word in words if word in _VERBS}
     if len(verbs) > 1:
-        listed = " and ".join(f"`{verb}`" for verb in sorted(verbs))
-        raise InvalidInput(f"I cannot do {listed} at once: one at a time, please.")
+        raise InvalidInput(InputProblem.SEVERAL_VERBS, verbs=tuple(sorted(verbs)))
     if verbs:
         return verbs.pop()
     if has_id:
         return Verb.SUMMARY
     if words:
-        raise InvalidInput(f"Say what to do, and with which execution: {_line(Verb.SUBSCRIBE)}.")
+        raise InvalidInput(InputProblem.MISSING_VERB, verb=Verb.SUBSCRIBE)
     return Verb.HELP
 
 
 def _checked(verb: Verb, execution_id: str, words: list[str]) -> Asked:
-    """The command, if what was said with the verb belongs to it."""
+    """The command, if all words fit its verb."""
     levels = [_LEVELS[word] for word in words if word in _LEVELS]
     is_here = _HERE in words
     needs_id = verb in {Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE}
     if needs_id and not execution_id:
-        raise InvalidInput(f"Which execution? {_line(verb)}, with the id as GeneContainer Service shows it.")
+        raise InvalidInput(InputProblem.MISSING_ID, verb=verb)
     if execution_id and not needs_id:
-        raise InvalidInput(f"`{verb}` takes no id: {_line(verb)}. To see one execution: {_line(Verb.SUMMARY)}.")
+        raise InvalidInput(InputProblem.UNWANTED_ID, verb=verb)
     if is_here and _ME in words:
-        raise InvalidInput(f"Either `here`, for this channel, or `me`: {_line(verb)}.")
+        raise InvalidInput(InputProblem.HERE_AND_ME, verb=verb)
     if len(set(levels)) > 1:
-        raise InvalidInput(f"One of `progress`, `phase` and `final`, please: {_line(verb)}.")
+        raise InvalidInput(InputProblem.SEVERAL_LEVELS, verb=verb)
     if verb is Verb.SUMMARY and (levels or is_here or _ME in words):
-        raise InvalidInput(f"Did you mean `{COMMAND} subscribe {' '.join([execution_id, *words])}`?")
+        line = " ".join([COMMAND, Verb.SUBSCRIBE, execution_id, *words])
+        raise InvalidInput(InputProblem.SUBSCRIBE_MEANT, line=line)
     if levels and verb is not Verb.SUBSCRIBE:
-        raise InvalidInput(f"`{levels[0]}` belongs to `subscribe`; here the line is {_line(verb)}.")
+        raise InvalidInput(InputProblem.UNWANTED_LEVEL, verb=verb, level=levels[0])
     return Asked(verb, execution_id, is_here, levels[0] if levels else None)
 
 
 def _unknown(word: str, words: list[str], execution_id: str) -> InvalidInput:
-    """The sentence for a word that is none of ours: the line that was probably meant, else help."""
+    """The problem with an unknown word: part of an id, misspelled, or neither."""
+    shown = word[:_MAX_WORD]
     if _NEARLY_AN_ID.fullmatch(word):
-        return InvalidInput(
-            f"{_quoted(word)} is not a whole execution id: it looks like `e19d3faf-9f04-9685-e5c0-fbe8d40b96cd`."
-        )
+        return InvalidInput(InputProblem.INCOMPLETE_ID, word=shown)
     nearest = get_close_matches(word, _WORDS, n=1, cutoff=0.6)
     if not nearest:
-        return InvalidInput(f"I do not know {_quoted(word)}. `{COMMAND} help` shows what I know.")
+        return InvalidInput(InputProblem.UNKNOWN_WORD, word=shown)
     meant = [nearest[0] if each == word else each for each in words if each == word or each in _WORDS]
     verbs = [each for each in meant if each in _VERBS]
     others = [each for each in meant if each not in _VERBS]
     line = " ".join([COMMAND, *verbs, *([execution_id] if execution_id else []), *others])
-    return InvalidInput(f"I do not know {_quoted(word)}. Did you mean `{line}`?")
-
-
-def _line(verb: Verb) -> str:
-    """The right line, as code."""
-    return f"`{_LINES[verb]}`"
-
-
-def _quoted(word: str) -> str:
-    """A word that was typed, as code; `bot.blocks` escapes the sentence that it stands in, code spans excepted."""
-    return f"`{word[:40].replace('`', '')}`"
+    return InvalidInput(InputProblem.MISSPELLED_WORD, word=shown, line=line)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.blocks import Message, replies
+from bot.blocks.sentences import UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.domain.model import Subscriber
 from bot.subscriptions import Subscribed, Unsubscribed
-
-_UNSAFE = (
-    "My memory has fewer copies right now than it should, and if its server fails I forget that. "
-    "{} once more in a minute to be sure."
-)
 
 
 def told_of(done: Subscribed, *, now: datetime, note: str = "") -> Message:
     """The reply to whoever subscribed; `note` is a warning that goes with a new subscription."""
     if not done.followed:
         return replies.nothing_to_follow(done.snapshot, now=now)
-    unsafe = "" if done.is_safe else _UNSAFE.format("Subscribe")
+    unsafe = "" if done.is_safe else UNSAFE_SUBSCRIBED
     if done.was is None:
         return replies.subscribed(done.subscription, done.snapshot, note=" ".join(filter(None, (note, unsafe))))
     if done.was.level is not done.subscription.level:
@@ -29,4 +25,4 @@ def told_of(done: Subscribed, *, now: datetime, note: str = "") -> Message:
 def ended_of(done: Unsubscribed, subscriber: Subscriber, execution_id: str) -> Message:
     """The reply to whoever unsubscribed."""
     reply = replies.unsubscribed if done.was_followed else replies.not_subscribed
-    return reply(subscriber, execution_id, note="" if done.is_safe else _UNSAFE.format("Unsubscribe"))
+    return reply(subscriber, execution_id, note="" if done.is_safe else UNSAFE_UNSUBSCRIBED)

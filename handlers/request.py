@@ -15,7 +15,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.model import Subscriber
-from bot.errors import InvalidInput
+from bot.errors import InputProblem, InvalidInput
 from bot.store.slack_limits import SlackLimits
 
 
@@ -53,7 +53,7 @@ def person(body: Mapping[str, Any], workspace: Workspace) -> Subscriber:
     team_id = user.get("team_id") or body.get("team_id") or workspace.team_id
     is_grid = bool(body.get("enterprise") or body.get("enterprise_id"))  # one organisation, many workspaces
     if team_id != workspace.team_id and not is_grid:
-        raise InvalidInput("I answer only people of the workspace that I was installed in.")
+        raise InvalidInput(InputProblem.OTHER_ORGANISATION)
     return Subscriber(team_id=workspace.team_id, id=user_id)
 
 

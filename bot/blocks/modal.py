@@ -57,7 +57,7 @@ def loading_modal(execution_id: str) -> Block:
 
 def error_modal(sentence: str) -> Block:
     """Why there are no steps to show."""
-    return view(_TITLE, [section(f"⚠️ {text.sentence(sentence)}")], callback_id=CALLBACK_ID)
+    return view(_TITLE, [section(f"⚠️ {text.prose(sentence)}")], callback_id=CALLBACK_ID)
 
 
 def parse_metadata(private_metadata: str) -> Metadata:

@@ -87,8 +87,8 @@ def help_text(command: str = "/execution") -> Message:
 
 def error_reply(sentence: str, hint: str | None = None) -> Message:
     """Why it did not work and, where there is one, what to do."""
-    shown = text.sentence(sentence).strip() or "Something went wrong."
-    advice = text.sentence(hint or "")
+    shown = text.prose(sentence).strip() or "Something went wrong."
+    advice = text.prose(hint or "")
     return message([section(f"⚠️ {shown}"), context(advice)], shown, advice)
 
 
@@ -105,7 +105,7 @@ def _about(head: str, subscription: Subscription, snapshot: Snapshot, told: str,
     execution = snapshot.execution
     state = f"{words.snapshot_word(snapshot)} · {words.progress(execution)}"
     named = f"{words.snapshot_icon(snapshot)} *{words.unstarred(words.name(execution))}* · {state}"
-    warning = text.sentence(note)
+    warning = text.prose(note)
     row = [buttons.steps(execution.id), buttons.unsubscribe(subscription)]
     counts = words.counts(execution.steps_finished, execution.steps_total)
     return message(
@@ -121,7 +121,7 @@ def _about(head: str, subscription: Subscription, snapshot: Snapshot, told: str,
 
 
 def _line(sign: str, line: str, execution_id: str, note: str = "") -> Message:
-    warning = text.sentence(note)
+    warning = text.prose(note)
     shown = section(f"{sign} {line}", f"⚠️ {warning}" if warning else "")
     return message([shown, context(text.code(execution_id))], line, warning)
 

@@ -65,7 +65,7 @@ def escape(text: str, limit: int = NAME_LIMIT) -> str:
     return _isolated(tidy.translate(_ESCAPES))
 
 
-def sentence(text: str, limit: int = MESSAGE_LIMIT) -> str:
+def prose(text: str, limit: int = MESSAGE_LIMIT) -> str:
     """A sentence of our own, which may quote somebody: escaped, but with its code spans."""
     return escape(text, limit).replace("ˋ", "`")
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from bot.blocks import buttons, steps, text, words
 from bot.blocks.message import Message, actions, context, message, section
+from bot.blocks.sentences import undeliverable_reason
 from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, Execution, Phase, Subscription
 
 _NAMES_SHOWN = 5
@@ -49,18 +50,18 @@ def ended_message(change: Change, execution: Execution, *, now: datetime) -> Mes
 def _end_reason(change: Change) -> str:
     match change.why:
         case EndReason.NO_RETRY:
-            return text.sentence(f"No retry came, so I stopped watching; it stays {change.phase}.")
+            return text.prose(f"No retry came, so I stopped watching; it stays {change.phase}.")
         case EndReason.DELETED:
             return "It was deleted from GeneContainer Service, so I stopped watching."
         case _:
             return "The subscription was ended."
 
 
-def undeliverable_message(subscription: Subscription, execution: Execution | None, reason: str) -> Message:
-    """To the owner, in person: their subscription of a channel died, why, and what can be done."""
+def undeliverable_message(subscription: Subscription, execution: Execution | None, code: str) -> Message:
+    """To the owner, in person: their channel cannot be reached, why by Slack's `code`, and what can be done."""
     shown = words.unstarred(words.name(execution)) if execution else text.escape(subscription.execution_id)
     where = _destination(subscription)
-    because = text.sentence(reason).rstrip(".")
+    because = text.prose(undeliverable_reason(code)).rstrip(".")
     remedy = "I ended that subscription. Once this is mended, subscribe again; or follow the execution here yourself."
     return message(
         [

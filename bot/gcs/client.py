@@ -29,6 +29,7 @@ from bot.errors import (
     GCSThrottled,
     GCSTooLate,
     GCSUnavailable,
+    InputProblem,
     InvalidInput,
 )
 from bot.gcs import errors, values
@@ -98,7 +99,7 @@ class GCSClient:
         """
         asked = execution_id.strip().casefold()
         if not values.ID_PATTERN.fullmatch(asked):
-            raise InvalidInput("That is not an execution id. It looks like `e19d3faf-9f04-9685-e5c0-fbe8d40b96cd`.")
+            raise InvalidInput(InputProblem.NOT_AN_ID)
         target = f"{self._executions}/{quote(asked, safe='')}"
         fare = _Fare(is_person=is_person)
         return await self._ask(target, lambda body: GetExecutionResponse.parse(body, asked=asked), within, fare)

@@ -22,8 +22,8 @@ from bot.errors import (
     GCSBadCredentials,
     GCSError,
     GCSForbidden,
-    GCSMalformed,
     GCSMisdirected,
+    GCSRequestRefused,
     GCSThrottled,
     GCSUnavailable,
 )
@@ -52,9 +52,6 @@ _KINDS: dict[int, type[GCSError]] = {
 _GONE = frozenset({404, 410})
 """What GCS says of an execution that it does not know, and any server of a page that it does not have."""
 
-_REFUSED_QUESTION = (
-    "GeneContainer Service refuses my question as malformed. Tell whoever runs this bot to look at its log."
-)
 _SHAPES = (("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message"))
 
 
@@ -107,7 +104,7 @@ def failure(answer: Answer) -> GCSError:
     if status in _KINDS:
         return _KINDS[status](detail, request_id=said.request_id)
     if httpx.codes.is_client_error(status):
-        return GCSMalformed(detail, sentence=_REFUSED_QUESTION, request_id=said.request_id)
+        return GCSRequestRefused(detail, request_id=said.request_id)
     kind = GCSMisdirected if httpx.codes.is_redirect(status) else GCSUnavailable
     return kind(detail, request_id=said.request_id)
 

@@ -1,8 +1,8 @@
 """What a failed call to Slack means: one table of Slack's codes, one translation of every failure into `bot.errors`.
 
 Lives here: `slack_error` (a code), `call_error` (an exception of the SDK or of aiohttp), `response_error` (an answer of
-a `response_url`), `undeliverable_reason` (a code in words). Does not live here: the classes (`bot.errors`), what
-callers do about them. Called by the siblings and by the notifier.
+a `response_url`). Does not live here: the classes (`bot.errors`), what people read (`bot.blocks.sentences`), what
+callers do about an error. Called by the siblings and by the notifier.
 
 The distinction that matters: did the call certainly have no effect (`SlackUnavailable`, `RateLimited`, every refusal),
 or may it have been applied (`OutcomeUnknown`)? Everything that fails after the request left is unknown.
@@ -59,33 +59,6 @@ _CODES: dict[type[SlackError], frozenset[str]] = {
 }
 """Slack's codes by what they mean. A code that is missing here is `Undeliverable`."""
 
-_UNDELIVERABLE: dict[str, str] = {
-    "channel_not_found": "the channel does not exist, or is private and I am not in it: invite me there",
-    "not_in_channel": "I am not in that channel: invite me there",
-    "is_archived": "the channel is archived",
-    "restricted_action": "a workspace rule forbids me to post there",
-    "restricted_action_read_only_channel": "the channel is read-only",
-    "restricted_action_thread_only_channel": "the channel allows replies only",
-    "restricted_action_non_threadable_channel": "the channel allows no threads",
-    "restricted_action_thread_locked": "the thread is locked",
-    "messages_tab_disabled": "the app's messages tab is switched off",
-    "cannot_reply_to_message": "that message takes no replies",
-    "user_not_found": "that person is not in this workspace",
-    "users_not_found": "that person is not in this workspace",
-    "user_disabled": "that account is deactivated",
-    "user_not_visible": "that person is not visible to me",
-    "cannot_dm_bot": "bots cannot be messaged",
-    "not_allowed_token_type": "I may not write there",
-    "no_permission": "I may not write there, mostly because I am not in it: invite me there",
-    "access_denied": "I have no access there: ask an admin of the workspace to let me in",
-    "team_access_not_granted": "it is in another workspace: ask an admin of the organisation to add me to that one",
-    "ekm_access_denied": "the organisation's admins have suspended messages there: ask them",
-    "slack_connect_canvas_sharing_blocked": "a Slack Connect rule forbids it",
-    "slack_connect_file_link_sharing_blocked": "a Slack Connect rule forbids it",
-    "as_user_not_supported": "I may not write there",
-}
-"""Codes of a destination that cannot be reached, each with what a person can do about it."""
-
 
 def slack_error(code: str, detail: str = "", *, wait: timedelta = DEFAULT_RETRY_AFTER) -> SlackError:
     """The error for Slack's `code`. An unknown code is `Undeliverable`: no endless retries, and its owner is notified.
@@ -98,11 +71,6 @@ def slack_error(code: str, detail: str = "", *, wait: timedelta = DEFAULT_RETRY_
         if code in codes:
             return kind(code, detail)
     return Undeliverable(code, detail)
-
-
-def undeliverable_reason(code: str) -> str:
-    """Why a destination cannot be reached and how to fix it, in words for the person who subscribed."""
-    return _UNDELIVERABLE.get(code, f"Slack refuses it (`{code}`)")
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta:

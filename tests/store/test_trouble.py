@@ -11,7 +11,7 @@ from redis import Redis, RedisCluster
 from structlog.testing import capture_logs
 
 from bot.domain.model import ChangeKind, Receipt
-from bot.errors import StoreUnavailable
+from bot.errors import StoreFull, StoreUnavailable
 from bot.store import Store
 from tests.servers import configured
 from tests.store.conftest import COALESCE, STALENESS
@@ -160,11 +160,9 @@ async def test_a_store_with_too_few_replicas_is_found(store: Store, server_url: 
 
 
 async def test_people_are_told_that_the_store_is_full(store: Store, redis: Redis) -> None:
-    """The sentence says so, and that nothing is lost."""
-    with configured(redis, "maxmemory", 1), pytest.raises(StoreUnavailable) as caught:
+    """It is an error of its own, so that people can be told."""
+    with configured(redis, "maxmemory", 1), pytest.raises(StoreFull):
         await follow(store)
-    assert "full" in caught.value.sentence
-    assert "Nothing that you follow is lost" in caught.value.sentence
 
 
 async def test_what_came_of_a_claim_waits_for_the_store(

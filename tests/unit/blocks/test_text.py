@@ -60,7 +60,7 @@ def test_right_to_left_text_stays_in_its_place() -> None:
 
 def test_sentences_of_ours_keep_their_code() -> None:
     """An error's sentence may show a command, and what it quotes is still escaped."""
-    assert text.sentence("Grant `gcs:executions:get` to <you>.") == "Grant `gcs:executions:get` to &lt;you&gt;."
+    assert text.prose("Grant `gcs:executions:get` to <you>.") == "Grant `gcs:executions:get` to &lt;you&gt;."
 
 
 @pytest.mark.parametrize(

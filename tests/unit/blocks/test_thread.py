@@ -106,11 +106,11 @@ def test_the_last_message_says_why(why: EndReason | None, sentence: str) -> None
 
 def test_a_dead_destination_is_told_to_its_owner() -> None:
     """Which channel, why, what to do, and a button to follow in person instead."""
-    message = undeliverable_message(subscription("C123"), RUNNING, "the channel is archived")
+    message = undeliverable_message(subscription("C123"), RUNNING, "is_archived")
     assert "I cannot tell <#C123> about gcs-exec-3-08-20-144951 any more: the channel is archived." in message.text
     assert buttons_of(message.blocks) == {"Follow it here": ID}
 
 
 def test_a_dead_destination_without_a_snapshot_shows_the_id() -> None:
     """What was never seen is still named."""
-    assert ID in undeliverable_message(subscription("C123"), None, "it is read-only").text
+    assert ID in undeliverable_message(subscription("C123"), None, "is_archived").text

@@ -17,8 +17,8 @@ from bot.errors import (
     GCSBadCredentials,
     GCSError,
     GCSForbidden,
-    GCSMalformed,
     GCSMisdirected,
+    GCSRequestRefused,
     GCSThrottled,
     GCSUnavailable,
 )
@@ -41,7 +41,7 @@ def coded(code: str) -> bytes:
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, coded("APIGW.0201"), GCSMalformed),
+        (400, coded("APIGW.0201"), GCSRequestRefused),
         (401, coded("APIGW.0301"), GCSBadCredentials),
         (401, coded("APIGW.0303"), GCSBadCredentials),
         (401, b"The token must be updated", GCSBadCredentials),
@@ -62,9 +62,9 @@ def coded(code: str) -> bytes:
         (408, b"", GCSUnavailable),
         (410, coded("GCS.0410"), ExecutionGone),
         (410, b"", GCSAbsent),
-        (413, coded("APIGW.0201"), GCSMalformed),
-        (414, coded("APIGW.0201"), GCSMalformed),
-        (494, coded("APIGW.0201"), GCSMalformed),
+        (413, coded("APIGW.0201"), GCSRequestRefused),
+        (414, coded("APIGW.0201"), GCSRequestRefused),
+        (494, coded("APIGW.0201"), GCSRequestRefused),
         (429, coded("APIG.0308"), GCSThrottled),
         (429, b"<html>slow down</html>", GCSThrottled),
         (403, coded("APIGW.0308"), GCSThrottled),

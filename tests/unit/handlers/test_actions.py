@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from bot.blocks import buttons
-from bot.errors import GCSUnavailable, InvalidInput
+from bot.blocks.sentences import sentence
+from bot.errors import GCSUnavailable, InputProblem, InvalidInput
 from tests.unit.handlers.conftest import ID, World
 
 HOME = {"view": {"id": "V9", "type": "home", "callback_id": ""}, "response_url": None, "channel": None}
@@ -61,7 +62,7 @@ async def test_an_error_is_told_in_the_open_modal(world: World) -> None:
     """A modal that waits for steps shows the sentence instead of waiting for ever; nothing comes beside it."""
     world.room.error = GCSUnavailable("timeout")
     await world.press(buttons.SHOW_STEPS)
-    assert GCSUnavailable.sentence in str(world.slack.called("views.update")[0]["view"])
+    assert sentence(GCSUnavailable()) in str(world.slack.called("views.update")[0]["view"])
     assert world.slack.answers == []
 
 
@@ -112,9 +113,9 @@ async def test_a_press_at_home_draws_home_anew(world: World) -> None:
 
 async def test_an_error_at_home_opens_a_modal(world: World) -> None:
     """The Home tab has no place for a sentence, so it comes in a modal."""
-    world.room.error = InvalidInput("Not like this.")
+    world.room.error = InvalidInput(InputProblem.CARD_ENDED, line="/execution")
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U1", **HOME)
-    assert "Not like this." in str(world.slack.called("views.open")[0]["view"])
+    assert "That card is not followed any more." in str(world.slack.called("views.open")[0]["view"])
 
 
 async def test_an_outsider_presses_in_vain(world: World) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from bot.blocks.sentences import sentence
 from bot.errors import BotError, GCSUnavailable
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers import middleware
@@ -27,7 +28,7 @@ async def test_a_crash_is_told(world: World) -> None:
     """An error that nobody foresaw still is a sentence for the person."""
     world.room.error = RuntimeError("at once")
     await world.command(ID)
-    assert world.told == BotError.sentence
+    assert world.told == sentence(BotError())
 
 
 async def test_a_crash_is_logged_by_kind_and_place_only(world: World) -> None:

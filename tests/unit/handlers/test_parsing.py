@@ -1,4 +1,4 @@
-"""Promises of `handlers.parsing`: what may be typed, and what a slip is answered with."""
+"""Promises of `handlers.parsing`: what may be typed, and which sentence a mistake gets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.blocks.replies import error_reply
+from bot.blocks.sentences import sentence
 from bot.domain.model import Level
 from bot.errors import InvalidInput
 from handlers.parsing import Asked, Verb, parse
@@ -34,7 +35,7 @@ OTHER = "3310a25e-fc1c-11e8-bcb5-0255ac10a106"
     ],
 )
 def test_an_id_alone_asks_for_the_summary(text: str) -> None:
-    """However the id was pasted, it is found, folded, and its summary is meant."""
+    """The id is found however it was pasted, in lower case, and its summary is meant."""
     assert parse(text) == Asked(Verb.SUMMARY, ID)
 
 
@@ -55,7 +56,7 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
     ],
 )
 def test_words_may_stand_in_any_order(text: str, asked: Asked) -> None:
-    """Verb, id, place and level are recognised wherever they stand, in any case."""
+    """Verb, id, place and level are recognised in any position and any case."""
     assert parse(text) == asked
 
 
@@ -80,32 +81,32 @@ def test_words_may_stand_in_any_order(text: str, asked: Asked) -> None:
         (f"{ID}0", "is not a whole execution id"),
     ],
 )
-def test_a_slip_is_answered_with_the_right_line(text: str, part: str) -> None:
-    """What cannot be understood is answered with one sentence that shows what to type."""
+def test_a_mistake_shows_the_right_line(text: str, part: str) -> None:
+    """What is no command has a sentence that shows what to type."""
     with pytest.raises(InvalidInput) as caught:
         parse(text)
-    assert part in caught.value.sentence
+    assert part in sentence(caught.value)
 
 
 @pytest.mark.parametrize("text", ["<!channel>", "<!channel|hey>", "`<@U123>`", "a`b<!here>", "<#C1|general>"])
-def test_no_foreign_word_can_mention_anyone(text: str) -> None:
-    """A word that is repeated in an answer calls nobody, and cannot end the code span that it stands in."""
+def test_a_repeated_word_mentions_nobody(text: str) -> None:
+    """A word that a reply repeats mentions nobody, and cannot end the code span that it stands in."""
     with pytest.raises(InvalidInput) as caught:
         parse(text)
-    shown = error_reply(caught.value.sentence)
+    shown = error_reply(sentence(caught.value))
     assert not any(mark in str(shown) for mark in ("<!", "<@", "<#"))
-    assert caught.value.sentence.count("`") % 2 == 0
+    assert sentence(caught.value).count("`") % 2 == 0
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_understood_or_refused(text: str) -> None:
-    """Nothing that can be typed breaks the parser, and a refusal always is a short sentence."""
-    sentence = "."
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    """Nothing that can be typed breaks the parser, and a refusal always has a short sentence."""
+    shown = "."
     try:
         parse(text)
     except InvalidInput as error:
-        sentence = error.sentence
-    assert 0 < len(sentence) < 400
+        shown = sentence(error)
+    assert 0 < len(shown) < 400
 
 
 @given(st.permutations(["subscribe", ID, "here", "final"]), st.sampled_from(["", "`", '"', "“", "*"]))

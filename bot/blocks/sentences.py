@@ -1,0 +1,193 @@
+"""The sentence that people read for each error, in one catalogue.
+
+Lives here: `sentence`, for an error; `undeliverable_reason`, for Slack's code of a destination that cannot be reached;
+the notes that warn with a reply.
+Does not live here: the errors and their values (`bot.errors`), how a sentence is escaped and laid out
+(`bot.blocks.replies`, `bot.blocks.modal`). Called by `handlers` and by `bot.blocks.thread`.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from bot.errors import (
+    BotError,
+    ExecutionGone,
+    ExecutionNotFound,
+    GCSAbsent,
+    GCSBadCredentials,
+    GCSError,
+    GCSForbidden,
+    GCSMalformed,
+    GCSMisdirected,
+    GCSRequestRefused,
+    GCSThrottled,
+    GCSUnavailable,
+    InputProblem,
+    InvalidInput,
+    RateLimited,
+    SlackBadCredentials,
+    SlackError,
+    StoreFull,
+    StoreReadOnly,
+    StoreUnavailable,
+)
+
+_EXAMPLE = "`e19d3faf-9f04-9685-e5c0-fbe8d40b96cd`"
+
+_ERRORS: dict[type, str] = {
+    BotError: "Something went wrong. Try again in a minute.",
+    StoreUnavailable: (
+        "I cannot reach my own memory right now. Nothing that you follow is lost; try again in a minute."
+    ),
+    StoreFull: (
+        "My own memory is full, so I cannot take that on. Nothing that you follow is lost; tell whoever runs this bot."
+    ),
+    StoreReadOnly: (
+        "My own memory takes no changes right now. Nothing that you follow is lost; try again in a minute."
+    ),
+    GCSError: "GeneContainer Service did not answer as expected. Try again in a minute.",
+    ExecutionNotFound: (
+        "GeneContainer Service knows no such execution: check the id, or it was deleted or is in another project."
+    ),
+    ExecutionGone: "That execution was deleted from GeneContainer Service.",
+    GCSForbidden: (
+        "I am not allowed to read that execution. Ask whoever runs this bot to grant its IAM user `gcs:executions:get`."
+    ),
+    GCSBadCredentials: (
+        "GeneContainer Service refuses my credentials. Ask whoever runs this bot to run `execution-bot check`."
+    ),
+    GCSMisdirected: (
+        "I am pointed at the wrong GeneContainer address. "
+        "Ask whoever runs this bot to check `GCS_REGION` and `GCS_ENDPOINT`."
+    ),
+    GCSThrottled: "GeneContainer Service asks me to slow down. Try again in a minute.",
+    GCSUnavailable: (
+        "GeneContainer Service does not answer right now. Try again in a minute; what you follow stays followed."
+    ),
+    GCSAbsent: (
+        "Something in the place of GeneContainer Service says «not found». Check the id; if it is right, the service "
+        "is in trouble: try again in a minute."
+    ),
+    GCSMalformed: (
+        "GeneContainer Service sent something that is not an execution. "
+        "Try again; if it stays, tell whoever runs this bot to look at its log."
+    ),
+    GCSRequestRefused: (
+        "GeneContainer Service refuses my question as malformed. Tell whoever runs this bot to look at its log."
+    ),
+    SlackError: "Slack did not take my answer. Try again in a minute.",
+    SlackBadCredentials: "Slack refuses my token. Ask whoever runs this bot to run `execution-bot check`.",
+}
+"""By class. A class that is missing here has the sentence of the class above it."""
+
+_SLOW_DOWN = "Slack did not take that now: it asks me to slow down. Try again in {seconds} s."
+_TRIGGER_EXPIRED = "That took too long to open. Press the button once more."
+
+_PROBLEMS: dict[InputProblem, str] = {
+    InputProblem.UNKNOWN_WORD: "I do not know {word}. `/execution help` shows what I know.",
+    InputProblem.MISSPELLED_WORD: "I do not know {word}. Did you mean {line}?",
+    InputProblem.INCOMPLETE_ID: f"{{word}} is not a whole execution id: it looks like {_EXAMPLE}.",
+    InputProblem.NOT_AN_ID: f"That is not an execution id. It looks like {_EXAMPLE}.",
+    InputProblem.MISSING_VERB: "Say what to do, and with which execution: {usage}.",
+    InputProblem.SUBSCRIBE_MEANT: "Did you mean {line}?",
+    InputProblem.SEVERAL_VERBS: "I cannot do {verbs} at once: one at a time, please.",
+    InputProblem.MISSING_ID: "Which execution? {usage}, with the id as GeneContainer Service shows it.",
+    InputProblem.SEVERAL_IDS: "One execution at a time, please: {usage}.",
+    InputProblem.UNWANTED_ID: "{verb} takes no id: {usage}. To see one execution: `/execution <id>`.",
+    InputProblem.HERE_AND_ME: "Either `here`, for this channel, or `me`: {usage}.",
+    InputProblem.SEVERAL_LEVELS: "One of `progress`, `phase` and `final`, please: {usage}.",
+    InputProblem.UNWANTED_LEVEL: "{level} belongs to `subscribe`; here the line is {usage}.",
+    InputProblem.OTHER_ORGANISATION: "I answer only people of the workspace that I was installed in.",
+    InputProblem.CARD_ENDED: "That card is not followed any more. Use {line} to see how the execution stands.",
+    InputProblem.NOT_IN_CHANNEL: (
+        "I am not in this channel, so it would never hear from me. Invite me with `/invite`, then ask again."
+    ),
+    InputProblem.CHANNEL_KIND: (
+        "I cannot follow for this kind of conversation. Leave out `here`, and I tell you alone."
+    ),
+    InputProblem.CHANNEL_ARCHIVED: "This channel is archived, so I cannot tell it anything.",
+    InputProblem.CHANNEL_REFUSED: "I cannot follow for this channel: {reason}.",
+}
+"""By problem. Its values are shown as code; `usage` is the right line for its `verb`."""
+
+_USAGE: dict[str, str] = {
+    "summary": "/execution <id>",
+    "subscribe": "/execution subscribe <id> [here] [progress|phase|final]",
+    "unsubscribe": "/execution unsubscribe <id> [here]",
+    "list": "/execution list [here]",
+    "help": "/execution help",
+}
+"""The right line, by the verb of `handlers.parsing`."""
+
+_UNDELIVERABLE: dict[str, str] = {
+    "channel_not_found": "the channel does not exist, or is private and I am not in it: invite me there",
+    "not_in_channel": "I am not in that channel: invite me there",
+    "is_archived": "the channel is archived",
+    "restricted_action": "a workspace rule forbids me to post there",
+    "restricted_action_read_only_channel": "the channel is read-only",
+    "restricted_action_thread_only_channel": "the channel allows replies only",
+    "restricted_action_non_threadable_channel": "the channel allows no threads",
+    "restricted_action_thread_locked": "the thread is locked",
+    "messages_tab_disabled": "the app's messages tab is switched off",
+    "cannot_reply_to_message": "that message takes no replies",
+    "user_not_found": "that person is not in this workspace",
+    "users_not_found": "that person is not in this workspace",
+    "user_disabled": "that account is deactivated",
+    "user_not_visible": "that person is not visible to me",
+    "cannot_dm_bot": "bots cannot be messaged",
+    "not_allowed_token_type": "I may not write there",
+    "no_permission": "I may not write there, mostly because I am not in it: invite me there",
+    "access_denied": "I have no access there: ask an admin of the workspace to let me in",
+    "team_access_not_granted": "it is in another workspace: ask an admin of the organisation to add me to that one",
+    "ekm_access_denied": "the organisation's admins have suspended messages there: ask them",
+    "slack_connect_canvas_sharing_blocked": "a Slack Connect rule forbids it",
+    "slack_connect_file_link_sharing_blocked": "a Slack Connect rule forbids it",
+    "as_user_not_supported": "I may not write there",
+}
+"""Slack's codes for a destination that cannot be reached, each with what a person can do about it."""
+
+
+SHARED_CHANNEL = "This channel is shared with another organisation: its people will see what I tell here."
+"""The note for a channel that follows and has guests."""
+
+_UNSAFE = (
+    "My memory has fewer copies right now than it should, and if its server fails I forget that. "
+    "{} once more in a minute to be sure."
+)
+UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED = _UNSAFE.format("Subscribe"), _UNSAFE.format("Unsubscribe")
+"""The notes for a change that fewer replicas of the store hold than are configured."""
+
+
+def sentence(error: BotError) -> str:
+    """What the person who asked reads: one or two sentences, not yet escaped for Slack."""
+    match error:
+        case InvalidInput():
+            return _input_sentence(error)
+        case RateLimited():
+            return _SLOW_DOWN.format(seconds=max(1, ceil(error.retry_after.total_seconds())))
+        case SlackError() if "trigger" in error.code:
+            return _TRIGGER_EXPIRED
+        case _:
+            return next(_ERRORS[kind] for kind in type(error).__mro__ if kind in _ERRORS)
+
+
+def undeliverable_reason(code: str) -> str:
+    """Why a destination cannot be reached and how to fix it: a clause, not yet escaped for Slack."""
+    return _UNDELIVERABLE.get(code, f"Slack refuses it (`{code}`)")
+
+
+def _input_sentence(error: InvalidInput) -> str:
+    shown = {name: _code(value) for name, value in error.values.items()}
+    if "verb" in error.values:
+        shown["usage"] = _code(_USAGE[str(error.values["verb"])])
+    if "code" in error.values:
+        shown["reason"] = undeliverable_reason(str(error.values["code"]))
+    return _PROBLEMS[error.problem].format(**shown)
+
+
+def _code(value: str | tuple[str, ...]) -> str:
+    """A value in a code span, which it cannot end; several are joined by «and»."""
+    if isinstance(value, tuple):
+        return " and ".join(map(_code, value))
+    return f"`{value.replace('`', '')}`"

@@ -1,0 +1,70 @@
+"""Promises of `bot.blocks.sentences`: every error has a sentence that a person can act on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.blocks.sentences import sentence, undeliverable_reason
+from bot.errors import (
+    BotError,
+    ExecutionGone,
+    ExecutionNotFound,
+    InputProblem,
+    InvalidInput,
+    OutcomeUnknown,
+    RateLimited,
+    SlackError,
+    StoreFull,
+)
+from handlers.parsing import Verb
+
+EVERY_VALUE: dict[str, str | tuple[str, ...]] = {
+    "word": "wrod",
+    "line": "/execution list",
+    "verbs": ("list", "help"),
+    "level": "final",
+    "code": "x",
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (BotError(), "Try again in a minute."),
+        (ExecutionNotFound(), "knows no such execution: check the id"),
+        (ExecutionGone(), "That execution was deleted"),
+        (StoreFull("OOM"), "My own memory is full"),
+        (StoreFull("OOM"), "Nothing that you follow is lost"),
+        (OutcomeUnknown("no_answer"), "Slack did not take my answer."),
+        (SlackError("expired_trigger_id"), "Press the button once more."),
+        (RateLimited(timedelta(seconds=2.5)), "Try again in 3 s."),
+        (RateLimited(timedelta(0)), "Try again in 1 s."),
+        (InvalidInput(InputProblem.CHANNEL_REFUSED, code="is_archived"), "this channel: the channel is archived."),
+        (InvalidInput(InputProblem.CARD_ENDED, line="/execution e1"), "Use `/execution e1` to see"),
+    ],
+    ids=str,
+)
+def test_an_error_has_its_sentence(error: BotError, part: str) -> None:
+    """The one of its class, or of the class above, with the values of the error."""
+    assert part in sentence(error)
+
+
+@pytest.mark.parametrize("problem", InputProblem)
+@pytest.mark.parametrize("verb", Verb)
+def test_every_problem_has_a_sentence(problem: InputProblem, verb: Verb) -> None:
+    """It needs no other values than those that are documented, and all verbs have their line."""
+    shown = sentence(InvalidInput(problem, verb=verb, **EVERY_VALUE))
+    assert shown.endswith((".", "?"))
+    assert "{" not in shown
+
+
+def test_a_value_cannot_end_its_code() -> None:
+    """A backtick in a word does not let the rest of it out of the code span."""
+    assert "`ab`" in sentence(InvalidInput(InputProblem.UNKNOWN_WORD, word="a`b"))
+
+
+def test_an_unknown_code_is_shown() -> None:
+    """Slack may invent codes; the owner of the subscription can look them up."""
+    assert undeliverable_reason("next_year") == "Slack refuses it (`next_year`)"

@@ -1,0 +1,73 @@
+"""Promises of `bot.errors`: classes and values only; the sentences for people are made where they are shown."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from bot.errors import InputProblem, InvalidInput
+
+ROOT = Path(__file__).parents[2]
+DATA_ONLY = ["bot/domain", "bot/gcs", "bot/slack", "bot/store", "bot/workers", "handlers"]
+"""Where no sentence for people is made. `bot/blocks` makes them; `bot/app` and `bot/settings` address operators."""
+MODULES = sorted(
+    chain(
+        [ROOT / "bot/errors.py", ROOT / "bot/subscriptions.py"],
+        *((ROOT / folder).rglob("*.py") for folder in DATA_ONLY),
+    )
+)
+
+
+def names(path: Path) -> str:
+    """How a test names a module."""
+    return str(path.relative_to(ROOT))
+
+
+def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and text of every string literal, docstrings and what is printed at start-up left out."""
+    nodes = list(ast.walk(tree))
+    ignored = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for call in calls(tree, "SettingsInvalid"):
+        ignored |= {id(node) for node in ast.walk(call)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in ignored:
+            yield node.lineno, node.value
+
+
+def calls(tree: ast.AST, name: str) -> list[ast.Call]:
+    """Every call of `name`."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in found if isinstance(call.func, ast.Name) and call.func.id == name]
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a literal reads as a sentence to a person: a capital, several words, a full stop."""
+    return text[:1].isupper() and text.count(" ") > 2 and text.rstrip().endswith((".", "!", "?"))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names)
+def test_no_sentence_is_made_outside_blocks(module: Path) -> None:
+    """Errors and stored data carry codes and values."""
+    tree = ast.parse(module.read_text())
+    assert [(line, text) for line, text in texts(tree) if is_sentence(text)] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names)
+def test_invalid_input_has_a_problem_and_values(module: Path) -> None:
+    """Every place that raises it names an `InputProblem`, and passes no text of several words."""
+    for call in calls(ast.parse(module.read_text()), "InvalidInput"):
+        (problem,) = call.args
+        literals = [text for keyword in call.keywords for _, text in texts(keyword.value)]
+        assert ast.unparse(problem).removeprefix("InputProblem.") in InputProblem.__members__
+        assert not [text for text in literals if " " in text.strip()]
+
+
+def test_the_detail_of_invalid_input_has_all() -> None:
+    """The log shows the problem and its values."""
+    assert str(InvalidInput(InputProblem.MISSPELLED_WORD, word="lst", line="list")) == (
+        "misspelled_word word=lst line=list"
+    )
