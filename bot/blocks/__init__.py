@@ -1,8 +1,8 @@
-"""How everything looks: pure functions from the model to Block Kit, each with its plain-text twin.
+"""What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
 Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `home`), the buttons with their
-action ids (`buttons`), and below them `words`, `facts`, `steps`, `message`, `text`. Does not live here: any I/O or
-clock; `now` is an argument. Called by the notifier and by `handlers`.
+action ids (`buttons`), the sentences for errors (`sentences`), and what these are made of (`words`, `facts`, `steps`,
+`message`, `text`). Does not live here: I/O and clocks; `now` is an argument. Called by the notifier and by `handlers`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every button: its action id, what it carries, and when it is shown.
 
 Lives here: the `verb_noun` constants that `handlers.actions` listens to, `action_value`/`parse_action_value`, and one
-builder per button. Does not live here: what pressing does (`handlers.actions`). Called by `bot.blocks` and `handlers`.
+builder per button. Does not live here: what a press does (`handlers.actions`). Called by `bot.blocks` and `handlers`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ REFRESH_STEPS = "refresh_steps"
 
 _SEPARATOR = "|"
 _ID_LIMIT = 255
-"""An id has 36 characters; a longer one is none, and must not keep a message from being posted."""
+"""At most this many characters of an id go into a button. A real id has 36; Slack refuses values over 2,000."""
 
 
 class ActionValue(NamedTuple):
-    """What a button carries: the execution and, where the button belongs to a subscription, its subscriber."""
+    """What a button carries: an execution and, if the button belongs to a subscription, its subscriber."""
 
     execution_id: str
     subscriber_id: str = ""
-    """Empty: the person who presses."""
+    """Empty for the person who presses."""
 
 
 def action_value(execution_id: str, subscriber: Subscriber | None = None) -> str:
@@ -41,7 +41,7 @@ def action_value(execution_id: str, subscriber: Subscriber | None = None) -> str
 
 
 def parse_action_value(value: str) -> ActionValue:
-    """What `action_value` wrote."""
+    """The inverse of `action_value`."""
     execution_id, _, subscriber_id = value.partition(_SEPARATOR)
     return ActionValue(execution_id, subscriber_id)
 
@@ -52,21 +52,21 @@ def subscribe(execution_id: str, label: str = "Subscribe") -> Block:
 
 
 def follow_again(subscription: Subscription) -> Block:
-    """Subscribes the same subscriber once more, be it a person or a channel."""
+    """Subscribes the same person or channel again."""
     return button("Follow again", SUBSCRIBE_EXECUTION, _bound(subscription))
 
 
 def unsubscribe(subscription: Subscription) -> Block:
-    """Ends the subscription; where it is a channel's, asks first, since that is for everybody there."""
+    """Ends the subscription. A channel's button asks for confirmation, since it affects everyone in the channel."""
     if subscription.subscriber.is_person:
         return button("Unsubscribe", UNSUBSCRIBE_EXECUTION, _bound(subscription))
-    question = confirm(
+    confirmation = confirm(
         "Stop following here?",
         "Nobody in this channel will be told about this execution any more.",
         "Stop following",
         "Keep following",
     )
-    return button("Stop following here", UNSUBSCRIBE_EXECUTION, _bound(subscription), confirm=question)
+    return button("Stop following here", UNSUBSCRIBE_EXECUTION, _bound(subscription), confirm=confirmation)
 
 
 def steps(execution_id: str) -> Block:
@@ -75,32 +75,32 @@ def steps(execution_id: str) -> Block:
 
 
 def refresh_summary(execution_id: str) -> Block:
-    """Draws an ephemeral answer anew."""
+    """Replaces an ephemeral summary by a current one."""
     return button("Refresh", REFRESH_SUMMARY, action_value(execution_id))
 
 
 def refresh_card(subscription: Subscription) -> Block:
-    """Has the card looked up and drawn anew."""
+    """Polls the execution and edits the card."""
     return button("Refresh", REFRESH_CARD, _bound(subscription))
 
 
 def share(execution_id: str) -> Block:
-    """Posts an ephemeral answer for all to see."""
+    """Posts an ephemeral summary to the channel."""
     return button("Share to channel", SHARE_EXECUTION, action_value(execution_id))
 
 
-def page_back(page: int) -> Block:
-    """Turns the list of steps to the page before; the value of the three page buttons is the page to show."""
+def previous_page(page: int) -> Block:
+    """Shows the previous page of the steps. The value of all three page buttons is the page to show."""
     return button("◀ Previous", TURN_PAGE_BACK, str(page - 1))
 
 
-def page_on(page: int) -> Block:
-    """Turns the list of steps to the next page."""
+def next_page(page: int) -> Block:
+    """Shows the next page of the steps."""
     return button("Next ▶", TURN_PAGE_ON, str(page + 1))
 
 
-def page_again(page: int) -> Block:
-    """Reads the list of steps anew."""
+def refresh_page(page: int) -> Block:
+    """Shows the same page of the steps with current data."""
     return button("Refresh", REFRESH_STEPS, str(page))
 
 

@@ -1,6 +1,6 @@
-"""An execution as a whole: the answer to whoever asks, what is shared from it, and the card that is edited in place.
+"""One execution as a whole: the summary for one person, the summary for a channel, and the card.
 
-Lives here: `execution_summary`, `shared_summary`, `execution_card`. Does not live here: what is told once
+Lives here: `execution_summary`, `shared_summary`, `execution_card`. Does not live here: messages about single changes
 (`bot.blocks.thread`, `bot.blocks.outcome`). Called by `handlers` (summaries) and the notifier (card).
 """
 
@@ -17,7 +17,7 @@ from bot.domain.model import Execution, Phase, Snapshot, Subscription
 
 
 def execution_summary(snapshot: Snapshot, *, now: datetime, subscription: Subscription | None) -> Message:
-    """The answer to one person's question; `subscription` is that person's own, if there is one."""
+    """The summary that one person asked for; `subscription` is that person's own, if there is one."""
     execution = snapshot.execution
     following = f"You follow it: {level_words(subscription.level)}" if subscription else ""
     row = [buttons.steps(execution.id), buttons.refresh_summary(execution.id), buttons.share(execution.id)]
@@ -26,24 +26,24 @@ def execution_summary(snapshot: Snapshot, *, now: datetime, subscription: Subscr
     elif not _is_over(snapshot):
         row.insert(0, buttons.subscribe(execution.id))
     blocks = [*_body(snapshot, now, Style.CLASSIC), facts.as_of(snapshot, now, following), actions(row)]
-    return message(blocks, *_twin(snapshot, now), following and f"{following}.")
+    return message(blocks, *_plain_lines(snapshot, now), following and f"{following}.")
 
 
 def shared_summary(snapshot: Snapshot, *, now: datetime, shared_by: str) -> Message:
-    """The summary as one person shows it to a channel; a button there subscribes whoever presses it."""
+    """The summary that one person shares with a channel; its button subscribes the person who presses it."""
     execution = snapshot.execution
     row = [buttons.steps(execution.id)]
     if not _is_over(snapshot):
         row.insert(0, buttons.subscribe(execution.id, "Subscribe me"))
     sharer = f"Shared by <@{text.identifier(shared_by)}>"
     blocks = [*_body(snapshot, now, Style.CLASSIC), facts.as_of(snapshot, now, sharer), actions(row)]
-    return message(blocks, *_twin(snapshot, now), f"{sharer}.")
+    return message(blocks, *_plain_lines(snapshot, now), f"{sharer}.")
 
 
 def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datetime, style: Style) -> Message:
-    """The message at the head of the thread, edited with every change; at the end it offers to follow again."""
+    """The first message of the thread, edited with every change; once the subscription ends it offers a new one."""
     if subscription.is_ending:
-        # Others may still follow it and be told of a retry; those who read this card will not.
+        # Other subscriptions may still wait for a retry; this one does not.
         snapshot = replace(snapshot, retry_until=None)
     body = _body(snapshot, now, style)
     if subscription.is_ending:
@@ -52,18 +52,18 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
         if not _is_over(snapshot):
             row.append(buttons.follow_again(subscription))
         blocks = [*body, context(ending), facts.as_of(snapshot, now), actions(row)]
-        return message(blocks, *_twin(snapshot, now), ending)
+        return message(blocks, *_plain_lines(snapshot, now), ending)
     row = [
         buttons.steps(snapshot.execution.id),
         buttons.refresh_card(subscription),
         buttons.unsubscribe(subscription),
     ]
-    told = f"Told in the thread: {level_words(subscription.level)}"
-    return message([*body, facts.as_of(snapshot, now, told), actions(row)], *_twin(snapshot, now), f"{told}.")
+    level = f"Told in the thread: {level_words(subscription.level)}"
+    return message([*body, facts.as_of(snapshot, now, level), actions(row)], *_plain_lines(snapshot, now), f"{level}.")
 
 
 def _is_over(snapshot: Snapshot) -> bool:
-    """Whether there is nothing left to follow; failed and cancelled executions may be retried."""
+    """Whether no change can follow; failed and cancelled executions may be retried."""
     return snapshot.is_vanished or snapshot.execution.phase == Phase.SUCCEEDED
 
 
@@ -94,8 +94,8 @@ def _without_echo(snapshot: Snapshot) -> Snapshot:
     execution = snapshot.execution
     if execution.phase not in {Phase.FAILED, Phase.ERROR}:
         return snapshot
-    told = steps.without_echo(execution.steps, execution.reason, execution.message)
-    return replace(snapshot, execution=replace(execution, steps=told))
+    shown = steps.without_echo(execution.steps, execution.reason, execution.message)
+    return replace(snapshot, execution=replace(execution, steps=shown))
 
 
 def _status_line(snapshot: Snapshot, now: datetime) -> str:
@@ -104,7 +104,7 @@ def _status_line(snapshot: Snapshot, now: datetime) -> str:
     return " · ".join(filter(None, (label, words.progress(snapshot.execution), elapsed)))
 
 
-def _twin(snapshot: Snapshot, now: datetime) -> list[str]:
+def _plain_lines(snapshot: Snapshot, now: datetime) -> list[str]:
     execution = snapshot.execution
     elapsed = words.elapsed_words(execution, now)
     duration = f", {'after' if execution.is_terminal else 'for'} {elapsed}" if elapsed else ""

@@ -1,7 +1,7 @@
-"""The facts about an execution that stand around its progress: fields, notes, freshness.
+"""What a card shows about an execution besides its steps: fields, notes, how current it is.
 
 Lives here: the two-column fields, the notes on deadline and retry, the last line. Does not live here: steps
-(`bot.blocks.steps`). Called by `bot.blocks.cards` and `bot.blocks.home`.
+(`bot.blocks.steps`). Called by `bot.blocks.cards`, `bot.blocks.outcome` and `bot.blocks.modal`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from bot.blocks.message import Block, context, fields
 from bot.domain.model import Execution, Phase, Snapshot
 
 _PAIRS_SHOWN = 8
-"""Labels, or kinds of resource, that are named."""
+"""At most this many labels, or kinds of resource, are named."""
 _CLOSE = timedelta(hours=1)
-"""A deadline nearer than this is warned of."""
+"""A deadline within this time has a warning sign."""
 
 
 def fact_fields(execution: Execution, now: datetime) -> Block | None:
-    """What is known, two columns; what GCS did not send is left out."""
+    """The known facts in two columns; what GCS did not send is left out."""
     dates = {"Created": execution.created_at, "Updated": execution.updated_at}
     pairs = [
         ("Workflow", words.workflow(execution)),
@@ -37,7 +37,7 @@ def fact_fields(execution: Execution, now: datetime) -> Block | None:
 
 
 def failure_line(execution: Execution) -> str:
-    """Why it failed, and whether that looks like the time limit; empty unless it failed."""
+    """Why it failed, and whether the time limit is the likely cause; empty unless it failed."""
     if execution.phase not in {Phase.FAILED, Phase.ERROR}:
         return ""
     lines = [words.why(execution.reason, execution.message)]
@@ -47,25 +47,25 @@ def failure_line(execution: Execution) -> str:
 
 
 def retry_line(retry_until: datetime | None, now: datetime) -> str:
-    """Until when a retry would be noticed."""
+    """Until when the bot watches for a retry; empty when it does not."""
     return "" if retry_until is None else f"Watching for a retry until {text.date(retry_until, now)}"
 
 
 def as_of(snapshot: Snapshot, now: datetime, *more: str) -> Block | None:
-    """The last line: how fresh all this is, and the id."""
+    """The last line: when GCS was last polled, since when it is unreachable, and the id."""
     since = snapshot.unreachable_since
-    stale = f"⚠️ {_trouble(snapshot)} since {text.date(since, now)}" if since is not None else ""
+    stale = f"⚠️ {_unreachable(snapshot)} since {text.date(since, now)}" if since is not None else ""
     return context(f"As of {text.time_secs(snapshot.seen_at)}", stale, *more, text.code(snapshot.execution.id))
 
 
 def as_of_words(snapshot: Snapshot) -> str:
-    """The same for the twin."""
+    """The same in plain text."""
     since = snapshot.unreachable_since
-    stale = f" {_trouble(snapshot)} since {text.utc(since)}." if since is not None else ""
+    stale = f" {_unreachable(snapshot)} since {text.utc(since)}." if since is not None else ""
     return f"As of {text.utc_seconds(snapshot.seen_at)}.{stale} Id: {text.escape(snapshot.execution.id)}"
 
 
-def _trouble(snapshot: Snapshot) -> str:
+def _unreachable(snapshot: Snapshot) -> str:
     return "GCS does not let me look" if snapshot.is_refused else "GCS unreachable"
 
 

@@ -1,7 +1,7 @@
-"""The Home tab: what one person follows, each with its buttons.
+"""The Home tab: what one person follows, with buttons.
 
-Lives here: `home_tab` and the one line about a subscription that lists share. Does not live here: `/execution list` as
-a message (`bot.blocks.replies`). Called by `handlers`.
+Lives here: `home_tab`, and `item_line`, which the reply to `/execution list` uses too. Does not live here: that reply
+(`bot.blocks.replies`). Called by `handlers`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from bot.blocks.message import Block, actions, context, header, section
 from bot.domain.model import Snapshot, Subscription
 
 ITEMS_SHOWN = 25
+"""At most this many subscriptions: a view takes 100 blocks."""
 _EMPTY = (
     "You follow no executions yet.\nType `/execution` and an id in any conversation to look at one, "
     "or `/execution subscribe` and the id to follow it."
@@ -24,7 +25,7 @@ Item = tuple[Subscription, Snapshot | None]
 
 
 def home_tab(items: Sequence[Item], *, now: datetime) -> Block:
-    """A person's subscriptions in the order given; sections, context and buttons only, as Home takes no more."""
+    """A person's subscriptions in the given order. Only block types that the Home tab takes."""
     blocks = [header("Executions you follow"), *_intro(items)]
     for subscription, snapshot in items[:ITEMS_SHOWN]:
         blocks += [section(item_line(subscription, snapshot, now)), actions(_row(subscription))]
@@ -32,7 +33,7 @@ def home_tab(items: Sequence[Item], *, now: datetime) -> Block:
 
 
 def item_line(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> str:
-    """Name, phase, progress and freshness of what is followed, on two lines."""
+    """Name, phase, progress and time of the last poll of a followed execution, on two lines."""
     level = level_words(subscription.level)
     if snapshot is None:
         return f"⏳ *{words.unstarred(text.escape(subscription.execution_id))}*\nnot looked at yet · {level}"

@@ -1,4 +1,8 @@
-"""How the levels of a subscription are called. Called by the other modules of `bot.blocks`."""
+"""Names of the levels of a subscription.
+
+Lives here: `level_words`. Does not live here: what a level means (`bot.domain.model.Level`). Called by the other
+modules of `bot.blocks`.
+"""
 
 from __future__ import annotations
 
@@ -12,5 +16,5 @@ _LEVELS = {
 
 
 def level_words(level: Level) -> str:
-    """What is told at a level."""
+    """Which changes a level includes, in a few words."""
     return _LEVELS[level]

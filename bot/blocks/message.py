@@ -1,7 +1,8 @@
-"""A message as it leaves the core, and the few Block Kit shapes it is made of.
+"""A message, and the few Block Kit shapes that it is made of.
 
-Lives here: `Message`, `Style`, one builder per block type in use, with Slack's limits. Does not live here: what a
-message says. `Message` and `Style` are for the notifier and the listeners; the builders for `bot.blocks` alone.
+Lives here: `Message`, `Style`, and one builder per block type in use, with Slack's limits. Does not live here: any text
+of a message (the siblings). `Message` and `Style` are used by the notifier and the listeners, the builders only by
+`bot.blocks`.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ HEADER_LIMIT = 150
 SECTION_LIMIT = 2_900
 FIELD_LIMIT = 1_900
 FIELDS_LIMIT = 10
-TWIN_LIMIT = 3_900
-"""An edit takes 4,000 characters of top-level text."""
+PLAIN_LIMIT = 3_900
+"""How long the plain text may be, in characters: Slack takes 4,000 in an edit."""
 
 
 class Style(StrEnum):
-    """How steps are drawn: `RICH` with Slack's own plan block, `CLASSIC` where a workspace refuses that."""
+    """How steps are shown: `RICH` with Slack's plan block, `CLASSIC` in workspaces that refuse it."""
 
     RICH = "rich"
     CLASSIC = "classic"
@@ -33,21 +34,21 @@ class Style(StrEnum):
 
 @dataclass(frozen=True)
 class Message:
-    """Blocks, and the same in words: for screen readers, push notices, and the day Slack refuses the blocks."""
+    """Blocks, and the same in plain text: for screen readers, notifications, and when Slack refuses the blocks."""
 
     blocks: tuple[Block, ...]
     text: str
 
     def plain(self) -> Self:
-        """The words alone."""
+        """The plain text without the blocks."""
         return replace(self, blocks=())
 
 
 def message(blocks: Iterable[Block | None], *words: str) -> Message:
-    """A message of the blocks that are there, and of `words`, one line each, empty ones left out."""
+    """A message of `blocks` without the missing ones; `words` are the lines of its plain text, empty ones left out."""
     return Message(
         blocks=tuple(filter(None, blocks)),
-        text=within(filter(None, words), TWIN_LIMIT),
+        text=within(filter(None, words), PLAIN_LIMIT),
     )
 
 
@@ -57,30 +58,30 @@ def header(text: str) -> Block:
 
 
 def section(*lines: str) -> Block | None:
-    """A paragraph of the lines that are not empty; None when all are."""
+    """A paragraph of the lines that are not empty; None when all are empty."""
     text = within(filter(None, lines), SECTION_LIMIT)
     return {"type": "section", "text": mrkdwn(text)} if text else None
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> Block | None:
-    """A two-column list of named values; None without any."""
+    """A two-column list of named values; None when there are none."""
     cells = [mrkdwn(f"*{name}*\n{value}") for name, value in pairs if value and len(value) < FIELD_LIMIT]
     return {"type": "section", "fields": cells[:FIELDS_LIMIT]} if cells else None
 
 
 def context(*parts: str) -> Block | None:
-    """One small line of the parts that are not empty; None when all are."""
+    """One line in small type of the parts that are not empty; None when all are empty."""
     text = " · ".join(filter(None, parts))
     return {"type": "context", "elements": [mrkdwn(text)]} if text else None
 
 
 def actions(buttons: Sequence[Block]) -> Block | None:
-    """A row of buttons; None without any."""
+    """A row of buttons; None when there are none."""
     return {"type": "actions", "elements": list(buttons)} if buttons else None
 
 
 def mrkdwn(text: str) -> Block:
-    """Marked-up text; `verbatim` keeps Slack from finding links, channels and people in it on its own."""
+    """Formatted text; `verbatim` keeps Slack from turning parts of it into links or mentions."""
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
@@ -99,12 +100,12 @@ def button(label: str, action_id: str, value: str, *, style: str = "", confirm: 
 
 
 def confirm(title: str, text: str, yes: str, no: str) -> Block:
-    """The question that is asked before a button acts."""
+    """The confirmation dialog of a button."""
     return {"title": _plain(title), "text": _plain(text), "confirm": _plain(yes), "deny": _plain(no)}
 
 
 def rich_text(text: str) -> Block:
-    """Unformatted text in the form that the details of a plan's task take."""
+    """Unformatted text in the shape that the details of a task in a plan need."""
     return {
         "type": "rich_text",
         "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}],

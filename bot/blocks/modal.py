@@ -16,6 +16,7 @@ from bot.domain.model import Snapshot
 
 CALLBACK_ID = "steps"
 PAGE_STEPS = 30
+"""At most this many steps on one page."""
 _STEPS_IN_SECTION = 5
 _REASON_LIMIT = 120
 _TITLE = "Steps"
@@ -23,18 +24,18 @@ _ID_LIMIT = 255
 
 
 class Metadata(NamedTuple):
-    """What a modal remembers of itself."""
+    """What a modal knows about itself when a button in it is pressed."""
 
     execution_id: str
     page: int
 
 
 def steps_modal(snapshot: Snapshot | None, *, page: int = 0, now: datetime, execution_id: str) -> Block:
-    """One page of all steps: failed first, then running, waiting, finished; a page that is not there is the last."""
+    """One page of all steps: failed first, then running, waiting, finished. `page` is moved into the existing ones."""
     if snapshot is None:
         return _modal(execution_id, 0, [section("I have not seen this execution yet. Try again in a minute.")])
-    kinds = steps.by_priority(snapshot.execution.steps)
-    ordered = [*kinds.failed, *kinds.running, *kinds.waiting, *kinds.finished]
+    groups = steps.by_priority(snapshot.execution.steps)
+    ordered = [*groups.failed, *groups.running, *groups.waiting, *groups.finished]
     last_page = max(0, (len(ordered) - 1) // PAGE_STEPS)
     page = max(0, min(page, last_page))
     shown = ordered[page * PAGE_STEPS : (page + 1) * PAGE_STEPS]
@@ -51,17 +52,21 @@ def steps_modal(snapshot: Snapshot | None, *, page: int = 0, now: datetime, exec
 
 
 def loading_modal(execution_id: str) -> Block:
-    """Shown at once, since Slack gives three seconds to open a modal; replaced by the steps."""
+    """Opens at once, since a trigger expires after three seconds; `steps_modal` replaces it."""
     return _modal(execution_id, 0, [section("⏳ Asking GeneContainer Service …")])
 
 
 def error_modal(sentence: str) -> Block:
-    """Why there are no steps to show."""
+    """Why the steps cannot be shown; `sentence` is escaped here."""
     return view(_TITLE, [section(f"⚠️ {text.prose(sentence)}")], callback_id=CALLBACK_ID)
 
 
 def parse_metadata(private_metadata: str) -> Metadata:
-    """What the modals of this module put into `private_metadata`; `ValueError` where it is something else."""
+    """What the modals of this module put into `private_metadata`.
+
+    Raises:
+        ValueError: it was not written by this module.
+    """
     try:
         fields = json.loads(private_metadata)
         return Metadata(str(fields["execution_id"]), int(fields["page"]))
@@ -89,9 +94,9 @@ def _place(page: int, shown: int, total: int) -> str:
 
 
 def _row(page: int, last_page: int) -> list[Block]:
-    row = [buttons.page_again(page)]
+    row = [buttons.refresh_page(page)]
     if page < last_page:
-        row.insert(0, buttons.page_on(page))
+        row.insert(0, buttons.next_page(page))
     if page > 0:
-        row.insert(0, buttons.page_back(page))
+        row.insert(0, buttons.previous_page(page))
     return row

@@ -1,6 +1,6 @@
-"""The one message that people are pinged with: how an execution ended.
+"""The message that notifies people: how an execution ended.
 
-Lives here: `outcome_message`. Does not live here: changes on the way (`bot.blocks.thread`). Called by the notifier.
+Lives here: `outcome_message`. Does not live here: changes before the end (`bot.blocks.thread`). Called by the notifier.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _GONE = "GeneContainer Service does not know this execution any more: it was del
 
 
 def outcome_message(change: Change, subscription: Subscription, execution: Execution, *, now: datetime) -> Message:
-    """Succeeded, failed, stopped or vanished: what, why, and whether anything can still follow."""
+    """Succeeded, failed, stopped or vanished: what happened, why, and whether a retry can follow."""
     sign, word = _sign_and_word(change)
     duration = words.change_elapsed(change, execution)
     took = f"after {text.span(duration)}" if duration is not None else ""
@@ -39,10 +39,10 @@ def outcome_message(change: Change, subscription: Subscription, execution: Execu
         context(follow, text.code(execution.id)),
         actions(row),
     ]
-    return message(blocks, *_twin(change, execution, took, done))
+    return message(blocks, *_plain_lines(change, execution, took, done))
 
 
-def _twin(change: Change, execution: Execution, took: str, done: str) -> list[str]:
+def _plain_lines(change: Change, execution: Execution, took: str, done: str) -> list[str]:
     _, word = _sign_and_word(change)
     reason = words.why_words(change.reason, change.message) if _is_failed(change) else ""
     head = " ".join(filter(None, (words.subject_words(execution), text.escape(word), took)))
@@ -81,7 +81,7 @@ def _total(change: Change, execution: Execution) -> int | None:
 
 
 def _note(change: Change, execution: Execution) -> str:
-    """What the bare phase does not say."""
+    """What people should know beyond the phase."""
     if change.kind is ChangeKind.VANISHED:
         before = change.phase_before or change.phase or execution.phase
         return f"{_GONE} When last seen it was {words.phase_word(before)}."

@@ -1,7 +1,7 @@
-"""Short answers to whoever typed a command or pressed a button; only that person sees them.
+"""Short replies to the person who typed a command or pressed a button; only that person sees them.
 
-Lives here: one function per answer. Does not live here: the summary of an execution (`bot.blocks.cards`), the texts of
-errors (`bot.errors`). Called by `handlers`.
+Lives here: one function per reply. Does not live here: the summary of an execution (`bot.blocks.cards`), the sentences
+for errors (`bot.blocks.sentences`). Called by `handlers`.
 """
 
 from __future__ import annotations
@@ -16,39 +16,40 @@ from bot.blocks.message import Message, actions, context, message, section
 from bot.domain.model import Level, Snapshot, Subscriber, Subscription
 
 LIST_SHOWN = 20
+"""At most this many subscriptions in one list."""
 
 
 def subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = "") -> Message:
-    """Followed from now on, by whom and how closely; `note` is a sentence to mind, such as that guests read along."""
+    """A new subscription: who follows, and at which level. `note` is a warning, such as that guests read along."""
     where = "in a direct message" if subscription.subscriber.is_person else "in the channel"
-    told = f"Told {where}: {level_words(subscription.level)}."
-    return _about(f"{_who(subscription.subscriber)} now.", subscription, snapshot, told, note)
+    level = f"Told {where}: {level_words(subscription.level)}."
+    return _about(f"{_who(subscription.subscriber)} now.", subscription, snapshot, level, note)
 
 
 def already_subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = "") -> Message:
-    """Nothing changed: it was followed before, just so."""
-    told = f"Told: {level_words(subscription.level)}."
-    return _about(f"{_who(subscription.subscriber)} already.", subscription, snapshot, told, note)
+    """The same subscription existed already."""
+    level = f"Told: {level_words(subscription.level)}."
+    return _about(f"{_who(subscription.subscriber)} already.", subscription, snapshot, level, note)
 
 
 def level_changed(subscription: Subscription, snapshot: Snapshot, *, was: Level, note: str = "") -> Message:
-    """Followed before, but told more or less of from now on."""
-    told = f"Told from now on: {level_words(subscription.level)} (was: {level_words(was)})."
-    return _about(f"{_who(subscription.subscriber)} still.", subscription, snapshot, told, note)
+    """The subscription existed already, with another level."""
+    level = f"Told from now on: {level_words(subscription.level)} (was: {level_words(was)})."
+    return _about(f"{_who(subscription.subscriber)} still.", subscription, snapshot, level, note)
 
 
 def unsubscribed(subscriber: Subscriber, execution_id: str, *, note: str = "") -> Message:
-    """No longer followed; `note` is a sentence to mind."""
+    """The subscription ended; `note` is a warning."""
     return _line("🔕", f"{_who_not(subscriber)} {_id(execution_id)} any more.", execution_id, note)
 
 
 def not_subscribed(subscriber: Subscriber, execution_id: str, *, note: str = "") -> Message:
-    """There was nothing to end."""
+    """There was no subscription to end."""
     return _line("🔕", f"{_who_not(subscriber)} {_id(execution_id)}; nothing to end.", execution_id, note)
 
 
 def nothing_to_follow(snapshot: Snapshot, *, now: datetime) -> Message:
-    """It succeeded already, so no change will come."""
+    """No subscription was made: the execution has succeeded, so it will not change."""
     execution = snapshot.execution
     took = words.elapsed_words(execution, now)
     done = words.counts(execution.steps_finished, execution.steps_total)
@@ -59,13 +60,13 @@ def nothing_to_follow(snapshot: Snapshot, *, now: datetime) -> Message:
 
 
 def refreshed(snapshot: Snapshot) -> Message:
-    """The card was looked up anew and will be edited in a moment."""
+    """The execution was polled, and its card will be edited in a moment."""
     line = f"Looked again: {words.name(snapshot.execution)} is {words.snapshot_word(snapshot)}."
     return _line("🔄", line, snapshot.execution.id)
 
 
 def subscription_list(items: Sequence[Item], *, now: datetime, command: str = "/execution") -> Message:
-    """What is followed, by the person or in the channel."""
+    """What the person or the channel follows."""
     if not items:
         hint = f"`{command} subscribe` and an id follows one."
         return message([section("No executions are followed here.", hint)], "No executions are followed here.", hint)
@@ -73,12 +74,12 @@ def subscription_list(items: Sequence[Item], *, now: datetime, command: str = "/
     hidden = len(items) - LIST_SHOWN
     more = f"… and {hidden:,} more" if hidden > 0 else ""
     sections = [_list_section(subscription, snapshot, now) for subscription, snapshot in items[:LIST_SHOWN]]
-    twin = [_list_words(subscription, snapshot) for subscription, snapshot in items[:LIST_SHOWN]]
-    return message([section(f"*{title}*"), *sections, context(more)], f"{title}:", *twin, more)
+    lines = [_list_words(subscription, snapshot) for subscription, snapshot in items[:LIST_SHOWN]]
+    return message([section(f"*{title}*"), *sections, context(more)], f"{title}:", *lines, more)
 
 
 def help_text(command: str = "/execution") -> Message:
-    """What can be typed."""
+    """The commands and levels."""
     lines = [f"`{command}{f' {usage}' if usage else ''}` {what}" for usage, what in _USAGE]
     levels = ", ".join(f"`{level.value}` ({level_words(level)})" for level in Level)
     more = f"How much is told: {levels}. `here` means this channel instead of you."
@@ -86,7 +87,7 @@ def help_text(command: str = "/execution") -> Message:
 
 
 def error_reply(sentence: str, hint: str | None = None) -> Message:
-    """Why it did not work and, where there is one, what to do."""
+    """Why it did not work and, optionally, what to do. Both are escaped here."""
     shown = text.prose(sentence).strip() or "Something went wrong."
     advice = text.prose(hint or "")
     return message([section(f"⚠️ {shown}"), context(advice)], shown, advice)
@@ -101,7 +102,7 @@ _USAGE = [
 ]
 
 
-def _about(head: str, subscription: Subscription, snapshot: Snapshot, told: str, note: str = "") -> Message:
+def _about(head: str, subscription: Subscription, snapshot: Snapshot, level: str, note: str = "") -> Message:
     execution = snapshot.execution
     state = f"{words.snapshot_word(snapshot)} · {words.progress(execution)}"
     named = f"{words.snapshot_icon(snapshot)} *{words.unstarred(words.name(execution))}* · {state}"
@@ -111,11 +112,11 @@ def _about(head: str, subscription: Subscription, snapshot: Snapshot, told: str,
     return message(
         [
             section(f"🔔 {head}", named, f"⚠️ {warning}" if warning else ""),
-            context(told.rstrip("."), text.code(execution.id)),
+            context(level.rstrip("."), text.code(execution.id)),
             actions(row),
         ],
         f"{head} {words.subject_words(execution)}: {words.snapshot_word(snapshot)}, {counts}.",
-        told,
+        level,
         warning,
     )
 

@@ -187,7 +187,7 @@ def _input_sentence(error: InvalidInput) -> str:
 
 
 def _code(value: str | tuple[str, ...]) -> str:
-    """A value in a code span, which it cannot end; several are joined by «and»."""
+    """A value in a code span, which it cannot end; several values are joined by "and"."""
     if isinstance(value, tuple):
         return " and ".join(map(_code, value))
     return f"`{value.replace('`', '')}`"

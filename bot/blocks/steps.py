@@ -1,7 +1,7 @@
-"""The steps of an execution inside a message: failed first, then running, the rest as a count.
+"""The steps of an execution inside a message: failed first, then running, the others as a count.
 
-Lives here: the classic lines, Slack's plan block, and the words for the twin. Does not live here: the list of every
-step (`bot.blocks.modal`). Called by `bot.blocks.cards` and `bot.blocks.outcome`.
+Lives here: the classic lines, Slack's plan block, and their plain text. Does not live here: the list of all steps
+(`bot.blocks.modal`). Called by the other modules of `bot.blocks`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from bot.blocks.message import Block, rich_text, section
 from bot.domain.model import FAILED_PHASES, TERMINAL_PHASES, WAITING_PHASES, Snapshot, Step
 
 LINES_SHOWN = 5
-"""Failed, and also running, steps that a message names; the others are in the list behind «Steps»."""
+"""At most this many failed steps, and this many running ones, are named in a message; the modal lists all."""
 _TITLE_LIMIT = 140
 
 
-class Sorted(NamedTuple):
-    """Steps by what people want to know of them, each in GCS's order."""
+class StepGroups(NamedTuple):
+    """Steps in four groups, the most important first; each group is in GCS's order."""
 
     failed: tuple[Step, ...]
     running: tuple[Step, ...]
@@ -30,19 +30,19 @@ class Sorted(NamedTuple):
 
 
 _PLACES = dict.fromkeys(TERMINAL_PHASES, 3) | dict.fromkeys(WAITING_PHASES, 2) | dict.fromkeys(FAILED_PHASES, 0)
-"""Where in `Sorted` a step of a phase stands; one of any other phase is running (`Step.is_running`)."""
+"""The index in `StepGroups` of each known phase; any other phase counts as running (`Step.is_running`)."""
 
 
-def by_priority(steps: Iterable[Step]) -> Sorted:
-    """The steps, sorted."""
-    kinds: tuple[list[Step], ...] = ([], [], [], [])
+def by_priority(steps: Iterable[Step]) -> StepGroups:
+    """The steps in groups, the most important first."""
+    groups: tuple[list[Step], ...] = ([], [], [], [])
     for step in steps:
-        kinds[_PLACES.get(step.phase, 1)].append(step)
-    return Sorted(*map(tuple, kinds))
+        groups[_PLACES.get(step.phase, 1)].append(step)
+    return StepGroups(*map(tuple, groups))
 
 
 def step_line(step: Step, *, at_rest: bool, reason_limit: int = text.STEP_MESSAGE_LIMIT) -> str:
-    """One step with sign and word; in an execution that rests, a running step `was` running (reference 3.4)."""
+    """One step with its sign and phase. In an ended execution, a running step "was running" (reference 3.4)."""
     word = words.phase_word(step.phase) if step.phase else "Waiting"
     if at_rest and step.is_running:
         sign, word = "▫️", f"was {word.lower()}"
@@ -56,34 +56,34 @@ def step_line(step: Step, *, at_rest: bool, reason_limit: int = text.STEP_MESSAG
 
 
 def steps_section(snapshot: Snapshot) -> Block | None:
-    """The steps worth naming, and a count of the others; None where GCS sent no steps."""
+    """The most important steps, and a count of the others; None when GCS sent no steps."""
     steps = snapshot.execution.steps
     if not steps:
         return None
-    kinds = by_priority(steps)
+    groups = by_priority(steps)
     at_rest = _at_rest(snapshot)
     lines = [
-        *(step_line(step, at_rest=at_rest) for step in kinds.failed[:LINES_SHOWN]),
-        _more(kinds.failed, "failed"),
-        *(step_line(step, at_rest=at_rest) for step in kinds.running[:LINES_SHOWN]),
-        _more(kinds.running, "that were running" if at_rest else "running"),
-        _folded(kinds, at_rest=at_rest),
+        *(step_line(step, at_rest=at_rest) for step in groups.failed[:LINES_SHOWN]),
+        _more(groups.failed, "failed"),
+        *(step_line(step, at_rest=at_rest) for step in groups.running[:LINES_SHOWN]),
+        _more(groups.running, "that were running" if at_rest else "running"),
+        _folded(groups, at_rest=at_rest),
     ]
     return section(*lines)
 
 
 def plan(snapshot: Snapshot) -> Block | None:
-    """The same as Slack's own plan block, at most a dozen tasks; None where GCS sent no steps."""
+    """The same as Slack's plan block, at most a dozen tasks; None when GCS sent no steps."""
     execution = snapshot.execution
     if not execution.steps:
         return None
-    # Slack trades plan blocks by title and task ids: both depend on nothing but the snapshot.
+    # Slack matches the plan blocks of an edit by title and task ids, so both depend only on the snapshot.
     tasks = [{"type": "task_card", **task} for task in _tasks(by_priority(execution.steps), at_rest=_at_rest(snapshot))]
     return {"type": "plan", "title": words.counts(execution.steps_finished, execution.steps_total), "tasks": tasks}
 
 
 def failed_words(steps: Sequence[Step], total: int | None = None) -> str:
-    """The failed steps for the twin: «2 steps failed: job-b (OOMKilled: …), job-c.»; empty without any."""
+    """The failed steps in plain text: "2 steps failed: job-b (OOMKilled: …), job-c."; empty when none failed."""
     total = max(len(steps), total or 0)
     if not total:
         return ""
@@ -94,7 +94,7 @@ def failed_words(steps: Sequence[Step], total: int | None = None) -> str:
 
 
 def failed_names(steps: Sequence[Step], total: int) -> str:
-    """The failed steps as one clause; their reasons stand on the card and in the outcome."""
+    """The failed steps without their reasons, which the card and the outcome show; empty when none failed."""
     total = max(len(steps), total)
     if not total:
         return ""
@@ -105,15 +105,15 @@ def failed_names(steps: Sequence[Step], total: int) -> str:
 
 
 def step_words(snapshot: Snapshot) -> list[str]:
-    """The same as `steps_section`, for the twin."""
-    kinds = by_priority(snapshot.execution.steps)
-    lines = [failed_words(kinds.failed)]
-    if kinds.running:
-        named = ", ".join(words.step_name(step) for step in kinds.running[:LINES_SHOWN])
+    """The same as `steps_section`, in plain text."""
+    groups = by_priority(snapshot.execution.steps)
+    lines = [failed_words(groups.failed)]
+    if groups.running:
+        named = ", ".join(words.step_name(step) for step in groups.running[:LINES_SHOWN])
         verb = "Was running" if _at_rest(snapshot) else "Running"
-        rest = len(kinds.running) - LINES_SHOWN
+        rest = len(groups.running) - LINES_SHOWN
         lines.append(f"{verb}: {named}{f' and {rest:,} more' if rest > 0 else ''}.")
-    lines.append(_folded(kinds, at_rest=_at_rest(snapshot)))
+    lines.append(_folded(groups, at_rest=_at_rest(snapshot)))
     return lines
 
 
@@ -121,28 +121,28 @@ def _at_rest(snapshot: Snapshot) -> bool:
     return snapshot.execution.is_terminal or snapshot.is_vanished
 
 
-def _tasks(kinds: Sorted, *, at_rest: bool) -> Iterator[dict[str, Any]]:
-    for place, step in enumerate(kinds.failed[:LINES_SHOWN]):
+def _tasks(groups: StepGroups, *, at_rest: bool) -> Iterator[dict[str, Any]]:
+    for place, step in enumerate(groups.failed[:LINES_SHOWN]):
         reason = text.plain(f"{step.reason}: {step.message}".strip(": "), text.STEP_MESSAGE_LIMIT)
         task = {"task_id": f"failed-{place}", "title": _task_title(step, "failed"), "status": "error"}
         yield {**task, "details": rich_text(reason)} if reason else task
-    if more := _more(kinds.failed, "failed"):
+    if more := _more(groups.failed, "failed"):
         yield {"task_id": "failed-more", "title": more, "status": "error"}
-    # A plan has no word for «stopped»; a spinner on an execution that rests would be a lie.
+    # A plan has no status for stopped tasks, and a spinner on an ended execution would be wrong.
     status = "pending" if at_rest else "in_progress"
-    for place, step in enumerate(kinds.running[: LINES_SHOWN - 2]):
+    for place, step in enumerate(groups.running[: LINES_SHOWN - 2]):
         yield {
             "task_id": f"running-{place}",
             "title": _task_title(step, _running_word(step, at_rest)),
             "status": status,
         }
-    if more := _more(kinds.running, "that were running" if at_rest else "running", LINES_SHOWN - 2):
+    if more := _more(groups.running, "that were running" if at_rest else "running", LINES_SHOWN - 2):
         yield {"task_id": "running-more", "title": more, "status": status}
-    if kinds.finished:
-        title = f"{text.count(len(kinds.finished), 'step')} finished"
+    if groups.finished:
+        title = f"{text.count(len(groups.finished), 'step')} finished"
         yield {"task_id": "finished", "title": title, "status": "complete"}
-    if kinds.waiting:
-        title = f"{text.count(len(kinds.waiting), 'step')} {_waiting_word(at_rest=at_rest)}"
+    if groups.waiting:
+        title = f"{text.count(len(groups.waiting), 'step')} {_waiting_word(at_rest=at_rest)}"
         yield {"task_id": "waiting", "title": title, "status": "pending"}
 
 
@@ -161,9 +161,9 @@ def _more(steps: Sequence[Step], word: str, shown: int = LINES_SHOWN) -> str:
     return f"… and {rest:,} more {word}" if rest > 0 else ""
 
 
-def _folded(kinds: Sorted, *, at_rest: bool) -> str:
-    waiting = f"{len(kinds.waiting):,} {_waiting_word(at_rest=at_rest)}" if kinds.waiting else ""
-    finished = f"{len(kinds.finished):,} finished" if kinds.finished else ""
+def _folded(groups: StepGroups, *, at_rest: bool) -> str:
+    waiting = f"{len(groups.waiting):,} {_waiting_word(at_rest=at_rest)}" if groups.waiting else ""
+    finished = f"{len(groups.finished):,} finished" if groups.finished else ""
     return " · ".join(filter(None, (waiting, finished)))
 
 
@@ -177,13 +177,14 @@ def _with_reason(step: Step) -> str:
 
 
 def without_echo(steps: Iterable[Step], reason: str, message: str) -> tuple[Step, ...]:
-    """`steps` without reasons that say just what the execution's own says: once is enough."""
-    said = {"reason": "", "message": ""}
-    return tuple(replace(step, **said) if (step.reason, step.message) == (reason, message) else step for step in steps)
+    """`steps` without the reasons that only repeat the reason of the execution."""
+    silent = {"reason": "", "message": ""}
+    repeated = (reason, message)
+    return tuple(replace(step, **silent) if (step.reason, step.message) == repeated else step for step in steps)
 
 
 def failed_lines(steps: Sequence[Step], total: int) -> list[str]:
-    """Failed steps of an outcome with their reasons, and how many more there are."""
+    """The failed steps of an outcome with their reasons, and how many others failed."""
     lines = [step_line(step, at_rest=True) for step in steps[:LINES_SHOWN]]
     rest = total - len(lines)
     if rest > 0:

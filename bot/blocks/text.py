@@ -1,7 +1,7 @@
-"""The one place where text that is not ours is cleaned, cut and escaped, and where values become words.
+"""The one place that cleans, cuts and escapes foreign text, and formats values.
 
 Lives here: `escape`, `code`, `bold`, `plain`, `clean`; Slack's date tokens; durations, counts and the progress bar.
-Does not live here: sentences and layout. Called by the other modules of `bot.blocks`, by nobody else.
+Does not live here: sentences and layout. Called only by the other modules of `bot.blocks`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 
 NAME_LIMIT = 80
-"""Names of executions, workflows, steps: GCS allows 64, a hostile one gets a little more and no whole message."""
+"""How long a name of an execution, workflow or step may be, in characters. GCS allows 64."""
 MESSAGE_LIMIT = 400
-"""The error text of an execution: enough for the sentence that matters."""
+"""How much of an execution's error text is shown, in characters."""
 STEP_MESSAGE_LIMIT = 200
-"""The error text of one step among several."""
+"""How much of a step's error text is shown where there are several, in characters."""
 
-_NEAR = timedelta(hours=6)
+_SAME_DAY = timedelta(hours=6)
+"""Within this time of now, a time is shown without its day."""
 _ZERO_WIDTH_JOINER = "\u200d"
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
-"""Control, format (bidi overrides, zero-width, tags) and lone surrogates, which are no valid UTF-8."""
+"""Control and format characters (bidi overrides, zero-width, tags), and lone surrogates, which UTF-8 cannot encode."""
 _is_harmless = re.compile(r"(?:[\w.:/+-]+(?: [\w.:/+-]+)*)?", re.ASCII).fullmatch
-"""What most names are: such a text stays as it is."""
+"""The shape of most names, which need no cleaning or escaping."""
 _BROADCAST = re.compile(r"@(?=here|channel|everyone|group)", re.IGNORECASE)
 _UNITS = tuple(pairwise([(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")]))
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
@@ -34,9 +35,9 @@ _ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
 def clean(text: str, limit: int = NAME_LIMIT) -> str:
-    """`text` on one line, without anything invisible or calling everybody, cut with «…» to `limit` characters.
+    """`text` on one line, without invisible characters and broadcast mentions, cut to `limit` characters.
 
-    Right-to-left text is isolated, so that it cannot reorder what stands beside it.
+    Right-to-left text is isolated, so that it cannot reorder the text around it.
     """
     if len(text) <= limit and _is_harmless(text):
         return text
@@ -44,7 +45,7 @@ def clean(text: str, limit: int = NAME_LIMIT) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """`text` if it fits into `limit` characters, else its beginning and «…», never inside a visible character."""
+    """`text` if it fits into `limit` characters, else its beginning and "…", never cut inside a visible character."""
     if len(text) <= limit:
         return text
     end = limit - 1
@@ -54,7 +55,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int = NAME_LIMIT) -> str:
-    """`text` for mrkdwn: nothing in it is markup, a link or a mention any more; `limit` includes the escapes."""
+    """`text` for mrkdwn, without markup, links and mentions; `limit` counts the escapes."""
     if len(text) <= limit and _is_harmless(text):
         return text
     tidy = _tidy(text, limit).replace("`", "ˋ")
@@ -66,55 +67,55 @@ def escape(text: str, limit: int = NAME_LIMIT) -> str:
 
 
 def prose(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    """A sentence of our own, which may quote somebody: escaped, but with its code spans."""
+    """A sentence of ours that may quote foreign text: escaped, but its code spans are kept."""
     return escape(text, limit).replace("ˋ", "`")
 
 
 def plain(text: str, limit: int = NAME_LIMIT) -> str:
-    """`text` for plain_text and rich_text, where entities are not everywhere decoded: brackets are replaced instead."""
+    """`text` for plain_text and rich_text. Slack does not always decode entities there, so brackets are replaced."""
     return clean(text, limit).replace("<", "‹").replace(">", "›")
 
 
 def code(text: str, limit: int = NAME_LIMIT) -> str:
-    """`text` as a code span, or nothing where nothing is left of it."""
+    """`text` as a code span; empty when nothing is left of it."""
     safe = escape(text, limit)
     return f"`{safe}`" if safe else ""
 
 
 def bold(text: str, limit: int = NAME_LIMIT) -> str:
-    """`text` in bold, or nothing where nothing is left of it."""
+    """`text` in bold; empty when nothing is left of it."""
     safe = escape(text, limit).replace("*", "∗")
     return f"*{safe}*" if safe else ""
 
 
 def identifier(slack_id: str) -> str:
-    """A Slack id reduced to what ids are made of, so that it can stand between our own angle brackets."""
+    """A Slack id without any other characters, so that it is safe in a mention."""
     return "".join(character for character in slack_id if character.isascii() and character.isalnum())[:32]
 
 
 def utc(moment: datetime) -> str:
-    """`moment` in words, for where Slack shows no date tokens."""
+    """`moment` as text, for places where Slack shows no date tokens."""
     return f"{moment.astimezone(UTC).isoformat(' ', 'minutes')[:16]} UTC"
 
 
 def utc_seconds(moment: datetime) -> str:
-    """The time of day of `moment` to the second, for "as of" where Slack shows no date tokens."""
+    """The time of day of `moment` to the second, for places where Slack shows no date tokens."""
     return f"{moment.astimezone(UTC).isoformat(' ', 'seconds')[11:19]} UTC"
 
 
 def date(moment: datetime, now: datetime) -> str:
-    """`moment` in the reader's own time zone; within a few hours of `now` the day goes without saying."""
-    shape = "{time}" if abs(moment - now) < _NEAR else "{date_short_pretty} {time}"
+    """`moment` in the reader's time zone; without the day when it is within a few hours of `now`."""
+    shape = "{time}" if abs(moment - now) < _SAME_DAY else "{date_short_pretty} {time}"
     return f"<!date^{int(moment.timestamp())}^{shape}|{utc(moment)}>"
 
 
 def time_secs(moment: datetime) -> str:
-    """The time of day of `moment`, to the second, in the reader's own time zone."""
+    """The time of day of `moment` to the second, in the reader's time zone."""
     return f"<!date^{int(moment.timestamp())}^{{time_secs}}|{utc_seconds(moment)}>"
 
 
 def span(duration: timedelta) -> str:
-    """`duration` in its two largest units: «45 s», «11 min 41 s», «1 h 12 min», «2 d 3 h»."""
+    """`duration` in its two largest units: "45 s", "11 min 41 s", "1 h 12 min", "2 d 3 h"."""
     seconds = max(0, int(duration.total_seconds()))
     for (size, unit), (smaller, small_unit) in _UNITS:
         if seconds >= size:
@@ -124,7 +125,7 @@ def span(duration: timedelta) -> str:
 
 
 def bar(done: int, total: int, width: int = 10) -> str:
-    """A progress bar; full only when everything is done, and never empty once something is."""
+    """A progress bar. It is full only when everything is done, and not empty once anything is."""
     if total <= 0:
         return "▱" * width
     filled = max(0, min(width, done * width // total))
@@ -134,7 +135,7 @@ def bar(done: int, total: int, width: int = 10) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`number` with its noun in the right form: «1 step», «1,200 steps»."""
+    """`number` with its noun in the right form: "1 step", "1,200 steps"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
@@ -144,7 +145,7 @@ def number(value: float) -> str:
 
 
 def within(lines: Iterable[str], limit: int) -> str:
-    """As many whole lines as fit into `limit` characters, so that no markup is ever cut in two."""
+    """As many whole lines as fit into `limit` characters, so that no markup is cut in two."""
     lines = list(lines)
     if len(whole := "\n".join(lines)) < limit:
         return whole
@@ -158,9 +159,9 @@ def within(lines: Iterable[str], limit: int) -> str:
 
 
 def _tidy(text: str, limit: int) -> str:
-    # Far more than any limit is looked at, but not megabytes of it.
+    # Cleaning shortens text, so more than `limit` is read, but not megabytes.
     words = " ".join(text[: 8 * limit + 64].split())
-    if not words.isprintable():  # what is printable is kept whole
+    if not words.isprintable():  # printable text has nothing to drop
         words = " ".join("".join(character for character in words if _is_kept(character)).split())
     return _BROADCAST.sub("@\u2060", words)
 
@@ -176,7 +177,7 @@ def _is_kept(character: str) -> bool:
 
 
 def _is_joined(left: str, right: str) -> bool:
-    """Whether both belong to one visible character: combining marks, joined emoji, skin tones, halves of a flag."""
+    """Whether both are parts of one visible character: combining marks, joined emoji, skin tones, halves of a flag."""
     return (
         unicodedata.category(right).startswith("M")
         or _ZERO_WIDTH_JOINER in {left, right}

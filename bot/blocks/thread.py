@@ -1,4 +1,4 @@
-"""What is told in the thread while an execution is under way, and the last word of a subscription.
+"""Messages in the thread while an execution runs, and the last message of a subscription.
 
 Lives here: `change_message`, `ended_message`, `undeliverable_message`. Does not live here: outcomes
 (`bot.blocks.outcome`), the card (`bot.blocks.cards`). Called by the notifier.
@@ -17,22 +17,22 @@ from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, E
 
 _NAMES_SHOWN = 5
 _LATE = timedelta(minutes=1)
-"""Slack shows when a message came; the time of a change is worth a word only where that is later."""
+"""A change older than this is shown with its time; otherwise Slack's own time of the message is enough."""
 
 
 def change_message(changes: Sequence[Change], execution: Execution, *, now: datetime) -> Message:
-    """One line for one or more changes, oldest first: only where they led from and to, not each way-point."""
+    """One line for one or more changes, oldest first: the state before and after them, not those between."""
     last = changes[-1]
     phases, progress = _phases(changes), _progress(changes)
-    said = phases or progress or "Updated"
+    head = phases or progress or "Updated"
     failed = steps.failed_names(last.failed_steps, last.failed_steps_total)
-    parts = (said, progress if phases else "", _finished(changes), failed, _unseen(changes))
+    parts = (head, progress if phases else "", _finished(changes), failed, _missed_end(changes))
     line = " · ".join(filter(None, parts))
     duration = words.change_elapsed(last, execution)
     took = f"after {text.span(duration)}" if duration is not None else ""
     late = f"at {text.date(last.at, now)}" if now - last.at > _LATE else ""
     signed = f"{_sign(changes)} {line}"
-    # A new phase stands out, progress does not.
+    # A new phase is a paragraph, progress a small line.
     blocks = [section(signed), context(took, late)] if phases else [context(signed, took, late)]
     return message(blocks, f"{words.subject_words(execution)}: {line}{f', {took}' if took else ''}.")
 
@@ -88,26 +88,26 @@ def _sign(changes: Iterable[Change]) -> str:
 
 
 def _phases(changes: Sequence[Change]) -> str:
-    """The way through the phases: «Pending → Running», «Retried: Failed → Retrying»."""
+    """The phases in order: "Pending → Running", "Retried: Failed → Retrying"."""
     moves = [change for change in changes if change.kind is not ChangeKind.PROGRESS and change.phase]
     if not moves:
         return ""
-    way = [phase for phase in (moves[0].phase_before, *(move.phase for move in moves)) if phase]
-    # Many moves in one look-back are rare; the two ends are what matters then.
-    shown = way if len(way) <= _NAMES_SHOWN else [way[0], "…", *way[-2:]]
+    path = [phase for phase in (moves[0].phase_before, *(move.phase for move in moves)) if phase]
+    # Many phases in one message are rare; the first and the last ones matter then.
+    shown = path if len(path) <= _NAMES_SHOWN else [path[0], "…", *path[-2:]]
     retried = "Retried: " if any(move.kind is ChangeKind.REOPENED for move in moves) else ""
     return retried + " → ".join(words.phase_word(phase) if phase != "…" else phase for phase in shown)
 
 
-def _unseen(changes: Sequence[Change]) -> str:
-    """That an end was missed, where a retry proves it: two looks may be further apart than a short end lasts."""
-    known = {*REOPENABLE_PHASES, Phase.DELETING, ""}  # a deletion that failed can be retried, too
+def _missed_end(changes: Sequence[Change]) -> str:
+    """That an end was missed, if a retry proves it: an end may be shorter than the time between two polls."""
+    known = {*REOPENABLE_PHASES, Phase.DELETING, ""}  # a failed deletion can be retried too
     is_missed = any(each.kind is ChangeKind.REOPENED and each.phase_before not in known for each in changes)
     return "so it had probably failed or been cancelled between two looks" if is_missed else ""
 
 
 def _progress(changes: Sequence[Change]) -> str:
-    """How far the count moved: «3 → 5 of 12 steps»; after a retry it may have moved back."""
+    """How the count changed: "3 → 5 of 12 steps". After a retry it may be lower than before."""
     counted = [change for change in changes if change.finished is not None]
     if not counted:
         return ""
@@ -119,13 +119,13 @@ def _progress(changes: Sequence[Change]) -> str:
 
 
 def _has_gap(changes: Sequence[Change]) -> bool:
-    """Whether lines between these were left out: too many had waited (`bot.store` keeps so many and no more)."""
+    """Whether changes between these are missing: the store keeps a limited number of waiting changes."""
     counted = [change for change in changes if change.finished is not None]
     return any(after.finished_before not in {None, before.finished} for before, after in pairwise(counted))
 
 
 def _finished(changes: Sequence[Change]) -> str:
-    # A step that went wrong rests too, but «finished» would be the wrong word for it.
+    # A failed step has ended too, but must not be called finished.
     failed = {step.name for change in changes for step in change.failed_steps}
     finished = (name for change in changes for name in change.finished_steps if name not in failed)
     names = list(dict.fromkeys(finished))

@@ -1,7 +1,7 @@
-"""What several messages say about one execution: its phase, its names, how far it is and how long it took.
+"""Phrases about an execution that several messages share: phase, names, progress and duration.
 
-Lives here: phrases, as mrkdwn or (where the name ends in `_words`) for the plain-text twin. Does not live here: layout.
-Called by the other modules of `bot.blocks`.
+Lives here: phrases, as mrkdwn or (if the name ends in `_words`) as plain text. Does not live here: layout. Called by
+the other modules of `bot.blocks`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _DELETE_ACTION = "delete"
 
 
 def icon(phase: str) -> str:
-    """The sign of a phase; it never stands without the word."""
+    """The sign of a phase; it is never shown without the word."""
     return _ICONS.get(phase, "❔")
 
 
 def phase_word(phase: str) -> str:
-    """The phase as GCS spells it, an unknown one as it came."""
+    """The phase in GCS's spelling; an unknown one as GCS sent it."""
     return text.escape(phase) or NO_PHASE
 
 
@@ -49,7 +49,7 @@ def snapshot_icon(snapshot: Snapshot) -> str:
 
 
 def snapshot_word(snapshot: Snapshot) -> str:
-    """The phase; of a vanished execution, that it is gone and what it was."""
+    """The phase; for a vanished execution, that it is deleted and its last phase."""
     word = phase_word(snapshot.execution.phase)
     if snapshot.is_vanished:
         return f"{DELETED} (was {word})"
@@ -59,36 +59,36 @@ def snapshot_word(snapshot: Snapshot) -> str:
 
 
 def name(execution: Execution) -> str:
-    """What people call the execution, for mrkdwn."""
+    """The name of the execution, else its id, for mrkdwn."""
     return text.escape(execution.title) or text.escape(execution.id) or "(no name)"
 
 
 def plain_name(execution: Execution) -> str:
-    """What people call the execution, for headers and other plain text."""
+    """The name of the execution, else its id, for headers and other plain text."""
     return text.plain(execution.title) or text.plain(execution.id) or "(no name)"
 
 
 def subject_words(execution: Execution) -> str:
-    """The execution at the start of a sentence: «deepvariant execution gcs-exec-3»."""
+    """The execution at the start of a sentence: "deepvariant execution gcs-exec-3"."""
     workflow = text.escape(execution.workflow_name)
     return f"{workflow} execution {name(execution)}" if workflow else f"Execution {name(execution)}"
 
 
 def workflow(execution: Execution) -> str:
-    """The workflow's name; an execution submitted from a file has none."""
+    """The workflow's name or id; an execution that was submitted from a file has neither."""
     named = text.escape(execution.workflow_name) or text.code(execution.workflow_id)
     return named or "from file"
 
 
 def counts(done: int | None, total: int | None) -> str:
-    """How many steps are done, as far as that is known."""
+    """How many steps are done, as far as known."""
     if total is None:
         return "step counts not reported yet" if done is None else f"{text.count(done, 'step')} done"
     return f"{done or 0:,} of {text.count(total, 'step')}"
 
 
 def progress(execution: Execution) -> str:
-    """Bar, counts and percentage; the percentage reads 100 only when all is done."""
+    """Bar, counts and percentage; the percentage is 100 only when all steps are done."""
     done, total = execution.steps_finished, execution.steps_total
     if total is None or total <= 0:
         return counts(done, total)
@@ -97,7 +97,7 @@ def progress(execution: Execution) -> str:
 
 
 def elapsed(execution: Execution, now: datetime) -> timedelta | None:
-    """How long it took or takes: by GCS's own word, else from creation until the last change, or until now."""
+    """How long it has run: as GCS reports it, else from its creation until its last change, or until `now`."""
     if execution.elapsed is not None:
         return execution.elapsed
     end = execution.updated_at if execution.is_terminal else now
@@ -107,20 +107,20 @@ def elapsed(execution: Execution, now: datetime) -> timedelta | None:
 
 
 def elapsed_words(execution: Execution, now: datetime) -> str:
-    """The same in words; empty where it is not known."""
+    """The same as text; empty when it is not known."""
     duration = elapsed(execution, now)
     return "" if duration is None else text.span(duration)
 
 
 def change_elapsed(change: Change, execution: Execution) -> timedelta | None:
-    """How long it had taken at the change; short of GCS's word, from the creation until the change was seen."""
+    """How long it had run at the change: as GCS reports it, else from its creation until the change was seen."""
     if change.elapsed is not None:
         return change.elapsed
     return None if execution.created_at is None else max(change.at - execution.created_at, timedelta())
 
 
 def why(reason: str, message: str, limit: int = text.MESSAGE_LIMIT) -> str:
-    """Reason and English message of a failure; empty without both."""
+    """Reason and English message of a failure; empty when both are."""
     return ": ".join(filter(None, (text.code(reason), text.escape(message, limit))))
 
 
@@ -130,7 +130,7 @@ def why_words(reason: str, message: str, limit: int = text.MESSAGE_LIMIT) -> str
 
 
 def unstarred(phrase: str) -> str:
-    """An escaped phrase that can stand in bold."""
+    """An escaped phrase that is safe in bold."""
     return phrase.replace("*", "∗")
 
 
@@ -140,14 +140,14 @@ def step_name(step: Step) -> str:
 
 
 def sub_jobs(step: Step) -> str:
-    """How far a step is inside; empty where it is one single job."""
+    """How many sub-jobs of a step are done; empty when it has only one."""
     if step.sub_jobs <= 1:
         return ""
     return f"{step.sub_jobs_finished:,} of {step.sub_jobs:,} sub-jobs"
 
 
 def timed_out(phase: str, reason: str, duration: timedelta | None, limit: timedelta | None) -> bool:
-    """Whether a failure looks like the time limit, which GCS reports as any other failure (reference 3.4)."""
+    """Whether the time limit is the likely cause of a failure: GCS does not report it as such (reference 3.4)."""
     if phase != Phase.FAILED:
         return False
     if "timeout" in reason.casefold():
@@ -158,5 +158,5 @@ def timed_out(phase: str, reason: str, duration: timedelta | None, limit: timede
 
 
 def time_out_note(limit: timedelta | None) -> str:
-    """What to say then."""
+    """The note for that case."""
     return f"It looks like the time limit{f' of {text.span(limit)}' if limit else ''} was reached."
