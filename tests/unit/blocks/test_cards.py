@@ -1,4 +1,4 @@
-"""The summary and the card: everything that people look for, in the order in which they look for it."""
+"""Promises of the summary and the card: all facts, the most important first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, buttons_of, execut
 
 
 def summary(seen: Snapshot) -> str:
-    """What somebody sees who does not follow it."""
+    """The summary for a person without a subscription, as text."""
     return shown(execution_summary(seen, now=NOW, subscription=None).blocks)
 
 
@@ -22,15 +22,15 @@ def card(seen: Snapshot, style: Style = Style.CLASSIC, subscriber: str = "C123",
     return execution_card(seen, subscription(subscriber, is_ending=is_ending), now=NOW, style=style)
 
 
-def test_the_summary_answers_at_a_glance() -> None:
-    """Name, phase, progress and how long it has been going stand first."""
+def test_the_summary_begins_with_the_essentials() -> None:
+    """Name, phase, progress and duration come first."""
     first, second, *_ = summary(snapshot()).splitlines()
     assert first == "🔄 gcs-exec-3-08-20-144951"
     assert second == "🔄 *Running* · ▰▰▱▱▱▱▱▱▱▱ 3 of 12 steps (25 %) · 11 min 41 s"
 
 
 def test_the_summary_has_the_facts() -> None:
-    """Workflow, times in the reader's zone, place, deadline and labels are there."""
+    """It shows workflow, times in the reader's zone, place, deadline and labels."""
     seen = summary(snapshot())
     for fact in (
         "*Workflow*\ndeepvariant",
@@ -42,13 +42,13 @@ def test_the_summary_has_the_facts() -> None:
     assert "*Created*\n<!date^1534747300^{time}|" in seen
 
 
-def test_every_summary_says_how_fresh_it_is() -> None:
+def test_every_summary_shows_when_it_was_polled() -> None:
     """The last line has the time to the second, and the id to copy."""
     assert summary(snapshot()).splitlines()[-5] == f"As of <!date^1534748001^{{time_secs}}|06:53:21 UTC> · `{ID}`"
 
 
 def test_stale_data_is_called_stale() -> None:
-    """While GCS does not answer, or refuses to, the card says since when."""
+    """While GCS does not answer, or refuses, the card says since when."""
     since = NOW - timedelta(minutes=5)
     assert "⚠️ GCS unreachable since <!date^1534747701^{time}|" in summary(snapshot(unreachable_since=since))
     refused = execution_summary(snapshot(unreachable_since=since, is_refused=True), now=NOW, subscription=None)
@@ -57,7 +57,7 @@ def test_stale_data_is_called_stale() -> None:
 
 
 def test_missing_values_read_well() -> None:
-    """Of a new execution hardly anything is known; what is unknown is left out or said in words."""
+    """Little is known of a new execution; unknown values are left out or described."""
     seen = summary(snapshot(Execution(id=ID, phase="Pending")))
     assert "⏳ *Pending* · step counts not reported yet" in seen
     assert "*Workflow*\nfrom file" in seen
@@ -78,42 +78,42 @@ def test_missing_values_read_well() -> None:
     ],
 )
 def test_a_phase_is_a_sign_and_a_word(phase: str, label: str) -> None:
-    """No phase is told by its sign alone, and an unknown one is shown as it is."""
+    """No phase is shown by its sign alone, and an unknown one is shown as GCS sent it."""
     assert label in summary(snapshot(execution(phase=phase)))
 
 
 def test_a_vanished_execution_is_called_deleted() -> None:
-    """It says that it is gone and what it was, and offers nothing to follow."""
+    """It says that the execution is deleted and its last phase, and has no button to follow it."""
     message = execution_summary(snapshot(is_vanished=True), now=NOW, subscription=None)
     assert "🗑 *Deleted (was Running)*" in shown(message.blocks)
     assert "Subscribe" not in buttons_of(message.blocks)
 
 
 def test_failed_steps_come_first_with_their_reason() -> None:
-    """Failed, then what was running, then a count of the rest."""
+    """Failed steps, then those that were running, then a count of the others."""
     seen = summary(snapshot(FAILED))
     assert "❌ *call* · Failed\n`OOMKilled`: container call was killed\n▫️ *sort* · was running\n" in seen
     assert "1 never started · 1 finished" in seen
 
 
 def test_a_failure_says_why() -> None:
-    """Reason and message of the execution stand below its phase."""
+    """Reason and message of the execution are below its phase."""
     assert "`StepFailed`: Element(call) execute Action: create failed" in summary(snapshot(FAILED))
 
 
 def test_many_labels_are_counted() -> None:
-    """Eight are named, so that labels never push the facts out of sight."""
+    """Eight are named, so that labels do not crowd out the other facts."""
     seen = summary(snapshot(execution(labels={f"k{number}": "v" for number in range(50)})))
     assert "k7 v, 42 more" in seen
 
 
 def test_running_steps_show_their_sub_jobs() -> None:
-    """A wide step says how far it is inside."""
+    """A step with sub-jobs shows how many are done."""
     assert "🔄 *call* · Running · 3 of 8 sub-jobs · 2 min 38 s" in summary(snapshot())
 
 
 def test_many_steps_are_folded() -> None:
-    """Five thousand steps take no more room than a few."""
+    """Five thousand steps take no more space than a few."""
     wide = tuple(Step(name=f"scatter-{number}", phase="Running") for number in range(5000))
     seen = summary(snapshot(execution(steps=wide)))
     assert seen.count("scatter-") == 5
@@ -121,17 +121,17 @@ def test_many_steps_are_folded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "said"), [(1440, "(in 23 h 48 min)"), (30, "⚠️ "), (5, "(passed 6 min 41 s ago)"), (0, "")]
+    ("minutes", "expected"), [(1440, "(in 23 h 48 min)"), (30, "⚠️ "), (5, "(passed 6 min 41 s ago)"), (0, "")]
 )
-def test_a_deadline_is_warned_of(minutes: int, said: str) -> None:
+def test_a_deadline_is_warned_of(minutes: int, expected: str) -> None:
     """A near or passed deadline is marked; without a limit there is none."""
     seen = summary(snapshot(execution(timeout=timedelta(minutes=minutes))))
-    assert said in seen
+    assert expected in seen
     assert ("*Deadline*" in seen) is bool(minutes)
 
 
-def test_strangers_may_subscribe_and_followers_may_stop() -> None:
-    """The first button is what this person can do."""
+def test_the_first_button_fits_the_person() -> None:
+    """It unsubscribes a person who follows, and subscribes one who does not."""
     link = subscription("U1")
     mine = execution_summary(snapshot(), now=NOW, subscription=link)
     other = execution_summary(snapshot(), now=NOW, subscription=None)
@@ -140,44 +140,44 @@ def test_strangers_may_subscribe_and_followers_may_stop() -> None:
 
 
 def test_a_succeeded_execution_cannot_be_followed() -> None:
-    """Where no change will come, nothing offers to tell of one."""
+    """No change can follow, so there is no button to subscribe."""
     done = execution_summary(snapshot(execution(phase="Succeeded")), now=NOW, subscription=None)
     assert list(buttons_of(done.blocks)) == ["Steps", "Refresh", "Share to channel"]
 
 
 def test_a_shared_summary_names_who_shared_it() -> None:
-    """The channel sees by whom, and anybody there can subscribe."""
+    """The channel sees by whom, and everyone there can subscribe."""
     message = shared_summary(snapshot(), now=NOW, shared_by="U1")
     assert "Shared by <@U1>" in shown(message.blocks)
     assert list(buttons_of(message.blocks)) == ["Subscribe me", "Steps"]
 
 
-def test_the_card_of_a_channel_is_bound_to_it() -> None:
-    """Its buttons know whose subscription they belong to."""
+def test_buttons_of_a_channel_carry_its_id() -> None:
+    """They act on the subscription of the channel, not of the person who presses."""
     buttons = buttons_of(card(snapshot()).blocks)
     assert buttons == {"Steps": ID, "Refresh": f"{ID}|C123", "Stop following here": f"{ID}|C123"}
 
 
 def test_the_card_of_a_person_unsubscribes_that_person() -> None:
-    """In a direct message the button needs no «here»."""
+    """In a direct message the label has no "here"."""
     assert buttons_of(card(snapshot(), subscriber="U1").blocks)["Unsubscribe"] == f"{ID}|U1"
 
 
 def test_an_ended_card_says_so() -> None:
-    """It offers to follow again, and promises no retry watch that will not be told."""
+    """It offers to follow again, and does not mention a retry that it would not show."""
     message = card(snapshot(FAILED, retry_until=NOW), is_ending=True)
     assert "No longer followed: the execution is Failed." in shown(message.blocks)
     assert buttons_of(message.blocks) == {"Steps": ID, "Follow again": f"{ID}|C123"}
     assert "retry" not in shown(message.blocks) + message.text
 
 
-def test_a_retry_is_watched_for_until_a_time() -> None:
-    """A failed execution in its grace says so."""
+def test_the_card_shows_the_retry_period() -> None:
+    """While the bot watches for a retry, the card says until when."""
     assert "Watching for a retry until <!date^1534748001" in shown(card(snapshot(FAILED, retry_until=NOW)).blocks)
 
 
 def test_the_rich_card_is_a_plan() -> None:
-    """Slack's own block: failed, running, a count of what is finished, a count of what waits."""
+    """Slack's plan block: failed, running, a count of finished and a count of waiting steps."""
     plan = next(block for block in card(snapshot(), Style.RICH).blocks if block["type"] == "plan")
     tasks = [(task["task_id"], task["title"], task["status"]) for task in plan["tasks"]]
     assert plan["title"] == "3 of 12 steps"
@@ -188,8 +188,8 @@ def test_the_rich_card_is_a_plan() -> None:
     ]
 
 
-def test_nothing_spins_on_an_execution_that_rests() -> None:
-    """After a failure a step that GCS still calls running is shown as one that was; the failed one says why."""
+def test_nothing_spins_on_an_ended_execution() -> None:
+    """After a failure, a step that GCS still calls running "was running"; the failed one says why."""
     plan = next(block for block in card(snapshot(FAILED), Style.RICH).blocks if block["type"] == "plan")
     assert [task["status"] for task in plan["tasks"]] == ["error", "pending", "complete", "pending"]
     assert plan["tasks"][1]["title"] == "sort · was running"
@@ -197,7 +197,7 @@ def test_nothing_spins_on_an_execution_that_rests() -> None:
 
 
 def test_a_plan_has_a_dozen_tasks_at_most() -> None:
-    """However wide the execution is."""
+    """It does not depend on the number of steps."""
     steps = [
         Step(name=f"{phase}-{n}", phase=phase) for phase in ("Failed", "Running", "Succeeded", "") for n in range(99)
     ]
@@ -206,15 +206,15 @@ def test_a_plan_has_a_dozen_tasks_at_most() -> None:
     assert len({task["task_id"] for task in plan["tasks"]}) == 12
 
 
-def test_the_words_tell_it_all() -> None:
-    """Who hears the card learns name, phase, duration, counts and failed steps, the essential first."""
-    heard = card(snapshot(FAILED)).text.splitlines()
-    assert heard[0] == "deepvariant execution gcs-exec-3-08-20-144951: Failed, after 11 min 41 s; 3 of 12 steps."
-    assert heard[1] == "StepFailed: Element(call) execute Action: create failed"
-    assert heard[2] == "1 step failed: call (OOMKilled: container call was killed)."
+def test_the_plain_text_is_complete() -> None:
+    """It has name, phase, duration, counts and failed steps, the most important first."""
+    plain = card(snapshot(FAILED)).text.splitlines()
+    assert plain[0] == "deepvariant execution gcs-exec-3-08-20-144951: Failed, after 11 min 41 s; 3 of 12 steps."
+    assert plain[1] == "StepFailed: Element(call) execute Action: create failed"
+    assert plain[2] == "1 step failed: call (OOMKilled: container call was killed)."
 
 
-def test_nothing_secret_is_drawn() -> None:
+def test_nothing_secret_is_shown() -> None:
     """Ids of project and namespace are not shown."""
     message = card(snapshot(replace(RUNNING, project_id="c51567523b", namespace="ns-secret")))
     assert "c51567523b" not in str(message)

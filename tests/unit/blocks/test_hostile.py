@@ -1,4 +1,4 @@
-"""Whatever GCS sends, Slack takes what is drawn, nobody is called, and the words say the same."""
+"""Promises for any value of GCS: Slack accepts the blocks, nobody is mentioned, and the plain text is complete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ patiently = settings(deadline=None, max_examples=30, suppress_health_check=[Heal
 
 
 def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Message]:
-    """Every message that there is."""
+    """Every message."""
     execution = seen.execution
     yield blocks.execution_summary(seen, now=NOW, subscription=link)
     yield blocks.execution_summary(seen, now=NOW, subscription=None)
@@ -46,7 +46,7 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
 
 
 def views(seen: Snapshot, link: Subscription, change: Change) -> Iterator[dict[str, Any]]:
-    """Every view that there is."""
+    """Every view."""
     yield blocks.steps_modal(seen, page=change.revision, now=NOW, execution_id=seen.execution.id)
     yield blocks.steps_modal(None, now=NOW, execution_id=ID)
     yield blocks.loading_modal(seen.execution.id)
@@ -75,10 +75,10 @@ def test_slack_takes_every_view(seen: Snapshot, link: Subscription, change: Chan
 
 @patiently
 @given(hostile_snapshots, subscriptions, hostile_changes)
-def test_nobody_is_called_and_nothing_is_linked(seen: Snapshot, link: Subscription, change: Change) -> None:
-    """The only angle brackets are our own dates and mentions; no word calls a channel; all of it is valid UTF-8."""
-    drawn = [shown(message.blocks) + message.text for message in messages(seen, link, change)]
-    for everything in [*drawn, *(shown(view) for view in views(seen, link, change))]:
+def test_nothing_is_mentioned_or_linked(seen: Snapshot, link: Subscription, change: Change) -> None:
+    """Only our own dates and mentions have angle brackets; no word mentions a channel; all is valid UTF-8."""
+    shown_texts = [shown(message.blocks) + message.text for message in messages(seen, link, change)]
+    for everything in [*shown_texts, *(shown(view) for view in views(seen, link, change))]:
         assert not set(OURS.sub("", everything)) & set("<>\u202e\u200b\x00")
         assert not CALLS.search(everything)
         everything.encode()
@@ -86,8 +86,8 @@ def test_nobody_is_called_and_nothing_is_linked(seen: Snapshot, link: Subscripti
 
 @patiently
 @given(hostile_snapshots, subscriptions, hostile_changes)
-def test_the_words_stand_alone(seen: Snapshot, link: Subscription, change: Change) -> None:
-    """Every message has words that Slack takes in an edit."""
+def test_every_message_has_plain_text(seen: Snapshot, link: Subscription, change: Change) -> None:
+    """It is short enough for an edit."""
     for message in messages(seen, link, change):
         assert 0 < len(message.text) <= 3_900
         assert message.plain() == Message(blocks=(), text=message.text)
@@ -95,24 +95,24 @@ def test_the_words_stand_alone(seen: Snapshot, link: Subscription, change: Chang
 
 @patiently
 @given(hostile_snapshots, subscriptions)
-def test_the_words_carry_phase_and_counts(seen: Snapshot, link: Subscription) -> None:
-    """Who only hears the card learns the phase and how many steps are done."""
+def test_plain_text_has_phase_and_counts(seen: Snapshot, link: Subscription) -> None:
+    """A screen reader gets the phase and the number of finished steps."""
     execution = seen.execution
-    heard = blocks.execution_card(seen, link, now=NOW, style=Style.RICH).text
-    assert words.phase_word(execution.phase) in heard
-    assert words.counts(execution.steps_finished, execution.steps_total) in heard
+    plain = blocks.execution_card(seen, link, now=NOW, style=Style.RICH).text
+    assert words.phase_word(execution.phase) in plain
+    assert words.counts(execution.steps_finished, execution.steps_total) in plain
 
 
 @patiently
 @given(hostile_snapshots, subscriptions, hostile_changes)
-def test_the_same_is_drawn_the_same(seen: Snapshot, link: Subscription, change: Change) -> None:
-    """Equal values make equal messages, so that an edit without a difference can be left out."""
+def test_equal_values_make_equal_messages(seen: Snapshot, link: Subscription, change: Change) -> None:
+    """An edit without a difference can be left out."""
     again = deepcopy(seen)
     assert list(messages(seen, link, change)) == list(messages(again, link, change))
 
 
 @given(st.text(), st.integers(2, 200))
 def test_escaped_text_keeps_its_limit(foreign: str, limit: int) -> None:
-    """The limit counts what Slack counts: entities in full; only the marks around right-to-left text come on top."""
+    """The limit counts entities in full, as Slack does; only the marks around right-to-left text come on top."""
     assert len(text.escape(foreign, limit).strip("\u2068\u2069")) <= limit
     assert len(text.plain(foreign, limit).strip("\u2068\u2069")) <= limit

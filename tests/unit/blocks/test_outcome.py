@@ -1,4 +1,4 @@
-"""The message at the end: what happened, why, and whether anything can still follow."""
+"""Promises of the message about the end: what happened, why, and whether a retry can follow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FAILURE: dict[str, Any] = {
 
 
 def test_success_is_short() -> None:
-    """Word, name, workflow, steps and duration; nothing follows."""
+    """Phase, name, workflow, steps and duration; the subscription has ended."""
     message = outcome("Succeeded", elapsed=timedelta(seconds=701))
     assert shown(message.blocks).splitlines()[:2] == [
         "✅ Succeeded: gcs-exec-3-08-20-144951",
@@ -41,14 +41,14 @@ def test_success_is_short() -> None:
 
 
 def test_failure_says_why_and_where() -> None:
-    """Reason, message, the failed steps with theirs, and how many more."""
+    """Reason, message, the failed steps with their reasons, and how many others failed."""
     seen = shown(outcome("Failed", **FAILURE).blocks)
     assert "`StepFailed`: Element(call) execute Action: create failed" in seen
     assert "❌ *call* · Failed\n`OOMKilled`: container call was killed\n… and 2 more failed" in seen
 
 
-def test_the_words_of_a_failure_begin_with_it() -> None:
-    """A push notice has the essential in its first line."""
+def test_a_failure_comes_first_in_plain_text() -> None:
+    """A notification shows the first line: what failed and why."""
     first, *more = outcome("Failed", **FAILURE).text.splitlines()
     name = "deepvariant execution gcs-exec-3-08-20-144951"
     assert first == f"{name} Failed after 2 h: StepFailed: Element(call) execute Action: create failed"
@@ -56,33 +56,33 @@ def test_the_words_of_a_failure_begin_with_it() -> None:
 
 
 def test_a_failure_is_watched_for_a_retry() -> None:
-    """While a retry may come, the message says until when, and offers to stop."""
+    """While a retry is possible, the message says until when, and has a button to stop."""
     message = outcome("Failed", **FAILURE)
     assert "Watching for a retry until <!date^1534749801" in shown(message.blocks)
     assert list(buttons_of(message.blocks)) == ["Steps", "Stop following here"]
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "is_shown"),
     [
         ({"reason": "ExecutionTimeout"}, True),
         ({"elapsed": timedelta(hours=23, minutes=59, seconds=52)}, True),
         ({"elapsed": timedelta(hours=23)}, False),
     ],
 )
-def test_a_time_out_is_recognised(fields: dict[str, Any], said: bool) -> None:
-    """GCS calls a time-out a failure; a fitting reason or duration is pointed out."""
-    assert ("It looks like the time limit of 1 d was reached." in outcome("Failed", **fields).text) is said
+def test_a_time_out_is_recognised(fields: dict[str, Any], is_shown: bool) -> None:
+    """GCS reports a time-out as a failure; the reason or the duration reveals it."""
+    assert ("It looks like the time limit of 1 d was reached." in outcome("Failed", **fields).text) is is_shown
 
 
 @pytest.mark.parametrize("phase", ["Cancelled", "Aborted"])
-def test_stopped_is_not_the_end_of_cost(phase: str) -> None:
-    """Whoever stopped it learns that jobs may run on."""
+def test_a_stopped_execution_may_still_cost(phase: str) -> None:
+    """The message warns that jobs may continue."""
     assert "jobs already handed out run on to their end, and may cost" in shown(outcome(phase).blocks)
 
 
-def test_a_vanished_execution_says_what_it_was() -> None:
-    """Deleted is the word; the last phase is named, and no button leads to nothing."""
+def test_a_vanished_execution_shows_its_last_phase() -> None:
+    """It is called deleted, with its last phase, and has no buttons, since none would work."""
     message = outcome("Running", ChangeKind.VANISHED)
     assert shown(message.blocks).startswith("🗑 Deleted: gcs-exec-3-08-20-144951")
     assert "When last seen it was Running." in message.text
@@ -90,7 +90,7 @@ def test_a_vanished_execution_says_what_it_was() -> None:
 
 
 def test_counts_that_never_came_read_well() -> None:
-    """An outcome without step counts says so in words."""
+    """An outcome without step counts says so."""
     bare = change(ChangeKind.OUTCOME, phase="Succeeded")
     unknown = replace(RUNNING, steps_total=None, steps_finished=None)
     message = outcome_message(bare, subscription("U1"), unknown, now=NOW)
@@ -98,12 +98,12 @@ def test_counts_that_never_came_read_well() -> None:
 
 
 def test_the_id_is_there_to_copy() -> None:
-    """The id stands in code."""
+    """The id is in a code span."""
     assert f"`{ID}`" in shown(outcome("Succeeded").blocks)
 
 
-def test_a_reason_is_said_once() -> None:
-    """Where the failed step's reason is the execution's own, the step is named without it."""
+def test_a_reason_is_shown_once() -> None:
+    """If the failed step has the same reason as the execution, the step is named without it."""
     step = replace(FAILED_STEP, reason="OOMKilled", message="out of memory")
     message = outcome("Failed", reason="OOMKilled", message="out of memory", failed_steps=(step,))
     assert shown(message.blocks).count("out of memory") == message.text.count("out of memory") == 1

@@ -1,4 +1,4 @@
-"""Short answers: what was done, for whom, and what can be done next."""
+"""Promises of the short replies: what was done, for whom, and what can be done next."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ ME, HERE = subscription("U1"), subscription("C123", level=Level.FINAL)
 
 
 def both(message: Message) -> str:
-    """What is shown and what is heard."""
+    """The blocks and the plain text, as text."""
     return f"{shown(message.blocks)}\n{message.text}"
 
 
-def test_subscribed_says_who_is_told_what_where() -> None:
-    """A person is told in person, a channel in the channel, each as closely as asked."""
+def test_subscribed_names_follower_place_and_level() -> None:
+    """A person gets direct messages, a channel its thread, each at the level that was asked for."""
     assert "You follow this execution now." in replies.subscribed(ME, snapshot()).text
     assert "Told in a direct message: every step." in replies.subscribed(ME, snapshot()).text
     assert "This channel follows this execution now." in replies.subscribed(HERE, snapshot()).text
     assert "Told in the channel: the outcome only." in replies.subscribed(HERE, snapshot()).text
 
 
-def test_subscribed_shows_where_it_stands() -> None:
-    """The answer is a look at the execution as well, and a way back out."""
+def test_subscribed_shows_phase_and_progress() -> None:
+    """The reply has a summary of the execution, a warning and a button to unsubscribe."""
     message = replies.subscribed(ME, snapshot(), note="Guests read along.")
     assert "Running · ▰▰▱▱▱▱▱▱▱▱ 3 of 12 steps (25 %)" in shown(message.blocks)
     assert "⚠️ Guests read along." in shown(message.blocks)
     assert buttons_of(message.blocks) == {"Steps": ID, "Unsubscribe": f"{ID}|U1"}
 
 
-def test_a_second_subscription_is_no_surprise() -> None:
-    """Asking again changes nothing, or the level only, and says which."""
+def test_subscribing_again_says_what_changed() -> None:
+    """It changes nothing, or only the level."""
     assert "You follow this execution already." in replies.already_subscribed(ME, snapshot()).text
     assert "Mind it." in replies.already_subscribed(ME, snapshot(), note="Mind it.").text
     assert "Mind it." in replies.level_changed(HERE, snapshot(), was=Level.PROGRESS, note="Mind it.").text
@@ -40,22 +40,22 @@ def test_a_second_subscription_is_no_surprise() -> None:
 
 
 def test_unsubscribing_names_the_execution() -> None:
-    """By its id, with what there is to mind."""
+    """By its id, with the warning."""
     ended = both(replies.unsubscribed(ME.subscriber, ID, note="Mind it."))
     assert f"You do not follow {ID} any more." in ended
     assert "Mind it." in ended
     assert f"This channel does not follow {ID}; nothing to end." in both(replies.not_subscribed(HERE.subscriber, ID))
 
 
-def test_what_succeeded_needs_no_subscription() -> None:
-    """It says how it ended instead."""
+def test_a_succeeded_execution_is_not_followed() -> None:
+    """The reply says how it ended instead."""
     done = snapshot(execution(phase="Succeeded", steps_finished=12))
-    said = "is Succeeded (12 of 12 steps · after 7 min 1 s): there is nothing left to follow."
-    assert said in both(replies.nothing_to_follow(done, now=NOW))
+    expected = "is Succeeded (12 of 12 steps · after 7 min 1 s): there is nothing left to follow."
+    assert expected in both(replies.nothing_to_follow(done, now=NOW))
 
 
 def test_the_list_has_one_entry_each() -> None:
-    """Name, phase and counts, also in words; what was not seen yet is listed too."""
+    """Name, phase and counts, also in plain text; an execution that was not polled yet is listed too."""
     message = replies.subscription_list([(ME, snapshot()), (HERE, None)], now=NOW)
     assert "2 subscriptions" in shown(message.blocks)
     assert "deepvariant execution gcs-exec-3-08-20-144951: Running, 3 of 12 steps" in message.text
@@ -63,25 +63,25 @@ def test_the_list_has_one_entry_each() -> None:
 
 
 def test_an_empty_list_says_what_to_type() -> None:
-    """Nothing followed is no dead end."""
+    """An empty list shows how to follow an execution."""
     assert "`/gcs subscribe`" in both(replies.subscription_list([], now=NOW, command="/gcs"))
 
 
 def test_help_shows_every_command() -> None:
-    """Each with what it does, in the name under which it was installed."""
-    heard = replies.help_text("/gcs").text
+    """Each with what it does, under the name that the app has for it."""
+    plain = replies.help_text("/gcs").text
     for usage in ("&lt;id&gt;", "subscribe &lt;id&gt; [here]", "unsubscribe &lt;id&gt; [here]", "list", "help"):
-        assert f"`/gcs {usage}" in heard
-    assert all(level.value in heard for level in Level)
+        assert f"`/gcs {usage}" in plain
+    assert all(level.value in plain for level in Level)
 
 
 def test_an_error_is_a_sentence_and_a_hint() -> None:
-    """Both are seen and heard; what they quote is harmless."""
+    """Both are in the blocks and in the plain text; quoted text is harmless."""
     message = replies.error_reply("I do not know `<!here>`.", "Type `/execution help`.")
     assert "⚠️ I do not know `&lt;!here&gt;`." in shown(message.blocks)
     assert message.text == "I do not know `&lt;!here&gt;`.\nType `/execution help`."
 
 
-def test_a_refresh_says_what_was_seen() -> None:
-    """Pressing the button has a visible effect, even where nothing changed."""
+def test_a_refresh_has_a_visible_effect() -> None:
+    """The reply shows the phase, even if nothing changed."""
     assert "Looked again: gcs-exec-3-08-20-144951 is Running." in both(replies.refreshed(snapshot()))

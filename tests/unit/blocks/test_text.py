@@ -1,4 +1,4 @@
-"""What becomes of foreign text, and how values are worded."""
+"""Promises of `bot.blocks.text`: foreign text is harmless, and values are readable."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ def test_nothing_foreign_is_markup(foreign: str, safe: str) -> None:
 
 
 def test_a_backtick_cannot_leave_its_code_span() -> None:
-    """A code span holds everything that was put into it."""
+    """A code span contains all of its text."""
     assert text.code("x` <!here> `y") == "`xˋ &lt;!here&gt; ˋy`"
 
 
 def test_an_asterisk_cannot_leave_bold() -> None:
-    """Bold ends where we end it."""
+    """Bold ends after the whole text."""
     assert text.bold("a*b") == "*a∗b*"
 
 
 def test_nothing_makes_no_markup() -> None:
-    """What is empty after cleaning leaves no empty marks behind."""
+    """Text that is empty after cleaning leaves no empty markup."""
     assert (text.code("\x00"), text.bold("\u200b")) == ("", "")
 
 
 def test_plain_text_has_no_brackets() -> None:
-    """Where entities would be seen, brackets are replaced; an ampersand stays one."""
+    """Entities would be visible there, so brackets are replaced; an ampersand stays."""
     assert text.plain("<!channel> & co") == "‹!channel› & co"
 
 
 def test_right_to_left_text_stays_in_its_place() -> None:
-    """Hebrew is isolated, so that the words beside it keep their order."""
+    """Hebrew is isolated, so that the words around it keep their order."""
     assert text.escape("שלום") == "\u2068שלום\u2069"
 
 
-def test_sentences_of_ours_keep_their_code() -> None:
-    """An error's sentence may show a command, and what it quotes is still escaped."""
+def test_our_sentences_keep_their_code_spans() -> None:
+    """The sentence for an error may show a command; quoted text is still escaped."""
     assert text.prose("Grant `gcs:executions:get` to <you>.") == "Grant `gcs:executions:get` to &lt;you&gt;."
 
 
@@ -76,18 +76,18 @@ def test_sentences_of_ours_keep_their_code() -> None:
     ],
 )
 def test_cuts_fall_between_visible_characters(whole: str, limit: int, short: str) -> None:
-    """Accents, skin tones, families and flags are kept or left out as a whole."""
+    """Accents, skin tones, families and flags are kept whole or left out."""
     assert text.cut(whole, limit) == short
 
 
 def test_escapes_count() -> None:
-    """A limit is kept with entities in full, and no entity is cut in two."""
+    """The limit counts entities in full, and no entity is cut in two."""
     assert text.escape("&" * 100, 21) == "&amp;" * 4 + "…"
 
 
 @given(st.one_of(st.text(max_size=30), st.text("aZ09 _.:/+-@`*~&", max_size=30)), st.sampled_from([1, 10, 80]))
-def test_what_is_left_as_it_is_would_have_stayed_so(foreign: str, limit: int) -> None:
-    """Most names take the short way; the long one comes to the same."""
+def test_the_short_cut_changes_nothing(foreign: str, limit: int) -> None:
+    """Most names need no cleaning; cleaning them has the same result."""
     short = text.escape(foreign, limit), text.clean(foreign, limit)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text, "_is_harmless", lambda _text: None)
@@ -95,7 +95,7 @@ def test_what_is_left_as_it_is_would_have_stayed_so(foreign: str, limit: int) ->
 
 
 @pytest.mark.parametrize(
-    ("duration", "said"),
+    ("duration", "shown_as"),
     [
         (timedelta(0), "0 s"),
         (timedelta(seconds=45.9), "45 s"),
@@ -108,13 +108,13 @@ def test_what_is_left_as_it_is_would_have_stayed_so(foreign: str, limit: int) ->
         (timedelta(days=4000), "4,000 d"),
     ],
 )
-def test_durations_have_two_units(duration: timedelta, said: str) -> None:
+def test_durations_have_two_units(duration: timedelta, shown_as: str) -> None:
     """The two largest units, none of them zero."""
-    assert text.span(duration) == said
+    assert text.span(duration) == shown_as
 
 
 @pytest.mark.parametrize(
-    ("done", "total", "drawn"),
+    ("done", "total", "expected"),
     [
         (0, 12, "▱▱▱▱▱▱▱▱▱▱"),
         (1, 5000, "▰▱▱▱▱▱▱▱▱▱"),
@@ -125,13 +125,13 @@ def test_durations_have_two_units(duration: timedelta, said: str) -> None:
         (0, 0, "▱▱▱▱▱▱▱▱▱▱"),
     ],
 )
-def test_the_bar_is_full_only_at_the_end(done: int, total: int, drawn: str) -> None:
-    """A bar never claims an end or a standstill that is not there."""
-    assert text.bar(done, total) == drawn
+def test_the_bar_is_full_only_at_the_end(done: int, total: int, expected: str) -> None:
+    """A bar is full only when all is done, and empty only when nothing is."""
+    assert text.bar(done, total) == expected
 
 
 def test_dates_are_the_readers_own() -> None:
-    """A time of these hours is a time; any other has its day; both have a fallback in UTC."""
+    """A time within hours has no day, any other has one; both have a fallback in UTC."""
     today, past = datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC), datetime(2018, 8, 19, 6, 41, 40, tzinfo=UTC)
     assert text.date(today, NOW) == "<!date^1534747300^{time}|2018-08-20 06:41 UTC>"
     assert text.date(past, NOW) == "<!date^1534660900^{date_short_pretty} {time}|2018-08-19 06:41 UTC>"
@@ -139,18 +139,18 @@ def test_dates_are_the_readers_own() -> None:
 
 
 def test_numbers_have_no_needless_digits() -> None:
-    """Counts have thousands marked, amounts at most two decimals, and one step is no «steps»."""
+    """Counts have separators, amounts at most two decimals, and one step is singular."""
     assert [text.number(3.10), text.number(92.0), text.number(1200)] == ["3.1", "92", "1,200"]
     assert (text.count(1, "step"), text.count(5000, "step")) == ("1 step", "5,000 steps")
 
 
 def test_lines_are_kept_whole() -> None:
-    """Too long a text loses its last lines, never half of one."""
+    """A text that is too long loses whole lines at its end."""
     assert text.within(["abc", "def", "ghi"], 8) == "abc\ndef"
     assert text.within(["abc", "def"], 7) == "abc"
 
 
-def test_a_character_whose_escape_does_not_fit_is_left_out() -> None:
-    """An entity is shown whole or not at all."""
+def test_an_entity_is_whole_or_left_out() -> None:
+    """A character whose entity does not fit is not shown."""
     assert text.escape("<", 2) == "…"
     assert text.escape("a<b", 4) == "a…"

@@ -1,4 +1,4 @@
-"""What is told in the thread, and how a subscription says goodbye."""
+"""Promises of the messages in the thread, and of the last one."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ RETRIED = change(ChangeKind.REOPENED, phase_before="Failed", phase="Retrying")
 
 
 def line(*changes: Change) -> str:
-    """What the thread shows."""
+    """What the thread shows, as text."""
     return shown(change_message(changes, RUNNING, now=NOW).blocks)
 
 
 def test_progress_is_one_small_line() -> None:
-    """From how many to how many, which steps, after how long."""
+    """The count before and after, which steps, and the duration."""
     assert line(PROGRESS) == "▸ 3 → 5 of 12 steps · bwa-mem, mark-dup finished · after 11 min 41 s"
     assert [block["type"] for block in change_message([PROGRESS], RUNNING, now=NOW).blocks] == ["context"]
 
 
 def test_a_burst_is_one_line() -> None:
-    """Merged changes show the ends of the way and every step that finished, once."""
+    """Merged changes show the counts before and after, and every finished step once."""
     more = change(finished_before=5, finished=6, total=12, finished_steps=("mark-dup", "sort"))
     assert line(PROGRESS, more).startswith("▸ 3 → 6 of 12 steps · bwa-mem, mark-dup, sort finished")
 
 
-def test_a_phase_is_told_from_where_to_where() -> None:
-    """The way through the phases, with progress that came along."""
+def test_a_new_phase_shows_the_old_one() -> None:
+    """The phases in order, then the progress in between."""
     assert line(STARTED).startswith("🔄 Pending → Running")
     assert line(STARTED, PROGRESS).startswith("🔄 Pending → Running · 3 → 5 of 12 steps")
 
 
 def test_a_retry_is_called_a_retry() -> None:
-    """An execution that starts again after its end is not mistaken for progress."""
+    """An execution that starts again after its end does not read like progress."""
     assert line(RETRIED).startswith("♻️ Retried: Failed → Retrying")
     going = change(ChangeKind.PHASE, phase_before="Retrying", phase="Running")
     assert line(RETRIED, going).startswith("♻️ Retried: Failed → Retrying → Running")
 
 
-def test_an_end_that_nobody_saw_is_told_with_its_retry() -> None:
-    """Only what has ended is retried: the line says so where no look had shown the end; of a deletion it does not."""
+def test_a_retry_reveals_a_missed_end() -> None:
+    """Only an ended execution is retried, so the line mentions an end that no poll showed; a deletion needs none."""
     unseen = change(ChangeKind.REOPENED, phase_before="Running", phase="Retrying", finished=3, total=12)
     assert line(unseen).startswith(
         "♻️ Retried: Running → Retrying · so it had probably failed or been cancelled between two looks"
@@ -56,8 +56,8 @@ def test_an_end_that_nobody_saw_is_told_with_its_retry() -> None:
     assert not any("between two looks" in line(seen) for seen in (RETRIED, deleting, STARTED))
 
 
-def test_a_failed_step_is_named_and_not_called_finished() -> None:
-    """It rests, but the line says that it failed."""
+def test_a_failed_step_is_not_called_finished() -> None:
+    """It has ended, but the line says that it failed."""
     broken = change(finished_before=3, finished=4, total=12, finished_steps=("call",), failed_steps=(FAILED_STEP,))
     assert line(broken).startswith("▸ 3 → 4 of 12 steps · ❌ 1 step failed: call")
     assert "call finished" not in line(broken)
@@ -71,21 +71,21 @@ def test_many_names_are_counted() -> None:
     assert line(wide).startswith("▸ 400 of 5,000 steps")
 
 
-def test_a_moved_total_is_told() -> None:
-    """Steps that are decided at run time change the total; the count stands without an arrow."""
+def test_a_new_total_is_shown() -> None:
+    """Steps that are added at run time change the total; the count is shown without an arrow."""
     assert line(change(finished_before=3, finished=3, total=14)).startswith("▸ 3 of 14 steps")
 
 
-def test_late_news_has_its_time() -> None:
-    """A change that could not be told at once says when it was."""
+def test_a_late_change_shows_its_time() -> None:
+    """A change that was delivered late says when it happened."""
     late = replace(PROGRESS, at=NOW - timedelta(minutes=20))
     assert "at <!date^1534746801^{time}|2018-08-20 06:33 UTC>" in line(late)
 
 
-def test_the_words_of_a_change_name_the_execution() -> None:
-    """A push notice shows no thread, so the words say what it is about."""
-    heard = change_message([PROGRESS], RUNNING, now=NOW).text
-    assert heard.startswith("deepvariant execution gcs-exec-3-08-20-144951: 3 → 5 of 12 steps · bwa-mem, mark-dup")
+def test_plain_text_names_the_execution() -> None:
+    """A notification shows no thread, so the text says which execution changed."""
+    plain = change_message([PROGRESS], RUNNING, now=NOW).text
+    assert plain.startswith("deepvariant execution gcs-exec-3-08-20-144951: 3 → 5 of 12 steps · bwa-mem, mark-dup")
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_the_last_message_says_why(why: EndReason | None, sentence: str) -> None
     assert message.text == f"No longer following deepvariant execution gcs-exec-3-08-20-144951. {sentence}"
 
 
-def test_a_dead_destination_is_told_to_its_owner() -> None:
-    """Which channel, why, what to do, and a button to follow in person instead."""
+def test_the_owner_learns_of_a_dead_channel() -> None:
+    """Which channel, why, what to do, and a button to follow in a direct message instead."""
     message = undeliverable_message(subscription("C123"), RUNNING, "is_archived")
     assert "I cannot tell <#C123> about gcs-exec-3-08-20-144951 any more: the channel is archived." in message.text
     assert buttons_of(message.blocks) == {"Follow it here": ID}
 
 
-def test_a_dead_destination_without_a_snapshot_shows_the_id() -> None:
-    """What was never seen is still named."""
+def test_a_dead_channel_without_snapshot_shows_the_id() -> None:
+    """An execution that was never polled is named by its id."""
     assert ID in undeliverable_message(subscription("C123"), None, "is_archived").text

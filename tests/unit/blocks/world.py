@@ -62,7 +62,7 @@ def execution(**fields: Any) -> Execution:
 
 
 def snapshot(seen: Execution = RUNNING, **fields: Any) -> Snapshot:
-    """What was seen just now."""
+    """A snapshot that was polled at `NOW`."""
     return Snapshot(execution=seen, revision=3, seen_at=NOW, **fields)
 
 
@@ -73,7 +73,7 @@ def subscription(subscriber: str = "C123", **fields: Any) -> Subscription:
 
 
 def change(kind: ChangeKind = ChangeKind.PROGRESS, **fields: Any) -> Change:
-    """A change that was seen just now."""
+    """A change that was seen at `NOW`."""
     return Change(kind=kind, revision=3, at=NOW, **fields)
 
 
@@ -91,7 +91,7 @@ def strings(node: object) -> Iterator[str]:
 
 
 def shown(node: object) -> str:
-    """All that is shown, a line each."""
+    """Every shown string, one per line."""
     return "\n".join(strings(node))
 
 
