@@ -73,7 +73,7 @@ class InputProblem(StrEnum):
     OTHER_ORGANISATION = "other_organisation"
     """The person belongs to another organisation that shares the channel."""
     CARD_ENDED = "card_ended"
-    """The card belongs to no subscription any more. `line`: the command that shows the execution."""
+    """The card belongs to no subscription any more. `execution_id`."""
     NOT_IN_CHANNEL = "not_in_channel"
     CHANNEL_KIND = "channel_kind"
     """The app has no scope for this kind of conversation."""

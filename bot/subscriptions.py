@@ -2,7 +2,7 @@
 
 Lives here: what a request means for the store. Does not live here: parsing and answering (`handlers`), watching
 (`bot.workers.watcher`), telling (`bot.workers.notifier`). Called by the listeners; all errors are `BotError`s with a
-sentence for the person who asked.
+sentence in `bot.blocks.sentences`.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Subscriptions:
         """
         snapshot = await _remembered(self._subscribers.snapshot(subscriber.team_id, execution_id))
         if snapshot is None or not await _remembered(self._subscribers.refresh(subscriber, execution_id)):
-            raise InvalidInput(InputProblem.CARD_ENDED, line=f"/execution {execution_id}")
+            raise InvalidInput(InputProblem.CARD_ENDED, execution_id=execution_id)
         return snapshot
 
     async def _poll(self, team_id: str, execution_id: str) -> tuple[Snapshot, Fingerprint | None]:

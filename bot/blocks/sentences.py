@@ -181,6 +181,8 @@ def _input_sentence(error: InvalidInput) -> str:
     shown = {name: _code(value) for name, value in error.values.items()}
     if "verb" in error.values:
         shown["usage"] = _code(_USAGE[str(error.values["verb"])])
+    if "execution_id" in error.values:
+        shown["line"] = _code(f"/execution {error.values['execution_id']}")
     if "code" in error.values:
         shown["reason"] = undeliverable_reason(str(error.values["code"]))
     return _PROBLEMS[error.problem].format(**shown)

@@ -34,7 +34,13 @@ def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for call in calls(tree, "SettingsInvalid"):
         ignored |= {id(node) for node in ast.walk(call)}
     for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in ignored:
+        if isinstance(node, ast.JoinedStr) and id(node) not in ignored:
+            ignored |= {id(part) for part in node.values}
+            yield (
+                node.lineno,
+                "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values),
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in ignored:
             yield node.lineno, node.value
 
 
@@ -47,6 +53,22 @@ def calls(tree: ast.AST, name: str) -> list[ast.Call]:
 def is_sentence(text: str) -> bool:
     """Whether a literal reads as a sentence to a person: a capital, several words, a full stop."""
     return text[:1].isupper() and text.count(" ") > 2 and text.rstrip().endswith((".", "!", "?"))
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        ('NOTE = "Try again in a minute."', True),
+        ('raise InvalidInput(f"I do not know {word}.")', True),
+        ('give(("Which execution? " f"{line}, with the id."))', True),
+        ('"""A docstring is no text for people."""', False),
+        ('raise SettingsInvalid(["There is no embedded store here."])', False),
+        ('log.warning("handlers.refused", why="no response_url")', False),
+    ],
+)
+def test_sentences_in_code_are_found(source: str, is_found: bool) -> None:
+    """The search below finds plain and formatted strings, and leaves out what is not for people in Slack."""
+    assert any(is_sentence(text) for _, text in texts(ast.parse(source))) is is_found
 
 
 @pytest.mark.parametrize("module", MODULES, ids=names)

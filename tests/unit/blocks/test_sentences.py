@@ -42,7 +42,7 @@ EVERY_VALUE: dict[str, str | tuple[str, ...]] = {
         (RateLimited(timedelta(seconds=2.5)), "Try again in 3 s."),
         (RateLimited(timedelta(0)), "Try again in 1 s."),
         (InvalidInput(InputProblem.CHANNEL_REFUSED, code="is_archived"), "this channel: the channel is archived."),
-        (InvalidInput(InputProblem.CARD_ENDED, line="/execution e1"), "Use `/execution e1` to see"),
+        (InvalidInput(InputProblem.CARD_ENDED, execution_id="e1"), "Use `/execution e1` to see"),
     ],
     ids=str,
 )

@@ -113,7 +113,7 @@ async def test_a_press_at_home_draws_home_anew(world: World) -> None:
 
 async def test_an_error_at_home_opens_a_modal(world: World) -> None:
     """The Home tab has no place for a sentence, so it comes in a modal."""
-    world.room.error = InvalidInput(InputProblem.CARD_ENDED, line="/execution")
+    world.room.error = InvalidInput(InputProblem.CARD_ENDED, execution_id=ID)
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U1", **HOME)
     assert "That card is not followed any more." in str(world.slack.called("views.open")[0]["view"])
 
