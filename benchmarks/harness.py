@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 from benchmarks import servers
 from bot.app import service
-from bot.app.cli import set_up_logging
+from bot.app.logs import set_up_logging
 from bot.domain.model import Execution, Snapshot
 from bot.gcs.tables import GetExecutionResponse
 from bot.settings import Settings

@@ -76,8 +76,8 @@ HANDLERS_ACK_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3),
 )
 
-HANDLERS_ANSWERS = Counter(
-    "execution_bot_handlers_answers_total", "Replies through a response_url of Slack, by result.", ["result"]
+SLACK_RESPONSES = Counter(
+    "execution_bot_slack_responses_total", "Replies through a response_url of Slack, by result.", ["result"]
 )
 
 SERVICE_SOCKET_CONNECTED = Gauge("execution_bot_service_socket_connected", "1 while Socket Mode is connected.")

@@ -1,11 +1,11 @@
-"""The door through which Slack comes in: every listener, registered in one place.
+"""Slack's requests, inbound: every listener, registered in one place.
 
 Lives here: `register`, which binds each listener to what it needs and wraps it in the middleware. Does not live here:
-what listeners do (`commands`, `actions`, `views`, `events`), how errors are told (`middleware`). Called by
-`bot.app.service`.
+what listeners do (`commands`, `actions`, `views`, `events`), how errors are shown (`middleware`). Called by
+`bot.app.workspace`.
 
-Listeners ack, answer, and open or publish views; they never post. What no listener takes is acked by the catch-alls at
-the end, because Slack shows people an error, or repeats the request, when nobody answers.
+Listeners answer, and open or publish views; they never post a message. Catch-alls at the end ack everything else,
+because Slack shows people an error, or repeats the request, when nobody acks.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from functools import partial
 from slack_bolt.async_app import AsyncApp
 
 from bot.blocks import buttons
+from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers import actions, commands, events, views
 from handlers.middleware import App, Listener, Middleware
 from handlers.parsing import COMMAND
-from handlers.request import Args, Workspace
+from handlers.request import Request
 
-__all__ = ["COMMANDS", "EVENTS", "App", "Middleware", "Workspace", "register"]
+__all__ = ["COMMANDS", "EVENTS", "App", "Middleware", "register"]
 
 COMMANDS = (COMMAND,)
 """The slash commands, as in manifest.yaml."""
 
 EVENTS = ("app_home_opened", "app_uninstalled", "tokens_revoked")
-"""The events that mean something, as in manifest.yaml."""
+"""The events with a listener of their own, as in manifest.yaml."""
 
 _ANY = re.compile(r".*", re.DOTALL)
 
 
 def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspace) -> Middleware:
-    """Have `app` answer for the bot; returns the middleware, which knows the listeners under way."""
-    middleware = Middleware()
+    """Register every listener with `app`; returns the middleware, which knows the running ones."""
+    middleware = Middleware(workspace)
 
     def bind(listener: Callable[..., Awaitable[None]]) -> Listener:
         return partial(listener, subscriptions=subscriptions, workspace=workspace)
@@ -47,7 +48,7 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
     app.event("app_home_opened")(middleware.guard("app_home_opened", bind(events.app_home_opened)))
     for event in EVENTS[1:]:
         app.event(event)(middleware.guard(event, events.app_gone))
-    _take_the_rest(app, middleware)
+    _ack_the_rest(app, middleware)
     return middleware
 
 
@@ -66,11 +67,11 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
     }
 
 
-async def _nothing(_args: Args) -> None:
-    """What needs an ack and nothing else: buttons that are links, views that are closed, events nobody asked for."""
+async def _nothing(_request: Request) -> None:
+    """For requests that need an ack only: buttons that are links, views that are closed, events of no interest."""
 
 
-def _take_the_rest(app: AsyncApp, middleware: Middleware) -> None:
-    """Ack whatever nobody else takes; registered last, since Bolt asks listeners in their order."""
+def _ack_the_rest(app: AsyncApp, middleware: Middleware) -> None:
+    """Ack what no listener takes. Registered last: Bolt asks listeners in the order of their registration."""
     for take in (app.event, app.action, app.view, app.view_closed, app.shortcut, app.options, app.command):
         take(_ANY)(middleware.guard("rest", _nothing))

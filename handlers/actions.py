@@ -6,76 +6,73 @@ Lives here: one function for each button that a message shows. Does not live her
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
 from bot.blocks.buttons import ActionValue, parse_action_value
 from bot.domain.model import Subscriber
+from bot.slack.calls import NO_PATIENCE, call
+from bot.slack.channels import check_channel
+from bot.slack.responses import respond
+from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers.answers import answer
-from handlers.calls import call
-from handlers.channels import check_channel
 from handlers.home import publish_home
-from handlers.middleware import VIEW_ID
-from handlers.replies import ended_of, told_of
-from handlers.request import Args, Workspace, person
+from handlers.replies import subscribed_reply, unsubscribed_reply
+from handlers.request import Request
 
 
-async def subscribe_execution(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """«Subscribe»: the person who pressed. «Follow again» on a channel's card: that channel."""
-    asker, value = person(args.body, workspace), _pressed(args)
+async def subscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Subscribe`: the person who pressed. `Follow again` on a channel's card: that channel."""
+    asker, value = request.person(workspace), parse_action_value(request.action_value)
     subscriber = _meant(value, asker)
-    note = "" if subscriber.is_person else await check_channel(args, workspace, subscriber.id)
+    note = "" if subscriber.is_person else await check_channel(workspace, subscriber.id)
     done = await subscriptions.subscribe(subscriber, value.execution_id, level=None, owner=asker.id)
-    await _done(args, told_of(done, now=workspace.now(), note=note), asker, subscriptions, workspace)
+    await _reply(request, subscribed_reply(done, now=workspace.now(), note=note), asker, subscriptions, workspace)
 
 
-async def unsubscribe_execution(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """«Unsubscribe», and «Stop following here» for a channel."""
-    asker, value = person(args.body, workspace), _pressed(args)
+async def unsubscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Unsubscribe`, and `Stop following here` for a channel."""
+    asker, value = request.person(workspace), parse_action_value(request.action_value)
     subscriber = _meant(value, asker)
     done = await subscriptions.unsubscribe(subscriber, value.execution_id)
-    await _done(args, ended_of(done, subscriber, value.execution_id), asker, subscriptions, workspace)
+    await _reply(request, unsubscribed_reply(done, subscriber, value.execution_id), asker, subscriptions, workspace)
 
 
-async def show_steps(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """«Steps»: the modal opens at once, since the trigger lives three seconds, and fills when GCS has answered."""
-    asker, execution_id = person(args.body, workspace), _pressed(args).execution_id
-    trigger, loading = args.body["trigger_id"], loading_modal(execution_id)
-    opened = await call(
-        workspace, "views.open", lambda: args.client.views_open(trigger_id=trigger, view=loading), patience=timedelta(0)
+async def show_steps(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Steps`: the modal opens at once, because the trigger lives three seconds, and fills when GCS has answered."""
+    asker, execution_id = request.person(workspace), _execution_id(request)
+    trigger_id, loading = request.body["trigger_id"], loading_modal(execution_id)
+    request.view_id = await call(
+        workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, loading), patience=NO_PATIENCE
     )
-    view_id = args.context[VIEW_ID] = opened["view"]["id"]
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     view = steps_modal(summary.snapshot, now=workspace.now(), execution_id=execution_id)
-    await call(workspace, "views.update", lambda: args.client.views_update(view_id=view_id, view=view))
+    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
 
 
-async def refresh_summary(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """«Refresh» on a summary: a new one takes its place."""
-    asker, execution_id = person(args.body, workspace), _pressed(args).execution_id
+async def refresh_summary(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Refresh` on a summary: a new one replaces it."""
+    asker, execution_id = request.person(workspace), _execution_id(request)
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     message = execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
-    await answer(args, message, replace=True)
+    await respond(workspace.slack, request.response_url, message, replace=True)
 
 
-async def refresh_card(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """«Refresh» on a card: the notifier edits it; the person learns that it is under way."""
-    asker, value = person(args.body, workspace), _pressed(args)
+async def refresh_card(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Refresh` on a card: the notifier edits it; the person reads that it is on its way."""
+    asker, value = request.person(workspace), parse_action_value(request.action_value)
     snapshot = await subscriptions.refresh_card(_meant(value, asker), value.execution_id)
-    await answer(args, replies.refreshed(snapshot))
+    await respond(workspace.slack, request.response_url, replies.refreshed(snapshot))
 
 
-async def share_execution(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """«Share to channel»: what only one person saw, for all, as it stands now."""
-    asker, execution_id = person(args.body, workspace), _pressed(args).execution_id
+async def share_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Share to channel`: a summary that only one person saw, for everyone, freshly polled."""
+    asker, execution_id = request.person(workspace), _execution_id(request)
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
-    await answer(args, shared_summary(summary.snapshot, now=workspace.now(), shared_by=asker.id), is_public=True)
+    message = shared_summary(summary.snapshot, now=workspace.now(), shared_by=asker.id)
+    await respond(workspace.slack, request.response_url, message, is_public=True)
 
 
-def _pressed(args: Args) -> ActionValue:
-    """What the button that was pressed carries."""
-    return parse_action_value(str(args.body["actions"][0].get("value") or ""))
+def _execution_id(request: Request) -> str:
+    return parse_action_value(request.action_value).execution_id
 
 
 def _meant(value: ActionValue, asker: Subscriber) -> Subscriber:
@@ -84,11 +81,11 @@ def _meant(value: ActionValue, asker: Subscriber) -> Subscriber:
     return asker if not bound.id or bound.is_person else bound
 
 
-async def _done(
-    args: Args, message: Message, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+async def _reply(
+    request: Request, message: Message, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace
 ) -> None:
-    """Answer; the Home tab cannot be answered, it is drawn anew."""
-    if (args.body.get("view") or {}).get("type") == "home":
-        await publish_home(args.client, await subscriptions.of(asker), asker, workspace)
+    """Answer the person; the Home tab takes no answer, so it is published again instead."""
+    if request.is_at_home:
+        await publish_home(await subscriptions.of(asker), asker, workspace)
     else:
-        await answer(args, message)
+        await respond(workspace.slack, request.response_url, message)

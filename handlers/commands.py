@@ -1,4 +1,4 @@
-"""The slash command: understood, done, answered.
+"""The slash command: parsed, executed, answered.
 
 Lives here: one function for each verb of `/execution`. Does not live here: what may be typed (`handlers.parsing`), what
 the answers look like (`bot.blocks`). Called by Bolt, through the middleware.
@@ -8,62 +8,50 @@ from __future__ import annotations
 
 from bot.blocks import Message, execution_summary, replies
 from bot.domain.model import Subscriber
+from bot.slack.channels import check_channel
+from bot.slack.responses import respond
+from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers.answers import answer
-from handlers.channels import check_channel
 from handlers.parsing import Asked, Verb, parse
-from handlers.replies import ended_of, told_of
-from handlers.request import Args, Workspace, channel_of, is_direct, person
+from handlers.replies import subscribed_reply, unsubscribed_reply
+from handlers.request import Request
 
 
-async def execution(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+async def execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`/execution …`."""
-    asked = parse(str(args.body.get("text") or ""))
-    asker = person(args.body, workspace)
-    match asked.verb:
+    command = parse(str(request.body.get("text") or ""))
+    asker = request.person(workspace)
+    subscriber = _meant(request, command, asker)
+    match command.verb:
         case Verb.HELP:
             message = replies.help_text()
         case Verb.LIST:
-            message = await _list(args, asked, asker, subscriptions, workspace)
+            message = replies.subscription_list(await subscriptions.of(subscriber), now=workspace.now())
         case Verb.SUMMARY:
-            message = await _summary(asked, asker, subscriptions, workspace)
+            message = await _summary(command, asker, subscriptions, workspace)
         case Verb.SUBSCRIBE:
-            message = await _subscribe(args, asked, asker, subscriptions, workspace)
+            message = await _subscribe(command, asker, subscriber, subscriptions, workspace)
         case Verb.UNSUBSCRIBE:
-            message = await _unsubscribe(args, asked, asker, subscriptions)
-    await answer(args, message)
+            done = await subscriptions.unsubscribe(subscriber, command.execution_id)
+            message = unsubscribed_reply(done, subscriber, command.execution_id)
+    await respond(workspace.slack, request.response_url, message)
 
 
-async def _summary(asked: Asked, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace) -> Message:
-    summary = await subscriptions.summary(workspace.team_id, asked.execution_id, asker.id)
+async def _summary(command: Asked, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace) -> Message:
+    summary = await subscriptions.summary(workspace.team_id, command.execution_id, asker.id)
     return execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
 
 
 async def _subscribe(
-    args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+    command: Asked, asker: Subscriber, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
 ) -> Message:
-    subscriber = _meant(args, asked, asker)
-    note = "" if subscriber.is_person else await check_channel(args, workspace, subscriber.id)
-    done = await subscriptions.subscribe(subscriber, asked.execution_id, level=asked.level, owner=asker.id)
-    return told_of(done, now=workspace.now(), note=note)
+    note = "" if subscriber.is_person else await check_channel(workspace, subscriber.id)
+    done = await subscriptions.subscribe(subscriber, command.execution_id, level=command.level, owner=asker.id)
+    return subscribed_reply(done, now=workspace.now(), note=note)
 
 
-async def _unsubscribe(args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions) -> Message:
-    subscriber = _meant(args, asked, asker)
-    done = await subscriptions.unsubscribe(subscriber, asked.execution_id)
-    return ended_of(done, subscriber, asked.execution_id)
-
-
-async def _list(
-    args: Args, asked: Asked, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace
-) -> Message:
-    subscriber = _meant(args, asked, asker)
-    return replies.subscription_list(await subscriptions.of(subscriber), now=workspace.now())
-
-
-def _meant(args: Args, asked: Asked, asker: Subscriber) -> Subscriber:
+def _meant(request: Request, command: Asked, asker: Subscriber) -> Subscriber:
     """Whom the command is about: the channel it was typed in, or the person who typed it."""
-    channel_id = channel_of(args.body)
-    if asked.is_here and not is_direct(channel_id):
-        return Subscriber(team_id=asker.team_id, id=channel_id)
+    if command.is_here and not request.is_direct:
+        return Subscriber(team_id=asker.team_id, id=request.channel_id)
     return asker

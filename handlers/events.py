@@ -1,4 +1,4 @@
-"""Events that Slack sends on its own: the Home tab is opened, the app is taken away.
+"""Events that Slack sends on its own: someone opens the Home tab, the app is removed.
 
 Lives here: one function for each event of manifest.yaml. Called by Bolt, through the middleware.
 """
@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import structlog
 
+from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_home
-from handlers.request import Args, Workspace, person
+from handlers.request import Request
 
 log = structlog.get_logger()
 
 
-async def app_home_opened(args: Args, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+async def app_home_opened(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """The Home tab shows what the person follows; the tab of messages needs nothing."""
-    if args.body["event"].get("tab") == "home":
-        asker = person(args.body, workspace)
-        await publish_home(args.client, await subscriptions.of(asker), asker, workspace)
+    if request.body["event"].get("tab") == "home":
+        asker = request.person(workspace)
+        await publish_home(await subscriptions.of(asker), asker, workspace)
 
 
-async def app_gone(args: Args) -> None:
-    """The app was uninstalled, or its tokens were revoked: whoever reads the log should know."""
-    log.error("handlers.app_gone", event=str(args.body["event"].get("type")), team_id=str(args.body.get("team_id")))
+async def app_gone(request: Request) -> None:
+    """The app was uninstalled, or its tokens were revoked: the log says so to those who run the bot."""
+    event = str(request.body["event"].get("type"))
+    log.error("handlers.app_gone", reason=event, team_id=str(request.body.get("team_id")))

@@ -1,4 +1,8 @@
-"""What a request to subscribe or to unsubscribe came to, in the reply that fits; called by the listeners for these."""
+"""Which reply fits the result of subscribing or unsubscribing.
+
+Lives here: the choice. Does not live here: what replies look like (`bot.blocks.replies`). Called by the listeners that
+subscribe and unsubscribe.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from bot.domain.model import Subscriber
 from bot.subscriptions import Subscribed, Unsubscribed
 
 
-def told_of(done: Subscribed, *, now: datetime, note: str = "") -> Message:
-    """The reply to whoever subscribed; `note` is a warning that goes with a new subscription."""
+def subscribed_reply(done: Subscribed, *, now: datetime, note: str = "") -> Message:
+    """The reply to the person who subscribed; `note` is a warning that goes with a new subscription."""
     if not done.followed:
         return replies.nothing_to_follow(done.snapshot, now=now)
     unsafe = "" if done.is_safe else UNSAFE_SUBSCRIBED
@@ -22,7 +26,7 @@ def told_of(done: Subscribed, *, now: datetime, note: str = "") -> Message:
     return replies.already_subscribed(done.subscription, done.snapshot, note=unsafe)
 
 
-def ended_of(done: Unsubscribed, subscriber: Subscriber, execution_id: str) -> Message:
-    """The reply to whoever unsubscribed."""
+def unsubscribed_reply(done: Unsubscribed, subscriber: Subscriber, execution_id: str) -> Message:
+    """The reply to the person who unsubscribed."""
     reply = replies.unsubscribed if done.was_followed else replies.not_subscribed
     return reply(subscriber, execution_id, note="" if done.is_safe else UNSAFE_UNSUBSCRIBED)

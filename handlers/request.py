@@ -1,67 +1,65 @@
-"""Who asks, from where, about what: read out of Slack's payload in one place.
+"""Who asks, from where, about what: read from Slack's payload in one place.
 
-Lives here: `Args`, `Us`, and the subscriber that a request means. Does not live here: words (`handlers.parsing`),
-whether a channel can be told anything (`handlers.channels`). Called by the listeners.
+Lives here: `Request`, and the subscriber that it means. Does not live here: words (`handlers.parsing`), whether a
+channel can be posted to (`bot.slack.channels`). Called by the listeners and by the middleware.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-
-from slack_bolt.context.async_context import AsyncBoltContext
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.model import Subscriber
 from bot.errors import InputProblem, InvalidInput
-from bot.store.slack_limits import SlackLimits
+from bot.slack.workspace import Workspace
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Args:
-    """What listeners want of Bolt's arguments; to gather all thirty is a noticeable part of an ack."""
+@dataclass(slots=True)
+class Request:
+    """One request from Slack: a command, a press of a button, an event."""
 
     body: dict[str, Any]
-    client: AsyncWebClient
-    context: AsyncBoltContext
+    """Slack's payload."""
+    view_id: str = ""
+    """The open modal in which an error is shown. A listener that opens or updates one sets it."""
 
+    @property
+    def response_url(self) -> str:
+        """Where an answer goes; empty for modals, the Home tab and events."""
+        return str(self.body.get("response_url") or "")
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """The workspace that the bot was installed in, its limits in Slack, and what time it is."""
+    @property
+    def channel_id(self) -> str:
+        """The channel that the request comes from; empty for modals and the Home tab."""
+        return str(self.body.get("channel_id") or (self.body.get("channel") or {}).get("id") or "")
 
-    team_id: str
-    limits: SlackLimits
-    now: Callable[[], datetime] = _utc_now
+    @property
+    def is_direct(self) -> bool:
+        """Whether it comes from direct messages: `here` then means the person."""
+        return self.channel_id.startswith("D")
 
+    @property
+    def is_at_home(self) -> bool:
+        """Whether it comes from the Home tab, which has no place for an answer."""
+        return bool((self.body.get("view") or {}).get("type") == "home")
 
-def person(body: Mapping[str, Any], workspace: Workspace) -> Subscriber:
-    """The person who asks.
+    @property
+    def action_value(self) -> str:
+        """What the pressed button carries."""
+        return str(self.body["actions"][0].get("value") or "")
 
-    Raises:
-        InvalidInput: they belong to another organisation, which shares the channel: they see what is posted there, but
-            nothing is looked up for them.
-    """
-    user = body.get("user") or {}
-    user_id = user.get("id") or body.get("user_id") or (body.get("event") or {}).get("user") or ""
-    team_id = user.get("team_id") or body.get("team_id") or workspace.team_id
-    is_grid = bool(body.get("enterprise") or body.get("enterprise_id"))  # one organisation, many workspaces
-    if team_id != workspace.team_id and not is_grid:
-        raise InvalidInput(InputProblem.OTHER_ORGANISATION)
-    return Subscriber(team_id=workspace.team_id, id=user_id)
+    def person(self, workspace: Workspace) -> Subscriber:
+        """The person who asks.
 
-
-def channel_of(body: Mapping[str, Any]) -> str:
-    """The id of the channel that the request comes from; empty for modals and the Home tab."""
-    return str(body.get("channel_id") or (body.get("channel") or {}).get("id") or "")
-
-
-def is_direct(channel_id: str) -> bool:
-    """Whether the channel is a conversation between two: `here` then means the person."""
-    return channel_id.startswith("D")
+        Raises:
+            InvalidInput: they belong to another organisation that shares the channel. They see what is posted there,
+                but nothing is looked up for them.
+        """
+        body = self.body
+        user = body.get("user") or {}
+        user_id = user.get("id") or body.get("user_id") or (body.get("event") or {}).get("user") or ""
+        team_id = user.get("team_id") or body.get("team_id") or workspace.team_id
+        is_grid = bool(body.get("enterprise") or body.get("enterprise_id"))  # one organisation, many workspaces
+        if team_id != workspace.team_id and not is_grid:
+            raise InvalidInput(InputProblem.OTHER_ORGANISATION)
+        return Subscriber(team_id=workspace.team_id, id=user_id)

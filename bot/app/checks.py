@@ -1,6 +1,6 @@
 """Whether what the settings name really works: `execution-bot check`.
 
-Lives here: one look at each credential and connection, and the remedy for what fails. Does not live here: whether the
+Lives here: one check of each credential and connection, and the remedy for what fails. Does not live here: whether the
 settings are complete (`bot.settings`), health while running (`bot.app.health`). Called by `bot.app.cli`.
 """
 
@@ -14,7 +14,8 @@ from typing import Any
 
 import aiohttp
 
-from bot.app.service import gcs_client, opened_store
+from bot.app.gcs_account import gcs_client
+from bot.app.service import opened_store
 from bot.errors import (
     BotError,
     GCSBadCredentials,
@@ -33,10 +34,10 @@ from bot.slack.client import TIMEOUT, SlackClient
 SCOPES = frozenset(
     "commands chat:write im:write channels:read groups:read channels:history groups:history im:history".split()
 )
-"""What docs/scopes.md explains and manifest.yaml asks for."""
+"""The scopes that docs/scopes.md explains and manifest.yaml asks for."""
 
 WITHIN = timedelta(seconds=20)
-"""For one check."""
+"""How long one check may take at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class CheckResult:
 
 
 async def check(settings: Settings) -> list[CheckResult]:
-    """Try everything that the bot needs, side by side, and report in a fixed order."""
+    """Check everything that the bot needs, at the same time, and report in a fixed order."""
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         slack = SlackClient(
             settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
@@ -59,14 +60,14 @@ async def check(settings: Settings) -> list[CheckResult]:
             "GeneContainer Service": _gcs(settings),
             "Slack token": _token(slack),
             "Slack scopes": _scopes(slack),
-            "Slack way in": _way_in(settings, slack),
+            "Slack connection": _connection(settings, slack),
             "Store": _store(settings),
         }
         return list(await asyncio.gather(*(_tried(name, work) for name, work in checks.items())))
 
 
 async def _tried(name: str, work: Coroutine[Any, Any, str]) -> CheckResult:
-    """How one check went."""
+    """The result of one check."""
     try:
         async with asyncio.timeout(WITHIN.total_seconds()):
             return CheckResult(name, True, await work)
@@ -76,12 +77,12 @@ async def _tried(name: str, work: Coroutine[Any, Any, str]) -> CheckResult:
         return CheckResult(name, False, str(error), error.remedy)
     except BotError as error:
         return CheckResult(name, False, str(error) or type(error).__name__, _remedy(error))
-    except Exception as error:  # noqa: BLE001  # one broken check must not hide the others; its text may hold a secret
+    except Exception as error:  # noqa: BLE001  # one broken check must not hide the others; the text may hold a secret
         return CheckResult(name, False, type(error).__name__, _NETWORK)
 
 
 class _Missing(Exception):
-    """A check that found something missing, and knows the remedy."""
+    """What a check found missing, with its remedy."""
 
     def __init__(self, detail: str, remedy: str) -> None:
         super().__init__(detail)
@@ -109,7 +110,7 @@ async def _scopes(slack: SlackClient) -> str:
     return f"all {len(SCOPES)} granted"
 
 
-async def _way_in(settings: Settings, slack: SlackClient) -> str:
+async def _connection(settings: Settings, slack: SlackClient) -> str:
     if settings.slack_app_token is None:
         return f"HTTP mode: Slack must reach POST /slack/events on port {settings.port}; that cannot be tried from here"
     await slack.socket_url(settings.slack_app_token.get_secret_value())
@@ -139,12 +140,12 @@ _REMEDIES: dict[type[BotError], str] = {
     GCSForbidden: "Grant the IAM user the right to read executions (gcs:executions:get and gcs:executions:list).",
     GCSMisdirected: "Check GCS_REGION, GCS_ENDPOINT and IAM_ENDPOINT.",
     GCSError: _NETWORK,
-    SlackBadCredentials: "Copy the tokens anew from api.slack.com/apps, and check that the app is installed.",
+    SlackBadCredentials: "Copy the tokens from api.slack.com/apps again, and check that the app is installed.",
     SlackError: _NETWORK,
-    SettingsInvalid: "While the bot runs on that directory this is as it should be; else change STATE_DIR.",
+    SettingsInvalid: "This is normal while the bot runs on that directory; otherwise change STATE_DIR.",
     StoreUnavailable: "Check REDIS_URL and the server behind it, or that STATE_DIR can be written.",
 }
-"""What to do about an error, the more special kinds first."""
+"""What to do about an error, the more specific kinds first."""
 
 
 def _remedy(error: BotError) -> str:

@@ -1,22 +1,19 @@
 """The command line: `execution-bot run`, `check`, `dead-letters`, `--version`.
 
-Lives here: parsing, the exit code, what logging looks like. Does not live here: the service (`bot.app.service`), what
-is checked (`bot.app.checks`). Called by the console script and by `python -m bot`.
+Lives here: parsing, the exit code. Does not live here: the service (`bot.app.service`), what is checked
+(`bot.app.checks`), logging (`bot.app.logs`). Called by the console script and by `python -m bot`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
-import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import structlog
 import typer
 
 from bot import __version__
+from bot.app.logs import set_up_logging
 from bot.errors import BotError, SettingsInvalid
 from bot.settings import Settings
 
@@ -32,7 +29,7 @@ app = typer.Typer(
     help="Follow long-running workflow executions of GeneContainer Service from Slack.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,  # its tracebacks show local variables, secrets among them
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, including secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -55,7 +52,7 @@ def options(
 
 @app.command()
 def run() -> None:
-    """Run the bot until it is told to stop (SIGTERM, Ctrl-C)."""
+    """Run the bot until it is stopped (SIGTERM, Ctrl-C)."""
     settings = _settings()
     set_up_logging(settings)
     from bot.app import service  # noqa: PLC0415  # `--version` and wrong settings need none of it
@@ -71,7 +68,7 @@ def run() -> None:
 
 @app.command()
 def check() -> None:
-    """Try every credential and connection that the bot needs, and say how to mend what fails."""
+    """Try every credential and connection that the bot needs, and say how to fix what fails."""
     settings = _settings()
     set_up_logging(settings.model_copy(update={"log_level": "error"}))
     from bot.app import checks  # noqa: PLC0415  # as above
@@ -87,7 +84,7 @@ def check() -> None:
 
 @app.command()
 def dead_letters() -> None:
-    """List what could not be told, and why; on the embedded store only while the bot runs."""
+    """List what could not be delivered, and why; on the embedded store only while the bot runs."""
     settings = _settings()
     set_up_logging(settings.model_copy(update={"log_level": "error"}))
     from bot.app import service  # noqa: PLC0415  # as above
@@ -105,14 +102,14 @@ def dead_letters() -> None:
 
 
 def undelivered(letter: DeadLetter) -> str:
-    """What a dead letter could not tell."""
+    """What a dead letter did not deliver."""
     if not letter.last:
         return "only its card was to be shown"
     last = letter.last_change
     if last is None:
-        return f"{letter.undelivered} changes untold"
+        return f"{letter.undelivered} changes undelivered"
     more = f", and {letter.undelivered - 1} before it" if letter.undelivered > 1 else ""
-    return f"untold: {last.kind} {last.phase or last.why or ''}".rstrip() + more
+    return f"undelivered: {last.kind} {last.phase or last.why or ''}".rstrip() + more
 
 
 def main() -> None:
@@ -121,7 +118,7 @@ def main() -> None:
 
 
 def _settings() -> Settings:
-    """The settings, or the list of what is wrong with them and exit code 2."""
+    """The settings; or exit with code 2 after listing what is wrong with them."""
     try:
         return Settings.load()
     except SettingsInvalid as error:
@@ -129,7 +126,7 @@ def _settings() -> Settings:
 
 
 def _refused(error: SettingsInvalid) -> typer.Exit:
-    """Show the list; the exit is for the caller to raise."""
+    """Show the list and return the exit for the caller to raise."""
     typer.echo("The settings are not complete:", err=True)
     for problem in error.problems:
         typer.echo(f"  {problem}", err=True)
@@ -148,48 +145,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-_SECRET = re.compile(
-    r"(xox[a-z]{1,2}-|xapp-)[\w-]+"  # Slack's tokens
-    r"|(ticket=|token=)[^&\s\"']+"  # in the address of a socket
-    r"|(hooks\.slack\.com/)[^\s\"']+"  # whoever knows a response_url may answer
-    r"|(://[^/\s:@]*:)[^/\s@]+(?=@)"  # the password in an address
-)
-
-
-def without_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A net under the rule that nobody logs a secret: what looks like one is blotted out."""
-    return {key: _blotted(value) if isinstance(value, str) else value for key, value in event.items()}
-
-
-def _blotted(text: str) -> str:
-    return _SECRET.sub(lambda found: f"{next(filter(None, found.groups()))}…", text)
-
-
-def set_up_logging(settings: Settings) -> None:
-    """One line an event, on stderr; lines of the libraries go the same way, from WARNING on."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    is_json = settings.log_format == "json"
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        without_secrets,
-    ]
-    renderer = structlog.processors.JSONRenderer(ensure_ascii=False) if is_json else structlog.dev.ConsoleRenderer()
-    structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, without_secrets, renderer],
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

@@ -1,10 +1,10 @@
-"""Whether the bot is well, for whoever runs it: `/livez`, `/readyz`, `/metrics`.
+"""Whether the bot is healthy, for those who run it: `/livez`, `/readyz`, `/metrics`.
 
-Lives here: the small HTTP server, and how probes become an answer. Does not live here: what each probe looks at (the
-service hands them in), the metrics themselves (`bot.metrics`). Called by `bot.app.service`.
+Lives here: the small HTTP server, and how probes become an answer. Does not live here: what each probe checks (they are
+handed in), the metrics themselves (`bot.metrics`). Called by `bot.app.service`.
 
-`/livez` fails only when a restart helps: a room's loop has ended. `/readyz` fails while something outside is wrong
-(store, Slack, GCS); restarting would not mend that.
+`/livez` fails only when a restart helps: a worker's loop has ended. `/readyz` fails while something outside is wrong
+(store, Slack, GCS); a restart would not fix that.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from prometheus_client.exposition import choose_encoder
 from bot.errors import BotError
 
 Probe = Callable[[], Awaitable[str | None]]
-"""Looks at one component: None when it is well, else what is wrong, in words."""
+"""Checks one component: None when nothing is wrong, else what is, in words."""
 
 PROBE_SECONDS = 2.0
-"""A probe that has not answered by then counts as failed; kubelet's own limit is mostly higher."""
+"""How long a probe may take before it counts as failed; kubelet's own limit is mostly higher."""
 
 log = structlog.get_logger()
 
 
 def _nothing() -> Collection[str]:
-    """No room has ended."""
+    """No worker has ended."""
     return ()
 
 
@@ -37,13 +37,13 @@ class Health:
     """The health server: `start` it once, `stop` it once."""
 
     def __init__(self, probes: Mapping[str, Probe], *, ended: Callable[[], Collection[str]] = _nothing) -> None:
-        """`probes` by component; `ended` names the rooms whose loop is no longer running."""
+        """`probes` by component; `ended` names the workers whose loop is no longer running."""
         self._probes = probes
         self._ended = ended
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int, host: str = "127.0.0.1") -> int:
-        """Serve until `stop`; returns the port, which 0 leaves to the system."""
+        """Serve until `stop`. Returns the port; with 0 the system chooses it."""
         app = web.Application()
         app.add_routes(
             [web.get("/livez", self._livez), web.get("/readyz", self._readyz), web.get("/metrics", self._metrics)]
@@ -56,13 +56,13 @@ class Health:
         return served
 
     async def stop(self) -> None:
-        """Close the server; harmless when it was never started."""
+        """Close the server; has no effect when it was never started."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     async def report(self) -> dict[str, str | None]:
-        """What is wrong with each component, None where nothing is; all are looked at side by side."""
+        """What is wrong with each component, None where nothing is. All are checked at the same time."""
         found = await asyncio.gather(*(_ask(name, probe) for name, probe in self._probes.items()))
         return dict(zip(self._probes, found, strict=True))
 
@@ -82,7 +82,7 @@ class Health:
 
 
 async def _ask(name: str, probe: Probe) -> str | None:
-    """The probe's answer; a probe that fails is an answer too, and must not take the others with it."""
+    """The probe's answer. A probe that raises counts as an answer, and must not affect the others."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             return await probe()

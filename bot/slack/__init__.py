@@ -1,5 +1,7 @@
-"""The door to Slack: calls out (`client`) and the connection in (`inbound`).
+"""Everything that talks to Slack.
 
-Does not live here: listeners (`handlers`), how messages look (`bot.blocks`), when they are sent
-(`bot.workers.notifier`).
+Lives here: calls (`client`), messages (`messages`), answers to a request (`responses`), waiting after a 429 (`calls`),
+whether a channel can be posted to (`channels`), what a failure means (`errors`), the connection through which requests
+arrive (`inbound`), and the workspace that all of it belongs to (`workspace`). Does not live here: listeners
+(`handlers`), how messages look (`bot.blocks`), when they are sent (`bot.workers.notifier`).
 """

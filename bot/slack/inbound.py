@@ -1,10 +1,10 @@
 """How Slack's requests reach Bolt: Socket Mode or HTTP.
 
-Lives here: opening, watching over and closing the way in. Does not live here: what happens to a request (`handlers`).
-Called by `bot.app.service`, which starts exactly one of the two.
+Lives here: opening, supervising and closing the connection. Does not live here: what happens to a request (`handlers`).
+Called by `bot.app.workspace`, which starts exactly one of the two.
 
-Socket Mode can look connected and be deaf (bolt-python#1529), so a watchdog looks at the ping-pong too, and builds the
-connection anew when it stays silent.
+Socket Mode can appear connected and receive nothing (bolt-python#1529). The SDK's `is_connected` includes its last
+ping-pong; a watchdog checks it and rebuilds the connection when it stays silent.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ PATH = "/slack/events"
 """Where Slack posts commands, interactions and events in HTTP mode."""
 
 WATCH_SECONDS = 5.0
-"""How often the watchdog looks."""
+"""How often the watchdog checks the connection."""
 
 PING_SECONDS = 3.0
-"""How often the SDK asks for a sign of life; after four without one, people having waited in vain, it connects anew."""
+"""How often the SDK sends a ping. It reconnects after four without a pong; until then people wait in vain."""
 
 FIRST_SECONDS = 5.0
-"""How long the start waits for the first connection."""
+"""How long `start` waits for the first connection."""
 
 SILENT_SECONDS = 30.0
-"""So long a socket may be down before it is built anew; the SDK's own reconnection is mostly quicker."""
+"""How long a socket may be down before it is rebuilt. The SDK mostly reconnects sooner by itself."""
 
 
 class SocketMode:
-    """Slack over a web socket that the bot opens: no public address needed."""
+    """Requests arrive over a web socket that the bot opens: no public address is needed."""
 
     def __init__(self, app: AsyncApp, app_token: str) -> None:
         self._app, self._app_token = app, app_token
         self._handler: AsyncSocketModeHandler | None = None
         self._connecting: asyncio.Task[None]
         self._watchdog: asyncio.Task[None] | None = None
-        self._well_at = time.monotonic()
+        self._connected_at = time.monotonic()
 
     async def start(self) -> None:
-        """Connect; a Slack that is away is waited for in the background after a while."""
+        """Connect; when Slack does not answer soon, go on trying in the background."""
         self._connect()
         await asyncio.wait({self._connecting}, timeout=FIRST_SECONDS)
         self._watchdog = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Take no more requests. Acks of listeners under way went out before."""
+        """Take no more requests. Running listeners have been acked."""
         if self._watchdog is not None:
             self._watchdog.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -66,7 +66,7 @@ class SocketMode:
         """What is wrong, or None."""
         if self._handler is not None and await self._handler.client.is_connected():
             return None
-        return f"Socket Mode has not been connected for {time.monotonic() - self._well_at:.0f} s"
+        return f"Socket Mode has not been connected for {time.monotonic() - self._connected_at:.0f} s"
 
     def _connect(self) -> None:
         self._handler = AsyncSocketModeHandler(self._app, self._app_token, ping_interval=PING_SECONDS)
@@ -88,19 +88,19 @@ class SocketMode:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            is_well = await self.problem() is None
-            metrics.SERVICE_SOCKET_CONNECTED.set(is_well)
-            if is_well:
-                self._well_at = time.monotonic()
-            elif time.monotonic() - self._well_at > SILENT_SECONDS:
-                log.warning("inbound.socket_rebuilt", silent_s=round(time.monotonic() - self._well_at))
+            is_connected = await self.problem() is None
+            metrics.SERVICE_SOCKET_CONNECTED.set(is_connected)
+            if is_connected:
+                self._connected_at = time.monotonic()
+            elif time.monotonic() - self._connected_at > SILENT_SECONDS:
+                log.warning("inbound.socket_rebuilt", silent_s=round(time.monotonic() - self._connected_at))
                 await self._disconnect()
                 self._connect()
-                self._well_at = time.monotonic()
+                self._connected_at = time.monotonic()
 
 
 class HTTPMode:
-    """Slack over requests to a public address in front of the bot."""
+    """Requests arrive over HTTP, at a public address in front of the bot."""
 
     def __init__(self, app: AsyncApp, *, host: str, port: int) -> None:
         self._app, self._host, self._port = app, host, port
@@ -115,7 +115,7 @@ class HTTPMode:
         log.info("inbound.listening", port=self._runner.addresses[0][1], path=PATH)
 
     async def stop(self) -> None:
-        """Take no more requests, and answer those that came."""
+        """Take no more requests, and answer those that have arrived."""
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from bot.app import service
-from bot.app.cli import set_up_logging
+from bot.app.logs import set_up_logging
 from bot.settings import Settings
 from bot.workers import pool
 from sandbox import gcs, slack, story

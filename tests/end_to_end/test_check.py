@@ -32,7 +32,7 @@ async def test_check_ticks_what_works(tmp_path: Path, mode: str) -> None:
     [
         ({"GCS_SK": "wrong"}, "GeneContainer Service", "Check GCS_AK and GCS_SK"),
         ({"GCS_ENDPOINT": "http://127.0.0.1:9"}, "GeneContainer Service", "network"),
-        ({"SLACK_APP_TOKEN": "xapp-wrong"}, "Slack way in", "Copy the tokens anew"),
+        ({"SLACK_APP_TOKEN": "xapp-wrong"}, "Slack connection", "Copy the tokens from"),
         ({"REDIS_URL": "redis://127.0.0.1:9"}, "Store", "Check REDIS_URL"),
     ],
 )

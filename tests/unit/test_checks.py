@@ -42,7 +42,7 @@ class Outside:
         _raise(self.gcs)
 
     async def problem(self) -> str | None:
-        """In the place of `Store.trouble`."""
+        """In the place of `Store.problem`."""
         return str(self.store) if self.store else None
 
     async def evicts(self) -> bool:
@@ -61,7 +61,7 @@ def _raise(error: Exception | None) -> None:
 
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Outside:
-    """An outside in which all is well, until the test says otherwise."""
+    """Services without any problem, until the test sets one."""
     world = Outside()
 
     @asynccontextmanager
@@ -81,14 +81,14 @@ def settings(**changes: str | None) -> Settings:
     return Settings(**(given | changes))  # type: ignore[arg-type]
 
 
-async def test_all_is_well(outside: Outside) -> None:
-    """Five lines, in a fixed order, all ticked."""
+async def test_every_check_passes(outside: Outside) -> None:
+    """Five results, in a fixed order, all ok."""
     results = await check(settings())
     assert [result.name for result in results] == [
         "GeneContainer Service",
         "Slack token",
         "Slack scopes",
-        "Slack way in",
+        "Slack connection",
         "Store",
     ]
     assert all(result.is_ok for result in results)
@@ -102,8 +102,8 @@ async def test_a_missing_scope_is_named(outside: Outside) -> None:
     assert "reinstall" in failed.remedy
 
 
-async def test_a_store_that_would_forget_is_found(outside: Outside) -> None:
-    """One that drops keys when it is full works until then, and loses what it was trusted with."""
+async def test_a_store_that_drops_keys_is_found(outside: Outside) -> None:
+    """A store that drops keys when it is full works until then, and loses subscriptions."""
     outside.is_forgetful = True
     (failed,) = [result for result in await check(settings()) if not result.is_ok]
     assert failed.name == "Store"
@@ -139,13 +139,13 @@ async def test_each_failure_has_its_remedy(outside: Outside, part: str, error: B
 
 
 async def test_http_mode_says_what_it_cannot_try(outside: Outside) -> None:
-    """Whether Slack reaches us can be seen from outside only; the line says so instead of claiming it."""
+    """Whether Slack reaches the bot can be seen from outside only; the line says so."""
     results = await check(settings(slack_app_token=None, slack_signing_secret="8f742231b10e"))
     assert "cannot be tried from here" in results[3].detail
 
 
 async def test_an_unknown_error_shows_its_kind_only(outside: Outside) -> None:
-    """No secret of a foreign error reaches the terminal."""
+    """No secret in the text of a foreign error reaches the terminal."""
     outside.socket = RuntimeError("xapp-secret")
     results = await check(settings())
     assert results[3].detail == "RuntimeError"

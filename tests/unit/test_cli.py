@@ -1,9 +1,8 @@
-"""Promises of the command line: exit codes, what is printed where, and that the log holds no secret."""
+"""Promises of the command line: exit codes, and what is printed where."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typer.testing import CliRunner, Result
 from bot import __version__
 from bot.app import checks, service
 from bot.app.checks import CheckResult
-from bot.app.cli import app, set_up_logging
+from bot.app.cli import app
 from bot.errors import SettingsInvalid, SlackBadCredentials
 from bot.settings import NAMES, Settings
 
@@ -24,7 +23,7 @@ MINIMAL = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "GCS_AK": "
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """An environment without settings; logging is put back afterwards."""
+    """An environment without settings; logging is restored afterwards."""
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
@@ -38,11 +37,6 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
 def invoke(*arguments: str, env: dict[str, str] | None = None) -> Result:
     """Run the command line in this process."""
     return CliRunner().invoke(app, arguments, env=env or {})
-
-
-def settings(**changes: str) -> Settings:
-    """Settings as `run` would load them."""
-    return Settings(**{name.lower(): value for name, value in (MINIMAL | changes).items()})  # type: ignore[arg-type]
 
 
 def test_version_needs_no_settings() -> None:
@@ -66,13 +60,13 @@ def test_check_prints_a_line_each_and_the_remedy(monkeypatch: pytest.MonkeyPatch
     async def report(_settings: Settings) -> list[CheckResult]:
         return [
             CheckResult("Store", True, "answers"),
-            CheckResult("Slack token", False, "invalid_auth", "Copy it anew."),
+            CheckResult("Slack token", False, "invalid_auth", "Copy it again."),
         ]
 
     monkeypatch.setattr(checks, "check", report)
     result = invoke("check", env=MINIMAL)
     assert result.exit_code == 1
-    assert result.stdout == "✓ Store: answers\n✗ Slack token: invalid_auth\n  → Copy it anew.\n"
+    assert result.stdout == "✓ Store: answers\n✗ Slack token: invalid_auth\n  → Copy it again.\n"
 
 
 def test_check_exits_with_0_when_all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +101,7 @@ def test_run_serves_until_the_service_ends(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_start_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, line: str) -> None:
-    """No traceback for what the operator can mend: a line on stderr and an exit code."""
+    """No traceback for what the operator can fix: a line on stderr and an exit code."""
 
     async def serve(_settings: Settings) -> None:
         raise error
@@ -117,33 +111,3 @@ def test_a_start_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, error: Exc
     assert result.exit_code == code
     assert line in result.stderr
     assert "Traceback" not in result.output
-
-
-def test_the_log_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Our own events and the warnings of libraries have the same form."""
-    set_up_logging(settings())
-    structlog.get_logger().info("watcher.settled", revision=3)
-    logging.getLogger("slack_bolt").warning("slow")
-    logging.getLogger("slack_bolt").info("chatter")
-    ours, theirs = (json.loads(line) for line in capsys.readouterr().err.splitlines())
-    assert (ours["event"], ours["level"], ours["revision"]) == ("watcher.settled", "info", 3)
-    assert (theirs["event"], theirs["level"]) == ("slow", "warning")
-
-
-def test_the_level_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    """Below the level that was set nothing is written."""
-    set_up_logging(settings(LOG_LEVEL="warning", LOG_FORMAT="text"))
-    structlog.get_logger().info("watcher.settled")
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.parametrize("form", ["json", "text"])
-def test_what_looks_like_a_secret_is_blotted_out(capsys: pytest.CaptureFixture[str], form: str) -> None:
-    """Even when somebody logs one, in an event, in a traceback or in a library's line."""
-    set_up_logging(settings(LOG_FORMAT=form))
-    error = RuntimeError("redis://:hunter2@db and wss://x/?ticket=hunter2&app=1")
-    structlog.get_logger().error("service.failed", token="xoxb-hunter2", exc_info=error)
-    logging.getLogger("slack_sdk").error("https://hooks.slack.com/commands/hunter2 xapp-1-hunter2")
-    written = capsys.readouterr().err
-    assert "hunter2" not in written
-    assert "app=1" in written

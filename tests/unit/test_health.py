@@ -1,4 +1,4 @@
-"""Promises of `bot.app.health`, asked over a real socket."""
+"""Promises of `bot.app.health`, called over a real socket."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def ask() -> AsyncIterator[Ask]:
         yield get
 
 
-async def test_ready_when_all_components_are_well(ask: Ask) -> None:
+async def test_ready_when_no_component_has_a_problem(ask: Ask) -> None:
     """Every component is named, and the whole is ready when each is."""
     status, body = await ask("/readyz", {"store": well, "slack": well})
     assert status == 200
@@ -61,7 +61,7 @@ async def test_ready_when_all_components_are_well(ask: Ask) -> None:
 
 
 async def test_one_broken_component_is_enough(ask: Ask) -> None:
-    """A known failure is told in its words, the rest is still looked at."""
+    """A known failure is reported in its words, and the rest is still checked."""
     status, body = await ask("/readyz", {"store": away, "slack": well})
     assert status == 503
     assert body["components"]["store"] == {"ok": False, "detail": "connection refused"}
@@ -69,12 +69,12 @@ async def test_one_broken_component_is_enough(ask: Ask) -> None:
 
 
 async def test_foreign_errors_show_their_kind_only(ask: Ask) -> None:
-    """The text of an error that is not ours stays inside: it may hold a password."""
+    """The text of a foreign error stays inside: it may hold a password."""
     _, body = await ask("/readyz", {"store": broken})
     assert body["components"]["store"]["detail"] == "RuntimeError"
 
 
-async def test_a_probe_that_hangs_does_not_hang_the_answer(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_probe_that_hangs_is_reported(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Readiness answers in time, saying which component did not."""
 
     async def hangs() -> None:
@@ -86,12 +86,12 @@ async def test_a_probe_that_hangs_does_not_hang_the_answer(ask: Ask, monkeypatch
     assert body["components"]["gcs"]["detail"] == "no answer within 0.01 s"
 
 
-async def test_alive_whatever_the_outside_does(ask: Ask) -> None:
-    """A store that is away is no reason to be restarted."""
+async def test_alive_while_other_services_fail(ask: Ask) -> None:
+    """A store that is down is no reason for a restart."""
     assert await ask("/livez", {"store": away}) == (200, {"ok": True, "ended": []})
 
 
-async def test_a_room_that_ended_asks_for_a_restart(ask: Ask) -> None:
+async def test_a_worker_that_ended_needs_a_restart(ask: Ask) -> None:
     """When a loop is gone, liveness fails and says which."""
     assert await ask("/livez", ended=("watcher",)) == (503, {"ok": False, "ended": ["watcher"]})
 
@@ -104,5 +104,5 @@ async def test_metrics_are_served(ask: Ask) -> None:
 
 
 async def test_stop_without_start_is_harmless() -> None:
-    """A service that failed half-way can stop what it never started."""
+    """A service whose start failed half-way can stop what it never started."""
     await Health({}).stop()

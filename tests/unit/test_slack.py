@@ -1,6 +1,6 @@
-"""Promises of the door to Slack: each failure is the right error, reading back finds what is ours, no token leaks.
+"""Promises of calls to Slack: each failure is the right error, reading back finds the bot's messages, no token leaks.
 
-Posts and edits go straight to the session's pool, the other calls through the SDK: what is promised holds on both ways.
+Posts send JSON and other calls send parameters; the promises hold for both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from bot.errors import (
     SlackUnavailable,
     Undeliverable,
 )
-from bot.slack.client import Delivered, Mark, SlackClient
+from bot.slack.client import SlackClient
+from bot.slack.messages import Delivered, Mark, Messages
 
 TOKEN = "xoxb-1111-2222-secret"
 MARK = Mark("T1/e1/C1/1772366400000", "change", 7)
@@ -37,25 +38,32 @@ LONG_AGO = datetime(2026, 3, 1, tzinfo=UTC)
 
 @dataclass
 class Wire:
-    """A server that says what a test wants it to say, and the client that asks it."""
+    """A server that answers what a test wants, and the client that calls it."""
 
     url: str
-    client: SlackClient
+    client: Messages
     answers: list[web.Response | None]
     """In order; None: the connection is closed. The last one stays."""
     asked: list[dict[str, Any]]
     headers: list[Mapping[str, str]]
+    bodies: list[Any]
+    """What was posted as JSON."""
 
     async def post(self) -> str:
         """Post something."""
         return await self.client.post("C1", text="hello", blocks=[], mark=MARK)
 
-    async def ask(self, way: str) -> None:
-        """Call Slack, by either way."""
-        await (self.post() if way == "straight" else self.client.open_dm("U1"))
+    async def ask(self, method: str) -> None:
+        """Call Slack with one of two methods."""
+        await (self.post() if method == "chat.postMessage" else self.client.open_dm("U1"))
 
 
-both_ways = pytest.mark.parametrize("way", ["straight", "sdk"])
+each_method = pytest.mark.parametrize("method", ["chat.postMessage", "conversations.open"])
+
+
+def messages(base_url: str, session: aiohttp.ClientSession) -> Messages:
+    """The client under test."""
+    return Messages(SlackClient(TOKEN, base_url=base_url, session=session))
 
 
 @pytest.fixture
@@ -64,10 +72,13 @@ async def wire() -> AsyncIterator[Wire]:
     asked: list[dict[str, Any]] = []
     answers: list[web.Response | None] = []
     headers: list[Mapping[str, str]] = []
+    bodies: list[Any] = []
 
     async def handle(request: web.Request) -> web.Response:
         asked.append(dict(request.query))
         headers.append(request.headers)
+        if request.content_type == "application/json":
+            bodies.append(await request.json())
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if answer is None:
             assert request.transport is not None
@@ -82,7 +93,7 @@ async def wire() -> AsyncIterator[Wire]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.3)) as session:
-        yield Wire(url, SlackClient(TOKEN, base_url=f"{url}api/", session=session), answers, asked, headers)
+        yield Wire(url, messages(f"{url}api/", session), answers, asked, headers, bodies)
     await runner.cleanup()
 
 
@@ -113,37 +124,37 @@ CODES: list[tuple[str, type[SlackError]]] = [
 ]
 
 
-@both_ways
+@each_method
 @pytest.mark.parametrize(("code", "kind"), CODES)
-async def test_each_code_of_slack_is_one_of_our_errors(wire: Wire, way: str, code: str, kind: type[SlackError]) -> None:
-    """By the table; a code that nobody knows is not retried for ever."""
+async def test_each_code_becomes_one_error(wire: Wire, method: str, code: str, kind: type[SlackError]) -> None:
+    """By the table; an unknown code is not retried forever."""
     wire.answers.append(web.json_response({"ok": False, "error": code}))
     with pytest.raises(kind) as caught:
-        await wire.ask(way)
+        await wire.ask(method)
     assert type(caught.value) is kind
     assert caught.value.code == code
 
 
-@both_ways
+@each_method
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [("30", 30), ("1", 1), ("0", 0), (None, 1), ("", 1), ("soon", 1), ("-5", 1), ("1.5", 1), ("9" * 400, 1), ("²", 1)],
 )
-async def test_a_429_says_when_to_come_back(wire: Wire, way: str, said: str | None, seconds: int) -> None:
-    """Slack sends whole seconds; whatever else stands there is no accident."""
+async def test_a_429_says_when_to_come_back(wire: Wire, method: str, said: str | None, seconds: int) -> None:
+    """Slack sends whole seconds; anything else counts as one second."""
     headers = {} if said is None else {"Retry-After": said}
     wire.answers.append(web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers))
     with pytest.raises(RateLimited) as caught:
-        await wire.ask(way)
+        await wire.ask(method)
     assert caught.value.retry_after == timedelta(seconds=seconds)
 
 
-@both_ways
-async def test_a_429_of_a_proxy_is_one_too(wire: Wire, way: str) -> None:
-    """Its body is no JSON."""
+@each_method
+async def test_a_429_of_a_proxy_is_one_too(wire: Wire, method: str) -> None:
+    """Its body is not JSON."""
     wire.answers.append(web.Response(status=429, text="slow down", headers={"Retry-After": "4"}))
     with pytest.raises(RateLimited) as caught:
-        await wire.ask(way)
+        await wire.ask(method)
     assert caught.value.retry_after == timedelta(seconds=4)
 
 
@@ -163,80 +174,80 @@ UNKNOWN = [
 ]
 
 
-@both_ways
+@each_method
 @pytest.mark.parametrize("answer", UNKNOWN, ids=lambda answer: str(answer and (answer.status, answer.body)))
-async def test_no_proper_answer_leaves_the_outcome_unknown(wire: Wire, way: str, answer: web.Response | None) -> None:
-    """The request had left: it may have been applied."""
+async def test_a_broken_answer_leaves_the_outcome_unknown(wire: Wire, method: str, answer: web.Response | None) -> None:
+    """The request was sent, so it may have been applied."""
     wire.answers.append(answer)
     with pytest.raises(OutcomeUnknown):
-        await wire.ask(way)
+        await wire.ask(method)
 
 
-async def test_a_post_that_nobody_knows_the_place_of_is_unknown(wire: Wire) -> None:
-    """Slack says that it went well, and not where."""
+async def test_a_post_without_its_ts_is_unknown(wire: Wire) -> None:
+    """Slack says that it is posted, but not where."""
     wire.answers.append(web.json_response({"ok": True}))
     with pytest.raises(OutcomeUnknown):
         await wire.post()
 
 
-@both_ways
-async def test_the_token_is_in_a_header_and_nowhere_else(wire: Wire, way: str) -> None:
+@each_method
+async def test_the_token_is_sent_in_a_header_only(wire: Wire, method: str) -> None:
     """Addresses end up in logs."""
     wire.answers.append(web.json_response({"ok": True, "ts": "1.2", "channel": {"id": "D1"}}))
-    await wire.ask(way)
+    await wire.ask(method)
     assert wire.headers[0]["Authorization"] == f"Bearer {TOKEN}"
     assert wire.headers[0]["User-Agent"].startswith("Python/")
     assert "token" not in wire.asked[0]
 
 
-@both_ways
-async def test_a_proxy_of_the_environment_is_used(wire: Wire, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK looks for one, so that a bot behind a firewall reaches Slack."""
+@each_method
+async def test_a_proxy_of_the_environment_is_used(wire: Wire, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK reads it, so that a bot behind a firewall reaches Slack."""
     wire.answers.append(web.json_response({"ok": True, "ts": "1.2", "channel": {"id": "D1"}}))
     monkeypatch.setenv("HTTPS_PROXY", wire.url)
     async with aiohttp.ClientSession() as session:
-        wire.client = SlackClient(TOKEN, base_url="http://slack.invalid/api/", session=session)
-        await wire.ask(way)
+        wire.client = messages("http://slack.invalid/api/", session)
+        await wire.ask(method)
     assert wire.headers[0]["Host"] == "slack.invalid"
 
 
-async def test_nothing_is_posted_twice_by_itself(wire: Wire) -> None:
-    """The SDK's own retries are off."""
+async def test_the_sdk_retries_nothing(wire: Wire) -> None:
+    """Its own retries would post twice what had already arrived."""
     wire.answers.append(None)
     with pytest.raises(OutcomeUnknown):
         await wire.post()
     assert len(wire.asked) == 1
 
 
-@both_ways
-async def test_a_connection_that_is_refused_had_no_effect(wire: Wire, way: str) -> None:
-    """Nobody listens: nothing was sent."""
+@each_method
+async def test_a_connection_that_is_refused_had_no_effect(wire: Wire, method: str) -> None:
+    """No server listens, so nothing was sent."""
     async with aiohttp.ClientSession() as session:
-        wire.client = SlackClient(TOKEN, base_url="http://127.0.0.1:1/api/", session=session)
+        wire.client = messages("http://127.0.0.1:1/api/", session)
         with pytest.raises(SlackUnavailable):
-            await wire.ask(way)
+            await wire.ask(method)
 
 
-@both_ways
+@each_method
 @pytest.mark.parametrize("answer", [*UNKNOWN, web.json_response({"ok": False, "error": "invalid_auth"})], ids=str)
 async def test_no_error_holds_the_token(
     wire: Wire,
-    way: str,
+    method: str,
     answer: web.Response | None,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Neither the error, nor what it came from, nor any log."""
+    """Neither the error, nor its cause, nor any log."""
     wire.answers.append(answer)
     with pytest.raises(SlackError) as caught, caplog.at_level("DEBUG"):
-        await wire.ask(way)
+        await wire.ask(method)
     said = [str(caught.value), repr(caught.value), repr(caught.value.__cause__), caplog.text, *capsys.readouterr()]
     assert not any("secret" in text for text in said)
 
 
 @asynccontextmanager
-async def speaking(answer: Callable[[str], Awaitable[bytes]]) -> AsyncIterator[tuple[SlackClient, list[str]]]:
-    """A client of a server that says, byte for byte, what `answer` makes of a posted text; what was asked, by whom."""
+async def speaking(answer: Callable[[str], Awaitable[bytes]]) -> AsyncIterator[tuple[Messages, list[str]]]:
+    """A client of a server that sends the bytes of `answer` for a posted text; the texts it got, and their ports."""
     asked: list[str] = []
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -255,19 +266,20 @@ async def speaking(answer: Callable[[str], Awaitable[bytes]]) -> AsyncIterator[t
         server = await asyncio.start_server(served, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/"
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.3)) as session:
-            yield SlackClient(TOKEN, base_url=url, session=session), asked
+            yield messages(url, session), asked
         server.close()
 
 
 def ok(ts: str, *headers: str, body: bytes = b"") -> bytes:
-    """An answer that says where something was posted."""
+    """An answer with the ts of a post."""
     body = body or json.dumps({"ok": True, "ts": ts}).encode()
-    head = "\r\n".join(["HTTP/1.1 200 OK", *(headers or [f"Content-Length: {len(body)}"])])
+    lengths = headers or (f"Content-Length: {len(body)}",)
+    head = "\r\n".join(["HTTP/1.1 200 OK", "Content-Type: application/json; charset=utf-8", *lengths])
     return head.encode() + b"\r\n\r\n" + body
 
 
-async def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
-    """Who gives up does not leave the connection to others; who was answered does."""
+async def test_a_late_answer_reaches_no_other_call() -> None:
+    """A connection is closed after a time-out, and used again after an answer."""
 
     async def answer(text: str) -> bytes:
         await asyncio.sleep(0.5 if text == "slow" else 0)
@@ -292,10 +304,10 @@ PACKED = gzip.compress(b'{"ok": true, "ts": "1.2"}')
         ok("1.2", "Transfer-Encoding: chunked", body=b'8\r\n{"ok":tr\r\ne\r\nue,"ts":"1.2"}\r\n0\r\n\r\n'),
         ok("1.2", "Content-Encoding: gzip", f"Content-Length: {len(PACKED)}", body=PACKED),
     ],
-    ids=["hints before it", "in pieces", "packed"],
+    ids=["early hints", "chunked", "compressed"],
 )
-async def test_an_answer_may_come_in_any_form_of_http(said: bytes) -> None:
-    """Whatever stands between Slack and the bot makes of it."""
+async def test_any_form_of_http_is_read(said: bytes) -> None:
+    """Proxies between Slack and the bot may change the form."""
 
     async def answer(_text: str) -> bytes:
         return said
@@ -306,8 +318,8 @@ async def test_an_answer_may_come_in_any_form_of_http(said: bytes) -> None:
     assert len(set(asked)) == 1, "one connection for both"
 
 
-async def test_what_is_no_http_leaves_the_outcome_unknown() -> None:
-    """The request had left."""
+async def test_bytes_that_are_no_http_leave_it_unknown() -> None:
+    """The request was sent."""
 
     async def answer(_text: str) -> bytes:
         return b"SSH-2.0-nobody\r\n\r\n"
@@ -317,19 +329,19 @@ async def test_what_is_no_http_leaves_the_outcome_unknown() -> None:
             await client.post("C1", text="hello", blocks=[], mark=MARK)
 
 
-def told(ts: str, lane: str = MARK.lane, **more: Any) -> dict[str, Any]:
+def posted(ts: str, lane: str = MARK.lane, **more: Any) -> dict[str, Any]:
     """A message as history shows it."""
     payload = {"lane": lane, "part": "change", "delivered_through": 7}
     return {"ts": ts, "metadata": {"event_type": "execution_message", "event_payload": payload}, **more}
 
 
-async def test_reading_back_finds_only_our_lane_over_all_pages(wire: Wire) -> None:
-    """Messages of people, of other apps and of other lanes are passed over."""
+async def test_reading_back_finds_one_lane_on_all_pages(wire: Wire) -> None:
+    """Messages of people, of other apps and of other lanes are skipped."""
     foreign = {"event_type": "execution_message", "event_payload": {}}
     pages = [
-        [told("5.0"), told("4.0", lane="T1/e1/C1/1772366400001"), {"ts": "3.5"}],
+        [posted("5.0"), posted("4.0", lane="T1/e1/C1/1772366400001"), {"ts": "3.5"}],
         [{"ts": "3.0", "metadata": {}}, {"ts": "2.5", "metadata": foreign}, {"ts": "2.4", "metadata": None}],
-        [told("2.0")],
+        [posted("2.0")],
     ]
     for messages, cursor in zip(pages, ["a", "b", ""], strict=True):
         body = {"ok": True, "messages": messages, "response_metadata": {"next_cursor": cursor}}
@@ -344,11 +356,36 @@ async def test_reading_back_finds_only_our_lane_over_all_pages(wire: Wire) -> No
     assert [asked.get("cursor") for asked in wire.asked] == [None, "a", "b"]
 
 
-async def test_marks_of_anybody_do_no_harm(wire: Wire) -> None:
-    """Any app may write metadata of our type; what cannot be ours is passed over."""
+async def test_forged_marks_are_skipped(wire: Wire) -> None:
+    """Any app may write metadata of this type; what the bot cannot have written is skipped."""
     payload = {"lane": MARK.lane, "part": "change", "delivered_through": "many"}
     forged = {"ts": "1.0", "metadata": {"event_type": "execution_message", "event_payload": payload}}
     odd = {"ts": "1.1", "metadata": {"event_type": "execution_message", "event_payload": "text"}}
-    wire.answers.append(web.json_response({"ok": True, "messages": [forged, odd, told("2.0")]}))
+    wire.answers.append(web.json_response({"ok": True, "messages": [forged, odd, posted("2.0")]}))
     found, _ = await wire.client.delivered("C1", MARK.lane, since=LONG_AGO)
     assert [each.ts for each in found] == ["2.0"]
+
+
+async def test_blocks_and_metadata_arrive_unchanged(wire: Wire) -> None:
+    """The SDK passes on what it has no class for, and nothing is escaped twice."""
+    wire.answers.append(web.json_response({"ok": True, "ts": "1.2"}))
+    blocks: list[dict[str, Any]] = [
+        {"type": "data_table", "rows": [["ü", "&amp;"]]},
+        {"type": "plan", "tasks": [], "title": "«x»"},
+    ]
+    await wire.client.post("C1", text="ü &amp;", blocks=blocks, mark=MARK, thread_ts="1.1", is_broadcast=True)
+    assert wire.bodies == [
+        {
+            "channel": "C1",
+            "text": "ü &amp;",
+            "blocks": blocks,
+            "metadata": {
+                "event_type": "execution_message",
+                "event_payload": {"lane": MARK.lane, "part": "change", "delivered_through": 7, "at": 0},
+            },
+            "thread_ts": "1.1",
+            "reply_broadcast": True,
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+    ]

@@ -23,6 +23,7 @@ from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
 from bot.gcs.http import HTTPClient
 from bot.slack.client import SlackClient
+from bot.slack.messages import Messages
 from bot.store import Store
 from bot.store.gcs_quota import GCSQuota
 from bot.store.slack_limits import SlackLimits
@@ -62,7 +63,7 @@ class Rig:
     notifier: Notifier
     subscriptions: Subscriptions
     client: GCSClient
-    door: SlackClient
+    door: Messages
     alice: str
     lab: str
 
@@ -169,7 +170,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
         slack.limits.is_on = False
         auth = SignatureAuth(gcs.access_key, SecretStr(gcs.secret_key), project_id=gcs.project_id)
         client = GCSClient(http, endpoint=gcs.url, auth=auth)
-        door = SlackClient(slack.bot_token, base_url=slack.api_url, session=session)
+        door = Messages(SlackClient(slack.bot_token, base_url=slack.api_url, session=session))
         alice = slack.add_user("alice")
         yield Rig(
             gcs=gcs,

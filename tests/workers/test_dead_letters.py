@@ -123,7 +123,7 @@ async def test_a_destination_that_recovers_goes_on(rig: Rig) -> None:
 
 async def test_undelivered_changes_are_kept_and_counted(rig: Rig) -> None:
     """A dead letter says what the channel never read, and why; its owner is notified once in a direct message."""
-    counter = NOTIFIER_DEAD_LETTERS.labels("told")
+    counter = NOTIFIER_DEAD_LETTERS.labels("notified")
     before = counter._value.get()
     execution = await rig.followed(rig.lab)
     rig.slack.archive(rig.lab)
@@ -131,7 +131,7 @@ async def test_undelivered_changes_are_kept_and_counted(rig: Rig) -> None:
     await rig.tell()
     (letter,) = await rig.store.outbox.dead_letters()
     assert (letter.lane, letter.owner) == (f"{rig.slack.workspace.team_id}/{execution}/{rig.lab}", rig.alice)
-    assert (letter.reason, undelivered(letter)) == ("is_archived", "untold: outcome Succeeded")
+    assert (letter.reason, undelivered(letter)) == ("is_archived", "undelivered: outcome Succeeded")
     assert counter._value.get() == before + 1
 
 

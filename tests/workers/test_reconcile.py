@@ -10,8 +10,8 @@ from redis import Redis
 
 from bot.domain.model import Level
 from bot.metrics import NOTIFIER_RECONCILED
-from bot.slack import client as door
-from bot.slack.client import Mark
+from bot.slack import messages
+from bot.slack.messages import Mark
 from bot.store import Store
 from bot.workers.notifier import reconcile
 from sandbox.slack.catalogue import all_scopes
@@ -158,7 +158,7 @@ async def test_without_history_scopes_it_is_sent_again(store: Store, redis: Redi
 async def test_reading_back_stops_after_some_pages(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A channel too busy to read back does not keep a worker forever; the message is sent again."""
     monkeypatch.setattr(reconcile, "PAGES", 2)
-    monkeypatch.setattr(door, "PAGE", 1)
+    monkeypatch.setattr(messages, "PAGE", 1)
     rig.trouble("drop_after")
     await rig.followed(rig.lab)
     for _ in range(4):

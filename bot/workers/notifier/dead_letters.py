@@ -1,6 +1,6 @@
-"""Dead destinations: the owner hears why, once; the subscription ends and leaves a dead letter.
+"""Destinations that cannot be reached: the owner reads why, once; the subscription ends and leaves a dead letter.
 
-Called by the room.
+Called by `bot.workers.notifier.notifier`.
 """
 
 from __future__ import annotations
@@ -13,30 +13,27 @@ from bot import metrics
 from bot.blocks import undeliverable_message
 from bot.domain.priority import Priority
 from bot.errors import SlackBadCredentials, Undeliverable
-from bot.slack.client import SlackClient
 from bot.store.outbox import Outbox
 from bot.workers.notifier.delivery import Delivery
-from bot.workers.notifier.messenger import Sending
+from bot.workers.notifier.messenger import Messenger
 from bot.workers.notifier.reconcile import CLOCKS_APART, read_back, unreadable
 
 log = structlog.get_logger()
 
 
-async def give_up(
-    delivery: Delivery, error: Undeliverable, slack: SlackClient, sending: Sending, outbox: Outbox
-) -> None:
-    """Tell the owner why nothing more comes, then end the subscription.
+async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger, outbox: Outbox) -> None:
+    """Tell the owner why no more messages come, then end the subscription.
 
-    Somebody's own direct messages that are dead leave nobody to tell: the dead letter is all.
+    A person whose own direct messages cannot be reached cannot be told either: only the dead letter is left.
     """
     log.warning("notifier.undeliverable", lane=str(delivery.claim.lane), code=error.code)
     metrics.NOTIFIER_MESSAGES.labels("any", "undeliverable").inc()
-    delivery.is_in_doubt = delivery.claim.in_doubt_since is not None  # an earlier worker may have told the owner
+    delivery.is_in_doubt = delivery.claim.in_doubt_since is not None  # an earlier worker may have notified the owner
     owner = "same"
     if delivery.subscription.owner != delivery.subscription.subscriber.id:
         try:
-            await _notify_owner(delivery, error, slack, sending)
-            owner = "told"
+            await _notify_owner(delivery, error, messenger)
+            owner = "notified"
         except Undeliverable as second:
             log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=second.code)
             owner = "unreachable"
@@ -44,26 +41,28 @@ async def give_up(
         metrics.NOTIFIER_DEAD_LETTERS.labels(owner).inc()
 
 
-async def _notify_owner(delivery: Delivery, error: Undeliverable, slack: SlackClient, sending: Sending) -> None:
+async def _notify_owner(delivery: Delivery, error: Undeliverable, messenger: Messenger) -> None:
     owner = delivery.subscription.owner
-    channel = await sending.dm(delivery, owner)
+    channel = await messenger.dm(delivery, owner)
     since = delivery.claim.in_doubt_since
-    if since and await _has_heard(delivery, slack, sending, channel, since - CLOCKS_APART):
+    if since and await _is_notified(delivery, messenger, channel, since - CLOCKS_APART):
         return
     message = undeliverable_message(delivery.subscription, delivery.claim.notification.snapshot.execution, error.code)
-    await sending.post(
+    await messenger.post(
         delivery,
         "undeliverable",
         [lambda: message, message.plain],
-        lambda tried: slack.post(channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("dead")),
+        lambda tried: messenger.messages.post(
+            channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("dead")
+        ),
         place=owner,
         priority=min(delivery.priority, Priority.FAILURE),
     )
 
 
-async def _has_heard(delivery: Delivery, slack: SlackClient, sending: Sending, channel: str, since: datetime) -> bool:
+async def _is_notified(delivery: Delivery, messenger: Messenger, channel: str, since: datetime) -> bool:
     try:
-        found = await read_back(delivery, slack, sending, channel, since)
+        found = await read_back(delivery, messenger, channel, since)
     except (SlackBadCredentials, Undeliverable) as error:
         unreadable(error, channel)
         return False

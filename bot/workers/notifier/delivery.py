@@ -1,6 +1,6 @@
-"""How far one claimed lane is told.
+"""The delivery of one claimed lane: what is pending, what is recorded, how long the lease still lasts.
 
-Lives here: `Delivery`, and the two reasons of ours (not Slack's) to stop telling it. Called by the siblings.
+Lives here: `Delivery`, and the two reasons other than Slack's for which it stops. Called by the siblings.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from time import monotonic
 
 from bot.domain.model import Change, Receipt
 from bot.domain.priority import Priority, priority
-from bot.slack.client import Mark
+from bot.slack.messages import Mark
 from bot.store.outbox import LEASE, Claim
 from bot.store.rows import EPOCH, milliseconds
 
 SEND = timedelta(seconds=12)
-"""The longest that one send takes: the time-out of a call, and some."""
+"""How long one send takes at most: the time-out of a call, plus a margin."""
 
 GIVE_UP = timedelta(hours=1)
-"""How long something is tried that Slack refuses in every form."""
+"""How long a message is retried that Slack refuses in every form."""
 
 
 class ClaimLost(Exception):
-    """The lease ran out meanwhile; whoever holds the lane now goes on."""
+    """The lease ran out; the worker that claimed the lane since then goes on."""
 
 
 class Deferred(Exception):
-    """It is somebody else's turn; ours comes after `wait`."""
+    """The call is not admitted now; try again after `wait`."""
 
     def __init__(self, wait: timedelta) -> None:
         super().__init__(f"in {wait.total_seconds():g} s")
@@ -34,7 +34,7 @@ class Deferred(Exception):
 
 
 class Delivery:
-    """What the notifier knows while it tells a lane."""
+    """What the notifier knows while it delivers a lane."""
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
@@ -42,13 +42,13 @@ class Delivery:
         self.receipt = claim.notification.receipt
         self.is_in_doubt = claim.in_doubt_since is not None
         self.is_reposted = False
-        """Whether the card had to be posted anew."""
+        """Whether the card had to be posted again."""
         self.is_left = False
-        """Whether the lane was given back."""
+        """Whether the lane was released."""
         self._renewed = claim.began
 
     def check_lease(self) -> None:
-        """Make sure that the lane stays ours for as long as a send may take.
+        """Make sure that the lease lasts for as long as a send may take.
 
         Raises:
             ClaimLost: it does not.
@@ -58,24 +58,24 @@ class Delivery:
 
     @property
     def pending(self) -> tuple[Change, ...]:
-        """The changes that are still to be told."""
+        """The changes that are still to be delivered."""
         through = self.receipt.delivered_through if self.receipt else 0
         return tuple(change for change in self.claim.notification.changes if change.revision > through)
 
     @property
     def priority(self) -> Priority:
-        """How urgent the next message is."""
+        """The priority of the next message."""
         return priority(self.pending, self.subscription.subscriber, has_card=self.receipt is not None)
 
     @property
     def is_overdue(self) -> bool:
-        """Whether what comes next has been waiting for so long that one may give up."""
+        """Whether the next message has been pending for so long that the notifier may give up."""
         pending = self.pending
         since = pending[0].at if pending else None if self.receipt else self.subscription.created_at
         return since is not None and self.claim.now - since > GIVE_UP
 
     def is_all(self, receipt: Receipt) -> bool:
-        """Whether nothing is left to tell once Slack shows what `receipt` says."""
+        """Whether nothing is pending once Slack shows what `receipt` says."""
         notification = self.claim.notification
         return (
             not self.subscription.is_ending
@@ -84,13 +84,13 @@ class Delivery:
         )
 
     def recorded(self, receipt: Receipt) -> None:
-        """The receipt is in the store: what was in doubt is settled."""
+        """Note that the receipt is in the store, so that nothing is in doubt."""
         self.receipt = receipt
         self.is_in_doubt = False
         self.is_left = self.is_all(receipt)
         self._renewed = monotonic()
 
     def mark(self, part: str, last: Change | None = None) -> Mark:
-        """The mark of a message for this lane, which tells up to a change; a later subscription has another lane."""
+        """The mark of a message that reports this lane up to a change; a later subscription has another lane."""
         lane = f"{self.claim.lane}/{milliseconds(self.subscription.created_at - EPOCH)}"
         return Mark(lane, part, last.revision, milliseconds(last.at - EPOCH)) if last else Mark(lane, part, 0)

@@ -1,6 +1,9 @@
-"""The room itself: claims lanes, tells each, and puts back what cannot be told now.
+"""The notifier: claims lanes, delivers each, and puts back what cannot be delivered now.
 
-Nothing lost, nothing doubled: a receipt is recorded after each send, and a send may go out only while its lane is ours.
+Lives here: `Notifier`. Does not live here: the siblings' parts (see the package). Called by `bot.app.workspace`.
+
+Nothing is lost and nothing is sent twice: a receipt is recorded after each send, and a send goes out only while the
+lease on its lane lasts.
 """
 
 from __future__ import annotations
@@ -19,13 +22,13 @@ from bot.blocks import Message, Style, change_message, ended_message, execution_
 from bot.domain.model import Change, ChangeKind, Receipt
 from bot.domain.priority import batch, priority_of
 from bot.errors import MessageGone, OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
-from bot.slack.client import SlackClient
+from bot.slack.messages import Messages
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
 from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import reconcile
 from bot.workers.notifier.dead_letters import give_up
 from bot.workers.notifier.delivery import ClaimLost, Deferred, Delivery
-from bot.workers.notifier.messenger import REFUSED_PAUSE, Fallbacks, Sending
+from bot.workers.notifier.messenger import REFUSED_PAUSE, Fallbacks, Messenger
 from bot.workers.pool import WorkerPool
 
 log = structlog.get_logger()
@@ -35,11 +38,11 @@ GAUGE_SECONDS = 5.0
 
 
 class Notifier:
-    """Tells each subscription what it is still to be told."""
+    """Delivers to each subscription what is pending for it."""
 
-    def __init__(self, slack: SlackClient, outbox: Outbox, limits: SlackLimits, *, concurrency: int = 16) -> None:
-        self._slack, self._outbox = slack, outbox
-        self._sending = Sending(slack, limits)
+    def __init__(self, messages: Messages, outbox: Outbox, limits: SlackLimits, *, concurrency: int = 16) -> None:
+        self._outbox = outbox
+        self._messenger = Messenger(messages, limits)
         self._pool = WorkerPool(
             "notifier", ready=self._ready, claim=outbox.claim, do=self._deliver, concurrency=concurrency
         )
@@ -48,14 +51,14 @@ class Notifier:
     @property
     def problem(self) -> str | None:
         """Why Slack did not take the last message; None when it did."""
-        return self._sending.condition.text
+        return self._messenger.condition.text
 
     async def run_once(self) -> int:
-        """Tell everything that is to be told, once."""
+        """Deliver everything that is due now, once."""
         return await self._pool.run_once()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Tell until told to stop."""
+        """Deliver until `stop` is set."""
         await self._pool.run(stop)
 
     async def _ready(self) -> Sequence[int]:
@@ -65,13 +68,13 @@ class Notifier:
         return await self._outbox.ready()
 
     async def _deliver(self, claim: Claim) -> None:
-        """Tell one lane; whatever Slack answers, the lane comes back or its owner hears why not."""
+        """Deliver one lane. Whatever Slack answers, the lane is tried again or its owner reads why not."""
         delivery = Delivery(claim)
         try:
             try:
                 await self._deliver_all(delivery)
             except Undeliverable as error:
-                await give_up(delivery, error, self._slack, self._sending, self._outbox)
+                await give_up(delivery, error, self._messenger, self._outbox)
         except Deferred as deferred:
             await self._outbox.release(claim, wait=deferred.wait, in_doubt=delivery.is_in_doubt)
         except ClaimLost:
@@ -89,7 +92,7 @@ class Notifier:
         await self._leave(delivery)
 
     async def _reconcile(self, delivery: Delivery) -> None:
-        receipt = await reconcile.reconciled(delivery, self._slack, self._sending)
+        receipt = await reconcile.reconciled(delivery, self._messenger)
         delivery.is_in_doubt = False
         if receipt is not None:
             await self._record(delivery, receipt)
@@ -99,11 +102,11 @@ class Notifier:
         is_alone = last.kind.is_final and delivery.subscription.subscriber.is_person
         message = _change_message(delivery.claim, changes)
         try:
-            await self._sending.post(
+            await self._messenger.post(
                 delivery,
                 last.kind.value,
                 [lambda: message, message.plain],
-                lambda tried: self._slack.post(
+                lambda tried: self._messenger.messages.post(
                     receipt.channel,
                     text=tried.text,
                     blocks=tried.blocks,
@@ -112,7 +115,7 @@ class Notifier:
                     is_broadcast=last.kind.is_final,
                 ),
             )
-        except MessageGone as error:  # somebody deleted the card: begin a new one, and tell it there
+        except MessageGone as error:  # someone deleted the card: post a new one, and the change in its thread
             if delivery.is_reposted:
                 raise Undeliverable(error.code) from error
             delivery.is_reposted = True
@@ -126,15 +129,15 @@ class Notifier:
         """Post the card, or edit it when it shows less than the snapshot."""
         receipt, revision = delivery.receipt, delivery.claim.notification.snapshot.revision
         if receipt is None:
-            if not delivery.subscription.is_ending:  # ended before it was ever shown: nothing to show
+            if not delivery.subscription.is_ending:  # it ended before its card was posted: nothing to show
                 await self._post_card(delivery)
             return
         if receipt.revision >= revision and not delivery.subscription.is_ending:
             return
         try:
-            await self._sending.update(delivery, self._cards(delivery), receipt)
+            await self._messenger.update(delivery, self._cards(delivery), receipt)
         except MessageGone:
-            if delivery.is_in_doubt:  # an earlier worker may have posted it anew
+            if delivery.is_in_doubt:  # an earlier worker may have posted it again
                 await self._reconcile(delivery)
             if delivery.receipt != receipt:
                 await self._deliver_card(delivery)
@@ -145,12 +148,14 @@ class Notifier:
             await self._record(delivery, replace(receipt, revision=revision))
 
     async def _post_card(self, delivery: Delivery) -> Receipt:
-        channel = await self._sending.channel(delivery)
-        ts = await self._sending.post(
+        channel = await self._messenger.channel(delivery)
+        ts = await self._messenger.post(
             delivery,
             "card",
             self._cards(delivery),
-            lambda tried: self._slack.post(channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("card")),
+            lambda tried: self._messenger.messages.post(
+                channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("card")
+            ),
         )
         delivered_before = delivery.receipt.delivered_through if delivery.receipt else 0
         receipt = Receipt(
@@ -163,10 +168,10 @@ class Notifier:
         return receipt
 
     def _cards(self, delivery: Delivery) -> Fallbacks:
-        """The card, in each version that Slack may accept, the best one first."""
+        """The card in each version that Slack may take, the best one first."""
         shown = delivery.claim.notification
         draw = partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now)
-        styles = [Style.RICH, Style.CLASSIC] if self._sending.style is Style.RICH else [Style.CLASSIC]
+        styles = [Style.RICH, Style.CLASSIC] if self._messenger.style is Style.RICH else [Style.CLASSIC]
         return [*(partial(draw, style=style) for style in styles), lambda: draw(style=Style.CLASSIC).plain()]
 
     async def _record(self, delivery: Delivery, receipt: Receipt) -> None:
@@ -179,7 +184,7 @@ class Notifier:
             await self._outbox.release(delivery.claim)
 
     async def _is_forgotten(self, delivery: Delivery) -> bool:
-        """Forget a subscription that has ended and whose last word is told."""
+        """Forget a subscription that has ended and whose last message is delivered."""
         if not delivery.subscription.is_ending or not await self._outbox.forget(delivery.claim):
             return False
         delivery.is_left = True
@@ -187,12 +192,12 @@ class Notifier:
         return True
 
     async def _put_back(self, delivery: Delivery, error: SlackError) -> None:
-        """Slack did not take it now; the lane comes again."""
+        """Release a lane that Slack did not take now, to be tried again."""
         is_unknown = isinstance(error, OutcomeUnknown)
         result = "unknown" if is_unknown else "unavailable" if isinstance(error, SlackUnavailable) else error.code
         wait = IN_FLIGHT if isinstance(error, OutcomeUnknown | SlackUnavailable) else REFUSED_PAUSE
-        if isinstance(error, PayloadRejected):  # the plainest version too
-            self._sending.condition.set(str(error))
+        if isinstance(error, PayloadRejected):  # even the plainest version
+            self._messenger.condition.set(str(error))
         metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
         log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
         await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_unknown or delivery.is_in_doubt)

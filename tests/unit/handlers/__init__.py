@@ -1,1 +1,1 @@
-"""Listeners, entered by Bolt's own door."""
+"""Listeners, called through Bolt as Slack does."""

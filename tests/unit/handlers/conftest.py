@@ -1,4 +1,4 @@
-"""A tiny Slack on a real socket, a room that answers as told, and Bolt's own door between them."""
+"""A tiny Slack on a real socket, a double of `Subscriptions`, and Bolt between them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.model import Execution, Level, Snapshot, Subscriber, Subscription
-from bot.store.slack_limits import SlackLimits
+from bot.slack.client import Identity, SlackClient
+from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
-from handlers import App, Middleware, Workspace, register
+from handlers import App, Middleware, register
 from sandbox.slack.blockkit import problems, view_problems
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
@@ -36,14 +37,16 @@ SNAPSHOT = Snapshot(
 
 @dataclass
 class TinySlack:
-    """Remembers what it was asked, and answers what the test put there."""
+    """Remembers its calls, and answers what the test put there."""
 
     url: str = ""
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Web API method → what it returns, where that is not simply ok."""
+    """Web API method → what it returns, if that is not simply ok."""
     refusing: dict[str, list[str]] = field(default_factory=dict)
     """Web API method → the Retry-After of each 429 that it answers first."""
+    broken: set[str] = field(default_factory=set)
+    """Web API methods that a gateway's error page answers."""
     answers: list[dict[str, Any]] = field(default_factory=list)
     """What arrived at the response_url."""
     answer_results: list[tuple[int, str]] = field(default_factory=list)
@@ -77,6 +80,8 @@ class TinySlack:
             if not self.refusing[method]:
                 del self.refusing[method]
             return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
+        if method in self.broken:
+            return web.Response(status=502, text="<html>bad gateway</html>", content_type="text/html")
         return web.json_response({"ok": True} | known.get(method, {}) | self.results.get(method, {}))
 
     async def hook(self, request: web.Request) -> web.Response:
@@ -89,8 +94,8 @@ class TinySlack:
         return web.Response(status=status, text=text, headers=headers)
 
 
-class Room:
-    """In the place of `Subscriptions`: notes what it is asked, and raises what it is told to raise."""
+class FakeSubscriptions:
+    """In the place of `Subscriptions`: remembers its calls, and raises the error that a test sets."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
@@ -104,35 +109,35 @@ class Room:
             raise self.error
 
     async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
-        """Somebody asks how it is."""
+        """Someone wants the summary."""
         self._note("summary", team_id, execution_id, user_id)
         return Summary(SNAPSHOT, None)
 
     async def subscribe(
         self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
     ) -> Subscribed:
-        """Somebody wants to be told."""
+        """Someone follows."""
         self._note("subscribe", subscriber.id, execution_id, level, owner)
         subscription = subscription_of(subscriber, level or Level.PROGRESS)
         return Subscribed(subscription, SNAPSHOT, None, followed=self.followed)
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> Unsubscribed:
-        """Somebody does not want to be told any more."""
+        """Someone stops following."""
         self._note("unsubscribe", subscriber.id, execution_id)
         return Unsubscribed(self.was_subscribed)
 
     async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
-        """Somebody wants to see what they follow."""
+        """Someone wants the list of what they follow."""
         self._note("of", subscriber.id)
         return [(subscription_of(subscriber, Level.PROGRESS), SNAPSHOT)]
 
     async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
-        """Somebody wants a fresh card."""
+        """Someone wants a fresh card."""
         self._note("refresh_card", subscriber.id, execution_id)
         return SNAPSHOT
 
 
-class Holds:
+class FakePauses:
     """In the place of `SlackLimits`: remembers which methods are to be left alone, and until when."""
 
     def __init__(self) -> None:
@@ -147,7 +152,7 @@ class Holds:
         return timedelta(seconds=max(0.0, self.until.get(method, 0.0) - time.monotonic()))
 
     async def pause(self, team_id: str, method: str, span: timedelta) -> None:
-        """A listener met a 429."""
+        """A listener got a 429."""
         assert team_id == "T1"
         if self.error is not None:
             raise self.error
@@ -164,19 +169,19 @@ class World:
     """Everything that a test of a listener needs."""
 
     slack: TinySlack
-    room: Room
+    subscriptions: FakeSubscriptions
     app: App
     middleware: Middleware
-    limits: Holds
+    limits: FakePauses
 
     async def send(self, body: dict[str, Any]) -> BoltResponse:
-        """One signed request through Bolt's door; returns what Slack is answered, once all is done."""
+        """One signed request through Bolt; returns the answer to Slack once the listener is done."""
         response = await self.deliver(body)
         assert await self.middleware.drain(timedelta(seconds=10)) == 0
         return response
 
     async def deliver(self, body: dict[str, Any]) -> BoltResponse:
-        """The same, without waiting for what follows the ack."""
+        """The same, without waiting for the listener."""
         is_event = body.get("type") == "event_callback"
         is_command = "command" in body
         raw = json.dumps(body) if is_event else urlencode(body if is_command else {"payload": json.dumps(body)})
@@ -192,12 +197,12 @@ class World:
     async def command(
         self, text: str, *, channel: str = "C1", command: str = "/execution", **more: str
     ) -> BoltResponse:
-        """Somebody types a slash command."""
+        """Someone types a slash command."""
         body = {"command": command, "text": text, "team_id": "T1", "user_id": "U1", "channel_id": channel}
         return await self.send(body | {"response_url": f"{self.slack.url}/hook", "trigger_id": "t.1"} | more)
 
     async def press(self, action_id: str, value: str = ID, **more: Any) -> BoltResponse:
-        """Somebody presses a button in a message."""
+        """Someone presses a button in a message."""
         body = {
             "type": "block_actions",
             "user": {"id": "U1", "team_id": "T1"},
@@ -210,12 +215,12 @@ class World:
         return await self.send(body | more)
 
     async def event(self, event: dict[str, Any]) -> BoltResponse:
-        """Slack tells an event."""
+        """Slack sends an event."""
         return await self.send({"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": event})
 
     @property
-    def told(self) -> str:
-        """Text of the one answer that the person got."""
+    def reply(self) -> str:
+        """The text of the one answer that the person got."""
         (answer,) = self.slack.answers
         return str(answer["text"])
 
@@ -223,7 +228,7 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     """The listeners, registered as in production, in front of a tiny Slack."""
-    slack, room, limits = TinySlack(), Room(), Holds()
+    slack, subscriptions, limits = TinySlack(), FakeSubscriptions(), FakePauses()
     server = web.Application()
     server.add_routes([web.route("*", "/api/{method}", slack.api), web.post("/hook", slack.hook)])
     runner = web.AppRunner(server)
@@ -233,13 +238,18 @@ async def world() -> AsyncIterator[World]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
         app = App(signing_secret=SECRET, client=client)
-        workspace = Workspace(team_id="T1", limits=cast("SlackLimits", limits), now=lambda: NOW)
-        middleware = register(app, subscriptions=cast("Subscriptions", room), workspace=workspace)
-        yield World(slack, room, app, middleware, limits)
+        workspace = Workspace(
+            identity=Identity("T1", "UBOT", "B1", frozenset()),
+            slack=SlackClient("xoxb-1", base_url=f"{slack.url}/api/", session=session),
+            limits=limits,
+            now=lambda: NOW,
+        )
+        middleware = register(app, subscriptions=cast("Subscriptions", subscriptions), workspace=workspace)
+        yield World(slack, subscriptions, app, middleware, limits)
     await runner.cleanup()
 
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting between tries."""
-    monkeypatch.setattr("handlers.answers.WAIT_SECONDS", 0.001)
+    """No waiting between attempts."""
+    monkeypatch.setattr("bot.slack.responses.WAIT_SECONDS", 0.001)

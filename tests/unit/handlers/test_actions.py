@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from structlog.testing import capture_logs
+
 from bot.blocks import buttons
 from bot.blocks.sentences import sentence
 from bot.errors import GCSUnavailable, InputProblem, InvalidInput
@@ -22,10 +24,10 @@ MODAL = {
 }
 
 
-async def test_subscribe_is_for_whoever_presses(world: World) -> None:
+async def test_subscribe_is_for_the_person_who_presses(world: World) -> None:
     """The button under a shared summary subscribes the person who pressed it, not the one who shared."""
     await world.press(buttons.SUBSCRIBE_EXECUTION)
-    assert world.room.asked == [("subscribe", "U1", ID, None, "U1")]
+    assert world.subscriptions.asked == [("subscribe", "U1", ID, None, "U1")]
     assert world.slack.answers[0]["response_type"] == "ephemeral"
     assert not world.slack.answers[0]["replace_original"]
 
@@ -34,22 +36,22 @@ async def test_follow_again_is_for_the_cards_channel(world: World) -> None:
     """On a channel's card the channel is meant; it is checked as with `here`."""
     world.slack.results["conversations.info"] = {"channel": {"is_member": True}}
     await world.press(buttons.SUBSCRIBE_EXECUTION, f"{ID}|C1")
-    assert world.room.asked == [("subscribe", "C1", ID, None, "U1")]
+    assert world.subscriptions.asked == [("subscribe", "C1", ID, None, "U1")]
 
 
 async def test_stop_following_here_ends_the_channels_subscription(world: World) -> None:
     """The button on a channel's card ends what the channel follows."""
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|C1")
-    assert world.room.asked == [("unsubscribe", "C1", ID)]
+    assert world.subscriptions.asked == [("unsubscribe", "C1", ID)]
 
 
 async def test_nobody_unsubscribes_somebody_else(world: World) -> None:
     """A button that carries another person's id acts for the person who presses."""
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U2")
-    assert world.room.asked == [("unsubscribe", "U1", ID)]
+    assert world.subscriptions.asked == [("unsubscribe", "U1", ID)]
 
 
-async def test_the_steps_open_before_gcs_is_asked(world: World) -> None:
+async def test_the_steps_open_before_gcs_is_polled(world: World) -> None:
     """The modal opens with the trigger at once, and is filled afterwards."""
     await world.press(buttons.SHOW_STEPS)
     methods = [method for method, _ in world.slack.calls if method.startswith("views.")]
@@ -58,26 +60,26 @@ async def test_the_steps_open_before_gcs_is_asked(world: World) -> None:
     assert world.slack.called("views.update")[0]["view_id"] == "V1"
 
 
-async def test_an_error_is_told_in_the_open_modal(world: World) -> None:
-    """A modal that waits for steps shows the sentence instead of waiting for ever; nothing comes beside it."""
-    world.room.error = GCSUnavailable("timeout")
+async def test_an_error_is_shown_in_the_open_modal(world: World) -> None:
+    """A modal that waits for steps shows the sentence instead of waiting forever; no answer comes beside it."""
+    world.subscriptions.error = GCSUnavailable("timeout")
     await world.press(buttons.SHOW_STEPS)
     assert sentence(GCSUnavailable()) in str(world.slack.called("views.update")[0]["view"])
     assert world.slack.answers == []
 
 
 async def test_a_trigger_that_expired_asks_for_another_press(world: World) -> None:
-    """When Slack no longer opens the modal, the person learns that pressing again helps."""
+    """When Slack no longer opens the modal, the person reads that pressing again helps."""
     world.slack.results["views.open"] = {"ok": False, "error": "expired_trigger_id"}
     await world.press(buttons.SHOW_STEPS)
-    assert "once more" in world.told
-    assert world.room.asked == []
+    assert "once more" in world.reply
+    assert world.subscriptions.asked == []
 
 
 async def test_pages_are_turned_in_place(world: World) -> None:
-    """The page that the button names is drawn into the same modal, from a fresh look."""
+    """The same modal shows the page that the button names, freshly polled."""
     await world.press(buttons.TURN_PAGE_ON, "1", **MODAL)
-    assert world.room.asked == [("summary", "T1", ID, "U1")]
+    assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]
     assert world.slack.called("views.update")[0]["view_id"] == "V7"
 
 
@@ -87,15 +89,15 @@ async def test_refresh_replaces_the_summary(world: World) -> None:
     assert world.slack.answers[0]["replace_original"]
 
 
-async def test_refresh_of_a_card_leaves_the_card_to_the_notifier(world: World) -> None:
-    """The listener asks for a fresh card and says so to the person; it edits nothing."""
+async def test_refresh_leaves_the_card_to_the_notifier(world: World) -> None:
+    """The listener requests a fresh card and says so to the person; it edits nothing."""
     await world.press(buttons.REFRESH_CARD, f"{ID}|C1")
-    assert world.room.asked == [("refresh_card", "C1", ID)]
+    assert world.subscriptions.asked == [("refresh_card", "C1", ID)]
     assert not world.slack.answers[0]["replace_original"]
     assert world.slack.called("chat.update") == []
 
 
-async def test_share_is_for_all_and_names_who_shared(world: World) -> None:
+async def test_share_is_public_and_names_who_shared(world: World) -> None:
     """A shared summary is a message of its own in the channel."""
     await world.press(buttons.SHARE_EXECUTION)
     (answer,) = world.slack.answers
@@ -104,29 +106,29 @@ async def test_share_is_for_all_and_names_who_shared(world: World) -> None:
     assert "<@U1>" in str(answer["blocks"])
 
 
-async def test_a_press_at_home_draws_home_anew(world: World) -> None:
-    """On the Home tab there is nothing to answer: the tab itself changes."""
+async def test_a_press_at_home_publishes_home_again(world: World) -> None:
+    """The Home tab takes no answer: the tab itself changes."""
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U1", **HOME)
-    assert world.room.asked == [("unsubscribe", "U1", ID), ("of", "U1")]
+    assert world.subscriptions.asked == [("unsubscribe", "U1", ID), ("of", "U1")]
     assert world.slack.called("views.publish")[0]["user_id"] == "U1"
 
 
 async def test_an_error_at_home_opens_a_modal(world: World) -> None:
     """The Home tab has no place for a sentence, so it comes in a modal."""
-    world.room.error = InvalidInput(InputProblem.CARD_ENDED, execution_id=ID)
+    world.subscriptions.error = InvalidInput(InputProblem.CARD_ENDED, execution_id=ID)
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U1", **HOME)
     assert "That card is not followed any more." in str(world.slack.called("views.open")[0]["view"])
 
 
-async def test_an_outsider_presses_in_vain(world: World) -> None:
-    """In a shared channel, people of the other organisation see buttons that do nothing but say so."""
+async def test_an_outsider_gets_only_a_sentence(world: World) -> None:
+    """In a shared channel, buttons do nothing for people of the other organisation, and say so."""
     await world.press(buttons.SHOW_STEPS, user={"id": "U7", "team_id": "T2"})
-    assert "only people of the workspace" in world.told
+    assert "only people of the workspace" in world.reply
     assert world.slack.called("views.open") == []
 
 
-async def test_opening_home_shows_what_one_follows(world: World) -> None:
-    """The Home tab is drawn when it is opened, not when the tab of messages is."""
+async def test_opening_home_shows_what_the_person_follows(world: World) -> None:
+    """The Home tab is published when it is opened, not when the tab of messages is."""
     await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
     await world.event({"type": "app_home_opened", "user": "U1", "tab": "messages"})
     (published,) = world.slack.called("views.publish")
@@ -134,8 +136,16 @@ async def test_opening_home_shows_what_one_follows(world: World) -> None:
     assert "deepvariant" in str(published["view"])
 
 
+async def test_an_uninstalled_app_is_logged(world: World) -> None:
+    """Those who run the bot can see why nothing works any more."""
+    with capture_logs() as logs:
+        await world.event({"type": "app_uninstalled"})
+    (line,) = [line for line in logs if line["event"] == "handlers.app_gone"]
+    assert (line["reason"], line["team_id"]) == ("app_uninstalled", "T1")
+
+
 async def test_listeners_never_post(world: World) -> None:
-    """Messages that stay are the notifier's; no listener posts, edits or deletes one."""
+    """Only the notifier posts messages; no listener posts, edits or deletes one."""
     for action_id in (buttons.SUBSCRIBE_EXECUTION, buttons.REFRESH_CARD, buttons.SHARE_EXECUTION):
         await world.press(action_id, f"{ID}|U1")
     await world.command(f"subscribe {ID}")

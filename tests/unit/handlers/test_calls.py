@@ -1,4 +1,4 @@
-"""Promises of listeners' own calls while Slack wants to be left alone."""
+"""Promises of listeners' own calls after a 429."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ def here(world: World) -> World:
 
 
 async def test_a_short_pause_is_waited_for(here: World) -> None:
-    """Whoever asks hears nothing of it, and Slack nothing before the time that it named."""
+    """The person does not notice, and Slack is not called before the time that it named."""
     here.slack.refusing[INFO] = ["1"]
     began = time.monotonic()
     await here.command(f"subscribe {ID} here")
     assert len(here.slack.called(INFO)) == 2
     assert time.monotonic() - began >= 1
-    assert here.room.asked == [("subscribe", "C1", ID, None, "U1")]
+    assert here.subscriptions.asked == [("subscribe", "C1", ID, None, "U1")]
 
 
-async def test_a_long_pause_is_told_and_obeyed_by_all(here: World) -> None:
-    """One sentence says when to try again; until then nobody calls, whoever learned of it."""
+async def test_a_long_pause_is_explained_and_shared(here: World) -> None:
+    """One sentence says when to try again; until then no copy of the bot calls."""
     here.slack.refusing[INFO] = ["30"]
     await here.command(f"subscribe {ID} here")
-    assert "Try again in 30 s" in here.told
+    assert "Try again in 30 s" in here.reply
     assert here.limits.until[INFO] == pytest.approx(time.monotonic() + 30, abs=5)
     await here.command(f"subscribe {ID} here")
     assert "Try again in" in here.slack.answers[1]["text"]
-    assert (len(here.slack.called(INFO)), here.room.asked) == (1, [])
+    assert (len(here.slack.called(INFO)), here.subscriptions.asked) == (1, [])
 
 
 async def test_the_home_tab_comes_after_the_pause(world: World) -> None:
-    """It cannot be answered, so what is not drawn would be missed."""
+    """The tab takes no answer, so the person would see neither the list nor a sentence."""
     world.slack.refusing["views.publish"] = ["1"]
     await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
     assert len(world.slack.called("views.publish")) == 2
@@ -50,31 +50,31 @@ async def test_the_home_tab_comes_after_the_pause(world: World) -> None:
 
 
 async def test_a_trigger_does_not_wait(world: World) -> None:
-    """It lives three seconds: the person presses again, and is told when."""
+    """It lives three seconds: the person reads when to press again."""
     world.slack.refusing["views.open"] = ["2"]
     await world.press(buttons.SHOW_STEPS)
-    assert "Try again in 2 s" in world.told
+    assert "Try again in 2 s" in world.reply
     assert len(world.slack.called("views.open")) == 1
 
 
-async def test_a_modal_that_may_not_be_drawn_is_explained_beside_it(world: World) -> None:
-    """Slack is not asked to show the sentence there, which it would refuse as well."""
+async def test_a_limited_modal_is_explained_beside_it(world: World) -> None:
+    """The sentence is not sent to the modal, which Slack would refuse as well."""
     world.slack.refusing["views.update"] = ["30", "30"]
     await world.press(buttons.SHOW_STEPS)
-    assert "Try again in 30 s" in world.told
+    assert "Try again in 30 s" in world.reply
     assert len(world.slack.called("views.update")) == 1
 
 
-async def test_a_pause_of_nothing_is_a_second(world: World) -> None:
-    """Slack is not asked again and again in the same moment."""
+async def test_a_pause_of_zero_is_a_second(world: World) -> None:
+    """The call is not repeated again and again at once."""
     world.slack.refusing["views.open"] = ["0"] * 100
     await world.press(buttons.SHOW_STEPS)
-    assert "Try again in 1 s" in world.told
+    assert "Try again in 1 s" in world.reply
     assert len(world.slack.called("views.open")) == 1
 
 
-async def test_a_store_that_is_away_does_not_keep_people_from_slack(world: World) -> None:
-    """What it remembers of Slack's limits is worth less than the answer."""
+async def test_calls_go_out_without_the_store(world: World) -> None:
+    """The answer is worth more than what the store remembers of Slack's limits."""
     world.limits.error = StoreUnavailable("away")
     world.slack.refusing["views.update"] = ["1"]
     await world.press(buttons.SHOW_STEPS)

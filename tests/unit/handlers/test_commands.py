@@ -43,30 +43,30 @@ from bot.gcs.breaker import CredentialsHeld
 from tests.unit.handlers.conftest import ID, World
 
 
-async def test_an_id_is_answered_with_a_summary_for_the_asker_only(world: World) -> None:
-    """The ack is empty, the summary follows ephemerally."""
+async def test_an_id_is_answered_with_a_summary(world: World) -> None:
+    """The ack is empty; the summary follows, for the person alone."""
     response = await world.command(f"`{ID.upper()}`")
     assert (response.status, response.body) == (200, "")
-    assert world.room.asked == [("summary", "T1", ID, "U1")]
+    assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]
     assert world.slack.answers[0]["response_type"] == "ephemeral"
-    assert "deepvariant" in world.told
-    assert "Running" in world.told
+    assert "deepvariant" in world.reply
+    assert "Running" in world.reply
 
 
 async def test_plain_and_help_show_help(world: World) -> None:
-    """Nothing typed, or `help`: the same page, without asking anybody."""
+    """Nothing typed, or `help`: the same page, without any call."""
     await world.command("")
     await world.command("help")
     first, second = world.slack.answers
     assert first == second
     assert "/execution subscribe" in first["text"]
-    assert world.room.asked == []
+    assert world.subscriptions.asked == []
 
 
 async def test_subscribe_is_for_the_person(world: World) -> None:
-    """Without `here` the person is subscribed, and no channel is looked at."""
+    """Without `here` the person is subscribed, and no channel is checked."""
     await world.command(f"subscribe {ID} final")
-    assert world.room.asked == [("subscribe", "U1", ID, Level.FINAL, "U1")]
+    assert world.subscriptions.asked == [("subscribe", "U1", ID, Level.FINAL, "U1")]
     assert world.slack.called("conversations.info") == []
 
 
@@ -75,13 +75,13 @@ async def test_here_subscribes_the_channel(world: World) -> None:
     world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True}}
     await world.command(f"subscribe {ID} here")
     assert world.slack.called("conversations.info")[0]["channel"] == "C1"
-    assert world.room.asked == [("subscribe", "C1", ID, None, "U1")]
+    assert world.subscriptions.asked == [("subscribe", "C1", ID, None, "U1")]
 
 
 async def test_here_in_a_direct_message_is_the_person(world: World) -> None:
-    """In a conversation of two, `here` is me."""
+    """In direct messages, `here` means the person."""
     await world.command(f"subscribe {ID} here", channel="D1")
-    assert world.room.asked == [("subscribe", "U1", ID, None, "U1")]
+    assert world.subscriptions.asked == [("subscribe", "U1", ID, None, "U1")]
 
 
 @pytest.mark.parametrize(
@@ -96,36 +96,44 @@ async def test_here_in_a_direct_message_is_the_person(world: World) -> None:
         ({"ok": False, "error": "invalid_auth"}, "Slack refuses my token"),
     ],
 )
-async def test_a_channel_that_cannot_be_told_is_not_subscribed(world: World, result: object, part: str) -> None:
-    """A channel that would never hear from the bot is refused with the remedy, and nothing is stored."""
+async def test_an_unreachable_channel_is_not_subscribed(world: World, result: object, part: str) -> None:
+    """A channel that the bot cannot post to is refused with the remedy, and nothing is stored."""
     world.slack.results["conversations.info"] = dict(result)  # type: ignore[call-overload]
     await world.command(f"subscribe {ID} here")
-    assert part in world.told
-    assert world.room.asked == []
+    assert part in world.reply
+    assert world.subscriptions.asked == []
 
 
-async def test_whoever_runs_the_bot_reads_which_scope_is_missing(world: World) -> None:
-    """The person cannot mend it; the log says what would."""
+async def test_a_gateways_page_asks_to_try_again(world: World) -> None:
+    """When something in front of Slack answers, nothing is known of the channel, and nothing is stored."""
+    world.slack.broken.add("conversations.info")
+    await world.command(f"subscribe {ID} here")
+    assert world.reply == sentence(SlackError())
+    assert world.subscriptions.asked == []
+
+
+async def test_the_log_says_which_scope_is_missing(world: World) -> None:
+    """The person cannot fix it; those who run the bot can."""
     world.slack.results["conversations.info"] = {"ok": False, "error": "missing_scope", "needed": "groups:read"}
     with capture_logs() as logs:
         await world.command(f"subscribe {ID} here")
-    assert [line["needed"] for line in logs if line["event"] == "handlers.scope_missing"] == ["groups:read"]
+    assert [line["needed"] for line in logs if line["event"] == "slack.scope_missing"] == ["groups:read"]
 
 
 async def test_a_shared_channel_is_subscribed_with_a_warning(world: World) -> None:
-    """Where another organisation reads along, the person who subscribes is told so."""
+    """When another organisation reads the channel, the person who subscribes is warned."""
     world.slack.results["conversations.info"] = {"channel": {"is_member": True, "is_ext_shared": True}}
     await world.command(f"subscribe {ID} here")
-    assert world.room.asked[0][:2] == ("subscribe", "C1")
-    assert "shared with another organisation" in world.told
+    assert world.subscriptions.asked[0][:2] == ("subscribe", "C1")
+    assert "shared with another organisation" in world.reply
 
 
 async def test_unsubscribe_says_whether_there_was_anything(world: World) -> None:
-    """Ending what does not exist is answered differently from ending what does."""
+    """Ending a subscription that does not exist is answered differently."""
     await world.command(f"unsubscribe {ID}")
-    world.room.was_subscribed = False
+    world.subscriptions.was_subscribed = False
     await world.command(f"unsubscribe {ID} here")
-    assert world.room.asked == [("unsubscribe", "U1", ID), ("unsubscribe", "C1", ID)]
+    assert world.subscriptions.asked == [("unsubscribe", "U1", ID), ("unsubscribe", "C1", ID)]
     assert world.slack.answers[0]["text"] != world.slack.answers[1]["text"]
 
 
@@ -133,15 +141,15 @@ async def test_list_shows_what_the_person_follows(world: World) -> None:
     """`list` is about the person, `list here` about the channel."""
     await world.command("list")
     await world.command("list here")
-    assert world.room.asked == [("of", "U1"), ("of", "C1")]
+    assert world.subscriptions.asked == [("of", "U1"), ("of", "C1")]
     assert "deepvariant" in world.slack.answers[0]["text"]
 
 
-async def test_a_slip_costs_no_call(world: World) -> None:
-    """What cannot be understood is answered at once with the right line."""
+async def test_a_typing_error_costs_no_call(world: World) -> None:
+    """A line that cannot be parsed is answered at once with the right one."""
     await world.command(f"subscirbe {ID}")
-    assert f"/execution subscribe {ID}" in world.told
-    assert world.room.asked == []
+    assert f"/execution subscribe {ID}" in world.reply
+    assert world.subscriptions.asked == []
 
 
 EVERY_ERROR = [
@@ -174,7 +182,7 @@ EVERY_ERROR = [
 
 
 def test_no_error_is_forgotten() -> None:
-    """The list of these tests has every error that `bot.errors` declares."""
+    """`EVERY_ERROR` has every error that `bot.errors` declares."""
     declared = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BotError)}
     bases: set[type[BotError]] = {GCSError, SlackError}
     assert declared <= bases | {type(error) for error in EVERY_ERROR}
@@ -182,21 +190,21 @@ def test_no_error_is_forgotten() -> None:
 
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
 async def test_every_known_error_becomes_its_sentence(world: World, error: BotError) -> None:
-    """The person reads the sentence for the error, and the ack stands."""
-    world.room.error = error
+    """The person reads the error's own sentence, and the request was acked."""
+    world.subscriptions.error = error
     response = await world.command(ID)
     assert response.status == 200
-    assert sentence(error) in world.told
+    assert sentence(error) in world.reply
 
 
-async def test_people_of_another_organisation_get_nothing_looked_up(world: World) -> None:
-    """Whoever shares the channel from outside is turned away before anything is asked."""
+async def test_people_of_another_organisation_get_no_summary(world: World) -> None:
+    """People who share the channel from outside are refused before any call."""
     await world.command(ID, team_id="T2")
-    assert "only people of the workspace" in world.told
-    assert world.room.asked == []
+    assert "only people of the workspace" in world.reply
+    assert world.subscriptions.asked == []
 
 
 async def test_people_of_the_same_grid_are_answered(world: World) -> None:
-    """Another workspace of the same organisation is no stranger."""
+    """People of another workspace of the same organisation are answered."""
     await world.command(ID, team_id="T2", enterprise_id="E1")
-    assert world.room.asked == [("summary", "T1", ID, "U1")]
+    assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]

@@ -1,0 +1,65 @@
+"""One GCS account: its client, its credentials, its share of the quota.
+
+Lives here: building them from the settings. Does not live here: calls (`bot.gcs.client`). Called by `bot.app.service`,
+and by `bot.app.checks` for the client alone. A second account is a second object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
+from bot.gcs.client import GCSClient
+from bot.gcs.http import Credentials, HTTPClient
+from bot.settings import Settings
+from bot.store import Store
+from bot.store.gcs_quota import GCSQuota
+
+
+@dataclass(frozen=True, slots=True)
+class GCSAccount:
+    """What polls, lists and answers to people share."""
+
+    client: GCSClient
+    quota: GCSQuota
+
+
+def gcs_account(settings: Settings, store: Store, http: HTTPClient) -> GCSAccount:
+    """The account that the settings name; every copy of the bot shares its quota through `store`."""
+    quota = store.gcs_quota(_user(settings), per_minute=settings.gcs_quota, reserve=settings.gcs_quota_for_people)
+    return GCSAccount(gcs_client(settings, http, quota), quota)
+
+
+def gcs_client(settings: Settings, http: HTTPClient, quota: GCSQuota | None = None) -> GCSClient:
+    """A client with the credentials that the settings name; without `quota` for a single request."""
+    return GCSClient(
+        http,
+        endpoint=settings.gcs_endpoint,
+        auth=_credentials(settings, http),
+        take=quota.take if quota else None,
+        refused=quota.refused if quota else None,
+    )
+
+
+def _credentials(settings: Settings, http: HTTPClient) -> Credentials:
+    if settings.gcs_ak and settings.gcs_sk:
+        return SignatureAuth(
+            settings.gcs_ak.get_secret_value(),
+            settings.gcs_sk,
+            project_id=settings.gcs_project_id,
+            security_token=settings.gcs_security_token,
+        )
+    assert settings.gcs_username and settings.gcs_password and settings.gcs_domain  # noqa: S101, PT018  # Settings
+    user = IAMUser(
+        username=settings.gcs_username,
+        password=settings.gcs_password,
+        domain=settings.gcs_domain,
+        project_name=settings.gcs_region,
+        project_id=settings.gcs_project_id or "",
+    )
+    return TokenAuth(http, settings.iam_endpoint, user)
+
+
+def _user(settings: Settings) -> str:
+    """Whose quota it is."""
+    return settings.gcs_ak.get_secret_value() if settings.gcs_ak else f"{settings.gcs_domain}/{settings.gcs_username}"

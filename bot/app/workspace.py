@@ -1,0 +1,202 @@
+"""One workspace, running: its clients, its workers, its listeners, its connection to Slack.
+
+Lives here: `WorkspaceRuntime`, which builds all of it, starts it in order and stops it in the opposite order. Does not
+live here: what every workspace shares (`bot.app.service`), the GCS account (`bot.app.gcs_account`), anything that
+decides. Called by `bot.app.service`; the only importer of `handlers`. A second workspace is a second object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import stamina
+import structlog
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+import handlers
+from bot.app.gcs_account import GCSAccount
+from bot.app.health import Probe
+from bot.domain.cadence import Cadence
+from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable
+from bot.settings import Settings
+from bot.slack.client import Identity, SlackClient
+from bot.slack.inbound import HTTPMode, SocketMode
+from bot.slack.messages import Messages
+from bot.slack.workspace import Workspace
+from bot.store import Store
+from bot.subscriptions import Subscriptions
+from bot.workers.notifier import Notifier
+from bot.workers.sweeper import Sweeper
+from bot.workers.watcher import Watcher
+
+log = structlog.get_logger()
+
+TimeLeft = Callable[[], timedelta]
+"""How long work under way may still take; from the first call on, the time runs."""
+
+DRAIN_WITHIN = timedelta(seconds=4)
+"""How long listeners have at most to finish when the bot stops, so that workers have time left."""
+
+LONGEST_WAIT_SECONDS = 30.0
+"""How long the bot waits at most between two attempts to learn who it is."""
+
+
+class WorkspaceRuntime:
+    """Everything of one workspace. `working` runs its workers; inside it, `connected` takes requests."""
+
+    def __init__(self, settings: Settings, store: Store, account: GCSAccount, session: aiohttp.ClientSession) -> None:
+        self._settings, self._store, self._account, self._session = settings, store, account, session
+        self._cadence = Cadence(
+            poll=settings.poll_interval, retry_grace=settings.retry_grace, staleness=settings.max_staleness
+        )
+        self._limits = store.slack_limits(
+            calls=settings.slack_calls_per_minute,
+            posts=settings.slack_posts_per_minute,
+            channel_posts=settings.slack_channel_posts_per_minute,
+        )
+        self._slack = SlackClient(
+            settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
+        )
+        self._watcher = Watcher(
+            account.client, store.schedule, cadence=self._cadence, budget=account.quota, history=store.history
+        )
+        self._notifier = Notifier(Messages(self._slack), store.outbox, self._limits)
+        self._inbound: SocketMode | HTTPMode | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def probes(self) -> Mapping[str, Probe]:
+        """For `/readyz`: whether Slack and GCS can be reached."""
+        return {"slack": self._slack_problem, "gcs": self._gcs_problem}
+
+    def ended_workers(self) -> list[str]:
+        """For `/livez`: the workers whose loop is no longer running."""
+        return [task.get_name() for task in self._tasks if task.done()]
+
+    @asynccontextmanager
+    async def working(self, stop: asyncio.Event, time_left: TimeLeft) -> AsyncIterator[None]:
+        """Run the workers inside the context. From `stop` on they finish what is under way."""
+        self._start("watcher", self._watcher.run(stop))
+        self._start("notifier", self._notifier.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await self._end_workers(time_left())
+
+    @asynccontextmanager
+    async def connected(self, stop: asyncio.Event, time_left: TimeLeft) -> AsyncIterator[None]:
+        """Take requests from Slack inside the context. `stop` ends waiting for a Slack that does not answer yet.
+
+        Raises:
+            SlackBadCredentials: Slack refuses the token.
+        """
+        identity = await _unless(stop, _identity(self._slack))
+        if identity is None:
+            yield
+            return
+        self._start("sweeper", self._sweeper(identity).run(stop))
+        app = self._bolt_app(identity)
+        subscriptions = Subscriptions(
+            self._account.client, self._store.subscribers, cadence=self._cadence, now=lambda: datetime.now(UTC)
+        )
+        workspace = Workspace(identity, self._slack, self._limits)
+        middleware = handlers.register(app, subscriptions=subscriptions, workspace=workspace)
+        self._inbound = _inbound(self._settings, app)
+        try:
+            await self._inbound.start()
+            yield
+        finally:
+            await self._inbound.stop()
+            await middleware.drain(min(time_left(), DRAIN_WITHIN))
+
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _end_workers(self, within: timedelta) -> None:
+        _, unfinished = await asyncio.wait(self._tasks, timeout=within.total_seconds())
+        for task in unfinished:
+            log.warning("service.worker_cut_off", worker=task.get_name())
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _slack_problem(self) -> str | None:
+        if self._inbound is None:
+            return "Slack has not answered yet"
+        return await self._inbound.problem() or self._notifier.problem
+
+    async def _gcs_problem(self) -> str | None:
+        return self._watcher.problem
+
+    def _sweeper(self, identity: Identity) -> Sweeper:
+        return Sweeper(
+            self._account.client,
+            self._store.schedule,
+            budget=self._account.quota,
+            team_id=identity.team_id,
+            cadence=self._cadence,
+            bytes_per_second=self._settings.list_bytes_per_second,
+        )
+
+    def _bolt_app(self, identity: Identity) -> handlers.App:
+        known = AuthorizeResult(
+            enterprise_id=None,
+            team_id=identity.team_id,
+            bot_token=self._settings.slack_bot_token.get_secret_value(),
+            bot_id=identity.bot_id,
+            bot_user_id=identity.bot_user_id,
+        )
+
+        async def authorize() -> AuthorizeResult:
+            """Known since the start: asking Slack again with the first request would delay its ack."""
+            return known
+
+        # Bolt finds SLACK_BOT_TOKEN in the environment by itself and warns that it will not use it.
+        quiet = logging.getLogger("slack_bolt.quiet")
+        quiet.setLevel(logging.ERROR)
+        secret = self._settings.slack_signing_secret
+        return handlers.App(
+            logger=quiet,
+            client=AsyncWebClient(base_url=self._settings.slack_api_url, session=self._session, retry_handlers=[]),
+            authorize=authorize,
+            signing_secret=secret.get_secret_value() if secret else "",
+            raise_error_for_unhandled_request=False,
+            # The bot subscribes to no events of its own messages and offers no functions of Workflow Builder; checking
+            # for them would only delay acks.
+            ignoring_self_events_enabled=False,
+            attaching_function_token_enabled=False,
+        )
+
+
+def _inbound(settings: Settings, app: handlers.App) -> SocketMode | HTTPMode:
+    if settings.slack_app_token is not None:
+        return SocketMode(app, settings.slack_app_token.get_secret_value())
+    return HTTPMode(app, host=settings.listen_host, port=settings.port)
+
+
+async def _identity(slack: SlackClient) -> Identity:
+    """Who the bot is. Waits for a Slack that does not answer: starting must not depend on the minute."""
+    async for attempt in stamina.retry_context(
+        on=(SlackUnavailable, OutcomeUnknown, RateLimited), attempts=None, timeout=None, wait_max=LONGEST_WAIT_SECONDS
+    ):
+        with attempt:
+            return await slack.identity()
+    raise AssertionError("unreachable")
+
+
+async def _unless(stop: asyncio.Event, coroutine: Coroutine[Any, Any, Identity]) -> Identity | None:
+    """The result of `coroutine`, or None when `stop` is set first."""
+    working, stopping = asyncio.create_task(coroutine), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return await working
+    working.cancel()
+    return None

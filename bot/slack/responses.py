@@ -1,0 +1,113 @@
+"""Answers to the person who typed or pressed something, through the `response_url` that came with the request.
+
+Lives here: sending an answer, retrying as long as a person waits. Does not live here: what it says (`bot.blocks`),
+messages that stay (`bot.slack.messages`). Called by the listeners and by their middleware.
+
+Bolt's own `respond` opens a new connection each time, does not retry and ignores the result. Here an answer is retried
+where that can help. An ephemeral one is retried even when the first attempt may have arrived, because one person who
+sees it twice is better off than one who never sees it. An answer that everyone sees is repeated only when the first
+attempt certainly failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+import stamina
+import structlog
+
+from bot.blocks import Message
+from bot.errors import OutcomeUnknown, PayloadRejected, RateLimited, SlackError, SlackUnavailable, Undeliverable
+from bot.metrics import SLACK_RESPONSES
+from bot.slack.client import SlackClient
+from bot.slack.errors import FAILURES, call_error, response_error
+
+log = structlog.get_logger()
+
+WITHIN = timedelta(seconds=20)
+"""How long all attempts of one answer may take together."""
+
+WAIT_SECONDS = 0.25
+"""How long to wait before the second attempt. Each further wait doubles and has some randomness."""
+
+ATTEMPTS = 4
+"""At most this many attempts: Slack takes five answers per request, and one is kept for the plain text."""
+
+
+async def respond(
+    client: SlackClient, url: str, message: Message, *, replace: bool = False, is_public: bool = False
+) -> None:
+    """Answer a request: beside the message it came from, in its place (`replace`), or for everyone (`is_public`).
+
+    An answer for one person that Slack does not take is only logged: nothing else would reach them.
+
+    Raises:
+        SlackError: Slack did not take an answer that is for everyone.
+    """
+    if not url:
+        _lost("no_url", "no response_url")
+        return
+    kind = "in_channel" if is_public else "ephemeral"
+    answer = _Answer(client, url, {"response_type": kind, "replace_original": replace, "delete_original": False})
+    try:
+        await answer.send({"text": message.text, "blocks": list(message.blocks)})
+    except PayloadRejected as error:
+        log.error("slack.response_rejected", error=str(error))  # noqa: TRY400  # Slack's code says everything
+        SLACK_RESPONSES.labels("plain").inc()
+        await answer.send({"text": message.text})
+    except Undeliverable as error:
+        _lost("expired", error.code)
+    except SlackError as error:
+        _lost("failed", error.code)
+        if is_public:  # the person can still be told that the others were not
+            raise
+    else:
+        SLACK_RESPONSES.labels("sent").inc()
+
+
+def _lost(result: str, why: str) -> None:
+    SLACK_RESPONSES.labels(result).inc()
+    log.warning("slack.response_lost", why=why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Where an answer goes, and for whom."""
+
+    client: SlackClient
+    url: str
+    options: dict[str, Any]
+
+    async def send(self, content: dict[str, Any]) -> None:
+        """Send `content`, with retries.
+
+        Raises:
+            SlackError: the last attempt's failure.
+        """
+        ends = monotonic() + WITHIN.total_seconds()
+        is_public = self.options["response_type"] == "in_channel"
+
+        def again(error: Exception) -> bool | float:
+            """Whether to try again, and after how many seconds if Slack says."""
+            if isinstance(error, RateLimited):
+                wait = error.retry_after.total_seconds()
+                return wait if monotonic() + wait < ends else False
+            return isinstance(error, SlackUnavailable) or (isinstance(error, OutcomeUnknown) and not is_public)
+
+        async for attempt in stamina.retry_context(
+            on=again, attempts=ATTEMPTS, timeout=WITHIN, wait_initial=WAIT_SECONDS, wait_jitter=WAIT_SECONDS
+        ):
+            with attempt:
+                await self._send_once(content)
+
+    async def _send_once(self, content: dict[str, Any]) -> None:
+        try:
+            response = await self.client.webhook(self.url).send_dict(content | self.options)
+        except FAILURES as error:
+            raise call_error(error) from error
+        refusal = response_error(response.status_code, response.headers, response.body)
+        if refusal is not None:
+            raise refusal

@@ -1,0 +1,43 @@
+"""One workspace that the bot is installed in, as listeners see it.
+
+Lives here: `Workspace`, handed to every listener. Does not live here: building one (`bot.app.workspace`). A second
+workspace is a second object: nothing about a workspace is kept in a module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from bot.slack.client import Identity, SlackClient
+
+
+class Pauses(Protocol):
+    """Where all copies of the bot remember which methods Slack has asked them to leave alone."""
+
+    async def pause(self, team_id: str, method: str, span: timedelta) -> None:
+        """Leave `method` alone for `span`."""
+
+    async def paused(self, team_id: str, method: str) -> timedelta:
+        """How long `method` is still to be left alone; zero when it may be called."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Who the bot is in a workspace, its client, Slack's limits there, and the clock."""
+
+    identity: Identity
+    slack: SlackClient
+    limits: Pauses
+    now: Callable[[], datetime] = _utc_now
+
+    @property
+    def team_id(self) -> str:
+        """Slack's id of the workspace."""
+        return self.identity.team_id
