@@ -1,7 +1,7 @@
-"""Story time: seconds since the clock was made, which may run faster than the wall's, stand still, or jump.
+"""Story time: seconds since the clock was created. It may run faster than wall time, stand still, or jump.
 
-Lives here: `Clock`. Does not live here: what happens when (`sandbox.story`), and wall time, which signatures, tokens
-and quotas go by (`sandbox.gcs`). Called by the GCS double and by whoever tells it a story: demo, tests, benchmarks.
+Lives here: `Clock`. Does not live here: what happens when (`sandbox.story`); wall time, which signatures, tokens and
+quotas use (`sandbox.gcs`). Called by the simulated GCS, and by the demo, tests and benchmarks that control it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Story seconds. With `rate=60` an hour of sequencing takes a minute; dates run ahead of the wall's with it.
+    """Story seconds. With `rate=60` an hour of sequencing takes a minute, and dates run ahead of wall time.
 
-    A demo that would rather show dates in the past than in the future gives a `begin` that lies back far enough.
+    To show dates in the past instead of the future, pass a `begin` that is long enough ago.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Clock:
         self.begin = (begin or datetime.now(UTC)).replace(microsecond=0)
         self._monotonic = monotonic
         self._rate = rate
-        self._told = 0.0
+        self._elapsed = 0.0
         self._since = monotonic()
         self._is_paused = False
 
@@ -43,17 +43,17 @@ class Clock:
 
     @property
     def is_paused(self) -> bool:
-        """Whether story time stands still."""
+        """Whether story time is stopped."""
         return self._is_paused
 
     def now(self) -> float:
-        """Story seconds since the clock was made."""
+        """Story seconds since the clock was created."""
         if self._is_paused:
-            return self._told
-        return self._told + (self._monotonic() - self._since) * self._rate
+            return self._elapsed
+        return self._elapsed + (self._monotonic() - self._since) * self._rate
 
     def date(self, seconds: float | None = None) -> datetime:
-        """The story's date and time at `seconds`, else now; aware, in UTC."""
+        """The story's date and time at `seconds`, by default now; aware, in UTC."""
         return self.begin + timedelta(seconds=self.now() if seconds is None else seconds)
 
     def pause(self) -> None:
@@ -62,18 +62,18 @@ class Clock:
         self._is_paused = True
 
     def resume(self) -> None:
-        """Let story time run on from where it stands."""
+        """Continue story time from where it stopped."""
         self._keep()
         self._is_paused = False
 
     def advance(self, seconds: float) -> None:
-        """Jump ahead."""
+        """Move story time forward by `seconds`. ValueError if negative."""
         if seconds < 0:
             message = f"story time does not run backwards ({seconds:g} s)"
             raise ValueError(message)
         self._keep()
-        self._told += seconds
+        self._elapsed += seconds
 
     def _keep(self) -> None:
-        self._told = self.now()
+        self._elapsed = self.now()
         self._since = self._monotonic()

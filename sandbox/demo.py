@@ -113,7 +113,7 @@ class Demo:
         execution_id = self.gcs.play(life, ago=max(0.0, life.frames[1].at - SOON_SECONDS))
         body = self.gcs.body(execution_id) or {}
         self._parts.append(Part(execution_id, str(body["execution"]["name"]), note))
-        self.page.tell(hints=self.hints())
+        self.page.show(hints=self.hints())
         return execution_id
 
     async def _is_ready(self) -> bool:
@@ -204,7 +204,7 @@ async def watch(demo: Demo) -> None:
 
 def _complain(demo: Demo, what: str, lines: Sequence[str]) -> None:
     told = "\n".join((what, *lines))
-    demo.page.tell(alarm=told)
+    demo.page.show(alarm=told)
     say(told)
 
 

@@ -1,8 +1,8 @@
 """The bot as a process of its own, started as in production.
 
-Lives here: `Bot`: its environment, its last lines, its end. Does not live here: what it talks to (`sandbox.demo`). It
-gets an environment made for it and an empty directory to stand in: no token, proxy or `.env` of the machine's reaches
-it.
+Lives here: `Bot`, with its environment, its last log lines and its end. Does not live here: what it talks to
+(`sandbox.demo`). The process gets its own environment and an empty working directory, so no token, proxy or `.env` of
+this machine reaches it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
-"""All that the bot inherits."""
+"""The only variables that the bot inherits."""
 GRACE_SECONDS = 5.0
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
 LAST_LINES = 15
 
 
 class Bot:
-    """`python -m bot run`. Its lines go to `log`; the last ones are kept."""
+    """`python -m bot run`. Its output goes to the file `log`; `last` keeps the last lines."""
 
     def __init__(self, settings: Mapping[str, str], *, directory: Path) -> None:
         inherited = {name: os.environ[name] for name in KEPT if name in os.environ}
@@ -47,22 +47,22 @@ class Bot:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # so that Ctrl-C reaches the demo alone, and a group is there to be ended
+            start_new_session=True,  # Ctrl-C reaches only the demo, and the group can be killed as a whole
         )
         self._reader = asyncio.create_task(self._read(self._process.stdout))
 
     @property
     def pid(self) -> int:
-        """Its process id; 0 before it was started."""
+        """The process id; 0 before the start."""
         return self._process.pid if self._process else 0
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether the process has started and not ended."""
         return self._process is not None and self._process.returncode is None
 
     async def wait(self) -> int:
-        """Return its exit code once it has ended and its last line was read."""
+        """Wait until the process has ended and its output is read; returns the exit code."""
         if self._process is None or self._reader is None:
             return 0
         code = await self._process.wait()
@@ -71,7 +71,7 @@ class Bot:
         return code
 
     async def stop(self) -> None:
-        """Ask it to end; after a while, end it and all that it has started."""
+        """Terminate the process; after `GRACE_SECONDS`, kill it and everything that it started."""
         if self._process is None or self._reader is None:
             return
         if self.is_running:
@@ -85,13 +85,13 @@ class Bot:
         await self._end_stores()
 
     async def _end_stores(self) -> None:
-        """End the store of a bot that was killed: it has a session of its own, and would wait for the next bot."""
+        """Shut down the store of a killed bot: it has a session of its own and would wait for the next bot."""
         for path in self._directory.rglob("*.sock"):
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(GRACE_SECONDS):
                     reader, writer = await asyncio.open_unix_connection(path)
                     writer.write(b"SHUTDOWN NOSAVE\r\n")
-                    await reader.read()  # it hangs up when it ends
+                    await reader.read()  # the server closes the connection when it ends
                     writer.close()
                     await writer.wait_closed()
 
@@ -105,7 +105,7 @@ class Bot:
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:
-    """The next line; one that is longer than anybody reads comes in pieces."""
+    """The next line; a line beyond the stream's limit comes in pieces."""
     try:
         return await stream.readuntil()
     except asyncio.LimitOverrunError as error:

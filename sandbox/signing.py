@@ -1,9 +1,9 @@
-"""Checks `SDK-HMAC-SHA256` signatures as the API gateway does (reference 1.4), from the request as it arrived.
+"""Checks `SDK-HMAC-SHA256` signatures as the API gateway does (reference 1.4), on the request as it arrived.
 
-Lives here: `Raw` (a request on the wire), `verify`, and the steps it consists of. Does not live here: tokens and quotas
-(`sandbox.gcs.gate`), and any code of the bot, whose signatures are what is checked. Called by `sandbox.gcs.gate`.
+Lives here: `Raw` (a request on the wire), `verify`, and its steps. Does not live here: tokens and quotas
+(`sandbox.gcs.gate`); any code of the bot, whose signatures are checked here. Called by `sandbox.gcs.gate`.
 
-Stricter than the gateway must be in one point: `host` and `x-sdk-date` have to be among the signed headers.
+In one point this is stricter than the gateway: `host` and `x-sdk-date` must be among the signed headers.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ _AUTHORIZATION = re.compile(
 
 
 class Refused(Exception):
-    """The signature does not hold. `str()` is the gateway's wording."""
+    """The signature is invalid. `str()` is the gateway's wording."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """A request as it came over the wire."""
+    """A request as it arrived."""
 
     method: str
     target: str
     """Path and query, still percent-encoded."""
     headers: Mapping[str, str]
-    """By lower-case name."""
+    """Keys are lower-case names."""
     body: bytes = b""
 
     @property
     def path(self) -> str:
-        """Without the query, still percent-encoded."""
+        """The path without the query, still percent-encoded."""
         return self.target.partition("?")[0]
 
     @property
     def query(self) -> str:
-        """Still percent-encoded."""
+        """The query, still percent-encoded."""
         return self.target.partition("?")[2]
 
 
 def verify(raw: Raw, *, secrets: Mapping[str, str], now: datetime) -> str:
-    """The access key that signed `raw`, whose secret key is in `secrets`; else `Refused`."""
+    """The access key that signed `raw`; `secrets` maps access keys to secret keys. Raises `Refused`."""
     found = _AUTHORIZATION.fullmatch(raw.headers.get("authorization", ""))
     if found is None:
         raise Refused("Authorization header is malformed")
@@ -70,7 +70,7 @@ def verify(raw: Raw, *, secrets: Mapping[str, str], now: datetime) -> str:
 
 
 def canonical(raw: Raw, signed: list[str]) -> str:
-    """Steps 2 to 7: the text of which the signature is proof."""
+    """Steps 2 to 7: the text that is signed."""
     headers = "".join(f"{name}:{raw.headers[name].strip()}\n" for name in signed)
     return "\n".join(
         [raw.method.upper(), _uri(raw.path), _query(raw.query), headers, ";".join(signed), _payload_hash(raw, signed)]
@@ -113,7 +113,7 @@ def _uri(path: str) -> str:
 
 
 def _query(query: str) -> str:
-    """Keys and values as the gateway decodes them, where a plus is a space, in the canonical order and encoding."""
+    """Keys and values as the gateway decodes them (a plus is a space), in canonical order and encoding."""
     pairs = [part.partition("=")[::2] for part in query.split("&") if part]
     decoded = sorted((unquote_plus(key), unquote_plus(value)) for key, value in pairs)
     return "&".join(f"{_encode(key)}={_encode(value)}" for key, value in decoded)
@@ -124,7 +124,7 @@ def _encode(text: str) -> str:
 
 
 def _payload_hash(raw: Raw, signed: list[str]) -> str:
-    """Of the body; a body that is neither JSON nor BSON may go unsigned if the request says so under its signature."""
+    """The body's hash. A body that is neither JSON nor BSON may be unsigned if a signed header says so."""
     is_signed_type = raw.headers.get("content-type", "").startswith(("application/json", "application/bson"))
     declared = raw.headers.get("x-sdk-content-sha256") if "x-sdk-content-sha256" in signed else None
     if raw.body and declared == UNSIGNED and not is_signed_type:

@@ -1,11 +1,11 @@
-"""The lives that executions lead in the sandbox, as named frames on a time line.
+"""How executions proceed in the sandbox: a life is a list of named frames on a time line.
 
 Lives here: `Step`, `Frame`, `Life`, and the builders `pending`, `happy`, `slow`, `wide`, `failing`, `cancelled`,
 `retried`, `deleted`. Pure: no clock, no randomness. Does not live here: how a frame looks on the wire
-(`sandbox.gcs.bodies`), when a life begins (`sandbox.gcs.stage`). Called by the demo, the tests, the benchmarks.
+(`sandbox.gcs.bodies`), when a life begins (`sandbox.gcs.stage`). Called by the demo, the tests and the benchmarks.
 
-Every builder takes `seconds`, the story time at which its last frame comes. Frames come whenever a step begins or ends
-or a sub-job is done; they are named `pending`, `running 2/5` (finished steps), `succeeded`, `failed`, and so on.
+Every builder takes `seconds`, the story time of its last frame. There is a frame whenever a step begins or ends or a
+sub-job finishes. Frames are named `pending`, `running 2/5` (finished steps), `succeeded`, `failed`, and so on.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ STEP_NAMES = (
     "pack-results",
     "archive-results",
 )
-"""A germline workflow, in the order in which its steps run."""
+"""The steps of a germline workflow, in the order in which they run."""
 
 _CORE = ("fastq-split", "bwa-mem", "mark-duplicates", "haplotype-caller", "merge-vcf")
 
 _WEIGHTS = {"bwa-mem": 2.0, "mark-duplicates": 1.5, "haplotype-caller": 2.5, "genotype-gvcfs": 2.0}
-"""How long a step takes, compared to the others."""
+"""How long a step takes, relative to the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What one step shows. `began` and `ended` are seconds of the life; None: not yet."""
+    """The state of one step. `began` and `ended` are seconds of the life; None: not yet."""
 
     name: str
     status: str = "Pending"
@@ -62,7 +62,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What GCS shows from second `at` of the life on."""
+    """What GCS shows from second `at` of the life."""
 
     at: float = 0.0
     name: str = ""
@@ -86,47 +86,47 @@ class Frame:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether its times stand still: nothing moves any more in it, or has not begun to."""
+        """Whether its times stand still: it has ended or not begun."""
         return self.status in {"Pending", "Succeeded", "Failed", "Cancelled"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dress:
-    """Which of the documented spellings the bodies of a life come in."""
+class Dialect:
+    """Which of the documented spellings the bodies of a life use."""
 
     steps_as_map: bool = False
-    """`actual_node_status` as a map name → object instead of a list."""
+    """`actual_node_status` is a map name → object instead of a list."""
     jobs_type: bool = False
-    """The REST reference's `jobs_type` map instead of the SDK reference's `job_type` string."""
+    """Use the REST reference's `jobs_type` map instead of the SDK reference's `job_type` string."""
     upper_case: bool = False
-    """Phases in capitals, as the successor service writes them."""
+    """Phases are in capitals, as the successor service writes them."""
     cromwell: bool = False
-    """The Cromwell variant: `metadata` instead of `object`, its own words for phases."""
+    """The Cromwell variant: `metadata` instead of `object`, and its own words for phases."""
     from_file: bool = False
-    """Submitted from a file: no workflow, no enterprise project."""
+    """The execution was submitted from a file: no workflow, no enterprise project."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """A whole story: frames in the order of their `at`."""
+    """All frames of one execution, ordered by `at`."""
 
     name: str
     frames: tuple[Frame, ...]
     workflow: str = "germline-wgs"
     timeout_minutes: int = 1440
-    dress: Dress = Dress()
+    dialect: Dialect = Dialect()
 
     def frame(self, seconds: float) -> Frame:
-        """The frame that shows at `seconds`."""
+        """The frame shown at `seconds`."""
         return self.frames[max(0, bisect_right(self.frames, seconds, key=lambda frame: frame.at) - 1)]
 
-    def dressed(self, dress: Dress) -> Life:
-        """The same life in other spellings."""
-        return replace(self, dress=dress)
+    def spelled(self, dialect: Dialect) -> Life:
+        """The same life in another dialect."""
+        return replace(self, dialect=dialect)
 
 
 def pending() -> Life:
-    """Waits to be dispatched, for ever."""
+    """Waits to be dispatched, forever."""
     return Life(name="pending", frames=(_PENDING,))
 
 
@@ -137,19 +137,19 @@ def happy(steps: int = 5, *, seconds: float = 3600, sub_jobs: int = 1) -> Life:
 
 
 def slow(steps: int = 3, *, seconds: float = 20 * 3600) -> Life:
-    """Like `happy`, but hours go by in which nothing changes except the elapsed time."""
+    """Like `happy`, but for hours nothing changes except the elapsed time."""
     return replace(happy(steps, seconds=seconds), name="slow")
 
 
 def wide(branches: int = 22, *, sub_jobs: int = 4, seconds: float = 4 * 3600) -> Life:
-    """Split and aligned in one, called per chromosome in many parallel steps with sub-jobs, merged again."""
+    """Split and align, then many parallel steps with sub-jobs (one per chromosome), then merge."""
     unit = seconds / 100
     align = [
         _Planned("fastq-split", unit, 6 * unit),
         _Planned("bwa-mem", 6 * unit, 20 * unit, 2 * sub_jobs),
         _Planned("mark-duplicates", 20 * unit, 25 * unit),
     ]
-    # Chromosome 1 is the longest and they shrink from there: branches end one by one, the first one last.
+    # Chromosome 1 is the longest, so branches end one by one, the first one last.
     call = [
         _Planned(f"haplotype-caller-{_chromosome(n)}", 25 * unit, (85 - 40 * n / branches) * unit, sub_jobs)
         for n in range(branches)
@@ -160,13 +160,13 @@ def wide(branches: int = 22, *, sub_jobs: int = 4, seconds: float = 4 * 3600) ->
 
 
 def failing(steps: int = 5, *, seconds: float = 2400, sub_jobs: int = 1) -> Life:
-    """Fails in the middle with reason and message; the step beside the failed one goes on saying `Running`."""
+    """Fails in the middle with reason and message; the step parallel to the failed one stays `Running`."""
     plan, failed = _forked(steps, seconds, sub_jobs)
     return Life(name="failing", frames=(_PENDING, *_running(plan, until=seconds), _failed(plan, failed, seconds)))
 
 
 def cancelled(steps: int = 5, *, seconds: float = 1800, by_force: bool = False) -> Life:
-    """Stopped half way; the step that ran goes on saying `Running`, since jobs already handed out run on."""
+    """Stopped half way; the running step stays `Running`, because jobs already dispatched continue."""
     plan = _chain(step_names(steps), 2 * seconds, 1)
     stops, forced = 0.8 * seconds, 0.9 * seconds
     ends = [Frame(at=stops, name="cancelling", status="Cancelling", steps=_show(plan, stops))]
@@ -177,7 +177,7 @@ def cancelled(steps: int = 5, *, seconds: float = 1800, by_force: bool = False) 
 
 
 def retried(steps: int = 5, *, seconds: float = 4800) -> Life:
-    """Fails like `failing` at half time, rests, is retried, and succeeds under the same id."""
+    """Fails like `failing` at half time, waits, is retried, and succeeds under the same id."""
     fails, retries, resumes = 0.5 * seconds, 0.6 * seconds, 0.65 * seconds
     plan, failed = _forked(steps, fails, 1)
     done = [step for step in plan if step.ends < fails]
@@ -198,7 +198,7 @@ def retried(steps: int = 5, *, seconds: float = 4800) -> Life:
 
 
 def deleted(steps: int = 5, *, seconds: float = 1800) -> Life:
-    """Deleted while it runs: `Deleting`, then the deletion succeeds, then GCS knows nothing of it."""
+    """Deleted while it runs: `Deleting`, then the deletion succeeds, then GCS answers 404."""
     plan = _chain(step_names(steps), 2 * seconds, 1)
     at, done = 0.8 * seconds, 0.9 * seconds
     shown = _show(plan, at)
@@ -216,7 +216,7 @@ def deleted(steps: int = 5, *, seconds: float = 1800) -> Life:
 
 
 def step_names(count: int) -> list[str]:
-    """`count` believable step names in the order of a workflow; the five that nobody leaves out come first."""
+    """`count` realistic step names in workflow order; the five core steps are chosen first."""
     extra = [name for name in STEP_NAMES if name not in _CORE]
     chosen = {*_CORE[:count], *extra[: max(0, count - len(_CORE))]}
     numbered = [f"post-process-{n}" for n in range(1, count - len(STEP_NAMES) + 1)]
@@ -228,7 +228,7 @@ _PENDING = Frame(name="pending", status="Pending", phase="", has_counts=False)
 
 @dataclass(frozen=True)
 class _Planned:
-    """When a step runs, in whole milliseconds, so that what ends and what begins with it share a frame."""
+    """When a step runs, in whole milliseconds, so that steps that end and begin together share a frame."""
 
     name: str
     begins: float
@@ -240,12 +240,12 @@ class _Planned:
         object.__setattr__(self, "ends", round(self.ends, 3))
 
     def finishes(self) -> list[float]:
-        """When each of its sub-jobs is done: evenly, the last one at its end."""
+        """When each sub-job finishes: evenly spaced, the last one at the end of the step."""
         span = self.ends - self.begins
         return [round(self.begins + span * (n + 1) / self.sub_jobs, 3) for n in range(self.sub_jobs)]
 
     def show(self, at: float) -> Step:
-        """What it shows at second `at`."""
+        """The state of the step at second `at`."""
         if at < self.begins:
             return Step(name=self.name, sub_jobs=self.sub_jobs)
         done = bisect_right(self.finishes(), at)
@@ -262,7 +262,7 @@ class _Planned:
 
 
 def _chain(names: Sequence[str], seconds: float, sub_jobs: int, *, begins: float | None = None) -> list[_Planned]:
-    """One after another; by default after a short wait for dispatch."""
+    """Steps one after another; by default after a short wait for dispatch."""
     first = 0.02 * seconds if begins is None else begins
     span = seconds - first if begins is None else seconds
     ends = list(accumulate((_WEIGHTS.get(name, 1.0) for name in names), initial=0.0))
@@ -271,7 +271,7 @@ def _chain(names: Sequence[str], seconds: float, sub_jobs: int, *, begins: float
 
 
 def _forked(steps: int, seconds: float, sub_jobs: int) -> tuple[list[_Planned], str]:
-    """A chain in which the middle step ends at `seconds` and the one after it runs beside it; and the middle's name."""
+    """A chain whose middle step ends at `seconds` while the next one runs in parallel; and the middle step's name."""
     names = step_names(steps)
     middle = len(names) // 2
     plan = _chain(names[: middle + 1], seconds, sub_jobs)
@@ -286,7 +286,7 @@ def _show(plan: Sequence[_Planned], at: float) -> tuple[Step, ...]:
 
 
 def _running(plan: Sequence[_Planned], *, until: float, since: float = 0.0) -> list[Frame]:
-    """A `Running` frame for every moment at which something shows differently."""
+    """A `Running` frame for every moment at which something changes."""
     moments = {step.begins for step in plan} | {moment for step in plan for moment in step.finishes()}
     frames = [Frame(at=at, steps=_show(plan, at)) for at in sorted(moments) if since <= at < round(until, 3)]
     return [replace(frame, name=f"running {frame.finished}/{len(plan)}") for frame in frames]
@@ -297,7 +297,7 @@ def _succeeded(plan: Sequence[_Planned], at: float) -> Frame:
 
 
 def _failed(plan: Sequence[_Planned], name: str, at: float) -> Frame:
-    """The step `name` has failed; the engine looks at nothing else from then on."""
+    """The step `name` has failed; the engine updates no other step from then on."""
     reason = "SubJobFailed"
     cause = f"job {name}-0 exited with code 137 (OOMKilled), retried 3 times"
     message = f"元素({name})执行create失败. ## Element({name}) execute Action: create failed: {cause}"

@@ -1,9 +1,9 @@
-"""The pretend GeneContainer Service: an HTTP server on loopback that behaves like GCS and IAM on the wire.
+"""The simulated GeneContainer Service: an HTTP server on loopback that behaves like GCS and IAM on the wire.
 
-`server` answers and is what others use (`GCS`); `gate` checks signatures, tokens and the quota; `iam` hands out tokens;
-`listing` filters and pages; `stage` plays lives and `bodies` writes them down as GCS would; `faults` makes things go
-wrong; `ledger` remembers calls; `answers` has the forms of errors. Started by the demo, the end-to-end tests and the
-benchmarks, in their own process.
+`server` has the class that others use (`GCS`). `gate` checks signatures, tokens and the quota; `iam` issues tokens;
+`listing` filters and pages; `stage` runs lives and `bodies` writes them as GCS would; `faults` injects failures;
+`ledger` records calls; `answers` has the forms of errors; `population` simulates thousands of executions. Started by
+the demo, the end-to-end tests and the benchmarks, in their own process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the double says, before it is put on the wire.
+"""What the simulated GCS answers, before it is sent.
 
 Lives here: `Answer`, `Refusal` and the error forms of the gateway, of GCS and of IAM (reference 1.7). Does not live
-here: when to say them. Called by all of `sandbox.gcs`.
+here: when to use them. Called by all of `sandbox.gcs`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from http import HTTPStatus
 from typing import Any
 
 NO_SUCH_EXECUTION = "GCS.4040001"
-"""Made up: the reference knows no service code for it, only that it is not the gateway's."""
+"""Invented: the reference has no service code for it, only says that it is not the gateway's."""
 BAD_LIST_QUERY = "GCS.4000001"
-"""Made up likewise."""
+"""Invented likewise."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Answer:
     content_type: str = "application/json"
 
     def payload(self, request_id: str) -> bytes:
-        """The body's bytes; an error of the gateway or of GCS names the request."""
+        """The body's bytes; errors of the gateway and of GCS include `request_id`."""
         body = self.body
         if isinstance(body, dict) and "error_code" in body:
             body = body | {"request_id": body.get("request_id", request_id)}
@@ -38,7 +38,7 @@ class Answer:
 
 
 class Refusal(Exception):
-    """Raised where a request ends early."""
+    """Raised to end a request early with `answer`."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -46,7 +46,7 @@ class Refusal(Exception):
 
 
 def error(status: int, code: str, message: str, **headers: str) -> Answer:
-    """The form in which the gateway and GCS put errors."""
+    """An error in the form of the gateway and of GCS."""
     return Answer(status, {"error_msg": message, "error_code": code}, headers)
 
 
@@ -82,18 +82,18 @@ def throttled(limit: int, retry_after: str) -> Answer:
     return Answer(answer.status, answer.body, {"Retry-After": retry_after} if retry_after else {})
 
 
-def trouble(status: int) -> Answer:
+def unavailable(status: int) -> Answer:
     """5xx of the gateway."""
     return error(status, "APIGW.0201", "Backend timeout" if status == 504 else "Backend unavailable")
 
 
 def proxy_page(status: int) -> Answer:
-    """What a proxy in between says: no JSON at all."""
+    """What a proxy in between answers: HTML instead of JSON."""
     title = f"{status} {HTTPStatus(status).phrase}"
     page = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1></body>"
     return Answer(status, f"{page}\r\n</html>\r\n", content_type="text/html")
 
 
 def iam_error(status: int, title: str, message: str) -> Answer:
-    """The form in which IAM puts errors."""
+    """An error in the form of IAM."""
     return Answer(status, {"error": {"code": status, "message": message, "title": title}})

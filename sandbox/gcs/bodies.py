@@ -1,7 +1,7 @@
-"""Frames as GCS writes them down (reference section 2, tables 1 to 12).
+"""Frames as GCS writes them (reference section 2, tables 1 to 12).
 
-Lives here: `whole` (get one execution) and `item` (one of a list). Pure: time comes as an argument. Does not live here:
-which frame shows (`stage`), how it travels (`server`). Values that the reference does not document are made up in its
+Lives here: `whole` (get one execution) and `item` (one of a list). Pure: time is an argument. Does not live here: which
+frame is shown (`stage`), how it is sent (`server`). Values that the reference does not document are invented in its
 style: labels, resources, addresses, the shapes inside `sub_job_status` and `resources`.
 """
 
@@ -27,12 +27,12 @@ _CROMWELL = {
     "Cancelled": "Aborted",
     "Retrying": "Running",
 }
-"""The variant's words for the phases that it spells differently (reference 5.7)."""
+"""The variant's words for phases that it spells differently (reference 5.7)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One execution at one moment: all that a body is made of."""
+    """One execution at one moment: everything that a body is made of."""
 
     id: str
     name: str
@@ -47,7 +47,7 @@ class Scene:
 
     @property
     def seconds(self) -> float:
-        """Seconds to show: they stand still while nothing moves."""
+        """Seconds to show; they stop while the execution is at rest."""
         return self.frame.at if self.frame.is_at_rest else self.elapsed
 
     @property
@@ -60,10 +60,10 @@ class Scene:
         return (self.begin + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def word(self, phase: str) -> str:
-        """`phase` in the life's spelling."""
-        dress = self.life.dress
-        phase = _CROMWELL.get(phase, phase) if dress.cromwell else phase
-        return phase.upper() if dress.upper_case else phase
+        """`phase` in the dialect of the life."""
+        dialect = self.life.dialect
+        phase = _CROMWELL.get(phase, phase) if dialect.cromwell else phase
+        return phase.upper() if dialect.upper_case else phase
 
 
 def whole(scene: Scene) -> Body:
@@ -76,12 +76,12 @@ def whole(scene: Scene) -> Body:
 
 
 def item(scene: Scene) -> Body:
-    """One item of the answer to list-executions: `status` is null there, whatever the execution does."""
-    dress = scene.life.dress
+    """One item of the answer to list-executions; `status` is always null there."""
+    dialect = scene.life.dialect
     body: Body = {"execution": _record(scene)}
-    body |= {"metadata": _cromwell_metadata(scene)} if dress.cromwell else {"object": _object(scene)}
+    body |= {"metadata": _cromwell_metadata(scene)} if dialect.cromwell else {"object": _object(scene)}
     body["status"] = None
-    if not dress.from_file:
+    if not dialect.from_file:
         body["enterprise_project"] = dict(ENTERPRISE_PROJECT)
     return body
 
@@ -99,8 +99,8 @@ def _record(scene: Scene) -> Body:
         "domain_id": scene.domain_id,
         "description": "",
         "status": scene.word(frame.status),
-        "workflow_id": "" if life.dress.from_file else scene.workflow_id,
-        "workflow_name": "" if life.dress.from_file else life.workflow,
+        "workflow_id": "" if life.dialect.from_file else scene.workflow_id,
+        "workflow_name": "" if life.dialect.from_file else life.workflow,
         "workflow_scope": "",
         "inputs_json": json.dumps({"sample": f"/sfs/samples/{scene.name}", "cpu": "4c", "memory": "32G"}),
         "outputs_json": "",
@@ -113,14 +113,14 @@ def _record(scene: Scene) -> Body:
         "label": {"batch": "panel-7"},
         "priority": 0,
     }
-    if life.dress.jobs_type:
+    if life.dialect.jobs_type:
         record["jobs_type"] = {step.name: "CCE.Job" for step in frame.steps}
     else:
         record["job_type"] = "CCE.Job"
     if frame.status == "Succeeded" and frame.steps:
         record["outputs_json"] = json.dumps({frame.steps[-1].name: {"paths": [f"{scene.name}/result.vcf.gz"]}})
         record["resources"] = {"cpu": 3.1, "memory": 24.8, "ratio": 92}
-    if life.dress.cromwell:
+    if life.dialect.cromwell:
         record |= {
             "wdl_name": f"{life.workflow}.wdl",
             "task_status": {step.name: scene.word(step.status) for step in frame.steps},
@@ -193,7 +193,7 @@ def _sub_object(scene: Scene, step: Step) -> Body:
 
 
 def _init(scene: Scene, step: Step) -> Body:
-    """The helper element that GCS runs before a step, beside the steps that people know."""
+    """The helper element that GCS runs before a step; people do not know it as a step."""
     began = step.began or 0
     ended = Step(name=step.name, status="Succeeded", began=began, ended=began, reason="SuccessfulFinish")
     return _sub_object(scene, ended)
@@ -206,7 +206,9 @@ def _counts(scene: Scene) -> Body:
     return {
         "node_number": len(frame.steps),
         "finished_node_number": frame.finished,
-        "actual_node_status": {entry["name"]: entry for entry in entries} if scene.life.dress.steps_as_map else entries,
+        "actual_node_status": {entry["name"]: entry for entry in entries}
+        if scene.life.dialect.steps_as_map
+        else entries,
     }
 
 
@@ -232,7 +234,7 @@ def _sub_job(step: Step, number: int) -> str:
 
 
 def _cromwell_metadata(scene: Scene) -> Body:
-    """What the Cromwell variant has in the place of `object`; only its name is documented."""
+    """What the Cromwell variant has instead of `object`; only its name is documented."""
     return {
         "id": scene.id,
         "workflowName": scene.life.workflow,

@@ -1,10 +1,10 @@
-"""What can go wrong between a client and GCS, on purpose.
+"""Failures between a client and GCS, injected on purpose.
 
-Lives here: `Fault`, `Faults` (which one strikes), and `spoil`, for those that are no proper answer. Does not live here:
-proper answers (`answers`). Called by `server`; tests and demo add and clear faults.
+Lives here: `Fault`, `Faults` (which one applies to a call), and `send_faulty`, for those that are not a proper answer.
+Does not live here: proper answers (`answers`). Called by `server`; tests and the demo add and clear faults.
 
-A client may try an idempotent request again by itself when a kept-alive connection is closed without an answer; a
-`reset` with `times=1` can then go by unseen.
+A client may repeat an idempotent request by itself when a kept-alive connection is closed without an answer, so a
+`reset` with `times=1` may go unnoticed.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ MIB = 1024 * 1024
 
 @dataclass(kw_only=True)
 class Fault:
-    """One thing that goes wrong, `times` times or until it is cleared.
+    """One kind of failure, `times` times or until it is cleared.
 
     `status`: an error answer. `slow`: the right answer after `delay` seconds. `timeout`: no answer, ever. `reset`: the
     connection is reset. `truncated`: it is closed in the middle of the body. `oversized`: `size` bytes of body, without
-    a length. `malformed`: 200 with `body`, which is no execution. `html`: a proxy's page. `not_found_page`: one that
-    says 404, as of a gateway that sends calls to the wrong place.
+    a length. `malformed`: 200 with `body`, which is not an execution. `html`: a proxy's page. `not_found_page`: such a
+    page with 404, as from a gateway that routes calls to the wrong place.
     """
 
     kind: Kind
     times: int | None = None
     every: int = 1
-    """Only each so-manieth call that fits is struck."""
+    """The fault applies to every n-th matching call only."""
     service: Service = "gcs"
     execution_id: str | None = None
-    """Only for calls about this one; None: for all calls of the service."""
+    """Only calls about this execution; None: all calls of the service."""
     status: int = 503
     body: Any = None
-    """In the place of the usual body: JSON value, text or bytes."""
+    """Replaces the usual body: JSON value, text or bytes."""
     retry_after: float | str | None = None
     """Seconds or an HTTP date."""
     delay: float = 1.0
     size: int = 33 * MIB
     passed: int = 0
-    """Calls that fitted and were let through since the last one that was struck."""
+    """Matching calls let through since the fault last applied."""
 
     @property
     def answer(self) -> Answer | None:
-        """What is said instead of the right thing; None for the kinds that only spoil how it travels."""
+        """The answer that replaces the right one; None for kinds that only disturb its transport."""
         if self.kind == "malformed":
             return Answer(200, '{"execution": {"guid": ' if self.body is None else self.body)
         if self.kind == "html":
@@ -79,33 +79,33 @@ class Fault:
             404: answers.no_such_execution(),
             429: answers.throttled(600, ""),
         }
-        return known.get(self.status) or answers.trouble(self.status)
+        return known.get(self.status) or answers.unavailable(self.status)
 
 
 class Faults:
-    """The faults that may strike; of several that fit, the one that was added first."""
+    """The active faults; if several match a call, the one added first applies."""
 
     def __init__(self) -> None:
-        self.waiting: list[Fault] = []
-        self.struck: Counter[str] = Counter()
-        """By kind, an error answer by its status: how many calls so far."""
+        self.active: list[Fault] = []
+        self.applied: Counter[str] = Counter()
+        """Number of affected calls, by kind; error answers by their status."""
 
     def add(self, fault: Fault) -> Fault:
-        """Have `fault` strike from now on."""
-        self.waiting.append(fault)
+        """Activate `fault`."""
+        self.active.append(fault)
         return fault
 
     def remove(self, fault: Fault) -> None:
-        """Have this one strike no more, if it still does."""
-        self.waiting = [each for each in self.waiting if each is not fault]
+        """Deactivate this one, if it is still active."""
+        self.active = [each for each in self.active if each is not fault]
 
     def clear(self) -> None:
-        """All is well again."""
-        self.waiting.clear()
+        """Deactivate all faults."""
+        self.active.clear()
 
     def take(self, service: Service, execution_id: str) -> Fault | None:
-        """The fault that strikes this call, if any; it is used up after its `times`."""
-        for fault in self.waiting:
+        """The fault for this call, if any; it is used up after its `times`."""
+        for fault in self.active:
             if fault.service == service and fault.execution_id in {None, execution_id}:
                 fault.passed = (fault.passed + 1) % fault.every
                 if fault.passed:
@@ -114,20 +114,20 @@ class Faults:
                     fault.times -= 1
                     if fault.times <= 0:
                         self.remove(fault)
-                self.struck[str(fault.status) if fault.kind == "status" else fault.kind] += 1
+                self.applied[str(fault.status) if fault.kind == "status" else fault.kind] += 1
                 return fault
         return None
 
 
-async def spoil(
+async def send_faulty(
     fault: Fault, request: web.Request, response: web.Response, *, stopping: asyncio.Event
 ) -> web.StreamResponse:
-    """Send `response` as `fault` has it; most kinds leave the sending alone."""
+    """Send `response` in the way of `fault`; most kinds return it unchanged."""
     match fault.kind:
         case "slow":
             await asyncio.sleep(fault.delay)
         case "timeout":
-            # Ends when the client goes away, which cancels this, or when the server stops.
+            # Ends when the client disconnects, which cancels this, or when the server stops.
             await stopping.wait()
             return _reset(request)
         case "reset":
@@ -140,7 +140,7 @@ async def spoil(
 
 
 def _reset(request: web.Request) -> web.StreamResponse:
-    """Drop the connection with a TCP reset."""
+    """Close the connection with a TCP reset."""
     if request.transport is not None:
         peer: socket.socket = request.transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -149,7 +149,7 @@ def _reset(request: web.Request) -> web.StreamResponse:
 
 
 async def _truncate(request: web.Request, response: web.Response) -> web.StreamResponse:
-    """Promise the whole body, send half of it, close."""
+    """Announce the whole body, send half of it, close."""
     body = response.body
     payload = body if isinstance(body, bytes) else b""
     half = web.StreamResponse(status=response.status, headers=response.headers)
@@ -163,7 +163,7 @@ async def _truncate(request: web.Request, response: web.Response) -> web.StreamR
 
 
 async def _flood(request: web.Request, size: int) -> web.StreamResponse:
-    """Send a JSON object of more than `size` bytes without a length, as long as the client takes it."""
+    """Send a JSON object of more than `size` bytes without a length, until the client stops reading."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     with contextlib.suppress(ConnectionError):
         await response.prepare(request)

@@ -1,4 +1,4 @@
-"""The API gateway in front of GCS: who may come in, and how often (reference 1.2 to 1.4).
+"""The API gateway in front of GCS: who may call, and how often (reference 1.2 to 1.4).
 
 Lives here: `Gate`, `Quota`. Does not live here: how a signature is computed (`sandbox.signing`), how tokens are issued
 (`iam`). Called by `server` for each request to GCS.
@@ -18,7 +18,7 @@ from sandbox.signing import Raw, Refused, verify
 
 
 class Quota:
-    """So many calls in any minute. A call that is refused does not count."""
+    """At most `per_minute` calls in any minute. A refused call does not count."""
 
     def __init__(self, per_minute: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.per_minute = per_minute
@@ -26,7 +26,7 @@ class Quota:
         self._calls: deque[float] = deque()
 
     def take(self) -> None:
-        """Count one call, or `Refusal` with the seconds after which there is room again."""
+        """Count one call, or raise `Refusal` with the seconds until the next call is allowed."""
         now = self._monotonic()
         while self._calls and now - self._calls[0] >= 60:
             self._calls.popleft()
@@ -37,7 +37,7 @@ class Quota:
 
 
 class Gate:
-    """Knows the sandbox's one user by signature or by token."""
+    """Identifies the sandbox's one user by signature or token."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Gate:
         self._now = now
 
     def identify(self, raw: Raw) -> str:
-        """The name of the user who asks, else `Refusal`."""
+        """The name of the calling user; raises `Refusal`."""
         if "authorization" in raw.headers:
             self._check_signature(raw)
         elif "x-auth-token" in raw.headers:

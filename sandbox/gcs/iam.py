@@ -1,4 +1,4 @@
-"""IAM, as far as a client of GCS needs it: tokens against a password (reference 1.3).
+"""IAM, as far as a client of GCS needs it: tokens in exchange for a password (reference 1.3).
 
 Lives here: `Tokens`. Does not live here: signatures (`sandbox.signing`), who may do what with a token (`gate`). Called
 by `server` for `POST /v3/auth/tokens` and by `gate`.
@@ -30,7 +30,7 @@ class User:
 
 
 class Tokens:
-    """Issues, checks and revokes tokens. An older token stays good when a new one is issued."""
+    """Issues, checks and revokes tokens. An older token stays valid when a new one is issued."""
 
     def __init__(self, user: User, *, life: timedelta, now: Callable[[], datetime]) -> None:
         self.user = user
@@ -40,7 +40,7 @@ class Tokens:
         self._expiry: dict[str, datetime] = {}
 
     def issue(self, raw: Raw) -> Answer:
-        """The answer to a request for a token; refuses a wrong password, user, account or scope."""
+        """The answer to a token request; refuses a wrong password, user, account or scope."""
         try:
             auth = json.loads(raw.body)["auth"]
             is_known = self._is_known(auth["identity"])
@@ -59,13 +59,13 @@ class Tokens:
         return Answer(201, {"token": body}, {"X-Subject-Token": token})
 
     def check(self, token: str) -> None:
-        """Return if `token` is good, else `Refusal`."""
+        """Return if `token` is valid, else raise `Refusal`."""
         expiry = self._expiry.get(token)
         if expiry is None or expiry <= self._now():
             raise Refusal(token_expired())
 
     def revoke(self) -> None:
-        """No token issued so far is good any more, long before it expires."""
+        """Invalidate all tokens issued so far."""
         self._expiry.clear()
 
     def _is_known(self, identity: Any) -> bool:

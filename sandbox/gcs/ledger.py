@@ -1,7 +1,6 @@
-"""What was asked of the double, and waiting for it.
+"""The record of all calls, and waiting for calls.
 
-Lives here: `Call`, `Ledger`. Does not live here: the answers. Called by `server`, which writes, and by tests and
-benchmarks, which read.
+Lives here: `Call`, `Ledger`. Does not live here: the answers. Written by `server`, read by tests and benchmarks.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request, written down when its answer is decided."""
+    """One request, recorded when its answer is decided."""
 
     at: float
     """Monotonic wall time of its arrival."""
@@ -21,37 +20,37 @@ class Call:
     path: str
     query: str
     execution_id: str
-    """Empty where the call is about no single execution."""
+    """Empty when the call is not about one execution."""
     status: int
-    """Of the answer; 0 where none was sent."""
+    """HTTP status of the answer; 0 when none was sent."""
     user: str
-    """Who it was by, as far as that was found out."""
+    """The caller, if identified."""
 
     @property
     def is_query(self) -> bool:
-        """Whether it counts against GCS's quota of queries, as opposed to a call of IAM."""
+        """Whether it counts against GCS's quota, unlike a call to IAM."""
         return self.path.startswith("/v1/")
 
 
 class Ledger:
-    """All calls in the order of their arrival."""
+    """All calls, in order of arrival."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._counts = Counter[str]()
-        self._news = asyncio.Condition()
+        self._changed = asyncio.Condition()
 
     async def write(self, call: Call) -> None:
-        """Add `call` and wake who waits for it."""
-        async with self._news:
+        """Add `call` and wake everyone who waits for it."""
+        async with self._changed:
             self.calls.append(call)
             self._counts[call.execution_id] += 1
-            self._news.notify_all()
+            self._changed.notify_all()
 
     async def wait_for(self, execution_id: str, count: int, timeout: float) -> None:  # noqa: ASYNC109  # a test's promise
-        """Return once there were `count` calls for `execution_id`; TimeoutError after `timeout` seconds."""
-        async with asyncio.timeout(timeout), self._news:
-            await self._news.wait_for(lambda: self._counts[execution_id] >= count)
+        """Return after `count` calls for `execution_id`; TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout), self._changed:
+            await self._changed.wait_for(lambda: self._counts[execution_id] >= count)
 
     def worst_minute(self) -> int:
         """The most queries in any 60 seconds."""

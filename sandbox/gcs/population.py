@@ -1,8 +1,8 @@
-"""Ten thousand executions at once, in a few bytes each: what a whole institute runs, for simulations.
+"""Ten thousand executions at once, in a few bytes each, for simulations.
 
-Lives here: `Population`: random lives of chained steps on the caller's clock, served over HTTP as get and list; the
-calls it counts. Does not live here: signatures, faults, other shapes of lives (`sandbox.gcs.server`). Called by the
-benchmarks. Each execution that ends is followed by a new one, so that there are always as many.
+Lives here: `Population`: random lives of chained steps on the caller's clock, served over HTTP as get and list, and a
+count of the calls. Does not live here: signatures, faults, other kinds of lives (`sandbox.gcs.server`). Called by the
+benchmarks. A new execution replaces each one that ends, so their number stays the same.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Member:
     """When each of its steps ends."""
     finished: int = 0
     row: bytes = b""
-    """Its item of the list, until it changes."""
+    """Its item of the list, cached until it changes."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Lives:
 
 
 class Population:
-    """So many running executions of so many steps. `async with` serves them on a free port."""
+    """`size` running executions. `async with` serves them on a free port."""
 
     def __init__(
         self,
@@ -67,18 +67,18 @@ class Population:
     ) -> None:
         """Serve `size` executions on pages of at most `page` items.
 
-        `clock` counts seconds since `begin` and is read with every call. `wait` returns when an answer that shows so
-        many executions leaves; what it shows was read before.
+        `clock` returns seconds since `begin`; it is read with every call. `wait`, called with the number of executions
+        in an answer, returns when that answer may leave; its content was read before.
         """
         lives = lives or Lives()
         self.now, self._clock, self._wait = 0.0, clock, wait
         self.calls: deque[float] = deque()
-        """When the calls of the last minute came."""
+        """Times of the calls in the last minute."""
         self.worst_minute = self.total_calls = 0
         self.changes: list[tuple[float, str, int]] = []
-        """Every change so far: when, of which execution, how many of its steps had finished then."""
+        """Every change so far: (time, execution id, number of finished steps)."""
         self.born: Callable[[str], None] = lambda _: None
-        """Is told the id of every execution that begins later."""
+        """Called with the id of every execution that begins later."""
         self._steps, self._page = step_names(lives.steps), page
         self._mu, self._sigma = log(lives.mean_seconds) - lives.sigma * lives.sigma / 2, lives.sigma
         self._chance = random.Random(lives.seed)  # noqa: S311  # no secret
@@ -92,7 +92,7 @@ class Population:
         self.url = ""
 
     def advance(self, to: float) -> None:
-        """Let everything happen until `to`, in seconds since the beginning."""
+        """Advance to `to`, in seconds since the beginning."""
         while self._queue and self._queue[0][0] <= to:
             at, guid = heapq.heappop(self._queue)
             member = self._members[guid]
@@ -112,11 +112,11 @@ class Population:
 
     @property
     def running(self) -> list[str]:
-        """Ids of those that run now, newest first."""
+        """Ids of the running executions, newest first."""
         return [member.id for member in reversed(self._members.values()) if member.finished < len(self._steps)]
 
     def _join(self, *, part: float) -> str:
-        """Begin an execution of whose life such a part lies behind it."""
+        """Begin an execution of which the fraction `part` is already over."""
         self._count += 1
         guid = guid_of(f"population {self._seed} execution {self._count}")
         durations = [self._chance.lognormvariate(self._mu, self._sigma) for _ in self._steps]

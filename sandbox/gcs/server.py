@@ -1,7 +1,7 @@
-"""The server: takes a request, finds who asks and what for, answers, and writes the call down.
+"""The server: receives a request, identifies the caller, answers, and records the call.
 
-Lives here: `GCS`, which is all that the demo, the tests and the benchmarks use. Does not live here: the parts that it
-is put together from (see the package's card).
+Lives here: `GCS`, the only class that the demo, the tests and the benchmarks need. Does not live here: its parts (see
+the package's docstring).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _EXECUTION = re.compile(r"/v1/executions/([^/]+)")
 class GCS:
     """GeneContainer Service and IAM on one port of 127.0.0.1, for one user of one project."""
 
-    def __init__(  # noqa: PLR0913  # each is a fact about the account or the service that a test may want otherwise
+    def __init__(  # noqa: PLR0913  # each is a fact about the account or the service that a test may change
         self,
         *,
         access_key: str = "SANDBOXACCESSKEY0001",
@@ -56,7 +56,7 @@ class GCS:
         seed: str = "sandbox",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`now` is wall time, by which signatures and tokens go; `clock` is story time."""
+        """`now` is wall time, for signatures and tokens; `clock` is story time."""
         self.access_key, self.secret_key, self.security_token = access_key, secret_key, security_token
         self.project_id = project_id
         self.clock = clock or Clock()
@@ -82,16 +82,16 @@ class GCS:
         self._ledger = Ledger()
         self._port = port
         self.max_limit = max_limit
-        """Most items of a page of the list."""
+        """At most this many items in a page of the list."""
         self.cuts_limit = False
-        """Whether a page that is asked to be larger comes smaller, instead of being refused."""
+        """Whether a larger limit is cut instead of refused."""
         self.list_lag = 0.0
-        """Story seconds by which lists are behind; may be changed at any time."""
+        """How many story seconds lists are behind; may be changed at any time."""
         self._stopping = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Listen; `url` is known afterwards. OSError where the port is taken."""
+        """Listen; `url` is known afterwards. OSError if the port is in use."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._stopping.clear()
@@ -105,7 +105,7 @@ class GCS:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close every connection. A later `start` listens on the same port again, with all executions."""
+        """Close every connection. A later `start` listens on the same port, with the same executions."""
         self._stopping.set()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -122,38 +122,38 @@ class GCS:
 
     @property
     def url(self) -> str:
-        """Endpoint of GCS and of IAM alike."""
+        """The endpoint of both GCS and IAM."""
         return f"http://127.0.0.1:{self._port}"
 
     def play(self, life: Life, *, execution_id: str | None = None, by_hand: bool = False, ago: float = 0) -> str:
-        """Begin `life` now, or have it begun `ago` story seconds before now; returns the execution's id.
+        """Begin `life` now or `ago` story seconds in the past; returns the execution's id.
 
-        By hand, it stays in its first frame until `step`.
+        With `by_hand`, it stays in its first frame until `step`.
         """
         return self._stage.play(life, execution_id=execution_id, by_hand=by_hand, ago=ago)
 
     def step(self, execution_id: str, *, to: str | None = None) -> Frame | None:
-        """Show the next frame of a life that is played by hand, or the next one called `to`; None at the end."""
+        """Advance a life played by hand to its next frame, or to the next one named `to`; None at the end."""
         return self._stage.step(execution_id, to=to)
 
     def frame(self, execution_id: str) -> Frame:
-        """What shows now."""
+        """The frame shown now."""
         return self._stage.frame(execution_id)
 
     def set_frame(self, execution_id: str, frame: Frame | None) -> None:
-        """Show `frame`, whatever the life says, until the next step; None: the life again."""
+        """Show `frame` instead of the life's until the next step; None: return to the life."""
         self._stage.set_frame(execution_id, frame)
 
     def body(self, execution_id: str) -> Body | None:
-        """What get-execution answers by the life's frame, fresh, to be changed and set; None for a 404."""
+        """A new copy of get-execution's body for the current frame, to change and set; None for a 404."""
         return self._stage.body(execution_id)
 
     def set_body(self, execution_id: str, body: Body | bytes | None) -> None:
-        """Answer with `body` as it is, until the next step; None: the life again."""
+        """Answer with exactly `body` until the next step; None: return to the life."""
         self._stage.set_body(execution_id, body)
 
     def revoke_tokens(self) -> None:
-        """No token issued so far is good any more."""
+        """Invalidate all tokens issued so far."""
         self._tokens.revoke()
 
     @property
@@ -163,7 +163,7 @@ class GCS:
 
     @property
     def calls(self) -> list[Call]:
-        """Every request so far, in the order in which answers were decided."""
+        """Every request so far, in the order in which it was answered."""
         return self._ledger.calls
 
     def worst_minute(self) -> int:
@@ -171,7 +171,7 @@ class GCS:
         return self._ledger.worst_minute()
 
     async def wait_for_calls(self, execution_id: str, count: int, timeout: float = 10) -> None:  # noqa: ASYNC109  # a test's promise
-        """Return once there were `count` calls about `execution_id` since the beginning, else TimeoutError."""
+        """Return after `count` calls about `execution_id` since the beginning, else TimeoutError."""
         await self._ledger.wait_for(execution_id, count, timeout)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -197,7 +197,7 @@ class GCS:
         return await self._send(request, answer, fault)
 
     def _answer(self, raw: Raw, execution_id: str, fault: Fault | None) -> tuple[str, Answer]:
-        """Who asks, as far as that was found out, and what to say."""
+        """The caller, if identified, and the answer."""
         if fault is not None and fault.answer is not None:
             return "", fault.answer
         if raw.method == "POST" and raw.path == "/v3/auth/tokens":
@@ -232,4 +232,4 @@ class GCS:
         )
         if fault is None:
             return response
-        return await faults.spoil(fault, request, response, stopping=self._stopping)
+        return await faults.send_faulty(fault, request, response, stopping=self._stopping)

@@ -1,7 +1,7 @@
-"""Which executions there are and what each shows now.
+"""Which executions exist and what each shows now.
 
-Lives here: `Stage`. Does not live here: what a life is (`sandbox.story`), how it is written down (`bodies`), who may
-ask (`gate`). Called by `server`. Ids and names follow from the seed and the order of plays: every demo looks the same.
+Lives here: `Stage`. Does not live here: what a life is (`sandbox.story`), how it is written (`bodies`), who may call
+(`gate`). Called by `server`. Ids and names follow from the seed and the order of plays, so every demo looks the same.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from sandbox.gcs.bodies import Body, Scene, whole
 from sandbox.story import Frame, Life
 
 CHINA = timezone(timedelta(hours=8))
-"""GCS makes names from local time."""
+"""GCS derives names from local time."""
 
 
 @dataclass
 class Play:
-    """One life under way."""
+    """One running life."""
 
     id: str
     name: str
     life: Life
     began: float
-    """On the clock."""
+    """Seconds of the clock."""
     begin: datetime
     hand: int | None = None
-    """Index of the frame that shows, for a life that is played by hand."""
+    """Index of the current frame of a life played by hand; None for others."""
     frame_set: Frame | None = None
     body_set: Body | bytes | None = None
 
     def elapsed(self, now: float) -> float:
-        """Seconds of the life; by hand, time stands still between steps."""
+        """Seconds of the life; by hand, time stops between steps."""
         return now - self.began if self.hand is None else self.life.frames[self.hand].at
 
     def frame(self, now: float) -> Frame:
-        """What shows."""
+        """The frame shown at `now`."""
         if self.frame_set is not None:
             return self.frame_set
         return self.life.frame(self.elapsed(now)) if self.hand is None else self.life.frames[self.hand]
@@ -55,11 +55,11 @@ class Stage:
         self._plays: dict[str, Play] = {}
 
     def play(self, life: Life, *, execution_id: str | None, by_hand: bool, ago: float) -> str:
-        """Begin `life`, or have it begun `ago` seconds before now; returns the execution's id."""
+        """Begin `life` now or `ago` seconds in the past; returns the execution's id."""
         ordinal = len(self._plays) + 1
         guid = execution_id or guid_of(f"{self._seed} execution {ordinal}")
         if guid in self._plays:
-            message = f"execution {guid} is on stage already"
+            message = f"execution {guid} is already on stage"
             raise ValueError(message)
         began = self._clock.now() - ago
         begin = self._clock.date(began)
@@ -68,7 +68,7 @@ class Stage:
         return guid
 
     def step(self, execution_id: str, *, to: str | None) -> Frame | None:
-        """Move a life that is played by hand to its next frame, or on to the next one called `to`."""
+        """Advance a life played by hand to its next frame, or to the next one named `to`."""
         play = self._plays[execution_id]
         if play.hand is None:
             message = f"execution {execution_id} is not played by hand"
@@ -84,30 +84,30 @@ class Stage:
         return None
 
     def frame(self, execution_id: str) -> Frame:
-        """What shows now."""
+        """The frame shown now."""
         return self._plays[execution_id].frame(self._clock.now())
 
     def set_frame(self, execution_id: str, frame: Frame | None) -> None:
-        """Show `frame` whatever the life says; None: the life again."""
+        """Show `frame` instead of the life's; None: return to the life."""
         self._plays[execution_id].frame_set = frame
 
     def set_body(self, execution_id: str, body: Body | bytes | None) -> None:
-        """Answer with `body` as it is; None: the life again."""
+        """Answer with exactly `body`; None: return to the life."""
         self._plays[execution_id].body_set = body
 
     def body(self, execution_id: str) -> Body | None:
-        """What its frame looks like now; None where there is no such execution, or no more."""
+        """The body of the current frame; None if the execution does not exist or no longer exists."""
         play = self._plays.get(execution_id)
         scene = self._scene(play, self._clock.now()) if play else None
         return None if scene is None or scene.frame.is_gone else whole(scene)
 
     def answer(self, execution_id: str) -> Body | bytes | None:
-        """What get-execution answers now: the body that was set, else the frame's."""
+        """What get-execution answers now: the body that was set, or else the frame's."""
         play = self._plays.get(execution_id)
         return play.body_set if play and play.body_set is not None else self.body(execution_id)
 
     def scenes(self, *, lag: float = 0) -> list[Scene]:
-        """What list-executions answers from, newest first; as it was `lag` seconds ago."""
+        """All executions for list-executions, newest first, as they were `lag` seconds ago."""
         now = self._clock.now() - lag
         plays = sorted(self._plays.values(), key=lambda play: play.began, reverse=True)
         scenes = (self._scene(play, now) for play in plays if play.began <= now)
@@ -128,6 +128,6 @@ class Stage:
 
 
 def guid_of(text: str) -> str:
-    """8-4-4-4-12 hex digits that follow from `text`; no UUID of any version, as GCS's own are not."""
+    """8-4-4-4-12 hex digits derived from `text`; like GCS's ids, not a UUID of any version."""
     digits = hashlib.sha256(text.encode()).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"

@@ -1,6 +1,6 @@
-"""The page on which people look at the pretend Slack: server-rendered HTML, one style, one script, no build step.
+"""The page that shows the simulated Slack in a browser: server-rendered HTML, one style, one script, no build step.
 
-`markup` escapes · `mrkdwn`, `dates`, `emoji`, `richtext`, `words`, `elements`, `render` draw Block Kit, pure ·
-`message`, `screen` draw what stands around it, pure · `binding` reads the pretend Slack's state · `server` has the
+`markup` escapes · `mrkdwn`, `dates`, `emoji`, `richtext`, `words`, `elements`, `render` render Block Kit (pure) ·
+`message`, `screen` render everything around it (pure) · `binding` reads the simulated Slack's state · `server` has the
 routes.
 """

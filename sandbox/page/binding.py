@@ -1,7 +1,7 @@
-"""Between the pretend Slack and the page: its state as a `Screen`, what people do as calls to it.
+"""Between the simulated Slack and the page: its state as a `Screen`, and what people do as calls to it.
 
-Lives here: `Desk`: who has read what, what was dismissed, which words an answer of the server becomes. Does not live
-here: routes (`server`), looks (`screen`), Slack's own behaviour (`sandbox.slack`). Called by `server`.
+Lives here: `Binding`, which knows who has read what and what was dismissed. Does not live here: routes (`server`),
+looks (`screen`), Slack's own behaviour (`sandbox.slack`). Called by `server`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from sandbox.page.markup import Html
 from sandbox.page.message import Message
 from sandbox.page.mrkdwn import Viewer, mrkdwn
 from sandbox.page.render import blocks
-from sandbox.page.screen import Hint, Modal, Person, Room, Screen
+from sandbox.page.screen import Conversation, Hint, Modal, Person, Screen
 from sandbox.slack import Channel, Ephemeral, Interaction, Slack
-from sandbox.slack import Message as Said
+from sandbox.slack import Message as SlackMessage
 
 Row = dict[str, Any]
 Act = Callable[[Row], Awaitable[Row]]
@@ -26,16 +26,16 @@ Act = Callable[[Row], Awaitable[Row]]
 WORKSPACE = "Sandbox lab"
 
 
-class NoSuchPlace(Exception):
-    """There is no such channel, or this person cannot see it."""
+class NoSuchChannel(Exception):
+    """The channel does not exist, or this person cannot see it."""
 
 
-class Desk:
-    """The pretend Slack as the people of the page see it."""
+class Binding:
+    """The simulated Slack as the people of the page see it."""
 
     def __init__(self, slack: Slack, people: Sequence[str]) -> None:
         self._slack = slack
-        self._space = slack.workspace
+        self._workspace = slack.workspace
         self._people = tuple(people)
         self._read: dict[tuple[str, str], str] = {}
         self._dismissed: set[str] = set()
@@ -43,8 +43,8 @@ class Desk:
         self._visits: set[asyncio.Task[Interaction]] = set()
         self._hints: tuple[Hint, ...] = ()
         self._alarm = ""
-        self._turn = 0
-        self._told = asyncio.Event()
+        self._own_version = 0
+        self._own_change = asyncio.Event()
         self.acts: dict[str, Act] = {
             "command": self._command,
             "say": self._say,
@@ -54,50 +54,50 @@ class Desk:
             "dismiss": self._dismiss,
         }
 
-    # -- what is seen --
+    # -- what people see --
 
     @property
     def version(self) -> str:
-        """Another one after each change of anything that can be seen."""
-        return f"{self._space.version}.{self._turn}"
+        """Differs after each visible change."""
+        return f"{self._workspace.version}.{self._own_version}"
 
     async def wait_past(self, version: str) -> None:
-        """Return once the version is another one."""
+        """Return once the version differs from `version`."""
         while self.version == version:
-            told = asyncio.create_task(self._told.wait())
-            changed = asyncio.create_task(self._space.changed.wait())
+            own = asyncio.create_task(self._own_change.wait())
+            changed = asyncio.create_task(self._workspace.changed.wait())
             try:
-                await asyncio.wait({told, changed}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({own, changed}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                told.cancel()
+                own.cancel()
                 changed.cancel()
 
-    def tell(self, *, hints: Sequence[Hint] | None = None, alarm: str | None = None) -> None:
-        """Change what the page says itself."""
+    def show(self, *, hints: Sequence[Hint] | None = None, alarm: str | None = None) -> None:
+        """Change the page's own texts: hints and alarm."""
         self._hints = self._hints if hints is None else tuple(hints)
         self._alarm = self._alarm if alarm is None else alarm
-        self._turn += 1
-        self._told.set()
-        self._told = asyncio.Event()
+        self._own_version += 1
+        self._own_change.set()
+        self._own_change = asyncio.Event()
 
     async def leave(self) -> None:
-        """End what still waits for the app."""
+        """Cancel what still waits for the app."""
         for visit in self._visits:
             visit.cancel()
         await asyncio.gather(*self._visits, return_exceptions=True)
 
     def front(self, me: str) -> str:
-        """Where somebody begins."""
+        """The address of the first screen of a person."""
         me = me if me in self._people else self._people[0]
         return f"/c/{self._channels(me)[0].id}?me={me}"
 
     def screen(self, *, me: str, channel: str, thread: str, tab: str, zone: tzinfo, is_seen: bool) -> Screen:
-        """What `me` sees there."""
+        """What `me` sees in a channel; `NoSuchChannel` if it is not visible."""
         me = me if me in self._people else self._people[0]
-        rooms = {one.id: one for one in self._channels(me)}
-        if channel not in rooms:
-            raise NoSuchPlace(channel)
-        self._visit_home(me, is_home=rooms[channel].is_im and tab == "home")
+        conversations = {one.id: one for one in self._channels(me)}
+        if channel not in conversations:
+            raise NoSuchChannel(channel)
+        self._visit_home(me, is_home=conversations[channel].is_im and tab == "home")
         if is_seen:
             self._read[me, channel] = self._last(channel)
         viewer = self._viewer(me, zone)
@@ -105,11 +105,11 @@ class Desk:
             workspace=WORKSPACE,
             me=self._person(me),
             people=tuple(self._person(one) for one in self._people),
-            rooms=tuple(self._room(me, one) for one in rooms.values()),
-            room=self._room(me, rooms[channel]),
+            conversations=tuple(self._conversation(me, one) for one in conversations.values()),
+            conversation=self._conversation(me, conversations[channel]),
             messages=self._log(me, channel, viewer),
             now=viewer.now,
-            tab=tab if rooms[channel].is_im else "messages",
+            tab=tab if conversations[channel].is_im else "messages",
             home=self._home(me, viewer),
             thread_ts=thread,
             thread=self._thread(channel, thread, viewer),
@@ -120,50 +120,52 @@ class Desk:
         )
 
     def _channels(self, me: str) -> list[Channel]:
-        self._space.im(me)
-        seen = [one for one in self._space.channels.values() if me in one.members or not (one.is_im or one.is_private)]
+        self._workspace.im(me)
+        seen = [
+            one for one in self._workspace.channels.values() if me in one.members or not (one.is_im or one.is_private)
+        ]
         return sorted(seen, key=lambda one: one.is_im)
 
     def _person(self, user: str) -> Person:
-        return Person(user, self._space.users[user].name)
+        return Person(user, self._workspace.users[user].name)
 
-    def _room(self, me: str, channel: Channel) -> Room:
+    def _conversation(self, me: str, channel: Channel) -> Conversation:
         read = self._read.get((me, channel.id), "")
-        fresh = [one for one in self._space.messages[channel.id] if one.ts > read and one.user != me]
-        name = self._space.users[self._space.bot_user].name if channel.is_im else channel.name
-        return Room(channel.id, name, is_dm=channel.is_im, is_private=channel.is_private, unread=len(fresh))
+        fresh = [one for one in self._workspace.messages[channel.id] if one.ts > read and one.user != me]
+        name = self._workspace.users[self._workspace.bot_user].name if channel.is_im else channel.name
+        return Conversation(channel.id, name, is_dm=channel.is_im, is_private=channel.is_private, unread=len(fresh))
 
     def _last(self, channel: str) -> str:
-        return max((one.ts for one in self._space.messages[channel]), default="")
+        return max((one.ts for one in self._workspace.messages[channel]), default="")
 
     def _viewer(self, me: str, zone: tzinfo) -> Viewer:
         return Viewer(
             id=me,
             zone=zone,
             now=datetime.now(UTC).astimezone(zone),
-            users={one.id: one.name for one in self._space.users.values()},
+            users={one.id: one.name for one in self._workspace.users.values()},
             channels={one.id: one.name for one in self._channels(me) if not one.is_im},
         )
 
     def _log(self, me: str, channel: str, viewer: Viewer) -> tuple[Message, ...]:
-        everything = self._space.messages[channel]
+        everything = self._workspace.messages[channel]
         tops = [one for one in everything if _is_top(one)]
         drawn = [self._message(one, viewer, [r for r in everything if _is_reply_to(r, one)]) for one in tops]
-        drawn += [self._private(one, viewer) for one in self._whispers(me, channel)]
+        drawn += [self._private(one, viewer) for one in self._ephemerals(me, channel)]
         return tuple(sorted(drawn, key=lambda one: one.at))
 
-    def _whispers(self, me: str, channel: str) -> list[Ephemeral]:
-        mine = [one for one in self._space.ephemerals.get(me, ()) if one.channel == channel]
+    def _ephemerals(self, me: str, channel: str) -> list[Ephemeral]:
+        mine = [one for one in self._workspace.ephemerals.get(me, ()) if one.channel == channel]
         return [one for one in mine if one.ts not in self._dismissed]
 
     def _thread(self, channel: str, thread: str, viewer: Viewer) -> tuple[Message, ...]:
         if not thread:
             return ()
-        whole = [one for one in self._space.messages[channel] if thread in {one.ts, one.thread_ts}]
+        whole = [one for one in self._workspace.messages[channel] if thread in {one.ts, one.thread_ts}]
         return tuple(self._message(one, viewer, ()) for one in whole)
 
-    def _message(self, one: Said, viewer: Viewer, replies: Sequence[Said]) -> Message:
-        author = self._space.users[one.user]
+    def _message(self, one: SlackMessage, viewer: Viewer, replies: Sequence[SlackMessage]) -> Message:
+        author = self._workspace.users[one.user]
         return Message(
             key=one.ts,
             author=author.name,
@@ -181,7 +183,7 @@ class Desk:
     def _private(self, one: Ephemeral, viewer: Viewer) -> Message:
         return Message(
             key=f"only-{one.ts}",
-            author="Slack" if one.is_notice else self._space.users[self._space.bot_user].name,
+            author="Slack" if one.is_notice else self._workspace.users[self._workspace.bot_user].name,
             at=_moment(one.ts, viewer),
             body=_body(one, viewer),
             channel=one.channel,
@@ -191,7 +193,7 @@ class Desk:
         )
 
     def _visit_home(self, me: str, *, is_home: bool) -> None:
-        """Tell the app that its Home was opened; without an app that takes a while, so nobody waits for it."""
+        """Notify the app that its Home was opened, in the background: without an app this takes seconds."""
         if is_home and me not in self._at_home:
             self._at_home.add(me)
             visit = asyncio.create_task(self._slack.open_home(me))
@@ -201,11 +203,11 @@ class Desk:
             self._at_home.discard(me)
 
     def _home(self, me: str, viewer: Viewer) -> Html | None:
-        home = self._space.homes.get(me)
+        home = self._workspace.homes.get(me)
         return blocks(home.body["blocks"], viewer) if home else None
 
     def _modal(self, me: str, viewer: Viewer) -> Modal | None:
-        stack = self._space.modals.get(me)
+        stack = self._workspace.modals.get(me)
         if not stack:
             return None
         top = stack[-1]
@@ -219,7 +221,7 @@ class Desk:
         if command != "/execution":
             return {"error": f"{command} is not a valid command here. Try /execution help."}
         await self._slack.command(data["me"], data["channel"], words.strip(), command=command)
-        return {}  # where it failed, Slack's own notice says so
+        return {}  # if it failed, Slack's own notice says so
 
     async def _say(self, data: Row) -> Row:
         self._slack.say(data["me"], data["channel"], str(data["text"]), thread_ts=data.get("thread") or None)
@@ -228,14 +230,16 @@ class Desk:
     async def _press(self, data: Row) -> Row:
         place = {key: str(data[key]) for key in ("channel", "ts", "ephemeral", "view") if data.get(key)}
         if data.get("home"):
-            place = {"view": self._space.homes[data["me"]].id}
-        return _told(await self._slack.press(data["me"], action_id=data["action_id"], value=data.get("value"), **place))
+            place = {"view": self._workspace.homes[data["me"]].id}
+        return _result(
+            await self._slack.press(data["me"], action_id=data["action_id"], value=data.get("value"), **place)
+        )
 
     async def _submit(self, data: Row) -> Row:
         values = {one["action_id"]: _entered(one) for one in data["values"]}
         done = await self._slack.submit(data["me"], data["view"], values)
         answer = done.ack_body if isinstance(done.ack_body, dict) else {}
-        return {**_told(done), "errors": answer.get("errors", {})}
+        return {**_result(done), "errors": answer.get("errors", {})}
 
     async def _close(self, data: Row) -> Row:
         await self._slack.close(data["me"], data["view"])
@@ -243,15 +247,15 @@ class Desk:
 
     async def _dismiss(self, data: Row) -> Row:
         self._dismissed.add(str(data["ephemeral"]))
-        self.tell()
+        self.show()
         return {}
 
 
-def _is_top(one: Said) -> bool:
+def _is_top(one: SlackMessage) -> bool:
     return not one.thread_ts or one.is_broadcast
 
 
-def _is_reply_to(reply: Said, one: Said) -> bool:
+def _is_reply_to(reply: SlackMessage, one: SlackMessage) -> bool:
     return reply.thread_ts == one.ts
 
 
@@ -259,16 +263,16 @@ def _moment(ts: str, viewer: Viewer) -> datetime:
     return datetime.fromtimestamp(float(ts), viewer.zone)
 
 
-def _body(one: Said | Ephemeral, viewer: Viewer) -> Html:
+def _body(one: SlackMessage | Ephemeral, viewer: Viewer) -> Html:
     return blocks(one.blocks, viewer) if one.blocks else mrkdwn(one.text, viewer)
 
 
-def _told(done: Interaction) -> Row:
+def _result(done: Interaction) -> Row:
     return {} if done.acked else {"error": f"That did not work: {done.error}"}
 
 
 def _entered(field: Row) -> Any:
-    """What was entered, as the pretend Slack takes it: of one choice its value, of nothing None."""
+    """The entered value as the simulated Slack expects it: a single choice as its value, nothing as None."""
     value = field["value"]
     if field["type"] == "radio_buttons":
         return next(iter(value), None)

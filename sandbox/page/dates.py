@@ -1,4 +1,4 @@
-"""Slack's date tokens, in the zone of whoever looks.
+"""Slack's date tokens, in the reader's time zone.
 
 Lives here: `<!date^…>` templates such as `{date_short_pretty} at {time_secs}`, and the page's own short clock times.
 Does not live here: finding them in a text (`mrkdwn`). Reads no clock: `now` is an argument.
@@ -14,7 +14,7 @@ TOKEN = re.compile(r"\{(\w+)\}")
 
 
 def render(template: str, when: datetime, now: datetime) -> str:
-    """`template` with Slack's tokens filled in; a token that Slack does not have stays as it came."""
+    """`template` with Slack's tokens filled in; unknown tokens stay unchanged."""
 
     def fill(match: re.Match[str]) -> str:
         make = TOKENS.get(match[1])
@@ -29,9 +29,9 @@ def clock(when: datetime) -> str:
 
 
 def day(when: datetime, now: datetime) -> str:
-    """`Today`, `Yesterday`, or `Tuesday, February 18th`: the line between two days."""
-    near = _near(when, now)
-    return near.capitalize() if near else f"{when:%A}, {when:%B} {_ordinal(when.day)}"
+    """`Today`, `Yesterday`, or `Tuesday, February 18th`, for the line between two days."""
+    relative = _relative_day(when, now)
+    return relative.capitalize() if relative else f"{when:%A}, {when:%B} {_ordinal(when.day)}"
 
 
 def ago(when: datetime, now: datetime) -> str:
@@ -44,7 +44,7 @@ def ago(when: datetime, now: datetime) -> str:
     return "now"
 
 
-def _near(when: datetime, now: datetime) -> str:
+def _relative_day(when: datetime, now: datetime) -> str:
     return {0: "today", 1: "yesterday", -1: "tomorrow"}.get((now.date() - when.date()).days, "")
 
 
@@ -67,7 +67,7 @@ def _long(when: datetime, now: datetime) -> str:
 
 
 def _pretty(plain: Callable[[datetime, datetime], str]) -> Callable[[datetime, datetime], str]:
-    return lambda when, now: _near(when, now) or plain(when, now)
+    return lambda when, now: _relative_day(when, now) or plain(when, now)
 
 
 TOKENS: dict[str, Callable[[datetime, datetime], str]] = {

@@ -1,7 +1,7 @@
-"""What can be pressed, chosen or filled in.
+"""Interactive elements: what can be pressed, chosen or filled in.
 
-Lives here: buttons, menus, the fields of a modal, and the `data-…` attributes by which `page.js` knows what was meant.
-Does not live here: what a press does (`server`). Called by `render`.
+Lives here: buttons, menus, the fields of a modal, and the `data-…` attributes from which `page.js` reads what was
+pressed. Does not live here: what a press does (`binding`). Called by `render`.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ FIELD_TYPES = {
     "datepicker": "date",
     "timepicker": "time",
 }
-ROOM_KINDS = {"conversations_select", "channels_select"}
+CONVERSATION_KINDS = {"conversations_select", "channels_select"}
 
 
 def element(item: Element, viewer: Viewer) -> Html:
-    """One interactive element, or a picture."""
+    """One interactive element, or an image."""
     kind = str(item.get("type", ""))
     if kind == "image":
         return picture(item, "accessory-image")
     draw = DRAW.get(kind)
     return (
-        draw(item, viewer) if draw else tag("span", f"An element that this page cannot draw: {kind}", class_="unknown")
+        draw(item, viewer) if draw else tag("span", f"An element that this page cannot show: {kind}", class_="unknown")
     )
 
 
 def source(item: Element) -> Html:
-    """A source that a task names."""
+    """A source of a task, as a link."""
     return link(str(item.get("url", "")), text(item.get("text") or item.get("url", "")))
 
 
 def input_block(item: Element, viewer: Viewer) -> Html:
-    """A field of a modal with its label, hint and room for a complaint."""
+    """A field of a modal with its label, hint and a place for an error."""
     inner: Element = item.get("element", {})
     action_id = str(inner.get("action_id", ""))
     label = tag("span", words(item.get("label", {}), viewer), _optional(item), class_="label")
@@ -68,7 +68,7 @@ def _optional(item: Element) -> Html | None:
 
 
 def _acts(item: Element) -> dict[str, object]:
-    """The attributes by which a press is told apart."""
+    """The attributes that identify a press."""
     confirm = item.get("confirm")
     return {
         "data_act": item.get("type"),
@@ -79,8 +79,8 @@ def _acts(item: Element) -> dict[str, object]:
 
 
 def _confirm(item: Element) -> dict[str, str]:
-    told = {part: str((item.get(part) or {}).get("text", "")) for part in ("title", "text", "confirm", "deny")}
-    return told | {"style": str(item.get("style", "primary"))}
+    parts = {part: str((item.get(part) or {}).get("text", "")) for part in ("title", "text", "confirm", "deny")}
+    return parts | {"style": str(item.get("style", "primary"))}
 
 
 def _button(item: Element, _viewer: Viewer) -> Html:
@@ -122,8 +122,8 @@ def _initial(item: Element) -> list[tuple[str, str]]:
 
 def _options(item: Element, viewer: Viewer) -> list[tuple[str, str]]:
     kind = str(item.get("type", "")).removeprefix("multi_")
-    if kind in ROOM_KINDS:
-        return [(room, f"#{name}") for room, name in viewer.channels.items()]
+    if kind in CONVERSATION_KINDS:
+        return [(channel, f"#{name}") for channel, name in viewer.channels.items()]
     if kind == "users_select":
         return list(viewer.users.items())
     grouped = [one for group in item.get("option_groups") or [] for one in group.get("options", [])]

@@ -1,7 +1,7 @@
 """The emoji that the page knows.
 
-Lives here: Slack's short names and their characters. The frequent ones are drawn by the page itself
-(`static/emoji.svg`), so that they look right on machines without a colour-emoji font. Called by `mrkdwn` and `render`.
+Lives here: Slack's short names and their characters. The frequent ones come from the page itself (`static/emoji.svg`),
+so that they look right on machines without a colour emoji font. Called by `mrkdwn` and `richtext`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ DRAWN_CHARACTER = re.compile(f"([{''.join(map(re.escape, NAMES))}]){VARIATION}?"
 
 
 def named(name: str) -> Html:
-    """The emoji of a short name; a name that nobody knows is shown as it was typed."""
+    """The emoji of a short name; an unknown name is shown as it was typed."""
     if name in DRAWN:
         use = tag("use", href=f"/static/emoji.svg#{name}")
         return tag("svg", use, class_="emoji", role="img", aria_label=name.replace("_", " "), viewBox="0 0 20 20")
@@ -111,6 +111,6 @@ def named(name: str) -> Html:
 
 
 def in_text(plain: str) -> Html:
-    """`plain` escaped, with the emoji characters that the page can draw drawn."""
+    """`plain` escaped, with emoji characters replaced by the page's own drawings where it has one."""
     pieces = DRAWN_CHARACTER.split(plain)
     return Html("".join(named(NAMES[piece]) if index % 2 else text(piece) for index, piece in enumerate(pieces)))

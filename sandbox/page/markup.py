@@ -1,7 +1,7 @@
 """HTML that is safe by construction.
 
-Lives here: `Html`, a string that is markup already, and `tag`, which escapes everything that is not. Does not live
-here: what the markup means. Called by every module of the page; no other module writes an angle bracket.
+Lives here: `Html`, a string that is already markup, and `tag`, which escapes everything else. Does not live here: what
+the markup means. Called by every module of the page; no other module writes an angle bracket.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ VOID_TAGS = frozenset({"input", "br", "hr", "img", "meta", "link", "use", "path"
 
 
 class Html(str):
-    """Markup that was built by `tag` or `join`; plain strings are escaped when they meet it."""
+    """Markup built by `tag` or `join`; plain strings are escaped when combined with it."""
 
     __slots__ = ()
 
 
 def text(value: object) -> Html:
-    """`value` as it is read, never as markup."""
+    """`value` as text, never as markup."""
     return value if isinstance(value, Html) else Html(escape(str(value)))
 
 
 def join(*parts: object, between: str = "") -> Html:
-    """All `parts` that are neither None nor empty, one after the other."""
+    """All `parts` that are neither None nor empty, concatenated."""
     return Html(str(text(between)).join(text(part) for part in parts if part is not None and part != ""))
 
 
 def tag(tag_name: str, *children: object, **attributes: object) -> Html:
-    """One element. `class_` is `class`, `data_key` is `data-key`; None and False leave an attribute out."""
+    """One element. `class_` becomes `class`, `data_key` becomes `data-key`; None and False omit an attribute."""
     head = tag_name + "".join(_attribute(key, value) for key, value in attributes.items())
     if tag_name in VOID_TAGS:
         return Html(f"<{head}>")
@@ -43,7 +43,7 @@ def _attribute(key: str, value: object) -> str:
 
 
 def icon(name: str, label: str = "") -> Html:
-    """One of the page's own line drawings; without a label it says nothing to a screen reader."""
+    """One of the page's own icons; without a label, screen readers skip it."""
     described: dict[str, object] = {"role": "img", "aria_label": label} if label else {"aria_hidden": "true"}
     use = tag("use", href=f"/static/icons.svg#{name}")
     return tag("svg", use, class_="icon", viewBox="0 0 20 20", **described)

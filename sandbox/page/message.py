@@ -1,6 +1,6 @@
-"""One message with its head, marks and thread line, and a log of them.
+"""One message with its header, badges and thread line, and a log of messages.
 
-Lives here: `Message` (plain value) and its HTML. Does not live here: the blocks inside (`render`), the frame around
+Lives here: `Message` (plain value) and its HTML. Does not live here: the blocks inside (`render`), the page around it
 (`screen`). Called by `screen`.
 """
 
@@ -14,12 +14,12 @@ from sandbox.page import dates
 from sandbox.page.markup import Html, icon, join, tag
 
 RUN_GAP = timedelta(minutes=5)
-"""Messages of one author that are closer than this share one head."""
+"""Messages of one author that are closer together than this share one header."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message, a reply or an ephemeral, with its body drawn already."""
+    """A message, a reply or an ephemeral, with its body as HTML."""
 
     key: str
     """Unique on the screen."""
@@ -29,23 +29,23 @@ class Message:
     channel: str
     ts: str = ""
     ephemeral: str = ""
-    """Id of an ephemeral message; empty for the others."""
+    """Id of an ephemeral message; empty for others."""
     view: str = ""
     is_bot: bool = False
     edits: int = 0
     replies: int = 0
     last_reply: datetime | None = None
     thread_ts: str = ""
-    """Of the message that it replies to."""
+    """The ts of the message that it replies to."""
     is_broken: bool = False
-    """A notice of Slack's own: something did not work."""
+    """Whether it is Slack's own notice that something failed."""
 
 
 Address = Callable[..., str]
 
 
 def log(messages: Sequence[Message], now: datetime, address: Address, *, is_thread: bool = False) -> Html:
-    """Messages in order, with a line between days and one head per run."""
+    """Messages in order, with a line between days and one header per run of one author."""
     drawn: list[Html] = []
     before: Message | None = None
     for one in messages:

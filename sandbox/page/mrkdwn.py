@@ -1,7 +1,7 @@
 """Slack's text formats as HTML.
 
-Lives here: `mrkdwn` (Slack's own: `*bold*`, `<url|label>`, `<@U…>`, `<!date^…>`), the plain texts that show emoji, and
-`markdown` (the usual one, basic). Does not live here: blocks (`render`). `Viewer` says for whom it is drawn.
+Lives here: `mrkdwn` (Slack's own: `*bold*`, `<url|label>`, `<@U…>`, `<!date^…>`), plain text with emoji, and basic
+`markdown`. Does not live here: blocks (`render`). `Viewer` says for whom the text is rendered.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ QUOTE = re.compile(r"(?:&gt;|>) ?")
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks: whose id, in which zone, when, and what the ids in a text are called."""
+    """The reader: id, time zone, current time, and the names for ids in a text."""
 
     id: str = ""
     zone: tzinfo = UTC
@@ -39,7 +39,7 @@ class Viewer:
 
 
 def unescape(wire: str) -> str:
-    """Slack's three entities back to what was meant; no others exist on the wire."""
+    """Decode Slack's three entities; it uses no others."""
     return wire.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
@@ -55,7 +55,7 @@ def mrkdwn(wire: str, viewer: Viewer) -> Html:
 
 
 def plain(words: str, *, with_emoji: bool = True) -> Html:
-    """A `plain_text` object: nothing but emoji is drawn."""
+    """A `plain_text` object: only emoji are rendered."""
     if not with_emoji:
         return text(words)
     pieces = re.split(r":([a-z0-9_+\-]+):", words)
@@ -68,14 +68,14 @@ def _plain_line(words: str) -> Html:
 
 
 def link(url: str, label: Html) -> Html:
-    """A link that opens elsewhere and knows nothing of us; other schemes than the web's are only text."""
+    """A link that opens in a new tab without referrer; other schemes than the web's become plain text."""
     if not SAFE_LINK.match(url):
         return label
     return tag("a", label, href=url, target="_blank", rel="noopener noreferrer")
 
 
 def when(timestamp: str, template: str, fallback: str, viewer: Viewer) -> Html:
-    """A moment in the viewer's zone, or the fallback where it is none."""
+    """A moment in the viewer's zone, or the fallback if the timestamp is invalid."""
     try:
         moment = datetime.fromtimestamp(int(timestamp), viewer.zone)
     except (ValueError, OverflowError, OSError):
@@ -85,7 +85,7 @@ def when(timestamp: str, template: str, fallback: str, viewer: Viewer) -> Html:
 
 
 def user(user_id: str, viewer: Viewer) -> Html:
-    """`@Name`, marked when it is the viewer."""
+    """`@Name`, highlighted if it is the viewer."""
     mine = " mention-me" if user_id == viewer.id else ""
     return tag("span", f"@{viewer.users.get(user_id, user_id)}", class_=f"mention{mine}")
 
@@ -179,7 +179,7 @@ MARKDOWN_LINE = re.compile(r"(?P<h>#{1,6}) +|(?P<ul>[-*+]) +|(?P<ol>\d+)[.)] +|(
 
 
 def markdown(source: str) -> Html:
-    """The usual Markdown, basic: headings, lists, quotes, fences and the inline marks. Raw HTML stays text."""
+    """Basic Markdown: headings, lists, quotes, fences and inline marks. Raw HTML stays text."""
     pieces = re.split(r"```\w*\n(.+?)\n?```", source, flags=re.DOTALL)
     return join(*(tag("pre", piece) if index % 2 else _markdown_lines(piece) for index, piece in enumerate(pieces)))
 

@@ -1,8 +1,8 @@
 """Block Kit as HTML.
 
-Lives here: one pure function per block, and `blocks`, which draws a list of them. Does not live here: text formats
-(`mrkdwn`), things to press or fill in (`elements`), what stands around a message (`screen`). An unknown block is named,
-never dropped in silence and never fatal.
+Lives here: one pure function per block, and `blocks` for a list of them. Does not live here: text formats
+(`mrkdwn`), interactive elements (`elements`), the page around a message (`screen`). An unknown block is named, never
+silently dropped and never fatal.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def block(item: Block, viewer: Viewer, index: int = 0) -> Html:
     kind = str(item.get("type", ""))
     draw = DRAW.get(kind)
     block_id = str(item.get("block_id") or f"block-{index}")
-    body = draw(item, viewer) if draw else tag("p", f"A block that this page cannot draw: {kind}", class_="unknown")
+    body = draw(item, viewer) if draw else tag("p", f"A block that this page cannot show: {kind}", class_="unknown")
     return tag("div", body, class_=f"block block-{kind}", data_block_id=block_id, data_key=block_id)
 
 
 def _section(item: Block, viewer: Viewer) -> Html:
-    told = item.get("text")
-    main = tag("div", words(told, viewer), class_="text") if told else None
+    body = item.get("text")
+    main = tag("div", words(body, viewer), class_="text") if body else None
     fields = item.get("fields") or []
     grid = tag("div", *(tag("div", words(one, viewer), class_="field") for one in fields), class_="fields")
     accessory = item.get("accessory")
@@ -105,7 +105,7 @@ def _roll_up(tasks: Sequence[Block]) -> str:
 
 def _task(task: Block, viewer: Viewer) -> Html:
     status = str(task.get("status", "pending"))
-    parts = [tag("div", rich_text(task[part], viewer), class_=f"task-{part}") for part in _told(task)]
+    parts = [tag("div", rich_text(task[part], viewer), class_=f"task-{part}") for part in _parts(task)]
     sources = [elements.source(one) for one in task.get("sources") or []]
     return tag(
         "li",
@@ -122,7 +122,7 @@ def _task(task: Block, viewer: Viewer) -> Html:
     )
 
 
-def _told(task: Block) -> list[str]:
+def _parts(task: Block) -> list[str]:
     return [part for part in ("details", "output") if isinstance(task.get(part), Mapping)]
 
 

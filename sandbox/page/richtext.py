@@ -1,6 +1,6 @@
-"""`rich_text` blocks as HTML: sections, lists, quotes, preformatted, and what stands in them.
+"""`rich_text` blocks as HTML: sections, lists, quotes, preformatted text, and their elements.
 
-Does not live here: who uses it (blocks, tasks of a plan, cells of a table: `render`).
+Does not live here: where they are used (blocks, tasks of a plan, cells of a table: `render`, the caller).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What one person sees at one moment, and its frame as HTML.
+"""What one person sees at one moment, as a value and as HTML.
 
-Lives here: the view-model (`Screen` and its parts, plain values) and the regions of the page that are drawn from it.
-Does not live here: blocks (`render`), where the values come from (`binding`), routes (`server`). Reads no clock.
+Lives here: the view model (`Screen` and its parts, plain values) and the page's regions rendered from it. Does not live
+here: blocks (`render`), where the values come from (`binding`), routes (`server`). Reads no clock.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sandbox.page.message import Message, log
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody one can be, or write to."""
+    """A person whom the page can act as."""
 
     id: str
     name: str
 
 
 @dataclass(frozen=True)
-class Room:
-    """A line of the side bar."""
+class Conversation:
+    """A channel or direct message in the side bar."""
 
     id: str
     name: str
@@ -35,7 +35,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Modal:
-    """The dialog on top."""
+    """The open dialog."""
 
     id: str
     title: str
@@ -46,23 +46,23 @@ class Modal:
 
 @dataclass(frozen=True)
 class Hint:
-    """Something to try: what it is about, and commands that fill the composer when pressed."""
+    """Something to try: its subject, and commands that fill the message box when pressed."""
 
     title: str
     note: str
     commands: tuple[tuple[str, str], ...]
-    """(word on the chip, text for the composer)."""
+    """(label of the button, text for the message box)."""
 
 
 @dataclass(frozen=True)
 class Screen:
-    """All that is drawn."""
+    """Everything that the page shows."""
 
     workspace: str
     me: Person
     people: tuple[Person, ...]
-    rooms: tuple[Room, ...]
-    room: Room
+    conversations: tuple[Conversation, ...]
+    conversation: Conversation
     messages: tuple[Message, ...]
     now: datetime
     topic: str = ""
@@ -75,20 +75,20 @@ class Screen:
     alarm: str = ""
     version: str = ""
 
-    def address(self, room_id: str = "", **change: str) -> str:
-        """The address of this screen, or of another room, with some of its parts changed."""
+    def address(self, conversation_id: str = "", **change: str) -> str:
+        """The address of this screen, or of another conversation, with some parts changed."""
         kept = {"me": self.me.id} | {key: value for key, value in change.items() if value}
-        return f"/c/{room_id or self.room.id}?{urlencode(kept)}"
+        return f"/c/{conversation_id or self.conversation.id}?{urlencode(kept)}"
 
 
 def title(screen: Screen) -> str:
-    """What the browser's tab says."""
-    unread = sum(room.unread for room in screen.rooms)
-    return f"{f'({unread}) ' if unread else ''}{_room_name(screen.room)} · {screen.workspace}"
+    """The title of the browser's tab."""
+    unread = sum(conversation.unread for conversation in screen.conversations)
+    return f"{f'({unread}) ' if unread else ''}{_conversation_name(screen.conversation)} · {screen.workspace}"
 
 
 def regions(screen: Screen) -> dict[str, Html]:
-    """Every part that moves, by the id of its element."""
+    """Every part of the page that changes, by the id of its element."""
     return {
         "alarm": tag("p", screen.alarm) if screen.alarm else Html(""),
         "sidebar": _sidebar(screen),
@@ -134,35 +134,35 @@ def page(screen: Screen) -> Html:
 
 
 def state(screen: Screen) -> dict[str, object]:
-    """What the script must know of where it is."""
+    """What the script needs to know about the current screen."""
     return {
-        "data_channel": screen.room.id,
+        "data_channel": screen.conversation.id,
         "data_me": screen.me.id,
         "data_thread": screen.thread_ts,
         "data_tab": screen.tab,
         "data_modal": screen.modal.id if screen.modal else "",
         "data_version": screen.version,
-        "data_say": f"Message {_room_name(screen.room)}",
+        "data_say": f"Message {_conversation_name(screen.conversation)}",
     }
 
 
-def _room_name(room: Room) -> str:
-    return room.name if room.is_dm else f"#{room.name}"
+def _conversation_name(conversation: Conversation) -> str:
+    return conversation.name if conversation.is_dm else f"#{conversation.name}"
 
 
 def _drawer(sidebar: Html) -> Html:
     return tag(
         "nav",
         tag("div", sidebar, id="sidebar"),
-        tag("p", "A pretend Slack. Nothing leaves this computer.", class_="pretend"),
+        tag("p", "A simulated Slack. Nothing leaves this computer.", class_="pretend"),
         id="drawer",
         aria_label="Channels and direct messages",
     )
 
 
 def _sidebar(screen: Screen) -> Html:
-    channels = [room for room in screen.rooms if not room.is_dm]
-    direct = [room for room in screen.rooms if room.is_dm]
+    channels = [conversation for conversation in screen.conversations if not conversation.is_dm]
+    direct = [conversation for conversation in screen.conversations if conversation.is_dm]
     people = (tag("option", one.name, value=one.id, selected=one.id == screen.me.id) for one in screen.people)
     return join(
         tag(
@@ -179,37 +179,43 @@ def _sidebar(screen: Screen) -> Html:
         ),
         tag("label", "You are", tag("select", *people, id="me"), class_="me"),
         tag("h2", "Channels"),
-        tag("ul", *(_room(room, screen) for room in channels)),
+        tag("ul", *(_conversation(conversation, screen) for conversation in channels)),
         tag("h2", "Apps"),
-        tag("ul", *(_room(room, screen) for room in direct)),
+        tag("ul", *(_conversation(conversation, screen) for conversation in direct)),
     )
 
 
-def _room(room: Room, screen: Screen) -> Html:
-    here = room.id == screen.room.id
-    mark = tag("span", icon("helix"), class_="avatar avatar-small avatar-bot") if room.is_dm else None
-    sign = mark or icon("lock" if room.is_private else "hash")
-    badge = tag("span", room.unread, class_="badge", aria_label=f"{room.unread} unread") if room.unread else None
-    classes = "room" + (" here" if here else "") + (" unread" if room.unread else "")
+def _conversation(conversation: Conversation, screen: Screen) -> Html:
+    here = conversation.id == screen.conversation.id
+    mark = tag("span", icon("helix"), class_="avatar avatar-small avatar-bot") if conversation.is_dm else None
+    sign = mark or icon("lock" if conversation.is_private else "hash")
+    badge = (
+        tag("span", conversation.unread, class_="badge", aria_label=f"{conversation.unread} unread")
+        if conversation.unread
+        else None
+    )
+    classes = "room" + (" here" if here else "") + (" unread" if conversation.unread else "")
     current = "page" if here else None
     line = tag(
         "a",
         sign,
-        tag("span", room.name),
+        tag("span", conversation.name),
         badge,
-        href=screen.address(room.id),
+        href=screen.address(conversation.id),
         class_=classes,
         aria_current=current,
         data_nav=True,
     )
-    return tag("li", line, data_key=room.id)
+    return tag("li", line, data_key=conversation.id)
 
 
 def _head(screen: Screen) -> Html:
-    room = screen.room
+    conversation = screen.conversation
     opener = tag("button", icon("menu", "Channels"), type="button", class_="plain drawer-open", data_drawer="open")
-    heading = tag("h1", _room_name(room))
-    return join(opener, heading, tag("span", screen.topic, class_="topic"), _tabs(screen) if room.is_dm else None)
+    heading = tag("h1", _conversation_name(conversation))
+    return join(
+        opener, heading, tag("span", screen.topic, class_="topic"), _tabs(screen) if conversation.is_dm else None
+    )
 
 
 def _tabs(screen: Screen) -> Html:
@@ -228,7 +234,7 @@ def _tabs(screen: Screen) -> Html:
 
 
 def _hints(screen: Screen) -> Html:
-    if not screen.hints or screen.tab == "home":  # a Home has no message box to fill
+    if not screen.hints or screen.tab == "home":  # a Home tab has no message box
         return Html("")
     rows = (
         tag(
@@ -256,7 +262,12 @@ def _main(screen: Screen) -> Html:
             data_home="1",
         )
     if not screen.messages:
-        return tag("p", f"This is the very beginning of {_room_name(screen.room)}.", class_="empty", data_key="empty")
+        return tag(
+            "p",
+            f"This is the very beginning of {_conversation_name(screen.conversation)}.",
+            class_="empty",
+            data_key="empty",
+        )
     return log(screen.messages, screen.now, screen.address)
 
 
@@ -270,7 +281,7 @@ def _middle(screen: Screen, drawn: dict[str, Html]) -> Html:
         tag("header", drawn["head"], id="head"),
         tag("div", drawn["hints"], id="hints"),
         tag("div", drawn["log"], id="log", role="log", aria_live="polite", aria_label="Messages", tabindex="0"),
-        _composer("say", f"Message {_room_name(screen.room)}", "/say"),
+        _composer("say", f"Message {_conversation_name(screen.conversation)}", "/say"),
         id="main",
     )
 

@@ -1,8 +1,8 @@
 """The routes of the page: a screen, its regions, the stream of changes, and what people do.
 
 Lives here: `Page`, which the demo and the browser tests start. Does not live here: how anything looks (`screen`), where
-it comes from and whom a press is handed to (`binding`). It listens on 127.0.0.1, answers no other host name and takes
-no form of another page, so that nothing else in the browser can press its buttons.
+the data comes from and who handles a press (`binding`). The server listens on 127.0.0.1, answers no other host name and
+accepts no form of another page, so that no other site in the browser can press its buttons.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from aiohttp import web
 
 from sandbox.page import screen
-from sandbox.page.binding import Desk, NoSuchPlace
+from sandbox.page.binding import Binding, NoSuchChannel
 from sandbox.page.screen import Hint
 from sandbox.slack import Slack
 
 STATIC = Path(__file__).with_name("static")
 GATHER_SECONDS = 0.05
-"""Changes that come together are told together."""
+"""Changes within this time are announced together."""
 HEARTBEAT_SECONDS = 15.0
 
 HEADERS = {
@@ -41,17 +41,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Page:
-    """The page on a port of its own."""
+    """The page, served on a port of its own."""
 
     def __init__(self, slack: Slack, *, people: Sequence[str], port: int = 0) -> None:
-        """`people` are the ids of the users that one can be, the first one to begin with."""
-        self.desk = Desk(slack, people)
+        """`people` are the ids of the users that one can act as; the first is the default."""
+        self.binding = Binding(slack, people)
         self._port = port
         self._runner: web.AppRunner | None = None
         self._streams: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
-        """Listen; `url` is known afterwards. OSError where the port is taken."""
+        """Listen; `url` is known afterwards. OSError if the port is in use."""
         app = web.Application(middlewares=[_guard])
         app.add_routes(
             [
@@ -60,7 +60,7 @@ class Page:
                 web.get("/fragment/c/{channel}", self._fragment),
                 web.get("/events", self._events),
                 web.get("/favicon.ico", _no_content),
-                *(web.post(f"/{name}", self._act) for name in self.desk.acts),
+                *(web.post(f"/{name}", self._act) for name in self.binding.acts),
                 web.static("/static", STATIC),
             ]
         )
@@ -76,7 +76,7 @@ class Page:
 
     async def stop(self) -> None:
         """Close every connection."""
-        await self.desk.leave()
+        await self.binding.leave()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -92,15 +92,15 @@ class Page:
 
     @property
     def url(self) -> str:
-        """What one opens."""
+        """The address to open."""
         return f"http://127.0.0.1:{self._port}"
 
-    def tell(self, *, hints: Sequence[Hint] | None = None, alarm: str | None = None) -> None:
-        """Change what the page says itself: things to try, and what is wrong."""
-        self.desk.tell(hints=hints, alarm=alarm)
+    def show(self, *, hints: Sequence[Hint] | None = None, alarm: str | None = None) -> None:
+        """Change the page's own texts: things to try, and an alarm."""
+        self.binding.show(hints=hints, alarm=alarm)
 
     async def _front(self, request: web.Request) -> web.StreamResponse:
-        place = self.desk.front(request.query.get("me", ""))
+        place = self.binding.front(request.query.get("me", ""))
         raise web.HTTPFound(place)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
@@ -116,7 +116,7 @@ class Page:
     def _screen(self, request: web.Request, *, is_seen: bool) -> screen.Screen:
         query = request.query
         try:
-            return self.desk.screen(
+            return self.binding.screen(
                 me=query.get("me", ""),
                 channel=request.match_info["channel"],
                 thread=query.get("thread", ""),
@@ -124,15 +124,15 @@ class Page:
                 zone=_zone(request.cookies.get("zone", "")),
                 is_seen=is_seen,
             )
-        except NoSuchPlace:
+        except NoSuchChannel:
             raise web.HTTPNotFound(text="There is no such channel.") from None
 
     async def _act(self, request: web.Request) -> web.StreamResponse:
         try:
-            told = await self.desk.acts[request.path.removeprefix("/")](await request.json())
+            result = await self.binding.acts[request.path.removeprefix("/")](await request.json())
         except (LookupError, TypeError, ValueError) as error:
-            told = {"error": f"That did not work: {error}"}
-        return web.json_response(told, headers=HEADERS)
+            result = {"error": f"That did not work: {error}"}
+        return web.json_response(result, headers=HEADERS)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -147,10 +147,10 @@ class Page:
 
     async def _stream(self, response: web.StreamResponse) -> None:
         while True:
-            version = self.desk.version
+            version = self.binding.version
             await response.write(f"data: {version}\n\n".encode())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.desk.wait_past(version), HEARTBEAT_SECONDS)
+                await asyncio.wait_for(self.binding.wait_past(version), HEARTBEAT_SECONDS)
             await asyncio.sleep(GATHER_SECONDS)
 
     async def _end_streams(self, _app: web.Application) -> None:
@@ -163,7 +163,7 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.url.host not in {"127.0.0.1", "localhost"}:
         raise web.HTTPForbidden(text="This page is for this computer only.")
     if request.method == "POST" and request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="This page takes its own script's requests only.")
+        raise web.HTTPUnsupportedMediaType(text="This page accepts only requests of its own script.")
     return await handler(request)
 
 

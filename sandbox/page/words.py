@@ -1,7 +1,7 @@
-"""Text objects and pictures: the two things that every kind of block contains.
+"""Text objects and images, which every kind of block may contain.
 
-Lives here: `words` for `plain_text` and `mrkdwn` objects, `picture` for images. Nothing is ever fetched from elsewhere:
-a picture that is not in the page itself is shown as a frame with its alternative text.
+Lives here: `words` for `plain_text` and `mrkdwn` objects, `picture` for images. Called by `elements` and `render`.
+Nothing is fetched from other hosts: an external image is shown as a frame with its alternative text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ INLINE_PICTURES = ("data:image/png;", "data:image/svg+xml;", "data:image/gif;", 
 
 
 def words(item: Mapping[str, Any], viewer: Viewer) -> Html:
-    """A text object, in the format that it names."""
+    """A text object, in its own format."""
     content = str(item.get("text", ""))
     if item.get("type") == "mrkdwn":
         return mrkdwn(content, viewer)
@@ -25,7 +25,7 @@ def words(item: Mapping[str, Any], viewer: Viewer) -> Html:
 
 
 def picture(item: Mapping[str, Any], kind: str) -> Html:
-    """An image block, element or accessory."""
+    """The image of a block, element or accessory."""
     source = str(item.get("image_url", ""))
     described = str(item.get("alt_text", ""))
     if source.startswith(INLINE_PICTURES):

@@ -1,4 +1,4 @@
-"""The pretend Slack: a workspace with state behind the Web API, Socket Mode and signed HTTP delivery."""
+"""The simulated Slack: a workspace behind the Web API, Socket Mode and signed HTTP requests."""
 
 from sandbox.slack.faults import Fault
 from sandbox.slack.interactions import Interaction

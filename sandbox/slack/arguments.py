@@ -1,4 +1,4 @@
-"""The arguments of a call, from JSON, a form or the query: all three say the same.
+"""The arguments of a call, from JSON, a form or the query string.
 
 Does not live here: what they mean (the methods). Called by `web_api` and the methods.
 """
@@ -31,12 +31,12 @@ async def arguments(request: web.Request) -> Args:
 
 
 def is_on(args: Args, key: str) -> bool:
-    """Whether a flag is set, in any of the spellings that clients use."""
+    """Whether a flag is set, in any spelling that clients use."""
     return args.get(key) in (True, "true", "True", "1")
 
 
-def whole(args: Args, key: str, default: int) -> int:
-    """A number."""
+def integer(args: Args, key: str, default: int) -> int:
+    """A whole number."""
     try:
         return int(args.get(key) or default)
     except (TypeError, ValueError):

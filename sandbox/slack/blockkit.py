@@ -1,7 +1,7 @@
-"""Block Kit as strictly as Slack takes it: which block may stand on which surface, and every documented limit.
+"""Block Kit validation as strict as Slack's: which block may be on which surface, and every documented limit.
 
-The SDK checks some of this when it serialises its own objects and nothing of it for plain dicts; here all of it is
-checked. Does not live here: what becomes of a refused payload (the Web API methods). Called by those, and by tests.
+The SDK checks some of this for its own objects and nothing for plain dicts; this module checks everything. Does not
+live here: what happens to a refused payload (the Web API methods). Called by those methods and by tests.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
-from sandbox.slack.elements import ACCESSORY, ACTIONS, ASKED, CONTEXT, ID, RICH_TEXT, URL, plain, text
+from sandbox.slack.elements import ACCESSORY, ACTIONS, CONTEXT, ID, INPUT, RICH_TEXT, URL, plain, text
 from sandbox.slack.shapes import Check, both, exactly_one, flag, kinds, listed, shape, string, unique, word
 
 Surface = Literal["message", "modal", "home"]
 
 MESSAGE_TEXT: Final = 12_000
-"""Characters in all blocks of a message; above it Slack answers msg_blocks_too_long."""
+"""At most this many characters in all blocks of a message; above it Slack answers msg_blocks_too_long."""
 _MARKDOWN: Final = 12_000
 _MOST_BLOCKS: Final = {"message": 50, "modal": 100, "home": 100}
 _EVERYWHERE = {"actions", "context", "divider", "header", "image", "input", "rich_text", "section"}
@@ -57,7 +57,7 @@ _BLOCKS: Final[dict[str, Check]] = {
     "context": shape({"elements": CONTEXT}, _BLOCK),
     "actions": shape({"elements": ACTIONS}, _BLOCK),
     "input": shape(
-        {"label": plain(2000), "element": ASKED},
+        {"label": plain(2000), "element": INPUT},
         {"hint": plain(2000), "optional": flag, "dispatch_action": flag, **_BLOCK},
     ),
     "rich_text": RICH_TEXT,
@@ -81,7 +81,7 @@ _BLOCKS: Final[dict[str, Check]] = {
 
 
 def problems(blocks: Any, surface: Surface) -> list[str]:
-    """Everything for which Slack would refuse `blocks` on that surface; empty when it would take them."""
+    """Every reason why Slack would refuse `blocks` on that surface; empty if it would accept them."""
     if not isinstance(blocks, list):
         return ["/blocks: must be a list"]
     found = list(listed(kinds(_BLOCKS), _MOST_BLOCKS[surface], least=0)(blocks, "/blocks"))
@@ -95,7 +95,7 @@ def problems(blocks: Any, surface: Surface) -> list[str]:
 
 
 def view_problems(view: Any) -> list[str]:
-    """Everything for which Slack would refuse a modal or a Home view."""
+    """Every reason why Slack would refuse a modal or a Home view."""
     kind = view.get("type") if isinstance(view, dict) else None
     if kind not in _VIEWS:
         return [f"/view: unsupported type: {kind}"]
@@ -111,7 +111,7 @@ def view_problems(view: Any) -> list[str]:
 
 
 def text_size(blocks: Any) -> int:
-    """How many characters the blocks show in all."""
+    """Total number of characters that the blocks show."""
     if isinstance(blocks, list):
         return sum(map(text_size, blocks))
     if not isinstance(blocks, dict):

@@ -1,6 +1,7 @@
-"""Every method of the Web API that is played here, with its tier and the scopes it asks for.
+"""Every simulated method of the Web API, with its tier and the scopes it needs.
 
-Does not live here: what the methods do (`chat`, `conversations`, `views`), how they are reached (`web_api`).
+Does not live here: what the methods do (`chat`, `conversations`, `views`), HTTP (`web_api`). Called by `web_api` and by
+`server`.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ KINDS = ("channels", "groups", "im")
 class Method:
     """One method."""
 
-    play: Callable[[Workspace, Args, Passes], dict[str, Any]]
+    run: Callable[[Workspace, Args, Passes], dict[str, Any]]
     tier: int | None = None
-    """None: not counted by the minute."""
+    """Rate limit tier; None: no limit per minute."""
     scope: str = ""
-    """`*` in the place of the kind of channel, as in `*:history`."""
+    """`*` stands for the kind of channel, as in `*:history`."""
     is_post: bool = False
-    """Counted by the channel instead."""
+    """Whether it is limited per channel instead."""
 
     def scope_for(self, workspace: Workspace, args: Args) -> str:
-        """The scope that this call needs; empty when it needs none."""
+        """The scope that this call needs; empty if none."""
         channel = workspace.channels.get(str(args.get("channel")))
         return self.scope.replace("*", channel.kind if channel else "channels")
 
 
-def _plain(play: Callable[[Workspace, Args], dict[str, Any]]) -> Callable[[Workspace, Args, Passes], dict[str, Any]]:
-    return lambda workspace, args, _passes: play(workspace, args)
+def _plain(run: Callable[[Workspace, Args], dict[str, Any]]) -> Callable[[Workspace, Args, Passes], dict[str, Any]]:
+    return lambda workspace, args, _passes: run(workspace, args)
 
 
 def _api_test(_workspace: Workspace, args: Args) -> dict[str, Any]:
@@ -98,7 +99,7 @@ METHODS: dict[str, Method] = {
 
 
 def all_scopes() -> set[str]:
-    """Every scope that any method asks for, and the one for slash commands."""
+    """Every scope that any method needs, and the one for slash commands."""
     scopes = {method.scope for method in METHODS.values() if method.scope}
-    spelled = {scope.replace("*", kind) for scope in scopes for kind in KINDS if "*" in scope}
-    return {scope for scope in scopes if "*" not in scope} | spelled | {"commands"}
+    by_kind = {scope.replace("*", kind) for scope in scopes for kind in KINDS if "*" in scope}
+    return {scope for scope in scopes if "*" not in scope} | by_kind | {"commands"}

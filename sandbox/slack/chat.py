@@ -1,4 +1,4 @@
-"""The Web API's `chat.*`: post, edit, whisper, delete.
+"""The Web API's `chat.*`: post, update, post ephemeral, delete.
 
 Does not live here: tokens, scopes, limits (`web_api`). Called through the `catalogue`.
 """
@@ -39,7 +39,7 @@ def post_message(workspace: Workspace, args: Args) -> dict[str, Any]:
 
 
 def update(workspace: Workspace, args: Args) -> dict[str, Any]:
-    """chat.update: what is not sent stays as it was."""
+    """chat.update: fields that are not sent stay unchanged."""
     channel = visible(workspace, args)
     if channel.is_archived:
         raise Refused("is_archived")
@@ -65,7 +65,7 @@ def post_ephemeral(workspace: Workspace, args: Args) -> dict[str, Any]:
     text, blocks = content(args, _POST_TEXT)
     thread_ts = _thread(workspace, channel, args)
     shown = Ephemeral(channel.id, workspace.next_ts(), args["user"], text, blocks, thread_ts)
-    return {"message_ts": workspace.whisper(shown).ts}
+    return {"message_ts": workspace.show_ephemeral(shown).ts}
 
 
 def delete(workspace: Workspace, args: Args) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def delete(workspace: Workspace, args: Args) -> dict[str, Any]:
 
 
 def visible(workspace: Workspace, args: Args) -> Channel:
-    """The channel of a call, if the bot can see it."""
+    """The channel of a call; `Refused` if the bot cannot see it."""
     channel = workspace.channels.get(str(args.get("channel")))
     if channel is None or (channel.is_private and workspace.bot_user not in channel.members):
         raise Refused("channel_not_found")
@@ -86,7 +86,7 @@ def visible(workspace: Workspace, args: Args) -> Channel:
 
 
 def content(args: Args, most: int) -> tuple[str, list[dict[str, Any]]]:
-    """Text and blocks of a message, checked."""
+    """Validated text and blocks of a message; text has at most `most` characters."""
     text, blocks = args.get("text") or "", args.get("blocks") or []
     if not text and not blocks:
         raise Refused("no_text")

@@ -1,4 +1,4 @@
-"""The Web API's `conversations.*`: look into channels, open direct messages, join.
+"""The Web API's `conversations.*`: read channels, open direct messages, join.
 
 Does not live here: tokens, scopes, limits (`web_api`). Called through the `catalogue`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.slack.arguments import Args, is_on, whole
+from sandbox.slack.arguments import Args, integer, is_on
 from sandbox.slack.chat import visible
 from sandbox.slack.refusal import Refused
 from sandbox.slack.rows import Row, channel_row, message_row
@@ -51,20 +51,20 @@ def join(workspace: Workspace, args: Args) -> dict[str, Any]:
 
 
 def of_bot(workspace: Workspace, _args: Args) -> dict[str, Any]:
-    """users.conversations, of the bot itself."""
+    """users.conversations, for the bot itself."""
     mine = [channel for channel in workspace.channels.values() if workspace.bot_user in channel.members]
     rows = [channel_row(workspace, channel) for channel in mine if not channel.is_im]
     return {"channels": rows, "response_metadata": {"next_cursor": ""}}
 
 
 def history(workspace: Workspace, args: Args) -> dict[str, Any]:
-    """conversations.history: what stands in the channel itself, newest first."""
+    """conversations.history: messages of the channel without thread replies, newest first."""
     found = [message for message in _readable(workspace, args) if message.thread_ts is None or message.is_broadcast]
     return _page(workspace, args, found[::-1])
 
 
 def replies(workspace: Workspace, args: Args) -> dict[str, Any]:
-    """conversations.replies: a message and its thread, oldest first; the message itself is always there."""
+    """conversations.replies: a message and its thread, oldest first; the message itself is always included."""
     thread_ts = str(args.get("ts"))
     parent = workspace.message(str(args.get("channel")), thread_ts)
     found = [message for message in _readable(workspace, args) if message.thread_ts == thread_ts]
@@ -94,7 +94,7 @@ def _moment(args: Args, key: str, default: float) -> float:
 
 
 def _page(workspace: Workspace, args: Args, found: list[Message]) -> dict[str, Any]:
-    limit = min(whole(args, "limit", 100), 999)
+    limit = min(integer(args, "limit", 100), 999)
     cursor = str(args.get("cursor") or "")
     start = 0
     if cursor:

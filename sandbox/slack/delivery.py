@@ -1,6 +1,6 @@
-"""What a delivery to the app is and how it can end.
+"""A delivery to the app and how it can end.
 
-Does not live here: how it travels (`socket_mode`, `http_mode`). Called by those two and by `interactions`.
+Does not live here: transport (`socket_mode`, `http_mode`). Called by those two and by `interactions`.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ Kind = Literal["slash_commands", "interactive", "events_api"]
 
 @dataclass(frozen=True)
 class Parcel:
-    """One attempt to hand something to the app."""
+    """One attempt to deliver something to the app."""
 
     kind: Kind
     payload: dict[str, Any]
     attempt: int = 0
     """0 for the first one."""
     reason: str = ""
-    """Why the attempt before failed: `timeout`, `http_error`, `connection_failed`."""
+    """Why the previous attempt failed: `timeout`, `http_error`, `connection_failed`."""
 
 
 @dataclass(frozen=True)
 class Ack:
-    """The app took it, perhaps with an answer."""
+    """The app acknowledged it, possibly with a body."""
 
     body: Any = None
 
 
 class NotDelivered(Exception):
-    """The app did not take it. `reason` is for the next attempt, `shown` what the person sees."""
+    """The app did not acknowledge it. `reason` is for the next attempt, `shown` is what the person sees."""
 
     def __init__(self, reason: str, shown: str) -> None:
         super().__init__(reason)
@@ -40,5 +40,5 @@ class NotDelivered(Exception):
 
 
 def too_late() -> NotDelivered:
-    """No ack in time."""
+    """No acknowledgement in time."""
     return NotDelivered("timeout", "operation_timeout")

@@ -1,6 +1,6 @@
-"""Block Kit's small parts: text objects, options, buttons and other elements, rich text, with Slack's limits.
+"""The parts of blocks: text objects, options, buttons and other elements, rich text, with Slack's limits.
 
-Does not live here: blocks, surfaces and what concerns a whole message (`blockkit`). Called by `blockkit` only.
+Does not live here: blocks, surfaces and rules for whole messages (`blockkit`). Called by `blockkit` only.
 """
 
 from __future__ import annotations
@@ -171,4 +171,4 @@ CONTEXT = listed(
     10,
 )
 ACCESSORY = kinds({"image": IMAGE, **PRESSED, **CHOICES})
-ASKED = kinds({**CHOICES, **TYPED})
+INPUT = kinds({**CHOICES, **TYPED})

@@ -1,4 +1,4 @@
-"""Signed HTTP delivery: each parcel is a request to the app, its answer the ack.
+"""HTTP mode: each parcel is a signed request to the app, the response is the acknowledgement.
 
 Does not live here: what is sent (`interactions`). Used when the server has a `request_url`.
 """
@@ -20,7 +20,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class HTTPMode:
-    """Requests to one app."""
+    """Sends requests to one app."""
 
     def __init__(self, secret: str, ack_seconds: float, now: Callable[[], float]) -> None:
         self._secret = secret
@@ -28,7 +28,7 @@ class HTTPMode:
         self._timeout = aiohttp.ClientTimeout(total=ack_seconds)
 
     async def deliver(self, url: str, parcel: Parcel) -> Ack:
-        """Send a parcel; any status but 2xx means that the app did not take it."""
+        """Send a parcel. Raises `NotDelivered` for any status but 2xx."""
         body, content_type = _body(parcel)
         headers = {"Content-Type": content_type, **self.signature(body), **_retry(parcel)}
         try:
@@ -46,7 +46,7 @@ class HTTPMode:
             raise NotDelivered("connection_failed", "dispatch_failed") from None
 
     def signature(self, body: str) -> dict[str, str]:
-        """The headers that show that a body comes from Slack."""
+        """The headers that prove that a body comes from Slack."""
         moment = str(int(self._now()))
         digest = hmac.new(self._secret.encode(), f"v0:{moment}:{body}".encode(), hashlib.sha256).hexdigest()
         return {"X-Slack-Request-Timestamp": moment, "X-Slack-Signature": f"v0={digest}"}

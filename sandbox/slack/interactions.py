@@ -1,7 +1,7 @@
-"""What people do, and what comes of it: the app is told, and its ack, or its silence, becomes something they see.
+"""What people do: each interaction is delivered to the app, and its acknowledgement, or the lack of it, is shown.
 
 Lives here: commands, presses, submissions, closed views, shortcuts, events. Does not live here: what the payloads look
-like (`payloads`), how they travel (`socket_mode`, `http_mode`). Called through `server`.
+like (`payloads`), transport (`socket_mode`, `http_mode`). Called through `server`.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ Deliver = Callable[[Parcel], Awaitable[Ack]]
 
 @dataclass
 class Interaction:
-    """How something that a person did ended."""
+    """How an interaction ended."""
 
     acked: bool = False
     acked_in: float = 0.0
     """Seconds."""
     ack_body: Any = None
     error: str = ""
-    """`operation_timeout`, `dispatch_failed`, or why the content of the ack was refused."""
+    """`operation_timeout`, `dispatch_failed`, or why the body of the acknowledgement was refused."""
     attempts: int = 1
     trigger_id: str = ""
     response_url: str = ""
 
 
 class Interactions:
-    """People at work in one workspace."""
+    """All interactions of one workspace."""
 
     def __init__(self, workspace: Workspace, passes: Passes, deliver: Deliver, base_url: Callable[[], str]) -> None:
         self.retry_delays: tuple[float, ...] = (0.0, 1.0, 5.0)
-        """Seconds before an event is sent again; Slack's own are 0, 60 and 300."""
+        """Seconds before an event is sent again; Slack uses 0, 60 and 300."""
         self._workspace = workspace
         self._passes = passes
         self._deliver = deliver
@@ -56,23 +56,23 @@ class Interactions:
         place = self._workspace.channels[channel]
         payload = payloads.command(self._workspace, user, place, command, text)
         passes = self._with_passes(payload, user, channel)
-        done = await self._hand_over(Parcel("slash_commands", payload), passes)
+        done = await self._deliver_once(Parcel("slash_commands", payload), passes)
         if not done.acked:
             self._notice(user, channel, f'{command} failed with the error "{done.error}"')
         elif isinstance(done.ack_body, dict) and (done.ack_body.get("text") or done.ack_body.get("blocks")):
-            self._answered(done, Reply(user, channel, self._workspace.now()))
+            self._show_response(done, Reply(user, channel, self._workspace.now()))
         return done
 
     async def press(self, user: str, where: Pressed, action_id: str, value: str | None) -> Interaction:
-        """Press a button, or choose in a menu."""
+        """Press a button, or choose from a menu."""
         block_id, element = payloads.find_action(where.blocks, action_id, value)
         payload = payloads.interaction(self._workspace, "block_actions", user) | where.row
         payload["actions"] = [payloads.action(element, block_id, value, self._workspace.next_ts())]
         if where.channel:
-            pass_for = self._with_passes(payload, user, where.channel, where.ts, is_ephemeral=where.is_ephemeral)
+            interaction = self._with_passes(payload, user, where.channel, where.ts, is_ephemeral=where.is_ephemeral)
         else:
-            pass_for = self._with_trigger(payload, user)
-        done = await self._hand_over(Parcel("interactive", payload), pass_for)
+            interaction = self._with_trigger(payload, user)
+        done = await self._deliver_once(Parcel("interactive", payload), interaction)
         if not done.acked:
             self._notice(user, where.channel or self._workspace.im(user).id, f'The button failed: "{done.error}"')
         return done
@@ -81,34 +81,34 @@ class Interactions:
         """Submit a modal."""
         payload = payloads.interaction(self._workspace, "view_submission", user)
         payload |= {"view": view_row(self._workspace, view, payloads.state(view, values)), "response_urls": []}
-        done = await self._hand_over(Parcel("interactive", payload), self._with_trigger(payload, user))
+        done = await self._deliver_once(Parcel("interactive", payload), self._with_trigger(payload, user))
         if done.acked:
-            self._follow(done, view)
+            self._apply_response(done, view)
         else:
             self._notice(user, self._workspace.im(user).id, f'The form failed: "{done.error}"')
         return done
 
     async def close(self, user: str, view: View) -> Interaction | None:
-        """Close a modal; the app hears of it only when it asked for that."""
+        """Close a modal; the app is notified only if it asked for that."""
         self._drop(view)
         if not view.body.get("notify_on_close"):
             return None
         payload = payloads.interaction(self._workspace, "view_closed", user)
         payload |= {"view": view_row(self._workspace, view), "is_cleared": False}
-        return await self._hand_over(Parcel("interactive", payload), Interaction())
+        return await self._deliver_once(Parcel("interactive", payload), Interaction())
 
     async def shortcut(self, user: str, callback_id: str, channel: str, ts: str) -> Interaction:
-        """Use a global shortcut, or with a channel and ts one on a message."""
+        """Use a global shortcut, or with `channel` and `ts` one on a message."""
         payload = payloads.interaction(self._workspace, "message_action" if ts else "shortcut", user)
         payload |= {"callback_id": callback_id, "action_ts": self._workspace.next_ts()}
         if not ts:
-            return await self._hand_over(Parcel("interactive", payload), self._with_trigger(payload, user))
+            return await self._deliver_once(Parcel("interactive", payload), self._with_trigger(payload, user))
         where = self.message(channel, ts)
         payload |= {key: where.row[key] for key in ("channel", "message")} | {"message_ts": ts}
-        return await self._hand_over(Parcel("interactive", payload), self._with_passes(payload, user, channel, ts))
+        return await self._deliver_once(Parcel("interactive", payload), self._with_passes(payload, user, channel, ts))
 
     async def event(self, payload: Row) -> Interaction:
-        """Tell the app of an event; again, when it does not ack."""
+        """Send the app an event; repeat it while the app does not acknowledge."""
         body = payloads.event(self._workspace, payload, self._workspace.next_id("Ev"))
         done, reason = Interaction(), ""
         for attempt, delay in enumerate((None, *self.retry_delays)):
@@ -123,7 +123,7 @@ class Interactions:
         return done
 
     def message(self, channel: str, ts: str) -> Pressed:
-        """A message to press something in."""
+        """A message in which to press something."""
         message = self._workspace.message(channel, ts)
         if message is None:
             raise LookupError(f"there is no message {ts} in {channel}")
@@ -134,7 +134,7 @@ class Interactions:
         return Pressed(message.blocks, row, channel, ts)
 
     def ephemeral(self, user: str, ts: str) -> Pressed:
-        """An ephemeral message to press something in; payloads do not show what it says."""
+        """An ephemeral message in which to press something; payloads do not include its content."""
         shown = next((each for each in self._workspace.ephemerals.get(user, ()) if each.ts == ts), None)
         if shown is None:
             raise LookupError(f"{user} sees no ephemeral message {ts}")
@@ -142,13 +142,13 @@ class Interactions:
         return Pressed(shown.blocks, self._in_channel(shown.channel, container), shown.channel, ts, is_ephemeral=True)
 
     def view(self, view_id: str) -> Pressed:
-        """A view to press something in."""
+        """A view in which to press something."""
         view = self.find_view(view_id)
         container = {"type": "view", "view_id": view_id}
         return Pressed(view.body["blocks"], {"container": container, "view": view_row(self._workspace, view)})
 
     def find_view(self, view_id: str) -> View:
-        """The view with that id."""
+        """The view with that id; LookupError if there is none."""
         view = self._workspace.view(view_id)
         if view is None:
             raise LookupError(f"there is no view {view_id}")
@@ -170,7 +170,7 @@ class Interactions:
         done.response_url = payload["response_url"] = f"{self._base_url()}/response/{reply}"
         return done
 
-    async def _hand_over(self, parcel: Parcel, done: Interaction) -> Interaction:
+    async def _deliver_once(self, parcel: Parcel, done: Interaction) -> Interaction:
         try:
             await self._deliver_into(done, parcel)
         except NotDelivered as failure:
@@ -187,28 +187,28 @@ class Interactions:
         done.acked, done.error, done.ack_body = True, "", ack.body
         done.acked_in = time.monotonic() - before
 
-    def _answered(self, done: Interaction, reply: Reply) -> None:
+    def _show_response(self, done: Interaction, reply: Reply) -> None:
         try:
             answer(self._workspace, reply, done.ack_body)
         except Refused as refused:
             done.error = refused.code
 
-    def _follow(self, done: Interaction, view: View) -> None:
+    def _apply_response(self, done: Interaction, view: View) -> None:
         body = done.ack_body if isinstance(done.ack_body, dict) else {}
-        asked = body.get("response_action")
-        if asked in {"update", "push"} and view_problems(body.get("view")):
+        action = body.get("response_action")
+        if action in {"update", "push"} and view_problems(body.get("view")):
             done.error = "invalid_view"
             self._notice(view.user, self._workspace.im(view.user).id, f'The form failed: "{done.error}"')
             return
-        if asked == "errors":
+        if action == "errors":
             view.errors = body["errors"]
             self._workspace.touch()
-        elif asked == "clear":
+        elif action == "clear":
             self._workspace.modals.pop(view.user, None)
             self._workspace.touch()
-        elif asked == "update":
+        elif action == "update":
             change(self._workspace, view, body["view"])
-        elif asked == "push":
+        elif action == "push":
             put_on_top(self._workspace, view.user, body["view"])
         else:
             self._drop(view)
@@ -219,16 +219,16 @@ class Interactions:
         self._workspace.touch()
 
     def _notice(self, user: str, channel: str, text: str) -> None:
-        self._workspace.whisper(Ephemeral(channel, self._workspace.next_ts(), user, text, is_notice=True))
+        self._workspace.show_ephemeral(Ephemeral(channel, self._workspace.next_ts(), user, text, is_notice=True))
 
 
 @dataclass(frozen=True)
 class Pressed:
-    """Where a person presses something."""
+    """The place where a person presses something."""
 
     blocks: list[Block]
     row: Row
-    """What the payload says about the place."""
+    """The payload's fields about the place."""
     channel: str = ""
     """Empty in a view."""
     ts: str = ""

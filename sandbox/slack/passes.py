@@ -1,7 +1,7 @@
-"""What an interaction hands to the app for an answer: a trigger_id, and a response_url.
+"""What an interaction gives the app to respond with: a trigger_id and a response_url.
 
-Lives here: how long and how often they can be used. Does not live here: what is done with them (`views`, `responses`).
-Issued by `interactions`.
+Lives here: how long and how often each can be used. Does not live here: what they do (`views`, `responses`). Issued by
+`interactions`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RESPONSE_USES: Final = 5
 
 @dataclass
 class Trigger:
-    """The right to open one view for a person."""
+    """A trigger_id: the right to open one view for a person."""
 
     user: str
     issued: float
@@ -28,19 +28,19 @@ class Trigger:
 
 @dataclass
 class Reply:
-    """The right to answer a few times where somebody asked."""
+    """A response_url: the right to respond a few times to one interaction."""
 
     user: str
     channel: str
     issued: float
     ts: str = ""
-    """Of the message whose button was pressed."""
+    """The message whose button was pressed; empty for a command."""
     is_ephemeral: bool = False
     uses: int = 0
 
 
 class Passes:
-    """All that were issued."""
+    """All trigger_ids and response_urls that were issued."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -60,7 +60,7 @@ class Passes:
         return name
 
     def redeem_trigger(self, name: object) -> str:
-        """The person for whom a view may be opened; it may be only once."""
+        """Use a trigger_id; returns the person for whom a view may be opened. Raises `Refused`."""
         trigger = self._triggers.get(str(name))
         if trigger is None:
             raise Refused("invalid_trigger_id")
@@ -72,7 +72,7 @@ class Passes:
         return trigger.user
 
     def redeem_reply(self, name: str) -> Reply:
-        """Where to answer."""
+        """Use a response_url once; returns where to respond. Raises `Refused`."""
         reply = self._replies.get(name)
         if reply is None or self._now() - reply.issued > RESPONSE_SECONDS:
             raise Refused("expired_url")

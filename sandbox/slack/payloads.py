@@ -1,6 +1,6 @@
 """What Slack sends when a person does something: the bodies of commands, presses, submissions, shortcuts and events.
 
-Does not live here: how they travel (`socket_mode`, `http_mode`), what follows (`interactions`).
+Does not live here: transport (`socket_mode`, `http_mode`), what happens next (`interactions`, the caller).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final
 from sandbox.slack.rows import Row
 from sandbox.slack.state import Block, Channel, View, Workspace
 
-VERIFICATION_TOKEN: Final = "sandbox-verification"  # Slack still sends it; nobody should look at it
+VERIFICATION_TOKEN: Final = "sandbox-verification"  # Slack still sends it; apps should ignore it
 _PLAIN_KEYS: Final = {
     "users_select": "selected_user",
     "conversations_select": "selected_conversation",
@@ -21,7 +21,7 @@ _PLAIN_KEYS: Final = {
 
 
 def person(workspace: Workspace, user: str) -> Row:
-    """Who did it."""
+    """The person who did it."""
     name = workspace.users[user].name
     return {"id": user, "username": name, "name": name, "team_id": workspace.team_id}
 
@@ -40,12 +40,12 @@ def interaction(workspace: Workspace, kind: str, user: str) -> Row:
 
 
 def channel_name(channel: Channel) -> str:
-    """How payloads name a channel: Slack does not tell the name of a private one."""
+    """The channel's name in payloads: Slack does not reveal the name of a private channel."""
     return "privategroup" if channel.is_private and not channel.is_im else channel.name
 
 
 def command(workspace: Workspace, user: str, channel: Channel, name: str, text: str) -> Row:
-    """A slash command, without the passes."""
+    """A slash command, without trigger_id and response_url."""
     return {
         "token": VERIFICATION_TOKEN,
         "team_id": workspace.team_id,
@@ -84,11 +84,11 @@ def event(workspace: Workspace, payload: Row, event_id: str) -> Row:
 
 
 def find_action(blocks: list[Block], action_id: str, value: str | None) -> tuple[str, Block]:
-    """The block_id and the element that a press means; of several buttons, the one with that value."""
+    """The block_id and element that a press refers to; of several buttons, the one with that value."""
     for block in blocks:
         elements = [*block.get("elements", ()), block.get("accessory") or {}, block.get("element") or {}]
         for element in elements:
-            if element.get("action_id") == action_id and _takes(element, value):
+            if element.get("action_id") == action_id and _accepts(element, value):
                 return str(block["block_id"]), element
     raise LookupError(f"there is no {action_id} with value {value!r}")
 
@@ -104,7 +104,7 @@ def action(element: Block, block_id: str, value: str | None, ts: str) -> Row:
 
 
 def entered(element: Block, value: Any) -> Row:
-    """What stands in an element, as `state.values` has it."""
+    """The value of an element, as in `state.values`."""
     kind = element["type"]
     row: Row = {"type": kind}
     if kind in _PLAIN_KEYS:
@@ -130,7 +130,7 @@ def state(view: View, values: dict[str, Any]) -> Row:
     return found
 
 
-def _takes(element: Block, value: str | None) -> bool:
+def _accepts(element: Block, value: str | None) -> bool:
     if value is None or element["type"] in _PLAIN_KEYS:
         return True
     if element["type"] == "button":

@@ -1,4 +1,4 @@
-"""How the Web API says no. Raised by its methods, turned into an answer by `web_api`."""
+"""How the Web API refuses a call. Raised by its methods, turned into an answer by `web_api`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The call has no effect; `code` is Slack's word, `more` goes into the answer beside it."""
+    """The call has no effect; `code` is Slack's error code, `more` are further fields of the answer."""
 
     def __init__(self, code: str, **more: Any) -> None:
         super().__init__(code)
@@ -15,6 +15,6 @@ class Refused(Exception):
 
 
 def invalid(code: str, problems: list[str]) -> Refused:
-    """Content that breaks rules, each of which is named."""
+    """The refusal of invalid content, with every problem listed."""
     lines = [f"[ERROR] {problem}" for problem in problems]
     return Refused(code, errors=problems, response_metadata={"messages": lines})

@@ -1,7 +1,7 @@
-"""response_url: how an app answers where it was asked, whether it is a member there or not.
+"""response_url: how an app responds to an interaction, whether it is a member of the channel or not.
 
-Lives here: `answer`, also for what a command's ack carries. Does not live here: how long the URL is good (`passes`).
-Called by `server` and `interactions`.
+Lives here: `answer`, also for the body of a command's acknowledgement. Does not live here: how long the URL is valid
+(`passes`). Called by `server` and `interactions`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TEXT = 40_000
 
 
 def answer(workspace: Workspace, reply: Reply, body: dict[str, Any]) -> None:
-    """Show, replace or delete, as the body says; content that breaks rules is refused."""
+    """Show, replace or delete a message, as the body says. Raises `Refused` for invalid content."""
     if body.get("delete_original") is True:
         _remove(workspace, reply)
         return
@@ -28,7 +28,7 @@ def answer(workspace: Workspace, reply: Reply, body: dict[str, Any]) -> None:
         workspace.post(Message(reply.channel, ts, workspace.bot_user, text, blocks, thread_ts))
     else:
         ts, thread_ts = workspace.next_ts(), body.get("thread_ts")
-        workspace.whisper(Ephemeral(reply.channel, ts, reply.user, text, blocks, thread_ts))
+        workspace.show_ephemeral(Ephemeral(reply.channel, ts, reply.user, text, blocks, thread_ts))
 
 
 def _replace(workspace: Workspace, reply: Reply, text: str, blocks: list[dict[str, Any]]) -> None:

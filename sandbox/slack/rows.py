@@ -1,4 +1,4 @@
-"""The state as Slack's answers and payloads spell it. Called by the Web API's methods and by `interactions`."""
+"""The state in the form of Slack's answers and payloads. Called by the Web API's methods and by `interactions`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Row = dict[str, Any]
 
 
 def message_row(workspace: Workspace, message: Message, *, with_metadata: bool = False) -> Row:
-    """A message; replies are counted on the one that they reply to."""
+    """A message; a thread's parent also counts its replies."""
     row: Row = {"type": "message", "user": message.user, "ts": message.ts, "text": message.text}
     if message.user == workspace.bot_user:
         row |= {"bot_id": workspace.bot_id, "app_id": workspace.app_id, "team": workspace.team_id}
@@ -62,7 +62,7 @@ def user_row(workspace: Workspace, user: User) -> Row:
 
 
 def view_row(workspace: Workspace, view: View, values: Row | None = None) -> Row:
-    """A view with what was typed into it."""
+    """A view with the values entered in it."""
     empty = {"private_metadata": "", "callback_id": "", "external_id": "", "submit": None, "close": None}
     return {
         **empty,

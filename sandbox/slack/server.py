@@ -1,7 +1,7 @@
-"""The pretend Slack itself: one workspace, its Web API and its ways to the app on 127.0.0.1, and hands for its people.
+"""The simulated Slack: one workspace, its Web API and delivery to the app on 127.0.0.1, and methods to act as a person.
 
-Lives here: `Slack`, which puts the parts together and starts and stops them. Does not live here: the parts. Called by
-the demo, by end-to-end tests and by the page.
+Lives here: `Slack`, which combines the parts and starts and stops them. Does not live here: the parts. Called by the
+demo, by end-to-end tests and by the page.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sandbox.slack.interactions import Interaction, Interactions
 from sandbox.slack.passes import Passes
 from sandbox.slack.refusal import Refused
 from sandbox.slack.responses import answer
-from sandbox.slack.socket_mode import Farewell, SocketMode
+from sandbox.slack.socket_mode import Disconnect, SocketMode
 from sandbox.slack.state import Channel, Ephemeral, Message, User, View, Workspace
 from sandbox.slack.web_api import Call, Tokens, WebAPI
 
@@ -47,7 +47,7 @@ class Slack:
         self.bot_token, self.app_token, self.signing_secret = bot_token, app_token, signing_secret
         self.workspace = Workspace(team_id, now=now)
         self.request_url: str | None = None
-        """Where the app is reached by signed HTTP; None: by Socket Mode."""
+        """Where the app receives signed HTTP requests; None: it uses Socket Mode."""
         self.port = port
         self._passes = Passes(now)
         self.sockets = SocketMode(self.workspace.app_id, ack_seconds)
@@ -58,7 +58,7 @@ class Slack:
         self.faults, self.limits = self._api.faults, self._api.limits
         self._runner: web.AppRunner | None = None
 
-    # -- life --
+    # -- start and stop --
 
     async def start(self) -> None:
         """Listen."""
@@ -73,7 +73,7 @@ class Slack:
         self.port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Close everything; once more does nothing."""
+        """Close everything; may be called twice."""
         await self.sockets.close()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -90,7 +90,7 @@ class Slack:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address it listens on."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -103,14 +103,14 @@ class Slack:
         """Every call of the Web API so far."""
         return self._api.calls
 
-    # -- the workspace and who is in it --
+    # -- the workspace and its members --
 
     def grant(self, scopes: Collection[str]) -> None:
-        """The app is installed anew with these scopes, and keeps its token."""
+        """Reinstall the app with these scopes; the token stays the same."""
         self._tokens.scopes = frozenset(scopes)
 
     def add_user(self, name: str, *, tz: str = "Europe/London") -> str:
-        """A person; the id."""
+        """Add a person; returns the id."""
         user = User(self.workspace.next_id("U"), name, tz)
         self.workspace.users[user.id] = user
         self.workspace.touch()
@@ -125,18 +125,18 @@ class Slack:
         bot_is_member: bool = True,
         archived: bool = False,
     ) -> str:
-        """A channel; the id."""
-        everybody = {*members, *([self.workspace.bot_user] if bot_is_member else [])}
-        channel = Channel(self.workspace.next_id("C"), name, private, archived, everybody)
+        """Add a channel; returns the id."""
+        everyone = {*members, *([self.workspace.bot_user] if bot_is_member else [])}
+        channel = Channel(self.workspace.next_id("C"), name, private, archived, everyone)
         return self.workspace.add(channel).id
 
     def invite_bot(self, channel: str) -> None:
-        """Make the bot a member."""
+        """Add the bot to a channel."""
         self.workspace.channels[channel].members.add(self.workspace.bot_user)
         self.workspace.touch()
 
     def remove_bot(self, channel: str) -> None:
-        """Throw the bot out."""
+        """Remove the bot from a channel."""
         self.workspace.channels[channel].members.discard(self.workspace.bot_user)
         self.workspace.touch()
 
@@ -146,14 +146,14 @@ class Slack:
         self.workspace.touch()
 
     def deactivate(self, user: str) -> None:
-        """Close a person's account."""
+        """Deactivate a person's account."""
         self.workspace.users[user].deleted = True
         self.workspace.touch()
 
     # -- what people do --
 
     def say(self, user: str, channel: str, text: str, *, thread_ts: str | None = None) -> Message:
-        """Write something; the app is not told."""
+        """Post a message as a person; the app is not notified."""
         return self.workspace.post(Message(channel, self.workspace.next_ts(), user, text, [], thread_ts))
 
     async def command(self, user: str, channel: str, text: str, *, command: str = "/execution") -> Interaction:
@@ -196,7 +196,7 @@ class Slack:
         return await self._people.shortcut(user, callback_id, channel, ts)
 
     async def event(self, payload: dict[str, Any]) -> Interaction:
-        """Let something happen that the app hears of."""
+        """Send the app an event."""
         return await self._people.event(payload)
 
     @property
@@ -208,10 +208,10 @@ class Slack:
     def retry_delays(self, delays: tuple[float, ...]) -> None:
         self._people.retry_delays = delays
 
-    # -- what is to be seen --
+    # -- what people see --
 
     def messages(self, channel: str) -> list[Message]:
-        """All messages of a channel with replies, oldest first."""
+        """All messages of a channel, replies included, oldest first."""
         return list(self.workspace.messages[channel])
 
     def thread(self, channel: str, ts: str) -> list[Message]:
@@ -223,7 +223,7 @@ class Slack:
         return self.workspace.im(user).id
 
     def ephemerals(self, user: str, channel: str | None = None) -> list[Ephemeral]:
-        """What only that person sees, oldest first."""
+        """Messages that only that person sees, oldest first."""
         seen = self.workspace.ephemerals.get(user, ())
         return [each for each in seen if channel in {None, each.channel}]
 
@@ -231,8 +231,8 @@ class Slack:
         """The open modals of a person, the one in front last."""
         return list(self.workspace.modals.get(user, ()))
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 10.0) -> T:  # noqa: ASYNC109  # the error tells what is there
-        """What `predicate` returns once that is true; asked again after each change."""
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 10.0) -> T:  # noqa: ASYNC109  # the error lists what is there
+        """The first true result of `predicate`, which is called again after each change."""
         try:
             async with asyncio.timeout(timeout):
                 while not (found := predicate()):
@@ -242,7 +242,7 @@ class Slack:
             raise TimeoutError(f"not within {timeout:g} s; there is:\n{self.transcript()}") from None
 
     def transcript(self) -> str:
-        """Everything that is to be seen, a line each."""
+        """Everything that people see, one line each."""
         lines = [
             f"{self.workspace.channels[message.channel].name} {message.ts} {message.user}: {message.text}"
             for messages in self.workspace.messages.values()
@@ -256,13 +256,13 @@ class Slack:
 
     # -- sockets --
 
-    async def disconnect_sockets(self, reason: Farewell = "refresh_requested") -> None:
-        """End the app's connections, with or without a word."""
+    async def disconnect_sockets(self, reason: Disconnect = "refresh_requested") -> None:
+        """End the app's connections, with or without notice."""
         await self.sockets.disconnect(reason)
 
     @property
     def refuse_connections(self) -> bool:
-        """Whether new Socket Mode connections are turned away."""
+        """Whether new Socket Mode connections are refused."""
         return self.sockets.refuses
 
     @refuse_connections.setter
@@ -270,11 +270,11 @@ class Slack:
         self.sockets.refuses = refuses
 
     async def verify_url(self) -> bool:
-        """Ask the app at `request_url` for the challenge, as Slack does when an address is entered."""
+        """Send the app at `request_url` the challenge, as Slack does when an address is entered."""
         body = {"type": "url_verification", "challenge": "sandbox-challenge", "token": "sandbox-verification"}
         answered = (await self._deliver(Parcel("events_api", body))).body
-        said = answered.get("challenge", answered.get("text")) if isinstance(answered, dict) else answered
-        return bool(said == "sandbox-challenge")
+        challenge = answered.get("challenge", answered.get("text")) if isinstance(answered, dict) else answered
+        return bool(challenge == "sandbox-challenge")
 
     def _socket_url(self) -> str | None:
         if self.sockets.refuses:

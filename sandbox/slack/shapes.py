@@ -1,7 +1,7 @@
-"""Shapes of JSON: small checks that are put together into the rules of Block Kit.
+"""Checks on JSON values, from which the rules of Block Kit are built.
 
-A check takes a value and the path to it, and yields one line for each thing that is wrong. Does not live here: what
-Slack allows (`elements`, `blockkit`). Called by those two only.
+A check takes a value and its path, and yields one line for each problem. Does not live here: what Slack allows
+(`elements`, `blockkit`). Called by those two only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def string(most: int, *, least: int = 1) -> Check:
 
 
 def word(*allowed: str) -> Check:
-    """One of a few words."""
+    """One of the allowed strings."""
 
     def check(value: Any, path: str) -> Iterator[str]:
         if value not in allowed:
@@ -66,7 +66,7 @@ def listed(item: Check, most: int, *, least: int = 1) -> Check:
 
 
 def shape(must: Mapping[str, Check], may: Mapping[str, Check] | None = None) -> Check:
-    """An object with all keys of `must`, perhaps some of `may`, and no others (`type` is judged by `kinds`)."""
+    """An object with all keys of `must`, optionally those of `may`, and no others (`kinds` checks `type`)."""
     known = {**must, **(may or {})}
 
     def check(value: Any, path: str) -> Iterator[str]:
@@ -99,7 +99,7 @@ def kinds(table: Mapping[str, Check]) -> Check:
 
 
 def both(*checks: Check) -> Check:
-    """All of the checks, one after the other."""
+    """All of the checks."""
 
     def check(value: Any, path: str) -> Iterator[str]:
         for each in checks:
@@ -109,7 +109,7 @@ def both(*checks: Check) -> Check:
 
 
 def exactly_one(*keys: str) -> Check:
-    """An object that has one of `keys` and not two."""
+    """An object that has exactly one of `keys`."""
 
     def check(value: Any, path: str) -> Iterator[str]:
         if isinstance(value, dict) and sum(key in value for key in keys) != 1:

@@ -1,4 +1,4 @@
-"""Socket Mode: the app's connections, each envelope to one of them, acks back from any.
+"""Socket Mode: the app's connections. Each envelope goes to one of them; any may acknowledge it.
 
 Does not live here: what is sent (`interactions`). Mounted by `server` at /link.
 """
@@ -15,7 +15,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from sandbox.slack.delivery import Ack, NotDelivered, Parcel, too_late
 
-Farewell = Literal["refresh_requested", "warning", "abrupt", "half_open"]
+Disconnect = Literal["refresh_requested", "warning", "abrupt", "half_open"]
 
 
 class SocketMode:
@@ -23,36 +23,36 @@ class SocketMode:
 
     def __init__(self, app_id: str, ack_seconds: float) -> None:
         self.refuses = False
-        """Whether new connections are turned away."""
+        """Whether new connections are refused."""
         self._app_id = app_id
         self._ack_seconds = ack_seconds
         self._tickets: set[str] = set()
         self._live: list[web.WebSocketResponse] = []
-        """Connections that get envelopes, the next in turn first."""
+        """Connections that receive envelopes, the next one first."""
         self._open: dict[web.WebSocketResponse, web.Request] = {}
-        self._deaf: set[web.WebSocketResponse] = set()
+        self._half_open: set[web.WebSocketResponse] = set()
         self._waiting: dict[str, asyncio.Future[Ack]] = {}
-        self._came = asyncio.Event()
+        self._connected = asyncio.Event()
 
     @property
     def connections(self) -> int:
-        """How many get envelopes."""
+        """Number of connections that receive envelopes."""
         return len(self._live)
 
     def ticket(self) -> str:
-        """The right to connect once."""
+        """A ticket that allows one connection."""
         name = uuid.uuid4().hex
         self._tickets.add(name)
         return name
 
     async def connected(self, number: int = 1) -> None:
-        """Return once so many connections are there."""
+        """Return once there are `number` connections."""
         while len(self._live) < number:
-            self._came.clear()
-            await self._came.wait()
+            self._connected.clear()
+            await self._connected.wait()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """One connection, as long as it lasts."""
+        """Serve one connection until it ends."""
         ticket = request.query.get("ticket", "")
         if self.refuses or ticket not in self._tickets:
             return web.Response(status=503 if self.refuses else 404)
@@ -61,7 +61,7 @@ class SocketMode:
         await socket.prepare(request)
         self._open[socket] = request
         self._live.append(socket)
-        self._came.set()
+        self._connected.set()
         try:
             await socket.send_json(self._hello())
             async for message in socket:
@@ -71,12 +71,12 @@ class SocketMode:
             pass
         finally:
             del self._open[socket]
-            self._deaf.discard(socket)
+            self._half_open.discard(socket)
             self._retire(socket)
         return socket
 
     async def deliver(self, parcel: Parcel) -> Ack:
-        """Hand a parcel to one connection and wait for its ack."""
+        """Send a parcel over one connection and wait for its acknowledgement."""
         name = str(uuid.uuid4())
         acked: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self._waiting[name] = acked
@@ -89,17 +89,18 @@ class SocketMode:
         finally:
             del self._waiting[name]
 
-    async def disconnect(self, reason: Farewell) -> None:
-        """Say good-bye to all connections in Slack's ways.
+    async def disconnect(self, reason: Disconnect) -> None:
+        """End all connections in one of Slack's ways.
 
-        `abrupt` resets them without a word; `half_open` leaves them open and never reads from them again: no pongs.
+        `abrupt` resets them without notice; `half_open` leaves them open but never reads from them again, so that pings
+        are not answered.
         """
         for socket, request in list(self._open.items()):
             if reason == "abrupt":
                 self._retire(socket)
                 _reset(request)
             elif reason == "half_open":
-                self._deaf.add(socket)
+                self._half_open.add(socket)
                 if request.transport is not None:
                     request.transport.pause_reading()
             else:
@@ -111,7 +112,7 @@ class SocketMode:
     async def close(self) -> None:
         """Close all connections."""
         for socket, request in list(self._open.items()):
-            if socket in self._deaf:
+            if socket in self._half_open:
                 _reset(request)
             else:
                 await socket.close(code=WSCloseCode.GOING_AWAY)

@@ -1,7 +1,7 @@
-"""What the pretend Slack knows: people, channels, messages with their earlier versions, ephemerals, views.
+"""The state of the simulated Slack: people, channels, messages with their earlier versions, ephemerals, views.
 
-Lives here: plain records and `Workspace`, which holds them and tells when anything changed. Does not live here: who may
-change what (`chat`, `conversations`, `views`). Read by the page and by tests, written by the Web API's methods.
+Lives here: plain records and `Workspace`, which holds them and signals changes. Does not live here: who may change what
+(`chat`, `conversations`, `views`). Read by the page and by tests, written by the Web API's methods.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ class Channel:
     is_archived: bool = False
     members: set[str] = field(default_factory=set)
     user: str = ""
-    """The person, for direct messages."""
+    """The person, for direct messages; else empty."""
 
     @property
     def is_im(self) -> bool:
-        """Whether it is the direct messages with a person."""
+        """Whether this is a direct message channel."""
         return bool(self.user)
 
     @property
     def kind(self) -> str:
-        """How Slack's scopes name it: `channels`, `groups` or `im`."""
+        """Its name in Slack's scopes: `channels`, `groups` or `im`."""
         if self.is_im:
             return "im"
         return "groups" if self.is_private else "channels"
@@ -54,17 +54,17 @@ class Channel:
 
 @dataclass
 class Edit:
-    """What a message said before it was edited."""
+    """A version of a message before an edit."""
 
     at: float
-    """When it stopped saying that."""
+    """When it was replaced."""
     text: str
     blocks: list[Block]
 
 
 @dataclass
 class Message:
-    """A message that all members of the channel see."""
+    """A message visible to all members of the channel."""
 
     channel: str
     ts: str
@@ -72,7 +72,7 @@ class Message:
     text: str
     blocks: list[Block] = field(default_factory=list)
     thread_ts: str | None = None
-    """Of the message it replies to."""
+    """The ts of the message it replies to."""
     is_broadcast: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
     edits: list[Edit] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Message:
 
 @dataclass
 class Ephemeral:
-    """A message that one person sees."""
+    """A message visible to one person."""
 
     channel: str
     ts: str
@@ -91,12 +91,12 @@ class Ephemeral:
     blocks: list[Block] = field(default_factory=list)
     thread_ts: str | None = None
     is_notice: bool = False
-    """Slack's own word that the app did not answer, not the app's."""
+    """Whether it is Slack's own notice that the app did not answer."""
 
 
 @dataclass
 class View:
-    """A modal or a Home tab as one person sees it."""
+    """A modal or a Home tab of one person."""
 
     id: str
     user: str
@@ -106,11 +106,11 @@ class View:
     root_id: str
     previous_id: str | None = None
     errors: dict[str, str] = field(default_factory=dict)
-    """By block_id: what the app said about the last submission."""
+    """The app's errors about the last submission, by block_id."""
 
 
 class Workspace:
-    """All state of one workspace with one app in it. After a change, `touch()`."""
+    """All state of one workspace with one app in it. Call `touch()` after a change."""
 
     def __init__(self, team_id: str = "T0SANDBOX", *, now: Callable[[], float] = time.time) -> None:
         self.team_id = team_id
@@ -123,38 +123,38 @@ class Workspace:
         self.messages: dict[str, list[Message]] = {}
         """By channel, oldest first."""
         self.ephemerals: dict[str, list[Ephemeral]] = {}
-        """By the person who sees them, oldest first."""
+        """By person, oldest first."""
         self.modals: dict[str, list[View]] = {}
-        """By person: the stack of open modals, the one in front last."""
+        """By person: the stack of open modals, the top one last."""
         self.homes: dict[str, View] = {}
         self.messages_tab_disabled = False
         self.version = 0
         """Grows with each change."""
         self.changed = asyncio.Event()
-        """Set with the next change; another one takes its place then."""
+        """Set at the next change and then replaced by a new event."""
         self.ims: dict[str, Channel] = {}
-        """The direct messages that were opened, by person."""
+        """The direct message channels that were opened, by person."""
         self._micros = 0
         self._ids = 0
 
     def touch(self) -> None:
-        """Tell everybody who waits that something changed."""
+        """Wake everyone who waits for a change."""
         self.version += 1
         self.changed.set()
         self.changed = asyncio.Event()
 
     def next_ts(self) -> str:
-        """A timestamp that no other message has and that is later than all before."""
+        """A unique timestamp, later than all before."""
         self._micros = max(self._micros + 1, int(self.now() * 1_000_000))
         return f"{self._micros // 1_000_000}.{self._micros % 1_000_000:06d}"
 
     def next_id(self, prefix: str) -> str:
-        """An id that nothing else has."""
+        """A unique id."""
         self._ids += 1
         return f"{prefix}0SANDBOX{self._ids:03d}"
 
     def named(self, blocks: list[Block]) -> list[Block]:
-        """The blocks as Slack keeps them: each has a block_id, each button an action_id."""
+        """The blocks as Slack stores them: each has a block_id, each button an action_id."""
         return [self._named(block) for block in blocks]
 
     def _named(self, block: Block) -> Block:
@@ -164,7 +164,7 @@ class Workspace:
         return kept
 
     def im(self, user: str) -> Channel:
-        """The direct messages with a person; opened if there are none yet."""
+        """The direct message channel with a person, opened if necessary."""
         if user in self.ims:
             return self.ims[user]
         channel = self.ims[user] = Channel(self.next_id("D"), "directmessage", is_private=True, user=user)
@@ -172,7 +172,7 @@ class Workspace:
         return self.add(channel)
 
     def add(self, channel: Channel) -> Channel:
-        """Add a channel without messages."""
+        """Add an empty channel."""
         self.channels[channel.id] = channel
         self.messages[channel.id] = []
         self.touch()
@@ -185,7 +185,7 @@ class Workspace:
         return messages[place] if place < len(messages) and messages[place].ts == ts else None
 
     def replies(self, message: Message) -> list[Message]:
-        """What was replied to it, oldest first: all of it is later than the message."""
+        """The replies to a message, oldest first; all are later than the message."""
         messages = self.messages[message.channel]
         later = messages[self._place(messages, message.ts) + 1 :]
         return [reply for reply in later if reply.thread_ts == message.ts]
@@ -195,26 +195,26 @@ class Workspace:
         return bisect_left(messages, ts, key=lambda message: message.ts)
 
     def post(self, message: Message) -> Message:
-        """Keep a new message."""
+        """Add a new message."""
         message.blocks = self.named(message.blocks)
         self.messages[message.channel].append(message)
         self.touch()
         return message
 
     def edit(self, message: Message, *, text: str, blocks: list[Block]) -> None:
-        """Let a message say something else and remember what it said."""
+        """Change a message and keep its earlier version."""
         message.edits.append(Edit(self.now(), message.text, message.blocks))
         message.text, message.blocks = text, self.named(blocks)
         self.touch()
 
-    def whisper(self, ephemeral: Ephemeral) -> Ephemeral:
-        """Show something to one person."""
+    def show_ephemeral(self, ephemeral: Ephemeral) -> Ephemeral:
+        """Show an ephemeral message."""
         ephemeral.blocks = self.named(ephemeral.blocks)
         self.ephemerals.setdefault(ephemeral.user, []).append(ephemeral)
         self.touch()
         return ephemeral
 
     def view(self, view_id: str) -> View | None:
-        """The modal or Home tab with that id, if it is still there."""
+        """The modal or Home tab with that id, if it still exists."""
         modals = [view for stack in self.modals.values() for view in stack]
         return next((view for view in [*modals, *self.homes.values()] if view.id == view_id), None)

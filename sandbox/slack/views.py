@@ -1,6 +1,6 @@
-"""The Web API's `views.*`: modals, at most three deep, and Home tabs.
+"""The Web API's `views.*`: modals, at most three on top of each other, and Home tabs.
 
-Does not live here: what a submission's answer does (`interactions`). Called through the `catalogue`.
+Does not live here: what the response to a submission does (`interactions`). Called through the `catalogue`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sandbox.slack.rows import view_row
 from sandbox.slack.state import View, Workspace
 
 DEPTH = 3
-"""Modals on top of each other."""
+"""At most this many modals on top of each other."""
 
 
 def open_view(workspace: Workspace, args: Args, passes: Passes) -> dict[str, Any]:
-    """views.open: the only modal of that person from now on."""
+    """views.open: replaces all open modals of that person."""
     body = _checked(args, "modal")
     user = passes.redeem_trigger(args.get("trigger_id"))
     workspace.modals[user] = []
@@ -27,7 +27,7 @@ def open_view(workspace: Workspace, args: Args, passes: Passes) -> dict[str, Any
 
 
 def push(workspace: Workspace, args: Args, passes: Passes) -> dict[str, Any]:
-    """views.push: on top of the one that is open."""
+    """views.push: on top of the open modal."""
     body = _checked(args, "modal")
     user = passes.redeem_trigger(args.get("trigger_id"))
     if not workspace.modals.get(user):
@@ -36,7 +36,7 @@ def push(workspace: Workspace, args: Args, passes: Passes) -> dict[str, Any]:
 
 
 def update(workspace: Workspace, args: Args, _passes: Passes) -> dict[str, Any]:
-    """views.update: by id or by the app's own external_id."""
+    """views.update: by view_id or by the app's external_id."""
     modals = [view for stack in workspace.modals.values() for view in stack]
     wanted = args.get("view_id"), args.get("external_id")
     view = next((each for each in modals if each.id == wanted[0] or _external(each) == wanted[1]), None)
@@ -65,7 +65,7 @@ def publish(workspace: Workspace, args: Args, _passes: Passes) -> dict[str, Any]
 
 
 def put_on_top(workspace: Workspace, user: str, body: dict[str, Any]) -> View:
-    """A new modal in front of those that are open."""
+    """Open a new modal on top of the others."""
     stack = workspace.modals.setdefault(user, [])
     if len(stack) >= DEPTH:
         raise Refused("push_limit_reached")
@@ -77,7 +77,7 @@ def put_on_top(workspace: Workspace, user: str, body: dict[str, Any]) -> View:
 
 
 def change(workspace: Workspace, view: View, body: dict[str, Any]) -> None:
-    """Let a view show something else."""
+    """Change what a view shows."""
     view.body = {**body, "blocks": workspace.named(body["blocks"])}
     view.errors = {}
     view.hash = f"{workspace.next_ts()}.hash"
@@ -100,5 +100,5 @@ def _check_hash(view: View, args: Args) -> None:
 
 
 def _external(view: View) -> str:
-    # Views without one must not match a call without one.
+    # A view without external_id must not match a call without external_id.
     return str(view.body.get("external_id") or view.id)

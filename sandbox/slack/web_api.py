@@ -1,4 +1,4 @@
-"""The Web API on the wire: token, scope, limits and faults around the methods of the `catalogue`.
+"""The Web API over HTTP: token, scope, limits and faults around the methods of the `catalogue`.
 
 Does not live here: the methods themselves. Mounted by `server` under /api/.
 """
@@ -23,19 +23,19 @@ from sandbox.slack.state import Workspace
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the Web API as it ended."""
+    """A completed call of the Web API."""
 
     at: float
     method: str
     args: Args
     """Without the token."""
     error: str = ""
-    """Slack's code, or what the fault did; empty when it went well."""
+    """Slack's code, or the kind of fault; empty if it succeeded."""
 
 
 @dataclass
 class Tokens:
-    """Who may call."""
+    """The valid tokens and the granted scopes."""
 
     bot: str
     app: str
@@ -43,7 +43,7 @@ class Tokens:
 
 
 class WebAPI:
-    """All methods for one workspace; `calls` remembers each call."""
+    """All methods for one workspace; `calls` records each call."""
 
     def __init__(
         self, workspace: Workspace, tokens: Tokens, passes: Passes, *, socket_url: Callable[[], str | None]
@@ -63,37 +63,37 @@ class WebAPI:
         try:
             args = await arguments(request)
             token = _token(request, args)
-            fault = self.faults.strike(method, args.get("channel"))
+            fault = self.faults.take(method, args.get("channel"))
             if fault is not None:
-                return await self._spoilt(request, fault, method, args, token)
+                return await self._faulty(request, fault, method, args, token)
             return self._answer(method, args, token)
         except Refused as refused:
             return self._refuse(method, args, refused)
 
     def _answer(self, method: str, args: Args, token: str) -> web.Response:
         try:
-            body = self._play(method, args, token)
+            body = self._run(method, args, token)
         except Refused as refused:
             return self._refuse(method, args, refused)
-        self._note(method, args)
+        self._record(method, args)
         return web.json_response({"ok": True, **body}, headers=self._headers())
 
-    def _play(self, name: str, args: Args, token: str) -> dict[str, Any]:
+    def _run(self, name: str, args: Args, token: str) -> dict[str, Any]:
         if name == "apps.connections.open":
             return self._connection(token)
         method = METHODS.get(name)
         if method is None:
             raise Refused("unknown_method", req_method=name)
         if name != "api.test":
-            self._admit(method, args, token)
+            self._authorize(method, args, token)
         target = self._place(args) if method.is_post else None
         seconds = self.limits.wait(name, method.tier, target)
         if seconds:
             raise Refused("ratelimited", retry_after=seconds)
-        return method.play(self._workspace, args, self._passes)
+        return method.run(self._workspace, args, self._passes)
 
     def _place(self, args: Args) -> str:
-        # A person and the direct messages with them are one place.
+        # A person and the direct messages with them count as one place.
         name = str(args.get("channel"))
         return self._workspace.ims[name].id if name in self._workspace.ims else name
 
@@ -105,7 +105,7 @@ class WebAPI:
             raise Refused("internal_error")
         return {"url": url}
 
-    def _admit(self, method: Method, args: Args, token: str) -> None:
+    def _authorize(self, method: Method, args: Args, token: str) -> None:
         if not token:
             raise Refused("not_authed")
         if token != self._tokens.bot:
@@ -114,7 +114,7 @@ class WebAPI:
         if needed and needed not in self._tokens.scopes:
             raise Refused("missing_scope", needed=needed, provided=self._scopes())
 
-    async def _spoilt(
+    async def _faulty(
         self, request: web.Request, fault: Fault, method: str, args: Args, token: str
     ) -> web.StreamResponse:
         if fault.kind == "error":
@@ -131,15 +131,15 @@ class WebAPI:
         if fault.kind.endswith("_after"):
             self._answer(method, args, token)
         else:
-            self._note(method, args, fault.kind)
+            self._record(method, args, fault.kind)
         if fault.kind == "silent":
             await asyncio.sleep(fault.delay)
         if fault.kind.startswith(("drop", "silent")) and request.transport is not None:
             request.transport.abort()
-        return web.Response(status=fault.status, text="upstream is in trouble")
+        return web.Response(status=fault.status, text="upstream error")
 
     def _refuse(self, method: str, args: Args, refused: Refused) -> web.Response:
-        self._note(method, args, refused.code)
+        self._record(method, args, refused.code)
         more = dict(refused.more)
         headers, status = self._headers(), 200
         if refused.code == "ratelimited":
@@ -147,7 +147,7 @@ class WebAPI:
             headers["Retry-After"], status = str(more.pop("retry_after")), 429
         return web.json_response({"ok": False, "error": refused.code, **more}, status=status, headers=headers)
 
-    def _note(self, method: str, args: Args, error: str = "") -> None:
+    def _record(self, method: str, args: Args, error: str = "") -> None:
         self.calls.append(Call(self._workspace.now(), method, args, error))
 
     def _headers(self) -> dict[str, str]:

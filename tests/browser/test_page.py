@@ -218,7 +218,7 @@ async def test_unread_messages_are_counted_until_they_are_seen(world: World, loo
 
 async def test_a_hint_fills_the_message_box(world: World, look: Look) -> None:
     """A word of the things to try puts its whole command where one would type it."""
-    world.page.tell(hints=[Hint("run-7", "fails", (("status", "/execution status 7"),))])
+    world.page.show(hints=[Hint("run-7", "fails", (("status", "/execution status 7"),))])
     page = await look.at()
     await page.get_by_role("button", name="status").click()
     await expect(page.get_by_label("Message #sequencing")).to_have_value("/execution status 7")
@@ -227,7 +227,7 @@ async def test_a_hint_fills_the_message_box(world: World, look: Look) -> None:
 async def test_an_alarm_is_shown(world: World, look: Look) -> None:
     """Whoever looks is told that the bot has died."""
     page = await look.at()
-    world.page.tell(alarm="The bot has stopped.")
+    world.page.show(alarm="The bot has stopped.")
     await expect(page.get_by_role("alert").get_by_text("The bot has stopped.")).to_be_visible()
 
 
@@ -249,7 +249,7 @@ async def test_a_foreign_script_is_inert(world: World, look: Look) -> None:
 
 async def test_a_telephone_needs_no_sideways_scrolling(world: World, look: Look) -> None:
     """At 390 pixels nothing is wider than the screen, whatever is said."""
-    world.page.tell(hints=[Hint("a-very-long-name-" * 5, "n" * 60, (("status", "/execution status 7"),))])
+    world.page.show(hints=[Hint("a-very-long-name-" * 5, "n" * 60, (("status", "/execution status 7"),))])
     wide = [{"type": "table", "rows": [[{"type": "raw_text", "text": "c" * 30}] * 8] * 2}]
     await world.client.chat_postMessage(channel=world.channel, text="w" * 300)
     await world.client.chat_postMessage(channel=world.channel, text="t", blocks=[*steps("error"), *wide])

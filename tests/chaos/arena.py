@@ -193,7 +193,7 @@ class Arena:
             lossy=self.store.lossy,
             gcs_quota=GCS_QUOTA,
             gcs_worst_minute=self.gcs.worst_minute(),
-            slack_over_limit=refused - self.slack.faults.struck["ratelimited"],
+            slack_over_limit=refused - self.slack.faults.applied["ratelimited"],
         )
 
     def _asked(self) -> dict[str, list[float]]:

@@ -48,8 +48,8 @@ def _what_happened(arena: Arena) -> list[tuple[str, str]]:
 
 def _what_struck(arena: Arena) -> list[tuple[str, str]]:
     rows = [(f"struck: {kind}", str(count)) for kind, count in sorted(arena.struck.items())]
-    rows += [(f"GCS fault: {kind}", str(count)) for kind, count in sorted(arena.gcs.faults.struck.items())]
-    rows += [(f"Slack fault: {kind}", str(count)) for kind, count in sorted(arena.slack.faults.struck.items())]
+    rows += [(f"GCS fault: {kind}", str(count)) for kind, count in sorted(arena.gcs.faults.applied.items())]
+    rows += [(f"Slack fault: {kind}", str(count)) for kind, count in sorted(arena.slack.faults.applied.items())]
     settled = sum(replica.bot.log.count("notifier.reconciled") for replica in arena.replicas)
     return [*rows, ("sends in doubt that were settled", str(settled))]
 

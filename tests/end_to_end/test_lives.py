@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from sandbox.story import Dress
+from sandbox.story import Dialect
 from tests.end_to_end.conftest import World, eventually, made
 from tests.end_to_end.following import Following
 from tests.end_to_end.lives import CANCELLED, FAILING, HAPPY, TALES, Tale
@@ -31,7 +31,7 @@ async def test_every_life_is_told_exactly(world: World) -> None:
 async def test_each_spelling_of_gcs_reads_the_same(tmp_path: Path) -> None:
     """Steps as a map, `jobs_type`, upper case: other spellings, the same transcript."""
     life, lines = HAPPY
-    dressed = life.dressed(Dress(steps_as_map=True, jobs_type=True, upper_case=True))
+    dressed = life.spelled(Dialect(steps_as_map=True, jobs_type=True, upper_case=True))
     async with made(tmp_path) as world:
         following = await lived(world, (dressed, lines))
         assert following.transcript(world.lab) == ["card", *lines]

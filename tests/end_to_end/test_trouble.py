@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from sandbox import story
 from sandbox.gcs import Fault as GCSFault
 from sandbox.slack import Fault
-from sandbox.slack.socket_mode import Farewell
+from sandbox.slack.socket_mode import Disconnect
 from tests.end_to_end.conftest import World, made
 from tests.end_to_end.people import Person
 
@@ -133,7 +133,7 @@ async def test_refused_credentials_are_told_and_not_tried_again(tmp_path: Path) 
 async def test_after_a_lost_socket_commands_work_again(tmp_path: Path) -> None:
     """Slack's planned farewell, its warning, a reset, and a connection that only looks alive."""
 
-    async def lose(farewell: Farewell) -> None:
+    async def lose(farewell: Disconnect) -> None:
         (tmp_path / farewell).mkdir()
         async with made(tmp_path / farewell) as world:
             carol, execution_id = Person.new(world), playing(world)
@@ -144,5 +144,5 @@ async def test_after_a_lost_socket_commands_work_again(tmp_path: Path) -> None:
                     await asyncio.sleep(0.2)
             await world.slack.wait_for(lambda: "1 of 3 steps" in carol.read[-1].text)
 
-    farewells: tuple[Farewell, ...] = ("refresh_requested", "warning", "abrupt", "half_open")
+    farewells: tuple[Disconnect, ...] = ("refresh_requested", "warning", "abrupt", "half_open")
     await asyncio.gather(*map(lose, farewells))

@@ -1,1 +1,1 @@
-"""Promises of the pretend world: a double that is wrong makes every other test worthless."""
+"""Promises of the simulated world: a double that is wrong makes every other test worthless."""

@@ -1,4 +1,4 @@
-"""A client of the pretend GCS for the tests, signing with the vendor's own code and none of the bot's."""
+"""A client of the simulated GCS for the tests, which signs with the vendor's own code and none of the bot's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back."""
+    """The answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -58,7 +58,7 @@ def signed(gcs: GCS, path: str, query: Query = (), headers: Mapping[str, str] = 
 
 
 async def send(gcs: GCS, uri: str, headers: Mapping[str, str], *, method: str = "GET", body: bytes = b"") -> Reply:
-    """Send exactly this, on a connection of its own."""
+    """Send exactly this, on a new connection."""
     url = URL(gcs.url + uri, encoded=True)
     async with (
         ClientSession(timeout=ClientTimeout(total=10)) as http,

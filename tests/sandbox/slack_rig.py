@@ -1,6 +1,6 @@
-"""A pretend Slack with two people and a channel, and the real SDK and Bolt as its clients.
+"""A simulated Slack with two people and a channel, and the real SDK and Bolt as its clients.
 
-Does not live here: what is promised (`test_slack_*`).
+Does not live here: the tests (`test_slack_*`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MODAL: dict[str, Any] = {
     "blocks": [
         {
             "type": "input",
-            "block_id": "asked",
+            "block_id": "entered",
             "label": {"type": "plain_text", "text": "Execution"},
             "element": {"type": "plain_text_input", "action_id": "execution_id"},
         }
@@ -57,7 +57,7 @@ MARK: dict[str, Any] = {"event_type": "execution_message", "event_payload": {"la
 
 
 class Clock:
-    """Time that stands still until it is moved."""
+    """Time that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -76,10 +76,10 @@ class World:
     session: aiohttp.ClientSession
     clock: Clock
     you: str
-    room: str
+    channel: str
 
     async def code(self, method: str, **arguments: Any) -> str:
-        """Slack's code for a call that it refuses; empty when it takes it."""
+        """Slack's code for a refused call; empty if it succeeded."""
         try:
             await self.client.api_call(method, json=arguments)
         except SlackApiError as error:
@@ -89,20 +89,20 @@ class World:
 
 @asynccontextmanager
 async def world(**settings: Any) -> AsyncIterator[World]:
-    """A running one; everything is closed afterwards."""
+    """A running workspace; everything is closed afterwards."""
     clock = Clock()
     async with (
         Slack(now=settings.pop("now", clock), **settings) as slack,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
     ):
         you = slack.add_user("You")
-        room = slack.add_channel("sequencing", members=(you,))
+        channel = slack.add_channel("sequencing", members=(you,))
         client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url, session=session, retry_handlers=[])
-        yield World(slack, client, session, clock, you, room)
+        yield World(slack, client, session, clock, you, channel)
 
 
 def bolt(at: World) -> AsyncApp:
-    """A Bolt app that takes this pretend Slack for the real one."""
+    """A Bolt app connected to this simulated Slack."""
     return AsyncApp(client=at.client, signing_secret=at.slack.signing_secret, request_verification_enabled=True)
 
 
@@ -120,7 +120,7 @@ async def by_socket(at: World, app: AsyncApp) -> AsyncIterator[AsyncSocketModeHa
 
 @asynccontextmanager
 async def by_http(at: World, app: AsyncApp) -> AsyncIterator[str]:
-    """The app, reached by signed HTTP."""
+    """The app, receiving signed HTTP requests."""
     runner = web.AppRunner(app.web_app("/slack/events"), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

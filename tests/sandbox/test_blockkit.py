@@ -1,4 +1,4 @@
-"""The pretend Slack takes blocks as strictly as Slack: each limit at its edge, each surface, each cross rule."""
+"""The simulated Slack checks blocks as strictly as Slack: each limit, each surface, each rule across blocks."""
 
 from __future__ import annotations
 
@@ -122,19 +122,19 @@ BAD: list[tuple[str, Block, str]] = [
 
 @pytest.mark.parametrize("block", [block for _, block in GOOD], ids=[name for name, _ in GOOD])
 def test_good_block(block: Block) -> None:
-    """A block at the edge of what Slack allows is taken in a message."""
+    """A block at Slack's limit is accepted in a message."""
     assert problems([block], "message") == []
 
 
 @pytest.mark.parametrize(("block", "said"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
 def test_bad_block(block: Block, said: str) -> None:
-    """A block just past what Slack allows is refused, and the line says what is wrong."""
+    """A block just over Slack's limit is refused, and the line says what is wrong."""
     assert any(said in line for line in problems([block], "message"))
 
 
 @pytest.mark.parametrize(("surface", "most"), [("message", 50), ("modal", 100), ("home", 100)])
 def test_number_of_blocks(surface: Surface, most: int) -> None:
-    """A message takes 50 blocks, a view 100, and not one more."""
+    """A message may have 50 blocks, a view 100, and not one more."""
     assert problems([section("x")] * most, surface) == []
     assert "no more than" in problems([section("x")] * (most + 1), surface)[0]
 
@@ -142,7 +142,7 @@ def test_number_of_blocks(surface: Surface, most: int) -> None:
 @pytest.mark.parametrize("block", [plan(task()), task(), {"type": "markdown", "text": "x"}], ids=lambda b: b["type"])
 @pytest.mark.parametrize("surface", ["modal", "home"])
 def test_blocks_for_messages_only(block: Block, surface: Surface) -> None:
-    """Plan, task_card and markdown stand in messages only."""
+    """Plan, task_card and markdown are allowed in messages only."""
     assert any(f"not allowed in a {surface}" in line for line in problems([block], surface))
 
 
@@ -161,28 +161,28 @@ def test_block_id_twice() -> None:
     ],
 )
 def test_rules_of_a_whole_message(blocks: list[Block], said: str) -> None:
-    """Rules over several blocks hold too: one plan, no task_card beside it, an end to the text in all."""
+    """Rules across blocks hold too: one plan, no task_card beside it, a limit for all text together."""
     assert any(said in line for line in problems(blocks, "message"))
 
 
 def test_not_a_list() -> None:
-    """Blocks that are no list are refused, not a crash."""
+    """Blocks that are not a list are refused without a crash."""
     assert problems({"type": "section"}, "message") == ["/blocks: must be a list"]
     assert problems([None], "message") == ["/blocks/0: unsupported type: None"]
 
 
 def test_text_size_counts_what_is_shown() -> None:
-    """The size of a message counts its texts and titles and leaves out values and ids."""
+    """The size of a message counts texts and titles, but not values and ids."""
     assert text_size([section("12345"), plan(task()), buttons(button(value="long value"))]) == 5 + 12 + 7 + 5
 
 
-def test_modal_taken() -> None:
-    """A modal with an input and a submit button is taken."""
+def test_modal_accepted() -> None:
+    """A modal with an input and a submit button is accepted."""
     assert view_problems(modal(ASK, submit=plain("Go"), close=plain("Stop"), private_metadata="x" * 3000)) == []
 
 
-def test_home_taken() -> None:
-    """A Home tab of sections and buttons is taken."""
+def test_home_accepted() -> None:
+    """A Home tab of sections and buttons is accepted."""
     assert view_problems({"type": "home", "blocks": [section(), buttons(button())]}) == []
 
 

@@ -1,4 +1,4 @@
-"""Story time goes where it is told."""
+"""Story time moves as the test says."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Wall:
         return self.seconds
 
 
-def test_hurry() -> None:
-    """At rate 60 a wall second is a story minute, and a new rate counts from when it is set."""
+def test_rate_speeds_up_time() -> None:
+    """At rate 60 a wall second is a story minute; a new rate applies from when it is set."""
     wall = Wall()
     clock = Clock(rate=60, monotonic=wall)
     wall.seconds += 2
@@ -32,7 +32,7 @@ def test_hurry() -> None:
 
 
 def test_pause_and_resume() -> None:
-    """Paused time stands still, and does not catch up afterwards."""
+    """Paused time stands still and does not catch up afterwards."""
     wall = Wall()
     clock = Clock(monotonic=wall)
     clock.pause()
@@ -53,7 +53,7 @@ def test_advance_moves_even_paused_time() -> None:
 
 
 def test_time_does_not_run_backwards() -> None:
-    """Frames that were shown are not taken back by mistake."""
+    """A negative step is refused, so that shown frames are not taken back."""
     with pytest.raises(ValueError, match="backwards"):
         Clock().advance(-1)
 

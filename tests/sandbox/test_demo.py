@@ -1,4 +1,4 @@
-"""The demo as somebody runs it: it says where to look, tells when something is wrong, and leaves nothing behind."""
+"""The demo as a person runs it: it prints the address, reports problems, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BROKEN = ("-c", "print('no store to be had'); raise SystemExit(3)")
 
 @pytest.fixture
 async def world() -> AsyncIterator[Demo]:
-    """The pretend world without a bot."""
+    """The simulated world without a bot."""
     started = Demo(port=0, has_bot=False)
     await started.start()
     yield started
@@ -37,14 +37,14 @@ async def run(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def line(process: asyncio.subprocess.Process) -> str:
-    """The next line it says."""
+    """The next line of its output."""
     assert process.stdout is not None
     return (await process.stdout.readline()).decode()
 
 
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
-async def test_it_says_one_address_and_stops_when_told(name: signal.Signals) -> None:
-    """One line says what to open; Ctrl-C and SIGTERM end it in a good way."""
+async def test_prints_one_address_and_stops_on_signal(name: signal.Signals) -> None:
+    """One line says what to open; Ctrl-C and SIGTERM end it cleanly."""
     process = await run("--port", "0", "--no-bot")
     said = await line(process)
     assert re.match(r"Open http://127\.0\.0\.1:\d+ ", said)
@@ -52,8 +52,8 @@ async def test_it_says_one_address_and_stops_when_told(name: signal.Signals) -> 
     assert await asyncio.wait_for(process.wait(), 5) == 0
 
 
-async def test_a_taken_port_is_one_sentence() -> None:
-    """Where something listens already, the way out is told."""
+async def test_port_in_use_is_one_sentence() -> None:
+    """If the port is in use, one sentence says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = await run("--port", str(taken.getsockname()[1]), "--no-bot")
         assert re.fullmatch(r"Port \d+ is in use: .*--port\.\n", await line(process))
@@ -62,20 +62,20 @@ async def test_a_taken_port_is_one_sentence() -> None:
 
 async def test_the_page_shows_what_to_try(world: Demo) -> None:
     """Every execution of the demo has its commands on the page, with the id that GCS knows."""
-    telling = asyncio.create_task(world.play())
+    playing = asyncio.create_task(world.play())
     await world.slack.wait_for(lambda: len(world.slack.ephemerals(world.you)) == 3)
     async with aiohttp.ClientSession() as http, http.get(world.page.url) as answer:
         page = await answer.text()
-    telling.cancel()
+    playing.cancel()
     ids = re.findall(r'data-fill="/execution status ([^"]+)"', page)
     assert len(ids) >= 3
     assert all(world.gcs.body(one) for one in ids)
 
 
-async def test_a_bot_that_dies_is_told_on_the_page_and_here(
+async def test_dead_bot_is_reported_on_page_and_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its exit code and its last words are where one looks; nothing else stops."""
+    """Exit code and last lines are on the page and the terminal; everything else continues."""
     start = Bot.start
     monkeypatch.setattr(Bot, "start", lambda bot: start(bot, *BROKEN))
     world = Demo(port=0)

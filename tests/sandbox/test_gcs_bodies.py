@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.gcs import GCS
-from sandbox.story import Dress, Life, failing, happy
+from sandbox.story import Dialect, Life, failing, happy
 
 TABLES = {
     "": "execution object status enterprise_project",
@@ -31,7 +31,7 @@ TABLES = {
 
 
 def body_of(life: Life, frame: str | None = None) -> dict[str, Any]:
-    """The body of `life` in its frame called `frame`, else in its first."""
+    """The body of `life` in its frame named `frame`, by default in its first."""
     gcs = GCS()
     guid = gcs.play(life, by_hand=True)
     if frame:
@@ -43,8 +43,8 @@ def body_of(life: Life, frame: str | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("where", TABLES)
 def test_tables_are_complete(where: str) -> None:
-    """Every field of tables 1 to 12 is there, and no other."""
-    found: Any = body_of(happy().dressed(Dress(steps_as_map=True)), "succeeded")
+    """Every field of tables 1 to 12 is present, and no other."""
+    found: Any = body_of(happy().spelled(Dialect(steps_as_map=True)), "succeeded")
     for key in where.split(".") if where else []:
         found = found[key]
     assert sorted(found) == sorted(TABLES[where].split())
@@ -59,7 +59,7 @@ def test_pending_has_neither_counts_nor_control_status() -> None:
 
 
 def test_twenty_steps_are_about_eight_kilobytes() -> None:
-    """The size that the service is thought to send."""
+    """This is the assumed size of the real service's answers."""
     assert 7_000 < len(json.dumps(body_of(happy(20), "running 10/20"))) < 9_000
 
 
@@ -72,7 +72,7 @@ def test_step_times_fit_together() -> None:
     assert nodes == {"fastq-split": 326, "bwa-mem": (end - begin).total_seconds()}
 
 
-def test_failure_is_told_twice() -> None:
+def test_failure_has_two_reasons() -> None:
     """The control object and the failed step both say why, in two languages."""
     status = body_of(failing(3), "failed")["object"]["status"]
     whole, step = status["objectStatus"], status["subObjectStatuses"]["bwa-mem"]
@@ -80,8 +80,8 @@ def test_failure_is_told_twice() -> None:
     assert " ## Element(bwa-mem) execute Action: create failed" in whole["message"]
 
 
-def test_helper_elements_stand_beside_steps() -> None:
-    """GCS runs elements that are no steps; they show among the sub-objects, not among the nodes."""
+def test_helper_elements_are_not_steps() -> None:
+    """GCS runs elements that are not steps; they are sub-objects but not nodes."""
     body = body_of(happy(), "succeeded")
     assert "fastq-split-init" in body["object"]["status"]["subObjectStatuses"]
     assert "fastq-split-init" not in {node["name"] for node in body["status"]["actual_node_status"]}
@@ -89,7 +89,7 @@ def test_helper_elements_stand_beside_steps() -> None:
 
 def test_upper_case() -> None:
     """Phases can come in capitals everywhere."""
-    body = body_of(failing(3).dressed(Dress(upper_case=True)), "failed")
+    body = body_of(failing(3).spelled(Dialect(upper_case=True)), "failed")
     assert body["execution"]["status"] == body["object"]["status"]["objectStatus"]["phase"] == "FAILED"
     statuses = [node["status"] for node in body["status"]["actual_node_status"]]
     assert statuses == ["SUCCEEDED", "FAILED", "RUNNING"]
@@ -97,21 +97,21 @@ def test_upper_case() -> None:
 
 def test_jobs_type() -> None:
     """The REST reference has a map where the SDK reference has a string."""
-    execution = body_of(happy(2).dressed(Dress(jobs_type=True)), "succeeded")["execution"]
+    execution = body_of(happy(2).spelled(Dialect(jobs_type=True)), "succeeded")["execution"]
     assert execution["jobs_type"] == {"fastq-split": "CCE.Job", "bwa-mem": "CCE.Job"}
     assert "job_type" not in execution
 
 
 def test_from_file() -> None:
-    """An execution that was submitted from a file has no workflow and no enterprise project."""
-    body = body_of(happy().dressed(Dress(from_file=True)), "succeeded")
+    """An execution submitted from a file has no workflow and no enterprise project."""
+    body = body_of(happy().spelled(Dialect(from_file=True)), "succeeded")
     assert (body["execution"]["workflow_id"], body["execution"]["workflow_name"]) == ("", "")
     assert "enterprise_project" not in body
 
 
 def test_cromwell() -> None:
     """The variant has `metadata` instead of `object`, its own fields and its own words."""
-    body = body_of(happy(2).dressed(Dress(cromwell=True)))
+    body = body_of(happy(2).spelled(Dialect(cromwell=True)))
     assert body["execution"]["status"] == "Submitted"
     assert "object" not in body
     extra = "wdl_name task_status engine_deployment env_guid node_number metadata_json tae_resources"

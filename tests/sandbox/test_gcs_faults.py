@@ -17,14 +17,14 @@ from tests.sandbox.gcs_caller import get, get_execution
 
 @pytest.fixture
 async def gcs() -> AsyncIterator[GCS]:
-    """A running double."""
+    """A running simulated GCS."""
     async with GCS() as running:
         yield running
 
 
 @pytest.fixture
 def guid(gcs: GCS) -> str:
-    """An execution that is under way."""
+    """A running execution."""
     return gcs.play(happy(), by_hand=True)
 
 
@@ -47,24 +47,24 @@ async def test_status(gcs: GCS, guid: str, status: int, code: str) -> None:
     assert gcs.calls[-1].status == status
 
 
-async def test_a_fault_for_each_third_call(gcs: GCS, guid: str) -> None:
-    """A fault can leave most calls alone; the double counts whom it struck; taken away, it strikes no more."""
+async def test_fault_for_every_third_call(gcs: GCS, guid: str) -> None:
+    """A fault can apply to some calls only; affected calls are counted; a removed fault no longer applies."""
     fault = gcs.faults.add(Fault(kind="status", status=503, every=3))
     assert [(await get_execution(gcs, guid)).status for _ in range(6)] == [200, 200, 503] * 2
-    assert gcs.faults.struck == {"503": 2}
+    assert gcs.faults.applied == {"503": 2}
     gcs.faults.remove(fault)
     assert [(await get_execution(gcs, guid)).status for _ in range(3)] == [200] * 3
 
 
 async def test_body_and_retry_after(gcs: GCS, guid: str) -> None:
-    """A test says in which form the error comes, and when to come back."""
+    """A test chooses the error's body and Retry-After."""
     gcs.faults.add(Fault(kind="status", status=429, body={"errorCode": "X.1"}, retry_after=7))
     reply = await get_execution(gcs, guid)
     assert (reply.status, reply.json, reply.headers["Retry-After"]) == (429, {"errorCode": "X.1"}, "7")
 
 
 async def test_times(gcs: GCS, guid: str) -> None:
-    """A fault strikes as often as it says; then all is well."""
+    """A fault applies `times` times, then no more."""
     gcs.faults.add(Fault(kind="status", times=2))
     assert [(await get_execution(gcs, guid)).status for _ in range(3)] == [503, 503, 200]
 
@@ -78,7 +78,7 @@ async def test_until_cleared(gcs: GCS, guid: str) -> None:
 
 
 async def test_one_execution_only(gcs: GCS, guid: str) -> None:
-    """A fault can be about one execution; the others and the list stay well."""
+    """A fault can apply to one execution; the others and the list are not affected."""
     gcs.faults.add(Fault(kind="status", execution_id=guid))
     replies = [await get_execution(gcs, guid), await get_execution(gcs, gcs.play(happy()))]
     assert [reply.status for reply in replies] == [503, 200]
@@ -87,7 +87,7 @@ async def test_one_execution_only(gcs: GCS, guid: str) -> None:
 
 @pytest.mark.parametrize(("kind", "title"), [("html", "502 Bad Gateway"), ("not_found_page", "404 Not Found")])
 async def test_html(gcs: GCS, guid: str, kind: Kind, title: str) -> None:
-    """A proxy's page is no JSON, also where it says that it knows no such page."""
+    """A proxy's page is not JSON, also with status 404."""
     gcs.faults.add(Fault(kind=kind))
     reply = await get_execution(gcs, guid)
     assert (reply.status, reply.headers["Content-Type"][:9]) == (int(title[:3]), "text/html")
@@ -95,7 +95,7 @@ async def test_html(gcs: GCS, guid: str, kind: Kind, title: str) -> None:
 
 
 async def test_malformed(gcs: GCS, guid: str) -> None:
-    """200 with rubbish; what rubbish, a test may say."""
+    """200 with an invalid body, which a test may choose."""
     gcs.faults.add(Fault(kind="malformed", times=1))
     gcs.faults.add(Fault(kind="malformed", body=b"\xff\xfe"))
     replies = [await get_execution(gcs, guid) for _ in range(2)]
@@ -106,14 +106,14 @@ async def test_malformed(gcs: GCS, guid: str) -> None:
 
 
 async def test_truncated(gcs: GCS, guid: str) -> None:
-    """The connection ends in the middle of the body that was promised."""
+    """The connection ends in the middle of the announced body."""
     gcs.faults.add(Fault(kind="truncated"))
     with pytest.raises(ClientPayloadError):
         await get_execution(gcs, guid)
 
 
 async def test_oversized(gcs: GCS, guid: str) -> None:
-    """More than 32 MiB come, and no length says so beforehand."""
+    """The body is more than 32 MiB, without a length header."""
     gcs.faults.add(Fault(kind="oversized"))
     reply = await get_execution(gcs, guid)
     assert len(reply.content) > 32 * 1024 * 1024
@@ -121,7 +121,7 @@ async def test_oversized(gcs: GCS, guid: str) -> None:
 
 
 async def test_reset(gcs: GCS, guid: str) -> None:
-    """The connection is gone and no answer came."""
+    """The connection is reset without an answer."""
     gcs.faults.add(Fault(kind="reset"))
     with pytest.raises(ClientError):
         await get_execution(gcs, guid)
@@ -129,7 +129,7 @@ async def test_reset(gcs: GCS, guid: str) -> None:
 
 
 async def test_timeout(gcs: GCS, guid: str) -> None:
-    """No answer comes, though the request arrived."""
+    """The request arrives, but is never answered."""
     gcs.faults.add(Fault(kind="timeout"))
     asking = asyncio.create_task(get_execution(gcs, guid))
     await gcs.wait_for_calls(guid, 1)
@@ -138,8 +138,8 @@ async def test_timeout(gcs: GCS, guid: str) -> None:
     asking.cancel()
 
 
-async def test_stop_ends_what_never_answers(guid: str, gcs: GCS) -> None:
-    """A double that is stopped lets go of the clients that it keeps waiting."""
+async def test_stop_ends_calls_that_hang(guid: str, gcs: GCS) -> None:
+    """Stopping the server ends the calls that it keeps waiting."""
     gcs.faults.add(Fault(kind="timeout"))
     asking = asyncio.create_task(get_execution(gcs, guid))
     await gcs.wait_for_calls(guid, 1)

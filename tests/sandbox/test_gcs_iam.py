@@ -1,4 +1,4 @@
-"""IAM hands out tokens against a password, and GCS takes them."""
+"""IAM issues tokens for a password, and GCS accepts them."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Wall:
 
 @pytest.fixture
 def wall() -> Wall:
-    """Where the double reads wall time."""
+    """The wall time of the simulated GCS."""
     return Wall()
 
 
 @pytest.fixture
 async def gcs(wall: Wall) -> AsyncIterator[GCS]:
-    """A running double."""
+    """A running simulated GCS."""
     async with GCS(now=wall, username="bot", password="pass-word", domain="lab") as running:
         yield running
 
 
 def login(scope: Any = None, **user: Any) -> dict[str, Any]:
-    """What a client sends for a token."""
+    """The body of a token request."""
     person = {"name": "bot", "password": "pass-word", "domain": {"name": "lab"}, **user}
     identity = {"methods": ["password"], "password": {"user": person}}
     return {"auth": {"identity": identity, "scope": scope or {"project": {"name": "cn-north-4"}}}}
@@ -56,7 +56,7 @@ async def use(gcs: GCS, token: str) -> Reply:
 
 
 async def test_token(gcs: GCS) -> None:
-    """201, the token in the header, its end in the body; it opens GCS."""
+    """201, the token in the header, its expiry in the body; GCS accepts it."""
     reply = await fetch(gcs, login())
     assert reply.status == 201
     assert reply.json["token"]["expires_at"] == "2024-01-03T03:04:05.000000Z"
@@ -70,7 +70,7 @@ async def test_project_by_id(gcs: GCS) -> None:
 
 
 async def test_catalog_can_be_left_out(gcs: GCS) -> None:
-    """The big catalogue comes unless it is declined."""
+    """The catalogue is included unless declined."""
     replies = [await fetch(gcs, login(), path) for path in ("/v3/auth/tokens", "/v3/auth/tokens?nocatalog=true")]
     assert ["catalog" in reply.json["token"] for reply in replies] == [True, False]
 
@@ -95,7 +95,7 @@ async def test_refused(gcs: GCS, body: Any, status: int) -> None:
 
 
 async def test_token_expires(gcs: GCS, wall: Wall) -> None:
-    """After 24 hours GCS asks for a new one."""
+    """After 24 hours GCS demands a new token."""
     token = (await fetch(gcs, login())).headers["X-Subject-Token"]
     wall.date += timedelta(hours=24)
     reply = await use(gcs, token)
@@ -104,21 +104,21 @@ async def test_token_expires(gcs: GCS, wall: Wall) -> None:
 
 
 async def test_tokens_can_be_revoked(gcs: GCS) -> None:
-    """A token can die early; one fetched afterwards is good."""
+    """A token can be revoked; a later one is valid."""
     old = (await fetch(gcs, login())).headers["X-Subject-Token"]
     gcs.revoke_tokens()
     new = (await fetch(gcs, login())).headers["X-Subject-Token"]
     assert [(await use(gcs, token)).status for token in (old, new)] == [401, 200]
 
 
-async def test_new_token_leaves_the_old_one_good(gcs: GCS) -> None:
+async def test_new_token_keeps_the_old_one_valid(gcs: GCS) -> None:
     """Several processes may fetch tokens for one user."""
     tokens = [(await fetch(gcs, login())).headers["X-Subject-Token"] for _ in range(2)]
     assert [(await use(gcs, token)).status for token in tokens] == [200, 200]
 
 
 async def test_faults_of_iam(gcs: GCS) -> None:
-    """IAM fails by itself, in its own form, while GCS is well."""
+    """IAM can fail alone, in its own form, while GCS works."""
     token = (await fetch(gcs, login())).headers["X-Subject-Token"]
     gcs.faults.add(Fault(kind="status", service="iam", status=503))
     reply = await fetch(gcs, login())

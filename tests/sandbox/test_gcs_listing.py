@@ -13,7 +13,7 @@ from tests.sandbox.gcs_caller import Query, get
 
 @pytest.fixture
 async def gcs() -> AsyncIterator[GCS]:
-    """Three executions, begun one after another, and one that is gone."""
+    """Three executions, started one after another, and one that is gone."""
     async with GCS(max_limit=10) as running:
         running.play(happy(), execution_id="one", ago=9000)
         running.play(failing(), execution_id="two", ago=8000)
@@ -29,12 +29,12 @@ async def found(gcs: GCS, query: Query) -> tuple[list[str], int]:
 
 
 async def test_newest_first(gcs: GCS) -> None:
-    """Everything that is there, the newest first."""
+    """All executions, newest first."""
     assert await found(gcs, []) == (["three", "two", "one"], 3)
 
 
 async def test_items_have_no_counts(gcs: GCS) -> None:
-    """A list gives the phase, but `status` is null in every item."""
+    """A list shows the phase, but `status` is null in every item."""
     items = (await get(gcs, "/v1/executions")).json["executions"]
     assert [(item["execution"]["status"], item["status"]) for item in items] == [
         ("Pending", None),
@@ -44,7 +44,7 @@ async def test_items_have_no_counts(gcs: GCS) -> None:
 
 
 async def test_pages(gcs: GCS) -> None:
-    """`total_num` counts all, whatever the page."""
+    """`total_num` counts all executions, on every page."""
     assert await found(gcs, [("offset", "1"), ("limit", "1")]) == (["two"], 3)
     assert await found(gcs, [("offset", "3"), ("limit", "10")]) == ([], 3)
 
@@ -61,7 +61,7 @@ async def test_pages(gcs: GCS) -> None:
     ],
 )
 async def test_filters(gcs: GCS, name: str, value: str, ids: list[str]) -> None:
-    """A name is contained, a workflow is named in full, a status is one."""
+    """A name matches by substring, a workflow in full, a status exactly."""
     assert await found(gcs, [(name, value)]) == (ids, len(ids))
 
 
@@ -80,5 +80,5 @@ async def test_filters(gcs: GCS, name: str, value: str, ids: list[str]) -> None:
     ],
 )
 async def test_refused(gcs: GCS, query: Query) -> None:
-    """Offset and limit go together and in bounds, a status is one of seven, the project is the own one."""
+    """Offset and limit come together and within bounds, a status is one of seven, the project is the caller's."""
     assert (await get(gcs, "/v1/executions", query)).error == (400, "GCS.4000001")

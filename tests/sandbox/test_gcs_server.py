@@ -1,4 +1,4 @@
-"""The pretend GCS over its socket: who gets in, what lives look like, what is written down."""
+"""The simulated GCS over its socket: who may call, what lives look like, what is recorded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RETRIED = "Pending None, Running 0, Running 1, Failed 1, Retrying 1, Running 1, 
 
 @pytest.fixture
 async def gcs() -> AsyncIterator[GCS]:
-    """A running double whose story time stands still."""
+    """A running simulated GCS whose story time stands still."""
     clock = Clock(begin=datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC))
     clock.pause()
     async with GCS(clock=clock) as running:
@@ -33,7 +33,7 @@ async def gcs() -> AsyncIterator[GCS]:
 
 @pytest.mark.parametrize(("life", "frames"), [(happy(2), HAPPY), (failing(3), FAILING), (retried(3), RETRIED)])
 async def test_life_by_hand(gcs: GCS, life: Life, frames: str) -> None:
-    """A life that is played by hand shows every frame in order, and moves on `step` alone."""
+    """A life played by hand shows every frame in order and moves only on `step`."""
     guid = gcs.play(life, by_hand=True)
     shown = []
     for _ in life.frames:
@@ -44,7 +44,7 @@ async def test_life_by_hand(gcs: GCS, life: Life, frames: str) -> None:
 
 
 async def test_life_by_the_clock(gcs: GCS) -> None:
-    """A life that is not played by hand moves with story time, and durations and dates with it."""
+    """Other lives move with story time, and so do durations and dates."""
     guid = gcs.play(happy(5, seconds=1000))
     gcs.clock.advance(421)
     execution = (await get_execution(gcs, guid)).json["execution"]
@@ -52,27 +52,27 @@ async def test_life_by_the_clock(gcs: GCS) -> None:
     assert (execution["create_at"], execution["update_at"]) == ("2018-08-20T06:41:40Z", "2018-08-20T06:48:41Z")
 
 
-async def test_time_of_a_finished_life_stands_still(gcs: GCS) -> None:
-    """The duration of an execution that rests grows no more."""
+async def test_time_of_finished_life_stands_still(gcs: GCS) -> None:
+    """The duration of an execution at rest does not grow."""
     guid = gcs.play(happy(5, seconds=701), ago=5000)
     execution = (await get_execution(gcs, guid)).json["execution"]
     assert (execution["status"], execution["time_duration"]) == ("Succeeded", 701)
 
 
 async def test_deleted_life_ends_in_404(gcs: GCS) -> None:
-    """A deleted execution is unknown, with a code of the service's and not the gateway's."""
+    """A deleted execution is unknown, with the service's code and not the gateway's."""
     guid = gcs.play(deleted(), by_hand=True)
     gcs.step(guid, to="gone")
     assert (await get_execution(gcs, guid)).error == (404, "GCS.4040001")
 
 
 async def test_unknown_execution(gcs: GCS) -> None:
-    """The same for an id that never was."""
+    """The same for an id that never existed."""
     assert (await get_execution(gcs, "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd")).error == (404, "GCS.4040001")
 
 
 async def test_step_to_a_named_frame(gcs: GCS) -> None:
-    """A test jumps to the frame that it is about, and is told when there is none."""
+    """A test can jump to a named frame; an unknown name is an error."""
     guid = gcs.play(wide(), by_hand=True)
     frame = gcs.step(guid, to="running 3/27")
     assert frame is not None
@@ -82,7 +82,7 @@ async def test_step_to_a_named_frame(gcs: GCS) -> None:
 
 
 async def test_frame_and_body_can_be_set(gcs: GCS) -> None:
-    """A test shows what no life has, until the next step."""
+    """A test can show any frame or body until the next step."""
     guid = gcs.play(happy(), by_hand=True)
     gcs.set_frame(guid, Frame(status="Hibernating", has_counts=False))
     assert (await get_execution(gcs, guid)).json["execution"]["status"] == "Hibernating"
@@ -92,8 +92,8 @@ async def test_frame_and_body_can_be_set(gcs: GCS) -> None:
     assert (await get_execution(gcs, guid)).json["execution"]["status"] == "Running"
 
 
-async def test_mistakes_of_a_script_are_told(gcs: GCS) -> None:
-    """Stepping what runs by the clock, or playing one id twice, would make a test mean something else."""
+async def test_wrong_use_is_an_error(gcs: GCS) -> None:
+    """Stepping a life that runs by the clock, or playing one id twice, is refused."""
     guid = gcs.play(happy())
     with pytest.raises(ValueError, match="by hand"):
         gcs.step(guid)
@@ -102,7 +102,7 @@ async def test_mistakes_of_a_script_are_told(gcs: GCS) -> None:
 
 
 def test_ids_follow_from_the_seed() -> None:
-    """Two doubles with one seed play the same ids; they have GCS's shape."""
+    """The same seed gives the same ids, in GCS's form."""
     one, same, other = (GCS(seed=seed).play(happy()) for seed in ("a", "a", "b"))
     assert one == same != other
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", one)
@@ -116,13 +116,13 @@ async def test_every_answer_names_the_request(gcs: GCS) -> None:
 
 
 async def test_unsigned_is_refused(gcs: GCS) -> None:
-    """Nobody gets in without credentials."""
+    """A call without credentials is refused."""
     reply = await send(gcs, f"/v1/executions/{gcs.play(happy())}", {})
     assert reply.error == (401, "APIGW.0301")
 
 
 async def test_tampered_is_refused(gcs: GCS) -> None:
-    """A signature for one execution does not open another; the gateway's wording is the vendor's."""
+    """A signature for one execution is not valid for another; the wording is the vendor's."""
     one, other = gcs.play(happy()), gcs.play(happy())
     reply = await send(gcs, f"/v1/executions/{other}", signed(gcs, f"/v1/executions/{one}").header_params)
     assert reply.error == (401, "APIGW.0301")
@@ -130,7 +130,7 @@ async def test_tampered_is_refused(gcs: GCS) -> None:
 
 
 async def test_foreign_project_is_refused(gcs: GCS) -> None:
-    """A project id may be left out, but not be another's."""
+    """A project id may be omitted, but must not be another's."""
     path = f"/v1/executions/{gcs.play(happy())}"
     assert (await get(gcs, path, headers={"X-Project-Id": "f" * 32})).error == (401, "APIGW.0301")
 
@@ -139,20 +139,20 @@ async def test_foreign_project_is_refused(gcs: GCS) -> None:
     ("sent", "status"), [({"X-Security-Token": "sts"}, 200), ({"X-Security-Token": "x"}, 401), ({}, 401)]
 )
 async def test_temporary_keys_need_their_token(sent: dict[str, str], status: int) -> None:
-    """Where a security token is configured, a signature alone is not enough."""
+    """With a configured security token, a signature alone is not enough."""
     async with GCS(security_token="sts") as gcs:
         assert (await get(gcs, "/v1/executions", headers=sent)).status == status
 
 
 async def test_security_token_must_be_signed() -> None:
-    """A security token that was added after signing does not count."""
+    """A security token added after signing is not accepted."""
     async with GCS(security_token="sts") as gcs:
         headers = signed(gcs, "/v1/executions").header_params | {"X-Security-Token": "sts"}
         assert (await send(gcs, "/v1/executions", headers)).error == (401, "APIGW.0301")
 
 
 async def test_unknown_path_and_method(gcs: GCS) -> None:
-    """The gateway knows only what GCS has; it does not ask for credentials before saying so."""
+    """Unknown paths are refused before credentials are checked."""
     wrong = [
         ("GET", "/v2/executions"),
         ("GET", "/v1/executions/"),
@@ -164,7 +164,7 @@ async def test_unknown_path_and_method(gcs: GCS) -> None:
 
 
 async def test_quota_on_the_wire() -> None:
-    """The call too many is told when to come back, in the vendor's words, and is written down with who it was by."""
+    """A call over the quota gets the vendor's answer with Retry-After, and is recorded with its caller."""
     async with GCS(quota_per_minute=2) as gcs:
         replies = [await get(gcs, "/v1/executions") for _ in range(3)]
         assert [reply.status for reply in replies] == [200, 200, 429]
@@ -175,7 +175,7 @@ async def test_quota_on_the_wire() -> None:
 
 
 def test_quota_makes_room_after_a_minute() -> None:
-    """Calls are forgotten one by one, sixty seconds after each."""
+    """Each call leaves the window after sixty seconds."""
     time = 0.0
     quota = Quota(2, monotonic=lambda: time)
     quota.take()
@@ -188,8 +188,8 @@ def test_quota_makes_room_after_a_minute() -> None:
     quota.take()
 
 
-async def test_calls_are_written_down(gcs: GCS) -> None:
-    """A test sees what was asked, and how it was answered."""
+async def test_calls_are_recorded(gcs: GCS) -> None:
+    """A test sees each call and its answer."""
     guid = gcs.play(happy())
     await get_execution(gcs, guid)
     await get(gcs, "/v1/executions", [("limit", "5"), ("offset", "0")])
@@ -200,7 +200,7 @@ async def test_calls_are_written_down(gcs: GCS) -> None:
 
 
 async def test_waiting_for_calls(gcs: GCS) -> None:
-    """A test waits for the bot to look, without sleeping, and not for ever."""
+    """A test can wait for calls, with a time limit and without sleeping."""
     guid = gcs.play(happy())
     waiting = asyncio.create_task(gcs.wait_for_calls(guid, 2))
     await get_execution(gcs, guid)
@@ -212,7 +212,7 @@ async def test_waiting_for_calls(gcs: GCS) -> None:
 
 
 async def test_worst_minute() -> None:
-    """The most queries in any sixty seconds; calls of IAM are no queries."""
+    """The most queries in any sixty seconds; calls to IAM do not count."""
     ledger = Ledger()
     for at, path in [(0, "/v1/x"), (59, "/v1/x"), (59.5, "/v3/auth/tokens"), (60, "/v1/x"), (118, "/v1/x")]:
         await ledger.write(Call(at=at, method="GET", path=path, query="", execution_id="", status=200, user=""))
@@ -220,7 +220,7 @@ async def test_worst_minute() -> None:
 
 
 async def test_restart_keeps_address_and_executions() -> None:
-    """An outage can be played: stop, start, and everything is where it was."""
+    """After a stop and a start, address and executions are the same."""
     gcs = GCS()
     guid = gcs.play(happy())
     async with gcs:
@@ -231,13 +231,13 @@ async def test_restart_keeps_address_and_executions() -> None:
 
 
 async def test_port_in_use(gcs: GCS) -> None:
-    """The one who starts it is told, and nothing is left open."""
+    """Starting on a port in use raises OSError and leaves nothing open."""
     with pytest.raises(OSError, match="in use"):
         await GCS(port=int(gcs.url.rpartition(":")[2])).start()
 
 
 async def test_clock_of_the_signer_is_checked() -> None:
-    """Signatures go by wall time, not by story time."""
+    """Signatures use wall time, not story time."""
     async with GCS(now=lambda: datetime.now(UTC) + timedelta(minutes=16)) as gcs:
         reply = await get(gcs, "/v1/executions")
         assert reply.error == (401, "APIGW.0301")

@@ -1,4 +1,4 @@
-"""The double's check of signatures agrees with known answers and the vendor's signer, and is strict otherwise."""
+"""The signature check agrees with known answers and the vendor's signer, and refuses everything else."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ def test_known_answers(method: str, target: str, body: bytes, digest: str, signa
     ],
 )
 def test_tampered_is_refused(raw: Raw, why: str) -> None:
-    """Whatever was changed after signing, the request does not get through, and the gateway says why."""
+    """A request that was changed after signing is refused, with the reason."""
     with pytest.raises(Refused, match=why):
         verify(raw, secrets={KEY: SECRET}, now=NOW)
 
 
 def test_plus_in_a_query_is_a_space() -> None:
-    """The gateway decodes a query as forms do, so a client that means a plus has to encode it."""
+    """The gateway decodes a query like a form, so a client must encode a plus."""
     assert verify(replace(GOOD, target=GOOD.target.replace("%20", "+")), secrets={KEY: SECRET}, now=NOW) == KEY
 
 
@@ -113,13 +113,13 @@ def test_wrong_secret_is_refused() -> None:
 
 @pytest.mark.parametrize("skew", [timedelta(minutes=15, seconds=1), timedelta(minutes=-15, seconds=-1)])
 def test_clock_off_is_refused(skew: timedelta) -> None:
-    """More than 15 minutes either way is too much."""
+    """A clock that differs by more than 15 minutes is refused."""
     with pytest.raises(Refused, match="signature expired"):
         verify(GOOD, secrets={KEY: SECRET}, now=NOW + skew)
 
 
 def test_clock_a_little_off_is_accepted() -> None:
-    """15 minutes are not too much."""
+    """A difference of 15 minutes is accepted."""
     assert verify(GOOD, secrets={KEY: SECRET}, now=NOW + timedelta(minutes=15)) == KEY
 
 
@@ -135,7 +135,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), mi
 def test_agrees_with_the_vendors_signer(
     segments: list[str], query: list[tuple[str, str]], body: bytes, content_type: str
 ) -> None:
-    """What the vendor's own code signs and sends is accepted."""
+    """Requests signed by the vendor's own code are accepted."""
     request = SdkRequest(
         method="POST",
         host="gcs",

@@ -35,8 +35,8 @@ def plan(*statuses: str) -> str:
     return block({"type": "plan", "title": "Steps", "tasks": tasks}, VIEWER)
 
 
-def test_a_plan_shows_each_task_with_its_state_and_details() -> None:
-    """A reader sees per step: its name, its state in words, and what it said."""
+def test_plan_shows_state_and_details_of_tasks() -> None:
+    """A reader sees name, state in words and output of each step."""
     drawn = block({"type": "plan", "title": "T", "tasks": [task("error", output=rich("OOM"))]}, VIEWER)
     assert all(part in drawn for part in ('aria-label="failed"', "bwa-mem", "OOM", "task-error"))
 
@@ -50,13 +50,13 @@ def test_a_plan_shows_each_task_with_its_state_and_details() -> None:
         (("error", "in_progress"), "icon-error"),
     ],
 )
-def test_a_plan_is_rolled_up_in_its_title(statuses: tuple[str, ...], icon: str) -> None:
-    """The folded plan still says how the whole stands."""
+def test_plan_title_summarizes_its_tasks(statuses: tuple[str, ...], icon: str) -> None:
+    """The folded plan shows the overall state."""
     assert icon in plan(*statuses).partition("</summary>")[0]
 
 
 def test_a_button_carries_what_a_press_needs() -> None:
-    """The script finds block, action, value and question on the button itself."""
+    """The script finds block, action, value and confirmation on the button itself."""
     button = {"type": "button", "action_id": "stop", "value": 'a"b', "style": "danger", "text": words("Stop")}
     asked = button | {"confirm": {"title": words("Sure?"), "text": words("It ends."), "confirm": words("Yes")}}
     drawn = block({"type": "actions", "block_id": "B1", "elements": [asked]}, VIEWER)
@@ -67,7 +67,7 @@ def test_a_button_carries_what_a_press_needs() -> None:
 
 
 def test_a_menu_shows_what_is_chosen() -> None:
-    """The option that the sender marked is the selected one."""
+    """The sender's initial option is selected."""
     options = [{"text": words("All"), "value": "a"}, {"text": words("End"), "value": "e"}]
     menu = {"type": "static_select", "action_id": "level", "options": options, "initial_option": options[1]}
     assert '<option value="e" selected>End</option>' in block({"type": "actions", "elements": [menu]}, VIEWER)
@@ -75,51 +75,51 @@ def test_a_menu_shows_what_is_chosen() -> None:
 
 @pytest.mark.parametrize("kind", ["radio_buttons", "checkboxes"])
 def test_ticks_are_a_labelled_group(kind: str) -> None:
-    """A group of ticks is a fieldset with a legend, so that it is read as one question."""
+    """A group of check boxes is a fieldset with a legend, for screen readers."""
     inner = {"type": kind, "action_id": "x", "options": [{"text": words("One"), "value": "1"}]}
     drawn = block({"type": "input", "label": words("Which"), "element": inner}, VIEWER)
     assert "<legend><span" in drawn
     assert 'name="x" value="1"' in drawn
 
 
-def test_an_optional_field_says_so_and_is_not_required() -> None:
-    """Only what is needed is asked for."""
+def test_optional_field_is_marked_and_not_required() -> None:
+    """An optional field is labelled so and may stay empty."""
     inner = {"type": "plain_text_input", "action_id": "x"}
     drawn = block({"type": "input", "optional": True, "label": words("Note"), "element": inner}, VIEWER)
     assert "(optional)" in drawn
     assert "data-required" not in drawn
 
 
-def test_a_room_can_be_chosen_by_name() -> None:
-    """A conversations menu offers the rooms that the viewer knows."""
+def test_channel_can_be_chosen_by_name() -> None:
+    """A conversations menu offers the channels that the viewer knows."""
     inner = {"type": "conversations_select", "action_id": "x", "initial_conversation": "C1"}
     drawn = block({"type": "input", "label": words("Where"), "element": inner}, VIEWER)
     assert '<option value="C1" selected>#sequencing</option>' in drawn
 
 
 def test_a_table_has_head_cells_and_alignment() -> None:
-    """The first row is the head; columns stand where the settings say."""
+    """The first row is the head; the settings align the columns."""
     rows = [[{"type": "raw_text", "text": "step"}], [rich("bwa")]]
     drawn = block({"type": "table", "rows": rows, "column_settings": [{"align": "right"}]}, VIEWER)
     assert '<th class="align-right">step</th>' in drawn
     assert '<td class="align-right"><div class="rich-section">bwa</div></td>' in drawn
 
 
-def test_a_picture_from_elsewhere_is_described_not_fetched() -> None:
-    """The page opens no connection to a stranger: a frame with the words stands for the picture."""
+def test_external_image_is_described_not_fetched() -> None:
+    """The page opens no external connection: a frame with the description replaces the image."""
     drawn = block({"type": "image", "image_url": "https://x.test/a.png", "alt_text": "A chart"}, VIEWER)
     assert "<img" not in drawn
     assert "A chart" in drawn
 
 
 def test_an_unknown_block_is_named() -> None:
-    """Nothing that was sent disappears without a word."""
-    assert "A block that this page cannot draw: hologram" in block({"type": "hologram"}, VIEWER)
+    """An unknown block does not disappear silently."""
+    assert "A block that this page cannot show: hologram" in block({"type": "hologram"}, VIEWER)
 
 
 @pytest.mark.parametrize("kind", sorted(DRAW))
 def test_an_empty_block_breaks_nothing(kind: str) -> None:
-    """Whatever is missing in a block, the rest of the screen is still drawn."""
+    """A block with missing fields does not prevent the rest from being shown."""
     assert f"block-{kind}" in blocks([{"type": kind}], VIEWER)
 
 

@@ -1,4 +1,4 @@
-"""The page's routes as another program would meet them: what is answered, and to whom nothing is."""
+"""The page's routes as another program sees them: what is answered, and what is refused."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ async def page() -> AsyncIterator[Page]:
 
 @pytest.fixture
 async def http(page: Page) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client without a browser's manners."""
+    """A client without a browser's restrictions."""
     async with aiohttp.ClientSession(base_url=page.url) as session:
         yield session
 
 
 async def test_the_front_leads_to_the_first_channel(http: aiohttp.ClientSession) -> None:
-    """One address is enough to begin with."""
+    """The root address redirects to the first channel."""
     async with http.get("/") as answer:
         assert "#sequencing" in await answer.text()
 
 
 async def test_the_page_runs_its_own_script_only(http: aiohttp.ClientSession) -> None:
-    """The browser is told to take nothing from elsewhere and nothing inline."""
+    """The page's policy forbids external and inline scripts."""
     async with http.get("/") as answer:
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'; script-src 'self'" in policy
@@ -43,39 +43,39 @@ async def test_the_page_runs_its_own_script_only(http: aiohttp.ClientSession) ->
 
 
 async def test_another_host_name_is_refused(http: aiohttp.ClientSession) -> None:
-    """A stranger's name that leads to this computer opens nothing."""
+    """A foreign host name that resolves to this computer is refused."""
     async with http.get("/", headers={"Host": "stranger.test"}) as answer:
         assert answer.status == 403
 
 
 async def test_a_form_of_another_page_is_refused(http: aiohttp.ClientSession) -> None:
-    """What a browser sends from elsewhere without asking first is not taken."""
+    """A cross-site form post is refused."""
     async with http.post("/command", data={"text": "/execution list"}) as answer:
         assert answer.status == 415
 
 
 async def test_an_unknown_channel_is_not_found(http: aiohttp.ClientSession) -> None:
-    """An old address says so instead of failing."""
+    """An outdated address answers 404."""
     async with http.get("/c/C404") as answer:
         assert answer.status == 404
 
 
-async def test_an_unknown_command_is_told(http: aiohttp.ClientSession) -> None:
-    """A slash command that no app has is answered as Slack does."""
+async def test_unknown_command_is_refused(http: aiohttp.ClientSession) -> None:
+    """A slash command that no app has gets Slack's answer."""
     async with http.post("/command", json={"me": "U1", "channel": "C1", "text": "/dance"}) as answer:
         assert "not a valid command" in (await answer.json())["error"]
 
 
-async def test_the_stream_tells_a_change(page: Page, http: aiohttp.ClientSession) -> None:
-    """Whoever follows the stream hears of a change at once."""
+async def test_stream_announces_changes(page: Page, http: aiohttp.ClientSession) -> None:
+    """Clients of the stream learn of a change at once."""
     async with http.get("/events") as answer:
         first = await answer.content.readuntil(b"\n\n")
-        page.tell(alarm="Look!")
+        page.show(alarm="Look!")
         assert await answer.content.readuntil(b"\n\n") != first
 
 
-async def test_a_taken_port_is_told(page: Page) -> None:
-    """A second page on the same port is an error, not a silence."""
-    second = Page(page.desk._slack, people=page.desk._people, port=int(page.url.rsplit(":", 1)[1]))
+async def test_port_in_use_is_an_error(page: Page) -> None:
+    """A second page on the same port raises OSError."""
+    second = Page(page.binding._slack, people=page.binding._people, port=int(page.url.rsplit(":", 1)[1]))
     with pytest.raises(OSError, match="address already in use"):
         await second.start()

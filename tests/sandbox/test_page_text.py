@@ -33,13 +33,13 @@ VIEWER = Viewer(id="U1", now=NOW, users={"U1": "You", "U2": "Lab <desk>"}, chann
         ("at 10:30:45 sharp", "at 10:30:45 sharp"),
     ],
 )
-def test_mrkdwn_is_drawn_as_slack_does(wire: str, drawn: str) -> None:
-    """Each mark of Slack's format becomes its element, and only where Slack would take it for one."""
+def test_mrkdwn_is_rendered_as_in_slack(wire: str, drawn: str) -> None:
+    """Each mark of Slack's format becomes its element, and only where Slack would treat it as one."""
     assert mrkdwn(wire, VIEWER) == drawn
 
 
-def test_a_link_opens_elsewhere_with_its_label() -> None:
-    """`<url|label>` is a link that gives the other side no handle on the page."""
+def test_link_opens_in_new_tab() -> None:
+    """`<url|label>` is a link that gives the target no access to the page."""
     assert mrkdwn("<https://x.test/?a=1&amp;b=2|see>", VIEWER) == (
         '<a href="https://x.test/?a=1&amp;b=2" target="_blank" rel="noopener noreferrer">see</a>'
     )
@@ -58,24 +58,24 @@ def test_a_link_opens_elsewhere_with_its_label() -> None:
     ],
 )
 def test_foreign_text_is_inert(wire: str) -> None:
-    """No text, wherever it stands, becomes an element, an attribute or a script address."""
+    """Foreign text never becomes an element, an attribute or a script address."""
     drawn = mrkdwn(wire, VIEWER) + plain(wire) + markdown(wire)
     assert not any(bad in drawn for bad in ("<script", "<img", 'href="javascript', '" onclick="', "<b>x"))
 
 
-def test_the_viewer_is_told_when_they_are_meant() -> None:
-    """A mention of whoever looks is marked apart from the others."""
+def test_mention_of_the_viewer_is_highlighted() -> None:
+    """A mention of the viewer looks different from other mentions."""
     assert 'class="mention mention-me">@You<' in mrkdwn("<@U1>", VIEWER)
 
 
-def test_a_known_emoji_is_drawn_and_described() -> None:
+def test_known_emoji_has_picture_and_label() -> None:
     """Short names and characters of frequent emoji become the page's own picture with a label."""
     assert 'aria-label="white check mark"' in mrkdwn(":white_check_mark:", VIEWER)
     assert 'aria-label="warning"' in plain("⚠️ careful")
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "expected"),
     [
         ("{date_num} {time_secs}", "2026-11-22 9:05:07 PM"),
         ("{date}", "November 22nd, 2026"),
@@ -87,23 +87,23 @@ def test_a_known_emoji_is_drawn_and_described() -> None:
         ("{no_such} {time}", "{no_such} 9:05 PM"),
     ],
 )
-def test_date_tokens(template: str, told: str) -> None:
+def test_date_tokens(template: str, expected: str) -> None:
     """Each of Slack's tokens is written as Slack writes it."""
-    assert dates.render(template, datetime(2026, 11, 22, 21, 5, 7, tzinfo=UTC), NOW) == told
+    assert dates.render(template, datetime(2026, 11, 22, 21, 5, 7, tzinfo=UTC), NOW) == expected
 
 
-def test_a_moment_is_told_in_the_zone_of_whoever_looks() -> None:
-    """The same wire text shows another clock time to a reader elsewhere."""
+def test_moment_is_in_the_viewers_zone() -> None:
+    """The same text shows a different time to a reader in another zone."""
     elsewhere = Viewer(zone=ZoneInfo("Asia/Shanghai"), now=NOW)
     assert ">10:20 PM</time>" in mrkdwn("<!date^1795443600^{time}|soon>", elsewhere)
 
 
-def test_a_moment_that_is_none_shows_its_fallback() -> None:
-    """A date that cannot be read is shown as the sender's own words."""
+def test_invalid_moment_shows_its_fallback() -> None:
+    """A date that cannot be parsed is shown as the sender's fallback text."""
     assert mrkdwn("<!date^never^{time}|some day>", VIEWER) == "some day"
 
 
 def test_markdown_has_its_basic_marks() -> None:
-    """Headings, lists, strong words, code and links of a `markdown` block are drawn."""
+    """Headings, lists, strong words, code and links of a `markdown` block are rendered."""
     drawn = markdown("# Top\n- **a**\n- `b`\n\n1. one\n\n[go](https://x.test)")
     assert drawn.startswith("<h3>Top</h3><ul><li><b>a</b></li><li><code>b</code></li></ul><ol><li>one</li></ol><p><a ")

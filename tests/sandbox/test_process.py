@@ -1,4 +1,4 @@
-"""The bot's process in the demo: what reaches it, what is kept of it, and that nothing of it is left."""
+"""The bot's process in the demo: what it inherits, what is kept of its output, and that nothing is left of it."""
 
 from __future__ import annotations
 
@@ -26,56 +26,56 @@ async def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 async def said(bot: Bot) -> str:
-    """The first line it has said."""
+    """The first line of its output."""
     while not bot.last:  # noqa: ASYNC110  # there is no event for a line in a log
         await asyncio.sleep(0.01)
     return bot.last[0]
 
 
 async def gone(pid: int) -> None:
-    """Return once there is no such process any more, or only its entry waits to be taken away."""
+    """Return when the process no longer exists or is a zombie."""
     while is_alive(pid):  # noqa: ASYNC110  # the kernel tells only its parent
         await asyncio.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, and it is no zombie."""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
 
 
-async def test_only_the_demo_s_settings_reach_it(bot: Bot) -> None:
-    """No setting of the machine's gets into the pretend world."""
+async def test_only_the_demos_settings_reach_it(bot: Bot) -> None:
+    """No setting of this machine reaches the simulated world."""
     await bot.start("-c", "import os; print('REDIS_URL' in os.environ, os.environ['SLACK_BOT_TOKEN'])")
     assert await bot.wait() == 0
     assert list(bot.last) == ["False xoxb-sandbox"]
 
 
 async def test_no_file_of_the_machine_reaches_it(bot: Bot, tmp_path: Path) -> None:
-    """It stands in a directory of its own, where there is no `.env`."""
+    """It runs in a directory of its own without a `.env`."""
     await bot.start("-c", "import os; print(os.getcwd())")
     await bot.wait()
     assert list(bot.last) == [str(tmp_path)]
 
 
-async def test_its_last_lines_are_kept_when_it_dies(bot: Bot) -> None:
-    """The end of a bot can be explained: its exit code and what it said last."""
+async def test_last_lines_are_kept_when_it_dies(bot: Bot) -> None:
+    """Exit code and last lines explain the end of a bot."""
     await bot.start("-c", "print('x' * 100_000); [print(n) for n in range(100)]; raise SystemExit(3)")
     assert await bot.wait() == 3
     assert list(bot.last) == [str(n) for n in range(85, 100)]
 
 
 async def test_nothing_is_left_of_it(bot: Bot) -> None:
-    """What the bot has started ends with it."""
+    """Processes that the bot has started end with it."""
     await bot.start("-c", SLEEPER)
     child = int(await said(bot))
     await bot.stop()
     await asyncio.wait_for(gone(child), 2)
 
 
-async def test_a_bot_that_does_not_listen_is_ended(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bot_that_ignores_sigterm_is_killed(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that ignores SIGTERM does not keep the demo from ending."""
     monkeypatch.setattr(process, "GRACE_SECONDS", 0.1)
     await bot.start("-c", STUBBORN)
@@ -84,8 +84,8 @@ async def test_a_bot_that_does_not_listen_is_ended(bot: Bot, monkeypatch: pytest
     await asyncio.wait_for(gone(bot.pid), 2)
 
 
-async def test_a_store_that_has_outlived_its_bot_is_ended(bot: Bot, tmp_path: Path) -> None:
-    """Where the bot was killed, what it left running in its directory is told to end."""
+async def test_store_of_a_killed_bot_is_ended(bot: Bot, tmp_path: Path) -> None:
+    """A store that a killed bot left running is shut down."""
     told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def store(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -99,7 +99,7 @@ async def test_a_store_that_has_outlived_its_bot_is_ended(bot: Bot, tmp_path: Pa
 
 
 async def test_colours_are_for_terminals_only(bot: Bot) -> None:
-    """The last lines can be read on a page."""
+    """The last lines contain no colour codes."""
     await bot.start("-c", r"print('\x1b[31mred\x1b[0m')")
     await bot.wait()
     assert list(bot.last) == ["red"]

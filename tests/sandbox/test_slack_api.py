@@ -1,4 +1,4 @@
-"""The pretend Web API, through the real SDK: what is kept, who may, and Slack's own word for each refusal."""
+"""The simulated Web API through the real SDK: what is stored, who may call, and Slack's code for each refusal."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ async def at() -> AsyncIterator[World]:
         yield opened
 
 
-async def test_auth_test_says_who_and_what_for() -> None:
-    """auth.test names team and bot, and the scopes stand in a header."""
+async def test_auth_test_names_bot_and_scopes() -> None:
+    """auth.test names team and bot; the scopes are in a header."""
     async with world(scopes={"chat:write", "commands"}, team_id="T1") as at:
         answer = await at.client.auth_test()
     assert (answer["team_id"], answer["user_id"]) == ("T1", at.slack.workspace.bot_user)
@@ -28,83 +28,83 @@ async def test_auth_test_says_who_and_what_for() -> None:
 
 
 async def test_post_and_read_back(at: World) -> None:
-    """A message is kept with its blocks, and its metadata is read back only by who asks for it."""
-    posted = await at.client.chat_postMessage(channel=at.room, text="card", blocks=CARD, metadata=MARK)
-    plain = await at.client.conversations_history(channel=at.room)
-    full = await at.client.conversations_history(channel=at.room, include_all_metadata=True)
+    """A message is stored with its blocks; its metadata is returned only on request."""
+    posted = await at.client.chat_postMessage(channel=at.channel, text="card", blocks=CARD, metadata=MARK)
+    plain = await at.client.conversations_history(channel=at.channel)
+    full = await at.client.conversations_history(channel=at.channel, include_all_metadata=True)
     assert full["messages"][0]["ts"] == posted["ts"]
     assert full["messages"][0]["metadata"] == MARK
     assert "metadata" not in plain["messages"][0]
-    assert at.slack.messages(at.room)[0].blocks[0]["block_id"]
+    assert at.slack.messages(at.channel)[0].blocks[0]["block_id"]
 
 
-async def test_form_body_is_as_good_as_json(at: World) -> None:
-    """Blocks as a JSON string in a form, with the token in it, are taken too."""
-    form = {"token": at.slack.bot_token, "channel": at.room, "text": "card", "blocks": '[{"type": "divider"}]'}
+async def test_form_body_is_accepted_like_json(at: World) -> None:
+    """Blocks as a JSON string in a form, with the token in the form, are accepted too."""
+    form = {"token": at.slack.bot_token, "channel": at.channel, "text": "card", "blocks": '[{"type": "divider"}]'}
     async with at.session.post(f"{at.slack.api_url}chat.postMessage", data=form) as response:
         assert (await response.json())["ok"]
-    assert at.slack.messages(at.room)[0].blocks[0]["type"] == "divider"
+    assert at.slack.messages(at.channel)[0].blocks[0]["type"] == "divider"
     assert "token" not in at.slack.calls[0].args
 
 
 async def test_ts_grows_though_time_stands_still(at: World) -> None:
-    """No two messages have the same ts, and later ones have later ones."""
-    posted = [(await at.client.chat_postMessage(channel=at.room, text="x"))["ts"] for _ in range(3)]
+    """Every message has a unique ts, later than all before."""
+    posted = [(await at.client.chat_postMessage(channel=at.channel, text="x"))["ts"] for _ in range(3)]
     assert sorted(set(posted)) == posted
 
 
-async def test_edit_keeps_the_versions_before(at: World) -> None:
-    """An edit changes the message in place; what it said before is remembered with the time."""
-    ts = (await at.client.chat_postMessage(channel=at.room, text="1 of 3", metadata=MARK))["ts"]
+async def test_edit_keeps_earlier_versions(at: World) -> None:
+    """An edit changes the message in place; the earlier version is kept with its time."""
+    ts = (await at.client.chat_postMessage(channel=at.channel, text="1 of 3", metadata=MARK))["ts"]
     at.clock.now += 60
-    await at.client.chat_update(channel=at.room, ts=ts, text="2 of 3")
-    (message,) = at.slack.messages(at.room)
+    await at.client.chat_update(channel=at.channel, ts=ts, text="2 of 3")
+    (message,) = at.slack.messages(at.channel)
     assert (message.text, message.metadata) == ("2 of 3", MARK)
     assert [(edit.text, edit.at) for edit in message.edits] == [("1 of 3", at.clock.now)]
 
 
-async def test_edit_without_blocks_keeps_them_and_an_empty_list_takes_them_away(at: World) -> None:
-    """What an edit does not send stays."""
-    ts = (await at.client.chat_postMessage(channel=at.room, text="card", blocks=CARD))["ts"]
-    await at.client.chat_update(channel=at.room, ts=ts, text="new")
-    assert len(at.slack.messages(at.room)[0].blocks) == 2
-    await at.client.chat_update(channel=at.room, ts=ts, text="new", blocks=[])
-    assert at.slack.messages(at.room)[0].blocks == []
+async def test_edit_keeps_blocks_unless_it_sends_some(at: World) -> None:
+    """An edit without blocks keeps them; an empty list removes them."""
+    ts = (await at.client.chat_postMessage(channel=at.channel, text="card", blocks=CARD))["ts"]
+    await at.client.chat_update(channel=at.channel, ts=ts, text="new")
+    assert len(at.slack.messages(at.channel)[0].blocks) == 2
+    await at.client.chat_update(channel=at.channel, ts=ts, text="new", blocks=[])
+    assert at.slack.messages(at.channel)[0].blocks == []
 
 
 async def test_thread_and_broadcast(at: World) -> None:
-    """Replies stand in the thread; a broadcast one stands in the channel too."""
-    ts = (await at.client.chat_postMessage(channel=at.room, text="card"))["ts"]
-    await at.client.chat_postMessage(channel=at.room, thread_ts=ts, text="quiet")
-    await at.client.chat_postMessage(channel=at.room, thread_ts=ts, text="loud", reply_broadcast=True)
-    thread = await at.client.conversations_replies(channel=at.room, ts=ts)
-    history = await at.client.conversations_history(channel=at.room)
+    """Replies are in the thread; a broadcast reply is in the channel too."""
+    ts = (await at.client.chat_postMessage(channel=at.channel, text="card"))["ts"]
+    await at.client.chat_postMessage(channel=at.channel, thread_ts=ts, text="quiet")
+    await at.client.chat_postMessage(channel=at.channel, thread_ts=ts, text="loud", reply_broadcast=True)
+    thread = await at.client.conversations_replies(channel=at.channel, ts=ts)
+    history = await at.client.conversations_history(channel=at.channel)
     assert [row["text"] for row in thread["messages"]] == ["card", "quiet", "loud"]
     assert [row["text"] for row in history["messages"]] == ["loud", "card"]
-    assert [reply.text for reply in at.slack.thread(at.room, ts)] == ["quiet", "loud"]
+    assert [reply.text for reply in at.slack.thread(at.channel, ts)] == ["quiet", "loud"]
 
 
 async def test_history_in_pages(at: World) -> None:
     """History goes newest first, page by page, until there is no cursor."""
     for number in range(5):
-        at.slack.say(at.you, at.room, str(number))
-    first = await at.client.conversations_history(channel=at.room, limit=3)
+        at.slack.say(at.you, at.channel, str(number))
+    first = await at.client.conversations_history(channel=at.channel, limit=3)
     cursor = first["response_metadata"]["next_cursor"]
-    second = await at.client.conversations_history(channel=at.room, limit=3, cursor=cursor)
+    second = await at.client.conversations_history(channel=at.channel, limit=3, cursor=cursor)
     assert [row["text"] for row in [*first["messages"], *second["messages"]]] == ["4", "3", "2", "1", "0"]
     assert second["response_metadata"]["next_cursor"] == ""
 
 
 async def test_history_between_moments(at: World) -> None:
-    """`oldest` is left out of the answer, unless `inclusive` is set."""
-    said = [at.slack.say(at.you, at.room, str(number)).ts for number in range(3)]
-    after = await at.client.conversations_history(channel=at.room, oldest=said[1])
-    with_it = await at.client.conversations_history(channel=at.room, oldest=said[1], inclusive=True)
+    """`oldest` is excluded unless `inclusive` is set."""
+    said = [at.slack.say(at.you, at.channel, str(number)).ts for number in range(3)]
+    after = await at.client.conversations_history(channel=at.channel, oldest=said[1])
+    with_it = await at.client.conversations_history(channel=at.channel, oldest=said[1], inclusive=True)
     assert [row["text"] for row in after["messages"]] == ["2"]
     assert [row["text"] for row in with_it["messages"]] == ["2", "1"]
 
 
-async def test_post_to_a_person_opens_the_direct_messages(at: World) -> None:
+async def test_post_to_a_person_opens_direct_messages(at: World) -> None:
     """A user id as channel works, and the answer has the D… id."""
     posted = await at.client.chat_postMessage(channel=at.you, text="hello")
     opened = await at.client.conversations_open(users=at.you)
@@ -113,40 +113,40 @@ async def test_post_to_a_person_opens_the_direct_messages(at: World) -> None:
 
 
 async def test_join_makes_posting_possible(at: World) -> None:
-    """A public channel can be joined and written to then."""
-    room = at.slack.add_channel("random", bot_is_member=False)
-    assert await at.code("chat.postMessage", channel=room, text="x") == "not_in_channel"
-    assert (await at.client.conversations_join(channel=room))["channel"]["is_member"]
-    assert await at.code("chat.postMessage", channel=room, text="x") == ""
+    """The bot can join a public channel and then post to it."""
+    channel = at.slack.add_channel("random", bot_is_member=False)
+    assert await at.code("chat.postMessage", channel=channel, text="x") == "not_in_channel"
+    assert (await at.client.conversations_join(channel=channel))["channel"]["is_member"]
+    assert await at.code("chat.postMessage", channel=channel, text="x") == ""
 
 
 async def test_who_and_where(at: World) -> None:
-    """People, members and the bot's channels can be asked for."""
+    """People, members and the bot's channels can be listed."""
     assert (await at.client.users_info(user=at.you))["user"]["tz"] == "Europe/London"
-    assert at.you in (await at.client.conversations_members(channel=at.room))["members"]
-    assert [row["id"] for row in (await at.client.users_conversations())["channels"]] == [at.room]
+    assert at.you in (await at.client.conversations_members(channel=at.channel))["members"]
+    assert [row["id"] for row in (await at.client.users_conversations())["channels"]] == [at.channel]
 
 
-def archive(slack: Slack, room: str) -> None:
-    """Archive the room."""
-    slack.archive(room)
+def archive(slack: Slack, channel: str) -> None:
+    """Archive the channel."""
+    slack.archive(channel)
 
 
-def hide(slack: Slack, room: str) -> None:
-    """Make the room private and leave it."""
-    slack.workspace.channels[room].is_private = True
-    slack.remove_bot(room)
+def hide(slack: Slack, channel: str) -> None:
+    """Make the channel private and leave it."""
+    slack.workspace.channels[channel].is_private = True
+    slack.remove_bot(channel)
 
 
 @pytest.mark.parametrize(("change", "code"), [(archive, "is_archived"), (hide, "channel_not_found")])
 async def test_closed_channel(at: World, change: Any, code: str) -> None:
-    """A channel that closed is refused with the word for how."""
-    change(at.slack, at.room)
-    assert await at.code("chat.postMessage", channel=at.room, text="x") == code
+    """A post to a closed channel is refused with the matching code."""
+    change(at.slack, at.channel)
+    assert await at.code("chat.postMessage", channel=at.channel, text="x") == code
 
 
 async def test_deactivated_person(at: World) -> None:
-    """Nobody can write to somebody whose account is closed."""
+    """Direct messages to a deactivated person are refused."""
     direct = at.slack.dm(at.you)
     at.slack.deactivate(at.you)
     assert await at.code("conversations.open", users=at.you) == "user_disabled"
@@ -178,45 +178,45 @@ async def test_messages_tab_disabled(at: World) -> None:
     ],
 )
 async def test_post_refused(at: World, arguments: dict[str, Any], code: str) -> None:
-    """What Slack would not post is refused with Slack's word, and nothing is posted."""
-    assert await at.code("chat.postMessage", **{"channel": at.room, **arguments}) == code
-    assert at.slack.messages(at.room) == []
+    """A message that Slack would refuse gets Slack's code, and nothing is posted."""
+    assert await at.code("chat.postMessage", **{"channel": at.channel, **arguments}) == code
+    assert at.slack.messages(at.channel) == []
 
 
 async def test_invalid_blocks_are_explained(at: World) -> None:
-    """The answer to invalid blocks says which and why."""
+    """The answer to invalid blocks lists each problem."""
     with pytest.raises(SlackApiError) as caught:
-        await at.client.chat_postMessage(channel=at.room, text="x", blocks=[{"type": "section"}])
+        await at.client.chat_postMessage(channel=at.channel, text="x", blocks=[{"type": "section"}])
     assert caught.value.response["response_metadata"]["messages"] == [
         "[ERROR] /blocks/0: a section needs text or fields"
     ]
 
 
 async def test_update_refused(at: World) -> None:
-    """Only own messages that are there can be edited, to 4,000 characters at most."""
-    own = (await at.client.chat_postMessage(channel=at.room, text="card"))["ts"]
-    other = at.slack.say(at.you, at.room, "mine").ts
-    assert await at.code("chat.update", channel=at.room, ts=other, text="x") == "cant_update_message"
-    assert await at.code("chat.update", channel=at.room, ts="1.000000", text="x") == "message_not_found"
-    assert await at.code("chat.update", channel=at.room, ts=own, text="x" * 4001) == "msg_too_long"
-    assert await at.code("chat.update", channel=at.room, ts=own) == "no_text"
+    """Only the app's own existing messages can be edited, to at most 4,000 characters."""
+    own = (await at.client.chat_postMessage(channel=at.channel, text="card"))["ts"]
+    other = at.slack.say(at.you, at.channel, "mine").ts
+    assert await at.code("chat.update", channel=at.channel, ts=other, text="x") == "cant_update_message"
+    assert await at.code("chat.update", channel=at.channel, ts="1.000000", text="x") == "message_not_found"
+    assert await at.code("chat.update", channel=at.channel, ts=own, text="x" * 4001) == "msg_too_long"
+    assert await at.code("chat.update", channel=at.channel, ts=own) == "no_text"
 
 
 async def test_deleted_message_is_gone(at: World) -> None:
-    """A deleted message cannot be edited any more; foreign ones cannot be deleted."""
-    own = (await at.client.chat_postMessage(channel=at.room, text="card"))["ts"]
-    other = at.slack.say(at.you, at.room, "mine").ts
-    await at.client.chat_delete(channel=at.room, ts=own)
-    assert await at.code("chat.update", channel=at.room, ts=own, text="x") == "message_not_found"
-    assert await at.code("chat.delete", channel=at.room, ts=other) == "cant_delete_message"
+    """A deleted message cannot be edited; foreign messages cannot be deleted."""
+    own = (await at.client.chat_postMessage(channel=at.channel, text="card"))["ts"]
+    other = at.slack.say(at.you, at.channel, "mine").ts
+    await at.client.chat_delete(channel=at.channel, ts=own)
+    assert await at.code("chat.update", channel=at.channel, ts=own, text="x") == "message_not_found"
+    assert await at.code("chat.delete", channel=at.channel, ts=other) == "cant_delete_message"
 
 
 async def test_ephemeral_only_for_members(at: World) -> None:
     """An ephemeral is seen by one member of the channel; others are refused."""
     stranger = at.slack.add_user("Lab desk")
-    await at.client.chat_postEphemeral(channel=at.room, user=at.you, text="psst")
+    await at.client.chat_postEphemeral(channel=at.channel, user=at.you, text="psst")
     assert [each.text for each in at.slack.ephemerals(at.you)] == ["psst"]
-    assert await at.code("chat.postEphemeral", channel=at.room, user=stranger, text="x") == "user_not_in_channel"
+    assert await at.code("chat.postEphemeral", channel=at.channel, user=stranger, text="x") == "user_not_in_channel"
 
 
 @pytest.mark.parametrize(
@@ -230,10 +230,10 @@ async def test_wrong_token(at: World, token: str, code: str) -> None:
 
 
 async def test_missing_scope() -> None:
-    """A call beyond the scopes is refused and says which one is needed and which there are."""
+    """A call beyond the scopes is refused, with the needed and the granted scopes."""
     async with world(scopes={"chat:write"}) as at:
         with pytest.raises(SlackApiError) as caught:
-            await at.client.conversations_history(channel=at.room)
+            await at.client.conversations_history(channel=at.channel)
     answer = caught.value.response
     assert (answer["error"], answer["needed"], answer["provided"]) == (
         "missing_scope",
@@ -243,21 +243,21 @@ async def test_missing_scope() -> None:
 
 
 async def test_private_channel_needs_its_own_scope() -> None:
-    """For a private channel groups:history is asked for."""
+    """A private channel needs groups:history."""
     async with world(scopes={"channels:history"}) as at:
-        room = at.slack.add_channel("clinic", private=True)
-        assert await at.code("conversations.history", channel=room) == "missing_scope"
-        assert await at.code("conversations.history", channel=at.room) == ""
+        channel = at.slack.add_channel("clinic", private=True)
+        assert await at.code("conversations.history", channel=channel) == "missing_scope"
+        assert await at.code("conversations.history", channel=at.channel) == ""
 
 
 async def test_unknown_method(at: World) -> None:
-    """A method that is not played is refused, not guessed."""
-    assert await at.code("chat.meMessage", channel=at.room) == "unknown_method"
+    """A method that is not simulated is refused."""
+    assert await at.code("chat.meMessage", channel=at.channel) == "unknown_method"
 
 
 async def test_trigger_expires(at: World) -> None:
     """A trigger opens one view, within three seconds."""
-    first, second = [(await at.slack.command(at.you, at.room, "x")).trigger_id for _ in range(2)]
+    first, second = [(await at.slack.command(at.you, at.channel, "x")).trigger_id for _ in range(2)]
     await at.client.views_open(trigger_id=first, view=MODAL)
     assert await at.code("views.open", trigger_id=first, view=MODAL) == "exchanged_trigger_id"
     at.clock.now += 4
@@ -265,8 +265,8 @@ async def test_trigger_expires(at: World) -> None:
 
 
 async def test_views_stack_three_deep(at: World) -> None:
-    """Two views can be pushed on an open one, not three."""
-    triggers = [(await at.slack.command(at.you, at.room, "x")).trigger_id for _ in range(4)]
+    """Two views can be pushed onto an open one, but not three."""
+    triggers = [(await at.slack.command(at.you, at.channel, "x")).trigger_id for _ in range(4)]
     await at.client.views_open(trigger_id=triggers[0], view=MODAL)
     for trigger in triggers[1:3]:
         await at.client.views_push(trigger_id=trigger, view=MODAL)
@@ -274,9 +274,9 @@ async def test_views_stack_three_deep(at: World) -> None:
     assert len(at.slack.views(at.you)) == 3
 
 
-async def test_view_update_minds_the_hash(at: World) -> None:
-    """An update with the hash of an older version is a conflict; without hash it wins."""
-    trigger = (await at.slack.command(at.you, at.room, "x")).trigger_id
+async def test_view_update_checks_the_hash(at: World) -> None:
+    """An update with an outdated hash is a conflict; without a hash it succeeds."""
+    trigger = (await at.slack.command(at.you, at.channel, "x")).trigger_id
     opened = (await at.client.views_open(trigger_id=trigger, view=MODAL))["view"]
     await at.client.views_update(view_id=opened["id"], hash=opened["hash"], view=MODAL)
     old = {"view_id": opened["id"], "hash": opened["hash"], "view": MODAL}
@@ -286,15 +286,15 @@ async def test_view_update_minds_the_hash(at: World) -> None:
 
 
 async def test_bad_view_is_refused(at: World) -> None:
-    """A view that breaks the rules is refused and leaves the trigger unused."""
-    trigger = (await at.slack.command(at.you, at.room, "x")).trigger_id
+    """An invalid view is refused and does not use up the trigger."""
+    trigger = (await at.slack.command(at.you, at.channel, "x")).trigger_id
     assert await at.code("views.open", trigger_id=trigger, view=MODAL | {"blocks": []}) == "invalid_arguments"
     assert await at.code("views.open", trigger_id=trigger, view=MODAL) == ""
 
 
-async def test_response_url_runs_out(at: World) -> None:
-    """A response_url is good for five answers, and for half an hour."""
-    used, late = [(await at.slack.command(at.you, at.room, "x")).response_url for _ in range(2)]
+async def test_response_url_expires(at: World) -> None:
+    """A response_url allows five responses within half an hour."""
+    used, late = [(await at.slack.command(at.you, at.channel, "x")).response_url for _ in range(2)]
     codes = []
     for _ in range(6):
         async with at.session.post(used, json={"text": "x"}) as response:
@@ -306,15 +306,15 @@ async def test_response_url_runs_out(at: World) -> None:
 
 
 async def test_wait_for_says_what_is_there(at: World) -> None:
-    """A wait in vain ends with a transcript."""
-    at.slack.say(at.you, at.room, "still Running")
+    """A wait that times out includes a transcript."""
+    at.slack.say(at.you, at.channel, "still Running")
     with pytest.raises(TimeoutError, match="still Running"):
-        await at.slack.wait_for(lambda: len(at.slack.messages(at.room)) > 1, timeout=0.01)
+        await at.slack.wait_for(lambda: len(at.slack.messages(at.channel)) > 1, timeout=0.01)
 
 
 async def test_version_grows_with_each_change(at: World) -> None:
-    """Who waits for a change wakes, and finds a greater version."""
+    """Waiters for a change wake up and find a greater version."""
     before, changed = at.slack.workspace.version, at.slack.workspace.changed
-    at.slack.say(at.you, at.room, "hello")
+    at.slack.say(at.you, at.channel, "hello")
     assert changed.is_set()
     assert at.slack.workspace.version > before

@@ -1,4 +1,4 @@
-"""A real Bolt app cannot tell the pretend Slack from the real one: both ways in, what people do, and what they see."""
+"""A real Bolt app against the simulated Slack: both modes, what people do, and what they see."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ SECOND: dict[str, Any] = {
 
 @pytest.fixture
 async def at() -> AsyncIterator[World]:
-    """A workspace in real time, since Bolt looks at the clock of signatures; acks are due fast."""
+    """A workspace in real time, because Bolt checks the time of signatures; acks time out fast."""
     async with world(now=time.time, ack_seconds=0.5) as opened:
         yield opened
 
 
 @pytest.fixture(params=["socket", "http"])
-def way(request: pytest.FixtureRequest) -> str:
-    """How the app is reached."""
+def mode(request: pytest.FixtureRequest) -> str:
+    """How the app receives requests."""
     return str(request.param)
 
 
-def reached(at: World, app: AsyncApp, way: str) -> AbstractAsyncContextManager[Any]:
-    """The app, reached that way."""
-    return by_socket(at, app) if way == "socket" else by_http(at, app)
+def reached(at: World, app: AsyncApp, mode: str) -> AbstractAsyncContextManager[Any]:
+    """The app, connected in that mode."""
+    return by_socket(at, app) if mode == "socket" else by_http(at, app)
 
 
-async def test_command_is_acked_and_answered(at: World, way: str) -> None:
-    """A command is acked, and what the app says by response_url is seen by the asker only."""
+async def test_command_is_acked_and_answered(at: World, mode: str) -> None:
+    """A command is acked; only the person sees the app's response."""
     app = bolt(at)
 
     @app.command("/execution")
@@ -50,29 +50,29 @@ async def test_command_is_acked_and_answered(at: World, way: str) -> None:
         await ack()
         await respond(text=f"you said {command['text']}", blocks=CARD)
 
-    async with reached(at, app, way):
-        done = await at.slack.command(at.you, at.room, "list")
-        shown = await at.slack.wait_for(lambda: at.slack.ephemerals(at.you, at.room))
+    async with reached(at, app, mode):
+        done = await at.slack.command(at.you, at.channel, "list")
+        shown = await at.slack.wait_for(lambda: at.slack.ephemerals(at.you, at.channel))
     assert done.acked
     assert done.acked_in < 0.5
     assert [each.text for each in shown] == ["you said list"]
-    assert at.slack.messages(at.room) == []
+    assert at.slack.messages(at.channel) == []
 
 
-async def test_ack_with_text_is_shown(at: World, way: str) -> None:
-    """Text in the ack itself is shown too."""
+async def test_ack_with_text_is_shown(at: World, mode: str) -> None:
+    """Text in the ack is shown too."""
     app = bolt(at)
 
     @app.command("/execution")
     async def listen(ack: AsyncAck) -> None:
         await ack("at once")
 
-    async with reached(at, app, way):
-        await at.slack.command(at.you, at.room, "help")
+    async with reached(at, app, mode):
+        await at.slack.command(at.you, at.channel, "help")
     assert [each.text for each in at.slack.ephemerals(at.you)] == ["at once"]
 
 
-async def test_silence_is_shown_as_a_timeout(at: World, way: str) -> None:
+async def test_missing_ack_is_shown_as_timeout(at: World, mode: str) -> None:
     """A person whose command is not acked in time sees Slack's own error."""
     app, end = bolt(at), asyncio.Event()
 
@@ -82,22 +82,22 @@ async def test_silence_is_shown_as_a_timeout(at: World, way: str) -> None:
             await end.wait()
         await ack()
 
-    async with reached(at, app, way):
-        done = await at.slack.command(at.you, at.room, "list")
+    async with reached(at, app, mode):
+        done = await at.slack.command(at.you, at.channel, "list")
         end.set()
     assert (done.acked, done.error) == (False, "operation_timeout")
     assert at.slack.ephemerals(at.you)[0].text == '/execution failed with the error "operation_timeout"'
 
 
-async def test_nobody_there_is_a_failed_dispatch(at: World) -> None:
+async def test_no_connection_is_a_failed_dispatch(at: World) -> None:
     """Without any connection a command fails at once."""
-    done = await at.slack.command(at.you, at.room, "list")
+    done = await at.slack.command(at.you, at.channel, "list")
     assert done.error == "dispatch_failed"
     assert at.slack.ephemerals(at.you)[0].is_notice
 
 
-async def test_pressed_button_brings_its_message(at: World, way: str) -> None:
-    """A press carries value, message and channel, and its response_url can replace the message."""
+async def test_press_includes_its_message(at: World, mode: str) -> None:
+    """A press includes value, message and channel; its response_url can replace the message."""
     app = bolt(at)
 
     @app.action("refresh_card")
@@ -105,15 +105,15 @@ async def test_pressed_button_brings_its_message(at: World, way: str) -> None:
         await ack()
         await respond(text=f"was {body['message']['text']} {body['actions'][0]['value']}", replace_original=True)
 
-    posted = await at.client.chat_postMessage(channel=at.room, text="card", blocks=CARD)
-    async with reached(at, app, way):
-        await at.slack.press(at.you, channel=at.room, ts=posted["ts"], action_id="refresh_card")
-        await at.slack.wait_for(lambda: at.slack.messages(at.room)[0].edits)
-    assert at.slack.messages(at.room)[0].text == "was card exec-1"
+    posted = await at.client.chat_postMessage(channel=at.channel, text="card", blocks=CARD)
+    async with reached(at, app, mode):
+        await at.slack.press(at.you, channel=at.channel, ts=posted["ts"], action_id="refresh_card")
+        await at.slack.wait_for(lambda: at.slack.messages(at.channel)[0].edits)
+    assert at.slack.messages(at.channel)[0].text == "was card exec-1"
 
 
 async def test_pressed_ephemeral_can_be_deleted(at: World) -> None:
-    """A button in an ephemeral works, and delete_original takes the ephemeral away."""
+    """A button in an ephemeral works, and delete_original removes the ephemeral."""
     app = bolt(at)
 
     @app.action("show_steps")
@@ -121,16 +121,16 @@ async def test_pressed_ephemeral_can_be_deleted(at: World) -> None:
         await ack()
         await respond(delete_original=True)
 
-    shown = await at.client.chat_postEphemeral(channel=at.room, user=at.you, text="card", blocks=CARD)
+    shown = await at.client.chat_postEphemeral(channel=at.channel, user=at.you, text="card", blocks=CARD)
     async with by_socket(at, app):
         await at.slack.press(at.you, ephemeral=shown["message_ts"], action_id="show_steps")
         await at.slack.wait_for(lambda: not at.slack.ephemerals(at.you))
 
 
-async def test_answer_in_a_channel_without_the_bot(at: World) -> None:
-    """An in_channel answer is seen by all, even where the bot is no member."""
+async def test_response_in_a_channel_without_the_bot(at: World) -> None:
+    """Everyone sees an in_channel response, even if the bot is not a member."""
     app = bolt(at)
-    at.slack.remove_bot(at.room)
+    at.slack.remove_bot(at.channel)
 
     @app.command("/execution")
     async def listen(ack: AsyncAck, respond: AsyncRespond) -> None:
@@ -138,13 +138,13 @@ async def test_answer_in_a_channel_without_the_bot(at: World) -> None:
         await respond(text="for all", response_type="in_channel")
 
     async with by_socket(at, app):
-        await at.slack.command(at.you, at.room, "share")
-        await at.slack.wait_for(lambda: at.slack.messages(at.room))
-    assert at.slack.messages(at.room)[0].text == "for all"
+        await at.slack.command(at.you, at.channel, "share")
+        await at.slack.wait_for(lambda: at.slack.messages(at.channel))
+    assert at.slack.messages(at.channel)[0].text == "for all"
 
 
-async def test_modal_from_open_to_submit(at: World, way: str) -> None:
-    """A command opens a modal; what is typed arrives; errors keep it open, a plain ack closes it."""
+async def test_modal_from_open_to_submit(at: World, mode: str) -> None:
+    """A command opens a modal; the app receives the values; errors keep it open, a plain ack closes it."""
     app = bolt(at)
 
     @app.command("/execution")
@@ -157,8 +157,8 @@ async def test_modal_from_open_to_submit(at: World, way: str) -> None:
         typed = view["state"]["values"]["asked"]["execution_id"]["value"]
         await (ack() if typed else ack(response_action="errors", errors={"asked": "say which"}))
 
-    async with reached(at, app, way):
-        await at.slack.command(at.you, at.room, "ask")
+    async with reached(at, app, mode):
+        await at.slack.command(at.you, at.channel, "ask")
         (view,) = await at.slack.wait_for(lambda: at.slack.views(at.you))
         await at.slack.submit(at.you, view.id)
         assert view.errors == {"asked": "say which"}
@@ -167,8 +167,8 @@ async def test_modal_from_open_to_submit(at: World, way: str) -> None:
 
 
 @pytest.mark.parametrize(("asked", "open_views"), [("update", 1), ("push", 2), ("clear", 0)])
-async def test_submission_answered_with_a_view(at: World, asked: str, open_views: int) -> None:
-    """The ack of a submission can change the modal, put one on top, or close all."""
+async def test_submission_response_with_a_view(at: World, asked: str, open_views: int) -> None:
+    """The ack of a submission can change the modal, push another, or close all."""
     app = bolt(at)
 
     @app.view("steps")
@@ -182,8 +182,8 @@ async def test_submission_answered_with_a_view(at: World, asked: str, open_views
     assert all(each.body["title"]["text"] == "Done" for each in at.slack.views(at.you)[-1:])
 
 
-async def test_submission_answered_with_a_bad_view(at: World) -> None:
-    """A view that breaks the rules is refused in an ack as well."""
+async def test_submission_response_with_an_invalid_view(at: World) -> None:
+    """An invalid view in an ack is refused."""
     app = bolt(at)
 
     @app.view("steps")
@@ -196,8 +196,8 @@ async def test_submission_answered_with_a_bad_view(at: World) -> None:
     assert view.body["title"]["text"] == "Steps"
 
 
-async def test_closed_modal_is_told_when_asked_for(at: World) -> None:
-    """The app hears of a closed modal only if it set notify_on_close."""
+async def test_closed_modal_notifies_only_on_request(at: World) -> None:
+    """The app is notified of a closed modal only with notify_on_close."""
     app, heard = bolt(at), []
 
     @app.view_closed("steps")
@@ -214,7 +214,7 @@ async def test_closed_modal_is_told_when_asked_for(at: World) -> None:
 
 
 async def test_button_in_a_modal(at: World) -> None:
-    """A press in a view carries the view, which can be updated."""
+    """A press in a view includes the view, which can be updated."""
     app = bolt(at)
 
     @app.action("show_steps")
@@ -228,33 +228,33 @@ async def test_button_in_a_modal(at: World) -> None:
         await at.slack.wait_for(lambda: view.body["title"]["text"] == "Done")
 
 
-async def test_only_what_is_there_can_be_pressed(at: World) -> None:
-    """A button that is not shown, or an ephemeral of somebody else, cannot be pressed."""
-    ts = (await at.client.chat_postMessage(channel=at.room, text="card", blocks=CARD))["ts"]
-    shown = await at.client.chat_postEphemeral(channel=at.room, user=at.you, text="card", blocks=CARD)
+async def test_only_visible_buttons_can_be_pressed(at: World) -> None:
+    """A button that is not shown, or in another person's ephemeral, cannot be pressed."""
+    ts = (await at.client.chat_postMessage(channel=at.channel, text="card", blocks=CARD))["ts"]
+    shown = await at.client.chat_postEphemeral(channel=at.channel, user=at.you, text="card", blocks=CARD)
     other = at.slack.add_user("Lab desk")
     with pytest.raises(LookupError, match="no show_steps with value 'exec-2'"):
-        await at.slack.press(at.you, channel=at.room, ts=ts, action_id="show_steps", value="exec-2")
+        await at.slack.press(at.you, channel=at.channel, ts=ts, action_id="show_steps", value="exec-2")
     with pytest.raises(LookupError, match="sees no ephemeral"):
         await at.slack.press(other, ephemeral=shown["message_ts"], action_id="show_steps")
 
 
-async def test_home_is_published(at: World, way: str) -> None:
-    """Opening the Home tab tells the app, which publishes there."""
+async def test_home_is_published(at: World, mode: str) -> None:
+    """Opening the Home tab notifies the app, which publishes a view."""
     app = bolt(at)
 
     @app.event("app_home_opened")
     async def listen(client: AsyncWebClient, event: dict[str, Any]) -> None:
         await client.views_publish(user_id=event["user"], view={"type": "home", "blocks": CARD})
 
-    async with reached(at, app, way):
+    async with reached(at, app, mode):
         assert (await at.slack.open_home(at.you)).acked
         await at.slack.wait_for(lambda: at.you in at.slack.workspace.homes)
     assert at.slack.workspace.homes[at.you].body["blocks"][0]["text"]["text"] == "*Running* 3 of 12"
 
 
 async def test_shortcut_on_a_message(at: World) -> None:
-    """A message shortcut brings the message."""
+    """A message shortcut includes the message."""
     app, heard = bolt(at), []
 
     @app.shortcut("follow_execution")
@@ -262,14 +262,14 @@ async def test_shortcut_on_a_message(at: World) -> None:
         heard.append((body["type"], body["message"]["text"]))
         await ack()
 
-    ts = at.slack.say(at.you, at.room, "exec-1 is slow").ts
+    ts = at.slack.say(at.you, at.channel, "exec-1 is slow").ts
     async with by_socket(at, app):
-        assert (await at.slack.shortcut(at.you, "follow_execution", channel=at.room, ts=ts)).acked
+        assert (await at.slack.shortcut(at.you, "follow_execution", channel=at.channel, ts=ts)).acked
     assert heard == [("message_action", "exec-1 is slow")]
 
 
-async def test_event_without_ack_is_sent_again(at: World, way: str) -> None:
-    """An event that the app does not ack comes again and says which attempt it is."""
+async def test_event_without_ack_is_sent_again(at: World, mode: str) -> None:
+    """An event without ack is sent again with its attempt number."""
     app, attempts = bolt(at), []
     at.slack.retry_delays = (0.0, 0.0)
 
@@ -284,28 +284,28 @@ async def test_event_without_ack_is_sent_again(at: World, way: str) -> None:
     async def listen() -> None:
         pass
 
-    async with reached(at, app, way):
+    async with reached(at, app, mode):
         done = await at.slack.event({"type": "app_uninstalled"})
     assert (done.acked, done.attempts) == (True, 2)
     assert attempts[1] == "1"
 
 
 async def test_forged_signature_is_refused(at: World) -> None:
-    """A request that is signed with another secret is refused by the app, and seen as a failed dispatch."""
+    """The app refuses a request signed with another secret, which is shown as a failed dispatch."""
     app = AsyncApp(client=at.client, signing_secret="another")
     async with by_http(at, app):
-        assert (await at.slack.command(at.you, at.room, "list")).error == "dispatch_failed"
+        assert (await at.slack.command(at.you, at.channel, "list")).error == "dispatch_failed"
 
 
 async def test_url_verification(at: World) -> None:
-    """The app gives the challenge back."""
+    """The app returns the challenge."""
     async with by_http(at, bolt(at)):
         assert await at.slack.verify_url()
 
 
 @pytest.mark.parametrize("reason", ["refresh_requested", "abrupt"])
-async def test_app_comes_back_after_disconnect(at: World, reason: Any) -> None:
-    """After either kind of good-bye the SDK connects anew, and commands arrive there."""
+async def test_app_reconnects_after_disconnect(at: World, reason: Any) -> None:
+    """After either kind of disconnect the SDK reconnects, and commands arrive."""
     app = bolt(at)
 
     @app.command("/execution")
@@ -316,11 +316,11 @@ async def test_app_comes_back_after_disconnect(at: World, reason: Any) -> None:
         await at.slack.disconnect_sockets(reason)
         async with asyncio.timeout(10):
             await at.slack.sockets.connected()
-        assert (await at.slack.command(at.you, at.room, "list")).acked
+        assert (await at.slack.command(at.you, at.channel, "list")).acked
 
 
 async def test_each_envelope_goes_to_one_connection(at: World) -> None:
-    """With two connections every command is heard once, in turn."""
+    """With two connections each command arrives once, on alternating connections."""
     heard: list[str] = []
 
     def listening(name: str) -> AsyncApp:
@@ -335,5 +335,5 @@ async def test_each_envelope_goes_to_one_connection(at: World) -> None:
 
     async with by_socket(at, listening("one")), by_socket(at, listening("two")):
         for _ in range(4):
-            await at.slack.command(at.you, at.room, "list")
+            await at.slack.command(at.you, at.channel, "list")
     assert sorted(heard) == ["one", "one", "two", "two"]

@@ -1,4 +1,4 @@
-"""The lives that executions lead in the sandbox keep to what GCS documents."""
+"""The lives of executions in the sandbox follow GCS's documentation."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ LIVES = [
 
 
 def names(life: Life) -> list[str]:
-    """Of its frames, in order."""
+    """The names of its frames, in order."""
     return [frame.name for frame in life.frames]
 
 
 def named(life: Life, name: str) -> dict[str, Step]:
-    """Steps of the first frame called `name`."""
+    """Steps of the first frame named `name`."""
     return {step.name: step for step in next(frame for frame in life.frames if frame.name == name).steps}
 
 
@@ -64,8 +64,8 @@ def test_wide_runs_many_steps_at_once() -> None:
     assert {f"running {n}/27" for n in range(3, 25)} <= set(names(life))
 
 
-def test_failing_says_why_and_leaves_a_sibling_running() -> None:
-    """The failed step and the execution carry reason and bilingual message; the step beside it still says Running."""
+def test_failing_has_reason_and_a_running_sibling() -> None:
+    """The failed step and the execution carry reason and bilingual message; the parallel step is still Running."""
     life = story.failing(5)
     last = life.frames[-1]
     steps = named(life, "failed")
@@ -75,20 +75,20 @@ def test_failing_says_why_and_leaves_a_sibling_running() -> None:
     assert statuses == ["Succeeded", "Succeeded", "Failed", "Running", "Pending"]
 
 
-def test_failing_scatter_keeps_the_sub_jobs_that_were_done() -> None:
+def test_failing_scatter_keeps_finished_sub_jobs() -> None:
     """Of four sub-jobs three are done and one failed."""
     step = named(story.failing(5, sub_jobs=4), "failed")["mark-duplicates"]
     assert (step.sub_jobs, step.sub_jobs_finished, step.sub_jobs_failed) == (4, 3, 1)
 
 
-def test_cancelled_leaves_handed_out_jobs_running() -> None:
-    """Cancelled does not mean that nothing runs."""
+def test_cancelled_leaves_dispatched_jobs_running() -> None:
+    """After a cancellation, dispatched jobs still run."""
     life = story.cancelled(by_force=True)
     assert names(life)[-3:] == ["cancelling", "force-cancelling", "cancelled"]
     assert "Running" in {step.status for step in life.frames[-1].steps}
 
 
-def test_retried_comes_back_from_failure() -> None:
+def test_retried_recovers_from_failure() -> None:
     """Failed, then Retrying, then Running with the same steps, then success."""
     life = story.retried()
     at = names(life).index("failed")
@@ -96,7 +96,7 @@ def test_retried_comes_back_from_failure() -> None:
     assert list(named(life, "failed")) == list(named(life, "succeeded"))
 
 
-def test_deleted_ends_in_nothing() -> None:
+def test_deleted_ends_gone() -> None:
     """Deleting; then the deletion succeeds, which is not success; then gone."""
     deleting, done, gone = story.deleted().frames[-3:]
     assert (deleting.status, deleting.action, deleting.phase) == ("Deleting", "delete", "Running")
@@ -106,7 +106,7 @@ def test_deleted_ends_in_nothing() -> None:
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name)
 def test_every_life_moves_forward(life: Life) -> None:
-    """Frames are in order of time, differ from each other, and the last one comes when it was asked for."""
+    """Frames are in order of time and differ from each other; the last one comes at `seconds`."""
     moments = [frame.at for frame in life.frames]
     assert moments == sorted(set(moments))
     assert all(before != after for before, after in zip(life.frames, life.frames[1:], strict=False))
@@ -115,7 +115,7 @@ def test_every_life_moves_forward(life: Life) -> None:
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name)
 def test_every_step_is_consistent(life: Life) -> None:
-    """A step that waits has no times, one that runs has begun, one that ended did so after it began."""
+    """A waiting step has no times, a running one has begun, an ended one ended after it began."""
     for step in [step for frame in life.frames for step in frame.steps]:
         assert (step.began is None) == (step.status == "Pending")
         assert (step.ended is not None) == (step.status in {"Succeeded", "Failed"})
@@ -125,12 +125,12 @@ def test_every_step_is_consistent(life: Life) -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 20, 45])
 def test_step_names_follow_the_grammar(count: int) -> None:
-    """As many names as asked for, all different, spelled as GCS allows."""
+    """The requested number of names, all different, in GCS's grammar."""
     found = story.step_names(count)
     assert len(set(found)) == count
     assert all(re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name) for name in found)
 
 
-def test_last_frame_comes_in_time() -> None:
-    """`seconds` is when it is over."""
+def test_last_frame_is_at_seconds() -> None:
+    """`seconds` is the time of the last frame."""
     assert [life.frames[-1].at for life in (story.happy(seconds=90), story.failing(seconds=75))] == [90, 75]
