@@ -12,7 +12,7 @@ from bot.slack.channels import check_channel
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers.parsing import Asked, Verb, parse
+from handlers.parsing import Command, Verb, parse
 from handlers.replies import subscribed_reply, unsubscribed_reply
 from handlers.request import Request
 
@@ -37,20 +37,20 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
     await respond(workspace.slack, request.response_url, message)
 
 
-async def _summary(command: Asked, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace) -> Message:
+async def _summary(command: Command, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace) -> Message:
     summary = await subscriptions.summary(workspace.team_id, command.execution_id, asker.id)
     return execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
 
 
 async def _subscribe(
-    command: Asked, asker: Subscriber, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+    command: Command, asker: Subscriber, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
 ) -> Message:
     note = "" if subscriber.is_person else await check_channel(workspace, subscriber.id)
     done = await subscriptions.subscribe(subscriber, command.execution_id, level=command.level, owner=asker.id)
     return subscribed_reply(done, now=workspace.now(), note=note)
 
 
-def _meant(request: Request, command: Asked, asker: Subscriber) -> Subscriber:
+def _meant(request: Request, command: Command, asker: Subscriber) -> Subscriber:
     """Whom the command is about: the channel it was typed in, or the person who typed it."""
     if command.is_here and not request.is_direct:
         return Subscriber(team_id=asker.team_id, id=request.channel_id)

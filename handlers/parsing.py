@@ -52,7 +52,7 @@ _WORDS = [*_VERBS, *_LEVELS, _HERE, _ME]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Command:
     """A parsed command. `execution_id` is empty for `list` and `help` only."""
 
     verb: Verb
@@ -62,7 +62,7 @@ class Asked:
     level: Level | None = None
 
 
-def parse(text: str) -> Asked:
+def parse(text: str) -> Command:
     """What `text` asks for; words may stand in any order.
 
     Raises:
@@ -91,7 +91,7 @@ def _words(text: str) -> Iterable[str]:
 def _verb(words: list[str], *, has_id: bool) -> Verb:
     verbs = {_VERBS[word] for word in words if word in _VERBS}
     if len(verbs) > 1:
-        raise InvalidInput(InputProblem.SEVERAL_VERBS, verbs=tuple(sorted(verbs)))
+        raise InvalidInput(InputProblem.SEVERAL_VERBS, verbs=tuple(sorted(verb.value for verb in verbs)))
     if verbs:
         return verbs.pop()
     if has_id:
@@ -101,7 +101,7 @@ def _verb(words: list[str], *, has_id: bool) -> Verb:
     return Verb.HELP
 
 
-def _checked(verb: Verb, execution_id: str, words: list[str]) -> Asked:
+def _checked(verb: Verb, execution_id: str, words: list[str]) -> Command:
     """The command, if all words fit its verb."""
     levels = [_LEVELS[word] for word in words if word in _LEVELS]
     is_here = _HERE in words
@@ -119,7 +119,7 @@ def _checked(verb: Verb, execution_id: str, words: list[str]) -> Asked:
         raise InvalidInput(InputProblem.SUBSCRIBE_MEANT, line=line)
     if levels and verb is not Verb.SUBSCRIBE:
         raise InvalidInput(InputProblem.UNWANTED_LEVEL, verb=verb, level=levels[0])
-    return Asked(verb, execution_id, is_here, levels[0] if levels else None)
+    return Command(verb, execution_id, is_here, levels[0] if levels else None)
 
 
 def _unknown(word: str, words: list[str], execution_id: str) -> InvalidInput:

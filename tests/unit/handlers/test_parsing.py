@@ -10,7 +10,7 @@ from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.model import Level
 from bot.errors import InvalidInput
-from handlers.parsing import Asked, Verb, parse
+from handlers.parsing import Command, Verb, parse
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 OTHER = "3310a25e-fc1c-11e8-bcb5-0255ac10a106"
@@ -36,28 +36,28 @@ OTHER = "3310a25e-fc1c-11e8-bcb5-0255ac10a106"
 )
 def test_an_id_alone_asks_for_the_summary(text: str) -> None:
     """The id is found however it was pasted, in lower case, and its summary is meant."""
-    assert parse(text) == Asked(Verb.SUMMARY, ID)
+    assert parse(text) == Command(Verb.SUMMARY, ID)
 
 
 @pytest.mark.parametrize(
-    ("text", "asked"),
+    ("text", "command"),
     [
-        ("", Asked(Verb.HELP)),
-        ("help", Asked(Verb.HELP)),
-        ("?", Asked(Verb.HELP)),
-        ("list", Asked(Verb.LIST)),
-        ("list here", Asked(Verb.LIST, is_here=True)),
-        ("list me", Asked(Verb.LIST)),
-        (f"subscribe {ID}", Asked(Verb.SUBSCRIBE, ID)),
-        (f"SUBSCRIBE {ID} Here FINAL", Asked(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)),
-        (f"subscribe final here {ID}", Asked(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)),
-        (f"{ID} follow phase, me", Asked(Verb.SUBSCRIBE, ID, level=Level.PHASE)),
-        (f"unsubscribe {ID} here", Asked(Verb.UNSUBSCRIBE, ID, is_here=True)),
+        ("", Command(Verb.HELP)),
+        ("help", Command(Verb.HELP)),
+        ("?", Command(Verb.HELP)),
+        ("list", Command(Verb.LIST)),
+        ("list here", Command(Verb.LIST, is_here=True)),
+        ("list me", Command(Verb.LIST)),
+        (f"subscribe {ID}", Command(Verb.SUBSCRIBE, ID)),
+        (f"SUBSCRIBE {ID} Here FINAL", Command(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)),
+        (f"subscribe final here {ID}", Command(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)),
+        (f"{ID} follow phase, me", Command(Verb.SUBSCRIBE, ID, level=Level.PHASE)),
+        (f"unsubscribe {ID} here", Command(Verb.UNSUBSCRIBE, ID, is_here=True)),
     ],
 )
-def test_words_may_stand_in_any_order(text: str, asked: Asked) -> None:
+def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
     """Verb, id, place and level are recognised in any position and any case."""
-    assert parse(text) == asked
+    assert parse(text) == command
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,4 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
 def test_order_and_quotes_do_not_matter(words: list[str], quote: str) -> None:
     """All orders of the same words, quoted or not, ask for the same thing."""
     text = " ".join(f"{quote}{word}{quote}" for word in words)
-    assert parse(text) == Asked(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)
+    assert parse(text) == Command(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)
