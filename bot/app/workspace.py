@@ -105,9 +105,9 @@ class WorkspaceRuntime:
         self._start("sweeper", self._sweeper(identity).run(stop))
         app = self._bolt_app(identity)
         subscriptions = Subscriptions(
-            self._account.client, self._store.subscribers, cadence=self._cadence, now=lambda: datetime.now(UTC)
+            self._account.client, self._store.subscribers, cadence=self._cadence, now=_utc_now
         )
-        workspace = Workspace(identity, self._slack, self._limits)
+        workspace = Workspace(identity, self._slack, self._limits, now=_utc_now)
         middleware = handlers.register(app, subscriptions=subscriptions, workspace=workspace)
         self._inbound = _inbound(self._settings, app)
         try:
@@ -173,6 +173,10 @@ class WorkspaceRuntime:
             ignoring_self_events_enabled=False,
             attaching_function_token_enabled=False,
         )
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _inbound(settings: Settings, app: handlers.App) -> SocketMode | HTTPMode:

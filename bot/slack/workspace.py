@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.slack.client import Identity, SlackClient
@@ -24,10 +24,6 @@ class Pauses(Protocol):
         """How long `method` is still to be left alone; zero when it may be called."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """Who the bot is in a workspace, its client, Slack's limits there, and the clock."""
@@ -35,7 +31,7 @@ class Workspace:
     identity: Identity
     slack: SlackClient
     limits: Pauses
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime]
 
     @property
     def team_id(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -140,20 +141,21 @@ class FakeSubscriptions:
 class FakePauses:
     """In the place of `SlackLimits`: remembers which methods are to be left alone, and until when."""
 
-    def __init__(self) -> None:
+    def __init__(self, team_id: str) -> None:
+        self.team_id = team_id
         self.until: dict[str, float] = {}
         self.error: Exception | None = None
 
     async def paused(self, team_id: str, method: str) -> timedelta:
         """A listener is about to call."""
-        assert team_id == "T1"
+        assert team_id == self.team_id
         if self.error is not None:
             raise self.error
         return timedelta(seconds=max(0.0, self.until.get(method, 0.0) - time.monotonic()))
 
     async def pause(self, team_id: str, method: str, span: timedelta) -> None:
         """A listener got a 429."""
-        assert team_id == "T1"
+        assert team_id == self.team_id
         if self.error is not None:
             raise self.error
         self.until[method] = time.monotonic() + span.total_seconds()
@@ -227,8 +229,15 @@ class World:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    """The listeners, registered as in production, in front of a tiny Slack."""
-    slack, subscriptions, limits = TinySlack(), FakeSubscriptions(), FakePauses()
+    """The listeners of one workspace, registered as in production, in front of a tiny Slack."""
+    async with made() as world:
+        yield world
+
+
+@asynccontextmanager
+async def made(team_id: str = "T1") -> AsyncIterator[World]:
+    """The same, for a workspace of its own."""
+    slack, subscriptions, limits = TinySlack(), FakeSubscriptions(), FakePauses(team_id)
     server = web.Application()
     server.add_routes([web.route("*", "/api/{method}", slack.api), web.post("/hook", slack.hook)])
     runner = web.AppRunner(server)
@@ -239,7 +248,7 @@ async def world() -> AsyncIterator[World]:
         client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
         app = App(signing_secret=SECRET, client=client)
         workspace = Workspace(
-            identity=Identity("T1", "UBOT", "B1", frozenset()),
+            identity=Identity(team_id, "UBOT", "B1", frozenset()),
             slack=SlackClient("xoxb-1", base_url=f"{slack.url}/api/", session=session),
             limits=limits,
             now=lambda: NOW,
