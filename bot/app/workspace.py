@@ -139,7 +139,7 @@ class WorkspaceRuntime:
         return Sweeper(
             self._account.client,
             self._store.schedule,
-            budget=self._account.quota,
+            quota=self._account.quota,
             team_id=identity.team_id,
             cadence=self._cadence,
             bytes_per_second=self._settings.list_bytes_per_second,

@@ -12,8 +12,8 @@ from redis import Redis
 from bot.store import Store
 from bot.store.engine.embedded import _engine
 from tests.servers import served
-from tests.workers.hand import Hand
 from tests.workers.rig import CADENCE, Rig, made
+from tests.workers.sweeper_rig import SweeperRig
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +47,6 @@ async def rig(store: Store, redis: Redis) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-def hand(rig: Rig) -> Hand:
+def lists(rig: Rig) -> SweeperRig:
     """A sweeper with a small quota."""
-    return Hand(rig)
+    return SweeperRig(rig)

@@ -1,6 +1,7 @@
-"""One reading of the whole list: which pages it takes, what they showed, and what is missing between two of them.
+"""One reading of the whole list: which pages it takes, what they showed, and what dropped out since the last one.
 
-Lives here: `Round`. Pure. Called by the room.
+Lives here: `Round`. Does not live here: when a page is requested (`pacing`), fetching and storing (`sweeper`). Pure;
+called by the sweeper's loop.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from bot.gcs.fingerprint import Page
 from bot.store.schedule import Coverage
 
 PHASES = ("Running", "Pending")
-"""What is listed, one after the other. Other phases are short or rare: they are looked at one by one."""
+"""The phases whose lists are read, one after the other. Other phases are short or rare: those are polled one by one."""
 
 OVERLAP = 1
-"""Items of a page that the next one shows again: one execution that ends meanwhile moves all behind it up by one."""
+"""How many items of a page the next one repeats: an execution that ends meanwhile moves all behind it up by one."""
+
+MOST_LISTED = 10**6
+"""At most how many executions of one phase are listed, whatever total GCS gives."""
 
 NOTHING_FOUND = Coverage()
-_MOST = 10**6
-"""Executions of one phase that are listed at most."""
 
 
 @dataclass
@@ -29,58 +31,69 @@ class Round:
     """One reading of the whole list."""
 
     began: float
-    page: int
-    """Items to ask for at once."""
+    limit: int
+    """Items to request per page."""
     defer_for: timedelta
-    """How long the executions that it shows unchanged are left alone."""
-    calls: int
-    """What rounds like this one can use of the calls in a window."""
-    todo: deque[tuple[str, int]] = field(default_factory=lambda: deque((phase, 0) for phase in PHASES))
-    """Phase and offset of the pages to fetch; those behind the first of a phase are known once that has come."""
+    """How long the polls of executions that it shows unchanged are delayed."""
+    useful_calls: int
+    """How many calls of a quota window rounds like this one can use."""
+    pages_left: deque[tuple[str, int]] = field(default_factory=lambda: deque((phase, 0) for phase in PHASES))
+    """Phase and offset of each page to request; the first page of a phase adds the others."""
     under_way: int = 0
+    """Pages that were requested and have not arrived."""
     page_bytes: int = 0
-    """Of the largest page so far."""
+    """Size of the largest page so far."""
     totals: dict[str, int] = field(default_factory=dict)
+    """Phase → how many executions its list has."""
     seen: dict[str, int] = field(default_factory=dict)
-    """Ids of all executions that were listed, and their places."""
-    found: Coverage = NOTHING_FOUND
+    """Id of each listed execution → its place."""
     order: list[str] = field(default_factory=list)
-    """Their ids by place, once all have come."""
-    has_stumbled: bool = False
-    """Whether a page did not come at first."""
+    """The ids by place, once the round is complete."""
+    found: Coverage = NOTHING_FOUND
+    had_failures: bool = False
+    """Whether a page had to be requested again."""
 
-    def came(self, phase: str, offset: int, page: Page) -> None:
-        """A page came; with the first one of its phase, one knows the others."""
+    def add(self, phase: str, offset: int, page: Page) -> None:
+        """Record a page; the first one of a phase says how many others there are."""
         self.page_bytes = max(self.page_bytes, page.size_bytes)
         if offset == 0:
-            self.totals[phase] = min(page.total, _MOST)
-            self.todo.extend((phase, begin) for begin in range(self.step, self.totals[phase], self.step))
+            self.totals[phase] = min(page.total, MOST_LISTED)
+            self.pages_left.extend((phase, begin) for begin in range(self.step, self.totals[phase], self.step))
         elif page.length <= OVERLAP:  # the list has ended, whatever its total says
-            self.todo = deque(each for each in self.todo if each[0] != phase)
-        first = PHASES.index(phase) * _MOST + offset
+            self.pages_left = deque(each for each in self.pages_left if each[0] != phase)
+        first = PHASES.index(phase) * MOST_LISTED + offset
         self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
 
-    def end(self) -> None:
-        """Everything has come."""
+    def complete(self) -> None:
+        """Number the places without gaps: every page has arrived."""
         self.order = sorted(self.seen, key=self.seen.__getitem__)
         self.seen = {execution_id: place for place, execution_id in enumerate(self.order)}
 
-    def missing(self, page: Page, seen: Container[str]) -> list[str]:
-        """What stood here between two executions that are on a later `page`, and was not `seen` since.
+    def dropped(self, page: Page, seen: Container[str]) -> list[str]:
+        """The executions of this round that stood between two of a later `page`, and were not `seen` since.
 
-        Empty where so much is missing that the list must have been sorted anew.
+        Empty where that is more than a quarter of the page: then the list was sorted differently.
         """
         places = [self.seen[item.execution_id] for item in page.items if item.execution_id in self.seen]
         between = self.order[min(places) : max(places)] if places else []
-        missing = [execution_id for execution_id in between if execution_id not in seen]
-        return missing if 4 * len(missing) <= page.length else []
+        dropped = [execution_id for execution_id in between if execution_id not in seen]
+        return dropped if 4 * len(dropped) <= page.length else []
+
+    def is_cut(self, offset: int, page: Page) -> bool:
+        """Whether GCS returned fewer items than requested, although the list goes on."""
+        return OVERLAP < page.length < min(self.limit, page.total - offset)
+
+    @property
+    def listed(self) -> int:
+        """How many executions the lists have."""
+        return sum(self.totals.values())
 
     @property
     def step(self) -> int:
-        """How far two pages lie apart."""
-        return self.page - OVERLAP
+        """The distance between the offsets of two pages."""
+        return self.limit - OVERLAP
 
     @property
     def is_done(self) -> bool:
-        """Whether every page has come."""
-        return not self.todo and not self.under_way
+        """Whether every page has arrived."""
+        return not self.pages_left and not self.under_way

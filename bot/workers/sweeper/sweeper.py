@@ -1,17 +1,18 @@
-"""The room itself: whose turn it is, what is fetched when, and what a page or its failure means.
+"""The sweeper's loop: choose the next page, fetch it, compare it with the last polls, end the round.
 
-Lives here: `Sweeper`. Does not live here: what one reading of the list has shown (`reading`).
+Lives here: `Sweeper`, which composes `round` and `pacing`, and decides what a failed page means. Does not live here:
+rules about speed, size and trust (`pacing`), what one reading of the list showed (`round`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
+from typing import NamedTuple
 
 import structlog
 
@@ -27,112 +28,78 @@ from bot.errors import (
     StoreUnavailable,
 )
 from bot.gcs.client import GCSClient
-from bot.store.gcs_quota import WINDOW, GCSQuota
+from bot.gcs.fingerprint import Page
+from bot.store.gcs_quota import GCSQuota
 from bot.store.schedule import Coverage, Schedule
 from bot.store.snapshots import GONE
-from bot.workers.sweeper.pacing import Cost, sweep_pays
-from bot.workers.sweeper.round import OVERLAP, PHASES, Round
+from bot.workers.sweeper.pacing import DISTRUST, SHORTEST_ROUND, SMALLEST_PAGE, Cost, Measured, Pacing, PageSize, Trust
+from bot.workers.sweeper.round import PHASES, Round
 
 log = structlog.get_logger()
 
-LARGEST_PAGE, SMALLEST_PAGE = 1000, 100
-"""Items to ask for at first (GCS's maximum is not documented), and at least."""
+CONCURRENCY = 4
+"""How many pages are requested at once: a large one may take longer than the time until the next."""
 
-HANDS = 4
-"""Pages under way at once: a large one may take longer than the time until the next."""
+RECONSIDER = timedelta(seconds=5)
+"""How long until the next decision whether to read lists."""
 
-SHORTEST_ROUND = timedelta(seconds=2)
-"""From the beginning of one round to that of the next, at least."""
+STORE_AWAY_SECONDS = 1.0
+"""How long until the next attempt when the store did not answer."""
 
-HEADROOM = 5
-"""Calls of a minute that are left to looks beyond those of the last minute."""
+IDLE_SECONDS = 0.05
+"""How long until the next attempt when there was no page to request."""
 
-THINK_AGAIN = timedelta(seconds=5)
-"""How long until it is asked anew whether a list pays."""
+KEEP_LEASE_SECONDS = 1.0
+"""At most how long between two renewals of the reader lease, and between two looks at the quota."""
 
-TRY_AGAIN = timedelta(hours=1)
-"""How long until the largest page is tried again, after GCS has given less: it may have been a fault of the moment."""
+TEMPORARY = (GCSUnavailable, GCSThrottled, GCSBadCredentials, GCSMalformed)
+"""Failures after which the page is requested again; any other means that GCS refuses lists."""
 
-DISTRUST = timedelta(minutes=10)
-"""How long lists are left alone that GCS refuses, that do not come, or that do not show what looks see."""
 
-HOPELESS = 10
-"""So many of the smallest pages must be refused or come too late, and none come between them, before lists are left
-alone. A GCS in trouble that lets half of them through seems hopeless once in a thousand times."""
+class Wanted(NamedTuple):
+    """A page to request."""
 
-BLIND_ROUNDS = 3
-"""So many rounds in a row must show less than half of what looks see, before lists are left alone."""
-
-MOMENT = 0.05
-"""Seconds until it is asked again what is to be done, when nothing was."""
-
-BREATH = 1.0
-"""Seconds after which a turn is kept and the pace reckoned anew, however long the next page is still to wait."""
-
-CATCH_UP = 0.5
-"""Seconds by which a page may be late without the next ones being late, too."""
-
-DEFER_FOR = timedelta(seconds=15)
-"""How long an execution that a list shows unchanged is left alone, at least; else for three rounds.
-
-Long enough for another process to take over, and no longer: when lists fail, nobody looks for so long.
-"""
+    round: Round
+    phase: str
+    offset: int
 
 
 class Sweeper:
-    """Reads the lists of one GCS user, in turn with its copies in other processes."""
+    """Reads the lists of one GCS user; one copy of the bot does at a time."""
 
-    def __init__(  # a door, two parts of the table, three rules
+    def __init__(
         self,
         gcs: GCSClient,
         schedule: Schedule,
         *,
-        budget: GCSQuota,
+        quota: GCSQuota,
         team_id: str,
         cadence: Cadence,
         bytes_per_second: int,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._gcs, self._schedule, self._budget, self._team_id, self._cadence = gcs, schedule, budget, team_id, cadence
-        self._bytes_per_second, self._clock = bytes_per_second, clock
-        self._deciding = asyncio.Lock()
-        """One hand at a time finds out what is to be done, however long the store takes."""
-        self._page = LARGEST_PAGE
+        self._gcs, self._schedule, self._quota, self._team_id = gcs, schedule, quota, team_id
+        self._cadence, self._clock = cadence, clock
+        self._pacing, self._page_size, self._trust = Pacing(bytes_per_second), PageSize(), Trust()
+        self._measured = Measured()
+        self._choosing = asyncio.Lock()
+        """One worker at a time chooses the next page, however long the store takes."""
         self._round: Round | None = None
         self._last: Round | None = None
-        """The last round that was read to its end."""
+        """The last complete round."""
         self._not_before = 0.0
-        self._page_at = float("-inf")
-        """When the last page was fetched, or should have been."""
-        self._calls: deque[float] = deque()
-        """When this process fetched pages, within the last window."""
-        self._took = timedelta(0)
-        """The last round whose pages all came at once: a page that hangs says nothing about the next ones."""
-        self._changed_per_second = 0.0
-        self._page_bytes = 0
-        """Of the last page."""
-        self._blind_rounds = 0
-        """Rounds in a row that did not show what looks see."""
-        self._failures = 0
-        """Pages in a row that did not come."""
-        self._unfit = 0
-        """Of the smallest pages: how many were refused or came too late since one came."""
-        self._shrunk = 0.0
-        """When pages were made smaller."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Read lists while that pays, until told to stop."""
-        await asyncio.gather(*(self._work(stop) for _ in range(HANDS)), self._keep_reader_lease(stop))
+        """Read lists while that pays, until `stop` is set."""
+        await asyncio.gather(*(self._work(stop) for _ in range(CONCURRENCY)), self._keep_reader_lease(stop))
 
-    async def _keep_reader_lease(self, stop: asyncio.Event) -> None:
-        """While all hands wait for pages, none of them keeps the turn."""
-        while not stop.is_set():
-            round_ = self._round
-            if round_ is not None and round_.under_way == HANDS:
-                with suppress(StoreUnavailable):
-                    await self._budget.hold_reader_lease(self._team_id, reading=(round_.defer_for, round_.calls))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), BREATH)
+    async def run_once(self) -> float:
+        """Request one page if it is time for it; returns the seconds until there may be another one."""
+        async with self._choosing:
+            wanted = await self._next_page()
+        if wanted is not None:
+            await self._read(wanted)
+        return max(0.0, self._not_before - self._clock())
 
     async def _work(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -140,181 +107,180 @@ class Sweeper:
                 pause = await self.run_once()
             except StoreUnavailable as error:
                 log.warning("sweeper.store_away", error=str(error))
-                self._stop(1.0)
+                self._stop(STORE_AWAY_SECONDS)
             except Exception:
                 log.exception("sweeper.failed")
                 self._stop(DISTRUST.total_seconds())
             else:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), max(pause, MOMENT))
+                    await asyncio.wait_for(stop.wait(), max(pause, IDLE_SECONDS))
 
-    async def run_once(self) -> float:
-        """Fetch one page if it is time for it; returns the seconds until there may be another one."""
-        async with self._deciding:
-            page = await self._next_page()
-        if page is not None:
-            await self._read(*page)
-        return max(0.0, self._not_before - self._clock())
+    async def _keep_reader_lease(self, stop: asyncio.Event) -> None:
+        """Keep the lease while every worker waits for a page, since none of them renews it then."""
+        while not stop.is_set():
+            if self._round is not None and self._round.under_way == CONCURRENCY:
+                with suppress(StoreUnavailable):
+                    await self._holds_reader_lease()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), KEEP_LEASE_SECONDS)
 
-    async def _next_page(self) -> tuple[Round, str, int] | None:
-        """Round, phase and offset of the page to fetch now, if it is our turn and time for one."""
+    async def _holds_reader_lease(self) -> bool:
+        reading = (self._round.defer_for, self._round.useful_calls) if self._round else None
+        return await self._quota.hold_reader_lease(self._team_id, reading=reading)
+
+    async def _next_page(self) -> Wanted | None:
+        """The page to request now; None while it is not our turn, or not time for one."""
         now = self._clock()
         if now < self._not_before:
             return None
-        self._not_before = now + MOMENT
-        round_ = self._round
-        if not await self._budget.hold_reader_lease(
-            self._team_id, reading=(round_.defer_for, round_.calls) if round_ else None
-        ):
-            self._stop(THINK_AGAIN.total_seconds())
-        elif round_ is None:
-            await self._begin()
-        elif round_.todo:
-            return await self._page_of(round_)
+        self._not_before = now + IDLE_SECONDS
+        if not await self._holds_reader_lease():
+            self._stop(RECONSIDER.total_seconds())
+        elif self._round is None:
+            await self._begin_round()
+        elif self._round.pages_left:
+            return await self._page_of(self._round)
         return None
 
-    async def _page_of(self, round_: Round) -> tuple[Round, str, int] | None:
-        """The next page of a round, once it is time for it."""
-        now, spacing = self._clock(), await self._spacing()
-        due = self._page_at + spacing
-        if now < due or not await self._budget.take_up_to(1, for_lists=True):
-            self._not_before = now + min(due - now if now < due else spacing, BREATH)
-            return None
-        self._page_at = due if now - due < CATCH_UP else now
-        self._not_before = min(self._page_at + spacing, now + BREATH)
-        if round_ is not self._round or not round_.todo:  # a hand that came back may have ended it
-            return None
-        return round_, *round_.todo.popleft()
+    async def _begin_round(self) -> None:
+        """Begin a round, if it pays."""
+        now = self._clock()
+        if self._last is not None and now - self._last.began > DISTRUST.total_seconds():
+            self._last = None  # what it showed is too old to compare with
+        self._page_size = self._page_size.retried(now=now)
+        cost = await self._cost()
+        if not cost.pays(self._cadence):
+            self._measured = self._measured.not_read()
+            self._stop(RECONSIDER.total_seconds())
+            return
+        metrics.SWEEPER_ACTIVE.set(1)
+        page_bytes = self._last.page_bytes if self._last else self._pacing.page_bytes
+        self._round = Round(
+            began=now,
+            limit=self._page_size.items,
+            defer_for=cost.defer_for(self._cadence, self._measured.duration),
+            useful_calls=self._pacing.useful_calls(cost.pages, page_bytes),
+        )
 
-    async def _read(self, round_: Round, phase: str, offset: int) -> None:
-        """Read one page; the last hand to come back ends the round."""
+    async def _cost(self) -> Cost:
+        watched = await self._schedule.size()
+        metrics.WATCHER_EXECUTIONS.set(watched)
+        listed = max(self._last.listed if self._last else 0, watched)
+        return Cost(
+            watched=watched,
+            pages=self._page_size.pages(listed) + len(PHASES) - 1,
+            calls_per_second=self._quota.per_second,
+            changed_per_second=self._measured.changed_per_second,
+        )
+
+    async def _page_of(self, round_: Round) -> Wanted | None:
+        """The next page of a round, once it is time for it and the quota has a call."""
+        now, spacing = self._clock(), self._pacing.spacing(await self._quota.left_for_lists(), now=self._clock())
+        wait = self._pacing.requested_at + spacing - now
+        if wait > 0 or not await self._quota.take_up_to(1, for_lists=True):
+            self._not_before = now + min(wait if wait > 0 else spacing, KEEP_LEASE_SECONDS)
+            return None
+        self._pacing = self._pacing.requested(spacing, now=now)
+        self._not_before = min(self._pacing.requested_at + spacing, now + KEEP_LEASE_SECONDS)
+        if round_ is not self._round or not round_.pages_left:  # a worker that came back may have ended it
+            return None
+        return Wanted(round_, *round_.pages_left.popleft())
+
+    async def _read(self, wanted: Wanted) -> None:
+        """Read one page; the last worker to come back ends the round."""
+        round_ = wanted.round
         round_.under_way += 1
         try:
-            await self._fetch(round_, phase, offset)
+            await self._fetch(wanted)
         finally:
             round_.under_way -= 1
         if round_ is self._round and round_.is_done:
             self._round = None
-            await self._end(round_)
+            await self._end_round(round_)
 
-    async def _begin(self) -> None:
-        """Begin a round, if it pays."""
-        now = self._clock()
-        if self._last is not None and now - self._last.began > DISTRUST.total_seconds():
-            self._last = None  # what was measured is old
-        if self._page < LARGEST_PAGE and now - self._shrunk > TRY_AGAIN.total_seconds():
-            self._page = LARGEST_PAGE
-        watched = await self._schedule.size()
-        metrics.WATCHER_EXECUTIONS.set(watched)
-        listed = max(sum(self._last.totals.values()), watched) if self._last else watched
-        cost = Cost(
-            watched=watched,
-            pages=-(-listed // (self._page - OVERLAP)) + len(PHASES) - 1,
-            calls_per_second=self._budget.per_second,
-            changed_per_second=self._changed_per_second,
-        )
-        if not sweep_pays(cost, cadence=self._cadence):
-            self._changed_per_second /= 2  # unseen it cannot be measured, and a storm passes
-            self._stop(THINK_AGAIN.total_seconds())
-            return
-        metrics.SWEEPER_ACTIVE.set(1)
-        expected = max(timedelta(seconds=2 * cost.pages / cost.calls_per_second), self._took)
-        defer_for = min(max(DEFER_FOR, self._cadence.poll, 3 * expected), DISTRUST, self._cadence.staleness / 2)
-        bytes_ = self._last.page_bytes if self._last else self._page_bytes
-        rate = min(cost.pages / SHORTEST_ROUND.total_seconds(), self._bytes_per_second / max(bytes_, 1))
-        calls = math.ceil(rate * WINDOW.total_seconds()) + HEADROOM
-        self._round = Round(began=now, page=self._page, defer_for=defer_for, calls=calls)
-
-    def _stop(self, seconds: float) -> None:
-        """Read nothing for so long."""
-        metrics.SWEEPER_ACTIVE.set(0)
-        metrics.SWEEPER_COVERED.set(0)
-        self._round, self._not_before = None, self._clock() + seconds
-
-    async def _spacing(self) -> float:
-        """Seconds between two pages: what the last minute's looks leave of the quota, and the cap on bytes."""
-        window = WINDOW.total_seconds()
-        while self._calls and self._calls[0] < self._clock() - window:
-            self._calls.popleft()
-        ours = await self._budget.left_for_lists() + len(self._calls) - HEADROOM
-        return max(window / max(ours, 1), self._page_bytes / self._bytes_per_second)
-
-    async def _fetch(self, round_: Round, phase: str, offset: int) -> None:
-        answered = self._gcs.answered
+    async def _fetch(self, wanted: Wanted) -> None:
+        round_, answered = wanted.round, self._gcs.answered
         try:
-            page = await self._gcs.listed(phase, offset=offset, limit=round_.page)
+            page = await self._gcs.listed(wanted.phase, offset=wanted.offset, limit=round_.limit)
         except GCSError as error:
-            round_.todo.appendleft((phase, offset))
-            round_.has_stumbled = True
-            is_late = isinstance(error, GCSTooLate) and self._gcs.answered > answered  # others were answered meanwhile
-            self._failed(round_, error, is_unfit=is_late or isinstance(error, GCSMalformed))
-            return
-        self._failures = self._unfit = 0
-        self._calls.append(self._clock())
+            round_.pages_left.appendleft((wanted.phase, wanted.offset))
+            round_.had_failures = True
+            is_slow = isinstance(error, GCSTooLate) and self._gcs.answered > answered  # other calls were answered
+            self._page_failed(round_, error, is_unfit=is_slow or isinstance(error, GCSMalformed))
+        else:
+            await self._page_read(wanted, page)
+
+    async def _page_read(self, wanted: Wanted, page: Page) -> None:
+        round_, now = wanted.round, self._clock()
+        self._trust, self._pacing = self._trust.page_read(), self._pacing.read(page.size_bytes, now=now)
         metrics.SWEEPER_PAGES.inc()
         metrics.SWEEPER_BYTES.inc(page.size_bytes)
-        self._page_bytes = page.size_bytes
-        round_.came(phase, offset, page)
+        round_.add(wanted.phase, wanted.offset, page)
+        dropped = self._last.dropped(page, round_.seen) if self._last else []
         shown = [(item.execution_id, item.state) for item in page.items]
-        gone = self._last.missing(page, round_.seen) if self._last else []
-        found = await self._compare(round_, [*shown, *((execution_id, GONE) for execution_id in gone)])
-        round_.found += found
-        is_short = OVERLAP < page.length < min(round_.page, page.total - offset)
-        if is_short and round_ is self._round:  # GCS gives less than is asked for
-            self._shrink(page.length)
+        round_.found += await self._compare(round_, [*shown, *_gone(dropped)])
+        if round_.is_cut(wanted.offset, page) and round_ is self._round:
+            self._restart(self._page_size.shrunk(page.length, now=now))
 
-    def _shrink(self, page: int) -> None:
-        """Begin anew with smaller pages; larger ones are tried again after a while."""
-        self._page, self._shrunk, self._round = page, self._clock(), None
-
-    def _failed(self, round_: Round, error: GCSError, *, is_unfit: bool) -> None:
-        """A page did not come; `is_unfit`: because of what it is, it seems, and not because GCS is in trouble."""
-        log.warning("sweeper.page_failed", kind=type(error).__name__, error=str(error), page=round_.page)
-        if is_unfit and round_.page > SMALLEST_PAGE:  # so large a page is refused, or takes too long
+    def _page_failed(self, round_: Round, error: GCSError, *, is_unfit: bool) -> None:
+        """A page failed; `is_unfit`: because of its size, it seems, and not because GCS has problems."""
+        log.warning("sweeper.page_failed", kind=type(error).__name__, error=str(error), page=round_.limit)
+        if is_unfit and round_.limit > SMALLEST_PAGE:
             if round_ is self._round:
-                self._shrink(max(round_.page // 2, SMALLEST_PAGE))
+                self._restart(self._page_size.halved(round_.limit, now=self._clock()))
             return
-        self._failures += 1
-        self._unfit += is_unfit
-        is_trouble = isinstance(error, GCSUnavailable | GCSThrottled | GCSBadCredentials | GCSMalformed)
-        if is_trouble and not (is_unfit and self._unfit >= HOPELESS):
-            pause = min(timedelta(seconds=0.25 * 2 ** min(self._failures, 10)), THINK_AGAIN)
-            self._not_before = self._clock() + pause.total_seconds()
+        self._trust = self._trust.page_failed(is_unfit=is_unfit)
+        if isinstance(error, TEMPORARY) and not (is_unfit and self._trust.is_hopeless):
+            self._not_before = self._clock() + self._trust.retry_seconds
         else:
             self._stop(DISTRUST.total_seconds())
 
-    async def _end(self, round_: Round) -> None:
-        """Everything was read: what dropped out of the list has ended, or was deleted."""
-        last = self._last or round_
-        gone = last.seen.keys() - round_.seen.keys() if self._last else await self._unlisted(round_)
-        dropped = await self._compare(round_, ((execution_id, GONE) for execution_id in gone))
-        self._learn(round_, round_.found.changed + dropped.changed, round_.began - last.began)
-        round_.end()
-        self._last = round_
+    def _restart(self, page_size: PageSize) -> None:
+        """Begin the round again with smaller pages."""
+        self._page_size, self._round = page_size, None
+
+    async def _end_round(self, round_: Round) -> None:
+        """The whole list was read: what dropped out of it has ended, or was deleted."""
+        gone = self._last.seen.keys() - round_.seen.keys() if self._last else await self._unlisted(round_)
+        changed = round_.found.changed + (await self._compare(round_, _gone(gone))).changed
+        self._measure(round_, changed)
+        round_.complete()
+        self._last, self._trust = round_, self._trust.round_read(round_.found)
         self._not_before = max(self._not_before, round_.began + SHORTEST_ROUND.total_seconds())
-        took = timedelta(seconds=self._clock() - round_.began)
-        metrics.SWEEPER_ROUND_SECONDS.observe(took.total_seconds())
-        if not round_.has_stumbled:
-            self._took = took
-        if self._blind_rounds >= BLIND_ROUNDS:
+        if self._trust.is_blind:
             log.warning("sweeper.distrusted", watched=round_.found.watched, same=round_.found.same)
-            self._blind_rounds, self._last = 0, None
+            self._trust, self._last = Trust(), None
             self._stop(DISTRUST.total_seconds())
 
     async def _unlisted(self, round_: Round) -> set[str]:
-        """What dropped out before we began to read: all that is watched and not listed, unless that is most of it."""
+        """What dropped out before this process began to read: all that is watched and not listed.
+
+        Empty where that is most of it: then this is another project's list, or broken.
+        """
         watched = await self._schedule.watched(self._team_id)
         unlisted = watched - round_.seen.keys()
         return unlisted if 2 * len(unlisted) <= len(watched) else set()
 
-    def _learn(self, round_: Round, changed: int, seconds: float) -> None:
-        found = round_.found
+    def _measure(self, round_: Round, changed: int) -> None:
+        took = timedelta(seconds=self._clock() - round_.began)
+        metrics.SWEEPER_ROUND_SECONDS.observe(took.total_seconds())
         metrics.SWEEPER_CHANGED.inc(changed)
-        metrics.SWEEPER_COVERED.set(found.same)
-        if seconds > 0:
-            self._changed_per_second += (changed / seconds - self._changed_per_second) / 4
-        is_blind = found.same * 2 < found.watched - found.waiting
-        self._blind_rounds = self._blind_rounds + 1 if is_blind else 0
+        metrics.SWEEPER_COVERED.set(round_.found.same)
+        if self._last and round_.began > self._last.began:
+            self._measured = self._measured.changed(changed, seconds=round_.began - self._last.began)
+        if not round_.had_failures:
+            self._measured = replace(self._measured, duration=took)
 
     async def _compare(self, round_: Round, shown: Iterable[tuple[str, str]]) -> Coverage:
+        """Have the store compare what a list shows (id and fingerprint) with the last polls."""
         return await self._schedule.listed(self._team_id, shown, defer_for=round_.defer_for)
+
+    def _stop(self, seconds: float) -> None:
+        """Read no list for so many seconds."""
+        metrics.SWEEPER_ACTIVE.set(0)
+        metrics.SWEEPER_COVERED.set(0)
+        self._round, self._not_before = None, self._clock() + seconds
+
+
+def _gone(execution_ids: Iterable[str]) -> Iterable[tuple[str, str]]:
+    return ((execution_id, GONE) for execution_id in execution_ids)

@@ -1,0 +1,181 @@
+"""Whether lists are read, how fast, in pages of which size, and how far they are trusted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.cadence import Cadence
+from bot.store.gcs_quota import WINDOW
+from bot.store.schedule import Coverage
+from bot.workers.sweeper.pacing import (
+    BLIND_ROUNDS,
+    DISTRUST,
+    HEADROOM,
+    HOPELESS_PAGES,
+    LARGEST_PAGE,
+    LONGEST_RETRY_SECONDS,
+    RETRY_LARGEST_AFTER,
+    SHORTEST_DEFERRAL,
+    SMALLEST_PAGE,
+    Cost,
+    Measured,
+    Pacing,
+    PageSize,
+    Trust,
+)
+
+CADENCE = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(0), staleness=timedelta(hours=2))
+PACING = Pacing(bytes_per_second=1_000_000)
+PER_SECOND = 9.0
+
+
+def cost(watched: int, *, pages: int = 12, changed: float = 0.0) -> Cost:
+    """A round at nine calls per second."""
+    return Cost(watched=watched, pages=pages, calls_per_second=PER_SECOND, changed_per_second=changed)
+
+
+@pytest.mark.parametrize(("watched", "pays"), [(45, False), (46, True), (10_000, True)])
+def test_lists_pay_beyond_a_third_of_the_quota(watched: int, pays: bool) -> None:
+    """Polling 45 executions every 15 s takes three of nine calls per second; that shows more than a list does."""
+    assert cost(watched).pays(CADENCE) is pays
+
+
+def test_lists_that_take_longer_than_polls_do_not_pay() -> None:
+    """A list may be much longer than what is followed."""
+    assert cost(900, pages=899).pays(CADENCE)
+    assert not cost(900, pages=900).pays(CADENCE)
+
+
+def test_polls_of_listed_changes_come_first() -> None:
+    """Lists may use only the calls that these leave; where they leave none, reading more lists does not help."""
+    assert cost(900, pages=300, changed=5).pays(CADENCE)
+    assert not cost(900, pages=300, changed=6.1).pays(CADENCE)
+    assert not cost(10**6, pages=1, changed=PER_SECOND).pays(CADENCE)
+
+
+@pytest.mark.parametrize(
+    ("pages", "seconds", "deferral"),
+    [
+        (1, 0, SHORTEST_DEFERRAL),
+        (90, 0, timedelta(seconds=60)),  # 90 pages, half the quota: 20 s a round
+        (1, 50, timedelta(seconds=150)),
+        (1, 3600, DISTRUST),
+    ],
+)
+def test_unchanged_executions_are_deferred_three_rounds(pages: int, seconds: int, deferral: timedelta) -> None:
+    """As long as rounds are expected to take, or as the last one took; within bounds."""
+    assert cost(900, pages=pages).defer_for(CADENCE, timedelta(seconds=seconds)) == deferral
+
+
+def test_deferrals_respect_cadence() -> None:
+    """Never shorter than the usual interval, since polls would not come sooner; at most half the allowed staleness."""
+    slow = Cadence(poll=timedelta(minutes=1), retry_grace=timedelta(0), staleness=timedelta(minutes=4))
+    assert cost(900, pages=1).defer_for(slow, timedelta(0)) == slow.poll
+    assert cost(900, pages=1).defer_for(slow, timedelta(hours=1)) == slow.staleness / 2
+
+
+def test_pages_overlap_by_one() -> None:
+    """1000 items take 1 page more than 999, since the next page repeats the last item."""
+    assert [PageSize().pages(count) for count in (0, 1, 999, 1000)] == [0, 1, 1, 2]
+
+
+def test_refused_pages_are_halved_to_the_smallest() -> None:
+    """Then they stay as small as that."""
+    sizes, size = [], PageSize()
+    for _ in range(6):
+        size = size.halved(size.items, now=0)
+        sizes.append(size.items)
+    assert sizes == [500, 250, 125, SMALLEST_PAGE, SMALLEST_PAGE, SMALLEST_PAGE]
+
+
+def test_the_largest_page_returns_after_an_hour() -> None:
+    """Whatever made pages small may have been temporary; until then they keep their size."""
+    size = PageSize().shrunk(150, now=50)
+    hour = RETRY_LARGEST_AFTER.total_seconds()
+    assert size.retried(now=50 + hour).items == 150
+    assert size.retried(now=51 + hour).items == LARGEST_PAGE
+
+
+def test_pages_share_the_quota_evenly() -> None:
+    """Calls left, and those for lists in the same window, except a few for polls that come up meanwhile."""
+    window = WINDOW.total_seconds()
+    assert PACING.spacing(HEADROOM + 62, now=0) == window / 62
+    read = PACING.read(0, now=0).read(0, now=1)
+    assert read.spacing(HEADROOM + 60, now=1) == window / 62
+    assert read.spacing(HEADROOM + 60, now=window + 0.5) == window / 61
+    assert PACING.spacing(0, now=0) == window
+
+
+def test_large_pages_are_spaced_by_bytes() -> None:
+    """Whatever the quota allows, no more bytes per second are read than configured."""
+    assert PACING.read(4_500_000, now=0).spacing(600, now=0) == 4.5
+
+
+@given(st.lists(st.floats(0, 0.49), min_size=1, max_size=20))
+def test_small_delays_do_not_add_up(delays: list[float]) -> None:
+    """Pages that are requested slightly late keep their rate."""
+    pacing = PACING.requested(1.0, now=0.0)
+    for number, delay in enumerate(delays, 1):
+        pacing = pacing.requested(1.0, now=number + delay)
+    assert pacing.requested_at == pytest.approx(len(delays))
+
+
+def test_long_delays_are_not_caught_up() -> None:
+    """After a pause pages follow each other as before, without a burst."""
+    assert PACING.requested(1.0, now=0.0).requested(1.0, now=9.0).requested_at == 9.0
+
+
+def test_useful_calls_follow_from_rounds_and_bytes() -> None:
+    """A short list is read every two seconds at most; a long one as fast as bytes allow."""
+    assert PACING.useful_calls(2, 1000) == WINDOW.total_seconds() + HEADROOM
+    assert PACING.useful_calls(100, 4_000_000) == 16 + HEADROOM
+
+
+def test_ten_unfit_pages_in_a_row_are_hopeless() -> None:
+    """One page that arrives between them starts the count again; other failures do not count."""
+    trust = Trust()
+    for _ in range(HOPELESS_PAGES - 1):
+        trust = trust.page_failed(is_unfit=True).page_failed(is_unfit=False)
+    assert not trust.is_hopeless
+    assert trust.page_failed(is_unfit=True).is_hopeless
+    assert not trust.page_read().page_failed(is_unfit=True).is_hopeless
+
+
+def test_failed_pages_are_retried_more_and_more_slowly() -> None:
+    """From half a second to five, and quickly again after a page that arrived."""
+    pauses, trust = [], Trust()
+    for _ in range(6):
+        trust = trust.page_failed(is_unfit=False)
+        pauses.append(trust.retry_seconds)
+    assert pauses == [0.5, 1, 2, 4, LONGEST_RETRY_SECONDS, LONGEST_RETRY_SECONDS]
+    assert trust.page_read().page_failed(is_unfit=False).retry_seconds == 0.5
+
+
+@pytest.mark.parametrize(
+    ("found", "is_blind"),
+    [
+        (Coverage(watched=10, same=5), False),
+        (Coverage(watched=10, same=4), True),
+        (Coverage(watched=10, same=4, waiting=2), False),
+        (Coverage(), False),
+    ],
+)
+def test_lists_that_hide_most_are_blind(found: Coverage, is_blind: bool) -> None:
+    """Less than half of what polls saw, apart from executions whose poll is pending; three rounds in a row."""
+    trust = Trust()
+    for _ in range(BLIND_ROUNDS - 1):
+        trust = trust.round_read(found)
+    assert not trust.is_blind
+    assert trust.round_read(found).is_blind is is_blind
+    assert not trust.round_read(Coverage(watched=10, same=10)).round_read(found).is_blind
+
+
+def test_the_rate_of_changes_is_a_moving_average() -> None:
+    """One burst counts for a quarter, and while no lists are read it halves with each decision."""
+    measured = Measured().changed(40, seconds=10)
+    assert measured.changed_per_second == 1.0
+    assert measured.not_read().changed_per_second == 0.5
