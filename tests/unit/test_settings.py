@@ -1,4 +1,4 @@
-"""Promises of `bot.settings`: what is read, what is refused, and that no secret is repeated."""
+"""What is read, what is refused with which advice, and that no secret is repeated."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot import settings as module
 from bot.errors import SettingsInvalid
-from bot.settings import NAMES, Settings, reference
+from bot.settings import NAMES, Settings
+from bot.settings.fields import EXPERT
+from bot.settings.page import reference
 
 MINIMAL = {
     "SLACK_BOT_TOKEN": "xoxb-1-secret",
@@ -25,14 +26,14 @@ MINIMAL = {
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An environment that knows nothing of the bot, in an empty directory."""
+    """An environment without any of the bot's variables, in an empty directory."""
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> Settings:
-    """Settings from the minimal environment with `changes`; None takes a variable away."""
+    """Settings from the minimal environment with `changes`; None removes a variable."""
     for name, value in (MINIMAL | changes).items():
         if value is not None:
             monkeypatch.setenv(name, value)
@@ -40,7 +41,7 @@ def load(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> Settings:
 
 
 def problems(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> list[str]:
-    """The lines that a wrong environment is answered with."""
+    """The problems that are reported for a wrong environment."""
     with pytest.raises(SettingsInvalid) as caught:
         load(monkeypatch, **changes)
     return caught.value.problems
@@ -58,21 +59,21 @@ def test_four_variables_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_region_gives_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """GCS and IAM are addressed in the region that is set, also in one that is not known to us."""
+    """GCS and IAM are addressed in the region that is set, also in one that the bot does not know."""
     settings = load(monkeypatch, GCS_REGION="ap-southeast-3")
     assert settings.gcs_endpoint == "https://gcs.ap-southeast-3.myhuaweicloud.com"
     assert settings.iam_endpoint == "https://iam.ap-southeast-3.myhuaweicloud.com"
 
 
 def test_an_endpoint_wins_over_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An explicit address is taken as it is, without its last slash; plain http only on this machine."""
+    """An explicit address is used as it is, without its last slash; plain http only on this machine."""
     assert load(monkeypatch, GCS_ENDPOINT="http://127.0.0.1:9000/").gcs_endpoint == "http://127.0.0.1:9000"
     (line,) = problems(monkeypatch, GCS_ENDPOINT="http://gcs.example.com")
     assert line.startswith("GCS_ENDPOINT is wrong: give an https:// address")
 
 
 def test_all_problems_come_at_once() -> None:
-    """An empty environment is answered with everything that is missing, one line each, each saying what to do."""
+    """For an empty environment everything that is missing is reported, one line each, with what to do."""
     with pytest.raises(SettingsInvalid) as caught:
         Settings.load()
     assert [line.split(":")[0] for line in caught.value.problems] == [
@@ -84,14 +85,14 @@ def test_all_problems_come_at_once() -> None:
 
 
 def test_wrong_values_and_missing_partners_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong region does not hide a missing key, nor does it complain about the addresses made from it."""
+    """A wrong region does not hide a missing key, and the addresses derived from it are not reported."""
     lines = problems(monkeypatch, GCS_REGION="Beijing", GCS_SK=None, PORT="70000")
     assert [line.split(":")[0] for line in lines] == ["GCS_REGION is wrong", "PORT is wrong", "GCS_SK is missing"]
 
 
 @pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "REDIS_URL", "PORT"])
 def test_a_wrong_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Whatever was put into the wrong variable, the complaint does not show it."""
+    """Whatever was put into the wrong variable, the problem does not show it."""
     error = SettingsInvalid(problems(monkeypatch, **{name: "hunter2 hunter2"}))
     assert "hunter2" not in str(error)
     assert name in str(error)
@@ -111,7 +112,7 @@ def test_a_wrong_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch, name: 
         "rediss+cluster://user:pw@n1:6379/",
     ],
 )
-def test_every_way_to_a_store_is_taken(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_every_kind_of_store_address_is_accepted(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """One server, Sentinels and clusters, with and without user, port, database and options."""
     url = load(monkeypatch, REDIS_URL=address).redis_url
     assert url is not None
@@ -135,7 +136,7 @@ def test_every_way_to_a_store_is_taken(monkeypatch: pytest.MonkeyPatch, address:
         ("unix://:hunter2@host", "unix"),
     ],
 )
-def test_a_wrong_way_to_a_store_is_one_sentence(monkeypatch: pytest.MonkeyPatch, address: str, advice: str) -> None:
+def test_a_wrong_store_address_is_one_problem(monkeypatch: pytest.MonkeyPatch, address: str, advice: str) -> None:
     """It says what to give instead, and never repeats what was given."""
     (line,) = problems(monkeypatch, REDIS_URL=address)
     assert line.startswith("REDIS_URL is wrong: ")
@@ -143,8 +144,8 @@ def test_a_wrong_way_to_a_store_is_one_sentence(monkeypatch: pytest.MonkeyPatch,
     assert "hunter2" not in line
 
 
-def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither `repr` nor JSON of the settings gives a secret away."""
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither `repr` nor JSON of the settings shows a secret."""
     settings = load(monkeypatch, REDIS_URL="redis://:db-secret@127.0.0.1:6379/0", GCS_PASSWORD="pw-secret")
     assert "secret" not in repr(settings).replace("signing_secret", "").replace("SecretStr", "")
     assert "-secret" not in settings.model_dump_json()
@@ -166,7 +167,7 @@ def test_huaweis_own_names_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_password_login_needs_all_three(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name, password and account belong together; the one that is missing is named."""
+    """Name, password and account are needed together; the missing one is named."""
     (line,) = problems(monkeypatch, GCS_AK=None, GCS_SK=None, GCS_USERNAME="bot", GCS_PASSWORD="pw")
     assert line.startswith("GCS_DOMAIN is missing")
     monkeypatch.setenv("GCS_DOMAIN", "lab")
@@ -177,14 +178,14 @@ def test_a_password_login_needs_all_three(monkeypatch: pytest.MonkeyPatch) -> No
     ("name", "meant"),
     [("GCS_ACCESS_KEY", "GCS_AK"), ("GCS_REGOIN", "GCS_REGION"), ("SLACK_SIGNING_SECERT", "SLACK_SIGNING_SECRET")],
 )
-def test_a_misspelt_name_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
-    """A variable that is nearly ours, where ours is not set, is not passed over in silence."""
+def test_a_misspelt_name_is_reported(monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
+    """A variable that resembles one of ours which is not set is not ignored silently."""
     changes = {"GCS_AK": None} if meant == "GCS_AK" else {}
     assert f"{name} is no setting: did you mean {meant}?" in problems(monkeypatch, **changes, **{name: "cn-north-1"})
 
 
-def test_other_programs_variables_are_no_business_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables with our prefixes that resemble none of ours are left alone."""
+def test_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables with our prefixes that resemble none of ours are no problem."""
     assert load(monkeypatch, SLACK_CLIENT_ID="1", GCS_BUCKET="b", SLACK_APP_ID="A1").slack_app_token is not None
 
 
@@ -201,7 +202,7 @@ def test_other_programs_variables_are_no_business_of_ours(monkeypatch: pytest.Mo
     ],
 )
 def test_bounds_are_kept(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """A value outside its bounds is refused by name, in one line."""
+    """A value outside its bounds is one problem, with its name."""
     (line,) = problems(monkeypatch, **{name: value})
     assert line.startswith(f"{name} is wrong: ")
 
@@ -209,25 +210,25 @@ def test_bounds_are_kept(monkeypatch: pytest.MonkeyPatch, name: str, value: str)
 @pytest.mark.parametrize(
     "values",
     [
-        {"MAX_STALENESS": "300", "POLL_INTERVAL": "600"},  # a bound that every look would exceed
-        {"GCS_QUOTA_FOR_PEOPLE": "30", "GCS_QUOTA": "30"},  # nothing would be watched
+        {"MAX_STALENESS": "300", "POLL_INTERVAL": "600"},  # every poll would exceed it
+        {"GCS_QUOTA_FOR_PEOPLE": "30", "GCS_QUOTA": "30"},  # no call would be left for polls
         {"REDIS_REPLICAS": "1"},  # of the bot's own store
     ],
 )
-def test_what_does_not_go_together_is_refused(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
-    """Each value would do, but not beside the others: said in one line, instead of kept by nobody."""
+def test_contradicting_values_are_refused(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    """Each value alone would be valid, together they are one problem."""
     (line,) = problems(monkeypatch, **values)
     assert line.startswith(f"{next(iter(values))} is wrong: ")
 
 
 @pytest.mark.parametrize(("quota", "people"), [("600", 30), ("100000", 30), ("100", 5), ("10", 0)])
-def test_a_small_quota_leaves_the_watch_its_part(monkeypatch: pytest.MonkeyPatch, quota: str, people: int) -> None:
-    """Who gives less than GCS does need not know of the share that is kept for people."""
+def test_a_small_quota_leaves_calls_for_polls(monkeypatch: pytest.MonkeyPatch, quota: str, people: int) -> None:
+    """With a lower quota than usual, fewer calls are reserved for people."""
     assert load(monkeypatch, GCS_QUOTA=quota).gcs_quota_for_people == people
 
 
-def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`.env` beside the bot counts, except where the environment says otherwise; empty means not set."""
+def test_the_environment_wins_over_a_dotenv_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`.env` is read, except for what is set in the environment; empty means not set."""
     (tmp_path / ".env").write_text("POLL_INTERVAL=30\nLOG_LEVEL=DEBUG\nREDIS_URL=\n")
     settings = load(monkeypatch, POLL_INTERVAL="45")
     assert settings.poll_interval == timedelta(seconds=45)
@@ -236,32 +237,41 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.Monk
 
 
 def test_an_unreadable_dotenv_is_a_problem_not_a_crash(tmp_path: Path) -> None:
-    """A `.env` that is no text is reported like any other wrong setting."""
+    """A `.env` that is not text is reported like any other wrong setting."""
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsInvalid, match=r"\.env cannot be read"):
         Settings.load()
 
 
 def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read at the start holds until the end."""
+    """They are read once, at the start."""
     settings = load(monkeypatch)
     with pytest.raises(ValidationError, match="frozen"):
-        settings.port = 1  # type: ignore[misc]  # that is the point
+        settings.port = 1  # type: ignore[misc]  # frozen
 
 
 @given(st.sampled_from(sorted(set(NAMES.values()))), st.text(max_size=30))
 def test_any_value_gives_settings_or_problems(name: str, text: str) -> None:
-    """No value of any one setting gets past as another kind of error, or is repeated in the complaint."""
+    """No value of any setting raises another kind of error, or is repeated in the problem."""
     values: dict[str, Any] = {key.lower(): value for key, value in MINIMAL.items()} | {name.lower(): f"§§{text}"}
-    complaint = ""
+    problem = ""
     try:
         Settings(**values)
     except SettingsInvalid as error:
-        complaint = str(error)
-    assert "§§" not in complaint
+        problem = str(error)
+    assert "§§" not in problem
 
 
-def test_the_page_of_settings_is_what_the_code_says() -> None:
-    """`docs/settings.md` is written by `python -m bot.settings` and nobody else."""
-    page = Path(module.__file__).parents[1] / "docs" / "settings.md"
+def test_the_page_follows_from_the_fields() -> None:
+    """`docs/settings.md` is generated by `python -m bot.settings`."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
     assert page.read_text(encoding="utf-8") == reference()
+
+
+def test_the_page_shows_settings_for_experts_last() -> None:
+    """Each setting has one row; those that hardly anybody needs come under a heading of their own."""
+    common, experts = reference().split("## Settings for experts")
+    for name, field in Settings.model_fields.items():
+        row = f"\n| `{name.upper()}` |"
+        assert (row in common, row in experts) == (EXPERT not in field.metadata, EXPERT in field.metadata)
+    assert all(f"| `{name}` |" in common for name in MINIMAL)

@@ -1,0 +1,77 @@
+"""What is wrong with the settings as a whole, and what to do about it, one sentence each.
+
+Lives here: which settings need each other, names that were probably misspelt, and pydantic's findings as sentences.
+Does not live here: checks of single values (`bot.settings.values`, `bot.settings.fields`). Pure; called by `fields`.
+No sentence repeats a value. `known` maps every variable that is read to the bot's own name for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+from pydantic_core import ErrorDetails
+
+_OTHER_NAMES = {
+    "GCS_ACCESS_KEY": "GCS_AK",
+    "GCS_ACCESS_KEY_ID": "GCS_AK",
+    "GCS_SECRET_KEY": "GCS_SK",
+    "GCS_SECRET_ACCESS_KEY": "GCS_SK",
+    "GCS_USER": "GCS_USERNAME",
+    "GCS_USER_NAME": "GCS_USERNAME",
+    "GCS_DOMAIN_NAME": "GCS_DOMAIN",
+    "GCS_PROJECT": "GCS_PROJECT_ID",
+    "SLACK_TOKEN": "SLACK_BOT_TOKEN",
+    "SLACK_SECRET": "SLACK_SIGNING_SECRET",
+}
+"""Names that other programs use for the same setting."""
+
+_IF_MISSING = {
+    "SLACK_BOT_TOKEN": "install the app in your workspace and copy its Bot User OAuth Token (xoxb-…)",
+}
+"""What to do about a setting that is always required."""
+
+_SIMILAR_ENOUGH = 0.87
+"""How similar two names must be for one to be taken for a misspelling of the other."""
+
+
+def bad_combinations(given: set[str]) -> Iterator[str]:
+    """What is missing, judging by the names of the settings that are `given`."""
+    if not given & {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}:
+        yield (
+            "SLACK_APP_TOKEN is missing: create an app-level token with connections:write for Socket Mode "
+            "(or set SLACK_SIGNING_SECRET for HTTP mode)"
+        )
+    keys, password = {"GCS_AK", "GCS_SK"}, {"GCS_USERNAME", "GCS_PASSWORD", "GCS_DOMAIN"}
+    if given & (keys | {"GCS_SECURITY_TOKEN"}):
+        yield from (f"{name} is missing: GCS_AK and GCS_SK belong together" for name in sorted(keys - given))
+    elif given & password:
+        missing = sorted(password - given)
+        yield from (f"{name} is missing: a password login needs {', '.join(sorted(password))}" for name in missing)
+    else:
+        yield (
+            "GCS_AK is missing: set GCS_AK and GCS_SK of an IAM user that may read executions "
+            "(or GCS_USERNAME, GCS_PASSWORD and GCS_DOMAIN)"
+        )
+
+
+def near_misses(names: set[str], known: Mapping[str, str]) -> Iterator[str]:
+    """Variables among `names` that look like a misspelt setting which is not set: its default would go unnoticed."""
+    given = {known[name] for name in names if name in known}
+    for name in sorted(names - known.keys()):
+        if not name.startswith(("SLACK_", "GCS_")):
+            continue
+        similar = get_close_matches(name, known, n=1, cutoff=_SIMILAR_ENOUGH)
+        meant = _OTHER_NAMES.get(name) or next(iter(similar), None)
+        if meant and known[meant] not in given:
+            yield f"{name} is no setting: did you mean {meant}?"
+
+
+def sentence(found: ErrorDetails, known: Mapping[str, str]) -> str:
+    """One of pydantic's findings as a sentence."""
+    key = str(found["loc"][0]).upper() if found["loc"] else ""
+    name = known.get(key, key)
+    if found["type"] == "missing":
+        return f"{name} is missing: {_IF_MISSING.get(name, 'see docs/settings.md')}"
+    text = found["msg"].removeprefix("Value error, ")
+    return f"{name} is wrong: {text[:1].lower()}{text[1:]}"
