@@ -232,8 +232,8 @@ async def _working(run: _Run, client: GCSClient, *, has_lists: bool) -> AsyncIte
         return is_settled
 
     store.schedule.settle = spied  # type: ignore[method-assign, assignment]  # a spy
-    watcher = Watcher(client, store.schedule, cadence=CADENCE, budget=quota, history=store.history)
-    sweeper = Sweeper(client, store.schedule, budget=quota, team_id=TEAM, cadence=CADENCE, bytes_per_second=LIST_BYTES)
+    watcher = Watcher(client, store.schedule, cadence=CADENCE, quota=quota, history=store.history)
+    sweeper = Sweeper(client, store.schedule, quota=quota, team_id=TEAM, cadence=CADENCE, bytes_per_second=LIST_BYTES)
     working = [asyncio.create_task(watcher.run(stop))]
     if has_lists:
         working.append(asyncio.create_task(sweeper.run(stop)))

@@ -1,8 +1,8 @@
-"""The room where people ask: summary, subscribe, unsubscribe, list.
+"""What people ask for: a summary, follow, stop following, a list of what they follow.
 
-Lives here: what a request means for the store. Does not live here: parsing and answering (`handlers`), watching
-(`bot.workers.watcher`), telling (`bot.workers.notifier`). Called by the listeners; all errors are `BotError`s with a
-sentence in `bot.blocks.sentences`.
+Lives here: what a request means for GCS and the store. Does not live here: parsing and replying (`handlers`), polling
+(`bot.workers.watcher`), delivering (`bot.workers.notifier`). Called by the handlers; every error is a `BotError`
+with a sentence in `bot.blocks.sentences`.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ from bot.gcs.fingerprint import Fingerprint
 from bot.store.subscriptions import Subscribers
 
 WITHIN = timedelta(seconds=15)
-"""How long a person waits for GCS at most."""
+"""At most how long a person waits for GCS."""
 
 STORE_WITHIN = timedelta(seconds=5)
-"""How long a person waits for each answer of the store at most; the store itself is more patient, retries and all."""
+"""At most how long a person waits for each call to the store; its own retries would take longer."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Answer to «how is it?»."""
+    """The state of an execution."""
 
     snapshot: Snapshot
     subscription: Subscription | None
-    """The asking person's own."""
+    """The subscription of the person who asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """Answer to «tell me»."""
+    """The result of following an execution."""
 
     subscription: Subscription
     snapshot: Snapshot
     was: Subscription | None
-    """The subscription that stood before."""
+    """The subscription before that."""
     followed: bool
-    """False when there is nothing to follow: the execution has already succeeded."""
+    """False if there is nothing to follow: the execution has already succeeded."""
     is_safe: bool = True
-    """False when it would be forgotten with a server of the store: not as many replicas have it as should."""
+    """False if fewer replicas of the store hold it than configured, so that losing one server could lose it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribed:
-    """Answer to «tell me no more»."""
+    """The result of no longer following an execution."""
 
     was_followed: bool
     is_safe: bool = True
@@ -65,7 +65,7 @@ class Unsubscribed:
 
 
 class Subscriptions:
-    """What people can ask for."""
+    """Serves what people ask for."""
 
     def __init__(
         self, gcs: GCSClient, subscribers: Subscribers, *, cadence: Cadence, now: Callable[[], datetime]
@@ -73,18 +73,18 @@ class Subscriptions:
         self._gcs, self._subscribers, self._cadence, self._now = gcs, subscribers, cadence, now
 
     async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
-        """How an execution stands, now; as last seen where GCS does not answer and somebody follows it."""
+        """The current state of an execution; the last known one if GCS does not answer and somebody follows it."""
         snapshot, _ = await self._poll(team_id, execution_id)
-        await _remembered(self._subscribers.viewed(team_id, execution_id, soon=self._cadence.soon))
+        await _in_time(self._subscribers.viewed(team_id, execution_id, soon=self._cadence.soon))
         subscriber = Subscriber(team_id=team_id, id=user_id)
-        return Summary(snapshot, await _remembered(self._subscribers.find(subscriber, execution_id)))
+        return Summary(snapshot, await _in_time(self._subscribers.find(subscriber, execution_id)))
 
     async def subscribe(
         self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
     ) -> Subscribed:
-        """Have `subscriber` told about an execution from now on; again with another `level` changes the level."""
+        """Let `subscriber` follow an execution from now on; if it does already, `level` replaces the level."""
         snapshot, fingerprint = await self._poll(subscriber.team_id, execution_id)
-        was = await _remembered(self._subscribers.find(subscriber, execution_id))
+        was = await _in_time(self._subscribers.find(subscriber, execution_id))
         subscription = Subscription(
             execution_id=execution_id,
             subscriber=subscriber,
@@ -94,32 +94,32 @@ class Subscriptions:
         )
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
-        _, is_safe = await _remembered(
+        _, is_safe = await _in_time(
             self._subscribers.subscribe(subscription, snapshot, first_poll=self._cadence.poll, fingerprint=fingerprint)
         )
         return Subscribed(subscription, snapshot, was, followed=True, is_safe=is_safe)
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> Unsubscribed:
-        """Tell `subscriber` nothing more about an execution."""
-        return Unsubscribed(*await _remembered(self._subscribers.unsubscribe(subscriber, execution_id)))
+        """Stop `subscriber` from following an execution."""
+        return Unsubscribed(*await _in_time(self._subscribers.unsubscribe(subscriber, execution_id)))
 
     async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
-        """What `subscriber` follows, oldest first."""
-        return await _remembered(self._subscribers.of(subscriber))
+        """What `subscriber` follows, oldest first; the snapshot is None if it is lost."""
+        return await _in_time(self._subscribers.of(subscriber))
 
     async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
-        """Have the card of a subscription drawn anew from a fresh look.
+        """Have the execution polled and the card of a subscription edited; returns the last snapshot.
 
         Raises:
-            InvalidInput: the card belongs to no subscription any more.
+            InvalidInput: the card no longer belongs to a subscription.
         """
-        snapshot = await _remembered(self._subscribers.snapshot(subscriber.team_id, execution_id))
-        if snapshot is None or not await _remembered(self._subscribers.refresh(subscriber, execution_id)):
+        snapshot = await _in_time(self._subscribers.snapshot(subscriber.team_id, execution_id))
+        if snapshot is None or not await _in_time(self._subscribers.refresh(subscriber, execution_id)):
             raise InvalidInput(InputProblem.CARD_ENDED, execution_id=execution_id)
         return snapshot
 
     async def _poll(self, team_id: str, execution_id: str) -> tuple[Snapshot, Fingerprint | None]:
-        known = await _remembered(self._subscribers.snapshot(team_id, execution_id))
+        known = await _in_time(self._subscribers.snapshot(team_id, execution_id))
         try:
             response = await self._gcs.get_execution(execution_id, within=WITHIN, is_person=True)
         except GCS_AWAY:
@@ -134,11 +134,11 @@ class Subscriptions:
         ), response.fingerprint
 
 
-async def _remembered(answer: Awaitable[T]) -> T:
-    """What the store says, in time for the person who waits.
+async def _in_time(answer: Awaitable[T]) -> T:
+    """The store's answer, in time for the person who waits.
 
     Raises:
-        StoreUnavailable: it did not say it within `STORE_WITHIN`.
+        StoreUnavailable: it did not come within `STORE_WITHIN`.
     """
     try:
         async with asyncio.timeout(STORE_WITHIN.total_seconds()):

@@ -65,7 +65,7 @@ class WorkspaceRuntime:
             settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
         )
         self._watcher = Watcher(
-            account.client, store.schedule, cadence=self._cadence, budget=account.quota, history=store.history
+            account.client, store.schedule, cadence=self._cadence, quota=account.quota, history=store.history
         )
         self._notifier = Notifier(Messages(self._slack), store.outbox, self._limits)
         self._inbound: SocketMode | HTTPMode | None = None

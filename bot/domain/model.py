@@ -1,9 +1,9 @@
 """The nouns of the bot, and nothing else.
 
 Lives here: `Execution`, `Step`, `Phase`, `Change`, `Subscriber`, `Subscription`, `Snapshot`, `Notification`,
-`Receipt`, as frozen values that can be written as JSON. Does not live here: how GCS spells them (`bot.gcs.tables`),
-rules about them (`bot.domain.observing`), how they look (`bot.blocks`). Called by everything; calls nothing; reads no
-clock.
+`Receipt`, as frozen values that are stored as JSON. Does not live here: how GCS spells them (`bot.gcs.tables`), rules
+about them (`bot.domain.observing`), how they look (`bot.blocks`). Called by every layer above; imports nothing of the
+bot and reads no clock.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import msgspec
 
 
 class Phase(StrEnum):
-    """The phases that are known to GCS (reference 2.1, 2.2) and to its Cromwell variant (5.7).
+    """The phases that GCS (reference 2.1, 2.2) and its Cromwell variant (5.7) document.
 
     GCS may send others. A phase is therefore a `str` everywhere; `canonical` gives known ones their usual spelling and
-    leaves unknown ones as they came. An unknown phase is never terminal.
+    returns unknown ones unchanged. An unknown phase is never terminal.
     """
 
     PENDING = "Pending"
@@ -40,7 +40,7 @@ class Phase(StrEnum):
 
     @classmethod
     def canonical(cls, text: str) -> str:
-        """`text` in the documented spelling where it is a known phase in any case, else as it came, stripped."""
+        """`text` in the documented spelling if it is a known phase in any case; otherwise only stripped."""
         text = text.strip()
         return _CANONICAL.get(text.casefold(), text)
 
@@ -48,23 +48,23 @@ class Phase(StrEnum):
 _CANONICAL: dict[str, str] = {phase.value.casefold(): phase.value for phase in Phase}
 
 TERMINAL_PHASES = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.ABORTED})
-"""Phases in which an execution rests. `Aborted` is the Cromwell variant's word for `Cancelled`."""
+"""Phases in which an execution has ended. `Aborted` is the Cromwell variant's word for `Cancelled`."""
 
 REOPENABLE_PHASES = TERMINAL_PHASES - {Phase.SUCCEEDED}
-"""Terminal phases that a retry can leave again (reference 3.1)."""
+"""Terminal phases from which a retry can start the execution again (reference 3.1)."""
 
 FAILED_PHASES = frozenset({Phase.FAILED, Phase.ERROR})
-"""Phases of a step, or of an execution, that mean it went wrong."""
+"""Phases of a step, or of an execution, that mean failure."""
 
 WAITING_PHASES = frozenset({Phase.PENDING, Phase.SUBMITTED, ""})
 """Phases of a step that has not started; GCS also leaves the phase empty."""
 
 
 class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Base of all nouns: frozen, compared by value, as JSON without what is as by default.
+    """Base of all nouns: frozen, compared by value, as JSON without the fields that have their default.
 
-    Types are checked where JSON is read; in our own code mypy does it. None can hold itself, so the garbage collector
-    need not look for that.
+    Types are checked when JSON is read; in our own code mypy checks them. No value can contain itself, so the garbage
+    collector does not track them.
     """
 
 
@@ -74,7 +74,7 @@ class Step(Value, frozen=True):
     name: str
     phase: str = ""
     sub_jobs: int = 0
-    """Parallel sub-jobs of the step; may change while it runs (reference 3.4)."""
+    """Parallel sub-jobs of the step; the number may change while it runs (reference 3.4)."""
     sub_jobs_finished: int = 0
     elapsed: timedelta | None = None
     reason: str = ""
@@ -84,7 +84,7 @@ class Step(Value, frozen=True):
 
     @property
     def is_failed(self) -> bool:
-        """Whether the step went wrong."""
+        """Whether the step failed."""
         return self.phase in FAILED_PHASES
 
     @property
@@ -94,20 +94,20 @@ class Step(Value, frozen=True):
 
     @property
     def is_finished(self) -> bool:
-        """Whether the step rests: well, badly or stopped."""
+        """Whether the step has ended: succeeded, failed or cancelled."""
         return self.phase in TERMINAL_PHASES or self.is_failed
 
     @property
     def is_running(self) -> bool:
-        """Whether the step is under way; unknown phases count as under way, so that they are shown."""
+        """Whether the step is running; unknown phases count as running, so that they are shown."""
         return not (self.is_waiting or self.is_finished)
 
 
 class Execution(Value, frozen=True):
-    """What the bot knows of one execution: everything that may be shown, and nothing that may not.
+    """What the bot knows about one execution: everything that may be shown, and nothing that may not.
 
-    Inputs, workflow source (`objectData`), topology picture and outputs are left out on purpose: they may hold sample
-    names and paths. Times are aware datetimes in UTC or None; durations are `timedelta`.
+    Inputs, workflow source (`objectData`), topology picture and outputs are left out on purpose: they may contain
+    sample names and paths. Times are aware datetimes in UTC or None; durations are `timedelta`.
     """
 
     id: str
@@ -118,21 +118,21 @@ class Execution(Value, frozen=True):
     phase: str = ""
     """From `execution.status`, the primary witness (reference 3.2), in canonical spelling."""
     witness: str = ""
-    """`objectStatus.phase`, the second witness, to be read with `action` only; empty where there is none."""
+    """`objectStatus.phase`, the second witness, meaningful only together with `action`; empty if there is none."""
     action: str = ""
     """`object.status.actionName`: what the control object is doing, `create` or `delete`."""
     reason: str = ""
     message: str = ""
     """English half of the bilingual message."""
     steps_total: int | None = None
-    """`node_number`; None where GCS sent no counts (early, and in lists)."""
+    """`node_number`; None if GCS sent no counts (early, and in lists)."""
     steps_finished: int | None = None
     """`finished_node_number`; may never reach `steps_total`. Display only: success is never derived from it."""
     steps: tuple[Step, ...] = ()
     created_at: datetime | None = None
     updated_at: datetime | None = None
     elapsed: timedelta | None = None
-    """GCS's own duration where it sends one."""
+    """GCS's own duration, if it sends one."""
     timeout: timedelta | None = None
     """Time limit, from `timeoutInMinutes`."""
     target: str = ""
@@ -145,22 +145,22 @@ class Execution(Value, frozen=True):
     labels: dict[str, str] = {}
     resources: dict[str, str | int | float] = {}
     time_ratio: float | None = None
-    """Run time as a percentage of the whole time, scheduling and failure handling included."""
+    """Run time as a percentage of the total time, which includes scheduling and failure handling."""
     is_cromwell: bool = False
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the execution rests; a resting one may still be re-opened, see `is_reopenable`."""
+        """Whether the execution has ended; it may still be retried, see `is_reopenable`."""
         return self.phase in TERMINAL_PHASES
 
     @property
     def is_reopenable(self) -> bool:
-        """Whether it rests in a phase from which a retry may start it again."""
+        """Whether it has ended in a phase from which a retry may start it again."""
         return self.phase in REOPENABLE_PHASES
 
     @property
     def deadline(self) -> datetime | None:
-        """When GCS will stop the execution, or None where start or limit are unknown."""
+        """When GCS will stop the execution; None if start or limit are unknown."""
         if self.created_at is None or not self.timeout:
             return None
         try:
@@ -170,58 +170,58 @@ class Execution(Value, frozen=True):
 
     @property
     def title(self) -> str:
-        """What people call it: its name, else its id."""
+        """What people call it: its name, or its id if it has none."""
         return self.name or self.id
 
     @property
     def failed_steps(self) -> tuple[Step, ...]:
-        """The steps that went wrong, in GCS's order."""
+        """The failed steps, in GCS's order."""
         return tuple(step for step in self.steps if step.is_failed)
 
 
 class Snapshot(Value, frozen=True):
-    """An execution as last seen, with what the watch knows of it."""
+    """An execution as last seen, and what earlier polls say about it."""
 
     execution: Execution
     revision: int
-    """Grows by one with each settled difference, from 1."""
+    """Starts at 1 and grows by one with each visible difference that is settled."""
     seen_at: datetime
     """When GCS last answered."""
     retry_until: datetime | None = None
-    """Set while a failed or cancelled execution is watched for a retry."""
+    """Set while a failed or cancelled execution is polled in case it is retried."""
     unreachable_since: datetime | None = None
-    """Set once GCS did not show it several times in a row; None again with the next answer."""
+    """Set after several failed polls in a row; None again with the next answer."""
     is_refused: bool = False
-    """Not because GCS was away: it did not let us look."""
+    """Whether those polls failed because GCS refused access, and not because it was away."""
     misses: int = 0
-    """Looks in a row without a usable answer."""
+    """Failed polls in a row."""
     missing: int = 0
-    """How often in a row GCS said «no such execution»; a repeat that comes too soon does not count."""
+    """How many polls in a row said "no such execution"; a repeat that comes too soon does not count."""
     contradicted: bool = False
-    """A terminal phase was seen that the second witness denied; it is told only when seen again."""
+    """A terminal phase was seen that the second witness denied; it counts only when seen again."""
     is_vanished: bool = False
-    """GCS does not know the execution any more; nothing will follow."""
+    """The execution no longer exists; no poll will follow."""
 
     @property
     def is_quiet(self) -> bool:
-        """Whether there is nothing to wait for but news: to see the same again means that nothing happened."""
-        is_troubled = self.misses or self.missing or self.contradicted or self.unreachable_since
-        return not (is_troubled or self.is_vanished or self.retry_until or self.execution.is_terminal)
+        """Whether a poll that shows the same again means that nothing happened: nothing else is pending."""
+        has_problem = self.misses or self.missing or self.contradicted or self.unreachable_since
+        return not (has_problem or self.is_vanished or self.retry_until or self.execution.is_terminal)
 
 
 class ChangeKind(StrEnum):
     """What happened between two polls, from the least to the most important."""
 
     PROGRESS = "progress"
-    """`finished_node_number` (or the number of steps) moved."""
+    """`finished_node_number` (or the number of steps) changed."""
     PHASE = "phase"
-    """The phase moved to one that is not terminal."""
+    """The phase changed to one that is not terminal."""
     REOPENED = "reopened"
-    """A terminal phase was left again, whether or not it had been seen: somebody retried."""
+    """The execution was retried: it left a terminal phase, whether or not that had been seen."""
     OUTCOME = "outcome"
     """A terminal phase was reached."""
     VANISHED = "vanished"
-    """GCS does not know the execution any more."""
+    """The execution no longer exists."""
     ENDED = "ended"
     """The execution did not change: the bot stops watching it (`Change.why` is the reason)."""
 
@@ -249,11 +249,11 @@ class EndReason(StrEnum):
 
 
 class Change(Value, frozen=True):
-    """The difference between two snapshots, complete enough to be told later, whatever has happened since."""
+    """The difference between two snapshots, complete enough to be delivered later, whatever has happened since."""
 
     kind: ChangeKind
     revision: int
-    """Of the snapshot that brought it."""
+    """Of the snapshot in which it was found."""
     at: datetime
     phase_before: str = ""
     phase: str = ""
@@ -264,20 +264,20 @@ class Change(Value, frozen=True):
     reason: str = ""
     message: str = ""
     finished_steps: tuple[str, ...] = ()
-    """Names of steps that finished in it, at most `observing.NAMED_STEPS`."""
+    """Names of steps that finished, at most `observing.NAMED_STEPS`."""
     failed_steps: tuple[Step, ...] = ()
-    """Steps that stand failed, at most `observing.NAMED_STEPS`."""
+    """All failed steps, at most `observing.NAMED_STEPS`."""
     failed_steps_total: int = 0
     fails: bool = False
-    """Whether steps went wrong since the snapshot before."""
+    """Whether steps failed since the snapshot before."""
     retry_until: datetime | None = None
-    """With a failed or cancelled outcome: until when a retry is watched for."""
+    """With a failed or cancelled outcome: until when the execution is polled in case it is retried."""
     why: EndReason | None = None
     """Set with `ENDED` only."""
 
 
 class Subscriber(Value, frozen=True):
-    """Who is told: a person or a channel of one Slack workspace."""
+    """Who follows: a person or a channel of one Slack workspace."""
 
     team_id: str
     id: str
@@ -285,19 +285,19 @@ class Subscriber(Value, frozen=True):
 
     @property
     def is_person(self) -> bool:
-        """Whether it is told in a direct message."""
+        """Whether it gets direct messages."""
         return self.id[:1] in {"U", "W"}
 
 
 class Level(StrEnum):
-    """How much is told in the thread; the card is edited on every change at every level."""
+    """Which changes are posted in the thread; the card is edited on every change at every level."""
 
     PROGRESS = "progress"
     PHASE = "phase"
     FINAL = "final"
 
     def includes(self, kind: ChangeKind) -> bool:
-        """Whether a change of `kind` is told at this level."""
+        """Whether a change of `kind` is posted at this level."""
         if kind is ChangeKind.PROGRESS:
             return self is Level.PROGRESS
         return self is not Level.FINAL or kind is not ChangeKind.PHASE
@@ -310,27 +310,27 @@ class Subscription(Value, frozen=True, kw_only=True):
     subscriber: Subscriber
     level: Level = Level.PROGRESS
     owner: str
-    """User id of the person who asked; for a person, mostly the same as `subscriber.id`."""
+    """User id of the person who asked for it; usually equal to `subscriber.id` if that is a person."""
     created_at: datetime
     is_ending: bool = False
-    """Ended, but its last word is still in the outbox."""
+    """Ended, but its last message is still in the outbox."""
 
 
 class Receipt(Value, frozen=True):
     """Proof of what Slack shows for one subscription."""
 
     channel: str
-    """Channel of the card; for a person the `D…` id, since an edit needs it."""
+    """Channel of the card; for a person its `D…` id, since an edit needs it."""
     ts: str
-    """Timestamp of the card, its identity in the channel."""
+    """Timestamp of the card, which identifies it in the channel."""
     revision: int
-    """Snapshot revision that the card shows; 0 asks for an edit in any case."""
+    """Snapshot revision that the card shows; 0 requests an edit in any case."""
     delivered_through: int = 0
-    """Revision up to which changes were told."""
+    """Revision up to which changes were delivered."""
 
 
 class Notification(Value, frozen=True):
-    """An intent: the changes that one subscription is still to be told, oldest first; none means: card only."""
+    """What is pending for one subscription: its undelivered changes, oldest first; none means that only the card is."""
 
     subscription: Subscription
     snapshot: Snapshot

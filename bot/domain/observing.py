@@ -31,7 +31,7 @@ NAMED_STEPS = 5
 """At most how many steps a change names; the rest is a count."""
 
 CONFIRM_MISSING = timedelta(seconds=20)
-"""How long GCS must say «no such execution» before that counts: it may say so for seconds while it has problems."""
+"""How long GCS must say "no such execution" before that counts: it may say so for seconds while it has problems."""
 
 MISSES_BEFORE_UNREACHABLE = 3
 """How many polls in a row must fail before cards say that GCS is unreachable, or refuses access."""
@@ -159,7 +159,7 @@ def _is_contradicted(before: Snapshot, seen: Execution) -> bool:
 
 
 def _kind(before: Execution, seen: Execution) -> ChangeKind | None:
-    """What happened between two polls; None if nothing that people are told about."""
+    """What happened between two polls; None if nothing worth a message."""
     if seen.phase != before.phase:
         if seen.is_terminal:
             return ChangeKind.OUTCOME

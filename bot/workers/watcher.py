@@ -1,8 +1,8 @@
-"""The room that watches GCS: claim what is due → fetch → compare → settle.
+"""Polls GCS: claim what is due → fetch → compare → settle.
 
-Lives here: the order of these steps, and which error means what to the watch. Does not live here: the rules
-(`bot.domain.observing`), the call (`bot.gcs`), the writing (`bot.store.schedule`). Started by the service; meets the
-other rooms in the store only.
+Lives here: the order of these steps, and what each error of GCS means for an execution. Does not live here: the rules
+(`bot.domain.observing`, `bot.domain.cadence`), the call (`bot.gcs`), writing (`bot.store.schedule`). Started by the
+service; meets the other workers in the store only.
 """
 
 from __future__ import annotations
@@ -32,55 +32,56 @@ from bot.workers.pool import Condition, WorkerPool
 log = structlog.get_logger()
 
 WITHIN = timedelta(seconds=12)
-"""Time that one look may take with all its retries."""
+"""At most how long one poll may take, all its attempts included."""
 
 RENEW_SECONDS = 1.5
-"""How old a look is when its claim is renewed, and from then on how often: twice within a lease at least."""
+"""How often the claims of polls that take this long are renewed: at least twice within a lease."""
 
 ANSWERING_SECONDS = 10.0
-"""So long after an answer GCS is not taken to be away."""
+"""How long after its last answer GCS is not taken to be away."""
 
 _UNCHANGED = metrics.WATCHER_POLLS.labels("unchanged")
 
 
 class Watcher:
-    """Looks at executions when they are due, and settles what it saw."""
+    """Polls executions when they are due, and settles what it saw."""
 
-    def __init__(  # two doors, three parts of the table
+    def __init__(
         self,
         gcs: GCSClient,
         schedule: Schedule,
         *,
         cadence: Cadence,
-        budget: GCSQuota,
+        quota: GCSQuota,
         history: History,
         concurrency: int = 64,
     ) -> None:
-        self._gcs, self._schedule, self._cadence, self._budget, self._history = gcs, schedule, cadence, budget, history
+        self._gcs, self._schedule, self._cadence, self._quota, self._history = gcs, schedule, cadence, quota, history
         self._pool = WorkerPool("watcher", ready=self._ready, claim=self._claim, do=self._poll, concurrency=concurrency)
         self._ripe: list[int] = []
         self._ripe_until = 0.0
-        """Partitions in which something was due a moment ago and that were not claimed from since, and until when."""
+        """Partitions that had something due at the last check and were not claimed from since; valid until then."""
         self._paid = 0
-        """Calls that were taken out of the quota for looks that are about to begin."""
+        """Calls taken out of the quota for polls that are about to begin."""
         self._under_way: dict[str, tuple[float, Due]] = {}
-        """Looks, and since when."""
+        """Execution → when its poll began, and its claim."""
         self._condition = Condition()
         self._answered_at = -math.inf
+        """When GCS last answered a poll."""
 
     @property
     def problem(self) -> str | None:
-        """Why GCS did not answer the last look; None when it did."""
+        """Why GCS did not answer the last poll; None when it did."""
         return self._condition.text
 
     async def run_once(self) -> int:
-        """Look at everything that is due, once."""
+        """Poll everything that is due, once; returns how many executions that were."""
         polls = await self._pool.run_once()
         await self._schedule.settled()
         return polls
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look until told to stop."""
+        """Poll until `stop` is set."""
         renewing = asyncio.create_task(self._renew_claims(), name="watcher renewal")
         try:
             await self._pool.run(stop)
@@ -89,30 +90,30 @@ class Watcher:
             renewing.cancel()
 
     async def _renew_claims(self) -> None:
-        """Keep the claims of looks that take long: leases are short, so that those of the dead soon end."""
+        """Keep the claims of slow polls: leases are short, so that those of a dead worker end soon."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             slow = [due for began, due in self._under_way.values() if monotonic() - began >= RENEW_SECONDS]
             try:
                 if slow:
                     await self._schedule.renew(slow)
-            except Exception:  # a mistake of ours; the looks go on, and so do the next renewals
+            except Exception:  # a bug of ours; polls go on, and so do the next renewals
                 log.exception("watcher.renewal_failed")
 
     async def _ready(self) -> list[int]:
-        """The partitions in which something is due; asked for anew once each had its turn, or the moment is over."""
+        """The partitions in which something is due; checked again once each was claimed from, or after a moment."""
         if not self._ripe or monotonic() > self._ripe_until:
             self._ripe, self._ripe_until = await self._schedule.ready(), monotonic() + MOMENT_SECONDS
         return list(self._ripe)
 
     async def _claim(self, number: int, limit: int) -> list[Due]:
-        """Claim no more than may be looked at: what the quota does not allow stays due, the oldest first."""
+        """Claim no more than the quota allows to poll; the rest stays due, the oldest first."""
         with suppress(ValueError):
             self._ripe.remove(number)
-        left = await self._budget.left(enough=limit)
+        left = await self._quota.left(enough=limit)
         claimed = await self._schedule.claim(number, min(limit, left)) if left else []
-        with suppress(StoreUnavailable):  # then each look takes its own call
-            paid = await self._budget.take_up_to(len(claimed)) if claimed else 0
+        with suppress(StoreUnavailable):  # then each poll takes its own call
+            paid = await self._quota.take_up_to(len(claimed)) if claimed else 0
             self._paid += paid
         return claimed
 
@@ -122,62 +123,64 @@ class Watcher:
         try:
             await self._poll_since(began, due)
         finally:
-            self._under_way.pop(due.execution, None)  # ours once more if its claim was lost meanwhile
+            self._under_way.pop(due.execution, None)  # another claim of it may have ended first
 
     async def _poll_since(self, began: float, due: Due) -> None:
         metrics.WATCHER_LATE_SECONDS.observe(due.late.total_seconds())
-        known = due.header
+        header = due.header
+        known = Fingerprint(header.state, header.counts, header.is_covered) if header.is_quiet else None
         is_paid = self._paid > 0
         self._paid -= is_paid
+        attempts = 1 if self.problem else ATTEMPTS  # a GCS that is away is called rarely; each poll is a repeat anyway
         try:
-            fingerprint = Fingerprint(known.state, known.counts, known.is_covered) if known.is_quiet else None
-            attempts = 1 if self.problem else ATTEMPTS  # a GCS that is away is asked seldom; whoever missed comes again
             response = await self._gcs.get_if_changed(
-                due.execution_id, known=fingerprint, within=WITHIN, is_paid=is_paid, attempts=attempts
+                due.execution_id, known=known, within=WITHIN, is_paid=is_paid, attempts=attempts
             )
-        except QuotaSpent:  # somebody took the call between the claim and the look; none is claimed while none is left
+        except QuotaSpent:  # another call was faster; nothing more is claimed while none is left
             metrics.WATCHER_POLLS.labels("deferred").inc()
             self._schedule.put_back(due)
-        except StoreUnavailable:  # it does not say whether a call is left
+        except StoreUnavailable:  # so it is unknown whether a call is left
             self._schedule.put_back(due)
             raise
         except GCSError as error:
             await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
         else:
-            await self._answered(due, fingerprint, response, now=due.now + _since(began))
+            self._set_well()
+            now = due.now + _since(began)
+            if response is None:
+                self._unchanged(due, known, now=now)
+            else:
+                await self._seen(due, response, now=now)
 
-    async def _answered(
-        self, due: Due, fingerprint: Fingerprint | None, response: GetExecutionResponse | None, *, now: datetime
-    ) -> None:
-        """GCS showed the execution; None: with the same `prints` as before."""
-        self._is_well()
-        if response is None:
-            _UNCHANGED.inc()
-            next_poll = running_interval(due.header.expected_at, now=now, cadence=self._cadence)
-            next_poll = self._left_to_lists(next_poll, due, fingerprint)
-            self._schedule.settle_unchanged(due, seen_at=now, next_poll=next_poll)
-            return
+    def _unchanged(self, due: Due, fingerprint: Fingerprint | None, *, now: datetime) -> None:
+        """GCS showed the execution with the same fingerprint as before."""
+        _UNCHANGED.inc()
+        next_poll = running_interval(due.header.expected_at, now=now, cadence=self._cadence)
+        next_poll = self._deferred(next_poll, due, fingerprint)
+        self._schedule.settle_unchanged(due, seen_at=now, next_poll=next_poll)
+
+    async def _seen(self, due: Due, response: GetExecutionResponse, *, now: datetime) -> None:
+        """GCS showed the execution, and it may have changed."""
         metrics.WATCHER_POLLS.labels("seen").inc()
         seen = response.to_execution()
         typical = await self._history.typical(due.team_id, seen)
         verdict = observing.observe(due.snapshot, seen, now=now, cadence=self._cadence, typical=typical)
         if verdict.snapshot.is_quiet and response.fingerprint and verdict.next_poll is not None:
-            next_poll = self._left_to_lists(verdict.next_poll, due, response.fingerprint)
-            verdict = replace(verdict, next_poll=next_poll)
-        # In the same trip; two watchers that saw the same teach it twice, which is no harm to a mean.
+            verdict = replace(verdict, next_poll=self._deferred(verdict.next_poll, due, response.fingerprint))
+        # Sent together with settling. If two watchers saw the same, it counts twice, which does not harm a mean.
         self._history.learn(due.team_id, due.snapshot.execution, seen)
         await self._settle(due, verdict, fingerprint=response.fingerprint)
 
-    def _left_to_lists(self, next_poll: timedelta, due: Due, fingerprint: Fingerprint | None) -> timedelta:
-        """A later look, where a list that is being read shows what this one saw, and would show the next change."""
+    def _deferred(self, next_poll: timedelta, due: Due, fingerprint: Fingerprint | None) -> timedelta:
+        """A later `next_poll` if a list that is being read shows what this poll saw, and would show the next change."""
         is_listed = fingerprint is not None and fingerprint.is_covered and fingerprint.state == due.header.listed
-        return max(next_poll, self._budget.defer_for) if is_listed else next_poll
+        return max(next_poll, self._quota.defer_for) if is_listed else next_poll
 
     def _without_answer(self, due: Due, error: GCSError, *, now: datetime) -> Verdict:
-        """GCS did not show the execution: it has none, or it is in trouble."""
+        """GCS did not show the execution: it does not exist, or the call failed."""
         if isinstance(error, ExecutionNotFound):
             metrics.WATCHER_POLLS.labels("missing").inc()
-            self._is_well()
+            self._set_well()
             return observing.observe_missing(due.snapshot, now=now)
         metrics.WATCHER_POLLS.labels("failed").inc()
         metrics.WATCHER_STOPPED.set(isinstance(error, GCSBadCredentials))
@@ -211,7 +214,7 @@ class Watcher:
             metrics.WATCHER_CHANGES.labels(change.kind.value).inc()
             log.info("watcher.changed", execution=due.execution, kind=change.kind.value, revision=change.revision)
 
-    def _is_well(self) -> None:
+    def _set_well(self) -> None:
         self._answered_at = monotonic()
         if self._condition.clear():
             metrics.WATCHER_STOPPED.set(0)

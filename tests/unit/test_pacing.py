@@ -44,7 +44,7 @@ def test_lists_pay_beyond_a_third_of_the_quota(watched: int, pays: bool) -> None
     assert cost(watched).pays(CADENCE) is pays
 
 
-def test_lists_that_take_longer_than_polls_do_not_pay() -> None:
+def test_lists_slower_than_polls_do_not_pay() -> None:
     """A list may be much longer than what is followed."""
     assert cost(900, pages=899).pays(CADENCE)
     assert not cost(900, pages=900).pays(CADENCE)

@@ -236,7 +236,7 @@ def test_the_environment_wins_over_a_dotenv_file(monkeypatch: pytest.MonkeyPatch
     assert settings.redis_url is None
 
 
-def test_an_unreadable_dotenv_is_a_problem_not_a_crash(tmp_path: Path) -> None:
+def test_an_unreadable_dotenv_is_reported(tmp_path: Path) -> None:
     """A `.env` that is not text is reported like any other wrong setting."""
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsInvalid, match=r"\.env cannot be read"):

@@ -177,7 +177,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             slack=slack,
             store=store,
             redis=redis,
-            watcher=Watcher(client, store.schedule, cadence=CADENCE, budget=ample(store), history=store.history),
+            watcher=Watcher(client, store.schedule, cadence=CADENCE, quota=ample(store), history=store.history),
             notifier=Notifier(door, store.outbox, ample_limits(store)),
             subscriptions=Subscriptions(client, store.subscribers, cadence=CADENCE, now=lambda: datetime.now(UTC)),
             client=client,

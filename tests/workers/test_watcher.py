@@ -1,4 +1,4 @@
-"""Watching while GCS is in trouble: nothing lost, nobody called too early, the card says what is known."""
+"""Polling while GCS has problems: nothing is lost, nothing is reported too early, the card shows what is known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox import story
 from sandbox.gcs import Fault
 from tests.workers.rig import CADENCE, Rig, ample
 
-TROUBLES = [
+FAULTS = [
     Fault(kind="status", status=500),
     Fault(kind="status", status=503),
     Fault(kind="status", status=403),
@@ -33,13 +33,13 @@ TROUBLES = [
 
 
 def next_polls(rig: Rig) -> list[float]:
-    """Seconds until each execution is looked at."""
+    """Seconds until each execution is polled."""
     return rig.waits("due")
 
 
-@pytest.mark.parametrize("fault", TROUBLES, ids=lambda fault: f"{fault.kind}-{fault.status}")
-async def test_trouble_of_gcs_loses_nothing(rig: Rig, fault: Fault) -> None:
-    """The next look is later than now, and brings what happened meanwhile."""
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.status}")
+async def test_a_failed_poll_loses_nothing(rig: Rig, fault: Fault) -> None:
+    """The next poll comes later, and shows what happened meanwhile."""
     execution = await rig.followed(rig.lab)
     rig.gcs.faults.add(fault)
     await rig.step(execution)
@@ -53,8 +53,8 @@ async def test_trouble_of_gcs_loses_nothing(rig: Rig, fault: Fault) -> None:
     assert not rig.watcher.problem
 
 
-async def test_trouble_that_nobody_can_see_the_end_of_is_forgotten(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is left to look at: readiness stays bad past the longest pause between two looks, not for ever."""
+async def test_an_old_problem_expires(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once nothing is left to poll, readiness stays bad for longer than the longest interval, but not for ever."""
     execution = await rig.followed(rig.lab)
     rig.gcs.faults.add(Fault(kind="status", status=503))
     await rig.poll()
@@ -65,8 +65,8 @@ async def test_trouble_that_nobody_can_see_the_end_of_is_forgotten(rig: Rig, mon
     assert not rig.watcher.problem
 
 
-async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(rig: Rig) -> None:
-    """Soon at first, since most troubles are short; up to five minutes in the end."""
+async def test_failures_in_a_row_lengthen_the_interval(rig: Rig) -> None:
+    """Short at first, since most failures are temporary; up to five minutes in the end."""
     await rig.followed(rig.lab)
     rig.gcs.faults.add(Fault(kind="status", status=503))
     pauses = []
@@ -76,8 +76,8 @@ async def test_failures_in_a_row_are_looked_at_more_and_more_rarely(rig: Rig) ->
     assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 80)]
 
 
-async def test_failures_while_others_are_answered_put_off_no_look_for_long(rig: Rig) -> None:
-    """GCS is in trouble, not away: the next try may bring an outcome, so it is not left for minutes."""
+async def test_failures_beside_answers_keep_the_interval(rig: Rig) -> None:
+    """GCS answers others, so it is not away: the next poll may show an outcome and is not delayed for minutes."""
     unlucky, _ = await rig.followed(rig.lab), await rig.followed(rig.lab)
     rig.gcs.faults.add(Fault(kind="status", status=503, execution_id=unlucky))
     pauses = []
@@ -87,8 +87,8 @@ async def test_failures_while_others_are_answered_put_off_no_look_for_long(rig: 
     assert pauses == [pytest.approx(seconds, abs=2) for seconds in (5, 10, 20, 40, 60, 60)]
 
 
-async def test_a_gcs_that_is_away_is_asked_once_a_look(rig: Rig) -> None:
-    """The first failure is tried again at once, since most are of the moment; then each look is a repeat by itself."""
+async def test_an_outage_costs_one_call_a_poll(rig: Rig) -> None:
+    """The first failed call is repeated at once, since most failures are temporary; later each poll is one call."""
     await rig.followed(rig.lab)
     rig.gcs.faults.add(Fault(kind="status", status=503))
     called = [len(rig.gcs.calls)]
@@ -100,7 +100,7 @@ async def test_a_gcs_that_is_away_is_asked_once_a_look(rig: Rig) -> None:
 
 
 async def test_retry_after_of_gcs_is_honoured(rig: Rig) -> None:
-    """GCS asks us to stay away for ten minutes: then it is not before."""
+    """GCS asks for a pause of ten minutes: the next poll is not before."""
     await rig.followed(rig.lab)
     rig.gcs.faults.add(Fault(kind="status", status=429, retry_after=600))
     await rig.poll()
@@ -111,8 +111,8 @@ async def test_retry_after_of_gcs_is_honoured(rig: Rig) -> None:
     ("status", "words"),
     [(503, "GCS unreachable"), *((status, "GCS does not let me look") for status in (401, 403, 429))],
 )
-async def test_the_card_says_what_is_wrong_and_takes_it_back(rig: Rig, status: int, words: str) -> None:
-    """Since when GCS is away, or refuses to answer; with its next answer the card is as before."""
+async def test_the_card_says_what_is_wrong(rig: Rig, status: int, words: str) -> None:
+    """Since when GCS is unreachable or refuses access; with its next answer the card is as before."""
     await rig.followed(rig.lab)
     (usual,) = timeless(rig)
     rig.gcs.faults.add(Fault(kind="status", status=status))
@@ -121,7 +121,7 @@ async def test_the_card_says_what_is_wrong_and_takes_it_back(rig: Rig, status: i
     await rig.tell()
     (away,) = timeless(rig)
     rig.gcs.faults.clear()
-    rig.client._hold._refusals = 0  # or nobody would ask for a minute
+    rig.client._hold._refusals = 0  # or no call would be made for a minute
     await rig.poll()
     await rig.tell()
     assert f"{words} since" in away
@@ -130,12 +130,12 @@ async def test_the_card_says_what_is_wrong_and_takes_it_back(rig: Rig, status: i
 
 
 def timeless(rig: Rig) -> list[str]:
-    """The cards without times, which go on meanwhile."""
+    """The cards without times, which differ each time."""
     return [re.sub(r"\d+", "0", card) for card in rig.cards(rig.lab)]
 
 
 async def test_an_outage_of_gcs_loses_no_outcome(rig: Rig) -> None:
-    """What happened during it is told after it, once."""
+    """What happened during it is delivered after it, once."""
     lives = [story.happy(2), story.failing(2), story.cancelled(2)]
     executions = [await rig.followed(rig.lab, rig.alice, life=life) for life in lives]
     rig.gcs.faults.add(Fault(kind="status", status=502))
@@ -151,10 +151,10 @@ async def test_an_outage_of_gcs_loses_no_outcome(rig: Rig) -> None:
 
 
 async def test_missing_twice_is_vanished(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once may be a GCS in trouble; the second time, a while later, people are told, and nothing is left."""
+    """The first time may be a fault of GCS; the second time, 20 s later, is delivered, and nothing is left."""
     execution = await rig.followed(rig.lab)
     rig.gcs.faults.add(Fault(kind="status", status=404, times=3))
-    for _ in range(2):  # somebody hurries the second look: that is no witness
+    for _ in range(2):  # somebody presses Refresh: that does not confirm it
         await rig.poll()
         assert await rig.tell() == 0
         assert rig.waits("due") == rig.waits("expedited") == [pytest.approx(20, abs=1)]
@@ -167,7 +167,7 @@ async def test_missing_twice_is_vanished(rig: Rig, monkeypatch: pytest.MonkeyPat
 
 
 async def test_missing_once_is_nothing(rig: Rig) -> None:
-    """The execution is there again, and nobody hears of it."""
+    """GCS shows the execution again, and no message is sent."""
     await rig.followed(rig.lab)
     rig.gcs.faults.add(Fault(kind="status", status=404, times=1))
     await rig.poll()
@@ -177,7 +177,7 @@ async def test_missing_once_is_nothing(rig: Rig) -> None:
 
 @pytest.mark.parametrize("page", [Fault(kind="not_found_page"), Fault(kind="status", status=404, body="")])
 async def test_a_gateway_that_misroutes_deletes_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch, page: Fault) -> None:
-    """A 404 that is not GCS's own says nothing of an execution, however often it comes; for cards GCS is away."""
+    """A 404 that is not GCS's own never means a deleted execution; cards say that GCS is unreachable."""
     monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))
     execution = await rig.followed(rig.lab)
     rig.gcs.faults.add(page)
@@ -190,20 +190,20 @@ async def test_a_gateway_that_misroutes_deletes_nothing(rig: Rig, monkeypatch: p
 
 
 async def test_two_watchers_settle_each_change_once(rig: Rig) -> None:
-    """Two bots on one store, both looking at once."""
+    """Two copies of the bot on one store, both polling at once."""
     executions = [await rig.followed(rig.lab) for _ in range(6)]
-    other = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, budget=ample(rig.store), history=rig.store.history)
+    other = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, quota=ample(rig.store), history=rig.store.history)
     for execution in executions:
         rig.gcs.step(execution)
     rig.polls_come()
-    looked = await asyncio.gather(*(watcher.run_once() for watcher in (rig.watcher, other)))
+    polled = await asyncio.gather(*(watcher.run_once() for watcher in (rig.watcher, other)))
     await rig.tell()
-    assert sum(looked) == 6
+    assert sum(polled) == 6
     assert sorted(rig.read(rig.lab)) == ["card"] * 6 + ["change 2"] * 6
 
 
-async def test_a_slow_look_does_not_overwrite_a_later_one(rig: Rig) -> None:
-    """A look that outlived its lease is superseded by the look of whoever claimed the execution next."""
+async def test_a_slow_poll_never_overwrites_a_later_one(rig: Rig) -> None:
+    """A poll that takes longer than its lease is superseded by the poll of the next claim."""
     execution = await rig.followed(rig.lab)
     rig.gcs.faults.add(Fault(kind="slow", times=1, delay=0.3))
     slow = asyncio.create_task(rig.poll())
@@ -216,7 +216,7 @@ async def test_a_slow_look_does_not_overwrite_a_later_one(rig: Rig) -> None:
 
 
 async def test_refused_credentials_stop_the_calls(rig: Rig) -> None:
-    """A key gets blocked by repeats: one call, then none for a while, and readiness says why."""
+    """Repeated calls can block a key: after one call there is none for a while, and readiness says why."""
     execution = await rig.followed(rig.lab)
     calls = len(rig.gcs.calls)
     rig.gcs.faults.add(Fault(kind="status", status=401))
@@ -227,8 +227,8 @@ async def test_refused_credentials_stop_the_calls(rig: Rig) -> None:
     assert await rig.store.subscribers.find(rig.who(rig.lab), execution)
 
 
-async def test_a_watcher_that_died_is_replaced_after_its_lease(rig: Rig) -> None:
-    """The execution that it had claimed is looked at by the next one, or at once where there is only one bot."""
+async def test_a_dead_watcher_is_replaced_after_its_lease(rig: Rig) -> None:
+    """Its claimed execution is polled by the next watcher, or at once if there is only one copy of the bot."""
     execution = await rig.followed(rig.lab)
     rig.polls_come()
     for number in await rig.store.schedule.ready():
@@ -241,11 +241,11 @@ async def test_a_watcher_that_died_is_replaced_after_its_lease(rig: Rig) -> None
     assert rig.read(rig.lab) == ["card", "change 2"]
 
 
-async def test_without_a_retry_the_end_is_told(rig: Rig) -> None:
-    """A failed execution is watched for its grace time, then people read that nobody watches any more."""
+async def test_a_grace_time_without_retry_is_reported(rig: Rig) -> None:
+    """A failed execution is polled for its grace time, then people read that it is no longer followed."""
     cadence = replace(CADENCE, retry_grace=timedelta(0))
     rig.watcher = Watcher(
-        rig.client, rig.store.schedule, cadence=cadence, budget=ample(rig.store), history=rig.store.history
+        rig.client, rig.store.schedule, cadence=cadence, quota=ample(rig.store), history=rig.store.history
     )
     execution = await rig.followed(rig.lab, life=story.failing(2))
     await rig.step(execution, to="failed")
@@ -256,12 +256,12 @@ async def test_without_a_retry_the_end_is_told(rig: Rig) -> None:
     assert rig.left_over() == []
 
 
-async def test_what_the_quota_does_not_allow_stays_due(rig: Rig) -> None:
-    """With four calls and six executions, four are looked at and two wait; nothing is counted as a miss."""
+async def test_polls_beyond_the_quota_stay_due(rig: Rig) -> None:
+    """While no call is left nothing is polled, and nothing counts as a failure."""
     for _ in range(6):
         await rig.followed(rig.lab)
     scarce = rig.store.gcs_quota("scarce", per_minute=4, reserve=0)
-    watcher = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, budget=scarce, history=rig.store.history)
+    watcher = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, quota=scarce, history=rig.store.history)
     rig.polls_come()
     for _ in range(4):
         await scarce.take(is_person=False)
@@ -270,7 +270,7 @@ async def test_what_the_quota_does_not_allow_stays_due(rig: Rig) -> None:
 
 
 async def test_a_watcher_that_stops_leaves_nothing_unsettled(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks that wait for others to be settled with do not wait any more."""
+    """Polls that wait to be settled together do not wait any longer."""
     monkeypatch.setattr("bot.store.schedule.schedule.TOGETHER_SECONDS", 60)
     execution = await rig.followed(rig.lab)
     await rig.poll()
@@ -284,15 +284,15 @@ async def test_a_watcher_that_stops_leaves_nothing_unsettled(rig: Rig, monkeypat
     assert next_polls(rig) == [pytest.approx(60, abs=2)]
 
 
-async def test_one_hand_gets_round(rig: Rig) -> None:
-    """However much is due, each has its turn before any has a second one."""
+async def test_one_worker_polls_everything_in_turn(rig: Rig) -> None:
+    """However many are due, each execution is polled once before any is polled twice."""
     for _ in range(8):
         await rig.followed(rig.lab)
     watcher = Watcher(
         rig.client,
         rig.store.schedule,
         cadence=CADENCE,
-        budget=ample(rig.store),
+        quota=ample(rig.store),
         history=rig.store.history,
         concurrency=1,
     )
@@ -301,8 +301,8 @@ async def test_one_hand_gets_round(rig: Rig) -> None:
     assert next_polls(rig) == [pytest.approx(60, abs=5)] * 8
 
 
-async def test_what_somebody_looks_at_is_looked_at_sooner(rig: Rig) -> None:
-    """A person who asks will ask again: for about a minute the watch looks as if a change were near."""
+async def test_a_viewed_execution_is_polled_sooner(rig: Rig) -> None:
+    """A person who asks will ask again: for about a minute polls come as if a change were expected."""
     execution = await rig.followed(rig.lab)
     await rig.poll()
     assert next_polls(rig) == [pytest.approx(60, abs=2)]
@@ -312,10 +312,8 @@ async def test_what_somebody_looks_at_is_looked_at_sooner(rig: Rig) -> None:
     assert next_polls(rig) == [pytest.approx(7, abs=2)]
 
 
-async def test_a_look_that_takes_longer_than_a_lease_stays_with_its_worker(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """GCS hangs: nobody else asks the same meanwhile, and what it says in the end counts."""
+async def test_a_slow_poll_keeps_its_claim(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GCS hangs: no other worker polls the same meanwhile, and the late answer counts."""
     monkeypatch.setattr("bot.store.schedule.LEASE", timedelta(seconds=1))
     monkeypatch.setattr("bot.workers.watcher.RENEW_SECONDS", 0.1)
     execution = await rig.followed(rig.lab)
@@ -324,7 +322,7 @@ async def test_a_look_that_takes_longer_than_a_lease_stays_with_its_worker(
     calls = len(rig.gcs.calls)
     rig.polls_come()
     stop = asyncio.Event()
-    other = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, budget=ample(rig.store), history=rig.store.history)
+    other = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, quota=ample(rig.store), history=rig.store.history)
     async with asyncio.TaskGroup() as group:
         for watcher in (rig.watcher, other):
             group.create_task(watcher.run(stop))

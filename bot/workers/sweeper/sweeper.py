@@ -50,7 +50,7 @@ IDLE_SECONDS = 0.05
 """How long until the next attempt when there was no page to request."""
 
 KEEP_LEASE_SECONDS = 1.0
-"""At most how long between two renewals of the reader lease, and between two looks at the quota."""
+"""At most how long between two renewals of the reader lease, and between two checks of the quota."""
 
 TEMPORARY = (GCSUnavailable, GCSThrottled, GCSBadCredentials, GCSMalformed)
 """Failures after which the page is requested again; any other means that GCS refuses lists."""
@@ -129,7 +129,7 @@ class Sweeper:
         return await self._quota.hold_reader_lease(self._team_id, reading=reading)
 
     async def _next_page(self) -> Wanted | None:
-        """The page to request now; None while it is not our turn, or not time for one."""
+        """The page to request now; None while another process reads lists, or it is too early."""
         now = self._clock()
         if now < self._not_before:
             return None
