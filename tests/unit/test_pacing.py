@@ -14,12 +14,10 @@ from bot.store.schedule import Coverage
 from bot.workers.sweeper.pacing import (
     BLIND_ROUNDS,
     DISTRUST,
-    HEADROOM,
     HOPELESS_PAGES,
     LARGEST_PAGE,
     LONGEST_RETRY_SECONDS,
     RETRY_LARGEST_AFTER,
-    SHORTEST_DEFERRAL,
     SMALLEST_PAGE,
     Cost,
     Measured,
@@ -60,7 +58,7 @@ def test_polls_of_listed_changes_come_first() -> None:
 @pytest.mark.parametrize(
     ("pages", "seconds", "deferral"),
     [
-        (1, 0, SHORTEST_DEFERRAL),
+        (1, 0, CADENCE.poll),
         (90, 0, timedelta(seconds=60)),  # 90 pages, half the quota: 20 s a round
         (1, 50, timedelta(seconds=150)),
         (1, 3600, DISTRUST),
@@ -101,12 +99,12 @@ def test_the_largest_page_returns_after_an_hour() -> None:
 
 
 def test_pages_share_the_quota_evenly() -> None:
-    """Calls left, and those for lists in the same window, except a few for polls that come up meanwhile."""
+    """Calls left, and those for lists in the same window, less five for polls that become due meanwhile."""
     window = WINDOW.total_seconds()
-    assert PACING.spacing(HEADROOM + 62, now=0) == window / 62
+    assert PACING.spacing(67, now=0) == window / 62
     read = PACING.read(0, now=0).read(0, now=1)
-    assert read.spacing(HEADROOM + 60, now=1) == window / 62
-    assert read.spacing(HEADROOM + 60, now=window + 0.5) == window / 61
+    assert read.spacing(65, now=1) == window / 62
+    assert read.spacing(65, now=window + 0.5) == window / 61
     assert PACING.spacing(0, now=0) == window
 
 
@@ -131,8 +129,8 @@ def test_long_delays_are_not_caught_up() -> None:
 
 def test_useful_calls_follow_from_rounds_and_bytes() -> None:
     """A short list is read every two seconds at most; a long one as fast as bytes allow."""
-    assert PACING.useful_calls(2, 1000) == WINDOW.total_seconds() + HEADROOM
-    assert PACING.useful_calls(100, 4_000_000) == 16 + HEADROOM
+    assert PACING.useful_calls(2, 1000) == WINDOW.total_seconds() + 5
+    assert PACING.useful_calls(100, 4_000_000) == 16 + 5
 
 
 def test_ten_unfit_pages_in_a_row_are_hopeless() -> None:

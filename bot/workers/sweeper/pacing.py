@@ -31,13 +31,6 @@ HEADROOM = 5
 CATCH_UP_SECONDS = 0.5
 """How late a page may be requested without delaying those behind it."""
 
-SHORTEST_DEFERRAL = timedelta(seconds=15)
-"""At least how long the poll of an execution that a list shows unchanged is delayed; otherwise for three rounds.
-
-Long enough for another process to take over the lists, and no longer: if lists fail, such an execution is not polled
-for that long.
-"""
-
 DISTRUST = timedelta(minutes=10)
 """How long lists are not read after GCS refused them, they never arrived, or they did not show what polls see."""
 
@@ -77,12 +70,12 @@ class Cost:
         return left > 0 and self.pages / left < one_by_one
 
     def defer_for(self, cadence: Cadence, duration: timedelta) -> timedelta:
-        """How long polls of unchanged executions are delayed: three rounds, within bounds.
+        """How long polls of executions that a list shows unchanged are delayed: three rounds, within bounds.
 
         `duration` is how long the last round without a failed page took.
         """
         expected = max(timedelta(seconds=2 * self.pages / self.calls_per_second), duration)
-        return min(max(SHORTEST_DEFERRAL, cadence.poll, 3 * expected), DISTRUST, cadence.staleness / 2)
+        return min(max(cadence.poll, 3 * expected), DISTRUST, cadence.staleness / 2)
 
 
 @dataclass(frozen=True, slots=True)
