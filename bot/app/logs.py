@@ -18,7 +18,7 @@ from bot.settings import Settings
 _SECRET = re.compile(
     r"(xox[a-z]{1,2}-|xapp-)[\w-]+"  # Slack's tokens
     r"|(ticket=|token=)[^&\s\"']+"  # in the address of a socket
-    r"|(hooks\.slack\.com/)[^\s\"']+"  # whoever has a response_url can answer
+    r"|(hooks\.slack\.com/)[^\s\"']+"  # anyone who has a response_url can answer
     r"|(://[^/\s:@]*:)[^/\s@]+(?=@)"  # the password in an address
 )
 

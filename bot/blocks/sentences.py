@@ -41,7 +41,7 @@ _ERRORS: dict[type, str] = {
         "I cannot reach my own memory right now. Nothing that you follow is lost; try again in a minute."
     ),
     StoreFull: (
-        "My own memory is full, so I cannot take that on. Nothing that you follow is lost; tell whoever runs this bot."
+        "My own memory is full, so I cannot take that on. Nothing that you follow is lost; tell this bot's operator."
     ),
     StoreReadOnly: (
         "My own memory takes no changes right now. Nothing that you follow is lost; try again in a minute."
@@ -52,32 +52,32 @@ _ERRORS: dict[type, str] = {
     ),
     ExecutionGone: "That execution was deleted from GeneContainer Service.",
     GCSForbidden: (
-        "I am not allowed to read that execution. Ask whoever runs this bot to grant its IAM user `gcs:executions:get`."
+        "I am not allowed to read that execution. Ask this bot's operator to grant its IAM user `gcs:executions:get`."
     ),
     GCSBadCredentials: (
-        "GeneContainer Service refuses my credentials. Ask whoever runs this bot to run `execution-bot check`."
+        "GeneContainer Service refuses my credentials. Ask this bot's operator to run `execution-bot check`."
     ),
     GCSMisdirected: (
         "I am pointed at the wrong GeneContainer address. "
-        "Ask whoever runs this bot to check `GCS_REGION` and `GCS_ENDPOINT`."
+        "Ask this bot's operator to check `GCS_REGION` and `GCS_ENDPOINT`."
     ),
     GCSThrottled: "GeneContainer Service asks me to slow down. Try again in a minute.",
     GCSUnavailable: (
         "GeneContainer Service does not answer right now. Try again in a minute; what you follow stays followed."
     ),
     GCSAbsent: (
-        "Something in the place of GeneContainer Service says «not found». Check the id; if it is right, the service "
+        'Something in the place of GeneContainer Service says "not found". Check the id; if it is right, the service '
         "is in trouble: try again in a minute."
     ),
     GCSMalformed: (
         "GeneContainer Service sent something that is not an execution. "
-        "Try again; if it stays, tell whoever runs this bot to look at its log."
+        "Try again; if it stays, tell this bot's operator to look at its log."
     ),
     GCSRequestRefused: (
-        "GeneContainer Service refuses my question as malformed. Tell whoever runs this bot to look at its log."
+        "GeneContainer Service refuses my question as malformed. Tell this bot's operator to look at its log."
     ),
     SlackError: "Slack did not take my answer. Try again in a minute.",
-    SlackBadCredentials: "Slack refuses my token. Ask whoever runs this bot to run `execution-bot check`.",
+    SlackBadCredentials: "Slack refuses my token. Ask this bot's operator to run `execution-bot check`.",
 }
 """By class. A class that is missing here has the sentence of the class above it."""
 

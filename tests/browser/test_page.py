@@ -134,7 +134,7 @@ async def test_replies_are_counted_and_open_in_a_panel(world: World, look: Look)
 
 
 async def test_a_press_arrives_once_it_is_confirmed(world: World, look: Look, app: AsyncApp) -> None:
-    """A button that asks first presses only after «yes», and the app's answer is seen."""
+    """A button that asks first presses only after confirmation, and the app's answer is seen."""
     blocks = [{"type": "actions", "elements": [STOP | {"confirm": SURE}]}]
     await world.client.chat_postMessage(channel=world.channel, text="t", blocks=blocks)
     page = await look.at()
@@ -225,7 +225,7 @@ async def test_a_hint_fills_the_message_box(world: World, look: Look) -> None:
 
 
 async def test_an_alarm_is_shown(world: World, look: Look) -> None:
-    """Whoever looks is told that the bot has died."""
+    """The page shows that the bot has died."""
     page = await look.at()
     world.page.show(alarm="The bot has stopped.")
     await expect(page.get_by_role("alert").get_by_text("The bot has stopped.")).to_be_visible()

@@ -371,7 +371,7 @@ async def test_blocks_and_metadata_arrive_unchanged(wire: Wire) -> None:
     wire.answers.append(web.json_response({"ok": True, "ts": "1.2"}))
     blocks: list[dict[str, Any]] = [
         {"type": "data_table", "rows": [["ü", "&amp;"]]},
-        {"type": "plan", "tasks": [], "title": "«x»"},
+        {"type": "plan", "tasks": [], "title": "“x”"},
     ]
     await wire.client.post("C1", text="ü &amp;", blocks=blocks, mark=MARK, thread_ts="1.1", is_broadcast=True)
     assert wire.bodies == [
