@@ -1,43 +1,85 @@
-# Two commands for a newcomer: `make demo` and `make test`. Each makes its own virtual environment from the lock.
+# `make` lists the targets. Each one makes the virtual environment that it needs from the lock files.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check chaos bench lock clean
+# Python 3.13, which the image has: on the PATH or in pyenv. Empty where there is none.
+ifndef PYTHON313
+PYTHON313 := $(shell for each in python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2> /dev/null && echo "$$each" && break; done)
+endif
+VENV313 := .venv-3.13
 
-$(VENV)/.installed: requirements-dev.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	touch $@
+# Each worker takes the next test when it is done with one; tests that share a bot or a browser stay in one worker.
+PARALLEL := -n auto --dist loadgroup
 
-demo: $(VENV)/.installed
-	$(BIN)/python -m sandbox
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-3.13 check chaos bench lock clean
 
-test: $(VENV)/.installed
-	$(BIN)/python -m pytest $(ARGS)
+help: ## List the targets.
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-# Three bots under fire, at scale; `make chaos ARGS="--seed 7"` repeats a run.
-chaos: $(VENV)/.installed
-	$(BIN)/python -m tests.chaos $(ARGS)
+# Two stages of one environment: the demo needs the first only, so `make demo` is quick to install.
+$(VENV)/.runtime: requirements.lock
+	@echo "Installing what the bot needs into $(VENV): up to a minute."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(PIP) -r requirements.lock
+	@touch $@
 
-check: $(VENV)/.installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/unit/test_manifest.py
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@echo "Installing what the tests need into $(VENV): up to a minute."
+	@$(BIN)/python $(PIP) -r requirements-dev.lock
+	@touch $@
 
-# About ten minutes on an idle machine. With ARGS, only those rows, and nothing is written.
-bench: $(VENV)/.installed
-	$(BIN)/python -m benchmarks $(ARGS)
+$(VENV313)/.dev: requirements-dev.lock
+	@echo "Installing what the tests need into $(VENV313): up to two minutes."
+	@$(PYTHON313) -m venv $(VENV313)
+	@$(VENV313)/bin/python $(PIP) -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.runtime ## Run the bot between a pretend GCS and a pretend Slack; ARGS="--port 4000" for another port.
+	@$(BIN)/python -m sandbox $(ARGS)
+
+test: $(VENV)/.dev ## Run all tests, about 5 minutes on two cores; ARGS=tests/unit for some of them.
+	@echo "Running the tests; all of them take about 5 minutes on two idle cores."
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	@echo "'make test-3.13' runs tests/unit, tests/store and tests/workers on Python 3.13."
+
+ifeq ($(PYTHON313),)
+test-3.13:
+	@echo "There is no Python 3.13 on this machine; PYTHON313=/path/to/python names one that was not found." && exit 1
+else
+test-3.13: $(VENV313)/.dev ## Run the unit, store and worker tests on Python 3.13, about 3 minutes on two cores.
+	@echo "Running the unit, store and worker tests on $$($(PYTHON313) --version): about 3 minutes on two idle cores."
+	@$(VENV313)/bin/python -m pytest $(PARALLEL) $(or $(ARGS),tests/unit tests/store tests/workers)
+endif
+
+check: $(VENV)/.dev ## Run the linters, the type checker and the rules of the architecture: about a minute.
+	@echo "Checking style, types, imports and the manifest: about a minute."
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/unit/test_manifest.py
+
+chaos: $(VENV)/.dev ## Kill three bots again and again for ten minutes; ARGS="--seed 7" repeats a run.
+	@echo "Killing three bots again and again: about 12 minutes."
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+bench: $(VENV)/.dev ## Measure, about ten minutes on an idle machine; ARGS=staleness for some rows, which writes nothing.
+	@echo "Measuring: all rows take about ten minutes on an idle machine."
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 # Hashes without addresses, for every platform that Python 3.11 and later run on.
-lock:
-	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
-	$(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+lock: ## Resolve the dependencies again and write both lock files.
+	@echo "Resolving the newest versions of all dependencies: about a minute."
+	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
+	@$(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements.lock
-	$(VENV)-lock/bin/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 \
+	@$(VENV)-lock/bin/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements-dev.lock
 
-clean:
-	rm -rf $(VENV) $(VENV)-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove the virtual environments and all caches.
+	@echo "Removing the virtual environments and all caches."
+	@rm -rf $(VENV) $(VENV)-lock $(VENV313) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from sandbox.gcs import GCS
 from sandbox.slack import Slack
 from tests.end_to_end.bot_process import REPOSITORY, BotProcess
 from tests.end_to_end.people import Person
+from tests.ports import free_ports
 
 
 @dataclass
@@ -50,7 +50,11 @@ async def world(tmp_path: Path, mode: str) -> AsyncIterator[World]:
         yield world
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["socket", "http"])
+@pytest_asyncio.fixture(
+    scope="module",
+    loop_scope="module",
+    params=[pytest.param(mode, marks=pytest.mark.xdist_group(mode)) for mode in ("socket", "http")],
+)
 async def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """One world for a whole module, in each mode: nothing is rate-limited, everything is logged."""
     folder = tmp_path_factory.mktemp("talk")
@@ -113,7 +117,7 @@ def plain_settings(gcs: GCS, slack: Slack, folder: Path, mode: str) -> dict[str,
     }
     if mode == "socket":  # which wins where there is a signing secret, too
         return {**settings, "SLACK_APP_TOKEN": slack.app_token, "SLACK_SIGNING_SECRET": slack.signing_secret}
-    port = free_port()
+    (port,) = free_ports(1)
     slack.request_url = f"http://127.0.0.1:{port}/slack/events"
     return {**settings, "SLACK_SIGNING_SECRET": slack.signing_secret, "PORT": str(port)}
 
@@ -127,13 +131,6 @@ def password(gcs: GCS) -> dict[str, str]:
         "GCS_PASSWORD": gcs.user.password,
         "GCS_DOMAIN": gcs.user.domain,
     }
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def eventually(check: Callable[[], bool], *, within: float = 20) -> None:

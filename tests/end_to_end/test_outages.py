@@ -22,12 +22,15 @@ from tests.end_to_end.leaping import leaped
 from tests.end_to_end.outages import EXECUTIONS, HOUR, MINUTE, Evidence
 
 AWAY = "GCS unreachable since"
-REAL_SECONDS = 200.0
+REAL_SECONDS = 500.0
 """For an hour and some; half a minute on an idle machine."""
 
 QUOTA_AT_ONCE, QUOTA_SECONDS = 114, 62 / 6 - 1.5
 """The budget's pace for the watch: a fifth of its calls in a sixth of the window (`take.lua`), which counts when they
 leave; and they may be so long on their way."""
+
+gcs_day, slack_day = pytest.mark.xdist_group("no_gcs"), pytest.mark.xdist_group("no_slack")
+"""Each day is lived through in one worker."""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def posted(day: Evidence) -> list[Said]:
     return sorted((said for said in day.record.said if said.at >= day.back), key=lambda said: said.at)
 
 
-@pytest.mark.parametrize("day", ["no_gcs", "no_slack"])
+@pytest.mark.parametrize("day", [pytest.param("no_gcs", marks=gcs_day), pytest.param("no_slack", marks=slack_day)])
 def test_every_outcome_arrives_once(day: str, request: pytest.FixtureRequest) -> None:
     """None lost, doubled or out of order, cards end at the truth, and neither server had to refuse a call."""
     seen: Evidence = request.getfixturevalue(day)
@@ -80,6 +83,7 @@ def test_every_outcome_arrives_once(day: str, request: pytest.FixtureRequest) ->
 # -- GCS away --
 
 
+@gcs_day
 def test_cards_say_since_when_gcs_is_away(no_gcs: Evidence) -> None:
     """All that are followed, as soon as Slack lets so many be edited; and none of them any more after the return."""
     since, until = [], []
@@ -94,6 +98,7 @@ def test_cards_say_since_when_gcs_is_away(no_gcs: Evidence) -> None:
     assert no_gcs.gone < max(since) < no_gcs.back < min(until)
 
 
+@gcs_day
 def test_a_gcs_that_is_away_is_asked_seldom(no_gcs: Evidence) -> None:
     """After ten minutes: each execution once in five minutes, and the lists once in five seconds."""
     asked = defaultdict[str, list[float]](list)
@@ -106,6 +111,7 @@ def test_a_gcs_that_is_away_is_asked_seldom(no_gcs: Evidence) -> None:
     assert len(lists) <= 30 * MINUTE / 5
 
 
+@gcs_day
 def test_gcs_meets_no_storm_at_its_return(no_gcs: Evidence) -> None:
     """Everybody is overdue; calls come no faster than the budget's pace at any time, and nothing is refused."""
     came = after(no_gcs, (call.at for call in no_gcs.looks))
@@ -113,6 +119,7 @@ def test_gcs_meets_no_storm_at_its_return(no_gcs: Evidence) -> None:
     assert {call.status for call in no_gcs.looks if call.at >= no_gcs.back} <= {200, 404}
 
 
+@gcs_day
 def test_what_ended_without_gcs_is_told_soon_after(no_gcs: Evidence) -> None:
     """Most within a minute, since lists show it; what lists do not show, when its turn comes, after five minutes."""
     late = sorted(told_late(no_gcs).values())
@@ -124,6 +131,7 @@ def test_what_ended_without_gcs_is_told_soon_after(no_gcs: Evidence) -> None:
 # -- Slack away --
 
 
+@slack_day
 def test_a_slack_that_is_away_is_asked_seldom(no_slack: Evidence) -> None:
     """However much there is to tell: once a minute whether it answers, and for a socket as the SDK does."""
     calls = [call for call in no_slack.calls if no_slack.gone < call.at < no_slack.back]
@@ -133,6 +141,7 @@ def test_a_slack_that_is_away_is_asked_seldom(no_slack: Evidence) -> None:
     assert most_within([call.at for call in calls], MINUTE) <= 30
 
 
+@slack_day
 def test_slack_meets_no_storm_at_its_return(no_slack: Evidence) -> None:
     """Slow at first, then within every limit of the bot: 300 messages a minute, 60 of them in one channel, 50 edits."""
     day = posted(no_slack)
@@ -148,6 +157,7 @@ def test_slack_meets_no_storm_at_its_return(no_slack: Evidence) -> None:
     assert most_within(after(no_slack, edits), MINUTE) <= 50
 
 
+@slack_day
 def test_outcomes_come_first_after_an_hour_without_slack(no_slack: Evidence) -> None:
     """People's, then channels', each with what its lane had before it; the others wait, but for a few on their way."""
     late = told_late(no_slack)
@@ -159,6 +169,7 @@ def test_outcomes_come_first_after_an_hour_without_slack(no_slack: Evidence) -> 
     assert max(late.values()) < 3 * MINUTE
 
 
+@slack_day
 def test_lines_that_waited_become_one(no_slack: Evidence) -> None:
     """An hour of steps in one line before the outcome, from where to where."""
     late = told_late(no_slack)

@@ -16,9 +16,10 @@ from tests.end_to_end.lives import HAPPY, TALES
 from tests.end_to_end.people import Person
 from tests.end_to_end.test_lives import lived
 from tests.end_to_end.test_process import all_is_well, trouble_with
+from tests.ports import free_ports
 from tests.servers import configured
 from tests.store.conftest import redis_server
-from tests.topologies import Node, RedisCluster, SentinelTrio, free_ports, running, until
+from tests.topologies import Node, RedisCluster, SentinelTrio, running, until
 
 
 async def test_a_master_that_dies_changes_nothing_that_people_read(tmp_path: Path) -> None:

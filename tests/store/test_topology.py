@@ -13,7 +13,7 @@ from bot.errors import SettingsInvalid, StoreUnavailable
 from bot.store.engine.connection import Connection
 from bot.store.engine.topology import Cluster, Server, connect
 from bot.store.keys import partition
-from tests.topologies import free_ports
+from tests.ports import free_ports
 
 
 async def test_sentinels_are_asked_for_the_master_with_their_own_password() -> None:
