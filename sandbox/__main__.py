@@ -1,4 +1,7 @@
-"""`python -m sandbox`: the demo. Parses, and nothing else."""
+"""`python -m sandbox`: the demo.
+
+Lives here: the options. Does not live here: what they start (`sandbox.demo`). Called by `make demo`.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ from sandbox import demo
 
 def main() -> int:
     """Run the demo; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description="The bot in a pretend world, to look at.")
-    parser.add_argument("--port", type=int, default=3210, help="port of the page (default: 3210; 0: any free one)")
-    parser.add_argument("--no-bot", action="store_true", help="start the pretend world alone")
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox", description="Run the bot between a pretend GeneContainer Service and a pretend Slack."
+    )
+    parser.add_argument("--port", type=int, default=3210, help="port of the page (default: 3210; 0: any free port)")
+    parser.add_argument("--no-bot", action="store_true", help="start the pretend services without the bot")
     options = parser.parse_args()
     return asyncio.run(demo.run(port=options.port, has_bot=not options.no_bot))
 

@@ -1,7 +1,7 @@
 """The demo: a pretend GCS, a pretend Slack with its page, the bot between them, and executions to watch.
 
-Lives here: what is started and stopped in which order, the stories that are told, and what is typed for you. Does not
-live here: the bot's process (`sandbox.process`), the doubles, the page. Called by `python -m sandbox`.
+Lives here: what starts and stops in which order, which executions run, and which commands are typed for you. Does not
+live here: the bot's process (`sandbox.process`), the pretend services, the page. Called by `python -m sandbox`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,16 @@ from sandbox.process import Bot
 from sandbox.slack import Slack
 
 READY_SECONDS = 45.0
-LOOK_SECONDS = 2.0
+"""How long the bot may take to start."""
+
+SHOWN_SECONDS = 30.0
+"""How long the bot may take to post the cards of the three executions."""
+
+SPARE_CHECK_SECONDS = 2.0
+"""How often the demo checks whether the execution that nobody follows has ended."""
+
 SOON_SECONDS = 4.0
-"""After so long an execution starts to run: the first thing that is told."""
+"""How long after the demo begins an execution starts to run, which is the first change that the bot tells."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Part:
 
 
 class Demo:
-    """Everything, in one process, and the bot in another."""
+    """The pretend services in this process, and the bot in another."""
 
     def __init__(self, *, port: int, has_bot: bool = True) -> None:
         self.gcs = GCS()  # story time is wall time, so that the dates on a card agree with the reader's clock
@@ -58,7 +65,7 @@ class Demo:
         self._parts: list[Part] = []
 
     async def start(self) -> None:
-        """Start the doubles and the page, then the bot. OSError where the port is taken."""
+        """Start the pretend services and the page, then the bot. OSError where the port is taken."""
         await self._stack.enter_async_context(self.page)
         await self._stack.enter_async_context(self.gcs)
         await self._stack.enter_async_context(self.slack)
@@ -73,31 +80,39 @@ class Demo:
             await self.bot.start()
 
     async def stop(self) -> None:
-        """Stop all of it, the bot first."""
+        """Stop everything, the bot first."""
         await self._stack.aclose()
 
-    async def play(self) -> None:
-        """Begin the stories, type what a user would type, and keep one story ready that nobody follows yet."""
-        wide = self._begin(story.wide(8, sub_jobs=3, seconds=300), "wide and slow, told to you alone")
-        failing = self._begin(story.failing(6, seconds=75, sub_jobs=4), "fails in the middle, told in #sequencing")
-        happy = self._begin(story.happy(6, seconds=120, sub_jobs=4), "succeeds in two minutes, told in #sequencing")
+    async def begin(self) -> None:
+        """Start three executions and type the commands that follow them, then start one that nobody follows."""
+        wide = self._play(story.wide(8, sub_jobs=3, seconds=300), "wide and slow; only you follow it")
+        failing = self._play(story.failing(6, seconds=75, sub_jobs=4), "fails in the middle; #sequencing follows it")
+        happy = self._play(story.happy(6, seconds=120, sub_jobs=4), "succeeds in two minutes; #sequencing follows it")
         for execution_id in (happy, failing):
             await self.slack.command(self.you, self.sequencing, f"subscribe {execution_id} here")
         await self.slack.command(self.you, self.slack.dm(self.you), f"subscribe {wide}")
+        self._renew_spare()
+
+    async def keep_spare(self) -> None:
+        """Have an execution at hand, for ever, that nobody follows yet."""
         while True:
-            if not self._spare or self.gcs.frame(self._spare).status == "Succeeded":
-                self._parts = [part for part in self._parts if part.id != self._spare]
-                self._spare = self._begin(story.retried(6, seconds=180), "fails and is retried; nobody follows it yet")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(SPARE_CHECK_SECONDS)
+            if self.gcs.frame(self._spare).status == "Succeeded":
+                self._renew_spare()
 
     async def ready(self) -> None:
-        """Return once the bot says that it is; TimeoutError if it never does."""
+        """Return once the bot is ready; TimeoutError if it never is."""
         async with asyncio.timeout(READY_SECONDS):
-            while not await self._is_ready():  # noqa: ASYNC110  # the bot tells nobody when it is
+            while not await self._is_ready():  # noqa: ASYNC110  # the bot has no event for this
                 await asyncio.sleep(0.2)
 
+    async def shown(self) -> None:
+        """Return once the page shows the cards of the three executions; TimeoutError if it never does."""
+        messages, direct = self.slack.messages, self.slack.dm(self.you)
+        await self.slack.wait_for(lambda: len(messages(self.sequencing)) >= 2 and messages(direct), SHOWN_SECONDS)
+
     def hints(self) -> tuple[Hint, ...]:
-        """What the page proposes."""
+        """The commands that the page proposes."""
         about = tuple(
             Hint(
                 part.name,
@@ -109,7 +124,11 @@ class Demo:
         more = (("list", "/execution list"), ("help", "/execution help"))
         return (*about, Hint("More", "press a word to put the command into the message box", more))
 
-    def _begin(self, life: story.Life, note: str) -> str:
+    def _renew_spare(self) -> None:
+        self._parts = [part for part in self._parts if part.id != self._spare]
+        self._spare = self._play(story.retried(6, seconds=180), "fails and is retried; nobody follows it yet")
+
+    def _play(self, life: story.Life, note: str) -> str:
         execution_id = self.gcs.play(life, ago=max(0.0, life.frames[1].at - SOON_SECONDS))
         body = self.gcs.body(execution_id) or {}
         self._parts.append(Part(execution_id, str(body["execution"]["name"]), note))
@@ -158,6 +177,8 @@ async def run(*, port: int, has_bot: bool = True) -> int:
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    if has_bot:
+        say("Starting a pretend GCS, a pretend Slack and the bot: about five seconds.")
     try:
         await demo.start()
     except OSError as error:
@@ -167,7 +188,6 @@ async def run(*, port: int, has_bot: bool = True) -> int:
         say(f"Port {port} is in use: stop what listens there, or choose another one with --port.")
         return 1
     try:
-        say(f"Open {demo.page.url} · Ctrl-C stops everything")
         await _until(stopped, demo)
     finally:
         await demo.stop()
@@ -175,27 +195,52 @@ async def run(*, port: int, has_bot: bool = True) -> int:
 
 
 async def _until(stopped: asyncio.Event, demo: Demo) -> None:
-    """Let it live until `stopped`; a bot that dies is told about, and the rest stays up to be looked at."""
+    """Keep the demo running until `stopped`. If the bot ends earlier, say so and keep the page up."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_tell_story(demo)), group.create_task(watch(demo))]
+        tasks = [group.create_task(_play(demo)), group.create_task(watch(demo))]
         await stopped.wait()
         for task in tasks:
             task.cancel()
 
 
-async def _tell_story(demo: Demo) -> None:
-    if demo.bot is not None:
-        try:
-            await demo.ready()
-        except TimeoutError:
-            if demo.bot.is_running:  # else its end was told
-                _complain(demo, f"The bot is not ready after {READY_SECONDS:.0f} seconds.", demo.bot.last)
+async def _play(demo: Demo) -> None:
+    """Play the executions, and say the address of the page once it shows them, or once the bot has failed."""
+    address = f"Open {demo.page.url} · Ctrl-C stops everything"
+    if demo.bot is None:
+        say(address)
+        await demo.begin()
+    else:
+        is_shown = await _show_unless_it_ends(demo, demo.bot)
+        say(address)
+        if not is_shown:
             return
-    await demo.play()
+    await demo.keep_spare()
+
+
+async def _show_unless_it_ends(demo: Demo, bot: Bot) -> bool:
+    """Whether the page shows the three executions; `watch` says why the bot has ended, if it has."""
+    showing, ending = asyncio.create_task(_show(demo, bot)), asyncio.create_task(bot.wait())
+    try:
+        await asyncio.wait((showing, ending), return_when=asyncio.FIRST_COMPLETED)
+        return showing.done() and showing.result()
+    finally:
+        showing.cancel()
+        ending.cancel()
+
+
+async def _show(demo: Demo, bot: Bot) -> bool:
+    try:
+        await demo.ready()
+        await demo.begin()
+        await demo.shown()
+    except TimeoutError:
+        _complain(demo, "The bot is not ready in time. Its last lines:", bot.last)
+        return False
+    return True
 
 
 async def watch(demo: Demo) -> None:
-    """Tell when the bot dies, and why."""
+    """Say when the bot ends, and why."""
     if demo.bot is None:
         return
     code = await demo.bot.wait()
@@ -203,14 +248,14 @@ async def watch(demo: Demo) -> None:
 
 
 def _complain(demo: Demo, what: str, lines: Sequence[str]) -> None:
-    told = "\n".join((what, *lines))
-    demo.page.show(alarm=told)
-    say(told)
+    text = "\n".join((what, *lines))
+    demo.page.show(alarm=text)
+    say(text)
 
 
-def say(words: str) -> None:
-    """A line on the terminal."""
-    sys.stdout.write(f"{words}\n")
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 

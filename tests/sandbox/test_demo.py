@@ -62,11 +62,10 @@ async def test_port_in_use_is_one_sentence() -> None:
 
 async def test_the_page_shows_what_to_try(world: Demo) -> None:
     """Every execution of the demo has its commands on the page, with the id that GCS knows."""
-    playing = asyncio.create_task(world.play())
+    await world.begin()
     await world.slack.wait_for(lambda: len(world.slack.ephemerals(world.you)) == 3)
     async with aiohttp.ClientSession() as http, http.get(world.page.url) as answer:
         page = await answer.text()
-    playing.cancel()
     ids = re.findall(r'data-fill="/execution status ([^"]+)"', page)
     assert len(ids) >= 3
     assert all(world.gcs.body(one) for one in ids)
