@@ -11,8 +11,8 @@ PYTHON313 := $(shell for each in python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/p
 endif
 VENV313 := .venv-3.13
 
-# Each worker takes the next test when it is done with one; tests that share a bot or a browser stay in one worker.
-PARALLEL := -n auto --dist loadgroup
+# tests/conftest.py says how many workers there are, and which tests stay in one of them.
+PARALLEL := -n auto
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-3.13 check chaos bench lock clean

@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sandbox.page.screen import Hint
 from tests.browser.conftest import NARROW, Look, World
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 STOP = {"type": "button", "action_id": "stop", "value": "run-7", "text": {"type": "plain_text", "text": "Stop"}}
 SURE = {

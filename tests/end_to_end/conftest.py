@@ -50,11 +50,7 @@ async def world(tmp_path: Path, mode: str) -> AsyncIterator[World]:
         yield world
 
 
-@pytest_asyncio.fixture(
-    scope="module",
-    loop_scope="module",
-    params=[pytest.param(mode, marks=pytest.mark.xdist_group(mode)) for mode in ("socket", "http")],
-)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["socket", "http"])
 async def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """One world for a whole module, in each mode: nothing is rate-limited, everything is logged."""
     folder = tmp_path_factory.mktemp("talk")
