@@ -25,7 +25,7 @@ WAITING_WORKERS = 2
 
 SHARING = (
     "tests/browser/test_page.py",
-    "tests/end_to_end/test_asking.py",
+    "tests/end_to_end/test_commands.py",
     "tests/end_to_end/test_buttons.py",
     "tests/end_to_end/test_gcs_outage.py",
     "tests/end_to_end/test_slack_outage.py",

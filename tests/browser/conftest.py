@@ -1,7 +1,7 @@
 """A real Chromium, the pretend Slack with its page, and a small app that answers there.
 
-Where no Chromium can be found the ring does not run and says so in red; with `REQUIRE_BROWSER=1` (CI sets it) that is a
-failure. `CHROMIUM` names another executable. Every look fails its test when the browser's console had a complaint.
+Without Chromium these tests are skipped, and the summary says so in red; with `REQUIRE_BROWSER=1`, which CI sets, they
+fail. `CHROMIUM` names another executable. A complaint on the browser's console fails the test.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sandbox.page.server import Page as PretendPage
 from sandbox.slack import Slack
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-MISSING = "The browser ring did NOT run: no Chromium found. Install it, or name it in CHROMIUM."
+MISSING = "The browser tests did NOT run: no Chromium found. Install it, or name it in CHROMIUM."
 WIDE = (1280, 800)
 NARROW = (390, 844)
 
@@ -37,7 +37,7 @@ def chromium() -> str | None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say loudly that the ring did not run."""
+    """Say in the summary that the tests did not run."""
     if config.stash.get(is_missing, False):
         terminalreporter.write_line(MISSING, red=True, bold=True)
 
@@ -56,7 +56,7 @@ def executable(pytestconfig: pytest.Config) -> str:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(executable: str) -> AsyncIterator[Browser]:
-    """One browser for all tests; each look has an empty profile."""
+    """One browser for all tests; each page has an empty profile."""
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield started
@@ -78,7 +78,7 @@ class World:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def world() -> AsyncIterator[World]:
-    """A workspace with two people and two channels, and nothing said yet."""
+    """A workspace with two people and two channels, and no messages yet."""
     async with Slack() as slack:
         you, desk = slack.add_user("You"), slack.add_user("Lab desk")
         channel = slack.add_channel("sequencing", members=(you, desk))
@@ -89,8 +89,8 @@ async def world() -> AsyncIterator[World]:
 
 
 @dataclass
-class Look:
-    """Opens the page as somebody with a screen of some size, and remembers what the console said."""
+class Viewer:
+    """Opens the page with a screen of some size, and remembers what the console said."""
 
     browser: Browser
     world: World
@@ -118,13 +118,13 @@ class Look:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def look(browser: Browser, world: World, request: pytest.FixtureRequest) -> AsyncIterator[Look]:
-    """Looks at `world`; `PICTURES` names a directory for a picture of how each test left the page."""
-    looking = Look(browser, world)
-    yield looking
+async def viewer(browser: Browser, world: World, request: pytest.FixtureRequest) -> AsyncIterator[Viewer]:
+    """Opens pages of `world`; `PICTURES` names a directory for a screenshot of each page as the test left it."""
+    viewing = Viewer(browser, world)
+    yield viewing
     pictures = os.environ.get("PICTURES")
-    for number, page in enumerate(looking.opened):
+    for number, page in enumerate(viewing.opened):
         if pictures:
             await page.screenshot(path=Path(pictures) / f"{request.node.name}-{number}.png")
         await page.context.close()
-    assert looking.complaints == []
+    assert viewing.complaints == []

@@ -1,4 +1,4 @@
-"""What people see on the page and what they can do there, in a real browser, against the real wire of the double."""
+"""What people see on the page and what they can do there, in a real browser, against the pretend Slack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.page.screen import Hint
-from tests.browser.conftest import NARROW, Look, World
+from tests.browser.conftest import NARROW, Viewer, World
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -57,7 +57,7 @@ def steps(*statuses: str) -> list[dict[str, Any]]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def app(world: World) -> AsyncIterator[AsyncApp]:
-    """An app that echoes commands, opens a modal, takes no name but `good`, and marks what was pressed."""
+    """An app that echoes commands, opens a modal, accepts only the name `good`, and marks what was pressed."""
     bolt = AsyncApp(client=AsyncWebClient(world.slack.bot_token, base_url=world.slack.api_url))
 
     @bolt.command("/execution")
@@ -91,40 +91,40 @@ async def app(world: World) -> AsyncIterator[AsyncApp]:
     await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt's is not annotated
 
 
-async def test_what_is_posted_appears_without_a_reload(world: World, look: Look) -> None:
-    """A message that comes while the page is open is there at once."""
-    page = await look.at()
+async def test_what_is_posted_appears_without_a_reload(world: World, viewer: Viewer) -> None:
+    """A message that arrives while the page is open appears at once."""
+    page = await viewer.at()
     await world.client.chat_postMessage(channel=world.channel, text="fallback", blocks=said("*wgs-7* is running"))
     await expect(page.locator("#log b", has_text="wgs-7")).to_be_visible()
 
 
-async def test_an_edit_is_seen_live_and_marked(world: World, look: Look) -> None:
+async def test_an_edit_is_seen_live_and_marked(world: World, viewer: Viewer) -> None:
     """A card that is edited changes on the open page and says that it was edited."""
     posted = await world.client.chat_postMessage(
         channel=world.channel, text="t", blocks=steps("in_progress", "pending")
     )
-    page = await look.at()
+    page = await viewer.at()
     await expect(page.get_by_role("img", name="waiting")).to_be_visible()
     await world.client.chat_update(channel=world.channel, ts=posted["ts"], text="t", blocks=steps("complete", "error"))
     await expect(page.get_by_role("img", name="failed")).to_have_count(2)
     await expect(page.get_by_text("(edited)")).to_be_visible()
 
 
-async def test_a_folded_plan_stays_folded_through_an_edit(world: World, look: Look) -> None:
-    """What the reader has closed is not opened again by the next edit."""
+async def test_a_folded_plan_stays_folded_through_an_edit(world: World, viewer: Viewer) -> None:
+    """What the reader has closed stays closed after the next edit."""
     posted = await world.client.chat_postMessage(channel=world.channel, text="t", blocks=steps("in_progress"))
-    page = await look.at()
+    page = await viewer.at()
     await page.locator(".plan summary").click()
     await world.client.chat_update(channel=world.channel, ts=posted["ts"], text="t", blocks=steps("complete"))
     await expect(page.get_by_role("img", name="done")).to_be_visible()
     await expect(page.get_by_text("fastq-split")).to_be_hidden()
 
 
-async def test_replies_are_counted_and_open_in_a_panel(world: World, look: Look) -> None:
-    """The card says how many replies it has; they open beside it, and go on coming."""
+async def test_replies_are_counted_and_open_in_a_panel(world: World, viewer: Viewer) -> None:
+    """The card says how many replies it has; they open beside it, and new ones appear there."""
     card = await world.client.chat_postMessage(channel=world.channel, text="the card")
     await world.client.chat_postMessage(channel=world.channel, text="step one is done", thread_ts=card["ts"])
-    page = await look.at()
+    page = await viewer.at()
     await page.get_by_role("link", name="1 reply").click()
     await expect(page.locator("#thread").get_by_text("step one is done")).to_be_visible()
     await world.client.chat_postMessage(channel=world.channel, text="step two is done", thread_ts=card["ts"])
@@ -133,11 +133,11 @@ async def test_replies_are_counted_and_open_in_a_panel(world: World, look: Look)
     await expect(page.locator("#thread")).to_be_hidden()
 
 
-async def test_a_press_arrives_once_it_is_confirmed(world: World, look: Look, app: AsyncApp) -> None:
-    """A button that asks first presses only after confirmation, and the app's answer is seen."""
+async def test_a_press_arrives_once_it_is_confirmed(world: World, viewer: Viewer, app: AsyncApp) -> None:
+    """A button with a confirmation presses only after it, and the app's response appears."""
     blocks = [{"type": "actions", "elements": [STOP | {"confirm": SURE}]}]
     await world.client.chat_postMessage(channel=world.channel, text="t", blocks=blocks)
-    page = await look.at()
+    page = await viewer.at()
     await page.get_by_role("button", name="Stop").click()
     await page.get_by_role("button", name="Keep it").click()
     await page.get_by_role("button", name="Stop").click()
@@ -145,9 +145,9 @@ async def test_a_press_arrives_once_it_is_confirmed(world: World, look: Look, ap
     await expect(page.get_by_text("stopped run-7")).to_be_visible()
 
 
-async def test_a_command_is_answered_to_the_one_who_asked(world: World, look: Look, app: AsyncApp) -> None:
-    """What is typed reaches the app; its answer is marked private, and others do not see it."""
-    page, others = await look.at(), await look.at(f"/?me={world.desk}")
+async def test_only_who_typed_a_command_sees_its_response(world: World, viewer: Viewer, app: AsyncApp) -> None:
+    """A command reaches the app; its response is marked private, and others do not see it."""
+    page, others = await viewer.at(), await viewer.at(f"/?me={world.desk}")
     await page.get_by_label("Message #sequencing").fill("/execution status abc")
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("You asked: status abc")).to_be_visible()
@@ -155,28 +155,26 @@ async def test_a_command_is_answered_to_the_one_who_asked(world: World, look: Lo
     await expect(others.get_by_text("You asked: status abc")).to_have_count(0)
 
 
-async def test_an_answer_can_be_dismissed(world: World, look: Look, app: AsyncApp) -> None:
-    """A private answer goes away when it was read."""
+async def test_a_private_response_can_be_dismissed(world: World, viewer: Viewer, app: AsyncApp) -> None:
+    """A private response disappears when the reader dismisses it."""
     await world.slack.command(world.you, world.channel, "help")
-    page = await look.at()
+    page = await viewer.at()
     await page.get_by_text("You asked: help").hover()
     await page.get_by_role("button", name="Dismiss").click()
     await expect(page.get_by_text("You asked: help")).to_have_count(0)
 
 
-async def test_a_command_without_a_bot_says_so(world: World, look: Look) -> None:
-    """Where no app is connected, the person is told that the command failed."""
-    page = await look.at()
+async def test_a_command_without_a_bot_says_so(world: World, viewer: Viewer) -> None:
+    """Without a connected app, the person reads that the command failed."""
+    page = await viewer.at()
     await page.get_by_label("Message #sequencing").fill("/execution list")
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("dispatch_failed").first).to_be_visible()
 
 
-async def test_a_modal_complains_at_its_field_and_closes_when_it_is_good(
-    world: World, look: Look, app: AsyncApp
-) -> None:
-    """A refused form keeps what was typed and says why; a good one closes."""
-    page = await look.at()
+async def test_a_modal_shows_errors_then_closes_when_valid(world: World, viewer: Viewer, app: AsyncApp) -> None:
+    """A refused form keeps what was typed and says why; a valid one closes."""
+    page = await viewer.at()
     await page.get_by_label("Message #sequencing").fill("/execution ask")
     await page.keyboard.press("Enter")
     await page.get_by_label("Execution", exact=True).fill("bad")
@@ -187,9 +185,9 @@ async def test_a_modal_complains_at_its_field_and_closes_when_it_is_good(
     await expect(page.locator("#modal")).to_be_hidden()
 
 
-async def test_a_modal_closes_with_escape(world: World, look: Look, app: AsyncApp) -> None:
-    """The keyboard gets out of a modal, and the workspace knows that it is closed."""
-    page = await look.at()
+async def test_a_modal_closes_with_escape(world: World, viewer: Viewer, app: AsyncApp) -> None:
+    """Escape closes a modal, and the workspace knows that it is closed."""
+    page = await viewer.at()
     await page.get_by_label("Message #sequencing").fill("/execution ask")
     await page.keyboard.press("Enter")
     await expect(page.locator("#modal")).to_be_visible()
@@ -198,17 +196,17 @@ async def test_a_modal_closes_with_escape(world: World, look: Look, app: AsyncAp
     assert not world.slack.views(world.you)
 
 
-async def test_the_home_is_opened_and_shown(world: World, look: Look, app: AsyncApp) -> None:
+async def test_the_home_is_opened_and_shown(world: World, viewer: Viewer, app: AsyncApp) -> None:
     """The app's Home tab asks the app for its Home and shows it."""
-    page = await look.at()
+    page = await viewer.at()
     await page.get_by_role("link", name="execution-bot").click()
     await page.get_by_role("link", name="Home").click()
     await expect(page.get_by_text("Nothing followed yet.")).to_be_visible()
 
 
-async def test_unread_messages_are_counted_until_they_are_seen(world: World, look: Look) -> None:
-    """A room says how much was said there, and stops saying it once one has looked."""
-    page = await look.at()
+async def test_unread_messages_are_counted_until_they_are_seen(world: World, viewer: Viewer) -> None:
+    """A channel shows how many messages are unread, and stops once the reader has opened it."""
+    page = await viewer.at()
     await world.client.chat_postMessage(channel=world.other, text="elsewhere")
     await expect(page.get_by_label("1 unread")).to_be_visible()
     await page.get_by_role("link", name="random").click()
@@ -216,52 +214,52 @@ async def test_unread_messages_are_counted_until_they_are_seen(world: World, loo
     await expect(page.locator(".badge")).to_have_count(0)
 
 
-async def test_a_hint_fills_the_message_box(world: World, look: Look) -> None:
-    """A word of the things to try puts its whole command where one would type it."""
+async def test_a_hint_fills_the_message_box(world: World, viewer: Viewer) -> None:
+    """A click on a hint puts its whole command into the message box."""
     world.page.show(hints=[Hint("run-7", "fails", (("status", "/execution status 7"),))])
-    page = await look.at()
+    page = await viewer.at()
     await page.get_by_role("button", name="status").click()
     await expect(page.get_by_label("Message #sequencing")).to_have_value("/execution status 7")
 
 
-async def test_an_alarm_is_shown(world: World, look: Look) -> None:
-    """The page shows that the bot has died."""
-    page = await look.at()
+async def test_an_alarm_is_shown(world: World, viewer: Viewer) -> None:
+    """The page says that the bot has stopped."""
+    page = await viewer.at()
     world.page.show(alarm="The bot has stopped.")
     await expect(page.get_by_role("alert").get_by_text("The bot has stopped.")).to_be_visible()
 
 
-async def test_a_moment_is_shown_in_the_readers_zone(world: World, look: Look) -> None:
-    """A date is told by the browser's clock, not by the server's."""
+async def test_a_moment_is_shown_in_the_readers_zone(world: World, viewer: Viewer) -> None:
+    """A date is shown in the browser's time zone, not in the server's."""
     await world.client.chat_postMessage(channel=world.channel, text="at <!date^1795443600^{date_num} {time}|noon>")
-    page = await look.at()
+    page = await viewer.at()
     await expect(page.get_by_text("2026-11-23 10:20 PM")).to_be_visible()
 
 
-async def test_a_foreign_script_is_inert(world: World, look: Look) -> None:
-    """Markup in a text is read, not run."""
+async def test_a_foreign_script_is_inert(world: World, viewer: Viewer) -> None:
+    """Markup in a text is shown, not executed."""
     bad = "<script>window.hit=1</script><img src=x onerror='window.hit=1'>"
     await world.client.chat_postMessage(channel=world.channel, text=bad)
-    page = await look.at()
+    page = await viewer.at()
     await expect(page.get_by_text("window.hit=1").first).to_be_visible()
     assert await page.evaluate("window.hit") is None
 
 
-async def test_a_telephone_needs_no_sideways_scrolling(world: World, look: Look) -> None:
-    """At 390 pixels nothing is wider than the screen, whatever is said."""
+async def test_a_telephone_needs_no_sideways_scrolling(world: World, viewer: Viewer) -> None:
+    """At 390 pixels nothing is wider than the screen, however long a text is."""
     world.page.show(hints=[Hint("a-very-long-name-" * 5, "n" * 60, (("status", "/execution status 7"),))])
     wide = [{"type": "table", "rows": [[{"type": "raw_text", "text": "c" * 30}] * 8] * 2}]
     await world.client.chat_postMessage(channel=world.channel, text="w" * 300)
     await world.client.chat_postMessage(channel=world.channel, text="t", blocks=[*steps("error"), *wide])
-    page = await look.at(size=NARROW)
+    page = await viewer.at(size=NARROW)
     await expect(page.get_by_text("fastq-split")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth") == 390
     assert await page.evaluate("document.getElementById('log').scrollWidth <= 390")
 
 
-async def test_a_telephone_has_its_rooms_in_a_drawer(world: World, look: Look) -> None:
-    """On a narrow screen the rooms are one press away, and give way again."""
-    page = await look.at(size=NARROW)
+async def test_a_telephone_has_its_channels_in_a_drawer(world: World, viewer: Viewer) -> None:
+    """On a narrow screen one press opens the channels, and choosing one closes them."""
+    page = await viewer.at(size=NARROW)
     await expect(page.get_by_role("link", name="random")).to_be_hidden()
     await page.get_by_role("button", name="Channels").click()
     await page.get_by_role("link", name="random").click()
@@ -269,9 +267,9 @@ async def test_a_telephone_has_its_rooms_in_a_drawer(world: World, look: Look) -
     await expect(page.get_by_role("link", name="random")).to_be_hidden()
 
 
-async def test_a_room_is_reached_by_keyboard(world: World, look: Look) -> None:
-    """Nothing needs a mouse: tab to a room, and enter it."""
-    page = await look.at()
+async def test_a_channel_is_reached_by_keyboard(world: World, viewer: Viewer) -> None:
+    """Nothing needs a mouse: tab to a channel, and press Enter."""
+    page = await viewer.at()
     await page.get_by_role("link", name="random").focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="#random")).to_be_visible()

@@ -1,4 +1,7 @@
-"""`make chaos`: everything on fire at once. Parses, and nothing else; exit code 1 when the bot broke its word."""
+"""`make chaos`: all faults at once; exit code 1 when the bot broke a promise.
+
+Lives here: the options. Does not live here: the run (`arena`), its results (`report`). Called by `make chaos`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ from tests.chaos.verdict import Verdict
 
 def main() -> int:
     """Run it; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Three bots under fire.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description="Run three bots under faults, and judge them by what people read."
+    )
     parser.add_argument("--seed", type=int, default=0, help="of an earlier run, for the same plan")
     parser.add_argument("--small", action="store_true", help="the version that is part of the tests")
     parser.add_argument("--store", choices=STORES, default="sentinel", help="what the bots share (default: sentinel)")
@@ -36,12 +41,12 @@ def main() -> int:
 
 
 async def _run(arena: Arena) -> tuple[Record, Verdict]:
-    """Run it, and say now and then how it goes."""
+    """Run it, and print its progress twice a minute."""
     running = asyncio.create_task(arena.run())
-    for number in (signal.SIGINT, signal.SIGTERM):  # bots and store are processes: they must not be left behind
+    for number in (signal.SIGINT, signal.SIGTERM):  # bots and store are processes that must not be left running
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     while not (await asyncio.wait({running}, timeout=30))[0]:
-        print(arena.progress(), flush=True)  # noqa: T201  # or one would think that it hangs
+        print(arena.progress(), flush=True)  # noqa: T201  # or it would seem to hang
     return await running
 
 

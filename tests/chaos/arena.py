@@ -1,7 +1,8 @@
-"""The place of a run: the pretend GCS and Slack in this process, the store and the bots in others, and the plan.
+"""A run: the pretend GCS and Slack in this process, the store and the bots in others, and the plan.
 
-Lives here: `Arena`: playing the lives, letting people wish, striking, waiting until all is told, and gathering the
-evidence. Does not live here: what happens (`plan`), whether it was right (`verdict`).
+Lives here: `Arena`, which plays the lives, lets people type, injects faults, waits for all deliveries and gathers the
+evidence. Does not live here: what happens (`plan`), whether it was right (`verdict`). Called by `make chaos` and
+`test_chaos`.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from tests.chaos.verdict import Verdict, judge
 from tests.end_to_end.conftest import SCOPES, plain_settings
 
 GCS_QUOTA = 6000
-"""Ten times GCS's: lives that take minutes instead of hours are asked after so much more often."""
+"""Ten times GCS's: lives take minutes instead of hours, so polls are that much more frequent."""
 
 SLACK_SCALE = 60
-"""As many times Slack's own limits, for the same reason."""
+"""How many times higher than Slack's own the limits are, for the same reason."""
 
 SETTLE_SECONDS = 180.0
-"""So long after the fire everything may take to be told."""
+"""How long the last deliveries may take after the faults."""
 
-LOOK_SECONDS = 3.0
-"""How often one looks whether it is."""
+CHECK_SECONDS = 3.0
+"""How often the arena checks whether all is delivered."""
 
 
 class Arena:
@@ -61,7 +62,7 @@ class Arena:
         self.struck = Counter[str]()
         self.replicas: list[Replica] = []
         self.waits_for = ""
-        """Something that is still to be told once all is over."""
+        """A delivery that is still missing after the faults."""
         self._since = 0.0
         self._acts: dict[str, Callable[[Blow], Awaitable[object]]] = {
             "kill": lambda blow: self.replicas[blow.who].kill(),
@@ -75,18 +76,18 @@ class Arena:
             "home": lambda blow: self._open_home(self.people[blow.who].id),
             "press": lambda blow: self.people[blow.who].press(),
         }
-        """What each kind of blow is."""
+        """What each kind of fault does."""
 
     def now(self) -> float:
         """Seconds of the run."""
         return time.monotonic() - self._since
 
     async def until(self, at: float) -> None:
-        """Return at that second of the run."""
+        """Return at second `at` of the run."""
         await asyncio.sleep(max(0.0, at - self.now()))
 
     async def run(self) -> tuple[Record, Verdict]:
-        """Everything, from the first life to the last word."""
+        """The whole run, from the first life to the last delivery."""
         async with self._opened():
             self._since = time.monotonic()
             async with asyncio.TaskGroup() as group:
@@ -135,7 +136,7 @@ class Arena:
             self.name_of(role.execution_id)
 
     def name_of(self, execution_id: str) -> str:
-        """What an execution is called; it begins now if it has not, since people may be a bit early."""
+        """The name of an execution, which begins now if it has not, since people may be a little early."""
         if execution_id not in self._names:
             self.gcs.play(self._lives[execution_id], execution_id=execution_id)
             self._began[execution_id] = self.slack.workspace.now()
@@ -159,16 +160,16 @@ class Arena:
         self.struck["event delivered again"] += done.attempts - 1
 
     def progress(self) -> str:
-        """Where it stands, in a line."""
+        """The progress of the run, in one line."""
         messages = sum(map(len, self.slack.workspace.messages.values()))
         kills, promises = self.struck["kill"], len(self.promises)
         done = f"{self.now():4.0f} s: {len(self._names)} lives, {promises} promises, {messages} messages, {kills} kills"
         return f"{done}; waits for {self.waits_for}" if self.waits_for else done
 
-    # -- what came of it --
+    # -- the evidence --
 
     async def _settled(self) -> Record:
-        """The evidence once everything is told, or has taken too long."""
+        """The evidence once everything is delivered, or has taken too long."""
         gives_up = self.now() + SETTLE_SECONDS
         while True:
             record = self.record()
@@ -176,10 +177,10 @@ class Arena:
             if not verdict.waiting or self.now() > gives_up:
                 return record
             self.waits_for = verdict.violations[0]
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
 
     def record(self) -> Record:
-        """The evidence as it is now."""
+        """The evidence so far."""
         refused = sum(call.error == "ratelimited" for call in self.slack.calls)
         return Record(
             truths={
@@ -187,39 +188,41 @@ class Arena:
                 for execution_id, name in self._names.items()
             },
             promises=self.promises,
-            asked=self._asked(),
+            polled=self._polled(),
             said=[said for messages in self.slack.workspace.messages.values() for said in all_said(messages)],
-            unheard=[text for person in self.people for text in person.unheard],
+            unanswered=[text for person in self.people for text in person.unanswered],
             lossy=self.store.lossy,
             gcs_quota=GCS_QUOTA,
             gcs_worst_minute=self.gcs.worst_minute(),
             slack_over_limit=refused - self.slack.faults.applied["ratelimited"],
         )
 
-    def _asked(self) -> dict[str, list[float]]:
-        """When GCS answered about each execution, by Slack's clock."""
+    def _polled(self) -> dict[str, list[float]]:
+        """When GCS responded to polls of each execution, by Slack's clock."""
         shift = self.slack.workspace.now() - time.monotonic()
-        asked = defaultdict[str, list[float]](list)
+        polled = defaultdict[str, list[float]](list)
         for call in sorted(self.gcs.calls, key=lambda call: call.at):
-            if call.user and call.execution_id in self._names and call.status in {200, 404}:  # not what a fault said
-                asked[call.execution_id].append(call.at + shift)
-        return asked
+            if (
+                call.user and call.execution_id in self._names and call.status in {200, 404}
+            ):  # not the responses of a fault
+                polled[call.execution_id].append(call.at + shift)
+        return polled
 
     @property
     def promises(self) -> list[Promise]:
-        """All that people were told."""
+        """All subscriptions that the bot confirmed."""
         return [promise for person in self.people for promise in person.promises.values()]
 
 
 async def _fault(faults: Any, fault: Any, seconds: float) -> None:
-    """A server misbehaves for so long."""
+    """Let a server misbehave for some seconds."""
     faults.add(fault)
     await asyncio.sleep(seconds)
     faults.remove(fault)
 
 
 def all_said(messages: list[Message]) -> list[Said]:
-    """What the bot said in a channel."""
+    """The bot's messages in a channel."""
     return [_said(message) for message in messages if message.metadata]
 
 

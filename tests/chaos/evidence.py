@@ -1,6 +1,6 @@
-"""The evidence of a run: what GCS showed, what people were told, what stands in Slack.
+"""The evidence of a run: what GCS showed, what the bot confirmed, which messages are in Slack.
 
-Lives here: `Record` and what it consists of. Does not live here: gathering it (`arena`), judging it (`verdict`).
+Lives here: `Record` and its parts. Does not live here: gathering it (`arena`), judging it (`verdict`). Called by both.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ class Truth:
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """A subscription that a person was told of."""
+    """A subscription that the bot confirmed to a person."""
 
     execution_id: str
     subscriber: str
     level: str
-    told_at: float
-    """When the person read it: what happens from then on must be told."""
+    promised_at: float
+    """When the person read it: what happens from then on must be delivered."""
     left_at: float | None = None
-    """When they read that it is over by their own wish: nothing is told any more."""
+    """When they read that their own command ended it: nothing is delivered any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """A message of the bot as it stands in Slack."""
+    """A message of the bot in Slack."""
 
     execution_id: str
     subscriber: str
     lane: str
-    """The mark: of which subscription."""
+    """The subscription, from the message's mark."""
     is_card: bool
     versions: tuple[tuple[float, str], ...]
-    """Since when it said what, the first one first."""
+    """Each text with the time since which it stood, oldest first."""
 
     @property
     def at(self) -> float:
@@ -50,7 +50,7 @@ class Said:
 
     @property
     def text(self) -> str:
-        """What it says now."""
+        """The newest text."""
         return self.versions[-1][1]
 
 
@@ -61,15 +61,15 @@ class Record:
     truths: dict[str, Truth]
     promises: list[Promise]
     said: list[Said]
-    asked: dict[str, list[float]] = field(default_factory=dict)
-    """Execution → when GCS answered about it, in order."""
+    polled: dict[str, list[float]] = field(default_factory=dict)
+    """Execution → when GCS responded to its polls, in order."""
     gcs_quota: int = 0
     gcs_worst_minute: int = 0
     slack_over_limit: int = 0
-    """Calls that Slack refused for its limits, not because a fault was added."""
-    unheard: list[str] = field(default_factory=list)
-    """What people typed again and again without an answer."""
+    """Calls that Slack refused for its limits, without those of an injected fault."""
+    unanswered: list[str] = field(default_factory=list)
+    """Commands that people repeated without getting a response."""
     died: list[str] = field(default_factory=list)
     """Bots that ended without being killed."""
     lossy: list[tuple[float, float]] = field(default_factory=list)
-    """From when to when what was written may be lost: what was sent then may be sent again."""
+    """Periods, begin and end, whose writes may be lost: what was sent then may be sent again."""

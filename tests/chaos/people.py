@@ -1,6 +1,6 @@
-"""People who follow executions by typing commands, and type again when nobody answers.
+"""People who follow executions by typing commands, and type again without a response.
 
-Lives here: `Person`: one wish after another. Does not live here: which wishes (`plan`).
+Lives here: `Person`, who types one wish after another. Does not live here: which wishes (`plan`). Called by `arena`.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ if TYPE_CHECKING:
     from tests.chaos.arena import Arena
 
 PATIENCE = 90.0
-"""So long somebody types the same again before they give up."""
+"""How long somebody repeats a command before they give up."""
 
 ANSWER_SECONDS = 6.0
-"""So long they wait for an answer before that."""
+"""How long they wait for a response before they repeat it."""
 
 _UNSURE = "My memory has fewer copies right now than it should"
-"""Part of the answer where the bot does not promise to keep it: they ask once more, as it says."""
+"""Part of the response where the bot does not promise to keep a subscription: people repeat the command, as it says."""
 
 _FOLLOWED = ("You follow this execution", "This channel follows this execution")
 _LEFT = ("You do not follow", "This channel does not follow")
 _OVER = ("nothing left to follow", "knows no such execution")
-"""Answers to who came too late: it has succeeded, or was deleted."""
+"""Responses to people who came too late: the execution has succeeded, or was deleted."""
 
 
 @dataclass
 class Person:
-    """Somebody with their wishes."""
+    """A person with their wishes."""
 
     arena: Arena
     id: str
     wishes: Sequence[Wish]
     promises: dict[Wish, Promise] = field(default_factory=dict)
-    unheard: list[str] = field(default_factory=list)
-    """Commands that they gave up."""
+    unanswered: list[str] = field(default_factory=list)
+    """Commands that never got a response."""
     too_late: int = 0
-    """Wishes for what had ended before they were understood."""
+    """Wishes for executions that had ended before the command was handled."""
     commands: int = 0
     presses: int = 0
     unsure: int = 0
-    """Answers that promised nothing."""
+    """Responses that promised nothing."""
 
     async def live(self) -> None:
-        """Have every wish, in order."""
+        """Type every wish at its time."""
         begins = [(wish.at, self._follow, wish) for wish in self.wishes]
         ends = [(wish.leaves, self._leave, wish) for wish in self.wishes if wish.leaves is not None]
         for at, act, wish in sorted([*begins, *ends], key=lambda each: each[0]):
@@ -58,7 +58,7 @@ class Person:
             await act(wish)
 
     async def press(self) -> None:
-        """Press «Refresh» on the card that came last."""
+        """Press `Refresh` on the newest card."""
         cards = [card for wish in self.promises if (card := self._card(wish)) is not None]
         for card in cards[-1:]:
             self.presses += 1
@@ -73,7 +73,7 @@ class Person:
                 execution_id=wish.execution_id,
                 subscriber=self._subscriber(wish),
                 level=wish.level,
-                told_at=self.arena.slack.workspace.now(),
+                promised_at=self.arena.slack.workspace.now(),
             )
         elif answer:
             self.too_late += 1
@@ -87,7 +87,7 @@ class Person:
             self.promises[wish] = replace(self.promises[wish], left_at=self.arena.slack.workspace.now())
 
     async def _type(self, wish: Wish, text: str, is_answer: Callable[[str], bool]) -> str:
-        """Type it until there is an answer to it, if only to an earlier try; empty when there never is."""
+        """Type it until there is a response, even if to an earlier try; empty when there never is one."""
         place = self.arena.slack.dm(self.id) if wish.channel is None else self.arena.channels[wish.channel]
         before, gives_up = len(self._read), self.arena.now() + PATIENCE
         while self.arena.now() < gives_up:
@@ -99,7 +99,7 @@ class Person:
                 return said
             self.unsure += any(_UNSURE in said for said in self._read[asked:])
             await asyncio.sleep(1)
-        self.unheard.append(text)
+        self.unanswered.append(text)
         return ""
 
     @property
@@ -115,7 +115,7 @@ class Person:
         return self.id if wish.channel is None else self.arena.channels[wish.channel]
 
     def _card(self, wish: Wish) -> Message | None:
-        """The card that belongs to a wish, while it can be refreshed."""
+        """The card of a wish, while it has a `Refresh` button."""
         place = self.arena.slack.dm(self.id) if wish.channel is None else self.arena.channels[wish.channel]
         for message in self.arena.slack.messages(place):
             if wish.execution_id in str(message.metadata) and "'refresh_card'" in str(message.blocks):
@@ -124,12 +124,12 @@ class Person:
 
 
 def _is_about(said: str, name: str) -> bool:
-    """Whether it is the answer to somebody who wanted to follow that execution."""
+    """Whether `said` is a response to subscribing to that execution."""
     if said.startswith(_FOLLOWED):
         return f" {name}:" in said
     return (f"{name} is " in said and _OVER[0] in said) or _OVER[1] in said
 
 
 def _here(wish: Wish) -> str:
-    """What is typed behind a wish for a channel."""
+    """The end of the command for a channel."""
     return "" if wish.channel is None else " here"

@@ -1,8 +1,8 @@
-"""What happens in a run, all of it decided beforehand from the seed: lives, wishes, and what is done to the bots.
+"""What happens in a run, decided beforehand from the seed: lives, wishes and faults.
 
 Lives here: `Plan` and how it is drawn. Pure: the same seed and scale give the same plan. Does not live here: how much
-of everything (`scale`), doing it (`arena`, `people`), judging it (`verdict`). What cannot be repeated is the jitter of
-the machine: which call a fault strikes, and between which two instructions a kill falls.
+of everything (`scale`), doing it (`arena`, `people`), judging it (`verdict`). Called by `arena`. A seed does not repeat
+the timing of the machine: which call a fault hits, and between which two instructions a kill falls.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SKEW = 30
 """Seconds by which the clocks of two replicas are wrong, one each way."""
 
 LEVELS = ("progress", "progress", "progress", "phase", "final")
-"""Most people want to hear everything."""
+"""Most people follow every step."""
 
 LIVES: Sequence[tuple[int, Callable[[float], Life]]] = (
     (11, lambda seconds: story.happy(6, seconds=seconds)),
@@ -31,10 +31,10 @@ LIVES: Sequence[tuple[int, Callable[[float], Life]]] = (
     (2, lambda seconds: story.retried(6, seconds=seconds)),
     (2, lambda seconds: story.deleted(12, seconds=seconds)),
 )
-"""How many of twenty lead which life."""
+"""How many of twenty executions have which life."""
 
 LEAVING = 0.04
-"""Share of those who wish to hear no more before the end."""
+"""Share of subscribers who unsubscribe before the end."""
 
 BlowKind = Literal["kill", "restart", "pause", "fail_over", "zombie", "gcs", "slack", "socket", "home", "press"]
 
@@ -51,7 +51,7 @@ class Role:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """Somebody wants to follow an execution, or wants it for a channel."""
+    """A person wants to follow an execution, or wants a channel to."""
 
     at: float
     execution_id: str
@@ -59,12 +59,12 @@ class Wish:
     channel: int | None
     level: str
     leaves: float | None
-    """When they want to hear no more, if ever."""
+    """When they unsubscribe; None: never."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blow:
-    """Something that is done to the world."""
+    """A fault or action at one time."""
 
     at: float
     kind: BlowKind
@@ -73,7 +73,7 @@ class Blow:
     seconds: float = 0
     """How long it lasts."""
     fault: tuple[tuple[str, Any], ...] = ()
-    """Of a server: the fault's fields. Of a socket: how it is closed."""
+    """For a server, the fields of its fault; for a socket, how it is closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class Plan:
 
 
 def _dice(seed: int, what: str) -> random.Random:
-    """Dice of its own for each part: one part drawn otherwise leaves the others as they were."""
+    """Separate dice for each part, so that a change of one part leaves the others as they were."""
     return random.Random(f"{seed} {what}")  # noqa: S311  # no secret
 
 
@@ -127,14 +127,14 @@ def _roles(dice: random.Random, scale: Scale) -> tuple[Role, ...]:
 
 
 def _rested(life: Life, seconds: float) -> Life:
-    """`life`, resting for so long between its failure and its retry."""
+    """`life`, with `seconds` more between its failure and its retry."""
     failed = next((frame.at for frame in life.frames if frame.name == "failed"), life.frames[-1].at)
     frames = (frame if frame.at <= failed else replace(frame, at=frame.at + seconds) for frame in life.frames)
     return replace(life, frames=tuple(frames))
 
 
 def _wishes(dice: random.Random, scale: Scale, roles: Sequence[Role]) -> tuple[Wish, ...]:
-    """One for each execution, and the others for any; nobody wishes the same twice."""
+    """One for each execution, and the rest for any; no subscriber has the same wish twice."""
     chosen = [*roles, *dice.choices(roles, k=scale.subscriptions - len(roles))]
     wishes: dict[tuple[str, str], Wish] = {}
     for role in chosen:
@@ -157,10 +157,10 @@ def _wishes(dice: random.Random, scale: Scale, roles: Sequence[Role]) -> tuple[W
 
 
 def _fire(dice: random.Random, scale: Scale) -> list[Blow]:
-    """What happens to processes and connections."""
+    """The faults of processes and connections."""
 
     def moments(count: int) -> list[float]:
-        """Spread, each somewhere in its own part of the time."""
+        """Spread evenly, each at a random time in its own part of the run."""
         return [scale.seconds * (0.05 + 0.9 * (n + dice.random()) / count) for n in range(count)]
 
     farewells = ("refresh_requested", "warning", "abrupt", "half_open")
@@ -212,7 +212,7 @@ def _slack(dice: random.Random, scale: Scale) -> list[Blow]:
 
 
 def _windows(dice: random.Random, scale: Scale, kind: BlowKind, faults: Sequence[dict[str, Any]]) -> list[Blow]:
-    """One after another, with quiet between; every kind comes before one comes again."""
+    """One fault after another, with quiet between; every kind comes before one is repeated."""
     blows: list[Blow] = []
     at, waiting = 0.05 * scale.seconds, list[dict[str, Any]]()
     while at < 0.95 * scale.seconds:

@@ -1,7 +1,7 @@
 """What a person reads in a message of the bot, as a moment in an execution's life.
 
-Lives here: `read_line` and `read_card`. Pure, and blind to everything that people cannot see. Does not live here:
-whether it is true (`verdict`).
+Lives here: `read_line` and `read_card`. Pure, and reads only what people can see. Does not live here: whether
+it is true (`verdict`). Called by `verdict` and the outage tests.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sandbox.story import Life
 
 OUTCOMES = frozenset({"Succeeded", "Failed", "Cancelled", "Deleted"})
-"""Words for the ends that people are pinged with."""
+"""The phases that ping people."""
 
 _CARD = re.compile(r": (?P<phase>\w+)[^;]*; (?:(?P<finished>\d+) of \d+ steps?|step counts not reported yet)\.")
 _OUTCOME = re.compile(r" (?P<phase>\w+) after [^:]+: (?:(?P<finished>\d+) of \d+ steps?)?")
@@ -24,21 +24,21 @@ _END = "No longer following"
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where an execution stands. In what people read, None is what the words leave open."""
+    """A state of an execution. In what people read, None means that the text does not say."""
 
     phase: str | None
     finished: int | None
     at: float = 0.0
-    """Of the truth: when GCS began to show it."""
+    """When GCS began to show it, in the truth."""
 
     @property
     def is_outcome(self) -> bool:
-        """Whether people are pinged with it."""
+        """Whether it pings people."""
         return self.phase in OUTCOMES
 
     def fits(self, truth: Moment) -> bool:
-        """Whether what was read may be said of that moment."""
-        if self.phase is None:  # progress, of something that is under way
+        """Whether a text with this moment is true of `truth`."""
+        if self.phase is None:  # progress of an execution that has not ended
             return self.finished == truth.finished and not truth.is_outcome
         return self.phase == truth.phase and (
             self.finished is None or truth.finished is None or self.finished == truth.finished
@@ -46,11 +46,11 @@ class Moment:
 
 
 class Unreadable(Exception):
-    """No person could make sense of it."""
+    """A text that no person could understand."""
 
 
 def moments(life: Life, began: float) -> tuple[Moment, ...]:
-    """The truth: everything that GCS shows of a life that began then, each thing once."""
+    """The truth: each state that GCS shows of a life that began at `began`, once."""
     found: list[Moment] = []
     for frame in life.frames:
         phase = "Deleted" if frame.is_gone else frame.status
@@ -61,12 +61,12 @@ def moments(life: Life, began: float) -> tuple[Moment, ...]:
 
 
 def read_card(text: str, name: str) -> Moment:
-    """What a card says."""
+    """The moment that a card states."""
     return _moment(_CARD, _after(text, name))
 
 
 def read_line(text: str, name: str) -> Moment | None:
-    """What a message of its own, or a line in the thread, says; None for the last word of a subscription."""
+    """The moment that a message or a line in the thread states; None for the message that ends a subscription."""
     if text.startswith(_END):
         return None
     rest = _after(text, name)

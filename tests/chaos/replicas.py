@@ -1,6 +1,6 @@
-"""The bots: as many processes on one store, each with a clock of its own that may be wrong.
+"""The bots: several processes on one store, each with a clock of its own that may be wrong.
 
-Lives here: `Replica`. Does not live here: when it is killed (`plan`).
+Lives here: `Replica`. Does not live here: when it is killed (`plan`). Called by `arena`.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ def faketime_library() -> str | None:
 
 
 class Replica:
-    """One bot, which is killed now and then and started again at once."""
+    """One bot, which is killed sometimes and restarted at once."""
 
     def __init__(self, settings: dict[str, str], folder: Path, *, skew: int) -> None:
         folder.mkdir()
         self.bot = BotProcess({**settings, **_clock(skew)}, folder / "bot.log")
         self.kills = 0
         self.ends: list[str] = []
-        """Ends that were nobody's doing."""
+        """The last log lines of each end without a kill."""
         self._busy = asyncio.Lock()
 
     async def start(self) -> None:
-        """Start it, and wait until it takes requests."""
+        """Start it, and return once it takes requests."""
         await self.bot.start()
 
     async def watch(self) -> None:
-        """Start it again should it end by itself, and remember that."""
+        """Restart it if it ends by itself, and remember that."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             async with self._busy:
@@ -49,7 +49,7 @@ class Replica:
                     await self.bot.spawn()
 
     async def kill(self) -> None:
-        """`kill -9`, whatever it does just now, and start it again."""
+        """`kill -9` at any point, and restart it."""
         async with self._busy:
             pid = self.bot.pid
             await self.bot.kill()
@@ -58,13 +58,13 @@ class Replica:
             await self.bot.spawn()
 
     async def stop(self) -> None:
-        """End it as a supervisor does."""
+        """SIGTERM, as a supervisor does."""
         async with self._busy:
             await self.bot.stop()
 
 
 def _clock(skew: int) -> dict[str, str]:
-    """The environment in which wall time, and only that, is wrong by so many seconds."""
+    """The environment in which only wall time is wrong, by `skew` seconds."""
     library = faketime_library()
     if not library or not skew:
         return {}
@@ -72,7 +72,7 @@ def _clock(skew: int) -> dict[str, str]:
 
 
 def _sweep(pid: int) -> None:
-    """Take away what libfaketime leaves behind in a process that was killed."""
+    """Remove what libfaketime leaves in shared memory when its process is killed."""
     for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
         with suppress(FileNotFoundError):
             (Path("/dev/shm") / name).unlink()  # noqa: S108  # libfaketime's own place

@@ -1,6 +1,6 @@
-"""What a run came to, as one table.
+"""The results of a run, as one table.
 
-Lives here: `table`. Does not live here: the numbers (`arena`, `verdict`). Called by `make chaos`.
+Lives here: `table`. Does not live here: the numbers (`arena`, `verdict`). Called by `make chaos` and `test_chaos`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ MOST_SHOWN = 20
 
 
 def table(arena: Arena, record: Record, verdict: Verdict) -> str:
-    """The whole table, violations below it."""
-    rows = [*_what_happened(arena), *_what_struck(arena), *_what_was_told(arena, record, verdict)]
+    """The table, with the violations below it."""
+    rows = [*_what_happened(arena), *_what_failed(arena), *_what_people_read(arena, record, verdict)]
     rows += [(kind, str(verdict.counts[kind])) for kind in KINDS]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value:>22}" for name, value in rows]
@@ -39,22 +39,22 @@ def _what_happened(arena: Arena) -> list[tuple[str, str]]:
         ("commands typed", str(sum(person.commands for person in arena.people))),
         ("subscriptions promised", str(len(arena.promises))),
         (
-            "answers that promised nothing, since copies were missing",
+            "responses that promised nothing, since copies were missing",
             str(sum(person.unsure for person in arena.people)),
         ),
-        ("asked for when all was over", str(sum(person.too_late for person in arena.people))),
+        ("commands for executions that had ended", str(sum(person.too_late for person in arena.people))),
     ]
 
 
-def _what_struck(arena: Arena) -> list[tuple[str, str]]:
-    rows = [(f"struck: {kind}", str(count)) for kind, count in sorted(arena.struck.items())]
+def _what_failed(arena: Arena) -> list[tuple[str, str]]:
+    rows = [(f"injected: {kind}", str(count)) for kind, count in sorted(arena.struck.items())]
     rows += [(f"GCS fault: {kind}", str(count)) for kind, count in sorted(arena.gcs.faults.applied.items())]
     rows += [(f"Slack fault: {kind}", str(count)) for kind, count in sorted(arena.slack.faults.applied.items())]
     settled = sum(replica.bot.log.count("notifier.reconciled") for replica in arena.replicas)
     return [*rows, ("sends in doubt that were settled", str(settled))]
 
 
-def _what_was_told(arena: Arena, record: Record, verdict: Verdict) -> list[tuple[str, str]]:
+def _what_people_read(arena: Arena, record: Record, verdict: Verdict) -> list[tuple[str, str]]:
     changes = sum(len(truth.moments) - 1 for truth in record.truths.values())
     return [
         ("changes at GCS", str(changes)),
@@ -62,9 +62,9 @@ def _what_was_told(arena: Arena, record: Record, verdict: Verdict) -> list[tuple
         ("messages: cards, lines, edits", " ".join(str(verdict.counts[kind]) for kind in ("cards", "lines", "edits"))),
         ("calls of GCS, worst minute", f"{len(arena.gcs.calls)}, {record.gcs_worst_minute} of {record.gcs_quota}"),
         ("calls of Slack", str(len(arena.slack.calls))),
-        ("GCS asked after an outcome, p50 p99 max, s", _delays(verdict.poll_delays)),
-        ("outcome told after, p50 p99 max, s", _delays(verdict.outcome_delays)),
-        ("change told after, p50 p99 max, s", _delays(verdict.change_delays)),
+        ("outcome polled after, p50 p99 max, s", _delays(verdict.poll_delays)),
+        ("outcome delivered after, p50 p99 max, s", _delays(verdict.outcome_delays)),
+        ("change delivered after, p50 p99 max, s", _delays(verdict.change_delays)),
         ("repeated after lost writes", str(verdict.counts["repeated after lost writes"])),
         ("of these, cards that stay as they were", str(verdict.counts["cards left behind"])),
     ]

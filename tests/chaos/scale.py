@@ -1,6 +1,6 @@
 """How large a run is.
 
-Lives here: `Scale`, and the two that there are. Does not live here: what comes of it (`plan`).
+Lives here: `Scale`, and the two scales in use. Does not live here: what follows from it (`plan`). Called by `plan`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Scale:
     people: int
     channels: int
     seconds: float
-    """For which it burns."""
+    """How long faults are injected."""
     lives: tuple[float, float]
     """Shortest and longest, seconds."""
     rest: float
@@ -27,7 +27,7 @@ class Scale:
     pauses: int
     fail_overs: int
     zombies: int
-    """Fail-overs from a master that was only stopped, and goes on."""
+    """Fail-overs from a master that was only stopped, and resumes."""
     sockets: int
     faults: tuple[float, float]
     """Shortest and longest of the windows in which a server misbehaves, seconds; as much quiet lies between them."""

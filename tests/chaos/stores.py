@@ -1,7 +1,7 @@
-"""The store that all replicas share, and what can be done to it.
+"""The store that all replicas share, and its faults.
 
-Lives here: `Lone` and `Watched`, which can be had by name. Does not live here: when (`plan`), the servers themselves
-where they are several (`tests.topologies`).
+Lives here: `Lone` and `Watched`, by name. Does not live here: when faults happen (`plan`), groups of servers
+(`tests.topologies`). Called by `arena`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.topologies import DOWN_AFTER_MS, Node, RedisCluster, SentinelTrio
 START_SECONDS = 20.0
 
 LAG_SECONDS = 1.0
-"""So long before a master dies what it acknowledged may not have reached its replica."""
+"""How long before a master's death its acknowledged writes may have missed its replica."""
 
 
 class Lone:
@@ -32,7 +32,7 @@ class Lone:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.lossy: list[tuple[float, float]] = []
-        """Never."""
+        """Empty: it loses nothing."""
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -41,7 +41,7 @@ class Lone:
         return f"unix://{self._folder / 's'}"
 
     async def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, and return once it responds."""
         with (self._folder / "store.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 server_binary(),
@@ -65,15 +65,15 @@ class Lone:
         await self.start()
 
     async def fail_over(self) -> None:
-        """There is nobody to take over."""
+        """A restart, since no replica can take over."""
         await self.restart()
 
     async def wake_late(self, seconds: float) -> None:
-        """The same: nobody took over meanwhile."""
+        """A pause, since no replica can take over."""
         await self.pause(seconds)
 
     async def pause(self, seconds: float) -> None:
-        """It takes connections, and answers nothing for so long."""
+        """Take connections without responding for `seconds`."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
         try:
@@ -92,14 +92,14 @@ class Lone:
 
 
 class Watched:
-    """Servers with replicas that take over: Sentinel's, or a cluster's. What is done to them is done one by one."""
+    """Servers with replicas that take over, of Sentinel or a cluster. Faults happen one after another."""
 
     def __init__(self, servers: SentinelTrio | RedisCluster) -> None:
         self._servers = servers
         self._nodes = servers.servers if isinstance(servers, SentinelTrio) else servers.nodes
         self._busy = asyncio.Lock()
         self.lossy: list[tuple[float, float]] = []
-        """From when to when what was acknowledged may be lost."""
+        """Periods, begin and end, whose acknowledged writes may be lost."""
 
     @property
     def url(self) -> str:
@@ -115,7 +115,7 @@ class Watched:
         await self._servers.stop()
 
     async def restart(self) -> None:
-        """`kill -9` of a replica, and start it again."""
+        """`kill -9` of a replica, and restart it."""
         async with self._busy:
             masters = await self._masters()
             next(node for node in self._nodes if node not in masters).kill()
@@ -129,14 +129,14 @@ class Watched:
             await self._servers.restart_dead()
 
     async def pause(self, seconds: float) -> None:
-        """A master answers nothing, not for long enough to be replaced."""
+        """A master does not respond, too briefly to be replaced."""
         async with self._busy:
             await self._stop_master(min(seconds, DOWN_AFTER_MS / 2000))
 
     async def wake_late(self, seconds: float) -> None:
-        """A master answers nothing for so long that it is replaced, and goes on without knowing that.
+        """A master does not respond until it is replaced, and resumes without knowing that.
 
-        Sentinels tell it ten seconds later. Until then it must take no writes; the servers are set so for as long.
+        Sentinels inform it ten seconds later. Until then a setting of the servers prevents writes.
         """
         async with self._busy, self._losing():
             await self._write_alone(may=False)
@@ -145,7 +145,7 @@ class Watched:
             await self._write_alone(may=True)
 
     async def _write_alone(self, *, may: bool) -> None:
-        """Whether a master without a replica takes writes."""
+        """Set whether a master without a replica takes writes."""
         for node in self._nodes:
             await node.says("CONFIG SET", "min-replicas-to-write", 0 if may else 1)
 
@@ -164,7 +164,7 @@ class Watched:
 
     @asynccontextmanager
     async def _losing(self) -> AsyncIterator[None]:
-        """What is sent from a moment before until all is well again may be sent twice: its receipt may be lost."""
+        """What is sent until the servers are whole again, or shortly before, may be repeated: receipts may be lost."""
         begins = time.time() - LAG_SECONDS
         yield
         self.lossy.append((begins, time.time()))

@@ -1,4 +1,4 @@
-"""A small fire, on every machine: the same harness as `make chaos`, less of everything."""
+"""A short version of `make chaos`, as part of the tests."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.chaos.scale import FULL, SMALL
 
 
 @pytest.mark.timeout(240)
-async def test_three_bots_under_fire_keep_their_word(tmp_path: Path) -> None:
-    """Kills, restarts, faults of both servers, wrong clocks: nothing lost, doubled, forgotten or out of order."""
+async def test_three_bots_keep_their_promises_under_faults(tmp_path: Path) -> None:
+    """Kills, restarts, faults of both servers, wrong clocks: nothing is lost, repeated, forgotten or out of order."""
     if shutil.which("redis-server") is None:
         if os.environ.get("REQUIRE_REDIS") == "1":
             pytest.fail("redis-server is not installed, and REQUIRE_REDIS=1 says that it must be")
@@ -33,7 +33,7 @@ async def test_three_bots_under_fire_keep_their_word(tmp_path: Path) -> None:
 
 
 def test_a_seed_is_a_plan() -> None:
-    """The same seed gives the same lives, wishes and blows; another one others."""
+    """The same seed gives the same lives, wishes and faults; another seed gives others."""
     assert Plan.draw(7, SMALL) == Plan.draw(7, SMALL)
     assert Plan.draw(7, SMALL).wishes != Plan.draw(8, SMALL).wishes
 

@@ -1,4 +1,4 @@
-"""Promises of the judge: a bot that kept its word is acquitted, and each way of breaking it is found."""
+"""The verdict: kept promises are no violation, and each way of breaking one is found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDED = f"No longer following {HEAD}. No retry came."
 
 
 def card(*texts: str, lane: str = LANE) -> Said:
-    """A card that said so, one after the other."""
+    """A card with these texts, one after the other."""
     versions = tuple((BEGAN + n, text) for n, text in enumerate(texts))
     return Said(execution_id="e", subscriber="U", lane=lane, is_card=True, versions=versions)
 
@@ -39,7 +39,7 @@ CARD = card(
 )
 LINES = [line(3, RUNNING), line(30, ONE), line(70, TWO), line(101, DONE)]
 LIFE = story.happy(3, seconds=100)
-PROMISE = Promise(execution_id="e", subscriber="U", level="progress", told_at=BEGAN + 1)
+PROMISE = Promise(execution_id="e", subscriber="U", level="progress", promised_at=BEGAN + 1)
 
 
 def record(*said: Said, life: story.Life = LIFE) -> Record:
@@ -54,24 +54,24 @@ def found(evidence: Record) -> dict[str, int]:
     return {kind: counts[kind] for kind in KINDS if counts[kind]}
 
 
-def test_a_kept_word_is_acquitted() -> None:
-    """Everything told once, in order; delays are those from GCS's showing to Slack's message."""
+def test_kept_promises_are_no_violation() -> None:
+    """Everything is delivered once, in order; delays run from GCS's change to Slack's message."""
     verdict = judge(record(CARD, *LINES))
     assert verdict.violations == []
     assert verdict.outcome_delays == [pytest.approx(1)]
     assert [round(delay) for delay in verdict.change_delays] == [1, 6, 3]
 
 
-def test_it_is_measured_how_soon_gcs_was_asked() -> None:
-    """From when it showed an outcome, which somebody follows, until the first question after that."""
+def test_the_delay_of_polls_is_measured() -> None:
+    """From the moment GCS shows a followed outcome until the next poll."""
     evidence = record(CARD, *LINES)
     outcome = evidence.truths["e"].moments[-1].at
-    evidence.asked = {"e": [outcome - 1, outcome + 7, outcome + 9], "nobody's": [outcome]}
+    evidence.polled = {"e": [outcome - 1, outcome + 7, outcome + 9], "nobody's": [outcome]}
     assert judge(evidence).poll_delays == [pytest.approx(7)]
 
 
 def test_merged_lines_are_no_violation() -> None:
-    """A change counts as told when a later one is."""
+    """A change counts as delivered when a later one is."""
     merged = line(72, f"{HEAD}: Pending → Running · 2 of 3 steps · fastq-split, bwa-mem finished, after 60 s.")
     verdict = judge(record(CARD, merged, LINES[-1]))
     assert verdict.violations == []
@@ -94,8 +94,8 @@ def test_merged_lines_are_no_violation() -> None:
         ([CARD, line(50, "Good morning"), *LINES], {"never was": 1}),
     ],
 )
-def test_a_broken_word_is_found(said: list[Said], kinds: dict[str, int]) -> None:
-    """Lost, forgotten, doubled, out of order, stale or untrue: each by its name."""
+def test_each_broken_promise_is_found(said: list[Said], kinds: dict[str, int]) -> None:
+    """Lost, forgotten, repeated, out of order, stale or untrue: each has its kind."""
     assert found(record(*said)) == kinds
 
 
@@ -106,20 +106,20 @@ def test_a_card_that_went_back_is_found() -> None:
     assert found(record(card(*texts, last), *LINES)) == {"card went back": 1}
 
 
-def test_what_was_before_the_promise_need_not_be_told() -> None:
-    """A person who came late is told the rest."""
+def test_changes_before_the_promise_need_no_message() -> None:
+    """A person who came late gets the rest."""
     evidence = record(CARD, LINES[-1])
-    evidence.promises = [replace(PROMISE, told_at=BEGAN + 90)]
+    evidence.promises = [replace(PROMISE, promised_at=BEGAN + 90)]
     verdict = judge(evidence)
     assert verdict.violations == []
     assert verdict.change_delays == []
 
 
-def test_who_left_is_told_nothing_more() -> None:
-    """Not even the outcome; what was on its way when they left may arrive."""
+def test_who_left_gets_no_more_messages() -> None:
+    """Not even the outcome; a message that was being sent when they left may arrive."""
     evidence = record(CARD, *LINES[:3])
     evidence.promises = [replace(PROMISE, left_at=BEGAN + 35)]
-    assert found(evidence) == {"told after leaving": 1}
+    assert found(evidence) == {"message after leaving": 1}
     evidence.promises = [replace(PROMISE, left_at=BEGAN + 65)]
     assert found(evidence) == {}
 
@@ -136,7 +136,7 @@ def test_an_outcome_that_was_left_again(rest: float, kinds: dict[str, int]) -> N
 
 
 def test_repeats_around_lost_writes_are_counted_apart() -> None:
-    """A fail-over that lost acknowledged writes excuses that what was sent then is sent again, and nothing else."""
+    """A fail-over that lost acknowledged writes excuses repeats of what was sent then, and nothing else."""
     evidence = record(CARD, *LINES, line(150, DONE))
     evidence.lossy = [(BEGAN + 140, BEGAN + 160)]
     assert found(evidence) == {"outcome doubled": 1}
@@ -146,8 +146,8 @@ def test_repeats_around_lost_writes_are_counted_apart() -> None:
     assert verdict.counts["repeated after lost writes"] == 1
 
 
-def test_a_card_that_came_twice_may_be_left_behind_by_lost_writes_alone() -> None:
-    """One of the two shows the end; that there are two is excused where the receipt of the first can have been lost."""
+def test_only_lost_writes_excuse_a_second_card() -> None:
+    """One of two cards shows the outcome; the second is excused where the receipt of the first may be lost."""
     orphan = card(f"{HEAD}: Running, for 2 min; 2 of 3 steps.")
     for said in ([CARD, orphan], [orphan, CARD]):
         evidence = record(*said, *LINES)
@@ -159,7 +159,7 @@ def test_a_card_that_came_twice_may_be_left_behind_by_lost_writes_alone() -> Non
 
 
 def test_repeats_are_bounded() -> None:
-    """One fail-over excuses only as many as can have been under way."""
+    """One fail-over excuses only as many repeats as messages can have been in progress."""
     evidence = record(CARD, *LINES, *(line(102 + n, DONE) for n in range(49)))
     evidence.lossy = [(BEGAN + 90, BEGAN + 110)]
     assert found(evidence) == {"too many repeats": 1}
@@ -171,16 +171,16 @@ def test_repeats_are_bounded() -> None:
         ({"gcs_quota": 600, "gcs_worst_minute": 601}, "over quota"),
         ({"slack_over_limit": 1}, "over Slack's limits"),
         ({"died": ["bot-1: Traceback"]}, "bot ended"),
-        ({"unheard": ["e for person 1"]}, "nobody answered"),
+        ({"unanswered": ["e for person 1"]}, "no response"),
     ],
 )
 def test_what_the_servers_counted(evidence: dict[str, object], kind: str) -> None:
-    """Quotas, limits, crashes and silence are violations too."""
+    """Quotas, limits, crashes and missing responses are violations too."""
     assert found(replace(record(CARD, *LINES), **evidence)) == {kind: 1}  # type: ignore[arg-type]
 
 
 def test_reading() -> None:
-    """The words of each kind of message, as a moment; what they leave open is None."""
+    """Each kind of message as a moment; what its text does not say is None."""
     assert read_line(RUNNING, NAME) == Moment("Running", None)
     assert read_line(TWO, NAME) == Moment(None, 2)
     assert read_line(f"{HEAD}: Retried: Failed → Retrying → Running · 2 → 3 of 4 steps, after 1 h.", NAME) == Moment(
@@ -197,7 +197,7 @@ def test_reading() -> None:
 
 
 def test_the_truth_is_what_gcs_shows() -> None:
-    """Each thing once, at its time; where GCS sends no counts, none are expected."""
+    """Each state once, at its time; where GCS sends no counts, none are expected."""
     shown = [(moment.phase, moment.finished, round(moment.at)) for moment in moments(LIFE, BEGAN)]
     assert shown[0] == ("Pending", None, 1000)
     assert shown[-1] == ("Succeeded", 3, 1100)

@@ -1,12 +1,12 @@
-"""Whether the bot kept its word, judged from what the two servers saw and what people were told.
+"""Whether the bot kept its promises, judged from what both servers saw and what people read.
 
-Lives here: `judge` and its `Verdict`. Pure. Does not live here: what the evidence consists of (`evidence`), gathering
-it (`arena`), how it is printed (`report`). The marks that messages carry only say whose a message is; what it says is
-read from its words.
+Lives here: `judge` and its `Verdict`. Pure. Does not live here: the parts of the evidence (`evidence`), gathering it
+(`arena`), printing the result (`report`). Called by `arena` and the outage tests. The mark of a message only says whose
+it is; its meaning is read from its text.
 
-A state that was left again before anybody looked may be missed, and lines may be merged into one: a change counts as
-told when it, or a later one, is. Outcomes are never merged. An outcome that is left again by a retry must be told if it
-rested for at least `MUST_REST`; the last one always.
+A state that ends before a poll may be missed, and lines may be merged into one: a change counts as delivered when it or
+a later one is. Outcomes are never merged. An outcome that a retry ends must be delivered if it lasted for at least
+`MUST_REST`; the last one always.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from tests.chaos.evidence import Promise, Record, Said
 from tests.chaos.reading import Moment, Unreadable, read_card, read_line
 
 MUST_REST = 45.0
-"""Longer than the fire keeps nearly all looks away: lists show within seconds that something has ended, but whoever
-looks may be dead, GCS at fault, the quota spent or just coming back. GCS was asked after 99 of 100 outcomes within 20
-to 29 s in sixteen runs; the longest of each was 27 to 61 s (30 to 45 in the last four, since failures in a row put off
-less), so a run may fail by one that is retried meanwhile."""
+"""How long an outcome must last before it must be delivered: longer than faults delay nearly all polls. Lists show
+within seconds that an execution has ended, but the worker may be dead, GCS failing, or the quota spent or recovering.
+In sixteen runs GCS was polled within 20 to 29 s after 99 of 100 outcomes; the longest delay of each run was 27 to 61 s
+(30 to 45 in the last four, since failures in a row delay less), so a run may fail by an outcome that is retried."""
 
 MOST_REPEATS = 48
-"""After one fail-over: as many as three bots have under way at once."""
+"""At most how many messages are repeated after one fail-over: as many as three bots send at once."""
 
 ON_ITS_WAY = 30.0
-"""So long something may still come to somebody who left: a message that a worker had claimed before."""
+"""How long after leaving a message may still arrive, which a worker had claimed before."""
 
 
 @dataclass(kw_only=True)
 class Verdict:
-    """What came of it."""
+    """The result."""
 
     violations: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     outcome_delays: list[float] = field(default_factory=list)
     change_delays: list[float] = field(default_factory=list)
     poll_delays: list[float] = field(default_factory=list)
-    """Of outcomes: how long until GCS was asked."""
+    """How long after each outcome GCS was polled, in seconds."""
     waiting: int = 0
-    """Violations that may still turn out well, since more may be told."""
+    """How many violations may still disappear, since more may be delivered."""
 
     def find(self, kind: str, what: str, *, is_waiting: bool = False) -> None:
-        """Note a violation."""
+        """Add a violation."""
         self.counts[kind] += 1
         self.waiting += is_waiting
         self.violations.append(f"{kind}: {what}")
@@ -63,8 +63,8 @@ KINDS = (
     "card not final",
     "subscription forgotten",
     "never was",
-    "told after leaving",
-    "nobody answered",
+    "message after leaving",
+    "no response",
     "too many repeats",
     "over quota",
     "over Slack's limits",
@@ -74,7 +74,7 @@ KINDS = (
 
 
 def judge(record: Record) -> Verdict:
-    """Hold everything against the truth."""
+    """Compare everything with the truth."""
     verdict = Verdict()
     said = defaultdict[tuple[str, str], list[Said]](list)
     for message in record.said:
@@ -95,39 +95,39 @@ def _judge_servers(record: Record, verdict: Verdict) -> None:
         verdict.find("too many repeats", f"{repeats} after {len(record.lossy)} fail-overs")
     if record.slack_over_limit:
         verdict.find("over Slack's limits", f"{record.slack_over_limit} calls refused")
-    for wish in record.unheard:
-        verdict.find("nobody answered", wish)
+    for wish in record.unanswered:
+        verdict.find("no response", wish)
     for bot in record.died:
         verdict.find("bot ended", bot)
 
 
 class _Subscription:
-    """What one subscriber was told of one execution."""
+    """What one subscriber read of one execution."""
 
     def __init__(
         self, verdict: Verdict, record: Record, key: tuple[str, str], promise: Promise | None, said: Sequence[Said]
     ) -> None:
         self._verdict, self._record, self._promise = verdict, record, promise
-        self._truth, self._asked = record.truths[key[0]], record.asked.get(key[0], [])
+        self._truth, self._polled = record.truths[key[0]], record.polled.get(key[0], [])
         self._whose = f"{self._truth.name} for {key[1]}"
         self._cards = sorted((message for message in said if message.is_card), key=lambda message: message.at)
         self._lines = sorted((message for message in said if not message.is_card), key=lambda message: message.at)
 
     def judge(self) -> None:
-        """Everything about it."""
-        told = self._judge_lines()
+        """Judge its lines, cards and promise."""
+        delivered = self._judge_lines()
         for _, cards in groupby(sorted(self._cards, key=lambda card: card.lane), key=lambda card: card.lane):
             self._judge_cards(list(cards))
         if self._promise is not None and self._promise.left_at is None:
-            self._judge_promise(self._promise, told)
+            self._judge_promise(self._promise, delivered)
         elif self._promise is not None and self._promise.left_at is not None:
             for message in self._lines:
                 if message.at > self._promise.left_at + ON_ITS_WAY:
-                    self._verdict.find("told after leaving", f"{self._whose}: {message.text!r}")
+                    self._verdict.find("message after leaving", f"{self._whose}: {message.text!r}")
 
     def _judge_lines(self) -> list[tuple[int, float]]:
-        """Each line in the order of the truth, and none twice; returns what was told when, by index of moment."""
-        told: list[tuple[int, float]] = []
+        """Each line in the order of the truth, and none twice; returns the index and time of each delivered moment."""
+        delivered: list[tuple[int, float]] = []
         last, ended = -1, dict[str, float]()
         for message in self._lines:
             moment = self._read(message.text, is_card=False)
@@ -139,19 +139,19 @@ class _Subscription:
             index = self._find(moment, after=last)
             if index is not None:
                 last = index
-                told.append((index, message.at))
+                delivered.append((index, message.at))
             elif (earlier := self._find(moment, after=-1)) is None:
                 self._verdict.find("never was", f"{self._whose}: {message.text!r}")
             else:
-                overtaken = next(at for index, at in told if index >= earlier)
+                overtaken = next(at for index, at in delivered if index >= earlier)
                 self._repeated(
-                    _kind(moment, is_told=earlier in {index for index, _ in told}), message.text, of=overtaken
+                    _kind(moment, is_reported=earlier in {index for index, _ in delivered}), message.text, of=overtaken
                 )
         self._verdict.counts["lines"] += len(self._lines)
-        return told
+        return delivered
 
     def _judge_cards(self, cards: Sequence[Said]) -> None:
-        """One card for a subscription, and none of its edits goes back."""
+        """One card for a subscription, and no edit shows an earlier state."""
         for before, card in pairwise(cards):
             self._repeated("card doubled", card.text, of=before.at)
         last, since = 0, 0.0
@@ -169,11 +169,11 @@ class _Subscription:
         self._verdict.counts["cards"] += len(cards)
         self._verdict.counts["edits"] += sum(len(card.versions) - 1 for card in cards)
 
-    def _judge_promise(self, promise: Promise, told: Sequence[tuple[int, float]]) -> None:
-        """Everything that happened after the promise was told, and the card shows how it ended."""
+    def _judge_promise(self, promise: Promise, delivered: Sequence[tuple[int, float]]) -> None:
+        """Everything that happened after the promise was delivered, and the card shows the outcome."""
         moments = self._truth.moments
-        due = [n for n, moment in enumerate(moments) if moment.at > promise.told_at]
-        lost = [n for n in due if self._must_be_told(n) and not any(index == n for index, _ in told)]
+        due = [n for n, moment in enumerate(moments) if moment.at > promise.promised_at]
+        lost = [n for n in due if self._must_be_delivered(n) and not any(index == n for index, _ in delivered)]
         is_final = self._is_card_final()
         if lost and not self._cards:
             self._verdict.find("subscription forgotten", self._whose, is_waiting=True)
@@ -183,15 +183,15 @@ class _Subscription:
             if not is_final:
                 card = self._cards[-1].text if self._cards else "no card"
                 self._verdict.find("card not final", f"{self._whose}: {card!r}", is_waiting=True)
-        self._measure(promise, due, told)
+        self._measure(promise, due, delivered)
 
-    def _must_be_told(self, n: int) -> bool:
+    def _must_be_delivered(self, n: int) -> bool:
         moments = self._truth.moments
         is_last = n + 1 == len(moments)
         return moments[n].is_outcome and (is_last or moments[n + 1].at - moments[n].at >= MUST_REST)
 
     def _is_card_final(self) -> bool:
-        """Whether the card shows the end. Of a card that was posted twice, which is judged by itself, one does."""
+        """Whether the card shows the outcome. Of a card that was posted twice, which is judged elsewhere, one must."""
         cards = [card for card in self._cards if card.lane == self._cards[-1].lane]  # of the last subscription
         left_behind = [card for card in cards if not self._shows_end(card)]
         if len(left_behind) < len(cards):
@@ -202,20 +202,20 @@ class _Subscription:
         shown = self._read(card.text, is_card=True)
         return shown is not None and shown.fits(self._truth.moments[-1])
 
-    def _measure(self, promise: Promise, due: Iterable[int], told: Sequence[tuple[int, float]]) -> None:
-        """How long after GCS showed it people could read it."""
+    def _measure(self, promise: Promise, due: Iterable[int], delivered: Sequence[tuple[int, float]]) -> None:
+        """Measure how long after GCS showed a change people could read it."""
         for n in due:
             moment = self._truth.moments[n]
             if not self._is_wanted(promise.level, n):
                 continue
             self._verdict.counts["changes for subscribers"] += 1
-            at = next((at for index, at in told if index >= n), None)
+            at = next((at for index, at in delivered if index >= n), None)
             if at is None:
                 continue
             delays = self._verdict.outcome_delays if moment.is_outcome else self._verdict.change_delays
             delays.append(at - moment.at)
-            if moment.is_outcome and (asked := self._asked[bisect_left(self._asked, moment.at) :]):
-                self._verdict.poll_delays.append(asked[0] - moment.at)
+            if moment.is_outcome and (polled := self._polled[bisect_left(self._polled, moment.at) :]):
+                self._verdict.poll_delays.append(polled[0] - moment.at)
 
     def _is_wanted(self, level: str, n: int) -> bool:
         before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]
@@ -224,7 +224,7 @@ class _Subscription:
         return level == "phase" and (before is None or before.phase != moment.phase)
 
     def _repeated(self, kind: str, text: str, *, of: float) -> None:
-        """A violation, unless what came before it was sent when the store could lose that."""
+        """Add a violation, unless the store could lose the receipt of the earlier message, sent at `of`."""
         if any(begins <= of <= ends for begins, ends in self._record.lossy):
             self._verdict.counts["repeated after lost writes"] += 1
         else:
@@ -238,13 +238,13 @@ class _Subscription:
             return None
 
     def _find(self, moment: Moment, *, after: int) -> int | None:
-        """The first moment of the truth after that one of which this may be said."""
+        """The index of the first moment of the truth, after index `after`, that `moment` fits."""
         moments = self._truth.moments
         return next((n for n in range(after + 1, len(moments)) if moment.fits(moments[n])), None)
 
 
-def _kind(moment: Moment, *, is_told: bool) -> str:
-    """What it is called when a line tells what it may not tell any more."""
-    if not is_told:
+def _kind(moment: Moment, *, is_reported: bool) -> str:
+    """The kind of violation of a line with a moment that was due earlier."""
+    if not is_reported:
         return "out of order"
     return "outcome doubled" if moment.is_outcome else "line doubled"

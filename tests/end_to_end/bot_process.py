@@ -15,7 +15,7 @@ START_SECONDS = 30
 
 
 async def ended(folder: Path, command: str, settings: dict[str, str]) -> tuple[int, str]:
-    """Run `python -m bot <command>` to its end: exit code, and all that it printed."""
+    """Run `python -m bot <command>` to its end; returns the exit code and everything that it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bot", command),
@@ -39,7 +39,7 @@ class BotProcess:
         self._begins = 0
 
     async def start(self) -> None:
-        """Start it, and wait until it takes requests."""
+        """Start it, and return once it takes requests."""
         await self.spawn()
         async with asyncio.timeout(START_SECONDS):
             while not self.logged("service.started"):
@@ -48,7 +48,7 @@ class BotProcess:
                 await asyncio.sleep(0.02)
 
     async def spawn(self) -> None:
-        """Start it, and wait for nothing."""
+        """Start it, and return at once."""
         self._begins = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -61,7 +61,7 @@ class BotProcess:
             )
 
     async def kill(self) -> None:
-        """`kill -9`: it can clean up nothing."""
+        """`kill -9`, so that it cannot clean up."""
         assert self._process is not None
         self._process.kill()
         await self._process.wait()
@@ -92,7 +92,7 @@ class BotProcess:
 
     @property
     def log(self) -> str:
-        """All that every start has logged so far."""
+        """Everything that it has logged so far, across restarts."""
         return self._log.read_text() if self._log.exists() else ""
 
     def logged(self, event: str) -> list[dict[str, Any]]:
@@ -107,6 +107,6 @@ class BotProcess:
 
 
 def _environment(settings: dict[str, str]) -> dict[str, str]:
-    """This process's environment with `settings` in the place of any settings of ours."""
+    """This process's environment, with `settings` instead of any settings of the bot."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("SLACK_", "GCS_"))}
     return {**inherited, "PYTHONPATH": str(REPOSITORY), **settings}

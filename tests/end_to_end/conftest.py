@@ -1,4 +1,4 @@
-"""A whole world for one test: the pretend GCS and Slack in this process, the bot in another."""
+"""The fixtures of this folder: the pretend GCS and Slack in this process, the bot in another."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class World:
 
 
 SCOPES = frozenset(yaml.safe_load((REPOSITORY / "manifest.yaml").read_text())["oauth_config"]["scopes"]["bot"])
-"""What the manifest asks for, and no more: a missing scope must show."""
+"""The scopes that the manifest requests, so that a missing one shows."""
 
 
 @pytest.fixture(params=["socket", "http"])
@@ -61,7 +61,7 @@ async def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def carol(talk: World) -> Person:
-    """Somebody of this test alone, in a channel with the bot."""
+    """A person of this test alone, in a channel with the bot."""
     return Person.new(talk)
 
 
@@ -77,7 +77,7 @@ def running(talk: World) -> str:
 async def made(
     folder: Path, *, mode: str = "socket", has_password: bool = False, gcs: GCS | None = None, **settings: str
 ) -> AsyncIterator[World]:
-    """A world in which the bot runs, with `settings` of its own; with a password instead of keys where it says so."""
+    """A world in which the bot runs with these `settings`, and with a password instead of keys if asked."""
     async with gcs or GCS() as world_gcs, Slack(scopes=SCOPES) as slack:
         alice, bob = slack.add_user("alice"), slack.add_user("bob")
         lab = slack.add_channel("lab", members=(alice, bob))
@@ -111,7 +111,7 @@ def plain_settings(gcs: GCS, slack: Slack, folder: Path, mode: str) -> dict[str,
         "HEALTH_PORT": "0",
         "LISTEN_HOST": "127.0.0.1",
     }
-    if mode == "socket":  # which wins where there is a signing secret, too
+    if mode == "socket":  # which the bot chooses even if there is a signing secret
         return {**settings, "SLACK_APP_TOKEN": slack.app_token, "SLACK_SIGNING_SECRET": slack.signing_secret}
     (port,) = free_ports(1)
     slack.request_url = f"http://127.0.0.1:{port}/slack/events"
@@ -130,7 +130,7 @@ def password(gcs: GCS) -> dict[str, str]:
 
 
 async def eventually(check: Callable[[], bool], *, within: float = 20) -> None:
-    """Wait until `check` holds."""
+    """Return once `check` is true."""
     async with asyncio.timeout(within):
         while not check():  # noqa: ASYNC110  # another process's doing
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Following an execution as two subscribers do, and what they have read, as lines that a test can compare literally."""
+"""An execution with two subscribers, and the lines that they have read, which a test can compare literally."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Following:
         assert body is not None
         following = cls(world, execution_id, body["execution"]["name"])
         async with asyncio.timeout(60):
-            while not following.has_cards:  # as a person does who reads that the app did not answer
+            while not following.has_cards:  # as a person does when the app did not respond
                 await world.slack.command(world.alice, world.lab, f"subscribe {execution_id}")
                 await world.slack.command(world.alice, world.lab, f"subscribe {execution_id} here")
                 with contextlib.suppress(TimeoutError):
@@ -42,13 +42,13 @@ class Following:
         """Whether both see their card."""
         return all(self.transcript(channel) for channel in self.channels)
 
-    async def step(self, told: str) -> None:
-        """Let GCS show the next frame, and wait until both have read on; if it is no news, until it was seen."""
-        seen = len(self._looks())
+    async def step(self, line: str) -> None:
+        """Let GCS show the next frame, and wait until both have read it, or, without a line, until it is polled."""
+        seen = len(self._polls())
         before = {channel: len(self.transcript(channel)) for channel in self.channels}
         frame = self.world.gcs.step(self.execution_id)
         assert frame is not None
-        if told:
+        if line:
             await self.world.slack.wait_for(
                 lambda: all(len(self.transcript(channel)) > before[channel] for channel in self.channels), 40
             )
@@ -63,7 +63,7 @@ class Following:
 
     @property
     def channels(self) -> dict[str, str]:
-        """Where it is told → what a message of its own is called there."""
+        """Channel → what a message of its own is called there."""
         return {self.world.slack.dm(self.world.alice): "message: ", self.world.lab: "broadcast: "}
 
     def transcript(self, channel: str) -> list[str]:
@@ -86,5 +86,5 @@ class Following:
         first = message.text.splitlines()[0]
         return f"{place}: {first.partition(self.name)[2].lstrip(': ')}"
 
-    def _looks(self) -> list[object]:
+    def _polls(self) -> list[object]:
         return [call for call in self.world.gcs.calls if call.execution_id == self.execution_id]

@@ -1,12 +1,12 @@
-"""Time that leaps over every moment in which nothing happens: an hour of the bot in half a minute, at its own pace.
+"""Time that leaps over idle moments: an hour of the bot in half a minute.
 
-Lives here: `leaped` (runs a scene in a process in which time leaps, and hands back what it saw), and that process. Does
-not live here: what happens in it (`outages`).
+Lives here: `leaped`, which runs a scene in a process in which time leaps and returns its result, and that process. Does
+not live here: the scenes (`outages`). Called by `outage_evidence`.
 
-libfaketime has every clock of that process and of its store read one file, which says how far ahead of the machine's
-they are: Python's, the libraries', the engine's. While anything is under way time goes by as it does everywhere, so
-nothing times out sooner; when all that is left is waiting, the event loop leaps to the moment that is waited for. The
-sandbox has to live in the same process: it is work that is under way, too.
+libfaketime makes every clock of that process and of its store read one file, which says how far they are ahead of the
+machine's clock. While work is in progress, time passes as usual, so nothing times out sooner. When only waiting is
+left, the event loop leaps to the next moment that something waits for. The sandbox must run in the same process, since
+its work counts too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ AHEAD = "FAKETIME_TIMESTAMP_FILE"
 
 
 def leaped(scene: str, folder: Path, *, within: float) -> Any:
-    """What `module:coroutine` returns, called with the store's URL and `folder`; `within` so many real seconds."""
+    """What `module:coroutine` returns, called with the store's URL and `folder`; `within` is in real seconds."""
     library = faketime_library() or pytest.skip("libfaketime is not installed: an hour would take an hour")
     ahead, result = folder / "ahead", folder / "result"
     ahead.write_text("+0\n")
@@ -54,18 +54,18 @@ def leaped(scene: str, folder: Path, *, within: float) -> Any:
 
 
 class Leaping(selectors.DefaultSelector):
-    """Waits for nothing but work that is under way."""
+    """Waits only for work in progress."""
 
     def __init__(self, store: socket.socket) -> None:
-        """`store`: a connection to the one other process that works for this one."""
+        """`store` is a connection to the only other process that works for this one."""
         super().__init__()
         self._store = store
         self._ahead, self._file = 0.0, os.open(os.environ[AHEAD], os.O_WRONLY)
         self.now = monotonic()
-        """When something was last found ready; a clock that reads a file is not looked at for nothing."""
+        """When something was last found ready; cached, because this clock reads a file."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready; if that is nothing, `timeout` is over by now."""
+        """What is ready; if nothing is, time has leapt by `timeout`."""
         ready = super().select(0)
         if not ready and timeout is None:
             ready = super().select()
@@ -82,8 +82,8 @@ class Leaping(selectors.DefaultSelector):
         os.pwrite(self._file, f"+{self._ahead:.6f}\n".encode(), 0)
 
     def _let_store_answer(self) -> None:
-        """Return when the store has answered all that it was asked, since it does one thing after the other."""
-        for _ in range(2):  # the first answer may leave in one go with others, and before them
+        """Return once the store has answered all earlier requests, which it handles in order."""
+        for _ in range(2):  # the first answer may leave together with others, and before them
             self._store.sendall(b"PING\r\n")
             self._store.recv(64)
 

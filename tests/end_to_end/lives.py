@@ -1,4 +1,4 @@
-"""Scripted lives with what people must read of each, frame by frame."""
+"""Scripted lives, each with the lines that people must read, frame by frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OOM = (
 )
 
 Tale = tuple[Life, list[str]]
-"""A life, and what each of its frames after the first has people read; empty: nothing."""
+"""A life, and the line that people read for each frame after the first; empty: none."""
 
 HAPPY: Tale = (
     story.happy(3),

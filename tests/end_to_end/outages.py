@@ -1,7 +1,7 @@
-"""Two days in an institute on which something is away for an hour: GCS on the one, Slack on the other.
+"""Two days in an institute: on one GCS is unreachable for an hour, on the other Slack.
 
-Lives here: `without_gcs` and `without_slack`, lived through by the whole bot as the service puts it together, and their
-`Evidence`. Does not live here: how an hour comes to pass in half a minute (`leaping`), what must be true (the tests).
+Lives here: `without_gcs` and `without_slack`, in which the whole service runs, and their `Evidence`. Does not live
+here: how an hour passes in half a minute (`leaping`), what must be true (the tests). Called by `leaping`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bot.app.logs import set_up_logging
 from bot.settings import Settings
 from bot.workers import pool
 from sandbox import gcs, slack, story
-from sandbox.gcs.ledger import Call as Look
+from sandbox.gcs.ledger import Call as Poll
 from sandbox.slack.web_api import Call
 from sandbox.story import Life
 from tests.chaos.arena import all_said
@@ -34,10 +34,10 @@ from tests.end_to_end.conftest import SCOPES, plain_settings
 HOUR, MINUTE = 3600.0, 60.0
 EXECUTIONS, PEOPLE, CHANNELS = 220, 30, 20
 QUIET = 3 * MINUTE
-"""From the last subscription to the outage."""
+"""How long after the last subscription the outage begins."""
 
 AFTER = 8 * MINUTE
-"""From its end to ours."""
+"""How long the day goes on after the outage."""
 
 LEVELS = ("progress", "progress", "phase", "final")
 
@@ -47,19 +47,19 @@ LIVES: Sequence[Callable[[float], Life]] = (
     lambda seconds: story.cancelled(8, seconds=seconds),
     lambda seconds: story.deleted(8, seconds=seconds),
 )
-"""None that is retried: a failure that comes and goes while GCS is away, nobody can tell."""
+"""None is retried: nobody can know of a failure that comes and goes while GCS is unreachable."""
 
 
 @dataclass(kw_only=True)
 class Evidence:
-    """What the two servers saw, by wall time."""
+    """What both servers saw; all times are wall time."""
 
     record: Record
     gone: float
     """When the outage began."""
     back: float
-    """When it was over."""
-    looks: list[Look]
+    """When it ended."""
+    polls: list[Poll]
     """Each call to GCS that reached it."""
     calls: list[Call]
     """Each call to Slack that reached it."""
@@ -77,7 +77,7 @@ class Institute:
     back: float = 0.0
 
     async def begin(self) -> None:
-        """Executions of all ages that end from now on, half of them followed by a person, half in a channel."""
+        """Start executions of all ages that end from now on; people follow half of them, channels the others."""
         dice = random.Random(7)  # noqa: S311  # no secret
         people = [self.slack.add_user(f"person-{number}") for number in range(PEOPLE)]
         channels = [self.slack.add_channel(f"lab-{number}", members=people) for number in range(CHANNELS)]
@@ -86,7 +86,7 @@ class Institute:
             execution_id = self._play(dice.choice(LIVES)(length), ago=length - left)
             person, level = dice.choice(people), dice.choice(LEVELS)
             await self._follow(execution_id, person, level, "" if number % 2 else channels[number // 2 % CHANNELS])
-            await asyncio.sleep(0.7)  # whose channel it is Slack says fifty times a minute
+            await asyncio.sleep(0.7)  # Slack allows fifty calls of conversations.info a minute
         await asyncio.sleep(QUIET)
 
     def _play(self, life: Life, *, ago: float) -> str:
@@ -99,7 +99,7 @@ class Institute:
         return execution_id
 
     async def _follow(self, execution_id: str, person: str, level: str, channel: str) -> None:
-        """Type it, and read the answer."""
+        """Type the command, and read the response."""
         place, here = (channel, " here") if channel else (self.slack.dm(person), "")
         heard = len(self.slack.ephemerals(person))
         await self.slack.command(person, place, f"subscribe {execution_id} {level}{here}")
@@ -107,12 +107,12 @@ class Institute:
         answer = self.slack.ephemerals(person)[-1].text
         assert " this execution" in answer, answer
         promise = Promise(
-            execution_id=execution_id, subscriber=channel or person, level=level, told_at=self.slack.workspace.now()
+            execution_id=execution_id, subscriber=channel or person, level=level, promised_at=self.slack.workspace.now()
         )
         self.promises.append(promise)
 
     def evidence(self) -> Evidence:
-        """What was seen."""
+        """What both servers have seen so far."""
         apart = time.time() - time.monotonic()
         record = Record(
             truths=self.truths,
@@ -122,27 +122,27 @@ class Institute:
             gcs_worst_minute=self.gcs.worst_minute(),
             slack_over_limit=sum(call.error == "ratelimited" for call in self.slack.calls),
         )
-        looks = [replace(call, at=call.at + apart) for call in self.gcs.calls]
-        return Evidence(record=record, gone=self.gone, back=self.back, looks=looks, calls=self.slack.calls)
+        polls = [replace(call, at=call.at + apart) for call in self.gcs.calls]
+        return Evidence(record=record, gone=self.gone, back=self.back, polls=polls, calls=self.slack.calls)
 
 
 async def without_gcs(url: str, folder: Path) -> Evidence:
-    """GCS answers 503, then nothing, then takes no connection, twenty minutes each."""
-    async with _opened(url, folder, POLL_INTERVAL="15") as institute:
+    """GCS responds 503, then not at all, then takes no connection, twenty minutes each."""
+    async with _running(url, folder, POLL_INTERVAL="15") as institute:
         faults = (gcs.Fault(kind="status", status=503), gcs.Fault(kind="timeout"))
         return await _hour(institute, institute.gcs, faults)
 
 
 async def without_slack(url: str, folder: Path) -> Evidence:
-    """Its sockets break; Slack answers 503, then nothing, then takes no connection, twenty minutes each."""
-    async with _opened(url, folder, POLL_INTERVAL="180") as institute:
+    """Sockets break; Slack responds 503, then not at all, then takes no connection, twenty minutes each."""
+    async with _running(url, folder, POLL_INTERVAL="180") as institute:
         await institute.slack.disconnect_sockets("abrupt")
         faults = (slack.Fault(kind="status", times=None), slack.Fault(kind="silent", times=None, delay=MINUTE))
         return await _hour(institute, institute.slack, faults)
 
 
 async def _hour(institute: Institute, server: Any, faults: Sequence[Any]) -> Evidence:
-    """A third of it with each of two faults, and a third without the server."""
+    """An hour: a third with each of two faults, and a third without the server."""
     institute.gone = time.time()
     for fault in faults:
         server.faults.add(fault)
@@ -157,8 +157,8 @@ async def _hour(institute: Institute, server: Any, faults: Sequence[Any]) -> Evi
 
 
 @asynccontextmanager
-async def _opened(url: str, folder: Path, **settings: str) -> AsyncIterator[Institute]:
-    """The bot at work in an institute, on a quiet day so far."""
+async def _running(url: str, folder: Path, **settings: str) -> AsyncIterator[Institute]:
+    """The whole bot at work in an institute, before the outage."""
     institute = Institute()
     async with institute.gcs, institute.slack:
         usual = plain_settings(institute.gcs, institute.slack, folder, "socket")
@@ -166,7 +166,7 @@ async def _opened(url: str, folder: Path, **settings: str) -> AsyncIterator[Inst
         loaded = Settings.load()
         set_up_logging(loaded)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pool, "IDLE_SECONDS", 2.0)  # each pause is a leap, and an hour has many
+            patch.setattr(pool, "IDLE_SECONDS", 2.0)  # each pause costs a leap, and an hour has many
             async with service.running(loaded, asyncio.Event()):
                 await institute.begin()
                 yield institute

@@ -1,6 +1,6 @@
-"""Somebody at work in Slack: types, presses by the words on the button, and reads.
+"""A person at work in Slack who types, presses buttons by their labels, and reads.
 
-Lives here: `Person`, who fails a test wherever Slack would have shown an error. Does not live here: what they should
+Lives here: `Person`, which fails a test where Slack would have shown an error. Does not live here: what they should
 read (the tests). A test that takes a person of its own shares nothing with others in the same world.
 """
 
@@ -28,16 +28,16 @@ class Person:
     channel: str
     id: str
     done: list[Interaction] = field(default_factory=list)
-    """All that they typed and pressed."""
+    """Everything that they typed and pressed."""
 
     @classmethod
     def new(cls, world: World, **channel: Any) -> Person:
-        """Somebody new with a channel of their own, `channel` being what is special about it."""
+        """A new person with a channel of their own; `channel` has the arguments of `add_channel`."""
         user = world.slack.add_user("carol")
         return cls(world, world.slack.add_channel("den", members=(user,), **channel), user)
 
     async def types(self, text: str, *, within: float = 10) -> Ephemeral:
-        """Type `/execution text`; returns the answer, which only they see."""
+        """Type `/execution text`; returns the response, which only they see."""
         seen = len(self.read)
         self._took(await self.world.slack.command(self.id, self.channel, text))
         return await self.next_answer(seen, within=within)
@@ -56,19 +56,19 @@ class Person:
         return pressed
 
     async def gets(self, label: str, shown: Shown) -> Ephemeral:
-        """Press a button that is answered beside the message; returns the answer."""
+        """Press a button whose response comes beside the message; returns the response."""
         seen = len(self.read)
         await self.presses(label, shown)
         return await self.next_answer(seen)
 
     async def next_answer(self, seen: int, *, within: float = 10) -> Ephemeral:
-        """The answer that comes after the first `seen`."""
+        """The response that comes after the first `seen`."""
         await self.world.slack.wait_for(lambda: len(self.read) > seen, within)
         return self.read[seen]
 
     @property
     def read(self) -> list[Ephemeral]:
-        """What only they saw so far."""
+        """The messages that only they have seen so far."""
         return self.world.slack.ephemerals(self.id)
 
     @property
@@ -102,7 +102,7 @@ class Person:
 
 
 def words(shown: Shown) -> str:
-    """All that is written in something, plain text and blocks."""
+    """All words of a message or view, plain text and blocks."""
     if isinstance(shown, View):
         return json.dumps(shown.body, ensure_ascii=False)
     return f"{shown.text}\n{json.dumps(shown.blocks, ensure_ascii=False)}"

@@ -1,4 +1,4 @@
-"""Pressing: each button of answers, cards, modals and the Home tab does what it says, in both modes."""
+"""Each button of responses, cards, modals and the Home tab does what its label says, in both modes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.end_to_end.people import Person, labels, words
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_subscribe_on_a_summary_and_unsubscribe_on_its_answer(carol: Person, running: str) -> None:
+async def test_subscribe_on_a_summary_unsubscribe_on_its_response(carol: Person, running: str) -> None:
     """One press follows, one press ends it."""
     summary = await carol.types(running)
     answer = await carol.gets("Subscribe", summary)
@@ -26,7 +26,7 @@ async def test_subscribe_on_a_summary_and_unsubscribe_on_its_answer(carol: Perso
 
 
 async def test_refresh_takes_the_place_of_the_summary(talk: World, carol: Person, running: str) -> None:
-    """The same ephemeral shows the news; there is no second one."""
+    """The same ephemeral shows the change; there is no second one."""
     summary = await carol.types(running)
     talk.gcs.step(running, to="running 2/3")
     await carol.presses("Refresh", summary)
@@ -36,7 +36,7 @@ async def test_refresh_takes_the_place_of_the_summary(talk: World, carol: Person
 
 @pytest.mark.parametrize("channel", [{}, {"bot_is_member": False}, {"bot_is_member": False, "private": True}])
 async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[str, bool]) -> None:
-    """For everybody in the channel, with who shared it, even where the bot is no member; whoever presses follows."""
+    """Everybody in the channel sees it and who shared it, even where the bot is no member; who presses follows."""
     carol, dave = Person.new(talk, **channel), Person.new(talk)
     await carol.presses("Share to channel", await carol.types(running))
     shared = await carol.card(carol.channel)
@@ -46,7 +46,7 @@ async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[st
 
 
 async def test_steps_open_at_once_and_fill(talk: World, carol: Person, running: str) -> None:
-    """The modal comes before GCS has answered, then shows every step."""
+    """The modal opens before GCS has responded, then shows every step."""
     summary = await carol.types(running)
     talk.gcs.faults.add(Fault(kind="slow", delay=0.5, execution_id=running, times=1))
     await carol.presses("Steps", summary)
@@ -70,8 +70,8 @@ async def test_pages_of_steps_can_be_turned(talk: World, carol: Person) -> None:
     await carol.modal("Steps 1 to 30 of 45")
 
 
-async def test_refresh_in_the_modal_looks_again(talk: World, carol: Person, running: str) -> None:
-    """The open modal shows the news; it is still one modal."""
+async def test_refresh_in_the_modal_polls_again(talk: World, carol: Person, running: str) -> None:
+    """The open modal shows the change; it is still one modal."""
     await carol.presses("Steps", await carol.types(running))
     modal = await carol.modal("1 of 3 steps")
     talk.gcs.step(running, to="running 2/3")
@@ -81,8 +81,8 @@ async def test_refresh_in_the_modal_looks_again(talk: World, carol: Person, runn
 
 
 @pytest.mark.parametrize("button", ["Steps", "Refresh"])
-async def test_trouble_behind_a_modal_is_told_in_it(talk: World, carol: Person, running: str, button: str) -> None:
-    """Where people look: in the modal that they have just opened or refreshed."""
+async def test_a_modal_shows_why_it_failed(talk: World, carol: Person, running: str, button: str) -> None:
+    """The reason is in the modal that they have just opened or refreshed."""
     shown = await carol.types(running)
     if button == "Refresh":
         await carol.presses("Steps", shown)
@@ -93,7 +93,7 @@ async def test_trouble_behind_a_modal_is_told_in_it(talk: World, carol: Person, 
 
 
 async def test_refresh_on_a_card_edits_it(talk: World, carol: Person, running: str) -> None:
-    """The person hears that it is under way; the card shows when it was looked at; no new message comes."""
+    """The person reads that the bot polled again; the card is edited; no new message comes."""
     await carol.types(f"subscribe {running} here")
     card = await carol.card(carol.channel)
     edits = len(card.edits)
@@ -103,7 +103,7 @@ async def test_refresh_on_a_card_edits_it(talk: World, carol: Person, running: s
 
 
 async def test_a_channel_stops_and_follows_again(carol: Person, running: str) -> None:
-    """«Stop following here» closes the card; «Follow again» brings the channel back, not the person."""
+    """`Stop following here` closes the card; `Follow again` subscribes the channel, not the person."""
     await carol.types(f"subscribe {running} here")
     card = await carol.card(carol.channel)
     assert "This channel does not follow" in (await carol.gets("Stop following here", card)).text
@@ -114,8 +114,8 @@ async def test_a_channel_stops_and_follows_again(carol: Person, running: str) ->
     assert "No executions" in (await carol.types("list")).text
 
 
-async def test_follow_again_where_i_was_thrown_out_says_so(talk: World, carol: Person, running: str) -> None:
-    """The button obeys the same rule as `here`: no yes without a way to tell."""
+async def test_follow_again_without_membership_says_so(talk: World, carol: Person, running: str) -> None:
+    """The button follows the same rule as `here`: no subscription where the bot cannot post."""
     await carol.types(f"subscribe {running} here")
     await carol.gets("Stop following here", await carol.card(carol.channel))
     card = await carol.card(carol.channel, text="Follow again")
@@ -124,8 +124,8 @@ async def test_follow_again_where_i_was_thrown_out_says_so(talk: World, carol: P
     assert "No executions" in (await carol.types("list here")).text
 
 
-async def test_refresh_on_a_card_that_nobody_follows_says_so(carol: Person, running: str) -> None:
-    """A button that was still on somebody's screen: a sentence with the way on, nothing else."""
+async def test_refresh_on_an_unfollowed_card_says_so(carol: Person, running: str) -> None:
+    """A button that was still on a screen: one sentence with the command that helps."""
     await carol.types(f"subscribe {running}")
     card = await carol.card()
     stale = Message(card.channel, card.ts, card.user, card.text, list(card.blocks))
@@ -135,8 +135,8 @@ async def test_refresh_on_a_card_that_nobody_follows_says_so(carol: Person, runn
     assert f"/execution {running}" in (await carol.gets("Refresh", stale)).text
 
 
-async def test_another_persons_button_acts_for_who_presses(talk: World, carol: Person, running: str) -> None:
-    """«Unsubscribe» on a card somebody forwarded ends nobody else's subscription."""
+async def test_a_button_acts_for_who_presses_it(talk: World, carol: Person, running: str) -> None:
+    """`Unsubscribe` on a forwarded card does not end the subscription of its owner."""
     dave = Person.new(talk)
     await carol.types(f"subscribe {running}")
     assert "nothing to end" in (await dave.gets("Unsubscribe", await carol.card())).text
@@ -144,7 +144,7 @@ async def test_another_persons_button_acts_for_who_presses(talk: World, carol: P
 
 
 async def test_the_home_tab_shows_what_is_followed(talk: World, carol: Person, running: str) -> None:
-    """Empty, one, and empty again after its «Unsubscribe», which draws the tab anew."""
+    """Empty, one, and empty again after its `Unsubscribe`, which renders the tab again."""
     await talk.slack.open_home(carol.id)
     await carol.home("You follow no executions yet")
     await carol.types(f"subscribe {running}")
@@ -163,7 +163,7 @@ async def test_steps_open_from_the_home_tab(talk: World, carol: Person, running:
 
 
 async def test_an_event_that_comes_twice_does_no_harm(talk: World, carol: Person) -> None:
-    """Slack repeats an event whose ack it missed: the tab is drawn again, and that is all."""
+    """Slack repeats an event whose ack it missed: the tab is rendered again, and nothing else happens."""
     event = {"type": "app_home_opened", "user": carol.id, "channel": talk.slack.dm(carol.id), "tab": "home"}
     body = {"type": "event_callback", "team_id": talk.slack.workspace.team_id, "event_id": "Ev1", "event": event}
     for attempt in range(3):
@@ -173,8 +173,8 @@ async def test_an_event_that_comes_twice_does_no_harm(talk: World, carol: Person
     assert not carol.read
 
 
-async def test_what_nobody_listens_to_is_acked(talk: World, carol: Person) -> None:
-    """Unknown events, buttons, modals, shortcuts and commands of other versions of the app: taken, without a word."""
+async def test_unknown_requests_are_acked(talk: World, carol: Person) -> None:
+    """Unknown events, buttons, modals, shortcuts and commands, as of other versions: acked, without a response."""
     slack = talk.slack
     old = {"type": "button", "action_id": "of_1999", "text": {"type": "plain_text", "text": "Old"}, "value": "x"}
     blocks = [{"type": "actions", "elements": [old]}]
@@ -194,8 +194,8 @@ async def test_what_nobody_listens_to_is_acked(talk: World, carol: Person) -> No
 
 
 @pytest.mark.parametrize("value", ["", "|", "no id", "x" * 255, "../../v3/auth/tokens", "|C0NOWHERE"])
-async def test_a_button_with_a_strange_value_is_answered(talk: World, carol: Person, value: str) -> None:
-    """Whatever a button carries, people get a sentence, and GCS is asked for nothing that is no id."""
+async def test_a_button_with_an_invalid_value_is_answered(talk: World, carol: Person, value: str) -> None:
+    """Whatever a button carries, people get a sentence, and GCS is called with ids only."""
     button = {"type": "button", "action_id": "refresh_summary", "text": {"type": "plain_text", "text": "Refresh"}}
     blocks = [{"type": "actions", "elements": [button | {"value": value}]}]
     message = talk.slack.workspace.post(Message(carol.channel, talk.slack.workspace.next_ts(), "U0BOT", "old", blocks))

@@ -1,4 +1,4 @@
-"""`python -m bot check` against the sandbox: ticks for what works, a cross and a remedy for what does not."""
+"""`python -m bot check` against the sandbox: a tick for each part that works, a cross and a remedy for the others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_check_ticks_what_works(tmp_path: Path, mode: str) -> None:
     ],
 )
 async def test_check_says_what_to_do(tmp_path: Path, change: dict[str, str], name: str, remedy: str) -> None:
-    """A cross on the one that fails with its remedy below, ticks on the others, exit code 1."""
+    """A cross at the part that fails, its remedy below, ticks at the others, exit code 1."""
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
         code, printed = await check(tmp_path, gcs, slack, **change)
     lines = printed.splitlines()
@@ -57,7 +57,7 @@ async def test_check_names_a_missing_scope(tmp_path: Path) -> None:
 
 
 async def test_dead_letters_are_listed_beside_the_bot(tmp_path: Path) -> None:
-    """One line each: when, who, whose, why, and what was not told; without a bot on the embedded store it says so."""
+    """One line each: when, who, whose, why, and what was not delivered; without a bot it cannot be read."""
     async with made(tmp_path) as world:
         settings = plain_settings(world.gcs, world.slack, tmp_path, "socket")
         assert await ended(tmp_path, "dead-letters", settings) == (0, "There are none.\n")

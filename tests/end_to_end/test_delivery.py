@@ -1,4 +1,4 @@
-"""Outages of Slack and of GCS under a whole bot: they delay, and lose and double nothing."""
+"""Outages of Slack and of GCS delay messages; they lose and repeat none."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.end_to_end.lives import CANCELLED, FAILING, HAPPY
 TALES = [HAPPY, FAILING, CANCELLED]
 
 
-async def test_an_outage_of_slack_delays_every_outcome_and_doubles_none(tmp_path: Path) -> None:
-    """The last frames come while Slack drops everything, some of it after it was done; then each end is there once."""
+async def test_a_slack_outage_delays_outcomes_without_repeating(tmp_path: Path) -> None:
+    """Lives end while Slack drops all calls, some after it posted; afterwards each outcome is there once."""
     async with made(tmp_path) as world:
         followed = await asyncio.gather(*(Following.begin(world, life) for life, _ in TALES))
         world.slack.faults.add(slack.Fault(kind="drop_after", method="chat.postMessage", times=2))
@@ -29,8 +29,8 @@ async def test_an_outage_of_slack_delays_every_outcome_and_doubles_none(tmp_path
         assert not world.slack.limits.refused
 
 
-async def test_an_outage_of_gcs_delays_every_outcome_and_doubles_none(tmp_path: Path) -> None:
-    """The last frames come while GCS answers nothing but errors; then each end is there once."""
+async def test_a_gcs_outage_delays_outcomes_without_repeating(tmp_path: Path) -> None:
+    """Lives end while GCS responds with errors only; afterwards each outcome is there once."""
     async with made(tmp_path) as world:
         followed = await asyncio.gather(*(Following.begin(world, life) for life, _ in TALES))
         world.gcs.faults.add(gcs.Fault(kind="status", status=503))

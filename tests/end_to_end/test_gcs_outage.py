@@ -19,13 +19,13 @@ from tests.end_to_end.outages import EXECUTIONS, MINUTE, Evidence
 AWAY = "GCS unreachable since"
 
 QUOTA_AT_ONCE, QUOTA_SECONDS = 114, 62 / 6 - 1.5
-"""The budget's pace for the watch: a fifth of its calls in a sixth of the window (`take.lua`), which counts when they
-leave; and they may be so long on their way."""
+"""The quota's pace for polls: a fifth of the calls in a sixth of the window (`take.lua`), counted when calls leave;
+each may take up to 1.5 s to arrive."""
 
 
 @pytest.fixture(scope="module")
 def no_gcs(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    """The day on which GCS was away."""
+    """The day on which GCS was unreachable."""
     return lived("without_gcs", tmp_path_factory)
 
 
@@ -35,7 +35,7 @@ def test_every_outcome_arrives_once(no_gcs: Evidence) -> None:
 
 
 def test_cards_say_since_when_gcs_is_away(no_gcs: Evidence) -> None:
-    """All that are followed, as soon as Slack lets so many be edited; and none of them any more after the return."""
+    """All cards say so as soon as Slack's limit on edits allows it, and none does after the outage."""
     since, until = [], []
     for card in (said for said in no_gcs.record.said if said.is_card):
         away = [at for at, text in card.versions if AWAY in text]
@@ -48,27 +48,27 @@ def test_cards_say_since_when_gcs_is_away(no_gcs: Evidence) -> None:
     assert no_gcs.gone < max(since) < no_gcs.back < min(until)
 
 
-def test_a_gcs_that_is_away_is_asked_seldom(no_gcs: Evidence) -> None:
-    """After ten minutes: each execution once in five minutes, and the lists once in five seconds."""
+def test_an_unreachable_gcs_is_polled_seldom(no_gcs: Evidence) -> None:
+    """After ten minutes each execution is polled once in five minutes, and lists are read once in five seconds."""
     asked = defaultdict[str, list[float]](list)
-    for call in no_gcs.looks:
+    for call in no_gcs.polls:
         if no_gcs.gone + 10 * MINUTE < call.at < no_gcs.gone + 40 * MINUTE:
             asked[call.execution_id].append(call.at)
     lists = asked.pop("")
     assert len(asked) > 0.9 * EXECUTIONS
-    assert all(later - before > 4.9 * MINUTE for looks in asked.values() for before, later in pairwise(looks))
+    assert all(later - before > 4.9 * MINUTE for polls in asked.values() for before, later in pairwise(polls))
     assert len(lists) <= 30 * MINUTE / 5
 
 
-def test_gcs_meets_no_storm_at_its_return(no_gcs: Evidence) -> None:
-    """Everybody is overdue; calls come no faster than the budget's pace at any time, and nothing is refused."""
-    came = since_return(no_gcs, (call.at for call in no_gcs.looks))
+def test_no_storm_hits_gcs_afterwards(no_gcs: Evidence) -> None:
+    """All executions are overdue; calls never come faster than the quota's pace, and none is refused."""
+    came = since_return(no_gcs, (call.at for call in no_gcs.polls))
     assert most_within(came, QUOTA_SECONDS) <= QUOTA_AT_ONCE
-    assert {call.status for call in no_gcs.looks if call.at >= no_gcs.back} <= {200, 404}
+    assert {call.status for call in no_gcs.polls if call.at >= no_gcs.back} <= {200, 404}
 
 
-def test_what_ended_without_gcs_is_told_soon_since_return(no_gcs: Evidence) -> None:
-    """Most within a minute, since lists show it; what lists do not show, when its turn comes, after five minutes."""
+def test_outcomes_arrive_soon_after_a_gcs_outage(no_gcs: Evidence) -> None:
+    """Most within a minute, since lists show them; the others arrive when they are due, after five minutes."""
     late = sorted(late_outcomes(no_gcs).values())
     assert late[0] > 0
     assert median(late) < MINUTE

@@ -1,4 +1,4 @@
-"""The bot as a process follows whole lives; people read every change once, in order, and the end once."""
+"""The bot as a process follows whole lives; people read every change once, in order, and one outcome."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ async def lived(world: World, tale: Tale) -> Following:
     """Follow a life from its first frame to its last."""
     life, lines = tale
     following = await Following.begin(world, life)
-    for told in lines:
-        await following.step(told)
+    for line in lines:
+        await following.step(line)
     return following
 
 
-async def test_every_life_is_told_exactly(world: World) -> None:
+async def test_every_life_is_reported_exactly(world: World) -> None:
     """Happy, failing, cancelled, retried and deleted: the whole transcript of a person and of a channel, literally."""
-    told = await asyncio.gather(*(lived(world, tale) for tale in TALES))
-    for following, (_, lines) in zip(told, TALES, strict=True):
+    followed = await asyncio.gather(*(lived(world, tale) for tale in TALES))
+    for following, (_, lines) in zip(followed, TALES, strict=True):
         for channel in following.channels:
             assert following.transcript(channel) == ["card", *filter(None, lines)]
 
@@ -37,8 +37,8 @@ async def test_each_spelling_of_gcs_reads_the_same(tmp_path: Path) -> None:
         assert following.transcript(world.lab) == ["card", *lines]
 
 
-async def test_the_card_shows_the_end_and_offers_nothing_more(tmp_path: Path) -> None:
-    """The last edit of the card is the final truth, and the subscription has left nothing to be listed."""
+async def test_the_card_ends_at_the_outcome(tmp_path: Path) -> None:
+    """The last edit of the card shows the outcome, and the subscription is no longer listed."""
     async with made(tmp_path) as world:
         following = await lived(world, HAPPY)
         await eventually(lambda: "Succeeded" in following.card(world.lab))
@@ -47,8 +47,8 @@ async def test_the_card_shows_the_end_and_offers_nothing_more(tmp_path: Path) ->
         assert following.execution_id not in world.slack.ephemerals(world.alice)[-1].text
 
 
-async def test_without_a_retry_the_subscription_ends_with_a_word(tmp_path: Path) -> None:
-    """After the grace time people are told that nobody watches any more; it pings nobody."""
+async def test_without_a_retry_the_subscription_ends_visibly(tmp_path: Path) -> None:
+    """After the grace time people read that the bot no longer follows; it pings nobody."""
     async with made(tmp_path, RETRY_GRACE="2") as world:
         failed, cancelled = await asyncio.gather(lived(world, FAILING), lived(world, CANCELLED))
         for following in (failed, cancelled):

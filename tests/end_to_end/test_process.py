@@ -1,4 +1,4 @@
-"""The bot as a process: it starts or says why not, stops in time, tells how it is, keeps secrets."""
+"""The bot as a process: it starts or says why not, stops in time, reports its health, and keeps secrets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sandbox.slack import Fault, Slack
 from tests.end_to_end.bot_process import ended
 from tests.end_to_end.conftest import SCOPES, World, made, plain_settings
 from tests.end_to_end.people import Person
-from tests.end_to_end.test_trouble import in_both_modes, store_stopped
+from tests.end_to_end.test_unresponsive import in_both_modes, store_stopped
 
 
 async def health(world: World, path: str = "/readyz") -> tuple[int, Any]:
-    """What the health server says."""
+    """Status and body of a response of the health server."""
     (started,) = world.bot.logged("health.started")
     async with (
         aiohttp.ClientSession() as session,
@@ -31,23 +31,23 @@ async def health(world: World, path: str = "/readyz") -> tuple[int, Any]:
         return response.status, (await response.json() if is_json else await response.text())
 
 
-async def trouble_with(world: World, component: str, *, within: float = 30) -> str:
-    """What is said about a component once it is not ready."""
+async def problem_with(world: World, component: str, *, within: float = 30) -> str:
+    """What `/readyz` says about a component once that is not ready."""
     async with asyncio.timeout(within):
         while (report := (await health(world))[1]["components"][component])["ok"]:  # noqa: ASYNC110  # another process's doing
             await asyncio.sleep(0.1)
     return str(report["detail"])
 
 
-async def all_is_well(world: World) -> None:
-    """Return once it is ready again."""
+async def until_ready(world: World) -> None:
+    """Return once the bot is ready."""
     async with asyncio.timeout(30):
         while (await health(world))[0] != 200:  # noqa: ASYNC110  # another process's doing
             await asyncio.sleep(0.1)
 
 
-async def test_sigterm_ends_it_in_time_with_all_kinds_of_work_under_way(tmp_path: Path) -> None:
-    """A look, a message and a command that hang: gone within 10 s all the same, exit code 0."""
+async def test_sigterm_ends_a_busy_bot_in_time(tmp_path: Path) -> None:
+    """A poll, a message and a command hang: the bot ends within 10 s all the same, exit code 0."""
 
     async def scene(world: World, carol: Person) -> None:
         execution_id = world.gcs.play(story.happy(3), by_hand=True)
@@ -66,7 +66,7 @@ async def test_sigterm_ends_it_in_time_with_all_kinds_of_work_under_way(tmp_path
 
 
 async def test_sigterm_ends_a_quiet_bot_at_once(tmp_path: Path) -> None:
-    """Nothing under way: a deployment does not wait."""
+    """Without work in progress a deployment does not wait."""
     async with made(tmp_path) as world:
         began = time.monotonic()
         assert await world.bot.stop() == 0
@@ -92,10 +92,8 @@ async def test_nothing_set_lists_all_that_is_missing(tmp_path: Path) -> None:
         ({"STATE_DIR": "x" * 120}, 2, "STATE_DIR is too long"),
     ],
 )
-async def test_a_start_that_cannot_be_says_why(
-    tmp_path: Path, change: dict[str, str], code: int, sentence: str
-) -> None:
-    """One sentence and an exit code; neither a traceback nor what was set."""
+async def test_a_failed_start_says_why(tmp_path: Path, change: dict[str, str], code: int, sentence: str) -> None:
+    """One sentence and an exit code; neither a traceback nor the value of a setting."""
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
         settings = plain_settings(gcs, slack, tmp_path, "socket") | change
         found, printed = await ended(tmp_path, "run", settings)
@@ -105,7 +103,7 @@ async def test_a_start_that_cannot_be_says_why(
 
 
 async def test_a_second_bot_on_one_directory_is_refused(tmp_path: Path) -> None:
-    """It says which directory, and harms the first one in nothing."""
+    """It names the directory, and the first bot goes on working."""
     async with made(tmp_path) as world:
         code, printed = await ended(tmp_path, "run", plain_settings(world.gcs, world.slack, tmp_path, "socket"))
         assert (code, "STATE_DIR is in use by another bot" in printed) == (2, True), printed
@@ -114,7 +112,7 @@ async def test_a_second_bot_on_one_directory_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("setting", "mode"), [("HEALTH_PORT", "socket"), ("PORT", "http")])
 async def test_a_port_that_is_taken_is_named(tmp_path: Path, setting: str, mode: str) -> None:
-    """One sentence with the address, exit code 1, and no store left running."""
+    """One sentence with the address, exit code 1, and the store is stopped."""
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
         settings = plain_settings(gcs, slack, tmp_path, mode) | {setting: str(slack.port)}
         code, printed = await ended(tmp_path, "run", settings)
@@ -125,7 +123,7 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path, setting: str, mode:
 
 
 async def test_a_forged_request_is_refused(tmp_path: Path) -> None:
-    """Wrong signature, none, or one of yesterday: 401, and nothing is done."""
+    """A wrong, missing or old signature: 401, and no listener runs."""
     async with made(tmp_path, mode="http") as world, aiohttp.ClientSession() as session:
         url, body = str(world.slack.request_url), "command=%2Fexecution&text=help"
         good = world.slack._http.signature(body)
@@ -139,7 +137,7 @@ async def test_a_forged_request_is_refused(tmp_path: Path) -> None:
 
 
 async def test_health_and_metrics_answer(tmp_path: Path) -> None:
-    """Alive, ready, and counting what it does."""
+    """The bot is alive, ready, and counts requests."""
     async with made(tmp_path) as world:
         await Person.new(world).types("help")
         assert await health(world, "/livez") == (200, {"ok": True, "ended": []})
@@ -150,28 +148,28 @@ async def test_health_and_metrics_answer(tmp_path: Path) -> None:
 
 
 async def test_readiness_names_what_is_wrong_and_comes_back(tmp_path: Path) -> None:
-    """GCS, store and Slack, one after another: 503 with a word about the one, alive throughout, ready again after."""
+    """GCS, store and Slack fail in turn: 503 names the one, `/livez` stays 200, and `/readyz` recovers."""
     async with made(tmp_path) as world:
         carol, execution_id = Person.new(world), world.gcs.play(story.happy(3), by_hand=True)
         await carol.types(f"subscribe {execution_id}")
         world.gcs.faults.add(GCSFault(kind="status", status=403))
-        assert "GCSForbidden" in await trouble_with(world, "gcs")
+        assert "GCSForbidden" in await problem_with(world, "gcs")
         world.gcs.faults.clear()
-        await all_is_well(world)
+        await until_ready(world)
         async with store_stopped(world):
-            assert "no answer" in await trouble_with(world, "store")
+            assert "no answer" in await problem_with(world, "store")
             assert (await health(world, "/livez"))[0] == 200
-        await all_is_well(world)
+        await until_ready(world)
         world.slack.refuse_connections = True
         await world.slack.disconnect_sockets("abrupt")
-        assert "Socket Mode has not been connected" in await trouble_with(world, "slack")
+        assert "Socket Mode has not been connected" in await problem_with(world, "slack")
         world.slack.refuse_connections = False
-        await all_is_well(world)
+        await until_ready(world)
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
 async def test_no_secret_reaches_the_log(tmp_path: Path, mode: str) -> None:
-    """At the finest level, with everything failing: neither token, key, secret nor response_url is written."""
+    """At the finest log level, with all calls failing: no token, key, secret or response_url is logged."""
     async with made(tmp_path, mode=mode, LOG_LEVEL="debug") as world:
         carol, execution_id = Person.new(world), world.gcs.play(story.happy(3), by_hand=True)
         world.slack.faults.add(Fault(kind="error", error="invalid_auth", times=3))

@@ -1,4 +1,4 @@
-"""GCS's quota: never exceeded, however much is followed; people are answered all the same."""
+"""GCS's quota is never exceeded, however many executions are followed; people still get responses."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ async def test_more_executions_than_calls(tmp_path: Path) -> None:
     async with made(tmp_path, gcs=gcs, GCS_QUOTA=str(QUOTA), GCS_QUOTA_FOR_PEOPLE="10") as world:
         executions = [gcs.play(story.slow(), by_hand=True) for _ in range(40)]
         await asyncio.gather(*(world.slack.command(world.alice, world.lab, f"subscribe {each}") for each in executions))
-        await eventually(lambda: len(gcs.calls) >= QUOTA - 10)  # all but people's calls are used
+        await eventually(lambda: len(gcs.calls) >= QUOTA - 10)  # all calls are used except those reserved for people
         await world.slack.command(world.bob, world.lab, executions[0])
         await eventually(lambda: bool(world.slack.ephemerals(world.bob)))
-        await asyncio.sleep(3)  # more than enough looks are due in this time
+        await asyncio.sleep(3)  # more polls are due in this time than the quota allows
         assert gcs.worst_minute() <= QUOTA
         assert {call.status for call in gcs.calls} == {200}

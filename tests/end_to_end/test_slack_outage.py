@@ -23,7 +23,7 @@ from tests.end_to_end.outages import MINUTE, Evidence
 
 @pytest.fixture(scope="module")
 def no_slack(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    """The day on which Slack was away."""
+    """The day on which Slack was unreachable."""
     return lived("without_slack", tmp_path_factory)
 
 
@@ -32,8 +32,8 @@ def test_every_outcome_arrives_once(no_slack: Evidence) -> None:
     check_every_outcome(no_slack)
 
 
-def test_a_slack_that_is_away_is_asked_seldom(no_slack: Evidence) -> None:
-    """However much there is to tell: once a minute whether it answers, and for a socket as the SDK does."""
+def test_an_unreachable_slack_is_called_seldom(no_slack: Evidence) -> None:
+    """However many messages wait, the bot probes once a minute, and opens a socket as often as the SDK does."""
     calls = [call for call in no_slack.calls if no_slack.gone < call.at < no_slack.back]
     asked = [call.at for call in calls if call.method != "apps.connections.open"]
     assert 30 <= len(asked) <= 60
@@ -41,8 +41,8 @@ def test_a_slack_that_is_away_is_asked_seldom(no_slack: Evidence) -> None:
     assert most_within([call.at for call in calls], MINUTE) <= 30
 
 
-def test_slack_meets_no_storm_at_its_return(no_slack: Evidence) -> None:
-    """Slow at first, then within every limit of the bot: 300 messages a minute, 60 of them in one channel, 50 edits."""
+def test_no_storm_hits_slack_afterwards(no_slack: Evidence) -> None:
+    """Slow at first, then within each limit: 300 messages a minute, 60 in one channel, 50 edits."""
     day = posted_since_return(no_slack)
     came = [said.at for said in day]
     assert len([at for at in came if at < came[0] + 10]) <= 30
@@ -57,7 +57,7 @@ def test_slack_meets_no_storm_at_its_return(no_slack: Evidence) -> None:
 
 
 def test_outcomes_come_first_after_an_hour_without_slack(no_slack: Evidence) -> None:
-    """People's, then channels', each with what its lane had before it; the others wait, but for a few on their way."""
+    """People's outcomes, then channels', each after its lane's lines; others wait, except a few already being sent."""
     late = late_outcomes(no_slack)
     lanes = [
         "U" if said.subscriber.startswith("U") else "C"
@@ -72,7 +72,7 @@ def test_outcomes_come_first_after_an_hour_without_slack(no_slack: Evidence) -> 
 
 
 def test_lines_that_waited_become_one(no_slack: Evidence) -> None:
-    """An hour of steps in one line before the outcome, from where to where."""
+    """One line before the outcome sums up an hour of steps."""
     late = late_outcomes(no_slack)
     lines = Counter(
         said.execution_id

@@ -1,4 +1,4 @@
-"""Typing `/execution`: each thing that can be typed has its answer, in one world for both modes."""
+"""Typing `/execution`: each command has its response, in both modes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
-async def test_an_id_shows_the_execution_to_the_asker_alone(talk: World, carol: Person, running: str) -> None:
-    """Name, phase, progress, freshness and id; what can be done next as buttons; nobody else sees it."""
+async def test_an_id_shows_the_execution_privately(talk: World, carol: Person, running: str) -> None:
+    """Name, phase, progress, age and id, with buttons for the next steps; nobody else sees it."""
     shown = await carol.types(running)
     body = talk.gcs.body(running)
     assert body is not None
@@ -63,8 +63,8 @@ async def test_an_id_is_understood_however_it_was_pasted(carol: Person, running:
         ("<!channel> `*_~", "/execution help"),
     ],
 )
-async def test_a_slip_is_answered_with_a_sentence(carol: Person, text: str, sentence: str) -> None:
-    """What does not exist, was misspelt or is incomplete: the answer says so and shows the right line."""
+async def test_a_mistake_gets_a_sentence(carol: Person, text: str, sentence: str) -> None:
+    """What does not exist, is misspelt or incomplete: the response says so and shows the right command."""
     shown = await carol.types(text)
     assert sentence in shown.text
     assert "<!channel>" not in words(shown)
@@ -72,14 +72,14 @@ async def test_a_slip_is_answered_with_a_sentence(carol: Person, text: str, sent
 
 @pytest.mark.parametrize("text", ["", "help", "?", "  HELP "])
 async def test_help_shows_every_line(carol: Person, text: str) -> None:
-    """Nothing at all, or `help`: all that can be typed."""
+    """Without arguments, or with `help`: all commands."""
     shown = await carol.types(text)
     for verb in ("subscribe", "unsubscribe", "list", "help", "here", "final"):
         assert verb in shown.text
 
 
-async def test_subscribing_is_said_once_and_changed_later(carol: Person, running: str) -> None:
-    """Now, already, another level: three answers, one card."""
+async def test_subscribing_again_changes_the_level(carol: Person, running: str) -> None:
+    """Now, already, another level: three responses, one card."""
     assert "You follow this execution now." in (await carol.types(f"subscribe {running}")).text
     assert "You follow this execution already." in (await carol.types(f"subscribe {running}")).text
     changed = await carol.types(f"subscribe {running} final")
@@ -96,7 +96,7 @@ async def test_a_summary_knows_that_one_follows(carol: Person, running: str) -> 
     assert labels(shown)[0] == "Unsubscribe"
 
 
-async def test_unsubscribing_ends_it_and_says_when_there_was_nothing(carol: Person, running: str) -> None:
+async def test_unsubscribing_ends_it_or_says_there_was_none(carol: Person, running: str) -> None:
     """The second time there is nothing to end."""
     await carol.types(f"subscribe {running}")
     await carol.card()
@@ -105,8 +105,8 @@ async def test_unsubscribing_ends_it_and_says_when_there_was_nothing(carol: Pers
     await carol.card(text="No longer followed")
 
 
-async def test_the_list_tells_mine_from_ours(talk: World, carol: Person, running: str) -> None:
-    """`list` is what the person follows, `list here` what the channel does."""
+async def test_the_list_separates_mine_from_the_channels(talk: World, carol: Person, running: str) -> None:
+    """`list` shows what the person follows, `list here` what the channel follows."""
     other = talk.gcs.play(story.failing(4), by_hand=True)
     assert "No executions are followed" in (await carol.types("list")).text
     await carol.types(f"subscribe {running}")
@@ -117,7 +117,7 @@ async def test_the_list_tells_mine_from_ours(talk: World, carol: Person, running
 
 
 async def test_what_has_succeeded_cannot_be_followed(talk: World, carol: Person) -> None:
-    """The answer tells the outcome; no card is posted and nothing listed."""
+    """The response states the outcome; no card is posted and nothing is listed."""
     execution_id = talk.gcs.play(story.happy(3), by_hand=True)
     talk.gcs.step(execution_id, to="succeeded")
     shown = await carol.types(f"subscribe {execution_id}")
@@ -126,8 +126,8 @@ async def test_what_has_succeeded_cannot_be_followed(talk: World, carol: Person)
     assert not carol.dm
 
 
-async def test_here_tells_the_channel(talk: World, carol: Person, running: str) -> None:
-    """The card stands in the channel, its answer with the person."""
+async def test_here_subscribes_the_channel(talk: World, carol: Person, running: str) -> None:
+    """The card is in the channel, the response is for the person."""
     shown = await carol.types(f"subscribe {running} here")
     assert "This channel follows this execution now." in shown.text
     card = await carol.card(carol.channel)
@@ -143,10 +143,10 @@ async def test_here_tells_the_channel(talk: World, carol: Person, running: str) 
         ({"archived": True}, "archived"),
     ],
 )
-async def test_here_where_i_cannot_write_is_refused_before_a_yes(
+async def test_here_is_refused_where_the_bot_cannot_post(
     talk: World, running: str, channel: dict[str, bool], sentence: str
 ) -> None:
-    """The sentence says how to mend it, and nothing is subscribed that would never be told."""
+    """The sentence says how to fix it, and no subscription is made that could not be delivered."""
     dave = Person.new(talk, **channel)
     shown = await dave.types(f"subscribe {running} here")
     assert sentence in shown.text
@@ -154,8 +154,8 @@ async def test_here_where_i_cannot_write_is_refused_before_a_yes(
     assert not talk.slack.messages(dave.channel)
 
 
-async def test_here_in_a_direct_message_is_me(talk: World, carol: Person, running: str) -> None:
-    """Two alone have no «us»: the person follows."""
+async def test_here_in_a_direct_message_means_me(talk: World, carol: Person, running: str) -> None:
+    """A direct message has one reader, so the person follows."""
     carol.channel = talk.slack.dm(carol.id)
     assert "You follow" in (await carol.types(f"subscribe {running} here")).text
     assert running in words(await carol.types("list"))
@@ -163,7 +163,7 @@ async def test_here_in_a_direct_message_is_me(talk: World, carol: Person, runnin
 
 
 async def test_people_do_not_see_each_others_subscriptions(talk: World, carol: Person, running: str) -> None:
-    """What one follows is in nobody else's list, and cannot be ended by them."""
+    """What one person follows is in nobody else's list, and nobody else can end it."""
     dave = Person.new(talk)
     await carol.types(f"subscribe {running}")
     assert "No executions" in (await dave.types("list")).text
@@ -187,10 +187,10 @@ NO_API = {"error_code": "APIGW.0101", "error_msg": "The API does not exist"}
     ],
     ids=["403", "no such API", "429", "503", "proxy", "cut JSON", "no execution"],
 )
-async def test_each_trouble_of_gcs_has_its_sentence(
+async def test_each_failure_of_gcs_has_its_sentence(
     talk: World, carol: Person, running: str, fault: Fault, sentence: str
 ) -> None:
-    """The person learns what is wrong and whom to ask; the vendor's own words stay in the log."""
+    """The person learns what is wrong and whom to ask; the vendor's own words appear in the log only."""
     fault.execution_id = running
     talk.gcs.faults.add(fault)
     try:
@@ -201,8 +201,8 @@ async def test_each_trouble_of_gcs_has_its_sentence(
     assert "APIG" not in words(shown)
 
 
-async def test_what_is_followed_is_answered_from_memory(talk: World, carol: Person, running: str) -> None:
-    """While GCS does not answer, the last look is shown, with the moment since when it is old."""
+async def test_a_followed_execution_shows_without_gcs(talk: World, carol: Person, running: str) -> None:
+    """While GCS does not respond, the last poll is shown, and since when GCS is unreachable."""
     await carol.types(f"subscribe {running}")
     talk.gcs.faults.add(Fault(kind="status", status=503, execution_id=running))
     try:
@@ -213,8 +213,8 @@ async def test_what_is_followed_is_answered_from_memory(talk: World, carol: Pers
     assert "1 of 3 steps" in shown.text
 
 
-async def test_no_input_of_an_execution_is_ever_told(talk: World, carol: Person) -> None:
-    """Inputs, outputs, image and workflow source may hold patients' data: they appear nowhere, log included."""
+async def test_no_input_of_an_execution_appears_anywhere(talk: World, carol: Person) -> None:
+    """Inputs, outputs, image and workflow source may hold patients' data: they appear nowhere, not even in the log."""
     execution_id = talk.gcs.play(story.happy(3), by_hand=True)
     body = talk.gcs.body(execution_id)
     assert body is not None
@@ -231,8 +231,8 @@ async def test_no_input_of_an_execution_is_ever_told(talk: World, carol: Person)
     assert "patient-4711" not in talk.bot.log
 
 
-async def test_many_ask_at_once(talk: World, running: str) -> None:
-    """Sixty people in one moment: each is acked in time and answered once."""
+async def test_many_people_type_at_once(talk: World, running: str) -> None:
+    """Sixty people in one moment: each is acked in time and gets one response."""
     people = [Person.new(talk) for _ in range(60)]
     shown = await asyncio.gather(*(person.types(running) for person in people))
     assert {each.text.splitlines()[0] for each in shown if "1 of 3 steps" not in each.text} == set(), talk.bot.log[

@@ -1,4 +1,4 @@
-"""While something hangs or is away: every request is acked in time, and whoever asked gets a sentence."""
+"""While GCS, Slack or the store hangs: every request is acked in time, and people get a sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def playing(world: World) -> str:
 
 @asynccontextmanager
 async def store_stopped(world: World) -> AsyncIterator[None]:
-    """The embedded store takes connections and answers nothing."""
+    """The embedded store takes connections and does not respond."""
     redis = Redis(unix_socket_path=str(world.bot.folder / "state" / "valkey.sock"))
     process_id = int((await redis.info("server"))["process_id"])
     await redis.aclose()
@@ -51,8 +51,8 @@ async def in_both_modes(folder: Path, scene: Callable[[World, Person], Awaitable
     await asyncio.gather(play("socket"), play("http"))
 
 
-async def test_while_gcs_hangs_people_get_their_ack_and_a_sentence(tmp_path: Path) -> None:
-    """Command, button, modal and Home in the same moment; what is followed is answered from memory."""
+async def test_people_get_a_sentence_while_gcs_hangs(tmp_path: Path) -> None:
+    """Command, button, modal and Home tab at once; a followed execution is shown from the last poll."""
 
     async def scene(world: World, carol: Person) -> None:
         known, unknown = playing(world), playing(world)
@@ -65,18 +65,18 @@ async def test_while_gcs_hangs_people_get_their_ack_and_a_sentence(tmp_path: Pat
         await carol.modal("Asking GeneContainer Service")
         answers = await asyncio.gather(carol.types(known, within=20), carol.types(unknown, within=20))
         await world.slack.wait_for(lambda: len(carol.read) == 5)
-        told = [each.text for each in carol.read[2:]]
+        texts = [each.text for each in carol.read[2:]]
         assert answers
-        assert sum("GCS unreachable since" in text for text in told) == 1
-        assert sum("does not answer right now" in text for text in told) == 2
+        assert sum("GCS unreachable since" in text for text in texts) == 1
+        assert sum("does not answer right now" in text for text in texts) == 2
         await carol.modal("GCS unreachable since")
-        await world.gcs.stop()  # lets go of what hangs, which the bot would wait for at its end
+        await world.gcs.stop()  # ends the calls that hang, which the bot would wait for when it stops
 
     await in_both_modes(tmp_path, scene)
 
 
-async def test_while_slack_is_slow_people_get_their_ack_and_a_sentence(tmp_path: Path) -> None:
-    """A modal that could not open in time is excused; commands, which need no Web API, are answered at once."""
+async def test_people_get_a_sentence_while_slack_is_slow(tmp_path: Path) -> None:
+    """A modal that cannot open in time is explained; commands, which need no Web API, are answered at once."""
 
     async def scene(world: World, carol: Person) -> None:
         execution_id = playing(world)
@@ -91,8 +91,8 @@ async def test_while_slack_is_slow_people_get_their_ack_and_a_sentence(tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "status", "ratelimited"])
-async def test_where_slack_cannot_say_what_a_channel_is_people_are_told(tmp_path: Path, kind: str) -> None:
-    """No subscription on a guess: Slack did not answer, so nothing was changed."""
+async def test_an_unknown_channel_is_not_subscribed(tmp_path: Path, kind: str) -> None:
+    """Slack did not respond, so no subscription is made on a guess."""
     async with made(tmp_path) as world:
         carol, execution_id = Person.new(world), playing(world)
         world.slack.faults.add(Fault(kind=kind, method="conversations.info", times=None))  # type: ignore[arg-type]
@@ -101,8 +101,8 @@ async def test_where_slack_cannot_say_what_a_channel_is_people_are_told(tmp_path
         assert "No executions" in (await carol.types("list here")).text
 
 
-async def test_while_the_store_hangs_people_get_their_ack_and_a_sentence(tmp_path: Path) -> None:
-    """Commands and buttons are acked; the sentence says what is away; then all is as before."""
+async def test_people_get_a_sentence_while_the_store_hangs(tmp_path: Path) -> None:
+    """Commands and buttons are acked, the sentence names the store, and afterwards all works again."""
 
     async def scene(world: World, carol: Person) -> None:
         execution_id = playing(world)
@@ -119,8 +119,8 @@ async def test_while_the_store_hangs_people_get_their_ack_and_a_sentence(tmp_pat
     await in_both_modes(tmp_path, scene)
 
 
-async def test_refused_credentials_are_told_and_not_tried_again(tmp_path: Path) -> None:
-    """The first person learns whom to ask; the second the same, without another call that would block the key."""
+async def test_refused_credentials_are_reported_and_not_retried(tmp_path: Path) -> None:
+    """Both people learn whom to ask; the second makes no further call, which might block the key."""
     async with made(tmp_path) as world:
         carol, execution_id = Person.new(world), playing(world)
         world.gcs.faults.add(GCSFault(kind="status", status=401))
@@ -131,7 +131,7 @@ async def test_refused_credentials_are_told_and_not_tried_again(tmp_path: Path) 
 
 
 async def test_after_a_lost_socket_commands_work_again(tmp_path: Path) -> None:
-    """Slack's planned farewell, its warning, a reset, and a connection that only looks alive."""
+    """After Slack's planned disconnect, its warning, a reset, and a connection that only looks alive."""
 
     async def lose(farewell: Disconnect) -> None:
         (tmp_path / farewell).mkdir()
