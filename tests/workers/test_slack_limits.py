@@ -277,7 +277,7 @@ async def test_a_late_admission_sends_nothing(rig: Rig, monkeypatch: pytest.Monk
 async def test_a_late_older_edit_does_not_stay(rig: Rig) -> None:
     """Slack applies an edit after the bot stopped waiting: the next edit comes later, and is newer."""
     execution = await rig.followed(rig.lab, level=Level.FINAL)
-    rig.trouble("slow", EDIT, delay=0.6)
+    rig.trouble("slow", EDIT, delay=2.5)
     await rig.step(execution)
     await rig.tell()
     assert min(rig.waits()) > timedelta(seconds=2).total_seconds()
