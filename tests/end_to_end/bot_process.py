@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_SECONDS = 30
+START_SECONDS = 90
+"""How long a start, or a command of the bot, may take on a busy machine; mostly it is a second."""
+
+STOP_SECONDS = 60
+"""How long its end may take there."""
 
 
 async def ended(folder: Path, command: str, settings: dict[str, str]) -> tuple[int, str]:
@@ -24,7 +28,7 @@ async def ended(folder: Path, command: str, settings: dict[str, str]) -> tuple[i
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(START_SECONDS):
         printed, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, printed.decode()
@@ -72,7 +76,7 @@ class BotProcess:
             return 0
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(STOP_SECONDS):
             return await self._process.wait()
 
     @property

@@ -16,7 +16,7 @@ from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.slack import Slack
 from tests.end_to_end.bot_process import REPOSITORY, BotProcess
-from tests.end_to_end.people import Person
+from tests.end_to_end.people import PATIENCE, Person
 from tests.ports import free_ports
 
 
@@ -129,7 +129,7 @@ def password(gcs: GCS) -> dict[str, str]:
     }
 
 
-async def eventually(check: Callable[[], bool], *, within: float = 20) -> None:
+async def eventually(check: Callable[[], bool], *, within: float = PATIENCE) -> None:
     """Return once `check` is true."""
     async with asyncio.timeout(within):
         while not check():  # noqa: ASYNC110  # another process's doing

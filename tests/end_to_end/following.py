@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sandbox.slack.state import Message
 from sandbox.story import Life
 from tests.end_to_end.conftest import World
+from tests.end_to_end.people import PATIENCE
 
 END = "end: "
 """Stands for a new message in a direct message, and for a broadcast reply in a channel."""
@@ -29,7 +30,7 @@ class Following:
         body = world.gcs.body(execution_id)
         assert body is not None
         following = cls(world, execution_id, body["execution"]["name"])
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(2 * PATIENCE):
             while not following.has_cards:  # as a person does when the app did not respond
                 await world.slack.command(world.alice, world.lab, f"subscribe {execution_id}")
                 await world.slack.command(world.alice, world.lab, f"subscribe {execution_id} here")
@@ -50,15 +51,15 @@ class Following:
         assert frame is not None
         if line:
             await self.world.slack.wait_for(
-                lambda: all(len(self.transcript(channel)) > before[channel] for channel in self.channels), 40
+                lambda: all(len(self.transcript(channel)) > before[channel] for channel in self.channels), 2 * PATIENCE
             )
         else:
-            await self.world.gcs.wait_for_calls(self.execution_id, seen + 3, 20)
+            await self.world.gcs.wait_for_calls(self.execution_id, seen + 3, PATIENCE)
 
     async def read(self, lines: list[str]) -> None:
         """Wait until both have read as many lines as these."""
         await self.world.slack.wait_for(
-            lambda: all(len(self.transcript(channel)) >= len(lines) for channel in self.channels), 20
+            lambda: all(len(self.transcript(channel)) >= len(lines) for channel in self.channels), PATIENCE
         )
 
     @property

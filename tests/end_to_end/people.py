@@ -17,6 +17,9 @@ from sandbox.slack.state import Ephemeral, Message, View
 if TYPE_CHECKING:  # the conftest has these people in it
     from tests.end_to_end.conftest import World
 
+PATIENCE = 60.0
+"""How long a test waits for what a busy machine may delay, in seconds."""
+
 Shown = Ephemeral | Message | View
 
 
@@ -36,7 +39,7 @@ class Person:
         user = world.slack.add_user("carol")
         return cls(world, world.slack.add_channel("den", members=(user,), **channel), user)
 
-    async def types(self, text: str, *, within: float = 10) -> Ephemeral:
+    async def types(self, text: str, *, within: float = PATIENCE) -> Ephemeral:
         """Type `/execution text`; returns the response, which only they see."""
         seen = len(self.read)
         self._took(await self.world.slack.command(self.id, self.channel, text))
@@ -61,7 +64,7 @@ class Person:
         await self.presses(label, shown)
         return await self.next_answer(seen)
 
-    async def next_answer(self, seen: int, *, within: float = 10) -> Ephemeral:
+    async def next_answer(self, seen: int, *, within: float = PATIENCE) -> Ephemeral:
         """The response that comes after the first `seen`."""
         await self.world.slack.wait_for(lambda: len(self.read) > seen, within)
         return self.read[seen]
@@ -79,20 +82,20 @@ class Person:
     async def modal(self, text: str) -> View:
         """The modal in front of them, once it says `text`."""
         views = self.world.slack.views
-        await self.world.slack.wait_for(lambda: any(text in words(view) for view in views(self.id)))
+        await self.world.slack.wait_for(lambda: any(text in words(view) for view in views(self.id)), PATIENCE)
         return views(self.id)[-1]
 
     async def home(self, text: str) -> View:
         """Their Home tab, once it says `text`."""
         homes = self.world.slack.workspace.homes
-        await self.world.slack.wait_for(lambda: self.id in homes and text in words(homes[self.id]))
+        await self.world.slack.wait_for(lambda: self.id in homes and text in words(homes[self.id]), PATIENCE)
         return homes[self.id]
 
     async def card(self, channel: str = "", *, text: str = "") -> Message:
         """The first message in `channel`, or in their direct messages, once it says `text`."""
         place = channel or self.world.slack.dm(self.id)
         messages = self.world.slack.messages
-        await self.world.slack.wait_for(lambda: any(text in words(each) for each in messages(place)[:1]))
+        await self.world.slack.wait_for(lambda: any(text in words(each) for each in messages(place)[:1]), PATIENCE)
         return messages(place)[0]
 
     def _took(self, done: Interaction) -> None:

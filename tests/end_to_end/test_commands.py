@@ -194,7 +194,7 @@ async def test_each_failure_of_gcs_has_its_sentence(
     fault.execution_id = running
     talk.gcs.faults.add(fault)
     try:
-        shown = await carol.types(running, within=20)
+        shown = await carol.types(running)
     finally:
         talk.gcs.faults.clear()
     assert sentence in shown.text
@@ -206,7 +206,7 @@ async def test_a_followed_execution_shows_without_gcs(talk: World, carol: Person
     await carol.types(f"subscribe {running}")
     talk.gcs.faults.add(Fault(kind="status", status=503, execution_id=running))
     try:
-        shown = await carol.types(running, within=20)
+        shown = await carol.types(running)
     finally:
         talk.gcs.faults.clear()
     assert "GCS unreachable since" in shown.text

@@ -14,6 +14,7 @@ from sandbox.slack import Fault
 from tests.end_to_end.conftest import World, made
 from tests.end_to_end.following import Following
 from tests.end_to_end.lives import TALES, Tale
+from tests.end_to_end.people import PATIENCE
 
 BOTS, KILLS = 5, 10
 """Fifty kills: ten for each of five bots, so that the bots can run side by side."""
@@ -39,7 +40,7 @@ def posted(world: World) -> int:
 async def kill_often(world: World, dice: random.Random, enough: asyncio.Event) -> None:
     """Kill and restart the bot: once between a message and its receipt, then at random moments, start-up included."""
     before = posted(world)
-    await world.slack.wait_for(lambda: posted(world) > before, 60)
+    await world.slack.wait_for(lambda: posted(world) > before, PATIENCE)
     for number in range(KILLS):
         if number:
             await asyncio.sleep(dice.expovariate(1 / 1.5))

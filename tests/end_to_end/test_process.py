@@ -16,7 +16,7 @@ from sandbox.gcs import Fault as GCSFault
 from sandbox.slack import Fault, Slack
 from tests.end_to_end.bot_process import ended
 from tests.end_to_end.conftest import SCOPES, World, made, plain_settings
-from tests.end_to_end.people import Person
+from tests.end_to_end.people import PATIENCE, Person
 from tests.end_to_end.test_unresponsive import in_both_modes, store_stopped
 
 
@@ -31,7 +31,7 @@ async def health(world: World, path: str = "/readyz") -> tuple[int, Any]:
         return response.status, (await response.json() if is_json else await response.text())
 
 
-async def problem_with(world: World, component: str, *, within: float = 30) -> str:
+async def problem_with(world: World, component: str, *, within: float = PATIENCE) -> str:
     """What `/readyz` says about a component once that is not ready."""
     async with asyncio.timeout(within):
         while (report := (await health(world))[1]["components"][component])["ok"]:  # noqa: ASYNC110  # another process's doing
@@ -41,7 +41,7 @@ async def problem_with(world: World, component: str, *, within: float = 30) -> s
 
 async def until_ready(world: World) -> None:
     """Return once the bot is ready."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (await health(world))[0] != 200:  # noqa: ASYNC110  # another process's doing
             await asyncio.sleep(0.1)
 

@@ -13,7 +13,7 @@ from bot.store.engine.topology import TIMEOUT_SECONDS
 from sandbox import story
 from tests.end_to_end.conftest import World, made
 from tests.end_to_end.lives import HAPPY, TALES
-from tests.end_to_end.people import Person
+from tests.end_to_end.people import PATIENCE, Person
 from tests.end_to_end.test_lives import lived
 from tests.end_to_end.test_process import problem_with, until_ready
 from tests.ports import free_ports
@@ -65,7 +65,7 @@ async def test_a_store_that_returns_costs_no_message(tmp_path: Path) -> None:
     async with on_a_server(tmp_path) as (world, server):
         living = asyncio.create_task(lived(world, HAPPY))
         for count, is_killed in enumerate((True, False, True), start=1):
-            await world.slack.wait_for(lambda count=count: len(world.slack.messages(world.lab)) >= count, 40)  # type: ignore[misc]
+            await world.slack.wait_for(lambda count=count: len(world.slack.messages(world.lab)) >= count, PATIENCE)  # type: ignore[misc]
             server.kill() if is_killed else server.stop()
             assert "answer" in await problem_with(world, "store")
             if is_killed:
@@ -106,7 +106,7 @@ async def test_the_bot_waits_for_a_store_without_writes(tmp_path: Path) -> None:
             async with outage(server):
                 assert (await problem_with(world, "store")).startswith(detail)
                 world.gcs.step(following.execution_id)
-                assert response in (await carol.types(f"subscribe {world.gcs.play(story.slow())}", within=20)).text
+                assert response in (await carol.types(f"subscribe {world.gcs.play(story.slow())}")).text
                 assert following.transcript(world.lab) == ["card", HAPPY[1][0]]
             await following.read(["card", *HAPPY[1][:2]])
             await until_ready(world)
