@@ -1,1 +1,1 @@
-"""Promises of the simulated world: a double that is wrong makes every other test worthless."""
+"""The simulated world: a fake that is wrong makes every other test worthless."""

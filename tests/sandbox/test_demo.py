@@ -83,6 +83,6 @@ async def test_dead_bot_is_reported_on_page_and_terminal(
     async with aiohttp.ClientSession() as http, http.get(world.page.url) as answer:
         page = await answer.text()
     await world.stop()
-    told = "The bot has stopped (exit code 3). Its last lines:\nno store to be had"
-    assert told in page
-    assert told in capsys.readouterr().out
+    report = "The bot has stopped (exit code 3). Its last lines:\nno store to be had"
+    assert report in page
+    assert report in capsys.readouterr().out

@@ -86,16 +86,16 @@ async def test_bot_that_ignores_sigterm_is_killed(bot: Bot, monkeypatch: pytest.
 
 async def test_store_of_a_killed_bot_is_ended(bot: Bot, tmp_path: Path) -> None:
     """A store that a killed bot left running is shut down."""
-    told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def store(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        told.set_result(await reader.readline())
+        received.set_result(await reader.readline())
         writer.close()
 
     async with await asyncio.start_unix_server(store, tmp_path / "store.sock"):
         await bot.start("-c", "")
         await bot.stop()
-        assert await told == b"SHUTDOWN NOSAVE\r\n"
+        assert await received == b"SHUTDOWN NOSAVE\r\n"
 
 
 async def test_colours_are_for_terminals_only(bot: Bot) -> None:
