@@ -27,7 +27,8 @@ from bot.domain import observing
 from bot.domain.cadence import Cadence
 from bot.domain.model import Change, Level, Subscriber, Subscription
 from bot.gcs.client import GCSClient
-from bot.gcs.http import Credentials, HTTPClient
+from bot.gcs.fingerprint import fingerprint_of
+from bot.gcs.http import HTTPClient
 from bot.store import Store
 from bot.workers.sweeper import Sweeper
 from bot.workers.watcher import Watcher
@@ -148,7 +149,7 @@ class _Run:
         )
         snapshot = observing.first_snapshot(response.to_execution(), now=now, cadence=CADENCE)
         await self.store.subscribers.subscribe(
-            subscription, snapshot, first_poll=CADENCE.poll, fingerprint=response.fingerprint
+            subscription, snapshot, first_poll=CADENCE.poll, fingerprint=fingerprint_of(response)
         )
 
     def result(self, begin: float, end: float) -> dict[str, float]:
@@ -203,7 +204,7 @@ async def _began(
 
 
 def _client(clock: VirtualSelector, http: HTTPClient, population: Population, **quota: Any) -> GCSClient:
-    client = _Client(http, endpoint=population.url, auth=Credentials(), **quota)
+    client = _Client(http, endpoint=population.url, auth=None, **quota)
     client.clock = clock
     return client
 

@@ -20,7 +20,7 @@ from bot.domain.cadence import Cadence
 from bot.domain.model import Level, Phase, Snapshot, Subscriber, Subscription
 from bot.errors import GCS_AWAY, InputProblem, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
-from bot.gcs.fingerprint import Fingerprint
+from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.store.subscriptions import Subscribers
 
 WITHIN = timedelta(seconds=15)
@@ -129,9 +129,8 @@ class Subscriptions:
             return replace(known, unreachable_since=since, is_refused=False), None
         revision = known.revision + 1 if known else 1
         seen = response.to_execution()
-        return observing.first_snapshot(
-            seen, now=self._now(), cadence=self._cadence, revision=revision
-        ), response.fingerprint
+        snapshot = observing.first_snapshot(seen, now=self._now(), cadence=self._cadence, revision=revision)
+        return snapshot, fingerprint_of(response)
 
 
 async def _in_time(answer: Awaitable[T]) -> T:

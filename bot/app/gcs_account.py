@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
 from bot.gcs.client import GCSClient
-from bot.gcs.http import Credentials, HTTPClient
+from bot.gcs.http import HTTPClient
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.gcs_quota import GCSQuota
@@ -41,7 +41,7 @@ def gcs_client(settings: Settings, http: HTTPClient, quota: GCSQuota | None = No
     )
 
 
-def _credentials(settings: Settings, http: HTTPClient) -> Credentials:
+def _credentials(settings: Settings, http: HTTPClient) -> SignatureAuth | TokenAuth:
     if settings.gcs_ak and settings.gcs_sk:
         return SignatureAuth(
             settings.gcs_ak.get_secret_value(),

@@ -79,7 +79,10 @@ class Step(Value, frozen=True):
     elapsed: timedelta | None = None
     reason: str = ""
     message: str = ""
-    """English half of the bilingual message."""
+    """English where GCS sent it, as is `reason`; otherwise the text as GCS sent it."""
+    reason_zh: str = ""
+    message_zh: str = ""
+    """The Chinese half beside an English one, as is `reason_zh`; else empty."""
     resources: dict[str, str | int | float] = {}
 
     @property
@@ -123,7 +126,10 @@ class Execution(Value, frozen=True):
     """`object.status.actionName`: what the control object is doing, `create` or `delete`."""
     reason: str = ""
     message: str = ""
-    """English half of the bilingual message."""
+    """English where GCS sent it, as is `reason`; otherwise the text as GCS sent it."""
+    reason_zh: str = ""
+    message_zh: str = ""
+    """The Chinese half beside an English one, as is `reason_zh`; else empty."""
     steps_total: int | None = None
     """`node_number`; None if GCS sent no counts (early, and in lists)."""
     steps_finished: int | None = None
@@ -263,6 +269,8 @@ class Change(Value, frozen=True):
     elapsed: timedelta | None = None
     reason: str = ""
     message: str = ""
+    reason_zh: str = ""
+    message_zh: str = ""
     finished_steps: tuple[str, ...] = ()
     """Names of steps that finished, at most `observing.NAMED_STEPS`."""
     failed_steps: tuple[Step, ...] = ()

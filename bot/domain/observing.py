@@ -226,6 +226,8 @@ def _change(kind: ChangeKind, before: Execution, snapshot: Snapshot, *, why: End
         elapsed=seen.elapsed,
         reason=seen.reason if seen.phase in FAILED_PHASES else "",
         message=seen.message if seen.phase in FAILED_PHASES else "",
+        reason_zh=seen.reason_zh if seen.phase in FAILED_PHASES else "",
+        message_zh=seen.message_zh if seen.phase in FAILED_PHASES else "",
         finished_steps=tuple(finished[:NAMED_STEPS]),
         failed_steps=seen.failed_steps[:NAMED_STEPS],
         failed_steps_total=len(seen.failed_steps),

@@ -1,7 +1,7 @@
-"""The door to GeneContainer Service: signed HTTP out, executions in.
+"""The adapter for GeneContainer Service (GCS): signed HTTP out, executions in.
 
-Lives here: credentials (`auth`), one bounded exchange over HTTP (`wire`), what a refusal means (`failures`) and when it
-stops all calls (`hold`), the answers as they arrive (`models`, `reading`) or at a glance (`fingerprint`), and the
-client that puts these together (`client`). Does not live here: when to look and what follows from it
-(`bot.workers.watcher`). Called by `subscriptions`, `watcher` and the service.
+Lives here: credentials (`auth`), bounded HTTP (`http`, over `transport`), what an error answer means (`errors`), when
+calls stop (`breaker`), the answers (`tables`, `values`), their fingerprints and list pages (`fingerprint`), and the
+client that combines these (`client`). Does not live here: when to poll and what follows from it
+(`bot.workers.watcher`). Called by `subscriptions`, the workers and the service.
 """

@@ -1,7 +1,7 @@
-"""How the bot shows GCS who it is: signed requests (access key and secret key), or an IAM token.
+"""How the bot authenticates to GCS: signed requests (access key and secret key), or an IAM token.
 
-Lives here: the two kinds of credentials and nothing about executions. Does not live here: what happens when GCS refuses
-them (`bot.gcs.client` stops calling). Built by the service, put on every question by `bot.gcs.http`.
+Lives here: the two kinds of credentials, each an `httpx.Auth`. Does not live here: what happens when GCS refuses them
+(`bot.gcs.breaker` stops the calls). Built by the service; httpx applies it to every request of `bot.gcs.client`.
 """
 
 from __future__ import annotations
@@ -11,62 +11,48 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
 import httpx
 import structlog
-from msgspec.structs import replace
-from multidict import CIMultiDict
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from bot.errors import GCSBadCredentials, GCSMalformed, GCSUnavailable
 from bot.gcs import errors, values
-from bot.gcs.http import Answer, Credentials, Question
+from bot.gcs.http import HTTPClient
 from bot.metrics import GCS_TOKENS
 
 log = structlog.get_logger()
 
 _ALGORITHM = "SDK-HMAC-SHA256"
+_UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 _UNSIGNED = frozenset(
     "accept accept-encoding authorization connection content-length transfer-encoding user-agent".split()
 )
-"""Headers that speak of the way and that proxies may rewrite; all others are signed."""
+"""Headers about the connection, which proxies may rewrite; all others are signed."""
 
 _PLAIN_PATH = re.compile(r"[\w/.~-]*", re.ASCII)
-"""Paths that are canonical as they are."""
+"""Paths that need no encoding to be canonical."""
 _HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 RENEW_BEFORE = timedelta(minutes=10)
-"""A token is renewed this long before it ends, so that none ends on its way and IAM may be away for some minutes."""
+"""How long before its end a token is renewed, so that none expires in flight and IAM may be down for some minutes."""
 RENEW_PAUSE = timedelta(minutes=1)
-"""From one renewal to the next, as long as the token in hand is good."""
+"""How long a failed renewal is not repeated while the current token is valid."""
 TOKEN_LIFE = timedelta(hours=12)
-"""Assumed where IAM does not say when a token ends; documented are 24 hours."""
+"""How long a token is taken to live where IAM does not say so; the documentation says 24 hours."""
 
-TOKEN_PATIENCE = timedelta(seconds=30)
-"""For one question to IAM, on which every call waits."""
-
-
-class _Standing(NamedTuple):
-    """What all questions of a second that have the same headers have in common."""
-
-    asked: CIMultiDict[str]
-    second: int
-    headers: CIMultiDict[str]
-    """With date, project and token."""
-    date: str
-    names: str
-    """Of those headers that are signed."""
-    canonical: str
-    """All that is signed of them."""
+TOKEN_WITHIN = timedelta(seconds=30)
+"""How long one request to IAM may take; every call waits for it."""
 
 
-class SignatureAuth(Credentials):
-    """Signs each question with an access key, by the vendor's SDK-HMAC-SHA256 (reference 1.4)."""
+class SignatureAuth(httpx.Auth):
+    """Signs each request with an access key, by the vendor's SDK-HMAC-SHA256 (reference 1.4)."""
+
+    requires_request_body = True
 
     def __init__(
         self,
@@ -77,61 +63,52 @@ class SignatureAuth(Credentials):
         security_token: SecretStr | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`clock`: Unix time in seconds."""
         self._access_key = access_key
         self._secret_key = secret_key
         self._project_id = project_id
         self._security_token = security_token
         self._clock = clock
-        self._standing: _Standing | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(project_id={self._project_id!r})"
 
-    async def on(self, question: Question) -> Question:
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add date, project, token and signature, and send exactly the query that is signed."""
-        return self.signed(question)
-
-    def signed(self, question: Question) -> Question:
-        """`question` as it goes out."""
-        target, asked = question.target, question.headers
-        second, standing = int(self._clock()), self._standing
-        if standing is None or standing.second != second or standing.asked is not asked:
-            self._standing = standing = self._stand(asked, second)
-        if "?" in target:
-            path, _, query = target.partition("?")
-            target = f"{path}?{canonical_query(query)}"
-        digest = hashlib.sha256(_canonical(question.method, target, standing, question.body).encode()).hexdigest()
-        key = self._secret_key.get_secret_value().encode()
-        signature = hmac.digest(key, f"{_ALGORITHM}\n{standing.date}\n{digest}".encode(), "sha256").hex()
-        headers = standing.headers.copy()
-        headers["Authorization"] = (
-            f"{_ALGORITHM} Access={self._access_key}, SignedHeaders={standing.names}, Signature={signature}"
-        )
-        return Question(question.method, question.origin, target, headers, question.body)
-
-    def _stand(self, asked: CIMultiDict[str], second: int) -> _Standing:
-        headers = asked.copy()
-        date = headers.setdefault("X-Sdk-Date", f"{datetime.fromtimestamp(second, UTC):%Y%m%dT%H%M%SZ}")
+        if request.url.query:
+            request.url = request.url.copy_with(query=canonical_query(request.url.query.decode()).encode())
+        headers = request.headers
+        date = headers.setdefault("X-Sdk-Date", f"{datetime.fromtimestamp(int(self._clock()), UTC):%Y%m%dT%H%M%SZ}")
         if self._project_id:
             headers.setdefault("X-Project-Id", self._project_id)
         if self._security_token:
             headers["X-Security-Token"] = self._security_token.get_secret_value()
         if not headers.get("Content-Type", "application/json").startswith(("application/json", "application/bson")):
-            headers["X-Sdk-Content-Sha256"] = "UNSIGNED-PAYLOAD"
-        lines = {name.lower(): value.strip() for name, value in headers.items()}
-        signed = sorted(name for name in lines if "_" not in name and name not in _UNSIGNED)
-        names = ";".join(signed)
-        canonical = "\n".join([*(f"{name}:{lines[name]}" for name in signed), "", names])
-        return _Standing(asked, second, headers, date, names, canonical)
+            headers["X-Sdk-Content-Sha256"] = _UNSIGNED_PAYLOAD
+        names = signed_names(headers)
+        digest = hashlib.sha256(canonical_request(request, names).encode()).hexdigest()
+        key = self._secret_key.get_secret_value().encode()
+        signature = hmac.digest(key, f"{_ALGORITHM}\n{date}\n{digest}".encode(), "sha256").hex()
+        headers["Authorization"] = (
+            f"{_ALGORITHM} Access={self._access_key}, SignedHeaders={';'.join(names)}, Signature={signature}"
+        )
+        yield request
 
 
-def _canonical(method: str, target: str, standing: _Standing, body: bytes) -> str:
-    """What is hashed and signed: steps 3 to 7 of reference 1.4."""
-    path, _, query = target.partition("?")
+def signed_names(headers: httpx.Headers) -> list[str]:
+    """The lower-case names of the headers that are signed, in order."""
+    return sorted(name for name in headers if "_" not in name and name not in _UNSIGNED)
+
+
+def canonical_request(request: httpx.Request, names: list[str]) -> str:
+    """What is hashed and signed: steps 3 to 7 of reference 1.4. The request has its body."""
+    path, _, query = request.url.raw_path.decode("ascii").partition("?")
+    headers = request.headers
     payload = _HASH_OF_NOTHING
-    if body:
-        payload = standing.headers.get("X-Sdk-Content-Sha256") or hashlib.sha256(body).hexdigest()
-    return f"{method.upper()}\n{_canonical_path(path)}\n{query}\n{standing.canonical}\n{payload}"
+    if request.content:
+        payload = headers.get("X-Sdk-Content-Sha256") or hashlib.sha256(request.content).hexdigest()
+    lines = [f"{name}:{headers[name].strip()}" for name in names]
+    return "\n".join([request.method.upper(), _canonical_path(path), query, *lines, "", ";".join(names), payload])
 
 
 def _canonical_path(path: str) -> str:
@@ -152,7 +129,7 @@ def _encoded(text: str) -> str:
 
 @dataclass(frozen=True)
 class IAMUser:
-    """An IAM user and the project that its token is for. A project id, where given, goes before the name."""
+    """An IAM user and the project that its token is for. A project id takes precedence over the name."""
 
     username: str
     password: SecretStr
@@ -160,8 +137,8 @@ class IAMUser:
     project_name: str = ""
     project_id: str = ""
 
-    def question(self) -> dict[str, object]:
-        """The body that asks IAM for a token."""
+    def token_request(self) -> dict[str, object]:
+        """The JSON body that requests a token from IAM."""
         user = {
             "name": self.username,
             "password": self.password.get_secret_value(),
@@ -178,21 +155,22 @@ class _Token:
     ends_at: datetime
 
 
-class TokenAuth(Credentials):
-    """Shows an IAM token, fetched when first needed, kept, and renewed before it ends or when it is refused.
+class TokenAuth(httpx.Auth):
+    """Shows an IAM token: fetched when first needed, kept, and renewed before it ends or once when GCS refuses it.
 
-    However many questions wait for a token, one goes to IAM; its failure is the failure of all of them. As long as the
-    token in hand is good none waits for another, and IAM may fail, unless it refuses the user.
+    However many requests wait for a token, one request goes to IAM, and they share its failure. While the current token
+    is valid no request waits for a renewal, and IAM may fail, unless it refuses the user.
     """
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        http: HTTPClient,
         iam_endpoint: str,
         user: IAMUser,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`now`: the time in UTC."""
         self._http = http
         self._url = f"{iam_endpoint.rstrip('/')}/v3/auth/tokens?nocatalog=true"
         self._user = user
@@ -204,30 +182,34 @@ class TokenAuth(Credentials):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(project={self._user.project_id or self._user.project_name!r})"
 
-    async def on(self, question: Question) -> Question:
-        """Show a token that is good for a while."""
-        token = await self._current()
-        headers = question.headers.copy()
-        headers["X-Auth-Token"] = token.secret.get_secret_value()
-        return replace(question, headers=headers)
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Show the token; if GCS refuses it, show another one once.
 
-    def renewed(self, refused: Question) -> bool:
-        """Give the refused token up, unless it was another one than we have now."""
-        if self._token and self._token.secret.get_secret_value() == refused.headers["X-Auth-Token"]:
+        Raises:
+            GCSError: IAM gave no token.
+        """
+        token = await self._current()
+        request.headers["X-Auth-Token"] = token.secret.get_secret_value()
+        response = yield request
+        if response.status_code != httpx.codes.UNAUTHORIZED:
+            return
+        await _discard_body(response)
+        if self._token is token:  # otherwise another request has given it up already
             self._token = None
-        return True
+        request.headers["X-Auth-Token"] = (await self._current()).secret.get_secret_value()
+        yield request
 
     async def _current(self) -> _Token:
         now = self._now()
-        good = self._token if self._token and now < self._token.ends_at else None
-        if good and now < self._renew_at:
-            return good
+        valid = self._token if self._token and now < self._token.ends_at else None
+        if valid and now < self._renew_at:
+            return valid
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._fetch(), name="gcs token renewal")
             self._renewal.add_done_callback(self._renewed)
-        if good:
-            return good
-        # Shielded: a caller that gives up does not take the renewal from the others.
+        if valid:
+            return valid
+        # Shielded: a caller that is cancelled must not cancel the renewal of the others.
         return await asyncio.shield(self._renewal)
 
     def _renewed(self, renewal: asyncio.Task[_Token]) -> None:
@@ -238,24 +220,31 @@ class TokenAuth(Credentials):
         if error is None:
             self._token = renewal.result()
             self._renew_at = max(self._renew_at, self._token.ends_at - RENEW_BEFORE)
-        elif isinstance(error, GCSBadCredentials):  # whoever asks next hears it from IAM, and calls stop
+        elif isinstance(error, GCSBadCredentials):  # the next caller gets IAM's refusal, and the breaker opens
             self._token = None
         else:
             log.warning("gcs.token_not_renewed", error=str(error))
 
     async def _fetch(self) -> _Token:
         try:
-            async with asyncio.timeout(TOKEN_PATIENCE.total_seconds()):
-                response = await self._http.post(self._url, json=self._user.question())
+            async with asyncio.timeout(TOKEN_WITHIN.total_seconds()):
+                response = await self._http.send("POST", self._url, json=self._user.token_request())
         except TimeoutError:
             raise GCSUnavailable("IAM: no answer in time") from None
         if not response.is_success:
-            raise errors.iam_failure(Answer(response.status_code, response.headers, response.content))
+            raise errors.iam_error(response)
         secret = response.headers.get("x-subject-token", "")
         if not secret:
             raise GCSMalformed(f"IAM: HTTP {response.status_code} without a token")
         GCS_TOKENS.inc()
-        return _Token(SecretStr(secret), _end_of(response.content) or self._now() + TOKEN_LIFE)
+        return _Token(SecretStr(secret), _expiry(response.content) or self._now() + TOKEN_LIFE)
+
+
+async def _discard_body(response: httpx.Response) -> None:
+    """Drop the body unread: httpx would read that of a refused response to its end, however long it is."""
+    unread, response.stream = response.stream, httpx.ByteStream(b"")
+    if isinstance(unread, httpx.AsyncByteStream):
+        await unread.aclose()
 
 
 class _Grant(BaseModel):
@@ -270,7 +259,7 @@ class _Granted(BaseModel):
     token: _Grant
 
 
-def _end_of(body: bytes) -> datetime | None:
+def _expiry(body: bytes) -> datetime | None:
     try:
         return values.moment(_Granted.model_validate_json(body).token.expires_at)
     except ValidationError:

@@ -1,7 +1,7 @@
-"""The hold: no calls for a while once GCS has refused the credentials, since repeated failures get a key blocked.
+"""The circuit breaker: no calls for a while after GCS refused the credentials, since repeated failures block a key.
 
-Lives here: `CredentialHold`, a small memory of refusals. Does not live here: what a refusal is (`bot.gcs.errors`).
-Asked and told by `bot.gcs.client` with every call.
+Lives here: `CredentialBreaker`, a small memory of refusals. Does not live here: what a refusal is (`bot.gcs.errors`).
+Called by `bot.gcs.client` before and after every call.
 """
 
 from __future__ import annotations
@@ -11,56 +11,59 @@ from datetime import timedelta
 
 from bot.errors import ExecutionNotFound, GCSBadCredentials, GCSError, GCSForbidden
 
-FIRST_HOLD = timedelta(minutes=1)
-LONGEST_HOLD = timedelta(minutes=15)
+FIRST_PAUSE = timedelta(minutes=1)
+"""How long calls stop after the first refusal; each further one doubles it."""
+LONGEST_PAUSE = timedelta(minutes=15)
+"""How long calls stop at most."""
 
 
-class CredentialsHeld(GCSBadCredentials):
-    """Refused by ourselves: GCS refused the credentials a short while ago."""
+class BreakerOpen(GCSBadCredentials):
+    """Not sent: GCS refused the credentials a short while ago."""
 
 
-class CredentialHold:
+class CredentialBreaker:
     """Stops calls once the credentials are refused.
 
-    The pause grows from `FIRST_HOLD` to `LONGEST_HOLD`; after each one call goes through as a probe, and the first
-    answer that knew us ends the hold.
+    The pause grows from `FIRST_PAUSE` to `LONGEST_PAUSE`. After each pause one call goes through as a probe; the first
+    answer that accepts the credentials closes the breaker.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: monotonic time in seconds."""
         self._clock = clock
         self._refusals = 0
         self._until = 0.0
-        self._probing = False
+        self._is_probing = False
 
     def admit(self) -> bool:
-        """Let a call through; whether it is the probe, whose end must be told (`probed`), however it ends.
+        """Let a call through; True for a probe, whose end the caller reports with `probed`, however it ends.
 
         Raises:
-            CredentialsHeld: not now.
+            BreakerOpen: no calls now.
         """
         if not self._refusals:
             return False
         left = self._until - self._clock()
-        if left > 0 or self._probing:
-            raise CredentialsHeld(f"credentials were refused; no calls for another {max(left, 0):.0f} s")
-        self._probing = True
+        if left > 0 or self._is_probing:
+            raise BreakerOpen(f"credentials were refused; no calls for another {max(left, 0):.0f} s")
+        self._is_probing = True
         return True
 
-    def heard(self, error: GCSError | None) -> None:
-        """Learn from how a call ended; None: well."""
-        if error is None or isinstance(error, ExecutionNotFound | GCSForbidden):  # it knew us
+    def record(self, error: GCSError | None) -> None:
+        """Learn how a call ended; None: well."""
+        if error is None or isinstance(error, ExecutionNotFound | GCSForbidden):  # GCS accepted the credentials
             self._refusals = 0
-        elif isinstance(error, GCSBadCredentials) and not isinstance(error, CredentialsHeld):
+        elif isinstance(error, GCSBadCredentials) and not isinstance(error, BreakerOpen):
             self._refused()
 
     def probed(self) -> None:
         """Another call may be the probe."""
-        self._probing = False
+        self._is_probing = False
 
     def _refused(self) -> None:
         now = self._clock()
         if self._refusals and now < self._until:
-            return  # one of many calls that were under way together
-        hold = min(FIRST_HOLD * 2 ** min(self._refusals, 10), LONGEST_HOLD)
+            return  # one of many calls that were in flight together
+        pause = min(FIRST_PAUSE * 2 ** min(self._refusals, 10), LONGEST_PAUSE)
         self._refusals += 1
-        self._until = now + hold.total_seconds()
+        self._until = now + pause.total_seconds()

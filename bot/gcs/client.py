@@ -1,8 +1,8 @@
-"""The client of GCS: one execution by its id, whole or at a glance; one page of the list of all.
+"""The client of GCS: one execution by its id, in full or only if it changed; one page of the list of executions.
 
-Lives here: which addresses are asked, how often a question is repeated, and when no question is asked any more. Does
-not live here: HTTP (`wire`), credentials (`auth`), what answers mean (`models`, `failures`), when to ask (`watcher`).
-Called by `subscriptions`, `watcher` and `execution-bot check`.
+Lives here: which paths are requested, how often a request is repeated, and the quota and breaker that each call passes.
+Does not live here: HTTP (`http`), credentials (`auth`), what answers mean (`tables`, `errors`), when to poll
+(`watcher`). Called by `subscriptions`, the workers and `execution-bot check`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
+import httpx
 import stamina
-import yarl
-from multidict import CIMultiDict
 
 from bot.errors import (
     ExecutionNotFound,
@@ -33,18 +32,18 @@ from bot.errors import (
     InvalidInput,
 )
 from bot.gcs import errors, values
-from bot.gcs.breaker import CredentialHold
+from bot.gcs.breaker import CredentialBreaker
 from bot.gcs.fingerprint import Fingerprint, Page, fingerprint_of, parse_page
-from bot.gcs.http import HEADERS, Credentials, HTTPClient, Question
+from bot.gcs.http import HTTPClient
 from bot.gcs.tables import GetExecutionResponse
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
 
 ATTEMPTS = 4
-"""Of one question. Whoever asked comes back anyway; more would only hold up a person or a lease."""
+"""How often a request is sent at most. Callers come back anyway; more would keep a person or a lease waiting."""
 FIRST_TRY_SECONDS = 4.0
-"""Of the time for a question that may be repeated: a first try that hangs does not use up all of it."""
+"""How long the first of several attempts may take, so that one that hangs does not use up all the time."""
 PAGE_WITHIN = timedelta(seconds=20)
-"""How long a page of a list may take: it is large."""
+"""How long a page of a list may take; pages are large."""
 
 _OK, _CANCELLED = GCS_CALLS.labels("ok"), GCS_CALLS.labels("cancelled")
 
@@ -52,57 +51,65 @@ T = TypeVar("T")
 
 
 class Take(Protocol):
-    """Takes one call out of the quota: zero, or how long to wait for one."""
+    """Takes one call out of the quota; returns zero, or how long to wait for one."""
 
     async def __call__(self, *, is_person: bool) -> timedelta:
-        """Ask for it; people's calls may go before others."""
+        """Request one call; people's calls may take precedence."""
 
 
 Refused = Callable[[timedelta], Awaitable[None]]
-"""Is told that GCS wants no calls for so long."""
+"""Called when GCS throttles us, with the time for which it wants no calls."""
+
+
+@dataclass(slots=True)
+class CallBudget:
+    """On whose account the calls of one request go, and whether the first one is taken out of the quota already."""
+
+    is_person: bool = False
+    is_prepaid: bool = False
+
+
+class QuotaSpent(GCSThrottled):
+    """Not sent: no call is left in our share of the quota."""
 
 
 class GCSClient:
-    """Asks GCS, within its quota's spirit: bounded in time, repeated only where that helps, silent when refused."""
+    """Calls GCS: bounded in time, repeated only where that helps, within the quota, never with refused credentials."""
 
     def __init__(
         self,
         http: HTTPClient,
         *,
         endpoint: str,
-        auth: Credentials,
+        auth: httpx.Auth | None,
         take: Take | None = None,
         refused: Refused | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`take` asks for a call out of the quota, `refused` is told when GCS found it used up all the same."""
+        """`take` requests a call from the quota, `refused` learns that GCS found it used up; `clock` is monotonic."""
         self._http = http
-        where = yarl.URL(endpoint)
-        self._origin = where.origin() if where.absolute else where
-        self._executions = f"{where.raw_path.rstrip('/')}/v1/executions"
+        self._executions = f"{endpoint.rstrip('/')}/v1/executions"
         self._auth = auth
-        host = self._origin.host_port_subcomponent or ""
-        self._headers = CIMultiDict({"Host": host, **HEADERS, "Content-Type": "application/json"})
         self._take, self._refused = take, refused
-        self._hold = CredentialHold(clock)
+        self._breaker = CredentialBreaker(clock)
         self.answered = 0
-        """How many questions were answered as they should be: whoever waits in vain sees whether others do, too."""
+        """How many calls succeeded: a caller whose call timed out can tell whether others got an answer meanwhile."""
 
     async def get_execution(
         self, execution_id: str, *, within: timedelta = timedelta(seconds=20), is_person: bool = False
     ) -> GetExecutionResponse:
-        """The execution `execution_id` as GCS sees it now; a person who waits for it goes before the watch.
+        """The execution `execution_id` as GCS sees it now; `is_person` takes precedence over polls in the quota.
 
         Raises:
             InvalidInput: `execution_id` is no id.
-            GCSError: GCS did not give us the execution, or not within the time.
+            GCSError: GCS did not return the execution, or not `within` the time.
         """
         asked = execution_id.strip().casefold()
         if not values.ID_PATTERN.fullmatch(asked):
             raise InvalidInput(InputProblem.NOT_AN_ID)
-        target = f"{self._executions}/{quote(asked, safe='')}"
-        fare = _Fare(is_person=is_person)
-        return await self._ask(target, lambda body: GetExecutionResponse.parse(body, asked=asked), within, fare)
+        url = f"{self._executions}/{quote(asked, safe='')}"
+        budget = CallBudget(is_person=is_person)
+        return await self._get(url, lambda body: GetExecutionResponse.parse(body, asked=asked), within, budget)
 
     async def get_if_changed(
         self,
@@ -113,163 +120,144 @@ class GCSClient:
         is_paid: bool = False,
         attempts: int = ATTEMPTS,
     ) -> GetExecutionResponse | None:
-        """A look at a watched execution: None where nothing has changed that can be news, by its print.
+        """Poll an execution; None if its fingerprint is still `known`, so that nothing worth showing has changed.
 
-        `is_paid`: the call was taken out of the quota already; only repeats are still to be.
+        `is_paid`: the first call is taken out of the quota already; each repeat takes its own.
 
         Raises:
-            GCSError: GCS did not give us the execution, or not within the time.
+            GCSError: GCS did not return the execution, or not `within` the time.
         """
 
         def read(body: bytes) -> GetExecutionResponse | None:
-            fingerprint = fingerprint_of(body, asked=execution_id) if known else None
-            if fingerprint and fingerprint == known:
-                return None
-            return GetExecutionResponse.parse(body, asked=execution_id, fingerprint=fingerprint)
+            response = GetExecutionResponse.parse(body, asked=execution_id)
+            return None if known is not None and fingerprint_of(response) == known else response
 
-        target, fare = f"{self._executions}/{execution_id}", _Fare(is_paid=is_paid)
-        return await self._ask(target, read, within, fare, attempts=attempts)
+        url, budget = f"{self._executions}/{execution_id}", CallBudget(is_prepaid=is_paid)
+        return await self._get(url, read, within, budget, attempts=attempts)
 
     async def listed(self, status: str, *, offset: int, limit: int) -> Page:
-        """One page of the executions in one phase (reference 5.1); asked for once, and taken out of the quota already.
+        """One page of the executions in one phase (reference 5.1); one attempt, already taken out of the quota.
 
         Raises:
-            GCSMalformed: the answer is no list, or so large a `limit` is refused.
-            GCSError: GCS did not answer usefully, or not within `PAGE_WITHIN`.
+            GCSMalformed: the answer is no list, or GCS refuses so large a `limit`.
+            GCSError: no usable answer within `PAGE_WITHIN`.
         """
-        target = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
-        return await self._ask(target, parse_page, PAGE_WITHIN, _Fare(is_paid=True), attempts=1)
+        url = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
+        return await self._get(url, parse_page, PAGE_WITHIN, CallBudget(is_prepaid=True), attempts=1)
 
     async def check(self) -> None:
-        """Ask the cheapest authenticated question; silence means that address and credentials are good.
+        """Send the cheapest authenticated request; returns if address and credentials are good.
 
         Raises:
-            GCSError: what a real question would meet.
+            GCSError: what any other request would raise.
         """
-        target = f"{self._executions}?limit=1&offset=0"
+        url = f"{self._executions}?limit=1&offset=0"
         try:
-            await self._ask(target, parse_page, timedelta(seconds=20), _Fare(is_person=True))
-        except (ExecutionNotFound, GCSAbsent) as error:  # a list is always there: the address is wrong
+            await self._get(url, parse_page, timedelta(seconds=20), CallBudget(is_person=True))
+        except (ExecutionNotFound, GCSAbsent) as error:  # a list always exists: the address is wrong
             raise GCSMisdirected(str(error)) from error
 
-    async def _ask(
-        self, target: str, read: Callable[[bytes], T], within: timedelta, fare: _Fare, *, attempts: int = ATTEMPTS
+    async def _get(
+        self, url: str, read: Callable[[bytes], T], within: timedelta, budget: CallBudget, *, attempts: int = ATTEMPTS
     ) -> T:
-        """One question with its repeats, all of it `within` the time."""
+        """Request `url`, with repeats, all of it `within` the time."""
         seconds = within.total_seconds()
         ends = time.monotonic() + seconds
         first_try = seconds if attempts == 1 else min(seconds, FIRST_TRY_SECONDS)
-        try:  # mostly this is all; what repeats costs more
+        try:  # usually enough; the machinery for repeats costs more
             async with asyncio.timeout(first_try):
-                return await self._call(target, read, fare)
+                return await self._call(url, read, budget)
         except GCSError as error:
             failed = error
         except TimeoutError:
             failed = GCSTooLate(f"no answer within {first_try:g} s")
         if attempts == 1 or time.monotonic() >= ends:
             raise failed
-        return await self._again(target, read, fare, failed, attempts=attempts, ends=ends)
+        return await self._repeat(failed, lambda: self._call(url, read, budget), budget, attempts=attempts, ends=ends)
 
-    async def _again(  # a question under way
-        self,
-        target: str,
-        read: Callable[[bytes], T],
-        fare: _Fare,
-        failed: GCSError,
-        *,
-        attempts: int,
-        ends: float,
+    async def _repeat(
+        self, failed: GCSError, call: Callable[[], Awaitable[T]], budget: CallBudget, *, attempts: int, ends: float
     ) -> T:
-        """Repeat a question that has failed once."""
-        left = ends - time.monotonic()
-        errors = [failed]
-        first = iter([failed])
+        """Repeat a call that has `failed` once, until it succeeds, attempts are used up or time `ends`."""
+        failures, first = [failed], iter([failed])
 
-        async def call() -> T:
-            for error in first:
+        async def attempt() -> T:
+            for error in first:  # counts as the first attempt
                 raise error
-            return await self._call(target, read, fare)
+            return await call()
 
         def pause(error: Exception) -> bool | float:
             if isinstance(error, GCSError):
-                errors.append(error)
-            return _pause(error, left=ends - time.monotonic(), is_person=fare.is_person)
+                failures.append(error)
+            return _pause(error, left=ends - time.monotonic(), is_person=budget.is_person)
 
+        left = ends - time.monotonic()
         calls = stamina.AsyncRetryingCaller(
             attempts=attempts, timeout=left, wait_initial=0.2, wait_max=5, wait_jitter=0.3
         )
         try:
             async with asyncio.timeout(left):
-                return await calls(pause, call)
+                return await calls(pause, attempt)
         except TimeoutError:
-            raise errors[-1] from None
-        except QuotaSpent:  # no call is left for a repeat: what GCS said before stands, or it would never count
-            raise next((error for error in reversed(errors) if not isinstance(error, QuotaSpent)), errors[-1]) from None
+            raise failures[-1] from None
+        except (
+            QuotaSpent
+        ) as error:  # GCS's own failure is raised: a poll that was only deferred would not count as missed
+            own = (failure for failure in reversed(failures) if not isinstance(failure, QuotaSpent))
+            raise next(own, error) from None
 
-    async def _call(self, target: str, read: Callable[[bytes], T], fare: _Fare) -> T:
+    async def _call(self, url: str, read: Callable[[bytes], T], budget: CallBudget) -> T:
         """One call, counted by its outcome."""
         count, is_probe = _CANCELLED, False
         try:
-            is_probe = self._hold.admit()
-            found = read(await self._exchange(target, fare))
+            is_probe = self._breaker.admit()
+            found = read(await self._exchange(url, budget))
         except GCSError as error:
             count = GCS_CALLS.labels(_outcome(error))
-            self._hold.heard(error)
+            self._breaker.record(error)
             raise
         else:
             count = _OK
             self.answered += 1
-            self._hold.heard(None)
+            self._breaker.record(None)
             return found
         finally:
             count.inc()
             if is_probe:
-                self._hold.probed()
+                self._breaker.probed()
 
-    async def _exchange(self, target: str, fare: _Fare) -> bytes:
-        if fare.is_paid:
-            fare.is_paid = False  # a repeat is another call
+    async def _exchange(self, url: str, budget: CallBudget) -> bytes:
+        """The body of a successful response to one call."""
+        if budget.is_prepaid:
+            budget.is_prepaid = False  # a repeat is another call
         else:
-            await self._spend(fare)
-        question = Question("GET", self._origin, target, self._headers)
+            await self._spend(budget)
         started = time.perf_counter()
-        answer = await self._http.exchange(question, self._auth)
+        response = await self._http.send("GET", url, auth=self._auth)
         GCS_CALL_SECONDS.observe(time.perf_counter() - started)
-        if answer.is_success:
-            return answer.body
-        error = errors.failure(answer)
+        if response.is_success:
+            return response.content
+        error = errors.gcs_error(response)
         if isinstance(error, GCSThrottled) and self._refused is not None:
             await self._refused(error.retry_after)
         raise error
 
-    async def _spend(self, fare: _Fare) -> None:
+    async def _spend(self, budget: CallBudget) -> None:
         """Take one call out of the quota.
 
         Raises:
-            QuotaSpent: there is none just now.
+            QuotaSpent: none is left now.
         """
-        if self._take is not None and (wait := await self._take(is_person=fare.is_person)):
+        if self._take is not None and (wait := await self._take(is_person=budget.is_person)):
             raise QuotaSpent("no call is left in our share of the quota", retry_after=wait)
-
-
-@dataclass(slots=True)
-class _Fare:
-    """On whose account a question goes, and whether its first call is taken out of the quota already."""
-
-    is_person: bool = False
-    is_paid: bool = False
-
-
-class QuotaSpent(GCSThrottled):
-    """Held back by ourselves: GCS would refuse the call, and did not get it."""
 
 
 def _pause(error: Exception, *, left: float, is_person: bool) -> bool | float:
     """Whether to repeat after `error`, and after how many seconds where GCS named them."""
-    if isinstance(error, QuotaSpent) and not is_person:  # the watch comes again by itself
+    if isinstance(error, QuotaSpent) and not is_person:  # the watcher polls again by itself
         return False
     if isinstance(error, GCSThrottled):
-        # Spread, or all that were throttled together come back together.
+        # Spread, or all calls that were throttled together come back together.
         wait = error.retry_after.total_seconds() * random.uniform(1, 1.25)  # noqa: S311  # no secret
         return wait if wait < left else False
     return isinstance(error, GCSUnavailable)

@@ -1,7 +1,7 @@
-"""What a refusal by GCS, its gateway or IAM means: from status and error code to our error tree, in one table.
+"""What an error answer of GCS, its gateway or IAM means: from status and error code to our errors, in one table.
 
 Lives here: reading error bodies of every shape, and the table. Does not live here: what to do about an error (the
-client retries or holds back, the rooms tell people). Called by `bot.gcs.client` and `bot.gcs.auth`.
+client retries or stops, the workers inform people). Called by `bot.gcs.client` and `bot.gcs.auth`.
 """
 
 from __future__ import annotations
@@ -28,35 +28,47 @@ from bot.errors import (
     GCSUnavailable,
 )
 from bot.gcs import values
-from bot.gcs.http import Answer
+
+_ANY_CODE = ""
+_ANY_STATUS = 0
+
+_TABLE: dict[tuple[int, str], type[GCSError]] = {
+    (_ANY_STATUS, "APIGW.0308"): GCSThrottled,
+    (_ANY_STATUS, "APIG.0308"): GCSThrottled,
+    (404, "APIGW.0101"): GCSMisdirected,
+    (404, "APIG.0101"): GCSMisdirected,
+    (401, _ANY_CODE): GCSBadCredentials,
+    (403, _ANY_CODE): GCSForbidden,
+    (404, _ANY_CODE): ExecutionNotFound,
+    (405, _ANY_CODE): GCSMisdirected,
+    (408, _ANY_CODE): GCSUnavailable,
+    (410, _ANY_CODE): ExecutionGone,
+    (425, _ANY_CODE): GCSUnavailable,
+    (429, _ANY_CODE): GCSThrottled,
+}
+"""By status and error code (reference 1.7), rows with a code first. Of the other statuses, 3xx means
+`GCSMisdirected`, 4xx `GCSRequestRefused` (our own mistake), 5xx `GCSUnavailable`."""
+
+_IAM_TABLE: dict[int, type[GCSError]] = {
+    400: GCSBadCredentials,  # each repeat of a refused log-in brings the account nearer to being locked
+    401: GCSBadCredentials,
+    403: GCSBadCredentials,
+    404: GCSMisdirected,
+}
+"""Statuses that mean something else when IAM answers."""
+
+_GATEWAY_CODES = ("APIGW.", "APIG.")
 
 DEFAULT_RETRY_AFTER = timedelta(seconds=5)
-"""After a 429 that names no time: the upper end of what the vendor advises."""
+"""How long to wait after a 429 that names no time: the upper end of what the vendor advises."""
 LONGEST_RETRY_AFTER = timedelta(hours=1)
-"""A server that asks for more has a wrong clock; the quota is counted by the minute."""
-
-_NO_SUCH_API = frozenset({"APIGW.0101", "APIG.0101"})
-_OF_THE_GATEWAY = ("APIGW.", "APIG.")
-_THROTTLED = frozenset({"APIGW.0308", "APIG.0308"})
-_KINDS: dict[int, type[GCSError]] = {
-    401: GCSBadCredentials,
-    403: GCSForbidden,
-    404: ExecutionNotFound,
-    405: GCSMisdirected,
-    408: GCSUnavailable,
-    410: ExecutionGone,
-    425: GCSUnavailable,
-}
-"""By status, where the code says no more. Of the rest, 3xx is `GCSMisdirected`, 4xx a mistake of ours, 5xx trouble."""
-
-_GONE = frozenset({404, 410})
-"""What GCS says of an execution that it does not know, and any server of a page that it does not have."""
+"""How long to wait at most: the quota is per minute, so a server that asks for more has a wrong clock."""
 
 _SHAPES = (("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message"))
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ErrorBody:
     """What an error body says, cut and without secrets."""
 
     code: str = ""
@@ -66,66 +78,65 @@ class Refusal:
     """Whether it is a JSON object with a code or a message, as the errors of GCS and of its gateway are."""
 
     @property
-    def is_of_gcs(self) -> bool:
-        """Whether GCS itself may have said it."""
-        return self.is_error and not self.code.startswith(_OF_THE_GATEWAY)
+    def is_from_gcs(self) -> bool:
+        """Whether GCS itself may have written it, rather than its gateway or a proxy."""
+        return self.is_error and not self.code.startswith(_GATEWAY_CODES)
 
 
-def refusal(answer: Answer) -> Refusal:
+def error_body(response: httpx.Response) -> ErrorBody:
     """Read an error body: the three documented shapes, flat or one object deeper, or any text (reference 1.7)."""
     try:
-        said = json.loads(answer.body)
+        content = json.loads(response.content)
     except (ValueError, RecursionError):
-        said = None
-    code, message = _code_and_message(said)
+        content = None
+    code, message = _code_and_message(content)
     is_error = bool(code or message)
-    if isinstance(said, dict) and not is_error:
-        # It is not quoted: it may hold `encoded_authorization_message` and the like.
+    if isinstance(content, dict) and not is_error:
+        # Not quoted: it may hold `encoded_authorization_message` and the like.
         message = "an error of unknown shape"
     elif not is_error:
-        message = answer.body[:1000].decode("utf-8", "replace")
-    request_id = said.get("request_id") if isinstance(said, dict) else None
+        message = response.content[:1000].decode("utf-8", "replace")
+    request_id = content.get("request_id") if isinstance(content, dict) else None
     if not isinstance(request_id, str) or not request_id:
-        request_id = answer.headers.get("x-request-id", "")
+        request_id = response.headers.get("x-request-id", "")
     request_id = re.sub(r"[^\w.-]", "", request_id)[:64]
-    return Refusal(values.safe(code, 40), values.safe(message, 200), request_id, is_error)
+    return ErrorBody(values.safe(code, 40), values.safe(message, 200), request_id, is_error)
 
 
-def failure(answer: Answer) -> GCSError:
-    """The error that an answer other than 2xx stands for."""
-    said, status = refusal(answer), answer.status
-    detail = f"HTTP {status} {said.code}: {said.message}".strip(" :")
-    if status == httpx.codes.TOO_MANY_REQUESTS or said.code in _THROTTLED:
-        return GCSThrottled(detail, retry_after=retry_after(answer), request_id=said.request_id)
-    if status == httpx.codes.NOT_FOUND and said.code in _NO_SUCH_API:
-        return GCSMisdirected(detail, request_id=said.request_id)
-    if status in _GONE and not said.is_of_gcs:
-        return GCSAbsent(detail, request_id=said.request_id)
-    if status in _KINDS:
-        return _KINDS[status](detail, request_id=said.request_id)
+def gcs_error(response: httpx.Response) -> GCSError:
+    """The error for a response other than 2xx."""
+    body, status = error_body(response), response.status_code
+    detail = f"HTTP {status} {body.code}: {body.message}".strip(" :")
+    kind = _kind(status, body)
+    if kind is GCSThrottled:
+        return GCSThrottled(detail, retry_after=retry_after(response), request_id=body.request_id)
+    return kind(detail, request_id=body.request_id)
+
+
+def iam_error(response: httpx.Response) -> GCSError:
+    """The error for IAM's response other than 2xx. It may quote what was sent, so its message is not kept."""
+    body, status = error_body(response), response.status_code
+    detail = f"IAM: HTTP {status} {body.code}".strip()
+    kind = _IAM_TABLE.get(status) or _kind(status, ErrorBody())
+    if kind is GCSThrottled:
+        return GCSThrottled(detail, retry_after=retry_after(response), request_id=body.request_id)
+    return kind(detail, request_id=body.request_id)
+
+
+def _kind(status: int, body: ErrorBody) -> type[GCSError]:
+    kind = _TABLE.get((status, body.code)) or _TABLE.get((_ANY_STATUS, body.code)) or _TABLE.get((status, _ANY_CODE))
+    if kind is not None and issubclass(kind, ExecutionNotFound) and not body.is_from_gcs:
+        return GCSAbsent  # any server says "not found" of a page that it does not have
+    if kind is not None:
+        return kind
     if httpx.codes.is_client_error(status):
-        return GCSRequestRefused(detail, request_id=said.request_id)
-    kind = GCSMisdirected if httpx.codes.is_redirect(status) else GCSUnavailable
-    return kind(detail, request_id=said.request_id)
+        return GCSRequestRefused
+    return GCSMisdirected if httpx.codes.is_redirect(status) else GCSUnavailable
 
 
-def iam_failure(answer: Answer) -> GCSError:
-    """The same for IAM, whose refusals speak of the account, and may quote what was sent: no message is kept."""
-    said, status = refusal(answer), answer.status
-    detail = f"IAM: HTTP {status} {said.code}".strip()
-    if status in {400, 401, 403}:  # each repeat brings the account nearer to being locked
-        return GCSBadCredentials(detail, request_id=said.request_id)
-    if status == httpx.codes.NOT_FOUND:
-        return GCSMisdirected(detail, request_id=said.request_id)
-    found = failure(Answer(status, answer.headers, b"{}"))
-    if isinstance(found, GCSThrottled):
-        return GCSThrottled(detail, retry_after=found.retry_after, request_id=said.request_id)
-    return type(found)(detail, request_id=said.request_id)
-
-
-def retry_after(answer: Answer) -> timedelta:
+def retry_after(response: httpx.Response) -> timedelta:
     """How long `Retry-After` asks to wait: seconds or a date, within bounds; a default where it says nothing."""
-    text = answer.headers.get("retry-after", "").strip()
+    text = response.headers.get("retry-after", "").strip()
     wait = DEFAULT_RETRY_AFTER
     if text.isascii() and text.isdigit():
         wait = timedelta(seconds=min(int(text[:9]), LONGEST_RETRY_AFTER.total_seconds()))
@@ -137,11 +148,11 @@ def retry_after(answer: Answer) -> timedelta:
     return min(max(wait, timedelta(seconds=1)), LONGEST_RETRY_AFTER)
 
 
-def _code_and_message(said: Any) -> tuple[str, str]:
-    if not isinstance(said, dict):
+def _code_and_message(content: Any) -> tuple[str, str]:
+    if not isinstance(content, dict):
         return "", ""
-    nested = [value for value in said.values() if isinstance(value, dict)]
-    for level in (said, *nested):
+    nested = [value for value in content.values() if isinstance(value, dict)]
+    for level in (content, *nested):
         for code_key, message_key in _SHAPES:
             code, message = level.get(code_key), level.get(message_key)
             if isinstance(code, str | int) or isinstance(message, str):

@@ -1,9 +1,9 @@
-"""What shows at a glance whether an execution has changed, without reading all of it.
+"""Fingerprints: whether an execution has changed since the last poll, known without comparing all of it.
 
-Lives here: a *print*, a digest of everything in an answer that can be news and of nothing that moves by itself (times,
-durations, resources); the same one from a list's item and from a whole answer, so that they can be compared. Does not
-live here: what the fields mean (`bot.gcs.tables`). Called by `bot.gcs.client`. An answer of a shape that the reference
-does not document has no print: it is then read in full each time.
+Lives here: a fingerprint covers everything that a card can show, except what moves by itself (times of updates,
+durations, resources). One function takes the same values from an answer about one execution (`bot.gcs.tables`) and from
+an item of a list, so that the two can be compared. Does not live here: what the values mean (`bot.gcs.values`). Called
+by `bot.gcs.client`, `bot.subscriptions` and the watcher. A list item of an undocumented shape has no fingerprint.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bot.errors import GCSMalformed
+from bot.gcs import values
+from bot.gcs.tables import ActionStatus, GetExecutionResponse, StepCounts
 
 
 class Fingerprint(NamedTuple):
-    """The print of one whole answer, in two parts of 8 characters, and how much of it lists show."""
+    """The fingerprint of one answer in two parts of 8 characters each."""
 
     state: str
     """Of what lists show as well: phases, reasons, names."""
@@ -33,7 +35,7 @@ class Listed(NamedTuple):
 
     execution_id: str
     state: str
-    """Its print."""
+    """Equal to `Fingerprint.state` of the execution's own answer."""
 
 
 class Page(NamedTuple):
@@ -44,94 +46,21 @@ class Page(NamedTuple):
     length: int
     """Items on the page, unreadable ones included."""
     total: int
-    """Executions that the whole list has."""
+    """Executions in the whole list."""
     size_bytes: int
 
 
-class _Part(msgspec.Struct, gc=False):
-    """Of a JSON text, which has no cycles for the garbage collector to look for."""
-
-
-class _Status(_Part):
-    phase: Any = None
-    message: Any = None
-    reason: Any = None
-
-
-class _Control(_Part, rename="camel"):
-    action_name: Any = None
-    object_status: _Status | None = None
-    sub_object_statuses: dict[str, _Status | None] | None = None
-
-
-class _Limits(_Part, rename="camel"):
-    timeout_in_minutes: Any = None
-
-
-class _Object(_Part):
-    status: _Control | None = None
-    spec: _Limits | None = None
-
-
-class _Record(_Part):
-    guid: str
-    status: Any = None
-    name: Any = None
-    workflow_name: Any = None
-    cluster_name: Any = None
-    target: Any = None
-    description: Any = None
-    label: Any = None
-    priority: Any = None
-    wdl_name: Any = None
-    task_status: Any = None
-    node_number: Any = None
-
-
-class _Item(_Part):
-    execution: _Record
-    object: _Object | None = None
-    enterprise_project: Any = None
-
-
-class _Node(_Part):
-    name: Any = None
-    status: Any = None
-    sub_job_num: Any = None
-    finished_sub_job_num: Any = None
-
-
-class _Counts(_Part):
-    node_number: Any = None
-    finished_node_number: Any = None
-    actual_node_status: list[_Node] | dict[str, _Node] | None = None
-
-
-class _Whole(_Item):
-    status: _Counts | None = None
-
-
-class _List(_Part):
-    executions: list[msgspec.Raw]
-    total_num: int | str | None = None
-
-
-_item, _whole, _list = msgspec.json.Decoder(_Item), msgspec.json.Decoder(_Whole), msgspec.json.Decoder(_List)
-_encode = msgspec.json.Encoder().encode
-
-
-def fingerprint_of(body: bytes, *, asked: str) -> Fingerprint | None:
-    """The print of the answer to get-execution; None where it is another one's, or has an unknown shape."""
-    try:
-        found = _whole.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    guid = found.execution.guid
-    if guid != asked and guid.strip().casefold() != asked:
-        return None
-    control = found.object.status if found.object else None
-    is_covered = bool(control and control.sub_object_statuses) or not (found.status and found.status.actual_node_status)
-    return Fingerprint(_state(found), _digest(_encode(found.status)), is_covered)
+def fingerprint_of(response: GetExecutionResponse) -> Fingerprint:
+    """The fingerprint of an answer about one execution."""
+    counts = response.status or StepCounts()
+    nodes = counts.actual_node_status
+    steps = [(node.name, node.status, node.sub_job_num, node.finished_sub_job_num) for node in nodes]
+    control = response.object.status if response.object else None
+    return Fingerprint(
+        state=_state(response),
+        counts=_digest((counts.node_number, counts.finished_node_number, steps)),
+        is_covered=bool(control and control.sub_object_statuses) or not nodes,
+    )
 
 
 def parse_page(body: bytes) -> Page:
@@ -152,15 +81,118 @@ def parse_page(body: bytes) -> Page:
 def _listed(raw: msgspec.Raw) -> Listed | None:
     try:
         found = _item.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Listed(found.execution.guid.strip().casefold(), _state(found))
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return None
-    return Listed(found.execution.guid.strip().casefold(), _state(found))
 
 
-def _state(found: _Item) -> str:
-    return _digest(_encode((found.execution, found.object, found.enterprise_project)))
+def _state(item: GetExecutionResponse | _Item) -> str:
+    """The digest of all that both a list and an answer about one execution show of it."""
+    record, project = item.execution, item.enterprise_project
+    whole = item.object
+    metadata, spec, control = (whole.metadata, whole.spec, whole.status) if whole else (None, None, None)
+    texts = (
+        *(record.status, record.name, record.namespace, record.cluster_name, record.cluster_id, record.project_id),
+        *(record.workflow_id, record.workflow_name, record.wdl_name, record.target, record.description),
+        *(record.create_at, metadata.creation_timestamp if metadata else None),
+        *((project.id, project.name) if project else (None, None)),
+        control.action_name if control else None,
+    )
+    reports = control.sub_object_statuses if control else None
+    spec_labels = spec.metadata.labels if spec and spec.metadata else None
+    return _digest(
+        (
+            [text or "" for text in texts],
+            values.whole(record.priority),
+            values.whole(record.node_number),
+            values.number(spec.timeout_in_minutes) if spec else None,
+            values.labels(record.label or spec_labels or {}),
+            _report(control.object_status if control else None),
+            {name: _report(report) for name, report in (reports or {}).items()},
+            whole is None and values.unless_blank(item.metadata) is not None,
+        )
+    )
 
 
-def _digest(said: bytes) -> str:
-    """48 bits: two different ones of an execution agree by chance once in 10¹⁴ times."""
-    return b2a_base64(sha1(said, usedforsecurity=False).digest()[:6], newline=False).decode()
+def _report(status: ActionStatus | _Status | None) -> tuple[str, str, str] | None:
+    return None if status is None else (status.phase or "", status.reason or "", status.message or "")
+
+
+def _digest(content: object) -> str:
+    """48 bits: two different contents of one execution agree by chance once in 10¹⁴ times."""
+    return b2a_base64(sha1(_encode(content), usedforsecurity=False).digest()[:6], newline=False).decode()
+
+
+class _Part(msgspec.Struct, gc=False):
+    """Part of a list item: the fields that `_state` takes, named as in `bot.gcs.tables`; JSON has no cycles."""
+
+
+class _Status(_Part):
+    phase: str | None = None
+    message: str | None = None
+    reason: str | None = None
+
+
+class _Control(_Part, rename="camel"):
+    action_name: str | None = None
+    object_status: _Status | None = None
+    sub_object_statuses: dict[str, _Status | None] | None = None
+
+
+class _SpecMetadata(_Part):
+    labels: dict[str, Any] | None = None
+
+
+class _Spec(_Part, rename="camel"):
+    metadata: _SpecMetadata | None = None
+    timeout_in_minutes: Any = None
+
+
+class _Metadata(_Part, rename="camel"):
+    creation_timestamp: str | None = None
+
+
+class _Object(_Part):
+    metadata: _Metadata | None = None
+    spec: _Spec | None = None
+    status: _Control | None = None
+
+
+class _Record(_Part):
+    guid: str
+    status: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+    cluster_name: str | None = None
+    cluster_id: str | None = None
+    project_id: str | None = None
+    workflow_id: str | None = None
+    workflow_name: str | None = None
+    wdl_name: str | None = None
+    target: str | None = None
+    description: str | None = None
+    create_at: str | None = None
+    priority: Any = None
+    node_number: Any = None
+    label: dict[str, Any] | None = None
+
+
+class _Project(_Part):
+    id: str | None = None
+    name: str | None = None
+
+
+class _Item(_Part):
+    execution: _Record
+    object: _Object | None = None
+    enterprise_project: _Project | None = None
+    metadata: Any = None
+
+
+class _List(_Part):
+    executions: list[msgspec.Raw]
+    total_num: int | str | None = None
+
+
+_item, _list = msgspec.json.Decoder(_Item), msgspec.json.Decoder(_List)
+_encode = msgspec.json.Encoder().encode

@@ -1,219 +1,112 @@
-"""One bounded exchange over HTTP: the shared client, and how a question becomes an answer.
+"""One bounded HTTP exchange: httpx's public API with a size limit, for GCS and IAM.
 
-Lives here: transport, time limits, the size limit, and transport failures as our errors. Does not live here: what is
-asked (`client`, `auth`), who asks (`auth`), what a status means (`failures`). Called by those, and by the service for
-the client.
-
-There are two ways to the same connections, which are aiohttp's: httpx's for what is asked now and then, and a short
-one for looks, of which there are many: a question in plain text, without httpx's requests and answers in between.
+Lives here: the shared client, time limits for connecting, the size limit before and after unpacking, and transport
+failures as our errors. Does not live here: what is requested (`client`, `auth`), how bytes travel (`transport`), what
+a status means (`errors`). Called by `client` and `auth`; the service opens the client.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Mapping
-from typing import Any
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Self
 
-import aiohttp
 import httpx
-import msgspec
-import yarl
-from aiohttp.http import RawResponseMessage
-from multidict import CIMultiDict
 
 from bot import __version__
 from bot.errors import GCSMalformed, GCSMisdirected, GCSUnavailable
-from bot.exchange import FAILURES, Way
 from bot.gcs import values
+from bot.gcs.transport import AiohttpTransport
 
 MAX_BODY = 32 * 1024 * 1024
-"""Largest body that is read, before and after unpacking: a source or a picture fits, a flood does not."""
+"""At most this many bytes of a body are read, before and after unpacking: enough for a source file or a picture."""
 
-MAX_HEADER = 64 * 1024
-"""Largest header that is read: IAM hands out tokens of well over aiohttp's usual 8 KiB."""
-
-KEEP_ALIVE_SECONDS = 75.0
-"""Longer than the usual pause between two looks, so that a quiet bot does not pay for TLS each time."""
-
-TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, connect=10)
-"""For a connection, and for a place in the pool; whoever asks limits the whole."""
-
-_LIMITS = {"auto_decompress": False, "max_line_size": MAX_HEADER, "max_field_size": MAX_HEADER}
+TIMEOUT = httpx.Timeout(None, connect=5, pool=10)
+"""How many seconds a connection may take, and waiting for a free one. The caller limits the whole exchange."""
 
 HEADERS = {
     "Accept": "application/json",
-    "Accept-Encoding": "gzip",  # the only packing that `_unpacked` takes
+    "Accept-Encoding": "gzip",  # the only packing that `_unpacked` reads
+    "Content-Type": "application/json",  # GCS wants it on every request
     "User-Agent": f"execution-bot/{__version__}",
 }
 
 
-class Question(msgspec.Struct, frozen=True):
-    """What is to go out, exactly as it goes out."""
+class HTTPClient:
+    """The one HTTP client of the process, for GCS and IAM; use it as an async context manager.
 
-    method: str
-    origin: yarl.URL
-    """Scheme, host and port."""
-    target: str
-    """Path and query."""
-    headers: CIMultiDict[str]
-    """All of them, `Host` too. Not to be changed: who signs many questions knows them again."""
-    body: bytes = b""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came back, whole and unpacked."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By names in any case."""
-    body: bytes
-
-    @property
-    def is_success(self) -> bool:
-        """Whether it is the answer that was wanted."""
-        return self.status // 100 == 2  # noqa: PLR2004  # as everywhere in HTTP
-
-
-class Credentials:
-    """Show GCS who asks. These show nothing; see `bot.gcs.auth`."""
-
-    async def on(self, question: Question) -> Question:
-        """`question` with them on it."""
-        return question
-
-    def renewed(self, refused: Question) -> bool:  # noqa: ARG002  # for those that can be
-        """Whether GCS may accept the next ones, although it did not know who asked the `refused` question."""
-        return False
-
-
-class HTTPClient(httpx.AsyncClient):
-    """The one HTTP client of the process, for GCS and IAM; the caller closes it.
-
-    The environment is not read (`trust_env`): a `.netrc` would put its own `Authorization` in place of ours, and only
-    the settings module may read the environment. Redirects are not followed: they would carry signed headers to
-    another host. Cookies are not kept: the calls need none, and a header that comes and goes has no place under a
-    signature.
+    httpx reads no environment (`trust_env`): a `.netrc` would replace our `Authorization`, and only the settings module
+    may read the environment. It follows no redirects, which would carry signed headers to another host. It keeps no
+    cookies: the calls need none, and a header that comes and goes must not be signed.
     """
 
     def __init__(self, *, connections: int = 100) -> None:
-        self._wire = Wire(connections)
-        super().__init__(transport=self._wire, timeout=None, trust_env=False, headers=HEADERS)
+        """`connections`: at most so many are open at once."""
+        self._client = httpx.AsyncClient(
+            transport=AiohttpTransport(connections),
+            timeout=TIMEOUT,
+            trust_env=False,
+            headers=HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
 
-    def exchange(self, question: Question, credentials: Credentials) -> Awaitable[Answer]:
-        """The answer to `question`, put once more with other credentials where these are stale.
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def send(self, method: str, url: str, *, auth: httpx.Auth | None = None, json: Any = None) -> httpx.Response:
+        """Send one request and return its response with the whole body, unpacked; any status is a response.
 
         Raises:
-            GCSUnavailable: no answer, or only a part of one.
+            GCSUnavailable: no response, or only a part of one.
             GCSMalformed: the body is too large or packed in a way we did not ask for.
-            GCSMisdirected: the address is no HTTP address.
+            GCSMisdirected: `url` is no HTTP address.
+            GCSError: what `auth` raises.
         """
-        return self._wire.exchange(question, credentials)
-
-    async def send(
-        self,
-        request: httpx.Request,
-        *,
-        stream: bool = False,  # noqa: ARG002  # httpx's signature
-        auth: Any = None,  # noqa: ARG002
-        follow_redirects: Any = False,  # noqa: ARG002
-    ) -> httpx.Response:
-        """Send `request` as it is: httpx's own way would keep cookies, and takes longer than the rest of a request."""
-        return await self._wire.handle_async_request(request)
-
-
-class Wire(httpx.AsyncBaseTransport):
-    """Questions over aiohttp's connections, exactly as they are written: what was signed is what is sent.
-
-    None is repeated here: that is another call, and is paid for (`client`).
-    """
-
-    def __init__(self, connections: int) -> None:
-        self._connections, self._context = connections, httpx.create_ssl_context(trust_env=False)
-        self._pool: aiohttp.TCPConnector | None = None
-        self._ways: dict[yarl.URL, Way] = {}
-        """By origin."""
-
-    async def exchange(self, question: Question, credentials: Credentials) -> Answer:
-        """See `HTTPClient.exchange`."""
         try:
+            request = self._client.build_request(method, url, json=json)
+            response = await self._client.send(request, auth=auth, stream=True)
             try:
-                return await self._answer(await credentials.on(question), credentials)
-            except _Stale:
-                return await self._answer(await credentials.on(question), Credentials())
-        except FAILURES as error:
-            raise GCSUnavailable(f"no answer: {type(error).__name__}: {values.safe(str(error), 200)}") from error
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The same in httpx's language."""
-        url = request.url
-        headers = CIMultiDict((name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw)
-        origin = yarl.URL(f"{url.scheme}://{url.netloc.decode('ascii')}", encoded=True)
-        question = Question(request.method, origin, url.raw_path.decode("ascii"), headers, await request.aread())
-        answer = await self.exchange(question, Credentials())
-        unpacked = [(name, value) for name, value in answer.headers.items() if name.lower() not in _OF_THE_PACKING]
-        return httpx.Response(answer.status, headers=unpacked, content=answer.body, request=request)
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        if self._pool is not None:
-            await self._pool.close()
-
-    async def _answer(self, question: Question, credentials: Credentials) -> Answer:
-        """Send `question`, and read all of the answer, unless it says that the credentials on it are stale."""
-        way = self._ways.get(question.origin) or self._way_to(question.origin)
-
-        async def read(head: RawResponseMessage, content: aiohttp.StreamReader) -> Answer:
-            if head.code == httpx.codes.UNAUTHORIZED and credentials.renewed(question):
-                raise _Stale
-            return Answer(head.code, head.headers, await _whole(head.headers, content))
-
-        return await way.exchange(f"{question.method} {question.target}", question.headers, question.body, read)
-
-    def _way_to(self, origin: yarl.URL) -> Way:
-        if origin.scheme not in {"http", "https"} or not origin.raw_host:
-            raise GCSMisdirected("the endpoint is no http(s) address")
-        if self._pool is None:  # it belongs to the loop that first sends something
-            self._pool = aiohttp.TCPConnector(
-                limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._context
-            )
-        self._ways[origin] = way = Way(self._pool, aiohttp.ClientRequest("GET", origin), TIMEOUT, _LIMITS)
-        return way
+                body = await _read_body(response)
+            finally:
+                await response.aclose()
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            raise GCSMisdirected("the endpoint is no http(s) address") from None
+        except httpx.RequestError as error:
+            raise GCSUnavailable(f"no answer: {values.safe(str(error), 200)}") from error
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _PACKING_HEADERS]
+        return httpx.Response(response.status_code, headers=headers, content=body)
 
 
-class _Stale(Exception):
-    """GCS did not know who asked, and other credentials are to be had."""
-
-
-_OF_THE_PACKING = frozenset(("content-encoding", "content-length", "transfer-encoding"))
-"""Headers that do not speak of an unpacked body."""
-
-
-async def _whole(headers: Mapping[str, str], content: aiohttp.StreamReader) -> bytes:
-    """The body of an answer, unpacked; mostly it comes in one piece.
-
-    Raises:
-        GCSMalformed: it is too large, or packed in a way that was not asked for.
-    """
-    encoding = headers.get("Content-Encoding", "identity").strip().casefold()
-    if encoding not in _PACKINGS:
-        raise GCSMalformed("an answer packed in a way that was not asked for")
-    announced = headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
-        raise _too_large()
-    pieces, size = [], 0
-    while not content.at_eof():
-        pieces.append(await content.readany())
-        size += len(pieces[-1])
-        if size > MAX_BODY:
-            raise _too_large()
-    received = b"".join(pieces)
-    return _unpacked(received) if encoding.endswith("gzip") and received else received
-
+_PACKING_HEADERS = frozenset((b"content-encoding", b"content-length", b"transfer-encoding"))
+"""Headers that describe the packed body, not the unpacked one."""
 
 _PACKINGS = frozenset(("identity", "", "gzip", "x-gzip"))
 
 
-def _unpacked(packed: bytes) -> bytes:
+async def _read_body(response: httpx.Response) -> bytes:
+    """The body of `response`, unpacked.
+
+    Raises:
+        GCSMalformed: it is too large, or packed in a way that was not asked for.
+    """
+    packing = response.headers.get("content-encoding", "identity").strip().casefold()
+    if packing not in _PACKINGS:
+        raise GCSMalformed("an answer packed in a way that was not asked for")
+    announced = response.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
+        raise _too_large()
+    received = bytearray()
+    async for piece in response.aiter_raw():
+        received += piece
+        if len(received) > MAX_BODY:
+            raise _too_large()
+    return _unpacked(received) if packing.endswith("gzip") and received else bytes(received)
+
+
+def _unpacked(packed: bytes | bytearray) -> bytes:
     """The content of a gzip body; unpacking stops at the limit, so that a small bomb stays small."""
     decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:

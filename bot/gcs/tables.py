@@ -3,13 +3,13 @@
 Lives here: every documented field, and the one translation to `bot.domain.model.Execution`. Lenient about what the
 reference leaves open (missing, null, blank, unknown words and fields), strict about the frame: what is no execution
 is `GCSMalformed`, which names places and never quotes values. Does not live here: what a single value means
-(`bot.gcs.values`). Called by `bot.gcs.client`; `to_execution` by the rooms.
+(`bot.gcs.values`). Called by `bot.gcs.client` and `fingerprint`; `to_execution` by the workers and `subscriptions`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -18,7 +18,6 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetPydanticSchema,
-    PrivateAttr,
     ValidationError,
 )
 from pydantic.alias_generators import to_camel
@@ -27,25 +26,20 @@ from pydantic_core import CoreSchema, core_schema
 from bot.domain.model import Execution, Step
 from bot.errors import GCSMalformed
 from bot.gcs import values
-from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 
-_USUAL, _OTHERWISE = "as documented", "read leniently"
-"""The two ways to take a value, as they stand in pydantic's errors: no key is called like that."""
+_DOCUMENTED, _LENIENT = "as documented", "read leniently"
+"""The two branches of a value's schema, as pydantic's errors name them; no key is called like that."""
 
 
-def _usually(read: Callable[[Any], Any], usual: CoreSchema | None = None) -> GetPydanticSchema:
-    """A value that is as documented pydantic takes by itself; only another one is `read` first, which costs more."""
+def _lenient(read: Callable[[Any], Any], documented: CoreSchema | None = None) -> GetPydanticSchema:
+    """Let pydantic take a value that is as documented; only another one is `read` first, which costs more."""
 
     def schema(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         kind = handler(source)
-        otherwise = core_schema.no_info_before_validator_function(read, kind)
-        return core_schema.union_schema([(usual or kind, _USUAL), (otherwise, _OTHERWISE)], mode="left_to_right")
+        lenient = core_schema.no_info_before_validator_function(read, kind)
+        return core_schema.union_schema([(documented or kind, _DOCUMENTED), (lenient, _LENIENT)], mode="left_to_right")
 
     return GetPydanticSchema(schema)
-
-
-def _blank_to_none(value: Any) -> Any:
-    return None if value in ("", [], None) else value
 
 
 def _blank_to_map(value: Any) -> Any:
@@ -53,7 +47,7 @@ def _blank_to_map(value: Any) -> Any:
 
 
 def _to_list(value: Any) -> Any:
-    """A list or a map name → step: the reference leaves it open."""
+    """Read a list of steps or a map from name to step: the reference leaves it open."""
     if value in ("", None):
         return []
     if isinstance(value, dict):
@@ -68,36 +62,36 @@ def _node(entry: Any, name: str = "") -> Any:
 
 
 T = TypeVar("T")
-Text = Annotated[str, _usually(values.plain, core_schema.str_schema(strict=True))]
+Text = Annotated[str, _lenient(values.plain, core_schema.str_schema(strict=True))]
 Whole = Annotated[
-    int | None, _usually(values.whole, core_schema.int_schema(strict=True, ge=-values.EXACT, le=values.EXACT))
+    int | None, _lenient(values.whole, core_schema.int_schema(strict=True, ge=-values.EXACT, le=values.EXACT))
 ]
-Number = Annotated[float | None, _usually(values.number, core_schema.float_schema(strict=True, allow_inf_nan=False))]
-Maybe = Annotated[T | None, _usually(_blank_to_none)]
-Map = Annotated[dict[str, T], _usually(_blank_to_map)]
-Several = Annotated[list[T], _usually(_to_list)]
+Number = Annotated[float | None, _lenient(values.number, core_schema.float_schema(strict=True, allow_inf_nan=False))]
+Maybe = Annotated[T | None, _lenient(values.unless_blank)]
+Map = Annotated[dict[str, T], _lenient(_blank_to_map)]
+Several = Annotated[list[T], _lenient(_to_list)]
 
 
-class Arrived(BaseModel):
+class SnakeTable(BaseModel):
     """Base of the tables whose keys are snake_case on the wire; unknown fields are kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class ArrivedCamel(BaseModel):
+class CamelTable(BaseModel):
     """Base of the tables whose keys are camelCase on the wire; unknown fields are kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel)
 
 
-class EnterpriseProject(Arrived):
+class EnterpriseProject(SnakeTable):
     """Table 2."""
 
     id: Text = ""
     name: Text = ""
 
 
-class ExecutionRecord(Arrived):
+class ExecutionRecord(SnakeTable):
     """Table 3, the flat record; from `wdl_name` on the Cromwell variant's own fields (5.7)."""
 
     guid: Text = ""
@@ -134,7 +128,7 @@ class ExecutionRecord(Arrived):
     tae_resources: Any = None
 
 
-class ObjectMetadata(ArrivedCamel):
+class ObjectMetadata(CamelTable):
     """Table 5."""
 
     name: Text = ""
@@ -146,14 +140,14 @@ class ObjectMetadata(ArrivedCamel):
     creation_timestamp: Text = ""
 
 
-class SpecMetadata(ArrivedCamel):
+class SpecMetadata(CamelTable):
     """Table 7."""
 
     labels: Map[Any] = Field(default_factory=dict)
     namespace: Text = ""
 
 
-class ObjectSpec(ArrivedCamel):
+class ObjectSpec(CamelTable):
     """Table 6."""
 
     metadata: Maybe[SpecMetadata] = None
@@ -164,7 +158,7 @@ class ObjectSpec(ArrivedCamel):
     location: Text = ""
 
 
-class ActionStatus(ArrivedCamel):
+class ActionStatus(CamelTable):
     """Table 9."""
 
     phase: Text = ""
@@ -180,7 +174,7 @@ class SubActionStatus(ActionStatus):
     sub_action_name: Text = ""
 
 
-class ExecutionStatus(ArrivedCamel):
+class ExecutionStatus(CamelTable):
     """Table 8."""
 
     action_name: Text = ""
@@ -190,7 +184,7 @@ class ExecutionStatus(ArrivedCamel):
     element_statuses: Any = None
 
 
-class ExecutionObject(ArrivedCamel):
+class ExecutionObject(CamelTable):
     """Table 4, the Kubernetes-style object."""
 
     kind: Text = ""
@@ -200,7 +194,7 @@ class ExecutionObject(ArrivedCamel):
     status: Maybe[ExecutionStatus] = None
 
 
-class NodeStatus(Arrived):
+class NodeStatus(SnakeTable):
     """Table 12, one step."""
 
     name: Text = ""
@@ -212,7 +206,7 @@ class NodeStatus(Arrived):
     resources: Map[Any] = Field(default_factory=dict)
 
 
-class StepCounts(Arrived):
+class StepCounts(SnakeTable):
     """Table 11."""
 
     node_number: Whole = None
@@ -220,7 +214,7 @@ class StepCounts(Arrived):
     actual_node_status: Several[NodeStatus] = Field(default_factory=list)
 
 
-class GetExecutionResponse(Arrived):
+class GetExecutionResponse(SnakeTable):
     """Table 1."""
 
     execution: ExecutionRecord
@@ -230,11 +224,9 @@ class GetExecutionResponse(Arrived):
     metadata: Any = None
     """Of the Cromwell variant, in place of `object`."""
 
-    _fingerprint: Fingerprint | None = PrivateAttr(default=None)
-
     @classmethod
-    def parse(cls, body: bytes, *, asked: str, fingerprint: Fingerprint | None = None) -> GetExecutionResponse:
-        """The execution `asked` from the body of an answer, whose `prints` may have been taken already.
+    def parse(cls, body: bytes, *, asked: str) -> GetExecutionResponse:
+        """The execution `asked` from the body of an answer.
 
         Raises:
             GCSMalformed: `body` is no execution, or another one.
@@ -246,48 +238,40 @@ class GetExecutionResponse(Arrived):
         guid = response.execution.guid.strip().casefold()
         if guid != asked.casefold():
             raise GCSMalformed(f"execution.guid: {'another execution than asked' if guid else 'missing'}")
-        response._fingerprint = fingerprint or fingerprint_of(body, asked=guid)  # noqa: SLF001  # our own
         return response
-
-    @property
-    def fingerprint(self) -> Fingerprint | None:
-        """By which one knows whether another answer brings news; None where it has an unknown shape."""
-        return self._fingerprint
 
     @property
     def is_cromwell(self) -> bool:
         """Whether it has the Cromwell variant's shape."""
-        return self.object is None and _blank_to_none(self.metadata) is not None
+        return self.object is None and values.unless_blank(self.metadata) is not None
 
     def to_execution(self) -> Execution:
-        """The noun that the rest of the bot knows. Inputs, outputs, source and picture stay behind."""
+        """The domain's execution. Inputs, outputs, workflow source and picture are left out."""
         record, counts = self.execution, self.status or StepCounts()
         whole = self.object or ExecutionObject()
         spec, control = whole.spec or ObjectSpec(), whole.status or ExecutionStatus()
-        # Under another action, phase and reason speak of that action: a deletion may succeed (reference 3.2).
+        # Under another action, phase and reason describe that action: a deletion may succeed (reference 3.2).
         is_own = control.action_name.strip().casefold() in {"", "create"}
         outcome = (control.object_status if is_own else None) or ActionStatus()
-        guid = record.guid.strip().casefold()
-        created = values.first_moment([record.create_at, (whole.metadata or ObjectMetadata()).creation_timestamp])
-        created = created or values.moment_of_id(guid)
-        updated = values.first_moment([record.update_at, (control.object_status or ActionStatus()).update_at])
-        unit = values.duration_unit(
-            [record.time_duration, *(node.time_duration for node in counts.actual_node_status)],
-            updated - created if created and updated else None,
-        )
+        created, updated = self._created_at(), self._updated_at()
+        durations = [record.time_duration, *(node.time_duration for node in counts.actual_node_status)]
+        unit = values.duration_unit(durations, updated - created if created and updated else None)
         project = self.enterprise_project or EnterpriseProject()
         resources, ratio = values.without_ratio(record.resources or _map(record.tae_resources))
+        reason, message = values.bilingual(outcome.reason), values.bilingual(outcome.message)
         total = counts.node_number if counts.node_number is not None else record.node_number
         return Execution(
-            id=guid,
+            id=record.guid.strip().casefold(),
             name=values.cut(record.name),
             workflow_id=values.cut(record.workflow_id),
             workflow_name=values.cut(record.workflow_name) or values.cut(record.wdl_name),
             phase=values.phase(record.status),
             witness=values.phase((control.object_status or ActionStatus()).phase),
             action=values.cut(control.action_name),
-            reason=values.english(outcome.reason),
-            message=values.english(outcome.message),
+            reason=reason.text,
+            reason_zh=reason.chinese,
+            message=message.text,
+            message_zh=message.chinese,
             steps_total=values.count(total),
             steps_finished=values.count(counts.finished_node_number),
             steps=_steps(counts.actual_node_status, control.sub_object_statuses, unit),
@@ -308,6 +292,16 @@ class GetExecutionResponse(Arrived):
             is_cromwell=self.is_cromwell,
         )
 
+    def _created_at(self) -> datetime | None:
+        record, metadata = self.execution, (self.object and self.object.metadata) or ObjectMetadata()
+        found = values.first_moment([record.create_at, metadata.creation_timestamp])
+        return found or values.moment_of_id(record.guid.strip().casefold())
+
+    def _updated_at(self) -> datetime | None:
+        control = (self.object and self.object.status) or ExecutionStatus()
+        outcome = control.object_status or ActionStatus()
+        return values.first_moment([self.execution.update_at, outcome.update_at])
+
 
 def _map(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
@@ -316,7 +310,7 @@ def _map(value: Any) -> dict[str, Any]:
 def _steps(nodes: list[NodeStatus], reports: dict[str, SubActionStatus | None], unit: timedelta) -> tuple[Step, ...]:
     """The steps in GCS's order: from the node list, else from the control object's reports without its helpers."""
     if not nodes:
-        # `job-a-init` prepares `job-a` and is no step of the user's (reference, Table 8).
+        # `job-a-init` prepares `job-a` and is none of the user's steps (reference, Table 8).
         named = [name for name in reports if not (name.endswith("-init") and name.removesuffix("-init") in reports)]
         nodes = [NodeStatus(name=name) for name in named]
     by_name = [(node.name or f"step-{place}", node) for place, node in enumerate(nodes, start=1)]
@@ -327,14 +321,17 @@ _UNREPORTED = SubActionStatus()
 
 
 def _step(name: str, node: NodeStatus, report: SubActionStatus, unit: timedelta) -> Step:
+    reason, message = values.bilingual(report.reason), values.bilingual(report.message)
     return Step(
         name=values.cut(name, 100),
         phase=values.phase(node.status) or values.phase(report.phase),
         sub_jobs=values.count(node.sub_job_num) or 0,
         sub_jobs_finished=values.count(node.finished_sub_job_num) or 0,
         elapsed=values.span(node.time_duration, unit=unit),
-        reason=values.english(report.reason),
-        message=values.english(report.message),
+        reason=reason.text,
+        reason_zh=reason.chinese,
+        message=message.text,
+        message_zh=message.chinese,
         resources=values.scalars(node.resources),
     )
 
@@ -344,22 +341,22 @@ _TABLES: tuple[type[BaseModel], ...] = (
     *(SpecMetadata, ExecutionStatus, ActionStatus, SubActionStatus, StepCounts, NodeStatus),
 )
 WIRE_NAMES = frozenset(field.alias or name for table in _TABLES for name, field in table.model_fields.items())
-"""Every field name that is ours to know; other keys are foreign text."""
+"""Every documented field name; other keys are foreign text."""
 
 
 _MOST_PROBLEMS = 5000
-"""So many are looked through for the first few; pydantic takes its time to list them."""
+"""At most this many problems are listed to find the first few; pydantic is slow at listing them."""
 
 
 def _places(error: ValidationError) -> str:
-    """Where pydantic stumbled and over what kind of thing: no values, no keys that GCS did not document."""
+    """The places and kinds of the first faults: no values, and no keys that GCS does not document."""
     if error.error_count() > _MOST_PROBLEMS:
         return "in very many places"
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    problems = [problem for problem in found if _USUAL not in problem["loc"]]
+    problems = [problem for problem in found if _DOCUMENTED not in problem["loc"]]
     return "; ".join(f"{_place(problem['loc'])}: {problem['type']}" for problem in problems[:5])
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    parts = [part for part in loc if part != _OTHERWISE]
+    parts = [part for part in loc if part != _LENIENT]
     return ".".join(str(part) if isinstance(part, int) or part in WIRE_NAMES else "*" for part in parts) or "body"

@@ -1,7 +1,8 @@
 """Readers for single values of GCS's JSON: text, numbers, times, durations, bilingual sentences.
 
 Lives here: what one value means, however the service spells it; pure functions that never raise. An unreadable value
-is unknown (empty or None), never a guess. Does not live here: which field holds it (`bot.gcs.tables`, its caller).
+is unknown (empty or None), never a guess. Does not live here: which field holds it (`bot.gcs.tables`). Called by
+`tables` and `fingerprint`.
 """
 
 from __future__ import annotations
@@ -11,26 +12,42 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.domain.model import Phase
 
 ID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Shape of an id. Looser than RFC 4122: GCS hands out ids of no valid version or variant (reference 1.1)."""
 
-_EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)  # below it lie the zero times of Go, Java and Unix: «not set»
+_CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+_EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)  # the zero times of Go, Java and Unix are earlier and mean "not set"
 _NONE, _LONGEST = timedelta(), timedelta(days=3660)  # a longer duration is a mistake, and would overflow further on
 _UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 _TIME_BASED_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _RATIO_KEYS = frozenset({"ratio", "timeratio", "runratio", "percent", "percentage"})
-_SPELT = frozenset(phase.value for phase in Phase)
+_KNOWN_PHASES = frozenset(phase.value for phase in Phase)
 _SECRET = re.compile(r"[A-Za-z0-9+/=_%.-]{37,}|\b[A-Z0-9]{20,36}\b|(?i:(access|signature)=\S+)")
 """Access keys, secret keys, tokens and signatures that a server may echo; ids (36 characters) stay readable."""
 
 EXACT = 2**53
-"""Up to here a number is the same whole or with a fraction."""
+"""Up to this value a float holds every integer exactly."""
 
 Scalars = dict[str, str | int | float]
+
+
+class Bilingual(NamedTuple):
+    """A text of GCS by language."""
+
+    text: str
+    """The English half, or the whole text where it has no two halves."""
+    chinese: str = ""
+    """The Chinese half beside an English one."""
+
+
+def unless_blank(value: Any) -> Any:
+    """`value`, or None for the ways in which Java writes "nothing"."""
+    return None if value in ("", [], None) else value
 
 
 def number(value: object) -> float | None:
@@ -72,17 +89,30 @@ def safe(text: str, most: int) -> str:
     return cut(" ".join(_SECRET.sub("…", printable).split()), most)
 
 
-def english(text: str, most: int = 2000) -> str:
-    """The English half of `中文 ## English` (reference 5.2): the last part that is not empty."""
-    if "##" not in text:
-        return cut(text, most)
-    parts = [part for part in text.split("##") if part.strip()]
-    return cut(parts[-1], most) if parts else ""
+def bilingual(text: str, most: int = 2000) -> Bilingual:
+    """Both halves of `中文 ## English` (reference 5.2), in any order; other text is whole, whether or not it has `##`.
+
+    Only a `##` with Chinese characters on one side and none on the other separates halves.
+    """
+    chinese = [match.start() for match in _CHINESE.finditer(text)] if "##" in text else []
+    if chinese:
+        for separator in (" ## ", "##"):  # a quotation in a half may hold a bare one
+            after, before = text.find(separator, chinese[-1]), text.rfind(separator, 0, chinese[0])
+            if after >= 0:  # the documented order
+                return _halves(text[after + len(separator) :], text[:after], most)
+            if before >= 0:
+                return _halves(text[:before], text[before + len(separator) :], most)
+    return Bilingual(cut(text, most) if text.replace("##", "").strip() else "")
+
+
+def _halves(english: str, chinese: str, most: int) -> Bilingual:
+    english, chinese = cut(english, most), cut(chinese, most)
+    return Bilingual(english, chinese) if english else Bilingual(chinese)
 
 
 def phase(text: str) -> str:
-    """A phase in its documented spelling where it is known, else as it came."""
-    return text if text in _SPELT else cut(Phase.canonical(text), 60)
+    """A phase in its documented spelling if it is known, else unchanged."""
+    return text if text in _KNOWN_PHASES else cut(Phase.canonical(text), 60)
 
 
 def moment(text: str) -> datetime | None:
@@ -112,7 +142,7 @@ def span(value: float | None, *, unit: timedelta) -> timedelta | None:
     if value is None:
         return None
     try:
-        found = (int(value) if value.is_integer() else value) * unit  # mostly whole, which is cheaper
+        found = (int(value) if value.is_integer() else value) * unit  # usually an integer, which is cheaper
     except OverflowError:
         return None
     return found if _NONE <= found <= _LONGEST else None
@@ -127,7 +157,7 @@ def duration_unit(values: Iterable[float | None], whole_life: timedelta | None) 
 
 
 def scalars(values: Mapping[str, Any]) -> Scalars:
-    """The entries that can be shown: text and finite numbers. Shapes that nobody documented are left out."""
+    """The entries that can be shown: text and finite numbers. Undocumented shapes are left out."""
     shown: Scalars = {}
     for key, value in values.items():
         if type(value) is int and abs(value) <= EXACT:
@@ -147,7 +177,7 @@ def labels(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def plain(value: object) -> Any:
-    """A scalar as text, null as empty text; anything else as it came, for pydantic to refuse."""
+    """A scalar as text, null as empty text; anything else unchanged, for pydantic to refuse."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -165,7 +195,7 @@ def _digits(value: object) -> Any:
 
 
 def without_ratio(resources: Mapping[str, Any]) -> tuple[Scalars, float | None]:
-    """Resources, and apart from them the time ratio, whose key is not documented beyond «ratio» (Table 3)."""
+    """Resources, and separately the time ratio, whose key is not documented beyond "ratio" (Table 3)."""
     rest: dict[str, Any] = {}
     ratio: float | None = None
     for key, value in resources.items():

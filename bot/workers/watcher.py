@@ -22,7 +22,7 @@ from bot.domain.cadence import Cadence, running_interval
 from bot.domain.observing import Verdict
 from bot.errors import GCS_AWAY, ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled, StoreUnavailable
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
-from bot.gcs.fingerprint import Fingerprint
+from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.tables import GetExecutionResponse
 from bot.store.gcs_quota import MOMENT_SECONDS, GCSQuota
 from bot.store.schedule import Due, Schedule
@@ -165,11 +165,12 @@ class Watcher:
         seen = response.to_execution()
         typical = await self._history.typical(due.team_id, seen)
         verdict = observing.observe(due.snapshot, seen, now=now, cadence=self._cadence, typical=typical)
-        if verdict.snapshot.is_quiet and response.fingerprint and verdict.next_poll is not None:
-            verdict = replace(verdict, next_poll=self._deferred(verdict.next_poll, due, response.fingerprint))
+        fingerprint = fingerprint_of(response)
+        if verdict.snapshot.is_quiet and verdict.next_poll is not None:
+            verdict = replace(verdict, next_poll=self._deferred(verdict.next_poll, due, fingerprint))
         # Sent together with settling. If two watchers saw the same, it counts twice, which does not harm a mean.
         self._history.learn(due.team_id, due.snapshot.execution, seen)
-        await self._settle(due, verdict, fingerprint=response.fingerprint)
+        await self._settle(due, verdict, fingerprint=fingerprint)
 
     def _deferred(self, next_poll: timedelta, due: Due, fingerprint: Fingerprint | None) -> timedelta:
         """A later `next_poll` if a list that is being read shows what this poll saw, and would show the next change."""

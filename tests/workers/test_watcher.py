@@ -121,7 +121,7 @@ async def test_the_card_says_what_is_wrong(rig: Rig, status: int, words: str) ->
     await rig.tell()
     (away,) = timeless(rig)
     rig.gcs.faults.clear()
-    rig.client._hold._refusals = 0  # or no call would be made for a minute
+    rig.client._breaker._refusals = 0  # or no call would be made for a minute
     await rig.poll()
     await rig.tell()
     assert f"{words} since" in away

@@ -1,1 +1,1 @@
-"""Tests of the GCS door."""
+"""Tests of the GCS adapter."""

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.gcs.client import GCSClient
-from bot.gcs.http import Credentials, HTTPClient
+from bot.gcs.http import HTTPClient
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 FAILED_ID = "9bf97d60-f9f3-11e8-bcb5-0255ac10a106"
@@ -21,13 +21,13 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def body_of(name: str) -> bytes:
-    """One of the worked answers of the reference, to the letter."""
+    """One of the reference's worked answers, unchanged."""
     return (Path(__file__).parent / "answers" / f"{name}.json").read_bytes()
 
 
 @dataclass
 class Scripted:
-    """Plays its answers in order, the last one for ever; remembers what was asked and over how many connections."""
+    """Plays its answers in order, repeating the last one; records the requests and their connections."""
 
     answers: list[Answer] = field(default_factory=list)
     requests: list[web.Request] = field(default_factory=list)
@@ -56,14 +56,14 @@ class Scripted:
 
 @pytest.fixture(autouse=True)
 def _no_waiting() -> Iterator[None]:
-    """Repeats follow at once; how long they would wait is stamina's own promise."""
+    """Repeat at once; how long repeats wait is stamina's own promise."""
     with stamina.set_testing(True, attempts=10, cap=True):
         yield
 
 
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
-    """A server that says what the test scripts."""
+    """A server that answers as the test scripts."""
     script = Scripted()
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", script.handle)
@@ -82,4 +82,4 @@ async def http() -> AsyncIterator[HTTPClient]:
 @pytest.fixture
 def client(scripted: Scripted, http: HTTPClient) -> GCSClient:
     """The client, pointed at the scripted server."""
-    return GCSClient(http, endpoint=scripted.url, auth=Credentials())
+    return GCSClient(http, endpoint=scripted.url, auth=None)

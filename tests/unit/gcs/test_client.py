@@ -1,4 +1,4 @@
-"""The client on a real socket: what it asks, when it repeats itself and when it falls silent."""
+"""The client on a real socket: what it requests, when it repeats and when it stops calling."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import json
 import time
 from datetime import timedelta
 
+import httpx
 import pytest
 import stamina
-import yarl
 from aiohttp import web
-from multidict import CIMultiDict
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
@@ -27,9 +26,9 @@ from bot.errors import (
     InvalidInput,
 )
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
-from bot.gcs.breaker import CredentialHold, CredentialsHeld
+from bot.gcs.breaker import LONGEST_PAUSE, BreakerOpen, CredentialBreaker
 from bot.gcs.client import FIRST_TRY_SECONDS, GCSClient
-from bot.gcs.http import Credentials, HTTPClient, Question
+from bot.gcs.http import HTTPClient
 from bot.workers.watcher import WITHIN
 
 from .conftest import ID, Scripted, body_of
@@ -43,15 +42,15 @@ def counted(outcome: str) -> float:
     return REGISTRY.get_sample_value("execution_bot_gcs_calls_total", {"outcome": outcome}) or 0.0
 
 
-async def test_asks_by_id(client: GCSClient, scripted: Scripted) -> None:
-    """One execution is one GET of its path, JSON in both directions, and becomes the model."""
+async def test_requests_by_id(client: GCSClient, scripted: Scripted) -> None:
+    """One execution is one GET of its path, with JSON headers, and becomes the model."""
     scripted.says(200, body_of("running"))
     response = await client.get_execution(f" {ID.upper()} ")
     assert response.to_execution().phase == "Running"
-    asked = scripted.requests[0]
-    assert (asked.method, asked.raw_path) == ("GET", f"/v1/executions/{ID}")
-    assert asked.headers["Content-Type"] == asked.headers["Accept"] == "application/json"
-    assert asked.headers["User-Agent"].startswith("execution-bot/")
+    sent = scripted.requests[0]
+    assert (sent.method, sent.raw_path) == ("GET", f"/v1/executions/{ID}")
+    assert sent.headers["Content-Type"] == sent.headers["Accept"] == "application/json"
+    assert sent.headers["User-Agent"].startswith("execution-bot/")
 
 
 @pytest.mark.parametrize(
@@ -59,14 +58,14 @@ async def test_asks_by_id(client: GCSClient, scripted: Scripted) -> None:
     ["", "deepvariant", f"{ID}/events", f"../{ID}", f"{ID}?x=1", f"{ID}#", f"{ID}\n{ID}", ID[:-1], "ｅ" + ID[1:]],
 )
 async def test_ids_are_checked(client: GCSClient, scripted: Scripted, execution_id: str) -> None:
-    """What is no id is refused before anything is asked, so an id never changes the path."""
+    """What is no id is refused before anything is sent, so an id never changes the path."""
     with pytest.raises(InvalidInput):
         await client.get_execution(execution_id)
     assert scripted.requests == []
 
 
 async def test_keeps_its_connection(client: GCSClient, scripted: Scripted) -> None:
-    """Ten questions one after another use one connection."""
+    """Ten requests one after another use one connection."""
     scripted.says(200, body_of("running"))
     for _ in range(10):
         await client.get_execution(ID)
@@ -75,20 +74,20 @@ async def test_keeps_its_connection(client: GCSClient, scripted: Scripted) -> No
 
 
 async def test_signed_on_the_wire(scripted: Scripted, http: HTTPClient) -> None:
-    """What arrives at the server carries the signature of what arrives at the server."""
+    """The signature that the server receives is that of the request that it receives."""
     scripted.says(200, '{"executions": [], "total_num": 0}')
     auth = SignatureAuth("AK", SecretStr("SK"), project_id="p", clock=lambda: 1_704_164_645)
     await GCSClient(http, endpoint=scripted.url + "/", auth=auth).check()
-    asked = scripted.requests[0]
-    headers = CIMultiDict((name, asked.headers[name]) for name in ("Content-Type", "Host"))
-    again = auth.signed(Question("GET", yarl.URL(scripted.url), asked.raw_path, headers))
-    assert asked.raw_path == "/v1/executions?limit=1&offset=0"
-    assert again.headers["Authorization"] == asked.headers["Authorization"]
-    assert "content-type;host;x-project-id;x-sdk-date" in asked.headers["Authorization"]
+    sent = scripted.requests[0]
+    headers = {name: sent.headers[name] for name in ("Content-Type", "Host")}
+    again = next(auth.auth_flow(httpx.Request("GET", f"{scripted.url}{sent.raw_path}", headers=headers)))
+    assert sent.raw_path == "/v1/executions?limit=1&offset=0"
+    assert again.headers["Authorization"] == sent.headers["Authorization"]
+    assert "content-type;host;x-project-id;x-sdk-date" in sent.headers["Authorization"]
 
 
 async def test_token_on_the_wire(scripted: Scripted, http: HTTPClient) -> None:
-    """A refused token is renewed and the question put again, within one call."""
+    """A refused token is renewed and the request sent again, within one call."""
     granted = '{"token": {"expires_at": "2999-01-01T00:00:00Z"}}'
     scripted.says(201, granted, X_Subject_Token="t1").says(401, "The token must be updated")
     scripted.says(201, granted, X_Subject_Token="t2").says(200, body_of("running"))
@@ -97,16 +96,16 @@ async def test_token_on_the_wire(scripted: Scripted, http: HTTPClient) -> None:
     assert [request.headers.get("X-Auth-Token") for request in scripted.requests] == [None, "t1", None, "t2"]
 
 
-async def test_trouble_is_repeated(client: GCSClient, scripted: Scripted) -> None:
-    """A passing trouble is not noticed by whoever asked, but counted."""
+async def test_repeats_after_an_outage(client: GCSClient, scripted: Scripted) -> None:
+    """The caller does not notice a short outage; the metrics count it."""
     before = counted("unavailable"), counted("ok")
     scripted.says(503).says(502).says(200, body_of("running"))
     await client.get_execution(ID)
     assert (counted("unavailable"), counted("ok")) == (before[0] + 2, before[1] + 1)
 
 
-async def test_trouble_that_stays(client: GCSClient, scripted: Scripted) -> None:
-    """Four attempts, then the last trouble is the answer."""
+async def test_gives_up_after_four_attempts(client: GCSClient, scripted: Scripted) -> None:
+    """After four attempts the last failure is raised."""
     scripted.says(503, '{"error_code": "APIGW.0201", "error_msg": "Backend unavailable"}')
     with pytest.raises(GCSUnavailable, match="Backend unavailable"):
         await client.get_execution(ID)
@@ -117,25 +116,23 @@ async def test_trouble_that_stays(client: GCSClient, scripted: Scripted) -> None
     ("status", "kind"),
     [(400, GCSMalformed), (401, GCSBadCredentials), (403, GCSForbidden), (404, ExecutionNotFound), (200, GCSMalformed)],
 )
-async def test_what_a_repeat_cannot_mend(
-    client: GCSClient, scripted: Scripted, status: int, kind: type[GCSError]
-) -> None:
-    """A refusal is asked once."""
+async def test_repeats_no_refusal(client: GCSClient, scripted: Scripted, status: int, kind: type[GCSError]) -> None:
+    """A request that GCS refuses is sent once."""
     scripted.says(status, '{"error_code": "GCS.1", "error_msg": "no"}')
     with pytest.raises(kind):
         await client.get_execution(ID)
     assert len(scripted.requests) == 1
 
 
-async def test_short_throttle(client: GCSClient, scripted: Scripted) -> None:
-    """A throttle that ends within the time is waited for."""
+async def test_waits_for_a_short_throttle(client: GCSClient, scripted: Scripted) -> None:
+    """A throttle that ends within the given time is waited for."""
     scripted.says(429, Retry_After="2").says(200, body_of("running"))
     await client.get_execution(ID, within=timedelta(seconds=10))
     assert len(scripted.requests) == 2
 
 
-async def test_long_throttle(client: GCSClient, scripted: Scripted) -> None:
-    """A throttle that outlasts the time is handed on at once, with its end."""
+async def test_raises_a_long_throttle(client: GCSClient, scripted: Scripted) -> None:
+    """A throttle that outlasts the given time is raised at once, with its end."""
     scripted.says(429, Retry_After="60")
     with pytest.raises(GCSThrottled) as found:
         await client.get_execution(ID, within=timedelta(seconds=10))
@@ -143,8 +140,8 @@ async def test_long_throttle(client: GCSClient, scripted: Scripted) -> None:
     assert len(scripted.requests) == 1
 
 
-async def test_never_longer_than_asked(client: GCSClient, scripted: Scripted) -> None:
-    """A server that does not answer costs no more time than was given."""
+async def test_never_exceeds_the_given_time(client: GCSClient, scripted: Scripted) -> None:
+    """A server that does not answer takes no more than the given time."""
 
     async def silent(_: web.Request) -> web.StreamResponse:
         await asyncio.Event().wait()
@@ -157,8 +154,10 @@ async def test_never_longer_than_asked(client: GCSClient, scripted: Scripted) ->
     assert time.monotonic() - started < 5
 
 
-async def test_a_first_try_that_hangs(client: GCSClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first try that gets no answer leaves time for another, which a question that is put once does not have."""
+async def test_first_attempt_that_hangs_leaves_time(
+    client: GCSClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first of several attempts that hangs leaves time for another; a single attempt may take all the time."""
     monkeypatch.setattr("bot.gcs.client.FIRST_TRY_SECONDS", SHORTLY.total_seconds())
 
     async def silent(_: web.Request) -> web.StreamResponse:
@@ -173,13 +172,13 @@ async def test_a_first_try_that_hangs(client: GCSClient, scripted: Scripted, mon
     assert (await client.listed("Running", offset=0, limit=10)).length == 0
 
 
-def test_two_tries_fit_into_a_look() -> None:
-    """The time of a look leaves more for what follows a first try than for that."""
+def test_poll_has_time_for_two_attempts() -> None:
+    """A poll's time leaves more for the repeats than for the first attempt."""
     assert WITHIN.total_seconds() > 2 * FIRST_TRY_SECONDS
 
 
-async def test_time_runs_out_while_waiting(client: GCSClient, scripted: Scripted) -> None:
-    """When the time runs out between two attempts, the last trouble is told, not the clock."""
+async def test_time_out_while_waiting_keeps_the_failure(client: GCSClient, scripted: Scripted) -> None:
+    """When time runs out between two attempts, the last failure is raised, not the time-out."""
     stamina.set_testing(False)
     scripted.says(503, '{"error_code": "APIGW.0201", "error_msg": "Backend unavailable"}')
     with pytest.raises(GCSUnavailable, match="Backend unavailable"):
@@ -198,7 +197,7 @@ class Clock:
 
 
 async def ends(client: GCSClient) -> str:
-    """How a question ends: the name of its error, or «ok»."""
+    """How a request ends: the name of its error, or `ok`."""
     try:
         await client.get_execution(ID)
     except GCSError as error:
@@ -206,74 +205,75 @@ async def ends(client: GCSClient) -> str:
     return "ok"
 
 
-async def test_bad_credentials_stop_calls(scripted: Scripted, http: HTTPClient) -> None:
-    """After a refusal nothing is asked for a while that doubles; one good answer ends it."""
+async def test_refused_credentials_open_the_breaker(scripted: Scripted, http: HTTPClient) -> None:
+    """After a refusal no call is sent during a pause that doubles each time; one success ends it."""
     clock = Clock()
-    client = GCSClient(http, endpoint=scripted.url, auth=Credentials(), clock=clock)
+    client = GCSClient(http, endpoint=scripted.url, auth=None, clock=clock)
     scripted.says(401, REFUSED).says(401, REFUSED).says(200, body_of("running"))
-    told = []
+    outcomes = []
     for pause in (0, 59, 2, 119, 2, 0):
         clock.now += pause
-        told.append(await ends(client))
-    bad, held = GCSBadCredentials.__name__, CredentialsHeld.__name__
-    assert told == [bad, held, bad, held, "ok", "ok"]
+        outcomes.append(await ends(client))
+    bad, unsent = GCSBadCredentials.__name__, BreakerOpen.__name__
+    assert outcomes == [bad, unsent, bad, unsent, "ok", "ok"]
 
 
-async def test_calls_under_way_together(scripted: Scripted, http: HTTPClient) -> None:
-    """Twenty calls refused together begin one hold of the first length, and one probe ends it."""
+async def test_calls_refused_together_count_once(scripted: Scripted, http: HTTPClient) -> None:
+    """Twenty calls refused together start one pause of the first length, and one call probes after it."""
     clock = Clock()
-    client = GCSClient(http, endpoint=scripted.url, auth=Credentials(), clock=clock)
+    client = GCSClient(http, endpoint=scripted.url, auth=None, clock=clock)
     scripted.says(401, REFUSED)
     await asyncio.gather(*(ends(client) for _ in range(20)))
     clock.now += 61
     scripted.requests.clear()
-    told = await asyncio.gather(*(ends(client) for _ in range(20)))
-    assert sorted(told) == ["CredentialsHeld"] * 19 + ["GCSBadCredentials"]
+    outcomes = await asyncio.gather(*(ends(client) for _ in range(20)))
+    assert sorted(outcomes) == ["BreakerOpen"] * 19 + ["GCSBadCredentials"]
     assert len(scripted.requests) == 1
 
 
-def refused(hold: CredentialHold) -> None:
+def refused(breaker: CredentialBreaker) -> None:
     """Let one call through, which is refused."""
-    hold.admit()
-    hold.heard(GCSBadCredentials())
-    hold.probed()
+    breaker.admit()
+    breaker.record(GCSBadCredentials())
+    breaker.probed()
 
 
-def test_longest_hold() -> None:
-    """The hold grows to a quarter of an hour, and no further."""
+def test_pause_has_a_limit() -> None:
+    """The pause grows to a quarter of an hour, and no further."""
     clock = Clock()
-    hold = CredentialHold(clock)
+    breaker = CredentialBreaker(clock)
+    assert timedelta(minutes=15) == LONGEST_PAUSE
     for _ in range(50):
-        refused(hold)
-        clock.now += 15 * 60
-    assert hold._until == clock.now
+        refused(breaker)
+        clock.now += LONGEST_PAUSE.total_seconds()
+    assert breaker._until == clock.now
 
 
-def test_probe_that_is_known() -> None:
-    """An answer that only someone known gets, such as «no such execution», ends the hold."""
+def test_accepted_probe_closes_the_breaker() -> None:
+    """An answer that only accepted credentials get, such as "no such execution", closes the breaker."""
     clock = Clock()
-    hold = CredentialHold(clock)
-    refused(hold)
+    breaker = CredentialBreaker(clock)
+    refused(breaker)
     clock.now += 61
-    assert hold.admit() is True
-    hold.heard(ExecutionNotFound())
-    assert hold.admit() is False
+    assert breaker.admit() is True
+    breaker.record(ExecutionNotFound())
+    assert breaker.admit() is False
 
 
-def test_probe_that_learns_nothing() -> None:
-    """A probe that meets trouble leaves the hold open for the next probe."""
+def test_failed_probe_allows_the_next() -> None:
+    """A probe that meets an outage leaves the breaker open for the next probe."""
     clock = Clock()
-    hold = CredentialHold(clock)
-    refused(hold)
+    breaker = CredentialBreaker(clock)
+    refused(breaker)
     clock.now += 61
     for _ in range(2):
-        assert hold.admit() is True
-        hold.heard(GCSUnavailable())
-        hold.probed()
+        assert breaker.admit() is True
+        breaker.record(GCSUnavailable())
+        breaker.probed()
 
 
 async def test_check(client: GCSClient, scripted: Scripted) -> None:
-    """The probe asks for the smallest list, limit and offset together, and is silent when all is well."""
+    """The check requests the smallest list, with limit and offset, and returns when all is well."""
     scripted.says(200, json.dumps({"executions": [], "total_num": 0}))
     await client.check()
     assert scripted.requests[0].raw_path == "/v1/executions?limit=1&offset=0"
@@ -291,7 +291,7 @@ async def test_check(client: GCSClient, scripted: Scripted) -> None:
 async def test_check_fails(
     client: GCSClient, scripted: Scripted, status: int, body: bytes, kind: type[GCSError]
 ) -> None:
-    """The probe says what a real question would meet; a list that is not found is a wrong address."""
+    """The check raises what a poll would; a list that is not found means a wrong address."""
     scripted.says(status, body)
     with pytest.raises(kind):
         await client.check()

@@ -1,14 +1,14 @@
-"""Every refusal has its error, tells what support asks for, and repeats no secret."""
+"""Every error answer becomes one of our errors, with what support asks for and without secrets."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from multidict import CIMultiDict
 
 from bot.errors import (
     ExecutionGone,
@@ -22,19 +22,20 @@ from bot.errors import (
     GCSThrottled,
     GCSUnavailable,
 )
-from bot.gcs.errors import Refusal, failure, refusal, retry_after
-from bot.gcs.http import Answer
+from bot.gcs.errors import ErrorBody, error_body, gcs_error, iam_error, retry_after
 
 from .conftest import body_of
 
 
-def answered(status: int, body: bytes = b"", **headers: str) -> Answer:
-    """An answer as it arrives; underscores in header names stand for dashes."""
-    return Answer(status, CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}), body)
+def response(status: int, body: bytes = b"", **headers: str) -> httpx.Response:
+    """A response; underscores in header names stand for dashes."""
+    return httpx.Response(
+        status, headers={name.replace("_", "-"): value for name, value in headers.items()}, content=body
+    )
 
 
 def coded(code: str) -> bytes:
-    """A refusal in the gateway's own shape."""
+    """An error body in the gateway's shape."""
     return f'{{"error_msg": "said so", "error_code": "{code}", "request_id": "r1"}}'.encode()
 
 
@@ -77,34 +78,34 @@ def coded(code: str) -> bytes:
     ],
 )
 def test_kinds(status: int, body: bytes, kind: type[GCSError]) -> None:
-    """Status and code lead to the error that says what to do."""
-    assert type(failure(answered(status, body))) is kind
+    """Status and code select the error class."""
+    assert type(gcs_error(response(status, body))) is kind
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "found"),
     [
-        (b'{"error_msg": "m", "error_code": "APIGW.0301", "request_id": "r"}', Refusal("APIGW.0301", "m", "r", True)),
-        (b'{"errorCode": "C.1", "errorMsg": "m"}', Refusal("C.1", "m", "from-header", True)),
-        (b'{"code": "C.1", "message": "m"}', Refusal("C.1", "m", "from-header", True)),
-        (b'{"error": {"code": 401, "message": "m", "title": "t"}}', Refusal("401", "m", "from-header", True)),
-        (b'{"error_msg": "m"}', Refusal("", "m", "from-header", True)),
-        (b"<html>\n bad   gateway </html>", Refusal("", "<html> bad gateway </html>", "from-header")),
-        (b'"text"', Refusal("", '"text"', "from-header")),
-        (b"\xff\x00", Refusal("", "\ufffd", "from-header")),
-        (b"", Refusal("", "", "from-header")),
-        (b'{"odd": "shape"}', Refusal("", "an error of unknown shape", "from-header")),
-        (b"[" * 100_000, Refusal("", "[" * 199 + "…", "from-header")),
+        (b'{"error_msg": "m", "error_code": "APIGW.0301", "request_id": "r"}', ErrorBody("APIGW.0301", "m", "r", True)),
+        (b'{"errorCode": "C.1", "errorMsg": "m"}', ErrorBody("C.1", "m", "from-header", True)),
+        (b'{"code": "C.1", "message": "m"}', ErrorBody("C.1", "m", "from-header", True)),
+        (b'{"error": {"code": 401, "message": "m", "title": "t"}}', ErrorBody("401", "m", "from-header", True)),
+        (b'{"error_msg": "m"}', ErrorBody("", "m", "from-header", True)),
+        (b"<html>\n bad   gateway </html>", ErrorBody("", "<html> bad gateway </html>", "from-header")),
+        (b'"text"', ErrorBody("", '"text"', "from-header")),
+        (b"\xff\x00", ErrorBody("", "\ufffd", "from-header")),
+        (b"", ErrorBody("", "", "from-header")),
+        (b'{"odd": "shape"}', ErrorBody("", "an error of unknown shape", "from-header")),
+        (b"[" * 100_000, ErrorBody("", "[" * 199 + "…", "from-header")),
     ],
 )
-def test_shapes(body: bytes, said: Refusal) -> None:
+def test_shapes(body: bytes, found: ErrorBody) -> None:
     """Every documented shape of an error body is read, and any other text."""
-    assert refusal(answered(400, body, X_Request_Id="from-header")) == said
+    assert error_body(response(400, body, X_Request_Id="from-header")) == found
 
 
 def test_text() -> None:
-    """The error tells status, code, message and request id."""
-    error = failure(answered(401, body_of("refused")))
+    """The error's text holds status, code, message and request id."""
+    error = gcs_error(response(401, body_of("refused")))
     assert str(error) == (
         "HTTP 401 APIGW.0301: Incorrect IAM authentication information: verify aksk signature fail "
         "(request 0123456789abcdef0123456789abcdef)"
@@ -121,18 +122,29 @@ def test_text() -> None:
     ],
 )
 def test_no_secrets(secret: str) -> None:
-    """A server that echoes what it was shown does not get it into our logs; ids stay readable."""
+    """A secret that a server echoes does not reach our logs; ids stay readable."""
     body = f'{{"error_code": "C", "error_msg": "refused {secret} for e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"}}'
-    text = str(failure(answered(401, body.encode())))
+    text = str(gcs_error(response(401, body.encode())))
     assert "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd" in text
     assert not any(part in text for part in (secret, "shortkey", "0a0a", "MIIF"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, GCSBadCredentials), (404, GCSMisdirected), (410, GCSAbsent), (418, GCSRequestRefused), (429, GCSThrottled)],
+)
+def test_iam_errors_have_their_own_kinds(status: int, kind: type[GCSError]) -> None:
+    """IAM's statuses concern the account or the address; its message may quote what was sent, so none is kept."""
+    error = iam_error(response(status, coded("IAM.1")))
+    assert type(error) is kind
+    assert str(error) == f"IAM: HTTP {status} IAM.1 (request r1)"
 
 
 def test_encoded_authorization_message_is_dropped() -> None:
     """The encoded reason of a denial is not repeated, alone or beside a message."""
     for extra in ("", '"error_msg": "denied", '):
         body = f'{{{extra}"encoded_authorization_message": "secret reason"}}'
-        assert "secret reason" not in str(failure(answered(403, body.encode())))
+        assert "secret reason" not in str(gcs_error(response(403, body.encode())))
 
 
 @pytest.mark.parametrize(
@@ -140,21 +152,21 @@ def test_encoded_authorization_message_is_dropped() -> None:
 )
 def test_retry_after_seconds(text: str, seconds: int) -> None:
     """Seconds are taken within bounds; nonsense and silence mean five."""
-    answer = answered(429, Retry_After=text) if text else answered(429)
+    answer = response(429, Retry_After=text) if text else response(429)
     assert retry_after(answer) == timedelta(seconds=seconds)
 
 
 def test_retry_after_date() -> None:
     """A date is taken as the time until then."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    wait = retry_after(answered(429, Retry_After=date))
+    wait = retry_after(response(429, Retry_After=date))
     assert timedelta(seconds=50) < wait <= timedelta(seconds=60)
 
 
 @given(st.integers(300, 599), st.binary(), st.text(st.characters(max_codepoint=126, min_codepoint=32)))
-def test_any_refusal(status: int, body: bytes, header: str) -> None:
-    """Whatever is said, the answer is an error of ours with a short text on one line."""
-    error = failure(answered(status, body, Retry_After=header, X_Request_Id=header))
+def test_any_error_answer(status: int, body: bytes, header: str) -> None:
+    """Any error answer becomes one of our errors with a short text on one line."""
+    error = gcs_error(response(status, body, Retry_After=header, X_Request_Id=header))
     assert isinstance(error, GCSError)
     assert len(str(error)) < 400
     assert "\n" not in str(error)

@@ -1,17 +1,16 @@
-"""What the door bears on a real socket: floods, cut-offs, babble, redirects, cookies."""
+"""What the HTTP client withstands on a real socket: floods, cut-offs, broken peers, redirects, cookies."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 import tracemalloc
+from collections.abc import Generator
 from datetime import timedelta
 
-import aiohttp
+import httpx
 import pytest
-import yarl
 from aiohttp import web
-from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from bot.errors import (
@@ -21,21 +20,15 @@ from bot.errors import (
     GCSUnavailable,
 )
 from bot.gcs import http as http_module
-from bot.gcs.auth import IAMUser, TokenAuth
+from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
 from bot.gcs.client import GCSClient
-from bot.gcs.http import Credentials, HTTPClient, Question
+from bot.gcs.http import HTTPClient
 
 from .conftest import ID, Scripted, body_of
 
 
-def plainly(url: str, target: str) -> Question:
-    """A question that shows nobody's credentials."""
-    origin = yarl.URL(url)
-    return Question("GET", origin, target, CIMultiDict({"Host": origin.authority}))
-
-
-async def test_gzip(client: GCSClient, scripted: Scripted) -> None:
-    """A packed answer is unpacked."""
+async def test_unpacks_gzip(client: GCSClient, scripted: Scripted) -> None:
+    """A packed answer is unpacked, and its headers no longer describe the packing."""
     scripted.says(200, gzip.compress(body_of("running")), Content_Encoding="gzip")
     assert (await client.get_execution(ID)).execution.guid == ID
 
@@ -49,8 +42,9 @@ async def test_gzip(client: GCSClient, scripted: Scripted) -> None:
         (b"no gzip", "gzip"),
         (b"x", "br"),
     ],
+    ids=["plain", "bomb", "packed twice", "broken", "packed unasked"],
 )
-async def test_floods(
+async def test_refuses_floods(
     client: GCSClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch, body: bytes, encoding: str
 ) -> None:
     """A body that is too large, also after unpacking, or packed unasked, is refused without a repeat."""
@@ -69,20 +63,20 @@ async def endless(request: web.Request) -> web.StreamResponse:
         await response.write(b"x" * 1_000)
 
 
-async def test_flood_without_length(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that does not say how long it is is cut off at the limit, and its connection given back."""
+async def test_cuts_off_a_flood_without_length(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of unknown length is cut off at the limit, and its place in the pool is free again."""
     monkeypatch.setattr(http_module, "MAX_BODY", 1_500)
     scripted.answers.append(endless)
     scripted.says(404, '{"error_code": "GCS.1"}')
     async with HTTPClient(connections=1) as http:
-        client = GCSClient(http, endpoint=scripted.url, auth=Credentials())
+        client = GCSClient(http, endpoint=scripted.url, auth=None)
         with pytest.raises(GCSMalformed, match="more than"):
             await client.get_execution(ID)
         with pytest.raises(ExecutionNotFound):
             await client.get_execution(ID, within=timedelta(seconds=2))
 
 
-async def test_flood_with_a_refused_token(scripted: Scripted, http: HTTPClient) -> None:
+async def test_skips_the_body_of_a_refused_token(scripted: Scripted, http: HTTPClient) -> None:
     """The body of the answer that refuses a token is not read at all."""
     scripted.says(201, "{}", X_Subject_Token="t1")
     scripted.answers.append(endless)
@@ -104,8 +98,8 @@ def test_bomb_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     assert peak < 1_000_000
 
 
-async def test_truncated(client: GCSClient, scripted: Scripted) -> None:
-    """Half an answer is no answer: it is asked again."""
+async def test_repeats_after_a_cut_off_body(client: GCSClient, scripted: Scripted) -> None:
+    """Half an answer is no answer: the request is repeated."""
 
     async def truncated(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "5000"})
@@ -120,15 +114,15 @@ async def test_truncated(client: GCSClient, scripted: Scripted) -> None:
     assert (await client.get_execution(ID)).execution.guid == ID
 
 
-async def test_truncated_gzip(client: GCSClient, scripted: Scripted) -> None:
-    """A packed answer that breaks off is asked again too."""
+async def test_repeats_after_cut_off_gzip(client: GCSClient, scripted: Scripted) -> None:
+    """A packed answer that breaks off is requested again too."""
     scripted.says(200, gzip.compress(body_of("running"))[:-20], Content_Encoding="gzip")
     scripted.says(200, body_of("running"))
     assert (await client.get_execution(ID)).execution.guid == ID
 
 
-async def test_no_http(client: GCSClient, scripted: Scripted) -> None:
-    """Something that does not speak HTTP is trouble like any other."""
+async def test_not_http_is_unavailable(client: GCSClient, scripted: Scripted) -> None:
+    """A peer that does not speak HTTP counts as unavailable."""
 
     async def babble(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
@@ -141,43 +135,64 @@ async def test_no_http(client: GCSClient, scripted: Scripted) -> None:
         await client.get_execution(ID)
 
 
-async def test_nobody_there(http: HTTPClient, unused_tcp_port: int) -> None:
-    """A closed port is `GCSUnavailable`, and says which address did not answer."""
+async def test_closed_port_is_unavailable(http: HTTPClient, unused_tcp_port: int) -> None:
+    """A closed port is `GCSUnavailable`, and the error names the address."""
     endpoint = f"http://127.0.0.1:{unused_tcp_port}"
     with pytest.raises(GCSUnavailable, match=str(unused_tcp_port)):
-        await GCSClient(http, endpoint=endpoint, auth=Credentials()).get_execution(ID)
+        await GCSClient(http, endpoint=endpoint, auth=None).get_execution(ID)
 
 
-async def test_no_address(http: HTTPClient) -> None:
-    """An endpoint without a scheme is a mistake in the settings."""
+@pytest.mark.parametrize("endpoint", ["gcs.test", "ftp://gcs.test", "http://", "http://gcs.test:port"])
+async def test_no_address_is_misdirected(http: HTTPClient, endpoint: str) -> None:
+    """An endpoint that is no http(s) address is a mistake in the settings."""
     with pytest.raises(GCSMisdirected):
-        await GCSClient(http, endpoint="gcs.test", auth=Credentials()).get_execution(ID)
+        await GCSClient(http, endpoint=endpoint, auth=None).get_execution(ID)
 
 
-@pytest.mark.parametrize("target", ["/v1/executions?name=a%20b%2F%C3%BC&offset=0", "/v1/%7E/~/a;b=c%2fd"])
-async def test_goes_out_as_it_is_written(http: HTTPClient, scripted: Scripted, target: str) -> None:
-    """Nobody spells an address anew between the signature and the http_module, whichever way the request was built."""
+TARGETS = ["/v1/executions?name=a%20b%2F%C3%BC&offset=0", "/v1/%7E/~/a;b=c%2fd", "/v1/x?a=%3D%26%2B"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+async def test_sends_urls_unchanged(http: HTTPClient, scripted: Scripted, target: str) -> None:
+    """Nothing re-encodes a URL between signature and socket."""
     scripted.says(200)
-    await http.get(f"{scripted.url}{target}")
-    await http.exchange(plainly(scripted.url, target), Credentials())
-    assert [asked.raw_path for asked in scripted.requests] == [target, target]
+    await http.send("GET", f"{scripted.url}{target}")
+    await http.send("GET", f"{scripted.url}{target}", auth=SignatureAuth("AK", SecretStr("SK")))
+    assert [request.raw_path for request in scripted.requests] == [target, target]
 
 
-async def test_in_httpx_own_language(http: HTTPClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client is httpx's for whoever asks now and then, with the same limits: no flood, no cookies."""
+async def test_sends_the_signed_headers_unchanged(http: HTTPClient, scripted: Scripted) -> None:
+    """The server receives exactly the headers that httpx held when it signed: none added, dropped or rewritten."""
+    held: list[tuple[bytes, bytes]] = []
+
+    class Recording(SignatureAuth):
+        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+            yield from super().auth_flow(request)
+            held.extend(request.headers.raw)
+
+    scripted.says(200)
+    auth = Recording("AK", SecretStr("SK"), project_id="p", security_token=SecretStr("t"))
+    await http.send("POST", f"{scripted.url}/v1/executions", auth=auth, json={"name": "n"})
+    assert list(scripted.requests[0].raw_headers) == held
+    assert scripted.bodies == [b'{"name":"n"}']
+
+
+async def test_limits_hold_for_every_method(
+    http: HTTPClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A POST to IAM has the same limits as a poll: no floods, no cookies."""
     url = scripted.url.replace("127.0.0.1", "localhost")
     scripted.says(200, gzip.compress(b"x" * 200_000), Content_Encoding="gzip", Set_Cookie="route=1; Path=/")
     for _ in range(2):
-        response = await http.post(url, json={"asked": "now and then"})
+        response = await http.send("POST", url, json={"a": "b"})
         assert (response.status_code, response.content) == (200, b"x" * 200_000)
-    assert scripted.bodies[-1] == b'{"asked":"now and then"}'
     assert "Cookie" not in scripted.requests[-1].headers
     monkeypatch.setattr(http_module, "MAX_BODY", 1_500)
     with pytest.raises(GCSMalformed):
-        await http.get(url)
+        await http.send("POST", url, json={"a": "b"})
 
 
-async def test_redirects_are_not_followed(client: GCSClient, scripted: Scripted) -> None:
+async def test_follows_no_redirects(client: GCSClient, scripted: Scripted) -> None:
     """Signed headers are not carried to another address."""
     scripted.says(302, Location=f"{scripted.url}/elsewhere")
     with pytest.raises(GCSMisdirected):
@@ -185,18 +200,18 @@ async def test_redirects_are_not_followed(client: GCSClient, scripted: Scripted)
     assert len(scripted.requests) == 1
 
 
-async def test_no_cookies(scripted: Scripted, http: HTTPClient) -> None:
+async def test_keeps_no_cookies(scripted: Scripted, http: HTTPClient) -> None:
     """A cookie that a gateway sets is not sent back."""
     endpoint = scripted.url.replace("127.0.0.1", "localhost")  # no jar keeps cookies of bare addresses
-    client = GCSClient(http, endpoint=endpoint, auth=Credentials())
+    client = GCSClient(http, endpoint=endpoint, auth=None)
     scripted.says(200, body_of("running"), Set_Cookie="route=1; Path=/")
     await client.get_execution(ID)
     await client.get_execution(ID)
     assert "Cookie" not in scripted.requests[1].headers
 
 
-async def test_a_question_is_sent_once(client: GCSClient, scripted: Scripted, http: HTTPClient) -> None:
-    """A kept connection that breaks is not tried anew behind our back: each call is taken out of the quota."""
+async def test_sends_a_request_once(client: GCSClient, scripted: Scripted, http: HTTPClient) -> None:
+    """A kept connection that breaks is not retried by the libraries: each call is taken out of the quota."""
 
     async def broken(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
@@ -207,12 +222,12 @@ async def test_a_question_is_sent_once(client: GCSClient, scripted: Scripted, ht
     await client.get_execution(ID)
     scripted.answers[:] = [broken]
     with pytest.raises(GCSUnavailable):
-        await http.exchange(plainly(scripted.url, f"/v1/executions/{ID}"), Credentials())
+        await http.send("GET", f"{scripted.url}/v1/executions/{ID}")
     assert len(scripted.requests) == 2
 
 
-async def test_an_answer_that_nobody_waited_for_is_not_the_next_one(scripted: Scripted) -> None:
-    """Who gives up closes the connection, or its answer would be taken for that to the next question on it."""
+async def test_late_answer_is_not_the_next(scripted: Scripted) -> None:
+    """A cancelled call closes its connection, or its answer would be read as that to the next request."""
     arrived, answered = asyncio.Event(), asyncio.Event()
 
     async def late(_: web.Request) -> web.StreamResponse:
@@ -221,22 +236,22 @@ async def test_an_answer_that_nobody_waited_for_is_not_the_next_one(scripted: Sc
         return web.Response(body=b"late")
 
     async with HTTPClient(connections=1) as http:
-        await http.exchange(plainly(scripted.says(200).url, "/"), Credentials())  # a connection that has been used
+        await http.send("GET", scripted.says(200).url)  # a connection that has been used
         scripted.answers[:] = [late]
-        given_up = asyncio.ensure_future(http.exchange(plainly(scripted.url, "/"), Credentials()))
+        cancelled = asyncio.ensure_future(http.send("GET", scripted.url))
         await arrived.wait()
-        given_up.cancel()
+        cancelled.cancel()
         answered.set()
-        await asyncio.wait([given_up])
+        await asyncio.wait([cancelled])
         scripted.answers.clear()
-        answer = await http.exchange(plainly(scripted.says(200, b"mine").url, "/"), Credentials())
-    assert answer.body == b"mine"
+        response = await http.send("GET", scripted.says(200, b"mine").url)
+    assert response.content == b"mine"
     assert len(scripted.connections) == 2
 
 
-async def test_the_pool_is_waited_for_so_long(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all connections are taken, that is trouble like any other after a while."""
-    monkeypatch.setattr(http_module, "TIMEOUT", aiohttp.ClientTimeout(connect=0.05))
+async def test_waits_briefly_for_a_connection(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When all connections stay in use, the call fails as unavailable."""
+    monkeypatch.setattr(http_module, "TIMEOUT", httpx.Timeout(None, connect=5, pool=0.05))
     arrived = asyncio.Event()
 
     async def slow(_: web.Request) -> web.StreamResponse:
@@ -245,16 +260,16 @@ async def test_the_pool_is_waited_for_so_long(scripted: Scripted, monkeypatch: p
 
     scripted.answers.append(slow)
     async with HTTPClient(connections=1) as http:
-        taken = asyncio.ensure_future(http.exchange(plainly(scripted.url, "/"), Credentials()))
+        taken = asyncio.ensure_future(http.send("GET", scripted.url))
         await arrived.wait()
         with pytest.raises(GCSUnavailable, match="no connection"):
-            await http.exchange(plainly(scripted.url, "/"), Credentials())
+            await http.send("GET", scripted.url)
         taken.cancel()
         await asyncio.wait([taken])
 
 
-async def test_the_rarer_forms_of_http(http: HTTPClient) -> None:
-    """Word that the answer is yet to come is not the answer; one without a length ends with its connection."""
+async def test_reads_rarer_forms_of_http(http: HTTPClient) -> None:
+    """An interim response is not the answer; a response without a length ends with its connection."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -265,5 +280,5 @@ async def test_the_rarer_forms_of_http(http: HTTPClient) -> None:
 
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        answers = [await http.exchange(plainly(url, "/"), Credentials()) for _ in range(2)]
-    assert [(answer.status, answer.body) for answer in answers] == [(200, b"first and last")] * 2
+        responses = [await http.send("GET", url) for _ in range(2)]
+    assert [(response.status_code, response.content) for response in responses] == [(200, b"first and last")] * 2

@@ -1,4 +1,4 @@
-"""Promises of the client about the quota: every call is asked for, none goes out without leave."""
+"""Promises of the client about the quota: every call is taken from it, and none is sent without."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 
 from bot.errors import GCSThrottled, GCSUnavailable
 from bot.gcs.client import GCSClient, QuotaSpent
-from bot.gcs.http import Credentials, HTTPClient
+from bot.gcs.http import HTTPClient
 from tests.unit.gcs.conftest import ID, Scripted, body_of
 
 NONE_LEFT = timedelta(minutes=1)
 
 
 class Quota:
-    """A quota with so many calls in it; notes who asked, and what GCS said."""
+    """A quota of `calls`; records who took one, and what GCS said."""
 
     def __init__(self, calls: int) -> None:
         self.calls = calls
@@ -35,35 +35,35 @@ class Quota:
 
 def limited(http: HTTPClient, scripted: Scripted, quota: Quota) -> GCSClient:
     """A client that spends from `quota`."""
-    return GCSClient(http, endpoint=scripted.url, auth=Credentials(), take=quota.take, refused=quota.refused)
+    return GCSClient(http, endpoint=scripted.url, auth=None, take=quota.take, refused=quota.refused)
 
 
 async def test_repeats_are_calls_too(http: HTTPClient, scripted: Scripted) -> None:
-    """Each attempt is taken out of the quota, not each question."""
+    """Each attempt is taken out of the quota, not each request."""
     quota = Quota(10)
     scripted.says(503).says(503).says(200, body_of("running"))
     await limited(http, scripted, quota).get_execution(ID)
     assert len(quota.asked) == len(scripted.requests) == 3
 
 
-async def test_without_leave_nothing_goes_out(http: HTTPClient, scripted: Scripted) -> None:
-    """A call that GCS would refuse is not made; whoever asked learns how long to wait."""
+async def test_sends_nothing_without_quota(http: HTTPClient, scripted: Scripted) -> None:
+    """A call that GCS would refuse is not sent; the caller learns how long to wait."""
     scripted.says(200, body_of("running"))
     with pytest.raises(QuotaSpent) as refusal:
         await limited(http, scripted, Quota(0)).get_execution(ID, within=timedelta(seconds=5))
     assert (refusal.value.retry_after, scripted.requests) == (NONE_LEFT, [])
 
 
-async def test_a_failure_stands_where_no_call_is_left_for_its_repeat(http: HTTPClient, scripted: Scripted) -> None:
-    """GCS is away, and so is our quota: taken for a call that was held back, it would be asked again each second."""
+async def test_failure_stands_without_quota_for_a_repeat(http: HTTPClient, scripted: Scripted) -> None:
+    """GCS's failure is raised, not ours: a call that was never sent would be repeated each second."""
     scripted.says(503)
     with pytest.raises(GCSUnavailable):
         await limited(http, scripted, Quota(1)).get_execution(ID, within=timedelta(seconds=5))
     assert len(scripted.requests) == 1
 
 
-async def test_people_are_said_to_be_people(http: HTTPClient, scripted: Scripted) -> None:
-    """The quota is told who waits."""
+async def test_tells_people_from_polls(http: HTTPClient, scripted: Scripted) -> None:
+    """The quota learns whether a person waits."""
     quota = Quota(10)
     scripted.says(200, body_of("running"))
     client = limited(http, scripted, quota)
@@ -72,8 +72,8 @@ async def test_people_are_said_to_be_people(http: HTTPClient, scripted: Scripted
     assert quota.asked == [True, False]
 
 
-async def test_a_refusal_of_gcs_is_passed_on(http: HTTPClient, scripted: Scripted) -> None:
-    """What GCS says of the quota concerns everybody who calls."""
+async def test_passes_on_a_throttle(http: HTTPClient, scripted: Scripted) -> None:
+    """A throttle by GCS concerns everything that calls."""
     quota = Quota(10)
     scripted.says(429, Retry_After="120")
     with pytest.raises(GCSThrottled):

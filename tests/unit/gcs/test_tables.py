@@ -1,4 +1,4 @@
-"""An answer of GCS becomes an `Execution`, or is refused as a whole; nothing in between."""
+"""An answer of GCS becomes an `Execution`, or is refused as a whole."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from hypothesis import strategies as st
 
 from bot.domain.model import Execution, Step
 from bot.errors import GCSMalformed
+from bot.gcs.fingerprint import fingerprint_of
 from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse
 
 from .conftest import FAILED_ID, ID, body_of
 
 
 def seen(name: str, asked: str = ID) -> Execution:
-    """The noun for one of the worked answers."""
+    """The execution of one of the worked answers."""
     return GetExecutionResponse.parse(body_of(name), asked=asked).to_execution()
 
 
 def changed(**parts: Any) -> Execution:
-    """The noun for a minimal answer with `parts` set; `execution` is merged, the rest replaced."""
+    """The execution of a minimal answer with `parts` set; `execution` is merged, the rest replaced."""
     record = {"guid": ID, "status": "Running", **parts.pop("execution", {})}
     return GetExecutionResponse.parse(json.dumps({"execution": record, **parts}).encode(), asked=ID).to_execution()
 
@@ -68,7 +69,7 @@ def test_running() -> None:
 
 
 def test_succeeded() -> None:
-    """A finished execution has its resources, and the time ratio apart from them."""
+    """A finished execution has its resources, and separately the time ratio."""
     execution = seen("succeeded")
     assert (execution.phase, execution.reason) == ("Succeeded", "SuccessfulFinish")
     assert (execution.resources, execution.time_ratio) == ({"cpu": 3.1, "memory": 24.8}, 92)
@@ -76,7 +77,7 @@ def test_succeeded() -> None:
 
 
 def test_failed() -> None:
-    """A failed one, with its steps as a map, says in English why."""
+    """A failed one, with its steps as a map, has the reason in English."""
     execution = seen("failed", FAILED_ID)
     assert (execution.phase, execution.witness, execution.reason) == ("Failed", "Failed", "ExecutionTimeout")
     assert execution.message == "Element(job-b) execute Action: create failed: timeout"
@@ -84,14 +85,14 @@ def test_failed() -> None:
 
 
 def test_pending() -> None:
-    """An execution of which nothing is known yet is one with unknowns, not an error."""
+    """An execution of which little is known yet has unknowns, and is no error."""
     execution = seen("pending")
     assert (execution.phase, execution.witness, execution.action) == ("Pending", "", "")
     assert (execution.steps_total, execution.steps, execution.elapsed) == (None, (), timedelta(0))
 
 
-def test_nothing_private_is_carried() -> None:
-    """Inputs, outputs, source and picture do not leave the door."""
+def test_leaves_out_private_fields() -> None:
+    """Inputs, outputs, source and picture do not reach the domain."""
     record = {"inputs_json": "private", "outputs_json": "private", "image": "private", "domain_id": "private"}
     execution = changed(execution=record, object={"spec": {"objectData": "private", "location": "private"}})
     assert b"private" not in msgspec.json.encode(execution)
@@ -100,7 +101,7 @@ def test_nothing_private_is_carried() -> None:
 @pytest.mark.parametrize(
     "wire", [None, "", [], {}, {"node_number": "", "finished_node_number": None, "actual_node_status": ""}]
 )
-def test_no_counts(wire: Any) -> None:
+def test_missing_counts_are_unknown(wire: Any) -> None:
     """Counts that are missing in any of Java's ways are unknown, not zero."""
     execution = changed(status=wire, object=wire if wire != {} else None)
     assert (execution.steps_total, execution.steps_finished, execution.steps) == (None, None, ())
@@ -116,7 +117,7 @@ def test_digits_in_strings() -> None:
 
 @pytest.mark.parametrize("value", ["soon", -1, 1e300, "1e999", True, 10**25])
 def test_absurd_durations_are_unknown(value: Any) -> None:
-    """A duration that cannot be is left out, and costs nobody the execution."""
+    """An impossible duration is left out, and the rest is read."""
     assert changed(execution={"time_duration": value}).elapsed is None
 
 
@@ -145,7 +146,7 @@ def test_creation_time_from_the_object() -> None:
 
 
 def test_creation_time_from_the_id() -> None:
-    """Where nothing else tells it, a time-based id does."""
+    """Without any other creation time, that of a time-based id is taken."""
     body = json.dumps({"execution": {"guid": FAILED_ID.upper()}}).encode()
     created = GetExecutionResponse.parse(body, asked=FAILED_ID).to_execution().created_at
     assert created == datetime(2018, 12, 7, 7, 42, 12, tzinfo=UTC)
@@ -159,23 +160,38 @@ def test_milliseconds_are_noticed() -> None:
     assert (execution.elapsed, execution.steps[0].elapsed) == (timedelta(seconds=421), timedelta(seconds=2))
 
 
+HEADER = 'Could not parse the header line: "##contig=<ID=c1,length=9>"'
+
+
 @pytest.mark.parametrize(
-    ("text", "english"),
+    ("text", "english", "chinese"),
     [
-        *(("执行成功##SuccessfulFinish", "SuccessfulFinish"), ("失败. ## It failed. ", "It failed.")),
-        *(("plain", "plain"), ("只有中文##", "只有中文"), ("##", ""), (None, "")),
+        ("执行成功##SuccessfulFinish", "SuccessfulFinish", "执行成功"),
+        ("失败. ## It failed. ", "It failed.", "失败."),
+        ("It failed. ## 失败.", "It failed.", "失败."),
+        (f'无法解析: "##contig" ## {HEADER}', HEADER, '无法解析: "##contig"'),
+        (f'{HEADER} ## 无法解析: "##contig"', HEADER, '无法解析: "##contig"'),
+        (f"无法解析##{HEADER}", HEADER, "无法解析"),
+        (HEADER, HEADER, ""),
+        ("## Results ## none", "## Results ## none", ""),
+        ("样本##1 failed 样本", "样本##1 failed 样本", ""),
+        ("只有中文", "只有中文", ""),
+        *(("plain", "plain", ""), ("只有中文##", "只有中文", ""), ("##", "", ""), (None, "", "")),
     ],
 )
-def test_bilingual(text: str | None, english: str) -> None:
-    """Of a bilingual text the English half is kept, and the only half where there is one."""
+def test_both_halves_of_bilingual_texts(text: str | None, english: str, chinese: str) -> None:
+    """Halves are told apart by script, wherever they stand; a text without two scripts is whole, `##` included."""
     outcome = {"reason": text, "message": text}
-    execution = changed(object={"status": {"actionName": "create", "objectStatus": outcome}})
-    assert (execution.reason, execution.message) == (english, english)
+    control = {"actionName": "create", "objectStatus": outcome, "subObjectStatuses": {"a": outcome}}
+    execution = changed(object={"status": control})
+    (step,) = execution.steps
+    assert (execution.reason, execution.message) == (step.reason, step.message) == (english, english)
+    assert (execution.reason_zh, execution.message_zh) == (step.reason_zh, step.message_zh) == (chinese, chinese)
 
 
 @pytest.mark.parametrize(("action", "is_own"), [("create", True), ("", True), ("delete", False)])
 def test_witness(action: str, is_own: bool) -> None:
-    """The control object's phase goes with its action; reason and message speak of the run under `create` only."""
+    """The control object's phase goes with its action; reason and message describe the run under `create` only."""
     control = {"actionName": action, "objectStatus": {"phase": "SUCCEEDED", "reason": "x", "message": "y"}}
     execution = changed(object={"status": control})
     assert (execution.action, execution.witness) == (action, "Succeeded")
@@ -184,7 +200,7 @@ def test_witness(action: str, is_own: bool) -> None:
 
 @pytest.mark.parametrize(("wire", "phase"), [("RUNNING", "Running"), ("Napping", "Napping"), (None, "")])
 def test_phases(wire: str | None, phase: str) -> None:
-    """Known phases get their usual spelling, unknown ones stay as they came."""
+    """Known phases get their documented spelling, unknown ones stay unchanged."""
     assert changed(execution={"status": wire}).phase == phase
 
 
@@ -197,17 +213,24 @@ REPORTS = {
 
 
 def test_steps_of_both_lists() -> None:
-    """The node list says which steps there are and where they stand; the reports add why, and fill blanks."""
+    """The node list has the steps and their phases; the reports add reasons, and fill blanks."""
     nodes = [{"name": "job-b", "status": "Running"}, {"name": "job-a", "status": ""}]
     execution = changed(status={"actual_node_status": nodes}, object={"status": {"subObjectStatuses": REPORTS}})
     assert execution.steps == (
         Step(name="job-b", phase="Running"),
-        Step(name="job-a", phase="Failed", reason="OutOfMemory", message="no memory"),
+        Step(
+            name="job-a",
+            phase="Failed",
+            reason="OutOfMemory",
+            message="no memory",
+            reason_zh="失败",
+            message_zh="内存",
+        ),
     )
 
 
 def test_steps_of_the_reports_alone() -> None:
-    """Without a node list the reports are the steps, but for the helpers of steps."""
+    """Without a node list the reports are the steps, except for the helpers of steps."""
     execution = changed(object={"status": {"subObjectStatuses": REPORTS}})
     assert [(step.name, step.phase) for step in execution.steps] == [
         ("job-a", "Failed"),
@@ -226,13 +249,13 @@ def test_steps_of_the_reports_alone() -> None:
     ],
 )
 def test_shapes_of_the_node_list(nodes: Any) -> None:
-    """A list, a map, a map whose key is the only name, and a map of phases say the same."""
+    """A list, a map, a map whose key is the only name, and a map of phases give the same steps."""
     assert changed(status={"actual_node_status": nodes}).steps == (Step(name="a", phase="Running"),)
 
 
 @pytest.mark.parametrize("types", [{"job_type": "CCE.Job"}, {"jobs_type": {"a": "GCS.Job"}}, {"job_type": None}])
 def test_job_types(types: dict[str, Any]) -> None:
-    """Both documented spellings of the job type are taken and kept."""
+    """Both documented spellings of the job type are read and kept."""
     body = json.dumps({"execution": {"guid": ID, **types}}).encode()
     assert GetExecutionResponse.parse(body, asked=ID).execution.model_dump(exclude_unset=True) == {"guid": ID, **types}
 
@@ -255,7 +278,7 @@ def test_labels_are_text() -> None:
 
 
 def test_cromwell() -> None:
-    """The Cromwell variant is recognised, with its own phases, counts and names."""
+    """The Cromwell variant is recognised by its shape, and has its own phases, counts and names."""
     record = {"status": "aborted", "wdl_name": "germline", "node_number": 4, "tae_resources": {"cpu": 2}}
     execution = changed(execution=record, metadata={"workflowName": "germline"})
     assert execution.is_cromwell
@@ -264,13 +287,13 @@ def test_cromwell() -> None:
 
 
 def test_long_texts_are_cut() -> None:
-    """A flood of text does not get past the door."""
+    """A flood of text does not reach the domain."""
     wire = {"status": {"objectStatus": {"message": "x" * 100_000}}}
     assert len(msgspec.json.encode(changed(execution={"name": "n" * 100_000}, object=wire))) < 5_000
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "text"),
     [
         (b"", "not an execution: body: json_invalid"),
         (b"<html>secret</html>", "not an execution: body: json_invalid"),
@@ -296,15 +319,15 @@ def test_long_texts_are_cut() -> None:
         ),
     ],
 )
-def test_no_execution(body: bytes, told: str) -> None:
-    """What is no execution is refused with the place and kind of the fault, without a word of its content."""
+def test_refuses_what_is_no_execution(body: bytes, text: str) -> None:
+    """What is no execution is refused with the place and kind of the fault, without its content."""
     with pytest.raises(GCSMalformed) as found:
         GetExecutionResponse.parse(body, asked=ID)
-    assert str(found.value) == told
+    assert str(found.value) == text
 
 
 def test_a_flood_of_faults() -> None:
-    """An answer that is wrong in thousands of places is not told place by place."""
+    """The error for an answer with thousands of faults does not list them."""
     reports = {f"step-{number}": 3 for number in range(10_000)}
     body = {"execution": {"guid": ID}, "object": {"status": {"subObjectStatuses": reports}}}
     with pytest.raises(GCSMalformed, match="in very many places"):
@@ -321,18 +344,20 @@ ANYTHING = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(WIRE_NAMES)), ANYTHING, max_size=8), ANYTHING)
 def test_any_json(record: dict[str, Any], rest: Any) -> None:
-    """Whatever JSON comes, it is an execution that can be kept, or `GCSMalformed`."""
+    """Any JSON is an execution that can be stored and has a fingerprint, or `GCSMalformed`."""
     wire = {**(rest if isinstance(rest, dict) else {"object": rest}), "execution": {**record, "guid": ID}}
     try:
-        execution = GetExecutionResponse.parse(json.dumps(wire).encode(), asked=ID).to_execution()
+        response = GetExecutionResponse.parse(json.dumps(wire).encode(), asked=ID)
     except GCSMalformed:
         return
+    assert len(fingerprint_of(response).state) == 8
+    execution = response.to_execution()
     assert msgspec.json.decode(msgspec.json.encode(execution), type=Execution) == execution
 
 
 @given(st.binary() | ANYTHING.map(lambda value: json.dumps(value).encode()))
 def test_any_body(body: bytes) -> None:
-    """Whatever body comes that does not name the execution, it is `GCSMalformed`."""
+    """Any body that does not name the execution is `GCSMalformed`."""
     with pytest.raises(GCSMalformed):
         GetExecutionResponse.parse(body, asked=ID)
 
@@ -350,5 +375,5 @@ wdl_name task_status engine_deployment env_guid metadata_json tae_resources
 
 
 def test_every_documented_field_is_modelled() -> None:
-    """The tables hold every field that Tables 1 to 12 and the Cromwell page name, and no invented one."""
+    """The tables have every field of Tables 1 to 12 and of the Cromwell page, and no others."""
     assert set(DOCUMENTED) == WIRE_NAMES

@@ -7,16 +7,15 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
-import yarl
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from bot.errors import GCSBadCredentials, GCSError, GCSMalformed, GCSMisdirected, GCSThrottled, GCSUnavailable
 from bot.gcs.auth import RENEW_PAUSE, IAMUser, TokenAuth
-from bot.gcs.http import HTTPClient, Question
+from bot.gcs.http import HTTPClient
 
 from .conftest import Scripted
 
@@ -37,7 +36,7 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that stands at the token's birth."""
+    """A clock that starts when the token is issued."""
     return Clock()
 
 
@@ -48,41 +47,40 @@ def auth(http: HTTPClient, scripted: Scripted, clock: Clock) -> TokenAuth:
 
 
 class Shown:
-    """A GCS that notes the tokens that it is shown, and answers each caller as that one wants."""
+    """A GCS that records the tokens it receives, and answers each caller with that caller's statuses."""
 
     def __init__(self, http: HTTPClient) -> None:
         self._http = http
-        self.origin = yarl.URL()
+        self.url = ""
         self._callers: dict[str, tuple[tuple[int, ...], list[str]]] = {}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer with the next status of whoever calls."""
+        """Answer with the caller's next status."""
         statuses, tokens = self._callers[request.path]
         tokens.append(request.headers["X-Auth-Token"])
         return web.Response(status=statuses[len(tokens) - 1])
 
     async def __call__(self, auth: TokenAuth, *statuses: int) -> list[str]:
-        """The tokens that are shown, one after another, to a GCS that answers with `statuses`."""
+        """The tokens that one call shows, one after another, to a GCS that answers with `statuses`."""
         path, tokens = f"/{len(self._callers)}", list[str]()
         self._callers[path] = (statuses, tokens)
-        headers = CIMultiDict({"Host": self.origin.authority})
-        await self._http.exchange(Question("GET", self.origin, path, headers), auth)
+        await self._http.send("GET", f"{self.url}{path}", auth=auth)
         return tokens
 
 
 @pytest.fixture
 async def shown_tokens(http: HTTPClient) -> AsyncIterator[Shown]:
-    """A GCS that knows nobody."""
+    """A GCS without callers yet."""
     shown = Shown(http)
     app = web.Application()
     app.router.add_get("/{caller}", shown.handle)
     async with TestServer(app) as server:
-        shown.origin = server.make_url("")
+        shown.url = str(server.make_url("")).rstrip("/")
         yield shown
 
 
-async def test_question(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
-    """IAM is asked by password, for the project's scope, without its catalogue."""
+async def test_token_request(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
+    """The request to IAM has the password, the project's scope, and refuses the catalogue."""
     scripted.says(201, GRANTED, X_Subject_Token="t1")
     assert await shown_tokens(auth, 200) == ["t1"]
     assert str(scripted.requests[0].rel_url) == "/v3/auth/tokens?nocatalog=true"
@@ -94,7 +92,7 @@ async def test_question(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown
 
 
 async def test_single_flight(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
-    """A hundred requests that need a token put one question to IAM."""
+    """A hundred requests that need a token send one request to IAM."""
     scripted.says(201, GRANTED, X_Subject_Token="t1")
     shown = await asyncio.gather(*(shown_tokens(auth, 200) for _ in range(100)))
     assert shown == [["t1"]] * 100
@@ -102,15 +100,15 @@ async def test_single_flight(auth: TokenAuth, scripted: Scripted, shown_tokens: 
 
 
 async def test_failure_is_shared(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
-    """A failed renewal is the failure of all who waited for it, and one question only."""
+    """All callers that wait for a renewal share its failure, after one request."""
     scripted.says(401, '{"error": {"code": 401, "message": "wrong", "title": "Unauthorized"}}')
     found = await asyncio.gather(*(shown_tokens(auth, 200) for _ in range(20)), return_exceptions=True)
     assert {type(error) for error in found} == {GCSBadCredentials}
     assert len(scripted.requests) == 1
 
 
-async def test_renewed_before_its_end(auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown) -> None:
-    """A token is kept until shortly before its end, then renewed without anyone being refused or waiting."""
+async def test_renews_before_expiry(auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown) -> None:
+    """A token is kept until shortly before its end, then renewed while no call is refused or waits."""
     scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
     assert await shown_tokens(auth, 200) == ["t1"]
     clock.now += timedelta(hours=23, minutes=49)
@@ -123,35 +121,35 @@ async def test_renewed_before_its_end(auth: TokenAuth, scripted: Scripted, clock
 
 
 async def renewed(auth: TokenAuth) -> None:
-    """Wait for the renewal that is under way."""
+    """Wait for the renewal in progress."""
     if auth._renewal:
         await asyncio.wait([auth._renewal])
 
 
 @pytest.mark.parametrize("status", [201, 302, 404, 429, 500, 504])
-async def test_a_good_token_is_shown_while_iam_is_away(
+async def test_shows_a_valid_token_during_iam_outage(
     auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown, status: int
 ) -> None:
-    """Every look of the last ten minutes goes well; IAM is asked once a minute, until it has another token."""
+    """All calls of the last ten minutes succeed; IAM gets one request a minute until it issues another token."""
     scripted.says(201, GRANTED, X_Subject_Token="t1").says(status).says(status)
     scripted.says(201, GRANTED, X_Subject_Token="t2")
     await shown_tokens(auth, 200)
     clock.now += timedelta(hours=23, minutes=51)
-    for asked in (2, 3):
+    for requests in (2, 3):
         for _ in range(3):
             assert await shown_tokens(auth, 200) == ["t1"]
             await renewed(auth)
-        assert len(scripted.requests) == asked
+        assert len(scripted.requests) == requests
         clock.now += RENEW_PAUSE
     assert await shown_tokens(auth, 200) == ["t1"]
     await renewed(auth)
     assert await shown_tokens(auth, 200) == ["t2"]
 
 
-async def test_nobody_waits_for_an_iam_that_hangs(
+async def test_no_call_waits_for_hanging_iam(
     auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown
 ) -> None:
-    """With a good token in hand the call goes out at once; after its end IAM's trouble is the answer."""
+    """With a valid token the call is sent at once; after its end IAM's failure is raised."""
     answers = asyncio.Event()
 
     async def hang(_: web.Request) -> web.StreamResponse:
@@ -170,10 +168,10 @@ async def test_nobody_waits_for_an_iam_that_hangs(
         await shown_tokens(auth, 200)
 
 
-async def test_a_user_that_iam_refuses_shows_no_token_any_more(
+async def test_refused_user_shows_no_token(
     auth: TokenAuth, scripted: Scripted, clock: Clock, shown_tokens: Shown
 ) -> None:
-    """A password that was changed is no outage: the next call hears of it, so that all stop before a lock."""
+    """A changed password is no outage: the next call fails, so that calls stop before the account is locked."""
     scripted.says(201, GRANTED, X_Subject_Token="t1").says(401)
     await shown_tokens(auth, 200)
     clock.now += timedelta(hours=23, minutes=51)
@@ -184,13 +182,13 @@ async def test_a_user_that_iam_refuses_shows_no_token_any_more(
     assert len(scripted.requests) == 3
 
 
-async def test_renewed_once_when_refused(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
-    """A refused token is renewed and shown once more; a second refusal is the answer."""
+async def test_renews_once_when_refused(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
+    """A refused token is renewed once; a second refusal is the result."""
     scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
     assert await shown_tokens(auth, 401, 401, 200) == ["t1", "t2"]
 
 
-async def test_refused_together(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
+async def test_renews_once_for_refusals_together(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
     """Many requests refused with the same token renew it once."""
     scripted.says(201, GRANTED, X_Subject_Token="t1").says(201, GRANTED, X_Subject_Token="t2")
     shown = await asyncio.gather(*(shown_tokens(auth, 401, 200) for _ in range(20)))
@@ -198,8 +196,8 @@ async def test_refused_together(auth: TokenAuth, scripted: Scripted, shown_token
     assert len(scripted.requests) == 2
 
 
-async def test_one_gives_up(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
-    """A request that is cancelled while it waits does not take the token from the others."""
+async def test_cancelled_call_leaves_the_renewal(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
+    """A call that is cancelled while it waits does not cancel the renewal of the others."""
     scripted.says(201, GRANTED, X_Subject_Token="t1")
     first, second = (asyncio.create_task(shown_tokens(auth, 200)) for _ in range(2))
     await asyncio.sleep(0)
@@ -208,10 +206,10 @@ async def test_one_gives_up(auth: TokenAuth, scripted: Scripted, shown_tokens: S
 
 
 async def test_long_token(auth: TokenAuth, scripted: Scripted) -> None:
-    """Tokens of twenty thousand characters, as users with many roles get them, are taken."""
-    scripted.says(201, GRANTED, X_Subject_Token="t" * 20_000)
-    asked = await auth.on(Question("GET", yarl.URL("https://gcs.test"), "/", CIMultiDict()))
-    assert asked.headers["X-Auth-Token"] == "t" * 20_000
+    """Tokens of sixty thousand characters, longer than users with many roles get, are received and sent."""
+    scripted.says(201, GRANTED, X_Subject_Token="t" * 60_000)
+    request = await anext(auth.async_auth_flow(httpx.Request("GET", "https://gcs.test")))
+    assert request.headers["X-Auth-Token"] == "t" * 60_000
 
 
 @pytest.mark.parametrize(
@@ -225,7 +223,7 @@ async def test_long_token(auth: TokenAuth, scripted: Scripted) -> None:
 async def test_refusals(
     auth: TokenAuth, scripted: Scripted, status: int, kind: type[GCSError], shown_tokens: Shown
 ) -> None:
-    """Each refusal of IAM has its error, and none repeats the password that IAM quoted."""
+    """Each refusal by IAM has its error, and none repeats the password that IAM quoted."""
     scripted.says(status, '{"error": {"code": "IAM.1", "message": "no: Passw0rd-of-the-bot"}}')
     with pytest.raises(GCSError) as found:
         await shown_tokens(auth, 200)
@@ -234,7 +232,7 @@ async def test_refusals(
 
 
 async def test_secrets_are_not_shown(auth: TokenAuth, scripted: Scripted, shown_tokens: Shown) -> None:
-    """Neither password nor token can be seen in the representation."""
+    """The representations hold neither password nor token."""
     scripted.says(201, GRANTED, X_Subject_Token="token-of-the-bot")
     await shown_tokens(auth, 200)
     assert repr(auth) == "TokenAuth(project='cn-north-4')"

@@ -39,7 +39,7 @@ from bot.errors import (
     StoreUnavailable,
     Undeliverable,
 )
-from bot.gcs.breaker import CredentialsHeld
+from bot.gcs.breaker import BreakerOpen
 from tests.unit.handlers.conftest import ID, World
 
 
@@ -163,7 +163,7 @@ EVERY_ERROR = [
     ExecutionGone("410"),
     GCSForbidden("403"),
     GCSBadCredentials("401"),
-    CredentialsHeld("waiting"),
+    BreakerOpen("waiting"),
     GCSMisdirected("APIGW.0101"),
     GCSThrottled("429", retry_after=timedelta(seconds=5)),
     GCSUnavailable("503"),

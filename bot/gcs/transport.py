@@ -1,0 +1,108 @@
+"""httpx's requests over aiohttp's connection pool (docs/decisions/0015-httpx-over-aiohttp.md says why).
+
+Lives here: one `httpx.AsyncBaseTransport` on one `aiohttp.ClientSession`, both used by their public API. A request
+leaves byte for byte as httpx holds it, so what was signed is what is sent. Does not live here: size limits and our
+errors (`bot.gcs.http`, the only caller).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import aiohttp
+import httpx
+import yarl
+
+MAX_HEADER = 64 * 1024
+"""At most this many bytes of one header line are read: IAM's tokens are longer than aiohttp's usual 8 KiB."""
+
+KEEP_ALIVE_SECONDS = 75.0
+"""How long an idle connection stays open: longer than the usual pause between polls, to save TLS handshakes."""
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Sends each request once, over at most `connections` connections; neither follows redirects nor keeps cookies."""
+
+    def __init__(self, connections: int) -> None:
+        self._connections = connections
+        self._context = httpx.create_ssl_context(trust_env=False)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send `request` and return its response with the body still to be read.
+
+        Raises:
+            httpx.UnsupportedProtocol: the URL is no http(s) address.
+            httpx.TransportError: no response.
+        """
+        if request.url.scheme not in {"http", "https"} or not request.url.host:
+            raise httpx.UnsupportedProtocol("not an http(s) address")
+        if self._session is None:  # a session belongs to the event loop that opens it
+            self._session = self._opened()
+        timeout = request.extensions["timeout"]
+        with _httpx_errors():
+            response = await self._session.request(
+                request.method,
+                yarl.URL(str(request.url), encoded=True),
+                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
+                data=await request.aread() or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(connect=timeout["pool"], sock_connect=timeout["connect"]),
+            )
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._context
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            middlewares=(_send_once,),
+        )
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body as it arrives, still packed."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _httpx_errors():
+            async for piece in self._response.content.iter_any():
+                yield piece
+
+    async def aclose(self) -> None:
+        """Close the connection unless the body was read to its end: a late answer must not become the next one."""
+        self._response.close()
+
+
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a GET whose kept connection broke: every call is counted against the quota."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:  # never repeated
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _httpx_errors() -> Iterator[None]:
+    """Turn aiohttp's failures into httpx's."""
+    try:
+        yield
+    except aiohttp.ConnectionTimeoutError:
+        raise httpx.ConnectTimeout("no connection in time") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise httpx.NetworkError(f"{type(error).__name__}: {error}") from error
