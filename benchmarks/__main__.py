@@ -15,7 +15,7 @@ from time import monotonic
 import uvloop
 
 from benchmarks.harness import Row, machine, say
-from benchmarks.report import PAGE, RESULTS, page, table
+from benchmarks.report import PAGE, RESULTS, listed, page, table
 
 TOGETHER = (("delays", "burst"), ("wire",), ("acks",), ("load",), ("memory",), ("polling",), ("replicas",))
 """What runs at the same time: a virtual clock stands still while it has no core, and a burst mostly waits for Slack."""
@@ -29,6 +29,8 @@ async def _rows(name: str, began: float) -> list[Row]:
         say(
             f"{'met   ' if row.is_met else 'MISSED'} {row.name}: {row.value:.3g} {row.unit} ({row.target})", since=began
         )
+        if row.figures:
+            say(f"        {listed(row.figures)}")
         found.append(row)
     return found
 

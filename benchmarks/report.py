@@ -7,6 +7,7 @@ the figures.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,17 @@ def table(results: Results) -> str:
     return "\n".join([*head, *body])
 
 
+def listed(figures: Mapping[str, float]) -> str:
+    """Figures in one line."""
+    return " · ".join(f"{what}: {_number(value)}" for what, value in figures.items())
+
+
 def _section(number: int, row: dict[str, Any]) -> list[str]:
     parts = [f"**{number}. {row['name']}.** {row['measures']}"]
     if row["rounds"]:
         parts.append(f"Rounds: {', '.join(map(_number, row['rounds']))}.")
     if row["figures"]:
-        parts.append(" · ".join(f"{what}: {_number(value)}" for what, value in row["figures"].items()))
+        parts.append(listed(row["figures"]))
     return ["\n".join(parts) + "\n"]
 
 
