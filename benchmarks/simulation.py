@@ -157,7 +157,7 @@ class _Run:
         self._happened()
         delays = [delay for at, delay in self.delays if begin <= at < end]
         unseen = [at for waiting in self._waiting.values() for at, _ in waiting if begin <= at < end]
-        cuts = quantiles(delays, n=100)
+        cuts = quantiles(delays, n=100, method="inclusive")
         self.delays = [(at, delay) for at, delay in self.delays if begin <= at < end]
         return {
             "p50": cuts[49],
