@@ -67,7 +67,7 @@ chaos: $(VENV)/.dev ## Kill three bots again and again for ten minutes; ARGS="--
 	@echo "Killing three bots again and again: about 12 minutes."
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: $(VENV)/.dev ## Measure, about ten minutes on an idle machine; ARGS=staleness for some rows, which writes nothing.
+bench: $(VENV)/.dev ## Measure, about ten minutes on an idle machine; ARGS=delays for some rows, which writes nothing.
 	@echo "Measuring: all rows take about ten minutes on an idle machine."
 	@$(BIN)/python -m benchmarks $(ARGS)
 
