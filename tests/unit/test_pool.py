@@ -1,4 +1,4 @@
-"""Promises of what a loop met outside."""
+"""Conditions: what workers report about GCS and Slack on /readyz."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from bot.workers.notifier.messenger import REFUSED_PAUSE
 from bot.workers.pool import REMEMBERED, Condition
 
 
-def test_trouble_is_remembered_from_one_try_to_the_next() -> None:
-    """While it lasts and there is work, readiness does not say in between that all is well."""
+def test_a_condition_outlasts_the_longest_interval() -> None:
+    """While a problem lasts and there is work, readiness stays false between two attempts."""
     between_polls = cadence.LONGEST_FAILURE_INTERVAL + watcher.WITHIN
     between_calls = max(REFUSED_PAUSE, limits.LONGEST_PAUSE) + limits.PROBE
     assert max(between_polls, between_calls) < REMEMBERED
 
 
-def test_trouble_about_one_thing_is_over_when_that_goes_well() -> None:
-    """What goes well beside it says nothing about it."""
-    trouble = Condition()
-    trouble.set("no answer")
-    trouble.set("not allowed to post", about="post")
-    assert trouble.text == "no answer; not allowed to post"
-    assert trouble.clear()
-    assert not trouble.clear()
-    assert trouble.text == "not allowed to post"
-    trouble.clear(about="post")
-    assert trouble.text is None
+def test_success_clears_only_its_own_condition() -> None:
+    """Success in another matter does not clear it."""
+    condition = Condition()
+    condition.set("no answer")
+    condition.set("not allowed to post", about="post")
+    assert condition.text == "no answer; not allowed to post"
+    assert condition.clear()
+    assert not condition.clear()
+    assert condition.text == "not allowed to post"
+    condition.clear(about="post")
+    assert condition.text is None
