@@ -54,7 +54,7 @@ async def fill(store: Store, snapshots: Iterable[Snapshot], *, first_poll: timed
     waiting = enumerate(snapshots)
     while batch := list(islice(waiting, BATCH)):
         await asyncio.gather(*(_subscribe(store, number, snapshot, first_poll) for number, snapshot in batch))
-        while ready := await store.outbox.ready():
+        while ready := (await store.outbox.ready()).partitions:
             for partition in ready:
                 claims = await store.outbox.claim(partition, BATCH)
                 await asyncio.gather(*(_deliver(store, claim, number) for number, claim in enumerate(claims)))

@@ -100,7 +100,7 @@ async def run_virtual(scene: str, arguments: Mapping[str, Any]) -> dict[str, Any
 def _copy_bot(folder: Path) -> None:
     """A copy of the bot whose scripts read the virtual clock."""
     shutil.copytree(REPOSITORY / "bot", folder / "bot")
-    (prelude,) = (folder / "bot").rglob("prelude.lua")
+    prelude = folder / "bot/store/engine/prelude.lua"  # in front of every script
     prelude.write_text(SHIM + prelude.read_text(encoding="utf-8"), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Real servers for tests, and time that passes in them at a word instead of a sleep.
+"""Real servers for tests, and time that passes in them on demand instead of by sleeping.
 
 Called by the conftests and tests of the rings that need a store.
 """
@@ -82,9 +82,9 @@ def let_pauses_end(redis: Redis) -> None:
 
 def let_lanes_come(redis: Redis) -> None:
     """Let the time come of every lane that is not claimed."""
-    for key in map(str, redis.scan_iter("*:outbox")):
+    for key in map(str, redis.scan_iter("*:outbox:*")):
         for lane in map(str, redis.zrange(key, 0, -1)):
-            claim = redis.hget(key.removesuffix("outbox") + "claims", lane) or AT_REST
+            claim = redis.hget(_partition(key) + "claims", lane) or AT_REST
             if str(claim).split("|")[2] == "0":
                 redis.zadd(key, {lane: int(time() * 1000) - 1}, lt=True)
 
@@ -96,12 +96,18 @@ def expire_claims(redis: Redis) -> None:
             token, claimed, ends, again, doubt = str(claim).split("|")
             if ends != "0":
                 redis.hset(key, str(lane), f"{token}|{claimed}|1|{again}|{doubt}")
-                redis.zadd(key.removesuffix("claims") + "outbox", {str(lane): 0})
+                for priority in map(str, redis.scan_iter(f"{_partition(key)}outbox:*")):
+                    redis.zadd(priority, {str(lane): 0}, xx=True)
 
 
 def let_polls_come(redis: Redis) -> None:
     """Let every execution be due, claimed or not: a claim that is open has run out by that."""
-    for name in ("due", "expedited"):
+    for name in ("due", "gone", "expedited"):
         for key in map(str, redis.scan_iter(f"*:{name}")):
             for execution in map(str, redis.zrange(key, 0, -1)):
                 redis.zadd(key, {execution: 0})
+
+
+def _partition(key: str) -> str:
+    """The common beginning of all keys of the partition of `key`."""
+    return key[: key.index("}:") + 2]

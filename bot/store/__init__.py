@@ -1,8 +1,8 @@
-"""The table where the rooms meet: subscriptions, schedule, outbox, receipts, in Redis or Valkey.
+"""The store, in which the workers meet: subscriptions, schedule, outbox and receipts, in Redis or Valkey.
 
-Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `subscribers`, `schedule`,
-`outbox` (each with its Lua scripts beside it), `connection`, `topology`, `embedded`. Called by the rooms; only this
-package knows redis.
+Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `schedule`, `outbox`,
+`subscriptions`, `gcs_quota` and `slack_limits` (each with its Lua scripts beside it), `engine` (the server). Called by
+the workers, by handlers and by `bot.app`. Only this package imports redis.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection
+from bot.store.engine.wakeup import Wakeup
 from bot.store.gcs_quota import GCSQuota
 from bot.store.keys import PARTITIONS, partition
 from bot.store.outbox import IN_FLIGHT, Outbox
@@ -29,11 +30,14 @@ class Store:
     """Everything the bot remembers."""
 
     def __init__(self, url: str, *, coalesce: timedelta, staleness: timedelta, replicas: int | None = None) -> None:
-        """`replicas` must hold a claim before anything is sent on it; by default as many as the address lets expect."""
+        """`replicas` must hold a claim before anything is sent on it; by default one where the address implies some."""
         self._connection = Connection(url, replicas=replicas)
-        self.subscribers = Subscribers(self._connection)
-        self.schedule = Schedule(self._connection, coalesce=coalesce, staleness=staleness)
-        self.outbox = Outbox(self._connection)
+        polls, deliveries = Wakeup(), Wakeup()
+        self.subscribers = Subscribers(self._connection, polls=polls, deliveries=deliveries)
+        self.schedule = Schedule(
+            self._connection, coalesce=coalesce, staleness=staleness, polls=polls, deliveries=deliveries
+        )
+        self.outbox = Outbox(self._connection, deliveries=deliveries)
         self.history = History(self._connection)
         self._process = uuid4().hex
 
@@ -46,14 +50,15 @@ class Store:
         return SlackLimits(self._connection, calls=calls, posts=posts, channel_posts=channel_posts)
 
     async def problem(self) -> str | None:
-        """What is wrong, or None: something is written into every partition, so that a full node shows too."""
-        return next((str(answer) for answer in await self._everywhere("engine/probe") if _is_problem(answer)), None)
+        """What is wrong, or None. It writes into every partition, so that a full node shows too."""
+        answers = await self._connection.run_everywhere("engine/probe")
+        return next((str(answer) for answer in answers if _is_problem(answer)), None)
 
     async def evicts(self) -> bool:
-        """Whether it is set up to drop keys when it is full, and would so forget subscriptions.
+        """Whether it drops keys when it is full, by its settings, and would forget subscriptions that way.
 
         Raises:
-            StoreUnavailable: it does not say.
+            StoreUnavailable: it does not answer.
         """
         async with self._connection.guarded() as redis:
             memory = await redis.info("memory")
@@ -80,15 +85,11 @@ class Store:
         Raises:
             StoreUnavailable: not all of them can be.
         """
-        self._process = "the only one"  # whose turn it is, it goes on
-        taken_over = await self._everywhere("engine/recover", milliseconds(IN_FLIGHT))
+        self._process = "the only one"  # a lease on reading lists goes on under the same name
+        taken_over = await self._connection.run_everywhere("engine/recover", milliseconds(IN_FLIGHT))
         for error in filter(_is_problem, taken_over):
             raise error
         return sum(taken_over)
-
-    async def _everywhere(self, script: str, *args: int) -> list[Any]:
-        """A script's answer from each partition, or the error that it gave there."""
-        return await self._connection.run_many([(script, partition(number), args) for number in range(PARTITIONS)])
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -4,43 +4,45 @@ Lives here: names, partitions, what each key holds and why. Does not live here: 
 Lua scripts beside them). Called by `bot.store` only.
 
 All keys of one execution carry one hash tag, `{p00}` … `{p15}`, so that each script touches one slot: the same code
-runs on one server, on Redis with replicas and on Redis Cluster. `xb2` is the schema version.
+runs on one server, on Redis with replicas and on Redis Cluster. `xb3` is the schema version.
 
 | key | type | holds |
 |---|---|---|
-| `xb2:{pNN}:due` | zset | execution key → when to look next, server time in ms; while claimed: when the lease ends |
-| `xb2:{pNN}:expedited` | zset | those of them that go ahead: something is new, or somebody waits → when to look |
-| `xb2:{pNN}:leases` | hash | execution key → token of the worker that looks; gone once settled |
-| `xb2:{pNN}:snap:<execution key>` | string | header (`headers`) and the last snapshot, deflated JSON |
-| `xb2:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
-| `xb2:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|delivered_through` |
-| `xb2:{pNN}:outbox` | zset | lane → when to tell next, server time in ms; while claimed: when the lease ends |
-| `xb2:{pNN}:claims` | hash | lane → `token|claimed ms|lease end ms|again?|doubt ms`; outlives a crash: send in doubt |
-| `xb2:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
-| `xb2:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
-| `xb2:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
-| `xb2:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
-| `xb2:{quota:<user>}:lists` | zset | those of them that read lists |
-| `xb2:{quota:<user>}:people` | zset | those of them that somebody waits for |
-| `xb2:{quota:<user>}:hold` | string | nobody calls before this moment, ms; expires |
-| `xb2:{quota:<user>}:reader:<team>` | string | name of the process that reads the lists; expires |
-| `xb2:{quota:<user>}:reading` | string | `ms for which looks are left to lists|calls that these can use`; expires |
-| `xb2:{slack:<team>}:next:<bucket>` | string | when the next call would leave if all left evenly, server time in µs |
-| `xb2:{slack:<team>}:wait:<bucket>` | zset | lane → `priority × 10¹⁵ + arrival in 10 µs`: who waits, in what order |
-| `xb2:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
-| `xb2:{slack:<team>}:pause:<method>` | string | nobody calls it before, µs; `pause:*`: nobody calls Slack |
-| `xb2:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
-| `xb2:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
-| `xb2:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
-| `xb2:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold too much |
+| `xb3:{pNN}:due` | zset | execution key → when to poll next, server time in ms; while claimed: when the lease ends |
+| `xb3:{pNN}:gone` | zset | those of them that dropped out of a list, and have probably ended: polled first |
+| `xb3:{pNN}:expedited` | zset | those of them that are polled next: something is new, or somebody waits |
+| `xb3:{pNN}:leases` | hash | execution key → token of the worker that polls it; gone once settled |
+| `xb3:{pNN}:snap:<execution key>` | string | header (`snapshots`) and the last snapshot, deflated JSON |
+| `xb3:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
+| `xb3:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|delivered_through` |
+| `xb3:{pNN}:outbox:<priority>` | zset | lane → when to deliver next, in ms; while claimed: when the lease ends |
+| `xb3:{pNN}:claims` | hash | lane → `token|claimed ms|ends ms|again?|doubt ms`; outlives a crash: then in doubt |
+| `xb3:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
+| `xb3:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
+| `xb3:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
+| `xb3:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
+| `xb3:{quota:<user>}:lists` | zset | those of them that read lists |
+| `xb3:{quota:<user>}:people` | zset | those of them that somebody waits for |
+| `xb3:{quota:<user>}:pause` | string | nobody calls before this moment, ms; expires |
+| `xb3:{quota:<user>}:reader:<team>` | string | name of the process that reads the lists; expires |
+| `xb3:{quota:<user>}:reading` | string | `ms for which polls are left to lists|calls that these can use`; expires |
+| `xb3:{slack:<team>}:next:<bucket>` | string | when the next call would leave if all left evenly, server time in µs |
+| `xb3:{slack:<team>}:wait:<bucket>` | zset | lane → `priority × 10¹⁵ + arrival in 10 µs`: who waits, in order |
+| `xb3:{slack:<team>}:back:<bucket>` | zset | lane → until when its place is kept, µs |
+| `xb3:{slack:<team>}:pause:<method>` | string | nobody calls it before, µs; `pause:*`: nobody calls Slack |
+| `xb3:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
+| `xb3:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
+| `xb3:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
+| `xb3:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold stale entries |
 
 An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. A bucket is a method, or
 `<method>:<channel or person>`. Nothing in a partition but dead letters expires: each key is deleted with the
-subscription or the execution that it belongs to. What belongs to Slack's limits expires once it means nothing any more.
+subscription or the execution that it belongs to. What belongs to Slack's limits expires once it has no meaning.
 
-A lane with an outcome to tell lies two days (for a person) or one (for a channel) before its time in the outbox, so
-that it is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens. Hash
-values stay under 64 bytes, because above that the servers store the whole hash in a form that is four times as large.
+The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one
+of them, and 0 is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens.
+Hash values stay under 64 bytes, because above that the servers store the whole hash in a form that is four times as
+large. Order in `wait` is one number, not a key per priority: a lane must find its rank among all priorities.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ from typing import NamedTuple
 
 from bot.domain.model import Subscriber
 
-SCHEMA = "xb2"
+SCHEMA = "xb3"
 PARTITIONS = 16
 
 
@@ -83,7 +85,7 @@ def lane_of(subscriber: Subscriber, execution_id: str) -> Lane:
 
 
 def execution_key(team_id: str, execution_id: str) -> str:
-    """How the store calls one execution as seen by one workspace."""
+    """The key of one execution as one workspace sees it."""
     return f"{team_id}/{execution_id}"
 
 
@@ -123,5 +125,5 @@ def durations_of(team_id: str, workflow: str) -> str:
 
 
 def quota_of(user: str) -> str:
-    """The window of a GCS user's calls. A digest, since an access key does not belong into a key of the store."""
+    """The window of a GCS user's calls. A digest, since an access key must not be in a key of the store."""
     return f"{SCHEMA}:{{quota:{sha256(user.encode()).hexdigest()[:12]}}}"

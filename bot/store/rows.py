@@ -1,8 +1,7 @@
-"""How the nouns are written in the store: small, since there are many.
+"""How the domain's nouns are written in the store: small, since there are many.
 
-Lives here: subscriptions and receipts as short texts, so that their hashes stay small; snapshots as deflated JSON.
-Called by the sibling modules; the Lua scripts beside them know the same forms (`bot.store.keys` lists them), except for
-what is deflated.
+Lives here: subscriptions and receipts as short texts, so that their hashes stay small; snapshots as deflated JSON. Does
+not live here: the same rows in Lua (`subscriptions/prelude.lua`). Called by the sibling modules.
 """
 
 from __future__ import annotations
@@ -37,8 +36,7 @@ DICTIONARY = (
 spends least. Must never change for a schema version."""
 
 BYTES = "surrogateescape"
-"""Error handler with which any bytes pass for UTF-8 text, to the store and back (`bot.store.engine.connection` uses
-it)."""
+"""Error handler with which any bytes pass as UTF-8 text, to the store and back (see `bot.store.engine.topology`)."""
 
 
 _snapshot = msgspec.json.Decoder(Snapshot, strict=False).decode  # a duration was a number once

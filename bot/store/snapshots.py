@@ -1,8 +1,8 @@
-"""What stands before each snapshot in the store: as much as scripts and an uneventful look need, at fixed places.
+"""The header before each snapshot in the store: what scripts, and polls that see nothing new, need; at fixed places.
 
-Lives here: `Header`, and the text of a watched execution (header and snapshot). The Lua scripts beside it read and
-write the same places. Does not live here: what the values mean for the watch (`bot.domain.observing`,
-`bot.workers.sweeper`). Called by `schedule`, `subscribers` and `outbox`.
+Lives here: `Header`, and the text of a watched execution (header and snapshot). `schedule/prelude.lua` has the same
+places. Does not live here: what the values mean (`bot.domain.observing`, `bot.workers.sweeper`). Called by `schedule`,
+`subscribers` and `outbox`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from bot.domain.model import Snapshot
 from bot.store.rows import EPOCH, at, milliseconds, packed, unpacked
 
 NO_FINGERPRINT = "-" * 8
-"""In the place of a print: there is none."""
+"""In the place of a fingerprint: there is none."""
 
 GONE = "gone----"
-"""In the place of a list's print: the list does not have the execution any more."""
+"""In the place of a list's fingerprint: the execution is no longer in the list."""
 
 _PAYLOAD = 56
 
@@ -28,32 +28,32 @@ Fingerprint = tuple[str, str, bool]
 
 
 class Header(NamedTuple):
-    """56 characters: revision (8), prints of state, counts, list (8 each), seen ms (13), near s (10), kind."""
+    """56 characters: revision (8), three fingerprints (8 each), seen at in ms (13), expected at in s (10), kind (1)."""
 
     revision: int
     state: str = NO_FINGERPRINT
-    """Print of what the last look saw, as far as lists show it too."""
+    """Fingerprint of what the last poll saw, as far as lists show it too."""
     counts: str = NO_FINGERPRINT
-    """Print of the step counts that the last look saw."""
+    """Fingerprint of the step counts that the last poll saw."""
     listed: str = NO_FINGERPRINT
-    """Print of what a list showed last."""
+    """Fingerprint of what a list showed last."""
     seen_at: datetime = EPOCH
     """When GCS last answered."""
     expected_at: datetime = EPOCH
     """About when the next change is expected; the epoch: unknown."""
     is_quiet: bool = False
-    """Whether a look that sees the same prints means: nothing has happened."""
+    """Whether a poll that sees the same fingerprints means that nothing has happened."""
     is_covered: bool = False
     """Whether a list would show the next change."""
 
     def row(self) -> str:
-        """The text, without `listed`, which only scripts move on."""
+        """The text. A script puts the stored `listed` in the place of this one."""
         seen, expected_at = (
             milliseconds(self.seen_at - EPOCH),
             min(milliseconds(self.expected_at - EPOCH) // 1000, 10**10 - 1),
         )
         kind = _KINDS[self.is_quiet, self.is_covered]
-        return f"{self.revision:08d}{self.state}{self.counts}{seen:013d}{expected_at:010d}{kind}"
+        return f"{self.revision:08d}{self.state}{self.counts}{self.listed}{seen:013d}{expected_at:010d}{kind}"
 
 
 _KINDS = {(True, True): "Q", (True, False): "q", (False, True): "C", (False, False): "."}
@@ -93,7 +93,7 @@ def snapshot_of(text: str) -> Snapshot:
 
 
 def header_for(snapshot: Snapshot, fingerprint: Fingerprint | None, expected_at: datetime | None = None) -> Header:
-    """The header of what a look has seen; `prints` are those of `bot.gcs.fingerprint`, None without any."""
+    """The header of what a poll has seen; `fingerprint` is that of `bot.gcs.fingerprint`, None without one."""
     state, counts, is_covered = fingerprint or (NO_FINGERPRINT, NO_FINGERPRINT, False)
     return Header(
         revision=snapshot.revision,
@@ -107,6 +107,5 @@ def header_for(snapshot: Snapshot, fingerprint: Fingerprint | None, expected_at:
 
 
 def first_text(snapshot: Snapshot, fingerprint: Fingerprint | None) -> str:
-    """Header and snapshot of an execution that nobody has watched so far."""
-    header = header_for(snapshot, fingerprint).row()
-    return f"{header[:24]}{NO_FINGERPRINT}{header[24:]}{packed(snapshot)}"
+    """Header and snapshot of an execution that is not watched yet."""
+    return header_for(snapshot, fingerprint).row() + packed(snapshot)

@@ -1,9 +1,11 @@
-"""How a room works through what it claims: forever, so many at once, until told to stop.
+"""How a worker works through what it claims: forever, so many items at once, until it is stopped.
 
-Lives here: `WorkerPool`, the loop behind the watcher and the notifier, and `Condition`, what they meet outside. Does
-not live
-here: what is claimed and done. A crew never dies of an error: an item that fails is logged and comes back when its
-lease ends; a store that is away is waited for.
+Lives here: `WorkerPool`, the loop behind the watcher and the notifier, and `Condition`, the problems that they see
+outside. Does not live here: what is claimed and done. Called by the watcher and the notifier.
+
+A pool never ends because of an error: an item that fails is logged and comes back when its lease ends; a store that is
+down is waited for. While nothing is due it sleeps, until the store's next item is due or something in this process
+makes work.
 """
 
 from __future__ import annotations
@@ -18,36 +20,41 @@ from typing import Generic, TypeVar
 import structlog
 
 from bot.errors import StoreUnavailable
+from bot.store.engine.connection import Ready
+from bot.store.engine.wakeup import Wakeup
 
 log = structlog.get_logger()
 
-IDLE_SECONDS = 0.2
-"""Pause before claiming again when nothing was there."""
+IDLE_SECONDS = 1.0
+"""How long a pool sleeps at most: then it finds the work that other copies of the bot made."""
+
+BLOCKED_SECONDS = 0.2
+"""How long until the next claim when something is due and none could be claimed: no call is left, for example."""
 
 CROWDED_SECONDS = 0.05
-"""Pause before claiming for a few free hands, since one claim for many costs less than many claims."""
+"""How long until a claim for a few free workers, since one claim for many costs less than many claims."""
 
 STORE_AWAY_SECONDS = 1.0
-"""Pause before claiming again when the store did not answer."""
+"""How long until the next claim when the store did not answer."""
 
 REMEMBERED = timedelta(minutes=6)
-"""How long trouble is said that is not met again: longer than the longest pause between two tries while it lasts."""
+"""How long a problem stays on /readyz after it was last seen: longer than the longest pause between two tries."""
 
 Item = TypeVar("Item")
 
 
 class Condition:
-    """What goes wrong outside, for `/readyz`: until it goes well again, and no longer than `REMEMBERED` otherwise.
+    """Problems outside, for `/readyz`: each until it is cleared, and no longer than `REMEMBERED` after it was seen.
 
-    Whoever met it may have nothing more to do, because another copy did it or nobody asks for it any more, and would
-    never see that it is over.
+    A process that saw one may have nothing more to do, because another copy did it or nobody asks for it any more, and
+    would never see that it is over.
     """
 
     def __init__(self) -> None:
         self._problems: dict[str, tuple[float, str]] = {}
 
     def set(self, why: str, *, about: str = "") -> None:
-        """Something went wrong; what goes wrong `about` one thing is over only when that goes well."""
+        """Something went wrong; a problem `about` one thing is over only when that goes well."""
         self._problems[about] = monotonic(), why
 
     def clear(self, *, about: str = "") -> bool:
@@ -64,56 +71,68 @@ class Condition:
 class WorkerPool(Generic[Item]):
     """Claims items and does them, at most `concurrency` at a time.
 
-    `ready` says in which partitions of the store something is due, `claim` takes at most so many items from one.
+    `ready` says where in the store something is due, `claim` takes at most so many items from one partition, and
+    `wakeup` is set when something in this process makes work.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        ready: Callable[[], Awaitable[Sequence[int]]],
+        ready: Callable[[], Awaitable[Ready]],
         claim: Callable[[int, int], Awaitable[Sequence[Item]]],
         do: Callable[[Item], Awaitable[None]],
+        wakeup: Wakeup,
         concurrency: int,
     ) -> None:
         self._name, self._ready, self._claim, self._do, self._concurrency = name, ready, claim, do, concurrency
+        self._wakeup = wakeup
         self._busy: set[asyncio.Task[None]] = set()
         self._eased = asyncio.Event()
-        """Set whenever a quarter of the hands is free again."""
+        """Set whenever a quarter of the workers is free again."""
 
     async def run_once(self) -> int:
-        """Claim what is there, do it, and say how much it was."""
-        items = await self._claimed(self._concurrency)
+        """Claim what is due, do it, and return how many items it was."""
+        items, _ = await self._claimed(self._concurrency)
         await asyncio.gather(*map(self._do_safely, items))
         return len(items)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then finish what is under way."""
-        while not stop.is_set():
-            if not await self._start_some():
-                await self._pause(stop)
+        """Work until `stop` is set; then finish what is in progress."""
+        stopping = asyncio.create_task(self._wake_at(stop), name=f"{self._name} stop")
+        try:
+            while not stop.is_set():
+                await self._wakeup.wait(await self._start_some())
+        finally:
+            stopping.cancel()
         if self._busy:
             await asyncio.wait(self._busy)
 
-    async def _start_some(self) -> bool:
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wakeup.set()
+
+    async def _start_some(self) -> float:
+        """Start what is due, as far as workers are free; returns the seconds to sleep."""
         if self._is_crowded:
             self._eased.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._eased.wait(), CROWDED_SECONDS)
         free = self._concurrency - len(self._busy)
         if free == 0:
-            return True
+            return 0.0
+        self._wakeup.clear()
         try:
-            items = await self._claimed(free)
+            items, pause = await self._claimed(free)
         except StoreUnavailable as error:
             log.warning("pool.store_away", pool=self._name, error=str(error))
             await asyncio.sleep(STORE_AWAY_SECONDS)
-            return False
+            return 0.0
         for item in items:
             task = asyncio.create_task(self._do_safely(item))
             self._busy.add(task)
             task.add_done_callback(self._done)
-        return bool(items)
+        return pause
 
     @property
     def _is_crowded(self) -> bool:
@@ -124,9 +143,11 @@ class WorkerPool(Generic[Item]):
         if not self._is_crowded:
             self._eased.set()
 
-    async def _claimed(self, limit: int) -> list[Item]:
+    async def _claimed(self, limit: int) -> tuple[list[Item], float]:
+        """At most `limit` items, and how long to sleep after starting them, in seconds."""
         items: list[Item] = []
-        for number in await self._ready():
+        ready = await self._ready()
+        for number in ready.partitions:
             try:
                 items += await self._claim(number, limit - len(items))
             except StoreUnavailable:
@@ -135,7 +156,7 @@ class WorkerPool(Generic[Item]):
                 raise
             if len(items) >= limit:
                 break
-        return items
+        return items, 0.0 if items else _pause(ready)
 
     async def _do_safely(self, item: Item) -> None:
         try:
@@ -145,9 +166,8 @@ class WorkerPool(Generic[Item]):
         except Exception:
             log.exception("pool.item_failed", pool=self._name)
 
-    @staticmethod
-    async def _pause(stop: asyncio.Event) -> None:
-        try:
-            await asyncio.wait_for(stop.wait(), IDLE_SECONDS)
-        except TimeoutError:
-            return
+
+def _pause(ready: Ready) -> float:
+    """How long to sleep when nothing was claimed, in seconds."""
+    longest = BLOCKED_SECONDS if ready.partitions else IDLE_SECONDS
+    return longest if ready.next_in is None else min(longest, ready.next_in)

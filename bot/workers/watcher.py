@@ -24,6 +24,7 @@ from bot.errors import GCS_AWAY, ExecutionNotFound, GCSBadCredentials, GCSError,
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.tables import GetExecutionResponse
+from bot.store.engine.connection import Ready
 from bot.store.gcs_quota import MOMENT_SECONDS, GCSQuota
 from bot.store.schedule import Due, Schedule
 from bot.store.schedule.history import History
@@ -57,10 +58,17 @@ class Watcher:
         concurrency: int = 64,
     ) -> None:
         self._gcs, self._schedule, self._cadence, self._quota, self._history = gcs, schedule, cadence, quota, history
-        self._pool = WorkerPool("watcher", ready=self._ready, claim=self._claim, do=self._poll, concurrency=concurrency)
-        self._ripe: list[int] = []
-        self._ripe_until = 0.0
-        """Partitions that had something due at the last check and were not claimed from since; valid until then."""
+        self._pool = WorkerPool(
+            "watcher",
+            ready=self._ready,
+            claim=self._claim,
+            do=self._poll,
+            wakeup=schedule.polls,
+            concurrency=concurrency,
+        )
+        self._ready_again = Ready([], None, 0)
+        self._ready_until = 0.0
+        """Where something was due a moment ago and nothing was claimed since, and until when that is used."""
         self._paid = 0
         """Calls taken out of the quota for polls that are about to begin."""
         self._under_way: dict[str, tuple[float, Due]] = {}
@@ -100,16 +108,16 @@ class Watcher:
             except Exception:  # a bug of ours; polls go on, and so do the next renewals
                 log.exception("watcher.renewal_failed")
 
-    async def _ready(self) -> list[int]:
-        """The partitions in which something is due; checked again once each was claimed from, or after a moment."""
-        if not self._ripe or monotonic() > self._ripe_until:
-            self._ripe, self._ripe_until = await self._schedule.ready(), monotonic() + MOMENT_SECONDS
-        return list(self._ripe)
+    async def _ready(self) -> Ready:
+        """Where something is due; the store is asked again once all of it was claimed, or after `MOMENT_SECONDS`."""
+        if not self._ready_again.partitions or monotonic() > self._ready_until:
+            self._ready_again, self._ready_until = await self._schedule.ready(), monotonic() + MOMENT_SECONDS
+        return self._ready_again._replace(partitions=list(self._ready_again.partitions))
 
     async def _claim(self, number: int, limit: int) -> list[Due]:
         """Claim no more than the quota allows to poll; the rest stays due, the oldest first."""
         with suppress(ValueError):
-            self._ripe.remove(number)
+            self._ready_again.partitions.remove(number)
         left = await self._quota.left(enough=limit)
         claimed = await self._schedule.claim(number, min(limit, left)) if left else []
         with suppress(StoreUnavailable):  # then each poll takes its own call

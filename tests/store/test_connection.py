@@ -45,7 +45,7 @@ async def test_several_scripts_answer_in_the_order_in_which_they_were_called(con
     """One round trip, several partitions, different scripts: each answer stands in its caller's place."""
     calls = [*taking(*HOMES), ("engine/recover", HOMES[0], (0,)), *taking(*HOMES)]
     answers = await connection.run_many(calls)
-    assert answers[:17] == [[0, 0, 1, 0, "0"]] * 16 + [0]
+    assert answers[:17] == [[0, 0, 1, 0, 0]] * 16 + [0]
     assert all(wait > 0 for _, wait, *_ in answers[17:])
 
 
@@ -71,7 +71,7 @@ async def test_scripts_of_one_moment_travel_together(connection: Connection, mon
 async def test_a_store_that_does_not_answer_in_time_is_away(server_url: str, store: Store, redis: Redis) -> None:
     """So is all that was asked of it in that trip; later ones are answered, on another connection."""
     connection = Connection(f"{server_url}?socket_timeout=0.2")
-    assert await connection.ready("outbox/ready_outbox") == []
+    assert await connection.ready("outbox/ready") == ([], None, 0)
     redis.client_pause(600)  # of a cluster, one node
     async with asyncio.timeout(4):
         answers = await connection.run_many(taking(*HOMES))
@@ -90,12 +90,12 @@ async def test_a_connection_that_the_kernel_gives_up_is_no_answer(
     async def given_up(_stream: asyncio.StreamReader, _size: int = -1) -> bytes:
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
-    assert await connection.ready("outbox/ready_outbox") == []
+    assert await connection.ready("outbox/ready") == ([], None, 0)
     with monkeypatch.context() as patch:
         patch.setattr(asyncio.StreamReader, "read", given_up)
         with pytest.raises(StoreUnavailable):
             await connection.run("gcs_quota/take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0)
-    assert await connection.ready("outbox/ready_outbox") == []
+    assert await connection.ready("outbox/ready") == ([], None, 0)
 
 
 async def test_who_gives_up_takes_nobody_along(connection: Connection) -> None:
@@ -104,7 +104,7 @@ async def test_who_gives_up_takes_nobody_along(connection: Connection) -> None:
     second = asyncio.create_task(connection.run("gcs_quota/take", HOMES[1], 1, 60_000, "call", 1, "people", 0, 0))
     await asyncio.sleep(0)
     first.cancel()
-    assert await second == [0, 0, 1, 0, "0"]
+    assert await second == [0, 0, 1, 0, 0]
 
 
 async def test_nothing_to_run_is_no_error(connection: Connection) -> None:
@@ -116,7 +116,7 @@ async def test_one_failure_hides_no_other_answer(connection: Connection, redis: 
     """What fails gives its error in its place; what stands before and behind it was done, and says so."""
     redis.set(HOMES[1], "no window")
     first, failed, last = await connection.run_many(taking(*HOMES[:3]))
-    assert (first, last) == ([0, 0, 1, 0, "0"], [0, 0, 1, 0, "0"])
+    assert (first, last) == ([0, 0, 1, 0, 0], [0, 0, 1, 0, 0])
     assert isinstance(failed, StoreUnavailable)
 
 
@@ -126,7 +126,7 @@ async def test_a_store_that_forgot_the_scripts_runs_each_once(connection: Connec
     redis.script_flush()
     await connection.run("engine/recover", HOMES[0], 0)  # known again, while the other is not
     answers = await connection.run_many([("engine/recover", HOMES[0], (0,)), *taking(*HOMES[1:3])])
-    assert answers == [0, [0, 0, 1, 0, "0"], [0, 0, 1, 0, "0"]]
+    assert answers == [0, [0, 0, 1, 0, 0], [0, 0, 1, 0, 0]]
     assert [redis.zcard(home) for home in HOMES[:3]] == [1, 1, 1]
 
 

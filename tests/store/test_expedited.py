@@ -31,7 +31,7 @@ async def followed(store: Store) -> list[str]:
 async def claim(store: Store, calls: int) -> list[Due]:
     """Claim as many looks as there are calls, as the watcher does: the most urgent partition first."""
     claimed: list[Due] = []
-    for number in await store.schedule.ready():
+    for number in (await store.schedule.ready()).partitions:
         claimed += await store.schedule.claim(number, calls - len(claimed))
         if len(claimed) == calls:
             break
@@ -51,7 +51,7 @@ async def poll(store: Store, due: Due, *, next_poll: timedelta = MINUTE, is_expe
 
 def pass_time(redis: Redis, span: timedelta) -> None:
     """Let everything be due so much earlier."""
-    for name in ("due", "expedited"):
+    for name in ("due", "gone", "expedited"):
         for key in map(str, redis.scan_iter(f"*:{name}")):
             for execution in map(str, redis.zrange(key, 0, -1)):
                 redis.zincrby(key, -span.total_seconds() * 1000, execution)

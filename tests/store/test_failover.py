@@ -262,7 +262,7 @@ async def test_what_is_promised_is_waited_for_even_after_a_wait_in_vain(
     monkeypatch.setattr("bot.store.engine.connection.WITHOUT_REPLICAS_SECONDS", 3600)
     async with aclosing(Connection(trio.url)) as connection:
         await trio.deafen()
-        await connection.claim("outbox/claim_lanes", 0, 1, 1000, 10, durable=True)
+        await connection.claim("outbox/claim", 0, 1, 1000, 10, durable=True)
         assert await connection.keep("engine/probe", partition(0)) == (1, False)
         trio.wake()
         await until(trio.is_whole, "a Sentinel trio that is whole again")
@@ -270,9 +270,7 @@ async def test_what_is_promised_is_waited_for_even_after_a_wait_in_vain(
         assert await connection.keep("engine/probe", partition(0)) == (1, True)
         assert alone() == before
         await trio.deafen()
-        await connection.claim(
-            "outbox/claim_lanes", 0, 1, 1000, 10, durable=True
-        )  # waits again, now that there was one
+        await connection.claim("outbox/claim", 0, 1, 1000, 10, durable=True)  # waits again, now that there was one
         assert alone() == before + 1
 
 
@@ -304,7 +302,7 @@ async def test_claims_without_replicas_do_not_ask_the_sentinels_each_time(
         monkeypatch.setattr(connection._endpoint, "has_moved", noted)
         await trio.deafen()
         for number in range(PARTITIONS):
-            await connection.claim("outbox/claim_lanes", number, 1, 1000, 10, durable=True)
+            await connection.claim("outbox/claim", number, 1, 1000, 10, durable=True)
         assert len(asked) == 1
         await connection.keep("engine/probe", partition(0))
         assert len(asked) > 1

@@ -47,7 +47,7 @@ async def test_no_more_than_the_quota_whoever_asks(connection: Connection) -> No
     assert sum(given) == 10
 
 
-asks = st.tuples(st.sampled_from(["people", "looks", "lists"]), st.integers(1, 8), st.integers(0, 40))
+asks = st.tuples(st.sampled_from(["people", "polls", "lists"]), st.integers(1, 8), st.integers(0, 40))
 """Who asks, for how many calls, and how many seconds pass after that."""
 
 
@@ -217,4 +217,4 @@ def refused_ago(server_url: str, span: timedelta) -> None:
     """Let the end of the refusal lie so far back."""
     with opened(server_url) as redis:
         seconds, micros = redis.time()
-        redis.set(quota_of("AK") + ":hold", int(seconds * 1000 + micros / 1000 - span.total_seconds() * 1000))
+        redis.set(quota_of("AK") + ":pause", int(seconds * 1000 + micros / 1000 - span.total_seconds() * 1000))

@@ -165,7 +165,7 @@ async def test_outcomes_are_claimed_first(store: Store) -> None:
         changes = [change(2, ChangeKind.OUTCOME)] if item.execution == "T1/e1" else []
         await store.schedule.settle(item, item.snapshot, changes, next_poll=LATER, is_visible=False)
     for _ in range(2):
-        first, *_ = await store.outbox.ready()
+        first, *_ = (await store.outbox.ready()).partitions
         claims = await store.outbox.claim(first, 3)
         assert [str(claim.lane) for claim in claims[:2]] == ["T1/e1/U1", "T1/e1/C1"]
         for claim in claims[:2]:

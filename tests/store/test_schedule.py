@@ -128,7 +128,7 @@ async def test_everything_of_an_execution_lies_in_one_slot(store: Store, redis: 
     for _ in range(20):
         await follow(store, execution_id=str(uuid4()))
     await settle_all(store)
-    keys = [key for key in left_over(redis) if not key.startswith("xb2:of:")]
+    keys = [key for key in left_over(redis) if not key.startswith("xb3:of:")]
     assert keys
     assert all("{p" in key for key in keys)
 

@@ -181,6 +181,6 @@ async def test_who_is_listed_by_somebody_while_subscribing_stays_listed(
 
 async def test_an_entry_without_its_subscription_is_taken_out(store: Store, redis: Redis) -> None:
     """Whoever put it there and died."""
-    redis.zadd("xb2:of:T1:U1", {"e9": 1})
+    redis.zadd("xb3:of:T1:U1", {"e9": 1})
     assert await listed(store) == []
     assert left_over(redis) == []

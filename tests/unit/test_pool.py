@@ -1,12 +1,132 @@
-"""Conditions: what workers report about GCS and Slack on /readyz."""
+"""A worker's loop is quiet while nothing is due and quick when something is; conditions say what is wrong outside."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+
 from bot.domain import cadence
+from bot.store.engine.connection import Ready
+from bot.store.engine.wakeup import Wakeup
 from bot.store.slack_limits import limits
 from bot.workers import watcher
 from bot.workers.notifier.messenger import REFUSED_PAUSE
-from bot.workers.pool import REMEMBERED, Condition
+from bot.workers.pool import BLOCKED_SECONDS, IDLE_SECONDS, REMEMBERED, Condition, WorkerPool
+
+NOTHING = Ready([], None, 0)
+DUE = Ready([0], None, 1)
+
+
+class Work:
+    """A store with one partition, and what a pool does with it."""
+
+    def __init__(self, ready: Ready = NOTHING) -> None:
+        self.ready, self.items = ready, [0]
+        self.asked: list[float] = []
+        self.done = asyncio.Event()
+        self.wakeup = Wakeup()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the pool; it ends within the context manager's end, or the test hangs."""
+        pool = WorkerPool("test", ready=self.say, claim=self.claim, do=self.do, wakeup=self.wakeup, concurrency=4)
+        stop = asyncio.Event()
+        running = asyncio.create_task(pool.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            async with asyncio.timeout(IDLE_SECONDS / 2):
+                await running
+
+    async def say(self) -> Ready:
+        """What is due."""
+        self.asked.append(monotonic())
+        return self.ready
+
+    async def claim(self, _number: int, _limit: int) -> list[int]:
+        """Claim all there is."""
+        claimed, self.items = self.items, []
+        return claimed
+
+    async def do(self, _item: int) -> None:
+        """Do it."""
+        self.done.set()
+
+    def make(self) -> None:
+        """Let something be due."""
+        self.ready = DUE
+
+    async def is_done(self) -> None:
+        """Wait for it, for less than a pool sleeps."""
+        async with asyncio.timeout(IDLE_SECONDS / 2):
+            await self.done.wait()
+
+
+async def test_an_idle_pool_asks_the_store_seldom() -> None:
+    """Once a second, for what other copies make."""
+    work = Work()
+    async with work.running():
+        await asyncio.sleep(1.3 * IDLE_SECONDS)
+    assert 1 <= len(work.asked) <= 3
+
+
+async def test_a_wakeup_ends_the_sleep_at_once() -> None:
+    """What this process makes does not wait for the next question."""
+    work = Work()
+    async with work.running():
+        await asyncio.sleep(0.05)
+        work.make()
+        work.wakeup.set()
+        await work.is_done()
+
+
+async def test_a_wakeup_between_question_and_sleep_counts() -> None:
+    """The store's answer was older than the change."""
+    work = Work()
+    say = work.say
+
+    async def overtaken() -> Ready:
+        ready = await say()
+        if len(work.asked) == 1:
+            work.make()
+            work.wakeup.set()
+        return ready
+
+    work.say = overtaken  # type: ignore[method-assign]
+    async with work.running():
+        await work.is_done()
+
+
+async def test_a_pool_sleeps_until_the_next_item() -> None:
+    """The store says when that is due."""
+    work = Work(Ready([], 0.2, 1))
+    later = asyncio.get_running_loop().call_later(0.15, work.make)
+    async with work.running():
+        await work.is_done()
+    later.cancel()
+    assert work.asked[1] - work.asked[0] >= 0.19
+
+
+async def test_a_later_wakeup_shortens_the_sleep() -> None:
+    """A lane that was put back for a moment is claimed when that is over."""
+    work = Work()
+    async with work.running():
+        await asyncio.sleep(0.05)
+        work.make()
+        work.wakeup.set(after=0.2)
+        await work.is_done()
+
+
+async def test_items_nobody_may_claim_cause_no_busy_loop() -> None:
+    """No call is left, or another copy was quicker."""
+    work = Work(DUE)
+    work.items = []
+    async with work.running():
+        await asyncio.sleep(3 * BLOCKED_SECONDS)
+    assert len(work.asked) <= 5
 
 
 def test_a_condition_outlasts_the_longest_interval() -> None:

@@ -149,7 +149,7 @@ class Rig:
     def waits_by_name(self, name: str) -> dict[str, float]:
         """The same, by lane or execution key."""
         now = time.time()
-        found = [entry for key in self.redis.scan_iter(f"*:{name}") for entry in self.redis.zscan_iter(key)]
+        found = [entry for key in self.redis.scan_iter(f"*:{name}*") for entry in self.redis.zscan_iter(key)]
         return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:

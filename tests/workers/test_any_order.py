@@ -160,7 +160,7 @@ class Table(RuleBasedStateMachine):
     def poll(self) -> None:
         """Claim the execution, though another look at it may be under way."""
         let_polls_come(self.redis)
-        for number in self.run(self.store.schedule.ready()):
+        for number in self.run(self.store.schedule.ready()).partitions:
             self.polls += self.run(self.store.schedule.claim(number, 9))
 
     @precondition(lambda self: self.polls)
@@ -186,7 +186,7 @@ class Table(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         """Claim what is due; never a lane that somebody holds."""
-        for number in self.run(self.store.outbox.ready()):
+        for number in self.run(self.store.outbox.ready()).partitions:
             for claim in self.run(self.store.outbox.claim(number, 9)):
                 name = claim.lane.subscriber_id
                 assert name not in self.workers
@@ -329,7 +329,7 @@ class Table(RuleBasedStateMachine):
             finals = {revision for revision in person.owed if self.kinds[revision].is_final}
             if name in self.workers or person.is_resting or finals <= person.put_off:
                 continue
-            scores = [self.redis.zscore(str(key), f"T1/e1/{name}") for key in self.redis.scan_iter("*:outbox")]
+            scores = [self.redis.zscore(str(key), f"T1/e1/{name}") for key in self.redis.scan_iter("*:outbox:*")]
             assert [float(str(score)) <= time() * 1000 for score in scores if score is not None] == [True]
 
     def teardown(self) -> None:

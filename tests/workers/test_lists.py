@@ -215,7 +215,7 @@ async def test_a_throttled_quota_delays_lists_no_longer(rig: Rig, lists: Sweeper
     await lists.sweeper._quota.refused(timedelta(minutes=1))
     began = lists.now
     await lists.step()
-    rig.redis.delete(*rig.redis.scan_iter("*:hold"))  # it is over
+    rig.redis.delete(*rig.redis.scan_iter("*{quota:*:pause"))  # it is over
     while lists.requests == pages and lists.now < began + 60:
         await lists.step()
     assert lists.now - began < 10

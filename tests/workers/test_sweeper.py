@@ -162,7 +162,9 @@ async def test_a_listed_change_goes_before_overdue_polls(rig: Rig, lists: Sweepe
         rig.redis.zadd(f"{home}due", {execution: (time.time() - 1200) * 1000})
     await lists.read_round()
     (first, *_) = [
-        due for number in await rig.store.schedule.ready() for due in await rig.store.schedule.claim(number, 1)
+        due
+        for number in (await rig.store.schedule.ready()).partitions
+        for due in await rig.store.schedule.claim(number, 1)
     ]
     assert first.execution_id == executions[5]
 
@@ -205,7 +207,11 @@ async def test_an_expedited_poll_put_back_stays_expedited(rig: Rig, lists: Sweep
     await lists.read_round()
     rig.gcs.step(executions[2], to="running 2/3")
     await lists.read_round()
-    claims = [due for number in await rig.store.schedule.ready() for due in await rig.store.schedule.claim(number, 9)]
+    claims = [
+        due
+        for number in (await rig.store.schedule.ready()).partitions
+        for due in await rig.store.schedule.claim(number, 9)
+    ]
     (claimed,) = claims
     await rig.store.schedule.put_back(claimed)
     assert rig.waits_by_name("expedited").keys() == {claimed.execution}
@@ -217,7 +223,7 @@ async def test_a_listed_change_does_not_wait_for_leases(rig: Rig, lists: Sweeper
     executions = await running(rig)
     await lists.read_round()
     rig.polls_come()
-    for number in await rig.store.schedule.ready():
+    for number in (await rig.store.schedule.ready()).partitions:
         await rig.store.schedule.claim(number, 99)
     rig.gcs.step(executions[2], to="running 2/3")
     await lists.read_round()

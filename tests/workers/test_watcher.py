@@ -231,7 +231,7 @@ async def test_a_dead_watcher_is_replaced_after_its_lease(rig: Rig) -> None:
     """Its claimed execution is polled by the next watcher, or at once if there is only one copy of the bot."""
     execution = await rig.followed(rig.lab)
     rig.polls_come()
-    for number in await rig.store.schedule.ready():
+    for number in (await rig.store.schedule.ready()).partitions:
         await rig.store.schedule.claim(number, 10)
     assert await rig.watcher.run_once() == 0
     assert await rig.store.recover() == 1

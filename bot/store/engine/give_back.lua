@@ -1,8 +1,9 @@
--- Give back what a claim took whose answer was lost: nobody heard of it, so nothing was done on it.
--- KEYS 1 partition prefix; ARGV 1 token of that claim
--- Returns how many executions and lanes it was
-local prefix, lost = KEYS[1], ARGV[1]
-local now = server_time()
+-- Give back everything that a claim took whose reply was lost: nobody received it, so nothing was done on it.
+-- KEYS: partition prefix
+-- lost: token of that claim
+-- Returns how many executions and lanes were given back
+local prefix, lost = KEYS[1], unpack(ARGV)
+local now = now_ms()
 local count = 0
 local leases = redis.call('HGETALL', prefix .. 'leases')
 for i = 1, #leases, 2 do
@@ -14,13 +15,14 @@ for i = 1, #leases, 2 do
 end
 local claims = redis.call('HGETALL', prefix .. 'claims')
 for i = 1, #claims, 2 do
-  local token, _, ends, again, doubt = string.match(claims[i + 1], '^(.-)|(%d+)|(%d+)|(%d)|(%d+)$')
-  if token == lost and ends ~= '0' then
-    redis.call('ZADD', prefix .. 'outbox', score(prefix, claims[i], now), claims[i])
-    if doubt == '0' then
-      redis.call('HDEL', prefix .. 'claims', claims[i])
+  local lane, claim = claims[i], parse_claim(claims[i + 1])
+  if claim.token == lost and claim.ends ~= 0 then
+    schedule(prefix, lane, now)
+    if claim.doubt == 0 then
+      redis.call('HDEL', prefix .. 'claims', lane)
     else -- an earlier worker's doubt stays
-      redis.call('HSET', prefix .. 'claims', claims[i], token .. '|' .. doubt .. '|0|' .. again .. '|' .. doubt)
+      claim.claimed, claim.ends = claim.doubt, 0
+      write_claim(prefix, lane, claim)
     end
     count = count + 1
   end

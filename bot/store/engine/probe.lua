@@ -1,4 +1,9 @@
--- Write something that nobody reads, and that is gone at once.
--- KEYS 1 partition prefix
-redis.call('SET', KEYS[1] .. 'probe', '', 'PX', 1)
-return 1
+-- Write something that nobody reads and that is gone at once: shows whether the store takes writes.
+-- KEYS: partition prefixes
+-- Returns 1 for each
+local answer = {}
+for i, prefix in ipairs(KEYS) do
+  redis.call('SET', prefix .. 'probe', '', 'PX', 1)
+  answer[i] = 1
+end
+return answer

@@ -1,10 +1,14 @@
-"""The ways to the store: one server, the master that Sentinels name, or a Redis Cluster.
+"""The endpoints of the store: one server, the master that Sentinels name, or a Redis Cluster.
 
-Lives here: what an address means, and sending commands in one go to the node that holds their keys, as often as said
-and no oftener. Does not live here: what to make of the answers (`connection`). Called by `connection`.
+Lives here: what an address means, and sending commands in one go to the node that holds their keys, exactly once. Does
+not live here: what the answers mean (`connection`). Called by `connection`.
 
-A cluster's ASK is not followed: while a slot moves, some of a partition's keys lie here and some there, and a script
-that reads both must run on neither. The partition rests until it has arrived.
+Commands are sent and read on redis-py's connections (all by public names), not through its pipelines: these send a
+command again after some errors, and a claim that is made twice without anybody noticing would find nothing the second
+time. They also raise the first error of a pipeline on a cluster, and hide which commands were run.
+
+A cluster's ASK is not followed: while a slot moves, some of a partition's keys are on one node and some on another, and
+a script that reads both must run on neither. The partition waits until it has moved.
 """
 
 from __future__ import annotations
@@ -16,7 +20,6 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from hiredis import pack_command
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection, parse_url
@@ -24,19 +27,18 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError, ResponseError
-from redis.exceptions import TimeoutError as TimedOut
 
 from bot.errors import SettingsInvalid
 from bot.store.rows import BYTES
 
 TIMEOUT_SECONDS = 5.0
-"""For a connection and for the answers of a trip. Scripts take microseconds; longer means trouble."""
+"""How long a connection, and each answer, may take. Scripts take microseconds; longer means that something is wrong."""
 
 SENTINEL_SECONDS = 1.0
-"""The same for a Sentinel: there are others to ask."""
+"""The same for a Sentinel, since there are others to ask."""
 
 CONNECTIONS = 32
-"""Most connections of one bot to one server."""
+"""At most so many connections of one bot to one server."""
 
 Words = tuple[str | int, ...]
 """A command as it is sent."""
@@ -47,7 +49,10 @@ NOWHERE: Address = ("", 0)
 
 
 class Server:
-    """One server, or whichever one is the master now."""
+    """One server, or the one that is the master now."""
+
+    is_sharded = False
+    """Whether keys of two partitions may be on two nodes."""
 
     def __init__(self, pool: ConnectionPool, sentinel: Sentinel | None = None) -> None:
         self.redis = Redis.from_pool(pool)
@@ -56,7 +61,7 @@ class Server:
     async def execute(
         self, _keys: Sequence[str], commands: Sequence[Words], behind: Sequence[Words]
     ) -> tuple[list[Any], Address]:
-        """Send the commands and what comes `behind` them in one go; the answers, errors among them, and whose."""
+        """Send the commands and then those `behind` in one go; their answers, errors among them, and whose they are."""
         connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py's own
         try:
             answers = await _execute(connection, [*commands, *behind])
@@ -74,8 +79,8 @@ class Server:
     async def has_moved(self, answered: Address) -> bool:
         """Whether Sentinels have elected another master than the one that `answered`; then connections are renewed.
 
-        One that hung and goes on is told of its successor seconds later only; what it takes until then is thrown away.
-        What the pool takes for the master says nothing of that: another connection may have found the new one already.
+        A master that resumes after a hang learns of its demotion seconds later; its writes until then are lost. The
+        address in the pool does not show that: another connection may have found the new master already.
         """
         if self._sentinel is None or not isinstance(self._pool, SentinelConnectionPool):
             return False
@@ -96,7 +101,7 @@ class Server:
 
 
 class Sentinels(Sentinel):
-    """All of them are asked who the master is, since each hears of an election by itself: the latest one counts."""
+    """All of them are asked who the master is, since each learns of an election by itself: the latest one counts."""
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         """Host and port of the master that was elected last.
@@ -118,7 +123,9 @@ class Sentinels(Sentinel):
 
 
 class Cluster:
-    """A Redis Cluster: each partition of the store lies on one of its nodes."""
+    """A Redis Cluster: each partition of the store is on one of its nodes."""
+
+    is_sharded = True
 
     def __init__(self, redis: RedisCluster) -> None:
         self.redis = redis
@@ -148,12 +155,12 @@ class Cluster:
         return str(self.redis.nodes_manager.get_node_from_slot(self.redis.keyslot(key)).name)
 
     async def refresh_topology(self) -> None:
-        """Ask the nodes who holds what now: one of them died, or said that it is another's."""
+        """Ask the nodes which of them holds what now: one of them died, or said that a slot has moved."""
         with suppress(RedisError, RedisClusterException, OSError):
             await self.redis.nodes_manager.initialize()
 
     async def has_moved(self, _answered: Address) -> bool:
-        """Unknown to the node for a moment at most, when it goes on after it hung: then WAIT says so."""
+        """Never known here: a node that resumes after a hang learns of it within moments, and WAIT then says so."""
         return False
 
     async def aclose(self) -> None:
@@ -162,7 +169,7 @@ class Cluster:
 
 
 async def _execute_on(node: ClusterNode, commands: Sequence[Words]) -> list[Any]:
-    """The answers of one node; a node that is away answers each command with that, and the others are heard."""
+    """The answers of one node; when it is down, its error for each command, so that the other nodes still count."""
     connection = node.acquire_connection()
     try:
         await node.disconnect_if_needed(connection)
@@ -174,48 +181,30 @@ async def _execute_on(node: ClusterNode, commands: Sequence[Words]) -> list[Any]
 
 
 async def _execute(connection: AbstractConnection, commands: Sequence[Words]) -> list[Any]:
-    if connection.is_connected:
-        await connection.check_health()  # type: ignore[no-untyped-call]  # redis-py's own
     answers: list[Any] = []
-    # One time-out for the whole trip: the client's own, around what is sent and each answer, costs more than these.
-    within, connection.socket_timeout = connection.socket_timeout, None
-    try:
-        async with asyncio.timeout(within):
-            await connection.send_packed_command(_packed(connection, commands), check_health=False)
-            for _ in commands:
-                try:
-                    answers.append(await connection.read_response())
-                except ResponseError as error:
-                    answers.append(error)
-    except TimeoutError as error:
-        raise TimedOut(f"no answer within {within} s") from error
-    finally:
-        connection.socket_timeout = within
-    if any(map(is_demoted, answers)):  # the address may lead to another
+    await connection.send_packed_command(connection.pack_commands(commands))
+    for _ in commands:
+        try:
+            answers.append(await connection.read_response())
+        except ResponseError as error:
+            answers.append(error)
+    if any(map(is_demoted, answers)):  # the address may lead to another server now
         await connection.disconnect()
     return answers
 
 
 def is_demoted(answer: Any) -> bool:
-    """Whether a server said that it is a master no more, if only to WAIT: what it has just written it throws away."""
+    """Whether a server said that it is no longer the master, if only to WAIT: what it has just written will be lost."""
     return isinstance(answer, ReadOnlyError) or (
         isinstance(answer, ResponseError) and str(answer).startswith(("UNBLOCKED ", "WAIT cannot be used with replica"))
     )
 
 
-def _packed(connection: AbstractConnection, commands: Sequence[Words]) -> list[bytes]:
-    """The commands on the wire; hiredis packs eight times as fast as the client, but no deflated snapshots."""
-    try:
-        return [b"".join(pack_command(words) for words in commands)]  # type: ignore[arg-type]  # its stub says one word
-    except UnicodeEncodeError:
-        return connection.pack_commands(commands)
-
-
 def connect(url: str) -> Server | Cluster:
-    """The way to the store at `url`, whose forms the setting REDIS_URL describes; nothing is connected yet.
+    """The endpoint at `url`, whose forms the setting REDIS_URL describes; nothing is connected yet.
 
     Raises:
-        SettingsInvalid: it has an option that there is not, or with a wrong value.
+        SettingsInvalid: the address has an option that does not exist, or one with a wrong value.
     """
     scheme, _, rest = url.partition("://")
     scheme, _, kind = scheme.partition("+")
@@ -229,7 +218,7 @@ def connect(url: str) -> Server | Cluster:
         if kind == "cluster":
             return _cluster(plain, [first, *others])
         return Server(_tried(ConnectionPool(**_options(plain))))
-    except (TypeError, ValueError, RedisClusterException):  # whose text may repeat what was given
+    except (TypeError, ValueError, RedisClusterException):  # its text may repeat what was given
         raise SettingsInvalid(["REDIS_URL is wrong: an option behind its ? is unknown or has a wrong value"]) from None
 
 
@@ -261,7 +250,7 @@ def _cluster(plain: SplitResult, hosts: Sequence[str]) -> Cluster:
 
 
 def _tls(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the one host out of `options`, since there are several; what they say about TLS."""
+    """What `options` say about TLS, and remove the one host from them, since there are several."""
     for mine in ("host", "port"):
         options.pop(mine, None)
     is_tls = options.pop("connection_class", None) is not None
@@ -269,7 +258,7 @@ def _tls(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tried(pool: ConnectionPool) -> ConnectionPool:
-    """`pool`, whose options have been looked at: by itself it does that with the first connection."""
+    """`pool`, after a check of its options, which redis-py makes only with the first connection."""
     pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's own
     return pool
 
@@ -280,14 +269,14 @@ def _host_and_port(text: str, port: int) -> tuple[str, int]:
 
 
 def _options(plain: SplitResult) -> dict[str, Any]:
-    """How each connection is made. The retries are for connecting; what is sent again, `connection` decides."""
+    """How each connection is made. The retries are for connecting; `connection` decides what is sent again."""
     return {
         "decode_responses": True,
         "encoding_errors": BYTES,  # deflated snapshots pass as text
         "socket_timeout": TIMEOUT_SECONDS,
         "socket_connect_timeout": TIMEOUT_SECONDS,
         "health_check_interval": 30,
-        "max_connections": 2 * CONNECTIONS,  # some are still closing while their successors are at work
+        "max_connections": 2 * CONNECTIONS,  # some are still closing while their successors work
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
         "client_name": "execution-bot",
         **parse_url(plain.geturl()),

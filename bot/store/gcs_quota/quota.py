@@ -1,8 +1,8 @@
-"""The budget: GCS's quota of calls, shared by everything that calls, in every copy of the bot.
+"""GCS's quota of calls, shared by everything that calls GCS, in every copy of the bot.
 
-Lives here: taking a call, asking how many are left, slowing everybody down after a refusal. Does not live here: who
-calls (`bot.gcs` through the service's wiring; the watcher asks before it claims). A sliding window in server time, so
-no minute ever holds more calls than the quota, whichever way it is laid.
+Lives here: taking a call, asking how many are left, the pause and the slow start after a refusal. Does not live here:
+the callers (`bot.gcs` through the service's wiring; the watcher asks before it claims). It is a sliding window in
+server time, so that no minute holds more calls than the quota, wherever it begins.
 """
 
 from __future__ import annotations
@@ -17,48 +17,49 @@ from bot.store.keys import quota_of
 from bot.store.rows import milliseconds
 
 WINDOW = timedelta(seconds=62)
-"""GCS counts when calls arrive, we when they leave: a minute, and some for the way."""
+"""GCS counts when calls arrive, we count when they leave: a minute, and some for the way."""
 
 READER_LEASE = timedelta(seconds=5)
-"""After so long a silence, another process reads the lists."""
+"""How long a process is silent until another one reads the lists."""
 
 MOMENT_SECONDS = 0.05
-"""For so long a number of calls is as good as a new one: other processes take some of them either way."""
+"""How long the number of calls that are left is used before the store is asked again: others take some in any case."""
 
 SLOW_START = timedelta(seconds=30)
-"""After a refusal, so long until the watch uses its whole share again: others may be using the same account."""
+"""How long after a refusal until the bot uses its whole share again: others may be using the same account."""
 
 
 class GCSQuota:
     """The calls that one GCS user may make."""
 
     def __init__(self, connection: Connection, *, user: str, per_minute: int, reserve: int, process: str) -> None:
-        """`process` is whose turn it is to read lists: a successor of the same name takes it over at once."""
+        """`process` holds the lease on reading lists: a successor of the same name takes it over at once."""
         self._connection, self._per_minute, self._reserve = connection, per_minute, reserve
         self._window = quota_of(user)
         self._process = process
         self._left, self._left_until = 0, 0.0
-        """Calls for looks by the last answer, and for how long that is taken for true."""
+        """Calls for polls by the last answer, and until when that is used."""
         self.defer_for = timedelta(0)
-        """How long executions that lists show may be left to them, by the last answer; zero while none are read."""
+        """For how long executions that lists show may be left to them, by the last answer; zero while none are read."""
 
     async def take(self, *, is_person: bool) -> timedelta:
         """Take one call: zero when it may go out now, else how long until there is one. People's calls go first."""
-        _, wait, *_ = await self._ask(1, "people" if is_person else "looks")
+        _, wait, *_ = await self._ask(1, "people" if is_person else "polls")
         return timedelta(milliseconds=wait)
 
     async def take_up_to(self, most: int, *, for_lists: bool = False) -> int:
-        """Take at most so many calls for looks, or for pages of lists; how many there were."""
-        return (await self._ask(most, "lists" if for_lists else "looks"))[2]
+        """Take at most so many calls for polls, or for pages of lists; returns how many there were."""
+        return (await self._ask(most, "lists" if for_lists else "polls"))[2]
 
     async def left(self, *, enough: int | None = None) -> int:
-        """How many calls there are now for looks; what is kept for others is not among them.
+        """How many calls there are now for polls, without those that are kept for others.
 
-        Where `enough` were left a moment ago, it is not asked again: a call that is gone meanwhile cannot be taken.
+        Where `enough` or none were left a moment ago, the store is not asked again: a call that is gone since then
+        cannot be taken.
         """
-        if enough is not None and enough <= self._left and monotonic() < self._left_until:
+        if enough is not None and (enough <= self._left or not self._left) and monotonic() < self._left_until:
             return self._left
-        return (await self._ask(0, "looks"))[0]
+        return (await self._ask(0, "polls"))[0]
 
     async def left_for_lists(self) -> int:
         """How many calls the window has for lists, were they all made now."""
@@ -66,36 +67,32 @@ class GCSQuota:
 
     @property
     def per_second(self) -> float:
-        """Calls that the watch may make on the average."""
+        """Calls that polls and lists may make on the average."""
         return (self._per_minute - self._reserve) / WINDOW.total_seconds()
 
     async def hold_reader_lease(self, team_id: str, *, reading: tuple[timedelta, int] | None) -> bool:
-        """Whether it is this process that reads a workspace's lists: one does at a time, another when it is silent.
+        """Whether this process reads a workspace's lists: one does at a time, another one once it is silent.
 
-        It has the turn for `READER_LEASE` from now on, and no longer: it may be dead by then. `reading` says for how
-        long executions may be left to lists while these are being read, and how many calls of a window that can use.
-        So many are left to it by looks, a third at most: else whatever is overdue would use up all of them, and
-        nobody would find out what is new.
+        The lease lasts for `READER_LEASE` from now on. `reading` says for how long executions may be left to lists
+        while these are read, and how many calls of a window that can use. Polls leave so many calls to it, a third at
+        most: otherwise what is overdue would use up all of them, and nothing would find out what is new.
         """
-        says = f"{milliseconds(reading[0])}|{reading[1]}" if reading else ""
-        return bool(
-            await self._connection.run(
-                "gcs_quota/reader_lease", self._window, team_id, self._process, milliseconds(READER_LEASE), says
-            )
-        )
+        defer_for, useful = (milliseconds(reading[0]), reading[1]) if reading else ("", "")
+        args = team_id, self._process, milliseconds(READER_LEASE), defer_for, useful
+        return bool(await self._connection.run("gcs_quota/reader_lease", self._window, *args))
 
     async def refused(self, retry_after: timedelta) -> None:
-        """GCS said that the quota is used up, by us or by others: everybody stays away for so long."""
+        """GCS said that the quota is used up, by us or by others: nobody calls for so long."""
         self._left = 0
         spans = milliseconds(retry_after), milliseconds(SLOW_START)
         await self._connection.run("gcs_quota/refused", self._window, *spans, patient=True)  # nobody calls meanwhile
 
-    async def _ask(self, calls: int, whom: Literal["people", "looks", "lists"]) -> tuple[int, int, int, int]:
+    async def _ask(self, calls: int, purpose: Literal["people", "polls", "lists"]) -> tuple[int, int, int, int]:
         quota, slow_start = (self._per_minute, milliseconds(WINDOW)), milliseconds(SLOW_START)
-        left, wait, taken, whole, reading = await self._connection.run(
-            "gcs_quota/take", self._window, *quota, uuid4().hex, calls, whom, slow_start, self._reserve
+        left, wait, taken, whole, defer_for = await self._connection.run(
+            "gcs_quota/take", self._window, *quota, uuid4().hex, calls, purpose, slow_start, self._reserve
         )
-        self.defer_for = timedelta(milliseconds=int(reading))
-        if whom == "looks":
+        self.defer_for = timedelta(milliseconds=defer_for)
+        if purpose == "polls":
             self._left, self._left_until = left, monotonic() + MOMENT_SECONDS
         return left, wait, taken, whole

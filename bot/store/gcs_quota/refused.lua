@@ -1,7 +1,8 @@
 -- GCS refused a call for lack of quota: nobody calls for as long as it said.
--- KEYS 1 window; ARGV 1 ms to stay away, 2 slow start ms
-local now = server_time()
-local hold = KEYS[1] .. ':hold'
-local until_ms = math.max(tonumber(redis.call('GET', hold) or '0'), now + tonumber(ARGV[1]))
-redis.call('SET', hold, string.format('%d', until_ms), 'PX', until_ms - now + tonumber(ARGV[2]))
+-- KEYS: window
+-- pause, slow_start: ms
+local window, pause, slow_start = KEYS[1], unpack(ARGV)
+local now = now_ms()
+local ends = math.max(tonumber(redis.call('GET', window .. ':pause') or '0'), now + pause)
+redis.call('SET', window .. ':pause', string.format('%d', ends), 'PX', ends - now + slow_start)
 return 1

@@ -1,54 +1,63 @@
 -- Take calls out of the quota that all workers share, or say how long to wait for one.
--- KEYS 1 window (zset: call → server time ms); ARGV 1 calls in a window, 2 window ms, 3 a name for the calls,
---      4 how many (0 to ask only; fewer may be given), 5 for whom: 'people', 'looks' or 'lists', 6 slow start ms,
---      7 calls that are kept for people
--- Returns calls left after these, ms to wait (0: there were some), calls taken, calls left in the window, and how many
---      ms an execution that lists show may be left to them ('0': none are read)
--- While lists are read, looks leave to them what they can use, a third of the calls at most.
--- After a refusal (refused.lua) nothing is handed out for as long as GCS said, and then, to the watch, more and more.
-local window, limit, span, wanted, whom = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4]), ARGV[5]
-local slow, reserve = tonumber(ARGV[6]), whom == 'people' and 0 or tonumber(ARGV[7])
-local now = server_time()
+-- KEYS: window
+-- limit: calls in a window of `span` ms; name: of these calls; wanted: how many (0 to ask only; fewer may be given);
+-- purpose: 'people', 'polls' or 'lists'; slow_start: ms; reserve: calls that are kept for people
+-- Returns calls left after these, ms to wait (0: there were some), calls taken, calls left in the window, and for how
+-- many ms an execution that lists show may be left to them (0: none are read)
+-- While lists are read, polls leave to them what they can use, a third of the calls at most.
+-- After a refusal (refused.lua) no calls are given for as long as GCS said, and then, to the bot's own work, more and more.
+local window, limit, span, name, wanted, purpose, slow_start, reserve = KEYS[1], unpack(ARGV)
 local lists, people = window .. ':lists', window .. ':people'
+local now = now_ms()
+if purpose == 'people' then reserve = 0 end
 for _, calls in ipairs({window, lists, people}) do redis.call('ZREMRANGEBYSCORE', calls, '-inf', now - span) end
-local hold = tonumber(redis.call('GET', window .. ':hold') or '0')
-if now < hold then return {0, hold - now, 0, 0, '0'} end
-local reading, useful = string.match(redis.call('GET', window .. ':reading') or '0', '^(%d+)|?(%d*)$')
-local share = whom == 'looks' and math.min(tonumber(useful) or 0, math.floor((limit - reserve) / 3)) or 0
+
+local pause_ends = tonumber(redis.call('GET', window .. ':pause') or '0')
+if now < pause_ends then return {0, pause_ends - now, 0, 0, 0} end
+local defer_for, useful = string.match(redis.call('GET', window .. ':reading') or '0|0', '^(%d+)|(%d+)$')
+defer_for = tonumber(defer_for)
+local share = purpose == 'polls' and math.min(useful, math.floor((limit - reserve) / 3)) or 0
 local in_window = limit - redis.call('ZCARD', window) - reserve - math.max(0, share - redis.call('ZCARD', lists))
 if in_window <= 0 then
   -- The call that must leave the window before one is free again.
   local blocking = redis.call('ZRANGE', window, math.max(0, -in_window), math.max(0, -in_window), 'WITHSCORES')
-  local wait = blocking[2] and tonumber(blocking[2]) + span - now + 1 or 1000
-  return {0, math.max(1, wait), 0, 0, reading}
+  local wait = blocking[2] and blocking[2] + span - now + 1 or 1000
+  return {0, math.max(1, wait), 0, 0, defer_for}
 end
+
+-- The bot's own calls since then. A poll does not mind those of lists while these have a share of their own.
+local function made(since)
+  local count = redis.call('ZCOUNT', window, since, '+inf') - redis.call('ZCOUNT', people, since, '+inf')
+  return share > 0 and count - redis.call('ZCOUNT', lists, since, '+inf') or count
+end
+
+-- How many calls a slow start allows: a quarter of the rate, and then more and more, whatever was used before the
+-- refusal and people use now.
+local function left_in_slow_start()
+  local since = now - pause_ends
+  if since >= tonumber(slow_start) then return in_window end
+  local allowed = limit / span * since * (0.25 + 0.375 * since / slow_start)
+  return math.floor(allowed - math.min(allowed / 3, share * since / span)) + 1 - made('(' .. pause_ends)
+end
+
+-- A sixth of the time has a fifth of what people and lists leave: a burst would come again with each window, and leave
+-- nothing between.
+local function left_in_burst()
+  local burst = math.floor((limit - reserve - share - redis.call('ZCARD', people)) / 5)
+  return math.max(burst, 20) - made(now - span / 6)
+end
+
 local left = in_window
-if whom ~= 'people' then
-  -- Calls of the watch since then; a look does not mind those of lists while these have a share of their own.
-  local function made(since)
-    local count = redis.call('ZCOUNT', window, since, '+inf') - redis.call('ZCOUNT', people, since, '+inf')
-    return share > 0 and count - redis.call('ZCOUNT', lists, since, '+inf') or count
-  end
-  local since = now - hold
-  if since < slow then
-    -- A quarter of the rate, and then more and more, whatever was used before the refusal and people use now: so many
-    -- calls may have left by now.
-    local allowed = limit / span * since * (0.25 + 0.375 * since / slow)
-    left = math.min(left, math.floor(allowed - math.min(allowed / 3, share * since / span)) + 1 - made('(' .. hold))
-  end
-  if whom == 'looks' then
-    -- A sixth of the time has a fifth of what people and lists leave: a burst would come again with each window, and
-    -- leave nothing between.
-    local burst = math.floor((limit - reserve - share - redis.call('ZCARD', people)) / 5)
-    left = math.min(left, math.max(burst, 20) - made(now - span / 6))
-  end
-end
-if left <= 0 then return {0, 1000, 0, in_window, reading} end
+if purpose ~= 'people' then left = math.min(left, left_in_slow_start()) end
+if purpose == 'polls' then left = math.min(left, left_in_burst()) end
+if left <= 0 then return {0, 1000, 0, in_window, defer_for} end
+
 local taken = math.min(wanted, left)
-for _, calls in ipairs({window, whom == 'lists' and lists or '', whom == 'people' and people or ''}) do
-  if calls ~= '' and taken > 0 then
-    for i = 1, taken do redis.call('ZADD', calls, now, ARGV[3] .. i) end
+local kinds = {people = people, lists = lists}
+for _, calls in ipairs({window, kinds[purpose]}) do
+  if taken > 0 then
+    for i = 1, taken do redis.call('ZADD', calls, now, name .. i) end
     redis.call('PEXPIRE', calls, span)
   end
 end
-return {left - taken, 0, taken, in_window - taken, reading}
+return {left - taken, 0, taken, in_window - taken, defer_for}

@@ -1,7 +1,8 @@
-"""The outbox: which subscriptions have something to be told, who tells it, and the receipts.
+"""The outbox: what is to be delivered to which subscription, which worker delivers it, and the receipts.
 
-Called by the notifier. One lane per subscription, claimed by one worker at a time: so changes stay in order, one
-worker writes a message, and an older edit cannot overwrite a newer one.
+Lives here: `Outbox`, its claims and dead letters. Does not live here: what a message looks like (`bot.blocks`). Called
+by the notifier. Each subscription has one lane, claimed by one worker at a time: so changes stay in order, one worker
+writes a message, and an older edit cannot overwrite a newer one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import structlog
 
 from bot.domain.model import Change, Notification, Receipt, Value
 from bot.errors import StoreUnavailable
-from bot.store.engine.connection import Connection
+from bot.store.engine.connection import Connection, Ready
+from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, Lane, home_of, partition
 from bot.store.rows import at, milliseconds, receipt_of, receipt_row, subscription_of
 from bot.store.snapshots import snapshot_of
@@ -25,24 +27,27 @@ from bot.store.subscriptions.index import Index
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=30)
-"""Longer than one message takes with all its retries; renewed with each receipt."""
+"""How long a claim lasts: longer than one message takes with all its retries. Each receipt renews it."""
 
 IN_FLIGHT = timedelta(seconds=3)
-"""How long a message whose sender heard no answer, or died, may take to arrive, before one looks whether it did."""
+"""How long a message may take to arrive whose sender got no answer, or died; after that it is looked for."""
 
 MOST_CHANGES = 50
-"""Changes that are read at once, all of a lane but for a hoard of outcomes (`common.lua`)."""
+"""At most so many changes are read with a claim: all of a lane, unless it has many outcomes (`outbox/prelude.lua`)."""
 
 LETTERS_KEPT, LETTERS_LIVE = 100, timedelta(days=30)
-"""Dead letters: so many of each partition, the newest, and so long after the last one."""
+"""How many dead letters of each partition are kept, and for how long after the last one."""
 
+
+_DUE_AGAIN = 2
+"""What a script answers that gave a lane back to which something has happened since its claim."""
 
 _change = msgspec.json.Decoder(Change, strict=False).decode  # a duration was a number once
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A lane to tell, claimed."""
+    """A lane to deliver, claimed."""
 
     lane: Lane
     notification: Notification
@@ -56,7 +61,7 @@ class Claim:
 
 
 class DeadLetter(Value, frozen=True):
-    """What could not be told, and why."""
+    """What could not be delivered, and why."""
 
     at: int
     """Server time, ms."""
@@ -65,7 +70,7 @@ class DeadLetter(Value, frozen=True):
     reason: str
     """Slack's code."""
     undelivered: int
-    """Changes that were still to be told; 0 when only the card was."""
+    """How many changes were still to be delivered; 0 when only the card was."""
     last: str
     """The last of them, JSON; empty when there was none."""
 
@@ -84,21 +89,21 @@ class DeadLetter(Value, frozen=True):
 
 
 class Outbox:
-    """The lanes of all subscriptions that have something to be told."""
+    """The lanes of all subscriptions that have something to be delivered."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, *, deliveries: Wakeup) -> None:
+        self._connection, self.deliveries = connection, deliveries
         self._index = Index(connection)
 
-    async def ready(self) -> list[int]:
-        """The partitions in which a lane's time has come, the most overdue first."""
-        return await self._connection.ready("outbox/ready_outbox")
+    async def ready(self) -> Ready:
+        """Where lanes are due."""
+        return await self._connection.ready("outbox/ready")
 
     async def claim(self, number: int, limit: int) -> list[Claim]:
-        """Claim at most `limit` lanes of partition `number` whose time has come."""
+        """Claim at most `limit` lanes of partition `number` that are due."""
         began = monotonic()
         token, rows = await self._connection.claim(
-            "outbox/claim_lanes", number, limit, milliseconds(LEASE), MOST_CHANGES, durable=True
+            "outbox/claim", number, limit, milliseconds(LEASE), MOST_CHANGES, durable=True
         )
         now, i, claims = at(rows[0]), 1, []
         while i < len(rows):
@@ -120,7 +125,7 @@ class Outbox:
         return claims
 
     async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False) -> bool:
-        """Record what Slack shows; changes up to `receipt.delivered_through` are done.
+        """Record what Slack shows; changes up to `receipt.delivered_through` are delivered.
 
         `is_last` also gives the lane back.
 
@@ -133,10 +138,11 @@ class Outbox:
             str(claim.lane),
             claim.token,
             receipt_row(receipt),
-            receipt.delivered_through,
             "" if is_last else milliseconds(LEASE),
             patient=True,
         )
+        if recorded == _DUE_AGAIN:
+            self.deliveries.set()
         return bool(recorded)
 
     async def release(self, claim: Claim, *, wait: timedelta | None = None, in_doubt: bool = False) -> None:
@@ -144,7 +150,7 @@ class Outbox:
 
         Something that happens has it claimed sooner, unless it is in doubt.
         """
-        await self._connection.run(
+        released = await self._connection.run(
             "outbox/release",
             home_of(claim.lane.execution),
             str(claim.lane),
@@ -153,14 +159,16 @@ class Outbox:
             "1" if in_doubt else "",
             patient=True,
         )
+        if wait is not None or released == _DUE_AGAIN:
+            self.deliveries.set(after=0 if wait is None or released == _DUE_AGAIN else wait.total_seconds())
 
     async def forget(self, claim: Claim, *, reason: str = "") -> bool:
-        """Forget a subscription whose last word is told, or whose destination is dead for a `reason`: Slack's code.
+        """Forget a subscription after its last delivery, or one whose destination is dead for a `reason`: Slack's code.
 
         The second leaves a dead letter.
 
         Returns:
-            False when somebody subscribed again meanwhile, or the claim was lost; then it still stands.
+            False when somebody has subscribed again since, or the claim was lost; then the subscription stays.
         """
         forgotten = await self._connection.run(
             "outbox/forget",
@@ -173,18 +181,13 @@ class Outbox:
             patient=True,
         )
         if forgotten:
-            with suppress(StoreUnavailable):  # then whoever lists it takes it out
+            with suppress(StoreUnavailable):  # then it is removed when its subscriber lists what they follow
                 await self._index.remove(claim.lane)
         return bool(forgotten)
 
     async def dead_letters(self) -> list[DeadLetter]:
-        """What could not be told, the newest first."""
+        """What could not be delivered, the newest first."""
         async with self._connection.guarded() as redis:
             rows = [await redis.lrange(f"{partition(number)}dead", 0, -1) for number in range(PARTITIONS)]
         letters = [msgspec.json.decode(row, type=DeadLetter) for of_partition in rows for row in of_partition]
         return sorted(letters, key=lambda letter: letter.at, reverse=True)
-
-    async def backlog(self) -> int:
-        """How many lanes have something to be told, now or later."""
-        async with self._connection.guarded() as redis:
-            return sum([await redis.zcard(f"{partition(number)}outbox") for number in range(PARTITIONS)])

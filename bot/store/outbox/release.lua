@@ -1,22 +1,21 @@
 -- Give a lane back.
--- KEYS 1 partition prefix
--- ARGV 1 lane, 2 token, 3 ms until it is claimed again, or '' when all is told, 4 '1' when the last send is in doubt
--- Returns 1, or 0 when the claim is lost
--- One in doubt comes at that time and not before; another one sooner, if something happens to it. Without a wait it
--- comes where it had been: an outcome before everything else.
-local prefix, lane, token = KEYS[1], ARGV[1], ARGV[2]
-local claim = redis.call('HGET', prefix .. 'claims', lane)
-local holder, claimed, again, doubt = string.match(claim or '', '^(.-)|(%d+)|%d+|(%d)|(%d+)$')
-if holder ~= token then return 0 end
-local now, wait = server_time(), tonumber(ARGV[3])
-local at = wait and (wait > 0 and now + wait or score(prefix, lane, now))
-if ARGV[4] == '1' then
-  redis.call('HSET', prefix .. 'claims', lane, token .. '|' .. claimed .. '|0|0|' .. doubt)
-  redis.call('ZADD', prefix .. 'outbox', at, lane)
-elseif at and again == '0' then
+-- KEYS: partition prefix
+-- wait: ms until it is claimed again, or '' when all is delivered; in_doubt: '1' when the outcome of its last send is
+-- unknown
+-- Returns 1, or 2 when the lane is due again, or 0 when the claim is lost
+-- A lane in doubt is claimed at that time and not before; another one sooner, if something happens to it.
+local prefix, lane, token, wait, in_doubt = KEYS[1], unpack(ARGV)
+local claim = read_claim(prefix, lane)
+if not claim or claim.token ~= token then return 0 end
+local now = now_ms()
+if in_doubt == '1' then
+  claim.ends, claim.is_again = 0, false
+  write_claim(prefix, lane, claim)
+  schedule(prefix, lane, now + wait)
+elseif wait ~= '' and not claim.is_again then
   redis.call('HDEL', prefix .. 'claims', lane)
-  redis.call('ZADD', prefix .. 'outbox', at, lane)
-else
-  give_back(prefix, lane, again, now)
+  schedule(prefix, lane, now + wait)
+elseif give_back(prefix, lane, claim, now) then
+  return 2
 end
 return 1

@@ -1,7 +1,7 @@
-"""The history: how long the steps of each workflow have taken, so that the watch knows when a change is near.
+"""The history: how long the steps of each workflow have taken, so that the watcher knows when to expect a change.
 
-Called by the watcher. A hint only: whatever is lost or wrong here makes a look earlier or later, within the bounds of
-`bot.domain.cadence.running_interval`.
+Lives here: `History`. Does not live here: when the next poll is (`bot.domain.cadence.running_interval`). Called by the
+watcher. It is a hint only: what is lost or wrong here makes a poll earlier or later, within that function's bounds.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ KEPT = timedelta(days=90)
 """How long a workflow that nobody runs is remembered."""
 
 FRESH_SECONDS = 300.0
-"""How long what was read is taken for true."""
+"""How long durations are used before they are read again."""
 
 MOST_WORKFLOWS = 1000
-"""Workflows that are held in memory; beyond that, it is all read anew."""
+"""At most so many workflows are kept in memory; beyond that, all are read again."""
 
 
 class History:
@@ -43,12 +43,12 @@ class History:
             return {}
         read_at, found = self._read.get(key, (None, {}))
         if read_at is None or self._clock() - read_at > FRESH_SECONDS:
-            with suppress(StoreUnavailable):  # a look must not be lost for the sake of a hint
+            with suppress(StoreUnavailable):  # a poll must not fail for the sake of a hint
                 found = await self._fetch(key)
         return found
 
     def learn(self, team_id: str, before: Execution, seen: Execution) -> asyncio.Future[Any] | None:
-        """Remember how long the steps took that have finished between two looks, if any did; nobody needs to wait."""
+        """Remember how long the steps took that finished between two polls, if any did; nobody needs to wait."""
         key = durations_of(team_id, seen.workflow_id or seen.workflow_name)
         rested = {step.name for step in before.steps if step.is_finished}
         took = [

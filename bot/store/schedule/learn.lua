@@ -1,13 +1,15 @@
 -- Remember how long steps of a workflow took: a running mean, in which the last fifty count most.
--- KEYS 1 durations of the workflow (hash: step → `count|mean ms`); ARGV 1 ms to keep it, then per step: name, ms
+-- KEYS: durations of the workflow
+-- keep_ms: how long they are kept; then per step: name, ms
+local keep_ms = unpack(ARGV, 1, 1)
 for i = 2, #ARGV, 2 do
-  local row = redis.call('HGET', KEYS[1], ARGV[i])
+  local step, took = unpack(ARGV, i, i + 1)
+  local row = redis.call('HGET', KEYS[1], step)
   if row or redis.call('HLEN', KEYS[1]) < 500 then
     local count, mean = string.match(row or '0|0', '^(%d+)|(%d+)$')
-    count = math.min(tonumber(count) + 1, 50)
-    mean = tonumber(mean) + (tonumber(ARGV[i + 1]) - tonumber(mean)) / count
-    redis.call('HSET', KEYS[1], ARGV[i], string.format('%d|%d', count, mean))
+    count = math.min(count + 1, 50)
+    redis.call('HSET', KEYS[1], step, string.format('%d|%d', count, mean + (took - mean) / count))
   end
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], keep_ms)
 return 1

@@ -1,39 +1,50 @@
--- Compare what a list shows with what the last looks saw: news is looked at now, the rest later than it would have been.
--- KEYS 1 partition prefix; ARGV 1 ms until an execution that is as it was is looked at all the same, unless a list
---      shows it again, 2 the longest ms between two looks, then per execution: key, print ('gone----': dropped out)
--- Returns how many are watched, how many of these are as they were, have news, have their look still to come
--- Where list and look go on to differ (one of them lags, or lists have another shape), the usual looks go on.
-local prefix, defer_for, longest = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
-local now = server_time()
+-- Compare what a list shows with what the last polls saw: what is new is polled now, the rest later than otherwise.
+-- KEYS: partition prefix
+-- defer_for: ms until an execution that is unchanged is polled all the same, unless a list shows it again; staleness:
+-- the longest ms between two polls; then per execution: key, fingerprint ('gone----': it dropped out of the list)
+-- Returns how many are watched, unchanged, changed (to be polled now), and waiting (not unchanged, poll still to come)
+-- Where lists and polls go on to differ (one of them lags, or lists have another shape), the usual polls go on.
+local prefix, defer_for, staleness = KEYS[1], unpack(ARGV, 1, 2)
+local now = now_ms()
 local watched, same, changed, waiting = 0, 0, 0, 0
-for i = 3, #ARGV, 2 do
-  local execution, print = ARGV[i], ARGV[i + 1]
-  local snap = prefix .. 'snap:' .. execution
-  local head = redis.call('GETRANGE', snap, 0, 55)
-  if head ~= '' then
-    watched = watched + 1
-    local listed, kind = string.sub(head, 25, 32), string.sub(head, 56)
-    if print ~= listed then redis.call('SETRANGE', snap, 24, print) end
-    if print == string.sub(head, 9, 16) then
-      same = same + 1
-      local due = tonumber(redis.call('ZSCORE', prefix .. 'due', execution) or 'inf')
-      if kind == 'Q' and due < now + defer_for / 2 and not redis.call('ZSCORE', prefix .. 'expedited', execution)
-        and not redis.call('HGET', prefix .. 'leases', execution) then
-        -- Spread, or all that were first seen together would have to be looked at together.
-        local share = 0.5 + (tonumber(string.sub(execution, -2), 16) or 0) / 1024
-        local at = math.min(now + defer_for, tonumber(string.sub(head, 33, 45)) + math.floor(longest * share))
-        if at > due then redis.call('ZADD', prefix .. 'due', 'XX', at, execution) end
-      end
-    else
-      local is_leased = redis.call('HGET', prefix .. 'leases', execution)
-      if print ~= listed then
-        changed = changed + 1
-        -- Whoever looks at it now may have asked too early, or be dead: then somebody else looks.
-        expedite(prefix, execution, is_leased and now + 2000 or now, is_leased or print)
-      end
-      local due = tonumber(redis.call('ZSCORE', prefix .. 'due', execution) or 'inf')
-      if is_leased or due <= now or redis.call('ZSCORE', prefix .. 'expedited', execution) then waiting = waiting + 1 end
-    end
-  end
+
+local function due_at(execution)
+  return tonumber(redis.call('ZSCORE', prefix .. 'due', execution) or 'inf')
 end
+
+local function is_leased(execution)
+  return redis.call('HEXISTS', prefix .. 'leases', execution) == 1
+end
+
+-- Leave an unchanged execution to the lists for a while.
+local function defer(execution, header)
+  local due = due_at(execution)
+  if due >= now + defer_for / 2 or expedited(prefix, execution) or is_leased(execution) then return end
+  -- Spread, or all that were first seen together would have to be polled together.
+  local share = 0.5 + (tonumber(string.sub(execution, -2), 16) or 0) / 1024
+  local at = math.min(now + defer_for, header_field(header, 'seen') + math.floor(staleness * share))
+  if at > due then redis.call('ZADD', prefix .. 'due', 'XX', at, execution) end
+end
+
+local function compare(execution, fingerprint)
+  local header = read_header(prefix, execution)
+  if header == '' then return end
+  watched = watched + 1
+  local listed = header_field(header, 'listed')
+  if fingerprint ~= listed then write_header_field(prefix, execution, 'listed', fingerprint) end
+  if fingerprint == header_field(header, 'state') then
+    same = same + 1
+    if header_field(header, 'kind') == 'Q' then defer(execution, header) end
+    return
+  end
+  local leased = is_leased(execution)
+  if fingerprint ~= listed then
+    changed = changed + 1
+    -- The worker that polls it now may have asked GCS too early, or be dead: then another one polls.
+    expedite(prefix, execution, leased and now + 2000 or now, fingerprint)
+  end
+  if leased or due_at(execution) <= now or expedited(prefix, execution) then waiting = waiting + 1 end
+end
+
+for i = 3, #ARGV, 2 do compare(ARGV[i], ARGV[i + 1]) end
 return {watched, same, changed, waiting}

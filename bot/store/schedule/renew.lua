@@ -1,17 +1,16 @@
--- Renew the claims of looks that take long.
--- KEYS 1 partition prefix; ARGV 1 lease ms, then per look: execution key, token, print that the list had shown when
---      the look began
--- Returns how many are held for so much longer
--- Where a list has shown something newer meanwhile, somebody else looks as soon as `listed.lua` said.
-local prefix, held = KEYS[1], 0
-local ends = server_time() + tonumber(ARGV[1])
+-- Renew the claims of polls that take long.
+-- KEYS: partition prefix
+-- lease: ms; then per poll: execution key, token, fingerprint that the list had shown when the poll began
+-- Returns how many were renewed
+-- Where a list has shown something newer since, another worker polls as soon as `listed.lua` said.
+local prefix, lease = KEYS[1], unpack(ARGV, 1, 1)
+local renewed, ends = 0, now_ms() + lease
 for i = 2, #ARGV, 3 do
-  local execution, token, listed_then = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local execution, token, listed_then = unpack(ARGV, i, i + 2)
   if redis.call('HGET', prefix .. 'leases', execution) == token
-    and redis.call('GETRANGE', prefix .. 'snap:' .. execution, 24, 31) == listed_then then
-    redis.call('ZADD', prefix .. 'due', 'XX', ends, execution)
-    redis.call('ZADD', prefix .. 'expedited', 'XX', ends, execution)
-    held = held + 1
+    and header_field(read_header(prefix, execution), 'listed') == listed_then then
+    reschedule(prefix, execution, ends)
+    renewed = renewed + 1
   end
 end
-return held
+return renewed

@@ -1,7 +1,8 @@
-"""The schedule: which executions are due, who looks at them, what came of it, and what lists show of them.
+"""The schedule: which executions are due, which worker polls them, the results, and what lists show of them.
 
-Called by the watcher and the sweeper. Claims have a lease in server time; settling is one script (`settle.lua`),
-refused when the claim was lost meanwhile.
+Lives here: `Schedule`. Does not live here: when to poll next (`bot.domain`), what GCS shows (`bot.gcs`). Called by the
+watcher and the sweeper. Claims have a lease in server time; settling is one script (`settle.lua`), refused when the
+claim was lost before.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import msgspec
 import structlog
 
 from bot.domain.model import Change, ChangeKind, Level, Snapshot
-from bot.store.engine.connection import Connection
+from bot.store.engine.connection import Connection, Ready
+from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, execution_key, home_of, partition
 from bot.store.rows import EPOCH, at, milliseconds, packed
 from bot.store.snapshots import Fingerprint, Header, header_for, header_of, snapshot_of
@@ -26,10 +28,11 @@ from bot.store.snapshots import Fingerprint, Header, header_for, header_of, snap
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=5)
-"""Of a claim: what a dead worker held is so much late at most. A look that takes longer renews it."""
+"""How long a claim lasts: what a dead worker had claimed is polled so much later at most. A poll that takes longer
+renews its claim."""
 
 OVERDUE_EVERY = 3
-"""Every so many-th time what has been due for too long goes ahead of news: with more of it than calls, both go on."""
+"""How many claims until one where the overdue go ahead of the expedited: with few calls, neither starves."""
 
 NEVER = timedelta(days=36_500)
 
@@ -37,26 +40,33 @@ _AHEAD = {True: "1", False: "", None: "as before"}
 """What `is_expedited` is in the script."""
 
 TOGETHER_SECONDS = 0.01
-"""For so long uneventful looks wait for each other: one trip to the store for many costs less than many trips."""
+"""How long polls that saw nothing new wait for each other: one round trip for many costs less than many round trips."""
+
+PUT_BACK_SECONDS = 0.2
+"""How long until this process asks again for an execution that it put back."""
+
+
+_Row = tuple[str | int, ...]
+"""What `unchanged.lua` takes of one poll."""
 
 
 class Due(msgspec.Struct, frozen=True, dict=True):
-    """An execution to look at, claimed."""
+    """An execution to poll, claimed."""
 
     execution: str
     """Its execution key."""
     header: Header
-    """What stands before the snapshot; all that an uneventful look needs."""
+    """All that a poll needs that sees nothing new."""
     text: str
     """Header and snapshot as they are stored."""
     now: datetime
-    """Server time of the claim; the watch goes by this clock."""
+    """Server time of the claim; the watcher goes by this clock."""
     late: timedelta
     token: str
 
     @property
     def team_id(self) -> str:
-        """Whose it is."""
+        """The workspace it is watched for."""
         return self.execution.partition("/")[0]
 
     @property
@@ -79,11 +89,11 @@ class Coverage(NamedTuple):
 
     watched: int = 0
     same: int = 0
-    """As the last looks saw them."""
+    """As the last polls saw them."""
     changed: int = 0
-    """To be looked at now."""
+    """To be polled now."""
     waiting: int = 0
-    """Not as the last looks saw them, and not looked at since."""
+    """Not as the last polls saw them, and not polled since."""
 
     def __add__(self, other: tuple[int, ...]) -> Coverage:  # type: ignore[override]  # a sum, not a longer tuple
         return Coverage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
@@ -92,24 +102,27 @@ class Coverage(NamedTuple):
 class Schedule:
     """The due times of all watched executions."""
 
-    def __init__(self, connection: Connection, *, coalesce: timedelta, staleness: timedelta) -> None:
-        """`staleness`: the longest between two looks at an execution, while the quota allows."""
+    def __init__(
+        self, connection: Connection, *, coalesce: timedelta, staleness: timedelta, polls: Wakeup, deliveries: Wakeup
+    ) -> None:
+        """`staleness`: the longest between two polls of an execution, while the quota allows."""
         self._connection = connection
         self._coalesce, self._staleness = coalesce, staleness
-        self._patience = staleness / 4
-        """What has been due for so long has every third turn before news; lists put nothing off for more than the other
-        quarters."""
-        self._turns = count(1)
-        self._first_after = self._patience
-        """What has been due for so long goes ahead of news now."""
-        self._unchanged: defaultdict[str, list[tuple[str, asyncio.Future[bool]]]] = defaultdict(list)
-        """Uneventful looks that are settled together, by partition."""
+        self.polls, self._deliveries = polls, deliveries
+        self._overdue_after = staleness / 4
+        """How long something is due until it goes ahead of the expedited in every third claim. Lists defer nothing for
+        longer than the other three quarters."""
+        self._rounds = count(1)
+        self._first_after = self._overdue_after
+        """The same for the claims that follow now."""
+        self._unchanged: defaultdict[str, list[tuple[_Row, asyncio.Future[bool]]]] = defaultdict(list)
+        """Polls that saw nothing new and are settled together, by partition."""
         self._settling: set[asyncio.Task[None]] = set()
 
-    async def ready(self) -> list[int]:
-        """The partitions in which something is due, the most urgent first; the next claims are in the same order."""
-        self._first_after = self._patience if next(self._turns) % OVERDUE_EVERY == 0 else NEVER
-        return await self._connection.ready("schedule/ready_due", milliseconds(self._first_after))
+    async def ready(self) -> Ready:
+        """Where something is due; the next claims are in the same order."""
+        self._first_after = self._overdue_after if next(self._rounds) % OVERDUE_EVERY == 0 else NEVER
+        return await self._connection.ready("schedule/ready", milliseconds(self._first_after))
 
     async def size(self) -> int:
         """How many executions are watched."""
@@ -129,7 +142,7 @@ class Schedule:
     async def claim(self, number: int, limit: int) -> list[Due]:
         """Claim at most `limit` executions of partition `number` that are due."""
         token, rows = await self._connection.claim(
-            "schedule/claim_due", number, limit, milliseconds(LEASE), milliseconds(self._first_after)
+            "schedule/claim", number, limit, milliseconds(LEASE), milliseconds(self._first_after)
         )
         now, claimed = at(rows[0]), []
         for execution, late, text in zip(rows[1::3], rows[2::3], rows[3::3], strict=True):
@@ -142,9 +155,9 @@ class Schedule:
         return claimed
 
     async def renew(self, polls: Iterable[Due]) -> None:
-        """Keep the claims of looks that are under way for another `LEASE`.
+        """Keep the claims of polls that are in progress for another `LEASE`.
 
-        Not those that were lost, or of which a list has shown something newer; nor any while the store is away.
+        Not those that were lost, or of which a list has shown something newer; nor any while the store is down.
         """
         by_home: defaultdict[str, list[str]] = defaultdict(list)
         for due in polls:
@@ -152,7 +165,7 @@ class Schedule:
         lease = milliseconds(LEASE)
         await self._connection.run_many([("schedule/renew", home, (lease, *rows)) for home, rows in by_home.items()])
 
-    async def settle(  # noqa: PLR0913  # one look, all that came of it
+    async def settle(  # noqa: PLR0913  # one poll, all of its result
         self,
         due: Due,
         snapshot: Snapshot,
@@ -166,7 +179,7 @@ class Schedule:
     ) -> bool:
         """Write the result of a poll, all or nothing; `fingerprint` is None where GCS gave no answer.
 
-        With `is_expedited` the next look goes ahead of all that is merely due; None: if this one did.
+        With `is_expedited` the next poll goes ahead of all that is merely due; None: if this one did.
 
         Returns:
             False when the claim was lost to another worker, and nothing was written.
@@ -189,17 +202,23 @@ class Schedule:
             *entries,
             patient=True,
         )
+        if is_visible or changes or next_poll is None:
+            self._deliveries.set()
+        if next_poll is not None:
+            self.polls.set(after=next_poll.total_seconds())
         return bool(settled)
 
     def settle_unchanged(self, due: Due, *, seen_at: datetime, next_poll: timedelta) -> asyncio.Future[bool]:
-        """Write that a look saw the same as the one before; False when the claim was lost.
+        """Write that a poll saw the same as the one before; False when the claim was lost.
 
-        That happens soon, together with others; nobody needs to wait for it but who closes (`settled`).
+        That happens soon, together with others; nobody needs to wait for it but a caller that closes (`settled`).
         """
+        self.polls.set(after=next_poll.total_seconds())
         return self._leave(due, seen_at, due.header.listed, next_poll)
 
     def put_back(self, due: Due) -> asyncio.Future[bool]:
-        """Give a claim back without a look: it keeps its place, behind what has been due for longer only."""
+        """Give a claim back without a poll: it keeps its place, behind what has been due for longer only."""
+        self.polls.set(after=PUT_BACK_SECONDS)
         return self._leave(due, due.header.seen_at, "", -due.late)
 
     async def settled(self) -> None:
@@ -214,7 +233,7 @@ class Schedule:
         settled: asyncio.Future[bool] = loop.create_future()
         if not self._unchanged:
             loop.call_later(TOGETHER_SECONDS, self._settle_together)
-        row = f"{due.execution}|{due.token}|{seen:013d}|{listed_then}|{wait}"
+        row = (due.execution, due.token, f"{seen:013d}", listed_then, wait)
         self._unchanged[home_of(due.execution)].append((row, settled))
         return settled
 
@@ -225,10 +244,11 @@ class Schedule:
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
 
-    async def _settle_rows(self, home: str, rows: Sequence[tuple[str, asyncio.Future[bool]]]) -> None:
+    async def _settle_rows(self, home: str, rows: Sequence[tuple[_Row, asyncio.Future[bool]]]) -> None:
+        args = [field for row, _ in rows for field in row]
         try:
-            answers = await self._connection.run("schedule/unchanged", home, *(row for row, _ in rows), patient=True)
-        except Exception as error:  # noqa: BLE001  # each look that waits must hear of it
+            answers = await self._connection.run("schedule/unchanged", home, *args, patient=True)
+        except Exception as error:  # noqa: BLE001  # each poll that waits must see it
             log.warning("schedule.not_settled", polls=len(rows), error=str(error))
             for _, settled in rows:
                 if not settled.done():
@@ -236,7 +256,7 @@ class Schedule:
                     settled.exception()  # or the loop complains where nobody waits
         else:
             for (_, settled), answer in zip(rows, answers, strict=True):
-                if not settled.done():  # who asked may have given up
+                if not settled.done():  # its caller may have given up
                     settled.set_result(bool(answer))
 
     async def listed(
@@ -246,10 +266,10 @@ class Schedule:
         *,
         defer_for: timedelta,
     ) -> Coverage:
-        """Compare what a list shows (execution id, print) with what the last looks saw; news is due at once.
+        """Compare what a list shows (execution id, fingerprint) with what the last polls saw; what is new is due now.
 
-        What is as it was is looked at again after `push`, unless a list shows it again by then; before `staleness` is
-        over in any case. Executions that nobody watches are passed over.
+        What is unchanged is polled again after `defer_for`, unless a list shows it again by then; before `staleness` is
+        over in any case. Executions that nobody watches are ignored.
         """
         by_home: defaultdict[str, list[str]] = defaultdict(list)
         for execution_id, fingerprint in shown:
@@ -264,6 +284,8 @@ class Schedule:
             if isinstance(answer, Exception):
                 raise answer
             found += answer
+        if found.changed:
+            self.polls.set()
         return found
 
 

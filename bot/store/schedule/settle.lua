@@ -1,60 +1,63 @@
--- Settle a look: snapshot, next due time and outbox entries, all or nothing.
--- KEYS 1 partition prefix
--- ARGV 1 execution key, 2 token, 3 header without the list's print, 4 snapshot,
---      5 print that the list had shown when the look began, 6 ms until the next look or '' when over,
---      7 '1' when cards look different, 8 ms to wait for more before telling, 9 whether the next look
---      goes ahead of what is merely due: '1', '' or 'as before',
---      then per change: rank (0 progress, 1 phase, 2 the rest), entry
--- Returns 1, or 0 when the claim is lost: somebody else looked later, and this look must not overwrite theirs
-local prefix, execution, token = KEYS[1], ARGV[1], ARGV[2]
+-- Settle a poll: snapshot, next due time and outbox entries, all or nothing.
+-- KEYS: partition prefix
+-- header: of `snapshot`, in which the list's fingerprint is not used; listed_then: fingerprint that the list had shown
+-- when the poll began; next_poll: ms, or '' when the execution is over; is_visible: '1' when cards look different;
+-- coalesce: ms to wait for more before cards and progress are delivered; is_expedited: whether the next poll goes ahead
+-- of what is merely due ('1', '' or 'as before'); then per change: rank (0 progress, 1 phase, 2 the rest), entry
+-- Returns 1, or 0 when the claim is lost: another worker polled later, and its result must not be overwritten
+local prefix, execution, token, header, snapshot, listed_then, next_poll, is_visible, coalesce, is_expedited =
+  KEYS[1], unpack(ARGV, 1, 9)
+local FIRST_CHANGE = 10
 if redis.call('HGET', prefix .. 'leases', execution) ~= token then return 0 end
 redis.call('HDEL', prefix .. 'leases', execution)
-local subs = redis.call('HGETALL', prefix .. 'subs:' .. execution)
-local snap = prefix .. 'snap:' .. execution
-if #subs == 0 then
-  redis.call('ZREM', prefix .. 'due', execution)
-  redis.call('ZREM', prefix .. 'expedited', execution)
-  redis.call('DEL', snap)
+local subscriptions = redis.call('HGETALL', prefix .. 'subs:' .. execution)
+if #subscriptions == 0 then
+  forget_execution(prefix, execution)
   return 1
 end
-local now = server_time()
-local over = ARGV[6] == ''
-local listed = redis.call('GETRANGE', snap, 24, 31)
-redis.call('SET', snap, string.sub(ARGV[3], 1, 24) .. listed .. string.sub(ARGV[3], 25) .. ARGV[4])
-if over then
-  redis.call('ZREM', prefix .. 'due', execution)
-  redis.call('ZREM', prefix .. 'expedited', execution)
+local now, is_over = now_ms(), next_poll == ''
+local listed = header_field(read_header(prefix, execution), 'listed')
+redis.call('SET', prefix .. 'snap:' .. execution, with_header_field(header, 'listed', listed) .. snapshot)
+
+if is_over then
+  stop_polling(prefix, execution)
 else
-  local at = now + ARGV[6]
-  redis.call('ZADD', prefix .. 'due', at, execution)
-  if ARGV[9] == 'as before' then
-    redis.call('ZADD', prefix .. 'expedited', 'XX', at, execution)
+  local at = now + next_poll
+  if is_expedited == 'as before' then
+    reschedule(prefix, execution, at)
   else
-    redis.call('ZREM', prefix .. 'expedited', execution)
-    if ARGV[9] == '1' then expedite(prefix, execution, at) end
+    redis.call('ZADD', prefix .. 'due', at, execution)
+    stop_expediting(prefix, execution)
+    if is_expedited == '1' then expedite(prefix, execution, at) end
   end
-  -- A list may have shown something newer while this look was under way.
-  if listed ~= ARGV[5] and listed ~= string.sub(ARGV[3], 9, 16) then expedite(prefix, execution, now, listed) end
+  -- A list may have shown something newer during this poll.
+  if listed ~= listed_then and listed ~= header_field(header, 'state') then expedite(prefix, execution, now, listed) end
 end
-local ranks = {progress = 0, phase = 1, final = 2}
-for i = 1, #subs, 2 do
-  local level, rest = string.match(subs[i + 1], '^(%w+)|(.*)$')
-  local ending = string.sub(rest, -2) == '|e'
-  local lane = execution .. '/' .. subs[i]
-  local at = nil
-  if not ending then
-    if ARGV[7] == '1' then at = now + tonumber(ARGV[8]) end
-    for j = 10, #ARGV, 2 do
-      local rank = tonumber(ARGV[j])
-      if rank >= ranks[level] then
-        queue(prefix, lane, ARGV[j + 1])
-        if rank == 2 then at = now end
-      end
+
+-- The lowest rank that each level includes.
+local LOWEST = {progress = 0, phase = 1, final = 2}
+
+-- Queue the changes that a subscription includes; returns when its lane is to be delivered, or nil.
+local function queue_changes(lane, subscription)
+  local at = is_visible == '1' and now + coalesce or nil
+  for i = FIRST_CHANGE, #ARGV, 2 do
+    local rank, entry = tonumber(ARGV[i]), ARGV[i + 1]
+    if rank >= LOWEST[subscription.level] then
+      queue(prefix, lane, entry)
+      if rank == 2 then at = now end
     end
-    if over then
-      redis.call('HSET', prefix .. 'subs:' .. execution, subs[i], subs[i + 1] .. '|e')
-      at = now
-    end
+  end
+  return at
+end
+
+for i = 1, #subscriptions, 2 do
+  local subscriber, subscription = subscriptions[i], parse_subscription(subscriptions[i + 1])
+  local lane = execution .. '/' .. subscriber
+  local at = not subscription.is_ending and queue_changes(lane, subscription) or nil
+  if is_over and not subscription.is_ending then
+    subscription.is_ending = true
+    write_subscription(prefix, execution, subscriber, subscription)
+    at = now
   end
   if at then wake(prefix, lane, at, now) end
 end

@@ -1,13 +1,13 @@
--- Slack did not answer: everybody stays away for as long again as it has not been answering.
--- KEYS 1 prefix of a workspace's limits; ARGV 1 shortest pause in µs, 2 longest, 3 µs of slow start
--- Returns ms to stay away; one failure alone keeps nobody away
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local since = redis.call('GET', KEYS[1] .. 'away') or string.format('%.0f', now)
-redis.call('SET', KEYS[1] .. 'away', since, 'PX', math.ceil(2 * ARGV[2] / 1000))
-redis.call('DEL', KEYS[1] .. 'probe')
-local pause = math.min(now - since, tonumber(ARGV[2]))
-if pause < tonumber(ARGV[1]) then return 0 end
-local ends = string.format('%.0f', now + pause)
-redis.call('SET', KEYS[1] .. 'pause:*', ends, 'PX', math.ceil((pause + ARGV[3]) / 1000))
+-- Slack did not answer: all calls pause for as long again as it has not been answering.
+-- KEYS: prefix of a workspace's limits
+-- shortest, longest: pause in µs; slow_start: µs
+-- Returns ms to pause; one failure alone pauses nothing
+local prefix, shortest, longest, slow_start = KEYS[1], unpack(ARGV)
+local now = now_us()
+local since = redis.call('GET', prefix .. 'away') or string.format('%.0f', now)
+redis.call('SET', prefix .. 'away', since, 'PX', math.ceil(2 * longest / 1000))
+redis.call('DEL', prefix .. 'probe')
+local pause = math.min(now - since, longest)
+if pause < tonumber(shortest) then return 0 end
+pause_until(prefix, '*', now + pause, now, slow_start)
 return math.ceil(pause / 1000)

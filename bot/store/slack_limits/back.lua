@@ -1,9 +1,10 @@
--- Slack answers again: whoever stayed away may come, slowly at first.
--- KEYS 1 prefix of a workspace's limits; ARGV 1 µs of slow start
-redis.call('DEL', KEYS[1] .. 'away', KEYS[1] .. 'probe')
-if redis.call('EXISTS', KEYS[1] .. 'pause:*') == 1 then
-  local clock = redis.call('TIME')
-  local now = string.format('%.0f', clock[1] * 1000000 + clock[2])
-  redis.call('SET', KEYS[1] .. 'pause:*', now, 'PX', math.ceil(ARGV[1] / 1000))
+-- Slack answers again: calls that were paused may go out, slowly at first.
+-- KEYS: prefix of a workspace's limits
+-- slow_start: µs
+local prefix, slow_start = KEYS[1], unpack(ARGV)
+redis.call('DEL', prefix .. 'away', prefix .. 'probe')
+if pause_ends(prefix, '*') > 0 then
+  local now = now_us()
+  pause_until(prefix, '*', now, now, slow_start)
 end
 return 1

@@ -1,12 +1,12 @@
 """Slack's limits: so many calls of a method a minute, so many messages in a channel, for all copies of the bot.
 
-Lives here: whose turn it is, and staying away when Slack says so or does not answer. Does not live here: what is called
-(`bot.slack.client`), how urgent it is (`bot.workers.notifier`). Called by the notifier before and after each call,
-and by listeners, which only stay away when Slack says so.
+Lives here: the rate limiter, and pauses when Slack asks for one or does not answer. Does not live here: what is called
+(`bot.slack.client`), how urgent it is (`bot.workers.notifier`). Called by the notifier before and after each call, and
+by listeners, which only respect pauses.
 
-Each limit is a bucket that never lets more through in a minute than it says, whichever way the minute is laid: a tenth
-at once, the rest evenly. Who is refused keeps a place in the bucket by priority and arrival, and is told when to come.
-What a call has met is written patiently: nobody calls anyway while the store is away.
+Each limit is a bucket that lets no more through in a minute than it says, wherever the minute begins: a tenth at once,
+the rest evenly. A lane that is refused keeps a place in the bucket by priority and arrival, and learns when to come
+back. The outcome of a call is written patiently: nobody calls anyway while the store is down.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from bot.store.engine.connection import Connection
 from bot.store.keys import Lane, limits_of
 
 WINDOW = timedelta(seconds=62)
-"""Slack counts when calls arrive, we when they leave: a minute, and some for the way."""
+"""Slack counts when calls arrive, we count when they leave: a minute, and some for the way."""
 
 SLOW_START = timedelta(seconds=30)
-"""After Slack said «later», or was away: from a quarter of the rate to the whole in that time, without a burst."""
+"""How long after a pause until the whole rate is used: it begins with a quarter of it, without a burst."""
 
 PROBE = timedelta(seconds=12)
-"""The longest that one call takes, and with it the question whether Slack answers again."""
+"""How long one call takes at most, and with it the probe whether Slack answers again."""
 
 PLACE_KEPT = timedelta(seconds=10)
-"""How much later than told somebody may come for their turn."""
+"""How much later than said a lane may come back before it loses its place."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)
-"""Of everybody, while Slack does not answer."""
+"""How long all calls pause while Slack does not answer."""
 
 POST = "chat.postMessage"
 _MICROSECOND = timedelta(microseconds=1)
@@ -44,7 +44,7 @@ class Admission:
     wait: timedelta
     """Zero: now."""
     is_away: bool
-    """Whether Slack was not answering; who gets an answer then says so with `back`."""
+    """Whether Slack was not answering; a caller that gets an answer then says so with `back`."""
 
 
 class SlackLimits:
@@ -56,7 +56,7 @@ class SlackLimits:
         self._calls, self._posts, self._channel_posts = _bucket(calls), _bucket(posts), _bucket(channel_posts)
 
     async def admit(self, lane: Lane, method: str, *, priority: int, place: str = "") -> Admission:
-        """Ask for a call of `method` about `lane`, for a post with the channel or person that reads it."""
+        """Ask for a call of `method` about `lane`, for a post with the channel or person as `place`."""
         buckets: list[str | int] = [method, *(self._posts if method == POST else self._calls)]
         if place:
             buckets += [f"{method}:{place}", *self._channel_posts]
@@ -66,17 +66,17 @@ class SlackLimits:
         return Admission(timedelta(milliseconds=wait), bool(is_away))
 
     async def pause(self, team_id: str, method: str, span: timedelta) -> None:
-        """Slack said to stay away from `method`, or with `*` from all of it, for so long."""
+        """Slack said that `method`, or with `*` any of them, must not be called for so long."""
         await self._connection.run(
             "slack_limits/pause", limits_of(team_id), method, _micros(span), _micros(SLOW_START), patient=True
         )
 
     async def paused(self, team_id: str, method: str) -> timedelta:
-        """For how long Slack still wants `method` to be left alone."""
+        """For how long `method` is still paused."""
         return timedelta(milliseconds=await self._connection.run("slack_limits/paused", limits_of(team_id), method))
 
     async def away(self, team_id: str) -> timedelta:
-        """Slack did not answer: everybody stays away for the returned time, which grows while that goes on."""
+        """Slack did not answer: all calls pause for the returned time, which grows while that goes on."""
         spans = [_micros(span) for span in (SHORTEST_PAUSE, LONGEST_PAUSE, SLOW_START)]
         return timedelta(
             milliseconds=await self._connection.run("slack_limits/away", limits_of(team_id), *spans, patient=True)
@@ -90,7 +90,7 @@ class SlackLimits:
 def _bucket(per_minute: int) -> tuple[int, int]:
     """Microseconds between two calls, and of calls that may go at once, so that no window holds more than allowed.
 
-    A window of `WINDOW` takes one call at its begin, the burst that was saved up, and what comes due within it.
+    A window of `WINDOW` takes one call when it begins, the burst that was saved up, and what comes due within it.
     """
     burst = max(1, per_minute // 10)
     gap = ceil(WINDOW / _MICROSECOND / (per_minute - burst + 1))

@@ -1,8 +1,7 @@
--- Nobody calls for a while, whatever is waiting.
--- KEYS 1 prefix of a workspace's limits; ARGV 1 method or '*', 2 µs, 3 µs of slow start
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local pause_until = KEYS[1] .. 'pause:' .. ARGV[1]
-local ends = math.max(tonumber(redis.call('GET', pause_until) or '0'), now + ARGV[2])
-redis.call('SET', pause_until, string.format('%.0f', ends), 'PX', math.ceil((ends - now + ARGV[3]) / 1000))
+-- Nobody calls a method for a while, whatever is waiting.
+-- KEYS: prefix of a workspace's limits
+-- method: or '*' for all; span, slow_start: µs
+local prefix, method, span, slow_start = KEYS[1], unpack(ARGV)
+local now = now_us()
+pause_until(prefix, method, math.max(pause_ends(prefix, method), now + span), now, slow_start)
 return 1

@@ -1,4 +1,6 @@
 -- Enter an execution into the index of a subscriber.
--- KEYS 1 index; ARGV 1 execution id, 2 subscribed at, ms
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+-- KEYS: index
+-- subscribed_at: ms
+local execution_id, subscribed_at = unpack(ARGV)
+redis.call('ZADD', KEYS[1], subscribed_at, execution_id)
 return 1

@@ -1,8 +1,8 @@
 """The index: which executions a subscriber follows.
 
-Called by `subscribers` and `outbox`. It lies in another slot than the executions, so it cannot be written in one script
-with them. It may hold too much, never too little: who subscribes enters before and after, who takes out looks whether
-the subscription has come back meanwhile.
+Lives here: `Index`. Does not live here: the subscriptions (`subscribers`). Called by `subscribers` and `outbox`. It is
+in another slot than the executions, so it cannot be written in one script with them. It may hold stale entries, never
+miss one: an entry is added before and after subscribing, and checked again after its removal.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from bot.store.rows import EPOCH, milliseconds, subscription_of
 
 
 class Index:
-    """What all subscribers follow."""
+    """What each subscriber follows."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def enter(self, subscription: Subscription) -> bool:
-        """Enter a subscription; whether replicas hold the entry, as `Connection.keep` says it."""
+        """Enter a subscription; returns whether replicas hold the entry, as `Connection.keep` does."""
         subscriber = subscription.subscriber
         key = executions_of(subscriber.team_id, subscriber.id)
         since = milliseconds(subscription.created_at - EPOCH)
@@ -28,7 +28,7 @@ class Index:
         return is_replicated
 
     async def remove(self, lane: Lane) -> None:
-        """Take out a subscription that is gone, unless it is there again."""
+        """Remove a subscription that is gone, unless it is there again."""
         async with self._connection.guarded() as redis:
             await redis.zrem(executions_of(lane.team_id, lane.subscriber_id), lane.execution_id)
             row = await redis.hget(subscriptions_of(lane.execution), lane.subscriber_id)

@@ -1,6 +1,7 @@
 """Subscriptions: who follows what.
 
-Called by `bot.subscriptions`. What a subscriber follows stands in an `index` of its own.
+Lives here: `Subscribers`. Does not live here: what a subscriber follows (`index`), what a request means
+(`bot.subscriptions`, which calls this module).
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ from msgspec.structs import replace
 
 from bot.domain.model import Snapshot, Subscriber, Subscription
 from bot.store.engine.connection import Connection
+from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import execution_key, home_of, lane_of, subscriptions_of
 from bot.store.rows import milliseconds, subscription_of, subscription_row
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
 
 VIEWED_FOR = timedelta(seconds=30)
-"""Half of the time for which somebody who has looked will look again, or go on reading."""
+"""Half of the time for which somebody who has asked will ask again, or go on reading."""
 
 
 class Subscribers:
     """The subscriptions of all workspaces."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, *, polls: Wakeup, deliveries: Wakeup) -> None:
+        self._connection, self._polls, self._deliveries = connection, polls, deliveries
         self._index = Index(connection)
 
     async def subscribe(
@@ -35,13 +37,13 @@ class Subscribers:
         first_poll: timedelta,
         fingerprint: Fingerprint | None = None,
     ) -> tuple[Subscription | None, bool]:
-        """Write `subscription`, watch its execution from `snapshot` if nobody does, and have the card posted.
+        """Write `subscription`, watch its execution from `snapshot` on if nobody does, and have the card posted.
 
-        `prints` are those of the answer that `snapshot` was read from (`bot.gcs.fingerprint`).
+        `fingerprint` is that of the response that `snapshot` was read from (`bot.gcs.fingerprint`).
 
         Returns:
-            The subscription that stood before, None if there was none; and whether it would outlive the server that
-            has it, as far as the store has replicas at all.
+            The subscription that was there before, None if there was none; and whether replicas hold the new one, True
+            where the store has none.
         """
         lane = lane_of(subscription.subscriber, subscription.execution_id)
         is_indexed = await self._index.enter(subscription)
@@ -57,6 +59,8 @@ class Subscribers:
             )
             if not isinstance(before, int):
                 await self._index.enter(subscription)
+                self._deliveries.set()
+                self._polls.set(after=first_poll.total_seconds())
                 return subscription_of(lane, before) if before else None, is_safe and is_indexed
             snapshot = replace(snapshot, revision=before + 1)
 
@@ -64,18 +68,22 @@ class Subscribers:
         """End a subscription; its card is edited once more.
 
         Returns:
-            Whether there was one; and whether it would stay ended without the server that has heard of it.
+            Whether there was one; and whether replicas hold its end.
         """
         lane = lane_of(subscriber, execution_id)
         was_there, is_safe = await self._connection.keep(
             "subscriptions/unsubscribe", home_of(lane.execution), str(lane)
         )
+        self._deliveries.set()
         return bool(was_there), is_safe
 
     async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
-        """Have the card drawn anew and the execution looked at now. False when there is no such subscription."""
+        """Have the card edited and the execution polled now. False when there is no such subscription."""
         lane = lane_of(subscriber, execution_id)
-        return bool(await self._connection.run("subscriptions/refresh", home_of(lane.execution), str(lane)))
+        was_there = await self._connection.run("subscriptions/refresh", home_of(lane.execution), str(lane))
+        self._deliveries.set()
+        self._polls.set()
+        return bool(was_there)
 
     async def find(self, subscriber: Subscriber, execution_id: str) -> Subscription | None:
         """The subscription, unless there is none or it is ending."""
@@ -86,12 +94,12 @@ class Subscribers:
         return None if subscription is None or subscription.is_ending else subscription
 
     async def viewed(self, team_id: str, execution_id: str, *, soon: timedelta) -> bool:
-        """Somebody looks at an execution: it is looked at sooner, for about a minute. False when nobody follows it."""
+        """Somebody reads about an execution: for about a minute it is polled sooner. False when nobody follows it."""
         execution = execution_key(team_id, execution_id)
-        about = milliseconds(VIEWED_FOR) // 1000
-        return bool(
-            await self._connection.run("subscriptions/viewed", home_of(execution), execution, about, milliseconds(soon))
-        )
+        spans = int(VIEWED_FOR.total_seconds()), milliseconds(soon)
+        is_watched = await self._connection.run("subscriptions/viewed", home_of(execution), execution, *spans)
+        self._polls.set(after=soon.total_seconds())
+        return bool(is_watched)
 
     async def snapshot(self, team_id: str, execution_id: str) -> Snapshot | None:
         """The last snapshot of a watched execution."""

@@ -1,13 +1,13 @@
--- End a subscription at its subscriber's wish: nothing more is told, the card is edited once more, then it is forgotten.
--- KEYS 1 partition prefix; ARGV 1 lane
+-- End a subscription as its subscriber asked: no more changes, one last edit of the card, then it is forgotten.
+-- KEYS: partition prefix
 -- Returns 1, or 0 when there was none
-local prefix, lane = KEYS[1], ARGV[1]
-local execution, subscriber = string.match(lane, '^(.*)/([^/]+)$')
-local subs = prefix .. 'subs:' .. execution
-local subscription = redis.call('HGET', subs, subscriber)
-if not subscription or string.sub(subscription, -2) == '|e' then return 0 end
-redis.call('HSET', subs, subscriber, subscription .. '|e')
+local prefix, lane = KEYS[1], unpack(ARGV)
+local execution, subscriber = split_lane(lane)
+local subscription = read_subscription(prefix, execution, subscriber)
+if not subscription or subscription.is_ending then return 0 end
+subscription.is_ending = true
+write_subscription(prefix, execution, subscriber, subscription)
 redis.call('DEL', prefix .. 'changes:' .. lane)
-local now = server_time()
+local now = now_ms()
 wake(prefix, lane, now, now)
 return 1

@@ -9,10 +9,8 @@ lease on its lane lasts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from time import monotonic
 
 import structlog
 from msgspec.structs import replace
@@ -23,6 +21,7 @@ from bot.domain.model import Change, ChangeKind, Receipt
 from bot.domain.priority import batch, priority_of
 from bot.errors import MessageGone, OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
 from bot.slack.messages import Messages
+from bot.store.engine.connection import Ready
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
 from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import reconcile
@@ -33,9 +32,6 @@ from bot.workers.pool import WorkerPool
 
 log = structlog.get_logger()
 
-GAUGE_SECONDS = 5.0
-"""How often the backlog is counted."""
-
 
 class Notifier:
     """Delivers to each subscription what is pending for it."""
@@ -44,9 +40,13 @@ class Notifier:
         self._outbox = outbox
         self._messenger = Messenger(messages, limits)
         self._pool = WorkerPool(
-            "notifier", ready=self._ready, claim=outbox.claim, do=self._deliver, concurrency=concurrency
+            "notifier",
+            ready=self._ready,
+            claim=outbox.claim,
+            do=self._deliver,
+            wakeup=outbox.deliveries,
+            concurrency=concurrency,
         )
-        self._counted = 0.0
 
     @property
     def problem(self) -> str | None:
@@ -61,11 +61,10 @@ class Notifier:
         """Deliver until `stop` is set."""
         await self._pool.run(stop)
 
-    async def _ready(self) -> Sequence[int]:
-        if monotonic() - self._counted > GAUGE_SECONDS:
-            self._counted = monotonic()
-            metrics.NOTIFIER_BACKLOG_LANES.set(await self._outbox.backlog())
-        return await self._outbox.ready()
+    async def _ready(self) -> Ready:
+        ready = await self._outbox.ready()
+        metrics.NOTIFIER_BACKLOG_LANES.set(ready.size)
+        return ready
 
     async def _deliver(self, claim: Claim) -> None:
         """Deliver one lane. Whatever Slack answers, the lane is tried again or its owner reads why not."""

@@ -1,0 +1,33 @@
+-- Claim executions that are due: move each behind a lease and hand it out with its snapshot.
+-- KEYS: partition prefix
+-- limit: at most so many; lease: ms; token: of this claim; first_after: ms after which what is overdue goes ahead of
+-- what is expedited
+-- Returns now in ms, then per execution: key, ms since it was due or expedited, header and snapshot
+-- An expedited execution stays expedited: should its worker die, it goes ahead of the others again when the lease ends.
+local prefix, limit, lease, token, first_after = KEYS[1], unpack(ARGV)
+local now = now_ms()
+local answer, claimed = {now}, 0
+
+local function claim(set, till)
+  local ready = redis.call('ZRANGEBYSCORE', prefix .. set, '-inf', till, 'WITHSCORES', 'LIMIT', 0, limit - claimed)
+  for i = 1, #ready, 2 do
+    local execution, at = ready[i], ready[i + 1]
+    local due = redis.call('ZSCORE', prefix .. 'due', execution)
+    local snapshot = redis.call('GET', prefix .. 'snap:' .. execution)
+    if due and snapshot then
+      reschedule(prefix, execution, now + lease)
+      redis.call('HSET', prefix .. 'leases', execution, token)
+      answer[#answer + 1] = execution
+      answer[#answer + 1] = now - math.min(due, at)
+      answer[#answer + 1] = snapshot
+      claimed = claimed + 1
+    else
+      stop_polling(prefix, execution)
+    end
+  end
+end
+
+claim('due', now - first_after)
+for _, set in ipairs(AHEAD) do claim(set, now) end
+claim('due', now)
+return answer

@@ -1,0 +1,44 @@
+-- In front of every script on a partition: how a subscription and a receipt are read and written.
+
+-- Execution key and subscriber id of a lane.
+local function split_lane(lane)
+  return string.match(lane, '^(.*)/([^/]+)$')
+end
+
+-- A row is `level|owner|created ms`, with `|e` behind it once the subscription is ending.
+local function parse_subscription(row)
+  local level, owner, created, ending = string.match(row, '^([^|]*)|([^|]*)|(%d+)(.*)$')
+  return {level = level, owner = owner, created = created, is_ending = ending == '|e'}
+end
+
+-- The subscription, or nil.
+local function read_subscription(prefix, execution, subscriber)
+  local row = redis.call('HGET', prefix .. 'subs:' .. execution, subscriber)
+  return row and parse_subscription(row)
+end
+
+local function write_subscription(prefix, execution, subscriber, subscription)
+  local ending = subscription.is_ending and '|e' or ''
+  local row = subscription.level .. '|' .. subscription.owner .. '|' .. subscription.created .. ending
+  redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, row)
+end
+
+-- A row is `channel|ts|revision|delivered_through`.
+local function parse_receipt(row)
+  local channel, ts, revision, delivered_through = string.match(row, '^([^|]*)|([^|]*)|(%d+)|(%d+)$')
+  return {channel = channel, ts = ts, revision = tonumber(revision), delivered_through = tonumber(delivered_through)}
+end
+
+local function write_receipt(prefix, execution, subscriber, receipt)
+  local row = string.format('%s|%s|%d|%d', receipt.channel, receipt.ts, receipt.revision, receipt.delivered_through)
+  redis.call('HSET', prefix .. 'receipts:' .. execution, subscriber, row)
+end
+
+-- Have a card edited with the next delivery, whatever revision it shows now.
+local function request_edit(prefix, execution, subscriber)
+  local row = redis.call('HGET', prefix .. 'receipts:' .. execution, subscriber)
+  if not row then return end
+  local receipt = parse_receipt(row)
+  receipt.revision = 0
+  write_receipt(prefix, execution, subscriber, receipt)
+end

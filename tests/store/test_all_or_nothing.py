@@ -1,0 +1,211 @@
+"""Every script runs as a whole or not at all, whatever the server refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from bot.domain.model import ChangeKind, Receipt, Subscription
+from bot.errors import StoreUnavailable
+from bot.store import Store
+from bot.store.engine import connection
+from bot.store.engine.scripts import Script, script
+from bot.store.keys import Lane, durations_of, home_of, partition
+from bot.store.outbox import Claim
+from bot.store.schedule import Due
+from tests.servers import configured
+from tests.store.following import ALICE, LATER, NOW, SOON, change, due, follow, lanes, snapshot_of
+
+Work = Callable[[], Awaitable[object]]
+"""Something that runs one script; called by the script's name, with a word behind it where there are several."""
+
+READ_ONLY = {"outbox/ready", "schedule/ready", "slack_limits/paused"}
+
+NAMES = [
+    *("engine/give_back", "engine/probe", "engine/recover"),
+    *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/take"),
+    *("outbox/claim", "outbox/forget", "outbox/record", "outbox/record last", "outbox/release", "outbox/release later"),
+    *("schedule/claim", "schedule/learn", "schedule/listed", "schedule/listed gone", "schedule/renew"),
+    *("schedule/settle", "schedule/settle end", "schedule/unchanged", "schedule/unchanged put_back"),
+    *("slack_limits/admit", "slack_limits/away", "slack_limits/back", "slack_limits/pause"),
+    *("subscriptions/enter", "subscriptions/refresh", "subscriptions/subscribe", "subscriptions/unsubscribe"),
+    "subscriptions/viewed",
+]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers that wait for the store give up at once."""
+    monkeypatch.setattr("bot.store.engine.connection.PATIENCE_SECONDS", 0)
+
+
+async def works(store: Store) -> dict[str, Work]:
+    """One call for each name, with all that it needs."""
+    for execution_id in ("e1", "e2", "e3", "e4"):
+        await follow(store, execution_id=execution_id)
+    polls = {item.execution_id: item for item in await due(store)}
+    claims = {claim.lane.execution_id: claim for claim in await lanes(store)}
+    await follow(store, execution_id="e5")
+    return {
+        **of_engine_and_schedule(store, polls, claims),
+        **of_outbox(store, claims),
+        **of_limits(store, claims["e1"].lane),
+        **of_subscriptions(store),
+    }
+
+
+def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str, Claim]) -> dict[str, Work]:
+    """Polls, and what is done for the store as a whole."""
+    run, schedule, first = store._connection.run, store.schedule, polls["e1"]
+    home = home_of(first.execution)
+    outcome = [change(2, ChangeKind.OUTCOME)]
+    return {
+        "engine/give_back": lambda: run("engine/give_back", home, claims["e1"].token),
+        "engine/probe": lambda: run("engine/probe", partition(0)),
+        "engine/recover": store.recover,
+        "schedule/claim": lambda: due(store),
+        "schedule/learn": lambda: run("schedule/learn", durations_of("T1", "align"), 60_000, "sort", 5, "merge", 7),
+        "schedule/listed": lambda: schedule.listed("T1", [("e1", "newer---")], defer_for=LATER),
+        "schedule/listed gone": lambda: schedule.listed("T1", [("e5", "gone----")], defer_for=LATER),
+        "schedule/ready": schedule.ready,
+        "schedule/renew": lambda: run("schedule/renew", home, 9000, first.execution, first.token, first.header.listed),
+        "schedule/settle": lambda: schedule.settle(
+            first, snapshot_of("e1", 2), outcome, next_poll=LATER, is_visible=True
+        ),
+        "schedule/settle end": lambda: schedule.settle(
+            polls["e2"], snapshot_of("e2", 2), outcome, next_poll=None, is_visible=True
+        ),
+        "schedule/unchanged": lambda: schedule.settle_unchanged(first, seen_at=first.now, next_poll=LATER),
+        "schedule/unchanged put_back": lambda: schedule.put_back(first),
+    }
+
+
+def of_outbox(store: Store, claims: dict[str, Claim]) -> dict[str, Work]:
+    """Deliveries."""
+    shown = Receipt(channel="D1", ts="1.2", revision=1)
+    return {
+        "outbox/claim": lambda: lanes(store),
+        "outbox/forget": lambda: store.outbox.forget(claims["e4"], reason="is_archived"),
+        "outbox/ready": store.outbox.ready,
+        "outbox/record": lambda: store.outbox.record(claims["e1"], shown),
+        "outbox/record last": lambda: store.outbox.record(claims["e3"], shown, is_last=True),
+        "outbox/release": lambda: store.outbox.release(claims["e1"]),
+        "outbox/release later": lambda: store.outbox.release(claims["e2"], wait=SOON),
+    }
+
+
+def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
+    """GCS's quota and Slack's limits."""
+    quota = store.gcs_quota("AK", per_minute=10, reserve=0)
+    limits = store.slack_limits(calls=9, posts=9, channel_posts=9)
+    return {
+        "gcs_quota/reader_lease": lambda: quota.hold_reader_lease("T1", reading=(LATER, 5)),
+        "gcs_quota/refused": lambda: quota.refused(LATER),
+        "gcs_quota/take": lambda: quota.take(is_person=True),
+        "slack_limits/admit": lambda: limits.admit(lane, "chat.update", priority=0),
+        "slack_limits/away": lambda: limits.away("T1"),
+        "slack_limits/back": lambda: limits.back("T1"),
+        "slack_limits/pause": lambda: limits.pause("T1", "chat.update", LATER),
+        "slack_limits/paused": lambda: limits.paused("T1", "chat.update"),
+    }
+
+
+def of_subscriptions(store: Store) -> dict[str, Work]:
+    """What people ask for."""
+    new = Subscription(execution_id="new", subscriber=ALICE, owner="U1", created_at=NOW)
+    return {
+        "subscriptions/enter": lambda: store.subscribers._index.enter(new),
+        "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
+        "subscriptions/subscribe": lambda: follow(store, execution_id="new"),
+        "subscriptions/unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
+        "subscriptions/viewed": lambda: store.subscribers.viewed("T1", "e5", soon=SOON),
+    }
+
+
+async def contents(redis: Redis, name: str) -> dict[str, object]:
+    """All that the store holds; without the index, which may hold stale entries, unless it is the index's script."""
+    await asyncio.sleep(0.005)  # the probe is gone by then
+    keys = map(str, redis.scan_iter())
+    return {key: redis.dump(key) for key in keys if ":of:" not in key or name == "subscriptions/enter"}
+
+
+async def shape(redis: Redis, name: str) -> dict[str, object]:
+    """The same without moments and tokens: how much is in each key."""
+    sizes = {"string": redis.strlen, "hash": redis.hlen, "zset": redis.zcard, "list": redis.llen}
+    return {key: sizes[str(redis.type(key))](key) for key in await contents(redis, name)}
+
+
+async def refused(work: Awaitable[object]) -> bool:
+    """Whether the store refused it for being full."""
+    try:
+        await work
+    except StoreUnavailable as error:
+        return str(error).startswith("the store is full")
+    return False
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the scripts that were run."""
+    names: list[str] = []
+
+    def noted(name: str) -> Script:
+        names.append(name)
+        return script(name)
+
+    monkeypatch.setattr(connection, "script", noted)
+    return names
+
+
+def test_every_script_is_tested_here() -> None:
+    """A new script is run whole or not at all, too, or says that it writes nothing."""
+    folder = Path(str(resources.files("bot.store")))
+    files = {str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.lua")}
+    scripts = {name for name in files if not name.endswith("/prelude")}
+    assert scripts == {name.partition(" ")[0] for name in NAMES} | READ_ONLY
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_refused_script_has_not_begun(store: Store, redis: Redis, ran: list[str], name: str) -> None:
+    """Too few replicas, a full disk, a replica: nothing is written when the first write is refused."""
+    work = (await works(store))[name]
+    before = await contents(redis, name)
+    ran.clear()
+    with configured(redis, "min-replicas-to-write", 9), pytest.raises(StoreUnavailable, match="takes no writes"):
+        await work()
+    assert name.partition(" ")[0] in ran
+    assert await contents(redis, name) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_full_store_cuts_off_no_script(store: Store, redis: Redis, name: str) -> None:
+    """Under `OOM` one that only adds is refused at its first write, one that begins by deleting runs to its end."""
+    work = (await works(store))[name]
+    before = await contents(redis, name)
+    with configured(redis, "maxmemory", 1):
+        was_refused = await refused(work())
+    if was_refused:
+        assert await contents(redis, name) == before
+        return
+    done = await shape(redis, name)
+    redis.flushall()
+    await (await works(store))[name]()
+    assert done == await shape(redis, name)
+
+
+@pytest.mark.parametrize("name", sorted(READ_ONLY))
+async def test_a_read_only_script_writes_nothing(store: Store, redis: Redis, ran: list[str], name: str) -> None:
+    """So it is answered where nothing can be written."""
+    work = (await works(store))[name]
+    before = await contents(redis, name)
+    ran.clear()
+    with configured(redis, "min-replicas-to-write", 9):
+        await work()
+    await work()
+    assert set(ran) == {name}
+    assert await contents(redis, name) == before
