@@ -59,7 +59,7 @@ def execution_of(number: int) -> str:
     return next(each for each in ids if home_of(execution_key("T1", each)) == partition(number))
 
 
-async def test_a_partition_rests_while_its_slot_moves_and_loses_nothing(store: Store, moving: Moving) -> None:
+async def test_a_moving_partition_rests_and_loses_nothing(store: Store, moving: Moving) -> None:
     """No script runs on half a partition; the others work on; afterwards everything is as it was."""
     mine, other = execution_of(0), execution_of(1)
     await follow(store, ALICE, mine)

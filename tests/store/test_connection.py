@@ -41,7 +41,7 @@ async def test_more_callers_than_connections_wait_for_their_turn(store: Store) -
     await asyncio.gather(*(store.schedule.claim(number % 16, 1) for number in range(500)))
 
 
-async def test_several_scripts_answer_in_the_order_in_which_they_were_called(connection: Connection) -> None:
+async def test_several_scripts_answer_in_order(connection: Connection) -> None:
     """One round trip, several partitions, different scripts: each answer stands in its caller's place."""
     calls = [*taking(*HOMES), ("engine/recover", HOMES[0], (0,)), *taking(*HOMES)]
     answers = await connection.run_many(calls)
@@ -49,7 +49,9 @@ async def test_several_scripts_answer_in_the_order_in_which_they_were_called(con
     assert all(wait > 0 for _, wait, *_ in answers[17:])
 
 
-async def test_scripts_of_one_moment_travel_together(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scripts_of_one_moment_share_a_round_trip(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sixty looks that end at once settle in one round trip; each gets its own answer, or its own error."""
     trips: list[int] = []
     ask = connection._endpoint.execute
@@ -68,7 +70,7 @@ async def test_scripts_of_one_moment_travel_together(connection: Connection, mon
     assert isinstance(failed, StoreUnavailable)
 
 
-async def test_a_store_that_does_not_answer_in_time_is_away(server_url: str, store: Store, redis: Redis) -> None:
+async def test_a_slow_store_is_unavailable(server_url: str, store: Store, redis: Redis) -> None:
     """So is all that was asked of it in that trip; later ones are answered, on another connection."""
     connection = Connection(f"{server_url}?socket_timeout=0.2")
     assert await connection.ready("outbox/ready") == ([], None, 0)
@@ -82,7 +84,7 @@ async def test_a_store_that_does_not_answer_in_time_is_away(server_url: str, sto
     await connection.aclose()
 
 
-async def test_a_connection_that_the_kernel_gives_up_is_no_answer(
+async def test_a_connection_the_kernel_drops_is_no_answer(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its ETIMEDOUT is Python's `TimeoutError` too, which the client can take for «nothing to read»."""
@@ -98,7 +100,7 @@ async def test_a_connection_that_the_kernel_gives_up_is_no_answer(
     assert await connection.ready("outbox/ready") == ([], None, 0)
 
 
-async def test_who_gives_up_takes_nobody_along(connection: Connection) -> None:
+async def test_a_cancelled_caller_cancels_no_other(connection: Connection) -> None:
     """A caller that is cancelled leaves the others their answers."""
     first = asyncio.create_task(connection.run("gcs_quota/take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0))
     second = asyncio.create_task(connection.run("gcs_quota/take", HOMES[1], 1, 60_000, "call", 1, "people", 0, 0))
@@ -120,7 +122,7 @@ async def test_one_failure_hides_no_other_answer(connection: Connection, redis: 
     assert isinstance(failed, StoreUnavailable)
 
 
-async def test_a_store_that_forgot_the_scripts_runs_each_once(connection: Connection, redis: Redis) -> None:
+async def test_forgotten_scripts_are_each_run_once(connection: Connection, redis: Redis) -> None:
     """After a restart or on a fresh master: what was refused is repeated with its text, what was run is not."""
     await connection.run_many(taking(HOMES[0]))
     redis.script_flush()
@@ -144,7 +146,7 @@ def answers_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[], 
     return lambda: monkeypatch.setattr(endpoint, "execute", lost)
 
 
-async def test_a_claim_whose_answer_was_lost_is_made_again(store: Store, answers_lost: Callable[[], None]) -> None:
+async def test_a_claim_without_a_reply_is_repeated(store: Store, answers_lost: Callable[[], None]) -> None:
     """At once, not when its lease ends; and no lane is in doubt, since nobody could send anything."""
     await follow(store)
     answers_lost()
@@ -172,9 +174,7 @@ async def test_a_lost_claim_leaves_an_earlier_doubt(
     assert claim.in_doubt_since == dead.now
 
 
-async def test_giving_back_a_lost_claim_takes_nothing_from_others(
-    store: Store, answers_lost: Callable[[], None]
-) -> None:
+async def test_giving_back_a_claim_leaves_others_claimed(store: Store, answers_lost: Callable[[], None]) -> None:
     """What this or another bot is at work on stays claimed."""
     await follow(store)
     await store.schedule.claim(HOME, 1)
@@ -185,7 +185,7 @@ async def test_giving_back_a_lost_claim_takes_nothing_from_others(
     assert await store.schedule.claim(HOME, 1) == [] == await store.outbox.claim(HOME, 1)
 
 
-async def test_what_is_done_twice_is_done_once(store: Store, answers_lost: Callable[[], None]) -> None:
+async def test_a_repeated_script_works_once(store: Store, answers_lost: Callable[[], None]) -> None:
     """An answer that is lost has the script run again: one settlement, one receipt, one end."""
     await follow(store)
     await drained(store)
@@ -207,7 +207,7 @@ async def test_what_is_done_twice_is_done_once(store: Store, answers_lost: Calla
     assert await lanes(store) == []
 
 
-async def test_a_store_that_is_away_fails_all_of_them() -> None:
+async def test_a_store_that_is_down_fails_all() -> None:
     """No answer at all: an error in each place, as one call alone would raise it."""
     connection = Connection("unix:///nowhere/s")
     answers = await connection.run_many(taking(*HOMES[:2]))

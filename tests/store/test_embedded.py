@@ -47,7 +47,7 @@ def engine_of(url: str) -> int:
         return int(redis.info("server")["process_id"])
 
 
-async def test_a_killed_bot_leaves_its_engine_to_the_next(tmp_path: Path) -> None:
+async def test_the_next_bot_adopts_a_running_engine(tmp_path: Path) -> None:
     """The orphan is adopted with all its data, and stopped at the end; there is never a second engine."""
     await killed_owner(tmp_path)
     store = EmbeddedStore(tmp_path)
@@ -69,7 +69,7 @@ async def test_data_outlives_engine_and_bot(tmp_path: Path) -> None:
     await store.stop()
 
 
-async def test_a_second_bot_on_the_directory_is_told_so(tmp_path: Path) -> None:
+async def test_a_second_bot_on_a_directory_is_refused(tmp_path: Path) -> None:
     """One sentence with the way out, and the first goes on."""
     first = EmbeddedStore(tmp_path)
     url = await first.start()
@@ -79,13 +79,13 @@ async def test_a_second_bot_on_the_directory_is_told_so(tmp_path: Path) -> None:
     await first.stop()
 
 
-async def test_a_path_too_long_for_a_socket_is_told_so(tmp_path: Path) -> None:
+async def test_a_path_too_long_is_refused(tmp_path: Path) -> None:
     """The kernel's limit becomes a sentence."""
     with pytest.raises(SettingsInvalid, match="too long for a socket"):
         await EmbeddedStore(tmp_path / ("x" * 120)).start()
 
 
-async def test_a_directory_that_cannot_be_written_is_told_so(tmp_path: Path) -> None:
+async def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:
     """A file in the way is no stack trace."""
     (tmp_path / "state").write_text("")
     with pytest.raises(SettingsInvalid, match="cannot be written"):

@@ -58,7 +58,7 @@ def pass_time(redis: Redis, span: timedelta) -> None:
 
 
 @pytest.mark.parametrize("is_alone", [True, False])
-async def test_nobody_starves_while_there_is_more_news_than_calls(store: Store, redis: Redis, is_alone: bool) -> None:
+async def test_the_overdue_do_not_starve(store: Store, redis: Redis, is_alone: bool) -> None:
     """Every minute all but one have news, and there are few calls: that one has its turn, in time, wherever it lies."""
     known = [f"e{number}" for number in range(300)]
     homes = {each: home_of(execution_key(ALICE.team_id, each)) for each in known}
@@ -82,9 +82,7 @@ async def test_nobody_starves_while_there_is_more_news_than_calls(store: Store, 
     assert max(gaps) <= STALENESS / 4 / MINUTE + 2 * OVERDUE_EVERY
 
 
-async def test_news_does_not_starve_while_more_is_overdue_than_calls(
-    store: Store, redis: Redis, followed: list[str]
-) -> None:
+async def test_the_expedited_do_not_starve(store: Store, redis: Redis, followed: list[str]) -> None:
     """All have waited for too long all the time, and one has news each minute: both go on."""
     seen: Counter[str] = Counter()
     for minute in range(3 * len(followed)):
@@ -97,14 +95,14 @@ async def test_news_does_not_starve_while_more_is_overdue_than_calls(
     assert len(seen) == len(followed)
 
 
-async def test_news_goes_ahead_until_then(store: Store, redis: Redis, followed: list[str]) -> None:
+async def test_the_expedited_go_ahead_until_then(store: Store, redis: Redis, followed: list[str]) -> None:
     """What has been due for ten minutes waits for what a list has just shown."""
     pass_time(redis, timedelta(minutes=10))
     await show(store, followed[3:6], "newer---")
     assert {due.execution_id for due in await claim(store, 3)} == set(followed[3:6])
 
 
-async def test_how_late_a_look_is(store: Store, redis: Redis, followed: list[str]) -> None:
+async def test_lateness_counts_from_the_earliest_reason(store: Store, redis: Redis, followed: list[str]) -> None:
     """Since it was due, or else since a list showed it as new or did not show it any more."""
     for due in await claim(store, 12):
         await poll(store, due, next_poll=timedelta(minutes=30 if due.execution_id in {"e0", "e1"} else 5))
@@ -116,14 +114,14 @@ async def test_how_late_a_look_is(store: Store, redis: Redis, followed: list[str
     assert late["e0"] == late["e1"] == late["e2"] == 15
 
 
-async def test_what_has_dropped_out_goes_ahead_of_other_news(store: Store, followed: list[str]) -> None:
+async def test_executions_gone_from_lists_go_first(store: Store, followed: list[str]) -> None:
     """It has probably ended."""
     await show(store, followed[:11], "newer---")
     await show(store, followed[11:], "gone----")
     assert [due.execution_id for due in await claim(store, 1)] == followed[11:]
 
 
-async def test_news_that_gcs_did_not_show_goes_ahead_once_more(store: Store, redis: Redis, followed: list[str]) -> None:
+async def test_changes_gcs_hides_stay_expedited(store: Store, redis: Redis, followed: list[str]) -> None:
     """After its pause, not before; what was merely due when the look failed is merely due again."""
     await show(store, followed[:1], "newer---")
     for due in await claim(store, 12):
@@ -135,9 +133,7 @@ async def test_news_that_gcs_did_not_show_goes_ahead_once_more(store: Store, red
     assert [key for key in map(str, redis.scan_iter("*:expedited")) if redis.zcard(key) > 1] == []
 
 
-async def test_news_that_a_dead_worker_held_goes_ahead_once_more(
-    store: Store, redis: Redis, followed: list[str]
-) -> None:
+async def test_a_dead_workers_claim_stays_expedited(store: Store, redis: Redis, followed: list[str]) -> None:
     """Its lease ends, and all the others have been overdue for longer."""
     await show(store, followed[:1], "newer---")
     assert [due.execution_id for due in await claim(store, 1)] == ["e0"]
@@ -146,7 +142,7 @@ async def test_news_that_a_dead_worker_held_goes_ahead_once_more(
     assert [due.execution_id for due in await claim(store, 1)] == ["e0"]
 
 
-async def test_what_is_to_be_confirmed_goes_ahead(store: Store, redis: Redis, followed: list[str]) -> None:
+async def test_a_poll_to_confirm_goes_ahead(store: Store, redis: Redis, followed: list[str]) -> None:
     """A look that must be looked at twice does not wait for all the others in between."""
     for due in await claim(store, 12):
         if due.execution_id == "e7":
@@ -158,7 +154,7 @@ async def test_what_is_to_be_confirmed_goes_ahead(store: Store, redis: Redis, fo
     assert [due.execution_id for due in await claim(store, 1)] == ["e7"]
 
 
-async def test_who_found_no_call_left_keeps_the_place(store: Store, redis: Redis, followed: list[str]) -> None:
+async def test_a_poll_without_a_call_keeps_its_place(store: Store, redis: Redis, followed: list[str]) -> None:
     """A look that the quota did not allow after all comes next, before all that became due later."""
     for due in await claim(store, 12):
         await poll(store, due, next_poll=timedelta(minutes=2) if due.execution_id == "e7" else timedelta(minutes=3))
@@ -169,7 +165,7 @@ async def test_who_found_no_call_left_keeps_the_place(store: Store, redis: Redis
     assert [due.execution_id for due in (first, *await claim(store, 1))] == ["e7", "e7"]
 
 
-async def test_news_that_found_no_call_left_keeps_its_age(store: Store, redis: Redis, followed: list[str]) -> None:
+async def test_an_expedited_poll_without_call_keeps_its_age(store: Store, redis: Redis, followed: list[str]) -> None:
     """It goes before news that came later, and what it had waited for before counts on."""
     for due in await claim(store, 12):
         await poll(store, due, next_poll=timedelta(minutes=5))
@@ -184,7 +180,7 @@ async def test_news_that_found_no_call_left_keeps_its_age(store: Store, redis: R
     assert round(again.late / MINUTE) == round(first.late / MINUTE) == 25
 
 
-async def test_news_of_what_is_over_brings_nothing_back(store: Store, redis: Redis) -> None:
+async def test_expediting_brings_no_ended_execution_back(store: Store, redis: Redis) -> None:
     """Whatever left it behind: what is not scheduled any more is not claimed."""
     await follow(store)
     home = _home(redis, "T1/e1")
@@ -194,7 +190,7 @@ async def test_news_of_what_is_over_brings_nothing_back(store: Store, redis: Red
     assert list(redis.scan_iter("*:expedited")) == []
 
 
-async def test_news_that_was_looked_at_is_none_any_more(store: Store, redis: Redis, followed: list[str]) -> None:
+async def test_polled_executions_are_no_longer_expedited(store: Store, redis: Redis, followed: list[str]) -> None:
     """Whether the look saw something else than the one before it or not."""
     await show(store, followed, "newer---")
     first, *others = await claim(store, 12)
@@ -205,7 +201,7 @@ async def test_news_that_was_looked_at_is_none_any_more(store: Store, redis: Red
     assert list(redis.scan_iter("*:expedited")) == []
 
 
-async def test_news_of_what_is_forgotten_goes_with_it(store: Store, redis: Redis) -> None:
+async def test_forgotten_executions_are_no_longer_expedited(store: Store, redis: Redis) -> None:
     """Nothing is left of an execution that nobody follows."""
     await follow(store)
     await show(store, ["e1"], "newer---")

@@ -155,7 +155,7 @@ def alone() -> float:
     )
 
 
-async def test_a_master_that_dies_with_its_last_writes_repeats_no_word(
+async def test_a_dead_masters_unreplicated_writes_repeat_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it had acknowledged in its last moments is lost; each change is read once, in order, all the same.
@@ -173,7 +173,7 @@ async def test_a_master_that_dies_with_its_last_writes_repeats_no_word(
         assert {lane: told for lane, told in bot.told.items() if told != ALL} == {}
 
 
-async def test_without_replicas_a_master_that_dies_may_repeat_but_forgets_nothing(tmp_path: Path) -> None:
+async def test_a_dead_master_without_replicas_forgets_nothing(tmp_path: Path) -> None:
     """The bot goes on alone, and counts that: what it told then may be told again, but every change is read."""
     before = alone()
     for bot in await lives(tmp_path, deaf_for=REPLICA_MS / 1000 * 4):
@@ -181,7 +181,7 @@ async def test_without_replicas_a_master_that_dies_may_repeat_but_forgets_nothin
     assert alone() > before
 
 
-async def test_a_master_that_hangs_is_left_for_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hanging_master_is_left_for_its_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes connections and answers nothing; once there is another master, everything goes there by itself."""
     redis_server()
     monkeypatch.setattr("bot.store.engine.topology.TIMEOUT_SECONDS", 0.3)
@@ -199,7 +199,7 @@ async def test_a_master_that_hangs_is_left_for_its_successor(tmp_path: Path, mon
     await asyncio.gather(left(SentinelTrio(tmp_path / "trio")), left(RedisCluster(tmp_path / "cluster")))
 
 
-async def test_a_master_that_hung_and_goes_on_is_not_believed(tmp_path: Path) -> None:
+async def test_a_resumed_master_is_not_believed(tmp_path: Path) -> None:
     """It has a successor, and is told so seconds later only: what people are promised is written at the successor."""
     redis_server()
     servers = SentinelTrio(tmp_path / "trio")
@@ -213,7 +213,7 @@ async def test_a_master_that_hung_and_goes_on_is_not_believed(tmp_path: Path) ->
         assert await store.subscribers.find(ALICE, "e2") is not None
 
 
-async def test_a_master_that_hung_is_not_believed_by_those_who_waited_for_it(tmp_path: Path) -> None:
+async def test_a_resumed_master_is_not_believed_by_waiting_callers(tmp_path: Path) -> None:
     """Other connections have found its successor meanwhile; what comes over the old one counts all the same."""
     redis_server()
     servers = SentinelTrio(tmp_path / "trio")
@@ -228,9 +228,7 @@ async def test_a_master_that_hung_is_not_believed_by_those_who_waited_for_it(tmp
         assert await successor.says("EXISTS", f"{home_of('T1/e2')}subs:T1/e2") == 1
 
 
-async def test_a_master_that_becomes_a_replica_while_it_waits_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_master_demoted_during_wait_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster's master that hung takes a last write before it hears of its successor, and then throws it away."""
     monkeypatch.setattr("bot.store.engine.connection.REPLICA_MS", 8000)
     with contextmanager(served)(redis_server(), tmp_path) as url, Redis.from_url(url) as redis:
@@ -255,9 +253,7 @@ async def trio(tmp_path: Path) -> AsyncIterator[SentinelTrio]:
         yield servers
 
 
-async def test_what_is_promised_is_waited_for_even_after_a_wait_in_vain(
-    trio: SentinelTrio, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_promised_writes_always_wait_for_replicas(trio: SentinelTrio, monkeypatch: pytest.MonkeyPatch) -> None:
     """Claims go on without replicas for a while; a subscription asks each time, and learns that one is back."""
     monkeypatch.setattr("bot.store.engine.connection.WITHOUT_REPLICAS_SECONDS", 3600)
     async with aclosing(Connection(trio.url)) as connection:
@@ -287,7 +283,7 @@ async def test_what_is_asked_twice_is_waited_for_twice(trio: SentinelTrio) -> No
         assert not await store.subscribers._index.enter(subscription)
 
 
-async def test_claims_without_replicas_do_not_ask_the_sentinels_each_time(
+async def test_claims_without_replicas_ask_the_sentinels_rarely(
     trio: SentinelTrio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is gone is waited for; what is promised is worth that, each time."""
@@ -308,7 +304,7 @@ async def test_claims_without_replicas_do_not_ask_the_sentinels_each_time(
         assert len(asked) > 1
 
 
-async def test_a_wait_that_is_refused_has_found_no_replica(tmp_path: Path) -> None:
+async def test_a_refused_wait_found_no_replica(tmp_path: Path) -> None:
     """A user who may not wait learns nothing of replicas, so nothing is promised."""
     with contextmanager(served)(redis_server(), tmp_path) as url, Redis.from_url(url) as redis:
         redis.acl_setuser("bot", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-wait"])
@@ -317,7 +313,7 @@ async def test_a_wait_that_is_refused_has_found_no_replica(tmp_path: Path) -> No
             assert await connection.keep("engine/probe", partition(0)) == (1, False)
 
 
-async def test_a_connection_that_was_lost_says_nothing_of_replicas(tmp_path: Path) -> None:
+async def test_a_lost_connection_says_nothing_of_replicas(tmp_path: Path) -> None:
     """A cluster's node that died has not waited in vain: claims at its successor are waited for at once."""
     redis_server()
     cluster = RedisCluster(tmp_path / "cluster")

@@ -53,7 +53,7 @@ asks = st.tuples(st.sampled_from(["people", "polls", "lists"]), st.integers(1, 8
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])  # each has its own window
 @given(asked=st.lists(asks, min_size=1, max_size=25), is_reading=st.booleans())
-async def test_whoever_asks_when_and_for_what_the_quota_holds(
+async def test_the_quota_holds_in_any_order(
     connection: Connection, redis: Redis, asked: list[tuple[str, int, int]], is_reading: bool
 ) -> None:
     """No minute holds more calls, nor more of the watch's than people leave; and who has waited as told has one."""
@@ -101,9 +101,7 @@ async def test_plenty_is_not_asked_for_again(connection: Connection, monkeypatch
     assert await watch.left(enough=1) == 0
 
 
-async def test_after_a_refusal_the_watch_goes_on_slowly_whatever_was_used_before(
-    connection: Connection, redis: Redis
-) -> None:
+async def test_after_a_refusal_polls_start_slowly(connection: Connection, redis: Redis) -> None:
     """The slow start is a rate: with most of the window used, it does not stand still until that has left."""
     large = budget(connection, per_minute=6000, reserve=600)
     earlier = time.time() * 1000 - 20_000
@@ -117,9 +115,7 @@ async def test_after_a_refusal_the_watch_goes_on_slowly_whatever_was_used_before
     assert await large.take(is_person=False) <= timedelta(seconds=1)
 
 
-async def test_after_a_refusal_people_and_looks_leave_something_to_lists(
-    connection: Connection, server_url: str
-) -> None:
+async def test_after_a_refusal_lists_keep_a_share(connection: Connection, server_url: str) -> None:
     """People in a hurry do not use up the slow start; of what it allows, a third is for lists while they are read."""
     watch = budget(connection, per_minute=620, reserve=0)
     assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
@@ -130,7 +126,7 @@ async def test_after_a_refusal_people_and_looks_leave_something_to_lists(
     assert 12 <= await watch.take_up_to(100, for_lists=True) <= 14
 
 
-async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
+async def test_polls_and_lists_share_the_calls(connection: Connection) -> None:
     """While lists are read, a third of the watch's calls is theirs, whatever is overdue; else looks have them all."""
     watch = budget(connection, per_minute=12)
     assert await watch.left() == 9
@@ -140,7 +136,7 @@ async def test_looks_and_lists_share_the_calls(connection: Connection) -> None:
     assert (await watch.left(), await watch.left_for_lists()) == (0, 1)
 
 
-async def test_lists_that_have_had_their_share_leave_the_rest_to_looks(connection: Connection) -> None:
+async def test_satisfied_lists_leave_the_rest_to_polls(connection: Connection) -> None:
     """Their calls count once: what they used of their share is not kept for them a second time."""
     watch = budget(connection, per_minute=12)
     assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
@@ -148,7 +144,7 @@ async def test_lists_that_have_had_their_share_leave_the_rest_to_looks(connectio
     assert await watch.take_up_to(100) == 5
 
 
-async def test_lists_that_need_few_calls_leave_the_others_to_looks(connection: Connection) -> None:
+async def test_small_lists_leave_most_calls_to_polls(connection: Connection) -> None:
     """What is kept for lists is what they can use: a round of two pages takes no third of the quota."""
     watch = budget(connection, per_minute=12)
     assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 2))
@@ -156,7 +152,7 @@ async def test_lists_that_need_few_calls_leave_the_others_to_looks(connection: C
     assert await watch.take_up_to(100, for_lists=True) == 2
 
 
-async def test_lists_that_need_few_calls_need_few_after_a_refusal(connection: Connection, server_url: str) -> None:
+async def test_small_lists_need_few_calls_after_a_refusal(connection: Connection, server_url: str) -> None:
     """Ten seconds into the slow start 37 calls may have left: of a dozen a minute, two are for lists by then."""
     watch = budget(connection, per_minute=620, reserve=0)
     assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 12))
@@ -173,7 +169,7 @@ async def test_the_watch_makes_no_burst(connection: Connection) -> None:
     assert await taken(watch, 600, is_person=True) == 480
 
 
-async def test_people_in_a_hurry_do_not_slow_the_watch(connection: Connection) -> None:
+async def test_many_people_do_not_slow_polls(connection: Connection) -> None:
     """What they call at once is not counted as a burst of the watch's, which has its part of what they leave."""
     watch = budget(connection, per_minute=600, reserve=0)
     assert await taken(watch, 110, is_person=True) == 110
@@ -189,14 +185,14 @@ async def test_who_has_to_wait_learns_how_long(connection: Connection, redis: Re
     assert await taken(budget(connection), 20, is_person=True) == 10
 
 
-async def test_a_refusal_keeps_everybody_away_and_then_begins_slowly(connection: Connection) -> None:
+async def test_a_refusal_pauses_all_then_starts_slowly(connection: Connection) -> None:
     """As long as GCS said nobody calls, not even people; after that a few go first."""
     await budget(connection).refused(timedelta(seconds=40))
     assert timedelta(seconds=30) < await budget(connection).take(is_person=True) <= timedelta(seconds=40)
     assert await budget(connection).left() == 0
 
 
-async def test_after_a_refusal_the_quota_comes_back_bit_by_bit(connection: Connection, server_url: str) -> None:
+async def test_after_a_refusal_the_quota_returns_gradually(connection: Connection, server_url: str) -> None:
     """A good half of the slow start later the watch has a part of its share again, in the end all; people at once."""
     await budget(connection).refused(timedelta(seconds=40))
     refused_ago(server_url, timedelta(seconds=18))

@@ -41,7 +41,7 @@ async def polls(store: Store, redis: Redis) -> list[Due]:
     return claimed
 
 
-async def test_a_look_that_takes_long_keeps_its_claim(store: Store, redis: Redis, polls: list[Due]) -> None:
+async def test_a_long_poll_keeps_its_claim(store: Store, redis: Redis, polls: list[Due]) -> None:
     """All of them travel together, and each lease begins anew."""
     await store.schedule.renew(polls)
     assert [ends(redis, poll) for poll in polls] == [pytest.approx(LEASE.total_seconds(), abs=0.5)] * 3
@@ -55,7 +55,7 @@ async def test_a_claim_that_was_lost_is_not_renewed(store: Store, redis: Redis, 
     assert all(ends(redis, poll) > 2 for poll in held)
 
 
-async def test_news_on_a_list_is_not_put_off_by_a_look_that_hangs(store: Store, redis: Redis, polls: list[Due]) -> None:
+async def test_a_hanging_poll_delays_no_listed_change(store: Store, redis: Redis, polls: list[Due]) -> None:
     """It asked too early to see what the list shows; somebody else looks soon."""
     late = polls[0]
     shown = [(late.execution_id, "newer---")]
@@ -64,9 +64,7 @@ async def test_news_on_a_list_is_not_put_off_by_a_look_that_hangs(store: Store, 
     assert ends(redis, late, "expedited") <= 2
 
 
-async def test_nothing_is_left_of_an_execution_that_was_forgotten_meanwhile(
-    store: Store, redis: Redis, polls: list[Due]
-) -> None:
+async def test_renewing_brings_no_forgotten_execution_back(store: Store, redis: Redis, polls: list[Due]) -> None:
     """Renewing brings nothing back."""
     redis.flushall()
     await store.schedule.renew(polls)

@@ -12,7 +12,7 @@ from tests.servers import expire_claims, let_time_pass
 from tests.store.following import ALICE, LAB, LATER, SOON, change, drained, due, follow, lanes, settle, tell
 
 
-async def test_what_was_recorded_is_not_told_again(store: Store) -> None:
+async def test_recorded_changes_are_not_delivered_again(store: Store) -> None:
     """A receipt takes the changes that it covers out of the lane, and leaves the newer ones."""
     await follow(store)
     await settle(store, change(2), change(3, ChangeKind.OUTCOME))
@@ -24,7 +24,7 @@ async def test_what_was_recorded_is_not_told_again(store: Store) -> None:
     assert again.notification.receipt == Receipt(channel="D1", ts="1.2", revision=1, delivered_through=2)
 
 
-async def test_news_during_a_claim_is_told_after_it(store: Store) -> None:
+async def test_a_change_during_a_claim_follows_it(store: Store) -> None:
     """What is settled while its lane is being told waits: no second worker gets the lane, and nothing is lost."""
     await follow(store)
     (claim,) = await lanes(store)
@@ -46,7 +46,7 @@ async def test_a_lost_claim_may_not_record(store: Store, redis: Redis) -> None:
     assert not await store.outbox.record(slow, receipt)
 
 
-async def test_a_claim_that_outlived_its_worker_is_in_doubt(store: Store, redis: Redis) -> None:
+async def test_a_dead_workers_claim_is_in_doubt(store: Store, redis: Redis) -> None:
     """The next worker learns that something may have been sent, and since when."""
     await follow(store)
     (dead,) = await lanes(store)
@@ -90,7 +90,7 @@ async def test_a_lane_that_was_put_back_waits(store: Store, redis: Redis) -> Non
     assert len(await lanes(store)) == 1
 
 
-async def test_a_lane_that_waits_for_its_turn_is_woken_by_news(store: Store) -> None:
+async def test_a_change_wakes_a_waiting_lane(store: Store) -> None:
     """Not so one in doubt: what was sent may still be under way."""
     await follow(store, ALICE)
     await follow(store, LAB)
@@ -123,7 +123,7 @@ async def test_recovery_leaves_alone_what_was_put_back(store: Store) -> None:
     assert await lanes(store) == []
 
 
-async def test_a_lane_that_is_not_told_stays_short(store: Store, redis: Redis) -> None:
+async def test_an_undelivered_lane_stays_short(store: Store, redis: Redis) -> None:
     """Of more than 50 changes that wait, progress after the oldest goes first, then phases; ends never go."""
     await follow(store)
     await drained(store)

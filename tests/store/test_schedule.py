@@ -86,7 +86,7 @@ async def test_a_level_leaves_out_what_it_says(store: Store, level: Level, told:
     assert claim.notification.snapshot.revision == 4
 
 
-async def test_each_subscriber_is_told_on_a_lane_of_its_own(store: Store) -> None:
+async def test_each_subscriber_has_its_own_lane(store: Store) -> None:
     """A person and a channel that follow one execution are told apart, from one look."""
     await follow(store, ALICE)
     await follow(store, LAB)
@@ -113,7 +113,7 @@ async def test_what_a_newer_version_wrote_stops_nothing_else(store: Store, redis
     assert [claim.lane.execution_id for claim in await lanes(store)] == ["e2"]
 
 
-async def test_an_execution_that_nobody_follows_is_not_looked_at(store: Store, redis: Redis) -> None:
+async def test_an_execution_nobody_follows_is_not_polled(store: Store, redis: Redis) -> None:
     """A look that comes back after the last subscriber left writes nothing."""
     await follow(store)
     (item,) = await due(store)

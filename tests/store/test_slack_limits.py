@@ -95,7 +95,7 @@ async def test_the_most_urgent_comes_first(shared: SlackLimits, redis: Redis) ->
     assert order == ["C0", "C3", "C4", "C5"]
 
 
-async def test_equals_go_in_the_order_in_which_they_came(shared: SlackLimits, redis: Redis) -> None:
+async def test_equal_priorities_go_in_order_of_arrival(shared: SlackLimits, redis: Redis) -> None:
     """Coming again before one's turn loses no place, so nobody starves."""
     await wait(shared, "C0")
     for name in ("C1", "C2", "C3"):
@@ -110,7 +110,7 @@ async def test_equals_go_in_the_order_in_which_they_came(shared: SlackLimits, re
     assert order == ["C1", "C2", "C3"]
 
 
-async def test_a_wait_says_when_the_turn_comes(shared: SlackLimits) -> None:
+async def test_a_wait_says_when_to_come_back(shared: SlackLimits) -> None:
     """Those further behind are told to come later, and later still when somebody urgent comes in between."""
     await wait(shared, "C0")
     told = [await wait(shared, name, 4) for name in ("C1", "C2", "C3")]
@@ -119,7 +119,7 @@ async def test_a_wait_says_when_the_turn_comes(shared: SlackLimits) -> None:
     assert await wait(shared, "C3", 4) == pytest.approx(4 * 62, abs=1)
 
 
-async def test_who_becomes_urgent_moves_up(shared: SlackLimits, redis: Redis) -> None:
+async def test_a_lane_that_becomes_urgent_moves_up(shared: SlackLimits, redis: Redis) -> None:
     """A lane that waits with progress and then has an outcome takes the place of an outcome."""
     await wait(shared, "C0")
     await wait(shared, "C1", 3)
@@ -130,7 +130,7 @@ async def test_who_becomes_urgent_moves_up(shared: SlackLimits, redis: Redis) ->
     assert await wait(shared, "C2", 0) == 0
 
 
-async def test_who_does_not_come_holds_up_nobody(shared: SlackLimits, redis: Redis) -> None:
+async def test_a_missing_lane_delays_nobody(shared: SlackLimits, redis: Redis) -> None:
     """A place is kept a little longer than promised, and no longer."""
     await wait(shared, "C0")
     await wait(shared, "C1", 0)
@@ -141,7 +141,7 @@ async def test_who_does_not_come_holds_up_nobody(shared: SlackLimits, redis: Red
     assert await wait(shared, "C2", 5) == 0
 
 
-async def test_a_channel_that_is_used_up_holds_up_no_other(store: Store) -> None:
+async def test_a_busy_channel_delays_no_other(store: Store) -> None:
     """An outcome that waits for its own channel leaves the workspace's calls to less urgent ones elsewhere."""
     some = store.slack_limits(calls=1, posts=10, channel_posts=1)
     assert await wait(some, "C1", 0, method=POST, place="C1") == 0
@@ -167,7 +167,7 @@ async def test_what_slack_says_holds_for_all_copies(shared: SlackLimits, other: 
     assert await wait(other, "C1", 0, method="conversations.open") == 0
 
 
-async def test_a_shorter_hold_does_not_end_a_longer_one(shared: SlackLimits) -> None:
+async def test_a_shorter_pause_ends_no_longer_one(shared: SlackLimits) -> None:
     """Two calls that were refused at the same time: the later moment counts."""
     await shared.pause("T1", EDIT, timedelta(seconds=30))
     await shared.pause("T1", EDIT, timedelta(seconds=1))
@@ -189,14 +189,14 @@ async def test_after_a_hold_it_begins_slowly(store: Store, redis: Redis) -> None
     assert [await wait(some, f"C{number}") for number in (2, 3, 4, 5, 6)] == [0] * 5
 
 
-async def test_one_failure_keeps_nobody_away(shared: SlackLimits) -> None:
+async def test_one_failure_pauses_nothing(shared: SlackLimits) -> None:
     """A connection that broke is no outage."""
     assert await shared.away("T1") == NOW
     assert await wait(shared, "C1") == 0
 
 
 @pytest.mark.parametrize(("failing", "pause"), [(5, 5), (20, 20), (3600, 60)])
-async def test_an_outage_keeps_everybody_away_for_as_long_again(
+async def test_an_outage_pauses_for_as_long_again(
     shared: SlackLimits, other: SlackLimits, redis: Redis, failing: int, pause: int
 ) -> None:
     """It doubles, up to a minute, however many find out, and for every method."""
@@ -207,7 +207,7 @@ async def test_an_outage_keeps_everybody_away_for_as_long_again(
     assert await wait(other, "C1", 0) == pytest.approx(pause, abs=1)
 
 
-async def test_one_call_finds_out_whether_slack_is_back(shared: SlackLimits, other: SlackLimits, redis: Redis) -> None:
+async def test_one_probe_finds_out_whether_slack_answers(shared: SlackLimits, other: SlackLimits, redis: Redis) -> None:
     """The others wait for what it meets; an answer lets them come, slowly at first."""
     await shared.away("T1")
     slack_was_gone(redis, 30)
@@ -222,7 +222,7 @@ async def test_one_call_finds_out_whether_slack_is_back(shared: SlackLimits, oth
     assert await wait(other, "C3", 0, method=POST, place="C3") > 0
 
 
-async def test_who_counts_no_calls_stays_away_all_the_same(shared: SlackLimits, other: SlackLimits) -> None:
+async def test_listeners_respect_pauses_too(shared: SlackLimits, other: SlackLimits) -> None:
     """A method that Slack wants to be left alone is so for listeners of all copies, for the rest of that time."""
     await shared.pause("T1", "views.open", timedelta(seconds=30))
     assert (await other.paused("T1", "views.open")).total_seconds() == pytest.approx(30, abs=1)
@@ -264,7 +264,7 @@ def pause_ends(redis: Redis) -> None:
     redis.set(str(next(redis.scan_iter("*:pause:[*]"))), int(time() * 1e6) - 1)
 
 
-async def test_a_crowd_is_let_through_in_order_and_asks_seldom(store: Store) -> None:
+async def test_a_crowd_goes_in_order_asking_seldom(store: Store) -> None:
     """Sixty lanes that come when they are told to: by priority, each after a few asks, however many wait."""
     some = store.slack_limits(calls=3000, posts=1, channel_posts=1)
     while not await wait(some, "C0"):

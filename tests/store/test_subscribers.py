@@ -31,7 +31,7 @@ from tests.store.following import (
 )
 
 
-async def test_subscribing_makes_the_execution_due_and_the_card_wanted(store: Store) -> None:
+async def test_subscribing_schedules_a_poll_and_a_card(store: Store) -> None:
     """One script does both: there is no moment at which somebody is subscribed and nothing happens."""
     assert await follow(store) is None
     assert [item.execution for item in await due(store)] == ["T1/e1"]
@@ -65,7 +65,7 @@ async def test_unsubscribing_ends_one_lane_and_tells_nothing(store: Store) -> No
     assert await store.subscribers.snapshot("T1", "e1")
 
 
-async def test_subscribing_again_while_ending_goes_on_with_the_same_card(store: Store) -> None:
+async def test_subscribing_while_ending_keeps_the_card(store: Store) -> None:
     """The receipt stays, the last word is taken back, and the worker that was about to forget is refused."""
     await follow(store)
     await drained(store)
@@ -105,7 +105,7 @@ async def test_an_end_after_subscribing_again_is_still_told(store: Store) -> Non
     assert [item.kind for item in again.notification.changes] == [ChangeKind.OUTCOME]
 
 
-async def test_a_look_from_before_the_end_does_not_turn_revisions_back(store: Store) -> None:
+async def test_a_stale_poll_turns_no_revision_back(store: Store) -> None:
     """Who subscribes again with an older look starts after what was told, or news would pass for told."""
     await follow(store)
     await settle(store, change(2, ChangeKind.OUTCOME), over=True)
@@ -144,9 +144,7 @@ async def listed(store: Store) -> list[str]:
     return [subscription.execution_id for subscription, _ in await store.subscribers.of(ALICE)]
 
 
-async def test_who_subscribes_while_the_last_time_is_cleaned_up_is_listed(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_subscribing_during_clean_up_stays_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forgotten, subscribed again, and only then taken out of the list: it looks whether it is there again."""
     await follow(store)
     await drained(store)
@@ -163,9 +161,7 @@ async def test_who_subscribes_while_the_last_time_is_cleaned_up_is_listed(
     assert await listed(store) == ["e1"]
 
 
-async def test_who_is_listed_by_somebody_while_subscribing_stays_listed(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_listing_during_subscribing_keeps_the_entry(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list finds an entry without its subscription, which is on its way, and takes it out."""
     keep = Connection.keep
 

@@ -16,7 +16,7 @@ from bot.store.keys import partition
 from tests.ports import free_ports
 
 
-async def test_sentinels_are_asked_for_the_master_with_their_own_password() -> None:
+async def test_sentinels_have_their_own_password() -> None:
     """User, password and database are for the master; the Sentinels have theirs; all of it may be TLS."""
     way = connect("rediss+sentinel://user:p%2Fw@s1:1,[::2]:2,s3/bot/3?sentinel_password=other&ssl_check_hostname=no")
     assert isinstance(way, Server)
@@ -45,7 +45,7 @@ async def test_a_cluster_begins_with_any_of_its_nodes() -> None:
 
 @pytest.mark.parametrize("way", ["redis://h/0", "redis+sentinel://h/bot", "redis+cluster://h"])
 @pytest.mark.parametrize("option", ["hunter2=1", "socket_timeout=hunter2"])
-async def test_a_wrong_option_is_told_at_the_start(way: str, option: str) -> None:
+async def test_a_wrong_option_fails_at_the_start(way: str, option: str) -> None:
     """And not with the first command; what was given is not repeated."""
     with pytest.raises(SettingsInvalid, match="REDIS_URL is wrong") as caught:
         connect(f"{way}?{option}")
@@ -53,7 +53,7 @@ async def test_a_wrong_option_is_told_at_the_start(way: str, option: str) -> Non
 
 
 @pytest.mark.parametrize("form", ["redis://:{}@{}/0", "redis+sentinel://:{}@{}/bot", "redis+cluster://:{}@{}"])
-async def test_a_store_that_is_away_says_so_without_the_password(form: str) -> None:
+async def test_an_unreachable_store_hides_the_password(form: str) -> None:
     """Nobody listens there: one sentence with the reason."""
     connection = Connection(form.format("hunter2", f"127.0.0.1:{free_ports(1)[0]}"))
     with pytest.raises(StoreUnavailable, match="does not answer") as caught:
@@ -62,7 +62,7 @@ async def test_a_store_that_is_away_says_so_without_the_password(form: str) -> N
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_refused_password_is_said_and_not_repeated(server_url: str) -> None:
+async def test_a_refused_password_is_not_repeated(server_url: str) -> None:
     """The operator learns that it is the password, and the log does not learn the password."""
     separator = "@" if server_url.startswith("unix") else ""
     scheme, _, rest = server_url.partition("://")
@@ -73,7 +73,7 @@ async def test_a_refused_password_is_said_and_not_repeated(server_url: str) -> N
     assert "hunter2" not in str(caught.value)
 
 
-async def test_the_sentinel_that_knows_the_latest_election_is_believed() -> None:
+async def test_the_latest_election_is_believed() -> None:
     """Each hears of it by itself: one still names the master that hung, one is down, one has never heard of any."""
     async with sentinel("old", 1) as late, sentinel("new", 2) as told, sentinel(None, 0) as ignorant:
         (dead,) = free_ports(1)
@@ -81,7 +81,7 @@ async def test_the_sentinel_that_knows_the_latest_election_is_believed() -> None
         assert await master_by(hosts) == ("new", 6379)
 
 
-async def test_a_sentinel_that_does_not_reach_the_master_hides_none_from_us() -> None:
+async def test_a_blind_sentinel_hides_no_master() -> None:
     """It calls it down; the others see it, and that is enough."""
     async with sentinel("there", 2, "master,s_down") as blind, sentinel("there", 2) as sees:
         assert await master_by(f"127.0.0.1:{blind},127.0.0.1:{sees}") == ("there", 6379)

@@ -23,7 +23,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.store.engine.connection.PATIENCE_SECONDS", 0)
 
 
-async def test_looks_that_nobody_waits_for_are_said_when_they_cannot_be_settled(store: Store, redis: Redis) -> None:
+async def test_unsettled_polls_are_logged(store: Store, redis: Redis) -> None:
     """One line for all of them; their claims end by themselves."""
     await follow(store)
     (item,) = await due(store)
@@ -34,7 +34,7 @@ async def test_looks_that_nobody_waits_for_are_said_when_they_cannot_be_settled(
     assert isinstance(waiting.exception(), StoreUnavailable)
 
 
-async def test_trouble_says_what_is_wrong_and_goes_away_with_it(store: Store, redis: Redis) -> None:
+async def test_the_problem_says_what_is_wrong(store: Store, redis: Redis) -> None:
     """Full and closed are noticed though the server answers; each has its own words; nothing is left of the looking."""
     assert await store.problem() is None
     with configured(redis, "maxmemory", 1):
@@ -66,7 +66,7 @@ async def test_a_store_with_too_few_replicas_is_found(store: Store, server_url: 
     await many.aclose()
 
 
-async def test_people_are_told_that_the_store_is_full(store: Store, redis: Redis) -> None:
+async def test_a_full_store_is_an_error_of_its_own(store: Store, redis: Redis) -> None:
     """It is an error of its own, so that people can be told."""
     with configured(redis, "maxmemory", 1), pytest.raises(StoreFull):
         await follow(store)
