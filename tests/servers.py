@@ -66,7 +66,7 @@ def configured(redis: Any, name: str, value: int) -> Iterator[None]:
 
 
 def let_time_pass(redis: Redis) -> None:
-    """Let the time come of every lane that is not claimed, and of whoever waits under Slack's limits."""
+    """Let the time come of every lane that is not claimed, and forget Slack's limits."""
     for key in map(str, redis.scan_iter("*{slack:*")):
         if not key.endswith(":away"):
             redis.delete(key)
@@ -74,7 +74,7 @@ def let_time_pass(redis: Redis) -> None:
 
 
 def let_pauses_end(redis: Redis) -> None:
-    """Let everybody stay away from Slack no longer; what follows, as slow as it begins, is left to itself."""
+    """Let all pauses of Slack's end; the slow start that follows stays."""
     for key in map(str, redis.scan_iter("*:pause:*")):
         redis.set(key, int(time() * 1e6), keepttl=True)
     let_lanes_come(redis)

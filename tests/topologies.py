@@ -222,7 +222,7 @@ class SentinelTrio:
         return master
 
     async def restart_dead(self) -> None:
-        """Bring back whoever is dead, servers as replicas of the master, and wait until that one may be lost again."""
+        """Restart what is dead, servers as replicas of the master, and wait until that one may be lost again."""
         master = await self.failed_over()
         for node in self.servers:
             if node.pid is None:
@@ -331,7 +331,7 @@ class RedisCluster:
         return await until(check, "a cluster without a hole")  # type: ignore[no-any-return]
 
     async def restart_dead(self) -> None:
-        """Bring back whoever is dead, and wait until a master may be lost again."""
+        """Restart what is dead, and wait until a master may be lost again."""
         await self.failed_over()
         for node in self.nodes:
             if node.pid is None:

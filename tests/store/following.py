@@ -1,4 +1,4 @@
-"""Following executions as the rooms do, each act a call or two of the store; only what matters to it is filled in.
+"""Following executions as the workers do, each act a call or two of the store, with only the fields that it needs.
 
 Called by the tests of this ring.
 """
@@ -34,7 +34,7 @@ def change(revision: int, kind: ChangeKind = ChangeKind.PROGRESS) -> Change:
 async def follow(
     store: Store, subscriber: Subscriber = ALICE, execution_id: str = "e1", level: Level = Level.PROGRESS
 ) -> Subscription | None:
-    """Subscribe, and have the first look at once."""
+    """Subscribe, with the first poll due at once."""
     subscription = Subscription(
         execution_id=execution_id, subscriber=subscriber, level=level, owner="U1", created_at=NOW
     )
@@ -48,7 +48,7 @@ async def due(store: Store) -> list[Due]:
 
 
 async def lanes(store: Store) -> list[Claim]:
-    """Claim all that is to be told."""
+    """Claim all lanes that are due."""
     return [item for number in range(PARTITIONS) for item in await store.outbox.claim(number, 100)]
 
 
@@ -64,14 +64,14 @@ async def settle(store: Store, *changes: Change, over: bool = False) -> bool:
 async def drained(store: Store) -> None:
     """Tell what there is, as the notifier would: a card, and everything read."""
     for claim in await lanes(store):
-        await tell(store, claim)
+        await deliver(store, claim)
 
 
-async def tell(store: Store, claim: Claim) -> None:
-    """Record that everything in `claim` was told, and leave the lane."""
-    told = max((item.revision for item in claim.notification.changes), default=0)
+async def deliver(store: Store, claim: Claim) -> None:
+    """Record that everything in `claim` was delivered, and give the lane back."""
+    delivered = max((item.revision for item in claim.notification.changes), default=0)
     revision = claim.notification.snapshot.revision
-    await store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=revision, delivered_through=told))
+    await store.outbox.record(claim, Receipt(channel="D1", ts="1.2", revision=revision, delivered_through=delivered))
     if not claim.notification.subscription.is_ending or not await store.outbox.forget(claim):
         await store.outbox.release(claim)
 

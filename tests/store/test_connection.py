@@ -37,7 +37,7 @@ def taking(*windows: str) -> list[tuple[str, str, tuple[Any, ...]]]:
 
 
 async def test_more_callers_than_connections_wait_for_their_turn(store: Store) -> None:
-    """A burst of looks, messages and commands is served one after another, not refused."""
+    """A burst of polls, messages and commands is served one after another, not refused."""
     await asyncio.gather(*(store.schedule.claim(number % 16, 1) for number in range(500)))
 
 
@@ -52,7 +52,7 @@ async def test_several_scripts_answer_in_order(connection: Connection) -> None:
 async def test_scripts_of_one_moment_share_a_round_trip(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sixty looks that end at once settle in one round trip; each gets its own answer, or its own error."""
+    """Sixty polls that end at once settle in one round trip; each gets its own answer, or its own error."""
     trips: list[int] = []
     ask = connection._endpoint.execute
 
@@ -163,7 +163,7 @@ async def test_a_claim_without_a_reply_is_repeated(store: Store, answers_lost: C
 async def test_a_lost_claim_leaves_an_earlier_doubt(
     store: Store, redis: Redis, answers_lost: Callable[[], None]
 ) -> None:
-    """What a worker that died may have sent is still looked for, and since when."""
+    """The doubt about a dead worker's send stays, with its moment."""
     await follow(store)
     (dead,) = await lanes(store)
     expire_claims(redis)

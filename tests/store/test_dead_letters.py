@@ -1,4 +1,4 @@
-"""Promises of dead letters: who was not told, and why, against real servers."""
+"""Promises of dead letters: what was not delivered to whom, and why, against real servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def test_a_dead_destination_is_forgotten_though_not_ending(store: Store) -
 
 
 async def test_a_dead_destination_leaves_a_letter(store: Store) -> None:
-    """Who, why, whose, when, and what was not told."""
+    """Whom, why, whose, when, and what was not delivered."""
     await follow(store, ALICE, "e1")
     await settle(store, change(2), change(3, ChangeKind.OUTCOME))
     await follow(store, LAB, "e2")

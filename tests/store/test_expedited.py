@@ -1,4 +1,4 @@
-"""Whose turn it is: news goes ahead of what is merely due, until that has waited too long. Against real servers."""
+"""The order of polls: the expedited go ahead of the merely due, until these have waited too long."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def followed(store: Store) -> list[str]:
 
 
 async def claim(store: Store, calls: int) -> list[Due]:
-    """Claim as many looks as there are calls, as the watcher does: the most urgent partition first."""
+    """Claim as many polls as there are calls, as the watcher does: the most urgent partition first."""
     claimed: list[Due] = []
     for number in (await store.schedule.ready()).partitions:
         claimed += await store.schedule.claim(number, calls - len(claimed))
@@ -44,7 +44,7 @@ async def show(store: Store, executions: list[str], fingerprint: str) -> None:
 
 
 async def poll(store: Store, due: Due, *, next_poll: timedelta = MINUTE, is_expedited: bool | None = False) -> None:
-    """Settle a look that saw what was known."""
+    """Settle a poll that saw what was known."""
     snapshot = snapshot_of(due.execution_id)
     await store.schedule.settle(due, snapshot, [], next_poll=next_poll, is_visible=False, is_expedited=is_expedited)
 
@@ -59,7 +59,7 @@ def pass_time(redis: Redis, span: timedelta) -> None:
 
 @pytest.mark.parametrize("is_alone", [True, False])
 async def test_the_overdue_do_not_starve(store: Store, redis: Redis, is_alone: bool) -> None:
-    """Every minute all but one have news, and there are few calls: that one has its turn, in time, wherever it lies."""
+    """Every minute all but one are expedited, and there are few calls: that one is polled in time, in any partition."""
     known = [f"e{number}" for number in range(300)]
     homes = {each: home_of(execution_key(ALICE.team_id, each)) for each in known}
     together = [each for each in known if homes[each] == homes["e0"]]
@@ -83,7 +83,7 @@ async def test_the_overdue_do_not_starve(store: Store, redis: Redis, is_alone: b
 
 
 async def test_the_expedited_do_not_starve(store: Store, redis: Redis, followed: list[str]) -> None:
-    """All have waited for too long all the time, and one has news each minute: both go on."""
+    """All are overdue all the time, and one is expedited each minute: both go on."""
     seen: Counter[str] = Counter()
     for minute in range(3 * len(followed)):
         pass_time(redis, STALENESS)
@@ -122,7 +122,7 @@ async def test_executions_gone_from_lists_go_first(store: Store, followed: list[
 
 
 async def test_changes_gcs_hides_stay_expedited(store: Store, redis: Redis, followed: list[str]) -> None:
-    """After its pause, not before; what was merely due when the look failed is merely due again."""
+    """After the pause, not before; what was merely due when the poll failed is merely due again."""
     await show(store, followed[:1], "newer---")
     for due in await claim(store, 12):
         await poll(store, due, next_poll=timedelta(seconds=20), is_expedited=None)
@@ -143,7 +143,7 @@ async def test_a_dead_workers_claim_stays_expedited(store: Store, redis: Redis, 
 
 
 async def test_a_poll_to_confirm_goes_ahead(store: Store, redis: Redis, followed: list[str]) -> None:
-    """A look that must be looked at twice does not wait for all the others in between."""
+    """An execution that must be polled twice does not wait for all the others in between."""
     for due in await claim(store, 12):
         if due.execution_id == "e7":
             await poll(store, due, next_poll=timedelta(seconds=5), is_expedited=True)
@@ -155,7 +155,7 @@ async def test_a_poll_to_confirm_goes_ahead(store: Store, redis: Redis, followed
 
 
 async def test_a_poll_without_a_call_keeps_its_place(store: Store, redis: Redis, followed: list[str]) -> None:
-    """A look that the quota did not allow after all comes next, before all that became due later."""
+    """A poll that the quota did not allow comes next, before all that became due later."""
     for due in await claim(store, 12):
         await poll(store, due, next_poll=timedelta(minutes=2) if due.execution_id == "e7" else timedelta(minutes=3))
     pass_time(redis, timedelta(minutes=5))
@@ -166,7 +166,7 @@ async def test_a_poll_without_a_call_keeps_its_place(store: Store, redis: Redis,
 
 
 async def test_an_expedited_poll_without_call_keeps_its_age(store: Store, redis: Redis, followed: list[str]) -> None:
-    """It goes before news that came later, and what it had waited for before counts on."""
+    """It goes before those expedited later, and its wait so far counts."""
     for due in await claim(store, 12):
         await poll(store, due, next_poll=timedelta(minutes=5))
     await show(store, ["e7"], "newer---")
@@ -191,7 +191,7 @@ async def test_expediting_brings_no_ended_execution_back(store: Store, redis: Re
 
 
 async def test_polled_executions_are_no_longer_expedited(store: Store, redis: Redis, followed: list[str]) -> None:
-    """Whether the look saw something else than the one before it or not."""
+    """Whether or not the poll saw something new."""
     await show(store, followed, "newer---")
     first, *others = await claim(store, 12)
     await poll(store, first)

@@ -1,7 +1,7 @@
-"""Promises of the store when its master dies: nothing forgotten, and nothing told twice that was not in doubt.
+"""Promises of the store when its master dies: nothing forgotten, and nothing delivered twice that was not in doubt.
 
-A small bot without Slack and GCS: it looks, settles, claims and tells by the store's own rules, and what it told stands
-in a list that plays Slack, to be read back when a lane is in doubt.
+A small bot without Slack and GCS: it polls, settles, claims and delivers by the store's own rules, and keeps
+what it delivered in a list that plays Slack, to be read back when a lane is in doubt.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from tests.store.following import ALICE, LAB, change, follow, snapshot_of
 from tests.topologies import RedisCluster, SentinelTrio, running, until
 
 LEASE = timedelta(seconds=1)
-"""Instead of half a minute, so that what a dead connection held comes back within the test."""
+"""Instead of half a minute, so that what a dead connection had claimed comes back within the test."""
 
 EXECUTIONS = 16
 ALL = list(range(2, 25))
-"""The revisions of every execution, all of them news."""
+"""The revisions of every execution, each with a change."""
 
 
 @pytest.fixture(autouse=True)
 def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leases that end within the test."""
-    monkeypatch.setattr("bot.store.outbox.LEASE", LEASE)
-    monkeypatch.setattr("bot.store.schedule.LEASE", LEASE)
+    monkeypatch.setattr("bot.store.outbox.outbox.LEASE", LEASE)
+    monkeypatch.setattr("bot.store.schedule.schedule.LEASE", LEASE)
 
 
 class Bot:
@@ -51,32 +51,34 @@ class Bot:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.told: dict[str, list[int]] = defaultdict(list)
-        """Lane → the revisions that were told, in order."""
+        self.delivered: dict[str, list[int]] = defaultdict(list)
+        """Lane → the revisions that were delivered, in order."""
         self.was_deaf_for = 0.0
         """How long no replica heard the master before it died, seconds."""
 
     async def works(self) -> None:
-        """Look and tell, several at once, until all is told."""
+        """Poll and deliver, several at once, until all is delivered."""
         async with asyncio.TaskGroup() as group:
-            for room in (self._looks, self._tells) * 3:
-                group.create_task(self._loop(room))
+            for work in (self._polls, self._deliveries) * 3:
+                group.create_task(self._loop(work))
 
     async def is_half_way(self) -> bool:
-        """Whether half of all words are told."""
-        return 2 * sum(map(len, self.told.values())) > 2 * EXECUTIONS * len(ALL)
+        """Whether half of all changes are delivered."""
+        return 2 * sum(map(len, self.delivered.values())) > 2 * EXECUTIONS * len(ALL)
 
     def _is_over(self) -> bool:
-        return len(self.told) == 2 * EXECUTIONS and all(told[-1:] == ALL[-1:] for told in self.told.values())
+        return len(self.delivered) == 2 * EXECUTIONS and all(
+            revisions[-1:] == ALL[-1:] for revisions in self.delivered.values()
+        )
 
-    async def _loop(self, room: Callable[[int], Awaitable[None]]) -> None:
+    async def _loop(self, work: Callable[[int], Awaitable[None]]) -> None:
         while not self._is_over():
             for number in range(PARTITIONS):
-                with suppress(StoreUnavailable):  # as a crew does: it comes again
-                    await room(number)
+                with suppress(StoreUnavailable):  # as a pool does: it comes again
+                    await work(number)
             await asyncio.sleep(0.01)
 
-    async def _looks(self, number: int) -> None:
+    async def _polls(self, number: int) -> None:
         for item in await self._store.schedule.claim(number, 4):
             await self._settles(item)
 
@@ -91,15 +93,14 @@ class Bot:
             is_visible=True,
         )
 
-    async def _tells(self, number: int) -> None:
+    async def _deliveries(self, number: int) -> None:
         for claim in await self._store.outbox.claim(number, 4):
-            await self._tell(claim)
+            await self._deliver(claim)
 
-    async def _tell(self, claim: Claim) -> None:
-        told = self.told[str(claim.lane)]
-        read_back = told[-1] if told and claim.in_doubt_since else 0
-        news = [item.revision for item in claim.notification.changes if item.revision > read_back]
-        told += news
+    async def _deliver(self, claim: Claim) -> None:
+        delivered = self.delivered[str(claim.lane)]
+        read_back = delivered[-1] if delivered and claim.in_doubt_since else 0
+        delivered += [item.revision for item in claim.notification.changes if item.revision > read_back]
         last = max((item.revision for item in claim.notification.changes), default=0)
         if not await self._store.outbox.record(
             claim, Receipt(channel="D1", ts="1.2", revision=last, delivered_through=last)
@@ -160,24 +161,24 @@ async def test_a_dead_masters_unreplicated_writes_repeat_nothing(
 ) -> None:
     """What it had acknowledged in its last moments is lost; each change is read once, in order, all the same.
 
-    For nothing is told on a claim that no replica has heard of.
+    For nothing is delivered on a claim that no replica holds.
     """
     # Longer than usual, since on a busy machine a master takes its time to die; leases outlast that as usual.
     monkeypatch.setattr("bot.store.engine.connection.REPLICA_MS", 1000)
-    monkeypatch.setattr("bot.store.outbox.LEASE", 4 * LEASE)
+    monkeypatch.setattr("bot.store.outbox.outbox.LEASE", 4 * LEASE)
     for number in range(5):
         bots = await lives(tmp_path / str(number), deaf_for=0.1)
         if all(bot.was_deaf_for < 1 for bot in bots):  # else even that was too short, and the bots went on
             break
     for bot in bots:
-        assert {lane: told for lane, told in bot.told.items() if told != ALL} == {}
+        assert {lane: found for lane, found in bot.delivered.items() if found != ALL} == {}
 
 
 async def test_a_dead_master_without_replicas_forgets_nothing(tmp_path: Path) -> None:
-    """The bot goes on alone, and counts that: what it told then may be told again, but every change is read."""
+    """The bot goes on without replicas, and counts that: a delivery may be repeated, but every change is read."""
     before = alone()
     for bot in await lives(tmp_path, deaf_for=REPLICA_MS / 1000 * 4):
-        assert {lane: told for lane, told in bot.told.items() if set(told) != set(ALL)} == {}
+        assert {lane: found for lane, found in bot.delivered.items() if set(found) != set(ALL)} == {}
     assert alone() > before
 
 
@@ -200,7 +201,7 @@ async def test_a_hanging_master_is_left_for_its_successor(tmp_path: Path, monkey
 
 
 async def test_a_resumed_master_is_not_believed(tmp_path: Path) -> None:
-    """It has a successor, and is told so seconds later only: what people are promised is written at the successor."""
+    """It learns of its successor seconds later: what people are promised is written at the successor."""
     redis_server()
     servers = SentinelTrio(tmp_path / "trio")
     async with running(servers), opened(servers.url) as store:
@@ -214,7 +215,7 @@ async def test_a_resumed_master_is_not_believed(tmp_path: Path) -> None:
 
 
 async def test_a_resumed_master_is_not_believed_by_waiting_callers(tmp_path: Path) -> None:
-    """Other connections have found its successor meanwhile; what comes over the old one counts all the same."""
+    """Other connections have found its successor; the reply over the old one does not count."""
     redis_server()
     servers = SentinelTrio(tmp_path / "trio")
     async with running(servers), opened(servers.url) as store:
@@ -319,7 +320,9 @@ async def test_a_lost_connection_says_nothing_of_replicas(tmp_path: Path) -> Non
     cluster = RedisCluster(tmp_path / "cluster")
     async with running(cluster), aclosing(Connection(cluster.url)) as connection:
         homes = [partition(number) for number in range(PARTITIONS)]
-        assert {held for home in homes for _, held in [await connection.keep("engine/probe", home)]} == {True}
+        assert {
+            is_replicated for home in homes for _, is_replicated in [await connection.keep("engine/probe", home)]
+        } == {True}
         before = alone()
         for node in await cluster.masters():
             node.kill()

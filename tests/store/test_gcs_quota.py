@@ -56,7 +56,7 @@ asks = st.tuples(st.sampled_from(["people", "polls", "lists"]), st.integers(1, 8
 async def test_the_quota_holds_in_any_order(
     connection: Connection, redis: Redis, asked: list[tuple[str, int, int]], is_reading: bool
 ) -> None:
-    """No minute holds more calls, nor more of the watch's than people leave; and who has waited as told has one."""
+    """No minute holds more calls, nor more polls than people leave; and a caller that waited as said has one."""
     user, clock = uuid4().hex, time.monotonic
     own = GCSQuota(connection, user=user, per_minute=10, reserve=3, process="a process")
     if is_reading:
@@ -78,7 +78,7 @@ async def test_the_quota_holds_in_any_order(
 
 
 async def test_people_have_calls_of_their_own(connection: Connection) -> None:
-    """However busy the watch is, somebody who types a command is answered."""
+    """However many polls there are, somebody who types a command gets an answer."""
     assert await taken(budget(connection), 20, is_person=False) == 7
     assert await taken(budget(connection), 20, is_person=True) == 3
 
@@ -127,7 +127,7 @@ async def test_after_a_refusal_lists_keep_a_share(connection: Connection, server
 
 
 async def test_polls_and_lists_share_the_calls(connection: Connection) -> None:
-    """While lists are read, a third of the watch's calls is theirs, whatever is overdue; else looks have them all."""
+    """While lists are read, a third of the bot's own calls is theirs, whatever is overdue; else polls have them all."""
     watch = budget(connection, per_minute=12)
     assert await watch.left() == 9
     assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))

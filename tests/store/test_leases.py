@@ -1,4 +1,4 @@
-"""Promises of the claims of looks: short, so that those of the dead soon end, and renewed while somebody looks."""
+"""Promises of the claims of polls: short, so that those of dead workers soon end, and renewed during a poll."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.store.following import due, follow
 
 
 def ends(redis: Redis, poll: Due, name: str = "due") -> float:
-    """When the lease of a claim ends, or with `news` when somebody looks all the same: seconds from now."""
+    """When the lease of a claim ends, or with `expedited` when it is polled all the same: seconds from now."""
     at = redis.zscore(due_times(redis, poll).replace(":due", f":{name}"), poll.execution)
     assert at is not None
     seconds, micros = redis.time()
@@ -42,21 +42,21 @@ async def polls(store: Store, redis: Redis) -> list[Due]:
 
 
 async def test_a_long_poll_keeps_its_claim(store: Store, redis: Redis, polls: list[Due]) -> None:
-    """All of them travel together, and each lease begins anew."""
+    """All in one round trip, and each lease begins again."""
     await store.schedule.renew(polls)
     assert [ends(redis, poll) for poll in polls] == [pytest.approx(LEASE.total_seconds(), abs=0.5)] * 3
 
 
 async def test_a_claim_that_was_lost_is_not_renewed(store: Store, redis: Redis, polls: list[Due]) -> None:
-    """Whoever claimed the execution next goes by the lease that they were given."""
-    lost, *held = polls
-    await store.schedule.renew([replace(lost, token="an earlier worker's"), *held])
+    """The worker that claimed the execution next keeps the lease that it was given."""
+    lost, *kept = polls
+    await store.schedule.renew([replace(lost, token="an earlier worker's"), *kept])
     assert ends(redis, lost) < 2
-    assert all(ends(redis, poll) > 2 for poll in held)
+    assert all(ends(redis, poll) > 2 for poll in kept)
 
 
 async def test_a_hanging_poll_delays_no_listed_change(store: Store, redis: Redis, polls: list[Due]) -> None:
-    """It asked too early to see what the list shows; somebody else looks soon."""
+    """It asked GCS too early to see what the list shows; another worker polls soon."""
     late = polls[0]
     shown = [(late.execution_id, "newer---")]
     await store.schedule.listed(late.team_id, shown, defer_for=LEASE)

@@ -1,4 +1,4 @@
-"""Promises of the outbox: lanes, receipts, doubts, what is told first, against real servers."""
+"""Promises of the outbox: lanes, receipts, sends in doubt, and order, against real servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from redis import Redis
 from bot.domain.model import Change, ChangeKind, Receipt
 from bot.store import Store
 from tests.servers import expire_claims, let_time_pass
-from tests.store.following import ALICE, LAB, LATER, SOON, change, drained, due, follow, lanes, settle, tell
+from tests.store.following import ALICE, LAB, LATER, SOON, change, deliver, drained, due, follow, lanes, settle
 
 
 async def test_recorded_changes_are_not_delivered_again(store: Store) -> None:
@@ -25,18 +25,18 @@ async def test_recorded_changes_are_not_delivered_again(store: Store) -> None:
 
 
 async def test_a_change_during_a_claim_follows_it(store: Store) -> None:
-    """What is settled while its lane is being told waits: no second worker gets the lane, and nothing is lost."""
+    """What is settled during a delivery waits: no second worker gets the lane, and nothing is lost."""
     await follow(store)
     (claim,) = await lanes(store)
     await settle(store, change(2, ChangeKind.OUTCOME))
     assert await lanes(store) == []
-    await tell(store, claim)
+    await deliver(store, claim)
     (again,) = await lanes(store)
     assert [item.revision for item in again.notification.changes] == [2]
 
 
 async def test_a_lost_claim_may_not_record(store: Store, redis: Redis) -> None:
-    """A worker that slept through its lease is told so, and cannot overwrite the next one's receipt."""
+    """A worker that slept through its lease learns that, and cannot overwrite the next one's receipt."""
     await follow(store)
     (slow,) = await lanes(store)
     expire_claims(redis)
@@ -72,7 +72,7 @@ async def test_doubt_stays_until_something_is_recorded(store: Store, redis: Redi
 
 
 async def test_a_send_without_an_answer_stays_in_doubt(store: Store) -> None:
-    """Putting a lane back after an unknown outcome hands the doubt to whoever claims it next."""
+    """Putting a lane back after an unknown outcome hands the doubt to the next claim."""
     await follow(store)
     (claim,) = await lanes(store)
     await store.outbox.release(claim, wait=SOON, in_doubt=True)
@@ -101,7 +101,7 @@ async def test_a_change_wakes_a_waiting_lane(store: Store) -> None:
 
 
 async def test_the_last_receipt_gives_the_lane_back(store: Store) -> None:
-    """With what happened meanwhile it comes again at once."""
+    """A change since the claim makes it due again at once."""
     await follow(store)
     (claim,) = await lanes(store)
     await settle(store, change(2, ChangeKind.OUTCOME))
@@ -133,8 +133,8 @@ async def test_an_undelivered_lane_stays_short(store: Store, redis: Redis) -> No
     (key,) = redis.scan_iter("*:changes:*")
     rows = [str(row).partition("|") for row in redis.lrange(str(key), 0, -1)]
     assert [int(revision) for revision, _, _ in rows[:2]] == [2, 3]
-    told = [msgspec.json.decode(row, type=Change).kind for _, _, row in rows]
-    assert [told.count(kind) for kind in kinds] == [1, 1, 30, 30]
+    kept = [msgspec.json.decode(row, type=Change).kind for _, _, row in rows]
+    assert [kept.count(kind) for kind in kinds] == [1, 1, 30, 30]
 
 
 async def test_a_long_silence_ends_in_one_line(store: Store) -> None:

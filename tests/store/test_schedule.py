@@ -47,7 +47,7 @@ async def test_a_look_is_settled_once(store: Store) -> None:
 
 
 async def test_changes_wait_a_moment_for_company(store: Store, redis: Redis) -> None:
-    """Changes that pile up within the coalescing time are told together, in order."""
+    """Changes within the coalescing time are delivered together, in order."""
     await follow(store)
     await drained(store)
     await settle(store, change(2))
@@ -59,7 +59,7 @@ async def test_changes_wait_a_moment_for_company(store: Store, redis: Redis) -> 
 
 
 async def test_an_end_does_not_wait(store: Store) -> None:
-    """An outcome is told at once, with what had piled up before it."""
+    """An outcome is due at once, with the changes before it."""
     await follow(store)
     await drained(store)
     await settle(store, change(2))
@@ -69,25 +69,25 @@ async def test_an_end_does_not_wait(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "told"),
+    ("level", "delivered"),
     [
         (Level.PROGRESS, ["progress", "phase", "outcome"]),
         (Level.PHASE, ["phase", "outcome"]),
         (Level.FINAL, ["outcome"]),
     ],
 )
-async def test_a_level_leaves_out_what_it_says(store: Store, level: Level, told: list[str]) -> None:
-    """The level decides what is told; the card is edited in any case."""
+async def test_a_level_leaves_out_what_it_says(store: Store, level: Level, delivered: list[str]) -> None:
+    """The level decides what is delivered; the card is edited in any case."""
     await follow(store, level=level)
     await drained(store)
     await settle(store, change(2), change(3, ChangeKind.PHASE), change(4, ChangeKind.OUTCOME))
     (claim,) = await lanes(store)
-    assert [item.kind.value for item in claim.notification.changes] == told
+    assert [item.kind.value for item in claim.notification.changes] == delivered
     assert claim.notification.snapshot.revision == 4
 
 
 async def test_each_subscriber_has_its_own_lane(store: Store) -> None:
-    """A person and a channel that follow one execution are told apart, from one look."""
+    """A person and a channel that follow one execution have a lane each, from one poll."""
     await follow(store, ALICE)
     await follow(store, LAB)
     await drained(store)
@@ -114,7 +114,7 @@ async def test_what_a_newer_version_wrote_stops_nothing_else(store: Store, redis
 
 
 async def test_an_execution_nobody_follows_is_not_polled(store: Store, redis: Redis) -> None:
-    """A look that comes back after the last subscriber left writes nothing."""
+    """A poll that ends after the last subscriber left writes nothing."""
     await follow(store)
     (item,) = await due(store)
     (claim,) = await lanes(store)
@@ -134,7 +134,7 @@ async def test_everything_of_an_execution_lies_in_one_slot(store: Store, redis: 
 
 
 async def settle_all(store: Store) -> None:
-    """Settle every look with one change."""
+    """Settle every poll with one change."""
     for item in await due(store):
         await store.schedule.settle(item, item.snapshot, [change(2)], next_poll=LATER, is_visible=True)
 

@@ -1,4 +1,4 @@
-"""Slack's limits as all copies of the bot share them: never exceeded, the most urgent first, away when told to be."""
+"""Slack's limits as all copies of the bot share them: never exceeded, the most urgent first, and pauses respected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lane(name: str) -> Lane:
 
 @pytest.fixture
 def shared(store: Store) -> SlackLimits:
-    """One call at a time, and then a minute nothing: whoever comes second waits."""
+    """One call, and then none for a minute: the second one waits."""
     return store.slack_limits(calls=1, posts=1, channel_posts=1)
 
 
@@ -40,9 +40,9 @@ async def other(server_url: str, store: Store) -> AsyncIterator[SlackLimits]:
 
 
 async def wait(some: SlackLimits, name: str, priority: int = 3, *, method: str = EDIT, place: str = "") -> float:
-    """Seconds that one is told to wait; 0: the call went out."""
-    turn = await some.admit(lane(name), method, priority=priority, place=place)
-    return turn.wait.total_seconds()
+    """Seconds to wait, as the store says; 0: the call went out."""
+    admission = await some.admit(lane(name), method, priority=priority, place=place)
+    return admission.wait.total_seconds()
 
 
 def a_minute_later(redis: Redis) -> None:
@@ -55,7 +55,7 @@ def a_minute_later(redis: Redis) -> None:
 async def test_no_minute_holds_more_than_the_limit(
     store: Store, monkeypatch: pytest.MonkeyPatch, per_minute: int
 ) -> None:
-    """Two askers who never pause, through minutes of 0.3 s that are laid in any way."""
+    """Two callers that never pause, in minutes of 0.3 s wherever these begin."""
     monkeypatch.setattr(limits, "WINDOW", timedelta(seconds=0.31))
     some = store.slack_limits(calls=per_minute, posts=1, channel_posts=1)
     gone: list[float] = []
@@ -78,11 +78,11 @@ async def test_a_burst_and_then_evenly(store: Store) -> None:
     waits = [await wait(some, f"C{number}") for number in range(8)]
     gap = 62 / 46
     assert waits[:5] == [0] * 5
-    assert waits[5:] == [pytest.approx(gap * turn, abs=0.1) for turn in (1, 2, 3)]
+    assert waits[5:] == [pytest.approx(gap * place, abs=0.1) for place in (1, 2, 3)]
 
 
 async def test_the_most_urgent_comes_first(shared: SlackLimits, redis: Redis) -> None:
-    """A call that becomes free is for the most urgent who waits, not for whoever asks first."""
+    """A call that becomes free goes to the most urgent lane that waits, not to the first that asks."""
     await wait(shared, "C0")
     for name, priority in [("C5", 5), ("C3", 3), ("C0", 0), ("C4", 4)]:
         assert await wait(shared, name, priority)
@@ -96,7 +96,7 @@ async def test_the_most_urgent_comes_first(shared: SlackLimits, redis: Redis) ->
 
 
 async def test_equal_priorities_go_in_order_of_arrival(shared: SlackLimits, redis: Redis) -> None:
-    """Coming again before one's turn loses no place, so nobody starves."""
+    """Coming back too early loses no place, so no lane starves."""
     await wait(shared, "C0")
     for name in ("C1", "C2", "C3"):
         await wait(shared, name)
@@ -111,10 +111,10 @@ async def test_equal_priorities_go_in_order_of_arrival(shared: SlackLimits, redi
 
 
 async def test_a_wait_says_when_to_come_back(shared: SlackLimits) -> None:
-    """Those further behind are told to come later, and later still when somebody urgent comes in between."""
+    """Those further behind wait longer, and longer still when an urgent lane comes in between."""
     await wait(shared, "C0")
-    told = [await wait(shared, name, 4) for name in ("C1", "C2", "C3")]
-    assert told == [pytest.approx(62 * turn, abs=1) for turn in (1, 2, 3)]
+    waits = [await wait(shared, name, 4) for name in ("C1", "C2", "C3")]
+    assert waits == [pytest.approx(62 * place, abs=1) for place in (1, 2, 3)]
     assert await wait(shared, "C9", 0) == pytest.approx(62, abs=1)
     assert await wait(shared, "C3", 4) == pytest.approx(4 * 62, abs=1)
 
@@ -156,8 +156,8 @@ async def test_a_workspace_limits_all_its_channels(store: Store) -> None:
     some = store.slack_limits(calls=1, posts=1, channel_posts=60)
     assert await wait(some, "C1", method=POST, place="C1") == 0
     assert await wait(some, "C2", method=POST, place="C2") == pytest.approx(62, abs=1)
-    turn = await some.admit(Lane("T2", "e1", "C3"), POST, priority=3, place="C3")
-    assert turn.wait == NOW
+    admission = await some.admit(Lane("T2", "e1", "C3"), POST, priority=3, place="C3")
+    assert admission.wait == NOW
 
 
 async def test_what_slack_says_holds_for_all_copies(shared: SlackLimits, other: SlackLimits) -> None:
@@ -265,7 +265,7 @@ def pause_ends(redis: Redis) -> None:
 
 
 async def test_a_crowd_goes_in_order_asking_seldom(store: Store) -> None:
-    """Sixty lanes that come when they are told to: by priority, each after a few asks, however many wait."""
+    """Sixty lanes that come back when the store says: by priority, each after a few asks, however many wait."""
     some = store.slack_limits(calls=3000, posts=1, channel_posts=1)
     while not await wait(some, "C0"):
         pass
@@ -280,5 +280,5 @@ async def test_a_crowd_goes_in_order_asking_seldom(store: Store) -> None:
 
     await asyncio.gather(*(come(f"C{number}", 1 + number % 5) for number in range(1, 61)))
     inversions = sum(before > after for place, before in enumerate(gone) for after in gone[place + 1 :])
-    assert inversions <= 60  # of 1,770 pairs: those who went before the more urgent had come
+    assert inversions <= 60  # of 1,770 pairs: lanes that went before more urgent ones had come
     assert sum(asked.values()) <= 4 * 60

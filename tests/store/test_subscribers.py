@@ -20,6 +20,7 @@ from tests.store.following import (
     NOW,
     SOON,
     change,
+    deliver,
     drained,
     due,
     follow,
@@ -27,7 +28,6 @@ from tests.store.following import (
     left_over,
     settle,
     snapshot_of,
-    tell,
 )
 
 
@@ -40,19 +40,19 @@ async def test_subscribing_schedules_a_poll_and_a_card(store: Store) -> None:
 
 
 async def test_the_end_ends_all_subscriptions_and_leaves_nothing(store: Store, redis: Redis) -> None:
-    """Once the last word is told, no key of the execution is left, nor of whoever followed it."""
+    """After the last delivery no key of the execution is left, nor of its followers."""
     await follow(store, ALICE)
     await follow(store, LAB)
     await settle(store, change(2, ChangeKind.OUTCOME), over=True)
     claims = await lanes(store)
     assert all(claim.notification.subscription.is_ending for claim in claims)
     for claim in claims:
-        await tell(store, claim)
+        await deliver(store, claim)
     assert left_over(redis) == []
 
 
 async def test_unsubscribing_ends_one_lane_and_tells_nothing(store: Store) -> None:
-    """Who leaves hears no more of what had piled up; the card is edited once more, others go on."""
+    """Changes that were queued are dropped; the card is edited once more, other subscriptions go on."""
     await follow(store, ALICE)
     await follow(store, LAB)
     await settle(store, change(2))
@@ -60,7 +60,7 @@ async def test_unsubscribing_ends_one_lane_and_tells_nothing(store: Store) -> No
     assert await store.subscribers.unsubscribe(ALICE, "e1") == (False, True)
     claim = next(claim for claim in await lanes(store) if claim.lane.subscriber_id == "U1")
     assert (claim.notification.changes, claim.notification.subscription.is_ending) == ((), True)
-    await tell(store, claim)
+    await deliver(store, claim)
     assert await store.subscribers.find(LAB, "e1")
     assert await store.subscribers.snapshot("T1", "e1")
 
@@ -106,7 +106,7 @@ async def test_an_end_after_subscribing_again_is_still_told(store: Store) -> Non
 
 
 async def test_a_stale_poll_turns_no_revision_back(store: Store) -> None:
-    """Who subscribes again with an older look starts after what was told, or news would pass for told."""
+    """Subscribing again with an older poll starts after what was delivered, or changes would be taken for delivered."""
     await follow(store)
     await settle(store, change(2, ChangeKind.OUTCOME), over=True)
     await follow(store)
@@ -116,7 +116,7 @@ async def test_a_stale_poll_turns_no_revision_back(store: Store) -> None:
 
 
 async def test_refreshing_asks_for_a_look_and_an_edit(store: Store) -> None:
-    """The card is drawn anew even when nothing changed."""
+    """The card is edited even when nothing changed."""
     await follow(store)
     await drained(store)
     (item,) = await due(store)
@@ -145,7 +145,7 @@ async def listed(store: Store) -> list[str]:
 
 
 async def test_subscribing_during_clean_up_stays_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forgotten, subscribed again, and only then taken out of the list: it looks whether it is there again."""
+    """Forgotten, subscribed again, and only then removed from the index, which checks again."""
     await follow(store)
     await drained(store)
     await store.subscribers.unsubscribe(ALICE, "e1")
@@ -157,7 +157,7 @@ async def test_subscribing_during_clean_up_stays_listed(store: Store, monkeypatc
         await remove(index, lane)
 
     monkeypatch.setattr(Index, "remove", late)
-    await tell(store, claim)
+    await deliver(store, claim)
     assert await listed(store) == ["e1"]
 
 

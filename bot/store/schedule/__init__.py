@@ -1,4 +1,4 @@
-"""When each execution is polled next, and how long steps usually take. Each script lies beside its caller."""
+"""When executions are polled, and how long steps take. The Lua scripts are beside the Python that runs them."""
 
 from bot.store.schedule.schedule import LEASE, Coverage, Due, Schedule
 

@@ -1,4 +1,4 @@
-"""The rate limiter for Slack, shared by every copy of the bot. Each script lies beside its caller."""
+"""The rate limiter for Slack, shared by every copy of the bot. The Lua scripts are beside the Python that runs them."""
 
 from bot.store.slack_limits.limits import POST, Admission, SlackLimits
 

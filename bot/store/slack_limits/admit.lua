@@ -52,7 +52,7 @@ for i = FIRST_BUCKET, #ARGV, 3 do
   local first = math.max(next_one - burst, paused)
   gaps[bucket], starts[bucket] = gap / ramp, next_one
   if first + ahead * gaps[bucket] > now then
-    local comes = first + ahead * gap -- the rate grows: one who comes too early is told again
+    local comes = first + ahead * gap -- the rate grows: a lane that comes too early waits again
     if comes <= now then comes = now + gap end
     if comes > goes_at then goes_at, place = comes, bucket end
   end

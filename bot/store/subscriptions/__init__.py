@@ -1,4 +1,4 @@
-"""Who follows what. Each script lies beside its caller."""
+"""Who follows what. The Lua scripts are beside the Python that runs them."""
 
 from bot.store.subscriptions.subscribers import Subscribers
 
