@@ -21,7 +21,8 @@ from bot.domain.model import ChangeKind, Receipt
 from bot.errors import StoreUnavailable
 from bot.metrics import STORE_WITHOUT_REPLICAS
 from bot.store import PARTITIONS, Store
-from bot.store.engine.connection import REPLICA_MS, Connection
+from bot.store.engine.connection import Connection
+from bot.store.engine.replicas import REPLICA_MS
 from bot.store.engine.topology import Address
 from bot.store.keys import home_of, partition
 from bot.store.outbox import Claim
@@ -164,7 +165,7 @@ async def test_a_dead_masters_unreplicated_writes_repeat_nothing(
     For nothing is delivered on a claim that no replica holds.
     """
     # Longer than usual, since on a busy machine a master takes its time to die; leases outlast that as usual.
-    monkeypatch.setattr("bot.store.engine.connection.REPLICA_MS", 1000)
+    monkeypatch.setattr("bot.store.engine.replicas.REPLICA_MS", 1000)
     monkeypatch.setattr("bot.store.outbox.outbox.LEASE", 4 * LEASE)
     for number in range(5):
         bots = await lives(tmp_path / str(number), deaf_for=0.1)
@@ -231,7 +232,7 @@ async def test_a_resumed_master_is_not_believed_by_waiting_callers(tmp_path: Pat
 
 async def test_a_master_demoted_during_wait_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster's master that hung takes a last write before it hears of its successor, and then throws it away."""
-    monkeypatch.setattr("bot.store.engine.connection.REPLICA_MS", 8000)
+    monkeypatch.setattr("bot.store.engine.replicas.REPLICA_MS", 8000)
     with contextmanager(served)(redis_server(), tmp_path) as url, Redis.from_url(url) as redis:
         connection = Connection(url, replicas=1)
         await connection.run("engine/probe", partition(0))
@@ -256,7 +257,7 @@ async def trio(tmp_path: Path) -> AsyncIterator[SentinelTrio]:
 
 async def test_promised_writes_always_wait_for_replicas(trio: SentinelTrio, monkeypatch: pytest.MonkeyPatch) -> None:
     """Claims go on without replicas for a while; a subscription asks each time, and learns that one is back."""
-    monkeypatch.setattr("bot.store.engine.connection.WITHOUT_REPLICAS_SECONDS", 3600)
+    monkeypatch.setattr("bot.store.engine.replicas.WITHOUT_REPLICAS_SECONDS", 3600)
     async with aclosing(Connection(trio.url)) as connection:
         await trio.deafen()
         await connection.claim("outbox/claim", 0, 1, 1000, 10, durable=True)

@@ -271,7 +271,7 @@ async def test_polls_beyond_the_quota_stay_due(rig: Rig) -> None:
 
 async def test_a_watcher_that_stops_leaves_nothing_unsettled(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls that wait to be settled together do not wait any longer."""
-    monkeypatch.setattr("bot.store.schedule.schedule.TOGETHER_SECONDS", 60)
+    monkeypatch.setattr("bot.store.schedule.unchanged.TOGETHER_SECONDS", 60)
     execution = await rig.followed(rig.lab)
     await rig.poll()
     rig.polls_come()

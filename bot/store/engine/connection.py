@@ -19,24 +19,17 @@ from time import monotonic
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ClusterDownError, MovedError, NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import ClusterDownError, MovedError, NoScriptError, ReadOnlyError
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as TimedOut
 
-from bot import metrics
 from bot.errors import StoreUnavailable
 from bot.store.engine.refusals import CLIENT_ERRORS, unavailable
+from bot.store.engine.replicas import Replicas
 from bot.store.engine.scripts import script
 from bot.store.engine.topology import CONNECTIONS, Address, connect, is_demoted
 from bot.store.keys import PARTITIONS, partition
-
-REPLICA_MS = 250
-"""How long a write that must not be lost waits for replicas. They mostly answer within the time of a round trip."""
-
-WITHOUT_REPLICAS_SECONDS = 5.0
-"""How long claims do not wait for replicas after a wait in vain: the bot goes on without that safety."""
 
 MASTER_SECONDS = 1.0
 """How long the Sentinels are not asked again after they knew of no other master, except for writes that people are
@@ -64,8 +57,6 @@ _LOST = (*_NOT_RUN, Disconnected)
 _ELSEWHERE = (Disconnected, TimedOut, ClusterDownError, MovedError)
 """Reasons to ask who the master is now."""
 
-log = structlog.get_logger()
-
 
 class Ready(NamedTuple):
     """What is due in the store."""
@@ -84,9 +75,8 @@ class Connection:
     def __init__(self, url: str, *, replicas: int | None = None) -> None:
         """`replicas` must hold what is durable; by default one where the address says that there are some."""
         self._endpoint = connect(url)
-        self._replicas = int("+" in url.partition(":")[0]) if replicas is None else replicas
-        self._without_replicas: dict[str, float] = {}
-        """Until when claims do not wait for replicas, by server."""
+        wanted = int("+" in url.partition(":")[0]) if replicas is None else replicas
+        self._replicas = Replicas(wanted, node_of=self._endpoint.node_of)
         self._masters: dict[Address, float] = {}
         """When the Sentinels knew of no other master than this one."""
         self._lost: dict[str, list[str]] = {}
@@ -118,7 +108,7 @@ class Connection:
         """Run a script whose writes people are promised; returns once replicas hold them, too.
 
         Returns:
-            The script's answer, and whether replicas hold what it wrote: False after `REPLICA_MS` in vain. True where
+            The script's answer, and whether replicas hold what it wrote: False after a wait in vain. True where
             there are to be none.
 
         Raises:
@@ -266,10 +256,7 @@ class Connection:
 
         Calls that fail with one of `again` are sent once more, with the script's text.
         """
-        is_waiting = self._replicas > 0 and waits_for is not None
-        if is_waiting and not even_without_replicas:
-            is_waiting = not self._lacks_replicas(str(waits_for))
-        behind = [("WAIT", self._replicas, REPLICA_MS)] if is_waiting else []
+        behind = self._replicas.wait(waits_for, even_in_vain=even_without_replicas) if waits_for else []
         answers, is_replicated = await self._sent("EVALSHA", calls, behind, waits_for, even_without_replicas)
         lost = [i for i, answer in enumerate(answers) if isinstance(answer, again)]
         if lost:
@@ -304,7 +291,7 @@ class Connection:
         if any(map(is_demoted, counts)):
             await self._endpoint.refresh_topology()
             return [ReadOnlyError("READONLY no longer the master")] * len(calls), False
-        is_replicated = waits_for is None or self._is_replicated(counts, waits_for)
+        is_replicated = waits_for is None or self._replicas.hold(counts, waits_for)
         if not is_replicated and (even_without_replicas or not self._was_master(answered)):
             if await self._endpoint.has_moved(answered):
                 return [ReadOnlyError("another master was elected")] * len(calls), False
@@ -314,27 +301,6 @@ class Connection:
     def _was_master(self, address: Address) -> bool:
         """Whether the Sentinels knew of no other master than the server at `address` a moment ago."""
         return monotonic() < self._masters.get(address, -math.inf) + MASTER_SECONDS
-
-    def _lacks_replicas(self, key: str) -> bool:
-        """Whether the server of `key` was without replicas a moment ago."""
-        return bool(self._without_replicas) and self._without_replicas.get(self._endpoint.node_of(key), 0) > monotonic()
-
-    def _is_replicated(self, counts: Sequence[Any], key: str) -> bool:
-        """Whether enough replicas hold what was written; if not, the bot goes on: a repeat is better than silence."""
-        if self._replicas == 0:
-            return True
-        if not counts:  # not asked, since they did not answer a moment ago
-            return False
-        (found,) = counts
-        if isinstance(found, int) and found >= self._replicas:
-            self._without_replicas.pop(self._endpoint.node_of(key), None)
-            return True
-        if not isinstance(found, int | ResponseError):  # the connection was lost: nothing has waited
-            return False
-        metrics.STORE_WITHOUT_REPLICAS.inc()
-        log.warning("store.replicas_missed", found=str(found), wanted=self._replicas, within_ms=REPLICA_MS)
-        self._without_replicas[self._endpoint.node_of(key)] = monotonic() + WITHOUT_REPLICAS_SECONDS
-        return False
 
 
 def _is_error(answer: Any) -> bool:

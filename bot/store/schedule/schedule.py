@@ -23,6 +23,7 @@ from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, execution_key, home_of, partition
 from bot.store.rows import EPOCH, at, milliseconds, packed
+from bot.store.schedule.unchanged import Unchanged
 from bot.store.snapshots import Fingerprint, Header, header_for, header_of, snapshot_of
 
 log = structlog.get_logger()
@@ -39,15 +40,8 @@ NEVER = timedelta(days=36_500)
 _AHEAD = {True: "1", False: "", None: "as before"}
 """What `is_expedited` is in the script."""
 
-TOGETHER_SECONDS = 0.01
-"""How long polls that saw nothing new wait for each other: one round trip for many costs less than many round trips."""
-
 PUT_BACK_SECONDS = 0.2
 """How long until this process asks again for an execution that it put back."""
-
-
-_Row = tuple[str | int, ...]
-"""What `unchanged.lua` takes of one poll."""
 
 
 class Due(msgspec.Struct, frozen=True, dict=True):
@@ -115,9 +109,7 @@ class Schedule:
         self._rounds = count(1)
         self._first_after = self._overdue_after
         """The same for the claims that follow now."""
-        self._unchanged: defaultdict[str, list[tuple[_Row, asyncio.Future[bool]]]] = defaultdict(list)
-        """Polls that saw nothing new and are settled together, by partition."""
-        self._settling: set[asyncio.Task[None]] = set()
+        self._unchanged = Unchanged(connection)
 
     async def ready(self) -> Ready:
         """Where something is due; the next claims are in the same order."""
@@ -222,42 +214,13 @@ class Schedule:
         return self._leave(due, due.header.seen_at, "", -due.late)
 
     async def settled(self) -> None:
-        """Write at once what waits for others, and wait until it is."""
-        self._settle_together()
-        while self._settling:
-            await asyncio.wait(self._settling)
+        """Write at once what waits for others, and wait until it is written."""
+        await self._unchanged.settled()
 
     def _leave(self, due: Due, seen_at: datetime, listed_then: str, next_poll: timedelta) -> asyncio.Future[bool]:
-        loop = asyncio.get_running_loop()
-        seen, wait = milliseconds(seen_at - EPOCH), milliseconds(next_poll)
-        settled: asyncio.Future[bool] = loop.create_future()
-        if not self._unchanged:
-            loop.call_later(TOGETHER_SECONDS, self._settle_together)
-        row = (due.execution, due.token, f"{seen:013d}", listed_then, wait)
-        self._unchanged[home_of(due.execution)].append((row, settled))
-        return settled
-
-    def _settle_together(self) -> None:
-        polls, self._unchanged = self._unchanged, defaultdict(list)
-        for home, rows in polls.items():
-            task = asyncio.create_task(self._settle_rows(home, rows))
-            self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
-
-    async def _settle_rows(self, home: str, rows: Sequence[tuple[_Row, asyncio.Future[bool]]]) -> None:
-        args = [field for row, _ in rows for field in row]
-        try:
-            answers = await self._connection.run("schedule/unchanged", home, *args, patient=True)
-        except Exception as error:  # noqa: BLE001  # each poll that waits must see it
-            log.warning("schedule.not_settled", polls=len(rows), error=str(error))
-            for _, settled in rows:
-                if not settled.done():
-                    settled.set_exception(error)
-                    settled.exception()  # or the loop complains where nobody waits
-        else:
-            for (_, settled), answer in zip(rows, answers, strict=True):
-                if not settled.done():  # its caller may have given up
-                    settled.set_result(bool(answer))
+        seen = f"{milliseconds(seen_at - EPOCH):013d}"
+        row = (due.execution, due.token, seen, listed_then, milliseconds(next_poll))
+        return self._unchanged.add(home_of(due.execution), row)
 
     async def listed(
         self,
