@@ -12,7 +12,8 @@ local subscription = read_subscription(prefix, execution, subscriber)
 if reason ~= '' then
   local letter = {at = now_ms(), lane = lane, reason = reason, undelivered = redis.call('LLEN', entries)}
   letter.owner = subscription and subscription.owner or ''
-  letter.last = string.match(redis.call('LINDEX', entries, -1) or '', '^%d+|(.*)$') or ''
+  local last = redis.call('LINDEX', entries, -1)
+  letter.last = last and select(3, parse_change(last)) or ''
   redis.call('LPUSH', prefix .. 'dead', cjson.encode(letter))
   redis.call('LTRIM', prefix .. 'dead', 0, letters - 1)
   redis.call('PEXPIRE', prefix .. 'dead', keep_ms)

@@ -22,10 +22,10 @@ local function write_claim(prefix, lane, claim)
   redis.call('HSET', prefix .. 'claims', lane, row)
 end
 
--- Revision and kind of a change, whose entry is `revision|JSON`.
+-- Revision, kind and JSON of a change, whose entry is `revision|JSON`.
 local function parse_change(entry)
-  local revision, kind = string.match(entry, '^(%d+)|{"kind":"([%l_]+)"')
-  return tonumber(revision), kind
+  local revision, json = string.match(entry, '^(%d+)|(.*)$')
+  return tonumber(revision), string.match(json, '^{"kind":"([%l_]+)"'), json
 end
 
 -- Append a change to a lane, which holds 50 at most. Of more, the line after the oldest goes, progress before phases.
