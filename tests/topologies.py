@@ -25,10 +25,10 @@ from redis.exceptions import RedisError
 from tests.ports import free_ports
 
 WITHIN = 30.0
-"""Seconds that a start or a fail-over may take on a busy machine; mostly it is two."""
+"""How many seconds a start or a fail-over may take on a busy machine; mostly it is two."""
 
 DOWN_AFTER_MS = 700
-"""So long a server is silent until the others call it dead."""
+"""How long a server is silent until the others call it dead."""
 
 MASTERS, SLOTS = 3, 16384
 

@@ -21,7 +21,7 @@ from tests.topologies import RedisCluster
 
 COALESCE = timedelta(hours=1)
 STALENESS = timedelta(hours=2)
-"""So long that it never ends by itself in a test."""
+"""Longer than any test."""
 
 
 @pytest.fixture(scope="session", params=["valkey", "redis", "cluster"])
