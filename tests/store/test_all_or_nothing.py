@@ -15,9 +15,11 @@ from bot.errors import StoreUnavailable
 from bot.store import Store
 from bot.store.engine import connection
 from bot.store.engine.scripts import Script, script
-from bot.store.keys import Lane, durations_of, home_of, partition
+from bot.store.keys import Lane, durations_of, home_of, lane_of, partition
 from bot.store.outbox import Claim
+from bot.store.rows import subscription_row
 from bot.store.schedule import Due
+from bot.store.snapshots import first_text
 from tests.servers import configured
 from tests.store.following import ALICE, LATER, NOW, SOON, change, due, follow, lanes, snapshot_of
 
@@ -117,11 +119,13 @@ def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
 
 def of_subscriptions(store: Store) -> dict[str, Work]:
     """What people ask for."""
-    new = Subscription(execution_id="new", subscriber=ALICE, owner="U1", created_at=NOW)
+    run, new = store._connection.run, Subscription(execution_id="new", subscriber=ALICE, owner="U1", created_at=NOW)
+    lane = lane_of(ALICE, "new")
+    row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 1)
     return {
         "subscriptions/enter": lambda: store.subscribers._index.enter(new),
         "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
-        "subscriptions/subscribe": lambda: follow(store, execution_id="new"),
+        "subscriptions/subscribe": lambda: run("subscriptions/subscribe", home_of(lane.execution), *row),
         "subscriptions/unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
         "subscriptions/viewed": lambda: store.subscribers.viewed("T1", "e5", soon=SOON),
     }

@@ -261,11 +261,11 @@ async def test_promised_writes_always_wait_for_replicas(trio: SentinelTrio, monk
     async with aclosing(Connection(trio.url)) as connection:
         await trio.deafen()
         await connection.claim("outbox/claim", 0, 1, 1000, 10, durable=True)
-        assert await connection.keep("engine/probe", partition(0)) == (1, False)
+        assert await connection.keep("engine/probe", partition(0)) == ([1], False)
         trio.wake()
         await until(trio.is_whole, "a Sentinel trio that is whole again")
         before = alone()
-        assert await connection.keep("engine/probe", partition(0)) == (1, True)
+        assert await connection.keep("engine/probe", partition(0)) == ([1], True)
         assert alone() == before
         await trio.deafen()
         await connection.claim("outbox/claim", 0, 1, 1000, 10, durable=True)  # waits again, now that there was one
@@ -312,7 +312,7 @@ async def test_a_refused_wait_found_no_replica(tmp_path: Path) -> None:
         redis.acl_setuser("bot", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-wait"])
         path = url.removeprefix("unix://")
         async with aclosing(Connection(f"unix://bot:any@{path}", replicas=1)) as connection:
-            assert await connection.keep("engine/probe", partition(0)) == (1, False)
+            assert await connection.keep("engine/probe", partition(0)) == ([1], False)
 
 
 async def test_a_lost_connection_says_nothing_of_replicas(tmp_path: Path) -> None:

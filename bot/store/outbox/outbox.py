@@ -159,8 +159,10 @@ class Outbox:
             "1" if in_doubt else "",
             patient=True,
         )
-        if wait is not None or released == _DUE_AGAIN:
-            self.deliveries.set(after=0 if wait is None or released == _DUE_AGAIN else wait.total_seconds())
+        if released == _DUE_AGAIN:
+            self.deliveries.set()
+        elif wait is not None:
+            self.deliveries.set(after=wait.total_seconds())
 
     async def forget(self, claim: Claim, *, reason: str = "") -> bool:
         """Forget a subscription after its last delivery, or one whose destination is dead for a `reason`: Slack's code.
