@@ -218,7 +218,8 @@ class Sweeper:
         round_.add(wanted.phase, wanted.offset, page)
         dropped = self._last.dropped(page, round_.seen) if self._last else []
         shown = [(item.execution_id, item.state) for item in page.items]
-        round_.found += await self._compare(round_, [*shown, *_gone(dropped)])
+        found = await self._compare(round_, [*shown, *_gone(dropped)])
+        round_.found += found  # read after the wait: other pages are counted during it
         if round_.is_cut(wanted.offset, page) and round_ is self._round:
             self._restart(self._page_size.shrunk(page.length, now=now))
 
