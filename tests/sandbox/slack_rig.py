@@ -47,7 +47,7 @@ MODAL: dict[str, Any] = {
     "blocks": [
         {
             "type": "input",
-            "block_id": "entered",
+            "block_id": "asked",
             "label": {"type": "plain_text", "text": "Execution"},
             "element": {"type": "plain_text_input", "action_id": "execution_id"},
         }

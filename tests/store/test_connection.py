@@ -87,7 +87,7 @@ async def test_a_slow_store_is_unavailable(server_url: str, store: Store, redis:
 async def test_a_connection_the_kernel_drops_is_no_answer(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its ETIMEDOUT is Python's `TimeoutError` too, which the client can take for «nothing to read»."""
+    """Its ETIMEDOUT is Python's `TimeoutError` too, which the client can mistake for "nothing to read"."""
 
     async def given_up(_stream: asyncio.StreamReader, _size: int = -1) -> bytes:
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")

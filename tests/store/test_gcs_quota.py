@@ -41,7 +41,7 @@ async def taken(budget: GCSQuota, calls: int, *, is_person: bool) -> int:
     return sum(not wait for wait in waits)
 
 
-async def test_no_more_than_the_quota_whoever_asks(connection: Connection) -> None:
+async def test_no_more_than_the_quota(connection: Connection) -> None:
     """Two copies of the bot that ask at once share one quota."""
     given = await asyncio.gather(*(taken(budget(connection), 20, is_person=True) for _ in range(2)))
     assert sum(given) == 10

@@ -176,7 +176,7 @@ async def test_listing_during_subscribing_keeps_the_entry(store: Store, monkeypa
 
 
 async def test_an_entry_without_its_subscription_is_taken_out(store: Store, redis: Redis) -> None:
-    """Whoever put it there and died."""
+    """Added by a worker that died."""
     redis.zadd("xb3:of:T1:U1", {"e9": 1})
     assert await listed(store) == []
     assert left_over(redis) == []

@@ -127,7 +127,7 @@ class Table(RuleBasedStateMachine):
         seen = snapshot_of(max(1, self.revision + 1 - behind))
         before, _ = self.run(self.store.subscribers.subscribe(wish, seen, first_poll=timedelta(0)))
         assert (before is not None) == (name in self.people)
-        if not self.people:  # everything was forgotten meanwhile: it begins anew
+        if not self.people:  # everything was forgotten meanwhile: it begins again
             self.revision, self.dead = 0, []
         person = self.people.setdefault(name, Person(level))
         if person.is_ending:
@@ -235,7 +235,7 @@ class Table(RuleBasedStateMachine):
         person.owed = [owed for owed in person.owed if owed != revision]
 
     def record(self, name: str, worker: Worker, receipt: Receipt) -> None:
-        """The receipt of whoever holds the lane is taken."""
+        """The receipt of the worker that holds the lane is accepted."""
         is_last = self.is_all(worker, receipt)
         assert self.run(self.store.outbox.record(worker.claim, receipt, is_last=is_last))
         worker.receipt, worker.unrecorded = receipt, None
@@ -358,7 +358,7 @@ def snapshot_of(revision: int) -> Snapshot:
 
 
 def test_any_order_of_events_loses_and_doubles_nothing(server_url: str) -> None:
-    """Every change is read once, in order, by whoever is subscribed; one worker at a time holds a lane."""
+    """Every change is read once, in order, by every subscriber; one worker at a time holds a lane."""
     machine = type("Table", (Table,), {"url": server_url})
     quiet = settings(
         max_examples=EXAMPLES,

@@ -242,7 +242,7 @@ async def test_an_outage_is_probed_by_one_call(rig: Rig) -> None:
         assert len(rig.slack.calls) == called + 1
 
 
-async def test_many_doubts_are_reconciled_within_limits(rig: Rig) -> None:
+async def test_many_sends_in_doubt_are_reconciled_within_limits(rig: Rig) -> None:
     """Copies died while sending to many: everything is read back at Slack's pace, and nothing is sent twice."""
     execution = await following(rig, channels(rig, 40))
     await rig.step(execution, to="succeeded")
