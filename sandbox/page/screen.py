@@ -154,7 +154,7 @@ def _drawer(sidebar: Html) -> Html:
     return tag(
         "nav",
         tag("div", sidebar, id="sidebar"),
-        tag("p", "A simulated Slack. Nothing leaves this computer.", class_="pretend"),
+        tag("p", "A simulated Slack. Nothing leaves this computer.", class_="simulated"),
         id="drawer",
         aria_label="Channels and direct messages",
     )
@@ -194,7 +194,7 @@ def _conversation(conversation: Conversation, screen: Screen) -> Html:
         if conversation.unread
         else None
     )
-    classes = "room" + (" here" if here else "") + (" unread" if conversation.unread else "")
+    classes = "conversation" + (" here" if here else "") + (" unread" if conversation.unread else "")
     current = "page" if here else None
     line = tag(
         "a",

@@ -1,10 +1,10 @@
-// The page's one script: asks for the regions of the screen whenever the server says that something changed, puts in
-// what differs, and carries presses, commands and forms back. It draws nothing itself.
+// The page's only script. It fetches the regions of the screen whenever the server announces a change, replaces what
+// differs, and sends presses, commands and forms to the server. All HTML comes from the server.
 const app = document.getElementById("app");
 const at = (id) => document.getElementById(id);
 const REGIONS = ["alarm", "sidebar", "head", "hints", "log", "thread-log", "modal-body"];
 
-// --- where we are -------------------------------------------------------------------------------------------------
+// --- the address -------------------------------------------------------------------------------------------------
 
 document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;samesite=strict`;
 
@@ -20,11 +20,11 @@ function go(href) {
 
 addEventListener("popstate", () => refresh(true));
 
-// --- putting in what differs ----------------------------------------------------------------------------------------
+// --- replacing what differs ----------------------------------------------------------------------------------------
 
 const atBottom = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 60;
 
-// What the server sent last, per element: the living element may differ by what people did to it (open, typed, chosen).
+// What the server sent last, per element. The element itself may differ by what people did to it (open, typed, chosen).
 const sent = new WeakMap();
 
 function fill(region, html, fresh) {
@@ -52,15 +52,15 @@ function renew(old, node) {
   if (old.querySelector("[data-input]")) return renewForm(old, node, html);
   const edited = old.dataset.edits !== node.dataset.edits;
   carry(old, node);
-  const held = focusIn(old);
+  const focused = focusIn(old);
   old.replaceWith(node);
   sent.set(node, html);
   if (edited) node.classList.add("flash");
-  if (held) node.querySelector(held)?.focus();
+  if (focused) node.querySelector(focused)?.focus();
   return node;
 }
 
-// A form is renewed block by block, so that what was typed into the unchanged ones stays.
+// A form is replaced block by block, so that text typed into unchanged blocks stays.
 function renewForm(old, node, html) {
   sent.set(old, html);
   fill(old, node.innerHTML, false);
@@ -74,10 +74,10 @@ function source(node) {
 
 function swapAll(region, nodes) {
   carry(region, { querySelectorAll: () => nodes.flatMap((n) => n.querySelectorAll ? [n, ...n.querySelectorAll("details")] : []).filter((n) => n.matches("details")) });
-  const held = focusIn(region);
+  const focused = focusIn(region);
   for (const node of nodes) if (node.dataset?.key) source(node);
   region.replaceChildren(...nodes);
-  if (held) region.querySelector(held)?.focus();
+  if (focused) region.querySelector(focused)?.focus();
 }
 
 function carry(old, next) {
@@ -92,16 +92,16 @@ function focusIn(box) {
   return one.id ? `#${CSS.escape(one.id)}` : one.getAttribute("href") ? `a[href="${CSS.escape(one.getAttribute("href"))}"]` : null;
 }
 
-// --- following the server -------------------------------------------------------------------------------------------
+// --- updates from the server -------------------------------------------------------------------------------------------
 
-let asking = false;
+let isFetching = false;
 let again = false;
 let moved = false;
 
 async function refresh(fresh = false) {
   moved ||= fresh;
-  if (asking) { again = true; return; }
-  asking = true;
+  if (isFetching) { again = true; return; }
+  isFetching = true;
   do {
     again = false;
     const isNew = moved;
@@ -111,7 +111,7 @@ async function refresh(fresh = false) {
       if (answer.ok) show(await answer.json(), isNew);
     } catch { lost(true); }
   } while (again || moved);
-  asking = false;
+  isFetching = false;
 }
 
 function show(screen, isNew) {
@@ -144,7 +144,7 @@ function dialog(view) {
 }
 
 function lost(yes) {
-  if (yes) toast("The sandbox has stopped: this page does not move any more.", 0);
+  if (yes) toast("The sandbox has stopped: this page is no longer updated.", 0);
   else if (at("toast").dataset.lost) at("toast").replaceChildren();
   at("toast").dataset.lost = yes ? "1" : "";
 }
@@ -152,11 +152,11 @@ function lost(yes) {
 const stream = new EventSource("/events");
 stream.onmessage = (event) => { lost(false); if (event.data !== app.dataset.version) refresh(); };
 stream.onerror = () => lost(true);
-setInterval(() => refresh(), 30000); // "3 minutes ago" grows older without any change
+setInterval(() => refresh(), 30000); // "3 minutes ago" changes without an event
 addEventListener("visibilitychange", () => document.hidden || refresh());
 addEventListener("pagehide", () => stream.close());
 
-// --- carrying back --------------------------------------------------------------------------------------------------
+// --- requests to the server --------------------------------------------------------------------------------------------------
 
 let toastTimer = 0;
 
@@ -173,10 +173,10 @@ async function send(path, body) {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ me: app.dataset.me, channel: app.dataset.channel, ...body }),
     });
-    const told = await answer.json();
-    if (told.error) toast(told.error);
+    const result = await answer.json();
+    if (result.error) toast(result.error);
     refresh();
-    return told;
+    return result;
   } catch {
     lost(true);
     return {};
@@ -233,12 +233,12 @@ function values(form) {
 async function submit(form) {
   const given = values(form);
   const missing = given.filter((one) => one.required && !one.value.length);
-  const told = missing.length
+  const result = missing.length
     ? { errors: Object.fromEntries(missing.map((one) => [one.block_id, "Please complete this required field."])) }
     : await send("/submit", { view: form.querySelector("[data-view]").dataset.view, values: given });
   for (const block of form.querySelectorAll("[data-block-id]")) {
-    const room = block.querySelector(".complaint");
-    if (room) room.textContent = told.errors?.[block.dataset.blockId] ?? "";
+    const complaint = block.querySelector(".complaint");
+    if (complaint) complaint.textContent = result.errors?.[block.dataset.blockId] ?? "";
   }
 }
 
@@ -251,7 +251,7 @@ function closeThread() {
   at("say").focus();
 }
 
-// --- hands ----------------------------------------------------------------------------------------------------------
+// --- input ----------------------------------------------------------------------------------------------------------
 
 function grow(box) {
   box.style.height = "auto";
@@ -313,8 +313,8 @@ addEventListener("keydown", (event) => {
 
 at("modal").addEventListener("cancel", (event) => { event.preventDefault(); closeModal(); });
 
-// --- begin ----------------------------------------------------------------------------------------------------------
+// --- start ----------------------------------------------------------------------------------------------------------
 
-// On a telephone the things to try would leave no room for what happens.
+// On a phone, an open list of things to try would leave no space for messages.
 if (matchMedia("(max-width: 760px)").matches) document.querySelector("#hints details")?.removeAttribute("open");
 refresh(true);
