@@ -172,8 +172,17 @@ def test_lists_that_hide_most_are_blind(found: Coverage, is_blind: bool) -> None
     assert not trust.round_read(Coverage(watched=10, same=10)).round_read(found).is_blind
 
 
-def test_the_rate_of_changes_is_a_moving_average() -> None:
-    """One burst counts for a quarter, and while no lists are read it halves with each decision."""
-    measured = Measured().changed(40, seconds=10)
-    assert measured.changed_per_second == 1.0
-    assert measured.not_read().changed_per_second == 0.5
+def test_one_burst_of_changes_does_not_stop_lists() -> None:
+    """Twenty executions of a batch finish a step together: the rate is an average over rounds."""
+    measured = Measured().changed(20, seconds=2)
+    assert measured.changed_per_second == 2.5
+    assert cost(900, changed=measured.changed_per_second).pays(CADENCE)
+
+
+def test_lists_are_read_again_after_a_storm() -> None:
+    """While they are not read no rate can be measured, so the last one halves with each decision."""
+    measured = Measured().changed(10_000, seconds=20)
+    assert not cost(10_000, changed=measured.changed_per_second).pays(CADENCE)
+    for _ in range(6):
+        measured = measured.not_read()
+    assert cost(10_000, changed=measured.changed_per_second).pays(CADENCE)

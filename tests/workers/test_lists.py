@@ -29,6 +29,18 @@ async def test_a_few_executions_need_no_list(rig: Rig, lists: SweeperRig) -> Non
     assert lists.requests == 0
 
 
+async def test_a_list_of_mostly_strangers_is_not_read(rig: Rig, lists: SweeperRig) -> None:
+    """A project may have far more executions than are followed: then polling one by one is faster."""
+    await running(rig)
+    await lists.read_round()
+    assert lists.sweeper._last is not None
+    lists.sweeper._last.totals["Running"] = 100_000
+    requests = lists.requests
+    for _ in range(3):
+        await lists.step()
+    assert lists.requests == requests
+
+
 @pytest.mark.parametrize("cuts_limit", [False, True])
 async def test_the_page_adapts_to_what_gcs_accepts(rig: Rig, lists: SweeperRig, cuts_limit: bool) -> None:
     """Whether GCS refuses a large page or returns a smaller one: the list is read to its end."""

@@ -55,6 +55,17 @@ async def test_a_new_reader_notices_what_dropped_out(rig: Rig, lists: SweeperRig
     assert due_now(rig) == set()
 
 
+async def test_a_returning_reader_forgets_its_old_list(rig: Rig, lists: SweeperRig) -> None:
+    """After ten minutes without reading, what is followed counts, and not the list that it read then."""
+    await running(rig)
+    await lists.read_round()
+    (later,) = await running(rig, 1)
+    lists.now += DISTRUST.total_seconds() + 1
+    rig.gcs.step(later, to="succeeded")
+    await lists.read_round()
+    assert due_now(rig) == {later}
+
+
 async def test_a_list_that_hides_most_is_ignored(rig: Rig, lists: SweeperRig) -> None:
     """It is another project's, or broken; polling all that it hides would leave no calls for the rest."""
     for execution in await running(rig):

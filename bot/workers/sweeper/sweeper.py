@@ -154,7 +154,7 @@ class Sweeper:
             self._stop(RECONSIDER.total_seconds())
             return
         metrics.SWEEPER_ACTIVE.set(1)
-        page_bytes = self._last.page_bytes if self._last else self._pacing.page_bytes
+        page_bytes = self._last.page_bytes if self._last else 0
         self._round = Round(
             began=now,
             limit=self._page_size.items,
@@ -220,15 +220,14 @@ class Sweeper:
         shown = [(item.execution_id, item.state) for item in page.items]
         found = await self._compare(round_, [*shown, *_gone(dropped)])
         round_.found += found  # read after the wait: other pages are counted during it
-        if round_.is_cut(wanted.offset, page) and round_ is self._round:
-            self._restart(self._page_size.shrunk(page.length, now=now))
+        if round_.is_cut(wanted.offset, page):
+            self._restart(round_, self._page_size.shrunk(page.length, now=now))
 
     def _page_failed(self, round_: Round, error: GCSError, *, is_unfit: bool) -> None:
         """A page failed; `is_unfit`: because of its size, it seems, and not because GCS has problems."""
         log.warning("sweeper.page_failed", kind=type(error).__name__, error=str(error), page=round_.limit)
         if is_unfit and round_.limit > SMALLEST_PAGE:
-            if round_ is self._round:
-                self._restart(self._page_size.halved(round_.limit, now=self._clock()))
+            self._restart(round_, self._page_size.halved(round_.limit, now=self._clock()))
             return
         self._trust = self._trust.page_failed(is_unfit=is_unfit)
         if isinstance(error, TEMPORARY) and not (is_unfit and self._trust.is_hopeless):
@@ -236,9 +235,10 @@ class Sweeper:
         else:
             self._stop(DISTRUST.total_seconds())
 
-    def _restart(self, page_size: PageSize) -> None:
-        """Begin the round again with smaller pages."""
-        self._page_size, self._round = page_size, None
+    def _restart(self, round_: Round, page_size: PageSize) -> None:
+        """Begin again with smaller pages, unless another page of this round had that effect already."""
+        if round_ is self._round:
+            self._page_size, self._round = page_size, None
 
     async def _end_round(self, round_: Round) -> None:
         """The whole list was read: what dropped out of it has ended, or was deleted."""

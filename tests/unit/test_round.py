@@ -1,0 +1,104 @@
+"""One reading of the whole list: which pages it takes, and what dropped out since the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from bot.gcs.fingerprint import Listed, Page
+from bot.workers.sweeper.round import MOST_LISTED, Round
+
+
+def begun(limit: int = 10) -> Round:
+    """A round that has requested nothing yet."""
+    return Round(began=0.0, limit=limit, defer_for=timedelta(seconds=15), useful_calls=10)
+
+
+def page(ids: Sequence[str], *, total: int | None = None, size_bytes: int = 0) -> Page:
+    """A page that shows executions with these ids."""
+    return Page(tuple(Listed(each, "state") for each in ids), len(ids), total or len(ids), size_bytes)
+
+
+def completed(ids: Sequence[str]) -> Round:
+    """A round that listed these ids in this order."""
+    round_ = begun(len(ids))
+    round_.add("Running", 0, page(ids))
+    round_.complete()
+    return round_
+
+
+IDS = [f"e{number:02}" for number in range(20)]
+
+
+def test_the_first_page_says_how_many_follow() -> None:
+    """Each page repeats the last item of the one before, since an execution that ends moves all others up."""
+    round_ = begun(limit=10)
+    assert [round_.pages_left.popleft() for _ in range(2)] == [("Running", 0), ("Pending", 0)]
+    round_.add("Running", 0, page(IDS[:10], total=28))
+    assert list(round_.pages_left) == [("Running", 9), ("Running", 18), ("Running", 27)]
+    assert round_.listed == 28
+
+
+@pytest.mark.parametrize("shown", [[], IDS[:1]])
+def test_a_page_without_new_items_ends_its_list(shown: list[str]) -> None:
+    """Whatever total GCS gave: later pages of that phase would show nothing either."""
+    round_ = begun(limit=10)
+    round_.pages_left.popleft()
+    round_.add("Running", 0, page(IDS[:10], total=100))
+    round_.add("Running", 9, page(shown, total=100))
+    assert list(round_.pages_left) == [("Pending", 0)]
+
+
+def test_an_absurd_total_is_bounded() -> None:
+    """GCS may send any number; the round must not plan a page for each."""
+    round_ = begun(limit=1000)
+    round_.add("Running", 0, page(IDS, total=10**15))
+    assert round_.listed == MOST_LISTED
+    assert len(round_.pages_left) < 1100
+
+
+def test_a_short_page_is_cut_unless_it_is_last() -> None:
+    """GCS returned fewer items than requested: either its limit is smaller, or the list ends."""
+    round_ = begun(limit=10)
+    assert round_.is_cut(0, page(IDS[:5], total=28))
+    assert not round_.is_cut(0, page(IDS[:10], total=28))
+    assert not round_.is_cut(18, page(IDS[:5], total=23))
+
+
+def test_a_gap_between_neighbours_has_dropped_out() -> None:
+    """A later page that shows the neighbours but not the execution between them is enough."""
+    last = completed(IDS)
+    shown = [*IDS[:4], *IDS[5:]]
+    assert last.dropped(page(shown), seen=shown) == [IDS[4]]
+    assert last.dropped(page(shown), seen=IDS) == [], "another page of this round showed it"
+
+
+def test_a_list_in_another_order_drops_nothing() -> None:
+    """Where more than a quarter would be missing, the list was sorted differently."""
+    last = completed(IDS)
+    shown = [*IDS[:2], *IDS[-2:]]
+    assert last.dropped(page(shown), seen=shown) == []
+    assert last.dropped(page(["unknown"]), seen=["unknown"]) == []
+
+
+def test_places_follow_phase_and_offset() -> None:
+    """Pages arrive in any order; running executions come before pending ones."""
+    round_ = begun(limit=3)
+    round_.add("Pending", 0, page(["d"]))
+    round_.add("Running", 0, page(["a", "b"], total=3))
+    round_.add("Running", 2, page(["c", "x"]))
+    round_.complete()
+    assert round_.order == ["a", "b", "c", "x", "d"]
+    assert round_.seen == {"a": 0, "b": 1, "c": 2, "x": 3, "d": 4}
+
+
+def test_a_round_ends_with_its_last_page() -> None:
+    """Not while a page is under way, even if none is left to request."""
+    round_ = begun()
+    round_.pages_left.clear()
+    round_.under_way = 1
+    assert not round_.is_done
+    round_.under_way = 0
+    assert round_.is_done
