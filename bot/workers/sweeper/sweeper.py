@@ -88,6 +88,7 @@ class Sweeper:
         self._last: Round | None = None
         """The last complete round."""
         self._not_before = 0.0
+        """When the next page may be requested, or the next decision made."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read lists while that pays, until `stop` is set."""
@@ -175,7 +176,8 @@ class Sweeper:
 
     async def _page_of(self, round_: Round) -> Wanted | None:
         """The next page of a round, once it is time for it and the quota has a call."""
-        now, spacing = self._clock(), self._pacing.spacing(await self._quota.left_for_lists(), now=self._clock())
+        now = self._clock()
+        spacing = self._pacing.spacing(await self._quota.left_for_lists(), now=now)
         wait = self._pacing.requested_at + spacing - now
         if wait > 0 or not await self._quota.take_up_to(1, for_lists=True):
             self._not_before = now + min(wait if wait > 0 else spacing, KEEP_LEASE_SECONDS)
