@@ -30,7 +30,7 @@ from bot.slack.inbound import HTTPMode
 
 PEOPLE = 200
 BURSTS, ROUNDS = 3, 9
-"""Bursts in one round, and rounds: short ones, so that both bots meet the same neighbours."""
+"""Bursts in one round, and rounds: short ones, so that both bots run under the same load of the machine."""
 SECRET = "benchmark-signing-secret"  # noqa: S105  # made up
 TOKEN = "xoxb-benchmark"  # noqa: S105  # made up
 REST_SECONDS = 0.6

@@ -3,7 +3,7 @@
 Lives here: `Row`, `at_most`, `at_least`, `say`, `interleaved`, `pinned`, `opened_store`, `machine`. Called by the rows
 and by `__main__`.
 
-Two things are compared in rounds of a second each, so that both meet the same neighbours; the ratio is taken within
+Two things are compared in rounds of a second each, so that both run under the same load; the ratio is taken within
 each round, and the median of the rounds counts. Servers run on another core than the client where there are two.
 """
 

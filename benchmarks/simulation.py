@@ -96,7 +96,7 @@ async def _in_transit(clock: VirtualSelector, call: Awaitable[T]) -> T:
 
 
 class _Run:
-    """One schedule under way."""
+    """One schedule that runs."""
 
     def __init__(self, clock: VirtualSelector, population: Population, store: Store) -> None:
         self.population, self.store, self._clock = population, store, clock
@@ -211,7 +211,7 @@ def _client(clock: VirtualSelector, http: HTTPClient, population: Population, **
 
 @contextmanager
 def _waiting(clock: VirtualSelector) -> Iterator[None]:
-    """An answer that takes its time is not under way."""
+    """While an answer takes its time, nothing moves on the wire."""
     clock.in_transit -= 1
     try:
         yield

@@ -3,8 +3,8 @@
 Lives here: `run_virtual`, which runs a coroutine in a process of its own on a virtual clock, and that clock. Does not
 live here: what happens in that process (`simulation`). Called by `delays`.
 
-In that process `time.monotonic` and the event loop read a clock that stands still while work is under way, and moves to
-the next timer when nothing is. The engine's clock follows: the process imports a copy of `bot` in which the scripts'
+In that process `time.monotonic` and the event loop read a clock that stands still while anything works, and moves to the
+next timer when everything waits. The engine's clock follows: the process imports a copy of `bot` in which the scripts'
 prelude reads TIME, and the ends of keys, from the virtual clock. Nothing else in the copy differs.
 """
 
@@ -66,7 +66,7 @@ local redis = setmetatable({call = function(command, key, ...)
   return server.call(command, key, unpack(given))
 end}, {__index = server})
 """
-"""Goes before the prelude."""
+"""Lua in front of the prelude: `TIME` and the ends of keys by the virtual clock."""
 
 
 async def run_virtual(scene: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _copy_bot(folder: Path) -> None:
 
 
 class VirtualSelector(selectors.DefaultSelector):
-    """Waits for work that is under way; when there is none, time moves on."""
+    """Waits for the kernel and the engine; when both have nothing left, time moves on."""
 
     def __init__(self) -> None:
         super().__init__()
