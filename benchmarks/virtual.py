@@ -3,9 +3,9 @@
 Lives here: `run_virtual`, which runs a coroutine in a process of its own on a virtual clock, and that clock. Does not
 live here: what happens in that process (`simulation`). Called by `delays`.
 
-In that process `time.monotonic` and the event loop read a clock that stands still while anything works, and moves to the
-next timer when everything waits. The engine's clock follows: the process imports a copy of `bot` in which the scripts'
-prelude reads TIME, and the ends of keys, from the virtual clock. Nothing else in the copy differs.
+In that process `time.monotonic` and the event loop read a clock that stands still while anything works, and moves to
+the next timer when everything waits. The engine's clock follows: the process imports a copy of `bot` in which the
+scripts' prelude reads TIME, and the ends of keys, from the virtual clock. Nothing else in the copy differs.
 """
 
 from __future__ import annotations
