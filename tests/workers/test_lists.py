@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -239,6 +240,17 @@ async def _lease_ended(rig: Rig) -> None:
         await rig.store.problem()
 
 
+async def test_rounds_begin_two_seconds_apart(rig: Rig) -> None:
+    """A short list would otherwise be read many times per second, with calls that polls need."""
+    await running(rig, 200)
+    lists, began = SweeperRig(rig, per_minute=600), []
+    for _ in range(3):
+        await lists.read_round()
+        assert lists.sweeper._last is not None
+        began.append(lists.sweeper._last.began)
+    assert [later - before for before, later in pairwise(began)] == [pytest.approx(2, abs=0.1)] * 2
+
+
 async def test_lists_take_no_more_bytes_than_allowed(rig: Rig) -> None:
     """A round then takes as long as it needs."""
     await running(rig)
@@ -282,6 +294,22 @@ async def test_concurrent_workers_count_each_page_once(rig: Rig) -> None:
             break
     assert len(ended) == 1
     assert ended[0] >= 350
+
+
+async def test_a_concurrent_end_of_round_requests_nothing(rig: Rig, lists: SweeperRig) -> None:
+    """While one worker waits for the store, another one may end the round: its pages are not requested any more."""
+    await running(rig)
+    await lists.step()
+    assert lists.sweeper._round is not None
+    take = lists.sweeper._quota.take_up_to
+
+    async def ended_meanwhile(most: int, *, for_lists: bool = False) -> int:
+        lists.sweeper._round = None
+        return await take(most, for_lists=for_lists)
+
+    lists.sweeper._quota.take_up_to = ended_meanwhile  # type: ignore[method-assign]  # a spy
+    await lists.step()
+    assert lists.requests == 0
 
 
 async def _soon(lists: SweeperRig) -> None:
