@@ -62,7 +62,7 @@ async def respond(
         _lost("expired", error.code)
     except SlackError as error:
         _lost("failed", error.code)
-        if is_public:  # the person can still be told that the others were not
+        if is_public:  # the person can still read that nobody got it
             raise
     else:
         SLACK_RESPONSES.labels("sent").inc()

@@ -1,6 +1,7 @@
 """Destinations that cannot be reached: the owner reads why, once; the subscription ends and leaves a dead letter.
 
-Called by `bot.workers.notifier.notifier`.
+Lives here: giving up on a lane. Does not live here: why a destination cannot be reached (`bot.blocks.sentences`), the
+letter itself (`bot.store.outbox`). Called by `bot.workers.notifier.notifier`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger, outbox: Outbox) -> None:
     """Tell the owner why no more messages come, then end the subscription.
 
-    A person whose own direct messages cannot be reached cannot be told either: only the dead letter is left.
+    When a person's own direct messages cannot be reached, only the dead letter is left.
     """
     log.warning("notifier.undeliverable", lane=str(delivery.claim.lane), code=error.code)
     metrics.NOTIFIER_MESSAGES.labels("any", "undeliverable").inc()
