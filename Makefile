@@ -38,7 +38,7 @@ $(VENV313)/.dev: requirements-dev.lock
 	@$(VENV313)/bin/python $(PIP) -r requirements-dev.lock
 	@touch $@
 
-demo: $(VENV)/.runtime ## Run the bot between a pretend GCS and a pretend Slack; ARGS="--port 4000" for another port.
+demo: $(VENV)/.runtime ## Run the bot between a simulated GCS and a simulated Slack; ARGS="--port 4000" for another port.
 	@$(BIN)/python -m sandbox $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests, about 5 minutes on two cores; ARGS=tests/unit for some of them.

@@ -15,10 +15,10 @@ from sandbox import demo
 def main() -> int:
     """Run the demo; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="Run the bot between a pretend GeneContainer Service and a pretend Slack."
+        prog="python -m sandbox", description="Run the bot between a simulated GCS and a simulated Slack."
     )
     parser.add_argument("--port", type=int, default=3210, help="port of the page (default: 3210; 0: any free port)")
-    parser.add_argument("--no-bot", action="store_true", help="start the pretend services without the bot")
+    parser.add_argument("--no-bot", action="store_true", help="start the simulated services without the bot")
     options = parser.parse_args()
     return asyncio.run(demo.run(port=options.port, has_bot=not options.no_bot))
 

@@ -1,7 +1,7 @@
-"""The demo: a pretend GCS, a pretend Slack with its page, the bot between them, and executions to watch.
+"""The demo: a simulated GCS, a simulated Slack with its page, the bot between them, and executions to watch.
 
 Lives here: what starts and stops in which order, which executions run, and which commands are typed for you. Does not
-live here: the bot's process (`sandbox.process`), the pretend services, the page. Called by `python -m sandbox`.
+live here: the bot's process (`sandbox.process`), the simulated services, the page. Called by `python -m sandbox`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Part:
 
 
 class Demo:
-    """The pretend services in this process, and the bot in another."""
+    """The simulated services in this process, and the bot in another."""
 
     def __init__(self, *, port: int, has_bot: bool = True) -> None:
         self.gcs = GCS()  # story time is wall time, so that the dates on a card agree with the reader's clock
@@ -65,7 +65,7 @@ class Demo:
         self._parts: list[Part] = []
 
     async def start(self) -> None:
-        """Start the pretend services and the page, then the bot. OSError where the port is taken."""
+        """Start the simulated services and the page, then the bot. OSError where the port is taken."""
         await self._stack.enter_async_context(self.page)
         await self._stack.enter_async_context(self.gcs)
         await self._stack.enter_async_context(self.slack)
@@ -178,7 +178,7 @@ async def run(*, port: int, has_bot: bool = True) -> int:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
     if has_bot:
-        say("Starting a pretend GCS, a pretend Slack and the bot: about five seconds.")
+        say("Starting a simulated GCS, a simulated Slack and the bot: about five seconds.")
     try:
         await demo.start()
     except OSError as error:

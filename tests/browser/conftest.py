@@ -1,4 +1,4 @@
-"""A real Chromium, the pretend Slack with its page, and a small app that answers there.
+"""A real Chromium, the simulated Slack with its page, and a small app that answers there.
 
 Without Chromium these tests are skipped, and the summary says so in red; with `REQUIRE_BROWSER=1`, which CI sets, they
 fail. `CHROMIUM` names another executable. A complaint on the browser's console fails the test.
@@ -65,7 +65,7 @@ async def browser(executable: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class World:
-    """The pretend Slack, its page, and who is there."""
+    """The simulated Slack, its page, and who is there."""
 
     slack: Slack
     page: PretendPage

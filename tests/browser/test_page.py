@@ -1,4 +1,4 @@
-"""What people see on the page and what they can do there, in a real browser, against the pretend Slack."""
+"""What people see on the page and what they can do there, in a real browser, against the simulated Slack."""
 
 from __future__ import annotations
 

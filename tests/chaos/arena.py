@@ -1,4 +1,4 @@
-"""A run: the pretend GCS and Slack in this process, the store and the bots in others, and the plan.
+"""A run: the simulated GCS and Slack in this process, the store and the bots in others, and the plan.
 
 Lives here: `Arena`, which plays the lives, lets people type, injects faults, waits for all deliveries and gathers the
 evidence. Does not live here: what happens (`plan`), whether it was right (`verdict`). Called by `make chaos` and

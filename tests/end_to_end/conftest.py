@@ -1,4 +1,4 @@
-"""The fixtures of this folder: the pretend GCS and Slack in this process, the bot in another."""
+"""The fixtures of this folder: the simulated GCS and Slack in this process, the bot in another."""
 
 from __future__ import annotations
 

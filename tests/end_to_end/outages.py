@@ -67,7 +67,7 @@ class Evidence:
 
 @dataclass(kw_only=True)
 class Institute:
-    """A pretend GCS and Slack, and people who follow what runs."""
+    """A simulated GCS and Slack, and people who follow what runs."""
 
     gcs: gcs.GCS = field(default_factory=gcs.GCS)
     slack: slack.Slack = field(default_factory=lambda: slack.Slack(scopes=SCOPES))
