@@ -59,7 +59,7 @@ def test_an_absurd_total_is_bounded() -> None:
     assert len(round_.pages_left) < 1100
 
 
-def test_a_short_page_is_cut_unless_it_is_last() -> None:
+def test_a_short_page_is_cut_unless_last() -> None:
     """GCS returned fewer items than requested: either its limit is smaller, or the list ends."""
     round_ = begun(limit=10)
     assert round_.is_cut(0, page(IDS[:5], total=28))
