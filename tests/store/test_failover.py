@@ -215,7 +215,7 @@ async def test_a_resumed_master_is_not_believed(tmp_path: Path) -> None:
         assert await store.subscribers.find(ALICE, "e2") is not None
 
 
-async def test_a_resumed_master_is_not_believed_by_waiting_callers(tmp_path: Path) -> None:
+async def test_waiting_callers_do_not_believe_resumed_masters(tmp_path: Path) -> None:
     """Other connections have found its successor; the reply over the old one does not count."""
     redis_server()
     servers = SentinelTrio(tmp_path / "trio")

@@ -66,7 +66,7 @@ async def test_a_store_with_too_few_replicas_is_found(store: Store, server_url: 
     await many.aclose()
 
 
-async def test_a_full_store_is_an_error_of_its_own(store: Store, redis: Redis) -> None:
+async def test_a_full_store_has_its_own_error(store: Store, redis: Redis) -> None:
     """It is an error of its own, so that people read it."""
     with configured(redis, "maxmemory", 1), pytest.raises(StoreFull):
         await follow(store)

@@ -3,8 +3,8 @@
 Lives here: `Wakeup`. Does not live here: who sets it (`schedule`, `outbox`, `subscriptions`), who sleeps
 (`bot.workers.pool`). Called by these.
 
-A wake-up reaches only this process. Other copies of the bot find what is due when they next ask the store, within
-`bot.workers.pool.IDLE_SECONDS`.
+A wake-up reaches one loop of this process. Other loops, and other copies of the bot, find what is due when they next
+ask the store, within `bot.workers.pool.IDLE_SECONDS`.
 """
 
 from __future__ import annotations
