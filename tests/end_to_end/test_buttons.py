@@ -200,4 +200,5 @@ async def test_a_button_with_an_invalid_value_is_answered(talk: World, carol: Pe
     blocks = [{"type": "actions", "elements": [button | {"value": value}]}]
     message = talk.slack.workspace.post(Message(carol.channel, talk.slack.workspace.next_ts(), "U0BOT", "old", blocks))
     assert "not an execution id" in (await carol.gets("Refresh", message)).text
-    assert all(call.path.startswith("/v1/executions/") for call in talk.gcs.calls)
+    paths = {call.path for call in talk.gcs.calls if call.path != "/v1/executions"}  # that is a list
+    assert all(path.startswith("/v1/executions/") for path in paths)
