@@ -36,6 +36,9 @@ CLOCK = "bench:clock"
 PATIENCE_SECONDS = 0.02
 """How long the kernel may take to move bytes between two sockets of this process."""
 
+STEP_SECONDS = 1e-6
+"""How long one step of the event loop takes, or a pause too short for a float would never end."""
+
 SHIM = """
 local server = redis
 local function virtual_now() return tonumber(server.call('GET', 'bench:clock')) end
@@ -129,6 +132,7 @@ class VirtualSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready; if that is nothing, `timeout` is over by now."""
+        self.now += STEP_SECONDS
         ready = super().select(0 if self._engine else timeout)
         if ready or timeout is None or timeout <= 0:
             return ready or ([] if timeout is not None else super().select())
