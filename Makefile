@@ -56,12 +56,13 @@ test-3.13: $(VENV313)/.dev ## Run the unit, store and worker tests on Python 3.1
 endif
 
 check: $(VENV)/.dev ## Run the linters, the type checker and the rules of the architecture: about a minute.
-	@echo "Checking style, types, imports and the manifest: about a minute."
+	@echo "Checking style, types, imports, documents and the manifest: about a minute."
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q tests/unit/test_manifest.py
+	@$(BIN)/python -m pytest -q tests/unit/test_manifest.py tests/unit/test_architecture.py tests/unit/test_english.py \
+		tests/unit/test_names.py
 
 chaos: $(VENV)/.dev ## Kill three bots again and again for ten minutes; ARGS="--seed 7" repeats a run.
 	@echo "Killing three bots again and again: about 12 minutes."
