@@ -11,9 +11,9 @@ from bot.gcs.fingerprint import Listed, Page
 from bot.workers.sweeper.round import MOST_LISTED, Round
 
 
-def begun(limit: int = 10) -> Round:
-    """A round that has requested nothing yet."""
-    return Round(began=0.0, limit=limit, defer_for=timedelta(seconds=15), useful_calls=10)
+def begun(limit: int = 10, **totals: int) -> Round:
+    """A round that has requested nothing yet, after one that had these totals."""
+    return Round(began=0.0, limit=limit, defer_for=timedelta(seconds=15), useful_calls=10, totals=totals)
 
 
 def page(ids: Sequence[str], *, total: int | None = None, size_bytes: int = 0) -> Page:
@@ -39,6 +39,28 @@ def test_the_first_page_says_how_many_follow() -> None:
     round_.add("Running", 0, page(IDS[:10], total=28))
     assert list(round_.pages_left) == [("Running", 9), ("Running", 18), ("Running", 27)]
     assert round_.listed == 28
+
+
+def test_as_many_pages_are_expected_as_before() -> None:
+    """Only what has been added to the list since then waits for its first page."""
+    round_ = begun(limit=10, Running=28, Pending=0)
+    pages = [("Running", 0), ("Running", 9), ("Running", 18), ("Running", 27), ("Pending", 0)]
+    assert [round_.pages_left.popleft() for _ in range(5)] == pages
+    round_.add("Running", 0, page(IDS[:10], total=36))
+    assert not round_.pages_left
+    round_.add("Running", 0, page(IDS[:10], total=37))
+    assert list(round_.pages_left) == [("Running", 36)]
+
+
+def test_a_round_is_followed_once_all_is_requested() -> None:
+    """Its first pages say how much that is, unless an earlier round did."""
+    first = begun()
+    first.pages_left.clear()
+    assert not first.may_be_followed
+    later = begun(limit=10, Running=10, Pending=0)
+    assert not later.may_be_followed
+    later.pages_left.clear()
+    assert later.may_be_followed
 
 
 @pytest.mark.parametrize("shown", [[], IDS[:1]])

@@ -178,7 +178,7 @@ async def test_one_process_reads_at_a_time(rig: Rig, lists: SweeperRig, monkeypa
     other.sweeper._quota._process = "another"
     await lists.step()
     await other.step()
-    assert other.sweeper._round is None
+    assert not other.sweeper._rounds
     await _lease_ended(rig)
     other.now += 60
     await other.read_round()
@@ -202,10 +202,10 @@ async def test_the_reader_lease_outlives_slow_pages(rig: Rig) -> None:
 async def test_the_reader_lease_outlives_pending_pages(
     rig: Rig, lists: SweeperRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While four slow pages are under way, no other process begins a round of its own."""
+    """While every worker waits for a slow page, no other process begins a round of its own."""
     await running(rig)
     monkeypatch.setattr("bot.workers.sweeper.sweeper.KEEP_LEASE_SECONDS", 0.1)
-    lists.sweeper._round = Round(0, 100, timedelta(seconds=1), useful_calls=9, under_way=CONCURRENCY)
+    lists.sweeper._rounds = [Round(0, 100, timedelta(seconds=1), useful_calls=9, under_way=CONCURRENCY)]
     lists.sweeper._not_before = 10**6
     stop = asyncio.Event()
     waiting = asyncio.create_task(lists.sweeper.run(stop))
@@ -223,7 +223,7 @@ async def test_a_throttled_quota_delays_lists_no_longer(rig: Rig, lists: Sweeper
     await running(rig)
     await lists.read_round()
     pages = lists.requests
-    while not (lists.sweeper._round and lists.sweeper._round.pages_left):
+    while not any(each.pages_left for each in lists.sweeper._rounds):
         await lists.step()
     await lists.sweeper._quota.refused(timedelta(minutes=1))
     began = lists.now
@@ -300,16 +300,51 @@ async def test_a_concurrent_end_of_round_requests_nothing(rig: Rig, lists: Sweep
     """While one worker waits for the store, another one may end the round: its pages are not requested any more."""
     await running(rig)
     await lists.step()
-    assert lists.sweeper._round is not None
+    assert lists.sweeper._rounds
     take = lists.sweeper._quota.take_up_to
 
     async def ended_meanwhile(most: int, *, for_lists: bool = False) -> int:
-        lists.sweeper._round = None
+        lists.sweeper._rounds.clear()
         return await take(most, for_lists=for_lists)
 
     lists.sweeper._quota.take_up_to = ended_meanwhile  # type: ignore[method-assign]  # a spy
     await lists.step()
     assert lists.requests == 0
+
+
+async def test_a_slow_page_does_not_delay_others(rig: Rig) -> None:
+    """The next rounds are read meanwhile; what the slow page shows at last is older, and is ignored."""
+    rig.gcs.max_limit = 100
+    lists = SweeperRig(rig, per_minute=600)
+    lists.sweeper._page_size = PageSize(100)
+    executions = await running(rig, 250)
+    await lists.read_round()
+    arrive, listed = asyncio.Event(), rig.client.listed
+
+    async def slow_once(*args: Any, **more: Any) -> Any:
+        rig.client.listed = listed  # type: ignore[method-assign]  # a spy
+        page = await listed(*args, **more)
+        await arrive.wait()
+        return page
+
+    rig.client.listed = slow_once  # type: ignore[method-assign]  # a spy
+    slow = asyncio.create_task(_until_requested(lists))
+    while rig.client.listed is slow_once:  # noqa: ASYNC110  # another task does it
+        await asyncio.sleep(0.01)
+    rig.gcs.step(executions[-1], to="running 2/3")  # the list begins with the newest
+    await lists.read_round()
+    assert due_now(rig) == {executions[-1]}
+    await rig.watcher.run_once()
+    arrive.set()
+    await slow
+    assert due_now(rig) == set()
+
+
+async def _until_requested(lists: SweeperRig) -> None:
+    """Let it read one page, however many steps that takes."""
+    requests = lists.requests
+    while lists.requests == requests:
+        await lists.step()
 
 
 async def _soon(lists: SweeperRig) -> None:

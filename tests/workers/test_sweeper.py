@@ -84,8 +84,8 @@ async def test_a_drop_between_neighbours_needs_no_full_round(rig: Rig) -> None:
     while not due_now(rig):
         await lists.step()
     assert due_now(rig) == {executions[250]}
-    assert lists.sweeper._round is not None
-    assert lists.sweeper._round.pages_left, "two pages are left"
+    (round_,) = lists.sweeper._rounds
+    assert round_.pages_left, "two pages are left"
 
 
 async def test_a_list_that_lags_loses_nothing(rig: Rig, lists: SweeperRig) -> None:

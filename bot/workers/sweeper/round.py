@@ -1,7 +1,7 @@
 """One reading of the whole list: which pages it takes, what they showed, and what dropped out since the last one.
 
-Lives here: `Round`. Does not live here: when a page is requested (`pacing`), fetching and storing (`sweeper`). Pure;
-called by the sweeper's loop.
+Lives here: `Round`, and `Wanted`, a page of it. Does not live here: when a page is requested (`pacing`), fetching and
+storing (`sweeper`). Pure; called by the sweeper's loop.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 
 from bot.gcs.fingerprint import Page
 from bot.store.schedule import Coverage
@@ -26,7 +27,7 @@ MOST_LISTED = 10**6
 NOTHING_FOUND = Coverage()
 
 
-@dataclass
+@dataclass(eq=False)
 class Round:
     """One reading of the whole list."""
 
@@ -37,14 +38,14 @@ class Round:
     """How long the polls of executions that it shows unchanged are delayed."""
     useful_calls: int
     """How many calls of a quota window rounds like this one can use."""
-    pages_left: deque[tuple[str, int]] = field(default_factory=lambda: deque((phase, 0) for phase in PHASES))
-    """Phase and offset of each page to request; the first page of a phase adds the others."""
+    pages_left: deque[tuple[str, int]] = field(init=False)
+    """Phase and offset of each page to request; the first page of a phase adds those that were not expected."""
     under_way: int = 0
     """Pages that were requested and have not arrived."""
     page_bytes: int = 0
     """Size of the largest page so far."""
     totals: dict[str, int] = field(default_factory=dict)
-    """Phase → how many executions its list has."""
+    """Phase → how many executions its list has; until its first page arrives, as many as in the round before."""
     seen: dict[str, int] = field(default_factory=dict)
     """Id of each listed execution → its place."""
     order: list[str] = field(default_factory=list)
@@ -53,12 +54,18 @@ class Round:
     had_failures: bool = False
     """Whether a page had to be requested again."""
 
+    def __post_init__(self) -> None:
+        self.pages_left = deque(
+            (phase, begin) for phase in PHASES for begin in range(0, self._expected_end(phase), self.step)
+        )
+
     def add(self, phase: str, offset: int, page: Page) -> None:
         """Record a page; the first one of a phase says how many others there are."""
         self.page_bytes = max(self.page_bytes, page.size_bytes)
         if offset == 0:
+            unexpected = self._expected_end(phase)
             self.totals[phase] = min(page.total, MOST_LISTED)
-            self.pages_left.extend((phase, begin) for begin in range(self.step, self.totals[phase], self.step))
+            self.pages_left.extend((phase, begin) for begin in range(unexpected, self.totals[phase], self.step))
         elif page.length <= OVERLAP:  # the list has ended, whatever its total says
             self.pages_left = deque(each for each in self.pages_left if each[0] != phase)
         first = PHASES.index(phase) * MOST_LISTED + offset
@@ -83,6 +90,10 @@ class Round:
         """Whether GCS returned fewer items than requested, although the list goes on."""
         return OVERLAP < page.length < min(self.limit, page.total - offset)
 
+    def _expected_end(self, phase: str) -> int:
+        """The offset after the last page that is expected; the first page always is."""
+        return max(-(-self.totals.get(phase, 0) // self.step), 1) * self.step
+
     @property
     def listed(self) -> int:
         """How many executions the lists have."""
@@ -94,6 +105,19 @@ class Round:
         return self.limit - OVERLAP
 
     @property
+    def may_be_followed(self) -> bool:
+        """Whether every page was requested, as far as is known, and so the next round may begin."""
+        return not self.pages_left and len(self.totals) == len(PHASES)
+
+    @property
     def is_done(self) -> bool:
         """Whether every page has arrived."""
         return not self.pages_left and not self.under_way
+
+
+class Wanted(NamedTuple):
+    """A page to request."""
+
+    round: Round
+    phase: str
+    offset: int

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
-from typing import NamedTuple
 
 import structlog
 
@@ -33,12 +32,12 @@ from bot.store.gcs_quota import GCSQuota
 from bot.store.schedule import Coverage, Schedule
 from bot.store.snapshots import GONE
 from bot.workers.sweeper.pacing import DISTRUST, SHORTEST_ROUND, SMALLEST_PAGE, Cost, Measured, Pacing, PageSize, Trust
-from bot.workers.sweeper.round import PHASES, Round
+from bot.workers.sweeper.round import PHASES, Round, Wanted
 
 log = structlog.get_logger()
 
-CONCURRENCY = 4
-"""How many pages are requested at once: a large one may take longer than the time until the next."""
+CONCURRENCY = 10
+"""At most how many pages are under way at once: a large one takes longer than the time until the next."""
 
 RECONSIDER = timedelta(seconds=5)
 """How long until the next decision whether to read lists."""
@@ -54,14 +53,6 @@ KEEP_LEASE_SECONDS = 1.0
 
 TEMPORARY = (GCSUnavailable, GCSThrottled, GCSBadCredentials, GCSMalformed)
 """Failures after which the page is requested again; any other means that GCS refuses lists."""
-
-
-class Wanted(NamedTuple):
-    """A page to request."""
-
-    round: Round
-    phase: str
-    offset: int
 
 
 class Sweeper:
@@ -84,7 +75,8 @@ class Sweeper:
         self._measured = Measured()
         self._choosing = asyncio.Lock()
         """One worker at a time chooses the next page, however long the store takes."""
-        self._round: Round | None = None
+        self._rounds: list[Round] = []
+        """The rounds that are not complete, oldest first: the next one begins while pages of the last are under way."""
         self._last: Round | None = None
         """The last complete round."""
         self._not_before = 0.0
@@ -117,16 +109,16 @@ class Sweeper:
                     await asyncio.wait_for(stop.wait(), max(pause, IDLE_SECONDS))
 
     async def _keep_reader_lease(self, stop: asyncio.Event) -> None:
-        """Keep the lease while every worker waits for a page, since none of them renews it then."""
+        """Keep the lease also while every worker waits for a page, since none of them renews it then."""
         while not stop.is_set():
-            if self._round is not None and self._round.under_way == CONCURRENCY:
+            if self._rounds:
                 with suppress(StoreUnavailable):
                     await self._holds_reader_lease()
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), KEEP_LEASE_SECONDS)
 
     async def _holds_reader_lease(self) -> bool:
-        reading = (self._round.defer_for, self._round.useful_calls) if self._round else None
+        reading = (self._rounds[-1].defer_for, self._rounds[-1].useful_calls) if self._rounds else None
         return await self._quota.hold_reader_lease(self._team_id, reading=reading)
 
     async def _next_page(self) -> Wanted | None:
@@ -137,30 +129,37 @@ class Sweeper:
         self._not_before = now + IDLE_SECONDS
         if not await self._holds_reader_lease():
             self._stop(RECONSIDER.total_seconds())
-        elif self._round is None:
+        elif unread := next((each for each in self._rounds if each.pages_left), None):
+            return await self._page_of(unread)
+        elif not self._rounds or self._rounds[-1].may_be_followed:
             await self._begin_round()
-        elif self._round.pages_left:
-            return await self._page_of(self._round)
         return None
 
     async def _begin_round(self) -> None:
-        """Begin a round, if it pays."""
+        """Begin a round, if it is time for it and it pays."""
         now = self._clock()
+        newest = self._rounds[-1] if self._rounds else self._last
+        if newest is not None and now < newest.began + SHORTEST_ROUND.total_seconds():
+            self._not_before = newest.began + SHORTEST_ROUND.total_seconds()
+            return
         if self._last is not None and now - self._last.began > DISTRUST.total_seconds():
             self._last = None  # what it showed is too old to compare with
         self._page_size = self._page_size.retried(now=now)
         cost = await self._cost()
         if not cost.pays(self._cadence):
             self._measured = self._measured.not_read()
-            self._stop(RECONSIDER.total_seconds())
+            self._pause(RECONSIDER.total_seconds())
+        if self._not_before > now + IDLE_SECONDS:  # or a page that failed meanwhile pauses lists
             return
         metrics.SWEEPER_ACTIVE.set(1)
-        page_bytes = self._last.page_bytes if self._last else 0
-        self._round = Round(
-            began=now,
-            limit=self._page_size.items,
-            defer_for=cost.defer_for(self._cadence, self._measured.duration),
-            useful_calls=self._pacing.useful_calls(cost.pages, page_bytes),
+        self._rounds.append(
+            Round(
+                began=now,
+                limit=self._page_size.items,
+                defer_for=cost.defer_for(self._cadence, self._measured.duration),
+                useful_calls=self._pacing.useful_calls(cost.pages, self._last.page_bytes if self._last else 0),
+                totals=dict(newest.totals) if newest else {},
+            )
         )
 
     async def _cost(self) -> Cost:
@@ -184,7 +183,7 @@ class Sweeper:
             return None
         self._pacing = self._pacing.requested(spacing, now=now)
         self._not_before = min(self._pacing.requested_at + spacing, now + KEEP_LEASE_SECONDS)
-        if round_ is not self._round or not round_.pages_left:  # a worker that came back may have ended it
+        if round_ not in self._rounds or not round_.pages_left:  # a worker that came back may have ended it
             return None
         return Wanted(round_, *round_.pages_left.popleft())
 
@@ -196,8 +195,7 @@ class Sweeper:
             await self._fetch(wanted)
         finally:
             round_.under_way -= 1
-        if round_ is self._round and round_.is_done:
-            self._round = None
+        if round_ in self._rounds and round_.is_done:
             await self._end_round(round_)
 
     async def _fetch(self, wanted: Wanted) -> None:
@@ -217,6 +215,8 @@ class Sweeper:
         self._trust, self._pacing = self._trust.page_read(), self._pacing.read(page.size_bytes, now=now)
         metrics.SWEEPER_PAGES.inc()
         metrics.SWEEPER_BYTES.inc(page.size_bytes)
+        if round_ not in self._rounds:  # given up, or a later round has read the same since
+            return
         round_.add(wanted.phase, wanted.offset, page)
         dropped = self._last.dropped(page, round_.seen) if self._last else []
         shown = [(item.execution_id, item.state) for item in page.items]
@@ -239,17 +239,23 @@ class Sweeper:
 
     def _restart(self, round_: Round, page_size: PageSize) -> None:
         """Begin again with smaller pages, unless another page of this round had that effect already."""
-        if round_ is self._round:
-            self._page_size, self._round = page_size, None
+        if round_ in self._rounds:
+            self._page_size, self._rounds = page_size, []
 
     async def _end_round(self, round_: Round) -> None:
-        """The whole list was read: what dropped out of it has ended, or was deleted."""
+        """The whole list was read: what dropped out of it has ended, or was deleted.
+
+        Older rounds end with it, whatever pages they still wait for: it has read the same since.
+        """
+        changed = sum(each.found.changed for each in self._rounds if each.began <= round_.began)
+        self._rounds = [each for each in self._rounds if each.began > round_.began]
         gone = self._last.seen.keys() - round_.seen.keys() if self._last else await self._unlisted(round_)
-        changed = round_.found.changed + (await self._compare(round_, _gone(gone))).changed
+        changed += (await self._compare(round_, _gone(gone))).changed
+        if self._last is not None and self._last.began > round_.began:  # the next one has ended meanwhile
+            return
         self._measure(round_, changed)
         round_.complete()
         self._last, self._trust = round_, self._trust.round_read(round_.found)
-        self._not_before = max(self._not_before, round_.began + SHORTEST_ROUND.total_seconds())
         if self._trust.is_blind:
             log.warning("sweeper.distrusted", watched=round_.found.watched, same=round_.found.same)
             self._trust, self._last = Trust(), None
@@ -279,10 +285,15 @@ class Sweeper:
         return await self._schedule.listed(self._team_id, shown, defer_for=round_.defer_for)
 
     def _stop(self, seconds: float) -> None:
-        """Read no list for so many seconds."""
+        """Give up the rounds that are not complete, and read no list for so many seconds."""
+        self._rounds = []
+        self._pause(seconds)
+
+    def _pause(self, seconds: float) -> None:
+        """Request no page for so many seconds; those under way still count."""
         metrics.SWEEPER_ACTIVE.set(0)
         metrics.SWEEPER_COVERED.set(0)
-        self._round, self._not_before = None, self._clock() + seconds
+        self._not_before = self._clock() + seconds
 
 
 def _gone(execution_ids: Iterable[str]) -> Iterable[tuple[str, str]]:
