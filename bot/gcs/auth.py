@@ -103,10 +103,10 @@ def signed_names(headers: httpx.Headers) -> list[str]:
 def canonical_request(request: httpx.Request, names: list[str]) -> str:
     """What is hashed and signed: steps 3 to 7 of reference 1.4. The request has its body."""
     path, _, query = request.url.raw_path.decode("ascii").partition("?")
-    headers = request.headers
+    headers = dict(request.headers)  # whose lookups are cheaper
     payload = _HASH_OF_NOTHING
     if request.content:
-        payload = headers.get("X-Sdk-Content-Sha256") or hashlib.sha256(request.content).hexdigest()
+        payload = headers.get("x-sdk-content-sha256") or hashlib.sha256(request.content).hexdigest()
     lines = [f"{name}:{headers[name].strip()}" for name in names]
     return "\n".join([request.method.upper(), _canonical_path(path), query, *lines, "", ";".join(names), payload])
 

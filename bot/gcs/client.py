@@ -11,7 +11,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -33,7 +33,7 @@ from bot.errors import (
 )
 from bot.gcs import errors, values
 from bot.gcs.breaker import CredentialBreaker
-from bot.gcs.fingerprint import Fingerprint, Page, fingerprint_of, parse_page
+from bot.gcs.fingerprint import NOTHING_LISTED, Fingerprint, Listed, Page, fingerprint_of, parse_page
 from bot.gcs.http import HTTPClient
 from bot.gcs.tables import GetExecutionResponse
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
@@ -135,15 +135,20 @@ class GCSClient:
         url, budget = f"{self._executions}/{execution_id}", CallBudget(is_prepaid=is_paid)
         return await self._get(url, read, within, budget, attempts=attempts)
 
-    async def listed(self, status: str, *, offset: int, limit: int) -> Page:
+    async def listed(
+        self, status: str, *, offset: int, limit: int, before: Mapping[str, Listed] = NOTHING_LISTED
+    ) -> Page:
         """One page of the executions in one phase (reference 5.1); one attempt, already taken out of the quota.
+
+        `before`: items that were listed earlier, by their ids; those that are still the same cost less.
 
         Raises:
             GCSMalformed: the answer is no list, or GCS refuses so large a `limit`.
             GCSError: no usable answer within `PAGE_WITHIN`.
         """
         url = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
-        return await self._get(url, parse_page, PAGE_WITHIN, CallBudget(is_prepaid=True), attempts=1)
+        budget = CallBudget(is_prepaid=True)
+        return await self._get(url, lambda body: parse_page(body, before), PAGE_WITHIN, budget, attempts=1)
 
     async def check(self) -> None:
         """Send the cheapest authenticated request; returns if address and credentials are good.

@@ -98,15 +98,18 @@ async def _read_body(response: httpx.Response) -> bytes:
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
         raise _too_large()
-    received = bytearray()
+    pieces: list[bytes] = []  # joined once: lists have megabytes, and each copy of them counts
+    size = 0
     async for piece in response.aiter_raw():
-        received += piece
-        if len(received) > MAX_BODY:
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_BODY:
             raise _too_large()
-    return _unpacked(received) if packing.endswith("gzip") and received else bytes(received)
+    received = b"".join(pieces)
+    return _unpacked(received) if packing.endswith("gzip") and received else received
 
 
-def _unpacked(packed: bytes | bytearray) -> bytes:
+def _unpacked(packed: bytes) -> bytes:
     """The content of a gzip body; unpacking stops at the limit, so that a small bomb stays small."""
     decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
-from bot.gcs.fingerprint import Page
+from bot.gcs.fingerprint import Listed, Page
 from bot.store.schedule import Coverage
 
 PHASES = ("Running", "Pending")
@@ -48,6 +48,8 @@ class Round:
     """Phase → how many executions its list has; until its first page arrives, as many as in the round before."""
     seen: dict[str, int] = field(default_factory=dict)
     """Id of each listed execution → its place."""
+    items: dict[str, Listed] = field(default_factory=dict)
+    """Id of each listed execution → its item."""
     order: list[str] = field(default_factory=list)
     """The ids by place, once the round is complete."""
     found: Coverage = NOTHING_FOUND
@@ -68,6 +70,7 @@ class Round:
             self.pages_left.extend((phase, begin) for begin in range(unexpected, self.totals[phase], self.step))
         elif page.length <= OVERLAP:  # the list has ended, whatever its total says
             self.pages_left = deque(each for each in self.pages_left if each[0] != phase)
+        self.items.update((item.execution_id, item) for item in page.items)
         first = PHASES.index(phase) * MOST_LISTED + offset
         self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
 

@@ -27,7 +27,7 @@ from bot.errors import (
     StoreUnavailable,
 )
 from bot.gcs.client import GCSClient
-from bot.gcs.fingerprint import Page
+from bot.gcs.fingerprint import NOTHING_LISTED, Page
 from bot.store.gcs_quota import GCSQuota
 from bot.store.schedule import Coverage, Schedule
 from bot.store.snapshots import GONE
@@ -201,7 +201,8 @@ class Sweeper:
     async def _fetch(self, wanted: Wanted) -> None:
         round_, answered = wanted.round, self._gcs.answered
         try:
-            page = await self._gcs.listed(wanted.phase, offset=wanted.offset, limit=round_.limit)
+            before = self._last.items if self._last else NOTHING_LISTED
+            page = await self._gcs.listed(wanted.phase, offset=wanted.offset, limit=round_.limit, before=before)
         except GCSError as error:
             round_.pages_left.appendleft((wanted.phase, wanted.offset))
             round_.had_failures = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from bot.blocks import Style, execution_card, execution_summary, shared_summary, steps_modal
 from bot.domain.model import Execution, Snapshot, Subscriber, Subscription
 from bot.errors import GCSMalformed
-from bot.gcs.fingerprint import Fingerprint, fingerprint_of, parse_page
+from bot.gcs.fingerprint import NOTHING_LISTED, Fingerprint, Listed, Page, fingerprint_of, parse_page
 from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse
 
 from .conftest import ID, body_of
@@ -58,9 +58,14 @@ def fingerprint(body: Json) -> Fingerprint:
     return fingerprint_of(parsed(body))
 
 
+def page_of(body: Json, before: Mapping[str, Listed] = NOTHING_LISTED) -> Page:
+    """A page whose one item has the content of `body`."""
+    return parse_page(json.dumps({"executions": [{**body, "status": None}]}).encode(), before)
+
+
 def listed_state(body: Json) -> str:
     """The state that a list shows whose one item has the content of `body`."""
-    (item,) = parse_page(json.dumps({"executions": [{**body, "status": None}]}).encode()).items
+    (item,) = page_of(body).items
     assert item.execution_id == ID
     return item.state
 
@@ -164,9 +169,9 @@ def test_moves_with_everything_that_is_shown(name: str, path: Path) -> None:
 @pytest.mark.parametrize(("name", "path"), LEAVES)
 def test_lists_agree_with_answers(name: str, path: Path) -> None:
     """Whatever value a leaf has: a list's item has the state of the execution's own answer."""
+    before = {item.execution_id: item for item in page_of(ANSWERS[name]).items}
     for body in (ANSWERS[name], *variants(ANSWERS[name], path)):
-        page = parse_page(json.dumps({"executions": [{**body, "status": None}]}).encode())
-        for item in page.items:  # an undocumented shape has none
+        for item in (*page_of(body).items, *page_of(body, before).items):  # an undocumented shape has none
             assert item.state == fingerprint(body).state
 
 
@@ -224,8 +229,16 @@ def test_list_skips_but_counts_unreadable_items() -> None:
     """An item that cannot be read has no entry, and still counts for paging."""
     item = {**RUNNING, "status": None}
     page = parse_page(json.dumps({"executions": [item, {"execution": None}], "total_num": "7"}).encode())
-    assert page.items == ((ID, fingerprint(RUNNING).state),)
+    assert [(item.execution_id, item.state) for item in page.items] == [(ID, fingerprint(RUNNING).state)]
     assert (page.length, page.total) == (2, 7)
+
+
+def test_items_that_are_the_same_are_reused() -> None:
+    """An item in which only its time of update moved is the one listed before; one that changed is not."""
+    (first,) = page_of(RUNNING).items
+    before = {ID: first}
+    assert page_of(changed(UNCHANGED[0]), before).items[0] is first
+    assert page_of(changed(SHOWN_IN_LISTS[0]), before).items[0].state != first.state
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"executions": 3}', b'{"executions": [], "total_num": "many"}'])
