@@ -108,26 +108,37 @@ class Pacing:
     """When the next page may be requested: as fast as the quota allows beside polls, within a limit on bytes."""
 
     bytes_per_second: int
-    page_bytes: int = 0
-    """Size of the last page."""
+    item_bytes: float = 0.0
+    """Size of an execution on the last page that had any."""
     requested_at: float = -math.inf
     """When the last page was requested, or should have been."""
+    bytes_due: float = -math.inf
+    """From when on the limit on bytes allows another page."""
     read_at: tuple[float, ...] = ()
     """When this process read pages, within the last quota window."""
 
     def spacing(self, calls_left: int, *, now: float) -> float:
-        """Seconds between two pages, if the quota window has `calls_left` for lists."""
+        """Seconds between two pages by the quota, if its window has `calls_left` for lists."""
         ours = calls_left + len(self._recent(now)) - HEADROOM
-        return max(WINDOW.total_seconds() / max(ours, 1), self.page_bytes / self.bytes_per_second)
+        return WINDOW.total_seconds() / max(ours, 1)
 
-    def requested(self, spacing: float, *, now: float) -> Pacing:
-        """A page is requested now; if it is late by less than `CATCH_UP_SECONDS`, the next one is not."""
+    def due(self, spacing: float) -> float:
+        """When the next page may be requested."""
+        return max(self.requested_at + spacing, self.bytes_due)
+
+    def requested(self, spacing: float, *, items: int, now: float) -> Pacing:
+        """A page of `items` is requested now; if it is late by less than `CATCH_UP_SECONDS`, the next is not."""
         due = self.requested_at + spacing
-        return replace(self, requested_at=due if now - due < CATCH_UP_SECONDS else now)
+        return replace(
+            self,
+            requested_at=due if now - due < CATCH_UP_SECONDS else now,
+            bytes_due=max(self.bytes_due, now - CATCH_UP_SECONDS) + items * self.item_bytes / self.bytes_per_second,
+        )
 
-    def read(self, size_bytes: int, *, now: float) -> Pacing:
-        """A page of `size_bytes` was read."""
-        return replace(self, page_bytes=size_bytes, read_at=(*self._recent(now), now))
+    def read(self, size_bytes: int, *, items: int, now: float) -> Pacing:
+        """A page that shows so many `items` was read."""
+        item_bytes = size_bytes / items if items else self.item_bytes
+        return replace(self, item_bytes=item_bytes, read_at=(*self._recent(now), now))
 
     def useful_calls(self, pages: int, page_bytes: int) -> int:
         """How many calls of a quota window rounds of so many `pages` of `page_bytes` can use."""

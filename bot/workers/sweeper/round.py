@@ -74,6 +74,10 @@ class Round:
         first = PHASES.index(phase) * MOST_LISTED + offset
         self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
 
+    def expected_items(self, phase: str, offset: int) -> int:
+        """How many executions a page will show, as far as is known: none where the length of its list is unknown."""
+        return min(self.limit, max(self.totals.get(phase, 0) - offset, 0))
+
     def complete(self) -> None:
         """Number the places without gaps: every page has arrived."""
         self.order = sorted(self.seen, key=self.seen.__getitem__)

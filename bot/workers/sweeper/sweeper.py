@@ -177,15 +177,16 @@ class Sweeper:
         """The next page of a round, once it is time for it and the quota has a call."""
         now = self._clock()
         spacing = self._pacing.spacing(await self._quota.left_for_lists(), now=now)
-        wait = self._pacing.requested_at + spacing - now
+        wait = self._pacing.due(spacing) - now
         if wait > 0 or not await self._quota.take_up_to(1, for_lists=True):
             self._not_before = now + min(wait if wait > 0 else spacing, KEEP_LEASE_SECONDS)
             return None
-        self._pacing = self._pacing.requested(spacing, now=now)
-        self._not_before = min(self._pacing.requested_at + spacing, now + KEEP_LEASE_SECONDS)
         if round_ not in self._rounds or not round_.pages_left:  # a worker that came back may have ended it
             return None
-        return Wanted(round_, *round_.pages_left.popleft())
+        page = round_.pages_left.popleft()
+        self._pacing = self._pacing.requested(spacing, items=round_.expected_items(*page), now=now)
+        self._not_before = min(self._pacing.due(spacing), now + KEEP_LEASE_SECONDS)
+        return Wanted(round_, *page)
 
     async def _read(self, wanted: Wanted) -> None:
         """Read one page; the last worker to come back ends the round."""
@@ -213,7 +214,8 @@ class Sweeper:
 
     async def _page_read(self, wanted: Wanted, page: Page) -> None:
         round_, now = wanted.round, self._clock()
-        self._trust, self._pacing = self._trust.page_read(), self._pacing.read(page.size_bytes, now=now)
+        self._trust = self._trust.page_read()
+        self._pacing = self._pacing.read(page.size_bytes, items=page.length, now=now)
         metrics.SWEEPER_PAGES.inc()
         metrics.SWEEPER_BYTES.inc(page.size_bytes)
         if round_ not in self._rounds:  # given up, or a later round has read the same since
@@ -244,10 +246,7 @@ class Sweeper:
             self._page_size, self._rounds = page_size, []
 
     async def _end_round(self, round_: Round) -> None:
-        """The whole list was read: what dropped out of it has ended, or was deleted.
-
-        Older rounds end with it, whatever pages they still wait for: it has read the same since.
-        """
+        """The whole list was read: what dropped out of it has ended, or was deleted. Older rounds end with this one."""
         changed = sum(each.found.changed for each in self._rounds if each.began <= round_.began)
         self._rounds = [each for each in self._rounds if each.began > round_.began]
         gone = self._last.seen.keys() - round_.seen.keys() if self._last else await self._unlisted(round_)
