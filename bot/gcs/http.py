@@ -8,7 +8,7 @@ a status means (`errors`). Called by `client` and `auth`; the service opens the 
 from __future__ import annotations
 
 import zlib
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from contextlib import aclosing
 from typing import Any, Self
 
 import httpx
@@ -35,26 +35,20 @@ HEADERS = {
 class HTTPClient:
     """The one HTTP client of the process, for GCS and IAM; use it as an async context manager.
 
-    httpx reads no environment (`trust_env`): a `.netrc` would replace our `Authorization`, and only the settings module
-    may read the environment. It follows no redirects, which would carry signed headers to another host. It keeps no
-    cookies: the calls need none, and a header that comes and goes must not be signed.
+    It uses httpx's requests, responses and `Auth`, but not its `AsyncClient`, which costs CPU for what must not happen
+    here: redirects would carry signed headers to another host, a cookie is a header that comes and goes and must not be
+    signed, a `.netrc` would replace our `Authorization`, and only the settings module may read the environment.
     """
 
     def __init__(self, *, connections: int = 100) -> None:
         """`connections`: at most so many are open at once."""
-        self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(connections),
-            timeout=TIMEOUT,
-            trust_env=False,
-            headers=HEADERS,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        )
+        self._transport = AiohttpTransport(connections)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def send(self, method: str, url: str, *, auth: httpx.Auth | None = None, json: Any = None) -> httpx.Response:
         """Send one request and return its response with the whole body, unpacked; any status is a response.
@@ -66,8 +60,8 @@ class HTTPClient:
             GCSError: what `auth` raises.
         """
         try:
-            request = self._client.build_request(method, url, json=json)
-            response = await self._client.send(request, auth=auth, stream=True)
+            request = httpx.Request(method, url, headers=HEADERS, json=json, extensions={"timeout": TIMEOUT.as_dict()})
+            response = await self._exchange(request, auth or httpx.Auth())
             try:
                 body = await _read_body(response)
             finally:
@@ -78,6 +72,22 @@ class HTTPClient:
             raise GCSUnavailable(f"no answer: {values.safe(str(error), 200)}") from error
         headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _PACKING_HEADERS]
         return httpx.Response(response.status_code, headers=headers, content=body)
+
+    async def _exchange(self, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
+        """Send what `auth` makes of `request`, and what it sends after a refusal; returns the last response, unread."""
+        async with aclosing(auth.async_auth_flow(request)) as flow:
+            request = await anext(flow)
+            while True:
+                response = await self._transport.handle_async_request(request)
+                is_last = False
+                try:
+                    request = await flow.asend(response)
+                except StopAsyncIteration:
+                    is_last = True
+                    return response
+                finally:
+                    if not is_last:
+                        await response.aclose()
 
 
 _PACKING_HEADERS = frozenset((b"content-encoding", b"content-length", b"transfer-encoding"))
