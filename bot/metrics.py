@@ -66,6 +66,15 @@ STORE_WITHOUT_REPLICAS = Counter(
     "execution_bot_store_without_replicas_total",
     "Writes that too few replicas confirmed in time; a fail-over may lose them.",
 )
+STORE_UNREADABLE = Counter(
+    "execution_bot_store_unreadable_total",
+    "Rows of the store that could not be read, which another version may have written, by what they hold.",
+    ["record"],
+)
+STORE_ENGINE_UP = Gauge("execution_bot_store_engine_up", "1 while the embedded store responds; 0 with REDIS_URL, too.")
+STORE_ENGINE_RESTARTS = Counter(
+    "execution_bot_store_engine_restarts_total", "Starts of the embedded store because it had ended or did not respond."
+)
 
 HANDLERS_REQUESTS = Counter(
     "execution_bot_handlers_requests_total", "Requests from Slack by listener and result.", ["listener", "result"]

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from bot.app.gcs_account import gcs_client
-from bot.app.service import opened_store
+from bot.app.service import embedded_store, opened_store
 from bot.errors import (
     BotError,
     GCSBadCredentials,
@@ -118,7 +118,7 @@ async def _connection(settings: Settings, slack: SlackClient) -> str:
 
 
 async def _store(settings: Settings) -> str:
-    async with opened_store(settings) as store:
+    async with opened_store(settings, embedded_store(settings)) as store:
         if problem := await store.problem():
             raise _Missing(problem, _REMEDIES[StoreUnavailable])
         if await store.evicts():

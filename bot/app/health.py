@@ -3,8 +3,8 @@
 Lives here: the small HTTP server, and how probes become an answer. Does not live here: what each probe checks (they are
 handed in), the metrics themselves (`bot.metrics`). Called by `bot.app.service`.
 
-`/livez` fails only when a restart helps: a worker's loop has ended. `/readyz` fails while something outside is wrong
-(store, Slack, GCS); a restart would not fix that.
+`/livez` fails only when a restart may help: a worker's loop has ended, or our own store is gone for good. `/readyz`
+fails while something outside is wrong (store, Slack, GCS); a restart would not fix that.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Health:
     """The health server: `start` it once, `stop` it once."""
 
     def __init__(self, probes: Mapping[str, Probe], *, ended: Callable[[], Collection[str]] = _nothing) -> None:
-        """`probes` by component; `ended` names the workers whose loop is no longer running."""
+        """`probes` by component; `ended` names the parts of the bot that no longer run."""
         self._probes = probes
         self._ended = ended
         self._runner: web.AppRunner | None = None

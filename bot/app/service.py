@@ -79,23 +79,33 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         StoreUnavailable: the embedded store does not start.
     """
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(opened_store(settings))
+        engine = embedded_store(settings)
+        store = await stack.enter_async_context(opened_store(settings, engine))
         http = await stack.enter_async_context(HTTPClient())
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
         time_left = _countdown(STOP_WITHIN)
         workspace = WorkspaceRuntime(settings, store, gcs_account(settings, store, http), session)
         await stack.enter_async_context(workspace.working(stop, time_left))
-        health = Health({"store": store.problem, **workspace.probes}, ended=workspace.ended_workers)
+        health = Health({"store": store.problem, **workspace.probes}, ended=lambda: _ended(workspace, engine))
         await health.start(settings.health_port, settings.listen_host)
         stack.push_async_callback(health.stop)
         await stack.enter_async_context(workspace.connected(stop, time_left))
         yield
 
 
+def _ended(workspace: WorkspaceRuntime, engine: EmbeddedStore | None) -> list[str]:
+    """What a restart of the bot may bring back: workers whose loop has ended, and our own store."""
+    return [*workspace.ended_workers(), *(["store"] if engine and engine.is_gone else [])]
+
+
+def embedded_store(settings: Settings) -> EmbeddedStore | None:
+    """Our own store, not started; None where the settings name another one."""
+    return None if settings.redis_url else EmbeddedStore(settings.state_dir)
+
+
 @asynccontextmanager
-async def opened_store(settings: Settings) -> AsyncIterator[Store]:
-    """The store that the settings name, or the embedded one."""
-    embedded = None if settings.redis_url else EmbeddedStore(settings.state_dir)
+async def opened_store(settings: Settings, embedded: EmbeddedStore | None) -> AsyncIterator[Store]:
+    """The store that the settings name, or the embedded one, which is started and stopped."""
     url = await embedded.start() if embedded else settings.redis_url.get_secret_value()  # type: ignore[union-attr]
     store = Store(url, coalesce=settings.coalesce, staleness=settings.max_staleness, replicas=settings.redis_replicas)
     try:

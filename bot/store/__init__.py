@@ -57,12 +57,14 @@ class Store:
     async def evicts(self) -> bool:
         """Whether it drops keys when it is full, by its settings, and would forget subscriptions that way.
 
+        Policies that spare keys without an end drop dead letters, pauses and quotas, which all have one.
+
         Raises:
             StoreUnavailable: it does not answer.
         """
         async with self._connection.guarded() as redis:
             memory = await redis.info("memory")
-        return bool(memory["maxmemory"]) and str(memory["maxmemory_policy"]).startswith("allkeys")
+        return bool(memory["maxmemory"]) and memory["maxmemory_policy"] != "noeviction"
 
     async def lacks_replicas(self) -> bool:
         """Whether fewer replicas hold what is written than should.

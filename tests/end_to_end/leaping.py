@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from bot.store.engine.embedded import _engine
+from bot.store.engine.process import engine_binary
 from tests.chaos.replicas import faketime_library
 from tests.end_to_end.bot_process import REPOSITORY
 from tests.servers import served
@@ -40,7 +40,7 @@ def leaped(scene: str, folder: Path, *, within: float) -> Any:
     ahead, result = folder / "ahead", folder / "result"
     ahead.write_text("+0\n")
     clock = {"LD_PRELOAD": library, AHEAD: str(ahead), "FAKETIME_NO_CACHE": "1", "FAKETIME_DISABLE_SHM": "1"}
-    with contextmanager(served)(_engine(), folder, clock) as url, (folder / "log").open("wb") as log:
+    with contextmanager(served)(engine_binary(), folder, clock) as url, (folder / "log").open("wb") as log:
         ended = subprocess.run(  # noqa: S603  # this interpreter, on ourselves
             [sys.executable, "-m", "tests.end_to_end.leaping", scene, url, str(folder)],
             cwd=REPOSITORY,

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from bot.store import Store
-from bot.store.engine.embedded import _engine
+from bot.store.engine.process import engine_binary
 from tests.servers import opened, served
 from tests.topologies import RedisCluster
 
@@ -29,7 +29,7 @@ def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """The address of a server, or a cluster of six, that was started for this session."""
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "valkey":
-        yield from served(_engine(), folder)
+        yield from served(engine_binary(), folder)
     elif request.param == "redis":
         yield from served(redis_server(), folder)
     else:

@@ -6,13 +6,18 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
-from bot.errors import SettingsInvalid
+from bot.errors import SettingsInvalid, StoreUnavailable
+from bot.metrics import STORE_ENGINE_RESTARTS, STORE_ENGINE_UP
+from bot.store.engine import embedded
 from bot.store.engine.embedded import EmbeddedStore
 
 OWNER = """
@@ -100,3 +105,138 @@ async def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
             "append*"
         )
     await store.stop()
+
+
+@asynccontextmanager
+async def owned(folder: Path, *, is_adopted: bool) -> AsyncIterator[EmbeddedStore]:
+    """A store that was started, or adopted from a killed owner, and in which something is kept."""
+    if is_adopted:
+        await killed_owner(folder)
+    store = EmbeddedStore(folder)
+    with Redis.from_url(await store.start()) as redis:
+        redis.set("kept", "yes")
+    try:
+        yield store
+    finally:
+        await store.stop()
+
+
+async def next_engine(url: str, before: int) -> int:
+    """The process id of the engine that follows the one of the process id `before`; nothing was lost."""
+    async with asyncio.timeout(20):
+        while True:
+            await asyncio.sleep(0.05)
+            try:
+                with Redis.from_url(url, decode_responses=True, socket_timeout=0.2) as redis:
+                    process_id = int(redis.info("server")["process_id"])
+                    if process_id != before:
+                        assert redis.get("kept") == "yes"
+                        return process_id
+            except RedisError:
+                continue
+
+
+@pytest.mark.parametrize("is_adopted", [False, True])
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_lost_engine_is_started_again(tmp_path: Path, blow: signal.Signals, is_adopted: bool) -> None:
+    """Killed or stopped, three times: another one continues with its data, and the old one is gone."""
+    async with owned(tmp_path, is_adopted=is_adopted) as store:
+        restarts = STORE_ENGINE_RESTARTS._value.get()
+        engine = engine_of(store.url)
+        for count in range(1, 4 if blow is signal.SIGKILL else 2):
+            os.kill(engine, blow)
+            engine = await next_engine(store.url, engine)
+            assert STORE_ENGINE_RESTARTS._value.get() == restarts + count
+        while not STORE_ENGINE_UP._value.get():  # noqa: ASYNC110  # the supervisor's doing
+            await asyncio.sleep(0.01)
+        assert not store.is_gone
+    with pytest.raises(RedisConnectionError):
+        engine_of(store.url)
+
+
+async def test_a_short_silence_is_no_restart(tmp_path: Path) -> None:
+    """A PING without a response is no reason to end an engine: it, or the bot, may have been stopped for a moment."""
+    async with owned(tmp_path, is_adopted=False) as store:
+        engine = engine_of(store.url)
+        os.kill(engine, signal.SIGSTOP)
+        await asyncio.sleep(1.2)
+        os.kill(engine, signal.SIGCONT)
+        await asyncio.sleep(2.5)
+        assert engine_of(store.url) == engine
+
+
+async def test_an_engine_found_hanging_is_replaced(tmp_path: Path) -> None:
+    """A start does not put a second engine beside one that hangs: it ends that, and reads its file."""
+    await killed_owner(tmp_path)
+    store = EmbeddedStore(tmp_path)
+    before = engine_of(store.url)
+    os.kill(before, signal.SIGSTOP)
+    url = await store.start()
+    await next_engine(url, before)
+    await store.stop()
+
+
+async def test_restarts_in_vain_come_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that does not start is tried with growing pauses, and counts as gone after a while."""
+    pauses: list[float] = []
+
+    async def fails() -> None:
+        pauses.append(store._pause)
+        raise StoreUnavailable("no space left")
+
+    monkeypatch.setattr(embedded, "SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr(embedded, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(embedded, "GONE_SECONDS", 0.3)
+    async with owned(tmp_path, is_adopted=False) as store:
+        with monkeypatch.context() as full:
+            full.setattr(store._engine, "spawn", fails)
+            engine = engine_of(store.url)
+            os.kill(engine, signal.SIGKILL)
+            async with asyncio.timeout(10):
+                while len(pauses) < 5 or not store.is_gone:  # noqa: ASYNC110  # the supervisor's doing
+                    await asyncio.sleep(0.01)
+        assert pauses[:5] == [0.02, 0.04, 0.05, 0.05, 0.05]
+        await next_engine(store.url, engine)
+
+
+async def test_the_engine_gets_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our environment holds secrets, and a core dump or a file for everybody would hold what the store holds."""
+    monkeypatch.setenv("GCS_SK", "a-secret")
+    async with owned(tmp_path / "state", is_adopted=False) as store:
+        process = Path("/proc") / str(engine_of(store.url))
+        assert (process / "environ").read_bytes() == b""
+        assert (process / "cwd").readlink() == tmp_path / "state"
+        (core,) = [line for line in (process / "limits").read_text().splitlines() if "core file" in line]
+        assert core.split()[4] == "0"
+        files = [path for path in (tmp_path / "state").rglob("*") if path.name != "lock"]
+        assert [path for path in files if path.stat().st_mode & 0o077] == []
+        assert {"valkey.log", "valkey.sock", "appendonlydir"} <= {path.name for path in files}
+
+
+async def test_a_directory_of_ours_is_closed(tmp_path: Path) -> None:
+    """An empty directory, and one of an earlier version: nobody else reads them from now on."""
+    for name in ("empty", "earlier"):
+        folder = tmp_path / name
+        folder.mkdir()
+        if name == "earlier":
+            (folder / "lock").touch()
+        folder.chmod(0o755)
+        store = EmbeddedStore(folder)
+        await store.start()
+        await store.stop()
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+async def test_an_open_directory_of_others_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a directory with other things in it is closed, nor one that cannot be closed used."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "notes.txt").touch()
+    shared.chmod(0o755)
+    with pytest.raises(SettingsInvalid, match="open to other users"):
+        await EmbeddedStore(shared).start()
+    assert shared.stat().st_mode & 0o777 == 0o755
+    (shared / "notes.txt").unlink()
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # as on a file system without modes
+    with pytest.raises(SettingsInvalid, match="mode 0700"):
+        await EmbeddedStore(shared).start()

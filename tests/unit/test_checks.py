@@ -65,7 +65,7 @@ def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Outside:
     world = Outside()
 
     @asynccontextmanager
-    async def opened(_settings: Settings) -> AsyncIterator[Outside]:
+    async def opened(*_: object) -> AsyncIterator[Outside]:
         yield world
 
     monkeypatch.setattr(checks, "SlackClient", lambda *_args, **_kwargs: world)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -11,6 +12,7 @@ import pytest
 
 from bot.app import health as module
 from bot.app.health import Health, Probe
+from bot.app.service import _ended
 from bot.errors import StoreUnavailable
 from bot.metrics import HANDLERS_REQUESTS
 
@@ -106,3 +108,12 @@ async def test_metrics_are_served(ask: Ask) -> None:
 async def test_stop_without_start_is_harmless() -> None:
     """A service whose start failed half-way can stop what it never started."""
     await Health({}).stop()
+
+
+@pytest.mark.parametrize(("is_gone", "named"), [(False, ["watcher"]), (True, ["watcher", "store"])])
+def test_a_store_of_ours_needs_a_restart(is_gone: bool, named: list[str]) -> None:
+    """Once it is gone for good, liveness fails beside the workers; a store of others is no reason."""
+    workspace: Any = SimpleNamespace(ended_workers=lambda: ["watcher"])
+    engine: Any = SimpleNamespace(is_gone=is_gone)
+    assert _ended(workspace, engine) == named
+    assert _ended(workspace, None) == ["watcher"]

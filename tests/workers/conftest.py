@@ -10,7 +10,7 @@ import stamina
 from redis import Redis
 
 from bot.store import Store
-from bot.store.engine.embedded import _engine
+from bot.store.engine.process import engine_binary
 from tests.servers import served
 from tests.workers.rig import CADENCE, Rig, made
 from tests.workers.sweeper_rig import SweeperRig
@@ -19,7 +19,7 @@ from tests.workers.sweeper_rig import SweeperRig
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an engine that was started for this session."""
-    yield from served(_engine(), tmp_path_factory.mktemp("rooms"))
+    yield from served(engine_binary(), tmp_path_factory.mktemp("rooms"))
 
 
 @pytest.fixture

