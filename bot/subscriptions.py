@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from bot.domain import observing
 from bot.domain.cadence import Cadence
-from bot.domain.model import Level, Phase, Snapshot, Subscriber, Subscription
+from bot.domain.model import Followed, Level, Phase, Snapshot, Subscriber, Subscription
 from bot.errors import GCS_AWAY, InputProblem, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
@@ -103,8 +103,8 @@ class Subscriptions:
         """Stop `subscriber` from following an execution."""
         return Unsubscribed(*await _in_time(self._subscribers.unsubscribe(subscriber, execution_id)))
 
-    async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
-        """What `subscriber` follows, oldest first; the snapshot is None if it is lost."""
+    async def of(self, subscriber: Subscriber) -> Followed:
+        """What `subscriber` follows."""
         return await _in_time(self._subscribers.of(subscriber))
 
     async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
@@ -114,8 +114,10 @@ class Subscriptions:
             InvalidInput: the card no longer belongs to a subscription.
         """
         snapshot = await _in_time(self._subscribers.snapshot(subscriber.team_id, execution_id))
-        if snapshot is None or not await _in_time(self._subscribers.refresh(subscriber, execution_id)):
+        if not await _in_time(self._subscribers.refresh(subscriber, execution_id)):
             raise InvalidInput(InputProblem.CARD_ENDED, execution_id=execution_id)
+        if snapshot is None:  # lost or unreadable, but GCS knows
+            snapshot, _ = await self._poll(subscriber.team_id, execution_id)
         return snapshot
 
     async def _poll(self, team_id: str, execution_id: str) -> tuple[Snapshot, Fingerprint | None]:

@@ -26,7 +26,8 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
         case Verb.HELP:
             message = replies.help_text()
         case Verb.LIST:
-            message = replies.subscription_list(await subscriptions.of(subscriber), now=workspace.now())
+            followed = await subscriptions.of(subscriber)
+            message = replies.subscription_list(followed.items, unreadable=followed.unreadable, now=workspace.now())
         case Verb.SUMMARY:
             message = await _summary(command, asker, subscriptions, workspace)
         case Verb.SUBSCRIBE:

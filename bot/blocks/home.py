@@ -21,12 +21,16 @@ _EMPTY = (
     "or `/execution subscribe` and the id to follow it."
 )
 
+UNREADABLE_NAMED = 10
+"""At most this many of those that cannot be read are named."""
+
 Item = tuple[Subscription, Snapshot | None]
 
 
-def home_tab(items: Sequence[Item], *, now: datetime) -> Block:
+def home_tab(items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] = ()) -> Block:
     """A person's subscriptions in the given order. Only block types that the Home tab takes."""
-    blocks = [header("Executions you follow"), *_intro(items)]
+    blocks = [header("Executions you follow"), *(_intro(items) if items or not unreadable else [])]
+    blocks.append(section(unreadable_line(unreadable)))
     for subscription, snapshot in items[:ITEMS_SHOWN]:
         blocks += [section(item_line(subscription, snapshot, now)), actions(_row(subscription))]
     return {"type": "home", "blocks": [block for block in blocks if block is not None]}
@@ -47,6 +51,19 @@ def item_line(subscription: Subscription, snapshot: Snapshot | None, now: dateti
         f"as of {text.time_secs(snapshot.seen_at)}",
     ]
     return f"{label}\n{' · '.join(filter(None, known))}"
+
+
+def unreadable_line(execution_ids: Sequence[str], command: str = "/execution") -> str:
+    """Executions about which the store holds something that cannot be read; empty for none."""
+    if not execution_ids:
+        return ""
+    named = ", ".join(text.code(each) for each in execution_ids[:UNREADABLE_NAMED])
+    hidden = len(execution_ids) - UNREADABLE_NAMED
+    more = f" and {hidden:,} more" if hidden > 0 else ""
+    return (
+        f"⚠️ I cannot read what I have stored about {named}{more}: another version of me may have written it. "
+        f"`{command}` and the id still shows it."
+    )
 
 
 def _intro(items: Sequence[Item]) -> list[Block | None]:

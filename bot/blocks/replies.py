@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.blocks import buttons, text, words
-from bot.blocks.home import Item, item_line
+from bot.blocks.home import Item, item_line, unreadable_line
 from bot.blocks.levels import level_words
 from bot.blocks.message import Message, actions, context, message, section
 from bot.domain.model import Level, Snapshot, Subscriber, Subscription
@@ -65,8 +65,13 @@ def refreshed(snapshot: Snapshot) -> Message:
     return _line("🔄", line, snapshot.execution.id)
 
 
-def subscription_list(items: Sequence[Item], *, now: datetime, command: str = "/execution") -> Message:
+def subscription_list(
+    items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] = (), command: str = "/execution"
+) -> Message:
     """What the person or the channel follows."""
+    problem = unreadable_line(unreadable, command)
+    if not items and problem:
+        return message([section(problem)], problem)
     if not items:
         hint = f"`{command} subscribe` and an id follows one."
         return message([section("No executions are followed here.", hint)], "No executions are followed here.", hint)
@@ -75,7 +80,9 @@ def subscription_list(items: Sequence[Item], *, now: datetime, command: str = "/
     more = f"… and {hidden:,} more" if hidden > 0 else ""
     sections = [_list_section(subscription, snapshot, now) for subscription, snapshot in items[:LIST_SHOWN]]
     lines = [_list_words(subscription, snapshot) for subscription, snapshot in items[:LIST_SHOWN]]
-    return message([section(f"*{title}*"), *sections, context(more)], f"{title}:", *lines, more)
+    return message(
+        [section(f"*{title}*"), *sections, context(more), section(problem)], f"{title}:", *lines, more, problem
+    )
 
 
 def help_text(command: str = "/execution") -> Message:

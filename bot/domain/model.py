@@ -60,11 +60,12 @@ WAITING_PHASES = frozenset({Phase.PENDING, Phase.SUBMITTED, ""})
 """Phases of a step that has not started; GCS also leaves the phase empty."""
 
 
-class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Base of all nouns: frozen, compared by value, as JSON without the fields that have their default.
 
-    Types are checked when JSON is read; in our own code mypy checks them. No value can contain itself, so the garbage
-    collector does not track them.
+    Types are checked when JSON is read; in our own code mypy checks them. Fields that a newer version of the bot added
+    are ignored, so that both versions can run on one store; that version must do without what this one writes back.
+    No value can contain itself, so the garbage collector does not track them.
     """
 
 
@@ -322,6 +323,15 @@ class Subscription(Value, frozen=True, kw_only=True):
     created_at: datetime
     is_ending: bool = False
     """Ended, but its last message is still in the outbox."""
+
+
+class Followed(Value, frozen=True):
+    """What one subscriber follows."""
+
+    items: tuple[tuple[Subscription, Snapshot | None], ...] = ()
+    """Oldest subscription first; the snapshot is None if it is lost."""
+    unreadable: tuple[str, ...] = ()
+    """Ids of executions about which the store holds something that cannot be read."""
 
 
 class Receipt(Value, frozen=True):

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from bot.domain.model import Level, Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.model import Change, Level, Receipt, Snapshot, Subscriber, Subscription
 from bot.store.keys import Lane
+from bot.store.unreadable import reading
 
 _MILLISECOND = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,6 +41,7 @@ BYTES = "surrogateescape"
 
 
 _snapshot = msgspec.json.Decoder(Snapshot, strict=False).decode  # a duration was a number once
+_change = msgspec.json.Decoder(Change, strict=False).decode
 
 
 def packed(snapshot: Snapshot) -> str:
@@ -53,13 +55,20 @@ def unpacked(row: str) -> Snapshot:
     """The snapshot that was packed into `row`.
 
     Raises:
-        ValueError: it stands for none: another version wrote it.
+        Unreadable: it stands for none: another version wrote it.
     """
-    try:
-        text = zlib.decompressobj(wbits=RAW_DEFLATE, zdict=DICTIONARY).decompress(row.encode(errors=BYTES))
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
-    return _snapshot(text)
+    with reading("snapshot"):
+        return _snapshot(zlib.decompressobj(wbits=RAW_DEFLATE, zdict=DICTIONARY).decompress(row.encode(errors=BYTES)))
+
+
+def change_of(text: str) -> Change:
+    """The change that was written as JSON.
+
+    Raises:
+        Unreadable: it stands for none.
+    """
+    with reading("change"):
+        return _change(text)
 
 
 def subscription_row(subscription: Subscription) -> str:
@@ -70,16 +79,21 @@ def subscription_row(subscription: Subscription) -> str:
 
 
 def subscription_of(lane: Lane, row: str) -> Subscription:
-    """The subscription that `row` stands for."""
-    level, owner, created, *ending = row.split("|")
-    return Subscription(
-        execution_id=lane.execution_id,
-        subscriber=Subscriber(team_id=lane.team_id, id=lane.subscriber_id),
-        level=Level(level),
-        owner=owner,
-        created_at=at(int(created)),
-        is_ending=bool(ending),
-    )
+    """The subscription that `row` stands for; fields behind those that we know are ignored.
+
+    Raises:
+        Unreadable: it stands for none.
+    """
+    with reading("subscription"):
+        level, owner, created, *ending = row.split("|")
+        return Subscription(
+            execution_id=lane.execution_id,
+            subscriber=Subscriber(team_id=lane.team_id, id=lane.subscriber_id),
+            level=Level(level),
+            owner=owner,
+            created_at=at(int(created)),
+            is_ending=ending[:1] == ["e"],
+        )
 
 
 def receipt_row(receipt: Receipt) -> str:
@@ -88,11 +102,16 @@ def receipt_row(receipt: Receipt) -> str:
 
 
 def receipt_of(row: str) -> Receipt | None:
-    """The receipt that `row` stands for; None for an empty one."""
+    """The receipt that `row` stands for; None for an empty one.
+
+    Raises:
+        Unreadable: it stands for none.
+    """
     if not row:
         return None
-    channel, ts, revision, delivered_through = row.split("|")
-    return Receipt(channel=channel, ts=ts, revision=int(revision), delivered_through=int(delivered_through))
+    with reading("receipt"):
+        channel, ts, revision, delivered_through, *_ = row.split("|")
+        return Receipt(channel=channel, ts=ts, revision=int(revision), delivered_through=int(delivered_through))
 
 
 def at(milliseconds: int) -> datetime:

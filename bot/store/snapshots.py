@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from bot.domain.model import Snapshot
 from bot.store.rows import EPOCH, at, milliseconds, packed, unpacked
+from bot.store.unreadable import reading
 
 NO_FINGERPRINT = "-" * 8
 """In the place of a fingerprint: there is none."""
@@ -65,31 +66,30 @@ def header_of(text: str) -> Header:
     """The header of a stored text.
 
     Raises:
-        ValueError: a newer version of the bot wrote it.
+        Unreadable: it has none.
     """
-    try:
+    with reading("snapshot"):
         is_quiet, is_covered = _FLAGS[text[55]]
-    except LookupError:
-        raise ValueError("no header") from None
-    return Header(
-        revision=int(text[:8]),
-        state=text[8:16],
-        counts=text[16:24],
-        listed=text[24:32],
-        seen_at=at(int(text[32:45])),
-        expected_at=EPOCH + timedelta(seconds=int(text[45:55])),
-        is_quiet=is_quiet,
-        is_covered=is_covered,
-    )
+        return Header(
+            revision=int(text[:8]),
+            state=text[8:16],
+            counts=text[16:24],
+            listed=text[24:32],
+            seen_at=at(int(text[32:45])),
+            expected_at=EPOCH + timedelta(seconds=int(text[45:55])),
+            is_quiet=is_quiet,
+            is_covered=is_covered,
+        )
 
 
 def snapshot_of(text: str) -> Snapshot:
     """The snapshot in a stored text, as fresh as its header says.
 
     Raises:
-        ValueError: a newer version of the bot wrote it.
+        Unreadable: there is none.
     """
-    return replace(unpacked(text[_PAYLOAD:]), seen_at=at(int(text[32:45])))
+    with reading("snapshot"):
+        return replace(unpacked(text[_PAYLOAD:]), seen_at=at(int(text[32:45])))
 
 
 def header_for(snapshot: Snapshot, fingerprint: Fingerprint | None, expected_at: datetime | None = None) -> Header:

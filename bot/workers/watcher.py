@@ -28,6 +28,7 @@ from bot.store.engine.connection import Ready
 from bot.store.gcs_quota import MOMENT_SECONDS, GCSQuota
 from bot.store.schedule import Due, Schedule
 from bot.store.schedule.history import History
+from bot.store.unreadable import Unreadable
 from bot.workers.pool import Condition, WorkerPool
 
 log = structlog.get_logger()
@@ -130,6 +131,8 @@ class Watcher:
         self._under_way[due.execution] = began, due
         try:
             await self._poll_since(began, due)
+        except Unreadable as error:
+            await self._schedule.set_aside(due.execution, due.token, error)
         finally:
             self._under_way.pop(due.execution, None)  # another claim of it may have ended first
 

@@ -90,6 +90,7 @@ async def test_nothing_set_lists_all_that_is_missing(tmp_path: Path) -> None:
         ({"SLACK_BOT_TOKEN": "xoxb-of-somebody-else"}, 1, "invalid_auth"),
         ({"STATE_DIR": "/proc/nowhere"}, 2, "STATE_DIR cannot be written"),
         ({"STATE_DIR": "x" * 120}, 2, "STATE_DIR is too long"),
+        ({"STATE_DIR": "/"}, 2, "STATE_DIR is open to other users"),
     ],
 )
 async def test_a_failed_start_says_why(tmp_path: Path, change: dict[str, str], code: int, sentence: str) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
+import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
 from bot.store.engine.topology import TIMEOUT_SECONDS
 from sandbox import story
@@ -15,7 +19,7 @@ from tests.end_to_end.conftest import World, made
 from tests.end_to_end.lives import HAPPY, TALES
 from tests.end_to_end.people import PATIENCE, Person
 from tests.end_to_end.test_lives import lived
-from tests.end_to_end.test_process import problem_with, until_ready
+from tests.end_to_end.test_process import health, problem_with, until_ready
 from tests.ports import free_ports
 from tests.servers import configured
 from tests.store.conftest import redis_server
@@ -40,6 +44,36 @@ async def test_a_dead_master_changes_nothing_people_read(tmp_path: Path) -> None
 
     trio, cluster = tmp_path / "trio", tmp_path / "cluster"
     await asyncio.gather(live(trio, SentinelTrio(trio / "servers")), live(cluster, RedisCluster(cluster / "servers")))
+
+
+async def engine_of(folder: Path, before: int = 0) -> int:
+    """The process id of the embedded engine, once it is not the one `before`."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(RedisError), Redis(unix_socket_path=str(folder / "valkey.sock"), socket_timeout=0.5) as redis:
+                process_id = int(redis.info("server")["process_id"])
+                if process_id != before:
+                    return process_id
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_lost_engine_costs_no_message(tmp_path: Path, blow: signal.Signals) -> None:
+    """The embedded engine is killed, or hangs, twice in a life: it is replaced, and the transcript stays the same."""
+    async with made(tmp_path) as world:
+        living = asyncio.create_task(lived(world, HAPPY))
+        engine = await engine_of(tmp_path / "state")
+        for count in (1, 3):
+            await world.slack.wait_for(lambda count=count: len(world.slack.messages(world.lab)) >= count, PATIENCE)  # type: ignore[misc]
+            os.kill(engine, blow)
+            engine = await engine_of(tmp_path / "state", engine)
+        following = await living
+        for channel in following.channels:
+            assert following.transcript(channel) == ["card", *HAPPY[1]]
+        await until_ready(world)
+        assert (await health(world, "/livez"))[0] == 200
+        assert "execution_bot_store_engine_restarts_total 2.0" in (await health(world, "/metrics"))[1]
+        assert len(world.bot.logged("embedded.restarted")) == 2
 
 
 Outage = Callable[[Node], AbstractAsyncContextManager[None]]

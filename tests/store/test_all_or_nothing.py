@@ -33,7 +33,13 @@ NAMES = [
     *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/take"),
     *("outbox/claim", "outbox/forget", "outbox/record", "outbox/record last", "outbox/release", "outbox/release later"),
     *("schedule/claim", "schedule/learn", "schedule/listed", "schedule/listed gone", "schedule/renew"),
-    *("schedule/settle", "schedule/settle end", "schedule/unchanged", "schedule/unchanged put_back"),
+    *(
+        "schedule/set_aside",
+        "schedule/settle",
+        "schedule/settle end",
+        "schedule/unchanged",
+        "schedule/unchanged put_back",
+    ),
     *("slack_limits/admit", "slack_limits/away", "slack_limits/back", "slack_limits/pause"),
     *("subscriptions/enter", "subscriptions/refresh", "subscriptions/subscribe", "subscriptions/unsubscribe"),
     "subscriptions/viewed",
@@ -76,6 +82,7 @@ def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str
         "schedule/listed gone": lambda: schedule.listed("T1", [("e5", "gone----")], defer_for=LATER),
         "schedule/ready": schedule.ready,
         "schedule/renew": lambda: run("schedule/renew", home, 9000, first.execution, first.token, first.header.listed),
+        "schedule/set_aside": lambda: run("schedule/set_aside", home, first.execution, first.token, 1000),
         "schedule/settle": lambda: schedule.settle(
             first, snapshot_of("e1", 2), outcome, next_poll=LATER, is_visible=True
         ),

@@ -214,12 +214,10 @@ async def test_the_engine_gets_nothing_of_ours(tmp_path: Path, monkeypatch: pyte
 
 
 async def test_a_directory_of_ours_is_closed(tmp_path: Path) -> None:
-    """An empty directory, and one of an earlier version: nobody else reads them from now on."""
-    for name in ("empty", "earlier"):
-        folder = tmp_path / name
-        folder.mkdir()
-        if name == "earlier":
-            (folder / "lock").touch()
+    """An empty directory, and one in which an earlier version ran: nobody else reads them from now on."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    for _ in ("empty", "used"):
         folder.chmod(0o755)
         store = EmbeddedStore(folder)
         await store.start()
@@ -237,6 +235,10 @@ async def test_an_open_directory_of_others_is_refused(tmp_path: Path, monkeypatc
         await EmbeddedStore(shared).start()
     assert shared.stat().st_mode & 0o777 == 0o755
     (shared / "notes.txt").unlink()
+    shared.chmod(0o1777)  # as /tmp
+    with pytest.raises(SettingsInvalid, match="open to other users"):
+        await EmbeddedStore(shared).start()
+    shared.chmod(0o755)
     monkeypatch.setattr(Path, "chmod", lambda *_: None)  # as on a file system without modes
     with pytest.raises(SettingsInvalid, match="mode 0700"):
         await EmbeddedStore(shared).start()

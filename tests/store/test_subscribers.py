@@ -134,14 +134,14 @@ async def test_a_list_holds_what_is_followed_oldest_first(store: Store) -> None:
         await follow(store, execution_id=execution_id)
     await follow(store, LAB, "e4")
     await store.subscribers.unsubscribe(ALICE, "e2")
-    listed = await store.subscribers.of(ALICE)
+    listed = (await store.subscribers.of(ALICE)).items
     assert sorted(subscription.execution_id for subscription, _ in listed) == ["e1", "e3"]
     assert all(snapshot is not None for _, snapshot in listed)
 
 
 async def listed(store: Store) -> list[str]:
     """What Alice follows, by its list."""
-    return [subscription.execution_id for subscription, _ in await store.subscribers.of(ALICE)]
+    return [subscription.execution_id for subscription, _ in (await store.subscribers.of(ALICE)).items]
 
 
 async def test_subscribing_during_clean_up_stays_listed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,9 +34,10 @@ log = structlog.get_logger()
 CHECK_SECONDS = 1.0
 """How often the engine is checked."""
 
-SILENT_PINGS = 3
-"""How many checks in a row the engine may leave without a response, about 5 s, until it is killed and started again.
-Not a time: a bot that was stopped itself must not take its engine for one that hangs."""
+SILENT_PINGS = 4
+"""How many checks in a row the engine may leave without a response, about 7 s, until it is killed and started again.
+That is longer than a person waits for the store: the engine may only be slow. It is no span of time because a bot that
+was stopped itself would take its engine for one that hangs."""
 
 GONE_SECONDS = 30.0
 """How long it may be away until a restart of the bot is worth a try."""
@@ -180,8 +181,7 @@ class EmbeddedStore:
         """Let nobody else into the directory, which holds what executions are called and who follows them."""
         if not _is_open(self._dir):
             return
-        is_ours = (self._dir / "lock").exists() or not any(self._dir.iterdir())
-        if is_ours:  # a directory with other things in it may have to be open
+        if _is_ours(self._dir):  # a directory with other things in it may have to be open
             with suppress(OSError):
                 self._dir.chmod(0o700)
         if _is_open(self._dir):
@@ -197,3 +197,10 @@ class EmbeddedStore:
 
 def _is_open(folder: Path) -> bool:
     return bool(stat.S_IMODE(folder.stat().st_mode) & 0o077)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether an engine has run there, or nothing else is there. A folder that all may write to, as `/tmp`, is not."""
+    names = {path.name for path in folder.iterdir()}
+    is_shared = folder.stat().st_mode & stat.S_ISVTX
+    return not is_shared and ("appendonlydir" in names or names <= {"lock"})

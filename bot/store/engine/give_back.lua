@@ -16,7 +16,7 @@ end
 local claims = redis.call('HGETALL', prefix .. 'claims')
 for i = 1, #claims, 2 do
   local lane, claim = claims[i], parse_claim(claims[i + 1])
-  if claim.token == lost and claim.ends ~= 0 then
+  if claim and claim.token == lost and claim.ends ~= 0 then
     schedule(prefix, lane, now)
     if claim.doubt == 0 then
       redis.call('HDEL', prefix .. 'claims', lane)

@@ -15,7 +15,7 @@ for i, prefix in ipairs(KEYS) do
   local claims = redis.call('HGETALL', prefix .. 'claims')
   for j = 1, #claims, 2 do
     local lane, claim = claims[j], parse_claim(claims[j + 1])
-    if claim.ends ~= 0 then -- one that was put back keeps its time
+    if claim and claim.ends ~= 0 then -- one that was put back keeps its time
       claim.ends = 0
       write_claim(prefix, lane, claim)
       schedule(prefix, lane, math.max(now, claim.claimed + in_flight))

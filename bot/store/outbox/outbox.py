@@ -10,21 +10,20 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from time import monotonic
 
 import msgspec
-import structlog
 
 from bot.domain.model import Change, Notification, Receipt, Value
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, Lane, home_of, partition
-from bot.store.rows import at, milliseconds, receipt_of, receipt_row, subscription_of
+from bot.store.rows import at, change_of, milliseconds, receipt_of, receipt_row, subscription_of
 from bot.store.snapshots import snapshot_of
 from bot.store.subscriptions.index import Index
-
-log = structlog.get_logger()
+from bot.store.unreadable import ASIDE, Unreadable, reading
 
 LEASE = timedelta(seconds=30)
 """How long a claim lasts: longer than one message takes with all its retries. Each receipt renews it."""
@@ -41,8 +40,6 @@ LETTERS_KEPT, LETTERS_LIVE = 100, timedelta(days=30)
 
 _DUE_AGAIN = 2
 """What a script answers that gave a lane back to which something has happened since its claim."""
-
-_change = msgspec.json.Decoder(Change, strict=False).decode  # a duration was a number once
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +80,8 @@ class DeadLetter(Value, frozen=True):
     def last_change(self) -> Change | None:
         """The last of them; None when there was none, or when a newer version of the bot wrote it."""
         try:
-            return _change(self.last) if self.last else None
-        except ValueError:
+            return change_of(self.last) if self.last else None
+        except Unreadable:
             return None
 
 
@@ -116,13 +113,22 @@ class Outbox:
                     subscription=subscription_of(lane, subscription),
                     snapshot=snapshot_of(snapshot),
                     receipt=receipt_of(receipt),
-                    changes=tuple(_change(entry.partition("|")[2]) for entry in entries),
+                    changes=tuple(change_of(entry.partition("|")[2]) for entry in entries),
                 )
-            except ValueError as error:  # a newer version wrote it; it comes again when the lease ends
-                log.warning("outbox.unreadable", lane=name, error=type(error).__name__)
+            except Unreadable as error:
+                await self._set_aside(lane, token, error, is_in_doubt=bool(doubt))
                 continue
             claims.append(Claim(lane, notification, now, at(doubt) if doubt else None, token, began))
         return claims
+
+    async def _set_aside(self, lane: Lane, token: str, error: Unreadable, *, is_in_doubt: bool) -> None:
+        """Leave a claimed lane alone for a while whose rows cannot be read, or until something new happens to it."""
+        error.report(str(lane))
+        in_doubt = "1" if is_in_doubt else ""
+        with suppress(StoreUnavailable):  # then it comes again when the lease ends
+            await self._connection.run(
+                "outbox/release", home_of(lane.execution), str(lane), token, milliseconds(ASIDE), in_doubt
+            )
 
     async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False) -> bool:
         """Record what Slack shows; changes up to `receipt.delivered_through` are delivered.
@@ -191,5 +197,15 @@ class Outbox:
         """What could not be delivered, the newest first."""
         async with self._connection.guarded() as redis:
             rows = [await redis.lrange(f"{partition(number)}dead", 0, -1) for number in range(PARTITIONS)]
-        letters = [msgspec.json.decode(row, type=DeadLetter) for of_partition in rows for row in of_partition]
+        letters = []
+        for row in chain.from_iterable(rows):
+            try:
+                letters.append(_letter_of(row))
+            except Unreadable as error:
+                error.report("a dead letter")
         return sorted(letters, key=lambda letter: letter.at, reverse=True)
+
+
+def _letter_of(row: str | bytes) -> DeadLetter:
+    with reading("dead_letter"):
+        return msgspec.json.decode(row, type=DeadLetter)

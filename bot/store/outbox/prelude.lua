@@ -4,7 +4,8 @@
 -- lane then keeps its time, because the send may still be under way. `is_again`: something happened since it was
 -- claimed. `doubt`: when the first send began whose outcome is unknown; 0 for none.
 local function parse_claim(row)
-  local token, claimed, ends, again, doubt = string.match(row, '^(.-)|(%d+)|(%d+)|(%d)|(%d+)$')
+  local token, claimed, ends, again, doubt = string.match(row, '^(.-)|(%d+)|(%d+)|(%d)|(%d+)')
+  if not token then return nil end -- unreadable: as if nobody had claimed it
   return {
     token = token, claimed = tonumber(claimed), ends = tonumber(ends), is_again = again == '1', doubt = tonumber(doubt),
   }
@@ -22,9 +23,10 @@ local function write_claim(prefix, lane, claim)
   redis.call('HSET', prefix .. 'claims', lane, row)
 end
 
--- Revision, kind and JSON of a change, whose entry is `revision|JSON`.
+-- Revision, kind and JSON of a change, whose entry is `revision|JSON`; of one that is unreadable nil, nil and ''.
 local function parse_change(entry)
   local revision, json = string.match(entry, '^(%d+)|(.*)$')
+  json = json or ''
   return tonumber(revision), string.match(json, '^{"kind":"([%l_]+)"'), json
 end
 

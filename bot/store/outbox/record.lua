@@ -13,7 +13,8 @@ write_receipt(prefix, execution, subscriber, shown)
 local entries = prefix .. 'changes:' .. lane
 while true do
   local head = redis.call('LINDEX', entries, 0)
-  if not head or parse_change(head) > shown.delivered_through then break end
+  local revision = head and parse_change(head)
+  if not revision or revision > shown.delivered_through then break end
   redis.call('LPOP', entries)
 end
 if lease == '' then return give_back(prefix, lane, claim, now) and 2 or 1 end

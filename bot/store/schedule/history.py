@@ -64,6 +64,9 @@ class History:
             rows = await redis.hgetall(key)
         if len(self._read) >= MOST_WORKFLOWS:
             self._read.clear()
-        found = {str(name): timedelta(milliseconds=int(str(row).partition("|")[2])) for name, row in rows.items()}
+        found = {}
+        for name, row in rows.items():
+            with suppress(ValueError, OverflowError):  # one that cannot be read is learned again
+                found[str(name)] = timedelta(milliseconds=int(str(row).partition("|")[2]))
         self._read[key] = (self._clock(), found)
         return found

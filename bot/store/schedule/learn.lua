@@ -7,7 +7,7 @@ for i = 2, #ARGV, 2 do
   local row = redis.call('HGET', KEYS[1], step)
   if row or redis.call('HLEN', KEYS[1]) < 500 then
     local count, mean = string.match(row or '0|0', '^(%d+)|(%d+)$')
-    count = math.min(count + 1, 50)
+    count, mean = math.min((count or 0) + 1, 50), mean or 0
     redis.call('HSET', KEYS[1], step, string.format('%d|%d', count, mean + (took - mean) / count))
   end
 end

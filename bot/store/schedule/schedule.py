@@ -10,23 +10,23 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import count
 from typing import NamedTuple
 
 import msgspec
-import structlog
 
 from bot.domain.model import Change, ChangeKind, Level, Snapshot
+from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, execution_key, home_of, partition
 from bot.store.rows import EPOCH, at, milliseconds, packed
 from bot.store.schedule.unchanged import Unchanged
 from bot.store.snapshots import Fingerprint, Header, header_for, header_of, snapshot_of
-
-log = structlog.get_logger()
+from bot.store.unreadable import ASIDE, Unreadable
 
 LEASE = timedelta(seconds=5)
 """How long a claim lasts: what a dead worker had claimed is polled so much later at most. A poll that takes longer
@@ -73,7 +73,7 @@ class Due(msgspec.Struct, frozen=True, dict=True):
         """The execution as last seen.
 
         Raises:
-            ValueError: a newer version of the bot wrote it.
+            Unreadable: another version of the bot wrote it.
         """
         return snapshot_of(self.text)
 
@@ -140,8 +140,8 @@ class Schedule:
         for execution, late, text in zip(rows[1::3], rows[2::3], rows[3::3], strict=True):
             try:
                 header = header_of(text)
-            except ValueError:  # a newer version wrote it; it comes again when the lease ends
-                log.warning("schedule.unreadable", execution=execution)
+            except Unreadable as error:
+                await self.set_aside(execution, token, error)
                 continue
             claimed.append(Due(execution, header, text, now, timedelta(milliseconds=late), token))
         return claimed
@@ -212,6 +212,12 @@ class Schedule:
         """Give a claim back without a poll: it keeps its place, behind what has been due for longer only."""
         self.polls.set(after=PUT_BACK_SECONDS)
         return self._leave(due, due.header.seen_at, "", -due.late)
+
+    async def set_aside(self, execution: str, token: str, error: Unreadable) -> None:
+        """Leave a claimed execution alone for a while whose rows cannot be read."""
+        error.report(execution)
+        with suppress(StoreUnavailable):  # then it comes again when the lease ends
+            await self._connection.run("schedule/set_aside", home_of(execution), execution, token, milliseconds(ASIDE))
 
     async def settled(self) -> None:
         """Write at once what waits for others, and wait until it is written."""

@@ -39,10 +39,12 @@ local LOWEST = {progress = 0, phase = 1, final = 2}
 
 -- Queue the changes that a subscription includes; returns when its lane is to be delivered, or nil.
 local function queue_changes(lane, subscription)
+  -- One that only another version of the bot can read may include everything.
+  local lowest = subscription and LOWEST[subscription.level] or 0
   local at = is_visible == '1' and now + coalesce or nil
   for i = FIRST_CHANGE, #ARGV, 2 do
     local rank, entry = tonumber(ARGV[i]), ARGV[i + 1]
-    if rank >= LOWEST[subscription.level] then
+    if rank >= lowest then
       queue(prefix, lane, entry)
       if rank == 2 then at = now end
     end
@@ -53,8 +55,9 @@ end
 for i = 1, #subscriptions, 2 do
   local subscriber, subscription = subscriptions[i], parse_subscription(subscriptions[i + 1])
   local lane = execution .. '/' .. subscriber
-  local at = not subscription.is_ending and queue_changes(lane, subscription) or nil
-  if is_over and not subscription.is_ending then
+  local is_ending = subscription and subscription.is_ending
+  local at = not is_ending and queue_changes(lane, subscription) or nil
+  if is_over and subscription and not is_ending then
     subscription.is_ending = true
     write_subscription(prefix, execution, subscriber, subscription)
     at = now

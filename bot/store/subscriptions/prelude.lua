@@ -5,13 +5,13 @@ local function split_lane(lane)
   return string.match(lane, '^(.*)/([^/]+)$')
 end
 
--- A row is `level|owner|created ms`, with `|e` behind it once the subscription is ending.
+-- A row is `level|owner|created ms`, with `|e` behind it once the subscription is ending; nil for one that is unreadable.
 local function parse_subscription(row)
-  local level, owner, created, ending = string.match(row, '^([^|]*)|([^|]*)|(%d+)(.*)$')
-  return {level = level, owner = owner, created = created, is_ending = ending == '|e'}
+  local level, owner, created, ending = string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)')
+  return level and {level = level, owner = owner, created = created, is_ending = ending == 'e'} or nil
 end
 
--- The subscription, or nil.
+-- The subscription; nil when there is none, or it is unreadable.
 local function read_subscription(prefix, execution, subscriber)
   local row = redis.call('HGET', prefix .. 'subs:' .. execution, subscriber)
   return row and parse_subscription(row)
@@ -23,10 +23,11 @@ local function write_subscription(prefix, execution, subscriber, subscription)
   redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, row)
 end
 
--- A row is `channel|ts|revision|delivered_through`.
+-- A row is `channel|ts|revision|delivered_through`; nil for one that is unreadable.
 local function parse_receipt(row)
-  local channel, ts, revision, delivered_through = string.match(row, '^([^|]*)|([^|]*)|(%d+)|(%d+)$')
-  return {channel = channel, ts = ts, revision = tonumber(revision), delivered_through = tonumber(delivered_through)}
+  local channel, ts, revision, delivered_through = string.match(row, '^([^|]*)|([^|]*)|(%d+)|(%d+)')
+  return channel and {channel = channel, ts = ts, revision = tonumber(revision), delivered_through = tonumber(delivered_through)}
+    or nil
 end
 
 local function write_receipt(prefix, execution, subscriber, receipt)
@@ -37,8 +38,8 @@ end
 -- Have a card edited with the next delivery, whatever revision it shows now.
 local function request_edit(prefix, execution, subscriber)
   local row = redis.call('HGET', prefix .. 'receipts:' .. execution, subscriber)
-  if not row then return end
-  local receipt = parse_receipt(row)
+  local receipt = row and parse_receipt(row)
+  if not receipt then return end
   receipt.revision = 0
   write_receipt(prefix, execution, subscriber, receipt)
 end

@@ -10,13 +10,14 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from bot.domain.model import Snapshot, Subscriber, Subscription
+from bot.domain.model import Followed, Snapshot, Subscriber, Subscription
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
-from bot.store.keys import execution_key, home_of, lane_of, subscriptions_of
+from bot.store.keys import Lane, execution_key, home_of, lane_of, subscriptions_of
 from bot.store.rows import milliseconds, subscription_of, subscription_row
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
+from bot.store.unreadable import Unreadable
 
 VIEWED_FOR = timedelta(seconds=30)
 """Half of the time for which somebody who has asked will ask again, or go on reading."""
@@ -61,7 +62,7 @@ class Subscribers:
                 await self._index.enter(subscription)
                 self._deliveries.set()
                 self._polls.set(after=first_poll.total_seconds())
-                return subscription_of(lane, before) if before else None, is_safe and is_indexed
+                return _readable(lane, before), is_safe and is_indexed
             snapshot = replace(snapshot, revision=before + 1)
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> tuple[bool, bool]:
@@ -86,11 +87,11 @@ class Subscribers:
         return bool(was_there)
 
     async def find(self, subscriber: Subscriber, execution_id: str) -> Subscription | None:
-        """The subscription, unless there is none or it is ending."""
+        """The subscription, unless there is none, it is ending or cannot be read."""
         lane = lane_of(subscriber, execution_id)
         async with self._connection.guarded() as redis:
             row = await redis.hget(subscriptions_of(lane.execution), lane.subscriber_id)
-        subscription = subscription_of(lane, str(row)) if row else None
+        subscription = _readable(lane, row)
         return None if subscription is None or subscription.is_ending else subscription
 
     async def viewed(self, team_id: str, execution_id: str, *, soon: timedelta) -> bool:
@@ -102,24 +103,41 @@ class Subscribers:
         return bool(is_watched)
 
     async def snapshot(self, team_id: str, execution_id: str) -> Snapshot | None:
-        """The last snapshot of a watched execution."""
+        """The last snapshot of a watched execution; None if there is none, or it cannot be read."""
         execution = execution_key(team_id, execution_id)
         async with self._connection.guarded() as redis:
             text = await redis.get(f"{home_of(execution)}snap:{execution}")
-        return snapshot_of(str(text)) if text else None
+        try:
+            return snapshot_of(str(text)) if text else None
+        except Unreadable as error:
+            error.report(execution)
+            return None
 
-    async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
-        """What `subscriber` follows, oldest subscription first."""
+    async def of(self, subscriber: Subscriber) -> Followed:
+        """What `subscriber` follows."""
         lanes = await self._index.of(subscriber)
         async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
             for lane in lanes:
                 pipeline.hget(subscriptions_of(lane.execution), lane.subscriber_id)
                 pipeline.get(f"{home_of(lane.execution)}snap:{lane.execution}")
             answers = await pipeline.execute() if lanes else []
-        found = []
+        items, unreadable = [], []
         for lane, row, text in zip(lanes, answers[::2], answers[1::2], strict=True):
-            if row is None:
-                await self._index.remove(lane)
-            elif not (subscription := subscription_of(lane, str(row))).is_ending:
-                found.append((subscription, snapshot_of(str(text)) if text else None))
-        return found
+            try:
+                if row is None:
+                    await self._index.remove(lane)
+                elif not (subscription := subscription_of(lane, str(row))).is_ending:
+                    items.append((subscription, snapshot_of(str(text)) if text else None))
+            except Unreadable as error:
+                error.report(str(lane))
+                unreadable.append(lane.execution_id)
+        return Followed(items=tuple(items), unreadable=tuple(unreadable))
+
+
+def _readable(lane: Lane, row: object) -> Subscription | None:
+    """The subscription; None if there is none, or it cannot be read."""
+    try:
+        return subscription_of(lane, str(row)) if row else None
+    except Unreadable as error:
+        error.report(str(lane))
+        return None

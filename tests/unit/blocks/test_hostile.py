@@ -41,7 +41,7 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield replies.not_subscribed(link.subscriber, execution.id, note=change.message)
     yield replies.nothing_to_follow(seen, now=NOW)
     yield replies.refreshed(seen)
-    yield replies.subscription_list([(link, seen), (link, None)] * 30, now=NOW)
+    yield replies.subscription_list([(link, seen), (link, None)] * 30, unreadable=[execution.id] * 30, now=NOW)
     yield replies.error_reply(change.message or "No.", change.reason)
 
 
@@ -51,7 +51,7 @@ def views(seen: Snapshot, link: Subscription, change: Change) -> Iterator[dict[s
     yield blocks.steps_modal(None, now=NOW, execution_id=ID)
     yield blocks.loading_modal(seen.execution.id)
     yield blocks.error_modal(change.message)
-    yield blocks.home_tab([(link, seen), (link, None)] * 60, now=NOW)
+    yield blocks.home_tab([(link, seen), (link, None)] * 60, unreadable=[seen.execution.id] * 60, now=NOW)
 
 
 @patiently

@@ -62,6 +62,17 @@ def test_the_list_has_one_entry_each() -> None:
     assert f"{ID}: not looked at yet" in message.text
 
 
+def test_a_list_names_what_is_unreadable() -> None:
+    """By its id, beside the others and alone; many are counted."""
+    for items in ([(ME, snapshot())], []):
+        listed = both(replies.subscription_list(items, unreadable=["e-bad"], now=NOW, command="/gcs"))
+        assert "I cannot read what I have stored about `e-bad`" in listed
+        assert "`/gcs` and the id still shows it" in listed
+        assert "No executions" not in listed
+        assert ("1 subscription" in listed) == bool(items)
+    assert " and 5 more" in both(replies.subscription_list([], unreadable=["e"] * 15, now=NOW))
+
+
 def test_an_empty_list_says_what_to_type() -> None:
     """An empty list shows how to follow an execution."""
     assert "`/gcs subscribe`" in both(replies.subscription_list([], now=NOW, command="/gcs"))

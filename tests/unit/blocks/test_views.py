@@ -83,6 +83,14 @@ def test_an_empty_home_says_how_to_begin() -> None:
     assert "`/execution subscribe`" in shown(home_tab([], now=NOW))
 
 
+def test_home_names_what_is_unreadable() -> None:
+    """A person who follows nothing else does not read that they follow nothing."""
+    view = shown(home_tab([], unreadable=["e-bad"], now=NOW))
+    assert "about `e-bad`" in view
+    assert "You follow no executions" not in view
+    assert "about `e-bad`" in shown(home_tab([(subscription("U1"), snapshot())], unreadable=["e-bad"], now=NOW))
+
+
 def test_a_crowded_home_stays_within_its_blocks() -> None:
     """Subscriptions that do not fit are counted."""
     view = home_tab([(subscription("U1"), snapshot())] * 300, now=NOW)

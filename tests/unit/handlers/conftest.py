@@ -19,7 +19,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.model import Execution, Level, Snapshot, Subscriber, Subscription
+from bot.domain.model import Execution, Followed, Level, Snapshot, Subscriber, Subscription
 from bot.slack.client import Identity, SlackClient
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
@@ -127,10 +127,10 @@ class FakeSubscriptions:
         self._note("unsubscribe", subscriber.id, execution_id)
         return Unsubscribed(self.was_subscribed)
 
-    async def of(self, subscriber: Subscriber) -> list[tuple[Subscription, Snapshot | None]]:
+    async def of(self, subscriber: Subscriber) -> Followed:
         """Someone wants the list of what they follow."""
         self._note("of", subscriber.id)
-        return [(subscription_of(subscriber, Level.PROGRESS), SNAPSHOT)]
+        return Followed(items=((subscription_of(subscriber, Level.PROGRESS), SNAPSHOT),))
 
     async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
         """Someone wants a fresh card."""
