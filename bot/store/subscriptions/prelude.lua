@@ -5,10 +5,12 @@ local function split_lane(lane)
   return string.match(lane, '^(.*)/([^/]+)$')
 end
 
--- A row is `level|owner|created ms`, with `|e` behind it once the subscription is ending; nil for one that is unreadable.
+-- A row is `level|owner|created ms`, with `|e` behind it once the subscription is ending. Fields of a newer version are
+-- ignored; nil for a row that cannot be read.
 local function parse_subscription(row)
   local level, owner, created, ending = string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)')
-  return level and {level = level, owner = owner, created = created, is_ending = ending == 'e'} or nil
+  if not level then return nil end
+  return {level = level, owner = owner, created = created, is_ending = ending == 'e'}
 end
 
 -- The subscription; nil when there is none, or it is unreadable.
@@ -23,11 +25,11 @@ local function write_subscription(prefix, execution, subscriber, subscription)
   redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, row)
 end
 
--- A row is `channel|ts|revision|delivered_through`; nil for one that is unreadable.
+-- A row is `channel|ts|revision|delivered_through`; nil for one that cannot be read.
 local function parse_receipt(row)
   local channel, ts, revision, delivered_through = string.match(row, '^([^|]*)|([^|]*)|(%d+)|(%d+)')
-  return channel and {channel = channel, ts = ts, revision = tonumber(revision), delivered_through = tonumber(delivered_through)}
-    or nil
+  if not channel then return nil end
+  return {channel = channel, ts = ts, revision = tonumber(revision), delivered_through = tonumber(delivered_through)}
 end
 
 local function write_receipt(prefix, execution, subscriber, receipt)
