@@ -51,3 +51,14 @@ async def test_workflows_and_workspaces_do_not_mix(store: Store, redis: Redis) -
     assert await store.history.typical("T1", execution(workflow="w2")) == {}
     assert store.history.learn("T1", execution(workflow=""), execution(*finished, workflow="")) is None
     assert len(list(redis.scan_iter("*:took:*"))) == 1
+
+
+async def test_a_duration_that_cannot_be_read_is_relearnt(store: Store, redis: Redis) -> None:
+    """The others are used meanwhile."""
+    await learnt(store, "T1", execution(), execution(step("bwa", "Succeeded", 10)))
+    (key,) = map(str, redis.scan_iter("*:took:*"))
+    redis.hset(key, "call", "rubbish")
+    assert await store.history.typical("T1", execution()) == {"bwa": timedelta(minutes=10)}
+    await learnt(store, "T1", execution(), execution(step("call", "Succeeded", 20)))
+    store.history._read.clear()
+    assert (await store.history.typical("T1", execution()))["call"] == timedelta(minutes=20)
