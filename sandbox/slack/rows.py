@@ -14,6 +14,8 @@ def message_row(workspace: Workspace, message: Message, *, with_metadata: bool =
     row: Row = {"type": "message", "user": message.user, "ts": message.ts, "text": message.text}
     if message.user == workspace.bot_user:
         row |= {"bot_id": workspace.bot_id, "app_id": workspace.app_id, "team": workspace.team_id}
+    elif message.bot_id:
+        row |= {"bot_id": message.bot_id, "team": workspace.team_id}
     if message.blocks:
         row["blocks"] = message.blocks
     if message.edits:

@@ -75,6 +75,8 @@ class Message:
     """The ts of the message it replies to."""
     is_broadcast: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
+    bot_id: str = ""
+    """Of another app that posted it; empty for people and for the bot itself."""
     edits: list[Edit] = field(default_factory=list)
     """Earlier versions, oldest first."""
 

@@ -9,6 +9,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from sandbox.slack import Slack
+from sandbox.slack.state import Message
 from tests.sandbox.slack_rig import CARD, MARK, MODAL, World, world
 
 
@@ -36,6 +37,17 @@ async def test_post_and_read_back(at: World) -> None:
     assert full["messages"][0]["metadata"] == MARK
     assert "metadata" not in plain["messages"][0]
     assert at.slack.messages(at.channel)[0].blocks[0]["block_id"]
+
+
+async def test_history_names_the_app_of_messages(at: World) -> None:
+    """The bot's own messages have its `bot_id`, those of another app another one, those of people none."""
+    await at.client.chat_postMessage(channel=at.channel, text="ours")
+    at.slack.say(at.you, at.channel, "a person's")
+    theirs = Message(at.channel, at.slack.workspace.next_ts(), at.you, "theirs", bot_id="B0OTHER")
+    at.slack.workspace.post(theirs)
+    own = (await at.client.auth_test())["bot_id"]
+    read = (await at.client.conversations_history(channel=at.channel))["messages"]
+    assert [row.get("bot_id") for row in read] == ["B0OTHER", None, own]
 
 
 async def test_form_body_is_accepted_like_json(at: World) -> None:
