@@ -74,6 +74,8 @@ class InputProblem(StrEnum):
     """The person belongs to another organisation that shares the channel."""
     CARD_ENDED = "card_ended"
     """The card belongs to no subscription any more. `execution_id`."""
+    OTHER_CHANNEL = "other_channel"
+    """The button names another channel than the one where it was pressed."""
     NOT_IN_CHANNEL = "not_in_channel"
     CHANNEL_KIND = "channel_kind"
     """The app has no scope for this kind of conversation."""
@@ -86,8 +88,8 @@ class InvalidInput(BotError):
     """What was typed or pressed cannot be used."""
 
     def __init__(self, problem: InputProblem, **values: str | tuple[str, ...]) -> None:
-        """`InputProblem` says which values a problem has."""
-        super().__init__(" ".join([problem, *(f"{name}={value}" for name, value in values.items())]))
+        """`InputProblem` says which values a problem has. They hold what was typed, so no log gets them."""
+        super().__init__(problem.value)
         self.problem, self.values = problem, values
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
 from bot.blocks.buttons import ActionValue, parse_action_value
 from bot.domain.model import Subscriber
+from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
 from bot.slack.channels import check_channel
 from bot.slack.responses import respond
@@ -22,7 +23,7 @@ from handlers.request import Request
 async def subscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Subscribe`: the person who pressed. `Follow again` on a channel's card: that channel."""
     asker, value = request.person(workspace), parse_action_value(request.action_value)
-    subscriber = _meant(value, asker)
+    subscriber = _meant(request, value, asker)
     note = "" if subscriber.is_person else await check_channel(workspace, subscriber.id)
     done = await subscriptions.subscribe(subscriber, value.execution_id, level=None, owner=asker.id)
     await _reply(request, subscribed_reply(done, now=workspace.now(), note=note), asker, subscriptions, workspace)
@@ -31,7 +32,7 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
 async def unsubscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Unsubscribe`, and `Stop following here` for a channel."""
     asker, value = request.person(workspace), parse_action_value(request.action_value)
-    subscriber = _meant(value, asker)
+    subscriber = _meant(request, value, asker)
     done = await subscriptions.unsubscribe(subscriber, value.execution_id)
     await _reply(request, unsubscribed_reply(done, subscriber, value.execution_id), asker, subscriptions, workspace)
 
@@ -59,7 +60,7 @@ async def refresh_summary(request: Request, *, subscriptions: Subscriptions, wor
 async def refresh_card(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Refresh` on a card: the notifier edits it; the person reads that it is on its way."""
     asker, value = request.person(workspace), parse_action_value(request.action_value)
-    snapshot = await subscriptions.refresh_card(_meant(value, asker), value.execution_id)
+    snapshot = await subscriptions.refresh_card(_meant(request, value, asker), value.execution_id)
     await respond(workspace.slack, request.response_url, replies.refreshed(snapshot))
 
 
@@ -75,10 +76,20 @@ def _execution_id(request: Request) -> str:
     return parse_action_value(request.action_value).execution_id
 
 
-def _meant(value: ActionValue, asker: Subscriber) -> Subscriber:
-    """The channel that the button belongs to, else the person who pressed: nobody decides for another person."""
+def _meant(request: Request, value: ActionValue, asker: Subscriber) -> Subscriber:
+    """The channel in which a channel's button was pressed, else the person who pressed it.
+
+    What a button carries is no authority: nobody decides for another person, nor for a channel from outside it.
+
+    Raises:
+        InvalidInput: the button names another channel than the one where it was pressed.
+    """
     bound = Subscriber(team_id=asker.team_id, id=value.subscriber_id)
-    return asker if not bound.id or bound.is_person else bound
+    if not bound.id or bound.is_person:
+        return asker
+    if bound.id != request.channel_id or request.is_direct:
+        raise InvalidInput(InputProblem.OTHER_CHANNEL)
+    return bound
 
 
 async def _reply(

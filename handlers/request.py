@@ -31,7 +31,8 @@ class Request:
     @property
     def channel_id(self) -> str:
         """The channel that the request comes from; empty for modals and the Home tab."""
-        return str(self.body.get("channel_id") or (self.body.get("channel") or {}).get("id") or "")
+        channel, container = self.body.get("channel") or {}, self.body.get("container") or {}
+        return str(self.body.get("channel_id") or channel.get("id") or container.get("channel_id") or "")
 
     @property
     def is_direct(self) -> bool:
@@ -52,14 +53,28 @@ class Request:
         """The person who asks.
 
         Raises:
-            InvalidInput: they belong to another organisation that shares the channel. They see what is posted there,
-                but nothing is looked up for them.
+            InvalidInput: they belong to another organisation that shares the channel, or Slack does not say to which.
+                They see what is posted there, but nothing is looked up for them.
         """
-        body = self.body
-        user = body.get("user") or {}
-        user_id = user.get("id") or body.get("user_id") or (body.get("event") or {}).get("user") or ""
-        team_id = user.get("team_id") or body.get("team_id") or workspace.team_id
-        is_grid = bool(body.get("enterprise") or body.get("enterprise_id"))  # one organisation, many workspaces
-        if team_id != workspace.team_id and not is_grid:
+        user_id = self._user.get("id") or self.body.get("user_id") or (self.body.get("event") or {}).get("user") or ""
+        own = {workspace.team_id, workspace.identity.enterprise_id} - {""}
+        if not user_id or own.isdisjoint(self._organisations):
             raise InvalidInput(InputProblem.OTHER_ORGANISATION)
         return Subscriber(team_id=workspace.team_id, id=user_id)
+
+    @property
+    def _user(self) -> dict[str, Any]:
+        return self.body.get("user") or {}
+
+    @property
+    def _organisations(self) -> set[str]:
+        """What Slack says the person belongs to: a workspace (`T…`), an organisation (`E…`), or both.
+
+        In a shared channel the team of a press is the app's, and so is its enterprise: they say nothing about the
+        person, unless the person's own team is the same.
+        """
+        body = self.body
+        team_id = self._user.get("team_id") or body.get("team_id") or ""
+        pressed_in = (body.get("team") or {}).get("id") or team_id
+        enterprise_id = (body.get("enterprise") or {}).get("id") or body.get("enterprise_id") or ""
+        return {team_id} | ({enterprise_id} if team_id and pressed_in == team_id else set())

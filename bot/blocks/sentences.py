@@ -100,6 +100,7 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.UNWANTED_LEVEL: "{level} belongs to `subscribe`; here the line is {usage}.",
     InputProblem.OTHER_ORGANISATION: "I answer only people of the workspace that I was installed in.",
     InputProblem.CARD_ENDED: "That card is not followed any more. Use {line} to see how the execution stands.",
+    InputProblem.OTHER_CHANNEL: "That button belongs to another channel, so it does nothing here: press it there.",
     InputProblem.NOT_IN_CHANNEL: (
         "I am not in this channel, so it would never hear from me. Invite me with `/invite`, then ask again."
     ),

@@ -1,4 +1,4 @@
-"""Slack's Web API, outbound: identity, views, channels.
+"""Slack's Web API, outbound: identity, views, channels; and where answers to requests may go.
 
 Lives here: calls, each of which returns Slack's answer or raises one of `bot.errors`. Does not live here: posting and
 editing (`bot.slack.messages`), what a failure means (`bot.slack.errors`), waiting after a 429 (`bot.slack.calls`).
@@ -17,13 +17,23 @@ from typing import Any
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
-from slack_sdk.webhook.async_client import AsyncWebhookClient
+from yarl import URL
 
-from bot.errors import OutcomeUnknown
-from bot.slack.errors import FAILURES, call_error
+from bot.errors import OutcomeUnknown, SlackError
+from bot.slack.errors import FAILURES, call_error, response_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=4)
 """Belongs on the session: the SDK ignores its own time-out once it is given a session."""
+
+
+_Server = tuple[str, str | None, int | None]
+"""Scheme, host and port."""
+
+HOOKS: _Server = ("https", "hooks.slack.com", 443)
+"""Where Slack takes answers to requests."""
+
+_SLACK_HOSTS = frozenset({"slack.com", "www.slack.com"})
+"""Slack's own hosts of the Web API, which take no answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,8 @@ class Identity:
     bot_user_id: str
     bot_id: str
     scopes: frozenset[str]
+    enterprise_id: str = ""
+    """The organisation of the workspace (`E…`); empty outside Enterprise Grid."""
 
 
 class SlackClient:
@@ -44,6 +56,7 @@ class SlackClient:
         self._quiet = logging.getLogger("slack_sdk.quiet")
         self._quiet.setLevel(logging.WARNING)
         self._session = session
+        self._takers = _takers(URL(base_url))
         self.web = AsyncWebClient(
             token=token, base_url=base_url, session=session, retry_handlers=[], logger=self._quiet
         )
@@ -56,8 +69,9 @@ class SlackClient:
         return Identity(
             team_id=response["team_id"],
             bot_user_id=response["user_id"],
-            bot_id=response.get("bot_id", ""),
+            bot_id=response.get("bot_id") or "",
             scopes=frozenset(scope.strip() for scope in scopes.split(",") if scope.strip()),
+            enterprise_id=response.get("enterprise_id") or "",
         )
 
     async def socket_url(self, app_token: str) -> str:
@@ -83,11 +97,28 @@ class SlackClient:
         """Replace what a person's Home tab shows."""
         await self.call(self.web.views_publish, user_id=user_id, view=dict(view))
 
-    def webhook(self, url: str) -> AsyncWebhookClient:
-        """The SDK's client for a `response_url`, on the same session and proxy."""
-        return AsyncWebhookClient(
-            url, session=self._session, proxy=self.web.proxy, retry_handlers=[], logger=self._quiet
-        )
+    def takes_answers(self, url: str) -> bool:
+        """Whether `url` is Slack's: nobody else gets an answer, whatever a request says.
+
+        The server of `SLACK_API_URL` counts as Slack's.
+        """
+        try:
+            parsed = URL(url)
+        except ValueError:
+            return False
+        return (parsed.scheme, parsed.host, parsed.port) in self._takers and parsed.user is None
+
+    async def answer(self, url: str, content: Mapping[str, Any]) -> SlackError | None:
+        """Send `content` to a `response_url`, once and following no redirect; returns the refusal, if it is one.
+
+        Raises:
+            SlackError: no answer came.
+        """
+        try:
+            async with self._session.post(url, json=content, proxy=self.web.proxy, allow_redirects=False) as response:
+                return response_error(response.status, response.headers, await response.text(errors="replace"))
+        except FAILURES as error:
+            raise call_error(error) from error
 
     async def call(self, method: Callable[..., Awaitable[AsyncSlackResponse]], **arguments: Any) -> AsyncSlackResponse:
         """Call one of `web`'s methods.
@@ -102,3 +133,10 @@ class SlackClient:
         if not isinstance(response.data, dict):
             raise OutcomeUnknown("no_json")
         return response
+
+
+def _takers(api: URL) -> frozenset[_Server]:
+    """Where answers may go: to Slack, and to what stands in for it at another address of the Web API."""
+    if api.host is None or api.host in _SLACK_HOSTS:
+        return frozenset({HOOKS})
+    return frozenset({HOOKS, *((api.scheme, host, api.port) for host in (api.host, f"hooks.{api.host}"))})

@@ -34,6 +34,9 @@ FAILURES = (SlackClientError, aiohttp.ClientError, OSError, TimeoutError, Attrib
 DEFAULT_RETRY_AFTER = timedelta(seconds=1)
 """How long to wait after a 429 without a usable `Retry-After`."""
 
+_REDIRECTS = range(300, 400)
+"""Status codes of a redirect, which is not followed: an answer goes to Slack and nowhere else."""
+
 _MAX_DIGITS = 6
 """At most this many digits of `Retry-After` are believed: 11 days."""
 
@@ -95,8 +98,9 @@ def response_error(status: int, headers: Mapping[str, str], body: str) -> SlackE
     """What an answer of a `response_url` means; None when Slack took the message. The body is text or JSON."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimited(retry_after(headers))
-    if "expired_url" in body or "used_url" in body or status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-        return Undeliverable("expired_url")
+    is_gone = "expired_url" in body or "used_url" in body or status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+    if is_gone or status in _REDIRECTS:
+        return Undeliverable("expired_url" if is_gone else "redirected")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return SlackUnavailable(f"http_{status}")
     if "invalid_blocks" in body or "msg_blocks_too_long" in body or "no_text" in body:

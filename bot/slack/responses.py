@@ -23,7 +23,6 @@ from bot.blocks import Message
 from bot.errors import OutcomeUnknown, PayloadRejected, RateLimited, SlackError, SlackUnavailable, Undeliverable
 from bot.metrics import SLACK_RESPONSES
 from bot.slack.client import SlackClient
-from bot.slack.errors import FAILURES, call_error, response_error
 
 log = structlog.get_logger()
 
@@ -50,6 +49,9 @@ async def respond(
     if not url:
         _lost("no_url", "no response_url")
         return
+    if not client.takes_answers(url):
+        _lost("foreign_url", "the response_url is not Slack's")
+        return
     kind = "in_channel" if is_public else "ephemeral"
     answer = _Answer(client, url, {"response_type": kind, "replace_original": replace, "delete_original": False})
     try:
@@ -59,7 +61,7 @@ async def respond(
         SLACK_RESPONSES.labels("plain").inc()
         await answer.send({"text": message.text})
     except Undeliverable as error:
-        _lost("expired", error.code)
+        _lost(error.code.removesuffix("_url"), error.code)
     except SlackError as error:
         _lost("failed", error.code)
         if is_public:  # the person can still read that nobody got it
@@ -104,10 +106,6 @@ class _Answer:
                 await self._send_once(content)
 
     async def _send_once(self, content: dict[str, Any]) -> None:
-        try:
-            response = await self.client.webhook(self.url).send_dict(content | self.options)
-        except FAILURES as error:
-            raise call_error(error) from error
-        refusal = response_error(response.status_code, response.headers, response.body)
+        refusal = await self.client.answer(self.url, content | self.options)
         if refusal is not None:
             raise refusal

@@ -88,8 +88,7 @@ def test_invalid_input_has_a_problem_and_values(module: Path) -> None:
         assert not [text for text in literals if " " in text.strip()]
 
 
-def test_the_detail_of_invalid_input_has_all() -> None:
-    """The log shows the problem and its values."""
-    assert str(InvalidInput(InputProblem.MISSPELLED_WORD, word="lst", line="list")) == (
-        "misspelled_word word=lst line=list"
-    )
+def test_invalid_input_hides_what_was_typed() -> None:
+    """The log shows the problem; what people type may be a name or a key."""
+    error = InvalidInput(InputProblem.MISSPELLED_WORD, word="lst", line="list")
+    assert (str(error), repr(error)) == ("misspelled_word", "InvalidInput('misspelled_word')")

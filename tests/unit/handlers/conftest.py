@@ -54,6 +54,8 @@ class TinySlack:
     """How the response_url reacts, one by one; ok once they are used up."""
     answer_retry_after: str = "0"
     """What it says with a 429."""
+    answer_location: str = ""
+    """Where it redirects to with a 3xx."""
 
     def called(self, method: str) -> list[dict[str, Any]]:
         """The bodies of the calls to one method."""
@@ -91,7 +93,8 @@ class TinySlack:
         assert problems(answer.get("blocks", []), "message") == []
         self.answers.append(answer)
         status, text = self.answer_results.pop(0) if self.answer_results else (200, "ok")
-        headers = {"Retry-After": self.answer_retry_after} if status == 429 else None
+        headers = {"Retry-After": self.answer_retry_after} if status == 429 else {}
+        headers |= {"Location": self.answer_location} if status in range(300, 400) else {}
         return web.Response(status=status, text=text, headers=headers)
 
 
@@ -235,8 +238,8 @@ async def world() -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def made(team_id: str = "T1") -> AsyncIterator[World]:
-    """The same, for a workspace of its own."""
+async def made(team_id: str = "T1", enterprise_id: str = "") -> AsyncIterator[World]:
+    """The same, for a workspace of its own, perhaps of an organisation."""
     slack, subscriptions, limits = TinySlack(), FakeSubscriptions(), FakePauses(team_id)
     server = web.Application()
     server.add_routes([web.route("*", "/api/{method}", slack.api), web.post("/hook", slack.hook)])
@@ -248,7 +251,7 @@ async def made(team_id: str = "T1") -> AsyncIterator[World]:
         client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
         app = App(signing_secret=SECRET, client=client)
         workspace = Workspace(
-            identity=Identity(team_id, "UBOT", "B1", frozenset()),
+            identity=Identity(team_id, "UBOT", "B1", frozenset(), enterprise_id),
             slack=SlackClient("xoxb-1", base_url=f"{slack.url}/api/", session=session),
             limits=limits,
             now=lambda: NOW,

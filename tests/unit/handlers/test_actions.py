@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from bot.blocks import buttons
 from bot.blocks.sentences import sentence
 from bot.errors import GCSUnavailable, InputProblem, InvalidInput
-from tests.unit.handlers.conftest import ID, World
+from tests.unit.handlers.conftest import ID, World, made
 
 HOME = {"view": {"id": "V9", "type": "home", "callback_id": ""}, "response_url": None, "channel": None}
 MODAL = {
@@ -49,6 +51,43 @@ async def test_nobody_unsubscribes_somebody_else(world: World) -> None:
     """A button that carries another person's id acts for the person who presses."""
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U2")
     assert world.subscriptions.asked == [("unsubscribe", "U1", ID)]
+
+
+BOUND = [buttons.SUBSCRIBE_EXECUTION, buttons.UNSUBSCRIBE_EXECUTION, buttons.REFRESH_CARD]
+"""The buttons that may name a channel."""
+
+
+@pytest.mark.parametrize("action_id", BOUND)
+@pytest.mark.parametrize(
+    "place",
+    [
+        {},
+        {"channel": {"id": "D1"}},
+        {"channel": None, "container": {"type": "message", "channel_id": "C1"}},
+        {"channel": None, "container": {}},
+    ],
+)
+async def test_a_button_names_no_other_channel(world: World, action_id: str, place: dict[str, Any]) -> None:
+    """What a button carries is no authority over a channel that the person may not even see."""
+    world.slack.results["conversations.info"] = {"channel": {"is_member": True}}
+    await world.press(action_id, f"{ID}|C2", **place)
+    assert world.reply == sentence(InvalidInput(InputProblem.OTHER_CHANNEL))
+    assert world.subscriptions.asked == []
+
+
+@pytest.mark.parametrize("action_id", BOUND)
+async def test_home_decides_for_no_channel(world: World, action_id: str) -> None:
+    """The Home tab shows a person's own subscriptions, so a channel's button there is none of the bot's."""
+    await world.press(action_id, f"{ID}|C1", **HOME)
+    assert world.subscriptions.asked == []
+    assert "belongs to another channel" in str(world.slack.called("views.open")[0]["view"])
+
+
+async def test_the_container_says_where_it_was_pressed(world: World) -> None:
+    """Slack names the channel there, too."""
+    place = {"channel": None, "container": {"type": "message", "channel_id": "C1", "message_ts": "1.0"}}
+    await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|C1", **place)
+    assert world.subscriptions.asked == [("unsubscribe", "C1", ID)]
 
 
 async def test_the_steps_open_before_gcs_is_polled(world: World) -> None:
@@ -125,6 +164,40 @@ async def test_an_outsider_gets_only_a_sentence(world: World) -> None:
     await world.press(buttons.SHOW_STEPS, user={"id": "U7", "team_id": "T2"})
     assert "only people of the workspace" in world.reply
     assert world.slack.called("views.open") == []
+
+
+OUTSIDERS: list[dict[str, Any]] = [
+    {"user": {"id": "U7", "team_id": "T2"}, "enterprise": {"id": "E2"}},
+    {"user": {"id": "U7", "team_id": "T2"}, "enterprise": {"id": "E1"}},
+    {"user": {"id": "U7", "team_id": "E2"}},
+    {"user": {"id": "U7"}, "enterprise": {"id": "E1"}},
+    {"user": {"id": "U7"}},
+]
+"""Of another organisation, or of none; the enterprise of a press in a shared channel may be the app's."""
+
+
+@pytest.mark.parametrize("action_id", [buttons.SUBSCRIBE_EXECUTION, buttons.SHARE_EXECUTION])
+@pytest.mark.parametrize("said", OUTSIDERS)
+async def test_presses_of_other_organisations_are_refused(action_id: str, said: dict[str, Any]) -> None:
+    """Enterprise Grid is no pass: it must be the bot's own organisation."""
+    async with made(enterprise_id="E1") as world:
+        await world.press(action_id, **said)
+        assert "only people of the workspace" in world.reply
+        assert world.subscriptions.asked == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"user": {"id": "U7", "team_id": "E1"}},
+        {"user": {"id": "U7", "team_id": "T2"}, "team": {"id": "T2"}, "enterprise": {"id": "E1"}},
+    ],
+)
+async def test_presses_of_the_own_organisation_are_served(said: dict[str, Any]) -> None:
+    """On Enterprise Grid the team of a person can be the organisation itself."""
+    async with made(enterprise_id="E1") as world:
+        await world.press(buttons.SUBSCRIBE_EXECUTION, **said)
+        assert world.subscriptions.asked == [("subscribe", "U7", ID, None, "U7")]
 
 
 async def test_opening_home_shows_what_the_person_follows(world: World) -> None:

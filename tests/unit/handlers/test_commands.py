@@ -40,7 +40,7 @@ from bot.errors import (
     Undeliverable,
 )
 from bot.gcs.breaker import BreakerOpen
-from tests.unit.handlers.conftest import ID, World
+from tests.unit.handlers.conftest import ID, World, made
 
 
 async def test_an_id_is_answered_with_a_summary(world: World) -> None:
@@ -204,7 +204,21 @@ async def test_people_of_another_organisation_get_no_summary(world: World) -> No
     assert world.subscriptions.asked == []
 
 
-async def test_people_of_the_same_grid_are_answered(world: World) -> None:
+async def test_people_of_the_same_grid_are_answered() -> None:
     """People of another workspace of the same organisation are answered."""
-    await world.command(ID, team_id="T2", enterprise_id="E1")
-    assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]
+    async with made(enterprise_id="E1") as world:
+        await world.command(ID, team_id="T2", enterprise_id="E1")
+        assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]
+
+
+@pytest.mark.parametrize("own", ["E1", ""])
+@pytest.mark.parametrize(
+    "said",
+    [{"team_id": "T2", "enterprise_id": "E2"}, {"team_id": "E2"}, {"team_id": ""}, {"team_id": "", "user_id": ""}],
+)
+async def test_another_grid_or_none_is_refused(own: str, said: dict[str, str]) -> None:
+    """An organisation alone opens nothing, nor does a request that names no workspace."""
+    async with made(enterprise_id=own) as world:
+        await world.command(f"unsubscribe {ID} here", **said)
+        assert "only people of the workspace" in world.reply
+        assert world.subscriptions.asked == []

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.blocks.sentences import sentence
-from bot.errors import BotError, GCSUnavailable
+from bot.errors import BotError, GCSUnavailable, InputProblem
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers.request import Request
 from tests.unit.handlers.conftest import ID, World
@@ -39,6 +39,16 @@ async def test_a_crash_is_logged_by_kind_and_place(world: World) -> None:
     assert line["kind"] == "RuntimeError"
     assert "conftest.py:" in line["at"]
     assert "hunter2" not in str(logs)
+
+
+@pytest.mark.parametrize("text", ["patient-john-doe", "subscirbe patient-john-doe", f"{ID}a1b2c3-patient"])
+async def test_typed_words_are_never_logged(world: World, text: str) -> None:
+    """The person reads what is wrong with them; the log gets the kind of problem only."""
+    with capture_logs() as logs:
+        await world.command(text)
+    (line,) = [line for line in logs if line["event"] == "handlers.refused"]
+    assert line["error"] in set(InputProblem)
+    assert "patient" not in str(logs)
 
 
 async def test_requests_are_counted_by_listener_and_result(world: World) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from time import monotonic
 
+import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
 from bot.blocks import buttons
-from tests.unit.handlers.conftest import ID, World
+from bot.metrics import SLACK_RESPONSES
+from bot.slack.client import SlackClient
+from tests.unit.handlers.conftest import ID, World, made
 
 
 async def test_an_answer_is_retried(world: World) -> None:
@@ -64,3 +67,54 @@ async def test_an_expired_answer_is_only_logged(world: World) -> None:
         await world.command(ID)
     assert [line["why"] for line in logs if line["event"] == "slack.response_lost"] == ["expired_url"]
     assert len(world.slack.answers) == 1
+
+
+async def test_answers_go_to_slack_only(world: World) -> None:
+    """The sender of a signed request does not choose who reads an execution; the log does not repeat the address."""
+    lost = SLACK_RESPONSES.labels("foreign_url")
+    before = lost._value.get()
+    async with made("T2") as elsewhere:
+        with capture_logs() as logs:
+            await world.command(ID, response_url=f"{elsewhere.slack.url}/hook?token=1")
+            await world.press(buttons.SHARE_EXECUTION, response_url=f"{elsewhere.slack.url}/hook?token=1")
+        assert elsewhere.slack.answers == world.slack.answers == []
+    assert lost._value.get() == before + 2
+    assert elsewhere.slack.url not in str(logs)
+    assert "token" not in str(logs)
+
+
+async def test_redirects_are_not_followed(world: World) -> None:
+    """An answer stays where it was sent, and is not sent again."""
+    async with made("T2") as elsewhere:
+        world.slack.answer_results, world.slack.answer_location = [(307, "")], f"{elsewhere.slack.url}/hook"
+        with capture_logs() as logs:
+            await world.command(ID)
+        assert (elsewhere.slack.answers, len(world.slack.answers)) == ([], 1)
+    assert [line["why"] for line in logs if line["event"] == "slack.response_lost"] == ["redirected"]
+
+
+@pytest.mark.parametrize(
+    ("api", "url", "is_taken"),
+    [
+        ("https://slack.com/api/", "https://hooks.slack.com/commands/T1/2/3", True),
+        ("https://slack.com/api/", "https://hooks.slack.com:443/actions/T1/2/3", True),
+        ("https://slack.com/api/", "http://hooks.slack.com/commands/T1/2/3", False),
+        ("https://slack.com/api/", "https://hooks.slack.com:8443/commands", False),
+        ("https://slack.com/api/", "https://hooks.slack.com.example.org/commands", False),
+        ("https://slack.com/api/", "https://hooks.slack.com@example.org/commands", False),
+        ("https://slack.com/api/", "https://me@hooks.slack.com/commands", False),
+        ("https://slack.com/api/", "https://example.org\\@hooks.slack.com/", False),
+        ("https://slack.com/api/", "https://slack.com/api/chat.delete", False),
+        ("https://slack.com/api/", "http://169.254.169.254/latest", False),
+        ("https://slack.com/api/", "//hooks.slack.com/commands", False),
+        ("https://slack.com/api/", "https://[hooks.slack.com/commands", False),
+        ("https://slack.com/api/", "hooks.slack.com", False),
+        ("http://127.0.0.1:8080/api/", "http://127.0.0.1:8080/response/1", True),
+        ("http://127.0.0.1:8080/api/", "http://127.0.0.1:8081/response/1", False),
+        ("https://slack-gov.com/api/", "https://hooks.slack-gov.com/commands/1", True),
+    ],
+)
+async def test_only_addresses_of_slack_take_answers(api: str, url: str, is_taken: bool) -> None:
+    """Slack's own host over TLS, or the server that stands in for Slack."""
+    async with aiohttp.ClientSession() as session:
+        assert SlackClient("xoxb-1", base_url=api, session=session).takes_answers(url) is is_taken
