@@ -22,8 +22,10 @@
         ├── RateLimited             `.retry_after`
         ├── Undeliverable           this destination cannot be reached
         ├── MessageGone             the message to edit does not exist any more
+        ├── NotEditable             the message exists, but Slack does not let the bot edit it
         ├── PayloadRejected         Slack refuses the content: try a plainer one
         ├── OutcomeUnknown          sent, but nobody knows whether it arrived
+        ├── UnknownRefusal          a code that the bot does not know: wait, and end nothing
         ├── SlackUnavailable        certainly not applied; try again later
         └── SlackBadCredentials     the app itself is refused: stop sending, report unhealthy
 
@@ -81,7 +83,7 @@ class InputProblem(StrEnum):
     """The app has no scope for this kind of conversation."""
     CHANNEL_ARCHIVED = "channel_archived"
     CHANNEL_REFUSED = "channel_refused"
-    """`code`: Slack's code of an `Undeliverable`."""
+    """`code`: Slack's code of an `Undeliverable` or an `UnknownRefusal`."""
 
 
 class InvalidInput(BotError):
@@ -199,7 +201,11 @@ class Undeliverable(SlackError):
 
 
 class MessageGone(SlackError):
-    """The message to edit was deleted or is closed for edits: post a new one."""
+    """The message to edit, or the thread to reply in, was deleted: post a new one."""
+
+
+class NotEditable(SlackError):
+    """The message exists, but Slack does not let the bot edit it: leave it as it is."""
 
 
 class PayloadRejected(SlackError):
@@ -208,6 +214,10 @@ class PayloadRejected(SlackError):
 
 class OutcomeUnknown(SlackError):
     """The request left and no answer came: it may or may not have been applied."""
+
+
+class UnknownRefusal(SlackError):
+    """Slack refuses with a code that the bot does not know. That is never the reason to end anything: try later."""
 
 
 class SlackUnavailable(SlackError):

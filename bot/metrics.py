@@ -89,4 +89,10 @@ SLACK_RESPONSES = Counter(
     "execution_bot_slack_responses_total", "Replies through a response_url of Slack, by result.", ["result"]
 )
 
+SLACK_FAILURES = Counter(
+    "execution_bot_slack_failures_total",
+    "Failed calls to Slack by method and Slack's code; `unknown` for a code that the bot does not know.",
+    ["method", "code"],
+)
+
 SERVICE_SOCKET_CONNECTED = Gauge("execution_bot_service_socket_connected", "1 while Socket Mode is connected.")

@@ -24,7 +24,7 @@ import handlers
 from bot.app.gcs_account import GCSAccount
 from bot.app.health import Probe
 from bot.domain.cadence import Cadence
-from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable
+from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, UnknownRefusal
 from bot.settings import Settings
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound import HTTPMode, SocketMode
@@ -188,7 +188,10 @@ def _inbound(settings: Settings, app: handlers.App) -> SocketMode | HTTPMode:
 async def _identity(slack: SlackClient) -> Identity:
     """Who the bot is. Waits for a Slack that does not answer: starting must not depend on the minute."""
     async for attempt in stamina.retry_context(
-        on=(SlackUnavailable, OutcomeUnknown, RateLimited), attempts=None, timeout=None, wait_max=LONGEST_WAIT_SECONDS
+        on=(SlackUnavailable, OutcomeUnknown, RateLimited, UnknownRefusal),
+        attempts=None,
+        timeout=None,
+        wait_max=LONGEST_WAIT_SECONDS,
     ):
         with attempt:
             return await slack.identity()

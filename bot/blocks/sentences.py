@@ -31,6 +31,7 @@ from bot.errors import (
     StoreFull,
     StoreReadOnly,
     StoreUnavailable,
+    UnknownRefusal,
 )
 
 _EXAMPLE = "`e19d3faf-9f04-9685-e5c0-fbe8d40b96cd`"
@@ -77,6 +78,10 @@ _ERRORS: dict[type, str] = {
         "GeneContainer Service refuses my question as malformed. Tell this bot's operator to look at its log."
     ),
     SlackError: "Slack did not take my answer. Try again in a minute.",
+    UnknownRefusal: (
+        "Slack refuses that for a reason that I do not know. "
+        "Try again in a few minutes; if it stays, tell this bot's operator to look at its log."
+    ),
     SlackBadCredentials: "Slack refuses my token. Ask this bot's operator to run `execution-bot check`.",
 }
 """By class. A class that is missing here has the sentence of the class above it."""

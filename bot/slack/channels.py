@@ -9,7 +9,7 @@ from __future__ import annotations
 import structlog
 
 from bot.blocks.sentences import SHARED_CHANNEL
-from bot.errors import BotError, InputProblem, InvalidInput, SlackError, Undeliverable
+from bot.errors import BotError, InputProblem, InvalidInput, SlackError, Undeliverable, UnknownRefusal
 from bot.slack.calls import call
 from bot.slack.workspace import Workspace
 
@@ -46,6 +46,6 @@ def _refusal(error: SlackError) -> BotError:
     if error.code == "missing_scope":
         log.warning("slack.scope_missing", needed=error.detail)
         return InvalidInput(InputProblem.CHANNEL_KIND)
-    if isinstance(error, Undeliverable):
+    if isinstance(error, Undeliverable | UnknownRefusal):  # either way nothing is stored, and the person can repeat it
         return InvalidInput(InputProblem.CHANNEL_REFUSED, code=error.code)
     return error

@@ -19,8 +19,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from yarl import URL
 
-from bot.errors import OutcomeUnknown, SlackError
-from bot.slack.errors import FAILURES, call_error, response_error
+from bot.errors import OutcomeUnknown, SlackError, UnknownRefusal
+from bot.metrics import SLACK_FAILURES
+from bot.slack.errors import FAILURES, KNOWN_CODES, call_error, response_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=4)
 """Belongs on the session: the SDK ignores its own time-out once it is given a session."""
@@ -57,6 +58,7 @@ class SlackClient:
         self._quiet.setLevel(logging.WARNING)
         self._session = session
         self._takers = _takers(URL(base_url))
+        self._identity: Identity | None = None
         self.web = AsyncWebClient(
             token=token, base_url=base_url, session=session, retry_handlers=[], logger=self._quiet
         )
@@ -66,13 +68,18 @@ class SlackClient:
         """Whom the token belongs to."""
         response = await self.call(self.web.auth_test)
         scopes = response.headers.get("x-oauth-scopes", "") if response.headers else ""
-        return Identity(
+        self._identity = Identity(
             team_id=response["team_id"],
             bot_user_id=response["user_id"],
             bot_id=response.get("bot_id") or "",
             scopes=frozenset(scope.strip() for scope in scopes.split(",") if scope.strip()),
             enterprise_id=response.get("enterprise_id") or "",
         )
+        return self._identity
+
+    async def known_identity(self) -> Identity:
+        """The same, asked for only once: a token does not change hands."""
+        return self._identity or await self.identity()
 
     async def socket_url(self, app_token: str) -> str:
         """A Socket Mode address; requested only to see whether the app token works."""
@@ -129,9 +136,9 @@ class SlackClient:
         try:
             response = await method(**arguments)
         except FAILURES as error:
-            raise call_error(error) from error
+            raise _counted(method.__name__, call_error(error)) from error
         if not isinstance(response.data, dict):
-            raise OutcomeUnknown("no_json")
+            raise _counted(method.__name__, OutcomeUnknown("no_json"))
         return response
 
 
@@ -140,3 +147,11 @@ def _takers(api: URL) -> frozenset[_Server]:
     if api.host is None or api.host in _SLACK_HOSTS:
         return frozenset({HOOKS})
     return frozenset({HOOKS, *((api.scheme, host, api.port) for host in (api.host, f"hooks.{api.host}"))})
+
+
+def _counted(name: str, error: SlackError) -> SlackError:
+    """Count a failed call under Slack's name of the method, with a label of which there are few."""
+    unlisted = "unknown" if isinstance(error, UnknownRefusal) else "no_answer"
+    code = error.code if error.code in KNOWN_CODES else unlisted
+    SLACK_FAILURES.labels(name.replace("_", "."), code).inc()
+    return error

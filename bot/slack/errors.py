@@ -19,6 +19,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.errors import (
     MessageGone,
+    NotEditable,
     OutcomeUnknown,
     PayloadRejected,
     RateLimited,
@@ -26,6 +27,7 @@ from bot.errors import (
     SlackError,
     SlackUnavailable,
     Undeliverable,
+    UnknownRefusal,
 )
 
 FAILURES = (SlackClientError, aiohttp.ClientError, OSError, TimeoutError, AttributeError, ValueError)
@@ -47,9 +49,8 @@ _CODES: dict[type[SlackError], frozenset[str]] = {
         "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope org_login_required "
         "app_missing accesslimited two_factor_setup_required method_deprecated deprecated_endpoint".split()
     ),
-    MessageGone: frozenset(
-        "message_not_found cant_update_message edit_window_closed is_inactive thread_not_found".split()
-    ),
+    MessageGone: frozenset("message_not_found thread_not_found".split()),
+    NotEditable: frozenset("cant_update_message edit_window_closed is_inactive".split()),
     PayloadRejected: frozenset(
         "invalid_blocks invalid_blocks_format msg_blocks_too_long msg_too_long no_text metadata_too_large "
         "metadata_must_be_sent_from_app invalid_metadata_format invalid_metadata_schema block_mismatch "
@@ -59,12 +60,26 @@ _CODES: dict[type[SlackError], frozenset[str]] = {
         "service_unavailable team_added_to_org update_failed request_timeout message_limit_exceeded".split()
     ),
     OutcomeUnknown: frozenset("internal_error fatal_error".split()),
+    Undeliverable: frozenset(
+        "channel_not_found not_in_channel is_archived restricted_action restricted_action_read_only_channel "
+        "restricted_action_thread_only_channel restricted_action_non_threadable_channel "
+        "restricted_action_thread_locked messages_tab_disabled cannot_reply_to_message user_not_found users_not_found "
+        "user_disabled user_not_visible cannot_dm_bot not_allowed_token_type no_permission access_denied "
+        "team_access_not_granted ekm_access_denied slack_connect_canvas_sharing_blocked "
+        "slack_connect_file_link_sharing_blocked as_user_not_supported".split()
+    ),
 }
-"""Slack's codes by what they mean. A code that is missing here is `Undeliverable`."""
+"""Slack's codes by what they mean. A code that is missing here is an `UnknownRefusal`.
+
+Only those of `Undeliverable` end a subscription; `bot.blocks.sentences` has a clause for each of them.
+"""
+
+KNOWN_CODES = _RATE_LIMITED.union(*_CODES.values())
+"""Every code that means something to the bot: few enough for a label of a metric."""
 
 
 def slack_error(code: str, detail: str = "", *, wait: timedelta = DEFAULT_RETRY_AFTER) -> SlackError:
-    """The error for Slack's `code`. An unknown code is `Undeliverable`: no endless retries, and its owner is notified.
+    """The error for Slack's `code`; an unknown one ends nothing, since Slack may mean a minute of maintenance by it.
 
     `wait` is what Slack said with it in `Retry-After`; only a rate limit uses it.
     """
@@ -73,7 +88,7 @@ def slack_error(code: str, detail: str = "", *, wait: timedelta = DEFAULT_RETRY_
     for kind, codes in _CODES.items():
         if code in codes:
             return kind(code, detail)
-    return Undeliverable(code, detail)
+    return UnknownRefusal(code, detail)
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.errors import OutcomeUnknown
-from bot.slack.client import SlackClient
+from bot.slack.client import Identity, SlackClient
 
 EVENT_TYPE = "execution_message"
 """Type of the metadata that marks the bot's messages; its payload is a `Mark`."""
@@ -98,7 +98,8 @@ class Messages:
     async def delivered(
         self, channel: str, lane: str, *, since: datetime, thread_ts: str | None = None, cursor: str = ""
     ) -> tuple[list[Delivered], str]:
-        """The messages for `lane` in a channel, or in one thread of it, since a time: one page and the next cursor."""
+        """The bot's messages for `lane` in a channel, or one thread, since a time: one page and the next cursor."""
+        own = await self._client.known_identity()
         arguments: dict[str, Any] = {
             "channel": channel,
             "oldest": f"{since.timestamp():.6f}",
@@ -111,17 +112,22 @@ class Messages:
             response = await self._client.call(self._web.conversations_history, **arguments)
         else:
             response = await self._client.call(self._web.conversations_replies, ts=thread_ts, **arguments)
-        found = [message for row in response["messages"] if (message := _delivered(row, lane)) is not None]
+        found = [message for row in response["messages"] if (message := _delivered(row, lane, own)) is not None]
         return found, (response.get("response_metadata") or {}).get("next_cursor") or ""
 
 
-def _delivered(row: Mapping[str, Any], lane: str) -> Delivered | None:
-    """The message in a row of Slack's history, if it has a mark of `lane`."""
+def _delivered(row: Mapping[str, Any], lane: str, own: Identity) -> Delivered | None:
+    """The message in a row of Slack's history, if it is the bot's own and has a mark of `lane`.
+
+    Any app can read a mark and post a copy of it, so the mark of another app proves nothing.
+    """
+    if not own.bot_id or row.get("bot_id") != own.bot_id:
+        return None
     metadata = row.get("metadata") or {}
     payload = metadata.get("event_payload")
     if metadata.get("event_type") != EVENT_TYPE or not isinstance(payload, dict) or payload.get("lane") != lane:
         return None
     delivered_through, at = payload.get("delivered_through"), payload.get("at", 0)
-    if not isinstance(delivered_through, int) or not isinstance(at, int):  # any app may write metadata of this type
+    if not isinstance(delivered_through, int) or not isinstance(at, int):  # another version of the bot wrote it
         return None
     return Delivered(ts=str(row["ts"]), mark=Mark(lane, str(payload.get("part")), delivered_through, at))

@@ -53,9 +53,12 @@ class Condition:
     def __init__(self) -> None:
         self._problems: dict[str, tuple[float, str]] = {}
 
-    def set(self, why: str, *, about: str = "") -> None:
-        """Something went wrong; a problem `about` one thing is over only when that goes well."""
-        self._problems[about] = monotonic(), why
+    def set(self, why: str, *, about: str = "", next_try: timedelta = timedelta(0)) -> None:
+        """Something went wrong; a problem `about` one thing is over only when that goes well.
+
+        `next_try`: in how long it is tried again, if that is later than `REMEMBERED`.
+        """
+        self._problems[about] = monotonic() + next_try.total_seconds(), why
 
     def clear(self, *, about: str = "") -> bool:
         """It goes well; returns whether it did not before."""

@@ -1,6 +1,6 @@
 """Promises of calls to Slack: each failure is the right error, reading back finds the bot's messages, no token leaks.
 
-Posts send JSON and other calls send parameters; the promises hold for both.
+Posts send JSON, other calls parameters; the promises hold for both.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from aiohttp import web
 
 from bot.errors import (
     MessageGone,
+    NotEditable,
     OutcomeUnknown,
     PayloadRejected,
     RateLimited,
@@ -27,11 +28,13 @@ from bot.errors import (
     SlackError,
     SlackUnavailable,
     Undeliverable,
+    UnknownRefusal,
 )
+from bot.metrics import SLACK_FAILURES
 from bot.slack.client import SlackClient
 from bot.slack.messages import Delivered, Mark, Messages
 
-TOKEN = "xoxb-1111-2222-secret"
+TOKEN, OWN = "xoxb-1111-2222-secret", "B1"
 MARK = Mark("T1/e1/C1/1772366400000", "change", 7)
 LONG_AGO = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -75,6 +78,8 @@ async def wire() -> AsyncIterator[Wire]:
     bodies: list[Any] = []
 
     async def handle(request: web.Request) -> web.Response:
+        if request.match_info["method"] == "auth.test":
+            return web.json_response({"ok": True, "team_id": "T1", "user_id": "UBOT", "bot_id": OWN})
         asked.append(dict(request.query))
         headers.append(request.headers)
         if request.content_type == "application/json":
@@ -103,8 +108,9 @@ CODES: list[tuple[str, type[SlackError]]] = [
     ("account_inactive", SlackBadCredentials),
     ("missing_scope", SlackBadCredentials),
     ("message_not_found", MessageGone),
-    ("cant_update_message", MessageGone),
-    ("edit_window_closed", MessageGone),
+    ("cant_update_message", NotEditable),
+    ("edit_window_closed", NotEditable),
+    ("is_inactive", NotEditable),
     ("thread_not_found", MessageGone),
     ("invalid_blocks", PayloadRejected),
     ("msg_too_long", PayloadRejected),
@@ -120,19 +126,21 @@ CODES: list[tuple[str, type[SlackError]]] = [
     ("channel_not_found", Undeliverable),
     ("is_archived", Undeliverable),
     ("user_disabled", Undeliverable),
-    ("a_code_of_next_year", Undeliverable),
+    ("a_code_of_next_year", UnknownRefusal),
 ]
 
 
 @each_method
 @pytest.mark.parametrize(("code", "kind"), CODES)
 async def test_each_code_becomes_one_error(wire: Wire, method: str, code: str, kind: type[SlackError]) -> None:
-    """By the table; an unknown code is not retried forever."""
+    """By the table, and counted; an unknown code says nothing about a destination."""
+    counter = SLACK_FAILURES.labels(method, "unknown" if kind is UnknownRefusal else code)
+    before = counter._value.get()
     wire.answers.append(web.json_response({"ok": False, "error": code}))
     with pytest.raises(kind) as caught:
         await wire.ask(method)
     assert type(caught.value) is kind
-    assert caught.value.code == code
+    assert (caught.value.code, counter._value.get()) == (code, before + 1)
 
 
 @each_method
@@ -332,7 +340,7 @@ async def test_bytes_that_are_no_http_leave_it_unknown() -> None:
 def posted(ts: str, lane: str = MARK.lane, **more: Any) -> dict[str, Any]:
     """A message as history shows it."""
     payload = {"lane": lane, "part": "change", "delivered_through": 7}
-    return {"ts": ts, "metadata": {"event_type": "execution_message", "event_payload": payload}, **more}
+    return {"ts": ts, "bot_id": OWN, "metadata": {"event_type": "execution_message", "event_payload": payload}, **more}
 
 
 async def test_reading_back_finds_one_lane_on_all_pages(wire: Wire) -> None:
@@ -356,12 +364,13 @@ async def test_reading_back_finds_one_lane_on_all_pages(wire: Wire) -> None:
     assert [asked.get("cursor") for asked in wire.asked] == [None, "a", "b"]
 
 
-async def test_forged_marks_are_skipped(wire: Wire) -> None:
-    """Any app may write metadata of this type; what the bot cannot have written is skipped."""
-    payload = {"lane": MARK.lane, "part": "change", "delivered_through": "many"}
-    forged = {"ts": "1.0", "metadata": {"event_type": "execution_message", "event_payload": payload}}
-    odd = {"ts": "1.1", "metadata": {"event_type": "execution_message", "event_payload": "text"}}
-    wire.answers.append(web.json_response({"ok": True, "messages": [forged, odd, posted("2.0")]}))
+async def test_marks_of_others_are_skipped(wire: Wire) -> None:
+    """Any app can post a copy of a mark; what the bot cannot have written is skipped, too."""
+    odd = {"event_type": "execution_message", "event_payload": "text"}
+    many = odd | {"event_payload": {"lane": MARK.lane, "part": "change", "delivered_through": "many"}}
+    rows = [posted("1.0", bot_id="B2"), posted("1.1", bot_id=None), posted("1.2", bot_id=""), posted("2.0")]
+    rows += [posted("1.3", metadata=odd), posted("1.4", metadata=many)]
+    wire.answers.append(web.json_response({"ok": True, "messages": rows}))
     found, _ = await wire.client.delivered("C1", MARK.lane, since=LONG_AGO)
     assert [each.ts for each in found] == ["2.0"]
 

@@ -10,7 +10,8 @@ from bot.app.cli import undelivered
 from bot.metrics import NOTIFIER_DEAD_LETTERS
 from tests.workers.rig import Rig
 
-REFUSALS = ["not_in_channel", "is_archived", "channel_not_found", "restricted_action", "some_code_of_next_year"]
+REFUSALS = ["not_in_channel", "is_archived", "channel_not_found", "restricted_action"]
+UNKNOWN = ["some_code_of_next_year", "workspace_under_maintenance", "external_channel_migrating"]
 
 
 @pytest.mark.parametrize("code", REFUSALS)
@@ -22,6 +23,43 @@ async def test_the_owner_of_a_dead_destination_hears_why(rig: Rig, code: str) ->
     await rig.poll()
     await rig.later()
     assert (rig.read(rig.lab), rig.read(rig.alice), rig.left_over()) == ([], ["dead"], [])
+
+
+@pytest.mark.parametrize("code", UNKNOWN)
+async def test_an_unknown_code_ends_no_subscription(rig: Rig, code: str) -> None:
+    """Slack answers everything with it for hours: nothing is given up, and everything arrives once it is over."""
+    await rig.follow(rig.lab, rig.alice)
+    rig.trouble("error", None, error=code, times=None)
+    await rig.tell()
+    await rig.later(times=5)
+    assert (rig.read(rig.lab), rig.read(rig.alice), await rig.store.outbox.dead_letters()) == ([], [], [])
+    rig.slack.faults.clear()
+    await rig.later()
+    assert (rig.read(rig.lab), rig.read(rig.alice)) == (["card"], ["card"])
+
+
+@pytest.mark.parametrize("code", UNKNOWN)
+async def test_an_unknown_code_loses_no_outcome(rig: Rig, code: str) -> None:
+    """The outcome is told as soon as Slack takes messages again, once."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("error", error=code, times=3)
+    await rig.step(execution, to="succeeded")
+    await rig.tell()
+    await rig.later(times=4)
+    assert (rig.read(rig.lab), rig.read(rig.alice), rig.left_over()) == (["card", "change 2"], [], [])
+
+
+async def test_an_unknown_code_for_the_owner_waits(rig: Rig) -> None:
+    """A destination is dead, and its owner cannot be told yet: the end waits until they know."""
+    await rig.follow(rig.lab)
+    rig.slack.remove_bot(rig.lab)
+    rig.trouble("error", None, error="workspace_under_maintenance", channel=rig.slack.dm(rig.alice), times=None)
+    await rig.tell()
+    await rig.later()
+    assert (rig.read(rig.alice), await rig.store.outbox.dead_letters()) == ([], [])
+    rig.slack.faults.clear()
+    await rig.later()
+    assert (rig.read(rig.alice), rig.left_over()) == (["dead"], [])
 
 
 @pytest.mark.parametrize(

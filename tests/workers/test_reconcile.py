@@ -15,6 +15,7 @@ from bot.slack.messages import Mark
 from bot.store import Store
 from bot.workers.notifier import reconcile
 from sandbox.slack.catalogue import all_scopes
+from sandbox.slack.state import Message
 from tests.workers.rig import Rig, made
 
 IN_DOUBT: list[tuple[str, dict[str, Any]]] = [
@@ -124,6 +125,38 @@ async def test_doubt_survives_failures_while_reading_back(rig: Rig) -> None:
     assert rig.waits() == [pytest.approx(7, abs=0.5)]
     await rig.later()
     assert rig.read(rig.alice) == ["card", "change 2"]
+
+
+async def test_doubt_survives_an_unknown_code(rig: Rig) -> None:
+    """The line arrived, then Slack refuses everything for a while: afterwards it is looked for, not repeated."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("drop_after")
+    await rig.step(execution)
+    await rig.tell()
+    rig.trouble("error", None, error="workspace_under_maintenance", times=None)
+    await rig.later(times=3)
+    rig.slack.faults.clear()
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+
+
+async def test_a_mark_of_another_app_settles_nothing(rig: Rig) -> None:
+    """Another app posts a copy of the bot's mark: the outcome is still told, and the bot's own card is edited."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("drop_before")
+    await rig.step(execution, to="succeeded")
+    await rig.tell()
+    (lost,) = [call for call in rig.slack.calls if call.error == "drop_before"]
+    workspace, eve = rig.slack.workspace, rig.slack.add_user("eve")
+    for metadata in (lost.args["metadata"], rig.slack.messages(rig.lab)[0].metadata):
+        forged = Message(rig.lab, workspace.next_ts(), eve, "forged", [], lost.args["thread_ts"], metadata=metadata)
+        forged.bot_id = "B0OTHER"
+        workspace.post(forged)
+    await rig.later()
+    own = [message for message in rig.slack.messages(rig.lab) if message.user == workspace.bot_user]
+    assert [message.metadata["event_payload"]["part"] for message in own] == ["card", "change"]
+    assert "Succeeded" in own[0].text
+    assert rig.left_over() == []
 
 
 async def test_reading_the_thread_is_enough(rig: Rig) -> None:

@@ -11,8 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.model import Change, Level
+from bot.metrics import SLACK_FAILURES
 from bot.workers import pool
 from bot.workers.notifier import Notifier
+from bot.workers.notifier.card_failures import EDIT_TRIES, ENDING_TRIES
 from sandbox import story
 from sandbox.slack.catalogue import all_scopes
 from tests.servers import let_time_pass
@@ -115,6 +117,119 @@ async def test_a_line_for_a_deleted_card_reposts_it(rig: Rig) -> None:
     assert rig.read(rig.lab) == ["change 2", "card", "change 3"]
 
 
+@pytest.mark.parametrize("code", ["cant_update_message", "edit_window_closed", "is_inactive"])
+async def test_a_card_that_cannot_be_edited_stays(rig: Rig, code: str) -> None:
+    """It is not posted again and soon no longer edited; its thread goes on to the outcome."""
+    execution = await rig.followed(rig.lab, life=story.happy(6))
+    rig.trouble("error", "chat.update", error=code, times=None)
+    for _ in range(5):
+        await rig.step(execution)
+        await rig.tell()
+        await rig.later()
+    assert (rig.times("chat.update"), rig.waits()) == (EDIT_TRIES, [])
+    await rig.step(execution, to="succeeded")
+    await rig.tell()
+    card, *lines = rig.slack.messages(rig.lab)
+    assert rig.read(rig.lab) == ["card", *(f"change {revision}" for revision in range(2, 8))]
+    assert {line.thread_ts for line in lines} == {card.ts}
+    assert rig.left_over() == []
+
+
+async def test_a_restart_does_not_edit_a_left_card(rig: Rig) -> None:
+    """The receipt says that the card stays; a press of its button asks Slack once more."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("error", "chat.update", error="cant_update_message", times=EDIT_TRIES)
+    await rig.step(execution)
+    await rig.tell()
+    await rig.later(times=EDIT_TRIES)
+    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store))
+    await rig.step(execution)
+    await other.run_once()
+    assert (rig.times("chat.update"), rig.read(rig.lab)) == (EDIT_TRIES, ["card", "change 2", "change 3"])
+    await rig.store.subscribers.refresh(rig.who(rig.lab), execution)
+    await rig.poll()
+    await other.run_once()
+    assert rig.times("chat.update") == EDIT_TRIES + 1
+    assert "1 of 2" in rig.cards(rig.lab)[0]
+
+
+async def test_a_card_that_vanishes_is_reposted_once(rig: Rig) -> None:
+    """Slack says of the new card, too, that it does not exist: no third one follows."""
+    execution = await rig.followed(rig.lab, life=story.happy(6))
+    rig.trouble("error", "chat.update", error="message_not_found", times=None)
+    for _ in range(5):
+        await rig.step(execution)
+        await rig.tell()
+        await rig.later()
+    assert len(rig.cards(rig.lab)) == 2
+    assert rig.read(rig.lab)[-1] == "change 6"
+
+
+async def test_a_thread_that_vanishes_ends_nothing(rig: Rig) -> None:
+    """The card is deleted, and the new one as well: changes then come without a thread."""
+    execution = await rig.followed(rig.lab, life=story.happy(6))
+    for _ in range(2):
+        rig.delete_card()
+        await rig.step(execution)
+        await rig.tell()
+    assert rig.read(rig.lab) == ["change 2", "change 3"]
+    assert rig.slack.messages(rig.lab)[-1].thread_ts is None
+    assert await rig.store.outbox.dead_letters() == []
+    assert await rig.store.subscribers.find(rig.who(rig.lab), execution)
+
+
+async def test_an_ended_subscription_needs_no_edit(rig: Rig) -> None:
+    """What ended is forgotten at once when its card cannot be edited, and in the end with an unknown code too."""
+    execution = await rig.followed(rig.lab, rig.alice)
+    rig.trouble("error", "chat.update", error="cant_update_message", channel=rig.lab)
+    rig.trouble("error", "chat.update", error="a_code_of_next_year", times=None)
+    for name in (rig.lab, rig.alice):
+        await rig.subscriptions.unsubscribe(rig.who(name), execution)
+    await rig.tell()
+    assert [await rig.store.subscribers.find(rig.who(rig.lab), execution), bool(rig.left_over())] == [None, True]
+    await rig.later(times=ENDING_TRIES)
+    assert rig.left_over() == []
+
+
+@pytest.mark.parametrize(("hours", "pause"), [(0, 60), (0.1, 360), (0.5, 1800), (48, 3600)])
+async def test_pauses_after_an_unknown_code_grow(rig: Rig, hours: float, pause: float) -> None:
+    """For as long again as the message has waited, between a minute and an hour, in any copy of the bot."""
+    execution = await rig.followed(rig.lab)
+    rig.trouble("error", error="workspace_under_maintenance", times=None)
+    await rig.step(execution)
+    aged(rig, hours=hours)
+    await rig.tell()
+    assert rig.waits() == [pytest.approx(pause, abs=5)]
+
+
+async def test_readiness_names_an_unknown_code(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the next try at least, and no longer than it lasts; a metric counts it."""
+    counter = SLACK_FAILURES.labels("chat.postMessage", "unknown")
+    before = counter._value.get()
+    execution = await rig.followed(rig.lab)
+    rig.trouble("error", error="external_channel_migrating")
+    await rig.step(execution)
+    aged(rig, hours=2)
+    await rig.tell()
+    monkeypatch.setattr(pool, "monotonic", lambda: monotonic() + 59 * 60)
+    assert "chat.postMessage" in str(rig.notifier.problem)
+    assert "external_channel_migrating" in str(rig.notifier.problem)
+    assert counter._value.get() == before + 1
+    await rig.later()
+    assert (rig.read(rig.lab), rig.notifier.problem) == (["card", "change 2"], None)
+
+
+async def test_an_unknown_code_delays_nobody_else(rig: Rig) -> None:
+    """One channel migrates: all others are delivered at once, and the bot is ready."""
+    bob = rig.slack.add_user("bob")
+    await rig.follow(rig.lab)
+    rig.trouble("error", error="external_channel_migrating", channel=rig.lab, times=None)
+    await rig.tell()
+    await rig.follow(bob)
+    await rig.tell()
+    assert (rig.read(rig.lab), rig.read(bob), rig.notifier.problem) == ([], ["card"], None)
+
+
 async def test_a_revoked_token_loses_nothing(rig: Rig) -> None:
     """Lanes wait, readiness has a reason, and with a good token everything is delivered."""
     execution = await rig.followed(rig.lab)
@@ -189,7 +304,7 @@ async def test_a_problem_solved_elsewhere_expires(rig: Rig, monkeypatch: pytest.
     assert not rig.notifier.problem
 
 
-def aged(rig: Rig, *, hours: int) -> int:
+def aged(rig: Rig, *, hours: float) -> int:
     """Make each pending change older by `hours`; returns how many there were."""
     count = 0
     for key in rig.redis.scan_iter("*:changes:*"):

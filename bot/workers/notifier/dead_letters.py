@@ -13,7 +13,7 @@ import structlog
 from bot import metrics
 from bot.blocks import undeliverable_message
 from bot.domain.priority import Priority
-from bot.errors import SlackBadCredentials, Undeliverable
+from bot.errors import SlackBadCredentials, Undeliverable, UnknownRefusal
 from bot.store.outbox import Outbox
 from bot.workers.notifier.delivery import Delivery
 from bot.workers.notifier.messenger import Messenger
@@ -64,7 +64,7 @@ async def _notify_owner(delivery: Delivery, error: Undeliverable, messenger: Mes
 async def _is_notified(delivery: Delivery, messenger: Messenger, channel: str, since: datetime) -> bool:
     try:
         found = await read_back(delivery, messenger, channel, since)
-    except (SlackBadCredentials, Undeliverable) as error:
+    except (SlackBadCredentials, Undeliverable, UnknownRefusal) as error:
         unreadable(error, channel)
         return False
     return any(message.mark.part == "dead" for message in found)

@@ -17,6 +17,12 @@ from bot.store.rows import EPOCH, milliseconds
 SEND = timedelta(seconds=12)
 """How long one send takes at most: the time-out of a call, plus a margin."""
 
+SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+"""How long a lane pauses after a refusal that may pass: as long again as it has waited, within these bounds."""
+
+NEVER_EDITED = 1_000_000_000
+"""Revision in the receipt of a card that Slack does not let the bot edit: higher than that of any snapshot."""
+
 GIVE_UP = timedelta(hours=1)
 """How long a message is retried that Slack refuses in every form."""
 
@@ -41,11 +47,20 @@ class Delivery:
         self.subscription = claim.notification.subscription
         self.receipt = claim.notification.receipt
         self.is_in_doubt = claim.in_doubt_since is not None
-        self.is_reposted = False
-        """Whether the card had to be posted again."""
+        self.refused_edits = 0
+        """How many edits of the card Slack has refused in a row."""
+        self.is_without_thread = False
+        """Whether changes are posted beside the card, because Slack says that its thread does not exist."""
+        self.is_recorded = False
+        """Whether a receipt was recorded, which ends what was in doubt."""
         self.is_left = False
         """Whether the lane was released."""
         self._renewed = claim.began
+
+    @property
+    def lane(self) -> str:
+        """The subscription, as marks name it: a later one of the same subscriber has another."""
+        return f"{self.claim.lane}/{milliseconds(self.subscription.created_at - EPOCH)}"
 
     def check_lease(self) -> None:
         """Make sure that the lease lasts for as long as a send may take.
@@ -70,9 +85,20 @@ class Delivery:
     @property
     def is_overdue(self) -> bool:
         """Whether the next message has been pending for so long that the notifier may give up."""
+        return self._waited > GIVE_UP
+
+    @property
+    def refused_pause(self) -> timedelta:
+        """How long the lane pauses after a refusal that may pass; it grows with each, and survives a restart."""
+        edits = SHORTEST_PAUSE * (1 << min(max(0, self.refused_edits - 1), 6))
+        return min(max(self._waited, edits), LONGEST_PAUSE)
+
+    @property
+    def _waited(self) -> timedelta:
+        """How long the next message has been pending; zero when only an edit is."""
         pending = self.pending
         since = pending[0].at if pending else None if self.receipt else self.subscription.created_at
-        return since is not None and self.claim.now - since > GIVE_UP
+        return self.claim.now - since if since is not None else timedelta(0)
 
     def is_all(self, receipt: Receipt) -> bool:
         """Whether nothing is pending once Slack shows what `receipt` says."""
@@ -86,11 +112,11 @@ class Delivery:
     def recorded(self, receipt: Receipt) -> None:
         """Note that the receipt is in the store, so that nothing is in doubt."""
         self.receipt = receipt
+        self.is_recorded = True
         self.is_in_doubt = False
         self.is_left = self.is_all(receipt)
         self._renewed = monotonic()
 
     def mark(self, part: str, last: Change | None = None) -> Mark:
-        """The mark of a message that reports this lane up to a change; a later subscription has another lane."""
-        lane = f"{self.claim.lane}/{milliseconds(self.subscription.created_at - EPOCH)}"
-        return Mark(lane, part, last.revision, milliseconds(last.at - EPOCH)) if last else Mark(lane, part, 0)
+        """The mark of a message that reports this lane up to a change."""
+        return Mark(self.lane, part, last.revision, milliseconds(last.at - EPOCH)) if last else Mark(self.lane, part, 0)

@@ -26,6 +26,7 @@ from bot.errors import (
     SlackUnavailable,
     StoreUnavailable,
     Undeliverable,
+    UnknownRefusal,
 )
 from bot.slack.calls import remember_pause
 from bot.slack.messages import Messages
@@ -85,7 +86,7 @@ class Messenger:
         try:
             answer = await call()
         except SlackError as error:
-            await self._learn(lane.team_id, method, error, is_away=admission.is_away)
+            await self._learn(delivery, method, error, is_away=admission.is_away)
             if isinstance(error, RateLimited):  # back into the queue, at the same place
                 again = await self._admission(lane, method, priority, place)
                 raise Deferred(again.wait) from error
@@ -106,8 +107,9 @@ class Messenger:
             await asyncio.sleep(STORE_AWAY_SECONDS)
             raise Deferred(timedelta(0)) from error
 
-    async def _learn(self, team_id: str, method: str, error: SlackError, *, is_away: bool) -> None:
+    async def _learn(self, delivery: Delivery, method: str, error: SlackError, *, is_away: bool) -> None:
         """Tell all copies of the bot what a failure means for their calls."""
+        team_id = delivery.claim.lane.team_id
         if isinstance(error, SlackUnavailable | OutcomeUnknown):
             self.condition.set(str(error))
             pause = await self._limits.away(team_id)
@@ -124,6 +126,10 @@ class Messenger:
             if method not in READ_BACK:
                 self.condition.set(f"Slack refuses {method}: {error}", about=method)
                 await self._pause_refused(team_id, method)
+        elif isinstance(error, UnknownRefusal):
+            if method not in READ_BACK:
+                why = f"Slack refuses {method} with a code that I do not know: {error.code}"
+                self.condition.set(why, about=method, next_try=delivery.refused_pause)
         elif isinstance(error, SlackBadCredentials):
             self.condition.set(f"Slack refuses the token: {error.code}")
             await self._pause_refused(team_id, "*")

@@ -19,14 +19,24 @@ from bot import metrics
 from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
 from bot.domain.model import Change, ChangeKind, Receipt
 from bot.domain.priority import batch, priority_of
-from bot.errors import MessageGone, OutcomeUnknown, PayloadRejected, SlackError, SlackUnavailable, Undeliverable
+from bot.errors import (
+    MessageGone,
+    NotEditable,
+    OutcomeUnknown,
+    PayloadRejected,
+    SlackError,
+    SlackUnavailable,
+    Undeliverable,
+    UnknownRefusal,
+)
 from bot.slack.messages import Messages
 from bot.store.engine.connection import Ready
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
 from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import reconcile
+from bot.workers.notifier.card_failures import EDIT_TRIES, ENDING_TRIES, CardFailures
 from bot.workers.notifier.dead_letters import give_up
-from bot.workers.notifier.delivery import ClaimLost, Deferred, Delivery
+from bot.workers.notifier.delivery import NEVER_EDITED, ClaimLost, Deferred, Delivery
 from bot.workers.notifier.messenger import REFUSED_PAUSE, Fallbacks, Messenger
 from bot.workers.pool import WorkerPool
 
@@ -39,6 +49,7 @@ class Notifier:
     def __init__(self, messages: Messages, outbox: Outbox, limits: SlackLimits, *, concurrency: int = 16) -> None:
         self._outbox = outbox
         self._messenger = Messenger(messages, limits)
+        self._failures = CardFailures()
         self._pool = WorkerPool(
             "notifier",
             ready=self._ready,
@@ -69,6 +80,7 @@ class Notifier:
     async def _deliver(self, claim: Claim) -> None:
         """Deliver one lane. Whatever Slack answers, the lane is tried again or its owner reads why not."""
         delivery = Delivery(claim)
+        delivery.refused_edits = self._failures.refused(delivery.lane)
         try:
             try:
                 await self._deliver_all(delivery)
@@ -110,15 +122,17 @@ class Notifier:
                     text=tried.text,
                     blocks=tried.blocks,
                     mark=delivery.mark("change", last),
-                    thread_ts=None if is_alone else receipt.ts,
+                    thread_ts=None if is_alone or delivery.is_without_thread else receipt.ts,
                     is_broadcast=last.kind.is_final,
                 ),
             )
-        except MessageGone as error:  # someone deleted the card: post a new one, and the change in its thread
-            if delivery.is_reposted:
-                raise Undeliverable(error.code) from error
-            delivery.is_reposted = True
-            await self._post_card(delivery)
+        except MessageGone:  # someone deleted the card: post a new one, and the change in its thread
+            if delivery.is_without_thread:
+                raise
+            if self._failures.was_reposted(delivery.lane):
+                delivery.is_without_thread = True
+            else:
+                await self._post_card_again(delivery)
             return
         label = priority_of(last, delivery.subscription.subscriber).label
         metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((datetime.now(UTC) - last.at).total_seconds())
@@ -135,16 +149,49 @@ class Notifier:
             return
         try:
             await self._messenger.update(delivery, self._cards(delivery), receipt)
-        except MessageGone:
-            if delivery.is_in_doubt:  # an earlier worker may have posted it again
-                await self._reconcile(delivery)
-            if delivery.receipt != receipt:
-                await self._deliver_card(delivery)
-            elif not delivery.subscription.is_ending:
-                await self._post_card(delivery)
+        except MessageGone as error:
+            await self._replace_card(delivery, receipt, error)
             return
+        except (NotEditable, UnknownRefusal) as error:
+            await self._leave_card(delivery, receipt, error)
+            return
+        self._failures.clear(delivery.lane)
         if not await self._is_forgotten(delivery):
             await self._record(delivery, replace(receipt, revision=revision))
+
+    async def _replace_card(self, delivery: Delivery, receipt: Receipt, error: MessageGone) -> None:
+        """Post a card again that does not exist any more: once, even if Slack then says the same of the new one."""
+        if delivery.is_in_doubt:  # an earlier worker may have posted it again
+            await self._reconcile(delivery)
+        if delivery.receipt != receipt:
+            await self._deliver_card(delivery)
+        elif not delivery.subscription.is_ending:
+            if self._failures.was_reposted(delivery.lane):
+                await self._leave_card(delivery, receipt, error)
+            else:
+                await self._post_card_again(delivery)
+
+    async def _leave_card(self, delivery: Delivery, receipt: Receipt, error: SlackError) -> None:
+        """Leave a card as it is whose edit Slack keeps refusing; its thread goes on.
+
+        Raises:
+            SlackError: it has not refused often enough yet.
+        """
+        delivery.refused_edits = self._failures.note_refused(delivery.lane)
+        is_ending = delivery.subscription.is_ending
+        if isinstance(error, UnknownRefusal):
+            is_enough = is_ending and delivery.refused_edits >= ENDING_TRIES
+        else:
+            is_enough = is_ending or delivery.refused_edits >= EDIT_TRIES
+        if not is_enough:
+            raise error
+        log.warning("notifier.card_left", lane=str(delivery.claim.lane), code=error.code)
+        if not await self._is_forgotten(delivery):
+            await self._record(delivery, replace(receipt, revision=NEVER_EDITED))
+
+    async def _post_card_again(self, delivery: Delivery) -> None:
+        await self._post_card(delivery)
+        self._failures.note_reposted(delivery.lane)
 
     async def _post_card(self, delivery: Delivery) -> Receipt:
         channel = await self._messenger.channel(delivery)
@@ -195,11 +242,17 @@ class Notifier:
         is_unknown = isinstance(error, OutcomeUnknown)
         result = "unknown" if is_unknown else "unavailable" if isinstance(error, SlackUnavailable) else error.code
         wait = IN_FLIGHT if isinstance(error, OutcomeUnknown | SlackUnavailable) else REFUSED_PAUSE
+        if isinstance(error, UnknownRefusal | NotEditable | MessageGone):
+            wait = delivery.refused_pause
+            result = "unknown_code" if isinstance(error, UnknownRefusal) else result
         if isinstance(error, PayloadRejected):  # even the plainest version
             self._messenger.condition.set(str(error))
         metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
         log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
-        await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_unknown or delivery.is_in_doubt)
+        is_in_doubt = is_unknown or delivery.is_in_doubt
+        if isinstance(error, UnknownRefusal):  # perhaps the channel could not be read back for the same reason
+            is_in_doubt |= delivery.claim.in_doubt_since is not None and not delivery.is_recorded
+        await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_in_doubt)
 
 
 def _change_message(claim: Claim, changes: tuple[Change, ...]) -> Message:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from bot import metrics
 from bot.domain.model import Change, Receipt
 from bot.domain.priority import Priority
-from bot.errors import MessageGone, SlackBadCredentials, SlackError, Undeliverable
+from bot.errors import MessageGone, SlackBadCredentials, SlackError, Undeliverable, UnknownRefusal
 from bot.slack.messages import Delivered, Mark
 from bot.store.rows import EPOCH, milliseconds
 from bot.workers.notifier.delivery import Delivery
@@ -40,7 +40,7 @@ async def reconciled(delivery: Delivery, messenger: Messenger) -> Receipt | None
     channel = delivery.receipt.channel if delivery.receipt else await messenger.channel(delivery)
     try:
         found = await _found(delivery, messenger, channel, since)
-    except (SlackBadCredentials, Undeliverable) as error:
+    except (SlackBadCredentials, Undeliverable, UnknownRefusal) as error:
         unreadable(error, channel)
         return None
     card = _latest_card(found)

@@ -17,7 +17,10 @@ from bot.errors import (
     RateLimited,
     SlackError,
     StoreFull,
+    Undeliverable,
+    UnknownRefusal,
 )
+from bot.slack.errors import KNOWN_CODES, slack_error
 from handlers.parsing import Verb
 
 EVERY_VALUE: dict[str, str | tuple[str, ...]] = {
@@ -38,6 +41,7 @@ EVERY_VALUE: dict[str, str | tuple[str, ...]] = {
         (StoreFull("OOM"), "My own memory is full"),
         (StoreFull("OOM"), "Nothing that you follow is lost"),
         (OutcomeUnknown("no_answer"), "Slack did not take my answer."),
+        (UnknownRefusal("next_year"), "for a reason that I do not know"),
         (SlackError("expired_trigger_id"), "Press the button once more."),
         (RateLimited(timedelta(seconds=2.5)), "Try again in 3 s."),
         (RateLimited(timedelta(0)), "Try again in 1 s."),
@@ -68,3 +72,10 @@ def test_a_value_cannot_end_its_code() -> None:
 def test_an_unknown_code_is_shown() -> None:
     """Slack may invent codes; the owner of the subscription can look them up."""
     assert undeliverable_reason("next_year") == "Slack refuses it (`next_year`)"
+
+
+def test_every_dead_destination_has_its_clause() -> None:
+    """A code that ends a subscription says to its owner why."""
+    dead = {code for code in KNOWN_CODES if isinstance(slack_error(code), Undeliverable)}
+    assert dead
+    assert {code for code in dead if "Slack refuses it" in undeliverable_reason(code)} == set()

@@ -27,6 +27,7 @@ from bot.errors import (
     InputProblem,
     InvalidInput,
     MessageGone,
+    NotEditable,
     OutcomeUnknown,
     PayloadRejected,
     RateLimited,
@@ -38,6 +39,7 @@ from bot.errors import (
     StoreReadOnly,
     StoreUnavailable,
     Undeliverable,
+    UnknownRefusal,
 )
 from bot.gcs.breaker import BreakerOpen
 from tests.unit.handlers.conftest import ID, World, made
@@ -174,6 +176,8 @@ EVERY_ERROR = [
     RateLimited(timedelta(seconds=5)),
     Undeliverable("is_archived"),
     MessageGone("message_not_found"),
+    NotEditable("cant_update_message"),
+    UnknownRefusal("a_code_of_next_year"),
     PayloadRejected("invalid_blocks"),
     OutcomeUnknown("no_answer"),
     SlackUnavailable("no_connection"),
