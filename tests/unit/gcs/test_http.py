@@ -251,7 +251,6 @@ async def test_late_answer_is_not_the_next(scripted: Scripted) -> None:
 
 async def test_waits_briefly_for_a_connection(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     """When all connections stay in use, the call fails as unavailable."""
-    monkeypatch.setattr(http_module, "TIMEOUT", httpx.Timeout(None, connect=5, pool=0.05))
     arrived = asyncio.Event()
 
     async def slow(_: web.Request) -> web.StreamResponse:
@@ -262,6 +261,7 @@ async def test_waits_briefly_for_a_connection(scripted: Scripted, monkeypatch: p
     async with HTTPClient(connections=1) as http:
         taken = asyncio.ensure_future(http.send("GET", scripted.url))
         await arrived.wait()
+        monkeypatch.setattr(http_module, "TIMEOUT", httpx.Timeout(None, connect=5, pool=0.05))
         with pytest.raises(GCSUnavailable, match="no connection"):
             await http.send("GET", scripted.url)
         taken.cancel()
