@@ -103,7 +103,7 @@ def test_pages_share_the_quota_evenly() -> None:
     """Calls left, and those for lists in the same window, less five for polls that become due meanwhile."""
     window = WINDOW.total_seconds()
     assert PACING.spacing(67, now=0) == window / 62
-    read = PACING.read(0, items=0, now=0).read(0, items=0, now=1)
+    read = PACING.read(0, items=0, expected_bytes=0, now=0).read(0, items=0, expected_bytes=0, now=1)
     assert read.spacing(65, now=1) == window / 62
     assert read.spacing(65, now=window + 0.5) == window / 61
     assert PACING.spacing(0, now=0) == window
@@ -111,40 +111,48 @@ def test_pages_share_the_quota_evenly() -> None:
 
 def test_large_pages_are_spaced_by_bytes() -> None:
     """Whatever the quota allows, no more bytes per second are read than configured."""
-    pacing = PACING.read(4_500_000, items=1000, now=0)
+    pacing = PACING.read(4_500_000, items=1000, expected_bytes=0, now=0)
     for number in range(20):
         spacing = pacing.spacing(600, now=pacing.bytes_due)
-        pacing = pacing.requested(spacing, items=1000, now=max(0.0, pacing.due(spacing)))
+        pacing = pacing.requested(spacing, size_bytes=4_500_000, now=max(0.0, pacing.due(spacing)))
         assert pacing.due(spacing) == pytest.approx(4.5 * (number + 1) - CATCH_UP_SECONDS)
 
 
 def test_small_pages_take_no_time_of_large_ones() -> None:
     """The last page of a list, and that of an empty one, are requested while the bytes of a large one are due."""
-    pacing, now = PACING.read(400_000, items=1000, now=0), 0.0
+    pacing, now = PACING.read(400_000, items=1000, expected_bytes=0, now=0), 0.0
     for items in [1000, 1000, 1000, 10, 0] * 100:
-        pacing = pacing.requested(0.1, items=items, now=now)
+        pacing = pacing.requested(0.1, size_bytes=items * pacing.item_bytes, now=now)
         now = pacing.due(0.1)
     assert now == pytest.approx(300 * 0.4 + 100 * 0.004, abs=1)
 
 
+def test_a_page_larger_than_expected_counts_in_full() -> None:
+    """What it has beyond that delays the next one; what it lacks lets that come sooner."""
+    pacing = PACING.requested(0.1, size_bytes=1_000_000, now=10.0)
+    due = pacing.bytes_due
+    assert pacing.read(3_000_000, items=1000, expected_bytes=1_000_000, now=11).bytes_due == due + 2
+    assert pacing.read(500_000, items=1000, expected_bytes=1_000_000, now=11).bytes_due == due - 0.5
+
+
 def test_an_empty_page_does_not_change_sizes() -> None:
     """It says nothing about those of other pages."""
-    pacing = PACING.read(4_500, items=1, now=0)
-    assert pacing.read(40, items=0, now=1).item_bytes == pacing.item_bytes == 4_500
+    pacing = PACING.read(4_500, items=1, expected_bytes=0, now=0)
+    assert pacing.read(40, items=0, expected_bytes=0, now=1).item_bytes == pacing.item_bytes == 4_500
 
 
 @given(st.lists(st.floats(0, 0.49), min_size=1, max_size=20))
 def test_small_delays_do_not_add_up(delays: list[float]) -> None:
     """Pages that are requested slightly late keep their rate."""
-    pacing = PACING.requested(1.0, items=0, now=0.0)
+    pacing = PACING.requested(1.0, size_bytes=0, now=0.0)
     for number, delay in enumerate(delays, 1):
-        pacing = pacing.requested(1.0, items=0, now=number + delay)
+        pacing = pacing.requested(1.0, size_bytes=0, now=number + delay)
     assert pacing.requested_at == pytest.approx(len(delays))
 
 
 def test_long_delays_are_not_caught_up() -> None:
     """After a pause pages follow each other as before, without a burst."""
-    assert PACING.requested(1.0, items=0, now=0.0).requested(1.0, items=0, now=9.0).requested_at == 9.0
+    assert PACING.requested(1.0, size_bytes=0, now=0.0).requested(1.0, size_bytes=0, now=9.0).requested_at == 9.0
 
 
 def test_useful_calls_follow_from_rounds_and_bytes() -> None:

@@ -126,19 +126,23 @@ class Pacing:
         """When the next page may be requested."""
         return max(self.requested_at + spacing, self.bytes_due)
 
-    def requested(self, spacing: float, *, items: int, now: float) -> Pacing:
-        """A page of `items` is requested now; if it is late by less than `CATCH_UP_SECONDS`, the next is not."""
+    def requested(self, spacing: float, *, size_bytes: float, now: float) -> Pacing:
+        """A page of about `size_bytes` is requested; if it is late by less than `CATCH_UP_SECONDS`, the next is not."""
         due = self.requested_at + spacing
         return replace(
             self,
             requested_at=due if now - due < CATCH_UP_SECONDS else now,
-            bytes_due=max(self.bytes_due, now - CATCH_UP_SECONDS) + items * self.item_bytes / self.bytes_per_second,
+            bytes_due=max(self.bytes_due, now - CATCH_UP_SECONDS) + size_bytes / self.bytes_per_second,
         )
 
-    def read(self, size_bytes: int, *, items: int, now: float) -> Pacing:
-        """A page that shows so many `items` was read."""
-        item_bytes = size_bytes / items if items else self.item_bytes
-        return replace(self, item_bytes=item_bytes, read_at=(*self._recent(now), now))
+    def read(self, size_bytes: int, items: int, expected_bytes: float, *, now: float) -> Pacing:
+        """A page that shows so many `items` was read; `expected_bytes` is what its request was counted with."""
+        return replace(
+            self,
+            item_bytes=size_bytes / items if items else self.item_bytes,
+            bytes_due=self.bytes_due + (size_bytes - expected_bytes) / self.bytes_per_second,
+            read_at=(*self._recent(now), now),
+        )
 
     def useful_calls(self, pages: int, page_bytes: int) -> int:
         """How many calls of a quota window rounds of so many `pages` of `page_bytes` can use."""

@@ -74,9 +74,11 @@ class Round:
         first = PHASES.index(phase) * MOST_LISTED + offset
         self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
 
-    def expected_items(self, phase: str, offset: int) -> int:
-        """How many executions a page will show, as far as is known: none where the length of its list is unknown."""
-        return min(self.limit, max(self.totals.get(phase, 0) - offset, 0))
+    def next_page(self, item_bytes: float) -> Wanted:
+        """Take the next page; it is expected to be empty where the length of its list is unknown."""
+        phase, offset = self.pages_left.popleft()
+        items = min(self.limit, max(self.totals.get(phase, 0) - offset, 0))
+        return Wanted(self, phase, offset, items * item_bytes)
 
     def complete(self) -> None:
         """Number the places without gaps: every page has arrived."""
@@ -128,3 +130,4 @@ class Wanted(NamedTuple):
     round: Round
     phase: str
     offset: int
+    expected_bytes: float

@@ -183,10 +183,10 @@ class Sweeper:
             return None
         if round_ not in self._rounds or not round_.pages_left:  # a worker that came back may have ended it
             return None
-        page = round_.pages_left.popleft()
-        self._pacing = self._pacing.requested(spacing, items=round_.expected_items(*page), now=now)
+        wanted = round_.next_page(self._pacing.item_bytes)
+        self._pacing = self._pacing.requested(spacing, size_bytes=wanted.expected_bytes, now=now)
         self._not_before = min(self._pacing.due(spacing), now + KEEP_LEASE_SECONDS)
-        return Wanted(round_, *page)
+        return wanted
 
     async def _read(self, wanted: Wanted) -> None:
         """Read one page; the last worker to come back ends the round."""
@@ -214,8 +214,8 @@ class Sweeper:
 
     async def _page_read(self, wanted: Wanted, page: Page) -> None:
         round_, now = wanted.round, self._clock()
-        self._trust = self._trust.page_read()
-        self._pacing = self._pacing.read(page.size_bytes, items=page.length, now=now)
+        sizes = page.size_bytes, page.length, wanted.expected_bytes
+        self._trust, self._pacing = self._trust.page_read(), self._pacing.read(*sizes, now=now)
         metrics.SWEEPER_PAGES.inc()
         metrics.SWEEPER_BYTES.inc(page.size_bytes)
         if round_ not in self._rounds:  # given up, or a later round has read the same since
