@@ -82,7 +82,7 @@ async def started(state: Path, *, gcs: str, slack: str, **settings: str) -> Asyn
     Raises:
         RuntimeError: it does not start.
     """
-    state.mkdir(exist_ok=True)  # noqa: ASYNC240  # nothing else runs yet
+    state.mkdir(mode=0o700, exist_ok=True)  # noqa: ASYNC240  # nothing else runs yet
     health_port, account = free_port(), GCS()
     environment = {
         "SLACK_BOT_TOKEN": "xoxb-benchmark",
