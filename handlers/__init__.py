@@ -61,9 +61,9 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.REFRESH_SUMMARY: actions.refresh_summary,
         buttons.REFRESH_CARD: actions.refresh_card,
         buttons.SHARE_EXECUTION: actions.share_execution,
-        buttons.TURN_PAGE_BACK: views.turn_page,
-        buttons.TURN_PAGE_ON: views.turn_page,
-        buttons.REFRESH_STEPS: views.turn_page,
+        buttons.PREVIOUS_PAGE: views.show_page,
+        buttons.NEXT_PAGE: views.show_page,
+        buttons.REFRESH_STEPS: views.show_page,
     }
 
 

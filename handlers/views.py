@@ -13,7 +13,7 @@ from bot.subscriptions import Subscriptions
 from handlers.request import Request
 
 
-async def turn_page(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+async def show_page(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """Show the page that `Previous`, `Next` or `Refresh` of the steps modal names, freshly polled."""
     asker, modal = request.person(workspace), request.body["view"]
     request.view_id = modal["id"]

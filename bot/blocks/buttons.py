@@ -17,8 +17,8 @@ SHOW_STEPS = "show_steps"
 REFRESH_SUMMARY = "refresh_summary"
 REFRESH_CARD = "refresh_card"
 SHARE_EXECUTION = "share_execution"
-TURN_PAGE_BACK = "turn_page_back"
-TURN_PAGE_ON = "turn_page_on"
+PREVIOUS_PAGE = "previous_page"
+NEXT_PAGE = "next_page"
 REFRESH_STEPS = "refresh_steps"
 
 _SEPARATOR = "|"
@@ -91,12 +91,12 @@ def share(execution_id: str) -> Block:
 
 def previous_page(page: int) -> Block:
     """Shows the previous page of the steps. The value of all three page buttons is the page to show."""
-    return button("◀ Previous", TURN_PAGE_BACK, str(page - 1))
+    return button("◀ Previous", PREVIOUS_PAGE, str(page - 1))
 
 
 def next_page(page: int) -> Block:
     """Shows the next page of the steps."""
-    return button("Next ▶", TURN_PAGE_ON, str(page + 1))
+    return button("Next ▶", NEXT_PAGE, str(page + 1))
 
 
 def refresh_page(page: int) -> Block:

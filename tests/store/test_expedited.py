@@ -69,16 +69,16 @@ async def test_the_overdue_do_not_starve(store: Store, redis: Redis, is_alone: b
         await follow(store, execution_id=execution_id)
     for due in await claim(store, 12):
         await poll(store, due)
-    turns: list[int] = []
+    minutes: list[int] = []
     for minute in range(int(STALENESS / MINUTE)):
         pass_time(redis, MINUTE)
         await show(store, busy, f"{minute:08d}")
         for due in await claim(store, 3):
             await poll(store, due)
             if due.execution_id == quiet:
-                turns.append(minute)
-    gaps = [later - earlier for earlier, later in pairwise([0, *turns])]
-    assert len(turns) >= 3
+                minutes.append(minute)
+    gaps = [later - earlier for earlier, later in pairwise([0, *minutes])]
+    assert len(minutes) >= 3
     assert max(gaps) <= STALENESS / 4 / MINUTE + 2 * OVERDUE_EVERY
 
 

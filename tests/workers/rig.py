@@ -1,7 +1,7 @@
 """The three workers of one bot between the sandbox's GCS and Slack, and what people read.
 
-Called by the tests of this ring. A test drives them: `step` lets GCS show the next frame and polls it, `tell` runs the
-notifier once, `later` makes deferred lanes due and runs it again.
+Called by the tests of this ring. A test drives them: `step` lets GCS show the next frame and polls it, `deliver` runs
+the notifier once, `later` makes deferred lanes due and runs it again.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Rig:
     async def followed(self, *names: str, life: Life | None = None, level: Level | None = None) -> str:
         """The same, with the cards posted."""
         execution_id = await self.follow(*names, life=life, level=level)
-        await self.tell()
+        await self.deliver()
         return execution_id
 
     async def step(self, execution_id: str, *, to: str | None = None) -> None:
@@ -98,7 +98,7 @@ class Rig:
         self.polls_come()
         await self.watcher.run_once()
 
-    async def tell(self) -> int:
+    async def deliver(self) -> int:
         """Run the notifier once; returns how many lanes it served."""
         return await self.notifier.run_once()
 
@@ -106,14 +106,14 @@ class Rig:
         """Make deferred lanes due, and run the notifier."""
         for _ in range(times):
             let_time_pass(self.redis)
-            await self.tell()
+            await self.deliver()
 
     async def after_a_crash(self, notifier: Notifier | None = None) -> None:
         """Let the leases of a dead worker expire, and run a notifier."""
         expire_claims(self.redis)
         await (notifier or self.notifier).run_once()
 
-    def trouble(self, kind: str, method: str | None = "chat.postMessage", **more: Any) -> None:
+    def fault(self, kind: str, method: str | None = "chat.postMessage", **more: Any) -> None:
         """Add a fault to the sandbox's Slack."""
         self.slack.faults.add(Fault(kind=kind, method=method, **more))  # type: ignore[arg-type]  # a test names it
 

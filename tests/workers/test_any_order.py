@@ -75,8 +75,8 @@ class Worker:
     @property
     def queue(self) -> list[int]:
         """Revisions that are still to be sent."""
-        told = self.receipt.delivered_through if self.receipt else 0
-        return [change.revision for change in self.claim.notification.changes if change.revision > told]
+        through = self.receipt.delivered_through if self.receipt else 0
+        return [change.revision for change in self.claim.notification.changes if change.revision > through]
 
     @property
     def shows(self) -> int:
@@ -210,8 +210,8 @@ class Table(RuleBasedStateMachine):
             worker.is_in_doubt = False
             if receipt or person.has_card:
                 receipt = receipt or Receipt(channel="C1", ts="1.2", revision=0)
-                told = max([receipt.delivered_through, *person.read])
-                self.record(name, worker, replace(receipt, delivered_through=told))
+                through = max([receipt.delivered_through, *person.read])
+                self.record(name, worker, replace(receipt, delivered_through=through))
         elif worker.unrecorded:
             self.record(name, worker, worker.unrecorded)
         elif receipt is None and (worker.queue or not is_ending):

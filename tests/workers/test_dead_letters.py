@@ -18,8 +18,8 @@ UNKNOWN = ["some_code_of_next_year", "workspace_under_maintenance", "external_ch
 async def test_the_owner_of_a_dead_destination_hears_why(rig: Rig, code: str) -> None:
     """Once, in a direct message; nothing stays of the subscription."""
     await rig.follow(rig.lab)
-    rig.trouble("error", error=code, channel=rig.lab)
-    await rig.tell()
+    rig.fault("error", error=code, channel=rig.lab)
+    await rig.deliver()
     await rig.poll()
     await rig.later()
     assert (rig.read(rig.lab), rig.read(rig.alice), rig.left_over()) == ([], ["dead"], [])
@@ -29,8 +29,8 @@ async def test_the_owner_of_a_dead_destination_hears_why(rig: Rig, code: str) ->
 async def test_an_unknown_code_ends_no_subscription(rig: Rig, code: str) -> None:
     """Slack answers everything with it for hours: nothing is given up, and everything arrives once it is over."""
     await rig.follow(rig.lab, rig.alice)
-    rig.trouble("error", None, error=code, times=None)
-    await rig.tell()
+    rig.fault("error", None, error=code, times=None)
+    await rig.deliver()
     await rig.later(times=5)
     assert (rig.read(rig.lab), rig.read(rig.alice), await rig.store.outbox.dead_letters()) == ([], [], [])
     rig.slack.faults.clear()
@@ -42,9 +42,9 @@ async def test_an_unknown_code_ends_no_subscription(rig: Rig, code: str) -> None
 async def test_an_unknown_code_loses_no_outcome(rig: Rig, code: str) -> None:
     """The outcome is told as soon as Slack takes messages again, once."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("error", error=code, times=3)
+    rig.fault("error", error=code, times=3)
     await rig.step(execution, to="succeeded")
-    await rig.tell()
+    await rig.deliver()
     await rig.later(times=4)
     assert (rig.read(rig.lab), rig.read(rig.alice), rig.left_over()) == (["card", "change 2"], [], [])
 
@@ -53,8 +53,8 @@ async def test_an_unknown_code_for_the_owner_waits(rig: Rig) -> None:
     """A destination is dead, and its owner cannot be told yet: the end waits until they know."""
     await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
-    rig.trouble("error", None, error="workspace_under_maintenance", channel=rig.slack.dm(rig.alice), times=None)
-    await rig.tell()
+    rig.fault("error", None, error="workspace_under_maintenance", channel=rig.slack.dm(rig.alice), times=None)
+    await rig.deliver()
     await rig.later()
     assert (rig.read(rig.alice), await rig.store.outbox.dead_letters()) == ([], [])
     rig.slack.faults.clear()
@@ -75,8 +75,8 @@ async def test_a_refusing_channel_delays_nobody_else(rig: Rig, code: str, remedy
     """The token works elsewhere: other lanes are delivered at once, and the owner hears who can fix it."""
     bob = rig.slack.add_user("bob")
     await rig.follow(rig.lab, bob)
-    rig.trouble("error", None, error=code, channel=rig.lab, times=None)
-    await rig.tell()
+    rig.fault("error", None, error=code, channel=rig.lab, times=None)
+    await rig.deliver()
     assert (rig.read(rig.lab), rig.read(bob), rig.notifier.problem) == ([], ["card"], None)
     (word,) = rig.slack.messages(rig.place(rig.alice))
     assert remedy in word.text
@@ -89,7 +89,7 @@ async def test_an_archived_channel_ends_alone(rig: Rig) -> None:
     execution = await rig.followed(rig.lab, rig.alice)
     rig.slack.archive(rig.lab)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     assert sorted(rig.read(rig.alice)) == ["card", "change 2", "dead"]
     assert await rig.store.subscribers.find(rig.who(rig.lab), execution) is None
 
@@ -98,8 +98,8 @@ async def test_a_crash_does_not_notify_the_owner_twice(rig: Rig) -> None:
     """The next worker meets the same refusal, finds the message to the owner, and ends the subscription."""
     await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
-    rig.trouble("slow_after", channel=rig.slack.dm(rig.alice), delay=30)
-    dying = asyncio.create_task(rig.tell())
+    rig.fault("slow_after", channel=rig.slack.dm(rig.alice), delay=30)
+    dying = asyncio.create_task(rig.deliver())
     await rig.slack.wait_for(lambda: rig.read(rig.alice))
     dying.cancel()
     await asyncio.wait([dying])
@@ -112,8 +112,8 @@ async def test_the_end_waits_until_the_owner_knows(rig: Rig, kind: str) -> None:
     """The subscription does not end before its owner was notified."""
     await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
-    rig.trouble(kind, channel=rig.slack.dm(rig.alice))
-    await rig.tell()
+    rig.fault(kind, channel=rig.slack.dm(rig.alice))
+    await rig.deliver()
     assert rig.left_over()
     await rig.later()
     assert (rig.read(rig.alice), rig.left_over()) == (["dead"], [])
@@ -123,9 +123,9 @@ async def test_an_unreadable_owner_is_notified_again(rig: Rig) -> None:
     """Whether the owner got the first message cannot be known then: twice is better than never."""
     await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
-    rig.trouble("drop_after", channel=rig.slack.dm(rig.alice))
-    await rig.tell()
-    rig.trouble("error", "conversations.history", error="some_new_code", times=None)
+    rig.fault("drop_after", channel=rig.slack.dm(rig.alice))
+    await rig.deliver()
+    rig.fault("error", "conversations.history", error="some_new_code", times=None)
     await rig.later()
     assert (rig.read(rig.alice), rig.left_over()) == (["dead", "dead"], [])
 
@@ -135,7 +135,7 @@ async def test_a_missing_owner_ends_it_silently(rig: Rig) -> None:
     await rig.follow(rig.lab)
     rig.slack.archive(rig.lab)
     rig.slack.deactivate(rig.alice)
-    await rig.tell()
+    await rig.deliver()
     assert rig.left_over() == []
 
 
@@ -143,7 +143,7 @@ async def test_a_deactivated_person_ends_their_own_subscription(rig: Rig) -> Non
     """Their direct messages can no longer be opened."""
     await rig.follow(rig.alice)
     rig.slack.deactivate(rig.alice)
-    await rig.tell()
+    await rig.deliver()
     assert rig.left_over() == []
 
 
@@ -151,8 +151,8 @@ async def test_a_destination_that_recovers_goes_on(rig: Rig) -> None:
     """A worker dies while handling the refusal, then the bot is invited: the card is posted."""
     execution = await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
-    rig.trouble("drop_before", "conversations.open")
-    await rig.tell()
+    rig.fault("drop_before", "conversations.open")
+    await rig.deliver()
     rig.slack.invite_bot(rig.lab)
     await rig.later()
     assert rig.read(rig.lab) == ["card"]
@@ -166,7 +166,7 @@ async def test_undelivered_changes_are_kept_and_counted(rig: Rig) -> None:
     execution = await rig.followed(rig.lab)
     rig.slack.archive(rig.lab)
     await rig.step(execution, to="succeeded")
-    await rig.tell()
+    await rig.deliver()
     (letter,) = await rig.store.outbox.dead_letters()
     assert (letter.lane, letter.owner) == (f"{rig.slack.workspace.team_id}/{execution}/{rig.lab}", rig.alice)
     assert (letter.reason, undelivered(letter)) == ("is_archived", "undelivered: outcome Succeeded")
@@ -179,7 +179,7 @@ async def test_unreachable_direct_messages_leave_only_a_letter(rig: Rig) -> None
     before = counter._value.get()
     await rig.follow(rig.alice)
     rig.slack.deactivate(rig.alice)
-    await rig.tell()
+    await rig.deliver()
     (letter,) = await rig.store.outbox.dead_letters()
     assert (letter.reason, undelivered(letter)) == ("user_disabled", "only its card was to be shown")
     assert counter._value.get() == before + 1

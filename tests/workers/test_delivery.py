@@ -14,7 +14,7 @@ async def test_a_card_is_posted_once_and_edited(rig: Rig) -> None:
     execution = await rig.followed(rig.lab)
     for _ in range(2):
         await rig.step(execution)
-        await rig.tell()
+        await rig.deliver()
     assert rig.read(rig.lab) == ["card", "change 2", "change 3"]
     assert "1 of 2 steps" in rig.cards(rig.lab)[0]
 
@@ -24,16 +24,16 @@ async def test_no_change_means_no_call(rig: Rig) -> None:
     await rig.followed(rig.lab)
     calls = len(rig.slack.calls)
     await rig.poll()
-    assert await rig.tell() == 0
+    assert await rig.deliver() == 0
     assert len(rig.slack.calls) == calls
 
 
 async def test_a_backlog_becomes_one_message(rig: Rig) -> None:
     """Changes that waited for Slack become one message; the outcome is a message of its own."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("ratelimited", retry_after=30)
+    rig.fault("ratelimited", retry_after=30)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     await rig.step(execution)
     await rig.step(execution, to="succeeded")
     await rig.later()
@@ -45,7 +45,7 @@ async def test_unsubscribing_edits_the_card_once(rig: Rig) -> None:
     execution = await rig.followed(rig.lab)
     await rig.step(execution)
     await rig.subscriptions.unsubscribe(rig.who(rig.lab), execution)
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["card"]
     assert [call.method for call in rig.slack.calls].count("chat.update") == 1
     assert rig.left_over() == []
@@ -69,8 +69,8 @@ async def test_a_slack_outage_loses_nothing(rig: Rig) -> None:
     """All calls fail for a while, some of them after Slack applied them; afterwards each outcome is there once."""
     lives = [story.happy(2), story.failing(2), story.cancelled(2), story.happy(3)]
     executions = [await rig.followed(rig.lab, rig.alice, life=life) for life in lives]
-    rig.trouble("drop_after", None, times=5)
-    rig.trouble("status", None, times=None)
+    rig.fault("drop_after", None, times=5)
+    rig.fault("status", None, times=None)
     for execution, life in zip(executions, lives, strict=True):
         await rig.step(execution, to=life.frames[-1].name)
         await rig.later()
@@ -84,7 +84,7 @@ async def test_a_slack_outage_loses_nothing(rig: Rig) -> None:
 async def test_pause_length_ignores_the_number_of_lanes(rig: Rig) -> None:
     """The pause depends on how long Slack has been away, not on how many lanes noticed it."""
     execution = await rig.followed(rig.lab, rig.alice)
-    rig.trouble("drop_before", times=None)
+    rig.fault("drop_before", times=None)
     await rig.step(execution)
     for _ in range(5):
         await rig.later()

@@ -34,11 +34,11 @@ in_doubt = pytest.mark.parametrize(("kind", "more"), IN_DOUBT)
 @in_doubt
 async def test_a_card_in_doubt_is_there_once(rig: Rig, kind: str, more: dict[str, Any]) -> None:
     """Whether or not the post arrived, there is one card, and it stays up to date."""
-    rig.trouble(kind, **more)
+    rig.fault(kind, **more)
     execution = await rig.followed(rig.lab)
     await rig.later()
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["card", "change 2"]
     assert "Running" in rig.cards(rig.lab)[0]
 
@@ -49,9 +49,9 @@ async def test_a_line_in_doubt_is_there_once(rig: Rig, name: str, kind: str, mor
     """A thread line is found in the thread."""
     who = getattr(rig, name)
     execution = await rig.followed(who)
-    rig.trouble(kind, **more)
+    rig.fault(kind, **more)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     await rig.later()
     assert rig.read(who) == ["card", "change 2"]
 
@@ -62,9 +62,9 @@ async def test_an_outcome_in_doubt_is_there_once(rig: Rig, name: str, kind: str,
     """A person's own message and a channel's broadcast alike; then nothing stays of the subscription."""
     who = getattr(rig, name)
     execution = await rig.followed(who)
-    rig.trouble(kind, **more)
+    rig.fault(kind, **more)
     await rig.step(execution, to="succeeded")
-    await rig.tell()
+    await rig.deliver()
     await rig.later()
     assert rig.read(who) == ["card", "change 2"]
     assert "Succeeded" in rig.cards(who)[0]
@@ -74,9 +74,9 @@ async def test_an_outcome_in_doubt_is_there_once(rig: Rig, name: str, kind: str,
 async def test_an_edit_in_doubt_is_made_again(rig: Rig) -> None:
     """The same edit twice has the same effect as once."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("drop_before", "chat.update")
+    rig.fault("drop_before", "chat.update")
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     await rig.later()
     assert rig.read(rig.lab) == ["card", "change 2"]
     assert "Running" in rig.cards(rig.lab)[0]
@@ -86,8 +86,8 @@ async def test_a_crash_before_the_receipt_repeats_nothing(rig: Rig) -> None:
     """The next worker finds what the dead one had sent."""
     execution = await rig.followed(rig.lab)
     await rig.step(execution, to="succeeded")
-    rig.trouble("slow_after", delay=30)
-    dying = asyncio.create_task(rig.tell())
+    rig.fault("slow_after", delay=30)
+    dying = asyncio.create_task(rig.deliver())
     await rig.slack.wait_for(lambda: len(rig.read(rig.lab)) == 2)
     dying.cancel()
     await asyncio.wait([dying])
@@ -101,13 +101,13 @@ async def test_a_reused_revision_is_not_confused(rig: Rig) -> None:
     execution = await rig.followed(rig.lab)
     kept = {key: rig.redis.dump(key) or b"" for key in rig.redis.scan_iter("*{p*")}  # the limits' keys expire
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     rig.redis.flushall()  # what a fail-over does that lost the last writes
     for key, value in kept.items():
         rig.redis.restore(key, 0, value)
     await rig.step(execution, to="succeeded")
-    rig.trouble("drop_before")
-    await rig.tell()
+    rig.fault("drop_before")
+    await rig.deliver()
     await rig.later()
     assert rig.read(rig.lab) == ["card", "change 2", "change 2"]
     assert "Succeeded" in rig.slack.messages(rig.lab)[-1].text
@@ -116,11 +116,11 @@ async def test_a_reused_revision_is_not_confused(rig: Rig) -> None:
 async def test_doubt_survives_failures_while_reading_back(rig: Rig) -> None:
     """A 429 while reading back does not make the bot skip reading back."""
     execution = await rig.followed(rig.alice)
-    rig.trouble("drop_after")
-    rig.trouble("status", "conversations.replies")
-    rig.trouble("ratelimited", "conversations.history", retry_after=7)
+    rig.fault("drop_after")
+    rig.fault("status", "conversations.replies")
+    rig.fault("ratelimited", "conversations.history", retry_after=7)
     await rig.step(execution, to="succeeded")
-    await rig.tell()
+    await rig.deliver()
     await rig.later(times=2)
     assert rig.waits() == [pytest.approx(7, abs=0.5)]
     await rig.later()
@@ -130,10 +130,10 @@ async def test_doubt_survives_failures_while_reading_back(rig: Rig) -> None:
 async def test_doubt_survives_an_unknown_code(rig: Rig) -> None:
     """The line arrived, then Slack refuses everything for a while: afterwards it is looked for, not repeated."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("drop_after")
+    rig.fault("drop_after")
     await rig.step(execution)
-    await rig.tell()
-    rig.trouble("error", None, error="workspace_under_maintenance", times=None)
+    await rig.deliver()
+    rig.fault("error", None, error="workspace_under_maintenance", times=None)
     await rig.later(times=3)
     rig.slack.faults.clear()
     await rig.later()
@@ -143,9 +143,9 @@ async def test_doubt_survives_an_unknown_code(rig: Rig) -> None:
 async def test_a_mark_of_another_app_settles_nothing(rig: Rig) -> None:
     """Another app posts a copy of the bot's mark: the outcome is still told, and the bot's own card is edited."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("drop_before")
+    rig.fault("drop_before")
     await rig.step(execution, to="succeeded")
-    await rig.tell()
+    await rig.deliver()
     (lost,) = [call for call in rig.slack.calls if call.error == "drop_before"]
     workspace, eve = rig.slack.workspace, rig.slack.add_user("eve")
     for metadata in (lost.args["metadata"], rig.slack.messages(rig.lab)[0].metadata):
@@ -162,10 +162,10 @@ async def test_a_mark_of_another_app_settles_nothing(rig: Rig) -> None:
 async def test_reading_the_thread_is_enough(rig: Rig) -> None:
     """Calls for reading back are scarce: one is enough, and an edit in doubt needs none."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("drop_after")
+    rig.fault("drop_after")
     await rig.step(execution)
-    await rig.tell()
-    rig.trouble("drop_after", "chat.update")
+    await rig.deliver()
+    rig.fault("drop_after", "chat.update")
     await rig.later(times=2)
     assert rig.read(rig.lab) == ["card", "change 2"]
     assert (rig.times("conversations.replies"), rig.times("conversations.history")) == (1, 0)
@@ -179,9 +179,9 @@ async def test_without_history_scopes_it_is_sent_again(store: Store, redis: Redi
     scopes = {scope for scope in all_scopes() if not scope.endswith(":history")}
     async with made(store, redis, scopes=scopes) as rig:
         execution = await rig.followed(rig.lab)
-        rig.trouble("drop_after")
+        rig.fault("drop_after")
         await rig.step(execution, to="succeeded")
-        await rig.tell()
+        await rig.deliver()
         await rig.later()
         assert rig.read(rig.lab) == ["card", "change 2", "change 2"]
         assert not rig.notifier.problem
@@ -192,7 +192,7 @@ async def test_reading_back_stops_after_some_pages(rig: Rig, monkeypatch: pytest
     """A channel too busy to read back does not keep a worker forever; the message is sent again."""
     monkeypatch.setattr(reconcile, "PAGES", 2)
     monkeypatch.setattr(messages, "PAGE", 1)
-    rig.trouble("drop_after")
+    rig.fault("drop_after")
     await rig.followed(rig.lab)
     for _ in range(4):
         await rig.door.post(rig.lab, text="noise", blocks=[], mark=Mark("T1/other", "noise", 0))
@@ -204,10 +204,10 @@ async def test_reading_back_stops_after_some_pages(rig: Rig, monkeypatch: pytest
 async def test_an_unreadable_channel_is_sent_to_again(rig: Rig) -> None:
     """An unknown error code while reading back ends no subscription."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("drop_after")
+    rig.fault("drop_after")
     await rig.step(execution, to="succeeded")
-    await rig.tell()
-    rig.trouble("error", "conversations.replies", error="some_new_code")
+    await rig.deliver()
+    rig.fault("error", "conversations.replies", error="some_new_code")
     await rig.later()
     assert rig.read(rig.lab) == ["card", "change 2", "change 2"]
 
@@ -217,9 +217,9 @@ async def test_a_reposted_card_in_doubt_is_there_once(rig: Rig, kind: str, more:
     """The newest card counts, although the receipt still names the deleted one."""
     execution = await rig.followed(rig.lab, level=Level.FINAL)
     rig.delete_card()
-    rig.trouble(kind, **more)
+    rig.fault(kind, **more)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     await rig.later()
     await rig.step(execution, to="succeeded")
     await rig.later()
@@ -228,7 +228,7 @@ async def test_a_reposted_card_in_doubt_is_there_once(rig: Rig, kind: str, more:
 
 async def test_an_unsubscribed_card_in_doubt_is_edited(rig: Rig) -> None:
     """Otherwise it would promise updates forever."""
-    rig.trouble("drop_after")
+    rig.fault("drop_after")
     execution = await rig.followed(rig.lab)
     await rig.subscriptions.unsubscribe(rig.who(rig.lab), execution)
     await rig.later()

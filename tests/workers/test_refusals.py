@@ -28,14 +28,14 @@ UNDER_WAY = replace(story.happy(2), frames=story.happy(2).frames[1:])
 async def test_retry_after_pauses_every_caller(rig: Rig, method: str) -> None:
     """Nobody calls that method, not for an outcome, a button or after a restart; then it is delivered once."""
     execution = await rig.followed(rig.lab, rig.alice)
-    rig.trouble("ratelimited", method, retry_after=30)
+    rig.fault("ratelimited", method, retry_after=30)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     refused = rig.times(method)
     await rig.step(execution, to="succeeded")
     await rig.store.subscribers.refresh(rig.who(rig.lab), execution)
     await rig.store.recover()
-    await rig.tell()
+    await rig.deliver()
     assert rig.times(method) == refused
     assert [wait for wait in rig.waits() if wait > 0] == [pytest.approx(30, abs=1.5)] * 2
     await rig.later(times=2)
@@ -46,17 +46,17 @@ async def test_retry_after_pauses_every_caller(rig: Rig, method: str) -> None:
 async def test_methods_are_limited_separately(rig: Rig) -> None:
     """While cards cannot be edited, thread lines are still posted."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("ratelimited", "chat.update", retry_after=30)
+    rig.fault("ratelimited", "chat.update", retry_after=30)
     for _ in range(2):
         await rig.step(execution)
-        await rig.tell()
+        await rig.deliver()
     assert rig.read(rig.lab) == ["card", "change 2", "change 3"]
     assert rig.times("chat.update") == 1
 
 
 async def test_a_refused_style_is_not_tried_again(rig: Rig) -> None:
     """A workspace without the `plan` block gets the classic card, and the block is tried only once."""
-    rig.trouble("error", error="invalid_blocks")
+    rig.fault("error", error="invalid_blocks")
     await rig.followed(rig.lab, life=UNDER_WAY)
     await rig.followed(rig.lab, life=UNDER_WAY)
     posts = [call for call in rig.slack.calls if call.method == "chat.postMessage"]
@@ -66,7 +66,7 @@ async def test_a_refused_style_is_not_tried_again(rig: Rig) -> None:
 
 async def test_a_card_without_blocks_is_better_than_none(rig: Rig) -> None:
     """If Slack refuses all blocks, the plain text is posted; other cards still try blocks."""
-    rig.trouble("error", error="invalid_blocks", times=2)
+    rig.fault("error", error="invalid_blocks", times=2)
     await rig.followed(rig.lab)
     (card,) = rig.slack.messages(rig.lab)
     assert (card.blocks, "Pending" in card.text) == ([], True)
@@ -77,9 +77,9 @@ async def test_a_card_without_blocks_is_better_than_none(rig: Rig) -> None:
 async def test_a_refused_message_is_retried_rarely(rig: Rig) -> None:
     """It is retried after a minute, and delays no other lane."""
     execution = await rig.followed(rig.lab, rig.alice)
-    rig.trouble("error", error="msg_too_long", channel=rig.lab, times=None)
+    rig.fault("error", error="msg_too_long", channel=rig.lab, times=None)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     assert rig.waits() == [pytest.approx(60, abs=1)]
     assert rig.read(rig.alice) == ["card", "change 2"]
 
@@ -87,7 +87,7 @@ async def test_a_refused_message_is_retried_rarely(rig: Rig) -> None:
 async def test_an_hour_of_refusals_is_given_up(rig: Rig) -> None:
     """It ends like an unreachable destination: its owner hears why, and there is a dead letter."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("error", error="msg_too_long", channel=rig.lab, times=None)
+    rig.fault("error", error="msg_too_long", channel=rig.lab, times=None)
     await rig.step(execution)
     assert aged(rig, hours=2) == 1
     await rig.later()
@@ -101,7 +101,7 @@ async def test_a_deleted_card_is_posted_again(rig: Rig) -> None:
     execution = await rig.followed(rig.lab, level=Level.FINAL)
     rig.delete_card()
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["card"]
     assert "Running" in rig.cards(rig.lab)[0]
 
@@ -110,10 +110,10 @@ async def test_a_line_for_a_deleted_card_reposts_it(rig: Rig) -> None:
     """The thread starts again under the new card, and what was delivered before is not repeated."""
     execution = await rig.followed(rig.lab)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     rig.delete_card()
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["change 2", "card", "change 3"]
 
 
@@ -121,14 +121,14 @@ async def test_a_line_for_a_deleted_card_reposts_it(rig: Rig) -> None:
 async def test_a_card_that_cannot_be_edited_stays(rig: Rig, code: str) -> None:
     """It is not posted again and soon no longer edited; its thread goes on to the outcome."""
     execution = await rig.followed(rig.lab, life=story.happy(6))
-    rig.trouble("error", "chat.update", error=code, times=None)
+    rig.fault("error", "chat.update", error=code, times=None)
     for _ in range(5):
         await rig.step(execution)
-        await rig.tell()
+        await rig.deliver()
         await rig.later()
     assert (rig.times("chat.update"), rig.waits()) == (EDIT_TRIES, [])
     await rig.step(execution, to="succeeded")
-    await rig.tell()
+    await rig.deliver()
     card, *lines = rig.slack.messages(rig.lab)
     assert rig.read(rig.lab) == ["card", *(f"change {revision}" for revision in range(2, 8))]
     assert {line.thread_ts for line in lines} == {card.ts}
@@ -138,9 +138,9 @@ async def test_a_card_that_cannot_be_edited_stays(rig: Rig, code: str) -> None:
 async def test_a_restart_does_not_edit_a_left_card(rig: Rig) -> None:
     """The receipt says that the card stays; a press of its button asks Slack once more."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("error", "chat.update", error="cant_update_message", times=EDIT_TRIES)
+    rig.fault("error", "chat.update", error="cant_update_message", times=EDIT_TRIES)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     await rig.later(times=EDIT_TRIES)
     other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store))
     await rig.step(execution)
@@ -156,10 +156,10 @@ async def test_a_restart_does_not_edit_a_left_card(rig: Rig) -> None:
 async def test_a_card_that_vanishes_is_reposted_once(rig: Rig) -> None:
     """Slack says of the new card, too, that it does not exist: no third one follows."""
     execution = await rig.followed(rig.lab, life=story.happy(6))
-    rig.trouble("error", "chat.update", error="message_not_found", times=None)
+    rig.fault("error", "chat.update", error="message_not_found", times=None)
     for _ in range(5):
         await rig.step(execution)
-        await rig.tell()
+        await rig.deliver()
         await rig.later()
     assert len(rig.cards(rig.lab)) == 2
     assert rig.read(rig.lab)[-1] == "change 6"
@@ -171,7 +171,7 @@ async def test_a_thread_that_vanishes_ends_nothing(rig: Rig) -> None:
     for _ in range(2):
         rig.delete_card()
         await rig.step(execution)
-        await rig.tell()
+        await rig.deliver()
     assert rig.read(rig.lab) == ["change 2", "change 3"]
     assert rig.slack.messages(rig.lab)[-1].thread_ts is None
     assert await rig.store.outbox.dead_letters() == []
@@ -181,11 +181,11 @@ async def test_a_thread_that_vanishes_ends_nothing(rig: Rig) -> None:
 async def test_an_ended_subscription_needs_no_edit(rig: Rig) -> None:
     """What ended is forgotten at once when its card cannot be edited, and in the end with an unknown code too."""
     execution = await rig.followed(rig.lab, rig.alice)
-    rig.trouble("error", "chat.update", error="cant_update_message", channel=rig.lab)
-    rig.trouble("error", "chat.update", error="a_code_of_next_year", times=None)
+    rig.fault("error", "chat.update", error="cant_update_message", channel=rig.lab)
+    rig.fault("error", "chat.update", error="a_code_of_next_year", times=None)
     for name in (rig.lab, rig.alice):
         await rig.subscriptions.unsubscribe(rig.who(name), execution)
-    await rig.tell()
+    await rig.deliver()
     assert [await rig.store.subscribers.find(rig.who(rig.lab), execution), bool(rig.left_over())] == [None, True]
     await rig.later(times=ENDING_TRIES)
     assert rig.left_over() == []
@@ -195,10 +195,10 @@ async def test_an_ended_subscription_needs_no_edit(rig: Rig) -> None:
 async def test_pauses_after_an_unknown_code_grow(rig: Rig, hours: float, pause: float) -> None:
     """For as long again as the message has waited, between a minute and an hour, in any copy of the bot."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("error", error="workspace_under_maintenance", times=None)
+    rig.fault("error", error="workspace_under_maintenance", times=None)
     await rig.step(execution)
     aged(rig, hours=hours)
-    await rig.tell()
+    await rig.deliver()
     assert rig.waits() == [pytest.approx(pause, abs=5)]
 
 
@@ -207,10 +207,10 @@ async def test_readiness_names_an_unknown_code(rig: Rig, monkeypatch: pytest.Mon
     counter = SLACK_FAILURES.labels("chat.postMessage", "unknown")
     before = counter._value.get()
     execution = await rig.followed(rig.lab)
-    rig.trouble("error", error="external_channel_migrating")
+    rig.fault("error", error="external_channel_migrating")
     await rig.step(execution)
     aged(rig, hours=2)
-    await rig.tell()
+    await rig.deliver()
     monkeypatch.setattr(pool, "monotonic", lambda: monotonic() + 59 * 60)
     assert "chat.postMessage" in str(rig.notifier.problem)
     assert "external_channel_migrating" in str(rig.notifier.problem)
@@ -223,19 +223,19 @@ async def test_an_unknown_code_delays_nobody_else(rig: Rig) -> None:
     """One channel migrates: all others are delivered at once, and the bot is ready."""
     bob = rig.slack.add_user("bob")
     await rig.follow(rig.lab)
-    rig.trouble("error", error="external_channel_migrating", channel=rig.lab, times=None)
-    await rig.tell()
+    rig.fault("error", error="external_channel_migrating", channel=rig.lab, times=None)
+    await rig.deliver()
     await rig.follow(bob)
-    await rig.tell()
+    await rig.deliver()
     assert (rig.read(rig.lab), rig.read(bob), rig.notifier.problem) == ([], ["card"], None)
 
 
 async def test_a_revoked_token_loses_nothing(rig: Rig) -> None:
     """Lanes wait, readiness has a reason, and with a good token everything is delivered."""
     execution = await rig.followed(rig.lab)
-    rig.trouble("error", None, error="token_revoked", times=None)
+    rig.fault("error", None, error="token_revoked", times=None)
     await rig.step(execution, to="succeeded")
-    await rig.tell()
+    await rig.deliver()
     assert str(rig.notifier.problem) == "Slack refuses the token: token_revoked"
     rig.slack.faults.clear()
     await rig.later()
@@ -248,11 +248,11 @@ async def test_a_missing_dm_scope_loses_nothing(rig: Rig) -> None:
     rig.slack.grant(all_scopes() - {"im:write"})
     await rig.follow(rig.alice)
     with capture_logs() as logs:
-        await rig.tell()
+        await rig.deliver()
     (line,) = [line for line in logs if line["event"] == "notifier.paused"]
     assert (line["why"], line["what"], line["wait_s"]) == ("refused", "conversations.open", 60)
     await rig.follow(rig.lab, rig.slack.add_user("bob"))
-    await rig.tell()
+    await rig.deliver()
     assert (rig.read(rig.lab), rig.read(rig.alice), rig.times("conversations.open")) == (["card"], [], 1)
     assert str(rig.notifier.problem) == "Slack refuses conversations.open: missing_scope: im:write"
     rig.slack.grant(all_scopes())
@@ -269,7 +269,7 @@ async def test_a_missing_post_scope_loses_nothing(rig: Rig, level: Level, method
     execution = await rig.followed(rig.lab, level=level)
     rig.slack.grant(all_scopes() - {"chat:write"})
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     assert str(rig.notifier.problem) == f"Slack refuses {method}: missing_scope: chat:write"
     assert rig.waits() == [pytest.approx(60, abs=1)]
     rig.slack.grant(all_scopes())
@@ -282,8 +282,8 @@ async def test_a_missing_post_scope_loses_nothing(rig: Rig, level: Level, method
 async def test_a_refusal_of_the_app_ends_no_subscription(rig: Rig, code: str) -> None:
     """What Slack answers to every call is not about one destination: all lanes wait, and readiness says why."""
     await rig.follow(rig.lab, rig.alice)
-    rig.trouble("error", None, error=code, times=None)
-    await rig.tell()
+    rig.fault("error", None, error=code, times=None)
+    await rig.deliver()
     assert str(rig.notifier.problem) == f"Slack refuses the token: {code}"
     rig.slack.faults.clear()
     await rig.later()
@@ -293,8 +293,8 @@ async def test_a_refusal_of_the_app_ends_no_subscription(rig: Rig, code: str) ->
 async def test_a_problem_solved_elsewhere_expires(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """One copy fails once, the other delivers: the first does not stay unready through a quiet night."""
     await rig.follow(rig.lab)
-    rig.trouble("status")
-    await rig.tell()
+    rig.fault("status")
+    await rig.deliver()
     assert rig.notifier.problem
     other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store))
     let_time_pass(rig.redis)

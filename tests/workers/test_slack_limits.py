@@ -43,7 +43,7 @@ async def following(rig: Rig, names: list[str], **more: Any) -> str:
 
 async def drained(rig: Rig) -> None:
     """Run the notifier until nothing is due."""
-    while await rig.tell():
+    while await rig.deliver():
         pass
 
 
@@ -133,7 +133,7 @@ async def test_two_copies_share_the_limits(rig: Rig) -> None:
 async def test_all_copies_obey_retry_after(rig: Rig) -> None:
     """Two notifiers on one store: no call of that method between the refusal and the time that Slack named."""
     executions = [await rig.followed(*channels(rig, 4)) for _ in range(3)]
-    rig.trouble("ratelimited", POST, retry_after=1)
+    rig.fault("ratelimited", POST, retry_after=1)
     for execution in executions:
         await rig.step(execution)
     notifiers = [Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), concurrency=1) for _ in range(2)]
@@ -164,10 +164,10 @@ async def test_operators_see_what_waits_and_why(rig: Rig) -> None:
     seen = [NOTIFIER_WAITS.labels("edit"), NOTIFIER_PAUSES.labels("ratelimited")]
     before = [counter._value.get() for counter in seen]
     execution = await rig.followed(rig.lab)
-    rig.trouble("ratelimited", EDIT, retry_after=30)
+    rig.fault("ratelimited", EDIT, retry_after=30)
     for _ in range(2):
         await rig.step(execution)
-        await rig.tell()
+        await rig.deliver()
     assert [counter._value.get() for counter in seen] == [before[0] + 1, before[1] + 1]
     await Notifier(rig.door, rig.store.outbox, ample_limits(rig.store)).run_once()
     assert NOTIFIER_BACKLOG_LANES._value.get() == 1
@@ -194,7 +194,7 @@ async def test_an_hour_without_slack_ends_without_a_storm(
 ) -> None:
     """The backlog starts slowly, outcomes first, a lane's lines as one message, nothing twice."""
     ended, running = [await following(rig, channels(rig, 10), life=story.happy(6)) for _ in range(2)]
-    rig.trouble("error", None, error="service_unavailable", times=None)
+    rig.fault("error", None, error="service_unavailable", times=None)
     for _ in range(5):
         await rig.step(running)
         await rig.step(ended)
@@ -229,9 +229,9 @@ def lines_posted(rig: Rig) -> int:
 async def test_an_outage_is_probed_by_one_call(rig: Rig) -> None:
     """One call finds out whether Slack is back, however many lanes wait."""
     execution = await following(rig, channels(rig, 40))
-    rig.trouble("status", None, times=None)
+    rig.fault("status", None, times=None)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     await rig.later()
     age_outage(rig, seconds=600)
     await rig.later()
@@ -246,7 +246,7 @@ async def test_many_sends_in_doubt_are_reconciled_within_limits(rig: Rig) -> Non
     """Copies died while sending to many: everything is read back at Slack's pace, and nothing is sent twice."""
     execution = await following(rig, channels(rig, 40))
     await rig.step(execution, to="succeeded")
-    rig.trouble("slow_after", POST, delay=30, times=None)
+    rig.fault("slow_after", POST, delay=30, times=None)
     dying = [
         asyncio.create_task(Notifier(rig.door, rig.store.outbox, ample_limits(rig.store)).run_once()) for _ in range(3)
     ]
@@ -268,9 +268,9 @@ async def test_a_late_admission_sends_nothing(rig: Rig, monkeypatch: pytest.Monk
     admit = limits.admit
 
     async def slowly(*about: Any, **more: Any) -> Admission:
-        turn = await admit(*about, **more)
+        admission = await admit(*about, **more)
         monkeypatch.setattr(lane_delivery, "monotonic", lambda: monotonic() + 19)
-        return turn
+        return admission
 
     monkeypatch.setattr(limits, "admit", slowly)
     await rig.follow(rig.lab)
@@ -284,12 +284,12 @@ async def test_a_late_admission_sends_nothing(rig: Rig, monkeypatch: pytest.Monk
 async def test_a_late_older_edit_does_not_stay(rig: Rig) -> None:
     """Slack applies an edit after the bot stopped waiting: the next edit comes later, and is newer."""
     execution = await rig.followed(rig.lab, level=Level.FINAL)
-    rig.trouble("slow", EDIT, delay=2.5)
+    rig.fault("slow", EDIT, delay=2.5)
     await rig.step(execution)
-    await rig.tell()
+    await rig.deliver()
     assert min(rig.waits()) > timedelta(seconds=2).total_seconds()
     await rig.step(execution)
-    assert await rig.tell() == 0
+    assert await rig.deliver() == 0
     await rig.slack.wait_for(lambda: len([call for call in of(rig, EDIT) if not call.error]) == 1)
     await rig.later()
     assert "1 of 2 steps" in rig.cards(rig.lab)[0]

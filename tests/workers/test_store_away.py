@@ -58,7 +58,7 @@ async def test_a_lane_does_not_wait_for_its_lease(rig: Rig, method: str, fault: 
     notifier = Notifier(rig.door, rig.store.outbox, limits)
     await rig.step(execution)
     if fault:
-        rig.trouble(fault)
+        rig.fault(fault)
     if method == "back":
         await notifier.run_once()
         let_time_pass(rig.redis)

@@ -56,7 +56,7 @@ async def test_an_unreadable_lane_is_delivered_once_readable(rig: Rig, redis: Re
     entries = f"{home_of(execution)}changes:{execution}/{rig.lab}"
     redis.rpush(entries, RUBBISH)
     await rig.step(execution_id)
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["card"]
     assert rig.waits() > [ASIDE.total_seconds() - 5]
     redis.lrem(entries, 1, RUBBISH)

@@ -44,11 +44,11 @@ async def test_a_failed_poll_loses_nothing(rig: Rig, fault: Fault) -> None:
     rig.gcs.faults.add(fault)
     await rig.step(execution)
     assert next_polls(rig) == [pytest.approx(5, abs=2)]
-    assert await rig.tell() == 0
+    assert await rig.deliver() == 0
     assert str(rig.watcher.problem).startswith("GCS")
     rig.gcs.faults.clear()
     await rig.poll()
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["card", "change 2"]
     assert not rig.watcher.problem
 
@@ -118,12 +118,12 @@ async def test_the_card_says_what_is_wrong(rig: Rig, status: int, words: str) ->
     rig.gcs.faults.add(Fault(kind="status", status=status))
     for _ in range(3):
         await rig.poll()
-    await rig.tell()
+    await rig.deliver()
     (away,) = timeless(rig)
     rig.gcs.faults.clear()
     rig.client._breaker._refusals = 0  # or no call would be made for a minute
     await rig.poll()
-    await rig.tell()
+    await rig.deliver()
     assert f"{words} since" in away
     assert words not in usual
     assert (timeless(rig), rig.read(rig.lab)) == ([usual], ["card"])
@@ -141,7 +141,7 @@ async def test_an_outage_of_gcs_loses_no_outcome(rig: Rig) -> None:
     rig.gcs.faults.add(Fault(kind="status", status=502))
     for execution, life in zip(executions, lives, strict=True):
         await rig.step(execution, to=life.frames[-1].name)
-        await rig.tell()
+        await rig.deliver()
     rig.gcs.faults.clear()
     await rig.poll()
     await rig.later()
@@ -156,11 +156,11 @@ async def test_missing_twice_is_vanished(rig: Rig, monkeypatch: pytest.MonkeyPat
     rig.gcs.faults.add(Fault(kind="status", status=404, times=3))
     for _ in range(2):  # somebody presses Refresh: that does not confirm it
         await rig.poll()
-        assert await rig.tell() == 0
+        assert await rig.deliver() == 0
         assert rig.waits("due") == rig.waits("expedited") == [pytest.approx(20, abs=1)]
     monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))  # it is over
     await rig.poll()
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["card", "change 2"]
     assert await rig.store.subscribers.snapshot(rig.slack.workspace.team_id, execution) is None
     assert rig.left_over() == []
@@ -172,7 +172,7 @@ async def test_missing_once_is_nothing(rig: Rig) -> None:
     rig.gcs.faults.add(Fault(kind="status", status=404, times=1))
     await rig.poll()
     await rig.poll()
-    assert await rig.tell() == 0
+    assert await rig.deliver() == 0
 
 
 @pytest.mark.parametrize("page", [Fault(kind="not_found_page"), Fault(kind="status", status=404, body="")])
@@ -183,7 +183,7 @@ async def test_a_gateway_that_misroutes_deletes_nothing(rig: Rig, monkeypatch: p
     rig.gcs.faults.add(page)
     for _ in range(4):
         await rig.poll()
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["card"]
     assert "GCS unreachable since" in rig.cards(rig.lab)[0]
     assert await rig.store.subscribers.find(rig.who(rig.lab), execution)
@@ -197,7 +197,7 @@ async def test_two_watchers_settle_each_change_once(rig: Rig) -> None:
         rig.gcs.step(execution)
     rig.polls_come()
     polled = await asyncio.gather(*(watcher.run_once() for watcher in (rig.watcher, other)))
-    await rig.tell()
+    await rig.deliver()
     assert sum(polled) == 6
     assert sorted(rig.read(rig.lab)) == ["card"] * 6 + ["change 2"] * 6
 
@@ -210,7 +210,7 @@ async def test_a_slow_poll_never_overwrites_a_later_one(rig: Rig) -> None:
     await rig.gcs.wait_for_calls(execution, 2)
     await rig.step(execution, to="succeeded")
     await slow
-    await rig.tell()
+    await rig.deliver()
     snapshot = await rig.store.subscribers.snapshot(rig.slack.workspace.team_id, execution)
     assert (rig.read(rig.lab), snapshot) == (["card", "change 2"], None)
 
@@ -237,7 +237,7 @@ async def test_a_dead_watcher_is_replaced_after_its_lease(rig: Rig) -> None:
     assert await rig.store.recover() == 1
     rig.gcs.step(execution)
     assert await rig.watcher.run_once() == 1
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["card", "change 2"]
 
 
@@ -250,7 +250,7 @@ async def test_a_grace_time_without_retry_is_reported(rig: Rig) -> None:
     execution = await rig.followed(rig.lab, life=story.failing(2))
     await rig.step(execution, to="failed")
     await rig.poll()
-    await rig.tell()
+    await rig.deliver()
     assert rig.read(rig.lab) == ["card", "change 2", "change 3"]
     assert "No retry came" in rig.slack.messages(rig.lab)[-1].text
     assert rig.left_over() == []
@@ -329,5 +329,5 @@ async def test_a_slow_poll_keeps_its_claim(rig: Rig, monkeypatch: pytest.MonkeyP
         await rig.gcs.wait_for_calls(execution, calls + 1)
         await asyncio.sleep(2.8)
         stop.set()
-    await rig.tell()
+    await rig.deliver()
     assert (len(rig.gcs.calls) - calls, rig.read(rig.lab)) == (1, ["card", "change 2"])

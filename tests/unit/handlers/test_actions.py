@@ -117,7 +117,7 @@ async def test_a_trigger_that_expired_asks_for_another_press(world: World) -> No
 
 async def test_pages_are_turned_in_place(world: World) -> None:
     """The same modal shows the page that the button names, freshly polled."""
-    await world.press(buttons.TURN_PAGE_ON, "1", **MODAL)
+    await world.press(buttons.NEXT_PAGE, "1", **MODAL)
     assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]
     assert world.slack.called("views.update")[0]["view_id"] == "V7"
 
