@@ -15,6 +15,7 @@ from bot.workers.sweeper.pacing import (
     BLIND_ROUNDS,
     CATCH_UP_SECONDS,
     DISTRUST,
+    FAILING_PAGES,
     HOPELESS_PAGES,
     LARGEST_PAGE,
     LONGEST_RETRY_SECONDS,
@@ -169,6 +170,17 @@ def test_ten_unfit_pages_in_a_row_are_hopeless() -> None:
     assert not trust.is_hopeless
     assert trust.page_failed(is_unfit=True).is_hopeless
     assert not trust.page_read().page_failed(is_unfit=True).is_hopeless
+
+
+def test_three_failed_pages_mean_that_none_arrive() -> None:
+    """A page that arrives ends that at once."""
+    trust = Trust()
+    for _ in range(FAILING_PAGES - 1):
+        trust = trust.page_failed(is_unfit=False)
+    assert not trust.is_failing
+    trust = trust.page_failed(is_unfit=False)
+    assert trust.is_failing
+    assert not trust.page_read().is_failing
 
 
 def test_failed_pages_are_retried_more_and_more_slowly() -> None:

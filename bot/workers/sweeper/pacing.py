@@ -38,6 +38,9 @@ HOPELESS_PAGES = 10
 """How many of the smallest pages in a row must be refused or time out before lists are not read for `DISTRUST`. A GCS
 that answers every other page fails ten in a row once in a thousand times."""
 
+FAILING_PAGES = 3
+"""How many pages in a row must fail before one at a time is requested, and no further round begins."""
+
 BLIND_ROUNDS = 3
 """How many rounds in a row must show less than half of what polls see before lists are not read for `DISTRUST`."""
 
@@ -177,6 +180,11 @@ class Trust:
         """A round was read; executions whose poll is still to come say nothing about it."""
         is_blind = found.same * 2 < found.watched - found.waiting
         return replace(self, blind_rounds=self.blind_rounds + 1 if is_blind else 0)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether no page arrives now: then one page at a time finds out when that has changed."""
+        return self.failures >= FAILING_PAGES
 
     @property
     def is_hopeless(self) -> bool:

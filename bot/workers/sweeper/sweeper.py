@@ -124,14 +124,14 @@ class Sweeper:
     async def _next_page(self) -> Wanted | None:
         """The page to request now; None while another process reads lists, or it is too early."""
         now = self._clock()
-        if now < self._not_before:
+        if now < self._not_before or (self._trust.is_failing and any(each.under_way for each in self._rounds)):
             return None
         self._not_before = now + IDLE_SECONDS
         if not await self._holds_reader_lease():
             self._stop(RECONSIDER.total_seconds())
         elif unread := next((each for each in self._rounds if each.pages_left), None):
             return await self._page_of(unread)
-        elif not self._rounds or self._rounds[-1].may_be_followed:
+        elif not self._rounds or (self._rounds[-1].may_be_followed and not self._trust.is_failing):
             await self._begin_round()
         return None
 
