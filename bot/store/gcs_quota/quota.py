@@ -82,7 +82,7 @@ class GCSQuota:
         return bool(await self._connection.run("gcs_quota/reader_lease", self._window, *args))
 
     async def refused(self, retry_after: timedelta) -> None:
-        """GCS said that the quota is used up, by us or by others: nobody calls for so long."""
+        """GCS said that the quota is used up, by us or by others: nobody calls until `retry_after` is over."""
         self._left = 0
         spans = milliseconds(retry_after), milliseconds(SLOW_START)
         await self._connection.run(

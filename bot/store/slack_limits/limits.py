@@ -66,7 +66,7 @@ class SlackLimits:
         return Admission(timedelta(milliseconds=wait), bool(is_away))
 
     async def pause(self, team_id: str, method: str, span: timedelta) -> None:
-        """Slack said that `method`, or with `*` any of them, must not be called for so long."""
+        """Slack said that `method`, or with `*` any of them, must not be called until `span` is over."""
         await self._connection.run(
             "slack_limits/pause", limits_of(team_id), method, _micros(span), _micros(SLOW_START), patient=True
         )

@@ -84,7 +84,7 @@ class Delivery:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the next message has been pending for so long that the notifier may give up."""
+        """Whether the next message has been pending for more than `GIVE_UP`."""
         return self._waited > GIVE_UP
 
     @property
