@@ -24,6 +24,7 @@ from benchmarks.memory import fill
 from bot.domain.model import Snapshot
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
+from bot.store.keys import account_id
 from sandbox.gcs import GCS
 from sandbox.process import Bot as Process
 
@@ -109,10 +110,10 @@ async def started(state: Path, *, gcs: str, slack: str, **settings: str) -> Asyn
         await process.stop()
 
 
-async def filled(state: Path, snapshots: Iterable[Snapshot]) -> None:
+async def filled(state: Path, snapshots: Iterable[Snapshot], *, gcs: str) -> None:
     """Fill the store that a bot will find in `state`: each execution is followed by one person, has a card, is due."""
-    engine = EmbeddedStore(state)
-    store = Store(await engine.start(), coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
+    engine, account = EmbeddedStore(state), account_id(gcs, GCS().project_id)
+    store = Store(await engine.start(), account=account, coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
     try:
         await fill(store, snapshots, first_poll=timedelta(0))
     finally:

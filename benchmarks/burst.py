@@ -35,7 +35,7 @@ async def rows() -> AsyncIterator[Row]:
             executions = [gcs.play(story.happy(20), by_hand=True) for _ in range(PEOPLE)]
             for execution in executions:
                 gcs.step(execution)
-            await filled(state, snapshots(gcs, executions))
+            await filled(state, snapshots(gcs, executions), gcs=gcs.url)
             async with started(state, gcs=gcs.url, slack=slack, GCS_QUOTA=AMPLE, POLL_INTERVAL="2"):
                 for execution in executions:
                     gcs.step(execution, to="succeeded")

@@ -38,6 +38,8 @@ from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
 
 ROUNDS = 5
+ACCOUNT = "gcs1"
+"""Stands for the GCS account in the keys of stores that no bot opens."""
 SECONDS = 1.0
 """How long one contender runs in one round."""
 
@@ -154,7 +156,7 @@ async def opened_store(*, coalesce: timedelta = timedelta(seconds=5)) -> AsyncIt
         with pinned(SERVER_CORE):
             engine = EmbeddedStore(Path(folder))
             url = await engine.start()
-        store = Store(url, coalesce=coalesce, staleness=timedelta(hours=2))
+        store = Store(url, account=ACCOUNT, coalesce=coalesce, staleness=timedelta(hours=2))
         try:
             yield store, url
         finally:

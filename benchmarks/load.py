@@ -36,7 +36,7 @@ async def rows() -> AsyncIterator[Row]:
             slack = await stack.enter_async_context(servers.serving("slack", core=SERVER_CORE))
             gcs = await stack.enter_async_context(servers.serving("population", core=SERVER_CORE, argument=began))
             say(f"  filling a store with {servers.POPULATION:,} executions …")
-            await filled(Path(folder) / "busy", _snapshots(began))
+            await filled(Path(folder) / "busy", _snapshots(began), gcs=gcs)
             idle = await stack.enter_async_context(started(Path(folder) / "idle", gcs=gcs, slack=slack))
             busy = await stack.enter_async_context(started(Path(folder) / "busy", gcs=gcs, slack=slack))
             say(f"  two bots run for {WARM_SECONDS + SECONDS} s …")

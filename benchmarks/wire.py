@@ -51,7 +51,7 @@ async def rows() -> AsyncIterator[Row]:
             executions = [gcs.play(story.happy(1 + CHANGES // EXECUTIONS), by_hand=True) for _ in range(EXECUTIONS)]
             for execution in executions:
                 gcs.step(execution)
-            await filled(state, snapshots(gcs, executions))
+            await filled(state, snapshots(gcs, executions), gcs=gcs.url)
             async with started(state, gcs=gcs.url, slack=slack, **SETTINGS) as bot:
                 await asyncio.sleep(5)
                 arrivals.posts.clear()

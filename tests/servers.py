@@ -17,6 +17,12 @@ import pytest
 from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
+from bot.store.keys import Keyspace
+
+KEYS = Keyspace()
+ACCOUNT = "gcs1"
+"""Stands for the GCS account in the keys of tests."""
+
 AT_REST = "-|0|0|0|0"
 """What stands for the claim of a lane that nobody has claimed."""
 

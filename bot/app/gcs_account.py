@@ -14,6 +14,7 @@ from bot.gcs.http import HTTPClient
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.gcs_quota import GCSQuota
+from bot.store.keys import account_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ def _credentials(settings: Settings, http: HTTPClient) -> SignatureAuth | TokenA
         project_id=settings.gcs_project_id or "",
     )
     return TokenAuth(http, settings.iam_endpoint, user)
+
+
+def account_of(settings: Settings) -> str:
+    """What stands for the account in the keys of the store."""
+    return account_id(settings.gcs_endpoint, settings.gcs_project_id or "")
 
 
 def _user(settings: Settings) -> str:

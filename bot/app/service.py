@@ -19,7 +19,7 @@ import aiohttp
 import structlog
 
 from bot import __version__
-from bot.app.gcs_account import gcs_account
+from bot.app.gcs_account import account_of, gcs_account
 from bot.app.health import Health
 from bot.app.workspace import TimeLeft, WorkspaceRuntime
 from bot.gcs.http import HTTPClient
@@ -107,7 +107,7 @@ def embedded_store(settings: Settings) -> EmbeddedStore | None:
 async def opened_store(settings: Settings, embedded: EmbeddedStore | None) -> AsyncIterator[Store]:
     """The store that the settings name, or the embedded one, which is started and stopped."""
     url = await embedded.start() if embedded else settings.redis_url.get_secret_value()  # type: ignore[union-attr]
-    store = Store(url, coalesce=settings.coalesce, staleness=settings.max_staleness, replicas=settings.redis_replicas)
+    store = _store(url, settings)
     try:
         if embedded:  # only one process uses it at a time: what is claimed was claimed by a dead predecessor
             taken_over = await store.recover()
@@ -122,11 +122,22 @@ async def opened_store(settings: Settings, embedded: EmbeddedStore | None) -> As
 async def dead_letters(settings: Settings) -> list[DeadLetter]:
     """What could not be delivered, the newest first; read beside the bot that runs on that store."""
     url = settings.redis_url.get_secret_value() if settings.redis_url else EmbeddedStore(settings.state_dir).url
-    store = Store(url, coalesce=settings.coalesce, staleness=settings.max_staleness)
+    store = _store(url, settings)
     try:
         return await store.outbox.dead_letters()
     finally:
         await store.aclose()
+
+
+def _store(url: str, settings: Settings) -> Store:
+    return Store(
+        url,
+        account=account_of(settings),
+        coalesce=settings.coalesce,
+        staleness=settings.max_staleness,
+        prefix=settings.store_prefix,
+        replicas=settings.redis_replicas,
+    )
 
 
 def _countdown(whole: timedelta) -> TimeLeft:

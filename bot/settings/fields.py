@@ -139,6 +139,11 @@ class Settings(BaseSettings):
     """How many replicas of the store must hold a claim before anything is sent, and a subscription before it is
     confirmed. The bot waits for them for a quarter of a second, then goes on. Default: 1 with Sentinel or a cluster,
     otherwise 0."""
+    store_prefix: Annotated[
+        str, EXPERT, matching(r"[a-z0-9][a-z0-9_-]{0,31}", "give at most 32 characters of a-z, 0-9, _ and -")
+    ] = "xb3"
+    """How every key of the store begins. Give each bot its own if several bots (other workspaces, other GCS accounts)
+    use one server. Copies of one bot share it. Bots with different prefixes do not share `GCS_QUOTA`."""
     state_dir: Path = Path("state")
     """Directory of the bot's own store, relative to the working directory. Not used with `REDIS_URL`."""
 

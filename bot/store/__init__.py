@@ -15,7 +15,7 @@ from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.gcs_quota import GCSQuota
-from bot.store.keys import PARTITIONS, partition
+from bot.store.keys import PARTITIONS, PREFIX
 from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.rows import milliseconds
 from bot.store.schedule import Schedule
@@ -29,16 +29,28 @@ __all__ = ["PARTITIONS", "Store"]
 class Store:
     """Everything the bot remembers."""
 
-    def __init__(self, url: str, *, coalesce: timedelta, staleness: timedelta, replicas: int | None = None) -> None:
-        """`replicas` must hold a claim before anything is sent on it; by default one where the address implies some."""
-        self._connection = Connection(url, replicas=replicas)
+    def __init__(
+        self,
+        url: str,
+        *,
+        account: str,
+        coalesce: timedelta,
+        staleness: timedelta,
+        prefix: str = PREFIX,
+        replicas: int | None = None,
+    ) -> None:
+        """`account`: the GCS account of all executions (`keys.account_id`). All keys begin with `prefix`.
+
+        `replicas` must hold a claim before anything is sent on it; by default one where the address implies some.
+        """
+        self._connection = Connection(url, prefix=prefix, replicas=replicas)
         polls, deliveries = Wakeup(), Wakeup()
-        self.subscribers = Subscribers(self._connection, polls=polls, deliveries=deliveries)
+        self.subscribers = Subscribers(self._connection, account, polls=polls, deliveries=deliveries)
         self.schedule = Schedule(
-            self._connection, coalesce=coalesce, staleness=staleness, polls=polls, deliveries=deliveries
+            self._connection, account, coalesce=coalesce, staleness=staleness, polls=polls, deliveries=deliveries
         )
         self.outbox = Outbox(self._connection, deliveries=deliveries)
-        self.history = History(self._connection)
+        self.history = History(self._connection, account)
         self._process = uuid4().hex
 
     def gcs_quota(self, user: str, *, per_minute: int, reserve: int) -> GCSQuota:
@@ -73,7 +85,7 @@ class Store:
             StoreUnavailable: it takes no writes.
         """
         for number in range(PARTITIONS):
-            _, is_replicated = await self._connection.keep("engine/probe", partition(number))
+            _, is_replicated = await self._connection.keep("engine/probe", self._connection.keys.partition(number))
             if not is_replicated:
                 return True
         return False

@@ -4,7 +4,7 @@ Lives here: names, partitions, what each key holds and why. Does not live here: 
 Lua scripts beside them). Called by `bot.store` only.
 
 All keys of one execution carry one hash tag, `{p00}` … `{p15}`, so that each script touches one slot: the same code
-runs on one server, on Redis with replicas and on Redis Cluster. `xb3` is the schema version.
+runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands for the setting STORE_PREFIX.
 
 | key | type | holds |
 |---|---|---|
@@ -32,12 +32,13 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` is the sc
 | `xb3:{slack:<team>}:pause:<method>` | string | nobody calls it before, µs; `pause:*`: nobody calls Slack |
 | `xb3:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
 | `xb3:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
-| `xb3:took:<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
-| `xb3:of:<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold stale entries |
+| `xb3:took:<account>/<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
+| `xb3:of:<account>/<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold stale entries |
 
-An execution key is `<team>/<execution id>`; a lane is `<team>/<execution id>/<subscriber id>`. A bucket is a method, or
-`<method>:<channel or person>`. Nothing in a partition but dead letters expires: each key is deleted with the
-subscription or the execution that it belongs to. What belongs to Slack's limits expires once it has no meaning.
+An execution key is `<account>/<team>/<execution id>`: an execution of a GCS account as a Slack workspace sees it. A
+lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
+Nothing in a partition but dead letters expires: each key is deleted with the subscription or the execution that it
+belongs to. What belongs to Slack's limits expires once it has no meaning.
 
 The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one
 of them, and 0 is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens.
@@ -47,19 +48,24 @@ large. Order in `wait` is one number, not a key per priority: a lane must find i
 
 from __future__ import annotations
 
+from base64 import b32encode
 from binascii import crc32
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
 from bot.domain.model import Subscriber
 
-SCHEMA = "xb3"
+PREFIX = "xb3"
+"""How all keys begin by default."""
+
 PARTITIONS = 16
 
 
 class Lane(NamedTuple):
     """One subscription's place in the outbox."""
 
+    account: str
     team_id: str
     execution_id: str
     subscriber_id: str
@@ -67,8 +73,8 @@ class Lane(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Lane:
         """The lane that `str()` wrote."""
-        team_id, execution_id, subscriber_id = text.split("/")
-        return cls(team_id, execution_id, subscriber_id)
+        account, team_id, execution_id, subscriber_id = text.split("/")
+        return cls(account, team_id, execution_id, subscriber_id)
 
     def __str__(self) -> str:
         return "/".join(self)
@@ -76,17 +82,22 @@ class Lane(NamedTuple):
     @property
     def execution(self) -> str:
         """Its execution key."""
-        return execution_key(self.team_id, self.execution_id)
+        return execution_key(self.account, self.team_id, self.execution_id)
 
 
-def lane_of(subscriber: Subscriber, execution_id: str) -> Lane:
+def lane_of(account: str, subscriber: Subscriber, execution_id: str) -> Lane:
     """The lane of a subscription."""
-    return Lane(subscriber.team_id, execution_id, subscriber.id)
+    return Lane(account, subscriber.team_id, execution_id, subscriber.id)
 
 
-def execution_key(team_id: str, execution_id: str) -> str:
-    """The key of one execution as one workspace sees it."""
-    return f"{team_id}/{execution_id}"
+def execution_key(account: str, team_id: str, execution_id: str) -> str:
+    """The key of one execution of a GCS account as one workspace sees it."""
+    return f"{account}/{team_id}/{execution_id}"
+
+
+def account_id(endpoint: str, project_id: str) -> str:
+    """Four characters that stand for a GCS account in keys, since each execution and each lane repeats them."""
+    return b32encode(sha256(f"{endpoint} {project_id}".encode()).digest())[:4].decode().lower()
 
 
 def partition_of(execution: str) -> int:
@@ -94,36 +105,40 @@ def partition_of(execution: str) -> int:
     return crc32(execution.encode()) % PARTITIONS
 
 
-def partition(number: int) -> str:
-    """The common beginning of all keys of a partition; scripts build the rest from it."""
-    return f"{SCHEMA}:{{p{number:02d}}}:"
+@dataclass(frozen=True, slots=True)
+class Keyspace:
+    """The keys of one bot: `prefix` keeps them apart from those of others on the same server."""
 
+    prefix: str = PREFIX
 
-def home_of(execution: str) -> str:
-    """The common beginning of the keys of one execution."""
-    return partition(partition_of(execution))
+    def partition(self, number: int) -> str:
+        """The common beginning of all keys of a partition; scripts build the rest from it."""
+        return f"{self.prefix}:{{p{number:02d}}}:"
 
+    def home_of(self, execution: str) -> str:
+        """The common beginning of the keys of one execution."""
+        return self.partition(partition_of(execution))
 
-def subscriptions_of(execution: str) -> str:
-    """Who follows an execution, by its key."""
-    return f"{home_of(execution)}subs:{execution}"
+    def subscriptions_of(self, execution: str) -> str:
+        """Who follows an execution, by its key."""
+        return f"{self.home_of(execution)}subs:{execution}"
 
+    def snapshot_of(self, execution: str) -> str:
+        """The last snapshot of an execution, by its key."""
+        return f"{self.home_of(execution)}snap:{execution}"
 
-def executions_of(team_id: str, subscriber_id: str) -> str:
-    """The index of what a subscriber follows."""
-    return f"{SCHEMA}:of:{team_id}:{subscriber_id}"
+    def executions_of(self, account: str, team_id: str, subscriber_id: str) -> str:
+        """The index of what a subscriber follows in a GCS account."""
+        return f"{self.prefix}:of:{account}/{team_id}:{subscriber_id}"
 
+    def limits_of(self, team_id: str) -> str:
+        """The common beginning of the keys of Slack's limits in one workspace."""
+        return f"{self.prefix}:{{slack:{team_id}}}:"
 
-def limits_of(team_id: str) -> str:
-    """The common beginning of the keys of Slack's limits in one workspace."""
-    return f"{SCHEMA}:{{slack:{team_id}}}:"
+    def durations_of(self, account: str, team_id: str, workflow: str) -> str:
+        """How long the steps of a workflow take; empty for an execution without a workflow."""
+        return f"{self.prefix}:took:{account}/{team_id}/{workflow}" if workflow else ""
 
-
-def durations_of(team_id: str, workflow: str) -> str:
-    """How long the steps of a workflow take; empty for an execution without a workflow."""
-    return f"{SCHEMA}:took:{team_id}/{workflow}" if workflow else ""
-
-
-def quota_of(user: str) -> str:
-    """The window of a GCS user's calls. A digest, since an access key must not be in a key of the store."""
-    return f"{SCHEMA}:{{quota:{sha256(user.encode()).hexdigest()[:12]}}}"
+    def quota_of(self, user: str) -> str:
+        """The window of a GCS user's calls. A digest, since an access key must not be in a key of the store."""
+        return f"{self.prefix}:{{quota:{sha256(user.encode()).hexdigest()[:12]}}}"

@@ -15,12 +15,12 @@ from bot.errors import StoreUnavailable
 from bot.store import Store
 from bot.store.engine import connection
 from bot.store.engine.scripts import Script, script
-from bot.store.keys import Lane, durations_of, home_of, lane_of, partition
+from bot.store.keys import Lane, lane_of
 from bot.store.outbox import Claim
 from bot.store.rows import subscription_row
 from bot.store.schedule import Due
 from bot.store.snapshots import first_text
-from tests.servers import configured
+from tests.servers import ACCOUNT, KEYS, configured
 from tests.store.following import ALICE, LATER, NOW, SOON, change, due, follow, lanes, snapshot_of
 
 Work = Callable[[], Awaitable[object]]
@@ -70,14 +70,14 @@ async def works(store: Store) -> dict[str, Work]:
 def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str, Claim]) -> dict[str, Work]:
     """Polls, and what is done for the store as a whole."""
     run, schedule, first = store._connection.run, store.schedule, polls["e1"]
-    home = home_of(first.execution)
-    outcome = [change(2, ChangeKind.OUTCOME)]
+    home = KEYS.home_of(first.execution)
+    outcome, durations = [change(2, ChangeKind.OUTCOME)], KEYS.durations_of(ACCOUNT, "T1", "align")
     return {
         "engine/give_back": lambda: run("engine/give_back", home, claims["e1"].token),
-        "engine/probe": lambda: run("engine/probe", partition(0)),
+        "engine/probe": lambda: run("engine/probe", KEYS.partition(0)),
         "engine/recover": store.recover,
         "schedule/claim": lambda: due(store),
-        "schedule/learn": lambda: run("schedule/learn", durations_of("T1", "align"), 60_000, "sort", 5, "merge", 7),
+        "schedule/learn": lambda: run("schedule/learn", durations, 60_000, "sort", 5, "merge", 7),
         "schedule/listed": lambda: schedule.listed("T1", [("e1", "newer---")], defer_for=LATER),
         "schedule/listed gone": lambda: schedule.listed("T1", [("e5", "gone----")], defer_for=LATER),
         "schedule/ready": schedule.ready,
@@ -127,12 +127,12 @@ def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
 def of_subscriptions(store: Store) -> dict[str, Work]:
     """What people ask for."""
     run, new = store._connection.run, Subscription(execution_id="new", subscriber=ALICE, owner="U1", created_at=NOW)
-    lane = lane_of(ALICE, "new")
+    lane = lane_of(ACCOUNT, ALICE, "new")
     row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 1)
     return {
-        "subscriptions/enter": lambda: store.subscribers._index.enter(new),
+        "subscriptions/enter": lambda: store.subscribers._index.enter(lane, NOW),
         "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
-        "subscriptions/subscribe": lambda: run("subscriptions/subscribe", home_of(lane.execution), *row),
+        "subscriptions/subscribe": lambda: run("subscriptions/subscribe", KEYS.home_of(lane.execution), *row),
         "subscriptions/unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
         "subscriptions/viewed": lambda: store.subscribers.viewed("T1", "e5", soon=SOON),
     }

@@ -11,7 +11,8 @@ from redis import RedisCluster
 
 from bot.errors import StoreUnavailable
 from bot.store import Store
-from bot.store.keys import execution_key, home_of, partition
+from bot.store.keys import execution_key
+from tests.servers import ACCOUNT, KEYS
 from tests.store.following import ALICE, LAB, due, follow, left_over
 
 pytestmark = pytest.mark.parametrize("server_url", ["cluster"], indirect=True)
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.parametrize("server_url", ["cluster"], indirect=True)
 def moving(redis: Any) -> Iterator[Moving]:
     """The slot of a partition, on its way from one node to another until the test lets it arrive."""
     assert isinstance(redis, RedisCluster)
-    moving = Moving(redis, partition(0))
+    moving = Moving(redis, KEYS.partition(0))
     yield moving
     moving.arrive()
 
@@ -56,7 +57,7 @@ class Moving:
 def execution_of(number: int) -> str:
     """An execution id that lies in a partition."""
     ids = (f"e{i}" for i in count())
-    return next(each for each in ids if home_of(execution_key("T1", each)) == partition(number))
+    return next(each for each in ids if KEYS.home_of(execution_key(ACCOUNT, "T1", each)) == KEYS.partition(number))
 
 
 async def test_a_moving_partition_rests_and_loses_nothing(store: Store, moving: Moving) -> None:
@@ -68,7 +69,7 @@ async def test_a_moving_partition_rests_and_loses_nothing(store: Store, moving: 
         await follow(store, LAB, mine)
     assert "moving" in str(await store.problem())
     await follow(store, ALICE, other)
-    assert left_over(moving.target, partition(0)) == []
+    assert left_over(moving.target, KEYS.partition(0)) == []
     moving.arrive()
     await follow(store, LAB, mine)
     assert await store.problem() is None

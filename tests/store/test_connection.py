@@ -15,12 +15,12 @@ from bot.domain.model import Receipt
 from bot.errors import StoreUnavailable
 from bot.store import Store
 from bot.store.engine.connection import Connection
-from bot.store.keys import partition, partition_of
-from tests.servers import expire_claims
+from bot.store.keys import partition_of
+from tests.servers import KEYS, expire_claims
 from tests.store.following import ALICE, SOON, change, drained, due, follow, lanes, snapshot_of
 
-HOMES = [partition(number) for number in range(16)]
-HOME = partition_of("T1/e1")
+HOMES = [KEYS.partition(number) for number in range(16)]
+HOME = partition_of("gcs1/T1/e1")
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_a_claim_without_a_reply_is_repeated(store: Store, answers_lost: C
     answers_lost()
     with pytest.raises(StoreUnavailable):
         await store.schedule.claim(HOME, 1)
-    assert [item.execution for item in await store.schedule.claim(HOME, 1)] == ["T1/e1"]
+    assert [item.execution for item in await store.schedule.claim(HOME, 1)] == ["gcs1/T1/e1"]
     answers_lost()
     with pytest.raises(StoreUnavailable):
         await store.outbox.claim(HOME, 1)

@@ -29,9 +29,9 @@ async def test_a_dead_destination_leaves_a_letter(store: Store) -> None:
     for claim in claims:
         assert await store.outbox.forget(claim, reason="is_archived")
     first, second = sorted(await store.outbox.dead_letters(), key=lambda letter: letter.lane)
-    assert (first.lane, first.owner, first.reason, first.undelivered) == ("T1/e1/U1", "U1", "is_archived", 2)
+    assert (first.lane, first.owner, first.reason, first.undelivered) == ("gcs1/T1/e1/U1", "U1", "is_archived", 2)
     assert msgspec.json.decode(first.last, type=Change) == change(3, ChangeKind.OUTCOME)
-    assert (second.lane, second.undelivered, second.last) == ("T1/e2/C1", 0, "")
+    assert (second.lane, second.undelivered, second.last) == ("gcs1/T1/e2/C1", 0, "")
     assert first.given_up_at >= claims[0].now
 
 

@@ -24,12 +24,12 @@ from bot.store import PARTITIONS, Store
 from bot.store.engine.connection import Connection
 from bot.store.engine.replicas import REPLICA_MS
 from bot.store.engine.topology import Address
-from bot.store.keys import home_of, partition
+from bot.store.keys import lane_of
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
-from tests.servers import served
+from tests.servers import ACCOUNT, KEYS, served
 from tests.store.conftest import redis_server
-from tests.store.following import ALICE, LAB, change, follow, snapshot_of
+from tests.store.following import ALICE, LAB, NOW, change, follow, snapshot_of
 from tests.topologies import RedisCluster, SentinelTrio, running, until
 
 LEASE = timedelta(seconds=1)
@@ -142,7 +142,7 @@ async def lived(servers: SentinelTrio | RedisCluster, deaf_for: float) -> Bot:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Store]:
     """A store in which changes wait for nothing."""
-    store = Store(url, coalesce=timedelta(0), staleness=timedelta(hours=2))
+    store = Store(url, account=ACCOUNT, coalesce=timedelta(0), staleness=timedelta(hours=2))
     yield store
     await store.aclose()
 
@@ -211,7 +211,7 @@ async def test_a_resumed_master_is_not_believed(tmp_path: Path) -> None:
         successor = await servers.failed_over()
         servers.wake()
         await follow(store, ALICE, "e2")
-        assert await successor.says("EXISTS", f"{home_of('T1/e2')}subs:T1/e2") == 1
+        assert await successor.says("EXISTS", f"{KEYS.home_of('gcs1/T1/e2')}subs:gcs1/T1/e2") == 1
         assert await store.subscribers.find(ALICE, "e2") is not None
 
 
@@ -227,7 +227,7 @@ async def test_waiting_callers_do_not_believe_resumed_masters(tmp_path: Path) ->
         assert await store.subscribers.find(ALICE, "e1") is not None
         servers.wake()
         await waiting
-        assert await successor.says("EXISTS", f"{home_of('T1/e2')}subs:T1/e2") == 1
+        assert await successor.says("EXISTS", f"{KEYS.home_of('gcs1/T1/e2')}subs:gcs1/T1/e2") == 1
 
 
 async def test_a_master_demoted_during_wait_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,8 +235,8 @@ async def test_a_master_demoted_during_wait_is_not_believed(tmp_path: Path, monk
     monkeypatch.setattr("bot.store.engine.replicas.REPLICA_MS", 8000)
     with contextmanager(served)(redis_server(), tmp_path) as url, Redis.from_url(url) as redis:
         connection = Connection(url, replicas=1)
-        await connection.run("engine/probe", partition(0))
-        writing = asyncio.create_task(connection.keep("engine/probe", partition(0)))
+        await connection.run("engine/probe", KEYS.partition(0))
+        writing = asyncio.create_task(connection.keep("engine/probe", KEYS.partition(0)))
         async with asyncio.timeout(5):
             while not redis.info("clients")["blocked_clients"]:  # noqa: ASYNC110  # a server's doing
                 await asyncio.sleep(0.01)
@@ -261,11 +261,11 @@ async def test_promised_writes_always_wait_for_replicas(trio: SentinelTrio, monk
     async with aclosing(Connection(trio.url)) as connection:
         await trio.deafen()
         await connection.claim("outbox/claim", 0, 1, 1000, 10, durable=True)
-        assert await connection.keep("engine/probe", partition(0)) == ([1], False)
+        assert await connection.keep("engine/probe", KEYS.partition(0)) == ([1], False)
         trio.wake()
         await until(trio.is_whole, "a Sentinel trio that is whole again")
         before = alone()
-        assert await connection.keep("engine/probe", partition(0)) == ([1], True)
+        assert await connection.keep("engine/probe", KEYS.partition(0)) == ([1], True)
         assert alone() == before
         await trio.deafen()
         await connection.claim("outbox/claim", 0, 1, 1000, 10, durable=True)  # waits again, now that there was one
@@ -276,13 +276,11 @@ async def test_what_is_asked_twice_is_waited_for_twice(trio: SentinelTrio) -> No
     """The second time changes nothing; WAIT waits for all that the master wrote, so a replica that hangs is noticed."""
     async with opened(trio.url) as store:
         await follow(store, ALICE, "e1")
-        subscription = await store.subscribers.find(ALICE, "e1")
-        assert subscription is not None
         assert await store.subscribers.unsubscribe(ALICE, "e1") == (True, True)
         master = await trio.failed_over()
         next(node for node in trio.servers if node is not master).stop()
         assert await store.subscribers.unsubscribe(ALICE, "e1") == (False, False)
-        assert not await store.subscribers._index.enter(subscription)
+        assert not await store.subscribers._index.enter(lane_of(ACCOUNT, ALICE, "e1"), NOW)
 
 
 async def test_claims_without_replicas_ask_the_sentinels_rarely(
@@ -302,7 +300,7 @@ async def test_claims_without_replicas_ask_the_sentinels_rarely(
         for number in range(PARTITIONS):
             await connection.claim("outbox/claim", number, 1, 1000, 10, durable=True)
         assert len(asked) == 1
-        await connection.keep("engine/probe", partition(0))
+        await connection.keep("engine/probe", KEYS.partition(0))
         assert len(asked) > 1
 
 
@@ -312,7 +310,7 @@ async def test_a_refused_wait_found_no_replica(tmp_path: Path) -> None:
         redis.acl_setuser("bot", enabled=True, nopass=True, keys=["*"], categories=["+@all"], commands=["-wait"])
         path = url.removeprefix("unix://")
         async with aclosing(Connection(f"unix://bot:any@{path}", replicas=1)) as connection:
-            assert await connection.keep("engine/probe", partition(0)) == ([1], False)
+            assert await connection.keep("engine/probe", KEYS.partition(0)) == ([1], False)
 
 
 async def test_a_lost_connection_says_nothing_of_replicas(tmp_path: Path) -> None:
@@ -320,7 +318,7 @@ async def test_a_lost_connection_says_nothing_of_replicas(tmp_path: Path) -> Non
     redis_server()
     cluster = RedisCluster(tmp_path / "cluster")
     async with running(cluster), aclosing(Connection(cluster.url)) as connection:
-        homes = [partition(number) for number in range(PARTITIONS)]
+        homes = [KEYS.partition(number) for number in range(PARTITIONS)]
         assert {
             is_replicated for home in homes for _, is_replicated in [await connection.keep("engine/probe", home)]
         } == {True}

@@ -15,9 +15,8 @@ from redis import Redis
 
 from bot.store.engine.connection import Connection
 from bot.store.gcs_quota import WINDOW, GCSQuota
-from bot.store.keys import quota_of
 from sandbox.slack.limits import most_within
-from tests.servers import opened
+from tests.servers import KEYS, opened
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ async def test_after_a_refusal_polls_start_slowly(connection: Connection, redis:
     """The slow start is a rate: with most of the window used, it does not stand still until that has left."""
     large = budget(connection, per_minute=6000, reserve=600)
     earlier = time.time() * 1000 - 20_000
-    redis.zadd(quota_of("AK"), {f"call {number}": earlier for number in range(4000)})
+    redis.zadd(KEYS.quota_of("AK"), {f"call {number}": earlier for number in range(4000)})
     await large.refused(timedelta(0))
     given = 0
     async with asyncio.timeout(10):
@@ -204,7 +203,7 @@ async def test_after_a_refusal_the_quota_returns_gradually(connection: Connectio
 
 def age(redis: Redis, span: timedelta, *, user: str = "AK") -> None:
     """Let the calls so far lie `span` further back."""
-    for calls in (quota_of(user), f"{quota_of(user)}:lists", f"{quota_of(user)}:people"):
+    for calls in (KEYS.quota_of(user), f"{KEYS.quota_of(user)}:lists", f"{KEYS.quota_of(user)}:people"):
         for call in redis.zrange(calls, 0, -1):
             redis.zincrby(calls, -span.total_seconds() * 1000, str(call))
 
@@ -213,4 +212,4 @@ def refused_ago(server_url: str, span: timedelta) -> None:
     """Let the end of the refusal lie so far back."""
     with opened(server_url) as redis:
         seconds, micros = redis.time()
-        redis.set(quota_of("AK") + ":pause", int(seconds * 1000 + micros / 1000 - span.total_seconds() * 1000))
+        redis.set(KEYS.quota_of("AK") + ":pause", int(seconds * 1000 + micros / 1000 - span.total_seconds() * 1000))

@@ -162,11 +162,11 @@ async def test_outcomes_are_claimed_first(store: Store) -> None:
     for number in range(40):
         await follow(store, LAB, f"other-{number}")
     for item in await due(store):
-        changes = [change(2, ChangeKind.OUTCOME)] if item.execution == "T1/e1" else []
+        changes = [change(2, ChangeKind.OUTCOME)] if item.execution == "gcs1/T1/e1" else []
         await store.schedule.settle(item, item.snapshot, changes, next_poll=LATER, is_visible=False)
     for _ in range(2):
         first, *_ = (await store.outbox.ready()).partitions
         claims = await store.outbox.claim(first, 3)
-        assert [str(claim.lane) for claim in claims[:2]] == ["T1/e1/U1", "T1/e1/C1"]
+        assert [str(claim.lane) for claim in claims[:2]] == ["gcs1/T1/e1/U1", "gcs1/T1/e1/C1"]
         for claim in claims[:2]:
             await store.outbox.release(claim, wait=SOON)

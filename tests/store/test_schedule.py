@@ -107,9 +107,9 @@ async def test_what_a_newer_version_wrote_stops_nothing_else(store: Store, redis
     """After going back to an older version: what it cannot read waits, all the rest goes on."""
     for execution_id in ("e1", "e2"):
         await follow(store, execution_id=execution_id)
-    (key,) = redis.scan_iter("*snap:T1/e1")
+    (key,) = redis.scan_iter("*snap:gcs1/T1/e1")
     redis.set(str(key), '{"from": "the future"}')
-    assert [item.execution for item in await due(store)] == ["T1/e2"]
+    assert [item.execution for item in await due(store)] == ["gcs1/T1/e2"]
     assert [claim.lane.execution_id for claim in await lanes(store)] == ["e2"]
 
 

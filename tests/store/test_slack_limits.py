@@ -14,6 +14,7 @@ from bot.store import Store
 from bot.store.keys import Lane
 from bot.store.slack_limits import POST, SlackLimits, limits
 from sandbox.slack.limits import most_within
+from tests.servers import ACCOUNT
 
 EDIT = "chat.update"
 HOUR = timedelta(hours=1)
@@ -22,7 +23,7 @@ NOW = timedelta(0)
 
 def lane(name: str) -> Lane:
     """A lane of the one workspace."""
-    return Lane("T1", "e1", name)
+    return Lane(ACCOUNT, "T1", "e1", name)
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def shared(store: Store) -> SlackLimits:
 @pytest.fixture
 async def other(server_url: str, store: Store) -> AsyncIterator[SlackLimits]:
     """The same limits in another copy of the bot."""
-    second = Store(server_url, coalesce=HOUR, staleness=HOUR)
+    second = Store(server_url, account=ACCOUNT, coalesce=HOUR, staleness=HOUR)
     yield second.slack_limits(calls=1, posts=1, channel_posts=1)
     await second.aclose()
 
@@ -156,7 +157,7 @@ async def test_a_workspace_limits_all_its_channels(store: Store) -> None:
     some = store.slack_limits(calls=1, posts=1, channel_posts=60)
     assert await wait(some, "C1", method=POST, place="C1") == 0
     assert await wait(some, "C2", method=POST, place="C2") == pytest.approx(62, abs=1)
-    admission = await some.admit(Lane("T2", "e1", "C3"), POST, priority=3, place="C3")
+    admission = await some.admit(Lane(ACCOUNT, "T2", "e1", "C3"), POST, priority=3, place="C3")
     assert admission.wait == NOW
 
 

@@ -13,6 +13,7 @@ from bot.store import Store
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane
 from bot.store.subscriptions.index import Index
+from tests.servers import ACCOUNT, KEYS
 from tests.store.following import (
     ALICE,
     LAB,
@@ -34,7 +35,7 @@ from tests.store.following import (
 async def test_subscribing_schedules_a_poll_and_a_card(store: Store) -> None:
     """One script does both: there is no moment at which somebody is subscribed and nothing happens."""
     assert await follow(store) is None
-    assert [item.execution for item in await due(store)] == ["T1/e1"]
+    assert [item.execution for item in await due(store)] == ["gcs1/T1/e1"]
     (claim,) = await lanes(store)
     assert (claim.notification.receipt, claim.notification.changes) == (None, ())
 
@@ -177,6 +178,6 @@ async def test_listing_during_subscribing_keeps_the_entry(store: Store, monkeypa
 
 async def test_an_entry_without_its_subscription_is_taken_out(store: Store, redis: Redis) -> None:
     """Added by a worker that died."""
-    redis.zadd("xb3:of:T1:U1", {"e9": 1})
+    redis.zadd(KEYS.executions_of(ACCOUNT, "T1", "U1"), {"e9": 1})
     assert await listed(store) == []
     assert left_over(redis) == []

@@ -12,8 +12,8 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from bot.errors import SettingsInvalid, StoreUnavailable
 from bot.store.engine.connection import Connection
 from bot.store.engine.topology import Cluster, Server, connect
-from bot.store.keys import partition
 from tests.ports import free_ports
+from tests.servers import KEYS
 
 
 async def test_sentinels_have_their_own_password() -> None:
@@ -59,7 +59,7 @@ async def test_an_unreachable_store_hides_the_password(form: str) -> None:
     """Nobody listens there: one sentence with the reason."""
     connection = Connection(form.format("hunter2", f"127.0.0.1:{free_ports(1)[0]}"))
     with pytest.raises(StoreUnavailable, match="does not answer") as caught:
-        await connection.run("engine/probe", partition(0))
+        await connection.run("engine/probe", KEYS.partition(0))
     await connection.aclose()
     assert "hunter2" not in str(caught.value)
 
@@ -70,7 +70,7 @@ async def test_a_refused_password_is_not_repeated(server_url: str) -> None:
     scheme, _, rest = server_url.partition("://")
     connection = Connection(f"{scheme}://user:hunter2{separator or '@'}{rest}")
     with pytest.raises(StoreUnavailable, match="refuses the user or the password") as caught:
-        await connection.run("engine/probe", partition(0))
+        await connection.run("engine/probe", KEYS.partition(0))
     await connection.aclose()
     assert "hunter2" not in str(caught.value)
 

@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 from bot.domain.model import ChangeKind, Execution, Level, Snapshot
 from bot.metrics import STORE_UNREADABLE
 from bot.store import Store
-from bot.store.keys import home_of, lane_of
+from bot.store.keys import lane_of
 from bot.store.outbox import LEASE
 from bot.store.rows import DICTIONARY, RAW_DEFLATE
 from bot.store.unreadable import ASIDE
-from tests.servers import expire_claims, let_polls_come, let_time_pass
+from tests.servers import ACCOUNT, KEYS, expire_claims, let_polls_come, let_time_pass
 from tests.store.following import ALICE, LAB, LATER, change, deliver, drained, due, follow, lanes, snapshot_of
 
 RUBBISH = "rubbish from another version"
@@ -25,8 +25,8 @@ ROWS = ("snap", "subs", "receipts", "changes")
 
 def damage(redis: Redis, record: str, execution_id: str = "bad", subscriber_id: str = "U1") -> str:
     """Put rubbish in the place of one row of an execution; returns the key."""
-    execution = f"T1/{execution_id}"
-    key = f"{home_of(execution)}{record}:{execution}"
+    execution = f"gcs1/T1/{execution_id}"
+    key = f"{KEYS.home_of(execution)}{record}:{execution}"
     if record == "snap":
         header = str(redis.getrange(key, 0, 55))
         redis.set(key, header + RUBBISH)
@@ -59,8 +59,8 @@ async def test_fields_of_a_newer_version_are_ignored(store: Store, redis: Redis)
     """Snapshot, change, subscription and receipt with one field more: polled, delivered and listed as ever."""
     await follow(store)
     await drained(store)
-    execution, lane = "T1/e1", "T1/e1/U1"
-    home = home_of(execution)
+    execution, lane = "gcs1/T1/e1", "gcs1/T1/e1/U1"
+    home = KEYS.home_of(execution)
     header = str(redis.getrange(f"{home}snap:{execution}", 0, 55))
     redis.set(f"{home}snap:{execution}", header.encode() + newer(snapshot_of("e1")))
     for key, more in (("subs", "||new"), ("receipts", "|new")):
@@ -104,10 +104,10 @@ async def test_rubbish_beside_good_lanes_delays_none(store: Store, redis: Redis,
         claimed = await lanes(store)
         assert sorted(claim.lane.execution_id for claim in claimed) == sorted(good)
         assert await lanes(store) == []
-    assert [(line["event"], line["about"]) for line in logged] == [("store.unreadable", "T1/bad/U1")]
+    assert [(line["event"], line["about"]) for line in logged] == [("store.unreadable", "gcs1/T1/bad/U1")]
     assert RUBBISH not in str(logged)
     assert counter._value.get() == count + 1
-    assert waits_ms(redis, "outbox:*", "T1/bad/U1") > LEASE.total_seconds() * 1000
+    assert waits_ms(redis, "outbox:*", "gcs1/T1/bad/U1") > LEASE.total_seconds() * 1000
     assert redis.dump(key) == before
     let_time_pass(redis)
     await lanes(store)
@@ -118,7 +118,7 @@ async def test_a_doubt_survives_an_unreadable_row(store: Store, redis: Redis) ->
     """A lane that was in doubt still is once its rows can be read."""
     await follow(store, execution_id="bad")
     (dead,) = await lanes(store)
-    key = f"{home_of('T1/bad')}snap:T1/bad"
+    key = f"{KEYS.home_of('gcs1/T1/bad')}snap:gcs1/T1/bad"
     redis.copy(key, f"{key}:kept")
     damage(redis, "snap")
     expire_claims(redis)
@@ -145,11 +145,11 @@ async def test_an_unreadable_execution_is_set_aside(store: Store, redis: Redis, 
                 _ = item.snapshot
             await store.schedule.set_aside(item.execution, item.token, caught.value)  # type: ignore[arg-type]
     assert [item.execution_id for item in items if item.execution_id != "bad"] == ["e1"]
-    assert waits_ms(redis, "due", "T1/bad") > ASIDE.total_seconds() * 900
+    assert waits_ms(redis, "due", "gcs1/T1/bad") > ASIDE.total_seconds() * 900
     assert redis.dump(key) == before
     assert await due(store) == []
     let_polls_come(redis)
-    assert "T1/e1" in [item.execution for item in await due(store)]
+    assert "gcs1/T1/e1" in [item.execution for item in await due(store)]
 
 
 async def test_a_list_names_what_is_unreadable(store: Store, redis: Redis) -> None:
@@ -178,11 +178,11 @@ async def test_one_bad_subscription_costs_no_other(store: Store, redis: Redis, i
     next_poll = None if is_over else LATER
     assert await store.schedule.settle(item, snapshot_of("bad", 2), outcome, next_poll=next_poll, is_visible=True)
     (claim,) = await lanes(store)
-    assert claim.lane == lane_of(LAB, "bad")
+    assert claim.lane == lane_of(ACCOUNT, LAB, "bad")
     assert [each.kind for each in claim.notification.changes] == [ChangeKind.OUTCOME]
     await deliver(store, claim)
     assert redis.hget(key, "U1") == before
-    assert redis.llen(f"{home_of('T1/bad')}changes:T1/bad/U1") == 1
+    assert redis.llen(f"{KEYS.home_of('gcs1/T1/bad')}changes:gcs1/T1/bad/U1") == 1
 
 
 async def test_subscribing_again_replaces_an_unreadable_row(store: Store, redis: Redis) -> None:
@@ -203,14 +203,14 @@ async def test_a_bad_dead_letter_hides_no_other(store: Store, redis: Redis) -> N
     await follow(store)
     (claim,) = await lanes(store)
     await store.outbox.forget(claim, reason="is_archived")
-    redis.lpush(f"{home_of('T1/e1')}dead", RUBBISH)
-    assert [letter.lane for letter in await store.outbox.dead_letters()] == ["T1/e1/U1"]
+    redis.lpush(f"{KEYS.home_of('gcs1/T1/e1')}dead", RUBBISH)
+    assert [letter.lane for letter in await store.outbox.dead_letters()] == ["gcs1/T1/e1/U1"]
 
 
 async def test_rubbish_among_claims_stops_no_start(store: Store, redis: Redis) -> None:
     """An unreadable claim counts as none: recovery and claiming go on."""
     await follow(store)
     await follow(store, execution_id="bad")
-    redis.hset(f"{home_of('T1/bad')}claims", "T1/bad/U1", RUBBISH)
+    redis.hset(f"{KEYS.home_of('gcs1/T1/bad')}claims", "gcs1/T1/bad/U1", RUBBISH)
     await store.recover()
     assert {claim.lane.execution_id for claim in await lanes(store)} == {"e1", "bad"}

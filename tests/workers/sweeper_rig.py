@@ -61,7 +61,7 @@ async def running(rig: Rig, count: int = MANY) -> list[str]:
 def due_in(rig: Rig) -> dict[str, float]:
     """Execution → seconds until it is polled; an expedited poll comes before one that is merely due."""
     due, expedited = rig.waits_by_name("due"), rig.waits_by_name("gone") | rig.waits_by_name("expedited")
-    return {key.partition("/")[2]: min(seconds, expedited.get(key, seconds)) for key, seconds in due.items()}
+    return {key.rpartition("/")[2]: min(seconds, expedited.get(key, seconds)) for key, seconds in due.items()}
 
 
 def due_now(rig: Rig) -> set[str]:

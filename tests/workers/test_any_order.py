@@ -30,7 +30,7 @@ from bot.domain.model import Change, ChangeKind, Execution, Level, Receipt, Snap
 from bot.store import Store
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
-from tests.servers import expire_claims, let_polls_come, let_time_pass
+from tests.servers import ACCOUNT, expire_claims, let_polls_come, let_time_pass
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
@@ -94,7 +94,7 @@ class Table(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.redis = Redis.from_url(self.url, decode_responses=True)
         self.redis.flushall()
-        self.store = Store(self.url, coalesce=timedelta(0), staleness=timedelta(hours=2))
+        self.store = Store(self.url, account=ACCOUNT, coalesce=timedelta(0), staleness=timedelta(hours=2))
         self.people: dict[str, Person] = {}
         self.workers: dict[str, Worker] = {}
         self.dead: list[Claim] = []
@@ -317,7 +317,7 @@ class Table(RuleBasedStateMachine):
         for name, person in self.people.items():
             entries = [
                 entry
-                for key in self.redis.scan_iter(f"*changes:T1/e1/{name}")
+                for key in self.redis.scan_iter(f"*changes:gcs1/T1/e1/{name}")
                 for entry in self.redis.lrange(str(key), 0, -1)
             ]
             assert {int(str(entry).split("|")[0]) for entry in entries} >= set(person.owed)
@@ -329,7 +329,7 @@ class Table(RuleBasedStateMachine):
             finals = {revision for revision in person.owed if self.kinds[revision].is_final}
             if name in self.workers or person.is_resting or finals <= person.put_off:
                 continue
-            scores = [self.redis.zscore(str(key), f"T1/e1/{name}") for key in self.redis.scan_iter("*:outbox:*")]
+            scores = [self.redis.zscore(str(key), f"gcs1/T1/e1/{name}") for key in self.redis.scan_iter("*:outbox:*")]
             assert [float(str(score)) <= time() * 1000 for score in scores if score is not None] == [True]
 
     def teardown(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from bot.app.cli import undelivered
 from bot.metrics import NOTIFIER_DEAD_LETTERS
+from tests.servers import ACCOUNT
 from tests.workers.rig import Rig
 
 REFUSALS = ["not_in_channel", "is_archived", "channel_not_found", "restricted_action"]
@@ -168,7 +169,7 @@ async def test_undelivered_changes_are_kept_and_counted(rig: Rig) -> None:
     await rig.step(execution, to="succeeded")
     await rig.deliver()
     (letter,) = await rig.store.outbox.dead_letters()
-    assert (letter.lane, letter.owner) == (f"{rig.slack.workspace.team_id}/{execution}/{rig.lab}", rig.alice)
+    assert (letter.lane, letter.owner) == (f"{ACCOUNT}/{rig.slack.workspace.team_id}/{execution}/{rig.lab}", rig.alice)
     assert (letter.reason, undelivered(letter)) == ("is_archived", "undelivered: outcome Succeeded")
     assert counter._value.get() == before + 1
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from redis import Redis
 
-from bot.store.keys import home_of
 from bot.store.unreadable import ASIDE
 from sandbox import story
+from tests.servers import ACCOUNT, KEYS
 from tests.workers.rig import Rig
 
 RUBBISH = "rubbish from another version"
@@ -14,8 +14,8 @@ RUBBISH = "rubbish from another version"
 
 def damage(rig: Rig, execution_id: str) -> str:
     """Put rubbish in the place of the snapshot of an execution, behind its header; returns the key."""
-    execution = f"{rig.who(rig.lab).team_id}/{execution_id}"
-    key = f"{home_of(execution)}snap:{execution}"
+    execution = f"{ACCOUNT}/{rig.who(rig.lab).team_id}/{execution_id}"
+    key = KEYS.snapshot_of(execution)
     rig.redis.set(key, str(rig.redis.getrange(key, 0, 55)) + RUBBISH)
     return key
 
@@ -52,8 +52,8 @@ async def test_people_are_served_despite_unreadable_rows(rig: Rig) -> None:
 async def test_an_unreadable_lane_is_delivered_once_readable(rig: Rig, redis: Redis) -> None:
     """A change that could not be read delays its lane; nothing of it is lost or sent twice."""
     execution_id = await rig.followed(rig.lab)
-    execution = f"{rig.who(rig.lab).team_id}/{execution_id}"
-    entries = f"{home_of(execution)}changes:{execution}/{rig.lab}"
+    execution = f"{ACCOUNT}/{rig.who(rig.lab).team_id}/{execution_id}"
+    entries = f"{KEYS.home_of(execution)}changes:{execution}/{rig.lab}"
     redis.rpush(entries, RUBBISH)
     await rig.step(execution_id)
     await rig.deliver()

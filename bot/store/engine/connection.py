@@ -29,7 +29,7 @@ from bot.store.engine.refusals import CLIENT_ERRORS, unavailable
 from bot.store.engine.replicas import Replicas
 from bot.store.engine.scripts import script
 from bot.store.engine.topology import CONNECTIONS, Address, connect, is_demoted
-from bot.store.keys import PARTITIONS, partition
+from bot.store.keys import PARTITIONS, PREFIX, Keyspace
 
 MASTER_SECONDS = 1.0
 """How long the Sentinels are not asked again after they knew of no other master, except for writes that people are
@@ -72,8 +72,12 @@ class Ready(NamedTuple):
 class Connection:
     """The store behind an address, and its scripts by name."""
 
-    def __init__(self, url: str, *, replicas: int | None = None) -> None:
-        """`replicas` must hold what is durable; by default one where the address says that there are some."""
+    def __init__(self, url: str, *, prefix: str = PREFIX, replicas: int | None = None) -> None:
+        """All keys begin with `prefix`.
+
+        `replicas` must hold what is durable; by default one where the address says that there are some.
+        """
+        self.keys = Keyspace(prefix)
         self._endpoint = connect(url)
         wanted = int("+" in url.partition(":")[0]) if replicas is None else replicas
         self._replicas = Replicas(wanted, node_of=self._endpoint.node_of)
@@ -139,7 +143,7 @@ class Connection:
         Raises:
             StoreUnavailable: as from `run`.
         """
-        key, token = partition(number), uuid4().hex
+        key, token = self.keys.partition(number), uuid4().hex
         await self._give_back(key)
         limit, lease_ms, *more = args
         call: Call = (name, key, (limit, lease_ms, token, *more))
@@ -167,7 +171,7 @@ class Connection:
         Returns:
             The item of each partition, or the `StoreUnavailable` of the script that should have given it.
         """
-        homes = tuple(partition(number) for number in range(PARTITIONS))
+        homes = tuple(self.keys.partition(number) for number in range(PARTITIONS))
         groups = [(home,) for home in homes] if self._endpoint.is_sharded else [homes]
         answers = await self._run([(name, group, args) for group in groups])
         items: list[Any] = []

@@ -13,7 +13,6 @@ from typing import Literal
 from uuid import uuid4
 
 from bot.store.engine.connection import Connection
-from bot.store.keys import quota_of
 from bot.store.rows import milliseconds
 
 WINDOW = timedelta(seconds=62)
@@ -35,7 +34,7 @@ class GCSQuota:
     def __init__(self, connection: Connection, *, user: str, per_minute: int, reserve: int, process: str) -> None:
         """`process` holds the lease on reading lists: a successor of the same name takes it over at once."""
         self._connection, self._per_minute, self._reserve = connection, per_minute, reserve
-        self._window = quota_of(user)
+        self._window = connection.keys.quota_of(user)
         self._process = process
         self._left, self._left_until = 0, 0.0
         """Calls for polls by the last answer, and until when that is used."""

@@ -19,7 +19,7 @@ from bot.domain.model import Change, Notification, Receipt, Value
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
-from bot.store.keys import PARTITIONS, Lane, home_of, partition
+from bot.store.keys import PARTITIONS, Lane
 from bot.store.rows import at, change_of, milliseconds, receipt_of, receipt_row, subscription_of
 from bot.store.snapshots import snapshot_of
 from bot.store.subscriptions.index import Index
@@ -89,7 +89,7 @@ class Outbox:
     """The lanes of all subscriptions that have something to be delivered."""
 
     def __init__(self, connection: Connection, *, deliveries: Wakeup) -> None:
-        self._connection, self.deliveries = connection, deliveries
+        self._connection, self._keys, self.deliveries = connection, connection.keys, deliveries
         self._index = Index(connection)
 
     async def ready(self) -> Ready:
@@ -127,7 +127,7 @@ class Outbox:
         in_doubt = "1" if is_in_doubt else ""
         with suppress(StoreUnavailable):  # then it comes again when the lease ends
             await self._connection.run(
-                "outbox/release", home_of(lane.execution), str(lane), token, milliseconds(ASIDE), in_doubt
+                "outbox/release", self._keys.home_of(lane.execution), str(lane), token, milliseconds(ASIDE), in_doubt
             )
 
     async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False) -> bool:
@@ -140,7 +140,7 @@ class Outbox:
         """
         recorded = await self._connection.run(
             "outbox/record",
-            home_of(claim.lane.execution),
+            self._keys.home_of(claim.lane.execution),
             str(claim.lane),
             claim.token,
             receipt_row(receipt),
@@ -158,7 +158,7 @@ class Outbox:
         """
         released = await self._connection.run(
             "outbox/release",
-            home_of(claim.lane.execution),
+            self._keys.home_of(claim.lane.execution),
             str(claim.lane),
             claim.token,
             "" if wait is None else milliseconds(wait),
@@ -180,7 +180,7 @@ class Outbox:
         """
         forgotten = await self._connection.run(
             "outbox/forget",
-            home_of(claim.lane.execution),
+            self._keys.home_of(claim.lane.execution),
             str(claim.lane),
             claim.token,
             reason,
@@ -196,7 +196,7 @@ class Outbox:
     async def dead_letters(self) -> list[DeadLetter]:
         """What could not be delivered, the newest first."""
         async with self._connection.guarded() as redis:
-            rows = [await redis.lrange(f"{partition(number)}dead", 0, -1) for number in range(PARTITIONS)]
+            rows = [await redis.lrange(f"{self._keys.partition(number)}dead", 0, -1) for number in range(PARTITIONS)]
         letters = []
         for row in chain.from_iterable(rows):
             try:

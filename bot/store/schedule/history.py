@@ -16,7 +16,6 @@ from typing import Any
 from bot.domain.model import Execution
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection
-from bot.store.keys import durations_of
 from bot.store.rows import milliseconds
 
 KEPT = timedelta(days=90)
@@ -32,13 +31,13 @@ MOST_WORKFLOWS = 1000
 class History:
     """Typical durations of steps, by workspace, workflow and name."""
 
-    def __init__(self, connection: Connection, *, clock: Callable[[], float] = monotonic) -> None:
-        self._connection, self._clock = connection, clock
+    def __init__(self, connection: Connection, account: str, *, clock: Callable[[], float] = monotonic) -> None:
+        self._connection, self._account, self._clock = connection, account, clock
         self._read: dict[str, tuple[float, dict[str, timedelta]]] = {}
 
     async def typical(self, team_id: str, execution: Execution) -> Mapping[str, timedelta]:
         """Step name → how long it has taken on the average; empty for a workflow without history, or without a name."""
-        key = durations_of(team_id, execution.workflow_id or execution.workflow_name)
+        key = self._key(team_id, execution)
         if not key:
             return {}
         read_at, found = self._read.get(key, (None, {}))
@@ -49,7 +48,7 @@ class History:
 
     def learn(self, team_id: str, before: Execution, seen: Execution) -> asyncio.Future[Any] | None:
         """Remember how long the steps took that finished between two polls, if any did; nobody needs to wait."""
-        key = durations_of(team_id, seen.workflow_id or seen.workflow_name)
+        key = self._key(team_id, seen)
         rested = {step.name for step in before.steps if step.is_finished}
         took = [
             item
@@ -58,6 +57,10 @@ class History:
             for item in (step.name, milliseconds(step.elapsed))
         ]
         return self._connection.send("schedule/learn", key, milliseconds(KEPT), *took) if key and took else None
+
+    def _key(self, team_id: str, execution: Execution) -> str:
+        workflow = execution.workflow_id or execution.workflow_name
+        return self._connection.keys.durations_of(self._account, team_id, workflow)
 
     async def _fetch(self, key: str) -> dict[str, timedelta]:
         async with self._connection.guarded() as redis:

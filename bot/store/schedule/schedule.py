@@ -22,7 +22,7 @@ from bot.domain.model import Change, ChangeKind, Level, Snapshot
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
-from bot.store.keys import PARTITIONS, execution_key, home_of, partition
+from bot.store.keys import PARTITIONS, execution_key
 from bot.store.rows import EPOCH, at, milliseconds, packed
 from bot.store.schedule.unchanged import Unchanged
 from bot.store.snapshots import Fingerprint, Header, header_for, header_of, snapshot_of
@@ -61,12 +61,12 @@ class Due(msgspec.Struct, frozen=True, dict=True):
     @property
     def team_id(self) -> str:
         """The workspace it is watched for."""
-        return self.execution.partition("/")[0]
+        return self.execution.split("/")[1]
 
     @property
     def execution_id(self) -> str:
         """GCS's name for it."""
-        return self.execution.partition("/")[2]
+        return self.execution.rpartition("/")[2]
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -97,10 +97,17 @@ class Schedule:
     """The due times of all watched executions."""
 
     def __init__(
-        self, connection: Connection, *, coalesce: timedelta, staleness: timedelta, polls: Wakeup, deliveries: Wakeup
+        self,
+        connection: Connection,
+        account: str,
+        *,
+        coalesce: timedelta,
+        staleness: timedelta,
+        polls: Wakeup,
+        deliveries: Wakeup,
     ) -> None:
         """`staleness`: the longest between two polls of an execution, while the quota allows."""
-        self._connection = connection
+        self._connection, self._keys, self._account = connection, connection.keys, account
         self._coalesce, self._staleness = coalesce, staleness
         self.polls, self._deliveries = polls, deliveries
         self._overdue_after = staleness / 4
@@ -120,16 +127,16 @@ class Schedule:
         """How many executions are watched."""
         async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
             for number in range(PARTITIONS):
-                pipeline.zcard(f"{partition(number)}due")
+                pipeline.zcard(f"{self._keys.partition(number)}due")
             return sum(await pipeline.execute())
 
     async def watched(self, team_id: str) -> set[str]:
         """The ids of all executions that are watched for a workspace."""
         async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
             for number in range(PARTITIONS):
-                pipeline.zrange(f"{partition(number)}due", 0, -1)
+                pipeline.zrange(f"{self._keys.partition(number)}due", 0, -1)
             keys = [key.split("/") for found in await pipeline.execute() for key in found]
-        return {execution_id for team, execution_id in keys if team == team_id}
+        return {execution_id for *owner, execution_id in keys if owner == [self._account, team_id]}
 
     async def claim(self, number: int, limit: int) -> list[Due]:
         """Claim at most `limit` executions of partition `number` that are due."""
@@ -153,7 +160,7 @@ class Schedule:
         """
         by_home: defaultdict[str, list[str]] = defaultdict(list)
         for due in polls:
-            by_home[home_of(due.execution)] += [due.execution, due.token, due.header.listed]
+            by_home[self._keys.home_of(due.execution)] += [due.execution, due.token, due.header.listed]
         lease = milliseconds(LEASE)
         await self._connection.run_many([("schedule/renew", home, (lease, *rows)) for home, rows in by_home.items()])
 
@@ -181,7 +188,7 @@ class Schedule:
             entries += [_rank(change.kind), f"{change.revision}|{msgspec.json.encode(change).decode()}"]
         settled = await self._connection.run(
             "schedule/settle",
-            home_of(due.execution),
+            self._keys.home_of(due.execution),
             due.execution,
             due.token,
             header_for(snapshot, fingerprint, expected_at).row(),
@@ -217,7 +224,9 @@ class Schedule:
         """Leave a claimed execution alone for a while whose rows cannot be read."""
         error.report(execution)
         with suppress(StoreUnavailable):  # then it comes again when the lease ends
-            await self._connection.run("schedule/set_aside", home_of(execution), execution, token, milliseconds(ASIDE))
+            await self._connection.run(
+                "schedule/set_aside", self._keys.home_of(execution), execution, token, milliseconds(ASIDE)
+            )
 
     async def settled(self) -> None:
         """Write at once what waits for others, and wait until it is written."""
@@ -226,7 +235,7 @@ class Schedule:
     def _leave(self, due: Due, seen_at: datetime, listed_then: str, next_poll: timedelta) -> asyncio.Future[bool]:
         seen = f"{milliseconds(seen_at - EPOCH):013d}"
         row = (due.execution, due.token, seen, listed_then, milliseconds(next_poll))
-        return self._unchanged.add(home_of(due.execution), row)
+        return self._unchanged.add(self._keys.home_of(due.execution), row)
 
     async def listed(
         self,
@@ -242,8 +251,8 @@ class Schedule:
         """
         by_home: defaultdict[str, list[str]] = defaultdict(list)
         for execution_id, fingerprint in shown:
-            execution = execution_key(team_id, execution_id)
-            by_home[home_of(execution)] += [execution, fingerprint]
+            execution = execution_key(self._account, team_id, execution_id)
+            by_home[self._keys.home_of(execution)] += [execution, fingerprint]
         spans = (milliseconds(defer_for), milliseconds(self._staleness))
         answers = await self._connection.run_many(
             [("schedule/listed", home, (*spans, *rows)) for home, rows in by_home.items()]

@@ -16,7 +16,7 @@ from datetime import timedelta
 from math import ceil
 
 from bot.store.engine.connection import Connection
-from bot.store.keys import Lane, limits_of
+from bot.store.keys import Lane
 
 WINDOW = timedelta(seconds=62)
 """Slack counts when calls arrive, we count when they leave: a minute, and some for the way."""
@@ -52,7 +52,7 @@ class SlackLimits:
 
     def __init__(self, connection: Connection, *, calls: int, posts: int, channel_posts: int) -> None:
         """Each a minute: `calls` of any one method, `posts` in a workspace, `channel_posts` in one channel of it."""
-        self._connection = connection
+        self._connection, self._of = connection, connection.keys.limits_of
         self._calls, self._posts, self._channel_posts = _bucket(calls), _bucket(posts), _bucket(channel_posts)
 
     async def admit(self, lane: Lane, method: str, *, priority: int, place: str = "") -> Admission:
@@ -61,30 +61,41 @@ class SlackLimits:
         if place:
             buckets += [f"{method}:{place}", *self._channel_posts]
         wait, is_away = await self._connection.run(
-            "slack_limits/admit", limits_of(lane.team_id), str(lane), int(priority), method, *_SPANS, *buckets
+            "slack_limits/admit",
+            self._of(lane.team_id),
+            str(lane),
+            int(priority),
+            method,
+            *_SPANS,
+            *buckets,
         )
         return Admission(timedelta(milliseconds=wait), bool(is_away))
 
     async def pause(self, team_id: str, method: str, span: timedelta) -> None:
         """Slack said that `method`, or with `*` any of them, must not be called until `span` is over."""
         await self._connection.run(
-            "slack_limits/pause", limits_of(team_id), method, _micros(span), _micros(SLOW_START), patient=True
+            "slack_limits/pause",
+            self._of(team_id),
+            method,
+            _micros(span),
+            _micros(SLOW_START),
+            patient=True,
         )
 
     async def paused(self, team_id: str, method: str) -> timedelta:
         """For how long `method` is still paused."""
-        return timedelta(milliseconds=await self._connection.run("slack_limits/paused", limits_of(team_id), method))
+        return timedelta(milliseconds=await self._connection.run("slack_limits/paused", self._of(team_id), method))
 
     async def away(self, team_id: str) -> timedelta:
         """Slack did not answer: all calls pause for the returned time, which grows while that goes on."""
         spans = [_micros(span) for span in (SHORTEST_PAUSE, LONGEST_PAUSE, SLOW_START)]
         return timedelta(
-            milliseconds=await self._connection.run("slack_limits/away", limits_of(team_id), *spans, patient=True)
+            milliseconds=await self._connection.run("slack_limits/away", self._of(team_id), *spans, patient=True)
         )
 
     async def back(self, team_id: str) -> None:
         """Slack answers again."""
-        await self._connection.run("slack_limits/back", limits_of(team_id), _micros(SLOW_START), patient=True)
+        await self._connection.run("slack_limits/back", self._of(team_id), _micros(SLOW_START), patient=True)
 
 
 def _bucket(per_minute: int) -> tuple[int, int]:

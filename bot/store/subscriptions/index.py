@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.domain.model import Subscriber, Subscription
+from bot.domain.model import Subscriber
 from bot.store.engine.connection import Connection
-from bot.store.keys import Lane, executions_of, lane_of, subscriptions_of
+from bot.store.keys import Lane, lane_of
 from bot.store.rows import EPOCH, milliseconds, subscription_of
 from bot.store.unreadable import Unreadable
 
@@ -20,33 +20,32 @@ class Index:
     """What each subscriber follows."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._connection, self._keys = connection, connection.keys
 
-    async def enter(self, subscription: Subscription) -> bool:
+    async def enter(self, lane: Lane, since: datetime) -> bool:
         """Enter a subscription; returns whether replicas hold the entry, as `Connection.keep` does."""
-        return await self._enter(lane_of(subscription.subscriber, subscription.execution_id), subscription.created_at)
-
-    async def remove(self, lane: Lane) -> None:
-        """Remove a subscription that is gone, unless it is there again."""
-        async with self._connection.guarded() as redis:
-            await redis.zrem(executions_of(lane.team_id, lane.subscriber_id), lane.execution_id)
-            row = await redis.hget(subscriptions_of(lane.execution), lane.subscriber_id)
-        if row:
-            try:
-                since = subscription_of(lane, str(row)).created_at
-            except Unreadable:
-                since = EPOCH
-            await self._enter(lane, since)
-
-    async def _enter(self, lane: Lane, since: datetime) -> bool:
-        key = executions_of(lane.team_id, lane.subscriber_id)
+        key = self._keys.executions_of(lane.account, lane.team_id, lane.subscriber_id)
         _, is_replicated = await self._connection.keep(
             "subscriptions/enter", key, lane.execution_id, milliseconds(since - EPOCH)
         )
         return is_replicated
 
-    async def of(self, subscriber: Subscriber) -> list[Lane]:
+    async def remove(self, lane: Lane) -> None:
+        """Remove a subscription that is gone, unless it is there again."""
+        async with self._connection.guarded() as redis:
+            await redis.zrem(
+                self._keys.executions_of(lane.account, lane.team_id, lane.subscriber_id), lane.execution_id
+            )
+            row = await redis.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
+        if row:
+            try:
+                since = subscription_of(lane, str(row)).created_at
+            except Unreadable:
+                since = EPOCH
+            await self.enter(lane, since)
+
+    async def of(self, account: str, subscriber: Subscriber) -> list[Lane]:
         """The lanes of a subscriber, the oldest subscription first."""
         async with self._connection.guarded() as redis:
-            execution_ids = await redis.zrange(executions_of(subscriber.team_id, subscriber.id), 0, -1)
-        return [lane_of(subscriber, str(execution_id)) for execution_id in execution_ids]
+            found = await redis.zrange(self._keys.executions_of(account, subscriber.team_id, subscriber.id), 0, -1)
+        return [lane_of(account, subscriber, str(execution_id)) for execution_id in found]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bot.domain.model import Followed, Snapshot, Subscriber, Subscription
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
-from bot.store.keys import Lane, execution_key, home_of, lane_of, subscriptions_of
+from bot.store.keys import Lane, execution_key, lane_of
 from bot.store.rows import milliseconds, subscription_of, subscription_row
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
@@ -24,10 +24,11 @@ VIEWED_FOR = timedelta(seconds=30)
 
 
 class Subscribers:
-    """The subscriptions of all workspaces."""
+    """The subscriptions of all workspaces to executions of one GCS account."""
 
-    def __init__(self, connection: Connection, *, polls: Wakeup, deliveries: Wakeup) -> None:
+    def __init__(self, connection: Connection, account: str, *, polls: Wakeup, deliveries: Wakeup) -> None:
         self._connection, self._polls, self._deliveries = connection, polls, deliveries
+        self._keys, self._account = connection.keys, account
         self._index = Index(connection)
 
     async def subscribe(
@@ -46,12 +47,12 @@ class Subscribers:
             The subscription that was there before, None if there was none; and whether replicas hold the new one, True
             where the store has none.
         """
-        lane = lane_of(subscription.subscriber, subscription.execution_id)
-        is_indexed = await self._index.enter(subscription)
+        lane = lane_of(self._account, subscription.subscriber, subscription.execution_id)
+        is_indexed = await self._index.enter(lane, subscription.created_at)
         while True:
             before, is_safe = await self._connection.keep(
                 "subscriptions/subscribe",
-                home_of(lane.execution),
+                self._keys.home_of(lane.execution),
                 str(lane),
                 subscription_row(subscription),
                 first_text(snapshot, fingerprint),
@@ -59,7 +60,7 @@ class Subscribers:
                 snapshot.revision,
             )
             if not isinstance(before, int):
-                await self._index.enter(subscription)
+                await self._index.enter(lane, subscription.created_at)
                 self._deliveries.set()
                 self._polls.set(after=first_poll.total_seconds())
                 return _readable(lane, before), is_safe and is_indexed
@@ -71,42 +72,44 @@ class Subscribers:
         Returns:
             Whether there was one; and whether replicas hold its end.
         """
-        lane = lane_of(subscriber, execution_id)
+        lane = lane_of(self._account, subscriber, execution_id)
         was_there, is_safe = await self._connection.keep(
-            "subscriptions/unsubscribe", home_of(lane.execution), str(lane)
+            "subscriptions/unsubscribe", self._keys.home_of(lane.execution), str(lane)
         )
         self._deliveries.set()
         return bool(was_there), is_safe
 
     async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
         """Have the card edited and the execution polled now. False when there is no such subscription."""
-        lane = lane_of(subscriber, execution_id)
-        was_there = await self._connection.run("subscriptions/refresh", home_of(lane.execution), str(lane))
+        lane = lane_of(self._account, subscriber, execution_id)
+        was_there = await self._connection.run("subscriptions/refresh", self._keys.home_of(lane.execution), str(lane))
         self._deliveries.set()
         self._polls.set()
         return bool(was_there)
 
     async def find(self, subscriber: Subscriber, execution_id: str) -> Subscription | None:
         """The subscription, unless there is none, it is ending or cannot be read."""
-        lane = lane_of(subscriber, execution_id)
+        lane = lane_of(self._account, subscriber, execution_id)
         async with self._connection.guarded() as redis:
-            row = await redis.hget(subscriptions_of(lane.execution), lane.subscriber_id)
+            row = await redis.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
         subscription = _readable(lane, row)
         return None if subscription is None or subscription.is_ending else subscription
 
     async def viewed(self, team_id: str, execution_id: str, *, soon: timedelta) -> bool:
         """Somebody reads about an execution: for about a minute it is polled sooner. False when nobody follows it."""
-        execution = execution_key(team_id, execution_id)
+        execution = execution_key(self._account, team_id, execution_id)
         spans = int(VIEWED_FOR.total_seconds()), milliseconds(soon)
-        is_watched = await self._connection.run("subscriptions/viewed", home_of(execution), execution, *spans)
+        is_watched = await self._connection.run(
+            "subscriptions/viewed", self._keys.home_of(execution), execution, *spans
+        )
         self._polls.set(after=soon.total_seconds())
         return bool(is_watched)
 
     async def snapshot(self, team_id: str, execution_id: str) -> Snapshot | None:
         """The last snapshot of a watched execution; None if there is none, or it cannot be read."""
-        execution = execution_key(team_id, execution_id)
+        execution = execution_key(self._account, team_id, execution_id)
         async with self._connection.guarded() as redis:
-            text = await redis.get(f"{home_of(execution)}snap:{execution}")
+            text = await redis.get(self._keys.snapshot_of(execution))
         try:
             return snapshot_of(str(text)) if text else None
         except Unreadable as error:
@@ -115,11 +118,11 @@ class Subscribers:
 
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""
-        lanes = await self._index.of(subscriber)
+        lanes = await self._index.of(self._account, subscriber)
         async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
             for lane in lanes:
-                pipeline.hget(subscriptions_of(lane.execution), lane.subscriber_id)
-                pipeline.get(f"{home_of(lane.execution)}snap:{lane.execution}")
+                pipeline.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
+                pipeline.get(self._keys.snapshot_of(lane.execution))
             answers = await pipeline.execute() if lanes else []
         items, unreadable = [], []
         for lane, row, text in zip(lanes, answers[::2], answers[1::2], strict=True):
