@@ -6,6 +6,7 @@ Does not live here: tokens, scopes, limits (`web_api`). Called through the `cata
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from sandbox.slack.arguments import Args, is_on
@@ -17,6 +18,7 @@ from sandbox.slack.state import Channel, Ephemeral, Message, Workspace
 _POST_TEXT = 40_000
 _UPDATE_TEXT = 4_000
 _METADATA = 8_000
+_EVENT_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
 def post_message(workspace: Workspace, args: Args) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def update(workspace: Workspace, args: Args) -> dict[str, Any]:
     """chat.update: fields that are not sent stay unchanged."""
     channel = visible(workspace, args)
     if channel.is_archived:
-        raise Refused("is_archived")
+        raise Refused("is_inactive")
     message = _own(workspace, channel, args, "cant_update_message")
     if "text" not in args and "blocks" not in args:
         raise Refused("no_text")
@@ -140,6 +142,8 @@ def _metadata(args: Args) -> dict[str, Any] | None:
         raise Refused("invalid_metadata_format")
     if not isinstance(metadata["event_payload"], dict):
         raise Refused("invalid_metadata_schema")
+    if not isinstance(metadata["event_type"], str) or not _EVENT_TYPE.fullmatch(metadata["event_type"]):
+        raise Refused("invalid_metadata_format")
     if len(json.dumps(metadata)) > _METADATA:
         raise Refused("metadata_too_large")
     return metadata

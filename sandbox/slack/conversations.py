@@ -13,6 +13,9 @@ from sandbox.slack.refusal import Refused
 from sandbox.slack.rows import Row, channel_row, message_row
 from sandbox.slack.state import Message, Workspace
 
+_MOST_MESSAGES = 999
+"""At most this many messages in one page."""
+
 
 def open_im(workspace: Workspace, args: Args) -> dict[str, Any]:
     """conversations.open, with one person."""
@@ -94,7 +97,9 @@ def _moment(args: Args, key: str, default: float) -> float:
 
 
 def _page(workspace: Workspace, args: Args, found: list[Message]) -> dict[str, Any]:
-    limit = min(integer(args, "limit", 100), 999)
+    limit = integer(args, "limit", 100)
+    if not 1 <= limit <= _MOST_MESSAGES:
+        raise Refused("invalid_limit")
     cursor = str(args.get("cursor") or "")
     start = 0
     if cursor:

@@ -5,10 +5,23 @@ Does not live here: blocks, surfaces and rules for whole messages (`blockkit`). 
 
 from __future__ import annotations
 
-from sandbox.slack.shapes import Check, both, exactly_one, flag, kinds, listed, number, shape, string, unique, word
+from sandbox.slack.shapes import (
+    Check,
+    address,
+    both,
+    exactly_one,
+    flag,
+    kinds,
+    listed,
+    number,
+    shape,
+    string,
+    unique,
+    word,
+)
 
 ID = string(255)
-URL = string(3000)
+URL = address
 IMAGE = both(
     shape({"alt_text": string(2000)}, {"image_url": URL, "slack_file": shape({}, {"id": ID, "url": URL})}),
     exactly_one("image_url", "slack_file"),

@@ -289,6 +289,8 @@ class Slack:
     async def _respond(self, request: web.Request) -> web.Response:
         try:
             body = json.loads(await request.text())
+            if not isinstance(body, dict):
+                return web.Response(status=400, text="invalid_payload")
             answer(self.workspace, self._passes.redeem_reply(request.match_info["name"]), body)
         except ValueError:
             return web.Response(status=400, text="invalid_payload")

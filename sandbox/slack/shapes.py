@@ -6,8 +6,10 @@ A check takes a value and its path, and yields one line for each problem. Does n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 Check = Callable[[Any, str], Iterator[str]]
 
@@ -24,6 +26,21 @@ def string(most: int, *, least: int = 1) -> Check:
             yield f"{path}: must be no less than {least} characters"
 
     return check
+
+
+def address(value: Any, path: str) -> Iterator[str]:
+    """An absolute web address of at most 3,000 characters."""
+    yield from string(3000)(value, path)
+    if isinstance(value, str) and not _is_web_address(value):
+        yield f"{path}: must be a URL"
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parsed = urlsplit(value)
+    except ValueError:
+        return False
+    return parsed.scheme in {"http", "https"} and bool(parsed.hostname) and not re.search(r"\s", value)
 
 
 def word(*allowed: str) -> Check:

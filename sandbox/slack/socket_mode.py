@@ -15,7 +15,11 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from sandbox.slack.delivery import Ack, NotDelivered, Parcel, too_late
 
-Disconnect = Literal["refresh_requested", "warning", "abrupt", "half_open"]
+Reason = Literal["refresh_requested", "warning", "too_many_websockets", "link_disabled"]
+Disconnect = Reason | Literal["abrupt", "half_open"]
+
+MOST_CONNECTIONS = 10
+"""At most this many connections of one app at the same time."""
 
 
 class SocketMode:
@@ -24,6 +28,10 @@ class SocketMode:
     def __init__(self, app_id: str, ack_seconds: float) -> None:
         self.refuses = False
         """Whether new connections are refused."""
+        self.ends_at_once: Reason | None = None
+        """Why each new connection is ended right after its hello, if it is."""
+        self.opened = 0
+        """Number of connections so far."""
         self._app_id = app_id
         self._ack_seconds = ack_seconds
         self._tickets: set[str] = set()
@@ -60,10 +68,15 @@ class SocketMode:
         socket = web.WebSocketResponse(timeout=1)
         await socket.prepare(request)
         self._open[socket] = request
-        self._live.append(socket)
-        self._connected.set()
+        self.opened += 1
+        ending = "too_many_websockets" if len(self._open) > MOST_CONNECTIONS else self.ends_at_once
+        if not ending:
+            self._live.append(socket)
+            self._connected.set()
         try:
             await socket.send_json(self._hello())
+            if ending:
+                await _end(socket, ending)
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     self._receive(message.data)
@@ -104,10 +117,9 @@ class SocketMode:
                 if request.transport is not None:
                     request.transport.pause_reading()
             else:
-                if reason == "refresh_requested":
+                if reason != "warning":
                     self._retire(socket)
-                with contextlib.suppress(ConnectionResetError):
-                    await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}})
+                await _say_goodbye(socket, reason)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -148,6 +160,16 @@ class SocketMode:
             "debug_info": {"host": "sandbox", "build_number": 1, "approximate_connection_time": 18060},
             "connection_info": {"app_id": self._app_id},
         }
+
+
+async def _say_goodbye(socket: web.WebSocketResponse, reason: str) -> None:
+    with contextlib.suppress(ConnectionResetError):
+        await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}})
+
+
+async def _end(socket: web.WebSocketResponse, reason: str) -> None:
+    await _say_goodbye(socket, reason)
+    await socket.close()
 
 
 def _reset(request: web.Request) -> None:

@@ -218,5 +218,8 @@ class Workspace:
 
     def view(self, view_id: str) -> View | None:
         """The modal or Home tab with that id, if it still exists."""
-        modals = [view for stack in self.modals.values() for view in stack]
-        return next((view for view in [*modals, *self.homes.values()] if view.id == view_id), None)
+        return next((view for view in self.views() if view.id == view_id), None)
+
+    def views(self) -> list[View]:
+        """All open modals and all Home tabs."""
+        return [*(view for stack in self.modals.values() for view in stack), *self.homes.values()]

@@ -5,6 +5,7 @@ Does not live here: what the response to a submission does (`interactions`). Cal
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sandbox.slack.arguments import Args
@@ -17,10 +18,14 @@ from sandbox.slack.state import View, Workspace
 DEPTH = 3
 """At most this many modals on top of each other."""
 
+MOST_BYTES = 250_000
+"""At most this many bytes in one view, as JSON."""
+
 
 def open_view(workspace: Workspace, args: Args, passes: Passes) -> dict[str, Any]:
     """views.open: replaces all open modals of that person."""
     body = _checked(args, "modal")
+    _check_external_id(workspace, body)
     user = passes.redeem_trigger(args.get("trigger_id"))
     workspace.modals[user] = []
     return {"view": view_row(workspace, put_on_top(workspace, user, body))}
@@ -29,6 +34,7 @@ def open_view(workspace: Workspace, args: Args, passes: Passes) -> dict[str, Any
 def push(workspace: Workspace, args: Args, passes: Passes) -> dict[str, Any]:
     """views.push: on top of the open modal."""
     body = _checked(args, "modal")
+    _check_external_id(workspace, body)
     user = passes.redeem_trigger(args.get("trigger_id"))
     if not workspace.modals.get(user):
         raise Refused("not_found")
@@ -43,6 +49,7 @@ def update(workspace: Workspace, args: Args, _passes: Passes) -> dict[str, Any]:
     if view is None:
         raise Refused("not_found")
     body = _checked(args, "modal")
+    _check_external_id(workspace, body, view)
     _check_hash(view, args)
     change(workspace, view, body)
     return {"view": view_row(workspace, view)}
@@ -55,6 +62,7 @@ def publish(workspace: Workspace, args: Args, _passes: Passes) -> dict[str, Any]
         raise Refused("user_not_found")
     body = _checked(args, "home")
     view = workspace.homes.get(user)
+    _check_external_id(workspace, body, view)
     if view is None:
         name = workspace.next_id("V")
         view = workspace.homes[user] = View(name, user, {}, "", name)
@@ -89,6 +97,8 @@ def _checked(args: Args, kind: str) -> dict[str, Any]:
     found = view_problems(body)
     if not isinstance(body, dict) or found:
         raise invalid("invalid_arguments", found)
+    if len(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")) > MOST_BYTES:
+        raise Refused("view_too_large")
     if body["type"] != kind:
         raise invalid("invalid_arguments", [f"/view/type: must be {kind}"])
     return body
@@ -97,6 +107,14 @@ def _checked(args: Args, kind: str) -> dict[str, Any]:
 def _check_hash(view: View, args: Args) -> None:
     if args.get("hash") and args["hash"] != view.hash:
         raise Refused("hash_conflict")
+
+
+def _check_external_id(workspace: Workspace, body: dict[str, Any], own: View | None = None) -> None:
+    """An app's own id names one view of the workspace; `own` is the view that is about to have it."""
+    wanted = body.get("external_id")
+    others = [view for view in workspace.views() if view is not own]
+    if wanted and any(view.body.get("external_id") == wanted for view in others):
+        raise Refused("duplicate_external_id")
 
 
 def _external(view: View) -> str:

@@ -100,6 +100,9 @@ class WebAPI:
     def _connection(self, token: str) -> dict[str, Any]:
         if token != self._tokens.app:
             raise Refused("not_allowed_token_type" if token == self._tokens.bot else "invalid_auth")
+        seconds = self.limits.wait("apps.connections.open", 3, None)
+        if seconds:
+            raise Refused("ratelimited", retry_after=seconds)
         url = self._socket_url()
         if url is None:
             raise Refused("internal_error")

@@ -186,6 +186,8 @@ async def test_messages_tab_disabled(at: World) -> None:
         ({"text": "x", "thread_ts": "1.000000"}, "thread_not_found"),
         ({"text": "x", "metadata": {"event_type": "x"}}, "invalid_metadata_format"),
         ({"text": "x", "metadata": {"event_type": "x", "event_payload": {"a": "x" * 9000}}}, "metadata_too_large"),
+        ({"text": "x", "metadata": {"event_type": "an event", "event_payload": {}}}, "invalid_metadata_format"),
+        ({"text": "x", "metadata": {"event_type": 7, "event_payload": {}}}, "invalid_metadata_format"),
         ({"text": "x", "channel": "C404"}, "channel_not_found"),
     ],
 )
@@ -212,6 +214,19 @@ async def test_update_refused(at: World) -> None:
     assert await at.code("chat.update", channel=at.channel, ts="1.000000", text="x") == "message_not_found"
     assert await at.code("chat.update", channel=at.channel, ts=own, text="x" * 4001) == "msg_too_long"
     assert await at.code("chat.update", channel=at.channel, ts=own) == "no_text"
+
+
+async def test_archived_channels_take_no_edits(at: World) -> None:
+    """An edit there is refused with another code than a post."""
+    own = (await at.client.chat_postMessage(channel=at.channel, text="card"))["ts"]
+    at.slack.archive(at.channel)
+    assert await at.code("chat.update", channel=at.channel, ts=own, text="x") == "is_inactive"
+
+
+@pytest.mark.parametrize(("limit", "code"), [(999, ""), (1000, "invalid_limit"), (-1, "invalid_limit")])
+async def test_history_pages_have_a_limit(at: World, limit: int, code: str) -> None:
+    """A page of more than 999 messages is refused, not cut."""
+    assert await at.code("conversations.history", channel=at.channel, limit=limit) == code
 
 
 async def test_deleted_message_is_gone(at: World) -> None:
@@ -302,6 +317,33 @@ async def test_bad_view_is_refused(at: World) -> None:
     trigger = (await at.slack.command(at.you, at.channel, "x")).trigger_id
     assert await at.code("views.open", trigger_id=trigger, view=MODAL | {"blocks": []}) == "invalid_arguments"
     assert await at.code("views.open", trigger_id=trigger, view=MODAL) == ""
+
+
+async def test_large_views_are_refused(at: World) -> None:
+    """A view of more than 250 kB is refused, although each of its blocks is within its limits."""
+    trigger = (await at.slack.command(at.you, at.channel, "x")).trigger_id
+    text = {"type": "mrkdwn", "text": "x" * 2990}
+    large = {key: value for key, value in MODAL.items() if key != "submit"}
+    large["blocks"] = [{"type": "section", "text": text}] * 90
+    assert await at.code("views.open", trigger_id=trigger, view=large) == "view_too_large"
+    assert await at.code("views.open", trigger_id=trigger, view=large | {"blocks": large["blocks"][:80]}) == ""
+
+
+async def test_external_ids_are_unique(at: World) -> None:
+    """Two views cannot have the same external_id; one view may be updated under its own."""
+    first, second = [(await at.slack.command(at.you, at.channel, "x")).trigger_id for _ in range(2)]
+    view = MODAL | {"external_id": "steps-1"}
+    assert await at.code("views.open", trigger_id=first, view=view) == ""
+    assert await at.code("views.update", external_id="steps-1", view=view) == ""
+    assert await at.code("views.push", trigger_id=second, view=view) == "duplicate_external_id"
+
+
+@pytest.mark.parametrize("body", ["[]", "7", '"text"', "null", "{"])
+async def test_response_url_takes_objects_only(at: World, body: str) -> None:
+    """Anything else is a 400, and uses nothing up."""
+    url = (await at.slack.command(at.you, at.channel, "x")).response_url
+    async with at.session.post(url, data=body) as response:
+        assert (response.status, await response.text()) == (400, "invalid_payload")
 
 
 async def test_response_url_expires(at: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -10,6 +11,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from sandbox.slack import Fault
+from sandbox.slack.socket_mode import Reason
 from tests.sandbox.slack_rig import World, world
 
 
@@ -164,3 +166,34 @@ async def test_warning_leaves_the_socket_in_use(at: World) -> None:
         await at.slack.disconnect_sockets("warning")
         assert [(await socket.receive_json())["type"] for _ in range(2)] == ["hello", "disconnect"]
         assert at.slack.sockets.connections == 1
+
+
+@pytest.mark.parametrize("reason", ["too_many_websockets", "link_disabled", "refresh_requested"])
+async def test_sockets_can_be_ended_at_once(at: World, reason: Reason) -> None:
+    """Each new connection gets its hello, the reason, and its end."""
+    at.slack.sockets.ends_at_once = reason
+    url = (await at.client.apps_connections_open(app_token=at.slack.app_token))["url"]
+    async with at.session.ws_connect(url) as socket:
+        assert (await socket.receive_json())["type"] == "hello"
+        assert (await socket.receive_json())["reason"] == reason
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+    assert (at.slack.sockets.connections, at.slack.sockets.opened) == (0, 1)
+
+
+async def test_ten_sockets_are_the_most(at: World) -> None:
+    """The eleventh is told so and ended; the others stay."""
+    async with AsyncExitStack() as stack:
+        for number in range(11):
+            url = (await at.client.apps_connections_open(app_token=at.slack.app_token))["url"]
+            socket = await stack.enter_async_context(at.session.ws_connect(url))
+            assert (await socket.receive_json())["type"] == "hello", number
+        assert (await socket.receive_json())["reason"] == "too_many_websockets"
+        assert at.slack.sockets.connections == 10
+
+
+async def test_socket_addresses_are_limited(at: World) -> None:
+    """A minute allows 50 of them."""
+    for _ in range(50):
+        await at.client.apps_connections_open(app_token=at.slack.app_token)
+    with pytest.raises(SlackApiError, match="ratelimited"):
+        await at.client.apps_connections_open(app_token=at.slack.app_token)
