@@ -7,6 +7,7 @@ RUN python -m venv /opt/bot \
 
 FROM python:3.13.5-slim-bookworm
 ENV PATH=/opt/bot/bin:$PATH \
+    HEALTH_HOST=0.0.0.0 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \

@@ -95,4 +95,7 @@ SLACK_FAILURES = Counter(
     ["method", "code"],
 )
 
+SERVICE_CONNECTIONS_CUT = Counter(
+    "execution_bot_service_connections_cut_total", "Connections closed because there were too many on a port."
+)
 SERVICE_SOCKET_CONNECTED = Gauge("execution_bot_service_socket_connected", "1 while Socket Mode is connected.")

@@ -1,7 +1,7 @@
 """Whether the bot is healthy, for those who run it: `/livez`, `/readyz`, `/metrics`.
 
-Lives here: the small HTTP server, and how probes become an answer. Does not live here: what each probe checks (they are
-handed in), the metrics themselves (`bot.metrics`). Called by `bot.app.service`.
+Lives here: the paths, and how probes become an answer. Does not live here: the server (`bot.http_server`), what each
+probe checks (they are handed in), the metrics themselves (`bot.metrics`). Called by `bot.app.service`.
 
 `/livez` fails only when a restart may help: a worker's loop has ended, or our own store is gone for good. `/readyz`
 fails while something outside is wrong (store, Slack, GCS); a restart would not fix that.
@@ -18,12 +18,16 @@ from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 
 from bot.errors import BotError
+from bot.http_server import HTTPServer
 
 Probe = Callable[[], Awaitable[str | None]]
 """Checks one component: None when nothing is wrong, else what is, in words."""
 
 PROBE_SECONDS = 2.0
 """How long a probe may take before it counts as failed; kubelet's own limit is mostly higher."""
+
+_STOP_SECONDS = 1.0
+"""How long `stop` waits for requests that are being answered."""
 
 log = structlog.get_logger()
 
@@ -40,26 +44,18 @@ class Health:
         """`probes` by component; `ended` names the parts of the bot that no longer run."""
         self._probes = probes
         self._ended = ended
-        self._runner: web.AppRunner | None = None
+        routes = [web.get("/livez", self._livez), web.get("/readyz", self._readyz), web.get("/metrics", self._metrics)]
+        self._server = HTTPServer(routes, stop_seconds=_STOP_SECONDS)
 
     async def start(self, port: int, host: str = "127.0.0.1") -> int:
         """Serve until `stop`. Returns the port; with 0 the system chooses it."""
-        app = web.Application()
-        app.add_routes(
-            [web.get("/livez", self._livez), web.get("/readyz", self._readyz), web.get("/metrics", self._metrics)]
-        )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        served: int = self._runner.addresses[0][1]
-        log.info("health.started", port=served)
+        served = await self._server.start(host, port)
+        log.info("health.started", host=host, port=served)
         return served
 
     async def stop(self) -> None:
         """Close the server; has no effect when it was never started."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._server.stop()
 
     async def report(self) -> dict[str, str | None]:
         """What is wrong with each component, None where nothing is. All are checked at the same time."""

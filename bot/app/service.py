@@ -87,7 +87,7 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         workspace = WorkspaceRuntime(settings, store, gcs_account(settings, store, http), session)
         await stack.enter_async_context(workspace.working(stop, time_left))
         health = Health({"store": store.problem, **workspace.probes}, ended=lambda: _ended(workspace, engine))
-        await health.start(settings.health_port, settings.listen_host)
+        await health.start(settings.health_port, settings.health_host)
         stack.push_async_callback(health.stop)
         await stack.enter_async_context(workspace.connected(stop, time_left))
         yield

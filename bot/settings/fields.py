@@ -166,10 +166,12 @@ class Settings(BaseSettings):
     """Seconds for which changes of one execution are collected into one message, up to 300. Outcomes never wait."""
 
     listen_host: str = "0.0.0.0"  # noqa: S104  # in a container nothing else can be reached; see the docstring
-    """Address to listen on, for `HEALTH_PORT` and in HTTP mode for `PORT`. `127.0.0.1` makes both reachable from this
-    machine only."""
+    """Address to listen on for Slack's requests in HTTP mode. `127.0.0.1` lets only a proxy on this machine in."""
     port: Port = 3000
     """Port for Slack's requests in HTTP mode; 0 for any free port."""
+    health_host: str = "127.0.0.1"
+    """Address to listen on for `HEALTH_PORT`. Nothing there asks who is calling, so by default only this machine can
+    call it; in a container, set `0.0.0.0`, as the image does."""
     health_port: Port = 8080
     """Port of `/livez`, `/readyz` and `/metrics`; 0 for any free port."""
     log_format: Literal["json", "text"] = "json"
