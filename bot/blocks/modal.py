@@ -44,7 +44,7 @@ def steps_modal(snapshot: Snapshot | None, *, page: int = 0, now: datetime, exec
     blocks = [
         _head(snapshot, now),
         *(section(*lines[i : i + _STEPS_IN_SECTION]) for i in range(0, len(lines), _STEPS_IN_SECTION)),
-        context(_place(page, len(shown), len(ordered))),
+        context(_place(page, len(shown), len(ordered)), steps.more_steps(snapshot)),
         facts.as_of(snapshot, now),
         actions(_row(page, last_page)),
     ]

@@ -68,8 +68,15 @@ def steps_section(snapshot: Snapshot) -> Block | None:
         *(step_line(step, at_rest=at_rest) for step in groups.running[:LINES_SHOWN]),
         _more(groups.running, "that were running" if at_rest else "running"),
         _folded(groups, at_rest=at_rest),
+        more_steps(snapshot),
     ]
     return section(*lines)
+
+
+def more_steps(snapshot: Snapshot) -> str:
+    """How many steps there are besides those that are kept; empty when all are."""
+    rest = snapshot.execution.steps_left_out
+    return f"… and {text.count(rest, 'more step')}, more than I list" if rest else ""
 
 
 def plan(snapshot: Snapshot) -> Block | None:
@@ -79,6 +86,8 @@ def plan(snapshot: Snapshot) -> Block | None:
         return None
     # Slack matches the plan blocks of an edit by title and task ids, so both depend only on the snapshot.
     tasks = [{"type": "task_card", **task} for task in _tasks(by_priority(execution.steps), at_rest=_at_rest(snapshot))]
+    if more := more_steps(snapshot):
+        tasks.append({"type": "task_card", "task_id": "left-out", "title": more, "status": "pending"})
     return {"type": "plan", "title": words.counts(execution.steps_finished, execution.steps_total), "tasks": tasks}
 
 
@@ -113,7 +122,7 @@ def step_words(snapshot: Snapshot) -> list[str]:
         verb = "Was running" if _at_rest(snapshot) else "Running"
         rest = len(groups.running) - LINES_SHOWN
         lines.append(f"{verb}: {named}{f' and {rest:,} more' if rest > 0 else ''}.")
-    lines.append(_folded(groups, at_rest=_at_rest(snapshot)))
+    lines.extend((_folded(groups, at_rest=_at_rest(snapshot)), more_steps(snapshot)))
     return lines
 
 

@@ -47,7 +47,7 @@ class Phase(StrEnum):
 
 _CANONICAL: dict[str, str] = {phase.value.casefold(): phase.value for phase in Phase}
 
-TERMINAL_PHASES = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.ABORTED})
+TERMINAL_PHASES = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.ERROR, Phase.CANCELLED, Phase.ABORTED})
 """Phases in which an execution has ended. `Aborted` is the Cromwell variant's word for `Cancelled`."""
 
 REOPENABLE_PHASES = TERMINAL_PHASES - {Phase.SUCCEEDED}
@@ -136,6 +136,8 @@ class Execution(Value, frozen=True):
     steps_finished: int | None = None
     """`finished_node_number`; may never reach `steps_total`. Display only: success is never derived from it."""
     steps: tuple[Step, ...] = ()
+    steps_left_out: int = 0
+    """Steps that GCS sent besides `steps`: an execution may have more than are kept."""
     created_at: datetime | None = None
     updated_at: datetime | None = None
     elapsed: timedelta | None = None

@@ -70,8 +70,8 @@ def observe(
     before: Snapshot, seen: Execution, *, now: datetime, cadence: Cadence, typical: Mapping[str, timedelta] = _NOTHING
 ) -> Verdict:
     """GCS returned `seen`; `typical` maps the steps of its workflow to their usual durations."""
-    seen = _with_counts(_under_its_action(seen), before.execution)
-    if _is_contradicted(before, seen):
+    reported, seen = seen, _with_counts(_under_its_action(seen), before.execution)
+    if _is_doubtful(before, seen, reported):
         unconfirmed = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
         return Verdict(snapshot=unconfirmed, next_poll=cadence.soon, is_expedited=True)
     kind = _kind(before.execution, seen)
@@ -135,7 +135,12 @@ def observe_failure(
 
 
 def _under_its_action(seen: Execution) -> Execution:
-    """`seen` as being deleted while the control object deletes: the phases then describe the deletion (3.2)."""
+    """`seen` as being deleted while the control object deletes: the phases then describe the deletion (3.2).
+
+    A phase that GCS leaves out is the control object's.
+    """
+    if not seen.phase and seen.action.casefold() in {"", "create"}:
+        return replace(seen, phase=seen.witness)
     if seen.action.casefold() != "delete" or Phase.canonical(seen.witness) in FAILED_PHASES:
         return seen
     return replace(seen, phase=Phase.DELETING.value)
@@ -149,13 +154,15 @@ def _with_counts(seen: Execution, before: Execution) -> Execution:
     return replace(seen, **counts if seen.steps else {**counts, "steps": before.steps})
 
 
-def _is_contradicted(before: Snapshot, seen: Execution) -> bool:
-    """Whether `seen` claims an end that its second witness denies, for the first time."""
-    if before.contradicted or not seen.is_terminal or seen.phase == before.execution.phase or not seen.witness:
+def _is_doubtful(before: Snapshot, seen: Execution, reported: Execution) -> bool:
+    """Whether `seen` claims an end for the first time that only one witness names, or names unlike the reference."""
+    if before.contradicted or not seen.is_terminal or seen.phase == before.execution.phase:
         return False
+    if not reported.phase:
+        return True
     if seen.phase in FAILED_PHASES and seen.witness in FAILED_PHASES:
         return False
-    return seen.witness != seen.phase
+    return seen.witness != seen.phase if seen.witness else seen.phase == Phase.ERROR
 
 
 def _kind(before: Execution, seen: Execution) -> ChangeKind | None:

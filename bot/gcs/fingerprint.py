@@ -12,6 +12,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from hashlib import sha1
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from msgspec import Raw
 
 from bot.errors import GCSMalformed
 from bot.gcs import values
+from bot.gcs.body import MAX_REPORTS, mend
 from bot.gcs.tables import ActionStatus, GetExecutionResponse, StepCounts
 
 
@@ -66,9 +68,10 @@ def fingerprint_of(response: GetExecutionResponse) -> Fingerprint:
     nodes = counts.actual_node_status
     steps = [(node.name, node.status, node.sub_job_num, node.finished_sub_job_num) for node in nodes]
     control = response.object.status if response.object else None
+    left_out = counts.left_out, control.left_out if control else 0
     return Fingerprint(
         state=_state(response),
-        counts=_digest((counts.node_number, counts.finished_node_number, steps)),
+        counts=_digest((counts.node_number, counts.finished_node_number, steps, left_out)),
         is_covered=bool(control and control.sub_object_statuses) or not nodes,
     )
 
@@ -82,7 +85,10 @@ def parse_page(body: bytes, before: Mapping[str, Listed] = NOTHING_LISTED) -> Pa
         GCSMalformed: `body` is no list.
     """
     try:
-        texts, total = _texts(body)
+        try:
+            texts, total = _texts(body)
+        except msgspec.DecodeError:
+            texts, total = _texts(mend(body))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise GCSMalformed("not a list of executions: is this GeneContainer Service?") from None
     items = tuple(item for text in texts if text is not None and (item := _listed(text, before)) is not None)
@@ -113,9 +119,18 @@ def _listed(text: _ItemText, before: Mapping[str, Listed]) -> Listed | None:
     if known is not None and known.text_hash == text_hash:
         return known
     try:
-        return Listed(execution_id, _state(_item.decode(relevant)), text_hash)
+        return Listed(execution_id, _state(_read(relevant)), text_hash)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return None
+
+
+def _read(relevant: bytes) -> _Item:
+    try:
+        return _item.decode(relevant)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # perhaps half a character
+        return _item.decode(mend(relevant))
 
 
 def _state(item: GetExecutionResponse | _Item) -> str:
@@ -140,7 +155,7 @@ def _state(item: GetExecutionResponse | _Item) -> str:
             values.number(spec.timeout_in_minutes) if spec else None,
             values.labels(record.label or spec_labels or {}),
             _report(control.object_status if control else None),
-            {name: _report(report) for name, report in (reports or {}).items()},
+            {name: _report(report) for name, report in islice((reports or {}).items(), MAX_REPORTS)},
             whole is None and values.unless_blank(item.metadata) is not None,
         )
     )

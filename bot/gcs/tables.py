@@ -1,17 +1,20 @@
 """The answer to `GET /v1/executions/{id}` as it arrives: Tables 1-12 of the GCS reference, and its Cromwell variant.
 
-Lives here: every documented field, and the one translation to `bot.domain.model.Execution`. Lenient about what the
-reference leaves open (missing, null, blank, unknown words and fields), strict about the frame: what is no execution
-is `GCSMalformed`, which names places and never quotes values. Does not live here: what a single value means
-(`bot.gcs.values`). Called by `bot.gcs.client` and `fingerprint`; `to_execution` by the workers and `subscriptions`.
+Lives here: every documented field, read or named as not read, and the one translation to
+`bot.domain.model.Execution`. Lenient: what is missing, null or of another type than documented is read sensibly or is
+unknown, and the rest is read. Only an object `execution` with the id that was asked for is required; what has none is
+`GCSMalformed`, which never quotes values. Does not live here: what a single value means (`bot.gcs.values`), bytes
+(`bot.gcs.body`). Called by `bot.gcs.client` and `fingerprint`; `to_execution` by the workers and `subscriptions`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
+import msgspec
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -25,10 +28,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from bot.domain.model import Execution, Step
 from bot.errors import GCSMalformed
+from bot.gcs import body as bodies
 from bot.gcs import values
-
-_DOCUMENTED, _LENIENT = "as documented", "read leniently"
-"""The two branches of a value's schema, as pydantic's errors name them; no key is called like that."""
 
 
 def _lenient(read: Callable[[Any], Any], documented: CoreSchema | None = None) -> GetPydanticSchema:
@@ -37,51 +38,65 @@ def _lenient(read: Callable[[Any], Any], documented: CoreSchema | None = None) -
     def schema(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         kind = handler(source)
         lenient = core_schema.no_info_before_validator_function(read, kind)
-        return core_schema.union_schema([(documented or kind, _DOCUMENTED), (lenient, _LENIENT)], mode="left_to_right")
+        return core_schema.union_schema([documented or kind, lenient], mode="left_to_right")
 
     return GetPydanticSchema(schema)
 
 
-def _blank_to_map(value: Any) -> Any:
-    return {} if value in ("", [], None) else value
+def _named(key: str) -> Callable[[Any], Any]:
+    """Read an object, or a bare text as an object that has it under `key`; anything else is unknown."""
+
+    def read(value: Any) -> Any:
+        text = values.plain(value)
+        return value if isinstance(value, dict) else {key: text} if text.strip() else None
+
+    return read
 
 
-def _to_list(value: Any) -> Any:
+def _object_or_none(value: Any) -> Any:
+    return value if isinstance(value, dict) else None
+
+
+def _to_list(value: Any) -> list[Any]:
     """Read a list of steps or a map from name to step: the reference leaves it open."""
-    if value in ("", None):
-        return []
     if isinstance(value, dict):
         return [_node(entry, name) for name, entry in value.items()]
-    return [_node(entry) for entry in value] if isinstance(value, list) else value
+    return [_node(entry) for entry in value] if isinstance(value, list) else []
 
 
-def _node(entry: Any, name: str = "") -> Any:
-    if entry is None or isinstance(entry, str):
-        return {"name": name, "status": entry}
-    return {**entry, "name": entry.get("name") or name} if isinstance(entry, dict) else entry
+def _node(entry: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        text = values.plain(entry)
+        return {"name": name, "status": text} if name else {"name": text}
+    return {**entry, "name": values.plain(entry.get("name")) or name}
 
 
 T = TypeVar("T")
-Text = Annotated[str, _lenient(values.plain, core_schema.str_schema(strict=True))]
+_TEXT = core_schema.str_schema(strict=True)
+Text = Annotated[str, _lenient(values.plain, _TEXT)]
+Prose = Annotated[str, _lenient(values.prose, _TEXT)]
+Id = Annotated[str, _lenient(lambda value: value if isinstance(value, str) else "", _TEXT)]
 Whole = Annotated[
     int | None, _lenient(values.whole, core_schema.int_schema(strict=True, ge=-values.EXACT, le=values.EXACT))
 ]
 Number = Annotated[float | None, _lenient(values.number, core_schema.float_schema(strict=True, allow_inf_nan=False))]
-Maybe = Annotated[T | None, _lenient(values.unless_blank)]
-Map = Annotated[dict[str, T], _lenient(_blank_to_map)]
+Maybe = Annotated[T | None, _lenient(_object_or_none)]
+Map = Annotated[dict[str, T], _lenient(values.pairs)]
 Several = Annotated[list[T], _lenient(_to_list)]
 
 
 class SnakeTable(BaseModel):
-    """Base of the tables whose keys are snake_case on the wire; unknown fields are kept."""
+    """Base of the tables whose keys are snake_case on the wire. A field is read only if it is shown somewhere."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    NOT_READ: ClassVar[tuple[str, ...]] = ()
+    """The documented fields that nothing shows."""
 
 
-class CamelTable(BaseModel):
-    """Base of the tables whose keys are camelCase on the wire; unknown fields are kept."""
+class CamelTable(SnakeTable):
+    """Base of the tables whose keys are camelCase on the wire."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
 
 
 class EnterpriseProject(SnakeTable):
@@ -94,25 +109,21 @@ class EnterpriseProject(SnakeTable):
 class ExecutionRecord(SnakeTable):
     """Table 3, the flat record; from `wdl_name` on the Cromwell variant's own fields (5.7)."""
 
-    guid: Text = ""
+    NOT_READ = (
+        *("domain_id", "workflow_scope", "inputs_json", "outputs_json", "image", "sfs_volume_name"),
+        *("job_type", "jobs_type", "task_status", "engine_deployment", "env_guid", "metadata_json"),
+    )
+    guid: Id = ""
     name: Text = ""
     namespace: Text = ""
     cluster_name: Text = ""
     cluster_id: Text = ""
     project_id: Text = ""
-    domain_id: Text = ""
-    description: Text = ""
+    description: Prose = ""
     status: Text = ""
     workflow_id: Text = ""
     workflow_name: Text = ""
-    workflow_scope: Text = ""
-    inputs_json: Any = None
-    outputs_json: Any = None
-    image: Any = None
     time_duration: Number = None
-    sfs_volume_name: Text = ""
-    job_type: str | dict[str, Any] | None = None
-    jobs_type: str | dict[str, Any] | None = None
     target: Text = ""
     create_at: Text = ""
     update_at: Text = ""
@@ -120,75 +131,62 @@ class ExecutionRecord(SnakeTable):
     resources: Map[Any] = Field(default_factory=dict)
     priority: Whole = None
     wdl_name: Text = ""
-    task_status: Any = None
-    engine_deployment: Any = None
-    env_guid: Text = ""
     node_number: Whole = None
-    metadata_json: Any = None
-    tae_resources: Any = None
+    tae_resources: Map[Any] = Field(default_factory=dict)
 
 
 class ObjectMetadata(CamelTable):
     """Table 5."""
 
-    name: Text = ""
-    namespace: Text = ""
-    self_link: Text = ""
-    uid: Text = ""
-    annotations: Map[Any] = Field(default_factory=dict)
-    resource_version: Text = ""
+    NOT_READ = ("name", "namespace", "selfLink", "uid", "annotations", "resourceVersion")
     creation_timestamp: Text = ""
 
 
 class SpecMetadata(CamelTable):
     """Table 7."""
 
+    NOT_READ = ("namespace",)
     labels: Map[Any] = Field(default_factory=dict)
-    namespace: Text = ""
 
 
 class ObjectSpec(CamelTable):
     """Table 6."""
 
+    NOT_READ = ("actionName", "onFailureStrategy", "objectData", "location")
     metadata: Maybe[SpecMetadata] = None
-    action_name: Text = ""
     timeout_in_minutes: Number = None
-    on_failure_strategy: Text = ""
-    object_data: Any = None
-    location: Text = ""
 
 
 class ActionStatus(CamelTable):
     """Table 9."""
 
     phase: Text = ""
-    message: Text = ""
-    reason: Text = ""
+    message: Prose = ""
+    reason: Prose = ""
     update_at: Text = ""
 
 
 class SubActionStatus(ActionStatus):
     """Table 10."""
 
-    create_at: Text = ""
-    sub_action_name: Text = ""
+    NOT_READ = ("createAt", "subActionName")
 
 
 class ExecutionStatus(CamelTable):
     """Table 8."""
 
+    NOT_READ = ("progress", "elementStatuses")
     action_name: Text = ""
-    progress: Number = None
-    object_status: Maybe[ActionStatus] = None
-    sub_object_statuses: Map[Maybe[SubActionStatus]] = Field(default_factory=dict)
-    element_statuses: Any = None
+    object_status: Annotated[ActionStatus | None, _lenient(_named("phase"))] = None
+    sub_object_statuses: Map[Annotated[SubActionStatus | None, _lenient(_named("phase"))]] = Field(default_factory=dict)
+    left_out: int = Field(0, alias=bodies.LEFT_OUT)
+    """Reports that are not among `sub_object_statuses`."""
 
 
 class ExecutionObject(CamelTable):
     """Table 4, the Kubernetes-style object."""
 
-    kind: Text = ""
-    api_version: Text = ""
+    NOT_READ = ("kind", "apiVersion")
     metadata: Maybe[ObjectMetadata] = None
     spec: Maybe[ObjectSpec] = None
     status: Maybe[ExecutionStatus] = None
@@ -197,11 +195,11 @@ class ExecutionObject(CamelTable):
 class NodeStatus(SnakeTable):
     """Table 12, one step."""
 
+    NOT_READ = ("sub_job_status",)
     name: Text = ""
     status: Text = ""
     sub_job_num: Whole = None
     finished_sub_job_num: Whole = None
-    sub_job_status: Any = None
     time_duration: Number = None
     resources: Map[Any] = Field(default_factory=dict)
 
@@ -212,6 +210,8 @@ class StepCounts(SnakeTable):
     node_number: Whole = None
     finished_node_number: Whole = None
     actual_node_status: Several[NodeStatus] = Field(default_factory=list)
+    left_out: int = Field(0, alias=bodies.LEFT_OUT)
+    """Steps that are not among `actual_node_status`."""
 
 
 class GetExecutionResponse(SnakeTable):
@@ -220,7 +220,7 @@ class GetExecutionResponse(SnakeTable):
     execution: ExecutionRecord
     object: Maybe[ExecutionObject] = None
     status: Maybe[StepCounts] = None
-    enterprise_project: Maybe[EnterpriseProject] = None
+    enterprise_project: Annotated[EnterpriseProject | None, _lenient(_named("id"))] = None
     metadata: Any = None
     """Of the Cromwell variant, in place of `object`."""
 
@@ -232,13 +232,26 @@ class GetExecutionResponse(SnakeTable):
             GCSMalformed: `body` is no execution, or another one.
         """
         try:
-            response = cls.model_validate_json(body)
-        except ValidationError as error:
-            raise GCSMalformed(f"not an execution: {_places(error)}") from None
+            response = cls._read(body)
+        except GCSMalformed:
+            mended = bodies.mend(body)
+            if mended == body:
+                raise
+            response = cls._read(mended)
         guid = response.execution.guid.strip().casefold()
         if guid != asked.casefold():
             raise GCSMalformed(f"execution.guid: {'another execution than asked' if guid else 'missing'}")
         return response
+
+    @classmethod
+    def _read(cls, body: bytes) -> GetExecutionResponse:
+        try:
+            return cls.model_validate_json(bodies.slim(body, _FRAME))
+        except msgspec.ValidationError:
+            raise GCSMalformed("not an execution: no object") from None
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+            problem = _problem(error) if isinstance(error, ValidationError) else "no JSON"
+            raise GCSMalformed(f"not an execution: {problem}") from None
 
     @property
     def is_cromwell(self) -> bool:
@@ -257,8 +270,9 @@ class GetExecutionResponse(SnakeTable):
         durations = [record.time_duration, *(node.time_duration for node in counts.actual_node_status)]
         unit = values.duration_unit(durations, updated - created if created and updated else None)
         project = self.enterprise_project or EnterpriseProject()
-        resources, ratio = values.without_ratio(record.resources or _map(record.tae_resources))
+        resources, ratio = values.without_ratio(record.resources or record.tae_resources)
         reason, message = values.bilingual(outcome.reason), values.bilingual(outcome.message)
+        steps = _steps(counts.actual_node_status, control.sub_object_statuses, unit)
         total = counts.node_number if counts.node_number is not None else record.node_number
         return Execution(
             id=record.guid.strip().casefold(),
@@ -274,7 +288,8 @@ class GetExecutionResponse(SnakeTable):
             message_zh=message.chinese,
             steps_total=values.count(total),
             steps_finished=values.count(counts.finished_node_number),
-            steps=_steps(counts.actual_node_status, control.sub_object_statuses, unit),
+            steps=steps[: bodies.MAX_STEPS],
+            steps_left_out=len(steps[bodies.MAX_STEPS :]) + (counts if counts.actual_node_status else control).left_out,
             created_at=created,
             updated_at=updated,
             elapsed=values.span(record.time_duration, unit=unit),
@@ -301,10 +316,6 @@ class GetExecutionResponse(SnakeTable):
         control = (self.object and self.object.status) or ExecutionStatus()
         outcome = control.object_status or ActionStatus()
         return values.first_moment([self.execution.update_at, outcome.update_at])
-
-
-def _map(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _steps(nodes: list[NodeStatus], reports: dict[str, SubActionStatus | None], unit: timedelta) -> tuple[Step, ...]:
@@ -336,27 +347,35 @@ def _step(name: str, node: NodeStatus, report: SubActionStatus, unit: timedelta)
     )
 
 
-_TABLES: tuple[type[BaseModel], ...] = (
+_TABLES: tuple[type[SnakeTable], ...] = (
     *(GetExecutionResponse, EnterpriseProject, ExecutionRecord, ExecutionObject, ObjectMetadata, ObjectSpec),
     *(SpecMetadata, ExecutionStatus, ActionStatus, SubActionStatus, StepCounts, NodeStatus),
 )
-WIRE_NAMES = frozenset(field.alias or name for table in _TABLES for name, field in table.model_fields.items())
-"""Every documented field name; other keys are foreign text."""
+READ = frozenset(field.alias or name for table in _TABLES for name, field in table.model_fields.items()) - {
+    bodies.LEFT_OUT
+}
+"""Every field name that is read."""
+WIRE_NAMES = READ.union(*(table.NOT_READ for table in _TABLES))
+"""Every documented field name."""
 
 
-_MOST_PROBLEMS = 5000
-"""At most this many problems are listed to find the first few; pydantic is slow at listing them."""
+def _frame(table: type[BaseModel]) -> bodies.Frame:
+    """What `table` reads, with the tables that its fields hold."""
+    fields = {field.alias or name: _held(field.annotation) for name, field in table.model_fields.items()}
+    return {name: _frame(held) if held else None for name, held in fields.items() if name != bodies.LEFT_OUT}
 
 
-def _places(error: ValidationError) -> str:
-    """The places and kinds of the first faults: no values, and no keys that GCS does not document."""
-    if error.error_count() > _MOST_PROBLEMS:
-        return "in very many places"
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    problems = [problem for problem in found if _DOCUMENTED not in problem["loc"]]
-    return "; ".join(f"{_place(problem['loc'])}: {problem['type']}" for problem in problems[:5])
+def _held(annotation: Any) -> type[BaseModel] | None:
+    """The table that a field of this type holds, None if it holds something else."""
+    choices = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
+    return next((kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
-    parts = [part for part in loc if part != _LENIENT]
-    return ".".join(str(part) if isinstance(part, int) or part in WIRE_NAMES else "*" for part in parts) or "body"
+_FRAME = {**_frame(GetExecutionResponse), "metadata": {}}
+"""What is read of an answer; of the Cromwell variant's `metadata` only whether it is there."""
+
+
+def _problem(error: ValidationError) -> str:
+    """What is wrong with the frame, all else being lenient; no value."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, found['loc'])) or 'body'}: {found['type']}"

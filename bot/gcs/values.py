@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from bot.domain.model import Phase
@@ -32,6 +33,9 @@ _SECRET = re.compile(r"[A-Za-z0-9+/=_%.-]{37,}|\b[A-Z0-9]{20,36}\b|(?i:(access|s
 
 EXACT = 2**53
 """Up to this value a float holds every integer exactly."""
+
+MAX_PAIRS = 100
+"""At most this many labels, kinds of resource or parts of a text are read; a card shows a few."""
 
 Scalars = dict[str, str | int | float]
 
@@ -159,7 +163,7 @@ def duration_unit(values: Iterable[float | None], whole_life: timedelta | None) 
 def scalars(values: Mapping[str, Any]) -> Scalars:
     """The entries that can be shown: text and finite numbers. Undocumented shapes are left out."""
     shown: Scalars = {}
-    for key, value in values.items():
+    for key, value in islice(values.items(), MAX_PAIRS):
         if type(value) is int and abs(value) <= EXACT:
             shown[cut(key, 60)] = value
         elif isinstance(value, str):
@@ -172,26 +176,44 @@ def scalars(values: Mapping[str, Any]) -> Scalars:
 def labels(values: Mapping[str, Any]) -> dict[str, str]:
     """User labels as text; nested values are left out."""
     return {
-        cut(key, 100): cut(plain(value), 100) for key, value in values.items() if not isinstance(value, dict | list)
+        cut(key, 100): cut(plain(value), 100)
+        for key, value in islice(values.items(), MAX_PAIRS)
+        if not isinstance(value, dict | list)
     }
 
 
-def plain(value: object) -> Any:
-    """A scalar as text, null as empty text; anything else unchanged, for pydantic to refuse."""
-    if value is None:
-        return ""
+def plain(value: object) -> str:
+    """A scalar as text; anything else is unknown."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, float) else _digits(value)
-
-
-def _digits(value: object) -> Any:
-    if not isinstance(value, int):
-        return value
     try:
-        return str(value)
+        return str(value) if isinstance(value, int | float) else ""
     except ValueError:  # more digits than Python converts: no name and no phase
         return ""
+
+
+def prose(value: object) -> str:
+    """A text for people, also from several in a list or an object."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return "; ".join(filter(None, map(plain, islice(parts, MAX_PAIRS))))
+
+
+def pairs(value: object) -> dict[str, Any]:
+    """A map, also from a list of `{key, value}`, of named objects or of maps with one entry each."""
+    if isinstance(value, dict):
+        return value
+    found: dict[str, Any] = {}
+    for entry in value if isinstance(value, list) else ():
+        if not isinstance(entry, dict):
+            continue
+        name = plain(entry.get("key") or entry.get("name"))
+        if name:
+            found[name] = entry.get("value", entry)
+        elif len(entry) == 1:
+            found |= entry
+    return found
 
 
 def without_ratio(resources: Mapping[str, Any]) -> tuple[Scalars, float | None]:

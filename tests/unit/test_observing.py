@@ -68,6 +68,43 @@ def test_a_bad_end_is_watched_for_a_retry(phase: str) -> None:
     assert observe(watched(), seen(phase=phase), now=NOW, cadence=strict).next_poll == strict.staleness
 
 
+DOUBTFUL = [
+    ({"phase": "", "witness": "Succeeded"}, "Succeeded"),
+    ({"phase": "", "witness": "Failed", "action": "create"}, "Failed"),
+    ({"phase": "Error"}, "Error"),
+    ({"phase": "Error", "witness": "Running"}, "Error"),
+]
+"""Ends that one witness names alone, or that GCS does not document."""
+
+
+@pytest.mark.parametrize(("update", "phase"), DOUBTFUL)
+def test_a_doubtful_end_is_polled_twice(update: dict[str, str], phase: str) -> None:
+    """A missing status beside a final phase, and `Error`, are an outcome when they are seen again."""
+    first = observe(watched(), seen(**update), now=NOW, cadence=CADENCE)
+    assert (first.changes, first.next_poll, first.is_expedited) == ((), CADENCE.soon, True)
+    (change,) = observe(first.snapshot, seen(**update), now=NOW, cadence=CADENCE).changes
+    assert (change.kind, change.phase) == (ChangeKind.OUTCOME, phase)
+
+
+def test_a_status_that_is_missing_once_ends_nothing() -> None:
+    """The next answer has it again, and the execution runs on."""
+    first = observe(watched(), seen(phase="", witness="Succeeded"), now=NOW, cadence=CADENCE)
+    verdict = observe(first.snapshot, RUNNING, now=NOW, cadence=CADENCE)
+    assert (verdict.changes, verdict.snapshot.contradicted) == ((), False)
+
+
+def test_two_words_for_a_failure_agree() -> None:
+    """`Error` beside a failed control object needs no second poll."""
+    (change,) = observe(watched(), seen(phase="Error", witness="Failed"), now=NOW, cadence=CADENCE).changes
+    assert change.kind is ChangeKind.OUTCOME
+
+
+def test_another_action_is_no_witness() -> None:
+    """The phase under another action than `create` says nothing about the execution."""
+    verdict = observe(watched(), seen(phase="", witness="Succeeded", action="scale"), now=NOW, cadence=CADENCE)
+    assert verdict.snapshot.execution.phase == ""
+
+
 def test_the_grace_time_ends_with_a_change() -> None:
     """When the grace time passes without a retry, the subscription ends with that reason."""
     before = watched(seen(phase="Failed"), retry_until=NOW)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from bot.blocks import Message, Style, execution_card, execution_summary, shared_summary
+from bot.blocks import Message, Style, execution_card, execution_summary, shared_summary, steps_modal
 from bot.domain.model import Execution, Snapshot, Step
 from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, buttons_of, execution, shown, snapshot, subscription
 
@@ -118,6 +118,16 @@ def test_many_steps_are_folded() -> None:
     seen = summary(snapshot(execution(steps=wide)))
     assert seen.count("scatter-") == 5
     assert "… and 4,995 more running" in seen
+
+
+@pytest.mark.parametrize("style", Style)
+def test_steps_that_are_not_kept_are_counted(style: Style) -> None:
+    """Whatever shows the steps, in blocks or in plain text, says how many more there are."""
+    seen = snapshot(execution(steps_left_out=3_210))
+    card = execution_card(seen, subscription("U1"), now=NOW, style=style)
+    for blocks in (card.blocks, steps_modal(seen, now=NOW, execution_id="x")["blocks"]):
+        assert "… and 3,210 more steps, more than I list" in shown(blocks)
+    assert "… and 3,210 more steps" in card.text
 
 
 @pytest.mark.parametrize(

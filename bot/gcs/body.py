@@ -1,0 +1,93 @@
+"""The bytes of an answer, before a table reads them: without what is never shown, and mended where they are no JSON.
+
+Lives here: `slim` and `mend`; bytes in, bytes out. Inputs, outputs, pictures and workflow sources can be megabytes, so
+they are skipped as text and never become objects; steps beyond `MAX_STEPS` are counted. Does not live here: which
+fields are read (`bot.gcs.tables`, which calls `slim`), the limit of a body (`bot.gcs.http`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import islice
+
+import msgspec
+from msgspec import Raw
+
+MAX_STEPS = 2000
+"""At most this many steps of an execution are read; the others are counted."""
+
+MAX_REPORTS = 2 * MAX_STEPS
+"""At most this many of the control object's reports are read: one for each step, and one for its helper."""
+
+LEFT_OUT = "#left_out"
+"""Key under which `slim` says how many steps or reports it left out; no field of GCS is called like that."""
+
+Frame = Mapping[str, "Frame | None"]
+"""The fields that are read, each with the frame of the object that it holds; None: read whatever is there."""
+
+_fields, _entries = msgspec.json.Decoder(dict[str, Raw]), msgspec.json.Decoder(list[Raw])
+_encode = msgspec.json.Encoder().encode
+
+
+def slim(body: bytes, frame: Frame) -> bytes:
+    """`body` with the fields of `frame` only, and with no more steps than are read.
+
+    Raises:
+        msgspec.MsgspecError, RecursionError, ValueError: `body` is no JSON object.
+    """
+    return _encode(_kept(Raw(body), frame))
+
+
+def _kept(raw: Raw, frame: Frame) -> dict[str, object]:
+    kept: dict[str, object] = {}
+    for name, text in _fields.decode(raw).items():
+        if name not in frame:
+            continue
+        inner, most = frame[name], _MOST.get(name)
+        is_object = bytes(memoryview(text)[:1]) == b"{"
+        if most is not None:
+            kept[name], left_out = _first(text, most)
+            if left_out:
+                kept[LEFT_OUT] = left_out
+        else:
+            kept[name] = _kept(text, inner) if inner is not None and is_object else text
+    return kept
+
+
+_MOST = {"actual_node_status": MAX_STEPS, "subObjectStatuses": MAX_REPORTS}
+"""Fields whose entries are limited."""
+
+
+def _first(raw: Raw, most: int) -> tuple[object, int]:
+    """The first entries of a list or an object, and how many there are besides; another value as it is."""
+    start = bytes(memoryview(raw)[:1])
+    if start == b"[":
+        entries = _entries.decode(raw)
+        return entries[:most], max(0, len(entries) - most)
+    if start == b"{":
+        fields = _fields.decode(raw)
+        return dict(islice(fields.items(), most)), max(0, len(fields) - most)
+    return raw, 0
+
+
+def mend(body: bytes) -> bytes:
+    """`body` as JSON where it is nearly that: without half characters, control characters, a BOM and numbers like NaN.
+
+    A half of a character, in UTF-8 or as an escaped surrogate, becomes U+FFFD. What is no JSON otherwise stays so.
+    """
+    return _TOKEN.sub(_mended, body.decode("utf-8-sig", "replace")).encode()
+
+
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+_FLAW = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.|([\x00-\x1f])", re.DOTALL)
+
+
+def _mended(token: re.Match[str]) -> str:
+    text = token[0]
+    return _FLAW.sub(_without_flaw, text) if text.startswith('"') else "null"
+
+
+def _without_flaw(found: re.Match[str]) -> str:
+    half, control = found.groups()
+    return "\\ufffd" if half else " " if control else found[0]

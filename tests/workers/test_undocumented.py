@@ -1,0 +1,108 @@
+"""What people read of executions whose answers have undocumented shapes, half characters or unusual ends."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from sandbox import story
+from sandbox.gcs.bodies import Body
+from tests.workers.rig import Rig
+
+
+def body_of(rig: Rig, execution_id: str) -> Body:
+    """What GCS answers now, to be changed."""
+    body = rig.gcs.body(execution_id)
+    assert body is not None
+    return copy.deepcopy(body)
+
+
+async def ended(rig: Rig, execution_id: str, change: dict[str, Any]) -> list[str]:
+    """Let GCS answer the end of the execution with `change` in its record; the messages after two polls."""
+    rig.gcs.step(execution_id, to="succeeded")
+    body = body_of(rig, execution_id)
+    body["execution"].update(change)
+    rig.gcs.set_body(execution_id, body)
+    for _ in range(2):
+        await rig.poll()
+        await rig.deliver()
+    return [message.text for message in rig.slack.messages(rig.lab)]
+
+
+SHAPES: list[dict[str, Any]] = [
+    {"label": [{"key": "batch", "value": "7"}], "name": {"en": "x"}, "description": ["a", "b"]},
+    {"time_duration": {"s": 3}, "resources": "many", "priority": [1], "create_at": 5, "workflow_name": None},
+    {"inputs_json": {"deep": [[[{}]]]}, "outputs_json": 7, "image": [1], "jobs_type": [1], "target": {"a": 1}},
+]
+
+
+@pytest.mark.parametrize("change", SHAPES)
+async def test_fields_of_other_types_hide_no_outcome(rig: Rig, change: dict[str, Any]) -> None:
+    """The end is told, whatever type the other fields have."""
+    execution = await rig.followed(rig.lab)
+    assert any("Succeeded" in text for text in await ended(rig, execution, change))
+    assert rig.watcher.problem is None
+
+
+async def test_other_types_in_the_control_object(rig: Rig) -> None:
+    """Reports as bare phases, a message in parts, a project as text: the failure is told with its message."""
+    execution = await rig.followed(rig.lab, life=story.failing(2))
+    rig.gcs.step(execution, to="failed")
+    body = body_of(rig, execution)
+    body["enterprise_project"] = "0"
+    body["object"]["status"]["subObjectStatuses"] = {"job-a": "Succeeded", "job-b": 7}
+    body["object"]["status"]["objectStatus"]["message"] = ["out of memory", "on node 7"]
+    body["status"] = "none"
+    rig.gcs.set_body(execution, body)
+    await rig.poll()
+    await rig.deliver()
+    assert any("out of memory; on node 7" in message.text for message in rig.slack.messages(rig.lab))
+
+
+@pytest.mark.parametrize("half", [rb"half \ud83d", b"half \xe4\xb8"])
+async def test_half_a_character_is_shown_as_such(rig: Rig, half: bytes) -> None:
+    """The card has a replacement character in its place; a byte order mark in front changes nothing."""
+    execution = await rig.followed(rig.lab)
+    body = json.dumps(body_of(rig, execution)).encode()
+    changed = body.replace(b'"description": ""', b'"description": "' + half + b'"')
+    assert changed != body
+    rig.gcs.set_body(execution, b"\xef\xbb\xbf" + changed)
+    await rig.poll()
+    await rig.deliver()
+    assert "half �" in json.dumps(rig.slack.messages(rig.lab)[0].blocks, ensure_ascii=False)
+    assert rig.watcher.problem is None
+
+
+@pytest.mark.parametrize(("status", "word"), [("Error", "Error"), (None, "Succeeded"), ("", "Succeeded")])
+async def test_an_unusual_end_is_told(rig: Rig, status: str | None, word: str) -> None:
+    """`Error`, and a missing status beside a final phase, are outcomes once they were seen twice."""
+    execution = await rig.followed(rig.lab)
+    rig.gcs.step(execution, to="succeeded")
+    body = body_of(rig, execution)
+    body["execution"]["status"] = status
+    rig.gcs.set_body(execution, body)
+    heard = []
+    for _ in range(2):
+        await rig.poll()
+        await rig.deliver()
+        heard.append([message.text for message in rig.slack.messages(rig.lab)[1:]])
+    once, twice = heard
+    assert once == []
+    assert f" {word} " in twice[0]
+
+
+async def test_a_message_with_two_hash_signs_is_whole(rig: Rig) -> None:
+    """Only a separator between two scripts cuts a message, not one inside a quotation."""
+    header = 'Could not parse the header line: "##contig=<ID=c1,length=9>"'
+    execution = await rig.followed(rig.lab, life=story.failing(2))
+    rig.gcs.step(execution, to="failed")
+    body = body_of(rig, execution)
+    body["object"]["status"]["objectStatus"]["message"] = header
+    rig.gcs.set_body(execution, body)
+    await rig.poll()
+    await rig.deliver()
+    shown = json.dumps([message.blocks for message in rig.slack.messages(rig.lab)], ensure_ascii=False)
+    assert 'Could not parse the header line: \\"##contig=&lt;ID=c1,length=9&gt;\\"' in shown
