@@ -2,6 +2,7 @@
 
     BotError
     ├── InvalidInput                what was typed or pressed cannot be used: `.problem`, `.values`
+    │   └── NotAllowed              the person may not use the bot, or not there
     ├── SettingsInvalid             settings are missing or wrong: `.problems`, all of them at once
     ├── StoreUnavailable            Redis or Valkey does not answer
     │   ├── StoreFull               it has no memory left
@@ -74,6 +75,15 @@ class InputProblem(StrEnum):
     """`verb` and `level`."""
     OTHER_ORGANISATION = "other_organisation"
     """The person belongs to another organisation that shares the channel."""
+    GUEST = "guest"
+    NOT_LISTED = "not_listed"
+    """The person is neither among the allowed people nor in an allowed user group."""
+    GROUP_UNREADABLE = "group_unreadable"
+    """The same, as far as known: an allowed user group cannot be read."""
+    PERSON_UNKNOWN = "person_unknown"
+    """Slack does not say what the person is to the workspace."""
+    CHANNEL_NOT_LISTED = "channel_not_listed"
+    """The bot may not be used in this channel."""
     CARD_ENDED = "card_ended"
     """The card belongs to no subscription any more. `execution_id`."""
     OTHER_CHANNEL = "other_channel"
@@ -93,6 +103,10 @@ class InvalidInput(BotError):
         """`InputProblem` says which values a problem has. They hold what was typed, so no log gets them."""
         super().__init__(problem.value)
         self.problem, self.values = problem, values
+
+
+class NotAllowed(InvalidInput):
+    """The person may not use the bot, or not there."""
 
 
 class SettingsInvalid(BotError):

@@ -79,6 +79,9 @@ STORE_ENGINE_RESTARTS = Counter(
 HANDLERS_REQUESTS = Counter(
     "execution_bot_handlers_requests_total", "Requests from Slack by listener and result.", ["listener", "result"]
 )
+HANDLERS_NOT_ALLOWED = Counter(
+    "execution_bot_handlers_not_allowed_total", "Requests of people who may not use the bot, by reason.", ["reason"]
+)
 HANDLERS_ACK_SECONDS = Histogram(
     "execution_bot_handlers_ack_seconds",
     "Time from the arrival of a request to its ack.",

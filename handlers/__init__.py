@@ -47,7 +47,7 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
         app.action(action_id)(middleware.guard(action_id, bind(listener)))
     app.event("app_home_opened")(middleware.guard("app_home_opened", bind(events.app_home_opened)))
     for event in EVENTS[1:]:
-        app.event(event)(middleware.guard(event, events.app_gone))
+        app.event(event)(middleware.guard(event, events.app_gone, is_for_people=False))
     _ack_the_rest(app, middleware)
     return middleware
 
@@ -74,4 +74,4 @@ async def _nothing(_request: Request) -> None:
 def _ack_the_rest(app: AsyncApp, middleware: Middleware) -> None:
     """Ack what no listener takes. Registered last: Bolt asks listeners in the order of their registration."""
     for take in (app.event, app.action, app.view, app.view_closed, app.shortcut, app.options, app.command):
-        take(_ANY)(middleware.guard("rest", _nothing))
+        take(_ANY)(middleware.guard("rest", _nothing, is_for_people=False))

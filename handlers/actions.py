@@ -22,7 +22,7 @@ from handlers.request import Request
 
 async def subscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Subscribe`: the person who pressed. `Follow again` on a channel's card: that channel."""
-    asker, value = request.person(workspace), parse_action_value(request.action_value)
+    asker, value = request.asker, parse_action_value(request.action_value)
     subscriber = _meant(request, value, asker)
     note = "" if subscriber.is_person else await check_channel(workspace, subscriber.id)
     done = await subscriptions.subscribe(subscriber, value.execution_id, level=None, owner=asker.id)
@@ -31,7 +31,7 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
 
 async def unsubscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Unsubscribe`, and `Stop following here` for a channel."""
-    asker, value = request.person(workspace), parse_action_value(request.action_value)
+    asker, value = request.asker, parse_action_value(request.action_value)
     subscriber = _meant(request, value, asker)
     done = await subscriptions.unsubscribe(subscriber, value.execution_id)
     await _reply(request, unsubscribed_reply(done, subscriber, value.execution_id), asker, subscriptions, workspace)
@@ -39,7 +39,7 @@ async def unsubscribe_execution(request: Request, *, subscriptions: Subscription
 
 async def show_steps(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Steps`: the modal opens at once, because the trigger lives three seconds, and fills when GCS has answered."""
-    asker, execution_id = request.person(workspace), _execution_id(request)
+    asker, execution_id = request.asker, _execution_id(request)
     trigger_id, loading = request.body["trigger_id"], loading_modal(execution_id)
     request.view_id = await call(
         workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, loading), patience=NO_PATIENCE
@@ -51,7 +51,7 @@ async def show_steps(request: Request, *, subscriptions: Subscriptions, workspac
 
 async def refresh_summary(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Refresh` on a summary: a new one replaces it."""
-    asker, execution_id = request.person(workspace), _execution_id(request)
+    asker, execution_id = request.asker, _execution_id(request)
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     message = execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
     await respond(workspace.slack, request.response_url, message, replace=True)
@@ -59,14 +59,14 @@ async def refresh_summary(request: Request, *, subscriptions: Subscriptions, wor
 
 async def refresh_card(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Refresh` on a card: the notifier edits it; the person reads that it is on its way."""
-    asker, value = request.person(workspace), parse_action_value(request.action_value)
+    asker, value = request.asker, parse_action_value(request.action_value)
     snapshot = await subscriptions.refresh_card(_meant(request, value, asker), value.execution_id)
     await respond(workspace.slack, request.response_url, replies.refreshed(snapshot))
 
 
 async def share_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Share to channel`: a summary that only one person saw, for everyone, freshly polled."""
-    asker, execution_id = request.person(workspace), _execution_id(request)
+    asker, execution_id = request.asker, _execution_id(request)
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     message = shared_summary(summary.snapshot, now=workspace.now(), shared_by=asker.id)
     await respond(workspace.slack, request.response_url, message, is_public=True)

@@ -20,7 +20,7 @@ from handlers.request import Request
 async def execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`/execution …`."""
     command = parse(str(request.body.get("text") or ""))
-    asker = request.person(workspace)
+    asker = request.asker
     subscriber = _meant(request, command, asker)
     match command.verb:
         case Verb.HELP:

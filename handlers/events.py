@@ -18,7 +18,7 @@ log = structlog.get_logger()
 async def app_home_opened(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """The Home tab shows what the person follows; the tab of messages needs nothing."""
     if request.body["event"].get("tab") == "home":
-        asker = request.person(workspace)
+        asker = request.asker
         await publish_home(await subscriptions.of(asker), asker, workspace)
 
 

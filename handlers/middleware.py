@@ -1,7 +1,8 @@
 """The one middleware: whatever a listener does, Slack gets its ack and the person a sentence.
 
-Lives here: ack first; an error becomes a sentence, a log line and a metric; how long an ack took. Does not live here:
-what listeners do (the sibling modules). Called by `handlers.register`, which wraps every listener.
+Lives here: ack first; nothing is done for people who may not ask; an error becomes a sentence, a log line and a metric;
+how long an ack took. Does not live here: who may ask (`bot.slack.access`), what listeners do (the sibling modules).
+Called by `handlers.register`, which wraps every listener.
 
 By default Bolt runs a listener beside the request, checks every 10 ms whether it has acked, and loses the ack when the
 listener raises in between. Here the listener runs in a task of the middleware, which starts after the ack, so that
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -23,11 +25,13 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from bot.blocks import error_modal
+from bot.blocks import error_modal, refusing_home
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
-from bot.errors import BotError, RateLimited
-from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
+from bot.domain.model import Subscriber
+from bot.errors import BotError, NotAllowed, RateLimited
+from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS
+from bot.slack.access import Access
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from handlers.request import Request
@@ -57,15 +61,19 @@ class Middleware:
     """Wraps the listeners of one workspace and knows which are running."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+        self._workspace, self._access = workspace, Access(workspace)
         self._running: set[asyncio.Task[None]] = set()
 
-    def guard(self, name: str, listener: Listener) -> Callable[..., Awaitable[None]]:
-        """`listener` for Bolt: it starts after the ack, and none of its errors reaches Bolt."""
+    def guard(self, name: str, listener: Listener, *, is_for_people: bool = True) -> Callable[..., Awaitable[None]]:
+        """`listener` for Bolt: it starts after the ack, and none of its errors reaches Bolt.
+
+        One that works for a person starts only if that person may ask.
+        """
+        checked = partial(self._checked, listener) if is_for_people else listener
 
         async def guarded(ack: AsyncAck, body: dict[str, Any]) -> None:
             await ack()
-            task = asyncio.create_task(self._run(name, listener, Request(body)))
+            task = asyncio.create_task(self._run(name, checked, Request(body)))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
@@ -85,12 +93,21 @@ class Middleware:
         milliseconds = round((perf_counter() - started) * 1000)
         log.info("handlers.answered", listener=name, result=result, milliseconds=milliseconds)
 
+    async def _checked(self, listener: Listener, request: Request) -> None:
+        identity = self._workspace.identity
+        is_outsider = request.is_outsider(identity)
+        await self._access.check(request.user_id, is_outsider=is_outsider, channel_id=request.channel_id)
+        request.asker = Subscriber(team_id=identity.team_id, id=request.user_id)
+        await listener(request)
+
     async def _contained(self, name: str, listener: Listener, request: Request) -> str:
         """Run a listener and name its result."""
         try:
             await listener(request)
         except BotError as error:
             log.warning("handlers.refused", listener=name, kind=type(error).__name__, error=str(error))
+            if isinstance(error, NotAllowed):
+                HANDLERS_NOT_ALLOWED.labels(error.problem.value).inc()
             await self._explain(request, error)
             return type(error).__name__
         except Exception as error:  # noqa: BLE001  # the outermost place: a listener's error must not reach Bolt
@@ -112,6 +129,9 @@ class Middleware:
                 await slack.update_view(request.view_id, error_modal(shown))
             elif request.is_at_home and body.get("trigger_id"):
                 await slack.open_view(body["trigger_id"], error_modal(shown))
+            elif request.is_home_opened:
+                if isinstance(error, NotAllowed):
+                    await slack.publish_home(request.user_id, refusing_home(shown))
             elif body.get("type") != "event_callback":
                 await respond(slack, request.response_url, error_reply(shown))
         except Exception as lost:  # noqa: BLE001  # nothing is left to do but to log it

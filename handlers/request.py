@@ -1,17 +1,17 @@
 """Who asks, from where, about what: read from Slack's payload in one place.
 
-Lives here: `Request`, and the subscriber that it means. Does not live here: words (`handlers.parsing`), whether a
-channel can be posted to (`bot.slack.channels`). Called by the listeners and by the middleware.
+Lives here: `Request`, and the subscriber that it means. Does not live here: words (`handlers.parsing`), who may ask
+(`bot.slack.access`), whether a channel can be posted to (`bot.slack.channels`). Called by the listeners and by the
+middleware.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.domain.model import Subscriber
-from bot.errors import InputProblem, InvalidInput
-from bot.slack.workspace import Workspace
+from bot.slack.client import Identity
 
 
 @dataclass(slots=True)
@@ -20,8 +20,15 @@ class Request:
 
     body: dict[str, Any]
     """Slack's payload."""
+    asker: Subscriber = field(default_factory=lambda: Subscriber(team_id="", id=""))
+    """The person who asks, once the middleware knows that they may."""
     view_id: str = ""
-    """The open modal in which an error is shown. A listener that opens or updates one sets it."""
+    """The open modal in which an error is shown: the one that was pressed in, or that a listener has opened."""
+
+    def __post_init__(self) -> None:
+        view = self.body.get("view") or {}
+        if view.get("type") == "modal":
+            self.view_id = str(view["id"])
 
     @property
     def response_url(self) -> str:
@@ -45,22 +52,28 @@ class Request:
         return bool((self.body.get("view") or {}).get("type") == "home")
 
     @property
+    def is_home_opened(self) -> bool:
+        """Whether somebody opens the Home tab."""
+        event = self.body.get("event") or {}
+        return event.get("type") == "app_home_opened" and event.get("tab") == "home"
+
+    @property
     def action_value(self) -> str:
         """What the pressed button carries."""
         return str(self.body["actions"][0].get("value") or "")
 
-    def person(self, workspace: Workspace) -> Subscriber:
-        """The person who asks.
+    @property
+    def user_id(self) -> str:
+        """The person who asks, as Slack names them; empty when it does not."""
+        event = self.body.get("event") or {}
+        return str(self._user.get("id") or self.body.get("user_id") or event.get("user") or "")
 
-        Raises:
-            InvalidInput: they belong to another organisation that shares the channel, or Slack does not say to which.
-                They see what is posted there, but nothing is looked up for them.
+    def is_outsider(self, identity: Identity) -> bool:
+        """Whether the person belongs to another organisation that shares the channel, or Slack does not say to which.
+
+        They see what is posted there, but nothing is looked up for them.
         """
-        user_id = self._user.get("id") or self.body.get("user_id") or (self.body.get("event") or {}).get("user") or ""
-        own = {workspace.team_id, workspace.identity.enterprise_id} - {""}
-        if not user_id or own.isdisjoint(self._organisations):
-            raise InvalidInput(InputProblem.OTHER_ORGANISATION)
-        return Subscriber(team_id=workspace.team_id, id=user_id)
+        return identity.own.isdisjoint(self._organisations)
 
     @property
     def _user(self) -> dict[str, Any]:

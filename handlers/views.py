@@ -15,8 +15,7 @@ from handlers.request import Request
 
 async def show_page(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """Show the page that `Previous`, `Next` or `Refresh` of the steps modal names, freshly polled."""
-    asker, modal = request.person(workspace), request.body["view"]
-    request.view_id = modal["id"]
+    asker, modal = request.asker, request.body["view"]
     execution_id = parse_metadata(modal["private_metadata"]).execution_id
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     view = steps_modal(

@@ -34,7 +34,10 @@ from bot.slack.client import TIMEOUT, SlackClient
 SCOPES = frozenset(
     "commands chat:write im:write channels:read groups:read channels:history groups:history im:history".split()
 )
-"""The scopes that docs/scopes.md explains and manifest.yaml asks for."""
+"""The scopes that docs/scopes.md explains and manifest.yaml asks for, without the optional ones."""
+
+GUESTS_SCOPE, GROUPS_SCOPE = "users:read", "usergroups:read"
+"""The optional scopes: to recognise guests, and to read the groups of `ALLOWED_USER_GROUPS`."""
 
 WITHIN = timedelta(seconds=20)
 """How long one check may take at most."""
@@ -62,6 +65,7 @@ async def check(settings: Settings) -> list[CheckResult]:
             "Slack scopes": _scopes(slack),
             "Slack connection": _connection(settings, slack),
             "Store": _store(settings),
+            "Access": _access(settings, slack),
         }
         return list(await asyncio.gather(*(_tried(name, work) for name, work in checks.items())))
 
@@ -108,6 +112,25 @@ async def _scopes(slack: SlackClient) -> str:
             "Add them under OAuth & Permissions (docs/scopes.md says what for), reinstall the app, use the new token.",
         )
     return f"all {len(SCOPES)} granted"
+
+
+async def _access(settings: Settings, slack: SlackClient) -> str:
+    """Who may use the bot, and whether the bot can find out who somebody is."""
+    granted, people = (await slack.identity()).scopes, set(settings.allowed_users)
+    for group in sorted(settings.allowed_user_groups):
+        try:
+            people |= await slack.group(group)
+        except SlackError as error:
+            scope = f"Grant {GROUPS_SCOPE}" if error.code == "missing_scope" else "Check ALLOWED_USER_GROUPS"
+            raise _Missing(
+                f"cannot read user group {group}: {error.code}",
+                f"{scope}; user groups need a paid plan. Until then nobody is let in through this group.",
+            ) from error
+    who = f"{len(people)} people" if settings.allowed_users or settings.allowed_user_groups else "all members"
+    where = f", in {len(settings.allowed_channels)} channels" if settings.allowed_channels else ""
+    is_blind = not settings.allow_guests and GUESTS_SCOPE not in granted
+    guests = f"; guests count as members, since {GUESTS_SCOPE} is not granted" if is_blind else ""
+    return f"{who}{where}{guests}"
 
 
 async def _connection(settings: Settings, slack: SlackClient) -> str:

@@ -23,6 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 import handlers
 from bot.app.gcs_account import GCSAccount
 from bot.app.health import Probe
+from bot.domain.access import AccessRules
 from bot.domain.cadence import Cadence
 from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, UnknownRefusal
 from bot.settings import Settings
@@ -107,7 +108,7 @@ class WorkspaceRuntime:
         subscriptions = Subscriptions(
             self._account.client, self._store.subscribers, cadence=self._cadence, now=_utc_now
         )
-        workspace = Workspace(identity, self._slack, self._limits, now=_utc_now)
+        workspace = Workspace(identity, self._slack, self._limits, access_rules(self._settings), now=_utc_now)
         middleware = handlers.register(app, subscriptions=subscriptions, workspace=workspace)
         self._inbound = _inbound(self._settings, app)
         try:
@@ -173,6 +174,17 @@ class WorkspaceRuntime:
             ignoring_self_events_enabled=False,
             attaching_function_token_enabled=False,
         )
+
+
+def access_rules(settings: Settings) -> AccessRules:
+    """Who may use the bot, as the settings say."""
+    return AccessRules(
+        guests=settings.allow_guests,
+        external=settings.allow_external,
+        users=settings.allowed_users,
+        groups=settings.allowed_user_groups,
+        channels=settings.allowed_channels,
+    )
 
 
 def _utc_now() -> datetime:

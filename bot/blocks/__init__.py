@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bot.blocks import buttons, replies
 from bot.blocks.cards import execution_card, execution_summary, shared_summary
-from bot.blocks.home import home_tab
+from bot.blocks.home import home_tab, refusing_home
 from bot.blocks.message import Message, Style
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.outcome import outcome_message
@@ -28,6 +28,7 @@ __all__ = [
     "loading_modal",
     "outcome_message",
     "parse_metadata",
+    "refusing_home",
     "replies",
     "shared_summary",
     "steps_modal",

@@ -36,6 +36,11 @@ def home_tab(items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] 
     return {"type": "home", "blocks": [block for block in blocks if block is not None]}
 
 
+def refusing_home(sentence: str) -> Block:
+    """Why a person sees nothing there; `sentence` is escaped here."""
+    return {"type": "home", "blocks": [block for block in [section(f"⚠️ {text.prose(sentence)}")] if block is not None]}
+
+
 def item_line(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> str:
     """Name, phase, progress and time of the last poll of a followed execution, on two lines."""
     level = level_words(subscription.level)

@@ -103,7 +103,23 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.HERE_AND_ME: "Either `here`, for this channel, or `me`: {usage}.",
     InputProblem.SEVERAL_LEVELS: "One of `progress`, `phase` and `final`, please: {usage}.",
     InputProblem.UNWANTED_LEVEL: "{level} belongs to `subscribe`; here the line is {usage}.",
-    InputProblem.OTHER_ORGANISATION: "I answer only people of the workspace that I was installed in.",
+    InputProblem.OTHER_ORGANISATION: (
+        "I answer only people of the workspace that I was installed in. Ask one of them to look for you."
+    ),
+    InputProblem.GUEST: "I do not answer guests of this workspace. Ask a full member to look for you.",
+    InputProblem.NOT_LISTED: (
+        "You are not among the people who may use me. Ask this bot's operator to add you or one of your user groups."
+    ),
+    InputProblem.GROUP_UNREADABLE: (
+        "I cannot read the user group whose members may use me. "
+        "Try again in a minute; if it stays, ask this bot's operator to run `execution-bot check`."
+    ),
+    InputProblem.PERSON_UNKNOWN: (
+        "Slack does not tell me right now who you are, so I cannot answer. Try again in a minute."
+    ),
+    InputProblem.CHANNEL_NOT_LISTED: (
+        "I may not be used in this channel. Ask me in a direct message, or ask this bot's operator to allow it."
+    ),
     InputProblem.CARD_ENDED: "That card is not followed any more. Use {line} to see how the execution stands.",
     InputProblem.OTHER_CHANNEL: "That button belongs to another channel, so it does nothing here: press it there.",
     InputProblem.NOT_IN_CHANNEL: (

@@ -21,6 +21,9 @@ _OTHER_NAMES = {
     "GCS_USER_NAME": "GCS_USERNAME",
     "GCS_DOMAIN_NAME": "GCS_DOMAIN",
     "GCS_PROJECT": "GCS_PROJECT_ID",
+    "ALLOWED_EXTERNAL": "ALLOW_EXTERNAL",
+    "ALLOWED_GROUPS": "ALLOWED_USER_GROUPS",
+    "ALLOWED_GUESTS": "ALLOW_GUESTS",
     "SLACK_TOKEN": "SLACK_BOT_TOKEN",
     "SLACK_SECRET": "SLACK_SIGNING_SECRET",
 }
@@ -59,7 +62,7 @@ def near_misses(names: set[str], known: Mapping[str, str]) -> Iterator[str]:
     """Variables among `names` that look like a misspelt setting which is not set: its default would go unnoticed."""
     given = {known[name] for name in names if name in known}
     for name in sorted(names - known.keys()):
-        if not name.startswith(("SLACK_", "GCS_")):
+        if not name.startswith(("SLACK_", "GCS_", "ALLOW")):
             continue
         similar = get_close_matches(name, known, n=1, cutoff=_SIMILAR_ENOUGH)
         meant = _OTHER_NAMES.get(name) or next(iter(similar), None)

@@ -31,7 +31,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import SettingsInvalid
 from bot.settings import advice
-from bot.settings.values import Duration, PerMinute, Port, StoreAddress, Url, UrlWithSlash, matching
+from bot.settings.values import (
+    Duration,
+    PerMinute,
+    Port,
+    StoreAddress,
+    Url,
+    UrlWithSlash,
+    Words,
+    all_matching,
+    matching,
+)
 
 ENV_FILE = Path(".env")
 
@@ -76,6 +86,26 @@ class Settings(BaseSettings):
     calls `POST /slack/events` on `PORT`."""
     slack_api_url: Annotated[UrlWithSlash, EXPERT] = "https://slack.com/api/"
     """Address of Slack's Web API. Change it only for a proxy, GovSlack or the sandbox."""
+
+    allow_guests: bool = False
+    """Whether guests of the workspace may use the bot. Without the scope `users:read` the bot cannot recognise them."""
+    allow_external: bool = False
+    """Whether people of other organisations, who share a channel, may use the bot. They never approve a channel."""
+    allowed_users: Annotated[Words, all_matching("[UW][A-Z0-9]+", "give ids of people, which begin with U or W")] = (
+        frozenset()
+    )
+    """Ids of the people who may use the bot (`U…`, separated by commas), besides those of `ALLOWED_USER_GROUPS`. If
+    both are empty, all members may. A guest in the list needs `ALLOW_GUESTS` as well."""
+    allowed_user_groups: Annotated[Words, all_matching("S[A-Z0-9]+", "give ids of user groups, which begin with S")] = (
+        frozenset()
+    )
+    """Ids of the user groups whose members may use the bot (`S…`). Needs the scope `usergroups:read` and a paid plan.
+    While a group cannot be read, nobody is let in through it."""
+    allowed_channels: Annotated[Words, all_matching("[CG][A-Z0-9]+", "give ids of channels, which begin with C")] = (
+        frozenset()
+    )
+    """Ids of the channels in which the bot may be used and into which it may write (`C…`). Empty: all. Direct messages
+    and the Home tab are always allowed."""
 
     slack_calls_per_minute: Annotated[PerMinute, EXPERT] = 50
     """At most how many calls per minute to each Slack method that edits cards, opens direct messages or reads channels

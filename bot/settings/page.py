@@ -58,8 +58,10 @@ def _default(field: FieldInfo) -> str:
     """A field's default, as one would type it."""
     if field.is_required():
         return "**required**"
-    if field.default is None or field.default_factory:
+    if field.default is None or field.default == frozenset() or field.default_factory:
         return ""
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
     if isinstance(field.default, timedelta):
         return f"`{field.default.total_seconds():g}`"
     return f"`{field.default}`"

@@ -7,11 +7,13 @@ here: the fields (`bot.settings.fields`). Called by `fields`.
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
 
 HIGHEST_PORT = 65535
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -62,6 +64,22 @@ def _seconds(value: Any) -> Any:
         raise ValueError("give a number of seconds") from None
 
 
+def _words(value: Any) -> Any:
+    """The words of a text, separated by commas or spaces."""
+    return frozenset(re.split(r"[,\s]+", value.strip(", \t\r\n"))) - {""} if isinstance(value, str) else value
+
+
+def all_matching(pattern: str, advice: str) -> AfterValidator:
+    """A check that each of several texts matches `pattern` as a whole; `advice` says what to give instead."""
+
+    def check(values: AbstractSet[str]) -> AbstractSet[str]:
+        if not all(re.fullmatch(pattern, value) for value in values):
+            raise ValueError(advice)
+        return values
+
+    return AfterValidator(check)
+
+
 def _store_address(value: SecretStr | None) -> SecretStr | None:
     """An address of a store; it may hold a password."""
     if value is None:
@@ -85,6 +103,7 @@ def _store_address(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
 Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
 Port = Annotated[int, Field(ge=0, le=HIGHEST_PORT)]

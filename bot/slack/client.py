@@ -48,6 +48,11 @@ class Identity:
     enterprise_id: str = ""
     """The organisation of the workspace (`E…`); empty outside Enterprise Grid."""
 
+    @property
+    def own(self) -> frozenset[str]:
+        """The ids that say of a person or a request that it belongs to this workspace or its organisation."""
+        return frozenset({self.team_id, self.enterprise_id} - {""})
+
 
 class SlackClient:
     """The Web API of one workspace, on a shared session."""
@@ -90,6 +95,16 @@ class SlackClient:
         """What Slack says about a channel (`conversations.info`)."""
         response = await self.call(self.web.conversations_info, channel=channel_id)
         return response.get("channel") or {}
+
+    async def user(self, user_id: str) -> Mapping[str, Any]:
+        """What Slack says about a person (`users.info`)."""
+        response = await self.call(self.web.users_info, user=user_id)
+        return response.get("user") or {}
+
+    async def group(self, group_id: str) -> frozenset[str]:
+        """The ids of the members of a user group (`usergroups.users.list`)."""
+        response = await self.call(self.web.usergroups_users_list, usergroup=group_id)
+        return frozenset(map(str, response.get("users") or ()))
 
     async def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> str:
         """Open a modal and return its id. A trigger works once, within three seconds."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.domain.access import AccessRules
 from bot.slack.client import Identity, SlackClient
 
 
@@ -26,11 +27,12 @@ class Pauses(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Who the bot is in a workspace, its client, Slack's limits there, and the clock."""
+    """Who the bot is in a workspace, its client, Slack's limits there, who may use it, and the clock."""
 
     identity: Identity
     slack: SlackClient
     limits: Pauses
+    rules: AccessRules
     now: Callable[[], datetime]
 
     @property

@@ -54,6 +54,7 @@ def _auth_test(workspace: Workspace, _args: Args) -> dict[str, Any]:
         "team_id": workspace.team_id,
         "user_id": workspace.bot_user,
         "bot_id": workspace.bot_id,
+        **({"enterprise_id": workspace.enterprise_id} if workspace.enterprise_id else {}),
         "is_enterprise_install": False,
     }
 
@@ -63,6 +64,15 @@ def _users_info(workspace: Workspace, args: Args) -> dict[str, Any]:
     if user is None:
         raise Refused("user_not_found")
     return {"user": user_row(workspace, user)}
+
+
+def _usergroup_members(workspace: Workspace, args: Args) -> dict[str, Any]:
+    if not workspace.is_paid:
+        raise Refused("paid_teams_only")
+    members = workspace.usergroups.get(str(args.get("usergroup")))
+    if members is None:
+        raise Refused("no_such_subteam")
+    return {"users": sorted(members)}
 
 
 def _team_info(workspace: Workspace, _args: Args) -> dict[str, Any]:
@@ -78,6 +88,7 @@ METHODS: dict[str, Method] = {
     "api.test": Method(_plain(_api_test)),
     "auth.test": Method(_plain(_auth_test)),
     "users.info": Method(_plain(_users_info), 4, "users:read"),
+    "usergroups.users.list": Method(_plain(_usergroup_members), 2, "usergroups:read"),
     "team.info": Method(_plain(_team_info), 3, "team:read"),
     "bots.info": Method(_plain(_bots_info), 3, "users:read"),
     "chat.postMessage": Method(_plain(chat.post_message), None, "chat:write", is_post=True),

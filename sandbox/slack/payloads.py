@@ -23,15 +23,16 @@ _PLAIN_KEYS: Final = {
 def person(workspace: Workspace, user: str) -> Row:
     """The person who did it."""
     name = workspace.users[user].name
-    return {"id": user, "username": name, "name": name, "team_id": workspace.team_id}
+    return {"id": user, "username": name, "name": name, "team_id": workspace.users[user].team_id or workspace.team_id}
 
 
 def interaction(workspace: Workspace, kind: str, user: str) -> Row:
-    """What all interactive payloads have in common."""
+    """What all interactive payloads have in common. Team and enterprise are the app's, also in a shared channel."""
+    enterprise_id = workspace.enterprise_id
     return {
         "type": kind,
         "team": {"id": workspace.team_id, "domain": "sandbox"},
-        "enterprise": None,
+        "enterprise": {"id": enterprise_id, "name": "Sandbox"} if enterprise_id else None,
         "is_enterprise_install": False,
         "user": person(workspace, user),
         "api_app_id": workspace.app_id,
@@ -46,9 +47,12 @@ def channel_name(channel: Channel) -> str:
 
 def command(workspace: Workspace, user: str, channel: Channel, name: str, text: str) -> Row:
     """A slash command, without trigger_id and response_url."""
+    own = workspace.users[user]
+    enterprise_id = own.enterprise_id or ("" if own.team_id else workspace.enterprise_id)
     return {
+        **({"enterprise_id": enterprise_id} if enterprise_id else {}),
         "token": VERIFICATION_TOKEN,
-        "team_id": workspace.team_id,
+        "team_id": own.team_id or workspace.team_id,
         "team_domain": "sandbox",
         "channel_id": channel.id,
         "channel_name": channel_name(channel),
@@ -79,8 +83,13 @@ def event(workspace: Workspace, payload: Row, event_id: str) -> Row:
                 "is_enterprise_install": False,
             }
         ],
-        "is_ext_shared_channel": False,
+        "is_ext_shared_channel": _is_ext_shared(workspace, payload.get("channel")),
     }
+
+
+def _is_ext_shared(workspace: Workspace, channel: Any) -> bool:
+    place = workspace.channels.get(str(channel))
+    return place is not None and bool(place.connected)
 
 
 def find_action(blocks: list[Block], action_id: str, value: str | None) -> tuple[str, Block]:

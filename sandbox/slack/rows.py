@@ -43,17 +43,24 @@ def channel_row(workspace: Workspace, channel: Channel) -> Row:
         "is_private": channel.is_private,
         "is_archived": channel.is_archived,
         "context_team_id": workspace.team_id,
+        "is_shared": bool(channel.connected),
+        "is_ext_shared": bool(channel.connected),
+        "is_org_shared": False,
+        "is_pending_ext_shared": bool(channel.invited),
+        "pending_connected_team_ids": sorted(channel.invited),
     }
+    if channel.connected:
+        row |= {"connected_team_ids": sorted(channel.connected), "conversation_host_id": workspace.team_id}
     if channel.is_im:
         return row | {"user": channel.user, "is_user_deleted": workspace.users[channel.user].deleted}
     return row | {"name": channel.name, "is_member": workspace.bot_user in channel.members}
 
 
 def user_row(workspace: Workspace, user: User) -> Row:
-    """A person."""
-    return {
+    """A person. Somebody of another organisation is a stranger only while no channel of the bot has them."""
+    row: Row = {
         "id": user.id,
-        "team_id": workspace.team_id,
+        "team_id": user.team_id or workspace.team_id,
         "name": user.name,
         "real_name": user.name,
         "tz": user.tz,
@@ -61,6 +68,16 @@ def user_row(workspace: Workspace, user: User) -> Row:
         "is_bot": user.is_bot,
         "profile": {"display_name": user.name, "real_name": user.name},
     }
+    enterprise_id = user.enterprise_id or ("" if user.team_id else workspace.enterprise_id)
+    if enterprise_id:
+        row["enterprise_user"] = {"id": user.id, "enterprise_id": enterprise_id, "teams": [row["team_id"]]}
+    if user.team_id:
+        row["is_stranger"] = not any(
+            {user.id, workspace.bot_user} <= channel.members for channel in workspace.channels.values()
+        )
+        return row
+    is_single = user.guest == "single"
+    return row | {"is_restricted": bool(user.guest), "is_ultra_restricted": is_single, "is_admin": False}
 
 
 def view_row(workspace: Workspace, view: View, values: Row | None = None) -> Row:

@@ -109,9 +109,9 @@ class Slack:
         """Reinstall the app with these scopes; the token stays the same."""
         self._tokens.scopes = frozenset(scopes)
 
-    def add_user(self, name: str, *, tz: str = "Europe/London") -> str:
-        """Add a person; returns the id."""
-        user = User(self.workspace.next_id("U"), name, tz)
+    def add_user(self, name: str, *, tz: str = "Europe/London", **more: str) -> str:
+        """Add a person; returns the id. `more` has other fields of `User`, as of a guest."""
+        user = User(self.workspace.next_id("U"), name, tz, **more)  # type: ignore[arg-type]  # they are texts
         self.workspace.users[user.id] = user
         self.workspace.touch()
         return user.id
@@ -139,6 +139,23 @@ class Slack:
         """Remove the bot from a channel."""
         self.workspace.channels[channel].members.discard(self.workspace.bot_user)
         self.workspace.touch()
+
+    async def share(self, channel: str, team_id: str = "T0OTHER", *, is_pending: bool = False) -> None:
+        """Share a channel with another organisation, or invite it; only the first is an event."""
+        place = self.workspace.channels[channel]
+        (place.invited if is_pending else place.connected).add(team_id)
+        self.workspace.touch()
+        if not is_pending:
+            place.invited.discard(team_id)
+            await self.event({"type": "channel_shared", "connected_team_id": team_id, "channel": channel})
+
+    async def unshare(self, channel: str, team_id: str = "T0OTHER") -> None:
+        """End that."""
+        place = self.workspace.channels[channel]
+        place.connected.discard(team_id)
+        self.workspace.touch()
+        event = {"type": "channel_unshared", "previously_connected_team_id": team_id, "channel": channel}
+        await self.event(event | {"is_ext_shared": bool(place.connected)})
 
     def archive(self, channel: str) -> None:
         """Archive a channel."""

@@ -25,6 +25,12 @@ class User:
     tz: str = "Europe/London"
     is_bot: bool = False
     deleted: bool = False
+    guest: str = ""
+    """`multi` for a guest of several channels, `single` for a guest of one; empty for a full member."""
+    team_id: str = ""
+    """Another organisation's workspace, for its people in shared channels; empty for this workspace."""
+    enterprise_id: str = ""
+    """The organisation of that workspace, if it has one."""
 
 
 @dataclass
@@ -38,6 +44,10 @@ class Channel:
     members: set[str] = field(default_factory=set)
     user: str = ""
     """The person, for direct messages; else empty."""
+    connected: set[str] = field(default_factory=set)
+    """Workspaces of other organisations that share the channel."""
+    invited: set[str] = field(default_factory=set)
+    """Those that have not accepted yet."""
 
     @property
     def is_im(self) -> bool:
@@ -134,6 +144,12 @@ class Workspace:
         """Grows with each change."""
         self.changed = asyncio.Event()
         """Set at the next change and then replaced by a new event."""
+        self.enterprise_id = ""
+        """The organisation that this workspace belongs to; empty outside Enterprise Grid."""
+        self.usergroups: dict[str, set[str]] = {}
+        """The members of each user group."""
+        self.is_paid = True
+        """Whether the plan has user groups."""
         self.ims: dict[str, Channel] = {}
         """The direct message channels that were opened, by person."""
         self._micros = 0

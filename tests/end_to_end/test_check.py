@@ -20,10 +20,10 @@ async def check(folder: Path, gcs: GCS, slack: Slack, mode: str = "socket", **ch
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
 async def test_check_ticks_what_works(tmp_path: Path, mode: str) -> None:
-    """Five ticks and exit code 0."""
+    """Six ticks and exit code 0."""
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
         code, printed = await check(tmp_path, gcs, slack, mode)
-    assert [line[0] for line in printed.splitlines()] == ["✓"] * 5, printed
+    assert [line[0] for line in printed.splitlines()] == ["✓"] * 6, printed
     assert code == 0
 
 
@@ -43,7 +43,7 @@ async def test_check_says_what_to_do(tmp_path: Path, change: dict[str, str], nam
     lines = printed.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith(f"✗ {name}"))
     assert remedy in lines[at + 1]
-    assert [line[0] for line in lines].count("✓") == 4
+    assert [line[0] for line in lines].count("✓") == 5
     assert code == 1
     assert not any(value in printed for value in (gcs.secret_key, slack.bot_token, "xapp-wrong"))
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.app import checks
 from bot.app.checks import SCOPES, check
-from bot.errors import BotError, GCSBadCredentials, GCSForbidden, SlackBadCredentials, StoreUnavailable
+from bot.errors import BotError, GCSBadCredentials, GCSForbidden, SlackBadCredentials, SlackError, StoreUnavailable
 from bot.settings import Settings
 from bot.slack.client import Identity
 
@@ -22,6 +22,7 @@ class Outside:
         self.gcs: BotError | None = None
         self.slack: BotError | None = None
         self.socket: Exception | None = None
+        self.group_error: SlackError | None = None
         self.store: BotError | None = None
         self.scopes = SCOPES
         self.is_forgetful = False
@@ -31,6 +32,11 @@ class Outside:
         """In the place of `SlackClient.identity`."""
         _raise(self.slack)
         return Identity("T1", "UBOT", "B1", self.scopes)
+
+    async def group(self, group_id: str) -> frozenset[str]:
+        """In the place of `SlackClient.group`."""
+        _raise(self.group_error)
+        return frozenset({"U1", f"U{group_id}"})
 
     async def socket_url(self, app_token: str) -> str:
         """In the place of `SlackClient.socket_url`."""
@@ -82,7 +88,7 @@ def settings(**changes: str | None) -> Settings:
 
 
 async def test_every_check_passes(outside: Outside) -> None:
-    """Five results, in a fixed order, all ok."""
+    """Six results, in a fixed order, all ok."""
     results = await check(settings())
     assert [result.name for result in results] == [
         "GeneContainer Service",
@@ -90,6 +96,7 @@ async def test_every_check_passes(outside: Outside) -> None:
         "Slack scopes",
         "Slack connection",
         "Store",
+        "Access",
     ]
     assert all(result.is_ok for result in results)
 
@@ -150,3 +157,24 @@ async def test_an_unknown_error_shows_its_kind_only(outside: Outside) -> None:
     results = await check(settings())
     assert results[3].detail == "RuntimeError"
     assert "secret" not in str(results)
+
+
+async def test_access_is_summed_up(outside: Outside) -> None:
+    """Who may use the bot, with the groups counted, and what a missing scope means."""
+    assert (await check(settings()))[
+        -1
+    ].detail == "all members; guests count as members, since users:read is not granted"
+    outside.scopes = SCOPES | {"users:read"}
+    lists = settings(allowed_users="U1, U2", allowed_user_groups="S1", allowed_channels="C1")
+    assert (await check(lists))[-1].detail == "3 people, in 1 channels"
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"), [("missing_scope", "usergroups:read"), ("no_such_subteam", "ALLOWED_USER")]
+)
+async def test_an_unreadable_group_fails(outside: Outside, code: str, remedy: str) -> None:
+    """The group, Slack's code, and what to do."""
+    outside.group_error = SlackError(code)
+    failed = (await check(settings(allowed_user_groups="S1")))[-1]
+    assert (failed.is_ok, failed.detail) == (False, f"cannot read user group S1: {code}")
+    assert remedy in failed.remedy

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.app.checks import SCOPES
+from bot.app.checks import GROUPS_SCOPE, GUESTS_SCOPE, SCOPES
 from handlers import COMMANDS, EVENTS
 
 ROOT = Path(__file__).parents[2]
@@ -38,8 +38,10 @@ def test_scopes_are_checked_and_explained(manifest: dict[str, Any]) -> None:
         r"^\| `([a-z:]+)` \|", (ROOT / "docs" / "scopes.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     scopes = manifest["oauth_config"]["scopes"]["bot"]
-    assert set(scopes) == SCOPES == set(explained)
-    assert len(scopes) == len(explained) == len(SCOPES)
+    optional = manifest["oauth_config"]["scopes"]["bot_optional"]
+    assert set(optional) == {GUESTS_SCOPE, GROUPS_SCOPE}
+    assert set(scopes) == SCOPES | set(optional) == set(explained)
+    assert len(scopes) == len(explained) == len(SCOPES) + len(optional)
 
 
 def test_no_shortcut_without_a_handler(manifest: dict[str, Any]) -> None:

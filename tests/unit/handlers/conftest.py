@@ -19,6 +19,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.access import AccessRules
 from bot.domain.model import Execution, Followed, Level, Snapshot, Subscriber, Subscription
 from bot.slack.client import Identity, SlackClient
 from bot.slack.workspace import Workspace
@@ -29,6 +30,8 @@ from sandbox.slack.blockkit import problems, view_problems
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 NOW = datetime(2026, 3, 4, 10, 41, 3, tzinfo=UTC)
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+ALL = AccessRules()
+"""All members may ask, everywhere."""
 SNAPSHOT = Snapshot(
     execution=Execution(id=ID, name="deepvariant", phase="Running", steps_total=5, steps_finished=2),
     revision=1,
@@ -41,6 +44,7 @@ class TinySlack:
     """Remembers its calls, and answers what the test put there."""
 
     url: str = ""
+    team_id: str = "T1"
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Web API method → what it returns, if that is not simply ok."""
@@ -77,6 +81,7 @@ class TinySlack:
         known: dict[str, dict[str, Any]] = {
             "auth.test": {"user_id": "UBOT", "team_id": "T1", "bot_id": "B1"},
             "views.open": {"view": {"id": "V1"}},
+            "users.info": {"user": {"id": body.get("user"), "team_id": self.team_id}},
         }
         if method in self.refusing:
             headers = {"Retry-After": self.refusing[method].pop(0)}
@@ -238,9 +243,9 @@ async def world() -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def made(team_id: str = "T1", enterprise_id: str = "") -> AsyncIterator[World]:
-    """The same, for a workspace of its own, perhaps of an organisation."""
-    slack, subscriptions, limits = TinySlack(), FakeSubscriptions(), FakePauses(team_id)
+async def made(team_id: str = "T1", enterprise_id: str = "", rules: AccessRules = ALL) -> AsyncIterator[World]:
+    """The same, for a workspace of its own, perhaps of an organisation, or with other rules."""
+    slack, subscriptions, limits = TinySlack(team_id=team_id), FakeSubscriptions(), FakePauses(team_id)
     server = web.Application()
     server.add_routes([web.route("*", "/api/{method}", slack.api), web.post("/hook", slack.hook)])
     runner = web.AppRunner(server)
@@ -254,6 +259,7 @@ async def made(team_id: str = "T1", enterprise_id: str = "") -> AsyncIterator[Wo
             identity=Identity(team_id, "UBOT", "B1", frozenset(), enterprise_id),
             slack=SlackClient("xoxb-1", base_url=f"{slack.url}/api/", session=session),
             limits=limits,
+            rules=rules,
             now=lambda: NOW,
         )
         middleware = register(app, subscriptions=cast("Subscriptions", subscriptions), workspace=workspace)

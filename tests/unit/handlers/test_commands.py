@@ -27,6 +27,7 @@ from bot.errors import (
     InputProblem,
     InvalidInput,
     MessageGone,
+    NotAllowed,
     NotEditable,
     OutcomeUnknown,
     PayloadRejected,
@@ -157,6 +158,7 @@ async def test_a_typing_error_costs_no_call(world: World) -> None:
 EVERY_ERROR = [
     BotError("what"),
     InvalidInput(InputProblem.NOT_AN_ID),
+    NotAllowed(InputProblem.GUEST),
     SettingsInvalid(["A is missing"]),
     StoreUnavailable("gone"),
     StoreFull("OOM"),

@@ -1,0 +1,72 @@
+"""Who may use the bot: the rules that the operator sets, and what they mean for one person.
+
+Lives here: `AccessRules`, what is known of a person (`Standing`), and the decision. Does not live here: asking Slack
+who a person is (`bot.slack.access`), the sentence for a refusal (`bot.blocks.sentences`). Pure; called by
+`bot.slack.access`, `bot.slack.channels` and the notifier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Standing(StrEnum):
+    """What a person is to the workspace."""
+
+    MEMBER = "member"
+    """A full member of the workspace or of its organisation, as far as Slack says."""
+    GUEST = "guest"
+    OUTSIDER = "outsider"
+    """Of another organisation, which shares a channel with this one."""
+
+
+class Refusal(StrEnum):
+    """Why somebody may not use the bot."""
+
+    OUTSIDER = "outsider"
+    GUEST = "guest"
+    NOT_LISTED = "not_listed"
+    """Neither among the allowed people nor in an allowed group."""
+    GROUP_UNREADABLE = "group_unreadable"
+    """The same, as far as known: an allowed group cannot be read, and lets nobody in meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """What the operator allows. An empty list allows all."""
+
+    guests: bool = False
+    external: bool = False
+    """Whether people of other organisations may ask."""
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    """User groups. With `users`, a person needs to be in one of the two."""
+    channels: frozenset[str] = frozenset()
+    """Channels in which the bot may be used, and into which it may write. Direct messages are not channels."""
+
+    @property
+    def needs_standing(self) -> bool:
+        """Whether it matters what a person is."""
+        return not (self.guests and self.external)
+
+    def allows_channel(self, channel_id: str) -> bool:
+        """Whether the bot may be used in a channel; empty for the Home tab and dialogs, which are in none."""
+        is_channel = bool(channel_id) and not channel_id.startswith("D")
+        return not self.channels or not is_channel or channel_id in self.channels
+
+    def refusal(self, standing: Standing) -> Refusal | None:
+        """Why nobody of this standing may ask; None when they may."""
+        if standing is Standing.OUTSIDER and not self.external:
+            return Refusal.OUTSIDER
+        return Refusal.GUEST if standing is Standing.GUEST and not self.guests else None
+
+    def needs_groups(self, user_id: str) -> bool:
+        """Whether it depends on the groups if a person may ask."""
+        return bool(self.groups) and user_id not in self.users
+
+    def unlisted(self, user_id: str, *, is_in_group: bool, is_group_unreadable: bool) -> Refusal | None:
+        """Why a person may not ask who is in one of the allowed groups or not; None when they may."""
+        if not (self.users or self.groups) or user_id in self.users or is_in_group:
+            return None
+        return Refusal.GROUP_UNREADABLE if is_group_unreadable else Refusal.NOT_LISTED

@@ -1,0 +1,152 @@
+"""Who may use the bot: the one place that is asked before any listener works for a person.
+
+Lives here: `Access`, which looks up what a person is and which user groups they are in. Does not live here: what
+follows from that (`bot.domain.access`), who a request says that it comes from (`handlers.request`), the sentence for a
+refusal (`bot.blocks.sentences`). Called by `handlers.middleware`.
+
+What cannot be looked up lets nobody in. The exception is the optional scope `users:read`: without it Slack does not say
+who is a guest, so only the ids in the request count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from bot.domain.access import Refusal, Standing
+from bot.errors import InputProblem, NotAllowed, SlackError, Undeliverable, UnknownRefusal
+from bot.slack.calls import call
+from bot.slack.lookups import Lookups
+from bot.slack.workspace import Workspace
+
+KNOWN_SECONDS = 300.0
+"""How long Slack's answer about a person or a group is used."""
+
+MOST_PEOPLE, MOST_GROUPS = 10_000, 100
+"""At most this many answers are kept."""
+
+WITHIN_SECONDS = 6.0
+"""How long a person waits at most for what Slack says about them or a group."""
+
+UNREADABLE_SECONDS = 20.0
+"""How long a group that could not be read is not read again: Slack allows 20 of these calls a minute."""
+
+_PROBLEMS = {
+    Refusal.OUTSIDER: InputProblem.OTHER_ORGANISATION,
+    Refusal.GUEST: InputProblem.GUEST,
+    Refusal.NOT_LISTED: InputProblem.NOT_LISTED,
+    Refusal.GROUP_UNREADABLE: InputProblem.GROUP_UNREADABLE,
+}
+
+log = structlog.get_logger()
+
+
+class Access:
+    """The access rules of one workspace, applied to its people."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace, self._rules = workspace, workspace.rules
+        self._people: Lookups[Standing] = Lookups(KNOWN_SECONDS, most=MOST_PEOPLE)
+        self._groups: Lookups[frozenset[str]] = Lookups(KNOWN_SECONDS, most=MOST_GROUPS)
+        self._unreadable: dict[str, float] = {}
+        """Until when a group that could not be read is left alone."""
+        self._no_scope_until = 0.0
+        """Until when nobody is looked up, because the scope is missing."""
+
+    async def check(self, user_id: str, *, is_outsider: bool, channel_id: str) -> None:
+        """Make sure that a person may use the bot in a channel; `is_outsider` is what the request itself shows.
+
+        Raises:
+            NotAllowed: they may not; the problem says why.
+        """
+        if not user_id:
+            raise NotAllowed(InputProblem.OTHER_ORGANISATION)
+        if self._rules.needs_standing:
+            self._refuse(self._rules.refusal(await self.standing(user_id, is_outsider=is_outsider)))
+        self._refuse(await self._unlisted(user_id))
+        if not self._rules.allows_channel(channel_id):
+            raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
+
+    async def standing(self, user_id: str, *, is_outsider: bool) -> Standing:
+        """What a person is to the workspace.
+
+        Raises:
+            NotAllowed: Slack does not say.
+        """
+        if is_outsider:
+            return Standing.OUTSIDER
+        if monotonic() < self._no_scope_until:
+            return Standing.MEMBER
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS):
+                return await self._people.get(user_id, lambda: self._look(user_id))
+        except (SlackError, TimeoutError) as error:
+            log.warning("slack.person_unknown", kind=type(error).__name__, code=getattr(error, "code", ""))
+            raise NotAllowed(InputProblem.PERSON_UNKNOWN) from error
+
+    async def _look(self, user_id: str) -> Standing:
+        try:
+            user = await call(self._workspace, "users.info", lambda: self._workspace.slack.user(user_id))
+        except Undeliverable:  # not in this workspace, or not visible from it
+            return Standing.OUTSIDER
+        except SlackError as error:
+            if error.code != "missing_scope":
+                raise
+            log.warning("slack.scope_missing", needed=error.detail)
+            self._no_scope_until = monotonic() + KNOWN_SECONDS
+            return Standing.MEMBER
+        return standing_of(user, self._workspace.identity.own)
+
+    async def _unlisted(self, user_id: str) -> Refusal | None:
+        if not self._rules.needs_groups(user_id):
+            return self._rules.unlisted(user_id, is_in_group=False, is_group_unreadable=False)
+        groups = await asyncio.gather(*map(self._members, sorted(self._rules.groups)))
+        return self._rules.unlisted(
+            user_id,
+            is_in_group=any(user_id in members for members in groups if members is not None),
+            is_group_unreadable=None in groups,
+        )
+
+    async def _members(self, group_id: str) -> frozenset[str] | None:
+        """The members of a group; None when it cannot be read."""
+        if monotonic() < self._unreadable.get(group_id, 0.0):
+            return None
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS):
+                return await self._groups.get(group_id, lambda: self._read(group_id))
+        except (SlackError, TimeoutError) as error:
+            code = getattr(error, "code", "no_answer")
+            log.warning("slack.group_unreadable", group=group_id, code=code)
+            self._unreadable[group_id] = monotonic() + UNREADABLE_SECONDS
+            return None
+
+    async def _read(self, group_id: str) -> frozenset[str]:
+        return await call(self._workspace, "usergroups.users.list", lambda: self._workspace.slack.group(group_id))
+
+    @staticmethod
+    def _refuse(refusal: Refusal | None) -> None:
+        if refusal is not None:
+            raise NotAllowed(_PROBLEMS[refusal])
+
+
+def standing_of(user: Mapping[str, Any], own: frozenset[str]) -> Standing:
+    """What `users.info` says about a person; `own` are the ids of the workspace and its organisation.
+
+    Slack calls people of other organisations strangers only while no channel has both them and the bot, so their
+    workspace decides.
+
+    Raises:
+        UnknownRefusal: it does not say which workspace they belong to.
+    """
+    grid = user.get("enterprise_user")
+    enterprise_id = grid.get("enterprise_id") if isinstance(grid, dict) else None
+    homes = {home for home in (user.get("team_id"), enterprise_id) if isinstance(home, str) and home}
+    if not homes:
+        raise UnknownRefusal("no_team")
+    if user.get("is_stranger") or own.isdisjoint(homes):
+        return Standing.OUTSIDER
+    return Standing.GUEST if user.get("is_restricted") or user.get("is_ultra_restricted") else Standing.MEMBER
