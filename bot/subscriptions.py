@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from bot.audit import audit, current_request
 from bot.domain import observing
 from bot.domain.cadence import Cadence
 from bot.domain.model import Followed, Level, Phase, Snapshot, Subscriber, Subscription
@@ -91,17 +92,29 @@ class Subscriptions:
             level=level or (was.level if was else Level.PROGRESS),
             owner=was.owner if was else owner,
             created_at=was.created_at if was else self._now(),
+            request_id=current_request(),
         )
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
         _, is_safe = await _in_time(
             self._subscribers.subscribe(subscription, snapshot, first_poll=self._cadence.poll, fingerprint=fingerprint)
         )
+        _audit(subscription, was)
         return Subscribed(subscription, snapshot, was, followed=True, is_safe=is_safe)
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> Unsubscribed:
         """Stop `subscriber` from following an execution."""
-        return Unsubscribed(*await _in_time(self._subscribers.unsubscribe(subscriber, execution_id)))
+        ending = self._subscribers.unsubscribe(subscriber, execution_id, request_id=current_request())
+        was_followed, is_safe = await _in_time(ending)
+        if was_followed:
+            audit(
+                "subscription.ended",
+                why="unsubscribed",
+                team=subscriber.team_id,
+                subscriber=subscriber.id,
+                execution=execution_id,
+            )
+        return Unsubscribed(was_followed, is_safe)
 
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""
@@ -133,6 +146,21 @@ class Subscriptions:
         seen = response.to_execution()
         snapshot = observing.first_snapshot(seen, now=self._now(), cadence=self._cadence, revision=revision)
         return snapshot, fingerprint_of(response)
+
+
+def _audit(subscription: Subscription, was: Subscription | None) -> None:
+    """Note that a subscription began, or has another level; `was` is the one before."""
+    if was is not None and was.level is subscription.level:
+        return
+    audit(
+        "subscription.changed" if was else "subscription.created",
+        team=subscription.subscriber.team_id,
+        subscriber=subscription.subscriber.id,
+        execution=subscription.execution_id,
+        owner=subscription.owner,
+        changes=subscription.level.value,
+        changes_before=was.level.value if was else "",
+    )
 
 
 async def _in_time(answer: Awaitable[T]) -> T:

@@ -22,7 +22,7 @@ from handlers.request import Request
 
 async def subscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Subscribe`: the person who pressed. `Follow again` on a channel's card: that channel."""
-    asker, value = request.asker, parse_action_value(request.action_value)
+    asker, value = request.asker, _value(request)
     subscriber = _meant(request, value, asker)
     note = "" if subscriber.is_person else await check_channel(workspace, subscriber.id)
     done = await subscriptions.subscribe(subscriber, value.execution_id, level=None, owner=asker.id)
@@ -31,7 +31,7 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
 
 async def unsubscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Unsubscribe`, and `Stop following here` for a channel."""
-    asker, value = request.asker, parse_action_value(request.action_value)
+    asker, value = request.asker, _value(request)
     subscriber = _meant(request, value, asker)
     done = await subscriptions.unsubscribe(subscriber, value.execution_id)
     await _reply(request, unsubscribed_reply(done, subscriber, value.execution_id), asker, subscriptions, workspace)
@@ -59,7 +59,7 @@ async def refresh_summary(request: Request, *, subscriptions: Subscriptions, wor
 
 async def refresh_card(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Refresh` on a card: the notifier edits it; the person reads that it is on its way."""
-    asker, value = request.asker, parse_action_value(request.action_value)
+    asker, value = request.asker, _value(request)
     snapshot = await subscriptions.refresh_card(_meant(request, value, asker), value.execution_id)
     await respond(workspace.slack, request.response_url, replies.refreshed(snapshot))
 
@@ -73,7 +73,14 @@ async def share_execution(request: Request, *, subscriptions: Subscriptions, wor
 
 
 def _execution_id(request: Request) -> str:
-    return parse_action_value(request.action_value).execution_id
+    return _value(request).execution_id
+
+
+def _value(request: Request) -> ActionValue:
+    """What the pressed button carries."""
+    value = parse_action_value(request.action_value)
+    request.execution_id = value.execution_id
+    return value
 
 
 def _meant(request: Request, value: ActionValue, asker: Subscriber) -> Subscriber:

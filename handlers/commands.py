@@ -20,6 +20,7 @@ from handlers.request import Request
 async def execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`/execution …`."""
     command = parse(str(request.body.get("text") or ""))
+    request.verb, request.execution_id = command.verb.value, command.execution_id
     asker = request.asker
     subscriber = _meant(request, command, asker)
     match command.verb:

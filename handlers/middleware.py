@@ -25,11 +25,12 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from bot.audit import audit, begin_request
 from bot.blocks import error_modal, refusing_home
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.model import Subscriber
-from bot.errors import BotError, NotAllowed, RateLimited
+from bot.errors import BotError, InvalidInput, NotAllowed, RateLimited
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS
 from bot.slack.access import Access
 from bot.slack.responses import respond
@@ -88,10 +89,19 @@ class Middleware:
 
     async def _run(self, name: str, listener: Listener, request: Request) -> None:
         started = perf_counter()
+        begin_request(actor=request.user_id, team=request.team_id)
         result = await self._contained(name, listener, request)
         HANDLERS_REQUESTS.labels(name, result).inc()
-        milliseconds = round((perf_counter() - started) * 1000)
-        log.info("handlers.answered", listener=name, result=result, milliseconds=milliseconds)
+        audit(
+            "handlers.answered",
+            listener=name,
+            verb=request.verb,
+            channel=request.channel_id,
+            execution=request.execution_id,
+            result=result,
+            problem=request.problem,
+            milliseconds=round((perf_counter() - started) * 1000),
+        )
 
     async def _checked(self, listener: Listener, request: Request) -> None:
         identity = self._workspace.identity
@@ -108,6 +118,7 @@ class Middleware:
             log.warning("handlers.refused", listener=name, kind=type(error).__name__, error=str(error))
             if isinstance(error, NotAllowed):
                 HANDLERS_NOT_ALLOWED.labels(error.problem.value).inc()
+            request.problem = error.problem.value if isinstance(error, InvalidInput) else ""
             await self._explain(request, error)
             return type(error).__name__
         except Exception as error:  # noqa: BLE001  # the outermost place: a listener's error must not reach Bolt

@@ -24,11 +24,17 @@ class Request:
     """The person who asks, once the middleware knows that they may."""
     view_id: str = ""
     """The open modal in which an error is shown: the one that was pressed in, or that a listener has opened."""
+    verb: str = ""
+    """What is asked for, for the audit trail; a listener with several verbs sets it."""
+    execution_id: str = ""
+    """About which execution, for the audit trail; a listener sets it."""
+    problem: str = ""
+    """The `InputProblem` for which it was refused, for the audit trail; the middleware sets it."""
 
     def __post_init__(self) -> None:
-        view = self.body.get("view") or {}
+        view = self._part("view")
         if view.get("type") == "modal":
-            self.view_id = str(view["id"])
+            self.view_id = str(view.get("id") or "")
 
     @property
     def response_url(self) -> str:
@@ -38,7 +44,7 @@ class Request:
     @property
     def channel_id(self) -> str:
         """The channel that the request comes from; empty for modals and the Home tab."""
-        channel, container = self.body.get("channel") or {}, self.body.get("container") or {}
+        channel, container = self._part("channel"), self._part("container")
         return str(self.body.get("channel_id") or channel.get("id") or container.get("channel_id") or "")
 
     @property
@@ -49,12 +55,12 @@ class Request:
     @property
     def is_at_home(self) -> bool:
         """Whether it comes from the Home tab, which has no place for an answer."""
-        return bool((self.body.get("view") or {}).get("type") == "home")
+        return bool(self._part("view").get("type") == "home")
 
     @property
     def is_home_opened(self) -> bool:
         """Whether somebody opens the Home tab."""
-        event = self.body.get("event") or {}
+        event = self._part("event")
         return event.get("type") == "app_home_opened" and event.get("tab") == "home"
 
     @property
@@ -65,8 +71,12 @@ class Request:
     @property
     def user_id(self) -> str:
         """The person who asks, as Slack names them; empty when it does not."""
-        event = self.body.get("event") or {}
-        return str(self._user.get("id") or self.body.get("user_id") or event.get("user") or "")
+        return str(self._user.get("id") or self.body.get("user_id") or self._part("event").get("user") or "")
+
+    @property
+    def team_id(self) -> str:
+        """The workspace, or organisation, of the person who asks; empty when Slack does not say."""
+        return str(self._user.get("team_id") or self.body.get("team_id") or "")
 
     def is_outsider(self, identity: Identity) -> bool:
         """Whether the person belongs to another organisation that shares the channel, or Slack does not say to which.
@@ -77,7 +87,12 @@ class Request:
 
     @property
     def _user(self) -> dict[str, Any]:
-        return self.body.get("user") or {}
+        return self._part("user")
+
+    def _part(self, name: str) -> dict[str, Any]:
+        """A part of the payload; empty when it is missing, or no object."""
+        part = self.body.get(name)
+        return part if isinstance(part, dict) else {}
 
     @property
     def _organisations(self) -> set[str]:
@@ -86,8 +101,7 @@ class Request:
         In a shared channel the team of a press is the app's, and so is its enterprise: they say nothing about the
         person, unless the person's own team is the same.
         """
-        body = self.body
-        team_id = self._user.get("team_id") or body.get("team_id") or ""
-        pressed_in = (body.get("team") or {}).get("id") or team_id
-        enterprise_id = (body.get("enterprise") or {}).get("id") or body.get("enterprise_id") or ""
+        body, team_id = self.body, self.team_id
+        pressed_in = self._part("team").get("id") or team_id
+        enterprise_id = self._part("enterprise").get("id") or body.get("enterprise_id") or ""
         return {team_id} | ({enterprise_id} if team_id and pressed_in == team_id else set())

@@ -16,7 +16,7 @@ from handlers.request import Request
 async def show_page(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """Show the page that `Previous`, `Next` or `Refresh` of the steps modal names, freshly polled."""
     asker, modal = request.asker, request.body["view"]
-    execution_id = parse_metadata(modal["private_metadata"]).execution_id
+    request.execution_id = execution_id = parse_metadata(modal["private_metadata"]).execution_id
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     view = steps_modal(
         summary.snapshot, page=int(request.action_value or 0), now=workspace.now(), execution_id=execution_id

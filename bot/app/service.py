@@ -22,6 +22,7 @@ from bot import __version__
 from bot.app.gcs_account import account_of, gcs_account
 from bot.app.health import Health
 from bot.app.workspace import TimeLeft, WorkspaceRuntime
+from bot.audit import audit
 from bot.gcs.http import HTTPClient
 from bot.settings import Settings
 from bot.slack.client import TIMEOUT
@@ -50,14 +51,14 @@ async def run(settings: Settings) -> None:
     try:
         await serving
     finally:
-        log.info("service.stopped")
+        audit("service.stopped")
 
 
 async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     async with running(settings, stop):
         settle_memory()
         if not stop.is_set():
-            log.info("service.started", version=__version__)
+            audit("service.started", version=__version__)
         await stop.wait()
         log.info("service.stopping")
 

@@ -325,6 +325,8 @@ class Subscription(Value, frozen=True, kw_only=True):
     created_at: datetime
     is_ending: bool = False
     """Ended, but its last message is still in the outbox."""
+    request_id: str = ""
+    """Of the request that made or last changed it; the log names it with every message."""
 
 
 class Followed(Value, frozen=True):

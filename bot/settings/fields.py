@@ -209,7 +209,8 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(lambda level: str(level).lower())
     ] = "info"
-    """Least severe level that is logged: `debug`, `info`, `warning` or `error`."""
+    """Least severe level that is logged: `debug`, `info`, `warning` or `error`. The audit trail is logged at every
+    level: who asked for what, which subscriptions began and ended, which messages were sent."""
 
     @classmethod
     def load(cls) -> Self:

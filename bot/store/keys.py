@@ -13,7 +13,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:expedited` | zset | those of them that are polled next: something is new, or somebody waits |
 | `xb3:{pNN}:leases` | hash | execution key → token of the worker that polls it; gone once settled |
 | `xb3:{pNN}:snap:<execution key>` | string | header (`snapshots`) and the last snapshot, deflated JSON |
-| `xb3:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?` (`e`: ending) |
+| `xb3:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?|request id?` (`e`: ending) |
 | `xb3:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|delivered_through` |
 | `xb3:{pNN}:outbox:<priority>` | zset | lane → when to deliver next, in ms; while claimed: when the lease ends |
 | `xb3:{pNN}:claims` | hash | lane → `token|claimed ms|ends ms|again?|doubt ms`; outlives a crash: then in doubt |

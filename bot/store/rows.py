@@ -72,10 +72,11 @@ def change_of(text: str) -> Change:
 
 
 def subscription_row(subscription: Subscription) -> str:
-    """`level|owner|created ms`, with `|e` behind it once it is ending."""
+    """`level|owner|created ms|e?|request id?`; `e`: it is ending. Empty fields at the end are left out."""
     created = (subscription.created_at - EPOCH) // timedelta(milliseconds=1)
-    ending = "|e" if subscription.is_ending else ""
-    return f"{subscription.level.value}|{subscription.owner}|{created}{ending}"
+    ending = "e" if subscription.is_ending else ""
+    row = f"{subscription.level.value}|{subscription.owner}|{created}|{ending}|{subscription.request_id}"
+    return row.rstrip("|")
 
 
 def subscription_of(lane: Lane, row: str) -> Subscription:
@@ -85,14 +86,16 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
         Unreadable: it stands for none.
     """
     with reading("subscription"):
-        level, owner, created, *ending = row.split("|")
+        level, owner, created, *more = row.split("|")
+        ending, request_id, *_ = [*more, "", ""]
         return Subscription(
             execution_id=lane.execution_id,
             subscriber=Subscriber(team_id=lane.team_id, id=lane.subscriber_id),
             level=Level(level),
             owner=owner,
             created_at=at(int(created)),
-            is_ending=ending[:1] == ["e"],
+            is_ending=ending == "e",
+            request_id=request_id,
         )
 
 

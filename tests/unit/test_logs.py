@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
 from bot.app.logs import set_up_logging
+from bot.audit import audit, begin_request
 from bot.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[2]
 MINIMAL = {"slack_bot_token": "xoxb-1", "slack_app_token": "xapp-1", "gcs_ak": "AK", "gcs_sk": "sk"}
 
 
@@ -48,6 +52,32 @@ def test_the_level_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
+def test_no_level_drops_the_audit_trail(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither with a low level nor with a high one; the request's id is in every line."""
+    set_up_logging(settings(LOG_LEVEL="error"))
+    with structlog.contextvars.bound_contextvars():
+        request_id = begin_request(actor="U1", team="T1")
+        audit("subscription.created", execution="e1", changes="final", channel="")
+        structlog.get_logger().error("store.away")
+        structlog.get_logger().warning("store.slow")
+    structlog.contextvars.clear_contextvars()
+    audit("subscription.ended", why="execution_over", request_id="of somebody")
+    created, away, ended = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (created["actor"], created["team"], created["request_id"]) == ("U1", "T1", request_id)
+    assert (created["event"], created["execution"], "channel" in created) == ("subscription.created", "e1", False)
+    assert (away["request_id"], ended["request_id"], "actor" in ended) == (request_id, "invalid", False)
+
+
+@pytest.mark.parametrize("typed", ["patient-john-doe", "U1\n{}", "U" * 40, "<@U1>", "Ü1"])
+def test_the_audit_trail_has_ids_only(capsys: pytest.CaptureFixture[str], typed: str) -> None:
+    """Where a request holds something else in place of an id, that is not logged."""
+    set_up_logging(settings())
+    audit("handlers.answered", actor=typed, team=typed, channel=typed, execution=typed, subscriber=typed, owner=typed)
+    written = capsys.readouterr().err
+    assert written.count("invalid") == 6
+    assert typed not in written
+
+
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_what_looks_like_a_secret_is_redacted(capsys: pytest.CaptureFixture[str], form: str) -> None:
     """In an event, in a traceback, and in a library's line."""
@@ -58,3 +88,26 @@ def test_what_looks_like_a_secret_is_redacted(capsys: pytest.CaptureFixture[str]
     written = capsys.readouterr().err
     assert "hunter2" not in written
     assert "app=1" in written
+
+
+RESERVED = {"event", "level", "timestamp", "exception", "request_id"}
+"""What every line has by itself: a value under such a name is a crash, or overwritten."""
+
+
+def test_no_value_has_a_reserved_name() -> None:
+    """In all calls of a logger; the audit trail alone may name another request."""
+    found, calls = [], 0
+    for path in [path for folder in ("bot", "handlers") for path in (ROOT / folder).rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            is_audit = called == "audit"
+            if is_audit or called.startswith("log."):
+                calls += 1
+                names = {keyword.arg for keyword in node.keywords} & (
+                    RESERVED - ({"request_id"} if is_audit else set())
+                )
+                found += [f"{path.name}:{node.lineno} {name}" for name in names]
+    assert found == []
+    assert calls > 50

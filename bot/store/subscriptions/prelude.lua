@@ -5,12 +5,12 @@ local function split_lane(lane)
   return string.match(lane, '^(.*)/([^/]+)$')
 end
 
--- A row is `level|owner|created ms`, with `|e` behind it once the subscription is ending. Fields of a newer version are
--- ignored; nil for a row that cannot be read.
+-- A row is `level|owner|created ms|e?|request id?`, `e` once the subscription is ending; empty fields at the end are left
+-- out. Fields of a newer version are ignored; nil for a row that cannot be read.
 local function parse_subscription(row)
-  local level, owner, created, ending = string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)')
+  local level, owner, created, ending, request = string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)|?([^|]*)')
   if not level then return nil end
-  return {level = level, owner = owner, created = created, is_ending = ending == 'e'}
+  return {level = level, owner = owner, created = created, is_ending = ending == 'e', request = request}
 end
 
 -- The subscription; nil when there is none, or it is unreadable.
@@ -20,8 +20,9 @@ local function read_subscription(prefix, execution, subscriber)
 end
 
 local function write_subscription(prefix, execution, subscriber, subscription)
-  local ending = subscription.is_ending and '|e' or ''
-  local row = subscription.level .. '|' .. subscription.owner .. '|' .. subscription.created .. ending
+  local ending = subscription.is_ending and 'e' or ''
+  local fields = {subscription.level, subscription.owner, subscription.created, ending, subscription.request}
+  local row = string.gsub(table.concat(fields, '|'), '|+$', '')
   redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, row)
 end
 

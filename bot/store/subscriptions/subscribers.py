@@ -66,15 +66,17 @@ class Subscribers:
                 return _readable(lane, before), is_safe and is_indexed
             snapshot = replace(snapshot, revision=before + 1)
 
-    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> tuple[bool, bool]:
-        """End a subscription; its card is edited once more.
+    async def unsubscribe(
+        self, subscriber: Subscriber, execution_id: str, *, request_id: str = ""
+    ) -> tuple[bool, bool]:
+        """End a subscription; its card is edited once more. `request_id` is that of the request that ends it.
 
         Returns:
             Whether there was one; and whether replicas hold its end.
         """
         lane = lane_of(self._account, subscriber, execution_id)
         was_there, is_safe = await self._connection.keep(
-            "subscriptions/unsubscribe", self._keys.home_of(lane.execution), str(lane)
+            "subscriptions/unsubscribe", self._keys.home_of(lane.execution), str(lane), request_id
         )
         self._deliveries.set()
         return bool(was_there), is_safe

@@ -39,6 +39,7 @@ async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger
             log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=second.code)
             owner = "unreachable"
     if await outbox.forget(delivery.claim, reason=error.code):
+        delivery.log_ended("undeliverable", code=error.code)
         metrics.NOTIFIER_DEAD_LETTERS.labels(owner).inc()
 
 
@@ -49,7 +50,7 @@ async def _notify_owner(delivery: Delivery, error: Undeliverable, messenger: Mes
     if since and await _is_notified(delivery, messenger, channel, since - CLOCKS_APART):
         return
     message = undeliverable_message(delivery.subscription, delivery.claim.notification.snapshot.execution, error.code)
-    await messenger.post(
+    ts = await messenger.post(
         delivery,
         "undeliverable",
         [lambda: message, message.plain],
@@ -59,6 +60,7 @@ async def _notify_owner(delivery: Delivery, error: Undeliverable, messenger: Mes
         place=owner,
         priority=min(delivery.priority, Priority.FAILURE),
     )
+    delivery.log_sent("undeliverable", channel, ts, attempt=messenger.attempts(delivery))
 
 
 async def _is_notified(delivery: Delivery, messenger: Messenger, channel: str, since: datetime) -> bool:

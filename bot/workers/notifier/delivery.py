@@ -5,9 +5,10 @@ Lives here: `Delivery`, and the two reasons other than Slack's for which it stop
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
+from bot.audit import audit
 from bot.domain.model import Change, Receipt
 from bot.domain.priority import Priority, priority
 from bot.slack.messages import Mark
@@ -116,6 +117,48 @@ class Delivery:
         self.is_in_doubt = False
         self.is_left = self.is_all(receipt)
         self._renewed = monotonic()
+
+    @property
+    def now(self) -> datetime:
+        """The store's time."""
+        return self.claim.now + timedelta(seconds=monotonic() - self.claim.began)
+
+    def log_sent(self, kind: str, channel: str, ts: str, *, attempt: int, change: Change | None = None) -> None:
+        """Write to the audit trail which message was sent, and how long after `change`, or the request, was stored."""
+        since = change.at if change else None if self.receipt else self.subscription.created_at
+        audit(
+            "message.sent",
+            kind=kind,
+            change=change.kind.value if change else "",
+            lane=str(self.claim.lane),
+            execution=self.claim.lane.execution_id,
+            channel=channel,
+            ts=ts,
+            attempt=attempt,
+            delay_s=round((self.now - since).total_seconds(), 3) if since else None,
+            request_id=self.subscription.request_id,
+        )
+
+    def log_ended(self, why: str, *, code: str = "") -> None:
+        """Write to the audit trail that the subscription has ended without a request."""
+        lane = self.claim.lane
+        audit(
+            "subscription.ended",
+            why=why,
+            code=code,
+            team=lane.team_id,
+            subscriber=lane.subscriber_id,
+            execution=lane.execution_id,
+            owner=self.subscription.owner,
+            request_id=self.subscription.request_id,
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the execution is no longer polled."""
+        snapshot = self.claim.notification.snapshot
+        is_waited_for = snapshot.retry_until is not None and snapshot.retry_until > self.claim.now
+        return snapshot.is_vanished or (snapshot.execution.is_terminal and not is_waited_for)
 
     def mark(self, part: str, last: Change | None = None) -> Mark:
         """The mark of a message that reports this lane up to a change."""

@@ -32,6 +32,7 @@ from bot.slack.calls import remember_pause
 from bot.slack.messages import Messages
 from bot.store.keys import Lane
 from bot.store.slack_limits import POST, Admission, SlackLimits
+from bot.workers.notifier.card_failures import MOST_LANES
 from bot.workers.notifier.delivery import Deferred, Delivery
 from bot.workers.pool import STORE_AWAY_SECONDS, Condition
 
@@ -39,6 +40,9 @@ log = structlog.get_logger()
 
 REFUSED_PAUSE = timedelta(minutes=1)
 """How long nobody calls Slack after it refused the token, or calls a method for which the app lacks a scope."""
+
+SENDS = frozenset({POST, "chat.update"})
+"""Methods that send a message."""
 
 READ_BACK = frozenset({"conversations.history", "conversations.replies"})
 """Methods without whose scope messages are delivered all the same (`reconcile`)."""
@@ -55,6 +59,8 @@ class Messenger:
     def __init__(self, messages: Messages, limits: SlackLimits) -> None:
         self.messages, self._limits = messages, limits
         self._dms: dict[str, str] = {}
+        self._attempts: dict[str, int] = {}
+        """Lane → calls since a message of it was last sent, in this process."""
         self.style = Style.RICH
         """The best style of cards that this workspace takes."""
         self.condition = Condition()
@@ -83,6 +89,8 @@ class Messenger:
             metrics.NOTIFIER_WAITS.labels(priority.label).inc()
             raise Deferred(admission.wait)
         delivery.check_lease()
+        if method in SENDS:
+            self._note_attempt(str(lane))
         try:
             answer = await call()
         except SlackError as error:
@@ -96,6 +104,15 @@ class Messenger:
         self.condition.clear()
         self.condition.clear(about=method)
         return answer
+
+    def attempts(self, delivery: Delivery) -> int:
+        """How many calls the message that was just sent took; those of other copies of the bot do not count."""
+        return self._attempts.pop(str(delivery.claim.lane), 1)
+
+    def _note_attempt(self, lane: str) -> None:
+        self._attempts[lane] = self._attempts.pop(lane, 0) + 1
+        if len(self._attempts) > MOST_LANES:
+            del self._attempts[next(iter(self._attempts))]
 
     async def _admission(self, lane: Lane, method: str, priority: Priority, place: str) -> Admission:
         try:
@@ -187,6 +204,9 @@ class Messenger:
         await self._first(
             delivery, "card", fallbacks, lambda message: self.call(delivery, "chat.update", lambda: update(message))
         )
+        changes = delivery.claim.notification.changes
+        attempt, change = self.attempts(delivery), changes[-1] if changes else None
+        delivery.log_sent("edit", receipt.channel, receipt.ts, attempt=attempt, change=change)
 
     async def _first(
         self, delivery: Delivery, kind: str, fallbacks: Fallbacks, send: Callable[[Message], Awaitable[Answer]]

@@ -9,7 +9,6 @@ lease on its lane lasts.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -113,7 +112,7 @@ class Notifier:
         is_alone = last.kind.is_final and delivery.subscription.subscriber.is_person
         message = _change_message(delivery.claim, changes)
         try:
-            await self._messenger.post(
+            ts = await self._messenger.post(
                 delivery,
                 last.kind.value,
                 [lambda: message, message.plain],
@@ -135,7 +134,10 @@ class Notifier:
                 await self._post_card_again(delivery)
             return
         label = priority_of(last, delivery.subscription.subscriber).label
-        metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((datetime.now(UTC) - last.at).total_seconds())
+        metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((delivery.now - last.at).total_seconds())
+        kind = "dm" if is_alone else "message" if delivery.is_without_thread else "thread"
+        attempt = self._messenger.attempts(delivery)
+        delivery.log_sent(kind, receipt.channel, ts, attempt=attempt, change=last)
         await self._record(delivery, replace(receipt, delivered_through=last.revision))
 
     async def _deliver_card(self, delivery: Delivery) -> None:
@@ -203,6 +205,7 @@ class Notifier:
                 channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("card")
             ),
         )
+        delivery.log_sent("card", channel, ts, attempt=self._messenger.attempts(delivery))
         delivered_before = delivery.receipt.delivered_through if delivery.receipt else 0
         receipt = Receipt(
             channel=channel,
@@ -235,6 +238,8 @@ class Notifier:
             return False
         delivery.is_left = True
         log.info("notifier.forgotten", lane=str(delivery.claim.lane))
+        if delivery.is_over:
+            delivery.log_ended("execution_over")
         return True
 
     async def _put_back(self, delivery: Delivery, error: SlackError) -> None:

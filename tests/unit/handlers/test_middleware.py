@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from bot.blocks.sentences import sentence
@@ -49,6 +50,26 @@ async def test_typed_words_are_never_logged(world: World, text: str) -> None:
     (line,) = [line for line in logs if line["event"] == "handlers.refused"]
     assert line["error"] in set(InputProblem)
     assert "patient" not in str(logs)
+
+
+async def test_each_request_has_one_audit_line(world: World) -> None:
+    """Who, what, where, about which execution, and how it ended."""
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        await world.press("unsubscribe_execution", f"{ID}|C1", user={"id": "U7", "team_id": "T1"})
+    (line,) = [line for line in logs if line["event"] == "handlers.answered"]
+    assert (line["listener"], line["actor"], line["team"]) == ("unsubscribe_execution", "U7", "T1")
+    assert (line["channel"], line["execution"], line["result"]) == ("C1", ID, "ok")
+    assert len(line["request_id"]) == 12
+
+
+@pytest.mark.parametrize("user", ["U1", {"id": ["U1"], "team_id": {}}, None, {"id": "john", "team_id": "T doe"}])
+async def test_a_malformed_person_is_in_the_trail(world: World, user: object) -> None:
+    """A payload of another shape is refused, and logged without its text."""
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        await world.press("share_execution", "patient-john-doe", user=user)
+    (line,) = [line for line in logs if line["event"] == "handlers.answered"]
+    assert (line["result"], line["problem"]) == ("NotAllowed", "other_organisation")
+    assert "john" not in str(logs)
 
 
 async def test_requests_are_counted_by_listener_and_result(world: World) -> None:
