@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import aiohttp
-
 from bot.app.gcs_account import gcs_client
 from bot.app.service import embedded_store, opened_store
 from bot.errors import (
@@ -29,7 +27,7 @@ from bot.errors import (
 )
 from bot.gcs.http import HTTPClient
 from bot.settings import Settings
-from bot.slack.client import TIMEOUT, SlackClient
+from bot.slack.client import SlackClient, slack_session
 
 SCOPES = frozenset(
     "commands chat:write im:write channels:read groups:read channels:history groups:history im:history".split()
@@ -55,9 +53,12 @@ class CheckResult:
 
 async def check(settings: Settings) -> list[CheckResult]:
     """Check everything that the bot needs, at the same time, and report in a fixed order."""
-    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+    async with slack_session(settings.network) as session:
         slack = SlackClient(
-            settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
+            settings.slack_bot_token.get_secret_value(),
+            base_url=settings.slack_api_url,
+            session=session,
+            network=settings.network,
         )
         checks = {
             "GeneContainer Service": _gcs(settings),
@@ -94,7 +95,7 @@ class _Missing(Exception):
 
 
 async def _gcs(settings: Settings) -> str:
-    async with HTTPClient() as http:
+    async with HTTPClient(settings.network) as http:
         await gcs_client(settings, http).check()
     return f"{settings.gcs_endpoint} accepts the {_KINDS[settings.credentials_kind]}"
 

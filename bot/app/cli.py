@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import structlog
 import typer
 
 from bot import __version__
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from bot.store.outbox import DeadLetter
 
 Result = TypeVar("Result")
+
+log = structlog.get_logger()
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -55,6 +58,8 @@ def run() -> None:
     """Run the bot until it is stopped (SIGTERM, Ctrl-C)."""
     settings = _settings()
     set_up_logging(settings)
+    for sentence in settings.warnings:
+        log.warning("settings.careless", what=sentence)
     from bot.app import service  # noqa: PLC0415  # `--version` and wrong settings need none of it
 
     try:

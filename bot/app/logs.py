@@ -20,6 +20,7 @@ _SECRET = re.compile(
     r"|(ticket=|token=)[^&\s\"']+"  # in the address of a socket
     r"|(hooks\.slack\.com/)[^\s\"']+"  # anyone who has a response_url can answer
     r"|(://[^/\s:@]*:)[^/\s@]+(?=@)"  # the password in an address
+    r"|(Proxy-Authorization\W+Basic )[\w+/=]+"
 )
 
 

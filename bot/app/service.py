@@ -15,7 +15,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from time import monotonic
 
-import aiohttp
 import structlog
 
 from bot import __version__
@@ -25,7 +24,7 @@ from bot.app.workspace import TimeLeft, WorkspaceRuntime
 from bot.audit import audit
 from bot.gcs.http import HTTPClient
 from bot.settings import Settings
-from bot.slack.client import TIMEOUT
+from bot.slack.client import slack_session
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
 from bot.store.outbox import DeadLetter
@@ -82,8 +81,8 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
     async with AsyncExitStack() as stack:
         engine = embedded_store(settings)
         store = await stack.enter_async_context(opened_store(settings, engine))
-        http = await stack.enter_async_context(HTTPClient())
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
+        http = await stack.enter_async_context(HTTPClient(settings.network))
+        session = await stack.enter_async_context(slack_session(settings.network))
         time_left = _countdown(STOP_WITHIN)
         workspace = WorkspaceRuntime(settings, store, gcs_account(settings, store, http), session)
         await stack.enter_async_context(workspace.working(stop, time_left))
@@ -107,7 +106,7 @@ def embedded_store(settings: Settings) -> EmbeddedStore | None:
 @asynccontextmanager
 async def opened_store(settings: Settings, embedded: EmbeddedStore | None) -> AsyncIterator[Store]:
     """The store that the settings name, or the embedded one, which is started and stopped."""
-    url = await embedded.start() if embedded else settings.redis_url.get_secret_value()  # type: ignore[union-attr]
+    url = await embedded.start() if embedded else settings.store_address.get_secret_value()  # type: ignore[union-attr]
     store = _store(url, settings)
     try:
         if embedded:  # only one process uses it at a time: what is claimed was claimed by a dead predecessor
@@ -122,7 +121,8 @@ async def opened_store(settings: Settings, embedded: EmbeddedStore | None) -> As
 
 async def dead_letters(settings: Settings) -> list[DeadLetter]:
     """What could not be delivered, the newest first; read beside the bot that runs on that store."""
-    url = settings.redis_url.get_secret_value() if settings.redis_url else EmbeddedStore(settings.state_dir).url
+    address = settings.store_address
+    url = address.get_secret_value() if address else EmbeddedStore(settings.state_dir).url
     store = _store(url, settings)
     try:
         return await store.outbox.dead_letters()

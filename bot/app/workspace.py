@@ -63,7 +63,10 @@ class WorkspaceRuntime:
             channel_posts=settings.slack_channel_posts_per_minute,
         )
         self._slack = SlackClient(
-            settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
+            settings.slack_bot_token.get_secret_value(),
+            base_url=settings.slack_api_url,
+            session=session,
+            network=settings.network,
         )
         self._watcher = Watcher(
             account.client, store.schedule, cadence=self._cadence, quota=account.quota, history=store.history
@@ -162,10 +165,14 @@ class WorkspaceRuntime:
         # Bolt finds SLACK_BOT_TOKEN in the environment by itself and warns that it will not use it.
         quiet = logging.getLogger("slack_bolt.quiet")
         quiet.setLevel(logging.ERROR)
-        secret = self._settings.slack_signing_secret
+        secret, network = self._settings.slack_signing_secret, self._settings.network
+        client = AsyncWebClient(
+            base_url=self._settings.slack_api_url, session=self._session, ssl=network.tls(), retry_handlers=[]
+        )
+        client.proxy = network.proxy_for(self._settings.slack_api_url)  # the SDK would take one from the environment
         return handlers.App(
             logger=quiet,
-            client=AsyncWebClient(base_url=self._settings.slack_api_url, session=self._session, retry_handlers=[]),
+            client=client,
             authorize=authorize,
             signing_secret=secret.get_secret_value() if secret else "",
             raise_error_for_unhandled_request=False,
@@ -193,7 +200,7 @@ def _utc_now() -> datetime:
 
 def _inbound(settings: Settings, app: handlers.App) -> SocketMode | HTTPMode:
     if settings.slack_app_token is not None:
-        return SocketMode(app, settings.slack_app_token.get_secret_value())
+        return SocketMode(app, settings.slack_app_token.get_secret_value(), settings.network)
     return HTTPMode(app, host=settings.listen_host, port=settings.port)
 
 

@@ -17,6 +17,7 @@ from bot import __version__
 from bot.errors import GCSMalformed, GCSMisdirected, GCSUnavailable
 from bot.gcs import values
 from bot.gcs.transport import AiohttpTransport
+from bot.network import Network
 
 MAX_BODY = 32 * 1024 * 1024
 """At most this many bytes of a body are read, before and after unpacking: enough for a source file or a picture."""
@@ -40,9 +41,9 @@ class HTTPClient:
     signed, a `.netrc` would replace our `Authorization`, and only the settings module may read the environment.
     """
 
-    def __init__(self, *, connections: int = 100) -> None:
-        """`connections`: at most so many are open at once."""
-        self._transport = AiohttpTransport(connections)
+    def __init__(self, network: Network | None = None, *, connections: int = 100) -> None:
+        """`network`: the way out, by default a direct one. `connections`: at most so many are open at once."""
+        self._transport = AiohttpTransport(connections, network or Network())
 
     async def __aenter__(self) -> Self:
         return self

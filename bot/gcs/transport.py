@@ -14,6 +14,8 @@ import aiohttp
 import httpx
 import yarl
 
+from bot.network import Network
+
 MAX_HEADER = 64 * 1024
 """At most this many bytes of one header line are read: IAM's tokens are longer than aiohttp's usual 8 KiB."""
 
@@ -24,9 +26,10 @@ KEEP_ALIVE_SECONDS = 75.0
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends each request once, over at most `connections` connections; neither follows redirects nor keeps cookies."""
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, network: Network) -> None:
         self._connections = connections
-        self._context = httpx.create_ssl_context(trust_env=False)
+        self._network = network
+        self._context = network.tls()
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -47,6 +50,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 yarl.URL(str(request.url), encoded=True),
                 headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
                 data=await request.aread() or None,
+                proxy=self._network.proxy_for(str(request.url)),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(connect=timeout["pool"], sock_connect=timeout["connect"]),
             )
@@ -104,5 +108,7 @@ def _httpx_errors() -> Iterator[None]:
         yield
     except aiohttp.ConnectionTimeoutError:
         raise httpx.ConnectTimeout("no connection in time") from None
+    except aiohttp.ClientHttpProxyError as error:  # its text shows the proxy's password
+        raise httpx.ProxyError(f"the proxy answers {error.status}") from None
     except (aiohttp.ClientError, OSError) as error:
         raise httpx.NetworkError(f"{type(error).__name__}: {error}") from error

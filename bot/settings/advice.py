@@ -1,13 +1,15 @@
 """What is wrong with the settings as a whole, and what to do about it, one sentence each.
 
 Lives here: which settings need each other, names that were probably misspelt, and pydantic's findings as sentences.
-Does not live here: checks of single values (`bot.settings.values`, `bot.settings.fields`). Pure; called by `fields`.
-No sentence repeats a value. `known` maps every variable that is read to the bot's own name for it.
+Does not live here: checks of single values (`bot.settings.values`, `bot.settings.fields`). Pure; called by `fields` and
+`sources`. No sentence repeats a value. `known` maps every variable that is read to the bot's own name for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 
 from pydantic_core import ErrorDetails
@@ -26,6 +28,8 @@ _OTHER_NAMES = {
     "ALLOWED_GUESTS": "ALLOW_GUESTS",
     "SLACK_TOKEN": "SLACK_BOT_TOKEN",
     "SLACK_SECRET": "SLACK_SIGNING_SECRET",
+    "REDIS_URI": "REDIS_URL",
+    "VALKEY_URL": "REDIS_URL",
 }
 """Names that other programs use for the same setting."""
 
@@ -36,6 +40,18 @@ _IF_MISSING = {
 
 _SIMILAR_ENOUGH = 0.87
 """How similar two names must be for one to be taken for a misspelling of the other."""
+
+_LONG_ENOUGH = 6
+"""How long a name must be to be taken for a misspelling: among shorter ones, other programs' names look alike."""
+
+_OTHER_PROGRAMS = re.compile(
+    r"(HTTP|FTP|ALL|SOCKS|RSYNC|WS|WSS)_PROXY"  # beside HTTPS_PROXY
+    r"|.*_SERVICE_(HOST|PORT)(_.*)?|.*_PORT_\d+_(TCP|UDP)(_.*)?"  # Kubernetes says where its services are
+)
+"""Names that resemble settings and belong to others."""
+
+_BESIDE_OURS = re.compile(r"COMPOSE_.*|STORE_PASSWORD")
+"""Names that Docker Compose reads from the same `.env`; see compose.yaml for the second."""
 
 
 def bad_combinations(given: set[str]) -> Iterator[str]:
@@ -58,16 +74,31 @@ def bad_combinations(given: set[str]) -> Iterator[str]:
         )
 
 
-def near_misses(names: set[str], known: Mapping[str, str]) -> Iterator[str]:
-    """Variables among `names` that look like a misspelt setting which is not set: its default would go unnoticed."""
+def near_misses(names: Collection[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Those of `names` that look like a misspelt setting which is not set: its default would go unnoticed."""
     given = {known[name] for name in names if name in known}
-    for name in sorted(names - known.keys()):
-        if not name.startswith(("SLACK_", "GCS_", "ALLOW")):
-            continue
-        similar = get_close_matches(name, known, n=1, cutoff=_SIMILAR_ENOUGH)
-        meant = _OTHER_NAMES.get(name) or next(iter(similar), None)
-        if meant and known[meant] not in given:
-            yield f"{name} is no setting: did you mean {meant}?"
+    meant = {name: _meant(name, known) for name in sorted(set(names) - known.keys())}
+    return {
+        name: f"{name} is no setting: did you mean {setting}?"
+        for name, setting in meant.items()
+        if setting and known[setting] not in given
+    }
+
+
+def unknown_in_file(names: Collection[str]) -> Iterator[str]:
+    """`names` in `.env` that are no settings: the bot alone reads the file, so they have no effect."""
+    for name in sorted(names):
+        if not _BESIDE_OURS.fullmatch(name):
+            yield f"{name} in .env is no setting: remove it (docs/settings.md lists all settings)"
+
+
+def _meant(name: str, known: Mapping[str, str]) -> str | None:
+    """The setting that `name` was probably to be."""
+    if other := _OTHER_NAMES.get(name):
+        return other
+    if len(name) < _LONG_ENOUGH or _OTHER_PROGRAMS.fullmatch(name):
+        return None
+    return next(iter(get_close_matches(name, known, n=1, cutoff=_SIMILAR_ENOUGH)), None)
 
 
 def sentence(found: ErrorDetails, known: Mapping[str, str]) -> str:
@@ -76,5 +107,11 @@ def sentence(found: ErrorDetails, known: Mapping[str, str]) -> str:
     name = known.get(key, key)
     if found["type"] == "missing":
         return f"{name} is missing: {_IF_MISSING.get(name, 'see docs/settings.md')}"
-    text = found["msg"].removeprefix("Value error, ")
+    text = re.sub(r"datetime\.timedelta\([^)]*\)", _in_seconds, found["msg"].removeprefix("Value error, "))
     return f"{name} is wrong: {text[:1].lower()}{text[1:]}"
+
+
+def _in_seconds(shown: re.Match[str]) -> str:
+    """A duration in Python's own notation, as pydantic shows it, as people write it."""
+    parts = {unit: int(number) for unit, number in re.findall(r"(\w+)=(-?\d+)", shown[0])}
+    return f"{timedelta(**parts).total_seconds():g} seconds"

@@ -12,14 +12,16 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -27,20 +29,24 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import SettingsInvalid
-from bot.settings import advice
+from bot.network import Network
+from bot.settings import advice, sources
 from bot.settings.values import (
+    CABundle,
     Duration,
+    ListenHost,
     PerMinute,
     Port,
+    ProxyAddress,
     StoreAddress,
     Url,
     UrlWithSlash,
     Words,
     all_matching,
     matching,
+    with_bundle,
 )
 
 ENV_FILE = Path(".env")
@@ -52,29 +58,32 @@ class _Expert:
 
 EXPERT = _Expert()
 
+_PLAIN = "give it as Huawei Cloud shows it, without spaces"
+
 
 def _huawei(name: str, sdk_name: str) -> AliasChoices:
     """The bot's own name, and the one that Huawei's SDKs read."""
     return AliasChoices(name, f"HUAWEICLOUD_SDK_{sdk_name}")
 
 
-class Settings(BaseSettings):
-    """The bot's settings, from the environment or a file `.env` in the working directory; the environment wins."""
+class Settings(BaseModel):
+    """The bot's settings; `load` reads them from the environment and from `.env` in the working directory."""
 
-    model_config = SettingsConfigDict(
+    model_config = ConfigDict(
         frozen=True,
-        extra="ignore",
-        env_file=ENV_FILE,
-        env_ignore_empty=True,
+        extra="forbid",
         populate_by_name=True,
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
     )
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
 
-    slack_bot_token: Annotated[SecretStr, matching(r"xoxb-\S+", "give the Bot User OAuth Token; it begins with xoxb-")]
+    slack_bot_token: Annotated[
+        SecretStr, matching(r"xoxb-[!-~]+", "give the Bot User OAuth Token; it begins with xoxb-")
+    ]
     """Bot User OAuth Token of the Slack app (OAuth & Permissions → Install), `xoxb-…`."""
     slack_app_token: Annotated[
-        SecretStr | None, matching(r"xapp-\S+", "give an app-level token; it begins with xapp-")
+        SecretStr | None, matching(r"xapp-[!-~]+", "give an app-level token; it begins with xapp-")
     ] = None
     """App-level token with the scope `connections:write` (Basic Information → App-Level Tokens), `xapp-…`. Selects
     Socket Mode: the bot connects to Slack and needs no public address. If `SLACK_SIGNING_SECRET` is set too, this token
@@ -132,11 +141,15 @@ class Settings(BaseSettings):
         None, validation_alias=_huawei("GCS_PROJECT_ID", "PROJECT_ID")
     )
     """Project id of the region (My Credentials → Projects). Required if the account has several projects there."""
-    gcs_ak: SecretStr | None = Field(None, validation_alias=_huawei("GCS_AK", "AK"))
+    gcs_ak: Annotated[SecretStr | None, matching(r"[!-~]+", _PLAIN)] = Field(
+        None, validation_alias=_huawei("GCS_AK", "AK")
+    )
     """Access key of an IAM user that may read executions. With `GCS_SK`, the recommended kind of credentials."""
-    gcs_sk: SecretStr | None = Field(None, validation_alias=_huawei("GCS_SK", "SK"))
+    gcs_sk: Annotated[SecretStr | None, matching(r"[!-~]+", _PLAIN)] = Field(
+        None, validation_alias=_huawei("GCS_SK", "SK")
+    )
     """Secret key that belongs to `GCS_AK`."""
-    gcs_security_token: Annotated[SecretStr | None, EXPERT] = Field(
+    gcs_security_token: Annotated[SecretStr | None, matching(r"[!-~]+", _PLAIN), EXPERT] = Field(
         None, validation_alias=_huawei("GCS_SECURITY_TOKEN", "SECURITY_TOKEN")
     )
     """Security token that belongs to temporary keys. They are valid for a day at most, so they do not suit a permanent
@@ -177,6 +190,16 @@ class Settings(BaseSettings):
     state_dir: Path = Path("state")
     """Directory of the bot's own store, relative to the working directory. Not used with `REDIS_URL`."""
 
+    https_proxy: ProxyAddress = None
+    """Proxy for Slack (also for Socket Mode), GCS and IAM: `http://[user:password@]host:port`. Redis is reached
+    directly."""
+    no_proxy: str = ""
+    """Hosts that are reached without the proxy, as curl reads them: names with all names below them, addresses or
+    networks (`10.0.0.0/8`), each also with `:port`, separated by commas; `*` for all."""
+    ca_bundle: CABundle = None
+    """File of certificate authorities (PEM) to trust besides the public ones, for Slack, GCS, IAM and Redis with TLS:
+    of a proxy that inspects TLS, for example, or of your company."""
+
     poll_interval: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=15)
     """Seconds between two polls of a running execution, from 1 to 3600. If that needs more calls than `GCS_QUOTA`
     allows, each execution is polled less often."""
@@ -195,11 +218,11 @@ class Settings(BaseSettings):
     coalesce: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(minutes=5)), EXPERT] = timedelta(seconds=3)
     """Seconds for which changes of one execution are collected into one message, up to 300. Outcomes never wait."""
 
-    listen_host: str = "0.0.0.0"  # noqa: S104  # in a container nothing else can be reached; see the docstring
+    listen_host: ListenHost = "0.0.0.0"  # noqa: S104  # in a container nothing else can be reached; see the docstring
     """Address to listen on for Slack's requests in HTTP mode. `127.0.0.1` lets only a proxy on this machine in."""
     port: Port = 3000
     """Port for Slack's requests in HTTP mode; 0 for any free port."""
-    health_host: str = "127.0.0.1"
+    health_host: ListenHost = "127.0.0.1"
     """Address to listen on for `HEALTH_PORT`. Nothing there asks who is calling, so by default only this machine can
     call it; in a container, set `0.0.0.0`, as the image does."""
     health_port: Port = 8080
@@ -219,18 +242,33 @@ class Settings(BaseSettings):
         Raises:
             SettingsInvalid: with every problem that was found.
         """
+        _provide_home()
+        given = sources.read(os.environ, ENV_FILE, NAMES, SECRETS)
         try:
-            names = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE, interpolate=False))}
-        except (OSError, UnicodeError) as error:
-            raise SettingsInvalid([f".env cannot be read: {type(error).__name__}"]) from None
-        problems = [*advice.near_misses(names, NAMES)]
-        try:
-            settings = cls()
+            settings = cls(**{name.lower(): text for name, text in given.values.items()})
         except SettingsInvalid as error:
-            raise SettingsInvalid([*error.problems, *problems]) from None
-        if problems:
-            raise SettingsInvalid(problems)
+            # What was wrong with the text itself has been said; pydantic's finding about the same setting adds nothing.
+            found = [line for line in error.problems if line.partition(" ")[0] not in given.wrong]
+            raise SettingsInvalid([*found, *given.problems]) from None
+        if given.problems:
+            raise SettingsInvalid(given.problems)
+        settings._warnings = tuple(given.warnings)
         return settings
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is careless about how the settings were given, though they can be used."""
+        return self._warnings
+
+    @property
+    def network(self) -> Network:
+        """How to reach Slack, GCS and IAM."""
+        return Network(self.https_proxy, self.no_proxy, self.ca_bundle)
+
+    @property
+    def store_address(self) -> SecretStr | None:
+        """`REDIS_URL` with `CA_BUNDLE`; None for the embedded store."""
+        return self.redis_url and SecretStr(with_bundle(self.redis_url.get_secret_value(), self.ca_bundle))
 
     @property
     def credentials_kind(self) -> Literal["keys", "password"]:
@@ -275,12 +313,27 @@ class Settings(BaseSettings):
         return settings
 
 
+def _provide_home() -> None:
+    """Name a home directory where the user has none: slack-sdk asks for one when imported, and does not use it."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/nonexistent"
+
+
 def names_of(name: str, field: FieldInfo) -> list[str]:
     """The environment variables that a field is read from, the bot's own first."""
     if isinstance(field.validation_alias, AliasChoices):
         return [str(choice) for choice in field.validation_alias.choices]
     return [name.upper()]
 
+
+SECRETS = frozenset(
+    names_of(name, field)[0]
+    for name, field in Settings.model_fields.items()
+    if SecretStr in (field.annotation, *get_args(field.annotation))
+)
+"""The settings that are secrets, and may be given as files."""
 
 NAMES: dict[str, str] = {
     alias: names_of(name, field)[0]

@@ -11,17 +11,22 @@ from datetime import timedelta
 
 from pydantic.fields import FieldInfo
 
-from bot.settings.fields import EXPERT, Settings, names_of
+from bot.settings.fields import EXPERT, SECRETS, Settings, names_of
 
 _HEAD = """\
 # Settings
 
 Set these in the environment, or in a file `.env` in the directory where the bot is started. The environment wins, and
-an empty variable counts as not set. The bot reports everything that is wrong at once when it starts;
-`execution-bot check` then tries the settings. This page is generated: `python -m bot.settings > docs/settings.md`.
+an empty variable counts as not set. White space around a value is dropped; nothing in it is replaced, so `${X}` in a
+password stays as it is. When it starts, the bot reports everything that is wrong at once, also names in `.env` that are
+no settings, and names in the environment that look like misspelt ones; `execution-bot check` then tries the settings.
+This page is generated: `python -m bot.settings > docs/settings.md`.
 
 Always required: `SLACK_BOT_TOKEN`; one of `SLACK_APP_TOKEN` and `SLACK_SIGNING_SECRET`; and either `GCS_AK` with
 `GCS_SK`, or `GCS_USERNAME` with `GCS_PASSWORD` and `GCS_DOMAIN` (if both are given, the keys win).
+
+Each secret may be in a file instead: with `_FILE` behind its name, a variable names the file, as Docker's and
+Kubernetes' secrets need it (`GCS_SK_FILE=/run/secrets/gcs_sk`). The rows below say which settings are secrets.
 
 ## Common settings
 
@@ -51,6 +56,7 @@ def _row(name: str, field: FieldInfo) -> str:
     own, *others = names_of(name, field)
     also = f" Also read from `{'`, `'.join(others)}`." if others else ""
     meaning = " ".join((field.description or "").split())
+    also += f" Secret; `{own}_FILE` may name a file with it." if own in SECRETS else ""
     return f"| `{own}` | {_default(field)} | {meaning}{also} |"
 
 
@@ -58,7 +64,7 @@ def _default(field: FieldInfo) -> str:
     """A field's default, as one would type it."""
     if field.is_required():
         return "**required**"
-    if field.default is None or field.default == frozenset() or field.default_factory:
+    if field.default in {None, "", frozenset()} or field.default_factory:
         return ""
     if isinstance(field.default, bool):
         return f"`{str(field.default).lower()}`"

@@ -7,13 +7,15 @@ here: the fields (`bot.settings.fields`). Called by `fields`.
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_settings import NoDecode
 
 HIGHEST_PORT = 65535
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -80,6 +82,54 @@ def all_matching(pattern: str, advice: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _own_address(host: str) -> str:
+    """`host`, on which this machine can listen."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listener:
+            listener.bind(address)
+    except (OSError, UnicodeError):
+        raise ValueError(
+            "this machine has no such address; give 127.0.0.1, 0.0.0.0 for all, or one of its own"
+        ) from None
+    return host
+
+
+def _proxy(value: SecretStr | None) -> SecretStr | None:
+    """A proxy's address with its scheme; it may hold a password."""
+    if value is None:
+        return None
+    text = value.get_secret_value()
+    text = text if "://" in text else f"http://{text}"
+    found = re.fullmatch(rf"http://{_USER}{_HOST}/?", text)
+    if not found or int((found[3] or ":0")[1:]) > HIGHEST_PORT:
+        raise ValueError(
+            "give http://[user:password@]host:port; other kinds of proxies are not supported, and in a password write "
+            "/ ? # [ ] as %2F %3F %23 %5B %5D"
+        )
+    return SecretStr(text.rstrip("/"))
+
+
+def _bundle(path: Path | None) -> Path | None:
+    """A file of certificates, which is read now, so that the bot does not start without them."""
+    if path is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except ssl.SSLError:
+            raise ValueError("the file holds no certificates in PEM format") from None
+        except OSError as error:
+            raise ValueError(f"the file cannot be read ({error.strerror})") from None
+    return path
+
+
+def with_bundle(address: str, bundle: Path | None) -> str:
+    """A store's address whose certificate authorities are those of `bundle` too, unless the address names others."""
+    has_tls = address.startswith("rediss")
+    if bundle is None or not has_tls or "ssl_ca_" in address:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}ssl_ca_certs={quote(str(bundle.resolve()))}"
+
+
 def _store_address(value: SecretStr | None) -> SecretStr | None:
     """An address of a store; it may hold a password."""
     if value is None:
@@ -100,13 +150,21 @@ def _store_address(value: SecretStr | None) -> SecretStr | None:
     hosts = text.partition("://")[2].rpartition("@")[2]
     if any(int(port) > HIGHEST_PORT for port in re.findall(r":(\d+)(?=[,/?]|$)", hosts)):
         raise ValueError(f"ports go up to {HIGHEST_PORT}")
+    if parse_qs(text.partition("?")[2]).get("ssl_cert_reqs", ["required"]) != ["required"]:
+        raise ValueError(
+            "ssl_cert_reqs lets anybody between the bot and the store read and change everything; remove it, and name "
+            "your certificate authority in CA_BUNDLE"
+        )
     return value
 
 
-Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
+CABundle = Annotated[Path | None, AfterValidator(_bundle)]
+Words = Annotated[frozenset[str], BeforeValidator(_words)]
 Duration = Annotated[timedelta, BeforeValidator(_seconds)]
+ListenHost = Annotated[str, AfterValidator(_own_address)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
 Port = Annotated[int, Field(ge=0, le=HIGHEST_PORT)]
+ProxyAddress = Annotated[SecretStr | None, AfterValidator(_proxy)]
 StoreAddress = Annotated[SecretStr | None, AfterValidator(_store_address)]
 Url = Annotated[str, AfterValidator(_url)]
 UrlWithSlash = Annotated[Url, AfterValidator(lambda url: f"{url}/")]

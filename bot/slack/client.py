@@ -21,11 +21,11 @@ from yarl import URL
 
 from bot.errors import OutcomeUnknown, SlackError, UnknownRefusal
 from bot.metrics import SLACK_FAILURES
+from bot.network import Network
 from bot.slack.errors import FAILURES, KNOWN_CODES, call_error, response_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=4)
 """Belongs on the session: the SDK ignores its own time-out once it is given a session."""
-
 
 _Server = tuple[str, str | None, int | None]
 """Scheme, host and port."""
@@ -54,20 +54,29 @@ class Identity:
         return frozenset({self.team_id, self.enterprise_id} - {""})
 
 
+def slack_session(network: Network) -> aiohttp.ClientSession:
+    """A session for all calls to Slack, which trusts what `network` trusts."""
+    return aiohttp.ClientSession(timeout=TIMEOUT, connector=aiohttp.TCPConnector(ssl=network.tls()))
+
+
 class SlackClient:
     """The Web API of one workspace, on a shared session."""
 
-    def __init__(self, token: str, *, base_url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, token: str, *, base_url: str, session: aiohttp.ClientSession, network: Network | None = None
+    ) -> None:
+        """`network`: the way out, by default a direct one; `session` trusts its certificates (`slack_session`)."""
         # At DEBUG the SDK logs whole requests with their blocks and addresses; none of that belongs in a log.
         self._quiet = logging.getLogger("slack_sdk.quiet")
         self._quiet.setLevel(logging.WARNING)
-        self._session = session
+        self._session, self._network = session, network or Network()
         self._takers = _takers(URL(base_url))
         self._identity: Identity | None = None
         self.web = AsyncWebClient(
             token=token, base_url=base_url, session=session, retry_handlers=[], logger=self._quiet
         )
         """The SDK's client. The siblings call its methods through `call`, which translates failures."""
+        self.web.proxy = self._network.proxy_for(base_url)  # the SDK would take one from the environment
 
     async def identity(self) -> Identity:
         """Whom the token belongs to."""
@@ -137,7 +146,8 @@ class SlackClient:
             SlackError: no answer came.
         """
         try:
-            async with self._session.post(url, json=content, proxy=self.web.proxy, allow_redirects=False) as response:
+            proxy = self._network.proxy_for(url)
+            async with self._session.post(url, json=content, proxy=proxy, allow_redirects=False) as response:
                 return response_error(response.status, response.headers, await response.text(errors="replace"))
         except FAILURES as error:
             raise call_error(error) from error

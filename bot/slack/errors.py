@@ -33,6 +33,9 @@ from bot.errors import (
 FAILURES = (SlackClientError, aiohttp.ClientError, OSError, TimeoutError, AttributeError, ValueError)
 """What a call through the SDK raises. The last two are how it fails on a body that is not a JSON object."""
 
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+"""Failures before the request left: no connection, or a proxy that opens none."""
+
 DEFAULT_RETRY_AFTER = timedelta(seconds=1)
 """How long to wait after a 429 without a usable `Retry-After`."""
 
@@ -102,7 +105,7 @@ def call_error(error: Exception) -> SlackError:
     """What one of `FAILURES` means."""
     if isinstance(error, SlackApiError):
         return _api_error(error)
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    if isinstance(error, _NOT_SENT):
         return SlackUnavailable("no_connection", type(error).__name__)
     if isinstance(error, aiohttp.ClientError | OSError | SlackClientError):  # OSError includes TimeoutError
         return OutcomeUnknown("no_answer", type(error).__name__)

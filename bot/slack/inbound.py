@@ -17,8 +17,10 @@ import structlog
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
 
 from bot import metrics
+from bot.network import Network
 
 log = structlog.get_logger()
 
@@ -38,11 +40,33 @@ SILENT_SECONDS = 30.0
 """How long a socket may be down before it is rebuilt. The SDK mostly reconnects sooner by itself."""
 
 
+class _Client(SocketModeClient):
+    """The SDK's client. The address that Slack gives for a socket decides whether the proxy is used."""
+
+    network: Network
+
+    async def issue_new_wss_url(self) -> str:
+        url = await super().issue_new_wss_url()
+        self.proxy = self.network.proxy_for(url)
+        return url
+
+
+class _Handler(AsyncSocketModeHandler):
+    """Bolt's handler, with the client above; Bolt's own constructor would make another one."""
+
+    def __init__(self, app: AsyncApp, app_token: str, network: Network) -> None:
+        self.app, self.app_token = app, app_token
+        self.client = _Client(app_token, app.logger, app.client, ping_interval=PING_SECONDS)
+        self.client.network = network
+        self.client.socket_mode_request_listeners.append(self.handle)  # type: ignore[arg-type]  # as in Bolt's constructor
+
+
 class SocketMode:
     """Requests arrive over a web socket that the bot opens: no public address is needed."""
 
-    def __init__(self, app: AsyncApp, app_token: str) -> None:
-        self._app, self._app_token = app, app_token
+    def __init__(self, app: AsyncApp, app_token: str, network: Network) -> None:
+        """`app.client` has the TLS context that the socket uses too."""
+        self._app, self._app_token, self._network = app, app_token, network
         self._handler: AsyncSocketModeHandler | None = None
         self._connecting: asyncio.Task[None]
         self._watchdog: asyncio.Task[None] | None = None
@@ -69,7 +93,7 @@ class SocketMode:
         return f"Socket Mode has not been connected for {time.monotonic() - self._connected_at:.0f} s"
 
     def _connect(self) -> None:
-        self._handler = AsyncSocketModeHandler(self._app, self._app_token, ping_interval=PING_SECONDS)
+        self._handler = _Handler(self._app, self._app_token, self._network)
         self._connecting = asyncio.create_task(self._handler.connect_async())  # type: ignore[no-untyped-call]
 
     async def _disconnect(self) -> None:

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote
@@ -50,15 +51,21 @@ class GCS:
         domain: str = "sandbox-lab",
         clock: Clock | None = None,
         port: int = 0,
+        host: str = "127.0.0.1",
+        tls: SSLContext | None = None,
         quota_per_minute: int = 600,
         max_limit: int = 1000,
         token_life: timedelta = timedelta(hours=24),
         seed: str = "sandbox",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`now` is wall time, for signatures and tokens; `clock` is story time."""
+        """`now` is wall time, for signatures and tokens; `clock` is story time.
+
+        `host` is the name in addresses; it listens on 127.0.0.1 in any case. With `tls` it serves https.
+        """
         self.access_key, self.secret_key, self.security_token = access_key, secret_key, security_token
         self.project_id = project_id
+        self._host, self._tls = host, tls
         self.clock = clock or Clock()
         self.faults = Faults()
         self.user = User(
@@ -98,7 +105,7 @@ class GCS:
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+            await web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls).start()
         except OSError:
             await self.stop()
             raise
@@ -123,7 +130,7 @@ class GCS:
     @property
     def url(self) -> str:
         """The endpoint of both GCS and IAM."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://{self._host}:{self._port}"
 
     def play(self, life: Life, *, execution_id: str | None = None, by_hand: bool = False, ago: float = 0) -> str:
         """Begin `life` now or `ago` story seconds in the past; returns the execution's id.

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Collection
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -41,9 +42,13 @@ class Slack:
         team_id: str = "T0SANDBOX",
         scopes: Collection[str] | None = None,
         port: int = 0,
+        host: str = "127.0.0.1",
+        tls: SSLContext | None = None,
         ack_seconds: float = 3.0,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """`host` is the name in addresses; it listens on 127.0.0.1 in any case. With `tls` it serves https and wss."""
+        self._host, self._tls = host, tls
         self.bot_token, self.app_token, self.signing_secret = bot_token, app_token, signing_secret
         self.workspace = Workspace(team_id, now=now)
         self.request_url: str | None = None
@@ -68,7 +73,7 @@ class Slack:
         app.router.add_post("/response/{name}", self._respond)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls)
         await site.start()
         self.port = int(self._runner.addresses[0][1])
 
@@ -91,7 +96,7 @@ class Slack:
     @property
     def url(self) -> str:
         """The address it listens on."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
 
     @property
     def api_url(self) -> str:
@@ -296,7 +301,7 @@ class Slack:
     def _socket_url(self) -> str | None:
         if self.sockets.refuses:
             return None
-        return f"ws://127.0.0.1:{self.port}/link?ticket={self.sockets.ticket()}&app_id={self.workspace.app_id}"
+        return f"{self.url.replace('http', 'ws', 1)}/link?ticket={self.sockets.ticket()}&app_id={self.workspace.app_id}"
 
     async def _deliver(self, parcel: Parcel) -> Ack:
         if self.request_url is None:

@@ -84,7 +84,7 @@ def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Outside:
 def settings(**changes: str | None) -> Settings:
     """Settings for Socket Mode and keys."""
     given = {"slack_bot_token": "xoxb-1", "slack_app_token": "xapp-secret", "gcs_ak": "AK", "gcs_sk": "sk-secret"}
-    return Settings(**(given | changes))  # type: ignore[arg-type]
+    return Settings(**(given | changes))
 
 
 async def test_every_check_passes(outside: Outside) -> None:

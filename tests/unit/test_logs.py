@@ -31,7 +31,7 @@ def restored() -> Iterator[None]:
 
 def settings(**changes: str) -> Settings:
     """Settings as `run` would load them."""
-    return Settings(**(MINIMAL | {name.lower(): value for name, value in changes.items()}))  # type: ignore[arg-type]
+    return Settings(**(MINIMAL | {name.lower(): value for name, value in changes.items()}))
 
 
 def test_the_log_has_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from bot.errors import SettingsInvalid
 from bot.settings import NAMES, Settings
-from bot.settings.fields import EXPERT
+from bot.settings.fields import EXPERT, SECRETS
 from bot.settings.page import reference
 
 MINIMAL = {
@@ -24,11 +27,52 @@ MINIMAL = {
 }
 
 
+CONTAINER = {
+    "PATH": "/usr/bin",
+    "HOSTNAME": "execution-bot-5d9c7-x2x4q",
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "TZ": "Asia/Shanghai",
+    "PYTHON_VERSION": "3.13.5",
+    "PYTHON_SHA256": "0",
+    "GPG_KEY": "0",
+    "HTTP_PROXY": "http://proxy:3128",
+    "ALL_PROXY": "http://proxy:3128",
+    "SSL_CERT_FILE": "/etc/ssl/cert.pem",
+    "REQUESTS_CA_BUNDLE": "/etc/ssl/cert.pem",
+    "AWS_CA_BUNDLE": "/etc/ssl/cert.pem",
+    "CURL_CA_BUNDLE": "/etc/ssl/cert.pem",
+    "KUBERNETES_PORT": "tcp://10.96.0.1:443",
+    "KUBERNETES_PORT_443_TCP": "tcp://10.96.0.1:443",
+    "KUBERNETES_PORT_443_TCP_ADDR": "10.96.0.1",
+    "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+    "KUBERNETES_SERVICE_PORT_HTTPS": "443",
+    "EXECUTION_BOT_PORT": "tcp://10.96.0.9:3000",
+    "EXECUTION_BOT_SERVICE_PORT_HEALTH": "8080",
+    "REDIS_PORT": "tcp://10.96.0.7:6379",
+    "REDIS_PORT_6379_TCP_PROTO": "tcp",
+    "REDIS_SERVICE_HOST": "10.96.0.7",
+    "REDIS_HOST": "redis",
+    "REDIS_TLS_URL": "rediss://h:6380",
+    "HEALTHZ_PORT": "tcp://10.96.0.8:80",
+    "STATE_DIRECTORY": "/var/lib/bot",
+    "LISTEN_FDS": "0",
+    "LOGNAME": "bot",
+    "PGPORT": "5432",
+    "HTTP_PORT": "80",
+    "NODE_PORT": "30000",
+    "SLACK_CLIENT_ID": "1",
+    "SLACK_APP_ID": "A1",
+    "GCS_BUCKET": "b",
+}
+"""What stands in the environment of containers and of services, and is not meant for the bot."""
+
+
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An environment without any of the bot's variables, in an empty directory."""
     monkeypatch.chdir(tmp_path)
-    for name in NAMES:
+    for name in [*NAMES, *(f"{name}_FILE" for name in SECRETS)]:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -134,6 +178,8 @@ def test_every_kind_of_store_address_is_accepted(monkeypatch: pytest.MonkeyPatch
         ("redis+sentinel://:hunter2@s1/bot/first", "/service[/db]"),
         ("redis+cluster://:hunter2@n1/2", "redis+cluster://"),
         ("unix://:hunter2@host", "unix"),
+        ("rediss://:hunter2@host?ssl_cert_reqs=none", "CA_BUNDLE"),
+        ("rediss+cluster://:hunter2@host?x=1&ssl_cert_reqs=optional", "CA_BUNDLE"),
     ],
 )
 def test_a_wrong_store_address_is_one_problem(monkeypatch: pytest.MonkeyPatch, address: str, advice: str) -> None:
@@ -176,17 +222,172 @@ def test_a_password_login_needs_all_three(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("GCS_ACCESS_KEY", "GCS_AK"), ("GCS_REGOIN", "GCS_REGION"), ("SLACK_SIGNING_SECERT", "SLACK_SIGNING_SECRET")],
+    [
+        ("GCS_ACCESS_KEY", "GCS_AK"),
+        ("GCS_REGOIN", "GCS_REGION"),
+        ("SLACK_SIGNING_SECERT", "SLACK_SIGNING_SECRET"),
+        ("REDIS_URI", "REDIS_URL"),
+        ("VALKEY_URL", "REDIS_URL"),
+        ("POLL_INTERVALL", "POLL_INTERVAL"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("HEALTHPORT", "HEALTH_PORT"),
+        ("HTTPSPROXY", "HTTPS_PROXY"),
+        ("CA_BUNDEL", "CA_BUNDLE"),
+        ("REDIS_URL_FIEL", "REDIS_URL_FILE"),
+        ("State_Dri", "STATE_DIR"),
+    ],
 )
-def test_a_misspelt_name_is_reported(monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
-    """A variable that resembles one of ours which is not set is not ignored silently."""
+@pytest.mark.parametrize("is_in_file", [True, False])
+def test_a_misspelt_name_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str, is_in_file: bool
+) -> None:
+    """A variable that resembles one of ours which is not set is not ignored silently, wherever it stands."""
     changes = {"GCS_AK": None} if meant == "GCS_AK" else {}
-    assert f"{name} is no setting: did you mean {meant}?" in problems(monkeypatch, **changes, **{name: "cn-north-1"})
+    given = {} if is_in_file else {name: "cn-north-1"}
+    if is_in_file:
+        (tmp_path / ".env").write_text(f"{name}=cn-north-1")
+    assert f"{name.upper()} is no setting: did you mean {meant}?" in problems(monkeypatch, **changes, **given)
 
 
 def test_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables with our prefixes that resemble none of ours are no problem."""
-    assert load(monkeypatch, SLACK_CLIENT_ID="1", GCS_BUCKET="b", SLACK_APP_ID="A1").slack_app_token is not None
+    """What a normal container has in its environment is no problem, and changes nothing."""
+    for name in os.environ:
+        monkeypatch.delenv(name)
+    assert load(monkeypatch, **CONTAINER) == load(monkeypatch)
+
+
+def test_unknown_names_in_dotenv_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody but the bot reads the file, except for Docker Compose; a twin of a setting is refused as well."""
+    (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=x\nSTORE_PASSWORD=x\nHTTP_PROXY=x\nREDIS_URI=y\nTZ=UTC\n")
+    lines = problems(monkeypatch, REDIS_URL="redis://host")
+    assert [line.partition(" in .env is no setting")[0] for line in lines] == ["HTTP_PROXY", "REDIS_URI", "TZ"]
+
+
+def test_a_broken_line_in_dotenv_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A quotation mark that does not end would swallow what follows."""
+    (tmp_path / ".env").write_text("LOG_LEVEL=info\nGCS_PROJECT_ID='abc\nPORT=1\n")
+    assert ".env cannot be read at line 2" in problems(monkeypatch)
+
+
+@pytest.mark.parametrize("value", ["pa${HOME}ss", "$GCS_AK", "a#b", "{x}%20"])
+def test_secrets_are_taken_literally(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str) -> None:
+    """Nothing is replaced in a value of `.env`."""
+    (tmp_path / ".env").write_text(f"GCS_SK={value}\n")
+    assert load(monkeypatch, GCS_SK=None).gcs_sk == SecretStr(value)
+
+
+@pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "GCS_AK", "GCS_SK", "POLL_INTERVAL", "REDIS_URL"])
+def test_white_space_around_a_value_is_dropped(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A newline behind a secret, as `kubectl create secret --from-file` brings it, does not count."""
+    value = (MINIMAL | {"POLL_INTERVAL": "20", "REDIS_URL": "redis://h"})[name]
+    assert load(monkeypatch, **{name: f" {value}\r\n"}) == load(monkeypatch, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["GCS_AK", "GCS_SK", "SLACK_BOT_TOKEN", "GCS_ENDPOINT", "GCS_USERNAME", "REDIS_URL"])
+@pytest.mark.parametrize("inside", ["\r\nX-Y: z", "\x1b", "\u200b", "\ufeff", "\u2028"])
+def test_invisible_characters_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, inside: str) -> None:
+    """They come from copying; in a header they would end the line. One problem, with the name."""
+    value = (MINIMAL | {"GCS_ENDPOINT": "https://gcs.x", "REDIS_URL": "redis://h"}).get(name, "hunter2")
+    lines = problems(monkeypatch, **{name: f"{value}{inside}z"})
+    assert lines == [f"{name} is wrong: it contains a line break or an invisible character; remove it"]
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotation_marks_around_a_value_are_refused(monkeypatch: pytest.MonkeyPatch, quote: str) -> None:
+    """`docker run --env-file` passes them on, and a key with quotes is another key."""
+    (line,) = problems(monkeypatch, GCS_SK=f"{quote}hunter2{quote}")
+    assert line == "GCS_SK is wrong: it is in quotation marks, which count as part of it; remove them"
+
+
+def test_every_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each has a `_FILE`; white space at the end of the file does not count, quotation marks do."""
+    values = dict.fromkeys(SECRETS, "hunter2-'x'") | MINIMAL
+    values |= {"REDIS_URL": "redis://:p@h", "HTTPS_PROXY": "http://u:p@h:1", "GCS_PASSWORD": "'quoted'"}
+    for name in SECRETS:
+        (tmp_path / name).write_text(f"{values[name]}\r\n")
+        (tmp_path / name).chmod(0o600)
+    files = {f"{name}_FILE": name for name in SECRETS}
+    settings = load(monkeypatch, **dict.fromkeys(MINIMAL), **files)
+    found = {name: getattr(settings, name.lower()).get_secret_value() for name in SECRETS}
+    assert found == {name: values[name] for name in SECRETS}
+    assert not settings.warnings
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "GCS_SK_FILE is wrong: the file cannot be read (No such file or directory)"),
+        (b"", "GCS_SK_FILE is wrong: the file is empty"),
+        (b"\n", "GCS_SK_FILE is wrong: the file is empty"),
+        (b"\xff\xfe", "GCS_SK_FILE is wrong: the file cannot be read (UnicodeDecodeError)"),
+        (b"one\ntwo", "GCS_SK_FILE is wrong: it contains a line break or an invisible character; remove it"),
+    ],
+)
+def test_a_wrong_file_is_one_problem(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    """A file that is missing, empty, no text or has several lines, by name."""
+    if content is not None:
+        (tmp_path / "sk").write_bytes(content)
+    assert problems(monkeypatch, GCS_SK=None, GCS_SK_FILE="sk") == [problem]
+
+
+def test_value_and_file_together_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody could say which of the two counts."""
+    (tmp_path / "sk").write_text("x")
+    assert problems(monkeypatch, GCS_SK_FILE="sk") == ["GCS_SK and GCS_SK_FILE are both set: keep one of them"]
+
+
+@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, False), (0o644, True), (0o666, True)])
+def test_open_files_are_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: int, is_open: bool) -> None:
+    """`.env` and the file of a secret, if other users can read them; both are used all the same."""
+    (tmp_path / "sk").write_text("x")
+    (tmp_path / ".env").write_text("GCS_SK_FILE=sk\n")
+    for name in ("sk", ".env"):
+        (tmp_path / name).chmod(mode)
+    warnings = load(monkeypatch, GCS_SK=None).warnings
+    assert [warning.partition(" is open")[0] for warning in warnings] == [".env", "the file of GCS_SK_FILE"][
+        : 2 * is_open
+    ]
+
+
+def test_durations_are_said_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sentence has Python's own notation."""
+    (short,), (long,) = (
+        problems(monkeypatch, POLL_INTERVAL="0.5"),
+        problems(monkeypatch, POLL_INTERVAL="15", RETRY_GRACE="1e6"),
+    )
+    assert short == "POLL_INTERVAL is wrong: input should be greater than or equal to 1 seconds"
+    assert long == "RETRY_GRACE is wrong: input should be less than or equal to 604800 seconds"
+
+
+def test_a_bundle_without_certificates_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The bot does not start without an authority that it was told to trust."""
+    (tmp_path / "ca.pem").write_text("nothing")
+    assert problems(monkeypatch, CA_BUNDLE="ca.pem") == [
+        "CA_BUNDLE is wrong: the file holds no certificates in PEM format"
+    ]
+
+
+def test_the_bundle_joins_the_stores_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the store has TLS and names no authority of its own."""
+    bundle = tmp_path / "c a.pem"
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    for url, added in {
+        "rediss://h": f"?ssl_ca_certs={quote(str(bundle))}",
+        "rediss+cluster://a,b?x=1": f"&ssl_ca_certs={quote(str(bundle))}",
+        "rediss://h?ssl_ca_certs=/own": "",
+        "redis://h": "",
+    }.items():
+        assert load(monkeypatch, REDIS_URL=url, CA_BUNDLE=str(bundle)).store_address == SecretStr(url + added)
+
+
+def test_a_user_without_a_home_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run under any user id; slack-sdk asks for a home directory when it is imported."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    load(monkeypatch)
+    assert Path.home() == Path("/nonexistent")
 
 
 @pytest.mark.parametrize(
@@ -195,6 +396,12 @@ def test_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch
         ("POLL_INTERVAL", "0.5"),
         ("POLL_INTERVAL", "nan"),
         ("POLL_INTERVAL", "7200"),
+        ("LISTEN_HOST", "203.0.113.7"),
+        ("HTTPS_PROXY", "socks5://proxy:1080"),
+        ("HTTPS_PROXY", "proxy:99999"),
+        ("CA_BUNDLE", "nowhere.pem"),
+        ("GCS_AK", "AK ONE"),
+        ("SLACK_BOT_TOKEN", "xoxb-…"),
         ("RETRY_GRACE", "-1"),
         ("RETRY_GRACE", "soon"),
         ("LOG_LEVEL", "loud"),

@@ -1,0 +1,136 @@
+"""Where values come from: the environment, `.env`, and files that hold one secret each.
+
+Lives here: reading and cleaning them, and what is wrong or careless with how they were given. Does not live here: what
+a value must look like (`bot.settings.values`), misspelt names in the environment (`bot.settings.advice`). Called by
+`fields`. No sentence repeats a value.
+
+Nothing in a value is replaced: `${X}` in a password stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from bot.settings import advice
+
+FILE = "_FILE"
+"""Behind the name of a secret: the name of a file that holds it."""
+
+_MOST_BYTES = 64 * 1024
+"""At most this many bytes of such a file are read; no secret is that long."""
+
+_UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of control characters, invisible ones, halves of characters and line ends."""
+
+_OPEN_TO_OTHERS = stat.S_IRWXO | stat.S_IWGRP
+
+
+@dataclass(slots=True)
+class Given:
+    """What was given, and what there is to say about it."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    """The bot's own name of a setting → its value, cleaned."""
+    wrong: set[str] = field(default_factory=set)
+    """Own names of settings with a problem: what else is wrong with them does not matter."""
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def read(environment: Mapping[str, str], env_file: Path, known: Mapping[str, str], secrets: Collection[str]) -> Given:
+    """Everything that is given under a name in `known`; the environment wins over `env_file`.
+
+    `known` maps each name that is read to the bot's own name for it. Those of `secrets` may be given as files.
+    """
+    given = Given()
+    files = {f"{name}{FILE}": name for name in secrets}
+    names = {**known, **files}
+    in_file, in_environment = _dotenv(env_file, given), _in_capitals(environment)
+    misspelt = advice.near_misses({name for name, text in (in_file | in_environment).items() if _is_ours(text)}, names)
+    given.problems += [*misspelt.values(), *advice.unknown_in_file(in_file.keys() - names.keys() - misspelt.keys())]
+    texts = {**in_file, **{name: text for name, text in in_environment.items() if text.strip()}}
+    for name in sorted(texts.keys() & known.keys(), key=lambda name: known[name] == name):  # the own name wins
+        if text := texts[name].strip():
+            given.values[known[name]] = _checked(name, text, known[name], given)
+    for name, secret in files.items():
+        if path := texts.get(name, "").strip():
+            _take_file(name, Path(path), secret, given)
+    return given
+
+
+def _is_ours(text: str) -> bool:
+    """Whether `text` may be meant for the bot. Kubernetes sets `<SERVICE>_PORT=tcp://…` for each of its services."""
+    return not text.startswith(("tcp://", "udp://"))
+
+
+def _in_capitals(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` with its names in capitals; one that is spelt so wins over its twin."""
+    lower_first = sorted(environment.items(), key=lambda item: item[0].isupper())
+    return {name.upper(): value for name, value in lower_first}
+
+
+def _dotenv(path: Path, given: Given) -> dict[str, str]:
+    """Names and values of `path`, if there is such a file."""
+    try:
+        if not path.is_file():
+            return {}
+        with path.open(encoding="utf-8-sig") as stream:
+            bindings = [*parse_stream(stream)]
+        is_open = _is_open(path)
+    except (OSError, UnicodeError) as error:
+        given.problems.append(f"{path} cannot be read: {_reason(error)}")
+        return {}
+    given.problems += [f"{path} cannot be read at line {each.original.line}" for each in bindings if each.error]
+    if is_open:
+        given.warnings.append(f"{path} is open to other users of this machine: run chmod 600 {path}")
+    return {each.key.upper(): each.value or "" for each in bindings if each.key and not each.error}
+
+
+def _take_file(name: str, path: Path, secret: str, given: Given) -> None:
+    """Read the file that `name` names as the value of `secret`."""
+    if secret in given.values:
+        given.problems.append(f"{secret} and {name} are both set: keep one of them")
+        return
+    given.wrong.add(secret)
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES).decode().strip()
+        is_careless = _is_open(path) and path.stat().st_uid == os.geteuid()  # others' files are for others to close
+    except (OSError, UnicodeError) as error:
+        given.problems.append(f"{name} is wrong: the file cannot be read ({_reason(error)})")
+        return
+    if not text:
+        given.problems.append(f"{name} is wrong: the file is empty")
+        return
+    given.wrong.remove(secret)
+    given.values[secret] = _checked(name, text, secret, given, is_quoted_on_purpose=True)
+    if is_careless:
+        given.warnings.append(f"the file of {name} is open to other users of this machine: run chmod 600 on it")
+
+
+def _checked(name: str, text: str, setting: str, given: Given, *, is_quoted_on_purpose: bool = False) -> str:
+    """`text` as it is, after a problem with it was noted."""
+    problem = ""
+    if any(unicodedata.category(character) in _UNUSABLE for character in text):
+        problem = "it contains a line break or an invisible character; remove it"
+    elif len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and not is_quoted_on_purpose:
+        problem = "it is in quotation marks, which count as part of it; remove them"
+    if problem:
+        given.problems.append(f"{name} is wrong: {problem}")
+        given.wrong.add(setting)
+    return text
+
+
+def _is_open(path: Path) -> bool:
+    return os.name == "posix" and bool(path.stat().st_mode & _OPEN_TO_OTHERS)
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

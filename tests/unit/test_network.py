@@ -1,0 +1,68 @@
+"""Which hosts go past the proxy, and that its password is nowhere to be read."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from bot.network import Network, bypasses
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "host", "port"),
+    [
+        ("*", "gcs.example.com", 443),
+        ("example.com", "example.com", 443),
+        ("example.com", "GCS.Example.com.", 443),
+        (".example.com", "gcs.example.com", 443),
+        (".example.com", "example.com", 443),
+        ("localhost, example.com", "example.com", 443),
+        ("localhost example.com", "example.com", 8443),
+        ("example.com:8443", "example.com", 8443),
+        ("10.1.2.3", "10.1.2.3", 443),
+        ("10.0.0.0/8", "10.1.2.3", 443),
+        ("10.1.2.3:8443", "10.1.2.3", 8443),
+        ("::1", "::1", 443),
+        ("[::1]:443", "::1", 443),
+        ("fd00::/8", "fd00::7", 443),
+    ],
+)
+def test_hosts_of_no_proxy_are_direct(no_proxy: str, host: str, port: int) -> None:
+    """Names with what is below them, with or without a dot, addresses, networks, ports, and `*`."""
+    assert bypasses(no_proxy, host, port)
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "host", "port"),
+    [
+        ("", "example.com", 443),
+        (",", "example.com", 443),
+        ("ample.com", "example.com", 443),
+        ("gcs.example.com", "example.com", 443),
+        ("example.com:8443", "example.com", 443),
+        ("0.1", "10.0.0.1", 443),
+        ("10.0.0.0/8", "11.1.2.3", 443),
+        ("10.0.0.0/8", "10.example.com", 443),
+        ("[", "example.com", 443),
+        (".", "example.com", 443),
+        ("*.example.com", "example.org", 443),
+    ],
+)
+def test_other_hosts_use_the_proxy(no_proxy: str, host: str, port: int) -> None:
+    """A part of a name is another name, and so is a part of an address."""
+    assert not bypasses(no_proxy, host, port)
+
+
+def test_plain_http_uses_no_proxy() -> None:
+    """It is allowed on this machine only."""
+    network = Network(SecretStr("http://bot:hunter2@proxy:3128"))
+    assert network.proxy_for("http://127.0.0.1:9000") is None
+    assert network.proxy_for("wss://wss-primary.slack.com/link") == "http://bot:hunter2@proxy:3128"
+
+
+def test_the_password_is_not_shown() -> None:
+    """Neither in words nor in `repr`."""
+    network = Network(SecretStr("http://bot:hunter2@proxy:3128"), "example.com")
+    assert network.way_to("https://slack.com") == "through the proxy proxy:3128"
+    assert network.way_to("https://example.com") == "directly"
+    assert "hunter2" not in repr(network)
