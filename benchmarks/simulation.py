@@ -233,7 +233,7 @@ async def _working(run: _Run, client: GCSClient, *, has_lists: bool) -> AsyncIte
         return is_settled
 
     store.schedule.settle = spied  # type: ignore[method-assign, assignment]  # a spy
-    watcher = Watcher(client, store.schedule, cadence=CADENCE, quota=quota, history=store.history)
+    watcher = Watcher(client, store.schedule, cadence=CADENCE, quota=quota, history=store.history, brake=store.brake)
     sweeper = Sweeper(client, store.schedule, quota=quota, team_id=TEAM, cadence=CADENCE, bytes_per_second=LIST_BYTES)
     working = [asyncio.create_task(watcher.run(stop))]
     if has_lists:

@@ -62,6 +62,17 @@ NOTIFIER_DEAD_LETTERS = Counter(
     ["owner"],
 )
 
+BRAKE_REFUSED = Counter(
+    "execution_bot_brake_refused_total",
+    "Endings that the brake stopped, each try counted, by the vendor who gave the reason.",
+    ["vendor"],
+)
+BRAKE_WAITING = Gauge(
+    "execution_bot_brake_waiting",
+    "What would end but for the brake, by the vendor who gave the reason; 0 while the brake is off.",
+    ["vendor"],
+)
+
 STORE_WITHOUT_REPLICAS = Counter(
     "execution_bot_store_without_replicas_total",
     "Writes that too few replicas confirmed in time; a fail-over may lose them.",

@@ -21,6 +21,7 @@ from bot.domain.cadence import Cadence
 from bot.domain.model import Followed, Level, Phase, Snapshot, Subscriber, Subscription
 from bot.errors import GCS_AWAY, InputProblem, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
+from bot.gcs.errors import unseen
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.store.subscriptions import Subscribers
 
@@ -137,11 +138,11 @@ class Subscriptions:
         known = await _in_time(self._subscribers.snapshot(team_id, execution_id))
         try:
             response = await self._gcs.get_execution(execution_id, within=WITHIN, is_person=True)
-        except GCS_AWAY:
+        except GCS_AWAY as error:
             if known is None:
                 raise
             since = known.unreachable_since or known.seen_at
-            return replace(known, unreachable_since=since, is_refused=False), None
+            return replace(known, unreachable_since=since, unseen=unseen(error)), None
         revision = known.revision + 1 if known else 1
         seen = response.to_execution()
         snapshot = observing.first_snapshot(seen, now=self._now(), cadence=self._cadence, revision=revision)

@@ -21,7 +21,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
-from bot.app.gcs_account import GCSAccount
+from bot.app.gcs_account import GCSAccount, account_of
 from bot.app.health import Probe
 from bot.domain.access import AccessRules
 from bot.domain.cadence import Cadence
@@ -32,6 +32,7 @@ from bot.slack.inbound import HTTPMode, SocketMode
 from bot.slack.messages import Messages
 from bot.slack.workspace import Workspace
 from bot.store import Store
+from bot.store.keys import execution_key, owner_of
 from bot.subscriptions import Subscriptions
 from bot.workers.notifier import Notifier
 from bot.workers.sweeper import Sweeper
@@ -69,16 +70,23 @@ class WorkspaceRuntime:
             network=settings.network,
         )
         self._watcher = Watcher(
-            account.client, store.schedule, cadence=self._cadence, quota=account.quota, history=store.history
+            account.client,
+            store.schedule,
+            cadence=self._cadence,
+            quota=account.quota,
+            history=store.history,
+            brake=store.brake,
         )
         self._notifier = Notifier(Messages(self._slack), store.outbox, self._limits)
+        self._owner = ""
+        """Whose executions they are; empty until Slack has said who the bot is."""
         self._inbound: SocketMode | HTTPMode | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def probes(self) -> Mapping[str, Probe]:
-        """For `/readyz`: whether Slack and GCS can be reached."""
-        return {"slack": self._slack_problem, "gcs": self._gcs_problem}
+        """For `/readyz`: whether Slack and GCS can be reached, and whether endings are stopped."""
+        return {"slack": self._slack_problem, "gcs": self._gcs_problem, "brake": self._brake_problem}
 
     def ended_workers(self) -> list[str]:
         """For `/livez`: the workers whose loop is no longer running."""
@@ -106,6 +114,7 @@ class WorkspaceRuntime:
         if identity is None:
             yield
             return
+        self._owner = owner_of(execution_key(account_of(self._settings), identity.team_id, ""))
         self._start("sweeper", self._sweeper(identity).run(stop))
         app = self._bolt_app(identity)
         subscriptions = Subscriptions(
@@ -138,6 +147,9 @@ class WorkspaceRuntime:
 
     async def _gcs_problem(self) -> str | None:
         return self._watcher.problem
+
+    async def _brake_problem(self) -> str | None:
+        return await self._store.brake.problem(self._owner) if self._owner else None
 
     def _sweeper(self, identity: Identity) -> Sweeper:
         return Sweeper(

@@ -11,10 +11,17 @@ from datetime import datetime, timedelta
 
 from bot.blocks import text, words
 from bot.blocks.message import Block, context, fields
-from bot.domain.model import Execution, Phase, Snapshot
+from bot.domain.model import Execution, Phase, Snapshot, Unseen
 
 _PAIRS_SHOWN = 8
 """At most this many labels, or kinds of resource, are named."""
+_UNSEEN = {
+    Unseen.AWAY: "GCS unreachable",
+    Unseen.REFUSED: "GCS does not let me look",
+    Unseen.UNREADABLE: "I cannot read what GCS says about this execution",
+    Unseen.MISSING: "GCS does not show this execution",
+}
+"""What a card says before "since"."""
 _CLOSE = timedelta(hours=1)
 """A deadline within this time has a warning sign."""
 
@@ -66,7 +73,7 @@ def as_of_words(snapshot: Snapshot) -> str:
 
 
 def _unreachable(snapshot: Snapshot) -> str:
-    return "GCS does not let me look" if snapshot.is_refused else "GCS unreachable"
+    return _UNSEEN[snapshot.unseen]
 
 
 def _place(execution: Execution) -> str:

@@ -188,6 +188,25 @@ class Execution(Value, frozen=True):
         return tuple(step for step in self.steps if step.is_failed)
 
 
+class Unseen(StrEnum):
+    """Why GCS does not show an execution, as far as that is known."""
+
+    AWAY = "away"
+    """It does not answer, or what answers is not GCS."""
+    REFUSED = "refused"
+    """It refuses access."""
+    UNREADABLE = "unreadable"
+    """It answers with something that cannot be read."""
+    MISSING = "missing"
+    """It says that the execution does not exist, and that is not believed."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Unseen:
+        """Read the reason of another version as `AWAY`."""
+        del value
+        return cls.AWAY
+
+
 class Snapshot(Value, frozen=True):
     """An execution as last seen, and what earlier polls say about it."""
 
@@ -200,12 +219,13 @@ class Snapshot(Value, frozen=True):
     """Set while a failed or cancelled execution is polled in case it is retried."""
     unreachable_since: datetime | None = None
     """Set after several failed polls in a row; None again with the next answer."""
-    is_refused: bool = False
-    """Whether those polls failed because GCS refused access, and not because it was away."""
+    unseen: Unseen = Unseen.AWAY
+    """Why GCS has not shown it since then."""
     misses: int = 0
     """Failed polls in a row."""
     missing: int = 0
-    """How many polls in a row said "no such execution"; a repeat that comes too soon does not count."""
+    """How many polls in a row said "no such execution"; a repeat that comes too soon does not count. Above 1 it was
+    confirmed, and not believed."""
     contradicted: bool = False
     """A terminal phase was seen that the second witness denied; it counts only when seen again."""
     is_vanished: bool = False

@@ -24,6 +24,7 @@ from bot.domain.model import (
     Execution,
     Phase,
     Snapshot,
+    Unseen,
     Value,
 )
 
@@ -32,6 +33,9 @@ NAMED_STEPS = 5
 
 CONFIRM_MISSING = timedelta(seconds=20)
 """How long GCS must say "no such execution" before that counts: it may say so for seconds while it has problems."""
+
+MISSING_BEFORE_SHOWN = 2
+"""How many times a deletion must be confirmed and not believed before cards say that GCS does not show it."""
 
 MISSES_BEFORE_UNREACHABLE = 3
 """How many polls in a row must fail before cards say that GCS is unreachable, or refuses access."""
@@ -90,11 +94,16 @@ def observe(
     )
 
 
+def is_confirmed(before: Snapshot, *, now: datetime) -> bool:
+    """Whether GCS, which says now that the execution does not exist, said so `CONFIRM_MISSING` ago as well."""
+    return _missing_since(before, now) + CONFIRM_MISSING <= now
+
+
 def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
     """GCS said that the execution does not exist; that counts when GCS says it again `CONFIRM_MISSING` later."""
-    since = before.seen_at if before.missing else now
-    left = since + CONFIRM_MISSING - now
-    if left > timedelta(0):
+    since = _missing_since(before, now)
+    if not is_confirmed(before, now=now):
+        left = since + CONFIRM_MISSING - now
         snapshot = replace(before, missing=1, misses=0, seen_at=since)
         return Verdict(snapshot=snapshot, next_poll=min(left, CONFIRM_MISSING), is_expedited=True)
     snapshot = replace(before, missing=2, misses=0, seen_at=now, is_vanished=True, unreachable_since=None)
@@ -105,33 +114,60 @@ def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
 
 
+def observe_unbelieved(before: Snapshot, *, cadence: Cadence) -> Verdict:
+    """GCS has confirmed that the execution does not exist, and that is not believed: it is polled again, ever later."""
+    missing = before.missing + 1
+    is_shown = before.unreachable_since is not None and before.unseen is Unseen.MISSING
+    becomes_visible = missing > MISSING_BEFORE_SHOWN and not is_shown
+    update: dict[str, object] = {"misses": 0, "missing": missing}
+    if becomes_visible:
+        update |= {
+            "unreachable_since": before.seen_at,
+            "unseen": Unseen.MISSING,
+            "revision": before.revision + 1,
+        }
+    return Verdict(
+        snapshot=replace(before, **update),
+        is_visible=becomes_visible,
+        next_poll=failure_interval(missing - 1, cadence=cadence, others_answered=False, retry_after=None),
+    )
+
+
 def observe_failure(
     before: Snapshot,
     *,
     cadence: Cadence,
-    is_refused: bool = False,
+    why: Unseen = Unseen.AWAY,
     others_answered: bool = False,
     retry_after: timedelta | None = None,
 ) -> Verdict:
-    """GCS gave no usable answer, or refused access (`is_refused`).
+    """GCS gave no usable answer, or refused access.
 
     `others_answered`: other calls succeeded just now, so GCS is not away; `retry_after` is the pause that it asked for.
     """
     misses = before.misses + 1
-    is_not_shown = before.unreachable_since is None or before.is_refused is not is_refused
+    is_not_shown = before.unreachable_since is None or before.unseen is not why
     becomes_unreachable = misses >= MISSES_BEFORE_UNREACHABLE and is_not_shown
     update: dict[str, object] = {"misses": misses}
     if becomes_unreachable:
         since, revision = before.seen_at, before.revision + 1
-        update |= {"unreachable_since": since, "is_refused": is_refused, "revision": revision}
+        update |= {"unreachable_since": since, "unseen": why, "revision": revision}
     return Verdict(
         snapshot=replace(before, **update),
         is_visible=becomes_unreachable,
         next_poll=failure_interval(
-            misses, cadence=cadence, others_answered=others_answered and not is_refused, retry_after=retry_after
+            misses,
+            cadence=cadence,
+            others_answered=others_answered and why is not Unseen.REFUSED,
+            retry_after=retry_after,
         ),
         is_expedited=None,
     )
+
+
+def _missing_since(before: Snapshot, now: datetime) -> datetime:
+    """When GCS first said that the execution does not exist."""
+    return before.seen_at if before.missing else now
 
 
 def _under_its_action(seen: Execution) -> Execution:

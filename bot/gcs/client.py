@@ -35,6 +35,7 @@ from bot.gcs import errors, values
 from bot.gcs.breaker import CredentialBreaker
 from bot.gcs.fingerprint import NOTHING_LISTED, Fingerprint, Listed, Page, fingerprint_of, parse_page
 from bot.gcs.http import HTTPClient
+from bot.gcs.shown import Shown, parse_shown
 from bot.gcs.tables import GetExecutionResponse
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
 
@@ -44,6 +45,9 @@ FIRST_TRY_SECONDS = 4.0
 """How long the first of several attempts may take, so that one that hangs does not use up all the time."""
 PAGE_WITHIN = timedelta(seconds=20)
 """How long a page of a list may take; pages are large."""
+
+SHOWN_WITHIN = timedelta(seconds=8)
+"""How long a page may take that shows whose executions GCS has: small, and somebody's poll waits for it."""
 
 _OK, _CANCELLED = GCS_CALLS.labels("ok"), GCS_CALLS.labels("cancelled")
 
@@ -149,6 +153,15 @@ class GCSClient:
         url = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
         budget = CallBudget(is_prepaid=True)
         return await self._get(url, lambda body: parse_page(body, before), PAGE_WITHIN, budget, attempts=1)
+
+    async def shown(self, status: str = "", *, limit: int = 100) -> tuple[Shown, ...]:
+        """The first page of the executions in one phase, or of all: only whose they are; one attempt.
+
+        Raises:
+            GCSError: GCS did not return the list.
+        """
+        url = f"{self._executions}?limit={limit}&offset=0{f'&status={status}' if status else ''}"
+        return await self._get(url, parse_shown, SHOWN_WITHIN, CallBudget(), attempts=1)
 
     async def check(self) -> None:
         """Send the cheapest authenticated request; returns if address and credentials are good.

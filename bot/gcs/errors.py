@@ -15,13 +15,16 @@ from typing import Any
 
 import httpx
 
+from bot.domain.model import Unseen
 from bot.errors import (
+    GCS_AWAY,
     ExecutionGone,
     ExecutionNotFound,
     GCSAbsent,
     GCSBadCredentials,
     GCSError,
     GCSForbidden,
+    GCSMalformed,
     GCSMisdirected,
     GCSRequestRefused,
     GCSThrottled,
@@ -111,6 +114,13 @@ def gcs_error(response: httpx.Response) -> GCSError:
     if kind is GCSThrottled:
         return GCSThrottled(detail, retry_after=retry_after(response), request_id=body.request_id)
     return kind(detail, request_id=body.request_id)
+
+
+def unseen(error: GCSError) -> Unseen:
+    """Why GCS did not show an execution."""
+    if isinstance(error, GCSMalformed) and not isinstance(error, GCSRequestRefused):
+        return Unseen.UNREADABLE
+    return Unseen.AWAY if isinstance(error, GCS_AWAY) else Unseen.REFUSED
 
 
 def iam_error(response: httpx.Response) -> GCSError:

@@ -1,8 +1,8 @@
 """The store, in which the workers meet: subscriptions, schedule, outbox and receipts, in Redis or Valkey.
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `schedule`, `outbox`,
-`subscriptions`, `gcs_quota` and `slack_limits` (each with its Lua scripts beside it), `engine` (the server). Called by
-the workers, by handlers and by `bot.app`. Only this package imports redis.
+`subscriptions`, `brake`, `gcs_quota` and `slack_limits` (each with its Lua scripts beside it), `engine` (the server).
+Called by the workers, by handlers and by `bot.app`. Only this package imports redis.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from bot.errors import StoreUnavailable
+from bot.store.brake import Brake
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.gcs_quota import GCSQuota
@@ -51,6 +52,7 @@ class Store:
         )
         self.outbox = Outbox(self._connection, deliveries=deliveries)
         self.history = History(self._connection, account)
+        self.brake = Brake(self._connection)
         self._process = uuid4().hex
 
     def gcs_quota(self, user: str, *, per_minute: int, reserve: int) -> GCSQuota:

@@ -32,6 +32,10 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{slack:<team>}:pause:<method>` | string | nobody calls it before, µs; `pause:*`: nobody calls Slack |
 | `xb3:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
 | `xb3:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
+| `xb3:{brake:<account>/<team>}:on` | hash | reason → `since ms|limit|kind`: nothing ends for it at present; expires |
+| `xb3:{brake:<account>/<team>}:ended:<reason>` | zset | execution key or lane → when it ended for that, ms; expires |
+| `xb3:{brake:<account>/<team>}:waiting:<reason>` | zset | execution key or lane → when it was to end, ms; expires |
+| `xb3:{brake:<account>/<team>}:released:<reason>` | set | those that an operator lets end; expires |
 | `xb3:took:<account>/<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
 | `xb3:of:<account>/<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold stale entries |
 
@@ -80,6 +84,11 @@ class Lane(NamedTuple):
         return "/".join(self)
 
     @property
+    def owner(self) -> str:
+        """Whose it is: what its execution key begins with."""
+        return owner_of(self.execution)
+
+    @property
     def execution(self) -> str:
         """Its execution key."""
         return execution_key(self.account, self.team_id, self.execution_id)
@@ -103,6 +112,11 @@ def account_id(endpoint: str, project_id: str) -> str:
 def partition_of(execution: str) -> int:
     """The partition of an execution key; must never change for a schema version."""
     return crc32(execution.encode()) % PARTITIONS
+
+
+def owner_of(execution: str) -> str:
+    """What an execution key begins with: the GCS account and the workspace."""
+    return execution.rpartition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +156,7 @@ class Keyspace:
     def quota_of(self, user: str) -> str:
         """The window of a GCS user's calls. A digest, since an access key must not be in a key of the store."""
         return f"{self.prefix}:{{quota:{sha256(user.encode()).hexdigest()[:12]}}}"
+
+    def brake_of(self, owner: str) -> str:
+        """The common beginning of the keys of the brake on endings."""
+        return f"{self.prefix}:{{brake:{owner}}}:"

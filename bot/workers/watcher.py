@@ -20,15 +20,26 @@ from bot import metrics
 from bot.domain import observing
 from bot.domain.cadence import Cadence, running_interval
 from bot.domain.observing import Verdict
-from bot.errors import GCS_AWAY, ExecutionNotFound, GCSBadCredentials, GCSError, GCSThrottled, StoreUnavailable
+from bot.errors import (
+    ExecutionNotFound,
+    GCSBadCredentials,
+    GCSError,
+    GCSForbidden,
+    GCSMalformed,
+    GCSThrottled,
+    StoreUnavailable,
+)
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
+from bot.gcs.errors import unseen
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.tables import GetExecutionResponse
+from bot.store.brake import Brake
 from bot.store.engine.connection import Ready
 from bot.store.gcs_quota import MOMENT_SECONDS, GCSQuota
 from bot.store.schedule import Due, Schedule
 from bot.store.schedule.history import History
 from bot.store.unreadable import Unreadable
+from bot.workers.deletions import Deletions
 from bot.workers.pool import Condition, WorkerPool
 
 log = structlog.get_logger()
@@ -56,9 +67,11 @@ class Watcher:
         cadence: Cadence,
         quota: GCSQuota,
         history: History,
+        brake: Brake,
         concurrency: int = 64,
     ) -> None:
         self._gcs, self._schedule, self._cadence, self._quota, self._history = gcs, schedule, cadence, quota, history
+        self._deletions = Deletions(gcs, brake)
         self._pool = WorkerPool(
             "watcher",
             ready=self._ready,
@@ -75,6 +88,8 @@ class Watcher:
         self._under_way: dict[str, tuple[float, Due]] = {}
         """Execution → when its poll began, and its claim."""
         self._condition = Condition()
+        self._shows_others_seconds = max(ANSWERING_SECONDS, 3 * cadence.poll.total_seconds())
+        """How long after its last answer GCS is expected to have shown another execution, if several are followed."""
         self._answered_at = -math.inf
         """When GCS last answered a poll."""
 
@@ -153,11 +168,14 @@ class Watcher:
         except StoreUnavailable:  # so it is unknown whether a call is left
             self._schedule.put_back(due)
             raise
+        except ExecutionNotFound:
+            await self._settle(due, await self._missing(due, now=due.now + _since(began)))
         except GCSError as error:
-            await self._settle(due, self._without_answer(due, error, now=due.now + _since(began)))
+            await self._settle(due, self._without_answer(due, error))
         else:
             self._set_well()
             now = due.now + _since(began)
+            await self._deletions.shown(due, now=now)
             if response is None:
                 self._unchanged(due, known, now=now)
             else:
@@ -188,23 +206,30 @@ class Watcher:
         is_listed = fingerprint is not None and fingerprint.is_covered and fingerprint.state == due.header.listed
         return max(next_poll, self._quota.defer_for) if is_listed else next_poll
 
-    def _without_answer(self, due: Due, error: GCSError, *, now: datetime) -> Verdict:
-        """GCS did not show the execution: it does not exist, or the call failed."""
-        if isinstance(error, ExecutionNotFound):
-            metrics.WATCHER_POLLS.labels("missing").inc()
-            self._set_well()
-            return observing.observe_missing(due.snapshot, now=now)
+    async def _missing(self, due: Due, *, now: datetime) -> Verdict:
+        """GCS says that the execution does not exist."""
+        metrics.WATCHER_POLLS.labels("missing").inc()
+        self._set_well()
+        if observing.is_confirmed(due.snapshot, now=now) and not await self._deletions.is_believed(due, now=now):
+            return observing.observe_unbelieved(due.snapshot, cadence=self._cadence)
+        return observing.observe_missing(due.snapshot, now=now)
+
+    def _without_answer(self, due: Due, error: GCSError) -> Verdict:
+        """GCS did not show the execution: the call failed."""
         metrics.WATCHER_POLLS.labels("failed").inc()
         metrics.WATCHER_STOPPED.set(isinstance(error, GCSBadCredentials))
         why = f"{type(error).__name__}: {error}"
-        self._condition.set(why)
+        since_answer = monotonic() - self._answered_at
+        # What GCS answers about one execution only is no problem of GCS's: it has just shown others.
+        if not isinstance(error, GCSMalformed | GCSForbidden) or since_answer > self._shows_others_seconds:
+            self._condition.set(why)
         log.warning("watcher.poll_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
         retry_after = error.retry_after if isinstance(error, GCSThrottled) else None
         return observing.observe_failure(
             due.snapshot,
             cadence=self._cadence,
-            is_refused=not isinstance(error, GCS_AWAY),
-            others_answered=monotonic() - self._answered_at < ANSWERING_SECONDS,
+            why=unseen(error),
+            others_answered=since_answer < ANSWERING_SECONDS,
             retry_after=retry_after,
         )
 

@@ -13,6 +13,7 @@ from redis import Redis
 from bot.domain.model import ChangeKind, Receipt, Subscription
 from bot.errors import StoreUnavailable
 from bot.store import Store
+from bot.store.brake import LEAST, NOT_FOUND
 from bot.store.engine import connection
 from bot.store.engine.scripts import Script, script
 from bot.store.keys import Lane, lane_of
@@ -26,9 +27,10 @@ from tests.store.following import ALICE, LATER, NOW, SOON, change, due, follow, 
 Work = Callable[[], Awaitable[object]]
 """Something that runs one script; called by the script's name, with a word behind it where there are several."""
 
-READ_ONLY = {"outbox/ready", "schedule/ready", "slack_limits/paused"}
+READ_ONLY = {"brake/state", "outbox/ready", "schedule/ready", "slack_limits/paused"}
 
 NAMES = [
+    *("brake/ask", "brake/ask too many", "brake/ask lost", "brake/recovered", "brake/release"),
     *("engine/give_back", "engine/probe", "engine/recover"),
     *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/take"),
     *("outbox/claim", "outbox/forget", "outbox/record", "outbox/record last", "outbox/release", "outbox/release later"),
@@ -62,6 +64,7 @@ async def works(store: Store) -> dict[str, Work]:
     return {
         **of_engine_and_schedule(store, polls, claims),
         **of_outbox(store, claims),
+        **await of_brakes(store),
         **of_limits(store, claims["e1"].lane),
         **of_subscriptions(store),
     }
@@ -108,6 +111,23 @@ def of_outbox(store: Store, claims: dict[str, Claim]) -> dict[str, Work]:
     }
 
 
+async def of_brakes(store: Store) -> dict[str, Work]:
+    """Endings, after as many as may be: the next one is braked."""
+    brake = store.brake
+    for number in range(LEAST):
+        await brake.may_end("T1", "full", f"T1/full{number}")
+    for number in range(2):
+        await brake.may_end("T1", "lost", f"T1/lost{number}", is_lost=True)
+    return {
+        "brake/ask": lambda: brake.may_end("T1", NOT_FOUND, "T1/e1"),
+        "brake/ask too many": lambda: brake.may_end("T1", "full", "T1/e1"),
+        "brake/ask lost": lambda: brake.may_end("T1", NOT_FOUND, "T1/e1", is_lost=True),
+        "brake/recovered": lambda: brake.recovered("T1", "T1/lost0"),
+        "brake/release": lambda: brake.release("T1", "lost"),
+        "brake/state": lambda: brake.state("T1"),
+    }
+
+
 def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
     """GCS's quota and Slack's limits."""
     quota = store.gcs_quota("AK", per_minute=10, reserve=0)
@@ -147,7 +167,13 @@ async def contents(redis: Redis, name: str) -> dict[str, object]:
 
 async def shape(redis: Redis, name: str) -> dict[str, object]:
     """The same without moments and tokens: how much is in each key."""
-    sizes = {"string": redis.strlen, "hash": redis.hlen, "zset": redis.zcard, "list": redis.llen}
+    sizes = {
+        "string": redis.strlen,
+        "hash": redis.hlen,
+        "zset": redis.zcard,
+        "list": redis.llen,
+        "set": redis.scard,
+    }
     return {key: sizes[str(redis.type(key))](key) for key in await contents(redis, name)}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.domain.cadence import LONGEST_FAILURE_INTERVAL, Cadence
-from bot.domain.model import TERMINAL_PHASES, ChangeKind, EndReason, Execution, Phase, Snapshot, Step
+from bot.domain.model import TERMINAL_PHASES, ChangeKind, EndReason, Execution, Phase, Snapshot, Step, Unseen
 from bot.domain.observing import CONFIRM_MISSING, first_snapshot, observe, observe_failure, observe_missing
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -257,13 +257,19 @@ def test_three_failures_make_gcs_unreachable() -> None:
 def test_refused_access_is_not_called_unreachable() -> None:
     """Cards say which of the two it is, also when one turns into the other."""
     snapshot, shown = watched(), []
-    for is_refused in (True, True, True, True, False, False):
-        verdict = observe_failure(snapshot, cadence=CADENCE, is_refused=is_refused)
+    refused, away = Unseen.REFUSED, Unseen.AWAY
+    for why in (refused, refused, refused, refused, away, away):
+        verdict = observe_failure(snapshot, cadence=CADENCE, why=why)
         snapshot = verdict.snapshot
-        shown.append((verdict.is_visible, snapshot.is_refused, snapshot.revision))
-    assert shown == [(False, False, 1)] * 2 + [(True, True, 2), (False, True, 2), (True, False, 3), (False, False, 3)]
+        shown.append((verdict.is_visible, snapshot.unseen, snapshot.revision))
+    assert shown == [(False, away, 1)] * 2 + [
+        (True, refused, 2),
+        (False, refused, 2),
+        (True, away, 3),
+        (False, away, 3),
+    ]
     assert snapshot.unreachable_since == NOW - CADENCE.poll
-    assert not observe(snapshot, RUNNING, now=NOW, cadence=CADENCE).snapshot.is_refused
+    assert observe(snapshot, RUNNING, now=NOW, cadence=CADENCE).snapshot.unreachable_since is None
 
 
 @given(misses=st.integers(0, 10_000), retry_after=st.none() | st.timedeltas(timedelta(0), timedelta(minutes=4)))

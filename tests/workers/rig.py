@@ -153,8 +153,8 @@ class Rig:
         return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:
-        """All keys of the store except limits, step durations and dead letters."""
-        lasting = {"took", "{quota", "{slack", "dead"}
+        """All keys of the store except limits, brakes, step durations and dead letters."""
+        lasting = {"took", "{quota", "{slack", "{brake", "dead"}
         return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
 
 
@@ -177,7 +177,9 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             slack=slack,
             store=store,
             redis=redis,
-            watcher=Watcher(client, store.schedule, cadence=CADENCE, quota=ample(store), history=store.history),
+            watcher=Watcher(
+                client, store.schedule, cadence=CADENCE, quota=ample(store), history=store.history, brake=store.brake
+            ),
             notifier=Notifier(door, store.outbox, ample_limits(store)),
             subscriptions=Subscriptions(client, store.subscribers, cadence=CADENCE, now=lambda: datetime.now(UTC)),
             client=client,

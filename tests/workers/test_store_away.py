@@ -76,7 +76,9 @@ async def test_a_poll_does_not_wait_for_its_lease(rig: Rig) -> None:
     await rig.followed(rig.lab)
     budget = ample(rig.store)
     rig.client._take = budget.take
-    watcher = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, quota=budget, history=rig.store.history)
+    watcher = Watcher(
+        rig.client, rig.store.schedule, cadence=CADENCE, quota=budget, history=rig.store.history, brake=rig.store.brake
+    )
     rig.polls_come()
     with closed_from(rig, budget, "take_up_to"):
         await watcher.run_once()
@@ -90,7 +92,9 @@ async def test_a_gcs_refusal_reaches_all_copies_later(rig: Rig) -> None:
     """GCS wants no calls, just while the store accepts no writes: afterwards nobody calls either."""
     await rig.followed(rig.lab)
     budget = ample(rig.store)
-    watcher = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, quota=budget, history=rig.store.history)
+    watcher = Watcher(
+        rig.client, rig.store.schedule, cadence=CADENCE, quota=budget, history=rig.store.history, brake=rig.store.brake
+    )
     rig.gcs.faults.add(Fault(kind="status", status=429, retry_after=20))
     with closed_from(rig, budget, "refused"):
         rig.client._refused = budget.refused

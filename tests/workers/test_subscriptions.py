@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.model import Unseen
 from bot.errors import GCSBadCredentials, GCSError, GCSForbidden, GCSThrottled
 from bot.gcs.client import QuotaSpent
 from sandbox.gcs import Fault
@@ -30,7 +31,7 @@ async def test_an_unreachable_gcs_shows_the_last_snapshot(rig: Rig, fault: Fault
     found = await rig.subscriptions.summary(rig.who(rig.lab).team_id, execution, rig.alice)
     assert found.snapshot.execution == known.snapshot.execution
     assert found.snapshot.unreachable_since is not None
-    assert not found.snapshot.is_refused
+    assert found.snapshot.unseen is (Unseen.UNREADABLE if fault.kind == "malformed" else Unseen.AWAY)
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, GCSBadCredentials), (403, GCSForbidden), (429, GCSThrottled)])

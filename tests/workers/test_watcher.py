@@ -192,7 +192,14 @@ async def test_a_gateway_that_misroutes_deletes_nothing(rig: Rig, monkeypatch: p
 async def test_two_watchers_settle_each_change_once(rig: Rig) -> None:
     """Two copies of the bot on one store, both polling at once."""
     executions = [await rig.followed(rig.lab) for _ in range(6)]
-    other = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, quota=ample(rig.store), history=rig.store.history)
+    other = Watcher(
+        rig.client,
+        rig.store.schedule,
+        cadence=CADENCE,
+        quota=ample(rig.store),
+        history=rig.store.history,
+        brake=rig.store.brake,
+    )
     for execution in executions:
         rig.gcs.step(execution)
     rig.polls_come()
@@ -245,7 +252,12 @@ async def test_a_grace_time_without_retry_is_reported(rig: Rig) -> None:
     """A failed execution is polled for its grace time, then people read that it is no longer followed."""
     cadence = replace(CADENCE, retry_grace=timedelta(0))
     rig.watcher = Watcher(
-        rig.client, rig.store.schedule, cadence=cadence, quota=ample(rig.store), history=rig.store.history
+        rig.client,
+        rig.store.schedule,
+        cadence=cadence,
+        quota=ample(rig.store),
+        history=rig.store.history,
+        brake=rig.store.brake,
     )
     execution = await rig.followed(rig.lab, life=story.failing(2))
     await rig.step(execution, to="failed")
@@ -261,7 +273,9 @@ async def test_polls_beyond_the_quota_stay_due(rig: Rig) -> None:
     for _ in range(6):
         await rig.followed(rig.lab)
     scarce = rig.store.gcs_quota("scarce", per_minute=4, reserve=0)
-    watcher = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, quota=scarce, history=rig.store.history)
+    watcher = Watcher(
+        rig.client, rig.store.schedule, cadence=CADENCE, quota=scarce, history=rig.store.history, brake=rig.store.brake
+    )
     rig.polls_come()
     for _ in range(4):
         await scarce.take(is_person=False)
@@ -294,6 +308,7 @@ async def test_one_worker_polls_everything_in_turn(rig: Rig) -> None:
         cadence=CADENCE,
         quota=ample(rig.store),
         history=rig.store.history,
+        brake=rig.store.brake,
         concurrency=1,
     )
     rig.polls_come()
@@ -322,7 +337,14 @@ async def test_a_slow_poll_keeps_its_claim(rig: Rig, monkeypatch: pytest.MonkeyP
     calls = len(rig.gcs.calls)
     rig.polls_come()
     stop = asyncio.Event()
-    other = Watcher(rig.client, rig.store.schedule, cadence=CADENCE, quota=ample(rig.store), history=rig.store.history)
+    other = Watcher(
+        rig.client,
+        rig.store.schedule,
+        cadence=CADENCE,
+        quota=ample(rig.store),
+        history=rig.store.history,
+        brake=rig.store.brake,
+    )
     async with asyncio.TaskGroup() as group:
         for watcher in (rig.watcher, other):
             group.create_task(watcher.run(stop))

@@ -14,7 +14,11 @@ from typing import NamedTuple
 _OF_PARTITIONS = ("engine", "schedule", "subscriptions", "outbox")
 """Concerns whose preludes precede every script on a partition: all of them work on the same records."""
 
-_PRELUDES = {"gcs_quota": ("engine",), "slack_limits": ("engine", "slack_limits")}
+_PRELUDES = {
+    "gcs_quota": ("engine",),
+    "slack_limits": ("engine", "slack_limits"),
+    "brake": ("engine", "brake"),
+}
 """The same for scripts on other keys."""
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from bot.blocks import Message, Style, execution_card, execution_summary, shared_summary, steps_modal
-from bot.domain.model import Execution, Snapshot, Step
+from bot.domain.model import Execution, Snapshot, Step, Unseen
 from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, buttons_of, execution, shown, snapshot, subscription
 
 
@@ -51,7 +51,7 @@ def test_stale_data_is_called_stale() -> None:
     """While GCS does not answer, or refuses, the card says since when."""
     since = NOW - timedelta(minutes=5)
     assert "⚠️ GCS unreachable since <!date^1534747701^{time}|" in summary(snapshot(unreachable_since=since))
-    refused = execution_summary(snapshot(unreachable_since=since, is_refused=True), now=NOW, subscription=None)
+    refused = execution_summary(snapshot(unreachable_since=since, unseen=Unseen.REFUSED), now=NOW, subscription=None)
     assert "⚠️ GCS does not let me look since <!date^1534747701^{time}|" in str(refused.blocks)
     assert " GCS does not let me look since 2018-08-20 06:48" in refused.text
 

@@ -20,6 +20,7 @@ from bot.domain.model import (
     Step,
     Subscriber,
     Subscription,
+    Unseen,
 )
 
 NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
@@ -175,7 +176,7 @@ hostile_snapshots = st.builds(
     seen_at=st.just(NOW),
     retry_until=_moment,
     unreachable_since=_moment,
-    is_refused=st.booleans(),
+    unseen=st.sampled_from(Unseen),
     is_vanished=st.booleans(),
 )
 subscriptions = st.builds(

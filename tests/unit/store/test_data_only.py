@@ -22,6 +22,7 @@ from bot.domain.model import (
     Step,
     Subscriber,
     Subscription,
+    Unseen,
 )
 from bot.domain.observing import MISSES_BEFORE_UNREACHABLE, observe, observe_failure, observe_missing
 from bot.store.outbox import DeadLetter
@@ -70,7 +71,7 @@ def every_snapshot() -> list[Snapshot]:
     unreachable = before(RUNNING, misses=MISSES_BEFORE_UNREACHABLE)
     return [
         observe(before(RUNNING), FAILED, now=NOW, cadence=CADENCE).snapshot,
-        observe_failure(unreachable, cadence=CADENCE, is_refused=True).snapshot,
+        observe_failure(unreachable, cadence=CADENCE, why=Unseen.REFUSED).snapshot,
         observe_missing(before(RUNNING, missing=1), now=NOW).snapshot,
     ]
 

@@ -1,0 +1,50 @@
+-- Whether something may end for a reason: at most `limit` within a window; then the brake goes on, and nothing does.
+-- KEYS: prefix of a brake
+-- item: what would end; window: ms; lost: 0, or where GCS shows nothing of what is followed, how many must wait until
+-- the brake goes on
+-- Returns {1 when it may end, 1 when the brake went on with this or -1 when it let go}
+local prefix, reason, item, limit, window, lost = KEYS[1], unpack(ARGV)
+limit, lost = tonumber(limit), tonumber(lost)
+local ended, waiting = prefix .. 'ended:' .. reason, prefix .. 'waiting:' .. reason
+local now = now_ms()
+forget_old(prefix, reason, now, window)
+if redis.call('SISMEMBER', prefix .. 'released:' .. reason, item) == 1 then return {1, 0} end
+local brake, went = read_brake(prefix, reason), 0
+
+local function wait()
+  redis.call('ZADD', waiting, now, item)
+  redis.call('PEXPIRE', waiting, FORGOTTEN_AFTER)
+  redis.call('PEXPIRE', prefix .. 'on', FORGOTTEN_AFTER)
+end
+
+local function engage(kind)
+  write_brake(prefix, reason, {since = now, limit = limit, kind = kind})
+  redis.call('PEXPIRE', prefix .. 'on', FORGOTTEN_AFTER)
+  return {0, 1}
+end
+
+if lost > 0 then
+  wait()
+  if not brake and redis.call('ZCARD', waiting) >= lost then return engage('place') end
+  return {0, 0}
+end
+if brake and brake.kind == 'place' then -- GCS shows something of ours again
+  redis.call('HDEL', prefix .. 'on', reason)
+  brake, went = nil, -1
+elseif brake and brake.kind == 'fading' then
+  local has_let_go
+  brake, has_let_go = let_go(prefix, reason, brake)
+  went = has_let_go and -1 or 0
+end
+if brake then
+  wait()
+  return {0, 0}
+end
+if not redis.call('ZSCORE', ended, item) and redis.call('ZCARD', ended) >= limit then
+  wait()
+  return engage('count')
+end
+redis.call('ZADD', ended, now, item)
+redis.call('PEXPIRE', ended, window)
+redis.call('ZREM', waiting, item)
+return {1, went}

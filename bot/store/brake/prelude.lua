@@ -1,0 +1,34 @@
+-- In front of every script on a brake: which reasons are braked, what has ended for one, and what waits.
+
+-- How long what waits is remembered after it was last asked about, in ms: it may have ended in another way meanwhile.
+local FORGOTTEN_AFTER = 2 * 3600 * 1000
+
+-- A row is `since ms|limit|kind`. Kinds: `count` (too many), `fading` (too many, but one of them recovered) and `place`
+-- (GCS shows nothing of what is followed). Nil when the reason is not braked.
+local function read_brake(prefix, reason)
+  local row = redis.call('HGET', prefix .. 'on', reason)
+  local since, limit, kind = string.match(row or '', '^(%d+)|(%d+)|(%l+)$')
+  if not since then return nil end
+  return {since = tonumber(since), limit = tonumber(limit), kind = kind}
+end
+
+local function write_brake(prefix, reason, brake)
+  redis.call('HSET', prefix .. 'on', reason, string.format('%d|%d|%s', brake.since, brake.limit, brake.kind))
+end
+
+-- Forget what ended before the window, and what has not been asked about for long.
+local function forget_old(prefix, reason, now, window)
+  redis.call('ZREMRANGEBYSCORE', prefix .. 'ended:' .. reason, '-inf', now - window)
+  redis.call('ZREMRANGEBYSCORE', prefix .. 'waiting:' .. reason, '-inf', now - FORGOTTEN_AFTER)
+end
+
+-- Let go if nothing waits any more, or if something recovered and the rest is within the limit. Returns the brake that
+-- is still on, and whether it let go.
+local function let_go(prefix, reason, brake)
+  if not brake then return nil, false end
+  local waiting = redis.call('ZCARD', prefix .. 'waiting:' .. reason)
+  local count = waiting + redis.call('ZCARD', prefix .. 'ended:' .. reason)
+  if waiting > 0 and not (brake.kind == 'fading' and count <= brake.limit) then return brake, false end
+  redis.call('HDEL', prefix .. 'on', reason)
+  return nil, true
+end

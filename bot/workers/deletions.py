@@ -1,0 +1,115 @@
+"""Whether a deletion is believed that GCS has confirmed: GCS must show something of ours, and not lose much at once.
+
+Lives here: `Deletions`, the evidence besides the poll itself. Does not live here: what a poll means
+(`bot.domain.observing`), counting endings (`bot.store.brake`). Called by the watcher.
+
+A wrong region or project looks to polls as if everything were deleted. What tells it apart is that nothing of ours is
+shown there. Other polls mostly know; else the first pages of the lists are asked. That a list still shows the deleted
+execution proves nothing, since GCS leaves it there for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.errors import ExecutionNotFound, GCSError, GCSForbidden, GCSRequestRefused, StoreUnavailable
+from bot.gcs.client import GCSClient
+from bot.gcs.shown import Shown
+from bot.store.brake import NOT_FOUND, Brake
+from bot.store.keys import owner_of
+from bot.store.rows import EPOCH
+from bot.store.schedule import Due
+
+LISTS = ("Running", "Pending", "")
+"""The lists that are asked, by phase; the last one is of all executions."""
+
+FRESH = timedelta(minutes=1)
+"""How long the lists' answer is used."""
+
+log = structlog.get_logger()
+
+
+class _Lists:
+    """What the first pages of the lists show; each is read when the ones before showed nothing of ours."""
+
+    def __init__(self, gcs: GCSClient) -> None:
+        self._gcs = gcs
+        self._reading = asyncio.Lock()
+        self._read_at = EPOCH
+        self._shown: tuple[Shown, ...] | None = None
+
+    async def shown(self, ours: frozenset[str], *, since: datetime, now: datetime) -> tuple[Shown, ...] | None:
+        """What they show, read after `since`; None where GCS does not let the bot read lists.
+
+        Raises:
+            GCSError: they cannot be read at present.
+        """
+        async with self._reading:
+            if not since <= self._read_at or now - self._read_at > FRESH:
+                self._shown = await self._read(ours)
+                self._read_at = now
+            return self._shown
+
+    async def _read(self, ours: frozenset[str]) -> tuple[Shown, ...] | None:
+        found: list[Shown] = []
+        for status in LISTS:
+            try:
+                found += await self._gcs.shown(status)
+            except (GCSForbidden, GCSRequestRefused) as error:
+                log.warning("watcher.lists_refused", error=str(error))
+                return None
+            except ExecutionNotFound:  # a list always exists where GCS has our project
+                return ()
+            if any(item.execution_id in ours for item in found):
+                break
+        return tuple(found)
+
+
+class Deletions:
+    """What this process knows about executions that are missing."""
+
+    def __init__(self, gcs: GCSClient, brake: Brake) -> None:
+        self._brake, self._lists = brake, _Lists(gcs)
+        self._shown_at = EPOCH
+        """When GCS last showed an execution that is followed, in the store's time."""
+
+    async def shown(self, due: Due, *, now: datetime) -> None:
+        """GCS showed an execution that is followed."""
+        self._shown_at = max(self._shown_at, now)
+        if not due.header.is_quiet and due.snapshot.missing > 1:
+            with suppress(StoreUnavailable):  # then the brake forgets it by itself, later
+                await self._brake.recovered(owner_of(due.execution), due.execution)
+
+    async def is_believed(self, due: Due, *, now: datetime) -> bool:
+        """Whether what GCS says of a missing execution may end its subscriptions."""
+        owner = owner_of(due.execution)
+        try:
+            is_lost = await self._is_lost(due, owner, now)
+        except GCSError as error:  # polled again soon; meanwhile nothing ends
+            log.info("watcher.deletion_unproven", execution=due.execution, error=str(error))
+            return False
+        is_believed = await self._brake.may_end(owner, NOT_FOUND, due.execution, is_lost=is_lost)
+        if not is_believed:
+            log.info("watcher.deletion_unbelieved", execution=due.execution, is_lost=is_lost)
+        return is_believed
+
+    async def _is_lost(self, due: Due, owner: str, now: datetime) -> bool:
+        """Whether GCS shows nothing of ours since it first said that this execution does not exist."""
+        since = due.snapshot.seen_at
+        if self._shown_at > since:
+            return False
+        followed = await self._brake.followed(owner)
+        ours = frozenset(key.rpartition("/")[2] for key in followed)
+        shown = await self._lists.shown(ours, since=since, now=now)
+        if any(item.execution_id in ours for item in shown or ()):
+            return False
+        if shown is None or len(followed) > 1:
+            return len(followed) > 1
+        # The only one that is followed: the lists cannot show another one of ours, but whose executions they show.
+        projects = {item.project_id for item in shown} - {""}
+        own = due.snapshot.execution.project_id
+        return bool(own and projects and own not in projects)

@@ -1,0 +1,109 @@
+"""Promises of the brake against real servers: how many may end for one reason, and when it lets go."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from bot.store import Store
+from bot.store.brake import LEAST, NOT_FOUND, Brake
+from tests.servers import ACCOUNT
+from tests.store.following import ALICE, follow
+
+OWNER = f"{ACCOUNT}/T1"
+
+
+async def asked(brake: Brake, *numbers: int, reason: str = NOT_FOUND, is_lost: bool = False) -> list[bool]:
+    """Whether each of the executions may end."""
+    return [await brake.may_end(OWNER, reason, f"{OWNER}/e{number}", is_lost=is_lost) for number in numbers]
+
+
+def ten_minutes_later(redis: Redis) -> None:
+    """Let the window pass for all that has ended."""
+    for key in redis.scan_iter("*:ended:*"):
+        redis.delete(str(key))
+
+
+async def test_the_sixth_ending_is_braked(store: Store) -> None:
+    """And all after it, also once the window is over; those before it may repeat their question."""
+    assert await asked(store.brake, *range(LEAST)) == [True] * LEAST
+    assert await asked(store.brake, 0, 7, 8) == [True, False, False]
+
+
+async def test_the_brake_outlives_the_window(store: Store, redis: Redis) -> None:
+    """Time alone is no reason to end more."""
+    await asked(store.brake, *range(LEAST + 1))
+    ten_minutes_later(redis)
+    assert await asked(store.brake, 7, LEAST) == [False, False]
+    assert [(each.kind, each.waiting) for each in await store.brake.state(OWNER)] == [("count", 2)]
+
+
+async def test_endings_far_apart_are_not_counted_together(store: Store, redis: Redis) -> None:
+    """The window moves on: as many again may end after it."""
+    await asked(store.brake, *range(LEAST))
+    ten_minutes_later(redis)
+    assert await asked(store.brake, *range(10, 10 + LEAST)) == [True] * LEAST
+    assert await store.brake.state(OWNER) == []
+
+
+async def test_a_tenth_of_many_may_end(store: Store) -> None:
+    """Of sixty executions, six."""
+    for number in range(60):
+        await follow(store, ALICE, f"e{number}")
+    assert await asked(store.brake, *range(7)) == [True] * 6 + [False]
+
+
+async def test_reasons_are_counted_apart(store: Store) -> None:
+    """Channels that are archived say nothing about executions that are deleted."""
+    await asked(store.brake, *range(LEAST + 1), reason="slack:is_archived")
+    assert await asked(store.brake, 1, 2) == [True, True]
+    assert [each.reason for each in await store.brake.state(OWNER)] == ["slack:is_archived"]
+
+
+async def test_all_that_recover_release_the_brake(store: Store) -> None:
+    """When nothing waits any more, the next ending is judged by itself."""
+    await asked(store.brake, *range(LEAST + 2))
+    for number in (LEAST, LEAST + 1):
+        await store.brake.recovered(OWNER, f"{OWNER}/e{number}")
+    assert await store.brake.state(OWNER) == []
+
+
+async def test_the_rest_ends_after_most_have_recovered(store: Store, redis: Redis) -> None:
+    """The cause is gone; what is missing all the same ends, not faster than the limit allows."""
+    await asked(store.brake, *range(20))
+    for number in range(LEAST, 17):
+        await store.brake.recovered(OWNER, f"{OWNER}/e{number}")
+    assert await asked(store.brake, 17, 18, 19) == [False] * 3
+    ten_minutes_later(redis)
+    assert await asked(store.brake, 17, 18, 19) == [True] * 3
+    assert await store.brake.state(OWNER) == []
+
+
+async def test_the_wrong_place_ends_nothing(store: Store) -> None:
+    """With two missing the brake goes on; once GCS shows something of ours again, it lets go."""
+    await follow(store, ALICE, "e1")
+    await follow(store, ALICE, "e2")
+    assert await asked(store.brake, 1, is_lost=True) == [False]
+    assert await store.brake.state(OWNER) == []
+    assert await asked(store.brake, 2, is_lost=True) == [False]
+    assert [(each.kind, each.waiting) for each in await store.brake.state(OWNER)] == [("place", 2)]
+    await store.brake.recovered(OWNER, f"{OWNER}/e1")
+    assert await store.brake.state(OWNER) == []
+
+
+async def test_released_items_end_uncounted(store: Store) -> None:
+    """What an operator releases ends, and nothing else with it."""
+    await asked(store.brake, *range(20))
+    assert sorted(await store.brake.release(OWNER, NOT_FOUND)) == sorted(
+        f"{OWNER}/e{number}" for number in range(5, 20)
+    )
+    assert await asked(store.brake, *range(5, 20)) == [True] * 15
+    assert await asked(store.brake, *range(30, 36)) == [True] * LEAST + [False]
+
+
+@pytest.mark.parametrize("owner", ["T2", "other/T1"])
+async def test_brakes_have_owners(store: Store, owner: str) -> None:
+    """Another workspace, or another account, has its own."""
+    await asked(store.brake, *range(LEAST + 1))
+    assert await store.brake.may_end(owner, NOT_FOUND, f"{owner}/e1")
+    assert await store.brake.state(owner) == []

@@ -1,0 +1,190 @@
+"""Many endings for one reason are probably a mistake: nothing ends, people and operators read what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from bot.gcs.auth import SignatureAuth
+from bot.gcs.client import GCSClient
+from bot.gcs.http import HTTPClient
+from bot.store import Store
+from bot.store.brake import LEAST, NOT_FOUND
+from bot.store.keys import owner_of
+from bot.workers.watcher import Watcher
+from sandbox import story
+from sandbox.gcs import GCS, Fault
+from tests.servers import ACCOUNT
+from tests.workers.rig import CADENCE, Rig, ample
+
+HIDDEN = "GCS does not show this execution since"
+
+
+@pytest.fixture(autouse=True)
+def confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second answer always comes late enough to confirm the first one."""
+    monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))
+
+
+def watcher_of(rig: Rig, client: GCSClient | None = None, store: Store | None = None) -> Watcher:
+    """Another copy of the bot's watcher."""
+    store = store or rig.store
+    return Watcher(
+        client or rig.client,
+        store.schedule,
+        cadence=CADENCE,
+        quota=ample(store),
+        history=store.history,
+        brake=store.brake,
+    )
+
+
+@asynccontextmanager
+async def elsewhere(rig: Rig, gcs: GCS) -> AsyncIterator[Watcher]:
+    """The watcher of a bot that was started with the settings of another region or project."""
+    async with gcs, HTTPClient() as http:
+        auth = SignatureAuth(gcs.access_key, SecretStr(gcs.secret_key), project_id=gcs.project_id)
+        yield watcher_of(rig, GCSClient(http, endpoint=gcs.url, auth=auth))
+
+
+def region(project_id: str, executions: int) -> GCS:
+    """Another region, with so many executions of its own in a project."""
+    gcs = GCS(seed="elsewhere", project_id=project_id)
+    for _ in range(executions):
+        gcs.play(story.happy(2), by_hand=True)
+    return gcs
+
+
+async def polled(rig: Rig, watcher: Watcher, *, times: int = 1) -> None:
+    """Make everything due and poll it, so many times; then deliver."""
+    for _ in range(times):
+        rig.polls_come()
+        while await watcher.run_once():
+            pass
+    await rig.later(times=2)
+
+
+async def problem(rig: Rig) -> str:
+    """What `/readyz` says about the brake; empty when nothing."""
+    keys = [str(key) for key in rig.redis.scan_iter("*:subs:*")]
+    owner = owner_of(keys[0].partition(":subs:")[2]) if keys else ""
+    return await rig.store.brake.problem(owner) or ""
+
+
+async def follows(rig: Rig, executions: list[str], name: str) -> int:
+    """How many of the executions are still followed."""
+    return sum([await rig.store.subscribers.find(rig.who(name), each) is not None for each in executions])
+
+
+ANOTHER = "b" * 32
+"""A project that the executions do not belong to."""
+
+
+@pytest.mark.parametrize("count", [2, 4, 30])
+@pytest.mark.parametrize(("project", "others"), [("", 0), ("", 3), (ANOTHER, 3)])
+async def test_a_wrong_region_ends_nothing(rig: Rig, count: int, project: str, others: int) -> None:
+    """Nobody reads "deleted"; cards and `/readyz` say what is wrong, the log once; then everything goes on."""
+    executions = [await rig.followed(rig.lab, life=story.happy(2)) for _ in range(count)]
+    with capture_logs() as logs:
+        async with elsewhere(rig, region(project or rig.gcs.project_id, others)) as watcher:
+            await polled(rig, watcher, times=4)
+    assert [line["reason"] for line in logs if line["event"] == "brake.on"] == [NOT_FOUND]
+    assert await follows(rig, executions, rig.lab) == count
+    assert set(rig.read(rig.lab)) == {"card"}
+    assert all(HIDDEN in card for card in rig.cards(rig.lab))
+    assert "wrong region or project?" in await problem(rig)
+    for execution in executions[1:]:
+        rig.gcs.step(execution, to="succeeded")
+    await polled(rig, rig.watcher)
+    assert sum("change" in part for part in rig.read(rig.lab)) == count - 1
+    assert not any(HIDDEN in card for card in rig.cards(rig.lab))
+    assert await problem(rig) == ""
+    assert await follows(rig, executions, rig.lab) == 1
+
+
+async def test_a_wrong_project_hides_a_single_execution(rig: Rig) -> None:
+    """The lists show another project's executions, so it is not deleted; back in the right one it is followed on."""
+    execution = await rig.followed(rig.lab)
+    async with elsewhere(rig, region(ANOTHER, 1)) as watcher:
+        await polled(rig, watcher, times=4)
+    assert (rig.read(rig.lab), HIDDEN in rig.cards(rig.lab)[0]) == (["card"], True)
+    assert "wrong region or project?" in await problem(rig)
+    rig.gcs.step(execution, to="succeeded")
+    await polled(rig, rig.watcher)
+    assert rig.read(rig.lab)[-1].startswith("change")
+    assert rig.left_over() == []
+
+
+@pytest.mark.parametrize("others", [0, 2])
+async def test_a_single_deletion_is_believed(rig: Rig, others: int) -> None:
+    """Whether or not the project has executions that nobody follows."""
+    for _ in range(others):
+        rig.gcs.play(story.happy(2), by_hand=True)
+    execution = await rig.followed(rig.lab, life=story.deleted(2))
+    rig.gcs.step(execution, to="gone")
+    await polled(rig, rig.watcher, times=2)
+    assert "Deleted" in rig.cards(rig.lab)[0]
+    assert rig.left_over() == []
+
+
+@pytest.mark.parametrize("status", [403, 400])
+async def test_a_deletion_without_lists_is_believed(rig: Rig, status: int) -> None:
+    """GCS may not let the bot read lists: other polls show that the place is right."""
+    execution, _ = await rig.followed(rig.lab, life=story.deleted(2)), await rig.followed(rig.alice)
+    rig.gcs.step(execution, to="gone")
+    rig.gcs.faults.add(Fault(kind="status", status=status, execution_id=""))
+    await polled(rig, rig.watcher, times=2)
+    assert "Deleted" in rig.cards(rig.lab)[0]
+
+
+async def test_lists_that_fail_delay_a_deletion(rig: Rig) -> None:
+    """Nothing is concluded from a list that cannot be read; the deletion is told once it can."""
+    execution = await rig.followed(rig.lab, life=story.deleted(2))
+    rig.gcs.step(execution, to="gone")
+    fault = rig.gcs.faults.add(Fault(kind="status", status=503, execution_id=""))
+    await polled(rig, rig.watcher, times=3)
+    assert (rig.read(rig.lab), await follows(rig, [execution], rig.lab)) == (["card"], 1)
+    rig.gcs.faults.remove(fault)
+    await polled(rig, rig.watcher)
+    assert "Deleted" in rig.cards(rig.lab)[0]
+
+
+async def test_one_deletion_among_many_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the usual time: after the second answer, 20 s after the first; all others go on."""
+    executions = [await rig.followed(rig.lab, life=story.deleted(2)) for _ in range(50)]
+    rig.gcs.step(executions[7], to="gone")
+    monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(seconds=20))
+    await polled(rig, rig.watcher)
+    (wait,) = rig.waits("expedited")
+    assert wait == pytest.approx(20, abs=3)
+    monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))
+    await polled(rig, rig.watcher)
+    assert sum("Deleted" in card for card in rig.cards(rig.lab)) == 1
+    assert (await follows(rig, executions, rig.lab), await problem(rig)) == (49, "")
+
+
+async def test_two_copies_share_the_count(rig: Rig, server_url: str) -> None:
+    """Of twenty that are missing beside others, five end, whichever copy polls them; an operator releases the rest."""
+    executions = [await rig.followed(rig.lab, life=story.deleted(2)) for _ in range(24)]
+    missing = executions[4:]
+    for execution in missing:
+        rig.gcs.step(execution, to="gone")
+    other = Store(server_url, account=ACCOUNT, coalesce=timedelta(0), staleness=CADENCE.staleness)
+    copies = [watcher_of(rig), watcher_of(rig, store=other)]
+    with capture_logs() as logs:
+        for _ in range(4):
+            rig.polls_come()
+            while sum(await asyncio.gather(*(copy.run_once() for copy in copies))):
+                pass
+    await other.aclose()
+    assert sum(line["event"] == "brake.on" for line in logs) == 1
+    await rig.later()
+    assert await follows(rig, missing, rig.lab) == len(missing) - LEAST
+    assert "(15 waiting)" in await problem(rig)
+    assert await follows(rig, executions[:4], rig.lab) == 4
