@@ -98,7 +98,7 @@ async def test_a_wrong_region_ends_nothing(rig: Rig, count: int, project: str, o
     assert await follows(rig, executions, rig.lab) == count
     assert set(rig.read(rig.lab)) == {"card"}
     assert all(HIDDEN in card for card in rig.cards(rig.lab))
-    assert "wrong region or project?" in await problem(rig)
+    assert "region or project is wrong" in await problem(rig)
     for execution in executions[1:]:
         rig.gcs.step(execution, to="succeeded")
     await polled(rig, rig.watcher)
@@ -114,7 +114,7 @@ async def test_a_wrong_project_hides_a_single_execution(rig: Rig) -> None:
     async with elsewhere(rig, region(ANOTHER, 1)) as watcher:
         await polled(rig, watcher, times=4)
     assert (rig.read(rig.lab), HIDDEN in rig.cards(rig.lab)[0]) == (["card"], True)
-    assert "wrong region or project?" in await problem(rig)
+    assert "region or project is wrong" in await problem(rig)
     rig.gcs.step(execution, to="succeeded")
     await polled(rig, rig.watcher)
     assert rig.read(rig.lab)[-1].startswith("change")

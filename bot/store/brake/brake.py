@@ -65,7 +65,7 @@ class Braked(NamedTuple):
         if vendor != "gcs":
             what = f"Slack refuses what is followed with {code}"
         elif self.kind == "place":
-            what = "GCS shows nothing of what is followed: wrong region or project?"
+            what = "GCS shows nothing of what is followed: perhaps region or project is wrong"
         else:
             what = "GCS says that what is followed does not exist"
         return f"{what} ({self.waiting} waiting); nothing ends for that until it is over or `execution-bot release`"
