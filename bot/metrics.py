@@ -55,6 +55,9 @@ NOTIFIER_WAITS = Counter(
     "execution_bot_notifier_waits_total", "Calls deferred by a limit of Slack, by priority.", ["priority"]
 )
 NOTIFIER_PAUSES = Counter("execution_bot_notifier_pauses_total", "Pauses of calls to Slack, by cause.", ["why"])
+NOTIFIER_HELD = Counter(
+    "execution_bot_notifier_held_total", "Deliveries to channels that wait because of who reads there.", ["why"]
+)
 NOTIFIER_BACKLOG_LANES = Gauge("execution_bot_notifier_backlog_lanes", "Subscriptions with undelivered changes.")
 NOTIFIER_DEAD_LETTERS = Counter(
     "execution_bot_notifier_dead_letters_total",

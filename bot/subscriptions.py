@@ -121,6 +121,10 @@ class Subscriptions:
         """What `subscriber` follows."""
         return await _in_time(self._subscribers.of(subscriber))
 
+    async def resume(self, channel: Subscriber) -> None:
+        """Deliver what waits for a channel, since it may be written to now."""
+        await _in_time(self._subscribers.resume(channel))
+
     async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
         """Have the execution polled and the card of a subscription edited; returns the last snapshot.
 

@@ -20,7 +20,7 @@ from bot.blocks import buttons
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers import actions, commands, events, views
-from handlers.middleware import App, Listener, Middleware
+from handlers.middleware import App, Listener, Middleware, Who
 from handlers.parsing import COMMAND
 from handlers.request import Request
 
@@ -29,7 +29,7 @@ __all__ = ["COMMANDS", "EVENTS", "App", "Middleware", "register"]
 COMMANDS = (COMMAND,)
 """The slash commands, as in manifest.yaml."""
 
-EVENTS = ("app_home_opened", "app_uninstalled", "tokens_revoked")
+EVENTS = ("app_home_opened", "app_uninstalled", "channel_shared", "channel_unshared", "tokens_revoked")
 """The events with a listener of their own, as in manifest.yaml."""
 
 _ANY = re.compile(r".*", re.DOTALL)
@@ -45,11 +45,23 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
     app.command(COMMAND)(middleware.guard("execution_command", bind(commands.execution)))
     for action_id, listener in _buttons().items():
         app.action(action_id)(middleware.guard(action_id, bind(listener)))
+    for action_id, listener in _decisions().items():
+        app.action(action_id)(middleware.guard(action_id, bind(listener), who=Who.MEMBERS))
     app.event("app_home_opened")(middleware.guard("app_home_opened", bind(events.app_home_opened)))
-    for event in EVENTS[1:]:
-        app.event(event)(middleware.guard(event, events.app_gone, is_for_people=False))
+    for event in ("app_uninstalled", "tokens_revoked"):
+        app.event(event)(middleware.guard(event, events.app_gone, who=Who.SLACK))
+    for event in ("channel_shared", "channel_unshared"):
+        app.event(event)(middleware.guard(event, partial(events.sharing_changed, workspace=workspace), who=Who.SLACK))
     _ack_the_rest(app, middleware)
     return middleware
+
+
+def _decisions() -> dict[str, Callable[..., Awaitable[None]]]:
+    """The same for buttons about a channel's audience."""
+    return {
+        buttons.APPROVE_CHANNEL: actions.approve_channel,
+        buttons.REVOKE_CHANNEL: actions.revoke_channel,
+    }
 
 
 def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
@@ -74,4 +86,4 @@ async def _nothing(_request: Request) -> None:
 def _ack_the_rest(app: AsyncApp, middleware: Middleware) -> None:
     """Ack what no listener takes. Registered last: Bolt asks listeners in the order of their registration."""
     for take in (app.event, app.action, app.view, app.view_closed, app.shortcut, app.options, app.command):
-        take(_ANY)(middleware.guard("rest", _nothing, is_for_people=False))
+        take(_ANY)(middleware.guard("rest", _nothing, who=Who.SLACK))

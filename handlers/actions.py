@@ -6,12 +6,13 @@ Lives here: one function for each button that a message shows. Does not live her
 
 from __future__ import annotations
 
+from bot.audit import audit
 from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
 from bot.blocks.buttons import ActionValue, parse_action_value
 from bot.domain.model import Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
-from bot.slack.channels import check_channel
+from bot.slack.channels import check_audience, check_channel, check_person
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -24,15 +25,20 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
     """`Subscribe`: the person who pressed. `Follow again` on a channel's card: that channel."""
     asker, value = request.asker, _value(request)
     subscriber = _meant(request, value, asker)
-    note = "" if subscriber.is_person else await check_channel(workspace, subscriber.id)
+    is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
     done = await subscriptions.subscribe(subscriber, value.execution_id, level=None, owner=asker.id)
-    await _reply(request, subscribed_reply(done, now=workspace.now(), note=note), asker, subscriptions, workspace)
+    if not is_open:  # the reply says so
+        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+    reply = subscribed_reply(done, now=workspace.now(), is_open=is_open)
+    await _reply(request, reply, asker, subscriptions, workspace)
 
 
 async def unsubscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Unsubscribe`, and `Stop following here` for a channel."""
     asker, value = request.asker, _value(request)
     subscriber = _meant(request, value, asker)
+    if not subscriber.is_person:
+        await check_person(workspace, subscriber.id, asker.id)
     done = await subscriptions.unsubscribe(subscriber, value.execution_id)
     await _reply(request, unsubscribed_reply(done, subscriber, value.execution_id), asker, subscriptions, workspace)
 
@@ -60,16 +66,54 @@ async def refresh_summary(request: Request, *, subscriptions: Subscriptions, wor
 async def refresh_card(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Refresh` on a card: the notifier edits it; the person reads that it is on its way."""
     asker, value = request.asker, _value(request)
-    snapshot = await subscriptions.refresh_card(_meant(request, value, asker), value.execution_id)
+    subscriber = _meant(request, value, asker)
+    if not subscriber.is_person:
+        await check_person(workspace, subscriber.id, asker.id)
+    snapshot = await subscriptions.refresh_card(subscriber, value.execution_id)
     await respond(workspace.slack, request.response_url, replies.refreshed(snapshot))
 
 
 async def share_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Share to channel`: a summary that only one person saw, for everyone, freshly polled."""
     asker, execution_id = request.asker, _execution_id(request)
+    await check_audience(workspace, request.channel_id)
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     message = shared_summary(summary.snapshot, now=workspace.now(), shared_by=asker.id)
     await respond(workspace.slack, request.response_url, message, is_public=True)
+
+
+async def approve_channel(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Approve this channel`: the bot writes in a channel that other organisations share."""
+    channel = await _decided(request, workspace)
+    if channel is None:
+        raise InvalidInput(InputProblem.CHANNEL_NOT_SHARED)
+    await workspace.channels.approve(workspace.team_id, channel.id, request.asker.id)
+    audit("channel.approved", channel=channel.id)
+    await respond(workspace.slack, request.response_url, replies.channel_approved(channel.id, request.asker.id))
+    await subscriptions.resume(channel)
+
+
+async def revoke_channel(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Withdraw approval`: from now on it writes nothing there."""
+    del subscriptions
+    channel = await _decided(request, workspace)
+    if channel is None:
+        raise InvalidInput(InputProblem.CHANNEL_NOT_SHARED)
+    await workspace.channels.approve(workspace.team_id, channel.id, "")
+    audit("channel.revoked", channel=channel.id)
+    await respond(workspace.slack, request.response_url, replies.channel_revoked(channel.id))
+
+
+async def _decided(request: Request, workspace: Workspace) -> Subscriber | None:
+    """The channel where the button was pressed, if other organisations share it.
+
+    Raises:
+        InvalidInput: the button names another channel, or the person is not in it.
+    """
+    if request.action_value != request.channel_id or request.is_direct:
+        raise InvalidInput(InputProblem.OTHER_CHANNEL)
+    is_shared = await check_person(workspace, request.channel_id, request.asker.id)
+    return Subscriber(team_id=workspace.team_id, id=request.channel_id) if is_shared else None
 
 
 def _execution_id(request: Request) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bot.blocks import Message, execution_summary, replies
 from bot.domain.model import Subscriber
-from bot.slack.channels import check_channel
+from bot.slack.channels import check_channel, check_person
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -27,13 +27,14 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
         case Verb.HELP:
             message = replies.help_text()
         case Verb.LIST:
-            followed = await subscriptions.of(subscriber)
-            message = replies.subscription_list(followed.items, unreadable=followed.unreadable, now=workspace.now())
+            message = await _list(asker, subscriber, subscriptions, workspace)
         case Verb.SUMMARY:
             message = await _summary(command, asker, subscriptions, workspace)
         case Verb.SUBSCRIBE:
             message = await _subscribe(command, asker, subscriber, subscriptions, workspace)
         case Verb.UNSUBSCRIBE:
+            if not subscriber.is_person:
+                await check_person(workspace, subscriber.id, asker.id)
             done = await subscriptions.unsubscribe(subscriber, command.execution_id)
             message = unsubscribed_reply(done, subscriber, command.execution_id)
     await respond(workspace.slack, request.response_url, message)
@@ -47,9 +48,23 @@ async def _summary(command: Command, asker: Subscriber, subscriptions: Subscript
 async def _subscribe(
     command: Command, asker: Subscriber, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
 ) -> Message:
-    note = "" if subscriber.is_person else await check_channel(workspace, subscriber.id)
+    is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
     done = await subscriptions.subscribe(subscriber, command.execution_id, level=command.level, owner=asker.id)
-    return subscribed_reply(done, now=workspace.now(), note=note)
+    if not is_open:  # the reply says so
+        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+    return subscribed_reply(done, now=workspace.now(), is_open=is_open)
+
+
+async def _list(
+    asker: Subscriber, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+) -> Message:
+    is_shared = not subscriber.is_person and await check_person(workspace, subscriber.id, asker.id)
+    followed = await subscriptions.of(subscriber)
+    message = replies.subscription_list(followed.items, unreadable=followed.unreadable, now=workspace.now())
+    if not is_shared:
+        return message
+    record = await workspace.channels.find(workspace.team_id, subscriber.id)
+    return replies.channel_list(message, subscriber.id, approver=record.approver if record else "")
 
 
 def _meant(request: Request, command: Command, asker: Subscriber) -> Subscriber:

@@ -1,4 +1,4 @@
-"""Events that Slack sends on its own: someone opens the Home tab, the app is removed.
+"""Events that Slack sends on its own: someone opens the Home tab, a channel is shared, the app is removed.
 
 Lives here: one function for each event of manifest.yaml. Called by Bolt, through the middleware.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import structlog
 
+from bot.slack.calls import call
+from bot.slack.client import is_shared
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_home
@@ -26,3 +28,14 @@ async def app_gone(request: Request) -> None:
     """The app was uninstalled, or its tokens were revoked: the log says so to those who run the bot."""
     event = str(request.body["event"].get("type"))
     log.error("handlers.app_gone", reason=event, team_id=str(request.body.get("team_id")))
+
+
+async def sharing_changed(request: Request, *, workspace: Workspace) -> None:
+    """Another organisation shares a channel from now on, or no longer: noted for the notifier."""
+    event = request.body["event"]
+    channel_id = str(event.get("channel") or "")
+    shared = event.get("type") == "channel_shared"
+    if not shared:  # an event may come late, so only Slack's present word opens a channel
+        shared = is_shared(await call(workspace, "conversations.info", lambda: workspace.slack.channel(channel_id)))
+    await workspace.channels.note(workspace.team_id, channel_id, is_shared=shared)
+    log.info("handlers.sharing_changed", channel=channel_id, is_shared=shared)

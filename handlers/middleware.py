@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -30,7 +31,7 @@ from bot.blocks import error_modal, refusing_home
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.model import Subscriber
-from bot.errors import BotError, InvalidInput, NotAllowed, RateLimited
+from bot.errors import BotError, InputProblem, InvalidInput, NotAllowed, RateLimited
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS
 from bot.slack.access import Access
 from bot.slack.responses import respond
@@ -39,6 +40,18 @@ from handlers.request import Request
 
 Listener = Callable[[Request], Awaitable[None]]
 """A listener with its dependencies bound."""
+
+
+class Who(StrEnum):
+    """For whom a listener works."""
+
+    SLACK = "slack"
+    """For nobody: it takes notice, or only acks."""
+    PEOPLE = "people"
+    """For everyone who may use the bot."""
+    MEMBERS = "members"
+    """For those of them who are full members of the workspace."""
+
 
 log = structlog.get_logger()
 
@@ -65,12 +78,12 @@ class Middleware:
         self._workspace, self._access = workspace, Access(workspace)
         self._running: set[asyncio.Task[None]] = set()
 
-    def guard(self, name: str, listener: Listener, *, is_for_people: bool = True) -> Callable[..., Awaitable[None]]:
+    def guard(self, name: str, listener: Listener, *, who: Who = Who.PEOPLE) -> Callable[..., Awaitable[None]]:
         """`listener` for Bolt: it starts after the ack, and none of its errors reaches Bolt.
 
         One that works for a person starts only if that person may ask.
         """
-        checked = partial(self._checked, listener) if is_for_people else listener
+        checked = listener if who is Who.SLACK else partial(self._checked, listener, who)
 
         async def guarded(ack: AsyncAck, body: dict[str, Any]) -> None:
             await ack()
@@ -103,10 +116,12 @@ class Middleware:
             milliseconds=round((perf_counter() - started) * 1000),
         )
 
-    async def _checked(self, listener: Listener, request: Request) -> None:
+    async def _checked(self, listener: Listener, who: Who, request: Request) -> None:
         identity = self._workspace.identity
         is_outsider = request.is_outsider(identity)
         await self._access.check(request.user_id, is_outsider=is_outsider, channel_id=request.channel_id)
+        if who is Who.MEMBERS:
+            await self._access.check_member(request.user_id, is_outsider=is_outsider)
         request.asker = Subscriber(team_id=identity.team_id, id=request.user_id)
         await listener(request)
 
@@ -144,9 +159,15 @@ class Middleware:
                 if isinstance(error, NotAllowed):
                     await slack.publish_home(request.user_id, refusing_home(shown))
             elif body.get("type") != "event_callback":
-                await respond(slack, request.response_url, error_reply(shown))
+                await respond(slack, request.response_url, error_reply(shown, approvable=_approvable(request, error)))
         except Exception as lost:  # noqa: BLE001  # nothing is left to do but to log it
             log.warning("handlers.sentence_lost", why=type(lost).__name__)
+
+
+def _approvable(request: Request, error: BotError) -> str:
+    """The channel whose approval would help; empty when none would."""
+    is_one = isinstance(error, InvalidInput) and error.problem is InputProblem.CHANNEL_NOT_APPROVED
+    return request.channel_id if is_one else ""
 
 
 def _place(error: Exception) -> str:

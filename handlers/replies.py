@@ -9,18 +9,20 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.blocks import Message, replies
-from bot.blocks.sentences import UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
+from bot.blocks.sentences import NOT_APPROVED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.domain.model import Subscriber
 from bot.subscriptions import Subscribed, Unsubscribed
 
 
-def subscribed_reply(done: Subscribed, *, now: datetime, note: str = "") -> Message:
-    """The reply to the person who subscribed; `note` is a warning that goes with a new subscription."""
+def subscribed_reply(done: Subscribed, *, now: datetime, is_open: bool = True) -> Message:
+    """The reply to the person who subscribed; `is_open` is False for a channel whose approval is missing."""
     if not done.followed:
         return replies.nothing_to_follow(done.snapshot, now=now)
     unsafe = "" if done.is_safe else UNSAFE_SUBSCRIBED
     if done.was is None:
-        return replies.subscribed(done.subscription, done.snapshot, note=" ".join(filter(None, (note, unsafe))))
+        note = "" if is_open else NOT_APPROVED
+        notes = " ".join(filter(None, (note, unsafe)))
+        return replies.subscribed(done.subscription, done.snapshot, note=notes, is_held=not is_open)
     if done.was.level is not done.subscription.level:
         return replies.level_changed(done.subscription, done.snapshot, was=done.was.level, note=unsafe)
     return replies.already_subscribed(done.subscription, done.snapshot, note=unsafe)

@@ -77,7 +77,9 @@ class WorkspaceRuntime:
             history=store.history,
             brake=store.brake,
         )
-        self._notifier = Notifier(Messages(self._slack), store.outbox, self._limits)
+        self._notifier = Notifier(
+            Messages(self._slack), store.outbox, self._limits, store.channels, rules=access_rules(settings)
+        )
         self._owner = ""
         """Whose executions they are; empty until Slack has said who the bot is."""
         self._inbound: SocketMode | HTTPMode | None = None
@@ -120,7 +122,9 @@ class WorkspaceRuntime:
         subscriptions = Subscriptions(
             self._account.client, self._store.subscribers, cadence=self._cadence, now=_utc_now
         )
-        workspace = Workspace(identity, self._slack, self._limits, access_rules(self._settings), now=_utc_now)
+        workspace = Workspace(
+            identity, self._slack, self._limits, access_rules(self._settings), self._store.channels, now=_utc_now
+        )
         middleware = handlers.register(app, subscriptions=subscriptions, workspace=workspace)
         self._inbound = _inbound(self._settings, app)
         try:

@@ -13,7 +13,7 @@ from bot.blocks.home import home_tab, refusing_home
 from bot.blocks.message import Message, Style
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.outcome import outcome_message
-from bot.blocks.thread import change_message, ended_message, undeliverable_message
+from bot.blocks.thread import change_message, ended_message, held_message, undeliverable_message
 
 __all__ = [
     "Message",
@@ -24,6 +24,7 @@ __all__ = [
     "error_modal",
     "execution_card",
     "execution_summary",
+    "held_message",
     "home_tab",
     "loading_modal",
     "outcome_message",

@@ -17,6 +17,8 @@ SHOW_STEPS = "show_steps"
 REFRESH_SUMMARY = "refresh_summary"
 REFRESH_CARD = "refresh_card"
 SHARE_EXECUTION = "share_execution"
+APPROVE_CHANNEL = "approve_channel"
+REVOKE_CHANNEL = "revoke_channel"
 PREVIOUS_PAGE = "previous_page"
 NEXT_PAGE = "next_page"
 REFRESH_STEPS = "refresh_steps"
@@ -87,6 +89,24 @@ def refresh_card(subscription: Subscription) -> Block:
 def share(execution_id: str) -> Block:
     """Posts an ephemeral summary to the channel."""
     return button("Share to channel", SHARE_EXECUTION, action_value(execution_id))
+
+
+def approve_channel(channel_id: str) -> Block:
+    """Lets the bot write in a channel that other organisations share; asks for confirmation."""
+    confirmation = confirm(
+        "Post in this channel?",
+        "People of another organisation read it. They will see what I post about every execution followed here.",
+        "Approve",
+        "Not now",
+    )
+    return button(
+        "Approve this channel", APPROVE_CHANNEL, channel_id[:_ID_LIMIT], style="primary", confirm=confirmation
+    )
+
+
+def revoke_channel(channel_id: str) -> Block:
+    """Withdraws that."""
+    return button("Withdraw approval", REVOKE_CHANNEL, channel_id[:_ID_LIMIT])
 
 
 def previous_page(page: int) -> Block:

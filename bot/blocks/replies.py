@@ -12,18 +12,23 @@ from datetime import datetime
 from bot.blocks import buttons, text, words
 from bot.blocks.home import Item, item_line, unreadable_line
 from bot.blocks.levels import level_words
-from bot.blocks.message import Message, actions, context, message, section
+from bot.blocks.message import Block, Message, actions, context, message, section
+from bot.blocks.sentences import NOT_APPROVED
 from bot.domain.model import Level, Snapshot, Subscriber, Subscription
 
 LIST_SHOWN = 20
 """At most this many subscriptions in one list."""
 
 
-def subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = "") -> Message:
-    """A new subscription: who follows, and at which level. `note` is a warning, such as that guests read along."""
+def subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = "", is_held: bool = False) -> Message:
+    """A new subscription: who follows, and at which level.
+
+    `note` is a warning. `is_held` offers the approval without which nothing is posted in the channel.
+    """
     where = "in a direct message" if subscription.subscriber.is_person else "in the channel"
     level = f"Told {where}: {level_words(subscription.level)}."
-    return _about(f"{_who(subscription.subscriber)} now.", subscription, snapshot, level, note)
+    more = [buttons.approve_channel(subscription.subscriber.id)] if is_held else []
+    return _about(f"{_who(subscription.subscriber)} now.", subscription, snapshot, level, note, more)
 
 
 def already_subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = "") -> Message:
@@ -65,6 +70,29 @@ def refreshed(snapshot: Snapshot) -> Message:
     return _line("🔄", line, snapshot.execution.id)
 
 
+def channel_list(followed: Message, channel_id: str, *, approver: str) -> Message:
+    """What a channel follows that other organisations share, and who approved that the bot posts there."""
+    if approver:
+        who = f"<@{text.identifier(approver)}>"
+        line = f"This channel is shared with another organisation; {who} approved that I post here."
+        row = [buttons.revoke_channel(channel_id)]
+    else:
+        line, row = text.prose(NOT_APPROVED), [buttons.approve_channel(channel_id)]
+    return Message((*followed.blocks, *filter(None, (section(line), actions(row)))), f"{followed.text}\n{line}")
+
+
+def channel_approved(channel_id: str, approver: str) -> Message:
+    """A member approved a shared channel."""
+    line = f"<@{text.identifier(approver)}> approved that I post in this channel. What was waiting comes now."
+    return message([section(f"✅ {line}"), actions([buttons.revoke_channel(channel_id)])], line)
+
+
+def channel_revoked(channel_id: str) -> Message:
+    """A member withdrew that."""
+    line = "I post nothing in this channel any more until somebody approves it again."
+    return message([section(f"🔕 {line}"), actions([buttons.approve_channel(channel_id)])], line)
+
+
 def subscription_list(
     items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] = (), command: str = "/execution"
 ) -> Message:
@@ -93,11 +121,15 @@ def help_text(command: str = "/execution") -> Message:
     return message([section("*Follow workflow executions*", *lines), section(more)], *lines, more)
 
 
-def error_reply(sentence: str, hint: str | None = None) -> Message:
-    """Why it did not work and, optionally, what to do. Both are escaped here."""
+def error_reply(sentence: str, hint: str | None = None, *, approvable: str = "") -> Message:
+    """Why it did not work and, optionally, what to do. Both are escaped here.
+
+    `approvable` is the id of a channel whose approval would help.
+    """
     shown = text.prose(sentence).strip() or "Something went wrong."
     advice = text.prose(hint or "")
-    return message([section(f"⚠️ {shown}"), context(advice)], shown, advice)
+    row = [buttons.approve_channel(approvable)] if approvable else []
+    return message([section(f"⚠️ {shown}"), context(advice), actions(row)], shown, advice)
 
 
 _USAGE = [
@@ -109,12 +141,19 @@ _USAGE = [
 ]
 
 
-def _about(head: str, subscription: Subscription, snapshot: Snapshot, level: str, note: str = "") -> Message:
+def _about(
+    head: str,
+    subscription: Subscription,
+    snapshot: Snapshot,
+    level: str,
+    note: str = "",
+    more: Sequence[Block] = (),
+) -> Message:
     execution = snapshot.execution
     state = f"{words.snapshot_word(snapshot)} · {words.progress(execution)}"
     named = f"{words.snapshot_icon(snapshot)} *{words.unstarred(words.name(execution))}* · {state}"
     warning = text.prose(note)
-    row = [buttons.steps(execution.id), buttons.unsubscribe(subscription)]
+    row = [*more, buttons.steps(execution.id), buttons.unsubscribe(subscription)]
     counts = words.counts(execution.steps_finished, execution.steps_total)
     return message(
         [

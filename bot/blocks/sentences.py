@@ -117,6 +117,17 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.PERSON_UNKNOWN: (
         "Slack does not tell me right now who you are, so I cannot answer. Try again in a minute."
     ),
+    InputProblem.MEMBERS_ONLY: "Only a full member of this workspace decides that. Ask one of them.",
+    InputProblem.NOT_A_MEMBER: "You are not in that channel, so I do nothing for it. Join it, then ask there.",
+    InputProblem.AUDIENCE_UNKNOWN: (
+        "I cannot see who reads this conversation, so I show nothing to everyone here. "
+        "Ask in a channel that I am in; if this is one, invite me with `/invite`."
+    ),
+    InputProblem.CHANNEL_NOT_APPROVED: (
+        "This channel is shared with another organisation, so I post nothing here until a member of this workspace "
+        "approves that."
+    ),
+    InputProblem.CHANNEL_NOT_SHARED: "This channel is not shared with another organisation, so I may post here anyway.",
     InputProblem.CHANNEL_NOT_LISTED: (
         "I may not be used in this channel. Ask me in a direct message, or ask this bot's operator to allow it."
     ),
@@ -166,12 +177,17 @@ _UNDELIVERABLE: dict[str, str] = {
     "slack_connect_canvas_sharing_blocked": "a Slack Connect rule forbids it",
     "slack_connect_file_link_sharing_blocked": "a Slack Connect rule forbids it",
     "as_user_not_supported": "I may not write there",
+    "channel_not_approved": "it is shared with another organisation, and nobody has approved that I post there",
+    "channel_not_listed": "I may not be used in that channel any more: ask this bot's operator to allow it",
 }
 """Slack's codes for a destination that cannot be reached, each with what a person can do about it."""
 
 
-SHARED_CHANNEL = "This channel is shared with another organisation: its people will see what I tell here."
-"""The note for a channel that follows and has guests."""
+NOT_APPROVED = (
+    "This channel is shared with another organisation, so I post nothing here until a member of this workspace "
+    "approves that. What comes until then waits."
+)
+"""The note for a channel that follows and has not been approved."""
 
 _UNSAFE = (
     "My memory has fewer copies right now than it should, and if its server fails I forget that. "

@@ -1,7 +1,7 @@
 """Messages in the thread while an execution runs, and the last message of a subscription.
 
-Lives here: `change_message`, `ended_message`, `undeliverable_message`. Does not live here: outcomes
-(`bot.blocks.outcome`), the card (`bot.blocks.cards`). Called by the notifier.
+Lives here: `change_message`, `ended_message`, and messages to owners: `undeliverable_message`, `held_message`. Does not
+live here: outcomes (`bot.blocks.outcome`), the card (`bot.blocks.cards`). Called by the notifier.
 """
 
 from __future__ import annotations
@@ -70,6 +70,22 @@ def undeliverable_message(subscription: Subscription, execution: Execution | Non
             context(text.code(subscription.execution_id)),
         ],
         f"I cannot tell {where} about {shown} any more: {because}.",
+        remedy,
+    )
+
+
+def held_message(subscription: Subscription, execution: Execution) -> Message:
+    """To the owner, in person: their channel is shared with another organisation, and what approves it."""
+    shown, where = words.unstarred(words.name(execution)), _destination(subscription)
+    why = "That channel is shared with another organisation, so I post nothing there until a member approves that."
+    remedy = "Type `/execution list here` in the channel and press the button; what waits comes then."
+    return message(
+        [
+            section(f"⏸️ I have something to tell {where} about *{shown}*.", why, remedy),
+            actions([buttons.subscribe(subscription.execution_id, "Follow it here")]),
+            context(text.code(subscription.execution_id)),
+        ],
+        f"I have something to tell {where} about {shown}. {why}",
         remedy,
     )
 

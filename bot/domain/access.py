@@ -1,13 +1,14 @@
 """Who may use the bot: the rules that the operator sets, and what they mean for one person.
 
-Lives here: `AccessRules`, what is known of a person (`Standing`), and the decision. Does not live here: asking Slack
-who a person is (`bot.slack.access`), the sentence for a refusal (`bot.blocks.sentences`). Pure; called by
-`bot.slack.access`, `bot.slack.channels` and the notifier.
+Lives here: `AccessRules`, what is known of a person (`Standing`) and of a channel (`ChannelRecord`), and the decision.
+Does not live here: asking Slack who a person is (`bot.slack.access`), the sentence for a refusal
+(`bot.blocks.sentences`). Pure; called by `bot.slack.access`, `bot.slack.channels` and the notifier.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -70,3 +71,22 @@ class AccessRules:
         if not (self.users or self.groups) or user_id in self.users or is_in_group:
             return None
         return Refusal.GROUP_UNREADABLE if is_group_unreadable else Refusal.NOT_LISTED
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRecord:
+    """What is known of a channel."""
+
+    is_shared: bool
+    """Whether people of other organisations read it, or are invited to."""
+    looked_at: datetime
+    """When Slack last said so."""
+    approver: str = ""
+    """The member who approved that the bot writes there all the same; empty for nobody."""
+    told: frozenset[str] = frozenset()
+    """Owners of subscriptions who know that the channel waits for an approval."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the bot may write there."""
+        return not self.is_shared or bool(self.approver)

@@ -71,6 +71,15 @@ class Access:
         if not self._rules.allows_channel(channel_id):
             raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
 
+    async def check_member(self, user_id: str, *, is_outsider: bool) -> None:
+        """Make sure that a person is a full member, whatever the rules let others do.
+
+        Raises:
+            NotAllowed: they are not, or Slack does not say.
+        """
+        if await self.standing(user_id, is_outsider=is_outsider) is not Standing.MEMBER:
+            raise NotAllowed(InputProblem.MEMBERS_ONLY)
+
     async def standing(self, user_id: str, *, is_outsider: bool) -> Standing:
         """What a person is to the workspace.
 

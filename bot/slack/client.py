@@ -33,6 +33,9 @@ _Server = tuple[str, str | None, int | None]
 HOOKS: _Server = ("https", "hooks.slack.com", 443)
 """Where Slack takes answers to requests."""
 
+MEMBERS_PAGE = 1000
+"""How many members of a channel one call returns, the most that Slack does."""
+
 _SLACK_HOSTS = frozenset({"slack.com", "www.slack.com"})
 """Slack's own hosts of the Web API, which take no answers."""
 
@@ -105,6 +108,13 @@ class SlackClient:
         response = await self.call(self.web.conversations_info, channel=channel_id)
         return response.get("channel") or {}
 
+    async def members(self, channel_id: str, cursor: str = "") -> tuple[frozenset[str], str]:
+        """One page of a channel's members (`conversations.members`), and the cursor of the next."""
+        arguments = {"channel": channel_id, "limit": MEMBERS_PAGE} | ({"cursor": cursor} if cursor else {})
+        response = await self.call(self.web.conversations_members, **arguments)
+        found = frozenset(map(str, response.get("members") or ()))
+        return found, str((response.get("response_metadata") or {}).get("next_cursor") or "")
+
     async def user(self, user_id: str) -> Mapping[str, Any]:
         """What Slack says about a person (`users.info`)."""
         response = await self.call(self.web.users_info, user=user_id)
@@ -165,6 +175,11 @@ class SlackClient:
         if not isinstance(response.data, dict):
             raise _counted(method.__name__, OutcomeUnknown("no_json"))
         return response
+
+
+def is_shared(channel: Mapping[str, Any]) -> bool:
+    """Whether people of other organisations read a channel that Slack describes, or are invited to."""
+    return bool(channel.get("is_ext_shared") or channel.get("is_pending_ext_shared"))
 
 
 def _takers(api: URL) -> frozenset[_Server]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.errors import OutcomeUnknown
-from bot.slack.client import Identity, SlackClient
+from bot.slack.client import Identity, SlackClient, is_shared
 
 EVENT_TYPE = "execution_message"
 """Type of the metadata that marks the bot's messages; its payload is a `Mark`."""
@@ -58,6 +58,10 @@ class Messages:
         """The channel id (`D…`) of the direct messages with a person. Calling it again changes nothing."""
         response = await self._client.call(self._web.conversations_open, users=user_id)
         return str(response["channel"]["id"])
+
+    async def is_shared(self, channel: str) -> bool:
+        """Whether people of other organisations read a channel, or are invited to."""
+        return is_shared(await self._client.channel(channel))
 
     async def post(
         self,

@@ -1,8 +1,8 @@
 """The store, in which the workers meet: subscriptions, schedule, outbox and receipts, in Redis or Valkey.
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `schedule`, `outbox`,
-`subscriptions`, `brake`, `gcs_quota` and `slack_limits` (each with its Lua scripts beside it), `engine` (the server).
-Called by the workers, by handlers and by `bot.app`. Only this package imports redis.
+`subscriptions`, `channels`, `brake`, `gcs_quota` and `slack_limits` (each with its Lua scripts beside it), `engine`
+(the server). Called by the workers, by handlers and by `bot.app`. Only this package imports redis.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from bot.errors import StoreUnavailable
 from bot.store.brake import Brake
+from bot.store.channels import Channels
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.gcs_quota import GCSQuota
@@ -50,6 +51,7 @@ class Store:
         self.schedule = Schedule(
             self._connection, account, coalesce=coalesce, staleness=staleness, polls=polls, deliveries=deliveries
         )
+        self.channels = Channels(self._connection)
         self.outbox = Outbox(self._connection, deliveries=deliveries)
         self.history = History(self._connection, account)
         self.brake = Brake(self._connection)

@@ -36,6 +36,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{brake:<account>/<team>}:ended:<reason>` | zset | execution key or lane → when it ended for that, ms; expires |
 | `xb3:{brake:<account>/<team>}:waiting:<reason>` | zset | execution key or lane → when it was to end, ms; expires |
 | `xb3:{brake:<account>/<team>}:released:<reason>` | set | those that an operator lets end; expires |
+| `xb3:channel:<team>:<channel>` | hash | `shared`, `looked` (ms), `approver`, `told`; expires unless approved |
 | `xb3:took:<account>/<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
 | `xb3:of:<account>/<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold stale entries |
 
@@ -144,6 +145,10 @@ class Keyspace:
     def executions_of(self, account: str, team_id: str, subscriber_id: str) -> str:
         """The index of what a subscriber follows in a GCS account."""
         return f"{self.prefix}:of:{account}/{team_id}:{subscriber_id}"
+
+    def channel_of(self, team_id: str, channel_id: str) -> str:
+        """What is known of a channel."""
+        return f"{self.prefix}:channel:{team_id}:{channel_id}"
 
     def limits_of(self, team_id: str) -> str:
         """The common beginning of the keys of Slack's limits in one workspace."""

@@ -34,7 +34,7 @@ async def test_refresh_takes_the_place_of_the_summary(talk: World, carol: Person
     assert carol.read == [summary]
 
 
-@pytest.mark.parametrize("channel", [{}, {"bot_is_member": False}, {"bot_is_member": False, "private": True}])
+@pytest.mark.parametrize("channel", [{}, {"private": True}, {"bot_is_member": False}])
 async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[str, bool]) -> None:
     """Everybody in the channel sees it and who shared it, even where the bot is no member; who presses follows."""
     carol, dave = Person.new(talk, **channel), Person.new(talk)
@@ -43,6 +43,13 @@ async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[st
     assert f"Shared by <@{carol.id}>" in shared.text
     assert "You follow this execution now." in (await dave.gets("Subscribe me", shared)).text
     assert "No executions" in (await carol.types("list")).text
+
+
+async def test_nothing_is_shared_where_nobody_knows_who_reads(talk: World, running: str) -> None:
+    """A private channel without the bot may have anybody in it: one sentence with the remedy."""
+    carol = Person.new(talk, bot_is_member=False, private=True)
+    assert "invite me" in (await carol.gets("Share to channel", await carol.types(running))).text
+    assert not talk.slack.messages(carol.channel)
 
 
 async def test_steps_open_at_once_and_fill(talk: World, carol: Person, running: str) -> None:

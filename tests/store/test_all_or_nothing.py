@@ -31,6 +31,7 @@ READ_ONLY = {"brake/state", "outbox/ready", "schedule/ready", "slack_limits/paus
 
 NAMES = [
     *("brake/ask", "brake/ask too many", "brake/ask lost", "brake/recovered", "brake/release"),
+    *("channels/approve", "channels/approve revoke", "channels/looked", "channels/looked unshared", "channels/tell"),
     *("engine/give_back", "engine/probe", "engine/recover"),
     *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/take"),
     *("outbox/claim", "outbox/forget", "outbox/record", "outbox/record last", "outbox/release", "outbox/release later"),
@@ -65,6 +66,7 @@ async def works(store: Store) -> dict[str, Work]:
         **of_engine_and_schedule(store, polls, claims),
         **of_outbox(store, claims),
         **await of_brakes(store),
+        **await of_channels(store),
         **of_limits(store, claims["e1"].lane),
         **of_subscriptions(store),
     }
@@ -125,6 +127,21 @@ async def of_brakes(store: Store) -> dict[str, Work]:
         "brake/recovered": lambda: brake.recovered("T1", "T1/lost0"),
         "brake/release": lambda: brake.release("T1", "lost"),
         "brake/state": lambda: brake.state("T1"),
+    }
+
+
+async def of_channels(store: Store) -> dict[str, Work]:
+    """What is known of channels."""
+    channels = store.channels
+    await channels.note("T1", "C1", is_shared=True)
+    await channels.note("T1", "C2", is_shared=True)
+    await channels.approve("T1", "C2", "U1")
+    return {
+        "channels/approve": lambda: channels.approve("T1", "C1", "U1"),
+        "channels/approve revoke": lambda: channels.approve("T1", "C2", ""),
+        "channels/looked": lambda: channels.note("T1", "C3", is_shared=True),
+        "channels/looked unshared": lambda: channels.note("T1", "C2", is_shared=False),
+        "channels/tell": lambda: channels.note_told("T1", "C1", "U1"),
     }
 
 

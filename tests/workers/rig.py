@@ -153,8 +153,8 @@ class Rig:
         return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:
-        """All keys of the store except limits, brakes, step durations and dead letters."""
-        lasting = {"took", "{quota", "{slack", "{brake", "dead"}
+        """All keys of the store except limits, brakes, step durations, channels and dead letters."""
+        lasting = {"took", "channel", "{quota", "{slack", "{brake", "dead"}
         return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
 
 
@@ -172,6 +172,8 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
         client = GCSClient(http, endpoint=gcs.url, auth=auth)
         door = Messages(SlackClient(slack.bot_token, base_url=slack.api_url, session=session))
         alice = slack.add_user("alice")
+        lab = slack.add_channel("lab", members=[alice])
+        await store.channels.note(slack.workspace.team_id, lab, is_shared=False)  # as `here` does before it subscribes
         yield Rig(
             gcs=gcs,
             slack=slack,
@@ -180,10 +182,10 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             watcher=Watcher(
                 client, store.schedule, cadence=CADENCE, quota=ample(store), history=store.history, brake=store.brake
             ),
-            notifier=Notifier(door, store.outbox, ample_limits(store)),
+            notifier=Notifier(door, store.outbox, ample_limits(store), store.channels),
             subscriptions=Subscriptions(client, store.subscribers, cadence=CADENCE, now=lambda: datetime.now(UTC)),
             client=client,
             door=door,
             alice=alice,
-            lab=slack.add_channel("lab", members=[alice]),
+            lab=lab,
         )

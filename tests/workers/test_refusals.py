@@ -142,7 +142,7 @@ async def test_a_restart_does_not_edit_a_left_card(rig: Rig) -> None:
     await rig.step(execution)
     await rig.deliver()
     await rig.later(times=EDIT_TRIES)
-    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store))
+    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels)
     await rig.step(execution)
     await other.run_once()
     assert (rig.times("chat.update"), rig.read(rig.lab)) == (EDIT_TRIES, ["card", "change 2", "change 3"])
@@ -296,7 +296,7 @@ async def test_a_problem_solved_elsewhere_expires(rig: Rig, monkeypatch: pytest.
     rig.fault("status")
     await rig.deliver()
     assert rig.notifier.problem
-    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store))
+    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels)
     let_time_pass(rig.redis)
     await other.run_once()
     assert (rig.read(rig.lab), other.problem) == (["card"], None)

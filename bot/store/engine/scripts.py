@@ -15,6 +15,7 @@ _OF_PARTITIONS = ("engine", "schedule", "subscriptions", "outbox")
 """Concerns whose preludes precede every script on a partition: all of them work on the same records."""
 
 _PRELUDES = {
+    "channels": ("engine",),
     "gcs_quota": ("engine",),
     "slack_limits": ("engine", "slack_limits"),
     "brake": ("engine", "brake"),

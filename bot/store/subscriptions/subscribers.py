@@ -89,6 +89,11 @@ class Subscribers:
         self._polls.set()
         return bool(was_there)
 
+    async def resume(self, subscriber: Subscriber) -> None:
+        """Have everything delivered now that waits for a subscriber."""
+        for lane in await self._index.of(self._account, subscriber):
+            await self.refresh(subscriber, lane.execution_id)
+
     async def find(self, subscriber: Subscriber, execution_id: str) -> Subscription | None:
         """The subscription, unless there is none, it is ending or cannot be read."""
         lane = lane_of(self._account, subscriber, execution_id)

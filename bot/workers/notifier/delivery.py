@@ -86,16 +86,16 @@ class Delivery:
     @property
     def is_overdue(self) -> bool:
         """Whether the next message has been pending for more than `GIVE_UP`."""
-        return self._waited > GIVE_UP
+        return self.waited > GIVE_UP
 
     @property
     def refused_pause(self) -> timedelta:
         """How long the lane pauses after a refusal that may pass; it grows with each, and survives a restart."""
         edits = SHORTEST_PAUSE * (1 << min(max(0, self.refused_edits - 1), 6))
-        return min(max(self._waited, edits), LONGEST_PAUSE)
+        return min(max(self.waited, edits), LONGEST_PAUSE)
 
     @property
-    def _waited(self) -> timedelta:
+    def waited(self) -> timedelta:
         """How long the next message has been pending; zero when only an edit is."""
         pending = self.pending
         since = pending[0].at if pending else None if self.receipt else self.subscription.created_at

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from bot import metrics
 from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
+from bot.domain.access import AccessRules
 from bot.domain.model import Change, ChangeKind, Receipt
 from bot.domain.priority import batch, priority_of
 from bot.errors import (
@@ -29,15 +30,20 @@ from bot.errors import (
     UnknownRefusal,
 )
 from bot.slack.messages import Messages
+from bot.store.channels import Channels
 from bot.store.engine.connection import Ready
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
 from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import reconcile
+from bot.workers.notifier.audience import Audience
 from bot.workers.notifier.card_failures import EDIT_TRIES, ENDING_TRIES, CardFailures
 from bot.workers.notifier.dead_letters import give_up
 from bot.workers.notifier.delivery import NEVER_EDITED, ClaimLost, Deferred, Delivery
 from bot.workers.notifier.messenger import REFUSED_PAUSE, Fallbacks, Messenger
 from bot.workers.pool import WorkerPool
+
+ALL = AccessRules()
+"""Everyone reads everything."""
 
 log = structlog.get_logger()
 
@@ -45,9 +51,19 @@ log = structlog.get_logger()
 class Notifier:
     """Delivers to each subscription what is pending for it."""
 
-    def __init__(self, messages: Messages, outbox: Outbox, limits: SlackLimits, *, concurrency: int = 16) -> None:
+    def __init__(
+        self,
+        messages: Messages,
+        outbox: Outbox,
+        limits: SlackLimits,
+        channels: Channels,
+        *,
+        rules: AccessRules = ALL,
+        concurrency: int = 16,
+    ) -> None:
         self._outbox = outbox
         self._messenger = Messenger(messages, limits)
+        self._audience = Audience(channels, self._messenger, rules)
         self._failures = CardFailures()
         self._pool = WorkerPool(
             "notifier",
@@ -82,7 +98,10 @@ class Notifier:
         delivery.refused_edits = self._failures.refused(delivery.lane)
         try:
             try:
-                await self._deliver_all(delivery)
+                if await self._audience.check(delivery):
+                    await self._deliver_all(delivery)
+                else:
+                    await self._leave(delivery)
             except Undeliverable as error:
                 await give_up(delivery, error, self._messenger, self._outbox)
         except Deferred as deferred:

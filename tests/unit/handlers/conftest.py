@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.access import AccessRules
+from bot.domain.access import AccessRules, ChannelRecord
 from bot.domain.model import Execution, Followed, Level, Snapshot, Subscriber, Subscription
 from bot.slack.client import Identity, SlackClient
 from bot.slack.workspace import Workspace
@@ -81,6 +81,7 @@ class TinySlack:
         known: dict[str, dict[str, Any]] = {
             "auth.test": {"user_id": "UBOT", "team_id": "T1", "bot_id": "B1"},
             "views.open": {"view": {"id": "V1"}},
+            "conversations.info": {"channel": {"id": "C1", "is_member": True, "is_private": False}},
             "users.info": {"user": {"id": body.get("user"), "team_id": self.team_id}},
         }
         if method in self.refusing:
@@ -140,10 +141,41 @@ class FakeSubscriptions:
         self._note("of", subscriber.id)
         return Followed(items=((subscription_of(subscriber, Level.PROGRESS), SNAPSHOT),))
 
+    async def resume(self, channel: Subscriber) -> None:
+        """A channel may be written to again."""
+        self._note("resume", channel.id)
+
     async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
         """Someone wants a fresh card."""
         self._note("refresh_card", subscriber.id, execution_id)
         return SNAPSHOT
+
+
+class FakeChannels:
+    """In the place of `Channels`: the records, in memory."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, ChannelRecord] = {}
+
+    async def find(self, team_id: str, channel_id: str) -> ChannelRecord | None:
+        """Someone asks what is known."""
+        return self.records.get(f"{team_id}/{channel_id}")
+
+    async def note(self, team_id: str, channel_id: str, *, is_shared: bool) -> None:
+        """Slack has described a channel."""
+        known = self.records.get(f"{team_id}/{channel_id}") if is_shared else None
+        approver, told = (known.approver, known.told) if known else ("", frozenset())
+        self.records[f"{team_id}/{channel_id}"] = ChannelRecord(is_shared, NOW, approver, told)
+
+    async def approve(self, team_id: str, channel_id: str, approver: str) -> bool:
+        """Somebody approves, or withdraws that."""
+        self.records[f"{team_id}/{channel_id}"] = ChannelRecord(True, NOW, approver)
+        return True
+
+    async def note_told(self, team_id: str, channel_id: str, owner: str) -> None:
+        """Somebody knows that the channel waits."""
+        known = self.records[f"{team_id}/{channel_id}"]
+        self.records[f"{team_id}/{channel_id}"] = replace(known, told=known.told | {owner})
 
 
 class FakePauses:
@@ -183,6 +215,7 @@ class World:
     app: App
     middleware: Middleware
     limits: FakePauses
+    channels: FakeChannels
 
     async def send(self, body: dict[str, Any]) -> BoltResponse:
         """One signed request through Bolt; returns the answer to Slack once the listener is done."""
@@ -246,6 +279,7 @@ async def world() -> AsyncIterator[World]:
 async def made(team_id: str = "T1", enterprise_id: str = "", rules: AccessRules = ALL) -> AsyncIterator[World]:
     """The same, for a workspace of its own, perhaps of an organisation, or with other rules."""
     slack, subscriptions, limits = TinySlack(team_id=team_id), FakeSubscriptions(), FakePauses(team_id)
+    channels = FakeChannels()
     server = web.Application()
     server.add_routes([web.route("*", "/api/{method}", slack.api), web.post("/hook", slack.hook)])
     runner = web.AppRunner(server)
@@ -260,10 +294,11 @@ async def made(team_id: str = "T1", enterprise_id: str = "", rules: AccessRules 
             slack=SlackClient("xoxb-1", base_url=f"{slack.url}/api/", session=session),
             limits=limits,
             rules=rules,
+            channels=channels,
             now=lambda: NOW,
         )
         middleware = register(app, subscriptions=cast("Subscriptions", subscriptions), workspace=workspace)
-        yield World(slack, subscriptions, app, middleware, limits)
+        yield World(slack, subscriptions, app, middleware, limits, channels)
     await runner.cleanup()
 
 

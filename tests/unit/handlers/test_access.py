@@ -171,3 +171,121 @@ async def test_a_refusal_is_logged_and_counted(world: World) -> None:
     assert (line["kind"], line["error"]) == ("NotAllowed", "guest")
     assert "john" not in str(logs)
     assert HANDLERS_NOT_ALLOWED.labels("guest")._value.get() == before + 1
+
+
+SHARED = {"channel": {"id": "C1", "is_member": True, "is_private": False, "is_ext_shared": True}}
+PRIVATE = {"channel": {"id": "C1", "is_member": True, "is_private": True}}
+INFO, MEMBERS = "conversations.info", "conversations.members"
+
+
+@pytest.mark.parametrize("flag", ["is_ext_shared", "is_pending_ext_shared"])
+async def test_nothing_is_shared_into_a_shared_channel(world: World, flag: str) -> None:
+    """Until a member approves: the refusal has the button, and GCS is not asked."""
+    world.slack.results[INFO] = {"channel": {"id": "C1", "is_private": False, flag: True}}
+    await world.press(buttons.SHARE_EXECUTION)
+    assert "until a member of this workspace approves" in world.reply
+    assert buttons.APPROVE_CHANNEL in str(world.slack.answers[0]["blocks"])
+    assert world.subscriptions.asked == []
+    await world.press(buttons.APPROVE_CHANNEL, "C1")
+    assert world.channels.records["T1/C1"].approver == "U1"
+    await world.press(buttons.SHARE_EXECUTION)
+    assert world.slack.answers[-1]["response_type"] == "in_channel"
+
+
+@pytest.mark.parametrize("code", ["channel_not_found", "missing_scope", "internal_error"])
+async def test_nothing_is_shared_before_unknown_readers(world: World, code: str) -> None:
+    """A conversation that the bot cannot look at may have anybody in it."""
+    world.slack.results[INFO] = {"ok": False, "error": code}
+    await world.press(buttons.SHARE_EXECUTION)
+    assert "cannot see who reads this conversation" in world.reply
+    assert world.subscriptions.asked == []
+
+
+DECISIONS = [buttons.APPROVE_CHANNEL, buttons.REVOKE_CHANNEL]
+
+
+@pytest.mark.parametrize("action_id", DECISIONS)
+@pytest.mark.parametrize("place", [{}, HOME, MODAL, {"channel": {"id": "D1"}}])
+async def test_a_decision_names_no_other_channel(world: World, action_id: str, place: dict[str, Any]) -> None:
+    """The value of the button is no authority."""
+    world.slack.results[INFO] = SHARED
+    await world.press(action_id, "C2", **place)
+    assert world.channels.records == {}
+
+
+@pytest.mark.parametrize("action_id", DECISIONS)
+@pytest.mark.parametrize("said", [GUEST, OUTSIDER])
+async def test_only_members_decide_about_a_channel(action_id: str, said: dict[str, Any]) -> None:
+    """Guests and people of other organisations do not, even where they may ask."""
+    async with made(rules=AccessRules(guests=True, external=True)) as world:
+        world.slack.results |= {"users.info": {"user": said}, INFO: SHARED}
+        await world.press(action_id, "C1")
+        assert "Only a full member" in world.reply
+        assert world.channels.records == {}
+
+
+async def test_an_approval_can_be_withdrawn(world: World) -> None:
+    """The list of a shared channel shows who approved it; what waits is delivered at once after an approval."""
+    world.slack.results[INFO] = SHARED
+    await world.command("list here")
+    await world.press(buttons.APPROVE_CHANNEL, "C1")
+    assert world.subscriptions.asked == [("of", "C1"), ("resume", "C1")]
+    await world.command("list here")
+    await world.press(buttons.REVOKE_CHANNEL, "C1")
+    texts = [answer["text"] for answer in world.slack.answers]
+    assert ["post nothing here" in texts[0], "<@U1> approved" in texts[2]] == [True, True]
+    assert not world.channels.records["T1/C1"].is_open
+
+
+async def test_nothing_to_approve_says_so(world: World) -> None:
+    """A button on an old message, in a channel that is not shared any more."""
+    await world.press(buttons.APPROVE_CHANNEL, "C1")
+    assert "not shared with another organisation" in world.reply
+    assert not world.channels.records["T1/C1"].approver
+
+
+ABOUT_A_CHANNEL = ["list here", f"unsubscribe {ID} here", f"subscribe {ID} here"]
+
+
+@pytest.mark.parametrize("text", ABOUT_A_CHANNEL)
+async def test_a_private_channel_is_for_its_members(world: World, text: str) -> None:
+    """Its id alone, wherever it comes from, shows and changes nothing."""
+    world.slack.results |= {INFO: PRIVATE, MEMBERS: {"members": ["U2"]}}
+    await world.command(text)
+    assert "You are not in that channel" in world.reply
+    assert world.subscriptions.asked == []
+    world.slack.results[MEMBERS] = {"members": ["U2", "U1"]}
+    await world.command(text)
+    assert len(world.subscriptions.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "action_id", [buttons.SUBSCRIBE_EXECUTION, buttons.UNSUBSCRIBE_EXECUTION, buttons.REFRESH_CARD]
+)
+async def test_buttons_of_a_private_channel_too(world: World, action_id: str) -> None:
+    """The same for its card."""
+    world.slack.results |= {INFO: PRIVATE, MEMBERS: {"members": []}}
+    await world.press(action_id, f"{ID}|C1")
+    assert "You are not in that channel" in world.reply
+    assert world.subscriptions.asked == []
+
+
+async def test_the_members_are_read_in_pages(world: World) -> None:
+    """A bounded number of them."""
+    page = {"members": ["U2"], "response_metadata": {"next_cursor": "more"}}
+    world.slack.results |= {INFO: PRIVATE, MEMBERS: page}
+    await world.command("list here")
+    assert "You are not in that channel" in world.reply
+    assert [body.get("cursor", "") for body in world.slack.called(MEMBERS)] == ["", *["more"] * 9]
+
+
+async def test_events_of_sharing_are_noted(world: World) -> None:
+    """Shared: at once. Unshared: only what Slack says now opens a channel, since an event may come late."""
+    await world.event({"type": "channel_shared", "channel": "C1", "connected_team_id": "T2"})
+    assert not world.channels.records["T1/C1"].is_open
+    world.slack.results[INFO] = SHARED
+    await world.event({"type": "channel_unshared", "channel": "C1", "is_ext_shared": False})
+    assert not world.channels.records["T1/C1"].is_open
+    del world.slack.results[INFO]
+    await world.event({"type": "channel_unshared", "channel": "C1", "is_ext_shared": False})
+    assert world.channels.records["T1/C1"].is_open

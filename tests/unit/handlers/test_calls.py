@@ -16,7 +16,7 @@ INFO = "conversations.info"
 @pytest.fixture
 def here(world: World) -> World:
     """A channel that can be subscribed."""
-    world.slack.results[INFO] = {"channel": {"id": "C1", "is_member": True}}
+    world.slack.results[INFO] = {"channel": {"id": "C1", "is_member": True, "is_private": False}}
     return world
 
 

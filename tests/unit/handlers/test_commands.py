@@ -75,7 +75,7 @@ async def test_subscribe_is_for_the_person(world: World) -> None:
 
 async def test_here_subscribes_the_channel(world: World) -> None:
     """With `here` the channel is checked first, then subscribed, with the person as its owner."""
-    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True}}
+    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_private": False}}
     await world.command(f"subscribe {ID} here")
     assert world.slack.called("conversations.info")[0]["channel"] == "C1"
     assert world.subscriptions.asked == [("subscribe", "C1", ID, None, "U1")]
@@ -90,9 +90,9 @@ async def test_here_in_a_direct_message_is_the_person(world: World) -> None:
 @pytest.mark.parametrize(
     ("result", "part"),
     [
-        ({"channel": {"is_member": False}}, "Invite me with `/invite`"),
+        ({"channel": {"is_member": False, "is_private": False}}, "Invite me with `/invite`"),
         ({"ok": False, "error": "channel_not_found"}, "Invite me with `/invite`"),
-        ({"channel": {"is_member": True, "is_archived": True}}, "archived"),
+        ({"channel": {"is_member": True, "is_private": False, "is_archived": True}}, "archived"),
         ({"ok": False, "error": "missing_scope"}, "Leave out `here`"),
         ({"ok": False, "error": "access_denied"}, "ask an admin of the workspace"),
         ({"ok": False, "error": "a_code_of_next_year"}, "Slack refuses it (`a_code_of_next_year`)"),
@@ -123,12 +123,16 @@ async def test_the_log_says_which_scope_is_missing(world: World) -> None:
     assert [line["needed"] for line in logs if line["event"] == "slack.scope_missing"] == ["groups:read"]
 
 
-async def test_a_shared_channel_is_subscribed_with_a_warning(world: World) -> None:
-    """When another organisation reads the channel, the person who subscribes is warned."""
-    world.slack.results["conversations.info"] = {"channel": {"is_member": True, "is_ext_shared": True}}
+async def test_a_shared_channel_waits_for_approval(world: World) -> None:
+    """Another organisation reads the channel: the person who subscribes reads what is missing, and gets a button."""
+    world.slack.results["conversations.info"] = {
+        "channel": {"is_member": True, "is_private": False, "is_ext_shared": True}
+    }
     await world.command(f"subscribe {ID} here")
     assert world.subscriptions.asked[0][:2] == ("subscribe", "C1")
     assert "shared with another organisation" in world.reply
+    assert "approve_channel" in str(world.slack.answers[0]["blocks"])
+    assert world.channels.records["T1/C1"].told == {"U1"}
 
 
 async def test_unsubscribe_says_whether_there_was_anything(world: World) -> None:

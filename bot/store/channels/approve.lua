@@ -1,0 +1,13 @@
+-- Approve a shared channel, or withdraw that; either way the owners of subscriptions are told again when they have to be.
+-- KEYS: channel
+-- approver: a person, or '' to withdraw; keep_ms: how long the channel is remembered without an approval
+-- Returns 1
+local key, approver, keep_ms = KEYS[1], unpack(ARGV)
+if approver == '' then
+  redis.call('HDEL', key, 'approver', 'told')
+  redis.call('PEXPIRE', key, keep_ms)
+else
+  redis.call('HSET', key, 'approver', approver, 'shared', '1', 'told', '')
+  redis.call('PERSIST', key)
+end
+return 1

@@ -1,0 +1,93 @@
+"""Who reads a channel, asked before anything is written there: other organisations read nothing until that is approved.
+
+Lives here: `Audience`. Does not live here: what a record of a channel means (`bot.domain.access`), the approval
+(`handlers.actions`). Called by `notifier` before each delivery to a channel.
+
+What is held is not lost: the lane is tried again, sooner when somebody approves the channel, and its owner reads once
+what it waits for. After `HELD` it is given up like any other channel that cannot be reached.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from bot import metrics
+from bot.blocks import held_message
+from bot.domain.access import AccessRules, ChannelRecord
+from bot.errors import Undeliverable
+from bot.store.channels import Channels
+from bot.workers.notifier.delivery import Deferred, Delivery
+from bot.workers.notifier.messenger import INFO, Messenger
+from bot.workers.notifier.owner import notify_owner
+
+FRESH = timedelta(hours=6)
+"""How long a record of a channel is used without a new look. Slack's events renew it at once."""
+
+HELD = timedelta(days=7)
+"""How long a message waits at most for an approval."""
+
+NOT_APPROVED, NOT_LISTED = "channel_not_approved", "channel_not_listed"
+
+log = structlog.get_logger()
+
+
+class Audience:
+    """The channels of a workspace, as the notifier sees them."""
+
+    def __init__(self, channels: Channels, messenger: Messenger, rules: AccessRules) -> None:
+        self._channels, self._messenger, self._rules = channels, messenger, rules
+
+    async def check(self, delivery: Delivery) -> bool:
+        """Whether a lane may be delivered; False when there is nothing to deliver because it has ended meanwhile.
+
+        Raises:
+            Deferred: it waits for an approval, or for a look at the channel.
+            Undeliverable: it has waited for `HELD`, or Slack knows no such channel.
+            SlackError: Slack does not say who reads it.
+        """
+        subscriber = delivery.subscription.subscriber
+        if subscriber.is_person:
+            return True
+        if not self._rules.allows_channel(subscriber.id):
+            return await self._hold(delivery, NOT_LISTED, frozenset())
+        record = await self._channels.find(subscriber.team_id, subscriber.id)
+        if record is None or delivery.claim.now - record.looked_at > FRESH:
+            record = await self._look(delivery, record)
+        return record.is_open or await self._hold(delivery, NOT_APPROVED, record.told)
+
+    async def _look(self, delivery: Delivery, known: ChannelRecord | None) -> ChannelRecord:
+        """A record from Slack; the old one while Slack's limits leave no room for the call."""
+        channel = delivery.subscription.subscriber
+        try:
+            is_shared = await self._messenger.call(
+                delivery, INFO, lambda: self._messenger.messages.is_shared(channel.id)
+            )
+        except Deferred:
+            if known is None:
+                raise
+            return known
+        await self._channels.note(channel.team_id, channel.id, is_shared=is_shared)
+        found = await self._channels.find(channel.team_id, channel.id)
+        return found or ChannelRecord(is_shared=is_shared, looked_at=delivery.claim.now)
+
+    async def _hold(self, delivery: Delivery, why: str, told: frozenset[str]) -> bool:
+        if delivery.subscription.is_ending and not delivery.pending:
+            return False
+        if delivery.waited > HELD:
+            raise Undeliverable(why)
+        metrics.NOTIFIER_HELD.labels(why).inc()
+        log.info("notifier.held", lane=str(delivery.claim.lane), why=why)
+        if why == NOT_APPROVED and delivery.subscription.owner not in told:
+            await self._tell_owner(delivery)
+        raise Deferred(delivery.refused_pause)
+
+    async def _tell_owner(self, delivery: Delivery) -> None:
+        subscription, execution = delivery.subscription, delivery.claim.notification.snapshot.execution
+        try:
+            await notify_owner(delivery, self._messenger, "held", held_message(subscription, execution))
+        except Undeliverable as error:
+            log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=error.code)
+        channel = subscription.subscriber
+        await self._channels.note_told(channel.team_id, channel.id, subscription.owner)

@@ -1,0 +1,184 @@
+"""What a channel that other organisations share reads: nothing until a member approves it, and then everything."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.access import AccessRules
+from bot.workers.notifier import Notifier, audience
+from sandbox import story
+from sandbox.slack.catalogue import all_scopes
+from tests.servers import let_time_pass
+from tests.workers.rig import Rig, ample_limits
+
+
+async def approve(rig: Rig, channel: str) -> None:
+    """What the button does."""
+    await rig.store.channels.approve(rig.slack.workspace.team_id, channel, rig.alice)
+    await rig.subscriptions.resume(rig.who(channel))
+
+
+async def shared(rig: Rig) -> None:
+    """Another organisation shares the channel from now on, and the bot has noticed."""
+    rig.slack.workspace.channels[rig.lab].connected.add("T0OTHER")
+    await rig.store.channels.note(rig.slack.workspace.team_id, rig.lab, is_shared=True)
+
+
+async def test_a_new_card_waits_for_approval(rig: Rig) -> None:
+    """The owner reads why, once; after the approval the card comes without waiting for its pause."""
+    await shared(rig)
+    await rig.followed(rig.lab)
+    await rig.later(times=3)
+    assert rig.read(rig.lab) == []
+    assert rig.read(rig.alice) == ["held"]
+    assert "shared with another organisation" in rig.slack.messages(rig.slack.dm(rig.alice))[0].text
+    await approve(rig, rig.lab)
+    await rig.deliver()
+    assert rig.read(rig.lab) == ["card"]
+
+
+async def test_a_channel_shared_later_loses_nothing(rig: Rig) -> None:
+    """Lines and the outcome wait together; edits of the card wait, too; then all of it comes."""
+    execution = await rig.followed(rig.lab)
+    await shared(rig)
+    edits = rig.times("chat.update")
+    await rig.step(execution, to="running 1/2")
+    await rig.deliver()
+    await rig.step(execution, to="succeeded")
+    await rig.later()
+    assert rig.read(rig.lab) == ["card"]
+    assert rig.times("chat.update") == edits
+    await approve(rig, rig.lab)
+    await rig.deliver()
+    assert rig.read(rig.lab)[0] == "card"
+    assert "Succeeded" in rig.cards(rig.lab)[0]
+    assert len(rig.read(rig.lab)) == 3
+    assert rig.left_over() == []
+
+
+async def test_an_approval_ends_with_the_sharing(rig: Rig) -> None:
+    """A channel that is shared again needs another one."""
+    await shared(rig)
+    await approve(rig, rig.lab)
+    await rig.store.channels.note(rig.slack.workspace.team_id, rig.lab, is_shared=False)
+    await shared(rig)
+    await rig.followed(rig.lab)
+    assert rig.read(rig.lab) == []
+
+
+async def test_a_withdrawn_approval_holds_again(rig: Rig) -> None:
+    """From the next message on; the owner is told again."""
+    await shared(rig)
+    await approve(rig, rig.lab)
+    execution = await rig.followed(rig.lab)
+    await rig.store.channels.approve(rig.slack.workspace.team_id, rig.lab, "")
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    assert rig.read(rig.lab) == ["card"]
+    assert rig.read(rig.alice) == ["held"]
+
+
+async def test_an_unknown_channel_is_looked_at_once(rig: Rig) -> None:
+    """A channel without a record is looked at before the first message, and not again for hours."""
+    den = rig.slack.add_channel("den", members=[rig.alice])
+    rig.slack.workspace.channels[den].invited.add("T0OTHER")
+    execution = await rig.followed(rig.lab, den)
+    assert (rig.read(rig.lab), rig.read(den)) == (["card"], [])
+    await rig.step(execution)
+    await rig.later()
+    assert rig.times("conversations.info") == 1
+
+
+async def test_an_old_record_is_renewed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack may not have sent the event: the channel is looked at again."""
+    execution = await rig.followed(rig.lab)
+    rig.slack.workspace.channels[rig.lab].connected.add("T0OTHER")
+    monkeypatch.setattr(audience, "FRESH", timedelta(0))
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    assert rig.read(rig.lab) == ["card"]
+
+
+async def test_an_old_record_serves_while_calls_are_limited(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outcome does not wait for a look at a channel that was fine before."""
+    execution = await rig.followed(rig.lab)
+    monkeypatch.setattr(audience, "FRESH", timedelta(0))
+    await rig.store.slack_limits(calls=1, posts=1, channel_posts=1).pause(
+        rig.slack.workspace.team_id, "conversations.info", timedelta(minutes=5)
+    )
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    assert rig.read(rig.lab)[-1].startswith("change")
+    assert rig.times("conversations.info") == 0
+
+
+@pytest.mark.parametrize("fault", [("error", {"error": "a_code_of_next_year"}), ("status", {})])
+async def test_a_look_that_fails_holds_and_comes_back(rig: Rig, fault: tuple[str, dict[str, str]]) -> None:
+    """Nothing is written before Slack has said who reads it, and nothing is lost."""
+    den = rig.slack.add_channel("den", members=[rig.alice])
+    rig.fault(fault[0], "conversations.info", **fault[1])
+    await rig.followed(den)
+    assert rig.read(den) == []
+    await rig.later(times=2)
+    assert rig.read(den) == ["card"]
+
+
+async def test_without_the_scope_nothing_is_written(rig: Rig) -> None:
+    """The kind of channel that the app may not look at waits; `/readyz` says why; the other kind is served."""
+    den = rig.slack.add_channel("den", private=True, members=[rig.alice])
+    open_den = rig.slack.add_channel("open", members=[rig.alice])
+    rig.slack.grant(all_scopes() - {"groups:read"})
+    await rig.followed(den, open_den)
+    await rig.later()
+    assert (rig.read(den), rig.read(open_den)) == ([], ["card"])
+    rig.slack.grant(all_scopes())
+    await rig.later()
+    assert rig.read(den) == ["card"]
+
+
+async def test_stopping_ends_what_was_held(rig: Rig) -> None:
+    """A subscription that ends before its channel is approved leaves nothing."""
+    await shared(rig)
+    execution = await rig.followed(rig.lab)
+    await rig.subscriptions.unsubscribe(rig.who(rig.lab), execution)
+    await rig.later()
+    assert rig.left_over() == []
+    assert rig.read(rig.lab) == []
+
+
+async def test_after_a_week_it_is_given_up(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner reads why, and a dead letter stays."""
+    await shared(rig)
+    await rig.followed(rig.lab)
+    monkeypatch.setattr(audience, "HELD", timedelta(0))
+    await rig.later()
+    assert rig.read(rig.alice) == ["held", "dead"]
+    (letter,) = await rig.store.outbox.dead_letters()
+    assert letter.reason == "channel_not_approved"
+    assert rig.left_over() == []
+
+
+async def test_the_owner_is_told_once_after_a_crash(rig: Rig) -> None:
+    """The worker died after the message and before it noted that."""
+    await shared(rig)
+    await rig.follow(rig.lab)
+    rig.fault("status_after", "chat.postMessage")
+    await rig.deliver()
+    await rig.later(times=3)
+    await rig.after_a_crash()
+    assert rig.read(rig.alice) == ["held"]
+
+
+async def test_a_channel_taken_off_the_list_waits(rig: Rig) -> None:
+    """`ALLOWED_CHANNELS` holds for messages, too."""
+    rules = AccessRules(channels=frozenset({"C0OTHER"}))
+    limits = ample_limits(rig.store)
+    strict = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rules=rules)
+    await rig.follow(rig.lab, rig.alice, life=story.happy(2))
+    await strict.run_once()
+    assert (rig.read(rig.lab), rig.read(rig.alice)) == ([], ["card"])
+    let_time_pass(rig.redis)
+    await rig.deliver()
+    assert rig.read(rig.lab) == ["card"]
