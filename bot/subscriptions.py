@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from bot.audit import audit, current_request
 from bot.domain import observing
 from bot.domain.cadence import Cadence
-from bot.domain.model import Followed, Level, Phase, Snapshot, Subscriber, Subscription
+from bot.domain.model import Change, ChangeKind, Followed, Level, Phase, Snapshot, Subscriber, Subscription
 from bot.errors import GCS_AWAY, InputProblem, InvalidInput, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.errors import unseen
@@ -84,7 +84,10 @@ class Subscriptions:
     async def subscribe(
         self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
     ) -> Subscribed:
-        """Let `subscriber` follow an execution from now on; if it does already, `level` replaces the level."""
+        """Let `subscriber` follow an execution from now on; if it does already, `level` replaces the level.
+
+        `owner` is the person who asks. A subscription that exists keeps its owner, who reads who changed it.
+        """
         snapshot, fingerprint = await self._poll(subscriber.team_id, execution_id)
         was = await _in_time(self._subscribers.find(subscriber, execution_id))
         subscription = Subscription(
@@ -98,14 +101,21 @@ class Subscriptions:
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
         _, is_safe = await _in_time(
-            self._subscribers.subscribe(subscription, snapshot, first_poll=self._cadence.poll, fingerprint=fingerprint)
+            self._subscribers.subscribe(
+                subscription,
+                snapshot,
+                first_poll=self._cadence.poll,
+                fingerprint=fingerprint,
+                notice=self._notice(ChangeKind.LEVEL, subscriber, owner, subscription.level),
+            )
         )
         _audit(subscription, was)
         return Subscribed(subscription, snapshot, was, followed=True, is_safe=is_safe)
 
-    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> Unsubscribed:
-        """Stop `subscriber` from following an execution."""
-        ending = self._subscribers.unsubscribe(subscriber, execution_id, request_id=current_request())
+    async def unsubscribe(self, subscriber: Subscriber, execution_id: str, *, by: str = "") -> Unsubscribed:
+        """Stop `subscriber` from following an execution; a channel reads `by` whom."""
+        notice = self._notice(ChangeKind.STOPPED, subscriber, by)
+        ending = self._subscribers.unsubscribe(subscriber, execution_id, request_id=current_request(), notice=notice)
         was_followed, is_safe = await _in_time(ending)
         if was_followed:
             audit(
@@ -137,6 +147,12 @@ class Subscriptions:
         if snapshot is None:  # lost or unreadable, but GCS knows
             snapshot, _ = await self._poll(subscriber.team_id, execution_id)
         return snapshot
+
+    def _notice(self, kind: ChangeKind, subscriber: Subscriber, by: str, level: str = "") -> Change | None:
+        """What a channel reads when somebody changes its subscription. People know what they did themselves."""
+        if subscriber.is_person or not by:
+            return None
+        return Change(kind=kind, revision=0, at=self._now(), by=by, level=str(level))
 
     async def _poll(self, team_id: str, execution_id: str) -> tuple[Snapshot, Fingerprint | None]:
         known = await _in_time(self._subscribers.snapshot(team_id, execution_id))

@@ -39,7 +39,7 @@ async def unsubscribe_execution(request: Request, *, subscriptions: Subscription
     subscriber = _meant(request, value, asker)
     if not subscriber.is_person:
         await check_person(workspace, subscriber.id, asker.id)
-    done = await subscriptions.unsubscribe(subscriber, value.execution_id)
+    done = await subscriptions.unsubscribe(subscriber, value.execution_id, by=asker.id)
     await _reply(request, unsubscribed_reply(done, subscriber, value.execution_id), asker, subscriptions, workspace)
 
 

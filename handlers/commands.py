@@ -35,7 +35,7 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
         case Verb.UNSUBSCRIBE:
             if not subscriber.is_person:
                 await check_person(workspace, subscriber.id, asker.id)
-            done = await subscriptions.unsubscribe(subscriber, command.execution_id)
+            done = await subscriptions.unsubscribe(subscriber, command.execution_id, by=asker.id)
             message = unsubscribed_reply(done, subscriber, command.execution_id)
     await respond(workspace.slack, request.response_url, message)
 

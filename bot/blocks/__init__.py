@@ -13,7 +13,14 @@ from bot.blocks.home import home_tab, refusing_home
 from bot.blocks.message import Message, Style
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.outcome import outcome_message
-from bot.blocks.thread import change_message, ended_message, held_message, undeliverable_message
+from bot.blocks.thread import (
+    change_message,
+    ended_message,
+    held_message,
+    notice_message,
+    owner_notice_message,
+    undeliverable_message,
+)
 
 __all__ = [
     "Message",
@@ -27,7 +34,9 @@ __all__ = [
     "held_message",
     "home_tab",
     "loading_modal",
+    "notice_message",
     "outcome_message",
+    "owner_notice_message",
     "parse_metadata",
     "refusing_home",
     "replies",

@@ -47,7 +47,7 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
         snapshot = replace(snapshot, retry_until=None)
     body = _body(snapshot, now, style)
     if subscription.is_ending:
-        ending = _ending_line(snapshot)
+        ending = _ending_line(snapshot, subscription)
         row = [] if snapshot.is_vanished else [buttons.steps(snapshot.execution.id)]
         if not _is_over(snapshot):
             row.append(buttons.follow_again(subscription))
@@ -67,7 +67,9 @@ def _is_over(snapshot: Snapshot) -> bool:
     return snapshot.is_vanished or snapshot.execution.phase == Phase.SUCCEEDED
 
 
-def _ending_line(snapshot: Snapshot) -> str:
+def _ending_line(snapshot: Snapshot, subscription: Subscription) -> str:
+    if subscription.ended_by:
+        return f"No longer followed: stopped by <@{text.identifier(subscription.ended_by)}>; this card stays as it is."
     if snapshot.is_vanished:
         return "No longer followed: GeneContainer Service does not know this execution any more."
     if snapshot.execution.is_terminal:

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bot.blocks import buttons, steps, text, words
+from bot.blocks.levels import level_words
 from bot.blocks.message import Message, actions, context, message, section
 from bot.blocks.sentences import undeliverable_reason
-from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, Execution, Phase, Subscription
+from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, Execution, Level, Phase, Subscription
 
 _NAMES_SHOWN = 5
 _LATE = timedelta(minutes=1)
@@ -45,6 +46,39 @@ def ended_message(change: Change, execution: Execution, *, now: datetime) -> Mes
         [section(head, why), context(text.date(change.at, now), text.code(execution.id))],
         f"No longer following {words.subject_words(execution)}. {why}",
     )
+
+
+def notice_message(notice: Change, execution: Execution) -> Message:
+    """Somebody changed what a channel is told, or ended it: who."""
+    line = f"<@{text.identifier(notice.by)}> {_deed(notice)}"
+    return message([context(f"{_NOTICE_SIGNS[notice.kind]} {line}")], f"{words.subject_words(execution)}: {line}")
+
+
+def owner_notice_message(notice: Change, subscription: Subscription, execution: Execution) -> Message:
+    """To the owner of a channel's subscription, in person: what somebody else did to it."""
+    shown, where = words.unstarred(words.name(execution)), _destination(subscription)
+    line = f"<@{text.identifier(notice.by)}> {_deed(notice)}"
+    is_over = notice.kind is ChangeKind.STOPPED
+    row = [buttons.subscribe(subscription.execution_id, "Follow it here")] if is_over else []
+    return message(
+        [
+            section(f"{_NOTICE_SIGNS[notice.kind]} About *{shown}* in {where}, which you had it follow: {line}"),
+            actions(row),
+            context(text.code(subscription.execution_id)),
+        ],
+        f"About {shown} in {where}, which you had it follow: {line}",
+    )
+
+
+def _deed(notice: Change) -> str:
+    if notice.kind is ChangeKind.STOPPED:
+        return "stopped following this execution here."
+    known = [level for level in Level if level.value == notice.level]
+    told = level_words(known[0]) if known else text.escape(notice.level)
+    return f"changed what is told here: {told}."
+
+
+_NOTICE_SIGNS = {ChangeKind.STOPPED: "⏹", ChangeKind.LEVEL: "🔔"}
 
 
 def _end_reason(change: Change) -> str:

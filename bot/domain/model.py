@@ -253,11 +253,20 @@ class ChangeKind(StrEnum):
     """The execution no longer exists."""
     ENDED = "ended"
     """The execution did not change: the bot stops watching it (`Change.why` is the reason)."""
+    LEVEL = "level"
+    """Nor here: `Change.by` changed the level of a channel's subscription to `Change.level`."""
+    STOPPED = "stopped"
+    """Nor here: `Change.by` ended a channel's subscription."""
 
     @property
     def is_final(self) -> bool:
         """Whether people get a new message for it instead of a line in the thread."""
         return self in {ChangeKind.OUTCOME, ChangeKind.VANISHED}
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether it is about the subscription. Such a change has no revision: receipts count them instead."""
+        return self in {ChangeKind.LEVEL, ChangeKind.STOPPED}
 
 
 class EndReason(StrEnum):
@@ -305,6 +314,10 @@ class Change(Value, frozen=True):
     """With a failed or cancelled outcome: until when the execution is polled in case it is retried."""
     why: EndReason | None = None
     """Set with `ENDED` only."""
+    by: str = ""
+    """With a notice: the person whose doing it was."""
+    level: str = ""
+    """With `LEVEL`: the new one."""
 
 
 class Subscriber(Value, frozen=True):
@@ -347,6 +360,8 @@ class Subscription(Value, frozen=True, kw_only=True):
     """Ended, but its last message is still in the outbox."""
     request_id: str = ""
     """Of the request that made or last changed it; the log names it with every message."""
+    ended_by: str = ""
+    """The person who ended a channel's subscription; empty while it goes on, and where nobody did."""
 
 
 class Followed(Value, frozen=True):

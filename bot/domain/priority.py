@@ -46,12 +46,16 @@ def priority(pending: Sequence[Change], subscriber: Subscriber, *, has_card: boo
 
 
 def batch(pending: Sequence[Change]) -> tuple[Change, ...]:
-    """The first of `pending` changes that make one message: a final one alone, others together up to the next final."""
-    if pending and pending[0].kind.is_final:
+    """The first of `pending` changes that make one message: a final one or a notice alone, others together up to it."""
+    if pending and _is_alone(pending[0]):
         return (pending[0],)
     head: list[Change] = []
     for change in pending:
-        if change.kind.is_final or (change.kind is ChangeKind.ENDED and head):
+        if _is_alone(change) or (change.kind is ChangeKind.ENDED and head):
             break
         head.append(change)
     return tuple(head)
+
+
+def _is_alone(change: Change) -> bool:
+    return change.kind.is_final or change.kind.is_notice

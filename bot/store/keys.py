@@ -13,7 +13,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:expedited` | zset | those of them that are polled next: something is new, or somebody waits |
 | `xb3:{pNN}:leases` | hash | execution key → token of the worker that polls it; gone once settled |
 | `xb3:{pNN}:snap:<execution key>` | string | header (`snapshots`) and the last snapshot, deflated JSON |
-| `xb3:{pNN}:subs:<execution key>` | hash | subscriber id → `level|owner|created ms|e?|request id?` (`e`: ending) |
+| `xb3:{pNN}:subs:<execution key>` | hash | subscriber → `level|owner|created ms|e?|request id?|ended by?` |
 | `xb3:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|delivered_through` |
 | `xb3:{pNN}:outbox:<priority>` | zset | lane → when to deliver next, in ms; while claimed: when the lease ends |
 | `xb3:{pNN}:claims` | hash | lane → `token|claimed ms|ends ms|again?|doubt ms`; outlives a crash: then in doubt |
@@ -47,8 +47,9 @@ belongs to. What belongs to Slack's limits expires once it has no meaning.
 
 The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one
 of them, and 0 is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens.
-Hash values stay under 64 bytes, because above that the servers store the whole hash in a form that is four times as
-large. Order in `wait` is one number, not a key per priority: a lane must find its rank among all priorities.
+An `e` marks a subscription that is ending. Hash values stay under 64 bytes, because above that the servers store the
+whole hash in a form that is four times as large. Order in `wait` is one number, not a key per priority: a lane must
+find its rank among all priorities.
 """
 
 from __future__ import annotations

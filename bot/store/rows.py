@@ -61,6 +61,11 @@ def unpacked(row: str) -> Snapshot:
         return _snapshot(zlib.decompressobj(wbits=RAW_DEFLATE, zdict=DICTIONARY).decompress(row.encode(errors=BYTES)))
 
 
+def change_entry(change: Change) -> str:
+    """`revision|JSON`."""
+    return f"{change.revision}|{msgspec.json.encode(change).decode()}"
+
+
 def change_of(text: str) -> Change:
     """The change that was written as JSON.
 
@@ -72,11 +77,11 @@ def change_of(text: str) -> Change:
 
 
 def subscription_row(subscription: Subscription) -> str:
-    """`level|owner|created ms|e?|request id?`; `e`: it is ending. Empty fields at the end are left out."""
+    """`level|owner|created ms|e?|request id?|ended by?`; `e`: it is ending. Empty fields at the end are left out."""
     created = (subscription.created_at - EPOCH) // timedelta(milliseconds=1)
     ending = "e" if subscription.is_ending else ""
-    row = f"{subscription.level.value}|{subscription.owner}|{created}|{ending}|{subscription.request_id}"
-    return row.rstrip("|")
+    last = f"{ending}|{subscription.request_id}|{subscription.ended_by}"
+    return f"{subscription.level.value}|{subscription.owner}|{created}|{last}".rstrip("|")
 
 
 def subscription_of(lane: Lane, row: str) -> Subscription:
@@ -87,7 +92,7 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
     """
     with reading("subscription"):
         level, owner, created, *more = row.split("|")
-        ending, request_id, *_ = [*more, "", ""]
+        ending, request_id, ended_by, *_ = [*more, "", "", ""]
         return Subscription(
             execution_id=lane.execution_id,
             subscriber=Subscriber(team_id=lane.team_id, id=lane.subscriber_id),
@@ -96,6 +101,7 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
             created_at=at(int(created)),
             is_ending=ending == "e",
             request_id=request_id,
+            ended_by=ended_by,
         )
 
 

@@ -222,8 +222,12 @@ async def _fault(faults: Any, fault: Any, seconds: float) -> None:
 
 
 def all_said(messages: list[Message]) -> list[Said]:
-    """The bot's messages in a channel."""
-    return [_said(message) for message in messages if message.metadata]
+    """The bot's messages about executions in a channel; those about subscriptions state nothing that GCS showed."""
+    return [_said(message) for message in messages if message.metadata and not _is_notice(message)]
+
+
+def _is_notice(message: Message) -> bool:
+    return bool(message.metadata["event_payload"]["part"] == "notice")
 
 
 def _said(message: Message) -> Said:

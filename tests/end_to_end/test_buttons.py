@@ -121,6 +121,22 @@ async def test_a_channel_stops_and_follows_again(carol: Person, running: str) ->
     assert "No executions" in (await carol.types("list")).text
 
 
+async def test_who_stopped_a_channel_is_named(talk: World, carol: Person, running: str) -> None:
+    """In the thread and on the card, and to the person who had the channel follow."""
+    dave = Person(talk, carol.channel, talk.slack.add_user("dave"))
+    await carol.types(f"subscribe {running} here")
+    card = await carol.card(carol.channel)
+    await dave.types(f"subscribe {running} here final")
+    await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)
+    await dave.gets("Stop following here", card)
+    await carol.card(carol.channel, text=f"stopped by <@{dave.id}>")
+    level, stopped = (line.text for line in talk.slack.thread(card.channel, card.ts))
+    assert f"<@{dave.id}> changed what is told here: the outcome only" in level
+    assert f"<@{dave.id}> stopped following this execution" in stopped
+    assert [f"<@{dave.id}>" in told.text for told in carol.dm] == [True, True]
+    assert not dave.dm
+
+
 async def test_follow_again_without_membership_says_so(talk: World, carol: Person, running: str) -> None:
     """The button follows the same rule as `here`: no subscription where the bot cannot post."""
     await carol.types(f"subscribe {running} here")

@@ -130,8 +130,8 @@ class Outbox:
                 "outbox/release", self._keys.home_of(lane.execution), str(lane), token, milliseconds(ASIDE), in_doubt
             )
 
-    async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False) -> bool:
-        """Record what Slack shows; changes up to `receipt.delivered_through` are delivered.
+    async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False, notices: int = 0) -> bool:
+        """Record what Slack shows; changes up to `receipt.delivered_through` and the next `notices` are delivered.
 
         `is_last` also gives the lane back.
 
@@ -145,6 +145,7 @@ class Outbox:
             claim.token,
             receipt_row(receipt),
             "" if is_last else milliseconds(LEASE),
+            notices,
             patient=True,
         )
         if recorded == _DUE_AGAIN:

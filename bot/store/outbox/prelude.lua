@@ -30,12 +30,15 @@ local function parse_change(entry)
   return tonumber(revision), string.match(json, '^{"kind":"([%l_]+)"'), json
 end
 
+-- Changes of a subscription itself. They have no revision: a receipt says how many of them are delivered.
+local NOTICES = {level = true, stopped = true}
+
 -- Append a change to a lane, which holds 50 at most. Of more, the line after the oldest goes, progress before phases.
 -- The oldest stays because it says where the count and the phases came from; outcomes and the like never go.
 local function queue(prefix, lane, entry)
   local entries = prefix .. 'changes:' .. lane
   if redis.call('RPUSH', entries, entry) <= 50 then return end
-  for _, dispensable in ipairs({'progress', 'phase'}) do
+  for _, dispensable in ipairs({'progress', 'level', 'phase'}) do
     local has_oldest = false
     for _, old in ipairs(redis.call('LRANGE', entries, 0, -2)) do
       local _, kind = parse_change(old)

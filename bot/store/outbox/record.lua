@@ -1,9 +1,9 @@
 -- Record what Slack shows now, drop the changes that are delivered by that, and renew the claim, which ends its doubt.
 -- KEYS: partition prefix
--- receipt: a row; lease: ms, or '' to give the lane back
+-- receipt: a row; lease: ms, or '' to give the lane back; notices: how many of them are delivered since the last record
 -- Returns 1, or 2 when the lane was given back and is due again, or 0 when the claim is lost: then nothing more may be
 -- sent
-local prefix, lane, token, receipt, lease = KEYS[1], unpack(ARGV)
+local prefix, lane, token, receipt, lease, notices = KEYS[1], unpack(ARGV)
 local claim = read_claim(prefix, lane)
 if not claim or claim.token ~= token then return 0 end
 local execution, subscriber = split_lane(lane)
@@ -13,8 +13,14 @@ write_receipt(prefix, execution, subscriber, shown)
 local entries = prefix .. 'changes:' .. lane
 while true do
   local head = redis.call('LINDEX', entries, 0)
-  local revision = head and parse_change(head)
-  if not revision or revision > shown.delivered_through then break end
+  local revision, kind = parse_change(head or '')
+  if not revision then break end
+  if NOTICES[kind] then
+    if tonumber(notices) == 0 then break end
+    notices = notices - 1
+  elseif revision > shown.delivered_through then
+    break
+  end
   redis.call('LPOP', entries)
 end
 if lease == '' then return give_back(prefix, lane, claim, now) and 2 or 1 end

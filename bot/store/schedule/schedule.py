@@ -23,7 +23,7 @@ from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, execution_key
-from bot.store.rows import EPOCH, at, milliseconds, packed
+from bot.store.rows import EPOCH, at, change_entry, milliseconds, packed
 from bot.store.schedule.unchanged import Unchanged
 from bot.store.snapshots import Fingerprint, Header, header_for, header_of, snapshot_of
 from bot.store.unreadable import ASIDE, Unreadable
@@ -185,7 +185,7 @@ class Schedule:
         """
         entries: list[str | int] = []
         for change in changes:
-            entries += [_rank(change.kind), f"{change.revision}|{msgspec.json.encode(change).decode()}"]
+            entries += [_rank(change.kind), change_entry(change)]
         settled = await self._connection.run(
             "schedule/settle",
             self._keys.home_of(due.execution),

@@ -5,12 +5,13 @@ local function split_lane(lane)
   return string.match(lane, '^(.*)/([^/]+)$')
 end
 
--- A row is `level|owner|created ms|e?|request id?`, `e` once the subscription is ending; empty fields at the end are left
--- out. Fields of a newer version are ignored; nil for a row that cannot be read.
+-- A row is `level|owner|created ms|e?|request id?|ended by?`, `e` once the subscription is ending; empty fields at the end
+-- are left out. Fields of a newer version are ignored; nil for a row that cannot be read.
 local function parse_subscription(row)
-  local level, owner, created, ending, request = string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)|?([^|]*)')
+  local level, owner, created, ending, request, by =
+    string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)|?([^|]*)|?([^|]*)')
   if not level then return nil end
-  return {level = level, owner = owner, created = created, is_ending = ending == 'e', request = request}
+  return {level = level, owner = owner, created = created, is_ending = ending == 'e', request = request, by = by}
 end
 
 -- The subscription; nil when there is none, or it is unreadable.
@@ -21,8 +22,8 @@ end
 
 local function write_subscription(prefix, execution, subscriber, subscription)
   local ending = subscription.is_ending and 'e' or ''
-  local fields = {subscription.level, subscription.owner, subscription.created, ending, subscription.request}
-  local row = string.gsub(table.concat(fields, '|'), '|+$', '')
+  local first = table.concat({subscription.level, subscription.owner, subscription.created, ending}, '|')
+  local row = string.gsub(first .. '|' .. subscription.request .. '|' .. subscription.by, '|+$', '')
   redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, row)
 end
 
@@ -36,6 +37,11 @@ end
 local function write_receipt(prefix, execution, subscriber, receipt)
   local row = string.format('%s|%s|%d|%d', receipt.channel, receipt.ts, receipt.revision, receipt.delivered_through)
   redis.call('HSET', prefix .. 'receipts:' .. execution, subscriber, row)
+end
+
+-- Whether a subscription's card was posted.
+local function has_card(prefix, execution, subscriber)
+  return redis.call('HEXISTS', prefix .. 'receipts:' .. execution, subscriber) == 1
 end
 
 -- Have a card edited with the next delivery, whatever revision it shows now.

@@ -1,11 +1,11 @@
 -- Subscribe, or change the level of a subscription that exists; watch the execution and have the card posted.
 -- KEYS: partition prefix
 -- subscription: a row; text: header and snapshot, for an execution that is not watched; first_poll: ms until then;
--- revision: of that snapshot
+-- revision: of that snapshot; notice: entry for the thread if the level changes, or ''
 -- Returns the row that was there before, or nil. One that was ending goes on, without its farewell.
 -- Returns a number, and nothing is written, when the snapshot is behind that revision: changes would be taken for
 -- delivered ones.
-local prefix, lane, subscription, text, first_poll, revision = KEYS[1], unpack(ARGV)
+local prefix, lane, subscription, text, first_poll, revision, notice = KEYS[1], unpack(ARGV)
 local execution, subscriber = split_lane(lane)
 local now = now_ms()
 local before = redis.call('HGET', prefix .. 'subs:' .. execution, subscriber)
@@ -24,9 +24,11 @@ if existing and existing.is_ending then
   local entries = prefix .. 'changes:' .. lane
   for _, entry in ipairs(redis.call('LRANGE', entries, 0, -1)) do
     local _, kind = parse_change(entry)
-    if kind == 'ended' then redis.call('LREM', entries, 0, entry) end
+    if kind == 'ended' or kind == 'stopped' then redis.call('LREM', entries, 0, entry) end
   end
 end
+local is_changed = existing and not existing.is_ending and existing.level ~= wanted.level
+if is_changed and notice ~= '' and has_card(prefix, execution, subscriber) then queue(prefix, lane, notice) end
 request_edit(prefix, execution, subscriber)
 wake(prefix, lane, now, now)
 return before

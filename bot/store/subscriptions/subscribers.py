@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from bot.domain.model import Followed, Snapshot, Subscriber, Subscription
+from bot.domain.model import Change, Followed, Snapshot, Subscriber, Subscription
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import Lane, execution_key, lane_of
-from bot.store.rows import milliseconds, subscription_of, subscription_row
+from bot.store.rows import change_entry, milliseconds, subscription_of, subscription_row
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
 from bot.store.unreadable import Unreadable
@@ -38,10 +38,12 @@ class Subscribers:
         *,
         first_poll: timedelta,
         fingerprint: Fingerprint | None = None,
+        notice: Change | None = None,
     ) -> tuple[Subscription | None, bool]:
         """Write `subscription`, watch its execution from `snapshot` on if nobody does, and have the card posted.
 
-        `fingerprint` is that of the response that `snapshot` was read from (`bot.gcs.fingerprint`).
+        `fingerprint` is that of the response that `snapshot` was read from (`bot.gcs.fingerprint`). `notice` is for the
+        subscriber, if the level changes.
 
         Returns:
             The subscription that was there before, None if there was none; and whether replicas hold the new one, True
@@ -58,6 +60,7 @@ class Subscribers:
                 first_text(snapshot, fingerprint),
                 milliseconds(first_poll),
                 snapshot.revision,
+                change_entry(notice) if notice else "",
             )
             if not isinstance(before, int):
                 await self._index.enter(lane, subscription.created_at)
@@ -67,16 +70,19 @@ class Subscribers:
             snapshot = replace(snapshot, revision=before + 1)
 
     async def unsubscribe(
-        self, subscriber: Subscriber, execution_id: str, *, request_id: str = ""
+        self, subscriber: Subscriber, execution_id: str, *, request_id: str = "", notice: Change | None = None
     ) -> tuple[bool, bool]:
         """End a subscription; its card is edited once more. `request_id` is that of the request that ends it.
+
+        `notice` is delivered before that, if the card was posted; its person is kept with the subscription.
 
         Returns:
             Whether there was one; and whether replicas hold its end.
         """
         lane = lane_of(self._account, subscriber, execution_id)
+        by, entry = (notice.by, change_entry(notice)) if notice else ("", "")
         was_there, is_safe = await self._connection.keep(
-            "subscriptions/unsubscribe", self._keys.home_of(lane.execution), str(lane), request_id
+            "subscriptions/unsubscribe", self._keys.home_of(lane.execution), str(lane), request_id, by, entry
         )
         self._deliveries.set()
         return bool(was_there), is_safe

@@ -1,15 +1,17 @@
 -- End a subscription as its subscriber asked: no more changes, one last edit of the card, then it is forgotten.
 -- KEYS: partition prefix
--- request: id of the request that ends it, or ''
+-- request: id of the request that ends it, or ''; by: whose doing it is, or ''; notice: entry for the thread, or ''
 -- Returns 1, or 0 when there was none
-local prefix, lane, request = KEYS[1], unpack(ARGV)
+local prefix, lane, request, by, notice = KEYS[1], unpack(ARGV)
 local execution, subscriber = split_lane(lane)
 local subscription = read_subscription(prefix, execution, subscriber)
 if not subscription or subscription.is_ending then return 0 end
 subscription.is_ending = true
+subscription.by = by
 if request ~= '' then subscription.request = request end
 write_subscription(prefix, execution, subscriber, subscription)
 redis.call('DEL', prefix .. 'changes:' .. lane)
+if notice ~= '' and has_card(prefix, execution, subscriber) then queue(prefix, lane, notice) end
 local now = now_ms()
 wake(prefix, lane, now, now)
 return 1

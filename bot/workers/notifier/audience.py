@@ -73,7 +73,7 @@ class Audience:
         return found or ChannelRecord(is_shared=is_shared, looked_at=delivery.claim.now)
 
     async def _hold(self, delivery: Delivery, why: str, told: frozenset[str]) -> bool:
-        if delivery.subscription.is_ending and not delivery.pending:
+        if delivery.subscription.is_ending and all(change.kind.is_notice for change in delivery.pending):
             return False
         if delivery.waited > HELD:
             raise Undeliverable(why)
@@ -86,7 +86,8 @@ class Audience:
     async def _tell_owner(self, delivery: Delivery) -> None:
         subscription, execution = delivery.subscription, delivery.claim.notification.snapshot.execution
         try:
-            await notify_owner(delivery, self._messenger, "held", held_message(subscription, execution))
+            message = held_message(subscription, execution)
+            await notify_owner(delivery, self._messenger, delivery.mark("held"), message)
         except Undeliverable as error:
             log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=error.code)
         channel = subscription.subscriber

@@ -32,7 +32,7 @@ async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger
         try:
             execution = delivery.claim.notification.snapshot.execution
             message = undeliverable_message(delivery.subscription, execution, error.code)
-            await notify_owner(delivery, messenger, "dead", message)
+            await notify_owner(delivery, messenger, delivery.mark("dead"), message)
             owner = "notified"
         except Undeliverable as second:
             log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=second.code)

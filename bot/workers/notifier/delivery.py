@@ -52,6 +52,10 @@ class Delivery:
         """How many edits of the card Slack has refused in a row."""
         self.is_without_thread = False
         """Whether changes are posted beside the card, because Slack says that its thread does not exist."""
+        self.notices = 0
+        """How many notices were delivered and recorded."""
+        self.is_owner_told = False
+        """Whether the owner has read the next notice."""
         self.is_recorded = False
         """Whether a receipt was recorded, which ends what was in doubt."""
         self.is_left = False
@@ -76,7 +80,12 @@ class Delivery:
     def pending(self) -> tuple[Change, ...]:
         """The changes that are still to be delivered."""
         through = self.receipt.delivered_through if self.receipt else 0
-        return tuple(change for change in self.claim.notification.changes if change.revision > through)
+        pending, notices = [], 0
+        for change in self.claim.notification.changes:
+            notices += change.kind.is_notice
+            if notices > self.notices if change.kind.is_notice else change.revision > through:
+                pending.append(change)
+        return tuple(pending)
 
     @property
     def priority(self) -> Priority:
@@ -101,18 +110,21 @@ class Delivery:
         since = pending[0].at if pending else None if self.receipt else self.subscription.created_at
         return self.claim.now - since if since is not None else timedelta(0)
 
-    def is_all(self, receipt: Receipt) -> bool:
-        """Whether nothing is pending once Slack shows what `receipt` says."""
+    def is_all(self, receipt: Receipt, *, notices: int = 0) -> bool:
+        """Whether nothing is pending once Slack shows what `receipt` says, and so many notices more."""
         notification = self.claim.notification
         return (
             not self.subscription.is_ending
             and receipt.revision >= notification.snapshot.revision
             and all(change.revision <= receipt.delivered_through for change in notification.changes)
+            and sum(change.kind.is_notice for change in notification.changes) == self.notices + notices
         )
 
-    def recorded(self, receipt: Receipt) -> None:
+    def recorded(self, receipt: Receipt, *, notices: int = 0) -> None:
         """Note that the receipt is in the store, so that nothing is in doubt."""
         self.receipt = receipt
+        self.notices += notices
+        self.is_owner_told = self.is_owner_told and not notices
         self.is_recorded = True
         self.is_in_doubt = False
         self.is_left = self.is_all(receipt)

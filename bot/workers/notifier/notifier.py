@@ -40,6 +40,7 @@ from bot.workers.notifier.card_failures import EDIT_TRIES, ENDING_TRIES, CardFai
 from bot.workers.notifier.dead_letters import give_up
 from bot.workers.notifier.delivery import NEVER_EDITED, ClaimLost, Deferred, Delivery
 from bot.workers.notifier.messenger import REFUSED_PAUSE, Fallbacks, Messenger
+from bot.workers.notifier.notices import post_notice, tell_owner
 from bot.workers.pool import WorkerPool
 
 ALL = AccessRules()
@@ -101,7 +102,7 @@ class Notifier:
                 if await self._audience.check(delivery):
                     await self._deliver_all(delivery)
                 else:
-                    await self._leave(delivery)
+                    await self._end_unseen(delivery)
             except Undeliverable as error:
                 await give_up(delivery, error, self._messenger, self._outbox)
         except Deferred as deferred:
@@ -116,15 +117,19 @@ class Notifier:
             await self._reconcile(delivery)
         while changes := batch(delivery.pending):
             receipt = delivery.receipt or await self._post_card(delivery)
-            await self._post_changes(delivery, receipt, changes)
+            if changes[0].kind.is_notice:
+                await post_notice(delivery, receipt, changes[0], self._messenger)
+                await self._record(delivery, receipt, notices=1)
+            else:
+                await self._post_changes(delivery, receipt, changes)
         await self._deliver_card(delivery)
         await self._leave(delivery)
 
     async def _reconcile(self, delivery: Delivery) -> None:
-        receipt = await reconcile.reconciled(delivery, self._messenger)
+        receipt, notices = await reconcile.reconciled(delivery, self._messenger)
         delivery.is_in_doubt = False
         if receipt is not None:
-            await self._record(delivery, receipt)
+            await self._record(delivery, receipt, notices=notices)
 
     async def _post_changes(self, delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...]) -> None:
         last = changes[-1]
@@ -242,10 +247,19 @@ class Notifier:
         styles = [Style.RICH, Style.CLASSIC] if self._messenger.style is Style.RICH else [Style.CLASSIC]
         return [*(partial(draw, style=style) for style in styles), lambda: draw(style=Style.CLASSIC).plain()]
 
-    async def _record(self, delivery: Delivery, receipt: Receipt) -> None:
-        if not await self._outbox.record(delivery.claim, receipt, is_last=delivery.is_all(receipt)):
+    async def _record(self, delivery: Delivery, receipt: Receipt, *, notices: int = 0) -> None:
+        is_last = delivery.is_all(receipt, notices=notices)
+        if not await self._outbox.record(delivery.claim, receipt, is_last=is_last, notices=notices):
             raise ClaimLost
-        delivery.recorded(receipt)
+        delivery.recorded(receipt, notices=notices)
+
+    async def _end_unseen(self, delivery: Delivery) -> None:
+        """End a subscription whose channel gets nothing; its owner still reads who ended it."""
+        for notice in delivery.pending:
+            await tell_owner(delivery, notice, self._messenger)
+            if delivery.receipt is not None:
+                await self._record(delivery, delivery.receipt, notices=1)
+        await self._leave(delivery)
 
     async def _leave(self, delivery: Delivery) -> None:
         if not delivery.is_left and not await self._is_forgotten(delivery):

@@ -11,41 +11,42 @@ from datetime import datetime
 from bot.blocks import Message
 from bot.domain.priority import Priority
 from bot.errors import SlackBadCredentials, Undeliverable, UnknownRefusal
+from bot.slack.messages import Mark
 from bot.workers.notifier.delivery import Delivery
 from bot.workers.notifier.messenger import Messenger
 from bot.workers.notifier.reconcile import CLOCKS_APART, read_back, unreadable
 
-_KINDS = {"dead": "undeliverable", "held": "held"}
+_KINDS = {"dead": "undeliverable", "held": "held", "notice": "notice"}
 """What such a message is called in metrics and logs, by its mark."""
 
 
-async def notify_owner(delivery: Delivery, messenger: Messenger, part: str, message: Message) -> None:
-    """Post `message` to the owner of a lane's subscription, marked as `part`, unless an earlier worker has.
+async def notify_owner(delivery: Delivery, messenger: Messenger, mark: Mark, message: Message) -> None:
+    """Post `message` to the owner of a lane's subscription, with `mark`, unless an earlier worker has.
 
     Raises:
         SlackError: Slack refuses, or does not answer.
         Deferred: it is not admitted now.
     """
-    owner, kind = delivery.subscription.owner, _KINDS[part]
+    owner, kind = delivery.subscription.owner, _KINDS[mark.part]
     channel = await messenger.dm(delivery, owner)
     since = delivery.claim.in_doubt_since
-    if since and await _is_notified(delivery, messenger, part, channel, since - CLOCKS_APART):
+    if since and await _is_notified(delivery, messenger, mark, channel, since - CLOCKS_APART):
         return
     ts = await messenger.post(
         delivery,
         kind,
         [lambda: message, message.plain],
-        lambda tried: messenger.messages.post(channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark(part)),
+        lambda tried: messenger.messages.post(channel, text=tried.text, blocks=tried.blocks, mark=mark),
         place=owner,
         priority=min(delivery.priority, Priority.FAILURE),
     )
     delivery.log_sent(kind, channel, ts, attempt=messenger.attempts(delivery))
 
 
-async def _is_notified(delivery: Delivery, messenger: Messenger, part: str, channel: str, since: datetime) -> bool:
+async def _is_notified(delivery: Delivery, messenger: Messenger, mark: Mark, channel: str, since: datetime) -> bool:
     try:
         found = await read_back(delivery, messenger, channel, since)
     except (SlackBadCredentials, Undeliverable, UnknownRefusal) as error:
         unreadable(error, channel)
         return False
-    return any(message.mark.part == part for message in found)
+    return mark in (message.mark for message in found)

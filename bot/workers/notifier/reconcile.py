@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 import structlog
 from msgspec.structs import replace
@@ -34,15 +35,19 @@ PAGES = 5
 """At most this many pages are read: no channel gets 5,000 messages within a few minutes."""
 
 
-async def reconciled(delivery: Delivery, messenger: Messenger) -> Receipt | None:
-    """Find out whether a send without a receipt arrived. Returns the receipt to record, or None if none arrived."""
+async def reconciled(delivery: Delivery, messenger: Messenger) -> tuple[Receipt | None, int]:
+    """Find out whether a send without a receipt arrived.
+
+    Returns:
+        The receipt to record, or None if none arrived; and how many of the pending notices arrived.
+    """
     since = (delivery.claim.in_doubt_since or delivery.claim.now) - CLOCKS_APART
     channel = delivery.receipt.channel if delivery.receipt else await messenger.channel(delivery)
     try:
         found = await _found(delivery, messenger, channel, since)
     except (SlackBadCredentials, Undeliverable, UnknownRefusal) as error:
         unreadable(error, channel)
-        return None
+        return None, 0
     card = _latest_card(found)
     through = _delivered_through(delivery.pending, [message.mark for message in found if message.mark.part == "change"])
     metrics.NOTIFIER_RECONCILED.labels("sent" if found else "not_sent").inc()
@@ -52,7 +57,10 @@ async def reconciled(delivery: Delivery, messenger: Messenger) -> Receipt | None
         receipt = Receipt(
             channel=channel, ts=card, revision=0, delivered_through=receipt.delivered_through if receipt else 0
         )
-    return receipt and replace(receipt, delivered_through=max(receipt.delivered_through, through))
+    marks = [message.mark for message in found]
+    notices = [change for change in delivery.pending if change.kind.is_notice]
+    arrived = list(takewhile(lambda notice: delivery.mark("notice", notice) in marks, notices))
+    return receipt and replace(receipt, delivered_through=max(receipt.delivered_through, through)), len(arrived)
 
 
 def unreadable(error: SlackError, channel: str) -> None:
@@ -73,7 +81,8 @@ def _delivered_through(pending: Sequence[Change], marks: Sequence[Mark]) -> int:
     def covers(mark: Mark, change: Change) -> bool:
         return mark.delivered_through >= change.revision and mark.at >= milliseconds(change.at - EPOCH)
 
-    return max((change.revision for change in pending if any(covers(mark, change) for mark in marks)), default=0)
+    found = (change for change in pending if not change.kind.is_notice and any(covers(mark, change) for mark in marks))
+    return max((change.revision for change in found), default=0)
 
 
 async def read_back(

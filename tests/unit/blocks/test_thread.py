@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from bot.blocks import change_message, ended_message, undeliverable_message
+from bot.blocks import change_message, ended_message, notice_message, owner_notice_message, undeliverable_message
 from bot.domain.model import Change, ChangeKind, EndReason, Step
 from tests.unit.blocks.world import FAILED_STEP, ID, NOW, RUNNING, buttons_of, change, shown, subscription
 
@@ -114,3 +114,20 @@ def test_the_owner_learns_of_a_dead_channel() -> None:
 def test_a_dead_channel_without_snapshot_shows_the_id() -> None:
     """An execution that was never polled is named by its id."""
     assert ID in undeliverable_message(subscription("C123"), None, "is_archived").text
+
+
+@pytest.mark.parametrize(
+    ("notice", "words"),
+    [
+        (Change(kind=ChangeKind.STOPPED, revision=0, at=NOW, by="U7"), "<@U7> stopped following this execution"),
+        (Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U7", level="final"), "told here: the outcome only"),
+        (Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U7", level="<new>"), "told here: &lt;new&gt;"),
+    ],
+)
+def test_notices_name_who_did_it(notice: Change, words: str) -> None:
+    """In the thread, and to the owner with the channel; the level in words."""
+    assert words in shown(notice_message(notice, RUNNING).blocks)
+    told = owner_notice_message(notice, subscription("C1"), RUNNING)
+    assert words in shown(told.blocks)
+    assert "<#C1>" in told.text
+    assert ("Follow it here" in str(told.blocks)) is (notice.kind is ChangeKind.STOPPED)

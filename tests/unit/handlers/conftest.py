@@ -110,6 +110,8 @@ class FakeSubscriptions:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
+        self.by = ""
+        """Who stopped following last."""
         self.followed = True
         self.was_subscribed = True
 
@@ -131,8 +133,9 @@ class FakeSubscriptions:
         subscription = subscription_of(subscriber, level or Level.PROGRESS)
         return Subscribed(subscription, SNAPSHOT, None, followed=self.followed)
 
-    async def unsubscribe(self, subscriber: Subscriber, execution_id: str) -> Unsubscribed:
+    async def unsubscribe(self, subscriber: Subscriber, execution_id: str, *, by: str) -> Unsubscribed:
         """Someone stops following."""
+        self.by = by
         self._note("unsubscribe", subscriber.id, execution_id)
         return Unsubscribed(self.was_subscribed)
 

@@ -45,6 +45,7 @@ async def test_stop_following_here_ends_the_channels_subscription(world: World) 
     """The button on a channel's card ends what the channel follows."""
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|C1")
     assert world.subscriptions.asked == [("unsubscribe", "C1", ID)]
+    assert world.subscriptions.by == "U1"
 
 
 async def test_nobody_unsubscribes_somebody_else(world: World) -> None:

@@ -63,7 +63,9 @@ def every_change() -> list[Change]:
         observe(before(FAILED, retry_until=NOW), FAILED, now=NOW, cadence=CADENCE),
         observe_missing(before(FAILED, missing=1), now=NOW),
     ]
-    return [change for verdict in verdicts for change in verdict.changes]
+    stopped = Change(kind=ChangeKind.STOPPED, revision=0, at=NOW, by="U1")
+    level = Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U1", level="final")
+    return [*(change for verdict in verdicts for change in verdict.changes), stopped, level]
 
 
 def every_snapshot() -> list[Snapshot]:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.model import Execution, Snapshot, Step
-from bot.store.rows import BYTES, DICTIONARY, RAW_DEFLATE, packed, unpacked
+from bot.domain.model import Execution, Level, Snapshot, Step, Subscriber, Subscription
+from bot.store.keys import Lane
+from bot.store.rows import BYTES, DICTIONARY, RAW_DEFLATE, packed, subscription_of, subscription_row, unpacked
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SNAPSHOT = Snapshot(
@@ -76,3 +77,20 @@ def test_what_is_no_snapshot_is_a_value_error(row: str) -> None:
     """The callers know by it what a newer version wrote."""
     with pytest.raises(ValueError, match=r"."):
         unpacked(row)
+
+
+def test_a_subscription_row_is_small() -> None:
+    """The longest one stays below the size above which a server stores the whole hash in another form."""
+    subscription = Subscription(
+        execution_id="e1",
+        subscriber=Subscriber(team_id="T1", id="C1"),
+        level=Level.PROGRESS,
+        owner="U0123456789",
+        created_at=datetime(2026, 3, 4, tzinfo=UTC),
+        is_ending=True,
+        request_id="0123456789ab",
+        ended_by="W0123456789",
+    )
+    row = subscription_row(subscription)
+    assert len(row) < 64
+    assert subscription_of(Lane("acct", "T1", "e1", "C1"), row) == subscription

@@ -1,0 +1,60 @@
+"""Who changed or ended a channel's subscription: a line in its thread, and a message to its owner if it was another.
+
+Lives here: `post_notice`, `tell_owner`. Does not live here: what they say (`bot.blocks.thread`), the card
+(`notifier`). Called by `notifier`, which records each notice after it was posted.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.blocks import notice_message, owner_notice_message
+from bot.domain.model import Change, Receipt
+from bot.errors import MessageGone, Undeliverable
+from bot.workers.notifier.delivery import Delivery
+from bot.workers.notifier.messenger import Messenger
+from bot.workers.notifier.owner import notify_owner
+
+log = structlog.get_logger()
+
+
+async def post_notice(delivery: Delivery, receipt: Receipt, notice: Change, messenger: Messenger) -> None:
+    """Tell the owner, then the thread. Without its card there is no thread to tell.
+
+    Raises:
+        SlackError: Slack refuses, or does not answer.
+        Deferred: it is not admitted now.
+    """
+    await tell_owner(delivery, notice, messenger)
+    message = notice_message(notice, delivery.claim.notification.snapshot.execution)
+    try:
+        ts = await messenger.post(
+            delivery,
+            notice.kind.value,
+            [lambda: message, message.plain],
+            lambda tried: messenger.messages.post(
+                receipt.channel,
+                text=tried.text,
+                blocks=tried.blocks,
+                mark=delivery.mark("notice", notice),
+                thread_ts=receipt.ts,
+            ),
+        )
+    except MessageGone:
+        log.info("notifier.card_gone", lane=str(delivery.claim.lane))
+        return
+    delivery.log_sent("thread", receipt.channel, ts, attempt=messenger.attempts(delivery), change=notice)
+
+
+async def tell_owner(delivery: Delivery, notice: Change, messenger: Messenger) -> None:
+    """Tell the owner of a subscription in person what somebody else did to it."""
+    if delivery.is_owner_told or notice.by == delivery.subscription.owner:
+        return
+    execution = delivery.claim.notification.snapshot.execution
+    message = owner_notice_message(notice, delivery.subscription, execution)
+    try:
+        await notify_owner(delivery, messenger, delivery.mark("notice", notice), message)
+    except Undeliverable as error:
+        log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=error.code)
+    delivery.is_owner_told = True
+    delivery.is_in_doubt = True  # until the notice is recorded, or the owner would read it again

@@ -1,0 +1,161 @@
+"""Who changed or ended a channel's subscription: the thread, the card and the owner read it, once each."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.model import Level
+from sandbox import story
+from tests.workers.rig import Rig
+
+
+@pytest.fixture
+def bob(rig: Rig) -> str:
+    """Somebody else in the channel."""
+    user = rig.slack.add_user("bob")
+    rig.slack.workspace.channels[rig.lab].members.add(user)
+    return user
+
+
+async def stop(rig: Rig, execution: str, by: str) -> None:
+    """What `unsubscribe here` does."""
+    await rig.subscriptions.unsubscribe(rig.who(rig.lab), execution, by=by)
+
+
+async def set_level(rig: Rig, execution: str, level: Level, by: str) -> None:
+    """What `subscribe here` does for a channel that follows already."""
+    await rig.subscriptions.subscribe(rig.who(rig.lab), execution, level=level, owner=by)
+
+
+def texts(rig: Rig, name: str) -> list[str]:
+    """All messages that `name` reads."""
+    return [message.text for message in rig.slack.messages(rig.place(name))]
+
+
+async def test_who_stopped_a_channel_is_named(rig: Rig, bob: str) -> None:
+    """In the thread, on the card, and to the owner, since it was another."""
+    execution = await rig.followed(rig.lab)
+    await stop(rig, execution, bob)
+    await rig.deliver()
+    card, line = rig.slack.messages(rig.lab)
+    assert (line.thread_ts, f"<@{bob}> stopped following" in line.text) == (card.ts, True)
+    assert f"stopped by <@{bob}>" in card.text
+    (told,) = texts(rig, rig.alice)
+    assert f"<@{bob}> stopped following" in told
+    assert f"<#{rig.lab}>" in told
+    assert rig.left_over() == []
+
+
+async def test_the_owner_needs_no_message(rig: Rig) -> None:
+    """Who stops their own subscription of a channel knows it; the channel reads it."""
+    execution = await rig.followed(rig.lab)
+    await stop(rig, execution, rig.alice)
+    await rig.deliver()
+    assert rig.read(rig.lab) == ["card", "notice"]
+    assert texts(rig, rig.alice) == []
+
+
+async def test_a_person_reads_nothing_of_it(rig: Rig) -> None:
+    """Direct messages end without a line: the person did it."""
+    execution = await rig.followed(rig.alice)
+    await rig.subscriptions.unsubscribe(rig.who(rig.alice), execution, by=rig.alice)
+    await rig.deliver()
+    assert rig.read(rig.alice) == ["card"]
+    assert rig.left_over() == []
+
+
+async def test_who_changed_the_level_is_named(rig: Rig, bob: str) -> None:
+    """In the thread and to the owner; the same level again is no news; changes go on."""
+    execution = await rig.followed(rig.lab)
+    await set_level(rig, execution, Level.FINAL, bob)
+    await set_level(rig, execution, Level.FINAL, bob)
+    await rig.deliver()
+    assert f"<@{bob}> changed what is told here" in texts(rig, rig.lab)[1]
+    assert len(texts(rig, rig.alice)) == 1
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    assert rig.read(rig.lab)[:2] == ["card", "notice"]
+    assert rig.read(rig.lab)[2].startswith("change")
+    assert rig.left_over() == []
+
+
+async def test_notices_keep_their_place(rig: Rig, bob: str) -> None:
+    """A line that was queued before a notice comes before it, one after it after it; none is lost or repeated."""
+    execution = await rig.followed(rig.lab, life=story.happy(4))
+    await rig.step(execution)
+    await set_level(rig, execution, Level.PHASE, bob)
+    await set_level(rig, execution, Level.PROGRESS, bob)
+    await rig.step(execution)
+    await rig.deliver()
+    assert rig.read(rig.lab) == ["card", "change 2", "notice", "notice", "change 3"]
+    await rig.later()
+    assert len(rig.read(rig.lab)) == 5
+
+
+async def test_a_card_that_was_never_posted_says_nothing(rig: Rig, bob: str) -> None:
+    """Nobody in the channel has seen that it was followed."""
+    execution = await rig.follow(rig.lab)
+    await stop(rig, execution, bob)
+    await rig.deliver()
+    assert rig.read(rig.lab) == []
+    assert rig.left_over() == []
+
+
+async def test_following_again_takes_the_notice_back(rig: Rig, bob: str) -> None:
+    """Stopped and followed again before anybody read it: the card goes on."""
+    execution = await rig.followed(rig.lab)
+    await stop(rig, execution, bob)
+    await set_level(rig, execution, Level.PROGRESS, bob)
+    await rig.deliver()
+    assert rig.read(rig.lab) == ["card"]
+    assert "No longer followed" not in rig.cards(rig.lab)[0]
+
+
+@pytest.mark.parametrize("kind", ["status_after", "drop_after"])
+@pytest.mark.parametrize("place", ["lab", "alice"])
+async def test_a_notice_in_doubt_comes_once(rig: Rig, bob: str, kind: str, place: str) -> None:
+    """Slack took it and nobody heard: both places are read back before anything is sent again."""
+    execution = await rig.followed(rig.lab)
+    await stop(rig, execution, bob)
+    rig.fault(kind, channel=rig.lab if place == "lab" else rig.slack.dm(rig.alice))
+    await rig.deliver()
+    await rig.later(times=3)
+    assert rig.read(rig.lab) == ["card", "notice"]
+    assert rig.read(rig.alice) == ["notice"]
+    assert f"stopped by <@{bob}>" in rig.cards(rig.lab)[0]
+    assert rig.left_over() == []
+
+
+async def test_a_limit_between_both_repeats_neither(rig: Rig, bob: str) -> None:
+    """The owner was told, then Slack asked to slow down: the owner does not read it again."""
+    execution = await rig.followed(rig.lab)
+    await stop(rig, execution, bob)
+    rig.fault("ratelimited", channel=rig.lab, retry_after=30)
+    await rig.deliver()
+    assert (rig.read(rig.lab), rig.read(rig.alice)) == (["card"], ["notice"])
+    await rig.later(times=3)
+    assert (rig.read(rig.lab), rig.read(rig.alice)) == (["card", "notice"], ["notice"])
+    assert rig.left_over() == []
+
+
+async def test_without_its_card_the_owner_still_reads_it(rig: Rig, bob: str) -> None:
+    """Somebody deleted the card: there is no thread, and no new card for a farewell."""
+    execution = await rig.followed(rig.lab)
+    rig.delete_card()
+    await stop(rig, execution, bob)
+    await rig.deliver()
+    await rig.later(times=2)
+    assert rig.read(rig.lab) == []
+    assert rig.read(rig.alice) == ["notice"]
+    assert rig.left_over() == []
+
+
+async def test_a_held_channel_reads_no_notice(rig: Rig, bob: str) -> None:
+    """Another organisation shares it meanwhile: only the owner is told, and the subscription ends."""
+    execution = await rig.followed(rig.lab)
+    await rig.store.channels.note(rig.slack.workspace.team_id, rig.lab, is_shared=True)
+    await stop(rig, execution, bob)
+    await rig.deliver()
+    assert rig.read(rig.lab) == ["card"]
+    assert rig.read(rig.alice) == ["notice"]
+    assert rig.left_over() == []
