@@ -17,6 +17,10 @@ _MOST_MESSAGES = 999
 """At most this many messages in one page."""
 
 
+_MEMBERS = 1000
+"""At most this many members a page."""
+
+
 def open_im(workspace: Workspace, args: Args) -> dict[str, Any]:
     """conversations.open, with one person."""
     user = workspace.users.get(str(args.get("users")))
@@ -37,8 +41,16 @@ def info(workspace: Workspace, args: Args) -> dict[str, Any]:
 
 
 def members(workspace: Workspace, args: Args) -> dict[str, Any]:
-    """conversations.members."""
-    return {"members": sorted(visible(workspace, args).members), "response_metadata": {"next_cursor": ""}}
+    """conversations.members, in pages of 100 unless the call says otherwise."""
+    found, limit = sorted(visible(workspace, args).members), integer(args, "limit", 100)
+    if not 0 < limit <= _MEMBERS:
+        raise Refused("invalid_limit")
+    cursor = str(args.get("cursor") or "")
+    start = found.index(cursor) if cursor in found else 0
+    if cursor and cursor not in found:
+        raise Refused("invalid_cursor")
+    after = found[start + limit : start + limit + 1]
+    return {"members": found[start : start + limit], "response_metadata": {"next_cursor": "".join(after)}}
 
 
 def join(workspace: Workspace, args: Args) -> dict[str, Any]:

@@ -372,3 +372,64 @@ async def test_version_grows_with_each_change(at: World) -> None:
     at.slack.say(at.you, at.channel, "hello")
     assert changed.is_set()
     assert at.slack.workspace.version > before
+
+
+async def test_members_in_pages(at: World) -> None:
+    """A hundred a page unless the call says otherwise."""
+    den = at.slack.add_channel("den", members=[at.slack.add_user(f"p{number}") for number in range(5)])
+    first = await at.client.conversations_members(channel=den, limit=4)
+    rest = await at.client.conversations_members(channel=den, limit=4, cursor=first["response_metadata"]["next_cursor"])
+    found = [*first["members"], *rest["members"]]
+    assert rest["response_metadata"]["next_cursor"] == ""
+    assert sorted(found) == sorted(at.slack.workspace.channels[den].members)
+    with pytest.raises(SlackApiError, match="invalid_limit"):
+        await at.client.conversations_members(channel=den, limit=1001)
+
+
+async def test_people_are_described_as_slack_does(at: World) -> None:
+    """Guests have flags; somebody of another organisation is a stranger only while no channel of the bot has them."""
+    guest, single = at.slack.add_user("g", guest="multi"), at.slack.add_user("s", guest="single")
+    outsider = at.slack.add_user("o", team_id="T0OTHER", enterprise_id="E0OTHER")
+    described = {who: (await at.client.users_info(user=who))["user"] for who in (at.you, guest, single, outsider)}
+    flags = [
+        (row["team_id"], row.get("is_restricted"), row.get("is_ultra_restricted"), row.get("is_stranger"))
+        for row in described.values()
+    ]
+    own = at.slack.workspace.team_id
+    assert flags == [
+        (own, False, False, None),
+        (own, True, False, None),
+        (own, True, True, None),
+        ("T0OTHER", None, None, True),
+    ]
+    assert described[outsider]["enterprise_user"]["enterprise_id"] == "E0OTHER"
+    at.slack.workspace.channels[at.channel].members.add(outsider)
+    assert not (await at.client.users_info(user=outsider))["user"]["is_stranger"]
+
+
+async def test_a_channel_says_who_shares_it(at: World) -> None:
+    """An invitation, then the connection, then neither."""
+    seen = []
+    for act in (None, "invite", "share", "unshare"):
+        if act == "unshare":
+            await at.slack.unshare(at.channel)
+        elif act:
+            await at.slack.share(at.channel, is_pending=act == "invite")
+        channel = (await at.client.conversations_info(channel=at.channel))["channel"]
+        seen.append((channel["is_ext_shared"], channel["is_pending_ext_shared"]))
+    assert seen == [(False, False), (False, True), (True, False), (False, False)]
+
+
+async def test_user_groups_need_scope_and_plan(at: World) -> None:
+    """Members of a group, and Slack's code for each reason why not."""
+    at.slack.workspace.usergroups["S1"] = {at.you}
+    assert (await at.client.usergroups_users_list(usergroup="S1"))["users"] == [at.you]
+    with pytest.raises(SlackApiError, match="no_such_subteam"):
+        await at.client.usergroups_users_list(usergroup="S2")
+    at.slack.workspace.is_paid = False
+    with pytest.raises(SlackApiError, match="paid_teams_only"):
+        await at.client.usergroups_users_list(usergroup="S1")
+    at.slack.grant({"chat:write"})
+    with pytest.raises(SlackApiError) as refused:
+        await at.client.usergroups_users_list(usergroup="S1")
+    assert (refused.value.response["needed"], refused.value.response["provided"]) == ("usergroups:read", "chat:write")
