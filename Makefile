@@ -76,10 +76,10 @@ bench: $(VENV)/.dev ## Measure, about ten minutes on an idle machine; ARGS=delay
 lock: ## Resolve the dependencies again and write both lock files.
 	@echo "Resolving the newest versions of all dependencies: about a minute."
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
-	@$(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	@$(VENV)-lock/bin/uv pip compile pyproject.toml --extra embedded --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements.lock
-	@$(VENV)-lock/bin/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements-dev.lock
+	@$(VENV)-lock/bin/uv pip compile pyproject.toml --extra embedded --group dev -c requirements.lock --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements-dev.lock
 
 clean: ## Remove the virtual environments and all caches.
 	@echo "Removing the virtual environments and all caches."

@@ -4,6 +4,7 @@
     ├── InvalidInput                what was typed or pressed cannot be used: `.problem`, `.values`
     │   └── NotAllowed              the person may not use the bot, or not there
     ├── SettingsInvalid             settings are missing or wrong: `.problems`, all of them at once
+    │   └── StateDirInUse           another bot runs on STATE_DIR
     ├── StoreUnavailable            Redis or Valkey does not answer
     │   ├── StoreFull               it has no memory left
     │   └── StoreReadOnly           it takes no writes at present
@@ -125,6 +126,10 @@ class SettingsInvalid(BotError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class StateDirInUse(SettingsInvalid):
+    """Another bot runs on STATE_DIR."""
 
 
 class StoreUnavailable(BotError):

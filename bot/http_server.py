@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
@@ -165,6 +164,10 @@ class HTTPServer:
 
 def most_connections() -> int:
     """At most how many connections one server takes, by the file descriptors that the process may open."""
+    try:
+        import resource  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return MOST_CONNECTIONS
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS

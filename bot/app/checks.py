@@ -7,13 +7,19 @@ settings are complete (`bot.settings`), health while running (`bot.app.health`).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
+import aiohttp
+from slack_sdk.signature import SignatureVerifier
+
 from bot.app.gcs_account import gcs_client
-from bot.app.service import embedded_store, opened_store
+from bot.app.service import embedded_store, opened_store, store_beside
 from bot.errors import (
     BotError,
     GCSBadCredentials,
@@ -23,11 +29,14 @@ from bot.errors import (
     SettingsInvalid,
     SlackBadCredentials,
     SlackError,
+    StateDirInUse,
     StoreUnavailable,
 )
 from bot.gcs.http import HTTPClient
 from bot.settings import Settings
 from bot.slack.client import SlackClient, slack_session
+from bot.slack.inbound import PATH
+from bot.store import Store
 
 SCOPES = frozenset(
     "commands chat:write im:write channels:read groups:read channels:history groups:history im:history".split()
@@ -40,6 +49,11 @@ GUESTS_SCOPE, GROUPS_SCOPE = "users:read", "usergroups:read"
 WITHIN = timedelta(seconds=20)
 """How long one check may take at most."""
 
+NOTED_SKEW, BROKEN_SKEW = 30.0, 300.0
+"""From how many seconds on a clock that is wrong is mentioned, and is a fault: Slack refuses what is older."""
+
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # where to call a bot that listens everywhere
+
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
@@ -49,6 +63,16 @@ class CheckResult:
     is_ok: bool
     detail: str
     remedy: str = ""
+    notes: tuple[str, ...] = ()
+    """What is not broken, and should be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a check found in order."""
+
+    detail: str
+    notes: tuple[str, ...] = ()
 
 
 async def check(settings: Settings) -> list[CheckResult]:
@@ -61,21 +85,25 @@ async def check(settings: Settings) -> list[CheckResult]:
             network=settings.network,
         )
         checks = {
+            "Settings": _settings(settings),
+            "Network": _network(settings),
             "GeneContainer Service": _gcs(settings),
             "Slack token": _token(slack),
             "Slack scopes": _scopes(slack),
             "Slack connection": _connection(settings, slack),
             "Store": _store(settings),
             "Access": _access(settings, slack),
+            "Clock": _clock(settings, slack),
         }
         return list(await asyncio.gather(*(_tried(name, work) for name, work in checks.items())))
 
 
-async def _tried(name: str, work: Coroutine[Any, Any, str]) -> CheckResult:
+async def _tried(name: str, work: Coroutine[Any, Any, _Found]) -> CheckResult:
     """The result of one check."""
     try:
         async with asyncio.timeout(WITHIN.total_seconds()):
-            return CheckResult(name, True, await work)
+            found = await work
+            return CheckResult(name, True, found.detail, notes=found.notes)
     except TimeoutError:
         return CheckResult(name, False, f"no answer within {WITHIN.total_seconds():g} s", _NETWORK)
     except _Missing as error:
@@ -94,28 +122,44 @@ class _Missing(Exception):
         self.remedy = remedy
 
 
-async def _gcs(settings: Settings) -> str:
+async def _settings(settings: Settings) -> _Found:
+    return _Found("complete", settings.warnings)
+
+
+async def _network(settings: Settings) -> _Found:
+    network = settings.network
+    ways = {"Slack": network.way_to(settings.slack_api_url), "GCS": network.way_to(settings.gcs_endpoint)}
+    if settings.credentials_kind == "password":
+        ways["IAM"] = network.way_to(settings.iam_endpoint)
+    trusted = "public certificate authorities" + (f" and {network.ca_bundle}" if network.ca_bundle else "")
+    return _Found(f"{', '.join(f'{name} {way}' for name, way in ways.items())}; trusts {trusted}")
+
+
+async def _gcs(settings: Settings) -> _Found:
     async with HTTPClient(settings.network) as http:
         await gcs_client(settings, http).check()
-    return f"{settings.gcs_endpoint} accepts the {_KINDS[settings.credentials_kind]}"
+    return _Found(f"{settings.gcs_endpoint} accepts the {_KINDS[settings.credentials_kind]}")
 
 
-async def _token(slack: SlackClient) -> str:
+async def _token(slack: SlackClient) -> _Found:
     identity = await slack.identity()
-    return f"belongs to bot {identity.bot_user_id} of workspace {identity.team_id}"
+    return _Found(f"belongs to bot {identity.bot_user_id} of workspace {identity.team_id}")
 
 
-async def _scopes(slack: SlackClient) -> str:
-    missing = sorted(SCOPES - (await slack.identity()).scopes)
+async def _scopes(slack: SlackClient) -> _Found:
+    granted = (await slack.identity()).scopes
+    if granted is None:
+        return _Found("Slack did not say which scopes are granted", ("a proxy may have removed Slack's header",))
+    missing = sorted(SCOPES - granted)
     if missing:
         raise _Missing(
             f"missing: {', '.join(missing)}",
             "Add them under OAuth & Permissions (docs/scopes.md says what for), reinstall the app, use the new token.",
         )
-    return f"all {len(SCOPES)} granted"
+    return _Found(f"all {len(SCOPES)} granted")
 
 
-async def _access(settings: Settings, slack: SlackClient) -> str:
+async def _access(settings: Settings, slack: SlackClient) -> _Found:
     """Who may use the bot, and whether the bot can find out who somebody is."""
     granted, people = (await slack.identity()).scopes, set(settings.allowed_users)
     for group in sorted(settings.allowed_user_groups):
@@ -129,32 +173,120 @@ async def _access(settings: Settings, slack: SlackClient) -> str:
             ) from error
     who = f"{len(people)} people" if settings.allowed_users or settings.allowed_user_groups else "all members"
     where = f", in {len(settings.allowed_channels)} channels" if settings.allowed_channels else ""
-    is_blind = not settings.allow_guests and GUESTS_SCOPE not in granted
+    is_blind = not settings.allow_guests and granted is not None and GUESTS_SCOPE not in granted
     guests = f"; guests count as members, since {GUESTS_SCOPE} is not granted" if is_blind else ""
-    return f"{who}{where}{guests}"
+    return _Found(f"{who}{where}{guests}")
 
 
-async def _connection(settings: Settings, slack: SlackClient) -> str:
+async def _connection(settings: Settings, slack: SlackClient) -> _Found:
     if settings.slack_app_token is None:
-        return f"HTTP mode: Slack must reach POST /slack/events on port {settings.port}; that cannot be tried from here"
+        return _Found(await _signed(settings), ("whether Slack reaches the bot cannot be tried from here",))
     await slack.socket_url(settings.slack_app_token.get_secret_value())
-    return "Socket Mode opens"
+    return _Found("Socket Mode opens")
 
 
-async def _store(settings: Settings) -> str:
-    async with opened_store(settings, embedded_store(settings)) as store:
-        if problem := await store.problem():
-            raise _Missing(problem, _REMEDIES[StoreUnavailable])
-        if await store.evicts():
-            raise _Missing(
-                "drops keys when it is full, and with them subscriptions", "Set maxmemory-policy noeviction."
-            )
-        if await store.lacks_replicas():
-            raise _Missing(
-                "fewer replicas than REDIS_REPLICAS hold what is written",
-                "Check the store's replicas, or set REDIS_REPLICAS to what there are: 0 for none.",
-            )
-    return "REDIS_URL answers" if settings.redis_url else f"the embedded store starts in {settings.state_dir}"
+async def _signed(settings: Settings) -> str:
+    """What a bot on `PORT` says to a harmless request that is signed with our secret: Slack's test of an address."""
+    where = f"port {settings.port}"
+    secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
+    body, at = '{"type":"url_verification","challenge":"execution-bot"}', str(int(time.time()))
+    signature = SignatureVerifier(secret).generate_signature(timestamp=at, body=body) or ""
+    headers = {
+        "Content-Type": "application/json",
+        "X-Slack-Request-Timestamp": at,
+        "X-Slack-Signature": signature,
+    }
+    url = f"http://{_ANYWHERE.get(settings.listen_host, settings.listen_host)}:{settings.port}{PATH}"
+    try:
+        async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as response:
+            status, text = response.status, await response.text()
+    except (aiohttp.ClientError, OSError):
+        return f"HTTP mode; no bot runs on {where}, so SLACK_SIGNING_SECRET was not tried"
+    if status == HTTPStatus.OK and "execution-bot" in text:
+        return f"HTTP mode; the bot on {where} accepts what is signed with SLACK_SIGNING_SECRET"
+    if status == HTTPStatus.UNAUTHORIZED:
+        raise _Missing(
+            f"the bot on {where} refuses what is signed with SLACK_SIGNING_SECRET",
+            "It runs with another secret, or its clock is wrong: restart it with these settings.",
+        )
+    raise _Missing(f"what listens on {where} is no bot: it answers with {status}", "End that program, or change PORT.")
+
+
+async def _store(settings: Settings) -> _Found:
+    try:
+        async with opened_store(settings, embedded_store(settings)) as store:
+            notes = await _store_notes(settings, store)
+    except StateDirInUse:
+        async with store_beside(settings) as store:
+            await _store_notes(settings, store)
+        return _Found(f"a bot runs in {settings.state_dir}, and its store answers")
+    where = "REDIS_URL answers" if settings.redis_url else f"the embedded store starts in {settings.state_dir}"
+    return _Found(where, notes)
+
+
+async def _store_notes(settings: Settings, store: Store) -> tuple[str, ...]:
+    """What should be known about a store that can be used.
+
+    Raises:
+        _Missing: it cannot be used, or would lose something for certain.
+    """
+    if problem := await store.problem():
+        raise _Missing(problem, _REMEDIES[StoreUnavailable])
+    evicts, appends = await store.evicts(), await store.appends()
+    if evicts:
+        raise _Missing("drops keys when it is full, and with them subscriptions", "Set maxmemory-policy noeviction.")
+    if await store.lacks_replicas():
+        raise _Missing(
+            "fewer replicas than REDIS_REPLICAS hold what is written",
+            "Check the store's replicas, or set REDIS_REPLICAS to what there are: 0 for none.",
+        )
+    notes = {
+        "it does not say whether it drops keys when it is full: maxmemory-policy must be noeviction": evicts is None,
+        "it does not say whether it keeps an append-only file: without one, a restart loses what is new": appends
+        is None,
+        "it keeps no append-only file, so a restart loses what is new: set appendonly yes and appendfsync always": (
+            appends is False
+        ),
+    }
+    return tuple(note for note, applies in notes.items() if applies and settings.redis_url)
+
+
+async def _clock(settings: Settings, slack: SlackClient) -> _Found:
+    """How far this machine's clock is from those of Slack and GCS."""
+    async with HTTPClient(settings.network) as http:
+        asked = {"Slack": _slack_skew(slack), "GCS": _gcs_skew(settings, http)}
+        answers = await asyncio.gather(*asked.values(), return_exceptions=True)
+    skews = {name: skew for name, skew in zip(asked, answers, strict=True) if isinstance(skew, float)}
+    if not skews:
+        return _Found("neither Slack nor GCS said what time it is")
+    name, skew = max(skews.items(), key=lambda item: abs(item[1]))
+    said = f"{abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} {name}'s"
+    if abs(skew) >= BROKEN_SKEW:
+        raise _Missing(said, "Set this machine's clock (NTP): Slack and GCS refuse what is signed at a wrong time.")
+    if abs(skew) >= NOTED_SKEW:
+        return _Found(said, (f"from {BROKEN_SKEW:.0f} s on, Slack and GCS refuse requests: check NTP",))
+    return _Found(f"agrees with {' and '.join(skews)}")
+
+
+async def _slack_skew(slack: SlackClient) -> float:
+    before = time.time()
+    response = await slack.call(slack.web.auth_test)
+    return _skew(response.headers.get("Date") or "", before)
+
+
+async def _gcs_skew(settings: Settings, http: HTTPClient) -> float:
+    before = time.time()
+    response = await http.send("GET", f"{settings.gcs_endpoint}/v1")  # unsigned: any answer has a date
+    return _skew(response.headers.get("Date") or "", before)
+
+
+def _skew(date: str, before: float) -> float:
+    """Seconds by which a server that answered with `date` is ahead of us; both are rounded to about a second.
+
+    Raises:
+        ValueError: there is no date.
+    """
+    return parsedate_to_datetime(date).timestamp() + 0.5 - (before + time.time()) / 2
 
 
 _KINDS = {"keys": "signature of GCS_AK", "password": "password of GCS_USERNAME"}

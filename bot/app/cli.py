@@ -83,6 +83,8 @@ def check() -> None:
         typer.echo(f"{'✓' if result.is_ok else '✗'} {result.name}: {result.detail}")
         if not result.is_ok:
             typer.echo(f"  → {result.remedy}")
+        for note in result.notes:
+            typer.echo(f"  ! {note}")
     if not all(result.is_ok for result in results):
         raise typer.Exit(EXIT_FAILED)
 

@@ -42,8 +42,7 @@ async def run(settings: Settings) -> None:
     """Run the bot until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     serving = asyncio.create_task(_serve(settings, stop))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _on_signals(stop)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -51,6 +50,16 @@ async def run(settings: Settings) -> None:
         await serving
     finally:
         audit("service.stopped")
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` on SIGTERM and SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # on Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 
 
 async def _serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -74,9 +83,9 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
     """The whole bot, running inside the context; `stop` ends a start that waits for Slack.
 
     Raises:
-        SettingsInvalid: the state directory or the platform cannot be used.
+        SettingsInvalid: the state directory cannot be used.
         SlackBadCredentials: Slack refuses the token.
-        StoreUnavailable: the embedded store does not start.
+        StoreUnavailable: there is no embedded store for this platform, or it does not start.
     """
     async with AsyncExitStack() as stack:
         engine = embedded_store(settings)
@@ -119,15 +128,22 @@ async def opened_store(settings: Settings, embedded: EmbeddedStore | None) -> As
             await embedded.stop()
 
 
-async def dead_letters(settings: Settings) -> list[DeadLetter]:
-    """What could not be delivered, the newest first; read beside the bot that runs on that store."""
+@asynccontextmanager
+async def store_beside(settings: Settings) -> AsyncIterator[Store]:
+    """The store of a bot that runs; it is neither started nor stopped."""
     address = settings.store_address
     url = address.get_secret_value() if address else EmbeddedStore(settings.state_dir).url
     store = _store(url, settings)
     try:
-        return await store.outbox.dead_letters()
+        yield store
     finally:
         await store.aclose()
+
+
+async def dead_letters(settings: Settings) -> list[DeadLetter]:
+    """What could not be delivered, the newest first; read beside the bot that runs on that store."""
+    async with store_beside(settings) as store:
+        return await store.outbox.dead_letters()
 
 
 def _store(url: str, settings: Settings) -> Store:

@@ -47,7 +47,8 @@ class Identity:
     team_id: str
     bot_user_id: str
     bot_id: str
-    scopes: frozenset[str]
+    scopes: frozenset[str] | None
+    """None where Slack, or a proxy in front of it, did not say."""
     enterprise_id: str = ""
     """The organisation of the workspace (`E…`); empty outside Enterprise Grid."""
 
@@ -84,12 +85,12 @@ class SlackClient:
     async def identity(self) -> Identity:
         """Whom the token belongs to."""
         response = await self.call(self.web.auth_test)
-        scopes = response.headers.get("x-oauth-scopes", "") if response.headers else ""
+        scopes = response.headers.get("x-oauth-scopes") if response.headers else None
         self._identity = Identity(
             team_id=response["team_id"],
             bot_user_id=response["user_id"],
             bot_id=response.get("bot_id") or "",
-            scopes=frozenset(scope.strip() for scope in scopes.split(",") if scope.strip()),
+            scopes=None if scopes is None else frozenset(filter(None, map(str.strip, scopes.split(",")))),
             enterprise_id=response.get("enterprise_id") or "",
         )
         return self._identity

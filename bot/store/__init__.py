@@ -70,17 +70,28 @@ class Store:
         answers = await self._connection.run_everywhere("engine/probe")
         return next((str(answer) for answer in answers if _is_problem(answer)), None)
 
-    async def evicts(self) -> bool:
+    async def evicts(self) -> bool | None:
         """Whether it drops keys when it is full, by its settings, and would forget subscriptions that way.
 
-        Policies that spare keys without an end drop dead letters, pauses and quotas, which all have one.
+        Policies that spare keys without an end drop dead letters, pauses and quotas, which all have one. None where the
+        store does not say: its user may not ask, or a managed service hides it.
 
         Raises:
             StoreUnavailable: it does not answer.
         """
-        async with self._connection.guarded() as redis:
-            memory = await redis.info("memory")
+        memory = await self._connection.info("memory")
+        if memory is None or "maxmemory_policy" not in memory:
+            return None
         return bool(memory["maxmemory"]) and memory["maxmemory_policy"] != "noeviction"
+
+    async def appends(self) -> bool | None:
+        """Whether it keeps what it holds in an append-only file; None where it does not say.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+        """
+        persistence = await self._connection.info("persistence")
+        return None if persistence is None else bool(persistence.get("aof_enabled"))
 
     async def lacks_replicas(self) -> bool:
         """Whether fewer replicas hold what is written than should.

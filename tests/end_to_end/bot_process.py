@@ -38,7 +38,7 @@ class BotProcess:
     """One bot, which can be killed and started again on the same state."""
 
     def __init__(self, settings: dict[str, str], log: Path) -> None:
-        self._settings, self._log = settings, log
+        self.settings, self._log = settings, log
         self._process: asyncio.subprocess.Process | None = None
         self._begins = 0
 
@@ -59,7 +59,7 @@ class BotProcess:
                 sys.executable,
                 *("-m", "bot", "run"),
                 cwd=self._log.parent,
-                env=_environment(self._settings),
+                env=_environment(self.settings),
                 stdout=log,
                 stderr=log,
             )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from bot.store.engine.process import engine_binary
 from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.slack import Fault, Slack
+from tests.chaos.replicas import faketime_library
 from tests.end_to_end.bot_process import ended
 from tests.end_to_end.conftest import SCOPES, made, plain_settings
+from tests.servers import opened, served
 
 
 async def check(folder: Path, gcs: GCS, slack: Slack, mode: str = "socket", **change: str) -> tuple[int, str]:
@@ -20,10 +24,10 @@ async def check(folder: Path, gcs: GCS, slack: Slack, mode: str = "socket", **ch
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
 async def test_check_ticks_what_works(tmp_path: Path, mode: str) -> None:
-    """Six ticks and exit code 0."""
+    """A tick for each part and exit code 0."""
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
         code, printed = await check(tmp_path, gcs, slack, mode)
-    assert [line[0] for line in printed.splitlines()] == ["✓"] * 6, printed
+    assert [line[0] for line in printed.splitlines() if line[0] != " "] == ["✓"] * 9, printed
     assert code == 0
 
 
@@ -43,7 +47,7 @@ async def test_check_says_what_to_do(tmp_path: Path, change: dict[str, str], nam
     lines = printed.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith(f"✗ {name}"))
     assert remedy in lines[at + 1]
-    assert [line[0] for line in lines].count("✓") == 5
+    assert [line[0] for line in lines].count("✓") == 8
     assert code == 1
     assert not any(value in printed for value in (gcs.secret_key, slack.bot_token, "xapp-wrong"))
 
@@ -54,6 +58,77 @@ async def test_check_names_a_missing_scope(tmp_path: Path) -> None:
         code, printed = await check(tmp_path, gcs, slack)
     assert "✗ Slack scopes: missing: im:write" in printed
     assert code == 1
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_check_works_beside_the_bot(tmp_path: Path, mode: str) -> None:
+    """It asks the store of the bot that runs, and in HTTP mode tries the signing secret on it."""
+    async with made(tmp_path, mode=mode) as world:
+        settings = world.bot.settings
+        code, printed = await ended(tmp_path, "check", settings)
+        assert (code, "✓ Store: a bot runs in" in printed) == (0, True), printed
+        assert ("accepts what is signed with SLACK_SIGNING_SECRET" in printed) == (mode == "http")
+        code, printed = await ended(tmp_path, "check", settings | {"SLACK_SIGNING_SECRET": "another-secret"})
+        assert ("✗ Slack connection: the bot on port" in printed) == (mode == "http")
+        assert code == (mode == "http")
+
+
+async def test_check_finds_a_strange_server(tmp_path: Path) -> None:
+    """Something else on `PORT` keeps the bot from starting."""
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        port = gcs.url.rpartition(":")[2]
+        code, printed = await check(tmp_path, gcs, slack, "http", PORT=port)
+    assert f"✗ Slack connection: what listens on port {port} is no bot" in printed
+    assert code == 1
+
+
+@pytest.mark.parametrize(("seconds", "mark"), [(-400, "✗"), (400, "✗"), (-90, "✓")])
+async def test_check_finds_a_wrong_clock(tmp_path: Path, seconds: int, mark: str) -> None:
+    """Beyond five minutes Slack refuses what is signed; less is noted."""
+    if (library := faketime_library()) is None:
+        pytest.skip("libfaketime is not installed")
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        fake = {"LD_PRELOAD": library, "FAKETIME": f"{seconds:+d}s"}
+        code, printed = await check(tmp_path, gcs, slack, **fake)
+    side = "behind" if seconds < 0 else "ahead of"
+    assert re.search(rf"{mark} Clock: \d+ s {side} (Slack|GCS)'s", printed), printed
+    assert "NTP" in printed
+    assert code == (mark == "✗")
+
+
+async def test_check_passes_without_rights_to_ask(tmp_path: Path) -> None:
+    """A user of the store that may not run INFO or CONFIG: what could not be found out is said."""
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    for url in served(engine_binary(), folder):
+        with opened(url) as redis:
+            redis.execute_command("ACL", "SETUSER", "bot", "on", ">pw", "~*", "&*", "+@all", "-info", "-config")
+        async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+            address = url.replace("unix://", "unix://bot:pw@")
+            code, printed = await check(tmp_path, gcs, slack, REDIS_URL=address)
+    assert "✓ Store: REDIS_URL answers\n  ! it does not say whether it drops keys" in printed
+    assert code == 0
+
+
+async def test_check_notes_a_store_without_a_file(tmp_path: Path) -> None:
+    """Whether a restart of an external store loses subscriptions is known before the first one."""
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    for url in served(engine_binary(), folder):
+        async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+            code, printed = await check(tmp_path, gcs, slack, REDIS_URL=url)
+    assert "  ! it keeps no append-only file" in printed
+    assert code == 0
+
+
+async def test_check_notes_careless_settings(tmp_path: Path) -> None:
+    """A `.env` that others can read."""
+    (tmp_path / ".env").write_text("LOG_LEVEL=info\n")
+    (tmp_path / ".env").chmod(0o644)
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        code, printed = await check(tmp_path, gcs, slack)
+    assert "✓ Settings: complete\n  ! .env is open to other users of this machine: run chmod 600 .env" in printed
+    assert code == 0
 
 
 async def test_dead_letters_are_listed_beside_the_bot(tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ class Outside:
         self.socket: Exception | None = None
         self.group_error: SlackError | None = None
         self.store: BotError | None = None
-        self.scopes = SCOPES
-        self.is_forgetful = False
+        self.scopes: frozenset[str] | None = SCOPES
+        self.is_forgetful: bool | None = False
+        self.has_file: bool | None = True
         self.is_alone = False
 
     async def identity(self) -> Identity:
@@ -51,9 +52,13 @@ class Outside:
         """In the place of `Store.problem`."""
         return str(self.store) if self.store else None
 
-    async def evicts(self) -> bool:
+    async def evicts(self) -> bool | None:
         """In the place of `Store.evicts`."""
         return self.is_forgetful
+
+    async def appends(self) -> bool | None:
+        """In the place of `Store.appends`."""
+        return self.has_file
 
     async def lacks_replicas(self) -> bool:
         """In the place of `Store.lacks_replicas`."""
@@ -83,22 +88,47 @@ def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Outside:
 
 def settings(**changes: str | None) -> Settings:
     """Settings for Socket Mode and keys."""
-    given = {"slack_bot_token": "xoxb-1", "slack_app_token": "xapp-secret", "gcs_ak": "AK", "gcs_sk": "sk-secret"}
+    given = {
+        "slack_bot_token": "xoxb-1",
+        "slack_app_token": "xapp-secret",
+        "gcs_ak": "AK",
+        "gcs_sk": "sk-secret",
+        "gcs_endpoint": "http://127.0.0.1:9",
+    }
     return Settings(**(given | changes))
 
 
 async def test_every_check_passes(outside: Outside) -> None:
-    """Six results, in a fixed order, all ok."""
+    """One result each, in a fixed order, all ok, nothing to note."""
     results = await check(settings())
     assert [result.name for result in results] == [
+        "Settings",
+        "Network",
         "GeneContainer Service",
         "Slack token",
         "Slack scopes",
         "Slack connection",
         "Store",
         "Access",
+        "Clock",
     ]
-    assert all(result.is_ok for result in results)
+    assert all(result.is_ok and not result.notes for result in results)
+
+
+async def test_unknown_scopes_are_not_missing(outside: Outside) -> None:
+    """Without Slack's header nobody knows which scopes are granted."""
+    outside.scopes = None
+    (scopes,) = [result for result in await check(settings()) if result.name == "Slack scopes"]
+    assert (scopes.is_ok, scopes.detail) == (True, "Slack did not say which scopes are granted")
+
+
+@pytest.mark.parametrize(("appends", "note"), [(None, "does not say"), (False, "set appendonly yes")])
+async def test_what_a_restart_loses_is_noted(outside: Outside, appends: bool | None, note: str) -> None:
+    """A store without an append-only file works, so the check passes."""
+    outside.has_file = appends
+    (store,) = [each for each in await check(settings(redis_url="redis://h")) if each.name == "Store"]
+    assert store.is_ok
+    assert [note in line for line in store.notes] == [True]
 
 
 async def test_a_missing_scope_is_named(outside: Outside) -> None:
@@ -148,25 +178,25 @@ async def test_each_failure_has_its_remedy(outside: Outside, part: str, error: B
 async def test_http_mode_says_what_it_cannot_try(outside: Outside) -> None:
     """Whether Slack reaches the bot can be seen from outside only; the line says so."""
     results = await check(settings(slack_app_token=None, slack_signing_secret="8f742231b10e"))
-    assert "cannot be tried from here" in results[3].detail
+    assert "cannot be tried from here" in results[5].notes[0]
 
 
 async def test_an_unknown_error_shows_its_kind_only(outside: Outside) -> None:
     """No secret in the text of a foreign error reaches the terminal."""
     outside.socket = RuntimeError("xapp-secret")
     results = await check(settings())
-    assert results[3].detail == "RuntimeError"
+    assert results[5].detail == "RuntimeError"
     assert "secret" not in str(results)
 
 
 async def test_access_is_summed_up(outside: Outside) -> None:
     """Who may use the bot, with the groups counted, and what a missing scope means."""
     assert (await check(settings()))[
-        -1
+        -2
     ].detail == "all members; guests count as members, since users:read is not granted"
     outside.scopes = SCOPES | {"users:read"}
     lists = settings(allowed_users="U1, U2", allowed_user_groups="S1", allowed_channels="C1")
-    assert (await check(lists))[-1].detail == "3 people, in 1 channels"
+    assert (await check(lists))[-2].detail == "3 people, in 1 channels"
 
 
 @pytest.mark.parametrize(
@@ -175,6 +205,6 @@ async def test_access_is_summed_up(outside: Outside) -> None:
 async def test_an_unreadable_group_fails(outside: Outside, code: str, remedy: str) -> None:
     """The group, Slack's code, and what to do."""
     outside.group_error = SlackError(code)
-    failed = (await check(settings(allowed_user_groups="S1")))[-1]
+    failed = (await check(settings(allowed_user_groups="S1")))[-2]
     assert (failed.is_ok, failed.detail) == (False, f"cannot read user group S1: {code}")
     assert remedy in failed.remedy

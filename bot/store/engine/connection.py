@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from redis.asyncio import Redis
-from redis.exceptions import ClusterDownError, MovedError, NoScriptError, ReadOnlyError
+from redis.exceptions import ClusterDownError, MovedError, NoScriptError, ReadOnlyError, ResponseError
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as TimedOut
 
@@ -203,6 +203,18 @@ class Connection:
                 yield self._endpoint.redis  # type: ignore[misc]  # a cluster's client has the same commands
         except CLIENT_ERRORS as error:
             raise unavailable(error) from error
+
+    async def info(self, section: str) -> dict[str, Any] | None:
+        """A section of what the server says about itself; None where it does not say.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+        """
+        async with self.guarded() as redis:
+            try:
+                return await redis.info(section)
+            except ResponseError:  # NOPERM, or a command that a managed service does not have
+                return None
 
     async def aclose(self) -> None:
         """Close all connections."""

