@@ -1,11 +1,11 @@
-# Two stages. The first installs what the lock pins, by hash. The second has no compiler and runs without root.
-FROM python:3.13.5-slim-bookworm AS install
+# Two stages, from the newest patch of a tag; `make images` adds the digest that it has now. The first installs what the lock pins, by hash. The second has no compiler and runs without root.
+FROM python:3.13-slim-bookworm AS install
 COPY requirements.lock /tmp/requirements.lock
 RUN python -m venv /opt/bot \
     && /opt/bot/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
        --require-hashes --only-binary=:all: -r /tmp/requirements.lock
 
-FROM python:3.13.5-slim-bookworm
+FROM python:3.13-slim-bookworm
 ENV PATH=/opt/bot/bin:$PATH \
     HEALTH_HOST=0.0.0.0 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -26,7 +26,8 @@ VOLUME /var/lib/execution-bot
 EXPOSE 3000 8080
 # On SIGTERM the bot finishes what it is doing, within 10 s.
 STOPSIGNAL SIGTERM
+# http.client, since urllib would ask a proxy of the environment.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD \
-    ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/livez' % os.environ.get('HEALTH_PORT', '8080'), timeout=4)"]
+    ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('HEALTH_PORT') or 8080), timeout=4); c.request('GET', '/livez'); sys.exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["execution-bot"]
 CMD ["run"]

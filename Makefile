@@ -15,7 +15,7 @@ VENV313 := .venv-3.13
 PARALLEL := -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-3.13 check chaos bench lock clean
+.PHONY: help demo test test-3.13 check chaos bench lock images audit clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -81,6 +81,28 @@ lock: ## Resolve the dependencies again and write both lock files.
 	@$(VENV)-lock/bin/uv pip compile pyproject.toml --extra embedded --group dev -c requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements-dev.lock
 
+# A digest is fixed, so a newer patch of the same tag arrives only when this is run again.
+IMAGES := python:3.13-slim-bookworm valkey/valkey:8
+
+images: ## Pin the images of Dockerfile and compose.yaml by the digests of today (needs docker with buildx).
+	@for each in $(IMAGES); do \
+		digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$$each") || exit 1; \
+		echo "$$each has $$digest."; \
+		sed -i.before -E "s#$$each(@sha256:[0-9a-f]{64})?#$$each@$$digest#" Dockerfile compose.yaml || exit 1; \
+	done; rm -f Dockerfile.before compose.yaml.before
+
+# The tools are no dependency of anything, so they have an environment of their own, and the newest versions. Both read
+# requirements.lock, which is what the image installs. pip-audit asks a database of known faults, so it needs a network.
+$(VENV)-audit/.made:
+	@$(PYTHON) -m venv $(VENV)-audit
+	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-audit
+	@touch $@
+
+audit: $(VENV)-audit/.made ## Write sbom.json (CycloneDX), and look for known faults in the locked dependencies.
+	@$(VENV)-audit/bin/cyclonedx-py requirements --output-reproducible --of JSON -o sbom.json requirements.lock
+	@echo "sbom.json names $$(grep -c '"bom-ref": "requirements-' sbom.json) components."
+	@$(VENV)-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements.lock
+
 clean: ## Remove the virtual environments and all caches.
 	@echo "Removing the virtual environments and all caches."
-	@rm -rf $(VENV) $(VENV)-lock $(VENV313) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(VENV)-lock $(VENV)-audit $(VENV313) sbom.json .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -35,13 +35,14 @@ def served(binary: str, folder: Path, environment: Mapping[str, str] | None = No
     with subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL, env=environment) as process:  # noqa: S603  # our own engine
         try:
             with Redis(unix_socket_path=str(socket)) as redis:
-                _wait_for(redis)
+                wait_for(redis)
             yield f"unix://{socket}"
         finally:
             process.terminate()
 
 
-def _wait_for(redis: Redis) -> None:
+def wait_for(redis: Redis) -> None:
+    """Return once the server answers."""
     for _ in range(500):
         try:
             redis.ping()

@@ -43,3 +43,14 @@ async def test_a_missing_engine_is_one_sentence(tmp_path: Path, bare_platform: d
     assert "Traceback" not in printed
     assert code == 1
     assert not (tmp_path / "state").exists()
+
+
+async def test_no_home_is_needed(tmp_path: Path) -> None:
+    """A container may run under any user id, without a home directory and without an entry in passwd."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, pwd\nos.environ.pop('HOME', None)\npwd.getpwuid = pwd.getpwnam = {}.__getitem__\n"
+    )
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        settings = plain_settings(gcs, slack, tmp_path, "socket") | {"PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+        code, printed = await ended(tmp_path, "check", settings)
+    assert code == 0, printed

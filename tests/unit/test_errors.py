@@ -31,7 +31,7 @@ def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and text of every string literal, docstrings and what is printed at start-up left out."""
     nodes = list(ast.walk(tree))
     ignored = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    for call in calls(tree, "SettingsInvalid"):
+    for call in [*calls(tree, "SettingsInvalid"), *calls(tree, "StateDirInUse")]:
         ignored |= {id(node) for node in ast.walk(call)}
     for node in nodes:
         if isinstance(node, ast.JoinedStr) and id(node) not in ignored:
