@@ -73,13 +73,14 @@ bench: $(VENV)/.dev ## Measure, about ten minutes on an idle machine; ARGS=delay
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 # Hashes without addresses, for every platform that Python 3.11 and later run on.
-lock: ## Resolve the dependencies again and write both lock files.
+lock: ## Resolve the dependencies again and write both lock files; where there is docker, pin the images too.
 	@echo "Resolving the newest versions of all dependencies: about a minute."
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
 	@$(VENV)-lock/bin/uv pip compile pyproject.toml --extra embedded --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements.lock
 	@$(VENV)-lock/bin/uv pip compile pyproject.toml --extra embedded --group dev -c requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements-dev.lock
+	@if command -v docker > /dev/null; then $(MAKE) images; else echo "There is no docker here: the images stay as they are."; fi
 
 # A digest is fixed, so a newer patch of the same tag arrives only when this is run again.
 IMAGES := python:3.13-slim-bookworm valkey/valkey:8

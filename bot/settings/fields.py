@@ -257,8 +257,10 @@ class Settings(BaseModel):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is careless about how the settings were given, though they can be used."""
-        return self._warnings
+        """What is careless about the settings and how they were given, though they can be used."""
+        is_lax = self.redis_url and "ssl_check_hostname=false" in self.redis_url.get_secret_value().lower()
+        lax = "with ssl_check_hostname=false anybody with a certificate of the same authority can pose as the store"
+        return (*self._warnings, *([f"REDIS_URL: {lax}"] if is_lax else []))
 
     @property
     def network(self) -> Network:

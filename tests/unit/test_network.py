@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
+
 import pytest
+import trustme
 from pydantic import SecretStr
 
 from bot.network import Network, bypasses
@@ -51,6 +55,15 @@ def test_hosts_of_no_proxy_are_direct(no_proxy: str, host: str, port: int) -> No
 def test_other_hosts_use_the_proxy(no_proxy: str, host: str, port: int) -> None:
     """A part of a name is another name, and so is a part of an address."""
     assert not bypasses(no_proxy, host, port)
+
+
+def test_an_own_authority_may_be_old(tmp_path: Path) -> None:
+    """Companies' authorities lack fields that Python 3.13 wants by default; the certificate is still required."""
+    bundle = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    context = Network(ca_bundle=bundle).tls()
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 def test_plain_http_uses_no_proxy() -> None:

@@ -351,6 +351,12 @@ def test_open_files_are_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     ]
 
 
+def test_an_unchecked_name_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store's certificate may belong to another server then."""
+    (warning,) = load(monkeypatch, REDIS_URL="rediss://:p@h?ssl_check_hostname=False").warnings
+    assert "pose as the store" in warning
+
+
 def test_durations_are_said_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """No sentence has Python's own notation."""
     (short,), (long,) = (
