@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 from slack_sdk.signature import SignatureVerifier
+from yarl import URL
 
 from bot.app.gcs_account import gcs_client
 from bot.app.service import embedded_store, opened_store, store_beside
@@ -52,7 +53,7 @@ WITHIN = timedelta(seconds=20)
 NOTED_SKEW, BROKEN_SKEW = 30.0, 300.0
 """From how many seconds on a clock that is wrong is mentioned, and is a fault: Slack refuses what is older."""
 
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # where to call a bot that listens everywhere
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where to call a bot that listens everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,8 @@ async def _signed(settings: Settings) -> str:
         "X-Slack-Request-Timestamp": at,
         "X-Slack-Signature": signature,
     }
-    url = f"http://{_ANYWHERE.get(settings.listen_host, settings.listen_host)}:{settings.port}{PATH}"
+    host = _ANYWHERE.get(settings.listen_host, settings.listen_host)
+    url = URL.build(scheme="http", host=host, port=settings.port, path=PATH)
     try:
         async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as response:
             status, text = response.status, await response.text()
@@ -298,7 +300,7 @@ _REMEDIES: dict[type[BotError], str] = {
     GCSError: _NETWORK,
     SlackBadCredentials: "Copy the tokens from api.slack.com/apps again, and check that the app is installed.",
     SlackError: _NETWORK,
-    SettingsInvalid: "This is normal while the bot runs on that directory; otherwise change STATE_DIR.",
+    SettingsInvalid: "Correct the setting that it names; docs/settings.md describes it.",
     StoreUnavailable: "Check REDIS_URL and the server behind it, or that STATE_DIR can be written.",
 }
 """What to do about an error, the more specific kinds first."""

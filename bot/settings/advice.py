@@ -96,6 +96,9 @@ def _meant(name: str, known: Mapping[str, str]) -> str | None:
     """The setting that `name` was probably to be."""
     if other := _OTHER_NAMES.get(name):
         return other
+    stem = name.removesuffix("_FILE")  # only secrets may be files
+    if len(stem) >= _LONG_ENOUGH and stem in known:
+        return stem
     if len(name) < _LONG_ENOUGH or _OTHER_PROGRAMS.fullmatch(name):
         return None
     return next(iter(get_close_matches(name, known, n=1, cutoff=_SIMILAR_ENOUGH)), None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 import structlog
 
@@ -88,6 +90,25 @@ def test_what_looks_like_a_secret_is_redacted(capsys: pytest.CaptureFixture[str]
     written = capsys.readouterr().err
     assert "hunter2" not in written
     assert "app=1" in written
+
+
+async def test_a_proxys_refusal_is_redacted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Aiohttp's own error shows the proxy's address with its password, and the header that was sent."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    set_up_logging(settings())
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server, aiohttp.ClientSession() as session:
+        proxy = f"http://bot:hunter2@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(aiohttp.ClientHttpProxyError) as caught:
+            await session.get("https://slack.test", proxy=proxy)
+    logging.getLogger("slack_sdk").error("%s %r", caught.value, caught.value, exc_info=caught.value)
+    written = capsys.readouterr().err
+    assert "407" in written
+    assert not any(secret in written for secret in ("hunter2", "Ym90Omh1bnRlcjI"))
 
 
 RESERVED = {"event", "level", "timestamp", "exception", "request_id"}

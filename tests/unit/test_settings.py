@@ -234,6 +234,7 @@ def test_a_password_login_needs_all_three(monkeypatch: pytest.MonkeyPatch) -> No
         ("HTTPSPROXY", "HTTPS_PROXY"),
         ("CA_BUNDEL", "CA_BUNDLE"),
         ("REDIS_URL_FIEL", "REDIS_URL_FILE"),
+        ("GCS_PROJECT_ID_FILE", "GCS_PROJECT_ID"),
         ("State_Dri", "STATE_DIR"),
     ],
 )
