@@ -74,6 +74,7 @@ async def _ours(gcs: str, slack: str) -> AsyncIterator[Callable[[], Awaitable[fl
             gcs_ak=SecretStr("BENCHMARKACCESSKEY01"),
             gcs_sk=SecretStr("b" * 40),
             gcs_quota=1_000_000,
+            person_requests_per_minute=1_000_000,
             state_dir=Path(folder),
             port=port,
             health_port=0,

@@ -98,6 +98,7 @@ async def started(state: Path, *, gcs: str, slack: str, **settings: str) -> Asyn
         "HEALTH_PORT": str(health_port),
         "LISTEN_HOST": "127.0.0.1",
         "LOG_FORMAT": "json",
+        "PERSON_REQUESTS_PER_MINUTE": "1000000",
         **settings,
     }
     process = Process(environment, directory=state)

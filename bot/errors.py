@@ -3,6 +3,8 @@
     BotError
     ├── InvalidInput                what was typed or pressed cannot be used: `.problem`, `.values`
     │   └── NotAllowed              the person may not use the bot, or not there
+    ├── TooManyRequests             a person asks faster than allowed: `.retry_after`
+    ├── TooManySubscriptions        a person or channel follows as much as allowed: `.most`
     ├── SettingsInvalid             settings are missing or wrong: `.problems`, all of them at once
     │   └── StateDirInUse           another bot runs on STATE_DIR
     ├── StoreUnavailable            Redis or Valkey does not answer
@@ -118,6 +120,23 @@ class InvalidInput(BotError):
 
 class NotAllowed(InvalidInput):
     """The person may not use the bot, or not there."""
+
+
+class TooManyRequests(BotError):
+    """One person asks faster than allowed."""
+
+    def __init__(self, retry_after: timedelta, *, is_repeated: bool = False) -> None:
+        """`is_repeated`: the person was told so a moment ago."""
+        super().__init__(f"next one in {retry_after.total_seconds():g} s")
+        self.retry_after, self.is_repeated = retry_after, is_repeated
+
+
+class TooManySubscriptions(BotError):
+    """A person or a channel follows as many executions as allowed."""
+
+    def __init__(self, most: int, *, is_person: bool) -> None:
+        super().__init__(f"{most} subscriptions")
+        self.most, self.is_person = most, is_person
 
 
 class SettingsInvalid(BotError):

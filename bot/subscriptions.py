@@ -19,10 +19,12 @@ from bot.audit import audit, current_request
 from bot.domain import observing
 from bot.domain.cadence import Cadence
 from bot.domain.model import Change, ChangeKind, Followed, Level, Phase, Snapshot, Subscriber, Subscription
-from bot.errors import GCS_AWAY, InputProblem, InvalidInput, StoreUnavailable
+from bot.errors import GCS_AWAY, InputProblem, InvalidInput, StoreUnavailable, TooManyRequests
 from bot.gcs.client import GCSClient
 from bot.gcs.errors import unseen
-from bot.gcs.fingerprint import Fingerprint, fingerprint_of
+from bot.gcs.fingerprint import Fingerprint
+from bot.gcs.shared import SharedReads
+from bot.store.gcs_quota import PersonLimit
 from bot.store.subscriptions import Subscribers
 
 WITHIN = timedelta(seconds=15)
@@ -32,6 +34,17 @@ STORE_WITHIN = timedelta(seconds=5)
 """At most how long a person waits for each call to the store; its own retries would take longer."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much people may ask for."""
+
+    requests: PersonLimit
+    per_person: int
+    """Executions that one person may follow."""
+    per_channel: int
+    """The same for a channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +83,26 @@ class Subscriptions:
     """Serves what people ask for."""
 
     def __init__(
-        self, gcs: GCSClient, subscribers: Subscribers, *, cadence: Cadence, now: Callable[[], datetime]
+        self,
+        gcs: GCSClient,
+        subscribers: Subscribers,
+        *,
+        allowance: Allowance,
+        cadence: Cadence,
+        now: Callable[[], datetime],
     ) -> None:
-        self._gcs, self._subscribers, self._cadence, self._now = gcs, subscribers, cadence, now
+        self._reads = SharedReads(gcs, within=WITHIN, now=now)
+        self._subscribers, self._allowance, self._cadence, self._now = subscribers, allowance, cadence, now
+
+    async def admit(self, asker: Subscriber) -> None:
+        """Count one request of a person.
+
+        Raises:
+            TooManyRequests: it is one too many, and is not served.
+        """
+        refusal = await _in_time(self._allowance.requests.count(asker))
+        if refusal is not None:
+            raise TooManyRequests(refusal.wait, is_repeated=refusal.is_repeated)
 
     async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
         """The current state of an execution; the last known one if GCS does not answer and somebody follows it."""
@@ -87,6 +117,9 @@ class Subscriptions:
         """Let `subscriber` follow an execution from now on; if it does already, `level` replaces the level.
 
         `owner` is the person who asks. A subscription that exists keeps its owner, who reads who changed it.
+
+        Raises:
+            TooManySubscriptions: it follows as many executions as it may.
         """
         snapshot, fingerprint = await self._poll(subscriber.team_id, execution_id)
         was = await _in_time(self._subscribers.find(subscriber, execution_id))
@@ -107,6 +140,7 @@ class Subscriptions:
                 first_poll=self._cadence.poll,
                 fingerprint=fingerprint,
                 notice=self._notice(ChangeKind.LEVEL, subscriber, owner, subscription.level),
+                most=self._allowance.per_person if subscriber.is_person else self._allowance.per_channel,
             )
         )
         _audit(subscription, was)
@@ -157,16 +191,15 @@ class Subscriptions:
     async def _poll(self, team_id: str, execution_id: str) -> tuple[Snapshot, Fingerprint | None]:
         known = await _in_time(self._subscribers.snapshot(team_id, execution_id))
         try:
-            response = await self._gcs.get_execution(execution_id, within=WITHIN, is_person=True)
+            read = await self._reads.get(execution_id, newer_than=known.seen_at if known else None)
         except GCS_AWAY as error:
             if known is None:
                 raise
             since = known.unreachable_since or known.seen_at
             return replace(known, unreachable_since=since, unseen=unseen(error)), None
         revision = known.revision + 1 if known else 1
-        seen = response.to_execution()
-        snapshot = observing.first_snapshot(seen, now=self._now(), cadence=self._cadence, revision=revision)
-        return snapshot, fingerprint_of(response)
+        snapshot = observing.first_snapshot(read.execution, now=read.at, cadence=self._cadence, revision=revision)
+        return snapshot, read.fingerprint
 
 
 def _audit(subscription: Subscription, was: Subscription | None) -> None:

@@ -42,11 +42,20 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
     def bind(listener: Callable[..., Awaitable[None]]) -> Listener:
         return partial(listener, subscriptions=subscriptions, workspace=workspace)
 
-    app.command(COMMAND)(middleware.guard("execution_command", bind(commands.execution)))
+    def counted(listener: Callable[..., Awaitable[None]]) -> Listener:
+        """The same for a button: each press counts against what one person may ask."""
+
+        async def admitted(request: Request) -> None:
+            await subscriptions.admit(request.asker)
+            await bind(listener)(request)
+
+        return admitted
+
+    app.command(COMMAND)(middleware.guard("execution_command", bind(commands.execution)))  # counts unless it is `help`
     for action_id, listener in _buttons().items():
-        app.action(action_id)(middleware.guard(action_id, bind(listener)))
+        app.action(action_id)(middleware.guard(action_id, counted(listener)))
     for action_id, listener in _decisions().items():
-        app.action(action_id)(middleware.guard(action_id, bind(listener), who=Who.MEMBERS))
+        app.action(action_id)(middleware.guard(action_id, counted(listener), who=Who.MEMBERS))
     app.event("app_home_opened")(middleware.guard("app_home_opened", bind(events.app_home_opened)))
     for event in ("app_uninstalled", "tokens_revoked"):
         app.event(event)(middleware.guard(event, events.app_gone, who=Who.SLACK))

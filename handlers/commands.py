@@ -22,6 +22,8 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
     command = parse(str(request.body.get("text") or ""))
     request.verb, request.execution_id = command.verb.value, command.execution_id
     asker = request.asker
+    if command.verb is not Verb.HELP:
+        await subscriptions.admit(asker)
     subscriber = _meant(request, command, asker)
     match command.verb:
         case Verb.HELP:

@@ -31,7 +31,7 @@ from bot.blocks import error_modal, refusing_home
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.model import Subscriber
-from bot.errors import BotError, InputProblem, InvalidInput, NotAllowed, RateLimited
+from bot.errors import BotError, InputProblem, InvalidInput, NotAllowed, RateLimited, TooManyRequests
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS
 from bot.slack.access import Access
 from bot.slack.responses import respond
@@ -129,6 +129,11 @@ class Middleware:
         """Run a listener and name its result."""
         try:
             await listener(request)
+        except TooManyRequests as error:
+            if not error.is_repeated:  # one sentence and one line in the log for each burst
+                log.warning("handlers.limited", listener=name, wait_s=error.retry_after.total_seconds())
+                await self._explain(request, error)
+            return "limited"
         except BotError as error:
             log.warning("handlers.refused", listener=name, kind=type(error).__name__, error=str(error))
             if isinstance(error, NotAllowed):

@@ -33,7 +33,7 @@ from bot.slack.messages import Messages
 from bot.slack.workspace import Workspace
 from bot.store import Store
 from bot.store.keys import execution_key, owner_of
-from bot.subscriptions import Subscriptions
+from bot.subscriptions import Allowance, Subscriptions
 from bot.workers.notifier import Notifier
 from bot.workers.sweeper import Sweeper
 from bot.workers.watcher import Watcher
@@ -120,7 +120,11 @@ class WorkspaceRuntime:
         self._start("sweeper", self._sweeper(identity).run(stop))
         app = self._bolt_app(identity)
         subscriptions = Subscriptions(
-            self._account.client, self._store.subscribers, cadence=self._cadence, now=_utc_now
+            self._account.client,
+            self._store.subscribers,
+            allowance=self._allowance(),
+            cadence=self._cadence,
+            now=_utc_now,
         )
         workspace = Workspace(
             identity, self._slack, self._limits, access_rules(self._settings), self._store.channels, now=_utc_now
@@ -164,6 +168,11 @@ class WorkspaceRuntime:
             cadence=self._cadence,
             bytes_per_second=self._settings.list_bytes_per_second,
         )
+
+    def _allowance(self) -> Allowance:
+        settings = self._settings
+        requests = self._store.person_limit(per_minute=settings.person_requests_per_minute)
+        return Allowance(requests, settings.subscriptions_per_person, settings.subscriptions_per_channel)
 
     def _bolt_app(self, identity: Identity) -> handlers.App:
         known = AuthorizeResult(

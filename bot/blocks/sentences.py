@@ -31,6 +31,8 @@ from bot.errors import (
     StoreFull,
     StoreReadOnly,
     StoreUnavailable,
+    TooManyRequests,
+    TooManySubscriptions,
     UnknownRefusal,
 )
 
@@ -87,6 +89,18 @@ _ERRORS: dict[type, str] = {
 """By class. A class that is missing here has the sentence of the class above it."""
 
 _SLOW_DOWN = "Slack did not take that now: it asks me to slow down. Try again in {seconds} s."
+_TOO_FAST = "You ask more than I take from one person at once. Go on in {seconds} s."
+_FOLLOWS_TOO_MUCH = {
+    True: (
+        "You follow {most:,} executions, and more I do not take on for one person. "
+        "Stop following one of them (`/execution list` shows them), then ask again."
+    ),
+    False: (
+        "This channel follows {most:,} executions, and more I do not take on for one channel. "
+        "Stop following one of them here (`/execution list here` shows them), then ask again."
+    ),
+}
+"""For a person (True), and for a channel."""
 _TRIGGER_EXPIRED = "That took too long to open. Press the button once more."
 
 _PROBLEMS: dict[InputProblem, str] = {
@@ -204,6 +218,10 @@ def sentence(error: BotError) -> str:
             return _input_sentence(error)
         case RateLimited():
             return _SLOW_DOWN.format(seconds=max(1, ceil(error.retry_after.total_seconds())))
+        case TooManyRequests():
+            return _TOO_FAST.format(seconds=max(1, ceil(error.retry_after.total_seconds())))
+        case TooManySubscriptions():
+            return _FOLLOWS_TOO_MUCH[error.is_person].format(most=error.most)
         case SlackError() if "trigger" in error.code:
             return _TRIGGER_EXPIRED
         case _:

@@ -170,6 +170,14 @@ class Settings(BaseModel):
     """How many calls of `GCS_QUOTA` are reserved for people's own commands; at most half. Default: a twentieth, at most
     30."""
 
+    person_requests_per_minute: Annotated[PerMinute, EXPERT] = 20
+    """How many commands and presses of buttons per minute each person may make; one and a half times as many at once.
+    All copies of the bot on one store count together."""
+    subscriptions_per_person: Annotated[int, Field(ge=1, le=100_000), EXPERT] = 100
+    """At most how many executions one person may follow."""
+    subscriptions_per_channel: Annotated[int, Field(ge=1, le=100_000), EXPERT] = 200
+    """At most how many executions one channel may follow."""
+
     redis_url: StoreAddress = None
     """Address of Redis or Valkey. Without it the bot starts its own server, which keeps its data in `STATE_DIR`;
     several copies of the bot need one server that they share. One server: `redis://[user:password@]host:port[/db]` or

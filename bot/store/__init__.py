@@ -16,7 +16,7 @@ from bot.store.brake import Brake
 from bot.store.channels import Channels
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
-from bot.store.gcs_quota import GCSQuota
+from bot.store.gcs_quota import GCSQuota, PersonLimit
 from bot.store.keys import PARTITIONS, PREFIX
 from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.rows import milliseconds
@@ -60,6 +60,10 @@ class Store:
     def gcs_quota(self, user: str, *, per_minute: int, reserve: int) -> GCSQuota:
         """The quota of one GCS user, shared with every other bot on this store."""
         return GCSQuota(self._connection, user=user, per_minute=per_minute, reserve=reserve, process=self._process)
+
+    def person_limit(self, *, per_minute: int) -> PersonLimit:
+        """How many requests each person may make, shared with every other bot on this store."""
+        return PersonLimit(self._connection, per_minute=per_minute)
 
     def slack_limits(self, *, calls: int, posts: int, channel_posts: int) -> SlackLimits:
         """Slack's limits, each a minute, shared with every other bot on this store."""

@@ -23,6 +23,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
 | `xb3:{quota:<user>}:lists` | zset | those of them that read lists |
 | `xb3:{quota:<user>}:people` | zset | those of them that somebody waits for |
+| `xb3:{quota:<user>}:watch` | string | polls have asked for calls in the last window; expires |
 | `xb3:{quota:<user>}:pause` | string | nobody calls before this moment, ms; expires |
 | `xb3:{quota:<user>}:reader:<team>` | string | name of the process that reads the lists; expires |
 | `xb3:{quota:<user>}:reading` | string | `ms for which polls are left to lists|calls that these can use`; expires |
@@ -37,8 +38,9 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{brake:<account>/<team>}:waiting:<reason>` | zset | execution key or lane → when it was to end, ms; expires |
 | `xb3:{brake:<account>/<team>}:released:<reason>` | set | those that an operator lets end; expires |
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked` (ms), `approver`, `told`; expires unless approved |
+| `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
 | `xb3:took:<account>/<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
-| `xb3:of:<account>/<team>:<subscriber id>` | zset | execution id → subscribed at, ms; may hold stale entries |
+| `xb3:of:<account>/<team>:<subscriber id>` | zset | execution id → subscribed at, ms; negative while that is done |
 
 An execution key is `<account>/<team>/<execution id>`: an execution of a GCS account as a Slack workspace sees it. A
 lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
@@ -142,6 +144,10 @@ class Keyspace:
     def snapshot_of(self, execution: str) -> str:
         """The last snapshot of an execution, by its key."""
         return f"{self.home_of(execution)}snap:{execution}"
+
+    def requests_of(self, team_id: str, user_id: str) -> str:
+        """How much a person has asked for lately."""
+        return f"{self.prefix}:asked:{team_id}:{user_id}"
 
     def executions_of(self, account: str, team_id: str, subscriber_id: str) -> str:
         """The index of what a subscriber follows in a GCS account."""

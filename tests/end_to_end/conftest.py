@@ -108,6 +108,7 @@ def plain_settings(gcs: GCS, slack: Slack, folder: Path, mode: str) -> dict[str,
         "STATE_DIR": str(folder / "state"),
         "POLL_INTERVAL": "1",
         "COALESCE": "0",
+        "PERSON_REQUESTS_PER_MINUTE": "1000",
         "HEALTH_PORT": "0",
         "LISTEN_HOST": "127.0.0.1",
     }

@@ -33,7 +33,7 @@ NAMES = [
     *("brake/ask", "brake/ask too many", "brake/ask lost", "brake/recovered", "brake/release"),
     *("channels/approve", "channels/approve revoke", "channels/looked", "channels/looked unshared", "channels/tell"),
     *("engine/give_back", "engine/probe", "engine/recover"),
-    *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/take"),
+    *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/request", "gcs_quota/take"),
     *("outbox/claim", "outbox/forget", "outbox/record", "outbox/record last", "outbox/release", "outbox/release later"),
     *("schedule/claim", "schedule/learn", "schedule/listed", "schedule/listed gone", "schedule/renew"),
     *(
@@ -44,7 +44,13 @@ NAMES = [
         "schedule/unchanged put_back",
     ),
     *("slack_limits/admit", "slack_limits/away", "slack_limits/back", "slack_limits/pause"),
-    *("subscriptions/enter", "subscriptions/refresh", "subscriptions/subscribe", "subscriptions/unsubscribe"),
+    *(
+        "subscriptions/enter",
+        "subscriptions/enter full",
+        "subscriptions/refresh",
+        "subscriptions/subscribe",
+        "subscriptions/unsubscribe",
+    ),
     "subscriptions/viewed",
 ]
 
@@ -152,6 +158,7 @@ def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
     return {
         "gcs_quota/reader_lease": lambda: quota.hold_reader_lease("T1", reading=(LATER, 5)),
         "gcs_quota/refused": lambda: quota.refused(LATER),
+        "gcs_quota/request": lambda: store.person_limit(per_minute=20).count(ALICE),
         "gcs_quota/take": lambda: quota.take(is_person=True),
         "slack_limits/admit": lambda: limits.admit(lane, "chat.update", priority=0),
         "slack_limits/away": lambda: limits.away("T1"),
@@ -168,6 +175,7 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
     row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 1, "")
     return {
         "subscriptions/enter": lambda: store.subscribers._index.enter(lane, NOW),
+        "subscriptions/enter full": lambda: store.subscribers._index.enter(lane, NOW, most=99),
         "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
         "subscriptions/subscribe": lambda: run("subscriptions/subscribe", KEYS.home_of(lane.execution), *row),
         "subscriptions/unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
@@ -179,7 +187,7 @@ async def contents(redis: Redis, name: str) -> dict[str, object]:
     """All that the store holds; without the index, which may hold stale entries, unless it is the index's script."""
     await asyncio.sleep(0.005)  # the probe is gone by then
     keys = map(str, redis.scan_iter())
-    return {key: redis.dump(key) for key in keys if ":of:" not in key or name == "subscriptions/enter"}
+    return {key: redis.dump(key) for key in keys if ":of:" not in key or name.startswith("subscriptions/enter")}
 
 
 async def shape(redis: Redis, name: str) -> dict[str, object]:

@@ -165,7 +165,27 @@ async def test_the_watch_makes_no_burst(connection: Connection) -> None:
     watch = budget(connection, per_minute=600, reserve=0)
     assert await watch.take_up_to(600) == 120
     assert await watch.left_for_lists() == 480
-    assert await taken(watch, 600, is_person=True) == 480
+    assert await taken(watch, 600, is_person=True) == 300
+
+
+async def test_people_get_half_while_polls_need_calls(connection: Connection, redis: Redis) -> None:
+    """Many commands leave the other half to the watch, and the one who waits learns for how long."""
+    own = budget(connection, per_minute=20, reserve=2)
+    assert await own.left() == 18
+    assert await taken(own, 50, is_person=True) == 10
+    wait = await own.take(is_person=True)
+    assert WINDOW - timedelta(seconds=10) < wait <= WINDOW + timedelta(seconds=1)
+    assert await taken(own, 50, is_person=False) == 8
+    age(redis, wait)
+    assert not await own.take(is_person=True)
+
+
+async def test_people_get_all_while_nothing_is_polled(connection: Connection, redis: Redis) -> None:
+    """Without polls in the last minute nobody else needs the calls."""
+    own = budget(connection, per_minute=20, reserve=2)
+    await own.left()
+    redis.delete(f"{KEYS.quota_of('AK')}:watch")  # expired
+    assert await taken(own, 50, is_person=True) == 20
 
 
 async def test_many_people_do_not_slow_polls(connection: Connection) -> None:

@@ -27,7 +27,7 @@ from bot.slack.messages import Messages
 from bot.store import Store
 from bot.store.gcs_quota import GCSQuota
 from bot.store.slack_limits import SlackLimits
-from bot.subscriptions import Subscriptions
+from bot.subscriptions import Allowance, Subscriptions
 from bot.workers.notifier import Notifier
 from bot.workers.watcher import Watcher
 from sandbox import story
@@ -183,7 +183,13 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
                 client, store.schedule, cadence=CADENCE, quota=ample(store), history=store.history, brake=store.brake
             ),
             notifier=Notifier(door, store.outbox, ample_limits(store), store.channels),
-            subscriptions=Subscriptions(client, store.subscribers, cadence=CADENCE, now=lambda: datetime.now(UTC)),
+            subscriptions=Subscriptions(
+                client,
+                store.subscribers,
+                allowance=Allowance(store.person_limit(per_minute=100_000), per_person=1_000, per_channel=1_000),
+                cadence=CADENCE,
+                now=lambda: datetime.now(UTC),
+            ),
             client=client,
             door=door,
             alice=alice,

@@ -4,12 +4,14 @@
 -- purpose: 'people', 'polls' or 'lists'; slow_start: ms; reserve: calls that are kept for people
 -- Returns calls left after these, ms to wait (0: there were some), calls taken, calls left in the window, and for how
 -- many ms an execution that lists show may be left to them (0: none are read)
+-- While polls ask for calls, people get half of the window at most: many commands do not stop the watch.
 -- While lists are read, polls leave to them what they can use, a third of the calls at most.
 -- After a refusal (refused.lua) no calls are given for as long as GCS said, and then, to the bot's own work, more and more.
 local window, limit, span, name, wanted, purpose, slow_start, reserve = KEYS[1], unpack(ARGV)
-local lists, people = window .. ':lists', window .. ':people'
+local lists, people, watch = window .. ':lists', window .. ':people', window .. ':watch'
 local now = now_ms()
 if purpose == 'people' then reserve = 0 end
+if purpose == 'polls' then redis.call('SET', watch, 1, 'PX', span) end
 for _, calls in ipairs({window, lists, people}) do redis.call('ZREMRANGEBYSCORE', calls, '-inf', now - span) end
 
 local pause_ends = tonumber(redis.call('GET', window .. ':pause') or '0')
@@ -17,12 +19,22 @@ if now < pause_ends then return {0, pause_ends - now, 0, 0, 0} end
 local defer_for, useful = string.match(redis.call('GET', window .. ':reading') or '0|0', '^(%d+)|(%d+)$')
 defer_for = tonumber(defer_for)
 local share = purpose == 'polls' and math.min(useful, math.floor((limit - reserve) / 3)) or 0
+
+-- How long until so many of `calls` have left the window, and one more.
+local function wait_for(calls, over)
+  local blocking = redis.call('ZRANGE', calls, math.max(0, over), math.max(0, over), 'WITHSCORES')
+  return math.max(1, blocking[2] and blocking[2] + span - now + 1 or 1000)
+end
+
+local of_people = tonumber(limit)
+if purpose == 'people' and redis.call('EXISTS', watch) == 1 then
+  of_people = math.max(1, math.floor(limit / 2)) - redis.call('ZCARD', people)
+end
 local in_window = limit - redis.call('ZCARD', window) - reserve - math.max(0, share - redis.call('ZCARD', lists))
-if in_window <= 0 then
-  -- The call that must leave the window before one is free again.
-  local blocking = redis.call('ZRANGE', window, math.max(0, -in_window), math.max(0, -in_window), 'WITHSCORES')
-  local wait = blocking[2] and blocking[2] + span - now + 1 or 1000
-  return {0, math.max(1, wait), 0, 0, defer_for}
+if in_window <= 0 or of_people <= 0 then
+  local wait = in_window <= 0 and wait_for(window, -in_window) or 1
+  if of_people <= 0 then wait = math.max(wait, wait_for(people, -of_people)) end
+  return {0, wait, 0, 0, defer_for}
 end
 
 -- The bot's own calls since then. A poll does not mind those of lists while these have a share of their own.
@@ -47,7 +59,7 @@ local function left_in_burst()
   return math.max(burst, 20) - made(now - span / 6)
 end
 
-local left = in_window
+local left = math.min(in_window, of_people)
 if purpose ~= 'people' then left = math.min(left, left_in_slow_start()) end
 if purpose == 'polls' then left = math.min(left, left_in_burst()) end
 if left <= 0 then return {0, 1000, 0, in_window, defer_for} end

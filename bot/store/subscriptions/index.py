@@ -7,13 +7,17 @@ miss one: an entry is added before and after subscribing, and checked again afte
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bot.domain.model import Subscriber
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane, lane_of
 from bot.store.rows import EPOCH, milliseconds, subscription_of
 from bot.store.unreadable import Unreadable
+
+SUBSCRIBING_FOR = timedelta(minutes=1)
+"""How long an entry may be there before its subscription is written, and is not stale."""
 
 
 class Index:
@@ -22,16 +26,20 @@ class Index:
     def __init__(self, connection: Connection) -> None:
         self._connection, self._keys = connection, connection.keys
 
-    async def enter(self, lane: Lane, since: datetime) -> bool:
-        """Enter a subscription; returns whether replicas hold the entry, as `Connection.keep` does."""
+    async def enter(self, lane: Lane, since: datetime, *, most: int | None = None) -> bool | None:
+        """Enter a subscription; with `most`, one that is about to be written, if there are no more than that with it.
+
+        Returns:
+            Whether replicas hold the entry, as `Connection.keep` does; None if it was not entered.
+        """
         key = self._keys.executions_of(lane.account, lane.team_id, lane.subscriber_id)
-        _, is_replicated = await self._connection.keep(
-            "subscriptions/enter", key, lane.execution_id, milliseconds(since - EPOCH)
+        is_entered, is_replicated = await self._connection.keep(
+            "subscriptions/enter", key, lane.execution_id, milliseconds(since - EPOCH), most or ""
         )
-        return is_replicated
+        return is_replicated if is_entered else None
 
     async def remove(self, lane: Lane) -> None:
-        """Remove a subscription that is gone, unless it is there again."""
+        """Remove a subscription that is gone or ending, unless it goes on."""
         async with self._connection.guarded() as redis:
             await redis.zrem(
                 self._keys.executions_of(lane.account, lane.team_id, lane.subscriber_id), lane.execution_id
@@ -39,13 +47,20 @@ class Index:
             row = await redis.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
         if row:
             try:
-                since = subscription_of(lane, str(row)).created_at
+                subscription = subscription_of(lane, str(row))
             except Unreadable:
-                since = EPOCH
-            await self.enter(lane, since)
+                await self.enter(lane, EPOCH)
+            else:
+                if not subscription.is_ending:
+                    await self.enter(lane, subscription.created_at)
 
-    async def of(self, account: str, subscriber: Subscriber) -> list[Lane]:
-        """The lanes of a subscriber, the oldest subscription first."""
+    async def of(self, account: str, subscriber: Subscriber) -> list[tuple[Lane, bool]]:
+        """The lanes of a subscriber, the oldest subscription first, and whether each is just being subscribed to."""
         async with self._connection.guarded() as redis:
-            found = await redis.zrange(self._keys.executions_of(account, subscriber.team_id, subscriber.id), 0, -1)
-        return [lane_of(account, subscriber, str(execution_id)) for execution_id in found]
+            key = self._keys.executions_of(account, subscriber.team_id, subscriber.id)
+            found: Any = await redis.zrange(key, 0, -1, withscores=True)
+        begun_after = milliseconds(datetime.now(UTC) - SUBSCRIBING_FOR - EPOCH)
+        return [
+            (lane_of(account, subscriber, execution_id), score < 0 and -score > begun_after)
+            for execution_id, score in found
+        ]

@@ -6,11 +6,13 @@ Lives here: `Subscribers`. Does not live here: what a subscriber follows (`index
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from msgspec.structs import replace
 
 from bot.domain.model import Change, Followed, Snapshot, Subscriber, Subscription
+from bot.errors import StoreUnavailable, TooManySubscriptions
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import Lane, execution_key, lane_of
@@ -39,18 +41,23 @@ class Subscribers:
         first_poll: timedelta,
         fingerprint: Fingerprint | None = None,
         notice: Change | None = None,
+        most: int | None = None,
     ) -> tuple[Subscription | None, bool]:
         """Write `subscription`, watch its execution from `snapshot` on if nobody does, and have the card posted.
 
         `fingerprint` is that of the response that `snapshot` was read from (`bot.gcs.fingerprint`). `notice` is for the
-        subscriber, if the level changes.
+        subscriber, if the level changes. The subscriber may have `most` subscriptions, counted by one script before
+        anything is written.
 
         Returns:
             The subscription that was there before, None if there was none; and whether replicas hold the new one, True
             where the store has none.
+
+        Raises:
+            TooManySubscriptions: there are `most` already.
         """
         lane = lane_of(self._account, subscription.subscriber, subscription.execution_id)
-        is_indexed = await self._index.enter(lane, subscription.created_at)
+        is_indexed = await self._enter(lane, subscription, most)
         while True:
             before, is_safe = await self._connection.keep(
                 "subscriptions/subscribe",
@@ -69,6 +76,16 @@ class Subscribers:
                 return _readable(lane, before), is_safe and is_indexed
             snapshot = replace(snapshot, revision=before + 1)
 
+    async def _enter(self, lane: Lane, subscription: Subscription, most: int | None) -> bool:
+        """Enter a new subscription into the index; stale entries do not count against it."""
+        is_indexed = await self._index.enter(lane, subscription.created_at, most=most)
+        if is_indexed is None:
+            await self.of(subscription.subscriber)  # removes them
+            is_indexed = await self._index.enter(lane, subscription.created_at, most=most)
+        if is_indexed is None:
+            raise TooManySubscriptions(most or 0, is_person=subscription.subscriber.is_person)
+        return is_indexed
+
     async def unsubscribe(
         self, subscriber: Subscriber, execution_id: str, *, request_id: str = "", notice: Change | None = None
     ) -> tuple[bool, bool]:
@@ -85,6 +102,8 @@ class Subscribers:
             "subscriptions/unsubscribe", self._keys.home_of(lane.execution), str(lane), request_id, by, entry
         )
         self._deliveries.set()
+        with suppress(StoreUnavailable):  # then it is stale until the next list
+            await self._index.remove(lane)
         return bool(was_there), is_safe
 
     async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
@@ -97,7 +116,7 @@ class Subscribers:
 
     async def resume(self, subscriber: Subscriber) -> None:
         """Have everything delivered now that waits for a subscriber."""
-        for lane in await self._index.of(self._account, subscriber):
+        for lane, _ in await self._index.of(self._account, subscriber):
             await self.refresh(subscriber, lane.execution_id)
 
     async def find(self, subscriber: Subscriber, execution_id: str) -> Subscription | None:
@@ -131,18 +150,21 @@ class Subscribers:
 
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""
-        lanes = await self._index.of(self._account, subscriber)
+        found = await self._index.of(self._account, subscriber)
+        lanes = [lane for lane, _ in found]
         async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
             for lane in lanes:
                 pipeline.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
                 pipeline.get(self._keys.snapshot_of(lane.execution))
             answers = await pipeline.execute() if lanes else []
         items, unreadable = [], []
-        for lane, row, text in zip(lanes, answers[::2], answers[1::2], strict=True):
+        for (lane, is_beginning), row, text in zip(found, answers[::2], answers[1::2], strict=True):
             try:
-                if row is None:
-                    await self._index.remove(lane)
-                elif not (subscription := subscription_of(lane, str(row))).is_ending:
+                subscription = subscription_of(lane, str(row)) if row is not None else None
+                if subscription is None or subscription.is_ending:
+                    if not is_beginning:
+                        await self._index.remove(lane)
+                else:
                     items.append((subscription, snapshot_of(str(text)) if text else None))
             except Unreadable as error:
                 error.report(str(lane))

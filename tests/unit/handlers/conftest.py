@@ -109,9 +109,11 @@ class FakeSubscriptions:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
+        self.admitted: list[str] = []
         self.error: Exception | None = None
         self.by = ""
         """Who stopped following last."""
+        self.refusal: Exception | None = None
         self.followed = True
         self.was_subscribed = True
 
@@ -119,6 +121,12 @@ class FakeSubscriptions:
         self.asked.append(asked)
         if self.error is not None:
             raise self.error
+
+    async def admit(self, asker: Subscriber) -> None:
+        """Someone asks for something that costs calls."""
+        self.admitted.append(asker.id)
+        if self.refusal is not None:
+            raise self.refusal
 
     async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
         """Someone wants the summary."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+import handlers
 from bot import errors
+from bot.blocks import buttons
 from bot.blocks.sentences import sentence
 from bot.domain.model import Level
 from bot.errors import (
@@ -40,6 +43,8 @@ from bot.errors import (
     StoreFull,
     StoreReadOnly,
     StoreUnavailable,
+    TooManyRequests,
+    TooManySubscriptions,
     Undeliverable,
     UnknownRefusal,
 )
@@ -181,6 +186,9 @@ EVERY_ERROR = [
     GCSTooLate("4 s"),
     GCSMalformed("no execution"),
     GCSRequestRefused("400"),
+    TooManyRequests(timedelta(seconds=2)),
+    TooManySubscriptions(100, is_person=True),
+    TooManySubscriptions(200, is_person=False),
     RateLimited(timedelta(seconds=5)),
     Undeliverable("is_archived"),
     MessageGone("message_not_found"),
@@ -207,6 +215,35 @@ async def test_every_known_error_becomes_its_sentence(world: World, error: BotEr
     response = await world.command(ID)
     assert response.status == 200
     assert sentence(error) in world.reply
+
+
+async def test_a_flood_gets_one_sentence(world: World) -> None:
+    """What comes too soon is acked and not served; the person is told once, and others are served."""
+    for is_repeated in (False, True, True):
+        world.subscriptions.refusal = TooManyRequests(timedelta(seconds=2.4), is_repeated=is_repeated)
+        assert (await world.command(ID)).status == 200
+    assert "Go on in 3 s." in world.reply
+    assert world.subscriptions.asked == []
+
+
+async def test_every_button_counts(world: World) -> None:
+    """No button of a message or a modal is served to a person who asks too fast."""
+    world.subscriptions.refusal = TooManyRequests(timedelta(seconds=2))
+    modal: dict[str, Any] = {"view": {"id": "V1", "type": "modal", "private_metadata": "{}"}}
+    in_modals = {buttons.PREVIOUS_PAGE, buttons.NEXT_PAGE, buttons.REFRESH_STEPS}
+    action_ids = [*handlers._buttons(), *handlers._decisions()]
+    for action_id in action_ids:
+        await world.press(action_id, **(modal if action_id in in_modals else {}))
+    assert world.subscriptions.admitted == ["U1"] * len(action_ids)
+    assert world.subscriptions.asked == []
+
+
+async def test_help_and_slips_do_not_count(world: World) -> None:
+    """They cost no call; so the person who is refused can still read how to ask."""
+    world.subscriptions.refusal = TooManyRequests(timedelta(seconds=2))
+    for text in ("help", "", "subscirbe"):
+        await world.command(text)
+    assert world.subscriptions.admitted == []
 
 
 async def test_people_of_another_organisation_get_no_summary(world: World) -> None:
