@@ -9,6 +9,7 @@ from __future__ import annotations
 from bot.audit import audit
 from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
 from bot.blocks.buttons import ActionValue, parse_action_value
+from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.domain.model import Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
@@ -87,9 +88,10 @@ async def approve_channel(request: Request, *, subscriptions: Subscriptions, wor
     channel = await _decided(request, workspace)
     if channel is None:
         raise InvalidInput(InputProblem.CHANNEL_NOT_SHARED)
-    await workspace.channels.approve(workspace.team_id, channel.id, request.asker.id)
+    is_safe = await workspace.channels.approve(workspace.team_id, channel.id, request.asker.id)
     audit("channel.approved", channel=channel.id)
-    await respond(workspace.slack, request.response_url, replies.channel_approved(channel.id, request.asker.id))
+    reply = replies.channel_approved(channel.id, request.asker.id, note="" if is_safe else UNSAFE_DECIDED)
+    await respond(workspace.slack, request.response_url, reply)
     await subscriptions.resume(channel)
 
 
@@ -99,9 +101,10 @@ async def revoke_channel(request: Request, *, subscriptions: Subscriptions, work
     channel = await _decided(request, workspace)
     if channel is None:
         raise InvalidInput(InputProblem.CHANNEL_NOT_SHARED)
-    await workspace.channels.approve(workspace.team_id, channel.id, "")
+    is_safe = await workspace.channels.approve(workspace.team_id, channel.id, "")
     audit("channel.revoked", channel=channel.id)
-    await respond(workspace.slack, request.response_url, replies.channel_revoked(channel.id))
+    reply = replies.channel_revoked(channel.id, note="" if is_safe else UNSAFE_DECIDED)
+    await respond(workspace.slack, request.response_url, reply)
 
 
 async def _decided(request: Request, workspace: Workspace) -> Subscriber | None:

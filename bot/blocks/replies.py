@@ -81,16 +81,16 @@ def channel_list(followed: Message, channel_id: str, *, approver: str) -> Messag
     return Message((*followed.blocks, *filter(None, (section(line), actions(row)))), f"{followed.text}\n{line}")
 
 
-def channel_approved(channel_id: str, approver: str) -> Message:
-    """A member approved a shared channel."""
+def channel_approved(channel_id: str, approver: str, *, note: str = "") -> Message:
+    """A member approved a shared channel; `note` is a warning."""
     line = f"<@{text.identifier(approver)}> approved that I post in this channel. What was waiting comes now."
-    return message([section(f"✅ {line}"), actions([buttons.revoke_channel(channel_id)])], line)
+    return message([section(f"✅ {line}", note), actions([buttons.revoke_channel(channel_id)])], line, note)
 
 
-def channel_revoked(channel_id: str) -> Message:
-    """A member withdrew that."""
+def channel_revoked(channel_id: str, *, note: str = "") -> Message:
+    """A member withdrew that; `note` is a warning."""
     line = "I post nothing in this channel any more until somebody approves it again."
-    return message([section(f"🔕 {line}"), actions([buttons.approve_channel(channel_id)])], line)
+    return message([section(f"🔕 {line}", note), actions([buttons.approve_channel(channel_id)])], line, note)
 
 
 def subscription_list(

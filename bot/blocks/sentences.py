@@ -191,7 +191,7 @@ _UNDELIVERABLE: dict[str, str] = {
     "slack_connect_canvas_sharing_blocked": "a Slack Connect rule forbids it",
     "slack_connect_file_link_sharing_blocked": "a Slack Connect rule forbids it",
     "as_user_not_supported": "I may not write there",
-    "channel_not_approved": "it is shared with another organisation, and nobody has approved that I post there",
+    "channel_not_approved": "it is shared with another organisation, and no member has approved that I post there",
     "channel_not_listed": "I may not be used in that channel any more: ask this bot's operator to allow it",
 }
 """Slack's codes for a destination that cannot be reached, each with what a person can do about it."""
@@ -208,6 +208,7 @@ _UNSAFE = (
     "{} once more in a minute to be sure."
 )
 UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED = _UNSAFE.format("Subscribe"), _UNSAFE.format("Unsubscribe")
+UNSAFE_DECIDED = _UNSAFE.format("Press the button")
 """The notes for a change that fewer replicas of the store hold than are configured."""
 
 

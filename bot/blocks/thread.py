@@ -108,11 +108,11 @@ def undeliverable_message(subscription: Subscription, execution: Execution | Non
     )
 
 
-def held_message(subscription: Subscription, execution: Execution) -> Message:
-    """To the owner, in person: their channel is shared with another organisation, and what approves it."""
+def held_message(subscription: Subscription, execution: Execution, code: str) -> Message:
+    """To the owner, in person: why messages to their channel are held, and what releases them."""
     shown, where = words.unstarred(words.name(execution)), _destination(subscription)
-    why = "That channel is shared with another organisation, so I post nothing there until a member approves that."
-    remedy = "Type `/execution list here` in the channel and press the button; what waits comes then."
+    why = f"I hold it back: {text.prose(undeliverable_reason(code))}."
+    remedy = _RELEASES.get(code, "What waits comes then.")
     return message(
         [
             section(f"⏸️ I have something to tell {where} about *{shown}*.", why, remedy),
@@ -122,6 +122,12 @@ def held_message(subscription: Subscription, execution: Execution) -> Message:
         f"I have something to tell {where} about {shown}. {why}",
         remedy,
     )
+
+
+_RELEASES = {
+    "channel_not_approved": "Type `/execution list here` in the channel and press the button; what waits comes then."
+}
+"""What releases held messages, by why they are held."""
 
 
 def _destination(subscription: Subscription) -> str:

@@ -79,12 +79,12 @@ class ChannelRecord:
 
     is_shared: bool
     """Whether people of other organisations read it, or are invited to."""
-    looked_at: datetime
-    """When Slack last said so."""
+    looked_at: datetime | None
+    """When Slack last said so; None if it never has, and the channel counts as shared."""
     approver: str = ""
     """The member who approved that the bot writes there all the same; empty for nobody."""
     told: frozenset[str] = frozenset()
-    """Owners of subscriptions who know that the channel waits for an approval."""
+    """Owners of subscriptions who know that messages to the channel are held."""
 
     @property
     def is_open(self) -> bool:

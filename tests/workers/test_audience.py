@@ -177,8 +177,12 @@ async def test_a_channel_taken_off_the_list_waits(rig: Rig) -> None:
     limits = ample_limits(rig.store)
     strict = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rules=rules)
     await rig.follow(rig.lab, rig.alice, life=story.happy(2))
-    await strict.run_once()
-    assert (rig.read(rig.lab), rig.read(rig.alice)) == ([], ["card"])
-    let_time_pass(rig.redis)
+    den = rig.slack.add_channel("den")  # never looked at
+    await rig.follow(den)
+    for _ in range(3):
+        await strict.run_once()
+        let_time_pass(rig.redis)
+    assert (rig.read(rig.lab), rig.read(den), rig.read(rig.alice)) == ([], [], ["card", "held", "held"])
+    assert "ask this bot's operator" in rig.slack.messages(rig.slack.dm(rig.alice))[-1].text
     await rig.deliver()
     assert rig.read(rig.lab) == ["card"]

@@ -26,12 +26,12 @@ class Channels:
         """What is known of a channel; None for nothing."""
         async with self._connection.guarded() as redis:
             fields = await redis.hgetall(self._keys.channel_of(team_id, channel_id))
-        looked = str(fields.get("looked", ""))
-        if not looked.isdecimal():
+        if not fields:
             return None
+        looked = str(fields.get("looked", ""))
         return ChannelRecord(
             is_shared=fields.get("shared") != "0",
-            looked_at=at(int(looked)),
+            looked_at=at(int(looked)) if looked.isdecimal() else None,
             approver=str(fields.get("approver", "")),
             told=frozenset(str(fields.get("told", "")).split()),
         )

@@ -29,6 +29,7 @@ HELD = timedelta(days=7)
 """How long a message waits at most for an approval."""
 
 NOT_APPROVED, NOT_LISTED = "channel_not_approved", "channel_not_listed"
+"""Why messages are held; `bot.blocks.sentences` has a clause for each."""
 
 log = structlog.get_logger()
 
@@ -50,10 +51,10 @@ class Audience:
         subscriber = delivery.subscription.subscriber
         if subscriber.is_person:
             return True
-        if not self._rules.allows_channel(subscriber.id):
-            return await self._hold(delivery, NOT_LISTED, frozenset())
         record = await self._channels.find(subscriber.team_id, subscriber.id)
-        if record is None or delivery.claim.now - record.looked_at > FRESH:
+        if not self._rules.allows_channel(subscriber.id):
+            return await self._hold(delivery, NOT_LISTED, record.told if record else frozenset())
+        if record is None or record.looked_at is None or delivery.claim.now - record.looked_at > FRESH:
             record = await self._look(delivery, record)
         return record.is_open or await self._hold(delivery, NOT_APPROVED, record.told)
 
@@ -65,7 +66,7 @@ class Audience:
                 delivery, INFO, lambda: self._messenger.messages.is_shared(channel.id)
             )
         except Deferred:
-            if known is None:
+            if known is None or known.looked_at is None:
                 raise
             return known
         await self._channels.note(channel.team_id, channel.id, is_shared=is_shared)
@@ -79,14 +80,14 @@ class Audience:
             raise Undeliverable(why)
         metrics.NOTIFIER_HELD.labels(why).inc()
         log.info("notifier.held", lane=str(delivery.claim.lane), why=why)
-        if why == NOT_APPROVED and delivery.subscription.owner not in told:
-            await self._tell_owner(delivery)
+        if delivery.subscription.owner not in told:
+            await self._tell_owner(delivery, why)
         raise Deferred(delivery.refused_pause)
 
-    async def _tell_owner(self, delivery: Delivery) -> None:
+    async def _tell_owner(self, delivery: Delivery, why: str) -> None:
         subscription, execution = delivery.subscription, delivery.claim.notification.snapshot.execution
         try:
-            message = held_message(subscription, execution)
+            message = held_message(subscription, execution, why)
             await notify_owner(delivery, self._messenger, delivery.mark("held"), message)
         except Undeliverable as error:
             log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=error.code)

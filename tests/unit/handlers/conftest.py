@@ -167,6 +167,7 @@ class FakeChannels:
 
     def __init__(self) -> None:
         self.records: dict[str, ChannelRecord] = {}
+        self.is_replicated = True
 
     async def find(self, team_id: str, channel_id: str) -> ChannelRecord | None:
         """Someone asks what is known."""
@@ -181,7 +182,7 @@ class FakeChannels:
     async def approve(self, team_id: str, channel_id: str, approver: str) -> bool:
         """Somebody approves, or withdraws that."""
         self.records[f"{team_id}/{channel_id}"] = ChannelRecord(True, NOW, approver)
-        return True
+        return self.is_replicated
 
     async def note_told(self, team_id: str, channel_id: str, owner: str) -> None:
         """Somebody knows that the channel waits."""

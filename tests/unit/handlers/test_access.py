@@ -237,6 +237,15 @@ async def test_an_approval_can_be_withdrawn(world: World) -> None:
     assert not world.channels.records["T1/C1"].is_open
 
 
+@pytest.mark.parametrize("action_id", DECISIONS)
+async def test_a_decision_without_replicas_is_uncertain(world: World, action_id: str) -> None:
+    """A withdrawal that is lost with a server would open the channel again: the person reads it."""
+    world.slack.results[INFO] = SHARED
+    world.channels.is_replicated = False
+    await world.press(action_id, "C1")
+    assert "once more in a minute to be sure" in world.reply
+
+
 async def test_nothing_to_approve_says_so(world: World) -> None:
     """A button on an old message, in a channel that is not shared any more."""
     await world.press(buttons.APPROVE_CHANNEL, "C1")
