@@ -150,6 +150,7 @@ async def test_here_is_refused_where_the_bot_cannot_post(
     dave = Person.new(talk, **channel)
     shown = await dave.types(f"subscribe {running} here")
     assert sentence in shown.text
+    talk.slack.invite_bot(dave.channel)  # a private channel cannot be listed without it
     assert "No executions" in (await dave.types("list here")).text
     assert not talk.slack.messages(dave.channel)
 
