@@ -235,7 +235,7 @@ def _is_notice(message: Message) -> bool:
 
 def _said(message: Message) -> Said:
     payload = message.metadata["event_payload"]
-    _, execution_id, subscriber, _ = payload["lane"].split("/")
+    _, _, execution_id, subscriber, _ = payload["lane"].split("/")
     since = [float(message.ts), *(edit.at for edit in message.edits)]
     texts = [*(edit.text for edit in message.edits), message.text]
     return Said(
