@@ -40,12 +40,18 @@ people read (`bot.blocks.sentences`), what to do about an error (the workers and
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 
 
 class BotError(Exception):
     """A failure of a known kind. `str()` is a detail for logs; it holds no secret."""
+
+    @property
+    def words(self) -> str:
+        """What went wrong, for `/readyz`, which strangers may read: no address, path, id or foreign text."""
+        return type(self).__name__
 
 
 class InputProblem(StrEnum):
@@ -154,6 +160,16 @@ class StateDirInUse(SettingsInvalid):
 class StoreUnavailable(BotError):
     """The store does not answer, or cannot do what was asked."""
 
+    def __init__(self, words: str = "the store does not answer", detail: str = "") -> None:
+        """`words` are ours, `detail` may name addresses and paths."""
+        super().__init__(f"{words} ({detail})" if detail else words)
+        self._words = words
+
+    @property
+    def words(self) -> str:
+        """As with `BotError`."""
+        return self._words
+
 
 class StoreFull(StoreUnavailable):
     """The store has no memory left."""
@@ -166,9 +182,17 @@ class StoreReadOnly(StoreUnavailable):
 class GCSError(BotError):
     """GCS did not give us an execution."""
 
+    meaning = "no execution"
+    """For `words`."""
+
     def __init__(self, detail: str = "", *, request_id: str = "") -> None:
         super().__init__(f"{detail} (request {request_id})" if request_id else detail)
         self.request_id = request_id
+
+    @property
+    def words(self) -> str:
+        """As with `BotError`."""
+        return f"{type(self).__name__}: {self.meaning}"
 
 
 class ExecutionNotFound(GCSError):
@@ -182,17 +206,25 @@ class ExecutionGone(ExecutionNotFound):
 class GCSForbidden(GCSError):
     """The bot's IAM user lacks a permission."""
 
+    meaning = "the IAM user may not read executions"
+
 
 class GCSBadCredentials(GCSError):
     """Keys, token or clock are refused."""
+
+    meaning = "the credentials, or this machine's clock, were refused"
 
 
 class GCSMisdirected(GCSError):
     """The gateway knows no such API: region, endpoint or path are wrong."""
 
+    meaning = "there is no such API"
+
 
 class GCSThrottled(GCSError):
     """The quota is used up for now."""
+
+    meaning = "the quota is used up"
 
     def __init__(self, detail: str = "", *, retry_after: timedelta, request_id: str = "") -> None:
         super().__init__(detail, request_id=request_id)
@@ -201,6 +233,8 @@ class GCSThrottled(GCSError):
 
 class GCSUnavailable(GCSError):
     """No answer, or one that says the service has a problem."""
+
+    meaning = "no answer"
 
 
 class GCSAbsent(GCSUnavailable):
@@ -213,6 +247,8 @@ class GCSTooLate(GCSUnavailable):
 
 class GCSMalformed(GCSError):
     """The answer is no execution."""
+
+    meaning = "the answer is no execution"
 
 
 class GCSRequestRefused(GCSMalformed):
@@ -227,6 +263,9 @@ are GCS's own decision, or the bot's to make no calls.
 """
 
 
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
+
+
 class SlackError(BotError):
     """Slack did not do what was asked. `code` is Slack's code, or one of `bot.slack.errors`."""
 
@@ -234,6 +273,11 @@ class SlackError(BotError):
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.detail = detail
+
+    @property
+    def words(self) -> str:
+        """Slack's code, if it looks like one."""
+        return self.code if _CODE.fullmatch(self.code) else type(self).__name__
 
 
 class RateLimited(SlackError):

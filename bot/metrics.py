@@ -12,6 +12,15 @@ from prometheus_client import Counter, Gauge, Histogram
 GCS_CALLS = Counter("execution_bot_gcs_calls_total", "Calls to GCS by outcome.", ["outcome"])
 GCS_CALL_SECONDS = Histogram("execution_bot_gcs_call_seconds", "Time until the response of GCS was complete.")
 GCS_TOKENS = Counter("execution_bot_gcs_tokens_total", "IAM tokens fetched.")
+GCS_QUOTA_CALLS = Gauge(
+    "execution_bot_gcs_quota_calls",
+    "Calls of the quota that all copies have `used` within the window, and that are `left`; read once a minute.",
+    ["state"],
+)
+GCS_QUOTA_PAUSED_SECONDS = Gauge(
+    "execution_bot_gcs_quota_paused_seconds",
+    "How long nobody calls GCS because it said that the quota is used up; read once a minute.",
+)
 
 WATCHER_POLLS = Counter("execution_bot_watcher_polls_total", "Polls of executions, by result.", ["result"])
 WATCHER_CHANGES = Counter("execution_bot_watcher_changes_total", "Changes stored and queued, by kind.", ["kind"])
@@ -22,7 +31,17 @@ WATCHER_LATE_SECONDS = Histogram(
 )
 WATCHER_STOPPED = Gauge("execution_bot_watcher_stopped", "1 while GCS refuses the credentials and polls are stopped.")
 
-WATCHER_EXECUTIONS = Gauge("execution_bot_watcher_executions", "Executions watched; counted only while lists are read.")
+WATCHER_EXECUTIONS = Gauge(
+    "execution_bot_watcher_executions", "Executions that are polled; counted once a minute and while lists are read."
+)
+WATCHER_DETECTION_SECONDS = Histogram(
+    "execution_bot_watcher_detection_seconds",
+    "Time from the moment that GCS says an execution was updated until the change is stored.",
+    buckets=(1, 2, 5, 10, 15, 30, 60, 120, 300, 900, 3600),
+)
+WATCHER_SUBSCRIPTIONS = Gauge(
+    "execution_bot_watcher_subscriptions", "Subscriptions to executions that are polled; counted once a minute."
+)
 
 SWEEPER_ACTIVE = Gauge(
     "execution_bot_sweeper_active", "1 while this process reads lists because that costs fewer calls."
@@ -58,6 +77,14 @@ NOTIFIER_PAUSES = Counter("execution_bot_notifier_pauses_total", "Pauses of call
 NOTIFIER_HELD = Counter(
     "execution_bot_notifier_held_total", "Deliveries to channels that wait because of who reads there.", ["why"]
 )
+NOTIFIER_OLDEST_SECONDS = Gauge(
+    "execution_bot_notifier_oldest_seconds",
+    "Age of the oldest undelivered change, by priority in the outbox; read once a minute.",
+    ["priority"],
+)
+NOTIFIER_DEAD_LETTERS_KEPT = Gauge(
+    "execution_bot_notifier_dead_letters_kept", "Dead letters in the store; counted once a minute."
+)
 NOTIFIER_BACKLOG_LANES = Gauge("execution_bot_notifier_backlog_lanes", "Subscriptions with undelivered changes.")
 NOTIFIER_DEAD_LETTERS = Counter(
     "execution_bot_notifier_dead_letters_total",
@@ -76,6 +103,23 @@ BRAKE_WAITING = Gauge(
     ["vendor"],
 )
 
+POOL_ITEMS_FAILED = Counter(
+    "execution_bot_pool_items_failed_total",
+    "Executions or lanes that a worker gave up because of an error that nobody foresaw.",
+    ["worker"],
+)
+
+STORE_SECONDS = Histogram(
+    "execution_bot_store_seconds",
+    "Time for one round trip of scripts to the store.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
+)
+STORE_ERRORS = Counter(
+    "execution_bot_store_errors_total", "Commands that the store refused or did not answer, by kind.", ["kind"]
+)
+STORE_DISK_FREE_BYTES = Gauge(
+    "execution_bot_store_disk_free_bytes", "Free space where the embedded store writes; 0 with REDIS_URL."
+)
 STORE_WITHOUT_REPLICAS = Counter(
     "execution_bot_store_without_replicas_total",
     "Writes that too few replicas confirmed in time; a fail-over may lose them.",
@@ -99,7 +143,7 @@ HANDLERS_NOT_ALLOWED = Counter(
 HANDLERS_ACK_SECONDS = Histogram(
     "execution_bot_handlers_ack_seconds",
     "Time from the arrival of a request to its ack.",
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10),
 )
 
 SLACK_RESPONSES = Counter(
@@ -116,3 +160,20 @@ SERVICE_CONNECTIONS_CUT = Counter(
     "execution_bot_service_connections_cut_total", "Connections closed because there were too many on a port."
 )
 SERVICE_SOCKET_CONNECTED = Gauge("execution_bot_service_socket_connected", "1 while Socket Mode is connected.")
+SERVICE_SOCKET_REBUILDS = Counter(
+    "execution_bot_service_socket_rebuilds_total", "Sockets of Socket Mode replaced because they stayed silent."
+)
+
+LAST_SUCCESS = Gauge(
+    "execution_bot_last_success_timestamp_seconds",
+    "When the last call to `gcs`, `slack` or the `store`, or the last request from Slack (`inbound`), succeeded.",
+    ["door"],
+)
+CLOCK_OFFSET_SECONDS = Gauge(
+    "execution_bot_clock_offset_seconds",
+    "How far the clock of `slack` or `gcs` is ahead of this machine's.",
+    ["server"],
+)
+BUILD_INFO = Gauge(
+    "execution_bot_build_info", "1; the labels name the versions of bot and Python.", ["version", "python"]
+)

@@ -58,7 +58,7 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
         app.action(action_id)(middleware.guard(action_id, counted(listener), who=Who.MEMBERS))
     app.event("app_home_opened")(middleware.guard("app_home_opened", bind(events.app_home_opened)))
     for event in ("app_uninstalled", "tokens_revoked"):
-        app.event(event)(middleware.guard(event, events.app_gone, who=Who.SLACK))
+        app.event(event)(middleware.guard(event, partial(events.app_gone, workspace=workspace), who=Who.SLACK))
     for event in ("channel_shared", "channel_unshared"):
         app.event(event)(middleware.guard(event, partial(events.sharing_changed, workspace=workspace), who=Who.SLACK))
     _ack_the_rest(app, middleware)

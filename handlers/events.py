@@ -24,10 +24,14 @@ async def app_home_opened(request: Request, *, subscriptions: Subscriptions, wor
         await publish_home(await subscriptions.of(asker), asker, workspace)
 
 
-async def app_gone(request: Request) -> None:
-    """The app was uninstalled, or its tokens were revoked: the log says so to those who run the bot."""
-    event = str(request.body["event"].get("type"))
-    log.error("handlers.app_gone", reason=event, team_id=str(request.body.get("team_id")))
+async def app_gone(request: Request, *, workspace: Workspace) -> None:
+    """The app was uninstalled, or its token was revoked: log and `/readyz` say so to those who run the bot."""
+    event = request.body["event"]
+    tokens = event.get("tokens")
+    if isinstance(tokens, dict) and not tokens.get("bot"):  # somebody's own, which the bot has no use for
+        return
+    workspace.removal.note(str(event["type"]))
+    log.error("handlers.app_gone", reason=workspace.removal.event, team_id=workspace.team_id)
 
 
 async def sharing_changed(request: Request, *, workspace: Workspace) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
@@ -32,7 +33,7 @@ from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.model import Subscriber
 from bot.errors import BotError, InputProblem, InvalidInput, NotAllowed, RateLimited, TooManyRequests
-from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS
+from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS, LAST_SUCCESS
 from bot.slack.access import Access
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
@@ -55,6 +56,8 @@ class Who(StrEnum):
 
 log = structlog.get_logger()
 
+_SUCCESS = LAST_SUCCESS.labels("inbound")
+
 
 class App(AsyncApp):
     """Bolt's app, which answers as soon as a request is acked and measures how long Slack waits for each ack."""
@@ -66,9 +69,12 @@ class App(AsyncApp):
         """Answer one request from Slack."""
         started = perf_counter()
         try:
-            return await super().async_dispatch(req)
+            response = await super().async_dispatch(req)
         finally:
             HANDLERS_ACK_SECONDS.observe(perf_counter() - started)
+        if response.status == HTTPStatus.OK:
+            _SUCCESS.set_to_current_time()
+        return response
 
 
 class Middleware:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import platform
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,11 +18,14 @@ from time import monotonic
 
 import structlog
 
-from bot import __version__
+from bot import __version__, metrics
 from bot.app.gcs_account import account_of, gcs_account
-from bot.app.health import Health
+from bot.app.health import Health, Probe
+from bot.app.probes import repeating
+from bot.app.store_probe import StoreProbe
 from bot.app.workspace import TimeLeft, WorkspaceRuntime
 from bot.audit import audit
+from bot.clock import ClockSkew
 from bot.gcs.http import HTTPClient
 from bot.settings import Settings
 from bot.slack.client import slack_session
@@ -67,6 +71,7 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
         settle_memory()
         if not stop.is_set():
             audit("service.started", version=__version__)
+            metrics.BUILD_INFO.labels(__version__, platform.python_version()).set(1)
         await stop.wait()
         log.info("service.stopping")
 
@@ -90,16 +95,28 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
     async with AsyncExitStack() as stack:
         engine = embedded_store(settings)
         store = await stack.enter_async_context(opened_store(settings, engine))
-        http = await stack.enter_async_context(HTTPClient(settings.network))
+        clock = ClockSkew()
+        http = await stack.enter_async_context(HTTPClient(settings.network, clock=clock))
         session = await stack.enter_async_context(slack_session(settings.network))
         time_left = _countdown(STOP_WITHIN)
-        workspace = WorkspaceRuntime(settings, store, gcs_account(settings, store, http), session)
+        account = gcs_account(settings, store, http)
+        workspace = WorkspaceRuntime(settings, store, account, session, clock)
         await stack.enter_async_context(workspace.working(stop, time_left))
-        health = Health({"store": store.problem, **workspace.probes}, ended=lambda: _ended(workspace, engine))
+        state = StoreProbe(store, account.quota, state_dir=settings.state_dir if engine else None)
+        await stack.enter_async_context(repeating(state.run_once, stop))
+        probes = {**workspace.probes, **state.probes, "clock": _clock_probe(clock)}
+        health = Health(probes, ended=lambda: _ended(workspace, engine), notes=lambda: state.notes)
         await health.start(settings.health_port, settings.health_host)
         stack.push_async_callback(health.stop)
         await stack.enter_async_context(workspace.connected(stop, time_left))
         yield
+
+
+def _clock_probe(clock: ClockSkew) -> Probe:
+    async def problem() -> str | None:
+        return clock.problem
+
+    return problem
 
 
 def _ended(workspace: WorkspaceRuntime, engine: EmbeddedStore | None) -> list[str]:

@@ -23,6 +23,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 import handlers
 from bot.app.gcs_account import GCSAccount, account_of
 from bot.app.health import Probe
+from bot.app.probes import TokenProbe, repeat
+from bot.clock import ClockSkew
 from bot.domain.access import AccessRules
 from bot.domain.cadence import Cadence
 from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, UnknownRefusal
@@ -30,7 +32,7 @@ from bot.settings import Settings
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound import HTTPMode, SocketMode
 from bot.slack.messages import Messages
-from bot.slack.workspace import Workspace
+from bot.slack.workspace import Removal, Workspace
 from bot.store import Store
 from bot.store.keys import execution_key, owner_of
 from bot.subscriptions import Allowance, Subscriptions
@@ -53,7 +55,9 @@ LONGEST_WAIT_SECONDS = 30.0
 class WorkspaceRuntime:
     """Everything of one workspace. `working` runs its workers; inside it, `connected` takes requests."""
 
-    def __init__(self, settings: Settings, store: Store, account: GCSAccount, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, account: GCSAccount, session: aiohttp.ClientSession, clock: ClockSkew
+    ) -> None:
         self._settings, self._store, self._account, self._session = settings, store, account, session
         self._cadence = Cadence(
             poll=settings.poll_interval, retry_grace=settings.retry_grace, staleness=settings.max_staleness
@@ -68,7 +72,10 @@ class WorkspaceRuntime:
             base_url=settings.slack_api_url,
             session=session,
             network=settings.network,
+            clock=clock,
         )
+        self._removal = Removal()
+        self._token_probe = TokenProbe(self._slack, clock, self._removal)
         self._watcher = Watcher(
             account.client,
             store.schedule,
@@ -126,8 +133,15 @@ class WorkspaceRuntime:
             cadence=self._cadence,
             now=_utc_now,
         )
+        self._start("token probe", repeat(self._token_probe.run_once, stop))
         workspace = Workspace(
-            identity, self._slack, self._limits, access_rules(self._settings), self._store.channels, now=_utc_now
+            identity,
+            self._slack,
+            self._limits,
+            access_rules(self._settings),
+            self._store.channels,
+            now=_utc_now,
+            removal=self._removal,
         )
         middleware = handlers.register(app, subscriptions=subscriptions, workspace=workspace)
         self._inbound = _inbound(self._settings, app)
@@ -151,7 +165,8 @@ class WorkspaceRuntime:
     async def _slack_problem(self) -> str | None:
         if self._inbound is None:
             return "Slack has not answered yet"
-        return await self._inbound.problem() or self._notifier.problem
+        found = (await self._inbound.problem(), self._token_probe.problem, self._notifier.problem)
+        return "; ".join(filter(None, found)) or None
 
     async def _gcs_problem(self) -> str | None:
         return self._watcher.problem

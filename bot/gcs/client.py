@@ -37,7 +37,7 @@ from bot.gcs.fingerprint import NOTHING_LISTED, Fingerprint, Listed, Page, finge
 from bot.gcs.http import HTTPClient
 from bot.gcs.shown import Shown, parse_shown
 from bot.gcs.tables import GetExecutionResponse
-from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS
+from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS, LAST_SUCCESS
 
 ATTEMPTS = 4
 """How often a request is sent at most. Callers come back anyway; more would keep a person or a lease waiting."""
@@ -50,6 +50,7 @@ SHOWN_WITHIN = timedelta(seconds=8)
 """How long a page may take that shows whose executions GCS has: small, and somebody's poll waits for it."""
 
 _OK, _CANCELLED = GCS_CALLS.labels("ok"), GCS_CALLS.labels("cancelled")
+_SUCCESS = LAST_SUCCESS.labels("gcs")
 
 T = TypeVar("T")
 
@@ -237,6 +238,7 @@ class GCSClient:
         else:
             count = _OK
             self.answered += 1
+            _SUCCESS.set_to_current_time()
             self._breaker.record(None)
             return found
         finally:

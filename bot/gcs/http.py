@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx
 
 from bot import __version__
+from bot.clock import ClockSkew
 from bot.errors import GCSMalformed, GCSMisdirected, GCSUnavailable
 from bot.gcs import values
 from bot.gcs.transport import AiohttpTransport
@@ -41,8 +42,14 @@ class HTTPClient:
     signed, a `.netrc` would replace our `Authorization`, and only the settings module may read the environment.
     """
 
-    def __init__(self, network: Network | None = None, *, connections: int = 100) -> None:
-        """`network`: the way out, by default a direct one. `connections`: at most so many are open at once."""
+    def __init__(
+        self, network: Network | None = None, *, connections: int = 100, clock: ClockSkew | None = None
+    ) -> None:
+        """`network`: the way out, by default a direct one. `connections`: at most so many are open at once.
+
+        `clock` learns from the `Date` of each response.
+        """
+        self._clock = clock or ClockSkew()
         self._transport = AiohttpTransport(connections, network or Network())
 
     async def __aenter__(self) -> Self:
@@ -63,6 +70,7 @@ class HTTPClient:
         try:
             request = httpx.Request(method, url, headers=HEADERS, json=json, extensions={"timeout": TIMEOUT.as_dict()})
             response = await self._exchange(request, auth or httpx.Auth())
+            self._clock.heard("GCS", response.headers.get("date"))
             try:
                 body = await _read_body(response)
             finally:

@@ -19,13 +19,16 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from yarl import URL
 
+from bot.clock import ClockSkew
 from bot.errors import OutcomeUnknown, SlackError, UnknownRefusal
-from bot.metrics import SLACK_FAILURES
+from bot.metrics import LAST_SUCCESS, SLACK_FAILURES
 from bot.network import Network
 from bot.slack.errors import FAILURES, KNOWN_CODES, call_error, response_error
 
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=4)
 """Belongs on the session: the SDK ignores its own time-out once it is given a session."""
+
+_SUCCESS = LAST_SUCCESS.labels("slack")
 
 _Server = tuple[str, str | None, int | None]
 """Scheme, host and port."""
@@ -67,9 +70,19 @@ class SlackClient:
     """The Web API of one workspace, on a shared session."""
 
     def __init__(
-        self, token: str, *, base_url: str, session: aiohttp.ClientSession, network: Network | None = None
+        self,
+        token: str,
+        *,
+        base_url: str,
+        session: aiohttp.ClientSession,
+        network: Network | None = None,
+        clock: ClockSkew | None = None,
     ) -> None:
-        """`network`: the way out, by default a direct one; `session` trusts its certificates (`slack_session`)."""
+        """`network`: the way out, by default a direct one; `session` trusts its certificates (`slack_session`).
+
+        `clock` learns from the `Date` of each response.
+        """
+        self._clock = clock or ClockSkew()
         # At DEBUG the SDK logs whole requests with their blocks and addresses; none of that belongs in a log.
         self._quiet = logging.getLogger("slack_sdk.quiet")
         self._quiet.setLevel(logging.WARNING)
@@ -172,10 +185,17 @@ class SlackClient:
         try:
             response = await method(**arguments)
         except FAILURES as error:
+            self._hear(getattr(error, "response", None))
             raise _counted(method.__name__, call_error(error)) from error
+        self._hear(response)
         if not isinstance(response.data, dict):
             raise _counted(method.__name__, OutcomeUnknown("no_json"))
+        _SUCCESS.set_to_current_time()
         return response
+
+    def _hear(self, response: Any) -> None:
+        headers = getattr(response, "headers", None) or {}
+        self._clock.heard("Slack", headers.get("Date"))
 
 
 def is_shared(channel: Mapping[str, Any]) -> bool:

@@ -117,6 +117,7 @@ class SocketMode:
             if is_connected:
                 self._connected_at = time.monotonic()
             elif time.monotonic() - self._connected_at > SILENT_SECONDS:
+                metrics.SERVICE_SOCKET_REBUILDS.inc()
                 log.warning("inbound.socket_rebuilt", silent_s=round(time.monotonic() - self._connected_at))
                 await self._disconnect()
                 self._connect()

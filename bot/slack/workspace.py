@@ -7,12 +7,16 @@ workspace is a second object: nothing about a workspace is kept in a module.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Protocol
 
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.slack.client import Identity, SlackClient
+
+SETTLED_SECONDS = 60.0
+"""How long Slack may still accept the token of an app that was removed."""
 
 
 class Pauses(Protocol):
@@ -41,6 +45,30 @@ class ChannelRecords(Protocol):
         """A person knows that the channel waits for an approval."""
 
 
+@dataclass(slots=True)
+class Removal:
+    """Whether Slack has said that the app was removed from the workspace."""
+
+    event: str = ""
+    """`app_uninstalled` or `tokens_revoked`; empty while the app is installed."""
+    at: float = 0.0
+    """When it came, by the monotonic clock."""
+
+    def note(self, event: str) -> None:
+        """Slack sent such an event."""
+        self.event, self.at = event, monotonic()
+
+    @property
+    def problem(self) -> str | None:
+        """The same in words."""
+        return f"Slack says that the app was removed from the workspace: {self.event}" if self.event else None
+
+    def clear(self) -> None:
+        """Slack accepts the token, which means something once the event is no longer new."""
+        if monotonic() - self.at >= SETTLED_SECONDS:
+            self.event = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """Who the bot is in a workspace, its client, Slack's limits there, who may use it, and the clock."""
@@ -51,6 +79,7 @@ class Workspace:
     rules: AccessRules
     channels: ChannelRecords
     now: Callable[[], datetime]
+    removal: Removal = field(default_factory=Removal)
 
     @property
     def team_id(self) -> str:

@@ -17,6 +17,7 @@ from bot.store.channels import Channels
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.gcs_quota import GCSQuota, PersonLimit
+from bot.store.inspection import Inspection
 from bot.store.keys import PARTITIONS, PREFIX
 from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.rows import milliseconds
@@ -53,6 +54,7 @@ class Store:
         )
         self.channels = Channels(self._connection)
         self.outbox = Outbox(self._connection, deliveries=deliveries)
+        self.inspection = Inspection(self._connection)
         self.history = History(self._connection, account)
         self.brake = Brake(self._connection)
         self._process = uuid4().hex
@@ -70,9 +72,21 @@ class Store:
         return SlackLimits(self._connection, calls=calls, posts=posts, channel_posts=channel_posts)
 
     async def problem(self) -> str | None:
-        """What is wrong, or None. It writes into every partition, so that a full node shows too."""
-        answers = await self._connection.run_everywhere("engine/probe")
-        return next((str(answer) for answer in answers if _is_problem(answer)), None)
+        """What is wrong in detail, or None; see `verify`."""
+        try:
+            await self.verify()
+        except StoreUnavailable as error:
+            return str(error)
+        return None
+
+    async def verify(self) -> None:
+        """Make sure that it takes writes in every partition, so that a full node shows too.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
+        for error in filter(_is_problem, await self._connection.run_everywhere("engine/probe")):
+            raise error
 
     async def evicts(self) -> bool | None:
         """Whether it drops keys when it is full, by its settings, and would forget subscriptions that way.
@@ -83,10 +97,10 @@ class Store:
         Raises:
             StoreUnavailable: it does not answer.
         """
-        memory = await self._connection.info("memory")
-        if memory is None or "maxmemory_policy" not in memory:
+        servers = await self._connection.info("memory")
+        if servers is None or not all("maxmemory_policy" in each for each in servers):
             return None
-        return bool(memory["maxmemory"]) and memory["maxmemory_policy"] != "noeviction"
+        return any(each["maxmemory"] and each["maxmemory_policy"] != "noeviction" for each in servers)
 
     async def appends(self) -> bool | None:
         """Whether it keeps what it holds in an append-only file; None where it does not say.
@@ -95,7 +109,7 @@ class Store:
             StoreUnavailable: it does not answer.
         """
         persistence = await self._connection.info("persistence")
-        return None if persistence is None else bool(persistence.get("aof_enabled"))
+        return None if persistence is None else all(each.get("aof_enabled") for each in persistence)
 
     async def lacks_replicas(self) -> bool:
         """Whether fewer replicas hold what is written than should.

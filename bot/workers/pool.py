@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from bot import metrics
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Ready
 from bot.store.engine.wakeup import Wakeup
@@ -167,6 +168,7 @@ class WorkerPool(Generic[Item]):
         except StoreUnavailable as error:
             log.warning("pool.store_away", pool=self._name, error=str(error))
         except Exception:
+            metrics.POOL_ITEMS_FAILED.labels(self._name).inc()
             log.exception("pool.item_failed", pool=self._name)
 
 

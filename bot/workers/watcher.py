@@ -40,6 +40,7 @@ from bot.store.schedule import Due, Schedule
 from bot.store.schedule.history import History
 from bot.store.unreadable import Unreadable
 from bot.workers.deletions import Deletions
+from bot.workers.detection import Detection
 from bot.workers.pool import Condition, WorkerPool
 
 log = structlog.get_logger()
@@ -90,13 +91,14 @@ class Watcher:
         self._condition = Condition()
         self._shows_others_seconds = max(ANSWERING_SECONDS, 3 * cadence.poll.total_seconds())
         """How long after its last answer GCS is expected to have shown another execution, if several are followed."""
+        self._detection = Detection(cadence.poll)
         self._answered_at = -math.inf
         """When GCS last answered a poll."""
 
     @property
     def problem(self) -> str | None:
-        """Why GCS did not answer the last poll; None when it did."""
-        return self._condition.text
+        """Why GCS did not answer the last poll, or why changes are seen late; None when all is well."""
+        return self._condition.text or self._detection.problem
 
     async def run_once(self) -> int:
         """Poll everything that is due, once; returns how many executions that were."""
@@ -157,7 +159,8 @@ class Watcher:
         known = Fingerprint(header.state, header.counts, header.is_covered) if header.is_quiet else None
         is_paid = self._paid > 0
         self._paid -= is_paid
-        attempts = 1 if self.problem else ATTEMPTS  # a GCS that is away is called rarely; each poll is a repeat anyway
+        # A GCS that is away is called rarely; each poll is a repeat anyway.
+        attempts = 1 if self._condition.text else ATTEMPTS
         try:
             response = await self._gcs.get_if_changed(
                 due.execution_id, known=known, within=WITHIN, is_paid=is_paid, attempts=attempts
@@ -222,7 +225,7 @@ class Watcher:
         since_answer = monotonic() - self._answered_at
         # What GCS answers about one execution only is no problem of GCS's: it has just shown others.
         if not isinstance(error, GCSMalformed | GCSForbidden) or since_answer > self._shows_others_seconds:
-            self._condition.set(why)
+            self._condition.set(error.words)
         log.warning("watcher.poll_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
         retry_after = error.retry_after if isinstance(error, GCSThrottled) else None
         return observing.observe_failure(
@@ -247,6 +250,8 @@ class Watcher:
         if not settled:
             metrics.WATCHER_POLLS.labels("superseded").inc()
             return
+        if verdict.changes:
+            self._detection.note(due.snapshot.execution, verdict.snapshot.execution, now=verdict.snapshot.seen_at)
         for change in verdict.changes:
             metrics.WATCHER_CHANGES.labels(change.kind.value).inc()
             log.info("watcher.changed", execution=due.execution, kind=change.kind.value, revision=change.revision)

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self
@@ -76,6 +77,7 @@ class GCS:
             project_id=project_id,
             domain_id="0123456789abcdef0123456789abcdef",
         )
+        self._now = now
         self._tokens = Tokens(self.user, life=token_life, now=now)
         self._gate = Gate(
             access_key=access_key,
@@ -234,7 +236,7 @@ class GCS:
         response = web.Response(
             status=answer.status,
             body=answer.payload(request_id),
-            headers={**answer.headers, "X-Request-Id": request_id},
+            headers={**answer.headers, "X-Request-Id": request_id, "Date": format_datetime(self._now(), usegmt=True)},
             content_type=answer.content_type,
         )
         if fault is None:

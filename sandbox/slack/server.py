@@ -114,6 +114,15 @@ class Slack:
         """Reinstall the app with these scopes; the token stays the same."""
         self._tokens.scopes = frozenset(scopes)
 
+    def revoke(self, refusal: str = "token_revoked") -> None:
+        """Refuse the bot's token from now on; with an empty `refusal`, accept it again."""
+        self._tokens.bot_refusal = refusal
+
+    async def uninstall(self) -> Interaction:
+        """Remove the app from the workspace: its token dies, and it is sent the event; its sockets stay open for it."""
+        self.revoke("account_inactive")
+        return await self.event({"type": "app_uninstalled"})
+
     def add_user(self, name: str, *, tz: str = "Europe/London", **more: str) -> str:
         """Add a person; returns the id. `more` has other fields of `User`, as of a guest."""
         user = User(self.workspace.next_id("U"), name, tz, **more)  # type: ignore[arg-type]  # they are texts

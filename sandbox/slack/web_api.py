@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -40,6 +41,8 @@ class Tokens:
     bot: str
     app: str
     scopes: frozenset[str]
+    bot_refusal: str = ""
+    """Why the bot's token is no longer accepted: `token_revoked`, or `account_inactive` after the app was removed."""
 
 
 class WebAPI:
@@ -111,6 +114,8 @@ class WebAPI:
     def _authorize(self, method: Method, args: Args, token: str) -> None:
         if not token:
             raise Refused("not_authed")
+        if token == self._tokens.bot and self._tokens.bot_refusal:
+            raise Refused(self._tokens.bot_refusal)
         if token != self._tokens.bot:
             raise Refused("not_allowed_token_type" if token == self._tokens.app else "invalid_auth")
         needed = method.scope_for(self._workspace, args)
@@ -154,7 +159,11 @@ class WebAPI:
         self.calls.append(Call(self._workspace.now(), method, args, error))
 
     def _headers(self) -> dict[str, str]:
-        return {"x-oauth-scopes": self._scopes(), "x-slack-req-id": f"sandbox-{len(self.calls)}"}
+        return {
+            "Date": formatdate(self._workspace.now(), usegmt=True),
+            "x-oauth-scopes": self._scopes(),
+            "x-slack-req-id": f"sandbox-{len(self.calls)}",
+        }
 
     def _scopes(self) -> str:
         return ",".join(sorted(self._tokens.scopes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -75,10 +76,19 @@ def running(talk: World) -> str:
 
 @asynccontextmanager
 async def made(
-    folder: Path, *, mode: str = "socket", has_password: bool = False, gcs: GCS | None = None, **settings: str
+    folder: Path,
+    *,
+    mode: str = "socket",
+    has_password: bool = False,
+    gcs: GCS | None = None,
+    now: Callable[[], float] = time.time,
+    **settings: str,
 ) -> AsyncIterator[World]:
-    """A world in which the bot runs with these `settings`, and with a password instead of keys if asked."""
-    async with gcs or GCS() as world_gcs, Slack(scopes=SCOPES) as slack:
+    """A world in which the bot runs with these `settings`, and with a password instead of keys if asked.
+
+    `now` is Slack's clock.
+    """
+    async with gcs or GCS() as world_gcs, Slack(scopes=SCOPES, now=now) as slack:
         alice, bob = slack.add_user("alice"), slack.add_user("bob")
         lab = slack.add_channel("lab", members=(alice, bob))
         credentials = password(world_gcs) if has_password else {}

@@ -27,7 +27,10 @@ from tests.store.following import ALICE, LATER, NOW, SOON, change, due, follow, 
 Work = Callable[[], Awaitable[object]]
 """Something that runs one script; called by the script's name, with a word behind it where there are several."""
 
-READ_ONLY = {"brake/state", "outbox/ready", "schedule/ready", "slack_limits/paused"}
+READ_ONLY = {
+    *("brake/state", "gcs_quota/usage", "inspection/backlog"),
+    *("outbox/ready", "schedule/ready", "slack_limits/paused"),
+}
 
 NAMES = [
     *("brake/ask", "brake/ask too many", "brake/ask lost", "brake/recovered", "brake/release"),
@@ -87,6 +90,7 @@ def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str
         "engine/give_back": lambda: run("engine/give_back", home, claims["e1"].token),
         "engine/probe": lambda: run("engine/probe", KEYS.partition(0)),
         "engine/recover": store.recover,
+        "inspection/backlog": store.inspection.backlog,
         "schedule/claim": lambda: due(store),
         "schedule/learn": lambda: run("schedule/learn", durations, 60_000, "sort", 5, "merge", 7),
         "schedule/listed": lambda: schedule.listed("T1", [("e1", "newer---")], defer_for=LATER),
@@ -159,6 +163,7 @@ def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
         "gcs_quota/reader_lease": lambda: quota.hold_reader_lease("T1", reading=(LATER, 5)),
         "gcs_quota/refused": lambda: quota.refused(LATER),
         "gcs_quota/request": lambda: store.person_limit(per_minute=20).count(ALICE),
+        "gcs_quota/usage": quota.usage,
         "gcs_quota/take": lambda: quota.take(is_person=True),
         "slack_limits/admit": lambda: limits.admit(lane, "chat.update", priority=0),
         "slack_limits/away": lambda: limits.away("T1"),

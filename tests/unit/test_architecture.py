@@ -6,6 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client import Counter
+from prometheus_client.metrics import MetricWrapperBase
+
+from bot import metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -81,3 +85,21 @@ def test_glossary_words_occur_in_the_code() -> None:
     words = " ".join(spoken(file.read_text(encoding="utf-8")) for file in files)
     assert [word for word in glossary() if f" {word}" not in words] == []
     assert len(glossary()) > 40
+
+
+def test_every_metric_is_documented() -> None:
+    """The page for those who run the bot has each metric with its labels and its help text, in order."""
+    rows = (DOCS / "operations.md").read_text(encoding="utf-8").splitlines()
+    assert [row for row in rows if row.startswith("| `execution_bot")] == [row_of(metric) for metric in declared()]
+
+
+def declared() -> list[MetricWrapperBase]:
+    """The bot's metrics."""
+    return [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
+
+
+def row_of(metric: MetricWrapperBase) -> str:
+    """The row of a metric in the page."""
+    suffix = "_total" if isinstance(metric, Counter) else ""
+    labels = f"{{{','.join(metric._labelnames)}}}" if metric._labelnames else ""
+    return f"| `{metric._name}{suffix}{labels}` | {metric._documentation} |"

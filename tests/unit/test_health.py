@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from bot.app import health as module
 from bot.app.health import Health, Probe
@@ -74,6 +75,62 @@ async def test_foreign_errors_show_their_kind_only(ask: Ask) -> None:
     """The text of a foreign error stays inside: it may hold a password."""
     _, body = await ask("/readyz", {"store": broken})
     assert body["components"]["store"]["detail"] == "RuntimeError"
+
+
+ADDRESSES = [
+    "Error 111 connecting to 10.1.2.3:6379. Connection refused.",
+    "cannot connect to db.example.com:6379",
+    "see /var/lib/execution-bot/valkey.log",
+    "https://gcs.cn-north-4.myhuaweicloud.com/v1/executions refused",
+    "request 5a4db0c5a4db0c5a4db0c5a4db0c5a4d failed",
+    "[::1]:6379 is away",
+    "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd is unknown",
+]
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+async def test_strangers_read_no_addresses(ask: Ask, text: str) -> None:
+    """Neither from an error, whose words are ours, nor from a probe that says too much."""
+
+    async def talks() -> str:
+        return text
+
+    async def fails() -> None:
+        raise StoreUnavailable("the store does not answer", text)
+
+    _, body = await ask("/readyz", {"store": fails, "gcs": talks})
+    assert body["components"]["store"]["detail"] == "the store does not answer"
+    secret = max(text.split(), key=len).rstrip(".")
+    assert secret not in str(body)
+    assert "…" in body["components"]["gcs"]["detail"]
+
+
+async def test_the_log_has_the_detail_once() -> None:
+    """When a component fails, and when it is ready again; however often somebody asks meanwhile."""
+    is_away = True
+
+    async def store() -> None:
+        if is_away:
+            raise StoreUnavailable("the store does not answer", ADDRESSES[0])
+
+    health = Health({"store": store})
+    with capture_logs() as logs:
+        await health.report()
+        await health.report()
+        is_away = False
+        await health.report()
+    assert [line["event"] for line in logs] == ["health.not_ready", "health.ready_again"]
+    assert "10.1.2.3:6379" in logs[0]["detail"]
+
+
+async def test_notes_leave_the_bot_ready() -> None:
+    """What its operators should know, without addresses either."""
+    health = Health({"store": well}, notes=lambda: ("a note about 10.1.2.3:6379",))
+    port = await health.start(0)
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as response:
+        assert (response.status, (await response.json())["notes"]) == (200, ["a note about …"])
+        assert response.headers["Server"] == "execution-bot"
+    await health.stop()
 
 
 async def test_a_probe_that_hangs_is_reported(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,9 @@ from redis.exceptions import ClusterDownError, MovedError, NoScriptError, ReadOn
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as TimedOut
 
+from bot import metrics
 from bot.errors import StoreUnavailable
-from bot.store.engine.refusals import CLIENT_ERRORS, unavailable
+from bot.store.engine.refusals import CLIENT_ERRORS, kind_of, unavailable
 from bot.store.engine.replicas import Replicas
 from bot.store.engine.scripts import script
 from bot.store.engine.topology import CONNECTIONS, Address, connect, is_demoted
@@ -41,6 +42,8 @@ end."""
 
 RETRY_SECONDS = 0.2
 """How long until such a result is sent again."""
+
+_SUCCESS = metrics.LAST_SUCCESS.labels("store")
 
 Keys = str | tuple[str, ...]
 """One key, or several of one server."""
@@ -204,15 +207,15 @@ class Connection:
         except CLIENT_ERRORS as error:
             raise unavailable(error) from error
 
-    async def info(self, section: str) -> dict[str, Any] | None:
-        """A section of what the server says about itself; None where it does not say.
+    async def info(self, section: str) -> list[dict[str, Any]] | None:
+        """A section of what each server that takes writes says about itself; None where one does not say.
 
         Raises:
-            StoreUnavailable: it does not answer.
+            StoreUnavailable: one of them does not answer.
         """
-        async with self.guarded() as redis:
+        async with self.guarded():
             try:
-                return await redis.info(section)
+                return await self._endpoint.info(section)
             except ResponseError:  # NOPERM, or a command that a managed service does not have
                 return None
 
@@ -296,11 +299,18 @@ class Connection:
             (command, getattr(script(name), "digest" if command == "EVALSHA" else "text"), len(mine), *mine, *args)
             for mine, (name, _, args) in zip(keys, calls, strict=True)
         ]
+        began = monotonic()
         try:
             async with self._free_connections:
                 answers, answered = await self._endpoint.execute([first for first, *_ in keys], commands, behind)
         except CLIENT_ERRORS as error:  # nobody knows which of them were run
+            metrics.STORE_ERRORS.labels(kind_of(error)).inc()
             return [error] * len(calls), False
+        metrics.STORE_SECONDS.observe(monotonic() - began)
+        _SUCCESS.set_to_current_time()
+        for answer in answers:
+            if isinstance(answer, Exception):
+                metrics.STORE_ERRORS.labels(kind_of(answer)).inc()
         if any(isinstance(answer, _ELSEWHERE) for answer in answers):
             await self._endpoint.refresh_topology()
         counts = answers[len(calls) :]

@@ -105,7 +105,7 @@ class EngineProcess:
         ends = monotonic() + START_SECONDS
         while await self.ping() is not Reply.READY:
             if not self.is_running or monotonic() > ends:
-                raise StoreUnavailable(f"the embedded Valkey did not start; see {self._folder / 'valkey.log'}")
+                raise StoreUnavailable("the embedded Valkey did not start", f"see {self._folder / 'valkey.log'}")
             await asyncio.sleep(0.01)
 
     async def ping(self) -> Reply:
@@ -145,7 +145,7 @@ class EngineProcess:
         except ProcessLookupError:
             return
         except (OSError, TimeoutError) as error:
-            raise StoreUnavailable(f"the embedded Valkey (process {process_id}) hangs and cannot be ended") from error
+            raise StoreUnavailable("the embedded Valkey hangs and cannot be ended", f"process {process_id}") from error
 
     async def shut_down(self) -> None:
         """Stop the engine, which writes all it has; one that does not respond is killed."""

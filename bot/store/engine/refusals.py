@@ -31,10 +31,19 @@ _KINDS = {"OOM ": StoreFull, "READONLY ": StoreReadOnly, "NOREPLICAS ": StoreRea
 """What servers say that has an error class of its own."""
 
 
+def kind_of(error: Exception) -> str:
+    """A label for the client's error, of which there are few: the server's own word, or what sort of failure it is."""
+    text = f"{getattr(error, 'status_code', None) or ''} {error}"
+    word = next((word for word in _REASONS if word in text), "")
+    if word:
+        return word.strip().lower().replace(" ", "_").replace("-", "_")
+    return "refused" if isinstance(error, ResponseError) else "no_answer"
+
+
 def unavailable(error: Exception) -> StoreUnavailable:
     """The client's error as one of ours, which says what is wrong."""
     text = f"{getattr(error, 'status_code', None) or ''} {error}"
     other = "the store refuses a command" if isinstance(error, ResponseError) else "the store does not answer"
     word = next((word for word in _REASONS if word in text), "")
     kind = _KINDS.get(word, StoreUnavailable)
-    return kind(f"{_REASONS.get(word, other)} ({type(error).__name__}: {error})")
+    return kind(_REASONS.get(word, other), f"{type(error).__name__}: {error}")

@@ -73,6 +73,10 @@ class Server:
         """A name for the server that holds a key."""
         return ""
 
+    async def info(self, section: str) -> list[dict[str, Any]]:
+        """A section of what the server says about itself."""
+        return [await self.redis.info(section)]
+
     async def refresh_topology(self) -> None:
         """Nothing to do: a new connection finds the master by itself."""
 
@@ -153,6 +157,12 @@ class Cluster:
     def node_of(self, key: str) -> str:
         """A name for the server that holds a key."""
         return str(self.redis.nodes_manager.get_node_from_slot(self.redis.keyslot(key)).name)
+
+    async def info(self, section: str) -> list[dict[str, Any]]:
+        """A section of what each master says about itself."""
+        answers = await self.redis.info(section, target_nodes=RedisCluster.PRIMARIES)
+        is_by_node = all(isinstance(answer, dict) for answer in answers.values())
+        return list(answers.values()) if is_by_node else [answers]  # of a single master there is only its own
 
     async def refresh_topology(self) -> None:
         """Ask the nodes which of them holds what now: one of them died, or said that a slot has moved."""

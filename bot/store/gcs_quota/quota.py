@@ -64,6 +64,11 @@ class GCSQuota:
         """How many calls the window has for lists, were they all made now."""
         return (await self._ask(0, "lists"))[3]
 
+    async def usage(self) -> tuple[int, int, timedelta]:
+        """Calls in the window, calls left in it, and for how long nobody calls; nothing is taken."""
+        used, pause = await self._connection.run("gcs_quota/usage", self._window, milliseconds(WINDOW))
+        return used, max(0, self._per_minute - used), timedelta(milliseconds=pause)
+
     @property
     def per_second(self) -> float:
         """Calls that polls and lists may make on the average."""

@@ -148,7 +148,7 @@ class Messenger:
                 await self._pause_refused(team_id, method)
         elif isinstance(error, UnknownRefusal):
             if method not in READ_BACK:
-                why = f"Slack refuses {method} with a code that I do not know: {error.code}"
+                why = f"Slack refuses {method} with a code that I do not know: {error.words}"
                 self.condition.set(why, about=method, next_try=delivery.refused_pause)
         elif isinstance(error, SlackBadCredentials):
             self.condition.set(f"Slack refuses the token: {error.code}")
