@@ -30,7 +30,7 @@ class Network:
     """How connections over TLS leave. Without values: directly, trusting the public authorities."""
 
     proxy: SecretStr | None = None
-    """`http://[user:password@]host:port`."""
+    """`http://[user:password@]host:port`, or https."""
     no_proxy: str = ""
     """Hosts that are reached directly, separated by commas, as curl reads `NO_PROXY`."""
     ca_bundle: Path | None = None

@@ -199,8 +199,8 @@ class Settings(BaseModel):
     """Directory of the bot's own store, relative to the working directory. Not used with `REDIS_URL`."""
 
     https_proxy: ProxyAddress = None
-    """Proxy for Slack (also for Socket Mode), GCS and IAM: `http://[user:password@]host:port`. Redis is reached
-    directly."""
+    """Proxy for Slack (also for Socket Mode), GCS and IAM: `http://[user:password@]host:port`, or `https://…` for
+    a proxy that itself has TLS. Redis is reached directly."""
     no_proxy: str = ""
     """Hosts that are reached without the proxy, as curl reads them: names with all names below them, addresses or
     networks (`10.0.0.0/8`), each also with `:port`, separated by commas; `*` for all."""

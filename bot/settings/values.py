@@ -101,11 +101,11 @@ def _proxy(value: SecretStr | None) -> SecretStr | None:
         return None
     text = value.get_secret_value()
     text = text if "://" in text else f"http://{text}"
-    found = re.fullmatch(rf"http://{_USER}{_HOST}/?", text)
+    found = re.fullmatch(rf"https?://{_USER}{_HOST}/?", text)
     if not found or int((found[3] or ":0")[1:]) > HIGHEST_PORT:
         raise ValueError(
-            "give http://[user:password@]host:port; other kinds of proxies are not supported, and in a password write "
-            "/ ? # [ ] as %2F %3F %23 %5B %5D"
+            "give http://[user:password@]host:port, or https:// for a proxy with TLS; nothing else works, and in "
+            "a password write / ? # [ ] as %2F %3F %23 %5B %5D"
         )
     return SecretStr(text.rstrip("/"))
 

@@ -29,11 +29,12 @@ class ForwardProxy:
 
     port: int
     log: Path
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """Its address, with user and password."""
-        return f"http://bot:{PASSWORD}@127.0.0.1:{self.port}"
+        return f"{self.scheme}://bot:{PASSWORD}@127.0.0.1:{self.port}"
 
     def tunnels_to(self, host: str) -> int:
         """How many tunnels to `host` have ended."""
@@ -41,14 +42,16 @@ class ForwardProxy:
 
 
 @asynccontextmanager
-async def forward_proxy(folder: Path) -> AsyncIterator[ForwardProxy]:
-    """A proxy that knows names under `.test`."""
+async def forward_proxy(folder: Path, tls: tuple[Path, Path] | None = None) -> AsyncIterator[ForwardProxy]:
+    """A proxy that knows names under `.test`; with the files of a certificate and its key it has TLS itself."""
+    files = ("--cert-file", str(tls[0]), "--key-file", str(tls[1])) if tls else ()
     port, log = folder / "proxy.port", folder / "proxy.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "proxy", "--hostname", "127.0.0.1", "--port", "0", "--port-file", str(port)),
             *("--num-workers", "1", "--num-acceptors", "1", "--basic-auth", "bot:p@ss/word"),
             *("--plugins", "tests.end_to_end.to_loopback.ToLoopback"),
+            *files,
             cwd=folder,
             env={"PYTHONPATH": str(REPOSITORY), "HOME": str(folder)},
             stdout=output,
@@ -59,7 +62,7 @@ async def forward_proxy(folder: Path) -> AsyncIterator[ForwardProxy]:
             while not (port.exists() and port.read_text().strip()):
                 assert process.returncode is None, log.read_text()
                 await asyncio.sleep(0.05)
-        yield ForwardProxy(int(port.read_text()), log)
+        yield ForwardProxy(int(port.read_text()), log, "https" if tls else "http")
     finally:
         with suppress(ProcessLookupError):
             process.terminate()

@@ -69,6 +69,19 @@ async def test_all_doors_use_proxy_and_bundle(tmp_path: Path, proxy: ForwardProx
             assert gcs.tokens_fetched == 1
 
 
+async def test_a_proxy_may_have_tls(tmp_path: Path, authority: Authority) -> None:
+    """TLS to the proxy and, inside it, TLS to the server, each with a certificate of the bundle."""
+    files = authority.files(tmp_path, "127.0.0.1")
+    async with (
+        forward_proxy(tmp_path, files) as proxy,
+        company(authority, slack_host="slack.test", gcs_host="gcs.test") as (gcs, slack),
+    ):
+        settings = {"HTTPS_PROXY": proxy.url, "CA_BUNDLE": str(authority.bundle)}
+        async with running(tmp_path, gcs, slack, **settings) as world:
+            following = await lived(world, HAPPY)
+            assert following.transcript(world.lab) == ["card", *HAPPY[1]]
+
+
 @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "example.com, 127.0.0.0/8", "*"])
 async def test_no_proxy_is_obeyed(tmp_path: Path, authority: Authority, no_proxy: str) -> None:
     """Behind a proxy that is dead, the hosts of `NO_PROXY` are reached by every door."""

@@ -368,6 +368,20 @@ def test_durations_are_said_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert long == "RETRY_GRACE is wrong: input should be less than or equal to 604800 seconds"
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("proxy:3128", "http://proxy:3128"),
+        ("https://u:p%40@proxy/", "https://u:p%40@proxy"),
+        ("http://[::1]:1", "http://[::1]:1"),
+    ],
+)
+def test_a_proxys_address_is_read(monkeypatch: pytest.MonkeyPatch, name: str, given: str, used: str) -> None:
+    """With and without scheme and user, under a name in small letters, too."""
+    assert load(monkeypatch, **{name: given}).https_proxy == SecretStr(used)
+
+
 def test_a_bundle_without_certificates_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The bot does not start without an authority that it was told to trust."""
     (tmp_path / "ca.pem").write_text("nothing")
@@ -406,6 +420,7 @@ def test_a_user_without_a_home_can_start(monkeypatch: pytest.MonkeyPatch) -> Non
         ("LISTEN_HOST", "203.0.113.7"),
         ("HTTPS_PROXY", "socks5://proxy:1080"),
         ("HTTPS_PROXY", "proxy:99999"),
+        ("HTTPS_PROXY", "http://proxy/path"),
         ("CA_BUNDLE", "nowhere.pem"),
         ("GCS_AK", "AK ONE"),
         ("SLACK_BOT_TOKEN", "xoxb-…"),
