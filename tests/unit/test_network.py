@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import ssl
 from pathlib import Path
 
@@ -10,6 +11,14 @@ import trustme
 from pydantic import SecretStr
 
 from bot.network import Network, bypasses
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ALLOWED = [
+    "bot/app/checks.py: aiohttp.ClientSession",  # to the bot on this machine
+    "bot/slack/client.py: AsyncWebClient",  # its session has the context
+]
+"""Where a client is built without being handed the network by that name."""
 
 
 @pytest.mark.parametrize(
@@ -79,3 +88,21 @@ def test_the_password_is_not_shown() -> None:
     assert network.way_to("https://slack.com") == "through the proxy proxy:3128"
     assert network.way_to("https://example.com") == "directly"
     assert "hunter2" not in repr(network)
+
+
+def test_every_client_is_given_the_network() -> None:
+    """The app builds no client that would go past proxy and bundle; only `check` calls the bot on its own machine."""
+    past: list[str] = []
+    for path in (ROOT / "bot").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name, given = ast.unparse(node.func), {keyword.arg for keyword in node.keywords}
+            is_bare = (
+                (name == "HTTPClient" and not node.args)
+                or (name in {"SlackClient", "AsyncWebClient"} and not {"network", "ssl"} & given)
+                or (name == "aiohttp.ClientSession" and "connector" not in given)
+            )
+            if is_bare:
+                past.append(f"{path.relative_to(ROOT)}: {name}")
+    assert sorted(past) == ALLOWED
