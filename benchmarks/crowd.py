@@ -36,7 +36,7 @@ def command(number: int, secret: str, response_url: str) -> bytes:
         "text": EXECUTION,
         "api_app_id": "A0123ABCD",
         "response_url": response_url,
-        "trigger_id": "13345224609.738474920.8088930838d88f008e0",
+        "trigger_id": f"{time.time_ns()}.738474920.{number:08d}",
     }
     body, now = urlencode(form), str(int(time.time()))
     signature = hmac.new(secret.encode(), f"v0:{now}:{body}".encode(), hashlib.sha256).hexdigest()

@@ -156,6 +156,12 @@ SLACK_FAILURES = Counter(
     ["method", "code"],
 )
 
+SLACK_REFUSED_REQUESTS = Counter(
+    "execution_bot_slack_refused_requests_total",
+    "Requests that were not served because they are not Slack's or cannot be read, by reason.",
+    ["reason"],
+)
+
 SERVICE_CONNECTIONS_CUT = Counter(
     "execution_bot_service_connections_cut_total", "Connections closed because there were too many on a port."
 )

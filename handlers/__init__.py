@@ -20,7 +20,7 @@ from bot.blocks import buttons
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers import actions, commands, events, views
-from handlers.middleware import App, Listener, Middleware, Who
+from handlers.middleware import App, Listener, Middleware, Requests, Who
 from handlers.parsing import COMMAND
 from handlers.request import Request
 
@@ -35,9 +35,9 @@ EVENTS = ("app_home_opened", "app_uninstalled", "channel_shared", "channel_unsha
 _ANY = re.compile(r".*", re.DOTALL)
 
 
-def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspace) -> Middleware:
+def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspace, requests: Requests) -> Middleware:
     """Register every listener with `app`; returns the middleware, which knows the running ones."""
-    middleware = Middleware(workspace)
+    middleware = Middleware(workspace, requests)
 
     def bind(listener: Callable[..., Awaitable[None]]) -> Listener:
         return partial(listener, subscriptions=subscriptions, workspace=workspace)
@@ -53,7 +53,8 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
 
     app.command(COMMAND)(middleware.guard("execution_command", bind(commands.execution)))  # counts unless it is `help`
     for action_id, listener in _buttons().items():
-        app.action(action_id)(middleware.guard(action_id, counted(listener)))
+        is_public = action_id == buttons.SHARE_EXECUTION
+        app.action(action_id)(middleware.guard(action_id, counted(listener), is_public=is_public))
     for action_id, listener in _decisions().items():
         app.action(action_id)(middleware.guard(action_id, counted(listener), who=Who.MEMBERS))
     app.event("app_home_opened")(middleware.guard("app_home_opened", bind(events.app_home_opened)))

@@ -1,8 +1,8 @@
 """The one middleware: whatever a listener does, Slack gets its ack and the person a sentence.
 
-Lives here: ack first; nothing is done for people who may not ask; an error becomes a sentence, a log line and a metric;
-how long an ack took. Does not live here: who may ask (`bot.slack.access`), what listeners do (the sibling modules).
-Called by `handlers.register`, which wraps every listener.
+Lives here: ack first; nothing is done twice, or for people who may not ask; an error becomes a sentence, a log line and
+a metric; how long an ack took. Does not live here: who may ask (`bot.slack.access`), what makes two requests the same
+(`bot.slack.inbound`), what listeners do (the siblings). Called by `handlers.register`, which wraps every listener.
 
 By default Bolt runs a listener beside the request, checks every 10 ms whether it has acked, and loses the ack when the
 listener raises in between. Here the listener runs in a task of the middleware, which starts after the ack, so that
@@ -19,11 +19,12 @@ from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
@@ -32,9 +33,18 @@ from bot.blocks import error_modal, refusing_home
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.model import Subscriber
-from bot.errors import BotError, InputProblem, InvalidInput, NotAllowed, RateLimited, TooManyRequests
+from bot.errors import (
+    BotError,
+    InputProblem,
+    InvalidInput,
+    NotAllowed,
+    RateLimited,
+    StoreUnavailable,
+    TooManyRequests,
+)
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS, LAST_SUCCESS
 from bot.slack.access import Access
+from bot.slack.inbound import IDENTITY
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from handlers.request import Request
@@ -54,9 +64,23 @@ class Who(StrEnum):
     """For those of them who are full members of the workspace."""
 
 
+CHECK_SECONDS = 1.0
+"""How long the store may take to say whether a request is new; a trigger lives for three."""
+
 log = structlog.get_logger()
 
 _SUCCESS = LAST_SUCCESS.labels("inbound")
+
+
+class Requests(Protocol):
+    """Where all copies of the bot remember which requests were worked on."""
+
+    async def is_first(self, team_id: str, identity: str) -> bool:
+        """Whether this is the first request with this identity; notes it."""
+
+
+class Repeated(Exception):
+    """The request was worked on before."""
 
 
 class App(AsyncApp):
@@ -64,6 +88,7 @@ class App(AsyncApp):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments, process_before_response=True)
+        self.error(_unreadable)
 
     async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
         """Answer one request from Slack."""
@@ -77,23 +102,33 @@ class App(AsyncApp):
         return response
 
 
+async def _unreadable(error: Exception) -> BoltResponse:
+    """Bolt could not find the listener of a request, because a field is not what it expects: no traceback, no retry."""
+    log.error("handlers.unreadable", kind=type(error).__name__, at=_place(error))
+    return BoltResponse(status=400)
+
+
 class Middleware:
     """Wraps the listeners of one workspace and knows which are running."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace, self._access = workspace, Access(workspace)
+    def __init__(self, workspace: Workspace, requests: Requests) -> None:
+        self._workspace, self._access, self._requests = workspace, Access(workspace), requests
         self._running: set[asyncio.Task[None]] = set()
 
-    def guard(self, name: str, listener: Listener, *, who: Who = Who.PEOPLE) -> Callable[..., Awaitable[None]]:
+    def guard(
+        self, name: str, listener: Listener, *, who: Who = Who.PEOPLE, is_public: bool = False
+    ) -> Callable[..., Awaitable[None]]:
         """`listener` for Bolt: it starts after the ack, and none of its errors reaches Bolt.
 
-        One that works for a person starts only if that person may ask.
+        One that works for a person starts only if that person may ask. What others would see twice (`is_public`)
+        starts only if the store says that the request is new.
         """
         checked = listener if who is Who.SLACK else partial(self._checked, listener, who)
 
-        async def guarded(ack: AsyncAck, body: dict[str, Any]) -> None:
+        async def guarded(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
             await ack()
-            task = asyncio.create_task(self._run(name, checked, Request(body)))
+            once = partial(self._once, checked, context.get(IDENTITY, ""), is_public)
+            task = asyncio.create_task(self._run(name, once, Request(body)))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
@@ -131,10 +166,33 @@ class Middleware:
         request.asker = Subscriber(team_id=identity.team_id, id=request.user_id)
         await listener(request)
 
+    async def _once(self, listener: Listener, identity: str, is_public: bool, request: Request) -> None:
+        """Run the listener unless this very request was worked on before: an event repeated, a request captured.
+
+        While the store does not say, a request is worked on: to subscribe twice changes nothing, and one person who
+        reads an answer twice is better off than one who reads none. Only what others see is not done then.
+
+        Raises:
+            Repeated: it was worked on before.
+        """
+        if identity:
+            try:
+                async with asyncio.timeout(CHECK_SECONDS):
+                    is_first = await self._requests.is_first(self._workspace.team_id, identity)
+            except (StoreUnavailable, TimeoutError):
+                if is_public:
+                    raise StoreUnavailable("does not say whether this request is new") from None
+                is_first = True
+            if not is_first:
+                raise Repeated
+        await listener(request)
+
     async def _contained(self, name: str, listener: Listener, request: Request) -> str:
         """Run a listener and name its result."""
         try:
             await listener(request)
+        except Repeated:
+            return "repeated"
         except TooManyRequests as error:
             if not error.is_repeated:  # one sentence and one line in the log for each burst
                 log.warning("handlers.limited", listener=name, wait_s=error.retry_after.total_seconds())

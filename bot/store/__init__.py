@@ -1,8 +1,8 @@
 """The store, in which the workers meet: subscriptions, schedule, outbox and receipts, in Redis or Valkey.
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `schedule`, `outbox`,
-`subscriptions`, `channels`, `brake`, `gcs_quota` and `slack_limits` (each with its Lua scripts beside it), `engine`
-(the server). Called by the workers, by handlers and by `bot.app`. Only this package imports redis.
+`subscriptions`, `channels`, `requests`, `brake`, `gcs_quota` and `slack_limits` (each with its Lua scripts beside it),
+`engine` (the server). Called by the workers, by handlers and by `bot.app`. Only this package imports redis.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bot.store.gcs_quota import GCSQuota, PersonLimit
 from bot.store.inspection import Inspection
 from bot.store.keys import PARTITIONS, PREFIX
 from bot.store.outbox import IN_FLIGHT, Outbox
+from bot.store.requests import Requests
 from bot.store.rows import milliseconds
 from bot.store.schedule import Schedule
 from bot.store.schedule.history import History
@@ -57,6 +58,7 @@ class Store:
         self.inspection = Inspection(self._connection)
         self.history = History(self._connection, account)
         self.brake = Brake(self._connection)
+        self.requests = Requests(self._connection)
         self._process = uuid4().hex
 
     def gcs_quota(self, user: str, *, per_minute: int, reserve: int) -> GCSQuota:

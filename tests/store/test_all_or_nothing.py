@@ -46,6 +46,7 @@ NAMES = [
         "schedule/unchanged",
         "schedule/unchanged put_back",
     ),
+    "requests/first_time",
     *("slack_limits/admit", "slack_limits/away", "slack_limits/back", "slack_limits/pause"),
     *(
         "subscriptions/enter",
@@ -160,6 +161,7 @@ def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
     quota = store.gcs_quota("AK", per_minute=10, reserve=0)
     limits = store.slack_limits(calls=9, posts=9, channel_posts=9)
     return {
+        "requests/first_time": lambda: store.requests.is_first("T1", "digest"),
         "gcs_quota/reader_lease": lambda: quota.hold_reader_lease("T1", reading=(LATER, 5)),
         "gcs_quota/refused": lambda: quota.refused(LATER),
         "gcs_quota/request": lambda: store.person_limit(per_minute=20).count(ALICE),

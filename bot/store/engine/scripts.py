@@ -14,11 +14,12 @@ from typing import NamedTuple
 _OF_PARTITIONS = ("engine", "schedule", "subscriptions", "outbox")
 """Concerns whose preludes precede every script on a partition: all of them work on the same records."""
 
-_PRELUDES = {
+_PRELUDES: dict[str, tuple[str, ...]] = {
+    "brake": ("engine", "brake"),
     "channels": ("engine",),
     "gcs_quota": ("engine",),
+    "requests": (),
     "slack_limits": ("engine", "slack_limits"),
-    "brake": ("engine", "brake"),
 }
 """The same for scripts on other keys."""
 

@@ -22,6 +22,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.domain.model import Execution, Followed, Level, Snapshot, Subscriber, Subscription
 from bot.slack.client import Identity, SlackClient
+from bot.slack.inbound.dispatch import dispatch
+from bot.slack.inbound.payloads import checked
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
 from handlers import App, Middleware, register
@@ -213,6 +215,22 @@ class FakePauses:
         self.until[method] = time.monotonic() + span.total_seconds()
 
 
+class FakeRequests:
+    """In the place of `Requests`: remembers what it was asked, and raises the error that a test sets."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, str]] = set()
+        self.error: Exception | None = None
+
+    async def is_first(self, team_id: str, identity: str) -> bool:
+        """A request arrived."""
+        if self.error is not None:
+            raise self.error
+        is_first = (team_id, identity) not in self.seen
+        self.seen.add((team_id, identity))
+        return is_first
+
+
 def subscription_of(subscriber: Subscriber, level: Level) -> Subscription:
     """A subscription to the one execution of these tests."""
     return Subscription(execution_id=ID, subscriber=subscriber, level=level, owner="U1", created_at=NOW)
@@ -228,10 +246,17 @@ class World:
     middleware: Middleware
     limits: FakePauses
     channels: FakeChannels
+    requests: FakeRequests
 
     async def send(self, body: dict[str, Any]) -> BoltResponse:
         """One signed request through Bolt; returns the answer to Slack once the listener is done."""
         response = await self.deliver(body)
+        assert await self.middleware.drain(timedelta(seconds=10)) == 0
+        return response
+
+    async def arrives(self, body: dict[str, Any]) -> BoltResponse:
+        """One request as it arrives, with what makes it the same as another one."""
+        response = await dispatch(self.app, checked(body))
         assert await self.middleware.drain(timedelta(seconds=10)) == 0
         return response
 
@@ -309,8 +334,11 @@ async def made(team_id: str = "T1", enterprise_id: str = "", rules: AccessRules 
             channels=channels,
             now=lambda: NOW,
         )
-        middleware = register(app, subscriptions=cast("Subscriptions", subscriptions), workspace=workspace)
-        yield World(slack, subscriptions, app, middleware, limits, channels)
+        requests = FakeRequests()
+        middleware = register(
+            app, subscriptions=cast("Subscriptions", subscriptions), workspace=workspace, requests=requests
+        )
+        yield World(slack, subscriptions, app, middleware, limits, channels, requests)
     await runner.cleanup()
 
 

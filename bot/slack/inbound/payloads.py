@@ -1,0 +1,152 @@
+"""What Slack sends, read and checked before Bolt and the listeners rely on it.
+
+Lives here: `parsed` (the body of an HTTP request), `checked` (the shape of a payload), `identity` (what makes two
+requests the same). Does not live here: whether a request is Slack's (`signatures`), who asks (`handlers.request`).
+Called by the siblings; pure.
+
+Only fields that somebody reads are checked; unknown fields and kinds are passed on as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Annotated, Any, Self
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
+
+_Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{0,64}$")]
+_Text = Annotated[str, StringConstraints(max_length=40_000)]
+_Word = Annotated[str, StringConstraints(max_length=3_000)]
+
+_MAX_FIELDS = 100
+"""At most this many fields in a form; Slack's commands have about 15."""
+
+
+class Malformed(ValueError):
+    """Nothing that Slack sends."""
+
+
+class _Named(BaseModel):
+    """A person, a channel, a workspace or an organisation."""
+
+    id: _Id | None = None
+    team_id: _Id | None = None
+
+
+class _Container(BaseModel):
+    channel_id: _Id | None = None
+
+
+class _Action(BaseModel):
+    action_id: _Word | None = None
+    value: _Word | None = None
+
+
+class _View(BaseModel):
+    id: _Id
+    type: _Word
+    callback_id: _Word | None = ""
+    private_metadata: _Word | None = ""
+    app_installed_team_id: _Id | None = None
+
+
+class _Event(BaseModel):
+    """Its other fields depend on its type; those of the Home tab are read."""
+
+    type: _Word
+    user: _Id | dict[str, Any] | None = None
+    tab: _Word | None = None
+
+
+class _Payload(BaseModel):
+    """The fields that the listeners, Bolt or `identity` read."""
+
+    type: _Word | None = None
+    command: _Word | None = None
+    text: _Text | None = None
+    user: _Named | None = None
+    user_id: _Id | None = None
+    team: _Named | None = None
+    team_id: _Id | None = None
+    enterprise: _Named | None = None
+    enterprise_id: _Id | None = None
+    channel: _Named | None = None
+    channel_id: _Id | None = None
+    container: _Container | None = None
+    view: _View | None = None
+    actions: list[_Action] | None = None
+    event: _Event | None = None
+    event_id: _Word | None = None
+    trigger_id: _Word | None = None
+    response_url: _Word | None = None
+    response_urls: list[dict[str, Any]] = Field(default_factory=list)
+    authorizations: list[dict[str, Any]] | None = None
+    callback_id: _Word | None = None
+    action_id: _Word | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        match self.type:
+            case "block_actions":
+                is_whole = bool(self.actions) and all(each.action_id for each in self.actions or ())
+            case "event_callback":
+                is_whole = self.event is not None
+                is_whole &= (
+                    self.event is None or self.event.type != "app_home_opened" or isinstance(self.event.user, str)
+                )
+            case "view_submission" | "view_closed":
+                is_whole = self.view is not None
+            case _:
+                is_whole = True
+        if not is_whole:
+            raise ValueError("a field is missing")
+        return self
+
+
+def parsed(body: bytes, content_type: str) -> Any:
+    """The payload in the body of a request: JSON, a form, or JSON in the field `payload` of a form.
+
+    Raises:
+        Malformed: it is none of them.
+    """
+    try:
+        text = body.decode()
+        if content_type == "application/json":
+            return json.loads(text)
+        form = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+        return json.loads(form["payload"]) if "payload" in form else form
+    except (ValueError, RecursionError):
+        raise Malformed from None
+
+
+def checked(payload: Any) -> dict[str, Any]:
+    """The payload itself, if it has the shape that everybody behind this relies on.
+
+    Raises:
+        Malformed: it has not.
+    """
+    try:
+        _Payload.model_validate(payload)
+    except (ValidationError, RecursionError):
+        raise Malformed from None
+    found: dict[str, Any] = payload
+    return found
+
+
+def identity(payload: dict[str, Any]) -> str:
+    """Equal for two requests that are the same one: Slack's repetition of an event, or a captured request.
+
+    Slack repeats an event with the same id in another envelope. Each command and each press has a trigger and a time of
+    its own, so the whole payload is compared.
+
+    Raises:
+        Malformed: it is nested too deeply to compare.
+    """
+    is_event = payload.get("type") == "event_callback" and payload.get("event_id")
+    try:
+        compared = json.dumps(payload["event_id"] if is_event else payload, sort_keys=True)
+    except (RecursionError, ValueError):
+        raise Malformed from None
+    return sha256(compared.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The connection through which Slack's requests arrive."""

@@ -1,0 +1,223 @@
+"""Promises of `bot.slack.inbound.socket_mode`, with the simulated Slack: renewed without a gap, no storms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.network import Network
+from bot.slack.client import SlackClient
+from bot.slack.inbound import SocketMode, reconnects, socket_mode
+from bot.slack.inbound.signatures import Refusal
+from sandbox.slack import Fault, Slack
+from sandbox.slack.delivery import Parcel
+from sandbox.slack.socket_mode import Disconnect, Reason
+
+PATIENCE = 20.0
+
+
+@dataclass
+class World:
+    """Slack, one person in a channel, and a connection."""
+
+    slack: Slack
+    inbound: SocketMode
+    person: str
+    channel: str
+    heard: list[str] = field(default_factory=list)
+    """The commands that arrived."""
+
+    async def says(self, text: str) -> bool:
+        """Type a command; whether Slack got the ack in time."""
+        return (await self.slack.command(self.person, self.channel, text)).acked
+
+    async def problem_is(self, text: str) -> None:
+        """Return once that is wrong."""
+        async with asyncio.timeout(PATIENCE):
+            while text not in (await self.inbound.problem() or "nothing"):  # noqa: ASYNC110  # the loop's doing
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def made(prepare: Callable[[Slack], None] = lambda _: None) -> AsyncIterator[World]:
+    """A world in which the connection was started."""
+    async with Slack() as slack, aiohttp.ClientSession() as session:
+        prepare(slack)
+        person = slack.add_user("carol")
+        channel = slack.add_channel("lab", members=(person,))
+        app = bolt(slack, session)
+        client = SlackClient(slack.bot_token, base_url=slack.api_url, session=session)
+        world = World(slack, SocketMode(app, client, slack.app_token, Network()), person, channel)
+
+        @app.command("/execution")
+        async def hear(ack: AsyncAck, body: dict[str, Any]) -> None:
+            await ack()
+            world.heard.append(body["text"])
+
+        await world.inbound.start()
+        try:
+            yield world
+        finally:
+            await world.inbound.stop()
+
+
+def bolt(slack: Slack, session: aiohttp.ClientSession) -> AsyncApp:
+    """An app that knows its workspace."""
+
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=None, team_id=slack.workspace.team_id, bot_token="x", bot_id="B0BOT")
+
+    client = AsyncWebClient(base_url=slack.api_url, session=session)
+    return AsyncApp(client=client, authorize=authorize, request_verification_enabled=False)
+
+
+async def until(check: Callable[[], bool]) -> None:
+    """Return once `check` is true."""
+    async with asyncio.timeout(PATIENCE):
+        while not check():  # noqa: ASYNC110  # another task's doing
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses are short, and a connection lasts after a moment."""
+    monkeypatch.setattr(reconnects, "FIRST_PAUSE", timedelta(seconds=0.05))
+    monkeypatch.setattr(reconnects, "LASTING_SECONDS", 0.3)
+    monkeypatch.setattr(socket_mode, "LASTING_SECONDS", 0.3)
+    monkeypatch.setattr(socket_mode, "WATCH_SECONDS", 0.1)
+
+
+async def test_commands_arrive() -> None:
+    """One connection, no problem."""
+    async with made() as world:
+        assert await world.says("help")
+        assert world.heard == ["help"]
+        assert await world.inbound.problem() is None
+        assert world.slack.sockets.opened == 1
+
+
+async def test_stop_closes_the_connection() -> None:
+    """Slack sends nothing more to a bot that has stopped."""
+    async with made() as world:
+        await world.slack.disconnect_sockets("warning")
+        await world.inbound.stop()
+        await until(lambda: world.slack.sockets.connections == 0)
+
+
+@pytest.mark.parametrize("reason", ["refresh_requested", "warning"])
+async def test_renewal_loses_no_command(reason: Disconnect) -> None:
+    """While Slack renews the connection, each command has its ack."""
+    async with made() as world:
+        assert await world.says("before")
+        typing = [asyncio.create_task(world.says(f"{number}")) for number in range(20)]
+        await world.slack.disconnect_sockets(reason)
+        await until(lambda: world.slack.sockets.opened == 2)
+        typing += [asyncio.create_task(world.says(f"{number}")) for number in range(20, 40)]
+        assert all(await asyncio.gather(*typing[:20] if reason == "warning" else typing[20:]))
+        assert await world.inbound.problem() is None
+
+
+async def test_the_old_connection_stays_until_the_next() -> None:
+    """After a warning it is in use while Slack does not open a new one."""
+    async with made() as world:
+        world.slack.faults.add(Fault(kind="error", method="apps.connections.open", error="internal_error", times=2))
+        await world.slack.disconnect_sockets("warning")
+        await until(lambda: sum(call.method == "apps.connections.open" for call in world.slack.calls) > 1)
+        assert await world.says("meanwhile")
+        await until(lambda: world.slack.sockets.opened == 2)
+
+
+@pytest.mark.parametrize("disconnect", ["abrupt", "half_open"])
+async def test_a_lost_connection_is_replaced(monkeypatch: pytest.MonkeyPatch, disconnect: Disconnect) -> None:
+    """Reset, or silent: the next one is opened without Slack's notice."""
+    monkeypatch.setattr(socket_mode, "PING_SECONDS", 0.5)
+    async with made() as world:
+        await world.slack.disconnect_sockets(disconnect)
+        await until(lambda: world.slack.sockets.opened == 2)
+        assert await world.says("lost with it, perhaps") or await world.says("after")
+
+
+@pytest.mark.parametrize("reason", ["too_many_websockets", "link_disabled", "refresh_requested"])
+async def test_ended_connections_make_no_storm(reason: Reason, capsys: pytest.CaptureFixture[str]) -> None:
+    """Slack ends each connection after its hello: pauses grow, and operators read why."""
+    async with made(lambda slack: setattr(slack.sockets, "ends_at_once", reason)) as world:
+        await world.problem_is(reason)
+        await asyncio.sleep(3)
+        assert 1 < world.slack.sockets.opened <= 5
+        assert reason in str(await world.inbound.problem())
+    printed = "".join(capsys.readouterr())
+    assert "inbound.reconnect_paused" in printed
+    assert reason in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.usefixtures("brief")
+async def test_a_storm_ends_by_itself() -> None:
+    """Once Slack keeps a connection, there is no problem any more."""
+    async with made(lambda slack: setattr(slack.sockets, "ends_at_once", "too_many_websockets")) as world:
+        await world.problem_is("too_many_websockets")
+        await until(lambda: world.slack.sockets.opened >= 3)
+        world.slack.sockets.ends_at_once = None
+        async with asyncio.timeout(PATIENCE):
+            while await world.inbound.problem():  # noqa: ASYNC110  # the loop's doing
+                await asyncio.sleep(0.01)
+        assert await world.says("again")
+
+
+async def test_an_eleventh_socket_waits() -> None:
+    """Ten others of the app are open: Slack says so, and this one does not insist."""
+    async with Slack() as slack, aiohttp.ClientSession() as session:
+        client = AsyncWebClient(base_url=slack.api_url, session=session)
+        others = []
+        for _ in range(10):
+            url = (await client.apps_connections_open(app_token=slack.app_token))["url"]
+            others.append(await session.ws_connect(url))
+        ours = SlackClient(slack.bot_token, base_url=slack.api_url, session=session)
+        inbound = SocketMode(bolt(slack, session), ours, slack.app_token, Network())
+        await inbound.start()
+        await asyncio.sleep(1)
+        assert "too_many_websockets" in str(await inbound.problem())
+        assert slack.sockets.connections == 10
+        await inbound.stop()
+        for other in others:
+            await other.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (Fault(kind="error", method="apps.connections.open", error="invalid_auth", times=None), "invalid_auth"),
+        (Fault(kind="ratelimited", method="apps.connections.open", retry_after=60, times=None), "ratelimited"),
+        (Fault(kind="status", method="apps.connections.open", times=None), "not been connected"),
+    ],
+)
+async def test_an_address_that_is_refused_is_named(monkeypatch: pytest.MonkeyPatch, fault: Fault, problem: str) -> None:
+    """Slack gives no address: a few tries, with the reason."""
+    monkeypatch.setattr(socket_mode, "FIRST_SECONDS", 0.1)
+    async with made(lambda slack: slack.faults.add(fault)) as world:
+        await world.problem_is(problem)
+        await asyncio.sleep(2)
+        assert 1 <= len(world.slack.calls) <= 4
+
+
+@pytest.mark.parametrize(
+    "payload", [{"type": "block_actions", "actions": []}, {"command": ["/execution"]}, {"type": {}}]
+)
+async def test_what_cannot_be_read_is_acked(payload: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """Once, without a traceback: Slack would only send it again. The next command works."""
+    async with made() as world:
+        await world.slack.sockets.deliver(Parcel("interactive", payload))
+        assert world.inbound.refused(timedelta(minutes=1)) == {Refusal.MALFORMED_BODY}
+        assert await world.says("help")
+    assert "Traceback" not in "".join(capsys.readouterr())
