@@ -11,7 +11,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -33,8 +33,9 @@ from bot.errors import (
 )
 from bot.gcs import errors, values
 from bot.gcs.breaker import CredentialBreaker
-from bot.gcs.fingerprint import NOTHING_LISTED, Fingerprint, Listed, Page, fingerprint_of, parse_page
-from bot.gcs.http import HTTPClient
+from bot.gcs.fingerprint import Fingerprint, fingerprint_of
+from bot.gcs.http import HTTPClient, Sink
+from bot.gcs.listing import NOTHING_LISTED, Listing, Page, PageReader, parse_page
 from bot.gcs.shown import Shown, parse_shown
 from bot.gcs.tables import GetExecutionResponse
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS, LAST_SUCCESS
@@ -67,11 +68,15 @@ Refused = Callable[[timedelta], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class CallBudget:
-    """On whose account the calls of one request go, and whether the first one is taken out of the quota already."""
+class Request:
+    """What is requested, and on whose account its calls go."""
 
+    url: str
     is_person: bool = False
     is_prepaid: bool = False
+    """Whether the first call is taken out of the quota already."""
+    sink: Sink | None = None
+    """What takes the body of the answer while it arrives; its reader gets nothing then."""
 
 
 class QuotaSpent(GCSThrottled):
@@ -112,9 +117,8 @@ class GCSClient:
         asked = execution_id.strip().casefold()
         if not values.ID_PATTERN.fullmatch(asked):
             raise InvalidInput(InputProblem.NOT_AN_ID)
-        url = f"{self._executions}/{quote(asked, safe='')}"
-        budget = CallBudget(is_person=is_person)
-        return await self._get(url, lambda body: GetExecutionResponse.parse(body, asked=asked), within, budget)
+        request = Request(f"{self._executions}/{quote(asked, safe='')}", is_person=is_person)
+        return await self._get(request, lambda body: GetExecutionResponse.parse(body, asked=asked), within)
 
     async def get_if_changed(
         self,
@@ -137,23 +141,21 @@ class GCSClient:
             response = GetExecutionResponse.parse(body, asked=execution_id)
             return None if known is not None and fingerprint_of(response) == known else response
 
-        url, budget = f"{self._executions}/{execution_id}", CallBudget(is_prepaid=is_paid)
-        return await self._get(url, read, within, budget, attempts=attempts)
+        request = Request(f"{self._executions}/{execution_id}", is_prepaid=is_paid)
+        return await self._get(request, read, within, attempts=attempts)
 
-    async def listed(
-        self, status: str, *, offset: int, limit: int, before: Mapping[str, Listed] = NOTHING_LISTED
-    ) -> Page:
+    async def listed(self, status: str, *, offset: int, limit: int, before: Listing = NOTHING_LISTED) -> Page:
         """One page of the executions in one phase (reference 5.1); one attempt, already taken out of the quota.
 
-        `before`: items that were listed earlier, by their ids; those that are still the same cost less.
+        `before`: what an earlier reading of the list showed; items that are still the same cost less.
 
         Raises:
             GCSMalformed: the answer is no list, or GCS refuses so large a `limit`.
             GCSError: no usable answer within `PAGE_WITHIN`.
         """
-        url = f"{self._executions}?limit={limit}&offset={offset}&status={status}"
-        budget = CallBudget(is_prepaid=True)
-        return await self._get(url, lambda body: parse_page(body, before), PAGE_WITHIN, budget, attempts=1)
+        url, reader = f"{self._executions}?limit={limit}&offset={offset}&status={status}", PageReader(before)
+        request = Request(url, is_prepaid=True, sink=reader.feed)
+        return await self._get(request, lambda _: reader.page(), PAGE_WITHIN, attempts=1)
 
     async def shown(self, status: str = "", *, limit: int = 100) -> tuple[Shown, ...]:
         """The first page of the executions in one phase, or of all: only whose they are; one attempt.
@@ -161,8 +163,8 @@ class GCSClient:
         Raises:
             GCSError: GCS did not return the list.
         """
-        url = f"{self._executions}?limit={limit}&offset=0{f'&status={status}' if status else ''}"
-        return await self._get(url, parse_shown, SHOWN_WITHIN, CallBudget(), attempts=1)
+        request = Request(f"{self._executions}?limit={limit}&offset=0{f'&status={status}' if status else ''}")
+        return await self._get(request, parse_shown, SHOWN_WITHIN, attempts=1)
 
     async def check(self) -> None:
         """Send the cheapest authenticated request; returns if address and credentials are good.
@@ -170,32 +172,32 @@ class GCSClient:
         Raises:
             GCSError: what any other request would raise.
         """
-        url = f"{self._executions}?limit=1&offset=0"
+        request = Request(f"{self._executions}?limit=1&offset=0", is_person=True)
         try:
-            await self._get(url, parse_page, timedelta(seconds=20), CallBudget(is_person=True))
+            await self._get(request, parse_page, timedelta(seconds=20))
         except (ExecutionNotFound, GCSAbsent) as error:  # a list always exists: the address is wrong
             raise GCSMisdirected(str(error)) from error
 
     async def _get(
-        self, url: str, read: Callable[[bytes], T], within: timedelta, budget: CallBudget, *, attempts: int = ATTEMPTS
+        self, request: Request, read: Callable[[bytes], T], within: timedelta, *, attempts: int = ATTEMPTS
     ) -> T:
-        """Request `url`, with repeats, all of it `within` the time."""
+        """Send `request`, with repeats, all of it `within` the time."""
         seconds = within.total_seconds()
         ends = time.monotonic() + seconds
         first_try = seconds if attempts == 1 else min(seconds, FIRST_TRY_SECONDS)
         try:  # usually enough; the machinery for repeats costs more
             async with asyncio.timeout(first_try):
-                return await self._call(url, read, budget)
+                return await self._call(request, read)
         except GCSError as error:
             failed = error
         except TimeoutError:
             failed = GCSTooLate(f"no answer within {first_try:g} s")
         if attempts == 1 or time.monotonic() >= ends:
             raise failed
-        return await self._repeat(failed, lambda: self._call(url, read, budget), budget, attempts=attempts, ends=ends)
+        return await self._repeat(failed, lambda: self._call(request, read), request, attempts=attempts, ends=ends)
 
     async def _repeat(
-        self, failed: GCSError, call: Callable[[], Awaitable[T]], budget: CallBudget, *, attempts: int, ends: float
+        self, failed: GCSError, call: Callable[[], Awaitable[T]], request: Request, *, attempts: int, ends: float
     ) -> T:
         """Repeat a call that has `failed` once, until it succeeds, attempts are used up or time `ends`."""
         failures, first = [failed], iter([failed])
@@ -208,7 +210,7 @@ class GCSClient:
         def pause(error: Exception) -> bool | float:
             if isinstance(error, GCSError):
                 failures.append(error)
-            return _pause(error, left=ends - time.monotonic(), is_person=budget.is_person)
+            return _pause(error, left=ends - time.monotonic(), is_person=request.is_person)
 
         left = ends - time.monotonic()
         calls = stamina.AsyncRetryingCaller(
@@ -225,12 +227,12 @@ class GCSClient:
             own = (failure for failure in reversed(failures) if not isinstance(failure, QuotaSpent))
             raise next(own, error) from None
 
-    async def _call(self, url: str, read: Callable[[bytes], T], budget: CallBudget) -> T:
+    async def _call(self, request: Request, read: Callable[[bytes], T]) -> T:
         """One call, counted by its outcome."""
         count, is_probe = _CANCELLED, False
         try:
             is_probe = self._breaker.admit()
-            found = read(await self._exchange(url, budget))
+            found = read(await self._exchange(request))
         except GCSError as error:
             count = GCS_CALLS.labels(_outcome(error))
             self._breaker.record(error)
@@ -246,14 +248,14 @@ class GCSClient:
             if is_probe:
                 self._breaker.probed()
 
-    async def _exchange(self, url: str, budget: CallBudget) -> bytes:
-        """The body of a successful response to one call."""
-        if budget.is_prepaid:
-            budget.is_prepaid = False  # a repeat is another call
+    async def _exchange(self, request: Request) -> bytes:
+        """The body of a successful response to one call; empty where a sink took it."""
+        if request.is_prepaid:
+            request.is_prepaid = False  # a repeat is another call
         else:
-            await self._spend(budget)
+            await self._spend(request)
         started = time.perf_counter()
-        response = await self._http.send("GET", url, auth=self._auth)
+        response = await self._http.send("GET", request.url, auth=self._auth, sink=request.sink)
         GCS_CALL_SECONDS.observe(time.perf_counter() - started)
         if response.is_success:
             return response.content
@@ -262,13 +264,13 @@ class GCSClient:
             await self._refused(error.retry_after)
         raise error
 
-    async def _spend(self, budget: CallBudget) -> None:
+    async def _spend(self, request: Request) -> None:
         """Take one call out of the quota.
 
         Raises:
             QuotaSpent: none is left now.
         """
-        if self._take is not None and (wait := await self._take(is_person=budget.is_person)):
+        if self._take is not None and (wait := await self._take(is_person=request.is_person)):
             raise QuotaSpent("no call is left in our share of the quota", retry_after=wait)
 
 

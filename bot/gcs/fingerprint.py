@@ -2,24 +2,20 @@
 
 Lives here: a fingerprint covers everything that a card can show, except what moves by itself (times of updates,
 durations, resources). One function takes the same values from an answer about one execution (`bot.gcs.tables`) and from
-an item of a list, so that the two can be compared. An item is read again only if its text changed. Does not live here:
-what the values mean (`bot.gcs.values`). Called by `bot.gcs.client`, `bot.subscriptions` and the watcher. A list item of
-an undocumented shape has no fingerprint.
+an item of a list, so that the two can be compared. Does not live here: what the values mean (`bot.gcs.values`), where
+a list's items begin and end (`bot.gcs.listing`). Called by `bot.gcs`, `bot.subscriptions` and the watcher. A list item
+of an undocumented shape has no fingerprint.
 """
 
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Mapping, Sequence
 from hashlib import sha1
 from itertools import islice
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Raw
 
-from bot.errors import GCSMalformed
 from bot.gcs import values
 from bot.gcs.body import MAX_REPORTS, mend
 from bot.gcs.tables import ActionStatus, GetExecutionResponse, StepCounts
@@ -36,32 +32,6 @@ class Fingerprint(NamedTuple):
     """Whether lists would show the next step as well: the control object reports on steps."""
 
 
-class Listed(NamedTuple):
-    """One item of a list."""
-
-    execution_id: str
-    state: str
-    """Equal to `Fingerprint.state` of the execution's own answer."""
-    text_hash: int = 0
-    """Of the parts of the item's text that `state` depends on; an equal one means an equal state, in this process."""
-
-
-NOTHING_LISTED: Mapping[str, Listed] = MappingProxyType({})
-"""What was listed before the first page."""
-
-
-class Page(NamedTuple):
-    """One page of the list of executions."""
-
-    items: tuple[Listed, ...]
-    """Those that can be read; no order is promised."""
-    length: int
-    """Items on the page, unreadable ones included."""
-    total: int
-    """Executions in the whole list."""
-    size_bytes: int
-
-
 def fingerprint_of(response: GetExecutionResponse) -> Fingerprint:
     """The fingerprint of an answer about one execution."""
     counts = response.status or StepCounts()
@@ -76,61 +46,37 @@ def fingerprint_of(response: GetExecutionResponse) -> Fingerprint:
     )
 
 
-def parse_page(body: bytes, before: Mapping[str, Listed] = NOTHING_LISTED) -> Page:
-    """One answer to list-executions.
+class ItemState(NamedTuple):
+    """What one item of a list shows."""
 
-    `before`: items of earlier pages by their ids; most items are still the same, and those cost half as much.
+    execution_id: str
+    state: str
+    """Equal to `Fingerprint.state` of the execution's own answer."""
+    labels: frozenset[str]
+    """The names of its labels."""
 
-    Raises:
-        GCSMalformed: `body` is no list.
-    """
+
+def item_state(text: bytes) -> ItemState | None:
+    """What an item of a list shows; None for one that cannot be read."""
     try:
-        try:
-            texts, total = _texts(body)
-        except msgspec.DecodeError:
-            texts, total = _texts(mend(body))
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise GCSMalformed("not a list of executions: is this GeneContainer Service?") from None
-    items = tuple(item for text in texts if text is not None and (item := _listed(text, before)) is not None)
-    return Page(items, len(texts), max(total, len(texts)), len(body))
-
-
-def _texts(body: bytes) -> tuple[Sequence[_ItemText | None], int]:
-    """The text of each item, None where an item is unreadable, and the list's total."""
-    try:
-        read = _list.decode(body)
-    except msgspec.ValidationError:  # perhaps only one item is unreadable
-        unread = _any_list.decode(body)
-        return [_text(raw) for raw in unread.executions], int(unread.total_num or 0)
-    return read.executions, int(read.total_num or 0)
-
-
-def _text(raw: Raw) -> _ItemText | None:
-    try:
-        return _item_text.decode(raw)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-
-
-def _listed(text: _ItemText, before: Mapping[str, Listed]) -> Listed | None:
-    execution_id = text.execution.guid.strip().casefold()
-    relevant = _encode(text)
-    known, text_hash = before.get(execution_id), hash(relevant)
-    if known is not None and known.text_hash == text_hash:
-        return known
-    try:
-        return Listed(execution_id, _state(_read(relevant)), text_hash)
+        item = _read(text)
+        state = _state(item)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return None
+    execution_id, spec = item.execution.guid.strip().casefold(), item.object.spec if item.object else None
+    if not values.ID_PATTERN.fullmatch(execution_id):
+        return None
+    labels = frozenset((spec.metadata.labels if spec and spec.metadata else None) or ())
+    return ItemState(execution_id, state, labels.union(item.execution.label or ()))
 
 
-def _read(relevant: bytes) -> _Item:
+def _read(text: bytes) -> _Item:
     try:
-        return _item.decode(relevant)
+        return _item.decode(text)
     except msgspec.ValidationError:
         raise
-    except msgspec.DecodeError:  # perhaps half a character
-        return _item.decode(mend(relevant))
+    except (msgspec.DecodeError, UnicodeDecodeError):  # perhaps half a character
+        return _item.decode(mend(text))
 
 
 def _state(item: GetExecutionResponse | _Item) -> str:
@@ -236,74 +182,5 @@ class _Item(_Part):
     metadata: Any = None
 
 
-_NULL = Raw(b"null")
-
-
-class _StatusText(_Part):
-    """The text of a `_Status`: the same fields, not read yet. The classes below are those of the other parts."""
-
-    phase: Raw = _NULL
-    message: Raw = _NULL
-    reason: Raw = _NULL
-
-
-class _ControlText(_Part, rename="camel"):
-    action_name: Raw = _NULL
-    object_status: _StatusText | None = None
-    sub_object_statuses: Raw = _NULL
-
-
-class _SpecText(_Part, rename="camel"):
-    metadata: Raw = _NULL
-    timeout_in_minutes: Raw = _NULL
-
-
-class _MetadataText(_Part, rename="camel"):
-    creation_timestamp: Raw = _NULL
-
-
-class _ObjectText(_Part):
-    metadata: _MetadataText | None = None
-    spec: _SpecText | None = None
-    status: _ControlText | None = None
-
-
-class _RecordText(_Part):
-    guid: str
-    status: Raw = _NULL
-    name: Raw = _NULL
-    namespace: Raw = _NULL
-    cluster_name: Raw = _NULL
-    cluster_id: Raw = _NULL
-    project_id: Raw = _NULL
-    workflow_id: Raw = _NULL
-    workflow_name: Raw = _NULL
-    wdl_name: Raw = _NULL
-    target: Raw = _NULL
-    description: Raw = _NULL
-    create_at: Raw = _NULL
-    priority: Raw = _NULL
-    node_number: Raw = _NULL
-    label: Raw = _NULL
-
-
-class _ItemText(_Part):
-    execution: _RecordText
-    object: _ObjectText | None = None
-    enterprise_project: Raw = _NULL
-    metadata: Raw = _NULL
-
-
-class _List(_Part):
-    executions: list[_ItemText]
-    total_num: int | str | None = None
-
-
-class _AnyList(_Part):
-    executions: list[Raw]
-    total_num: int | str | None = None
-
-
-_list, _any_list = msgspec.json.Decoder(_List), msgspec.json.Decoder(_AnyList)
-_item_text, _item = msgspec.json.Decoder(_ItemText), msgspec.json.Decoder(_Item)
+_item = msgspec.json.Decoder(_Item)
 _encode = msgspec.json.Encoder().encode

@@ -8,6 +8,7 @@ a status means (`errors`). Called by `client` and `auth`; the service opens the 
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, Self
 
@@ -23,6 +24,9 @@ from bot.network import Network
 MAX_BODY = 32 * 1024 * 1024
 """At most this many bytes of a body are read, before and after unpacking: enough for a source file or a picture."""
 
+MAX_PIECE = 256 * 1024
+"""At most how many bytes of a packed body are unpacked at once."""
+
 TIMEOUT = httpx.Timeout(None, connect=5, pool=10)
 """How many seconds a connection may take, and waiting for a free one. The caller limits the whole exchange."""
 
@@ -32,6 +36,10 @@ HEADERS = {
     "Content-Type": "application/json",  # GCS wants it on every request
     "User-Agent": f"execution-bot/{__version__}",
 }
+
+
+Sink = Callable[[bytes], object]
+"""What takes the pieces of a body as they arrive."""
 
 
 class HTTPClient:
@@ -58,21 +66,29 @@ class HTTPClient:
     async def __aexit__(self, *_: object) -> None:
         await self._transport.aclose()
 
-    async def send(self, method: str, url: str, *, auth: httpx.Auth | None = None, json: Any = None) -> httpx.Response:
+    async def send(
+        self, method: str, url: str, *, auth: httpx.Auth | None = None, json: Any = None, sink: Sink | None = None
+    ) -> httpx.Response:
         """Send one request and return its response with the whole body, unpacked; any status is a response.
+
+        The body of a successful response goes into `sink`, if there is one, and is not kept: lists have megabytes, and
+        new memory for all of one costs more than reading it.
 
         Raises:
             GCSUnavailable: no response, or only a part of one.
             GCSMalformed: the body is too large or packed in a way we did not ask for.
             GCSMisdirected: `url` is no HTTP address.
-            GCSError: what `auth` raises.
+            GCSError: what `auth` and `sink` raise.
         """
         try:
             request = httpx.Request(method, url, headers=HEADERS, json=json, extensions={"timeout": TIMEOUT.as_dict()})
             response = await self._exchange(request, auth or httpx.Auth())
             self._clock.heard("GCS", response.headers.get("date"))
+            pieces: list[bytes] = []
+            take = sink if sink is not None and response.is_success else pieces.append
             try:
-                body = await _read_body(response)
+                async for piece in _body(response):
+                    take(piece)
             finally:
                 await response.aclose()
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
@@ -80,7 +96,7 @@ class HTTPClient:
         except httpx.RequestError as error:
             raise GCSUnavailable(f"no answer: {values.safe(str(error), 200)}") from error
         headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _PACKING_HEADERS]
-        return httpx.Response(response.status_code, headers=headers, content=body)
+        return httpx.Response(response.status_code, headers=headers, content=b"".join(pieces))
 
     async def _exchange(self, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
         """Send what `auth` makes of `request`, and what it sends after a refusal; returns the last response, unread."""
@@ -105,11 +121,12 @@ _PACKING_HEADERS = frozenset((b"content-encoding", b"content-length", b"transfer
 _PACKINGS = frozenset(("identity", "", "gzip", "x-gzip"))
 
 
-async def _read_body(response: httpx.Response) -> bytes:
-    """The body of `response`, unpacked.
+def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body of `response` as it arrives, unpacked.
 
     Raises:
         GCSMalformed: it is too large, or packed in a way that was not asked for.
+        GCSUnavailable: it is cut off.
     """
     packing = response.headers.get("content-encoding", "identity").strip().casefold()
     if packing not in _PACKINGS:
@@ -117,29 +134,34 @@ async def _read_body(response: httpx.Response) -> bytes:
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
         raise _too_large()
-    pieces: list[bytes] = []  # joined once: lists have megabytes, and each copy of them counts
+    received = _limited(response.aiter_raw())
+    return _limited(_unpacked(received)) if packing.endswith("gzip") else received
+
+
+async def _limited(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """`pieces`, as long as all of them together are not too large."""
     size = 0
-    async for piece in response.aiter_raw():
-        pieces.append(piece)
+    async for piece in pieces:
         size += len(piece)
         if size > MAX_BODY:
             raise _too_large()
-    received = b"".join(pieces)
-    return _unpacked(received) if packing.endswith("gzip") and received else received
+        yield piece
 
 
-def _unpacked(packed: bytes) -> bytes:
-    """The content of a gzip body; unpacking stops at the limit, so that a small bomb stays small."""
+async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The content of a gzip body, in pieces of at most `MAX_PIECE`, so that a bomb stays small."""
     decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        content = decoder.decompress(packed, MAX_BODY + 1)
-    except zlib.error:
-        raise GCSMalformed("an answer whose gzip is broken") from None
-    if len(content) > MAX_BODY:
-        raise _too_large()
-    if not decoder.eof:
+    is_empty = True
+    async for piece in pieces:
+        is_empty, packed = False, piece
+        try:
+            while content := decoder.decompress(packed, MAX_PIECE):
+                packed = decoder.unconsumed_tail
+                yield content
+        except zlib.error:
+            raise GCSMalformed("an answer whose gzip is broken") from None
+    if not is_empty and not decoder.eof:
         raise GCSUnavailable("no answer: cut off in the middle")
-    return content
 
 
 def _too_large() -> GCSMalformed:

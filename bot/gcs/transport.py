@@ -83,7 +83,7 @@ class _Body(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with _httpx_errors():
-            async for piece in self._response.content.iter_any():
+            async for piece, _ in self._response.content.iter_chunks():  # `iter_any` would copy what waits into one
                 yield piece
 
     async def aclose(self) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.gcs.fingerprint import Listed, Page
+from bot.gcs.listing import Listed, Page
 from bot.workers.sweeper.round import MOST_LISTED, Round
 
 
@@ -118,8 +118,17 @@ def test_places_follow_phase_and_offset() -> None:
     round_.add("Running", 0, page(["a", "b"], total=3))
     round_.add("Running", 2, page(["c", "x"]))
     round_.complete()
-    assert round_.order == ["a", "b", "c", "x", "d"]
-    assert round_.seen == {"a": 0, "b": 1, "c": 2, "x": 3, "d": 4}
+    assert [item.execution_id for item in round_.listing.items] == ["a", "b", "c", "x", "d"]
+    assert round_.listing.places == {"a": 0, "b": 1, "c": 2, "x": 3, "d": 4}
+
+
+def test_what_two_pages_show_counts_once() -> None:
+    """The item that one page repeats of another keeps its first place."""
+    round_ = begun(limit=3)
+    round_.add("Running", 2, page(["b", "c"]))
+    round_.add("Running", 0, page(["a", "b"], total=3))
+    round_.complete()
+    assert round_.listing.places == {"a": 0, "b": 1, "c": 2}
 
 
 def test_a_round_ends_with_its_last_page() -> None:

@@ -49,7 +49,7 @@ async def test_the_page_adapts_to_what_gcs_accepts(rig: Rig, lists: SweeperRig, 
     executions = {*await running(rig), *(rig.gcs.play(story.happy(2), by_hand=True) for _ in range(400))}
     await lists.read_round()
     assert lists.sweeper._last is not None
-    assert lists.sweeper._last.seen.keys() == executions
+    assert lists.sweeper._last.listing.places.keys() == executions
 
 
 async def test_lists_that_lag_behind_polls_are_distrusted(rig: Rig, lists: SweeperRig) -> None:
@@ -112,7 +112,7 @@ async def test_a_slow_page_is_requested_smaller(rig: Rig, lists: SweeperRig) -> 
     await lists.read_round()
     assert lists.sweeper._last is not None
     assert lists.sweeper._last.limit == SMALLEST_PAGE
-    assert lists.sweeper._last.seen.keys() >= set(executions)
+    assert lists.sweeper._last.listing.places.keys() >= set(executions)
 
 
 async def test_an_outage_of_gcs_keeps_the_page_size(
@@ -167,7 +167,7 @@ async def test_a_failed_page_does_not_end_the_round(rig: Rig, lists: SweeperRig)
     rig.gcs.faults.add(Fault(kind="status", status=503, times=4))
     await lists.read_round()
     assert lists.sweeper._last is not None
-    assert lists.sweeper._last.seen.keys() == set(executions)
+    assert lists.sweeper._last.listing.places.keys() == set(executions)
 
 
 async def test_one_process_reads_at_a_time(rig: Rig, lists: SweeperRig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,11 @@
 -- Compare what a list shows with what the last polls saw: what is new is polled now, the rest later than otherwise.
 -- KEYS: partition prefix
 -- defer_for: ms until an execution that is unchanged is polled all the same, unless a list shows it again; staleness:
--- the longest ms between two polls; then per execution: key, fingerprint ('gone----': it dropped out of the list)
+-- the longest ms between two polls; shown: per execution its fingerprint (8 characters, 'gone----': it dropped out of
+-- the list), its key and a line feed
 -- Returns how many are watched, unchanged, changed (to be polled now), and waiting (not unchanged, poll still to come)
 -- Where lists and polls go on to differ (one of them lags, or lists have another shape), the usual polls go on.
-local prefix, defer_for, staleness = KEYS[1], unpack(ARGV, 1, 2)
+local prefix, defer_for, staleness, shown = KEYS[1], unpack(ARGV)
 local now = now_ms()
 local watched, same, changed, waiting = 0, 0, 0, 0
 
@@ -46,5 +47,5 @@ local function compare(execution, fingerprint)
   if leased or due_at(execution) <= now or expedited(prefix, execution) then waiting = waiting + 1 end
 end
 
-for i = 3, #ARGV, 2 do compare(ARGV[i], ARGV[i + 1]) end
+for fingerprint, execution in string.gmatch(shown, '(........)([^\n]+)\n') do compare(execution, fingerprint) end
 return {watched, same, changed, waiting}

@@ -22,7 +22,7 @@ from bot.domain.model import Change, ChangeKind, Level, Snapshot
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
-from bot.store.keys import PARTITIONS, execution_key
+from bot.store.keys import PARTITIONS, execution_key, partition_of
 from bot.store.rows import EPOCH, at, change_entry, milliseconds, packed
 from bot.store.schedule.unchanged import Unchanged
 from bot.store.snapshots import Fingerprint, Header, header_for, header_of, snapshot_of
@@ -249,13 +249,14 @@ class Schedule:
         What is unchanged is polled again after `defer_for`, unless a list shows it again by then; before `staleness` is
         over in any case. Executions that nobody watches are ignored.
         """
-        by_home: defaultdict[str, list[str]] = defaultdict(list)
+        by_partition: defaultdict[int, list[str]] = defaultdict(list)
         for execution_id, fingerprint in shown:
             execution = execution_key(self._account, team_id, execution_id)
-            by_home[self._keys.home_of(execution)] += [execution, fingerprint]
+            by_partition[partition_of(execution)].append(f"{fingerprint}{execution}\n")
         spans = (milliseconds(defer_for), milliseconds(self._staleness))
-        answers = await self._connection.run_many(
-            [("schedule/listed", home, (*spans, *rows)) for home, rows in by_home.items()]
+        texts = {self._keys.partition(number): "".join(rows) for number, rows in by_partition.items()}
+        answers = await self._connection.run_many(  # in one text: each argument costs as much as a comparison
+            [("schedule/listed", home, (*spans, text)) for home, text in texts.items()]
         )
         found = Coverage()
         for answer in answers:

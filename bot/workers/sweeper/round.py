@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
-from bot.gcs.fingerprint import Listed, Page
+from bot.gcs.listing import NOTHING_LISTED, Listed, Listing, Page
 from bot.store.schedule import Coverage
 
 PHASES = ("Running", "Pending")
@@ -46,12 +46,12 @@ class Round:
     """Size of the largest page so far."""
     totals: dict[str, int] = field(default_factory=dict)
     """Phase → how many executions its list has; until its first page arrives, as many as in the round before."""
-    seen: dict[str, int] = field(default_factory=dict)
-    """Id of each listed execution → its place."""
-    items: dict[str, Listed] = field(default_factory=dict)
-    """Id of each listed execution → its item."""
-    order: list[str] = field(default_factory=list)
-    """The ids by place, once the round is complete."""
+    pages: dict[int, tuple[Listed, ...]] = field(default_factory=dict)
+    """Place of each page's first item → its items, until the round is complete."""
+    seen: set[str] = field(default_factory=set)
+    """Ids of the executions on these pages."""
+    listing: Listing = NOTHING_LISTED
+    """All of it, once the round is complete."""
     found: Coverage = NOTHING_FOUND
     had_failures: bool = False
     """Whether a page had to be requested again."""
@@ -70,9 +70,8 @@ class Round:
             self.pages_left.extend((phase, begin) for begin in range(unexpected, self.totals[phase], self.step))
         elif page.length <= OVERLAP:  # the list has ended, whatever its total says
             self.pages_left = deque(each for each in self.pages_left if each[0] != phase)
-        self.items.update((item.execution_id, item) for item in page.items)
-        first = PHASES.index(phase) * MOST_LISTED + offset
-        self.seen.update((item.execution_id, first + place) for place, item in enumerate(page.items))
+        self.pages[PHASES.index(phase) * MOST_LISTED + offset] = page.items
+        self.seen.update([item.execution_id for item in page.items])
 
     def next_page(self, item_bytes: float) -> Wanted:
         """Take the next page; it is expected to be empty where the length of its list is unknown."""
@@ -81,18 +80,23 @@ class Round:
         return Wanted(self, phase, offset, items * item_bytes)
 
     def complete(self) -> None:
-        """Number the places without gaps: every page has arrived."""
-        self.order = sorted(self.seen, key=self.seen.__getitem__)
-        self.seen = {execution_id: place for place, execution_id in enumerate(self.order)}
+        """Put the pages together: every one has arrived."""
+        items: dict[str, Listed] = {}
+        for _, page in sorted(self.pages.items()):
+            for item in page:
+                items.setdefault(item.execution_id, item)
+        self.listing = Listing(tuple(items.values()), {execution_id: place for place, execution_id in enumerate(items)})
+        self.pages, self.seen = {}, set()
 
     def dropped(self, page: Page, seen: Container[str]) -> list[str]:
         """The executions of this round that stood between two of a later `page`, and were not `seen` since.
 
         Empty where that is more than a quarter of the page: then the list was sorted differently.
         """
-        places = [self.seen[item.execution_id] for item in page.items if item.execution_id in self.seen]
-        between = self.order[min(places) : max(places)] if places else []
-        dropped = [execution_id for execution_id in between if execution_id not in seen]
+        known = self.listing.places
+        places = [known[item.execution_id] for item in page.items if item.execution_id in known]
+        between = self.listing.items[min(places) : max(places)] if places else ()
+        dropped = [item.execution_id for item in between if item.execution_id not in seen]
         return dropped if 4 * len(dropped) <= page.length else []
 
     def is_cut(self, offset: int, page: Page) -> bool:

@@ -27,7 +27,7 @@ from bot.errors import (
     StoreUnavailable,
 )
 from bot.gcs.client import GCSClient
-from bot.gcs.fingerprint import NOTHING_LISTED, Page
+from bot.gcs.listing import NOTHING_LISTED, Page
 from bot.store.gcs_quota import GCSQuota
 from bot.store.schedule import Coverage, Schedule
 from bot.store.snapshots import GONE
@@ -202,7 +202,7 @@ class Sweeper:
     async def _fetch(self, wanted: Wanted) -> None:
         round_, answered = wanted.round, self._gcs.answered
         try:
-            before = self._last.items if self._last else NOTHING_LISTED
+            before = self._last.listing if self._last else NOTHING_LISTED
             page = await self._gcs.listed(wanted.phase, offset=wanted.offset, limit=round_.limit, before=before)
         except GCSError as error:
             round_.pages_left.appendleft((wanted.phase, wanted.offset))
@@ -249,7 +249,7 @@ class Sweeper:
         """The whole list was read: what dropped out of it has ended, or was deleted. Older rounds end with this one."""
         changed = sum(each.found.changed for each in self._rounds if each.began <= round_.began)
         self._rounds = [each for each in self._rounds if each.began > round_.began]
-        gone = self._last.seen.keys() - round_.seen.keys() if self._last else await self._unlisted(round_)
+        gone = self._last.listing.places.keys() - round_.seen if self._last else await self._unlisted(round_)
         changed += (await self._compare(round_, _gone(gone))).changed
         if self._last is not None and self._last.began > round_.began:  # the next one has ended meanwhile
             return
@@ -267,7 +267,7 @@ class Sweeper:
         Empty where that is most of it: then this is another project's list, or broken.
         """
         watched = await self._schedule.watched(self._team_id)
-        unlisted = watched - round_.seen.keys()
+        unlisted = watched - round_.seen
         return unlisted if 2 * len(unlisted) <= len(watched) else set()
 
     def _measure(self, round_: Round, changed: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import tracemalloc
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from datetime import timedelta
 
 import httpx
@@ -86,16 +86,32 @@ async def test_skips_the_body_of_a_refused_token(scripted: Scripted, http: HTTPC
     assert (await client.get_execution(ID, within=timedelta(seconds=2))).execution.guid == ID
 
 
-def test_bomb_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bomb_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unpacking stops at the limit instead of measuring the content afterwards."""
-    bomb = gzip.compress(bytes(20_000_000))
+    packed = gzip.compress(bytes(20_000_000))
+
+    async def bomb() -> AsyncIterator[bytes]:
+        yield packed
+
     monkeypatch.setattr(http_module, "MAX_BODY", 1_500)
     tracemalloc.start()
     with pytest.raises(GCSMalformed):
-        http_module._unpacked(bomb)
+        async for _ in http_module._limited(http_module._unpacked(bomb())):
+            pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
+
+
+async def test_empty_and_full_gzip_pieces(client: GCSClient, scripted: Scripted) -> None:
+    """A body that unpacks to several pieces is whole again, and one without any bytes is empty."""
+    body = body_of("running") + b" " * (3 * http_module.MAX_PIECE)
+    scripted.says(200, gzip.compress(body), Content_Encoding="gzip")
+    assert (await client.get_execution(ID)).execution.guid == ID
+    scripted.answers.clear()
+    scripted.says(200, b"", Content_Encoding="gzip")
+    with pytest.raises(GCSMalformed):
+        await client.get_execution(ID)
 
 
 async def test_repeats_after_a_cut_off_body(client: GCSClient, scripted: Scripted) -> None:

@@ -1,0 +1,279 @@
+"""Pages of the list of executions, read while they arrive; an item is parsed only if its text has changed.
+
+Lives here: `PageReader`, which finds the items in the pieces of a body, and `Listing`, what an earlier reading of the
+list showed. Most items show the same each time, but for values that move by themselves, such as times of updates: those
+items are known by a hash of the rest of their text, which costs a tenth of parsing. Does not live here: what an item
+shows (`bot.gcs.fingerprint`), when pages are requested (the sweeper). Called by `bot.gcs.client`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from bot.errors import GCSMalformed
+from bot.gcs.body import mend
+from bot.gcs.fingerprint import ItemState, item_state
+
+MOVING = ("time_duration", "update_at", "updateAt", "resourceVersion")
+"""The fields whose values may move by themselves and mean nothing to a fingerprint."""
+
+
+LESSONS = 100
+"""How many items of a page are searched for values that move: that costs more than parsing."""
+
+NEAR = 64 * 1024
+"""At most how far behind the beginning of an item the next one is looked for, in bytes."""
+
+
+class Listed(msgspec.Struct, frozen=True, gc=False):
+    """One item of a list."""
+
+    execution_id: str
+    state: str
+    """Equal to `Fingerprint.state` of the execution's own answer."""
+    length: int = 0
+    """Of its text, in bytes."""
+    kept_hash: int = 0
+    """Of its text without values that move by themselves; valid in this process."""
+    cuts: tuple[int, ...] = ()
+    """Where its text is cut into pieces, from 0 to its length: every second one is a value that moves by itself. Empty
+    where none does."""
+
+    @classmethod
+    def of(cls, text: bytes, shown: ItemState, cuts: tuple[int, ...] = ()) -> Listed:
+        """The item with this text."""
+        kept, _ = _pieces(text, cuts)
+        return cls(shown.execution_id, shown.state, len(text), hash(kept), cuts)
+
+    def is_at(self, text: bytes, at: int) -> bool:
+        """Whether the item stands there in a longer text, but for values that move by themselves."""
+        kept, moving = _pieces(text[at : at + self.length], self.cuts)
+        return hash(kept) == self.kept_hash and _PLAIN.fullmatch(moving) is not None
+
+
+class Listing(NamedTuple):
+    """One reading of the whole list."""
+
+    items: Sequence[Listed]
+    """In the order of the list."""
+    places: Mapping[str, int]
+    """Execution id → place in `items`."""
+
+
+NOTHING_LISTED = Listing((), MappingProxyType({}))
+"""What was listed before the first reading."""
+
+
+class Page(NamedTuple):
+    """One page of the list of executions."""
+
+    items: tuple[Listed, ...]
+    """Those that can be read; no order is promised."""
+    length: int
+    """Items on the page, unreadable ones included."""
+    total: int
+    """Executions in the whole list."""
+    size_bytes: int
+
+
+def parse_page(body: bytes, before: Listing = NOTHING_LISTED) -> Page:
+    """One answer to list-executions that has arrived as a whole.
+
+    Raises:
+        GCSMalformed: `body` is no list.
+    """
+    reader = PageReader(before)
+    reader.feed(body)
+    return reader.page()
+
+
+class PageReader:
+    """Reads one answer to list-executions while it arrives, and keeps the text that is not read yet only."""
+
+    def __init__(self, before: Listing = NOTHING_LISTED) -> None:
+        """`before`: what an earlier reading of the list showed; an item that is still the same is not parsed."""
+        self._before = before
+        self._place = len(before.items)
+        """Where in `before` the next item is expected: the order of the list rarely changes."""
+        self._pieces: list[bytes] = []
+        self._unread = self._enough = 0
+        """Bytes in `_pieces`, and how many are worth another attempt."""
+        self._head: bytes | None = None
+        """The text in front of the first item, once it has arrived."""
+        self._gap = b","
+        """What stands between two items."""
+        self._lessons = LESSONS
+        self._items: list[Listed] = []
+        self._length = self._size_bytes = 0
+        self._is_closed = False
+        """Whether the end of the items was read."""
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece of the body.
+
+        Raises:
+            GCSMalformed: it is no list.
+        """
+        self._size_bytes += len(piece)
+        self._unread += len(piece)
+        self._pieces.append(piece)
+        if self._unread >= self._enough:
+            self._read(is_whole=False)
+
+    def page(self) -> Page:
+        """What the page shows, once all of its body has arrived.
+
+        Raises:
+            GCSMalformed: it is no list.
+        """
+        self._read(is_whole=True)
+        try:
+            rest = _rest.decode(mend((self._head or b"") + b"".join(self._pieces)))
+            total = int(rest.total_num or 0)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise _no_list() from None
+        if rest.executions or not self._is_closed:
+            raise _no_list()
+        return Page(tuple(self._items), self._length, max(total, self._length), self._size_bytes)
+
+    def _read(self, *, is_whole: bool) -> None:
+        """Read all items that have arrived to their end."""
+        text, at = b"".join(self._pieces), 0
+        if self._head is None and (head := _HEAD.search(text)):
+            at = head.end()
+            self._head = text[:at]
+        while self._head is not None and not self._is_closed:
+            end = self._end(text, at, is_whole=is_whole)
+            if end is None:
+                break
+            at = end
+        self._pieces = [text[at:]]
+        self._unread = len(text) - at
+        self._enough = 2 * self._unread  # doubled, or the text of a huge item would be searched with each piece
+
+    def _end(self, text: bytes, at: int, *, is_whole: bool) -> int | None:
+        """Read what follows the items before `at`; returns where it ends, None if it has not arrived to its end."""
+        if self._place < len(self._before.items):
+            expected = self._before.items[self._place]
+            begin = at + len(self._gap)
+            end = begin + expected.length
+            if end > len(text) and not is_whole:
+                return None
+            if text.startswith(self._gap, at) and expected.is_at(text, begin):
+                self._items.append(expected)
+                self._length += 1
+                self._place += 1
+                return end
+        return self._unexpected_end(text, at, is_whole=is_whole)
+
+    def _unexpected_end(self, text: bytes, at: int, *, is_whole: bool) -> int | None:
+        """The same where it is not the item that is expected, unchanged."""
+        begin = _GAP.match(text, at).end()  # type: ignore[union-attr]  # matches everywhere
+        gap = text[at:begin]
+        if begin == len(text):
+            return None
+        if text.startswith(b"]", begin) and b"," not in gap:
+            self._is_closed = True
+            return begin
+        if (b"," in gap) != (self._length > 0):
+            raise _no_list()
+        if self._length:
+            self._gap = gap
+        end = _likely_end(text, begin, self._gap)
+        if end is None and not is_whole and len(text) < begin + NEAR:
+            return None
+        shown = item_state(text[begin:end]) if end is not None else None  # if that can be read, it is the whole item
+        if shown is None:
+            end = _value_end(text, begin)
+            shown = item_state(text[begin:end]) if end is not None else None
+        if end is not None:
+            self._length += 1
+        if shown is not None:
+            self._items.append(self._listed(shown, text[begin:end]))
+        return end
+
+    def _listed(self, shown: ItemState, text: bytes) -> Listed:
+        """The item with this text, which was not expected."""
+        place = self._before.places.get(shown.execution_id)
+        if place is None:
+            return Listed.of(text, shown)
+        self._place = place + 1
+        known = self._before.items[place]
+        if known.length == len(text) and known.is_at(text, 0):
+            return known
+        has_moved = bool(known.cuts) or known.state == shown.state
+        if not has_moved or not self._lessons or not shown.labels.isdisjoint(MOVING):
+            return Listed.of(text, shown)
+        self._lessons -= 1
+        is_cut_wrong = bool(known.cuts) and known.state == shown.state and known.length == len(text)
+        return Listed.of(text, shown, _cuts(text, all_times=is_cut_wrong))
+
+
+def _pieces(text: bytes, cuts: tuple[int, ...]) -> tuple[tuple[bytes, ...], bytes]:
+    """The pieces of `text` that stay, and the values that move by themselves, without what is between them."""
+    if not cuts:
+        return (text,), b""
+    pieces = [text[begin:end] for begin, end in pairwise(cuts)]
+    return tuple(pieces[::2]), b"".join(pieces[1::2])
+
+
+def _cuts(text: bytes, *, all_times: bool) -> tuple[int, ...]:
+    """Where an item's text is cut around the values that move by themselves.
+
+    Of the times, usually only the latest moves: a step that has ended keeps its own.
+    """
+    found = list(_VALUE.finditer(text))
+    latest = max((each[1] for each in found if not each[1].isdigit()), default=b"")
+    moving = [each.span(1) for each in found if all_times or each[1].isdigit() or each[1] == latest]
+    return (0, *(cut for span in moving for cut in span), len(text)) if moving else ()
+
+
+def _likely_end(text: bytes, begin: int, gap: bytes) -> int | None:
+    """Where the next item seems to begin with the same words as the one at `begin`, less the gap between them."""
+    opening = _OPENING.match(text, begin)
+    end = text.find(gap + opening[0], begin + 1, begin + NEAR) if opening else -1
+    return end if end >= 0 else None
+
+
+def _value_end(text: bytes, begin: int) -> int | None:
+    """Where the JSON value ends that begins there; None if it has not arrived to its end."""
+    if text[begin : begin + 1] not in {b"{", b"["}:
+        end = _SCALAR.match(text, begin).end()  # type: ignore[union-attr]  # matches everywhere
+        return end if begin < end < len(text) else None
+    depth, at = 0, begin
+    while found := _BRACKET.match(text, at):
+        at = found.end()
+        depth += 1 if found[1] in b"{[" else -1
+        if depth == 0:
+            return at
+    return None
+
+
+def _no_list() -> GCSMalformed:
+    return GCSMalformed("not a list of executions: is this GeneContainer Service?")
+
+
+class _Rest(msgspec.Struct):
+    """A list without its items."""
+
+    executions: list[msgspec.Raw]
+    total_num: int | str | None = None
+
+
+_rest = msgspec.json.Decoder(_Rest)
+_HEAD = re.compile(rb'"executions"\s*+:\s*+\[')
+_OPENING = re.compile(rb'\{\s*+"[^"\\]*+"')
+_GAP = re.compile(rb"\s*+,?\s*+")
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_SCALAR = re.compile(rb"(?:" + _STRING + rb'|[^",\[\]{}\s]++)?', re.DOTALL)
+_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+([\[\]{}])", re.DOTALL)
+_VALUE = re.compile(rb'(?<!\\)"(?:' + "|".join(MOVING).encode() + rb')"\s*+:\s*+"?+([\w:.+-]++)')
+"""A value of a field that may move; a quote in front of its name begins the name, unless it is part of a text."""
+_PLAIN = re.compile(rb"[\w:.+-]*+")
+"""Values that cannot hide anything else: no quote, bracket or comma is in them."""

@@ -1,0 +1,227 @@
+"""Promises of reading a list while it arrives: the same as reading all of it, however little of it is parsed."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bot.errors import GCSMalformed
+from bot.gcs import listing as listing_module
+from bot.gcs.fingerprint import ItemState, item_state
+from bot.gcs.listing import NOTHING_LISTED, Listing, Page, PageReader, parse_page
+
+from .conftest import ID, body_of
+
+Json = dict[str, Any]
+Path = tuple[str | int, ...]
+
+RUNNING: Json = json.loads(body_of("running")) | {"status": None}
+
+
+def item(number: int, **record: object) -> Json:
+    """The item of the running execution of the reference under another id."""
+    copied = copy.deepcopy(RUNNING)
+    copied["execution"].update(guid=f"{number:08x}{ID[8:]}", **record)
+    return copied
+
+
+def at(second: int, number: int = 1) -> Json:
+    """The same some seconds later: all that moves by itself has moved, and its second step has begun."""
+    moved = item(number, time_duration=400 + second, update_at=f"2018-08-20T07:00:{second:02}Z")
+    moved["object"]["metadata"]["resourceVersion"] = str(29574440 + second)
+    status = moved["object"]["status"]
+    for report in (status["objectStatus"], status["subObjectStatuses"]["job-b"]):
+        report["updateAt"] = f"2018-08-20T07:00:{second:02}Z"
+    return moved
+
+
+def packed(*items: Json, total: int = 0) -> bytes:
+    """A page with these items."""
+    return json.dumps({"executions": items, "total_num": total}).encode()
+
+
+def read(*items: Json, before: Listing = NOTHING_LISTED) -> Page:
+    """What a page with these items shows."""
+    return parse_page(packed(*items), before)
+
+
+def listing(page: Page) -> Listing:
+    """A whole list of one page."""
+    return Listing(page.items, {each.execution_id: place for place, each in enumerate(page.items)})
+
+
+def states(page: Page) -> list[tuple[str, str]]:
+    """What a page shows, without how it was read."""
+    return [(each.execution_id, each.state) for each in page.items]
+
+
+def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
+    """The paths to all values that hold no others."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from leaves(each, (*path, name))
+    else:
+        yield path
+
+
+def changed(body: Json, path: Path) -> Json:
+    """`body` with another value of the same length, where that is possible, at `path`."""
+    body = copy.deepcopy(body)
+    holder: Any = body
+    for step in path[:-1]:
+        holder = holder[step]
+    old = holder[path[-1]]
+    holder[path[-1]] = old + 1 if isinstance(old, int) else "7" * max(len(old or ""), 1)
+    return body
+
+
+def learned() -> Listing:
+    """A list that was read twice, so that it is known what moves in it."""
+    return listing(read(at(2), item(2), before=listing(read(at(1), item(2)))))
+
+
+@pytest.mark.parametrize("size", [1, 7, 300, 100_000])
+def test_pieces_of_any_size_are_the_page(size: int) -> None:
+    """Wherever the body is cut, all items are found, with or without an earlier list."""
+    body = packed(item(1), item(2), item(3), total=7)
+    whole = parse_page(body)
+    for before in (NOTHING_LISTED, listing(whole)):
+        reader = PageReader(before)
+        for begin in range(0, len(body), size):
+            reader.feed(body[begin : begin + size])
+        assert reader.page() == whole
+    assert (whole.length, whole.total, whole.size_bytes) == (3, 7, len(body))
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,\n ", " : ")])
+def test_any_spacing_is_read(separators: tuple[str, str]) -> None:
+    """A list is read however GCS spaces its JSON."""
+    body = json.dumps({"total_num": 2, "executions": [item(1), item(2)]}, separators=separators).encode()
+    page = parse_page(body)
+    assert states(page) == states(read(item(1), item(2)))
+    assert parse_page(body, listing(page)).items == page.items
+
+
+def test_unreadable_items_are_skipped_but_count() -> None:
+    """An item that cannot be read has no entry, and still counts for paging."""
+    odd = [{"execution": None}, None, 5, "a ] text", [[1], {}], {"execution": {"guid": "no id"}}, {}]
+    body = json.dumps({"executions": [item(1), *odd, item(2)], "total_num": "12"}).encode()
+    page = parse_page(body)
+    assert states(page) == states(read(item(1), item(2)))
+    assert (page.length, page.total) == (9, 12)
+
+
+def test_unchanged_items_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those that were listed before; the first two of a page are parsed, to find their place and the gap."""
+    items = [item(number) for number in range(9)]
+    first = read(*items)
+    parsed: list[str] = []
+
+    def spied(text: bytes) -> ItemState | None:
+        if (shown := item_state(text)) is not None:
+            parsed.append(shown.execution_id[:8])
+        return shown
+
+    monkeypatch.setattr(listing_module, "item_state", spied)
+    again = read(*items, before=listing(first))
+    assert all(mine is theirs for mine, theirs in zip(again.items, first.items, strict=True))
+    assert parsed == ["00000000", "00000001"]
+
+
+def test_values_that_move_are_left_out() -> None:
+    """From the third reading on, an item in which only times have moved is the one listed before."""
+    before = learned()
+    assert read(at(3), item(2), before=before).items[0] is before.items[0]
+
+
+def test_times_that_move_apart_are_learned_too() -> None:
+    """Where not only the latest time moves, all of them are left out from the next reading on."""
+
+    def apart(second: int) -> Json:
+        body = at(second)
+        body["object"]["status"]["objectStatus"]["updateAt"] = f"2018-08-20T06:59:{second:02}Z"
+        return body
+
+    before = listing(read(apart(1)))
+    for second in (2, 3):
+        before = listing(read(apart(second), before=before))
+    assert read(apart(4), before=before).items[0] is before.items[0]
+
+
+@pytest.mark.parametrize("path", list(leaves(at(2))), ids=".".join)
+def test_every_other_value_is_noticed(path: Path) -> None:
+    """Whatever changes in an item whose moving values are left out: it shows what it shows when read afresh."""
+    body = changed(at(3), path)
+    assert states(read(body, item(2), before=learned())) == states(read(body, item(2)))
+
+
+@pytest.mark.parametrize("name", listing_module.MOVING)
+def test_labels_may_be_named_like_times(name: str) -> None:
+    """A label is part of what people see, whatever its name."""
+
+    def labelled(second: int) -> Json:
+        body = at(second)
+        body["execution"]["label"] = {name: str(second)}
+        return body
+
+    before = listing(read(at(2) | labelled(5), before=listing(read(labelled(5)))))
+    body = labelled(6)
+    assert (
+        states(read(body, before=before))
+        == states(read(body))
+        != [(each.execution_id, each.state) for each in before.items]
+    )
+
+
+def test_nothing_hides_where_a_value_moved() -> None:
+    """In the place of a number of three digits, other JSON of three characters is not overlooked."""
+    before = learned()
+    text = packed(at(3), item(2)).replace(b'"time_duration": 403', b'"time_duration": 4,"')
+    with pytest.raises(GCSMalformed):
+        parse_page(text, before)
+
+
+def test_lists_in_another_order_are_the_same() -> None:
+    """Executions that began, ended or moved since the last reading are found where they are now."""
+    items = [item(number) for number in range(8)]
+    before = listing(read(*items[:6]))
+    for now in (items[::-1], items[1:], items[:2] + items[4:], [items[7], *items[:3], items[6], *items[3:6]], []):
+        assert states(read(*now, before=before)) == states(read(*now))
+
+
+BROKEN = [
+    b"<html>",
+    b"{}",
+    b'{"executions": 3}',
+    b'{"executions": null}',
+    b'{"executions": [], "total_num": "many"}',
+    b'{"executions": [{"execution": {"guid": 1}}',
+    b'{"executions": [{} {}]}',
+    b'{"executions": [{},]}',
+    b'{"executions": [,{}]}',
+    b'{"executions": [}]}',
+    b'{"a": {"executions": []}}',
+    b'{"a": {"executions": []}, "executions": [{}]}',
+    packed(RUNNING)[:-60],
+]
+
+
+@pytest.mark.parametrize("body", BROKEN)
+def test_refuses_what_is_no_list(body: bytes) -> None:
+    """A gateway's page, an execution or half a list is not taken for a list."""
+    for before in (NOTHING_LISTED, listing(read(RUNNING))):
+        with pytest.raises(GCSMalformed):
+            parse_page(body, before)
+
+
+def test_a_list_cut_at_any_byte_is_refused() -> None:
+    """What arrived in part is no list."""
+    body = packed(item(1), item(2))
+    before = listing(parse_page(body))
+    for cut in range(len(body)):
+        with pytest.raises(GCSMalformed):
+            parse_page(body[:cut], before)
