@@ -57,13 +57,18 @@ class Scene:
 
     def date(self, seconds: float) -> str:
         """`seconds` of the life as GCS writes a time."""
-        return (self.begin + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return date(self.begin, seconds)
 
     def word(self, phase: str) -> str:
         """`phase` in the dialect of the life."""
         dialect = self.life.dialect
         phase = _CROMWELL.get(phase, phase) if dialect.cromwell else phase
         return phase.upper() if dialect.upper_case else phase
+
+
+def date(begin: datetime, seconds: float) -> str:
+    """`seconds` after `begin` as GCS writes a time."""
+    return (begin + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def whole(scene: Scene) -> Body:
@@ -145,7 +150,7 @@ def _object(scene: Scene) -> Body:
             "namespace": namespace,
             "selfLink": f"/apis/{API_VERSION}/namespaces/{namespace}/executions/{scene.name}",
             "uid": scene.id,
-            "resourceVersion": str(29574440 + int(scene.seconds)),
+            "resourceVersion": resource_version(scene.seconds),
             "creationTimestamp": scene.date(0),
             "annotations": {},
         },
@@ -159,6 +164,11 @@ def _object(scene: Scene) -> Body:
         },
         "status": _object_status(scene) if scene.phase else None,
     }
+
+
+def resource_version(seconds: float) -> str:
+    """A version that moves with each second."""
+    return str(29574440 + int(seconds))
 
 
 def _object_status(scene: Scene) -> Body:

@@ -22,11 +22,14 @@ from typing import Self
 
 from aiohttp import web
 
-from sandbox.gcs.bodies import Body, Scene, item, whole
+from sandbox.gcs.bodies import Body, Scene, date, item, resource_version, whole
 from sandbox.gcs.stage import guid_of
 from sandbox.story import Frame, Life, Step, step_names
 
 _LIFE = Life(name="chain", frames=())
+
+_LATER = 123_456_789
+"""Seconds into a life that none reaches: what they are written as is found again in a row."""
 
 
 @dataclass
@@ -38,8 +41,8 @@ class Member:
     ends: list[float]
     """When each of its steps ends."""
     finished: int = 0
-    row: bytes = b""
-    """Its item of the list, cached until it changes."""
+    row: str = ""
+    """Its item of the list at `_LATER`, cached until it changes."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class Population:
             at, guid = heapq.heappop(self._queue)
             member = self._members[guid]
             member.finished += 1
-            member.row = b""
+            member.row = ""
             self.now = at
             self.changes.append((at, guid, member.finished))
             if member.finished < len(member.ends):
@@ -108,7 +111,8 @@ class Population:
 
     def body(self, execution_id: str) -> Body:
         """What get-execution shows of an execution now."""
-        return whole(self._scene(self._members[execution_id]))
+        member = self._members[execution_id]
+        return whole(self._scene(member, self.now - member.began))
 
     @property
     def running(self) -> list[str]:
@@ -127,7 +131,7 @@ class Population:
         heapq.heappush(self._queue, (member.ends[member.finished], guid))
         return guid
 
-    def _scene(self, member: Member) -> Scene:
+    def _scene(self, member: Member, elapsed: float) -> Scene:
         ends = [0.0, *(end - member.began for end in member.ends)]
         steps = tuple(self._step(name, number, ends, member.finished) for number, name in enumerate(self._steps))
         is_over = member.finished == len(steps)
@@ -146,7 +150,7 @@ class Population:
             life=_LIFE,
             frame=frame,
             begin=self._begin + timedelta(seconds=member.began),
-            elapsed=self.now - member.began,
+            elapsed=elapsed,
         )
 
     @staticmethod
@@ -214,6 +218,10 @@ class Population:
             await self._wait(shown)
 
     def _row(self, member: Member) -> bytes:
+        """Its item of the list: as in its own answer, times and versions move with each second."""
         if not member.row:
-            member.row = json.dumps(item(self._scene(member))).encode()
-        return member.row
+            member.row = json.dumps(item(self._scene(member, _LATER)))
+        begin, elapsed = self._begin + timedelta(seconds=member.began), self.now - member.began
+        row = member.row.replace(date(begin, _LATER), date(begin, elapsed))
+        row = row.replace(f'"time_duration": {_LATER}', f'"time_duration": {int(elapsed)}')
+        return row.replace(resource_version(_LATER), resource_version(elapsed)).encode()
