@@ -48,12 +48,15 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, text: bytes, shown: ItemState, cuts: tuple[int, ...] = ()) -> Listed:
         """The item with this text."""
-        kept, _ = _pieces(text, cuts)
+        kept = _pieces(text, cuts)[0] if cuts else text
         return cls(shown.execution_id, shown.state, len(text), hash(kept), cuts)
 
     def is_at(self, text: bytes, at: int) -> bool:
         """Whether the item stands there in a longer text, but for values that move by themselves."""
-        kept, moving = _pieces(text[at : at + self.length], self.cuts)
+        item = text[at : at + self.length]
+        if not self.cuts:
+            return hash(item) == self.kept_hash
+        kept, moving = _pieces(item, self.cuts)
         return hash(kept) == self.kept_hash and _PLAIN.fullmatch(moving) is not None
 
 
@@ -217,8 +220,6 @@ class PageReader:
 
 def _pieces(text: bytes, cuts: tuple[int, ...]) -> tuple[tuple[bytes, ...], bytes]:
     """The pieces of `text` that stay, and the values that move by themselves, without what is between them."""
-    if not cuts:
-        return (text,), b""
     pieces = [text[begin:end] for begin, end in pairwise(cuts)]
     return tuple(pieces[::2]), b"".join(pieces[1::2])
 
