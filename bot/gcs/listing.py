@@ -31,6 +31,13 @@ NEAR = 64 * 1024
 """At most how far behind the beginning of an item the next one is looked for, in bytes."""
 
 
+MOST_ITEMS = 10_000
+"""At most how many items of a page are read: ten times as many as are ever requested."""
+
+MOST_BRACKETS = 100_000
+"""At most how many brackets of an item are read: several times as many as two thousand steps have."""
+
+
 class Listed(msgspec.Struct, frozen=True, gc=False):
     """One item of a list."""
 
@@ -184,7 +191,7 @@ class PageReader:
         if text.startswith(b"]", begin) and b"," not in gap:
             self._is_closed = True
             return begin
-        if (b"," in gap) != (self._length > 0):
+        if (b"," in gap) != (self._length > 0) or self._length >= MOST_ITEMS:
             raise _no_list()
         if self._length:
             self._gap = gap
@@ -243,17 +250,24 @@ def _likely_end(text: bytes, begin: int, gap: bytes) -> int | None:
 
 
 def _value_end(text: bytes, begin: int) -> int | None:
-    """Where the JSON value ends that begins there; None if it has not arrived to its end."""
+    """Where the JSON value ends that begins there; None if it has not arrived to its end.
+
+    Raises:
+        GCSMalformed: it has too many brackets.
+    """
     if text[begin : begin + 1] not in {b"{", b"["}:
         end = _SCALAR.match(text, begin).end()  # type: ignore[union-attr]  # matches everywhere
         return end if begin < end < len(text) else None
     depth, at = 0, begin
-    while found := _BRACKET.match(text, at):
+    for _ in range(MOST_BRACKETS):
+        found = _BRACKET.match(text, at)
+        if found is None:
+            return None
         at = found.end()
         depth += 1 if found[1] in b"{[" else -1
         if depth == 0:
             return at
-    return None
+    raise _no_list()
 
 
 def _no_list() -> GCSMalformed:

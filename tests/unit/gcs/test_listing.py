@@ -207,6 +207,8 @@ BROKEN = [
     b'{"a": {"executions": []}}',
     b'{"a": {"executions": []}, "executions": [{}]}',
     packed(RUNNING)[:-60],
+    b'{"executions": [' + b"[" * 200_000 + b"]" * 200_000 + b"]}",
+    b'{"executions": [' + b"{}," * 20_000 + b"{}]}",
 ]
 
 
