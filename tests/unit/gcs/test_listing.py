@@ -79,9 +79,14 @@ def changed(body: Json, path: Path) -> Json:
     return body
 
 
-def learned() -> Listing:
-    """A list that was read twice, so that it is known what moves in it."""
-    return listing(read(at(2), item(2), before=listing(read(at(1), item(2)))))
+def third(body: Json) -> list[Json]:
+    """A list in which `body` is the third item: the first two of a page are always parsed."""
+    return [item(8), item(9), body]
+
+
+def learned(earlier: Json, later: Json) -> Listing:
+    """A list whose third item was read twice, so that it is known what moves in it."""
+    return listing(read(*third(later), before=listing(read(*third(earlier)))))
 
 
 @pytest.mark.parametrize("size", [1, 7, 300, 100_000])
@@ -134,8 +139,8 @@ def test_unchanged_items_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_values_that_move_are_left_out() -> None:
     """From the third reading on, an item in which only times have moved is the one listed before."""
-    before = learned()
-    assert read(at(3), item(2), before=before).items[0] is before.items[0]
+    before = learned(at(1), at(2))
+    assert read(*third(at(3)), before=before).items[2] is before.items[2]
 
 
 def test_times_that_move_apart_are_learned_too() -> None:
@@ -146,43 +151,43 @@ def test_times_that_move_apart_are_learned_too() -> None:
         body["object"]["status"]["objectStatus"]["updateAt"] = f"2018-08-20T06:59:{second:02}Z"
         return body
 
-    before = listing(read(apart(1)))
-    for second in (2, 3):
-        before = listing(read(apart(second), before=before))
-    assert read(apart(4), before=before).items[0] is before.items[0]
+    before = listing(read(*third(apart(3)), before=learned(apart(1), apart(2))))
+    assert read(*third(apart(4)), before=before).items[2] is before.items[2]
 
 
 @pytest.mark.parametrize("path", list(leaves(at(2))), ids=".".join)
 def test_every_other_value_is_noticed(path: Path) -> None:
     """Whatever changes in an item whose moving values are left out: it shows what it shows when read afresh."""
-    body = changed(at(3), path)
-    assert states(read(body, item(2), before=learned())) == states(read(body, item(2)))
+    items = third(changed(at(3), path))
+    assert states(read(*items, before=learned(at(1), at(2)))) == states(read(*items))
 
 
 @pytest.mark.parametrize("name", listing_module.MOVING)
 def test_labels_may_be_named_like_times(name: str) -> None:
     """A label is part of what people see, whatever its name."""
 
-    def labelled(second: int) -> Json:
+    def labelled(second: int, label: str) -> Json:
         body = at(second)
-        body["execution"]["label"] = {name: str(second)}
+        body["execution"]["label"] = {name: label}
         return body
 
-    before = listing(read(at(2) | labelled(5), before=listing(read(labelled(5)))))
-    body = labelled(6)
-    assert (
-        states(read(body, before=before))
-        == states(read(body))
-        != [(each.execution_id, each.state) for each in before.items]
-    )
+    before, items = learned(labelled(1, "5"), labelled(2, "5")), third(labelled(2, "6"))
+    assert states(read(*items, before=before)) == states(read(*items))
+    assert read(*items).items[2].state != before.items[2].state
 
 
 def test_nothing_hides_where_a_value_moved() -> None:
     """In the place of a number of three digits, other JSON of three characters is not overlooked."""
-    before = learned()
-    text = packed(at(3), item(2)).replace(b'"time_duration": 403', b'"time_duration": 4,"')
+    text = packed(*third(at(3))).replace(b'"time_duration": 403', b'"time_duration": 4,"')
     with pytest.raises(GCSMalformed):
-        parse_page(text, before)
+        parse_page(text, learned(at(1), at(2)))
+
+
+def test_what_stands_between_items_is_checked() -> None:
+    """Known items in a text that is no list do not make it one."""
+    body = packed(*third(item(1)))
+    with pytest.raises(GCSMalformed):
+        parse_page(b"}; {".join(body.rsplit(b"}, {", 1)), listing(parse_page(body)))
 
 
 def test_lists_in_another_order_are_the_same() -> None:
