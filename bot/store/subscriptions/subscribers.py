@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from itertools import product
 
 from msgspec.structs import replace
 
@@ -15,11 +16,14 @@ from bot.domain.model import Change, Followed, Snapshot, Subscriber, Subscriptio
 from bot.errors import StoreUnavailable, TooManySubscriptions
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
-from bot.store.keys import Lane, execution_key, lane_of
+from bot.store.keys import PARTITIONS, Lane, execution_key, lane_of
 from bot.store.rows import change_entry, milliseconds, subscription_of, subscription_row
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
 from bot.store.unreadable import Unreadable
+
+PRIORITIES = (0, 1, 2)
+"""The sets of the outbox in each partition, as in `outbox/prelude.lua`."""
 
 VIEWED_FOR = timedelta(seconds=30)
 """Half of the time for which somebody who has asked will ask again, or go on reading."""
@@ -115,9 +119,17 @@ class Subscribers:
         return bool(was_there)
 
     async def resume(self, subscriber: Subscriber) -> None:
-        """Have everything delivered now that waits for a subscriber."""
-        for lane, _ in await self._index.of(self._account, subscriber):
-            await self.refresh(subscriber, lane.execution_id)
+        """Have everything delivered now that waits for a subscriber.
+
+        That is read from the outbox, since the index does not hold subscriptions that have ended.
+        """
+        whose = (self._account, subscriber.team_id, subscriber.id)
+        for number, priority in product(range(PARTITIONS), PRIORITIES):
+            async with self._connection.guarded() as redis:
+                waiting = await redis.zrange(f"{self._keys.partition(number)}outbox:{priority}", 0, -1)
+            for lane in map(Lane.parse, map(str, waiting)):
+                if (lane.account, lane.team_id, lane.subscriber_id) == whose:
+                    await self.refresh(subscriber, lane.execution_id)
 
     async def find(self, subscriber: Subscriber, execution_id: str) -> Subscription | None:
         """The subscription, unless there is none, it is ending or cannot be read."""
