@@ -85,7 +85,12 @@ class WorkspaceRuntime:
             brake=store.brake,
         )
         self._notifier = Notifier(
-            Messages(self._slack), store.outbox, self._limits, store.channels, rules=access_rules(settings)
+            Messages(self._slack),
+            store.outbox,
+            self._limits,
+            store.channels,
+            store.brake,
+            rules=access_rules(settings),
         )
         self._owner = ""
         """Whose executions they are; empty until Slack has said who the bot is."""

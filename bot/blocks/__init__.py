@@ -14,6 +14,7 @@ from bot.blocks.message import Message, Style
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.outcome import outcome_message
 from bot.blocks.thread import (
+    card_left_message,
     change_message,
     ended_message,
     held_message,
@@ -26,6 +27,7 @@ __all__ = [
     "Message",
     "Style",
     "buttons",
+    "card_left_message",
     "change_message",
     "ended_message",
     "error_modal",

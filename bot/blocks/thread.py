@@ -1,7 +1,8 @@
 """Messages in the thread while an execution runs, and the last message of a subscription.
 
-Lives here: `change_message`, `ended_message`, and messages to owners: `undeliverable_message`, `held_message`. Does not
-live here: outcomes (`bot.blocks.outcome`), the card (`bot.blocks.cards`). Called by the notifier.
+Lives here: `change_message`, `ended_message`, `card_left_message`, and messages to owners: `undeliverable_message`,
+`held_message`. Does not live here: outcomes (`bot.blocks.outcome`), the card (`bot.blocks.cards`). Called by the
+notifier.
 """
 
 from __future__ import annotations
@@ -89,6 +90,12 @@ def _end_reason(change: Change) -> str:
             return "It was deleted from GeneContainer Service, so I stopped watching."
         case _:
             return "The subscription was ended."
+
+
+def card_left_message(execution: Execution) -> Message:
+    """In the thread of a card that Slack does not let the bot edit: the card is no longer kept up to date."""
+    line = "Slack does not let me edit the card above, so it stays as it is. Changes still come here."
+    return message([context(f"⚠️ {line}")], f"{words.subject_words(execution)}: {line}")
 
 
 def undeliverable_message(subscription: Subscription, execution: Execution | None, code: str) -> Message:

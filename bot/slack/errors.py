@@ -81,6 +81,11 @@ KNOWN_CODES = _RATE_LIMITED.union(*_CODES.values())
 """Every code that means something to the bot: few enough for a label of a metric."""
 
 
+def is_answer(error: SlackError) -> bool:
+    """Whether Slack itself answered, with a code that means something to the bot: then it is not away."""
+    return error.code in KNOWN_CODES
+
+
 def slack_error(code: str, detail: str = "", *, wait: timedelta = DEFAULT_RETRY_AFTER) -> SlackError:
     """The error for Slack's `code`; an unknown one ends nothing, since Slack may mean a minute of maintenance by it.
 

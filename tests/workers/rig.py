@@ -182,7 +182,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             watcher=Watcher(
                 client, store.schedule, cadence=CADENCE, quota=ample(store), history=store.history, brake=store.brake
             ),
-            notifier=Notifier(door, store.outbox, ample_limits(store), store.channels),
+            notifier=Notifier(door, store.outbox, ample_limits(store), store.channels, store.brake),
             subscriptions=Subscriptions(
                 client,
                 store.subscribers,

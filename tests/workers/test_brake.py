@@ -188,3 +188,84 @@ async def test_two_copies_share_the_count(rig: Rig, server_url: str) -> None:
     assert await follows(rig, missing, rig.lab) == len(missing) - LEAST
     assert "(15 waiting)" in await problem(rig)
     assert await follows(rig, executions[:4], rig.lab) == 4
+
+
+REFUSALS = ["channel_not_found", "is_archived", "restricted_action"]
+
+
+async def channels(rig: Rig, count: int) -> list[str]:
+    """So many channels, each of which follows an execution of its own; the cards are posted."""
+    names = [rig.slack.add_channel(f"lab{number}", members=[rig.alice]) for number in range(count)]
+    for name in names:
+        await rig.follow(name)
+    await rig.deliver()
+    return names
+
+
+async def kept(rig: Rig, names: list[str]) -> int:
+    """How many of the channels still follow something."""
+    return sum([len((await rig.subscriptions.of(rig.who(name))).items) for name in names])
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_a_code_for_all_ends_few(rig: Rig, code: str) -> None:
+    """Slack refuses every channel: five end, the rest waits and is delivered once Slack takes posts again."""
+    names = await channels(rig, 12)
+    executions = [str(key).rpartition("/")[2] for key in rig.redis.scan_iter("*:snap:*")]
+    rig.fault("error", "chat.postMessage", error=code, times=None)
+    for execution in executions:
+        rig.gcs.step(execution, to="succeeded")
+    await rig.poll()
+    with capture_logs() as logs:
+        await rig.deliver()
+        await rig.later(times=3)
+    assert sum(line["event"] == "brake.on" for line in logs) == 1
+    letters = await rig.store.outbox.dead_letters()
+    assert (len(letters), len(list(rig.redis.scan_iter("*:subs:*")))) == (LEAST, len(names) - LEAST)
+    assert code in await problem(rig)
+    rig.slack.faults.clear()
+    await rig.later(times=2)
+    dead = {letter.lane.rpartition("/")[2] for letter in letters}
+    assert all(rig.read(name) == ["card", "change 2"] for name in set(names) - dead)
+    assert (rig.left_over(), await rig.store.brake.state(owner_of(letters[0].lane.rpartition("/")[0]))) == ([], [])
+
+
+async def test_pauses_of_braked_lanes_grow(rig: Rig) -> None:
+    """A minute at first, ten at most."""
+    await channels(rig, LEAST + 1)
+    rig.slack.limits.is_on = False
+    rig.fault("error", "chat.postMessage", error="channel_not_found", times=None)
+    for execution in [str(key).rpartition("/")[2] for key in rig.redis.scan_iter("*:snap:*")]:
+        rig.gcs.step(execution)
+    await rig.poll()
+    await rig.deliver()
+    pauses = rig.waits()
+    for _ in range(5):
+        await rig.later()
+        pauses += rig.waits()
+    assert pauses == [pytest.approx(60 * minutes, abs=3) for minutes in (1, 2, 4, 8, 10, 10)]
+
+
+async def test_an_unknown_code_for_all_ends_none(rig: Rig) -> None:
+    """It never does, so there is nothing to brake."""
+    names = await channels(rig, 12)
+    rig.fault("error", None, error="a_code_of_next_year", times=None)
+    await rig.poll()
+    await rig.later(times=3)
+    assert await kept(rig, names) == 12
+
+
+async def test_ends_that_people_ask_for_are_not_counted(rig: Rig) -> None:
+    """Nor are the outcomes of executions: however many there are, nothing is braked."""
+    names = await channels(rig, 14)
+    executions = [str(key).rpartition("/")[2] for key in rig.redis.scan_iter("*:snap:*")]
+    for execution in executions[:7]:
+        rig.gcs.step(execution, to="succeeded")
+    for name in names:
+        for subscription, _ in (await rig.subscriptions.of(rig.who(name))).items:
+            if subscription.execution_id in executions[7:]:
+                await rig.subscriptions.unsubscribe(rig.who(name), subscription.execution_id)
+    await rig.poll()
+    await rig.later(times=2)
+    assert rig.left_over() == []
+    assert not list(rig.redis.scan_iter("*{brake*"))

@@ -130,7 +130,11 @@ async def test_a_card_that_cannot_be_edited_stays(rig: Rig, code: str) -> None:
     await rig.step(execution, to="succeeded")
     await rig.deliver()
     card, *lines = rig.slack.messages(rig.lab)
-    assert rig.read(rig.lab) == ["card", *(f"change {revision}" for revision in range(2, 8))]
+    assert [part for part in rig.read(rig.lab) if part != "left"] == [
+        "card",
+        *(f"change {revision}" for revision in range(2, 8)),
+    ]
+    assert rig.read(rig.lab).count("left") == 1
     assert {line.thread_ts for line in lines} == {card.ts}
     assert rig.left_over() == []
 
@@ -142,10 +146,10 @@ async def test_a_restart_does_not_edit_a_left_card(rig: Rig) -> None:
     await rig.step(execution)
     await rig.deliver()
     await rig.later(times=EDIT_TRIES)
-    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels)
+    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake)
     await rig.step(execution)
     await other.run_once()
-    assert (rig.times("chat.update"), rig.read(rig.lab)) == (EDIT_TRIES, ["card", "change 2", "change 3"])
+    assert (rig.times("chat.update"), rig.read(rig.lab)) == (EDIT_TRIES, ["card", "change 2", "left", "change 3"])
     await rig.store.subscribers.refresh(rig.who(rig.lab), execution)
     await rig.poll()
     await other.run_once()
@@ -296,7 +300,7 @@ async def test_a_problem_solved_elsewhere_expires(rig: Rig, monkeypatch: pytest.
     rig.fault("status")
     await rig.deliver()
     assert rig.notifier.problem
-    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels)
+    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake)
     let_time_pass(rig.redis)
     await other.run_once()
     assert (rig.read(rig.lab), other.problem) == (["card"], None)

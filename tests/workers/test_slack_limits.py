@@ -94,7 +94,7 @@ async def test_a_burst_stays_within_limits_outcomes_first(rig: Rig) -> None:
     assert begun == 50
     await rig.follow(*channels(rig, 200))
     await rig.step(ended, to="succeeded")
-    notifier = Notifier(rig.door, rig.store.outbox, limited(rig), rig.store.channels, concurrency=1)
+    notifier = Notifier(rig.door, rig.store.outbox, limited(rig), rig.store.channels, rig.store.brake, concurrency=1)
     await run_until(rig, lambda: len(posts(rig)) == begun + 250, notifier)
     assert posts(rig)[begun:] == ["change person"] * 25 + ["change channel"] * 25 + ["card channel"] * 200
     assert not rig.slack.limits.refused
@@ -105,7 +105,7 @@ async def test_a_busy_channel_gets_the_outcome_first(rig: Rig) -> None:
     quiet = [await rig.followed(rig.lab) for _ in range(14)]
     urgent = await rig.followed(rig.lab)
     limits = limited(rig, channel_posts=120)
-    notifier = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, concurrency=1)
+    notifier = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake, concurrency=1)
     for execution in quiet:
         await rig.step(execution)
     while await notifier.run_once():
@@ -124,7 +124,7 @@ async def test_two_copies_share_the_limits(rig: Rig) -> None:
     limits = limited(rig, calls=600, posts=900, channel_posts=300)
     for execution in executions:
         await rig.step(execution)
-    notifiers = [Notifier(rig.door, rig.store.outbox, limits, rig.store.channels) for _ in range(2)]
+    notifiers = [Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake) for _ in range(2)]
     await run_until(rig, lambda: len(of(rig, EDIT)) == 33 and len(posts(rig)) == 66, *notifiers)
     assert not rig.slack.limits.refused
     assert rig.slack.limits.worst_minute(EDIT) == 33
@@ -137,7 +137,9 @@ async def test_all_copies_obey_retry_after(rig: Rig) -> None:
     for execution in executions:
         await rig.step(execution)
     notifiers = [
-        Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, concurrency=1)
+        Notifier(
+            rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake, concurrency=1
+        )
         for _ in range(2)
     ]
     await run_until(rig, lambda: len(posts(rig)) == 24, *notifiers)
@@ -151,7 +153,7 @@ async def test_an_outcome_does_not_wait_for_an_edit(rig: Rig) -> None:
     """A lane whose edit was deferred gets its outcome at once."""
     execution = await rig.followed(rig.lab)
     limits = rig.store.slack_limits(calls=1, posts=100, channel_posts=100)
-    notifier = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels)
+    notifier = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake)
     for _ in range(2):
         await rig.step(execution)
         await notifier.run_once()
@@ -172,7 +174,7 @@ async def test_operators_see_what_waits_and_why(rig: Rig) -> None:
         await rig.step(execution)
         await rig.deliver()
     assert [counter._value.get() for counter in seen] == [before[0] + 1, before[1] + 1]
-    await Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels).run_once()
+    await Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake).run_once()
     assert NOTIFIER_BACKLOG_LANES._value.get() == 1
 
 
@@ -180,7 +182,11 @@ async def test_edits_that_wait_become_one(rig: Rig) -> None:
     """While edits are scarce a card skips the states in between, and ends up correct."""
     execution = await rig.followed(rig.lab, life=story.happy(6))
     notifier = Notifier(
-        rig.door, rig.store.outbox, rig.store.slack_limits(calls=1, posts=900, channel_posts=900), rig.store.channels
+        rig.door,
+        rig.store.outbox,
+        rig.store.slack_limits(calls=1, posts=900, channel_posts=900),
+        rig.store.channels,
+        rig.store.brake,
     )
     for _ in range(5):
         await rig.step(execution)
@@ -214,7 +220,10 @@ async def test_an_hour_without_slack_ends_without_a_storm(
     # slow: later it would have saved up calls for all lanes when the machine stalls, and let them go in any order.
     monkeypatch.setattr(slack_limits, "_SPANS", (3_600_000_000, *slack_limits._SPANS[1:]))
     limits = limited(rig, calls=3000, posts=3000, channel_posts=60_000)
-    notifiers = [Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, concurrency=1) for _ in range(copies)]
+    notifiers = [
+        Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake, concurrency=1)
+        for _ in range(copies)
+    ]
     begun, back = len(posts(rig)), time()
     await run_until(rig, lambda: lines_posted(rig) == 30, *notifiers)
     marks = [call.args["metadata"]["event_payload"] for call in of(rig, POST) if not call.error][begun:]
@@ -254,7 +263,9 @@ async def test_many_sends_in_doubt_are_reconciled_within_limits(rig: Rig) -> Non
     rig.fault("slow_after", POST, delay=30, times=None)
     dying = [
         asyncio.create_task(
-            Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels).run_once()
+            Notifier(
+                rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake
+            ).run_once()
         )
         for _ in range(3)
     ]
@@ -264,9 +275,11 @@ async def test_many_sends_in_doubt_are_reconciled_within_limits(rig: Rig) -> Non
     await asyncio.wait(dying)
     rig.slack.faults.clear()
     limits = limited(rig, calls=300)
-    await rig.after_a_crash(Notifier(rig.door, rig.store.outbox, limits, rig.store.channels))
+    await rig.after_a_crash(Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake))
     await run_until(
-        rig, lambda: len(of(rig, EDIT)) >= 40, Notifier(rig.door, rig.store.outbox, limits, rig.store.channels)
+        rig,
+        lambda: len(of(rig, EDIT)) >= 40,
+        Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake),
     )
     assert lines_posted(rig) == 40
     assert not rig.slack.limits.refused
@@ -284,7 +297,7 @@ async def test_a_late_admission_sends_nothing(rig: Rig, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(limits, "admit", slowly)
     await rig.follow(rig.lab)
-    await Notifier(rig.door, rig.store.outbox, limits, rig.store.channels).run_once()
+    await Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake).run_once()
     assert of(rig, POST) == []
     monkeypatch.undo()
     await rig.after_a_crash()

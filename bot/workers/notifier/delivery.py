@@ -56,6 +56,8 @@ class Delivery:
         """How many notices were delivered and recorded."""
         self.is_owner_told = False
         """Whether the owner has read the next notice."""
+        self.is_edit_fault = False
+        """Whether Slack answered an edit of the card with a fault, which delays nothing else."""
         self.is_recorded = False
         """Whether a receipt was recorded, which ends what was in doubt."""
         self.is_left = False

@@ -29,6 +29,7 @@ from bot.errors import (
     UnknownRefusal,
 )
 from bot.slack.calls import remember_pause
+from bot.slack.errors import is_answer
 from bot.slack.messages import Messages
 from bot.store.keys import Lane
 from bot.store.slack_limits import POST, Admission, SlackLimits
@@ -41,8 +42,13 @@ log = structlog.get_logger()
 REFUSED_PAUSE = timedelta(minutes=1)
 """How long nobody calls Slack after it refused the token, or calls a method for which the app lacks a scope."""
 
-SENDS = frozenset({POST, "chat.update"})
+EDIT = "chat.update"
+
+SENDS = frozenset({POST, EDIT})
 """Methods that send a message."""
+
+FAULTY_LANES = 3
+"""With how many lanes a method must have a fault, and with none success, until Slack counts as away."""
 
 READ_BACK = frozenset({"conversations.history", "conversations.replies"})
 """Methods without whose scope messages are delivered all the same (`reconcile`)."""
@@ -51,6 +57,12 @@ INFO = "conversations.info"
 """The method that says who reads a channel. The scope that it needs depends on the kind of channel."""
 
 Answer = TypeVar("Answer")
+
+
+def is_about_one_edit(error: SlackError) -> bool:
+    """Whether a failed edit says nothing about Slack as a whole: Slack, or a proxy before it, did answer."""
+    return is_answer(error) or error.code.startswith("http_")
+
 
 Fallbacks = Sequence[Callable[[], Message]]
 """Renders a message, each time plainer. Only what is tried is rendered."""
@@ -64,6 +76,8 @@ class Messenger:
         self._dms: dict[str, str] = {}
         self._attempts: dict[str, int] = {}
         """Lane → calls since a message of it was last sent, in this process."""
+        self._faulty: dict[str, set[str]] = {}
+        """Method → lanes with a fault since the method last succeeded."""
         self.style = Style.RICH
         """The best style of cards that this workspace takes."""
         self.condition = Condition()
@@ -106,6 +120,7 @@ class Messenger:
             await self._limits.back(lane.team_id)
         self.condition.clear()
         self.condition.clear(about=method)
+        self._faulty.pop(method, None)
         return answer
 
     def attempts(self, delivery: Delivery) -> int:
@@ -130,13 +145,14 @@ class Messenger:
     async def _learn(self, delivery: Delivery, method: str, error: SlackError, *, is_away: bool) -> None:
         """Tell all copies of the bot what a failure means for their calls."""
         team_id = delivery.claim.lane.team_id
-        if isinstance(error, SlackUnavailable | OutcomeUnknown):
+        is_fault = isinstance(error, SlackUnavailable | OutcomeUnknown)
+        if is_fault and not self._concerns_one_lane(delivery, method, error, is_away=is_away):
             self.condition.set(str(error))
             pause = await self._limits.away(team_id)
             if pause:
                 self._log_pause("away", team_id, pause)
             return
-        if is_away:  # a refusal is an answer
+        if is_away:  # a refusal is an answer, and so is a fault that Slack itself reports
             await self._limits.back(team_id)
         if isinstance(error, RateLimited):
             metrics.NOTIFIER_MESSAGES.labels("any", "ratelimited").inc()
@@ -153,6 +169,16 @@ class Messenger:
         elif isinstance(error, SlackBadCredentials):
             self.condition.set(f"Slack refuses the token: {error.code}")
             await self._pause_refused(team_id, "*")
+
+    def _concerns_one_lane(self, delivery: Delivery, method: str, error: SlackError, *, is_away: bool) -> bool:
+        """Whether a fault at a call says nothing about Slack as a whole: only its lane waits then."""
+        if method == EDIT:
+            return is_answer(error) or (is_about_one_edit(error) and not is_away)
+        if not is_answer(error):
+            return False
+        lanes = self._faulty.setdefault(method, set())
+        lanes.add(str(delivery.claim.lane))
+        return len(lanes) < FAULTY_LANES
 
     async def _pause_refused(self, team_id: str, method: str) -> None:
         if method == INFO:  # channels of another kind can be looked at
@@ -207,7 +233,7 @@ class Messenger:
             )
 
         await self._first(
-            delivery, "card", fallbacks, lambda message: self.call(delivery, "chat.update", lambda: update(message))
+            delivery, "card", fallbacks, lambda message: self.call(delivery, EDIT, lambda: update(message))
         )
         changes = delivery.claim.notification.changes
         attempt, change = self.attempts(delivery), changes[-1] if changes else None

@@ -9,6 +9,9 @@ lease on its lane lasts.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -26,20 +29,33 @@ from bot.errors import (
     PayloadRejected,
     SlackError,
     SlackUnavailable,
+    StoreUnavailable,
     Undeliverable,
     UnknownRefusal,
 )
+from bot.slack.errors import is_answer
 from bot.slack.messages import Messages
+from bot.store.brake import Brake, undeliverable
 from bot.store.channels import Channels
 from bot.store.engine.connection import Ready
+from bot.store.keys import Lane, owner_of
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
 from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import reconcile
 from bot.workers.notifier.audience import Audience
-from bot.workers.notifier.card_failures import EDIT_TRIES, ENDING_TRIES, CardFailures
+from bot.workers.notifier.card_failures import (
+    EDIT_TRIES,
+    ENDING_FAULT_TRIES,
+    ENDING_TRIES,
+    FAULT_TRIES,
+    PLAINER_EVERY,
+    CardFailures,
+    fault_pause,
+)
 from bot.workers.notifier.dead_letters import give_up
 from bot.workers.notifier.delivery import NEVER_EDITED, ClaimLost, Deferred, Delivery
-from bot.workers.notifier.messenger import REFUSED_PAUSE, Fallbacks, Messenger
+from bot.workers.notifier.left_cards import say_left
+from bot.workers.notifier.messenger import REFUSED_PAUSE, Fallbacks, Messenger, is_about_one_edit
 from bot.workers.notifier.notices import post_notice, tell_owner
 from bot.workers.pool import WorkerPool
 
@@ -47,6 +63,12 @@ ALL = AccessRules()
 """Everyone reads everything."""
 
 log = structlog.get_logger()
+
+BRAKED_PAUSE, LONGEST_BRAKED_PAUSE = timedelta(minutes=1), timedelta(minutes=10)
+"""How long a lane pauses at first, and at most, that would end but for the brake: twice as long after each try."""
+
+FAULTS_GIVEN_UP = timedelta(days=1)
+"""How long a message is retried at whose every try Slack has a fault."""
 
 
 class Notifier:
@@ -58,11 +80,12 @@ class Notifier:
         outbox: Outbox,
         limits: SlackLimits,
         channels: Channels,
+        brake: Brake,
         *,
         rules: AccessRules = ALL,
         concurrency: int = 16,
     ) -> None:
-        self._outbox = outbox
+        self._outbox, self._brake = outbox, brake
         self._messenger = Messenger(messages, limits)
         self._audience = Audience(channels, self._messenger, rules)
         self._failures = CardFailures()
@@ -104,13 +127,42 @@ class Notifier:
                 else:
                     await self._end_unseen(delivery)
             except Undeliverable as error:
-                await give_up(delivery, error, self._messenger, self._outbox)
+                await self._give_up(delivery, error)
+            except (OutcomeUnknown, SlackUnavailable) as error:
+                if not self._is_hopeless(delivery, error):
+                    raise
+                await self._give_up(delivery, Undeliverable(error.code))
+            else:
+                await self._recovered(claim.lane)
         except Deferred as deferred:
             await self._outbox.release(claim, wait=deferred.wait, in_doubt=delivery.is_in_doubt)
         except ClaimLost:
             log.warning("notifier.claim_lost", lane=str(claim.lane))
         except SlackError as error:
             await self._put_back(delivery, error)
+
+    async def _give_up(self, delivery: Delivery, error: Undeliverable) -> None:
+        """End a subscription whose destination is dead, unless too many are about to end for the same reason."""
+        claim, lane = delivery.claim, delivery.claim.lane
+        loses_nothing = delivery.subscription.is_ending and not delivery.pending
+        if loses_nothing or await self._brake.may_end(owner_of(lane.execution), undeliverable(error.code), str(lane)):
+            await give_up(delivery, error, self._messenger, self._outbox)
+            return
+        tries = self._failures.note_post_fault(delivery.lane)
+        wait = min(BRAKED_PAUSE * (1 << min(tries - 1, 8)), LONGEST_BRAKED_PAUSE)
+        log.info("notifier.braked", lane=str(lane), code=error.code, wait_s=wait.total_seconds())
+        is_in_doubt = claim.in_doubt_since is not None and not delivery.is_recorded
+        await self._outbox.release(claim, wait=wait, in_doubt=is_in_doubt)
+
+    async def _recovered(self, lane: Lane) -> None:
+        """Slack took everything of a lane, which may be one that the brake keeps."""
+        with suppress(StoreUnavailable):  # then the brake forgets it by itself, later
+            await self._brake.recovered(owner_of(lane.execution), str(lane))
+
+    def _is_hopeless(self, delivery: Delivery, error: SlackError) -> bool:
+        """Whether a message has waited for a day at whose every try Slack has a fault."""
+        tries = self._failures.post_faults(delivery.lane)
+        return is_answer(error) and delivery.waited > FAULTS_GIVEN_UP and tries >= FAULT_TRIES
 
     async def _deliver_all(self, delivery: Delivery) -> None:
         if delivery.is_in_doubt and (delivery.pending or delivery.receipt is None):
@@ -181,6 +233,12 @@ class Notifier:
         except (NotEditable, UnknownRefusal) as error:
             await self._leave_card(delivery, receipt, error)
             return
+        except (OutcomeUnknown, SlackUnavailable) as error:
+            if not is_about_one_edit(error):
+                raise
+            delivery.is_edit_fault = True
+            await self._leave_card(delivery, receipt, error)
+            return
         self._failures.clear(delivery.lane)
         if not await self._is_forgotten(delivery):
             await self._record(delivery, replace(receipt, revision=revision))
@@ -203,16 +261,21 @@ class Notifier:
         Raises:
             SlackError: it has not refused often enough yet.
         """
-        delivery.refused_edits = self._failures.note_refused(delivery.lane)
         is_ending = delivery.subscription.is_ending
-        if isinstance(error, UnknownRefusal):
+        if delivery.is_edit_fault:
+            tries = self._failures.note_edit_fault(delivery.lane)
+            is_enough = tries >= (ENDING_FAULT_TRIES if is_ending else FAULT_TRIES)
+        elif isinstance(error, UnknownRefusal):
+            delivery.refused_edits = self._failures.note_refused(delivery.lane)
             is_enough = is_ending and delivery.refused_edits >= ENDING_TRIES
         else:
+            delivery.refused_edits = self._failures.note_refused(delivery.lane)
             is_enough = is_ending or delivery.refused_edits >= EDIT_TRIES
         if not is_enough:
             raise error
         log.warning("notifier.card_left", lane=str(delivery.claim.lane), code=error.code)
         if not await self._is_forgotten(delivery):
+            await say_left(delivery, receipt, self._messenger)
             await self._record(delivery, replace(receipt, revision=NEVER_EDITED))
 
     async def _post_card_again(self, delivery: Delivery) -> None:
@@ -245,13 +308,19 @@ class Notifier:
         shown = delivery.claim.notification
         draw = partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now)
         styles = [Style.RICH, Style.CLASSIC] if self._messenger.style is Style.RICH else [Style.CLASSIC]
-        return [*(partial(draw, style=style) for style in styles), lambda: draw(style=Style.CLASSIC).plain()]
+        cards: list[Callable[[], Message]] = [
+            *(partial(draw, style=style) for style in styles),
+            lambda: draw(style=Style.CLASSIC).plain(),
+        ]
+        plainer = self._failures.edit_faults(delivery.lane) // PLAINER_EVERY
+        return cards[min(plainer, len(cards) - 1) :]
 
     async def _record(self, delivery: Delivery, receipt: Receipt, *, notices: int = 0) -> None:
         is_last = delivery.is_all(receipt, notices=notices)
         if not await self._outbox.record(delivery.claim, receipt, is_last=is_last, notices=notices):
             raise ClaimLost
         delivery.recorded(receipt, notices=notices)
+        self._failures.clear_posts(delivery.lane)
 
     async def _end_unseen(self, delivery: Delivery) -> None:
         """End a subscription whose channel gets nothing; its owner still reads who ended it."""
@@ -283,11 +352,15 @@ class Notifier:
         if isinstance(error, UnknownRefusal | NotEditable | MessageGone):
             wait = delivery.refused_pause
             result = "unknown_code" if isinstance(error, UnknownRefusal) else result
+        elif delivery.is_edit_fault:  # nothing else of the lane waits for it
+            wait = fault_pause(self._failures.edit_faults(delivery.lane))
+        elif is_answer(error) and isinstance(error, OutcomeUnknown | SlackUnavailable):
+            wait = fault_pause(self._failures.note_post_fault(delivery.lane))
         if isinstance(error, PayloadRejected):  # even the plainest version
             self._messenger.condition.set(str(error))
         metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
         log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
-        is_in_doubt = is_unknown or delivery.is_in_doubt
+        is_in_doubt = (is_unknown and not delivery.is_edit_fault) or delivery.is_in_doubt
         if isinstance(error, UnknownRefusal):  # perhaps the channel could not be read back for the same reason
             is_in_doubt |= delivery.claim.in_doubt_since is not None and not delivery.is_recorded
         await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_in_doubt)
