@@ -1,4 +1,4 @@
-"""The command line: `execution-bot run`, `check`, `dead-letters`, `--version`.
+"""The command line: `execution-bot run`, `check`, `dead-letters`, `release`, `--version`.
 
 Lives here: parsing, the exit code. Does not live here: the service (`bot.app.service`), what is checked
 (`bot.app.checks`), logging (`bot.app.logs`). Called by the console script and by `python -m bot`.
@@ -14,6 +14,7 @@ import structlog
 import typer
 
 from bot import __version__
+from bot.app import repairs
 from bot.app.logs import set_up_logging
 from bot.errors import BotError, SettingsInvalid
 from bot.settings import Settings
@@ -106,6 +107,26 @@ def dead_letters() -> None:
         typer.echo(f"{when} {letter.lane} of {letter.owner}: {letter.reason}; {undelivered(letter)}")
     if not letters:
         typer.echo("There are none.")
+
+
+def _on_store(work: repairs.Work) -> Any:
+    """Do something with the store of a bot that runs."""
+    settings = _settings()
+    set_up_logging(settings.model_copy(update={"log_level": "error"}))
+    from bot.app import service  # noqa: PLC0415  # as above
+
+    async def done() -> Any:
+        async with service.store_beside(settings) as store:
+            return await work(store)
+
+    try:
+        return _in_loop(done())
+    except BotError as error:
+        typer.echo(f"The store cannot be read: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+repairs.add_to(app, _on_store)
 
 
 def undelivered(letter: DeadLetter) -> str:

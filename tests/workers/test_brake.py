@@ -190,6 +190,38 @@ async def test_two_copies_share_the_count(rig: Rig, server_url: str) -> None:
     assert await follows(rig, executions[:4], rig.lab) == 4
 
 
+async def test_an_operator_releases_deletions(rig: Rig) -> None:
+    """All that wait are polled at once and told; a wrong region would have to be meant."""
+    executions = [await rig.followed(rig.lab, life=story.deleted(2)) for _ in range(8)]
+    for execution in executions:
+        rig.gcs.step(execution, to="gone")
+    await polled(rig, rig.watcher, times=3)
+    assert (await follows(rig, executions, rig.lab), await problem(rig) != "") == (8, True)
+    (owner,) = await rig.store.brake.owners()
+    assert len(await rig.store.brake.release(owner, NOT_FOUND)) == 8
+    while await rig.watcher.run_once():
+        pass
+    await rig.deliver()
+    assert sum("Deleted" in card for card in rig.cards(rig.lab)) == 8
+    assert (rig.left_over(), await rig.store.brake.owners()) == ([], [])
+
+
+async def test_an_operator_releases_refusals(rig: Rig) -> None:
+    """Channels that are really gone end, and their owner reads why."""
+    names = await channels(rig, LEAST + 3)
+    for name in names:
+        rig.slack.archive(name)
+    for execution in [str(key).rpartition("/")[2] for key in rig.redis.scan_iter("*:snap:*")]:
+        rig.gcs.step(execution, to="succeeded")
+    await rig.poll()
+    await rig.deliver()
+    (owner,) = await rig.store.brake.owners()
+    await rig.store.brake.release(owner, "slack:is_archived")
+    await rig.deliver()
+    assert rig.read(rig.alice) == ["dead"] * len(names)
+    assert len(await rig.store.outbox.dead_letters()) == len(names)
+
+
 REFUSALS = ["channel_not_found", "is_archived", "restricted_action"]
 
 

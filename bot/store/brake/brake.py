@@ -14,8 +14,8 @@ from typing import NamedTuple
 import structlog
 
 from bot import metrics
-from bot.store.engine.connection import Connection
-from bot.store.keys import PARTITIONS
+from bot.store.engine.connection import Call, Connection
+from bot.store.keys import PARTITIONS, Lane
 from bot.store.rows import at, milliseconds
 
 LEAST = 5
@@ -149,14 +149,32 @@ class Brake:
         return "; ".join([each.text for name in sorted(owners) for each in await self.state(name)]) or None
 
     async def release(self, owner: str, reason: str) -> list[str]:
-        """Let everything end that waits for `reason`. Returns what waited.
+        """Let everything end that waits for `reason`, and have it tried now. Returns what waited.
 
         Raises:
             StoreUnavailable: the store does not answer.
         """
         waited = await self._connection.run("brake/release", self._keys.brake_of(owner), reason, milliseconds(RELEASED))
         log.warning("brake.released", owner=owner, reason=reason, waited=len(waited))
-        return [str(item) for item in waited]
+        items = [str(item) for item in waited]
+        await self._connection.run_many([self._retried(reason, item) for item in items])  # or else later, by themselves
+        return items
+
+    def _retried(self, reason: str, item: str) -> Call:
+        """The script that has an execution polled, or a lane delivered, now."""
+        if reason == NOT_FOUND:
+            return "subscriptions/viewed", self._keys.home_of(item), (item, 30, 0)
+        return "subscriptions/refresh", self._keys.home_of(Lane.parse(item).execution), (item,)
+
+    async def owners(self) -> list[str]:
+        """For whom something is braked.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        async with self._connection.guarded() as redis:
+            keys = [str(key) async for key in redis.scan_iter(match=f"{self._keys.brake_of('*')}on")]
+        return sorted(key.partition("{brake:")[2].partition("}")[0] for key in keys)
 
     async def followed(self, owner: str) -> frozenset[str]:
         """The keys of the executions that are followed; a minute old at most.

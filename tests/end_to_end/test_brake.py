@@ -1,0 +1,31 @@
+"""`execution-bot release` beside a bot that has stopped endings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox import story
+from tests.end_to_end.bot_process import ended
+from tests.end_to_end.conftest import eventually, made
+from tests.end_to_end.people import Person
+from tests.end_to_end.test_process import problem_with, until_ready
+
+
+async def test_release_lets_deletions_be_told(tmp_path: Path) -> None:
+    """All that is followed disappears: nobody reads "deleted" until an operator says that it is right."""
+    async with made(tmp_path) as world:
+        carol = Person.new(world)
+        executions = [world.gcs.play(story.deleted(2), by_hand=True) for _ in range(3)]
+        for execution in executions:
+            await carol.types(f"subscribe {execution}")
+        await eventually(lambda: len(carol.dm) == len(executions))
+        for execution in executions:
+            world.gcs.step(execution, to="gone")
+        assert "region or project is wrong" in await problem_with(world, "brake")
+        await eventually(lambda: all("GCS does not show this execution" in card.text for card in carol.dm))
+        assert len(world.bot.logged("brake.on")) == 1
+        code, printed = await ended(tmp_path, "release", world.bot.settings)
+        assert (code, "gcs:not_found" in printed, "3 may end now" in printed) == (0, True, True), printed
+        await eventually(lambda: sum("Deleted" in message.text for message in carol.dm) >= len(executions))
+        await until_ready(world)
+        assert await ended(tmp_path, "release", world.bot.settings) == (0, "Nothing is stopped.\n")
