@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import structlog
 import typer
@@ -18,9 +18,6 @@ from bot.app import repairs
 from bot.app.logs import set_up_logging
 from bot.errors import BotError, SettingsInvalid
 from bot.settings import Settings
-
-if TYPE_CHECKING:
-    from bot.store.outbox import DeadLetter
 
 Result = TypeVar("Result")
 
@@ -90,25 +87,6 @@ def check() -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-@app.command()
-def dead_letters() -> None:
-    """List what could not be delivered, and why; on the embedded store only while the bot runs."""
-    settings = _settings()
-    set_up_logging(settings.model_copy(update={"log_level": "error"}))
-    from bot.app import service  # noqa: PLC0415  # as above
-
-    try:
-        letters = _in_loop(service.dead_letters(settings))
-    except BotError as error:
-        typer.echo(f"The store cannot be read: {error}", err=True)
-        raise typer.Exit(EXIT_FAILED) from None
-    for letter in letters:
-        when = f"{letter.given_up_at:%Y-%m-%d %H:%M:%S}"
-        typer.echo(f"{when} {letter.lane} of {letter.owner}: {letter.reason}; {undelivered(letter)}")
-    if not letters:
-        typer.echo("There are none.")
-
-
 def _on_store(work: repairs.Work) -> Any:
     """Do something with the store of a bot that runs."""
     settings = _settings()
@@ -127,17 +105,6 @@ def _on_store(work: repairs.Work) -> Any:
 
 
 repairs.add_to(app, _on_store)
-
-
-def undelivered(letter: DeadLetter) -> str:
-    """What a dead letter did not deliver."""
-    if not letter.last:
-        return "only its card was to be shown"
-    last = letter.last_change
-    if last is None:
-        return f"{letter.undelivered} changes undelivered"
-    more = f", and {letter.undelivered - 1} before it" if letter.undelivered > 1 else ""
-    return f"undelivered: {last.kind} {last.phase or last.why or ''}".rstrip() + more
 
 
 def main() -> None:

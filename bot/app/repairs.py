@@ -1,27 +1,36 @@
-"""What operators repair in the store: `execution-bot release`.
+"""What operators repair in the store: `execution-bot dead-letters` and `execution-bot release`.
 
 Lives here: these sub-commands, and what they print. Does not live here: settings and the loop (`bot.app.cli`, which
-adds them to the command line), what they do (`bot.store.brake`). They work beside the bot that runs.
+adds them to the command line), what they do (`bot.store.outbox.dead_letters`, `bot.store.brake`). They work beside the
+bot that runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:  # `--version` and wrong settings need none of it
     from bot.store import Store
+    from bot.store.outbox import DeadLetter
 
 Work = Callable[["Store"], Awaitable[Any]]
 
 OnStore = Callable[[Work], Any]
 """Does something with the store of the settings, and exits with a sentence where that cannot be reached."""
 
+ALL = "all"
+
+_Which = Annotated[str, typer.Argument(metavar="LANE|all", help="The lane of a letter as it is listed, or all.")]
+_File = Annotated[Path, typer.Argument(help="A file with a letter in each line.")]
+
 
 def add_to(app: typer.Typer, on_store: OnStore) -> None:
     """Add the sub-commands."""
+    app.add_typer(_dead_letters(on_store), name="dead-letters")
 
     @app.command()
     def release(
@@ -33,6 +42,94 @@ def add_to(app: typer.Typer, on_store: OnStore) -> None:
             typer.echo(f"{reason} of {owner}: {waited} may end now.")
         if not released:
             typer.echo("Nothing is stopped.")
+
+
+def _dead_letters(on_store: OnStore) -> typer.Typer:
+    letters = typer.Typer()
+
+    @letters.callback(invoke_without_command=True)
+    def listed(
+        context: typer.Context,
+        resurrect: Annotated[
+            str, typer.Option(metavar="LANE|all", help="Restore the subscription, and deliver what was not.")
+        ] = "",
+    ) -> None:
+        """List what could not be delivered, and why; on the embedded store only while the bot runs."""
+        if context.invoked_subcommand is not None:
+            return
+        if resurrect:
+            _say_each("resurrected", on_store(lambda store: _resurrected(store, resurrect)))
+            return
+        found = on_store(lambda store: store.outbox.dead_letters())
+        for letter in found:
+            when = f"{letter.given_up_at:%Y-%m-%d %H:%M:%S}"
+            typer.echo(f"{when} {letter.lane} of {letter.owner}: {letter.reason}; {undelivered(letter)}")
+        if not found:
+            typer.echo("There are none.")
+
+    @letters.command()
+    def export(file: _File) -> None:
+        """Write all dead letters to a file, which only you can read; they hold ids and error texts."""
+        rows = [row for row, _ in on_store(lambda store: store.outbox.letters.rows())]
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8", errors="surrogateescape")
+        typer.echo(f"{len(rows)} written.")
+
+    @letters.command("import")
+    def import_(file: _File) -> None:
+        """Keep the dead letters of a file in this store; those that are there already are not doubled."""
+        rows = file.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        added, unreadable = on_store(lambda store: _added(store, [row for row in rows if row]))
+        typer.echo(f"{added} added.")
+        if unreadable:
+            typer.echo(f"{unreadable} lines are no letters.", err=True)
+            raise typer.Exit(1)
+
+    @letters.command()
+    def purge(which: _Which) -> None:
+        """Delete dead letters for good."""
+        _say_each("deleted", on_store(lambda store: _purged(store, which)))
+
+    return letters
+
+
+def undelivered(letter: DeadLetter) -> str:
+    """What a dead letter did not deliver."""
+    if not letter.last:
+        return "only its card was to be shown"
+    last = letter.last_change
+    if last is None:
+        return f"{letter.undelivered} changes undelivered"
+    more = f", and {letter.undelivered - 1} before it" if letter.undelivered > 1 else ""
+    return f"undelivered: {last.kind} {last.phase or last.why or ''}".rstrip() + more
+
+
+def _say_each(done: str, letters: list[tuple[str, bool]]) -> None:
+    for lane, is_done in letters:
+        typer.echo(f"{lane}: {done if is_done else 'left as it is: followed again, being polled, or too old'}")
+    if not letters:
+        typer.echo("There is none.")
+
+
+async def _chosen(store: Store, which: str) -> list[tuple[str, DeadLetter]]:
+    """The oldest first, since what was first is delivered first."""
+    letters = await store.outbox.letters.rows()
+    return [(row, letter) for row, letter in reversed(letters) if which in {ALL, letter.lane}]
+
+
+async def _resurrected(store: Store, which: str) -> list[tuple[str, bool]]:
+    chosen = await _chosen(store, which)
+    return [(letter.lane, await store.outbox.letters.resurrect(row)) for row, letter in chosen]
+
+
+async def _purged(store: Store, which: str) -> list[tuple[str, bool]]:
+    return [(letter.lane, await store.outbox.letters.delete(row)) for row, letter in await _chosen(store, which)]
+
+
+async def _added(store: Store, rows: list[str]) -> tuple[int, int]:
+    """How many letters were added, and how many rows are none."""
+    added = [await store.outbox.letters.add(row) for row in rows]
+    return added.count(True), added.count(None)
 
 
 async def _released(store: Store, which: str) -> list[tuple[str, str, int]]:

@@ -31,7 +31,6 @@ from bot.settings import Settings
 from bot.slack.client import slack_session
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
-from bot.store.outbox import DeadLetter
 
 log = structlog.get_logger()
 
@@ -155,12 +154,6 @@ async def store_beside(settings: Settings) -> AsyncIterator[Store]:
         yield store
     finally:
         await store.aclose()
-
-
-async def dead_letters(settings: Settings) -> list[DeadLetter]:
-    """What could not be delivered, the newest first; read beside the bot that runs on that store."""
-    async with store_beside(settings) as store:
-        return await store.outbox.dead_letters()
 
 
 def _store(url: str, settings: Settings) -> Store:

@@ -133,6 +133,15 @@ def observe_unbelieved(before: Snapshot, *, cadence: Cadence) -> Verdict:
     )
 
 
+def missed(before: Snapshot, now: Snapshot, *, revision: int) -> Change | None:
+    """What happened between two snapshots, for somebody who was not told meanwhile; None if nothing worth a message."""
+    if now.is_vanished:
+        kind: ChangeKind | None = ChangeKind.VANISHED
+    else:
+        kind = _kind(before.execution, now.execution)
+    return _change(kind, before.execution, replace(now, revision=revision)) if kind else None
+
+
 def observe_failure(
     before: Snapshot,
     *,

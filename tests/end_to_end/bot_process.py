@@ -18,11 +18,11 @@ STOP_SECONDS = 60
 """How long its end may take there."""
 
 
-async def ended(folder: Path, command: str, settings: dict[str, str]) -> tuple[int, str]:
+async def ended(folder: Path, command: str, settings: dict[str, str], *arguments: str) -> tuple[int, str]:
     """Run `python -m bot <command>` to its end; returns the exit code and everything that it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "bot", command),
+        *("-m", "bot", command, *arguments),
         cwd=folder,
         env=_environment(settings),
         stdout=asyncio.subprocess.PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sandbox import story
+from sandbox.slack import Fault
 from tests.end_to_end.bot_process import ended
 from tests.end_to_end.conftest import eventually, made
 from tests.end_to_end.people import Person
@@ -29,3 +30,30 @@ async def test_release_lets_deletions_be_told(tmp_path: Path) -> None:
         await eventually(lambda: sum("Deleted" in message.text for message in carol.dm) >= len(executions))
         await until_ready(world)
         assert await ended(tmp_path, "release", world.bot.settings) == (0, "Nothing is stopped.\n")
+
+
+async def test_dead_letters_are_repaired_beside_the_bot(tmp_path: Path) -> None:
+    """Exported, deleted, imported, and resurrected: the outcome arrives in the end."""
+    async with made(tmp_path) as world:
+        carol = Person.new(world)
+        execution = world.gcs.play(story.happy(2), by_hand=True)
+        await carol.types(f"subscribe {execution} here")
+        await carol.card(carol.channel)
+        world.slack.faults.add(Fault(kind="error", method="chat.postMessage", error="no_permission"))
+        world.gcs.step(execution, to="succeeded")
+        await eventually(lambda: bool(world.bot.logged("notifier.undeliverable")))
+        await eventually(lambda: any("I cannot tell" in message.text for message in carol.dm))
+
+        async def letters(*words: str) -> str:
+            code, printed = await ended(tmp_path, "dead-letters", world.bot.settings, *words)
+            assert code == 0, printed
+            return printed
+
+        assert execution in await letters()
+        assert await letters("export", "letters.jsonl") == "1 written.\n"
+        assert "deleted" in await letters("purge", "all")
+        assert await letters() == "There are none.\n"
+        assert await letters("import", "letters.jsonl") == "1 added.\n"
+        assert "resurrected" in await letters("--resurrect", "all")
+        await eventually(lambda: any("Succeeded" in each.text for each in world.slack.messages(carol.channel)[1:]))
+        assert await letters() == "There are none.\n"

@@ -37,7 +37,15 @@ NAMES = [
     *("channels/approve", "channels/approve revoke", "channels/looked", "channels/looked unshared", "channels/tell"),
     *("engine/give_back", "engine/probe", "engine/recover"),
     *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/request", "gcs_quota/take"),
-    *("outbox/claim", "outbox/forget", "outbox/record", "outbox/record last", "outbox/release", "outbox/release later"),
+    *(
+        "outbox/claim",
+        "outbox/forget",
+        "outbox/record",
+        "outbox/record last",
+        "outbox/resurrect",
+        "outbox/release",
+        "outbox/release later",
+    ),
     *("schedule/claim", "schedule/learn", "schedule/listed", "schedule/listed gone", "schedule/renew"),
     *(
         "schedule/set_aside",
@@ -67,6 +75,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def works(store: Store) -> dict[str, Work]:
     """One call for each name, with all that it needs."""
+    await follow(store, execution_id="dead")
+    (dead,) = await lanes(store)
+    await store.outbox.forget(dead, reason="is_archived")
+    ((letter, _),) = await store.outbox.letters.rows()
     for execution_id in ("e1", "e2", "e3", "e4"):
         await follow(store, execution_id=execution_id)
     polls = {item.execution_id: item for item in await due(store)}
@@ -74,7 +86,7 @@ async def works(store: Store) -> dict[str, Work]:
     await follow(store, execution_id="e5")
     return {
         **of_engine_and_schedule(store, polls, claims),
-        **of_outbox(store, claims),
+        **of_outbox(store, claims, letter),
         **await of_brakes(store),
         **await of_channels(store),
         **of_limits(store, claims["e1"].lane),
@@ -110,7 +122,7 @@ def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str
     }
 
 
-def of_outbox(store: Store, claims: dict[str, Claim]) -> dict[str, Work]:
+def of_outbox(store: Store, claims: dict[str, Claim], letter: str) -> dict[str, Work]:
     """Deliveries."""
     shown = Receipt(channel="D1", ts="1.2", revision=1)
     return {
@@ -119,6 +131,7 @@ def of_outbox(store: Store, claims: dict[str, Claim]) -> dict[str, Work]:
         "outbox/ready": store.outbox.ready,
         "outbox/record": lambda: store.outbox.record(claims["e1"], shown),
         "outbox/record last": lambda: store.outbox.record(claims["e3"], shown, is_last=True),
+        "outbox/resurrect": lambda: store.outbox.letters.resurrect(letter),
         "outbox/release": lambda: store.outbox.release(claims["e1"]),
         "outbox/release later": lambda: store.outbox.release(claims["e2"], wait=SOON),
     }

@@ -8,7 +8,7 @@ from redis import Redis
 
 from bot.domain.model import Change, ChangeKind
 from bot.store import Store
-from bot.store.outbox import outbox
+from bot.store.outbox import dead_letters
 from tests.store.following import ALICE, LAB, change, follow, lanes, settle
 
 
@@ -37,7 +37,7 @@ async def test_a_dead_destination_leaves_a_letter(store: Store) -> None:
 
 async def test_dead_letters_are_bounded(store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest are kept, and none for ever."""
-    monkeypatch.setattr(outbox, "LETTERS_KEPT", 2)
+    monkeypatch.setattr(dead_letters, "KEPT", 2)
     for reason in ("first", "second", "third"):
         await follow(store)
         (claim,) = await lanes(store)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.app.cli import undelivered
+from bot.app.repairs import undelivered
 from bot.metrics import NOTIFIER_DEAD_LETTERS
 from tests.servers import ACCOUNT
 from tests.workers.rig import Rig

@@ -14,6 +14,13 @@ if reason ~= '' then
   letter.owner = subscription and subscription.owner or ''
   local last = redis.call('LINDEX', entries, -1)
   letter.last = last and select(3, parse_change(last)) or ''
+  -- What restores it (`resurrect.lua`).
+  local function hex(byte) return string.format('%02x', string.byte(byte)) end
+  letter.subscription = redis.call('HGET', prefix .. 'subs:' .. execution, subscriber) or ''
+  letter.receipt = redis.call('HGET', prefix .. 'receipts:' .. execution, subscriber) or ''
+  letter.snapshot = string.gsub(redis.call('GET', prefix .. 'snap:' .. execution) or '', '.', hex)
+  letter.doubt = claim.doubt
+  if letter.undelivered > 0 then letter.entries = redis.call('LRANGE', entries, 0, -1) end
   redis.call('LPUSH', prefix .. 'dead', cjson.encode(letter))
   redis.call('LTRIM', prefix .. 'dead', 0, letters - 1)
   redis.call('PEXPIRE', prefix .. 'dead', keep_ms)

@@ -10,20 +10,19 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 from time import monotonic
 
-import msgspec
-
-from bot.domain.model import Change, Notification, Receipt, Value
+from bot.domain.model import Notification, Receipt
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
-from bot.store.keys import PARTITIONS, Lane
+from bot.store.keys import Lane
+from bot.store.outbox import dead_letters
+from bot.store.outbox.dead_letters import DeadLetter, DeadLetters
 from bot.store.rows import at, change_of, milliseconds, receipt_of, receipt_row, subscription_of
 from bot.store.snapshots import snapshot_of
 from bot.store.subscriptions.index import Index
-from bot.store.unreadable import ASIDE, Unreadable, reading
+from bot.store.unreadable import ASIDE, Unreadable
 
 LEASE = timedelta(seconds=30)
 """How long a claim lasts: longer than one message takes with all its retries. Each receipt renews it."""
@@ -33,9 +32,6 @@ IN_FLIGHT = timedelta(seconds=3)
 
 MOST_CHANGES = 50
 """At most so many changes are read with a claim: all of a lane, unless it has many outcomes (`outbox/prelude.lua`)."""
-
-LETTERS_KEPT, LETTERS_LIVE = 100, timedelta(days=30)
-"""How many dead letters of each partition are kept, and for how long after the last one."""
 
 
 _DUE_AGAIN = 2
@@ -57,40 +53,13 @@ class Claim:
     """When the claim was asked for, by this process's monotonic clock: its lease began after that."""
 
 
-class DeadLetter(Value, frozen=True):
-    """What could not be delivered, and why."""
-
-    at: int
-    """Server time, ms."""
-    lane: str
-    owner: str
-    reason: str
-    """Slack's code."""
-    undelivered: int
-    """How many changes were still to be delivered; 0 when only the card was."""
-    last: str
-    """The last of them, JSON; empty when there was none."""
-
-    @property
-    def given_up_at(self) -> datetime:
-        """When that was."""
-        return at(self.at)
-
-    @property
-    def last_change(self) -> Change | None:
-        """The last of them; None when there was none, or when a newer version of the bot wrote it."""
-        try:
-            return change_of(self.last) if self.last else None
-        except Unreadable:
-            return None
-
-
 class Outbox:
     """The lanes of all subscriptions that have something to be delivered."""
 
     def __init__(self, connection: Connection, *, deliveries: Wakeup) -> None:
         self._connection, self._keys, self.deliveries = connection, connection.keys, deliveries
         self._index = Index(connection)
+        self.letters = DeadLetters(connection)
 
     async def ready(self) -> Ready:
         """Where lanes are due."""
@@ -185,8 +154,8 @@ class Outbox:
             str(claim.lane),
             claim.token,
             reason,
-            LETTERS_KEPT,
-            milliseconds(LETTERS_LIVE),
+            dead_letters.KEPT,
+            milliseconds(dead_letters.LIVE),
             patient=True,
         )
         if forgotten:
@@ -196,17 +165,4 @@ class Outbox:
 
     async def dead_letters(self) -> list[DeadLetter]:
         """What could not be delivered, the newest first."""
-        async with self._connection.guarded() as redis:
-            rows = [await redis.lrange(f"{self._keys.partition(number)}dead", 0, -1) for number in range(PARTITIONS)]
-        letters = []
-        for row in chain.from_iterable(rows):
-            try:
-                letters.append(_letter_of(row))
-            except Unreadable as error:
-                error.report("a dead letter")
-        return sorted(letters, key=lambda letter: letter.at, reverse=True)
-
-
-def _letter_of(row: str | bytes) -> DeadLetter:
-    with reading("dead_letter"):
-        return msgspec.json.decode(row, type=DeadLetter)
+        return [letter for _, letter in await self.letters.rows()]

@@ -209,6 +209,7 @@ class Notifier:
             else:
                 await self._post_card_again(delivery)
             return
+        self._failures.clear_posts(delivery.lane)
         label = priority_of(last, delivery.subscription.subscriber).label
         metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((delivery.now - last.at).total_seconds())
         kind = "dm" if is_alone else "message" if delivery.is_without_thread else "thread"
@@ -292,6 +293,7 @@ class Notifier:
                 channel, text=tried.text, blocks=tried.blocks, mark=delivery.mark("card")
             ),
         )
+        self._failures.clear_posts(delivery.lane)
         delivery.log_sent("card", channel, ts, attempt=self._messenger.attempts(delivery))
         delivered_before = delivery.receipt.delivered_through if delivery.receipt else 0
         receipt = Receipt(
@@ -320,7 +322,6 @@ class Notifier:
         if not await self._outbox.record(delivery.claim, receipt, is_last=is_last, notices=notices):
             raise ClaimLost
         delivery.recorded(receipt, notices=notices)
-        self._failures.clear_posts(delivery.lane)
 
     async def _end_unseen(self, delivery: Delivery) -> None:
         """End a subscription whose channel gets nothing; its owner still reads who ended it."""
