@@ -21,7 +21,8 @@
     │   │   ├── GCSAbsent           a 404 that does not come from GCS
     │   │   └── GCSTooLate          no answer within the time of the request
     │   └── GCSMalformed            an answer that is no execution
-    │       └── GCSRequestRefused   GCS calls our request malformed
+    │       ├── GCSRequestRefused   GCS calls our request malformed
+    │       └── GCSTooLarge         the answer is larger than what is read: `.most`
     └── SlackError                  `.code` is Slack's code
         ├── RateLimited             `.retry_after`
         ├── Undeliverable           this destination cannot be reached
@@ -255,6 +256,15 @@ class GCSMalformed(GCSError):
 
 class GCSRequestRefused(GCSMalformed):
     """GCS calls our request malformed: a mistake in the bot, or a change of the API."""
+
+
+class GCSTooLarge(GCSMalformed):
+    """The answer is larger than what is read."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: bytes that would have been read."""
+        super().__init__(f"an answer of more than {most >> 20} MiB")
+        self.most = most
 
 
 GCS_AWAY = (GCSUnavailable, GCSMalformed, GCSMisdirected)

@@ -104,9 +104,12 @@ class Subscriptions:
         if refusal is not None:
             raise TooManyRequests(refusal.wait, is_repeated=refusal.is_repeated)
 
-    async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
-        """The current state of an execution; the last known one if GCS does not answer and somebody follows it."""
-        snapshot, _ = await self._poll(team_id, execution_id)
+    async def summary(self, team_id: str, execution_id: str, user_id: str, *, is_refresh: bool = False) -> Summary:
+        """The current state of an execution; the last known one if GCS does not answer and somebody follows it.
+
+        `is_refresh`: the person has an answer and wants a newer one.
+        """
+        snapshot, _ = await self._poll(team_id, execution_id, newer_than=self._now() if is_refresh else None)
         await _in_time(self._subscribers.viewed(team_id, execution_id, soon=self._cadence.soon))
         subscriber = Subscriber(team_id=team_id, id=user_id)
         return Summary(snapshot, await _in_time(self._subscribers.find(subscriber, execution_id)))
@@ -188,10 +191,16 @@ class Subscriptions:
             return None
         return Change(kind=kind, revision=0, at=self._now(), by=by, level=str(level))
 
-    async def _poll(self, team_id: str, execution_id: str) -> tuple[Snapshot, Fingerprint | None]:
+    async def _poll(
+        self, team_id: str, execution_id: str, *, newer_than: datetime | None = None
+    ) -> tuple[Snapshot, Fingerprint | None]:
         known = await _in_time(self._subscribers.snapshot(team_id, execution_id))
         try:
-            read = await self._reads.get(execution_id, newer_than=known.seen_at if known else None)
+            read = await self._reads.get(
+                execution_id,
+                newer_than=newer_than or (known.seen_at if known else None),
+                name=lambda: known.execution.name if known else "",
+            )
         except GCS_AWAY as error:
             if known is None:
                 raise

@@ -59,7 +59,7 @@ async def show_steps(request: Request, *, subscriptions: Subscriptions, workspac
 async def refresh_summary(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Refresh` on a summary: a new one replaces it."""
     asker, execution_id = request.asker, _execution_id(request)
-    summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
+    summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id, is_refresh=True)
     message = execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
     await respond(workspace.slack, request.response_url, message, replace=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from bot.blocks import parse_metadata, steps_modal
+from bot.blocks.buttons import REFRESH_STEPS
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import call
 from bot.slack.workspace import Workspace
@@ -17,10 +18,11 @@ from handlers.request import Request
 
 
 async def show_page(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """Show the page that `Previous`, `Next` or `Refresh` of the steps modal names, freshly polled."""
+    """Show the page that `Previous`, `Next` or `Refresh` of the steps modal names."""
     asker, execution_id = request.asker, _execution_id(request)
     request.execution_id = execution_id
-    summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
+    is_refresh = request.body["actions"][0].get("action_id") == REFRESH_STEPS
+    summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id, is_refresh=is_refresh)
     view = steps_modal(summary.snapshot, page=_page(request), now=workspace.now(), execution_id=execution_id)
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
 

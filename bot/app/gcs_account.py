@@ -39,6 +39,7 @@ def gcs_client(settings: Settings, http: HTTPClient, quota: GCSQuota | None = No
         auth=_credentials(settings, http),
         take=quota.take if quota else None,
         refused=quota.refused if quota else None,
+        max_execution=settings.gcs_max_answer_mib << 20,
     )
 
 

@@ -19,9 +19,12 @@ _UNSEEN = {
     Unseen.AWAY: "GCS unreachable",
     Unseen.REFUSED: "GCS does not let me look",
     Unseen.UNREADABLE: "I cannot read what GCS says about this execution",
+    Unseen.TOO_LARGE: "GCS's answer about this execution is larger than I read",
     Unseen.MISSING: "GCS does not show this execution",
 }
 """What a card says before "since"."""
+_PARTIAL = "⚠️ GCS's answer is larger than I read, so step counts are missing or old"
+"""What a card says of an execution that only lists still show."""
 _CLOSE = timedelta(hours=1)
 """A deadline within this time has a warning sign."""
 
@@ -62,14 +65,17 @@ def as_of(snapshot: Snapshot, now: datetime, *more: str) -> Block | None:
     """The last line: when GCS was last polled, since when it is unreachable, and the id."""
     since = snapshot.unreachable_since
     stale = f"⚠️ {_unreachable(snapshot)} since {text.date(since, now)}" if since is not None else ""
-    return context(f"As of {text.time_secs(snapshot.seen_at)}", stale, *more, text.code(snapshot.execution.id))
+    partial = _PARTIAL if snapshot.execution.is_partial else ""
+    as_of_time = f"As of {text.time_secs(snapshot.seen_at)}"
+    return context(as_of_time, partial, stale, *more, text.code(snapshot.execution.id))
 
 
 def as_of_words(snapshot: Snapshot) -> str:
     """The same in plain text."""
     since = snapshot.unreachable_since
     stale = f" {_unreachable(snapshot)} since {text.utc(since)}." if since is not None else ""
-    return f"As of {text.utc_seconds(snapshot.seen_at)}.{stale} Id: {text.escape(snapshot.execution.id)}"
+    partial = f" {_PARTIAL}." if snapshot.execution.is_partial else ""
+    return f"As of {text.utc_seconds(snapshot.seen_at)}.{partial}{stale} Id: {text.escape(snapshot.execution.id)}"
 
 
 def _unreachable(snapshot: Snapshot) -> str:

@@ -22,6 +22,7 @@ from bot.errors import (
     GCSMisdirected,
     GCSRequestRefused,
     GCSThrottled,
+    GCSTooLarge,
     GCSUnavailable,
     InputProblem,
     InvalidInput,
@@ -75,6 +76,10 @@ _ERRORS: dict[type, str] = {
     GCSMalformed: (
         "GeneContainer Service sent something that is not an execution. "
         "Try again; if it stays, tell this bot's operator to look at its log."
+    ),
+    GCSTooLarge: (
+        "GeneContainer Service's answer about that execution is larger than I read. "
+        "Ask this bot's operator to raise `GCS_MAX_ANSWER_MIB`."
     ),
     GCSRequestRefused: (
         "GeneContainer Service refuses my question as malformed. Tell this bot's operator to look at its log."

@@ -156,6 +156,8 @@ class Execution(Value, frozen=True):
     time_ratio: float | None = None
     """Run time as a percentage of the total time, which includes scheduling and failure handling."""
     is_cromwell: bool = False
+    is_partial: bool = False
+    """Whether step counts are missing because GCS's answer about the execution is too large to be read."""
 
     @property
     def is_terminal(self) -> bool:
@@ -197,6 +199,8 @@ class Unseen(StrEnum):
     """It refuses access."""
     UNREADABLE = "unreadable"
     """It answers with something that cannot be read."""
+    TOO_LARGE = "too_large"
+    """Its answer is larger than what is read."""
     MISSING = "missing"
     """It says that the execution does not exist, and that is not believed."""
 

@@ -23,6 +23,9 @@ MAX_REPORTS = 2 * MAX_STEPS
 LEFT_OUT = "#left_out"
 """Key under which `slim` says how many steps or reports it left out; no field of GCS is called like that."""
 
+PARTIAL = "#partial"
+"""Key of no field either: whether an answer was read from a list."""
+
 Frame = Mapping[str, "Frame | None"]
 """The fields that are read, each with the frame of the object that it holds; None: read whatever is there."""
 
@@ -69,6 +72,15 @@ def _first(raw: Raw, most: int) -> tuple[object, int]:
         fields = _fields.decode(raw)
         return dict(islice(fields.items(), most)), max(0, len(fields) - most)
     return raw, 0
+
+
+def items(body: bytes) -> list[bytes]:
+    """The items of a page of a list, each as its text.
+
+    Raises:
+        msgspec.MsgspecError, RecursionError: `body` is no list.
+    """
+    return [bytes(item) for item in _entries.decode(_fields.decode(body).get("executions", Raw(b"[]")))]
 
 
 def mend(body: bytes) -> bytes:

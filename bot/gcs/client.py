@@ -24,8 +24,10 @@ from bot.errors import (
     ExecutionNotFound,
     GCSAbsent,
     GCSError,
+    GCSMalformed,
     GCSMisdirected,
     GCSThrottled,
+    GCSTooLarge,
     GCSTooLate,
     GCSUnavailable,
     InputProblem,
@@ -37,13 +39,15 @@ from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.http import HTTPClient, Sink
 from bot.gcs.listing import NOTHING_LISTED, Listing, Page, PageReader, parse_page
 from bot.gcs.shown import Shown, parse_shown
-from bot.gcs.tables import GetExecutionResponse
+from bot.gcs.tables import GetExecutionResponse, find_listed
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS, LAST_SUCCESS
 
 ATTEMPTS = 4
 """How often a request is sent at most. Callers come back anyway; more would keep a person or a lease waiting."""
 FIRST_TRY_SECONDS = 4.0
 """How long the first of several attempts may take, so that one that hangs does not use up all the time."""
+SMALL_WITHIN = timedelta(seconds=5)
+"""How long the part of a list may take that stands for an answer which is too large."""
 PAGE_WITHIN = timedelta(seconds=20)
 """How long a page of a list may take; pages are large."""
 
@@ -63,8 +67,23 @@ class Take(Protocol):
         """Request one call; people's calls may take precedence."""
 
 
+Name = Callable[[], str]
+"""The name of an execution, by which the list finds it; called only if it is needed."""
+
+
+def unnamed() -> str:
+    """The name of an execution of which nothing is known."""
+    return ""
+
+
 Refused = Callable[[timedelta], Awaitable[None]]
 """Called when GCS throttles us, with the time for which it wants no calls."""
+
+
+MAX_EXECUTION = 4 * 1024 * 1024
+"""At most this many bytes of an answer about one execution are read, unless a setting says more."""
+LARGE = 128 * 1024
+"""Answers about one execution of more bytes are parsed in a thread, two at a time, so that nothing waits for them."""
 
 
 @dataclass(slots=True)
@@ -77,6 +96,8 @@ class Request:
     """Whether the first call is taken out of the quota already."""
     sink: Sink | None = None
     """What takes the body of the answer while it arrives; its reader gets nothing then."""
+    most: int | None = None
+    """At most so many bytes are read of an answer about one execution; None for other answers."""
 
 
 class QuotaSpent(GCSThrottled):
@@ -94,21 +115,33 @@ class GCSClient:
         auth: httpx.Auth | None,
         take: Take | None = None,
         refused: Refused | None = None,
+        max_execution: int = MAX_EXECUTION,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`take` requests a call from the quota, `refused` learns that GCS found it used up; `clock` is monotonic."""
+        """`take` requests a call from the quota, `refused` learns that GCS found it used up; `clock` is monotonic.
+
+        `max_execution`: at most this many bytes of an answer about one execution are read.
+        """
         self._http = http
         self._executions = f"{endpoint.rstrip('/')}/v1/executions"
         self._auth = auth
         self._take, self._refused = take, refused
+        self._max_execution, self._large_parses = max_execution, asyncio.Semaphore(2)
         self._breaker = CredentialBreaker(clock)
         self.answered = 0
         """How many calls succeeded: a caller whose call timed out can tell whether others got an answer meanwhile."""
 
     async def get_execution(
-        self, execution_id: str, *, within: timedelta = timedelta(seconds=20), is_person: bool = False
+        self,
+        execution_id: str,
+        *,
+        within: timedelta = timedelta(seconds=20),
+        is_person: bool = False,
+        name: Name = unnamed,
     ) -> GetExecutionResponse:
         """The execution `execution_id` as GCS sees it now; `is_person` takes precedence over polls in the quota.
+
+        If the answer is too large, what the list shows of the execution is returned, which is found by its `name`.
 
         Raises:
             InvalidInput: `execution_id` is no id.
@@ -117,8 +150,12 @@ class GCSClient:
         asked = execution_id.strip().casefold()
         if not values.ID_PATTERN.fullmatch(asked):
             raise InvalidInput(InputProblem.NOT_AN_ID)
-        request = Request(f"{self._executions}/{quote(asked, safe='')}", is_person=is_person)
-        return await self._get(request, lambda body: GetExecutionResponse.parse(body, asked=asked), within)
+        url = f"{self._executions}/{quote(asked, safe='')}"
+        request = Request(url, is_person=is_person, most=self._max_execution)
+        try:
+            return await self._get(request, lambda body: GetExecutionResponse.parse(body, asked=asked), within)
+        except GCSTooLarge as error:
+            return await self._listed_one(error, asked, name, request)
 
     async def get_if_changed(
         self,
@@ -128,10 +165,12 @@ class GCSClient:
         within: timedelta = timedelta(seconds=20),
         is_paid: bool = False,
         attempts: int = ATTEMPTS,
+        name: Name = unnamed,
     ) -> GetExecutionResponse | None:
         """Poll an execution; None if its fingerprint is still `known`, so that nothing worth showing has changed.
 
-        `is_paid`: the first call is taken out of the quota already; each repeat takes its own.
+        `is_paid`: the first call is taken out of the quota already; each repeat takes its own. `name`: as with
+        `get_execution`.
 
         Raises:
             GCSError: GCS did not return the execution, or not `within` the time.
@@ -141,8 +180,33 @@ class GCSClient:
             response = GetExecutionResponse.parse(body, asked=execution_id)
             return None if known is not None and fingerprint_of(response) == known else response
 
-        request = Request(f"{self._executions}/{execution_id}", is_prepaid=is_paid)
-        return await self._get(request, read, within, attempts=attempts)
+        request = Request(f"{self._executions}/{execution_id}", is_prepaid=is_paid, most=self._max_execution)
+        try:
+            return await self._get(request, read, within, attempts=attempts)
+        except GCSTooLarge as error:
+            response = await self._listed_one(error, execution_id, name, request)
+            return None if known is not None and fingerprint_of(response) == known else response
+
+    async def _listed_one(
+        self, failed: GCSTooLarge, execution_id: str, name: Name, request: Request
+    ) -> GetExecutionResponse:
+        """What the list shows of an execution whose own answer is too large: all but its step counts.
+
+        Raises:
+            GCSTooLarge: the list does not show it, does not come, or is too large as well.
+            GCSError: GCS refuses the call, or none is left in the quota.
+        """
+        called = name()
+        if not called:
+            raise failed
+        request.url = f"{self._executions}?limit=10&offset=0&name={quote(called, safe='')}"
+        try:
+            found = await self._get(request, lambda body: find_listed(body, execution_id), SMALL_WITHIN, attempts=1)
+        except (GCSUnavailable, GCSMalformed):
+            raise failed from None
+        if found is None:
+            raise failed
+        return found
 
     async def listed(self, status: str, *, offset: int, limit: int, before: Listing = NOTHING_LISTED) -> Page:
         """One page of the executions in one phase (reference 5.1); one attempt, already taken out of the quota.
@@ -232,7 +296,7 @@ class GCSClient:
         count, is_probe = _CANCELLED, False
         try:
             is_probe = self._breaker.admit()
-            found = read(await self._exchange(request))
+            found = await self._parsed(read, await self._exchange(request), request)
         except GCSError as error:
             count = GCS_CALLS.labels(_outcome(error))
             self._breaker.record(error)
@@ -248,6 +312,12 @@ class GCSClient:
             if is_probe:
                 self._breaker.probed()
 
+    async def _parsed(self, read: Callable[[bytes], T], body: bytes, request: Request) -> T:
+        if len(body) <= LARGE or request.most is None:
+            return read(body)
+        async with self._large_parses:
+            return await asyncio.to_thread(read, body)
+
     async def _exchange(self, request: Request) -> bytes:
         """The body of a successful response to one call; empty where a sink took it."""
         if request.is_prepaid:
@@ -255,7 +325,8 @@ class GCSClient:
         else:
             await self._spend(request)
         started = time.perf_counter()
-        response = await self._http.send("GET", request.url, auth=self._auth, sink=request.sink)
+        send = self._http.send
+        response = await send("GET", request.url, auth=self._auth, sink=request.sink, limit=request.most)
         GCS_CALL_SECONDS.observe(time.perf_counter() - started)
         if response.is_success:
             return response.content

@@ -28,6 +28,7 @@ from bot.errors import (
     GCSMisdirected,
     GCSRequestRefused,
     GCSThrottled,
+    GCSTooLarge,
     GCSUnavailable,
 )
 from bot.gcs import values
@@ -118,6 +119,8 @@ def gcs_error(response: httpx.Response) -> GCSError:
 
 def unseen(error: GCSError) -> Unseen:
     """Why GCS did not show an execution."""
+    if isinstance(error, GCSTooLarge):
+        return Unseen.TOO_LARGE
     if isinstance(error, GCSMalformed) and not isinstance(error, GCSRequestRefused):
         return Unseen.UNREADABLE
     return Unseen.AWAY if isinstance(error, GCS_AWAY) else Unseen.REFUSED

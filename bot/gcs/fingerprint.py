@@ -38,7 +38,7 @@ def fingerprint_of(response: GetExecutionResponse) -> Fingerprint:
     nodes = counts.actual_node_status
     steps = [(node.name, node.status, node.sub_job_num, node.finished_sub_job_num) for node in nodes]
     control = response.object.status if response.object else None
-    left_out = counts.left_out, control.left_out if control else 0
+    left_out = counts.left_out, control.left_out if control else 0, response.is_partial
     return Fingerprint(
         state=_state(response),
         counts=_digest((counts.node_number, counts.finished_node_number, steps, left_out)),

@@ -16,7 +16,7 @@ import httpx
 
 from bot import __version__
 from bot.clock import ClockSkew
-from bot.errors import GCSMalformed, GCSMisdirected, GCSUnavailable
+from bot.errors import GCSMalformed, GCSMisdirected, GCSTooLarge, GCSUnavailable
 from bot.gcs import values
 from bot.gcs.transport import AiohttpTransport
 from bot.network import Network
@@ -67,7 +67,14 @@ class HTTPClient:
         await self._transport.aclose()
 
     async def send(
-        self, method: str, url: str, *, auth: httpx.Auth | None = None, json: Any = None, sink: Sink | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        auth: httpx.Auth | None = None,
+        json: Any = None,
+        sink: Sink | None = None,
+        limit: int | None = None,
     ) -> httpx.Response:
         """Send one request and return its response with the whole body, unpacked; any status is a response.
 
@@ -76,7 +83,8 @@ class HTTPClient:
 
         Raises:
             GCSUnavailable: no response, or only a part of one.
-            GCSMalformed: the body is too large or packed in a way we did not ask for.
+            GCSTooLarge: the body has more than `limit` bytes, or than `MAX_BODY`.
+            GCSMalformed: the body is packed in a way we did not ask for.
             GCSMisdirected: `url` is no HTTP address.
             GCSError: what `auth` and `sink` raise.
         """
@@ -87,7 +95,7 @@ class HTTPClient:
             pieces: list[bytes] = []
             take = sink if sink is not None and response.is_success else pieces.append
             try:
-                async for piece in _body(response):
+                async for piece in _body(response, min(limit or MAX_BODY, MAX_BODY)):
                     take(piece)
             finally:
                 await response.aclose()
@@ -121,30 +129,31 @@ _PACKING_HEADERS = frozenset((b"content-encoding", b"content-length", b"transfer
 _PACKINGS = frozenset(("identity", "", "gzip", "x-gzip"))
 
 
-def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+def _body(response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
     """The body of `response` as it arrives, unpacked.
 
     Raises:
-        GCSMalformed: it is too large, or packed in a way that was not asked for.
+        GCSTooLarge: it has more than `limit` bytes.
+        GCSMalformed: it is packed in a way that was not asked for.
         GCSUnavailable: it is cut off.
     """
     packing = response.headers.get("content-encoding", "identity").strip().casefold()
     if packing not in _PACKINGS:
         raise GCSMalformed("an answer packed in a way that was not asked for")
     announced = response.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
-        raise _too_large()
-    received = _limited(response.aiter_raw())
-    return _limited(_unpacked(received)) if packing.endswith("gzip") else received
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise GCSTooLarge(limit)
+    received = _limited(response.aiter_raw(), limit)
+    return _limited(_unpacked(received), limit) if packing.endswith("gzip") else received
 
 
-async def _limited(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """`pieces`, as long as all of them together are not too large."""
+async def _limited(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """`pieces`, as long as all of them together have at most `limit` bytes."""
     size = 0
     async for piece in pieces:
         size += len(piece)
-        if size > MAX_BODY:
-            raise _too_large()
+        if size > limit:
+            raise GCSTooLarge(limit)
         yield piece
 
 
@@ -162,7 +171,3 @@ async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             raise GCSMalformed("an answer whose gzip is broken") from None
     if not is_empty and not decoder.eof:
         raise GCSUnavailable("no answer: cut off in the middle")
-
-
-def _too_large() -> GCSMalformed:
-    return GCSMalformed(f"an answer of more than {MAX_BODY >> 20} MiB")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.model import Execution
-from bot.gcs.client import GCSClient
+from bot.gcs.client import GCSClient, Name, unnamed
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 
 GOOD_FOR = timedelta(seconds=2)
@@ -39,8 +39,10 @@ class SharedReads:
         self._answers: dict[str, Read] = {}
         """The answers of the last `GOOD_FOR`."""
 
-    async def get(self, execution_id: str, *, newer_than: datetime | None = None) -> Read:
+    async def get(self, execution_id: str, *, newer_than: datetime | None = None, name: Name = unnamed) -> Read:
         """The execution as GCS has it now, or had it a moment ago, but not before `newer_than`.
+
+        `name`: as with the client.
 
         Raises:
             InvalidInput, GCSError: as from `GCSClient.get_execution`.
@@ -52,12 +54,12 @@ class SharedReads:
             return known
         task = self._under_way.get(execution_id)
         if task is None:
-            task = self._under_way[execution_id] = asyncio.create_task(self._read(execution_id))
+            task = self._under_way[execution_id] = asyncio.create_task(self._read(execution_id, name))
         return await asyncio.shield(task)  # one who gives up takes the answer from nobody
 
-    async def _read(self, execution_id: str) -> Read:
+    async def _read(self, execution_id: str, name: Name) -> Read:
         try:
-            response = await self._client.get_execution(execution_id, within=self._within, is_person=True)
+            response = await self._client.get_execution(execution_id, within=self._within, is_person=True, name=name)
             read = Read(response.to_execution(), fingerprint_of(response), self._now())
             self._answers[execution_id] = read
             return read

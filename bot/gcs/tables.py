@@ -9,80 +9,19 @@ unknown, and the rest is read. Only an object `execution` with the id that was a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import UnionType
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 import msgspec
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetPydanticSchema,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, core_schema
 
 from bot.domain.model import Execution, Step
 from bot.errors import GCSMalformed
 from bot.gcs import body as bodies
 from bot.gcs import values
-
-
-def _lenient(read: Callable[[Any], Any], documented: CoreSchema | None = None) -> GetPydanticSchema:
-    """Let pydantic take a value that is as documented; only another one is `read` first, which costs more."""
-
-    def schema(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        kind = handler(source)
-        lenient = core_schema.no_info_before_validator_function(read, kind)
-        return core_schema.union_schema([documented or kind, lenient], mode="left_to_right")
-
-    return GetPydanticSchema(schema)
-
-
-def _named(key: str) -> Callable[[Any], Any]:
-    """Read an object, or a bare text as an object that has it under `key`; anything else is unknown."""
-
-    def read(value: Any) -> Any:
-        text = values.plain(value)
-        return value if isinstance(value, dict) else {key: text} if text.strip() else None
-
-    return read
-
-
-def _object_or_none(value: Any) -> Any:
-    return value if isinstance(value, dict) else None
-
-
-def _to_list(value: Any) -> list[Any]:
-    """Read a list of steps or a map from name to step: the reference leaves it open."""
-    if isinstance(value, dict):
-        return [_node(entry, name) for name, entry in value.items()]
-    return [_node(entry) for entry in value] if isinstance(value, list) else []
-
-
-def _node(entry: Any, name: str = "") -> dict[str, Any]:
-    if not isinstance(entry, dict):
-        text = values.plain(entry)
-        return {"name": name, "status": text} if name else {"name": text}
-    return {**entry, "name": values.plain(entry.get("name")) or name}
-
-
-T = TypeVar("T")
-_TEXT = core_schema.str_schema(strict=True)
-Text = Annotated[str, _lenient(values.plain, _TEXT)]
-Prose = Annotated[str, _lenient(values.prose, _TEXT)]
-Id = Annotated[str, _lenient(lambda value: value if isinstance(value, str) else "", _TEXT)]
-Whole = Annotated[
-    int | None, _lenient(values.whole, core_schema.int_schema(strict=True, ge=-values.EXACT, le=values.EXACT))
-]
-Number = Annotated[float | None, _lenient(values.number, core_schema.float_schema(strict=True, allow_inf_nan=False))]
-Maybe = Annotated[T | None, _lenient(_object_or_none)]
-Map = Annotated[dict[str, T], _lenient(values.pairs)]
-Several = Annotated[list[T], _lenient(_to_list)]
+from bot.gcs.lenient import Id, Map, Maybe, Number, Prose, Several, Text, Whole, lenient, named
 
 
 class SnakeTable(BaseModel):
@@ -177,8 +116,8 @@ class ExecutionStatus(CamelTable):
 
     NOT_READ = ("progress", "elementStatuses")
     action_name: Text = ""
-    object_status: Annotated[ActionStatus | None, _lenient(_named("phase"))] = None
-    sub_object_statuses: Map[Annotated[SubActionStatus | None, _lenient(_named("phase"))]] = Field(default_factory=dict)
+    object_status: Annotated[ActionStatus | None, lenient(named("phase"))] = None
+    sub_object_statuses: Map[Annotated[SubActionStatus | None, lenient(named("phase"))]] = Field(default_factory=dict)
     left_out: int = Field(0, alias=bodies.LEFT_OUT)
     """Reports that are not among `sub_object_statuses`."""
 
@@ -220,9 +159,11 @@ class GetExecutionResponse(SnakeTable):
     execution: ExecutionRecord
     object: Maybe[ExecutionObject] = None
     status: Maybe[StepCounts] = None
-    enterprise_project: Annotated[EnterpriseProject | None, _lenient(_named("id"))] = None
+    enterprise_project: Annotated[EnterpriseProject | None, lenient(named("id"))] = None
     metadata: Any = None
     """Of the Cromwell variant, in place of `object`."""
+    is_partial: bool = Field(False, alias=bodies.PARTIAL)
+    """Whether it comes from a list, because the execution's own answer was too large."""
 
     @classmethod
     def parse(cls, body: bytes, *, asked: str) -> GetExecutionResponse:
@@ -305,6 +246,7 @@ class GetExecutionResponse(SnakeTable):
             resources=resources,
             time_ratio=ratio,
             is_cromwell=self.is_cromwell,
+            is_partial=self.is_partial,
         )
 
     def _created_at(self) -> datetime | None:
@@ -347,12 +289,32 @@ def _step(name: str, node: NodeStatus, report: SubActionStatus, unit: timedelta)
     )
 
 
+def find_listed(body: bytes, execution_id: str) -> GetExecutionResponse | None:
+    """The execution `execution_id` from a page of a list, which has no step counts; None if it is not there.
+
+    Raises:
+        GCSMalformed: `body` is no list.
+    """
+    try:
+        items = bodies.items(body)
+    except (msgspec.MsgspecError, RecursionError):
+        raise GCSMalformed("not a list of executions") from None
+    for item in items:
+        try:
+            found = GetExecutionResponse.parse(item, asked=execution_id)
+        except GCSMalformed:  # another execution, or unreadable
+            continue
+        return found.model_copy(update={"is_partial": True})
+    return None
+
+
 _TABLES: tuple[type[SnakeTable], ...] = (
     *(GetExecutionResponse, EnterpriseProject, ExecutionRecord, ExecutionObject, ObjectMetadata, ObjectSpec),
     *(SpecMetadata, ExecutionStatus, ActionStatus, SubActionStatus, StepCounts, NodeStatus),
 )
 READ = frozenset(field.alias or name for table in _TABLES for name, field in table.model_fields.items()) - {
-    bodies.LEFT_OUT
+    bodies.LEFT_OUT,
+    bodies.PARTIAL,
 }
 """Every field name that is read."""
 WIRE_NAMES = READ.union(*(table.NOT_READ for table in _TABLES))
@@ -362,7 +324,7 @@ WIRE_NAMES = READ.union(*(table.NOT_READ for table in _TABLES))
 def _frame(table: type[BaseModel]) -> bodies.Frame:
     """What `table` reads, with the tables that its fields hold."""
     fields = {field.alias or name: _held(field.annotation) for name, field in table.model_fields.items()}
-    return {name: _frame(held) if held else None for name, held in fields.items() if name != bodies.LEFT_OUT}
+    return {name: _frame(held) if held else None for name, held in fields.items() if name in READ}
 
 
 def _held(annotation: Any) -> type[BaseModel] | None:

@@ -170,6 +170,9 @@ class Settings(BaseModel):
     """How many calls of `GCS_QUOTA` are reserved for people's own commands; at most half. Default: a twentieth, at most
     30."""
 
+    gcs_max_answer_mib: Annotated[int, Field(ge=1, le=32), EXPERT] = 4
+    """At most how many MiB of GCS's answer about one execution are read, from 1 to 32. If it is larger, cards show what
+    GCS's lists say: all but step counts."""
     person_requests_per_minute: Annotated[PerMinute, EXPERT] = 20
     """How many commands and presses of buttons per minute each person may make; one and a half times as many at once.
     All copies of the bot on one store count together."""

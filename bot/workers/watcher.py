@@ -27,6 +27,7 @@ from bot.errors import (
     GCSForbidden,
     GCSMalformed,
     GCSThrottled,
+    GCSTooLarge,
     StoreUnavailable,
 )
 from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
@@ -163,7 +164,12 @@ class Watcher:
         attempts = 1 if self._condition.text else ATTEMPTS
         try:
             response = await self._gcs.get_if_changed(
-                due.execution_id, known=known, within=WITHIN, is_paid=is_paid, attempts=attempts
+                due.execution_id,
+                known=known,
+                within=WITHIN,
+                is_paid=is_paid,
+                attempts=attempts,
+                name=lambda: due.snapshot.execution.name,
             )
         except QuotaSpent:  # another call was faster; nothing more is claimed while none is left
             metrics.WATCHER_POLLS.labels("deferred").inc()
@@ -224,7 +230,9 @@ class Watcher:
         why = f"{type(error).__name__}: {error}"
         since_answer = monotonic() - self._answered_at
         # What GCS answers about one execution only is no problem of GCS's: it has just shown others.
-        if not isinstance(error, GCSMalformed | GCSForbidden) or since_answer > self._shows_others_seconds:
+        if isinstance(error, GCSTooLarge):
+            self._set_well()  # it answers at length
+        elif not isinstance(error, GCSMalformed | GCSForbidden) or since_answer > self._shows_others_seconds:
             self._condition.set(error.words)
         log.warning("watcher.poll_failed", execution=due.execution, error=why, misses=due.snapshot.misses + 1)
         retry_after = error.retry_after if isinstance(error, GCSThrottled) else None

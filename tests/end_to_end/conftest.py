@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from bot.gcs.shared import GOOD_FOR
 from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.slack import Slack
@@ -138,6 +139,11 @@ def password(gcs: GCS) -> dict[str, str]:
         "GCS_PASSWORD": gcs.user.password,
         "GCS_DOMAIN": gcs.user.domain,
     }
+
+
+async def answers_forgotten() -> None:
+    """Return once the bot gives nobody an answer that it has now."""
+    await asyncio.sleep(GOOD_FOR.total_seconds() + 0.1)
 
 
 async def eventually(check: Callable[[], bool], *, within: float = PATIENCE) -> None:

@@ -9,7 +9,7 @@ from sandbox.gcs import Fault
 from sandbox.slack import Message
 from sandbox.slack.delivery import Parcel
 from sandbox.slack.views import put_on_top
-from tests.end_to_end.conftest import World
+from tests.end_to_end.conftest import World, answers_forgotten
 from tests.end_to_end.people import Person, labels, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -55,6 +55,7 @@ async def test_nothing_is_shared_where_nobody_knows_who_reads(talk: World, runni
 async def test_steps_open_at_once_and_fill(talk: World, carol: Person, running: str) -> None:
     """The modal opens before GCS has responded, then shows every step."""
     summary = await carol.types(running)
+    await answers_forgotten()
     talk.gcs.faults.add(Fault(kind="slow", delay=0.5, execution_id=running, times=1))
     await carol.presses("Steps", summary)
     await carol.modal("Asking GeneContainer Service")
@@ -94,6 +95,7 @@ async def test_a_modal_shows_why_it_failed(talk: World, carol: Person, running: 
     if button == "Refresh":
         await carol.presses("Steps", shown)
         shown = await carol.modal("1 of 3 steps")  # type: ignore[assignment]  # another thing to press in
+    await answers_forgotten()
     talk.gcs.faults.add(Fault(kind="status", status=403, execution_id=running, times=1))
     await carol.presses(button, shown)
     await carol.modal("not allowed to read")

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox import story
 from sandbox.gcs import Fault
-from tests.end_to_end.conftest import World
+from tests.end_to_end.conftest import World, answers_forgotten
 from tests.end_to_end.people import Person, labels, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -205,6 +205,7 @@ async def test_each_failure_of_gcs_has_its_sentence(
 async def test_a_followed_execution_shows_without_gcs(talk: World, carol: Person, running: str) -> None:
     """While GCS does not respond, the last poll is shown, and since when GCS is unreachable."""
     await carol.types(f"subscribe {running}")
+    await answers_forgotten()
     talk.gcs.faults.add(Fault(kind="status", status=503, execution_id=running))
     try:
         shown = await carol.types(running)

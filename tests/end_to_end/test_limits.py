@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
+
+import aiohttp
+import pytest
 
 from sandbox import story
 from sandbox.gcs import GCS
@@ -80,3 +84,51 @@ async def test_a_person_and_a_channel_follow_so_many(tmp_path: Path) -> None:
         await carol.types(f"unsubscribe {ids[0]}")
         assert "You follow this execution now." in (await carol.types(f"subscribe {ids[2]}")).text
         assert "You follow 2 executions" in (await carol.types(f"subscribe {ids[0]}")).text
+
+
+LARGE = 15_000_000
+"""Bytes of a large answer."""
+
+
+def peak_megabytes(pid: int) -> float:
+    """The most memory that a process has had so far."""
+    (line,) = [each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
+
+
+async def seconds_of(session: aiohttp.ClientSession, url: str) -> float:
+    """How long the longest of some requests takes; all succeed."""
+    longest = 0.0
+    for _ in range(10):
+        began = time.monotonic()
+        async with session.get(url) as response:
+            assert response.status == 200
+        longest = max(longest, time.monotonic() - began)
+        await asyncio.sleep(0.05)
+    return longest
+
+
+@pytest.mark.parametrize("most", ["4", "32"])
+async def test_large_answers_delay_nobody(tmp_path: Path, most: str) -> None:
+    """While six people ask for 15 MB each, others are served, the bot lives, and its memory stays small."""
+    async with made(tmp_path, GCS_MAX_ANSWER_MIB=most) as world:
+        ids, other = [world.gcs.play(story.slow()) for _ in range(6)], world.gcs.play(story.slow())
+        for each in ids:
+            body = world.gcs.body(each)
+            assert body is not None
+            body["execution"]["outputs_json"] = '{"a": "b"}' * (LARGE // 20)
+            world.gcs.set_body(each, json.dumps(body).encode())
+        (started,) = world.bot.logged("health.started")
+        people = [Person.new(world) for _ in ids]
+        asked = asyncio.gather(*(person.types(each) for person, each in zip(people, ids, strict=True)))
+        began = time.monotonic()
+        async with aiohttp.ClientSession() as session:
+            alive = asyncio.create_task(seconds_of(session, f"http://127.0.0.1:{started['port']}/livez"))
+            assert other in words(await Person.new(world).types(other))
+            print(f"another person after {time.monotonic() - began:.2f} s, /livez {await alive:.2f} s")  # noqa: T201
+        answers = [words(answer) for answer in await asked]
+        print(f"all after {time.monotonic() - began:.2f} s, {peak_megabytes(world.bot.pid):.0f} MB")  # noqa: T201
+        is_read = most == "32"
+        assert all((each in text) is is_read for each, text in zip(ids, answers, strict=True))
+        assert all(("GCS_MAX_ANSWER_MIB" in text) is not is_read for text in answers)
+        assert peak_megabytes(world.bot.pid) < 300

@@ -45,6 +45,17 @@ async def test_an_answer_is_good_for_a_moment(rig: Rig, monkeypatch: pytest.Monk
     assert await asked(rig, execution, 1) == {"Running"}
 
 
+async def test_a_refresh_is_newer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person who presses `Refresh` has an answer, and does not get the same one again."""
+    monkeypatch.setattr("bot.gcs.shared.GOOD_FOR", timedelta(hours=1))
+    execution = rig.gcs.play(story.happy(2), by_hand=True)
+    assert await asked(rig, execution, 1) == {"Pending"}
+    rig.gcs.step(execution)
+    team_id = rig.who(rig.alice).team_id
+    summary = await rig.subscriptions.summary(team_id, execution, rig.alice, is_refresh=True)
+    assert summary.snapshot.execution.phase == "Running"
+
+
 async def test_an_answer_is_not_older_than_a_poll(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the watch has seen since then is not taken back."""
     monkeypatch.setattr("bot.gcs.shared.GOOD_FOR", timedelta(hours=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from datetime import timedelta
 
@@ -27,8 +28,9 @@ from bot.errors import (
 )
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
 from bot.gcs.breaker import LONGEST_PAUSE, BreakerOpen, CredentialBreaker
-from bot.gcs.client import FIRST_TRY_SECONDS, GCSClient
+from bot.gcs.client import FIRST_TRY_SECONDS, LARGE, GCSClient
 from bot.gcs.http import HTTPClient
+from bot.gcs.tables import GetExecutionResponse
 from bot.workers.watcher import WITHIN
 
 from .conftest import ID, Scripted, body_of
@@ -295,3 +297,30 @@ async def test_check_fails(
     scripted.says(status, body)
     with pytest.raises(kind):
         await client.check()
+
+
+async def test_large_answers_are_parsed_beside_the_loop(
+    client: GCSClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In threads, two at a time; small ones at once."""
+    running, most, threads = 0, 0, set[bool]()
+    parse = GetExecutionResponse.parse
+
+    def slowly(body: bytes, *, asked: str) -> GetExecutionResponse:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        threads.add(threading.current_thread() is threading.main_thread())
+        time.sleep(0.05)
+        running -= 1
+        return parse(body, asked=asked)
+
+    monkeypatch.setattr(GetExecutionResponse, "parse", slowly)
+    large = json.dumps(json.loads(body_of("running")) | {"pad": "x" * LARGE})
+    scripted.says(200, large)
+    await asyncio.gather(*(client.get_execution(ID) for _ in range(6)))
+    assert (most, threads) == (2, {False})
+    scripted.answers.clear()
+    scripted.says(200, body_of("running"))
+    await client.get_execution(ID)
+    assert threads == {False, True}

@@ -112,6 +112,8 @@ class FakeSubscriptions:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.admitted: list[str] = []
+        self.is_refresh = False
+        """Whether the last summary was to be newer than the one before."""
         self.error: Exception | None = None
         self.by = ""
         """Who stopped following last."""
@@ -130,8 +132,9 @@ class FakeSubscriptions:
         if self.refusal is not None:
             raise self.refusal
 
-    async def summary(self, team_id: str, execution_id: str, user_id: str) -> Summary:
+    async def summary(self, team_id: str, execution_id: str, user_id: str, *, is_refresh: bool = False) -> Summary:
         """Someone wants the summary."""
+        self.is_refresh = is_refresh
         self._note("summary", team_id, execution_id, user_id)
         return Summary(SNAPSHOT, None)
 

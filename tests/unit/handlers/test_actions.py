@@ -117,7 +117,7 @@ async def test_a_trigger_that_expired_asks_for_another_press(world: World) -> No
 
 
 async def test_pages_are_turned_in_place(world: World) -> None:
-    """The same modal shows the page that the button names, freshly polled."""
+    """The same modal shows the page that the button names."""
     await world.press(buttons.NEXT_PAGE, "1", **MODAL)
     assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]
     assert world.slack.called("views.update")[0]["view_id"] == "V7"
@@ -127,6 +127,7 @@ async def test_refresh_replaces_the_summary(world: World) -> None:
     """An ephemeral summary is replaced, not repeated."""
     await world.press(buttons.REFRESH_SUMMARY)
     assert world.slack.answers[0]["replace_original"]
+    assert world.subscriptions.is_refresh
 
 
 async def test_refresh_leaves_the_card_to_the_notifier(world: World) -> None:
