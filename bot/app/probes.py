@@ -63,9 +63,19 @@ async def repeating(run_once: Callable[[], Awaitable[float]], stop: asyncio.Even
 class TokenProbe:
     """Calls `auth.test`: a token that was revoked shows before somebody has to be notified."""
 
-    def __init__(self, slack: SlackClient, clock: ClockSkew, removal: Removal) -> None:
-        """`clock` learns from the same answers; `removal` is what Slack's events say, until a call succeeds again."""
-        self._slack, self._clock, self._removal = slack, clock, removal
+    def __init__(
+        self,
+        slack: SlackClient,
+        clock: ClockSkew,
+        removal: Removal,
+        *,
+        is_known_away: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`clock` learns from the same answers; `removal` is what Slack's events say, until a call succeeds again.
+
+        `is_known_away`: whether others find out when Slack answers again, so that no further calls are needed.
+        """
+        self._slack, self._clock, self._removal, self._is_known_away = slack, clock, removal, is_known_away
         self._failures = 0
         self._refusal = ""
 
@@ -78,6 +88,8 @@ class TokenProbe:
 
     async def run_once(self) -> float:
         """Call once; returns the seconds until the next call."""
+        if self._is_known_away():
+            return AGAIN_SECONDS
         try:
             await self._slack.identity()
         except SlackBadCredentials as error:
@@ -87,7 +99,7 @@ class TokenProbe:
         except SlackError as error:
             self._failures += 1
             log.info("slack.probe_failed", code=error.code, in_a_row=self._failures)
-            return AGAIN_SECONDS
+            return AGAIN_SECONDS if self._failures < SILENT_CALLS else EVERY_SECONDS
         else:
             self._accepted()
         return UNSURE_SECONDS if self._clock.is_unsure else EVERY_SECONDS

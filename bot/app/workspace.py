@@ -75,7 +75,9 @@ class WorkspaceRuntime:
             clock=clock,
         )
         self._removal = Removal()
-        self._token_probe = TokenProbe(self._slack, clock, self._removal)
+        self._token_probe = TokenProbe(
+            self._slack, clock, self._removal, is_known_away=lambda: self._notifier.problem is not None
+        )
         self._watcher = Watcher(
             account.client,
             store.schedule,

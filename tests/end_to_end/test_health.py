@@ -53,8 +53,38 @@ async def test_a_wrong_clock_shows_without_commands(tmp_path: Path, seconds: int
         assert ("behind Slack's" if seconds > 0 else "ahead of Slack's") in words
         assert any(f"{number} s" in words for number in (359, 360, 361))
         assert not (await world.slack.command(world.alice, world.lab, "help")).acked
+        assert "their time is wrong" in await problem_with(world, "slack")
         (line, *_) = [line for line in world.bot.logged("health.not_ready") if line["component"] == "clock"]
         assert line["detail"] == words
+
+
+async def test_a_wrong_secret_shows_with_the_first_command(tmp_path: Path) -> None:
+    """`/readyz`, one log line and a count by reason."""
+    async with made(tmp_path, mode="http", SLACK_SIGNING_SECRET="0123456789abcdef0123456789abcdef") as world:
+        await until_ready(world)
+        for _ in range(3):
+            assert not (await world.slack.command(world.alice, world.lab, "help")).acked
+        assert "SLACK_SIGNING_SECRET" in await problem_with(world, "slack")
+        (line,) = world.bot.logged("inbound.refused")
+        assert line["reason"] == "wrong_signature"
+        assert (await metrics(world))['execution_bot_slack_refused_requests_total{reason="wrong_signature"}'] == 3
+
+
+async def test_a_stranger_cannot_easily_make_it_unready(tmp_path: Path) -> None:
+    """What is unsigned never counts; forged signatures count in numbers only, and until the next good request."""
+    async with made(tmp_path, mode="http") as world, aiohttp.ClientSession() as session:
+        alice = world.alice
+        assert (await world.slack.command(alice, world.lab, "help")).acked
+        forged = {"X-Slack-Signature": f"v0={'0' * 64}", "X-Slack-Request-Timestamp": str(int(time.time()))}
+        unsigned: dict[str, str] = {}
+        for headers in [unsigned] * 5 + [forged] * 2:
+            async with session.post(str(world.slack.request_url), data="x", headers=headers) as response:
+                assert response.status == 401
+        assert (await health(world))[0] == 200
+        async with session.post(str(world.slack.request_url), data="x", headers=forged):
+            assert "signature" in await problem_with(world, "slack")
+        assert (await world.slack.command(alice, world.lab, "help")).acked
+        assert (await health(world))[0] == 200
 
 
 async def test_gcs_shows_a_wrong_clock_too(tmp_path: Path) -> None:

@@ -75,6 +75,16 @@ async def test_a_silent_slack_is_named(rig: Rig) -> None:
     assert rig.probe.problem is None
 
 
+async def test_no_calls_while_slack_is_known_away(rig: Rig) -> None:
+    """The notifier finds out when it is back; further calls would only add to an outage."""
+    is_away = True
+    client = rig.probe._slack
+    probe = TokenProbe(client, rig.clock, rig.removal, is_known_away=lambda: is_away)
+    assert (await probe.run_once(), len(rig.slack.calls)) == (AGAIN_SECONDS, 0)
+    is_away = False
+    assert (await probe.run_once(), len(rig.slack.calls)) == (EVERY_SECONDS, 1)
+
+
 async def test_a_wrong_clock_is_found_within_seconds(rig: Rig) -> None:
     """Three calls, ten seconds apart; then the pause is the usual one."""
     rig.ahead[0] = 360

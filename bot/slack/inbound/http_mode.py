@@ -49,7 +49,7 @@ class HTTPMode:
 
     async def problem(self) -> str | None:
         """What is wrong, or None."""
-        return None if self._server.is_listening else "not listening"
+        return self._refusals.problem if self._server.is_listening else "not listening"
 
     def refused(self, within: timedelta) -> frozenset[Refusal]:
         """The reasons for which requests were refused during the last time."""
@@ -61,6 +61,7 @@ class HTTPMode:
         if reason is not None:
             self._refusals.note(reason)
             return web.Response(status=HTTPStatus.UNAUTHORIZED)
+        self._refusals.accept()
         try:
             payload = payloads.checked(payloads.parsed(body, request.content_type))
             response = await dispatch(self._app, payload)

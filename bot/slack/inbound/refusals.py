@@ -19,6 +19,19 @@ from bot.slack.inbound.signatures import Refusal
 LOG_SECONDS = 60.0
 """How long further refusals for the same reason are only counted: anybody can cause them, and fill a log."""
 
+COUNTED_SECONDS = 360.0
+"""How long a refusal counts for `problem`: strangers must not make the bot look unreachable for longer."""
+
+FEW = 3
+"""How many refusals in a row it takes once a request was accepted. Before that one is enough: a wrong secret shows with
+the first request, while a later stranger must send several."""
+
+_OUR_FAULT = {
+    Refusal.WRONG_SIGNATURE: "their signature is wrong: compare SLACK_SIGNING_SECRET with the app's",
+    Refusal.STALE: "their time is wrong: set this machine's clock",
+}
+"""Refusals of what looks like Slack's, and what may be wrong here."""
+
 log = structlog.get_logger()
 
 
@@ -29,15 +42,32 @@ class Refusals:
         self._last: dict[Refusal, float] = {}
         self._logged: dict[Refusal, float] = {}
         self._unlogged: Counter[Refusal] = Counter()
+        self._in_a_row: Counter[Refusal] = Counter()
+        """Refusals since the last request that was accepted."""
+        self._has_accepted = False
 
     def note(self, reason: Refusal) -> None:
         """One more request was refused."""
         SLACK_REFUSED_REQUESTS.labels(reason.value).inc()
         now = self._last[reason] = monotonic()
         self._unlogged[reason] += 1
+        self._in_a_row[reason] += 1
         if now - self._logged.get(reason, -math.inf) >= LOG_SECONDS:
             log.warning("inbound.refused", reason=reason.value, requests=self._unlogged.pop(reason))
             self._logged[reason] = now
+
+    def accept(self) -> None:
+        """A request was accepted, so secret and clock are right."""
+        self._has_accepted = True
+        self._in_a_row.clear()
+
+    @property
+    def problem(self) -> str | None:
+        """Why no request is accepted, in words; None when some are, or nobody has tried."""
+        lately = self.within(timedelta(seconds=COUNTED_SECONDS))
+        enough = FEW if self._has_accepted else 1
+        found = [words for reason, words in _OUR_FAULT.items() if reason in lately and self._in_a_row[reason] >= enough]
+        return f"requests are refused, since {'; '.join(found)}" if found else None
 
     def within(self, span: timedelta) -> frozenset[Refusal]:
         """The reasons for which requests were refused during the last `span`."""
