@@ -77,7 +77,7 @@ async def test_a_person_reads_that_it_is_too_large(rig: Rig) -> None:
         await rig.subscriptions.summary(rig.who(rig.alice).team_id, execution, rig.alice)
 
 
-async def test_a_person_reads_the_rest_of_a_followed_one(rig: Rig) -> None:
+async def test_the_rest_of_a_followed_one_is_shown(rig: Rig) -> None:
     """Its name is known, so the list is asked."""
     execution = await rig.followed(rig.lab)
     rig.gcs.step(execution)
