@@ -25,6 +25,7 @@ from bot.domain.model import Snapshot
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
 from bot.store.keys import account_id
+from bot.store.owner import Owner
 from sandbox.gcs import GCS
 from sandbox.process import Bot as Process
 
@@ -113,8 +114,9 @@ async def started(state: Path, *, gcs: str, slack: str, **settings: str) -> Asyn
 
 async def filled(state: Path, snapshots: Iterable[Snapshot], *, gcs: str) -> None:
     """Fill the store that a bot will find in `state`: each execution is followed by one person, has a card, is due."""
-    engine, account = EmbeddedStore(state), account_id(gcs, GCS().project_id)
-    store = Store(await engine.start(), account=account, coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
+    account = account_id(gcs, GCS().project_id)
+    engine, owner = EmbeddedStore(state), Owner(account=account, team="T0123ABCD", endpoint=gcs)
+    store = Store(await engine.start(), owner=owner, coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
     try:
         await fill(store, snapshots, first_poll=timedelta(0))
     finally:

@@ -36,10 +36,11 @@ from bot.gcs.tables import GetExecutionResponse
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
+from bot.store.owner import Owner
 
 ROUNDS = 5
-ACCOUNT = "gcs1"
-"""Stands for the GCS account in the keys of stores that no bot opens."""
+OWNER = Owner(account="gcs1", team="T0123ABCD", endpoint="https://gcs.example.com")
+"""Whom stores belong to that no bot opens."""
 SECONDS = 1.0
 """How long one contender runs in one round."""
 
@@ -156,7 +157,7 @@ async def opened_store(*, coalesce: timedelta = timedelta(seconds=5)) -> AsyncIt
         with pinned(SERVER_CORE):
             engine = EmbeddedStore(Path(folder))
             url = await engine.start()
-        store = Store(url, account=ACCOUNT, coalesce=coalesce, staleness=timedelta(hours=2))
+        store = Store(url, owner=OWNER, coalesce=coalesce, staleness=timedelta(hours=2))
         try:
             yield store, url
         finally:

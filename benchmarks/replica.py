@@ -13,14 +13,14 @@ from datetime import timedelta
 
 import uvloop
 
-from benchmarks.harness import ACCOUNT, quiet
+from benchmarks.harness import OWNER, quiet
 from benchmarks.polling import new_watcher, watched_for
 from bot.gcs.http import HTTPClient
 from bot.store import Store
 
 
 async def _replica(store_url: str, gcs: str) -> None:
-    store = Store(store_url, account=ACCOUNT, coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
+    store = Store(store_url, owner=OWNER, coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
     async with HTTPClient() as http:
         _, watcher = new_watcher(store, http, gcs)
         print("ready", flush=True)

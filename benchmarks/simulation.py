@@ -37,7 +37,7 @@ from sandbox.gcs.population import Population
 QUOTA, RESERVE = 600, 30
 """Calls a minute, and those of them that are kept for people."""
 CADENCE = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))
-TEAM = "T1"
+TEAM = "T0123ABCD"
 LIST_BYTES = 12_000_000
 """Bytes of lists that are read in a second at most, the bot's default."""
 FOLLOWED_AT_ONCE = 64

@@ -9,7 +9,8 @@
     │   └── StateDirInUse           another bot runs on STATE_DIR
     ├── StoreUnavailable            Redis or Valkey does not answer
     │   ├── StoreFull               it has no memory left
-    │   └── StoreReadOnly           it takes no writes at present
+    │   ├── StoreReadOnly           it takes no writes at present
+    │   └── StoreNotOurs            it belongs to another bot: `.differences`
     ├── GCSError
     │   ├── ExecutionNotFound       never existed, other project, or deleted
     │   │   └── ExecutionGone       GCS says explicitly that it existed (HTTP 410)
@@ -42,6 +43,7 @@ people read (`bot.blocks.sentences`), what to do about an error (the workers and
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 
@@ -180,6 +182,16 @@ class StoreFull(StoreUnavailable):
 
 class StoreReadOnly(StoreUnavailable):
     """The store takes no writes at present."""
+
+
+class StoreNotOurs(StoreUnavailable):
+    """The store belongs to another workspace or GCS account, or holds rows of a version too far from this one."""
+
+    def __init__(self, differences: Mapping[str, tuple[str, str]]) -> None:
+        """`differences`: field of the owner record → its value there, and this bot's own."""
+        found = "; ".join(f"{name} {theirs}, not {own}" for name, (theirs, own) in differences.items())
+        super().__init__(f"the store is not this bot's: {found}")
+        self.differences = differences
 
 
 class GCSError(BotError):

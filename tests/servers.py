@@ -14,14 +14,22 @@ from time import sleep, time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
 from bot.store.keys import Keyspace
+from bot.store.owner import Owner
 
 KEYS = Keyspace()
 ACCOUNT = "gcs1"
 """Stands for the GCS account in the keys of tests."""
+
+OWNER = Owner(account=ACCOUNT, team="T1", endpoint="https://gcs.example.com", project="p1")
+"""Whom a store of tests belongs to."""
+
+SANDBOX_OWNER = replace(OWNER, team="T0SANDBOX")
+"""The same for the workspace of the sandbox."""
 
 AT_REST = "-|0|0|0|0"
 """What stands for the claim of a lane that nobody has claimed."""

@@ -20,6 +20,7 @@ from slack_sdk.signature import SignatureVerifier
 from yarl import URL
 
 from bot.app.gcs_account import gcs_client
+from bot.app.ownership import OwnerCheck, refusal_text
 from bot.app.service import embedded_store, opened_store, store_beside
 from bot.errors import (
     BotError,
@@ -31,6 +32,7 @@ from bot.errors import (
     SlackBadCredentials,
     SlackError,
     StateDirInUse,
+    StoreNotOurs,
     StoreUnavailable,
 )
 from bot.gcs.http import HTTPClient
@@ -38,6 +40,7 @@ from bot.settings import Settings
 from bot.slack.client import SlackClient, slack_session
 from bot.slack.inbound import PATH
 from bot.store import Store
+from bot.store.owner import differences
 
 SCOPES = frozenset(
     "commands chat:write im:write channels:read groups:read channels:history groups:history im:history".split()
@@ -92,7 +95,7 @@ async def check(settings: Settings) -> list[CheckResult]:
             "Slack token": _token(slack),
             "Slack scopes": _scopes(slack),
             "Slack connection": _connection(settings, slack),
-            "Store": _store(settings),
+            "Store": _store(settings, slack),
             "Access": _access(settings, slack),
             "Clock": _clock(settings, slack),
         }
@@ -109,6 +112,8 @@ async def _tried(name: str, work: Coroutine[Any, Any, _Found]) -> CheckResult:
         return CheckResult(name, False, f"no answer within {WITHIN.total_seconds():g} s", _NETWORK)
     except _Missing as error:
         return CheckResult(name, False, str(error), error.remedy)
+    except StoreNotOurs as error:
+        return CheckResult(name, False, str(error), refusal_text(error))
     except BotError as error:
         return CheckResult(name, False, str(error) or type(error).__name__, _remedy(error))
     except Exception as error:  # noqa: BLE001  # one broken check must not hide the others; the text may hold a secret
@@ -214,16 +219,17 @@ async def _signed(settings: Settings) -> str:
     raise _Missing(f"what listens on {where} is no bot: it answers with {status}", "End that program, or change PORT.")
 
 
-async def _store(settings: Settings) -> _Found:
+async def _store(settings: Settings, slack: SlackClient) -> _Found:
     try:
         async with opened_store(settings, embedded_store(settings)) as store:
-            notes = await _store_notes(settings, store)
+            notes, owner = await _store_notes(settings, store), await _owner(settings, store, slack)
     except StateDirInUse:
         async with store_beside(settings) as store:
             await _store_notes(settings, store)
-        return _Found(f"a bot runs in {settings.state_dir}, and its store answers")
+            owner = await _owner(settings, store, slack)
+        return _Found(f"a bot runs in {settings.state_dir}, and its store answers; {owner}")
     where = "REDIS_URL answers" if settings.redis_url else f"the embedded store starts in {settings.state_dir}"
-    return _Found(where, notes)
+    return _Found(f"{where}; {owner}", notes)
 
 
 async def _store_notes(settings: Settings, store: Store) -> tuple[str, ...]:
@@ -289,6 +295,22 @@ def _skew(date: str, before: float) -> float:
         ValueError: there is no date.
     """
     return parsedate_to_datetime(date).timestamp() + 0.5 - (before + time.time()) / 2
+
+
+async def _owner(settings: Settings, store: Store, slack: SlackClient) -> str:
+    """Whose store it is."""
+    record = await store.ownership.read()
+    if record is None:
+        return "nobody owns it yet"
+    try:
+        identity = await slack.identity()
+    except SlackError as error:
+        return f"whose it is was not compared, since Slack did not say which workspace this is ({error.code})"
+    async with HTTPClient(settings.network) as http:
+        ours = await OwnerCheck(settings, store.ownership, gcs_client(settings, http)).ours(identity)
+    if found := differences(record, ours):
+        raise StoreNotOurs(found)
+    return "it belongs to this bot"
 
 
 _KINDS = {"keys": "signature of GCS_AK", "password": "password of GCS_USERNAME"}

@@ -12,9 +12,11 @@ from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
 from bot.gcs.client import GCSClient
 from bot.gcs.http import HTTPClient
 from bot.settings import Settings
+from bot.slack.client import Identity
 from bot.store import Store
 from bot.store.gcs_quota import GCSQuota
 from bot.store.keys import account_id
+from bot.store.owner import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,16 @@ def _credentials(settings: Settings, http: HTTPClient) -> SignatureAuth | TokenA
     return TokenAuth(http, settings.iam_endpoint, user)
 
 
-def account_of(settings: Settings) -> str:
-    """What stands for the account in the keys of the store."""
-    return account_id(settings.gcs_endpoint, settings.gcs_project_id or "")
+def this_owner(settings: Settings, identity: Identity, project_id: str) -> Owner:
+    """Whom a store belongs to that this bot works on; `project_id` is what GCS showed, if the settings name none."""
+    project_id = settings.gcs_project_id or project_id
+    return Owner(
+        account=account_id(settings.gcs_endpoint, project_id),
+        team=identity.team_id,
+        endpoint=settings.gcs_endpoint,
+        project=project_id,
+        enterprise=identity.enterprise_id,
+    )
 
 
 def _user(settings: Settings) -> str:

@@ -19,7 +19,7 @@ from time import monotonic
 import structlog
 
 from bot import __version__, metrics
-from bot.app.gcs_account import account_of, gcs_account
+from bot.app.gcs_account import gcs_account
 from bot.app.health import Health, Probe
 from bot.app.probes import repeating
 from bot.app.store_probe import StoreProbe
@@ -84,11 +84,15 @@ def settle_memory() -> None:
 
 @asynccontextmanager
 async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None]:
-    """The whole bot, running inside the context; `stop` ends a start that waits for Slack.
+    """The whole bot, running inside the context; `stop` ends a start that waits for Slack or the store.
+
+    No worker starts before both have answered, and the store has turned out to be this bot's. Until then people read
+    that the bot cannot reach its memory.
 
     Raises:
         SettingsInvalid: the state directory cannot be used.
         SlackBadCredentials: Slack refuses the token.
+        StoreNotOurs: the store belongs to another bot.
         StoreUnavailable: there is no embedded store for this platform, or it does not start.
     """
     async with AsyncExitStack() as stack:
@@ -100,15 +104,20 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         time_left = _countdown(STOP_WITHIN)
         account = gcs_account(settings, store, http)
         workspace = WorkspaceRuntime(settings, store, account, session, clock)
-        await stack.enter_async_context(workspace.working(stop, time_left))
         state = StoreProbe(store, account.quota, state_dir=settings.state_dir if engine else None)
         await stack.enter_async_context(repeating(state.run_once, stop))
         probes = {**workspace.probes, **state.probes, "clock": _clock_probe(clock)}
         health = Health(probes, ended=lambda: _ended(workspace, engine), notes=lambda: state.notes)
         await health.start(settings.health_port, settings.health_host)
-        stack.push_async_callback(health.stop)
-        await stack.enter_async_context(workspace.connected(stop, time_left))
+        stack.push_async_callback(health.stop)  # when the start fails
+        identity = await workspace.identified(stop)
+        if identity is not None:
+            await stack.enter_async_context(workspace.working(identity, stop, time_left))
+            stack.push_async_callback(health.stop)  # before the workers end, or they would be reported as ended
+            await stack.enter_async_context(workspace.connected(identity, time_left))
         yield
+    if workspace.refusal is not None:
+        raise workspace.refusal
 
 
 def _clock_probe(clock: ClockSkew) -> Probe:
@@ -159,7 +168,6 @@ async def store_beside(settings: Settings) -> AsyncIterator[Store]:
 def _store(url: str, settings: Settings) -> Store:
     return Store(
         url,
-        account=account_of(settings),
         coalesce=settings.coalesce,
         staleness=settings.max_staleness,
         prefix=settings.store_prefix,

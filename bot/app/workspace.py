@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import stamina
@@ -21,20 +21,20 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
-from bot.app.gcs_account import GCSAccount, account_of
+from bot.app.gcs_account import GCSAccount
 from bot.app.health import Probe
+from bot.app.ownership import OwnerCheck
 from bot.app.probes import TokenProbe, repeat
 from bot.clock import ClockSkew
 from bot.domain.access import AccessRules
 from bot.domain.cadence import Cadence
-from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, UnknownRefusal
+from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, StoreNotOurs, UnknownRefusal
 from bot.settings import Settings
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound import HTTPMode, SocketMode
 from bot.slack.messages import Messages
 from bot.slack.workspace import Removal, Workspace
 from bot.store import Store
-from bot.store.keys import execution_key, owner_of
 from bot.subscriptions import Allowance, Subscriptions
 from bot.workers.notifier import Notifier
 from bot.workers.sweeper import Sweeper
@@ -47,6 +47,8 @@ TimeLeft = Callable[[], timedelta]
 
 DRAIN_WITHIN = timedelta(seconds=4)
 """How long listeners have at most to finish when the bot stops, so that workers have time left."""
+
+T = TypeVar("T")
 
 LONGEST_WAIT_SECONDS = 30.0
 """How long the bot waits at most between two attempts to learn who it is."""
@@ -94,8 +96,9 @@ class WorkspaceRuntime:
             store.brake,
             rules=access_rules(settings),
         )
-        self._owner = ""
-        """Whose executions they are; empty until Slack has said who the bot is."""
+        self._owner_check = OwnerCheck(settings, store.ownership, account.client)
+        self.refusal: StoreNotOurs | None = None
+        """Why the bot has to stop: the store answered late, and belongs to another bot."""
         self._inbound: SocketMode | HTTPMode | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -108,11 +111,32 @@ class WorkspaceRuntime:
         """For `/livez`: the workers whose loop is no longer running."""
         return [task.get_name() for task in self._tasks if task.done()]
 
+    async def identified(self, stop: asyncio.Event) -> Identity | None:
+        """Who the bot is; None when `stop` is set before Slack has answered.
+
+        Raises:
+            SlackBadCredentials: Slack refuses the token.
+            StoreNotOurs: the store has answered, and belongs to another bot.
+        """
+        identity = await _unless(stop, _identity(self._slack))
+        if identity is not None:
+            await _unless(stop, self._owner_check.run_once(identity))
+        return identity
+
     @asynccontextmanager
-    async def working(self, stop: asyncio.Event, time_left: TimeLeft) -> AsyncIterator[None]:
-        """Run the workers inside the context. From `stop` on they finish what is under way."""
-        self._start("watcher", self._watcher.run(stop))
-        self._start("notifier", self._notifier.run(stop))
+    async def working(self, identity: Identity, stop: asyncio.Event, time_left: TimeLeft) -> AsyncIterator[None]:
+        """Run the workers inside the context, as soon as the store has turned out to be this bot's.
+
+        From `stop` on they finish what is under way.
+        """
+
+        def start_workers() -> None:
+            self._start("watcher", self._watcher.run(stop))
+            self._start("notifier", self._notifier.run(stop))
+            self._start("sweeper", self._sweeper(identity).run(stop))
+
+        self._start("token probe", repeat(self._token_probe.run_once, stop))
+        self._start("owner check", self._check_owner(identity, stop, start_workers))
         try:
             yield
         finally:
@@ -120,18 +144,8 @@ class WorkspaceRuntime:
             await self._end_workers(time_left())
 
     @asynccontextmanager
-    async def connected(self, stop: asyncio.Event, time_left: TimeLeft) -> AsyncIterator[None]:
-        """Take requests from Slack inside the context. `stop` ends waiting for a Slack that does not answer yet.
-
-        Raises:
-            SlackBadCredentials: Slack refuses the token.
-        """
-        identity = await _unless(stop, _identity(self._slack))
-        if identity is None:
-            yield
-            return
-        self._owner = owner_of(execution_key(account_of(self._settings), identity.team_id, ""))
-        self._start("sweeper", self._sweeper(identity).run(stop))
+    async def connected(self, identity: Identity, time_left: TimeLeft) -> AsyncIterator[None]:
+        """Take requests from Slack inside the context."""
         app = self._bolt_app(identity)
         subscriptions = Subscriptions(
             self._account.client,
@@ -140,7 +154,6 @@ class WorkspaceRuntime:
             cadence=self._cadence,
             now=_utc_now,
         )
-        self._start("token probe", repeat(self._token_probe.run_once, stop))
         workspace = Workspace(
             identity,
             self._slack,
@@ -160,6 +173,13 @@ class WorkspaceRuntime:
         finally:
             await self._inbound.stop()
             await middleware.drain(min(time_left(), DRAIN_WITHIN))
+
+    async def _check_owner(self, identity: Identity, stop: asyncio.Event, passed: Callable[[], None]) -> None:
+        try:
+            await self._owner_check.run(identity, stop, passed=passed)
+        except StoreNotOurs as refusal:
+            self.refusal = refusal
+            stop.set()
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -181,7 +201,8 @@ class WorkspaceRuntime:
         return self._watcher.problem
 
     async def _brake_problem(self) -> str | None:
-        return await self._store.brake.problem(self._owner) if self._owner else None
+        owner = self._store.ownership.known
+        return await self._store.brake.problem(owner.scope.removesuffix("/")) if owner else None
 
     def _sweeper(self, identity: Identity) -> Sweeper:
         return Sweeper(
@@ -267,7 +288,7 @@ async def _identity(slack: SlackClient) -> Identity:
     raise AssertionError("unreachable")
 
 
-async def _unless(stop: asyncio.Event, coroutine: Coroutine[Any, Any, Identity]) -> Identity | None:
+async def _unless(stop: asyncio.Event, coroutine: Coroutine[Any, Any, T]) -> T | None:
     """The result of `coroutine`, or None when `stop` is set first."""
     working, stopping = asyncio.create_task(coroutine), asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -30,6 +30,7 @@ from bot.errors import (
     SlackBadCredentials,
     SlackError,
     StoreFull,
+    StoreNotOurs,
     StoreReadOnly,
     StoreUnavailable,
     TooManyRequests,
@@ -49,6 +50,10 @@ _ERRORS: dict[type, str] = {
     ),
     StoreReadOnly: (
         "My own memory takes no changes right now. Nothing that you follow is lost; try again in a minute."
+    ),
+    StoreNotOurs: (
+        "My memory belongs to another bot right now, so I can do nothing. Nothing that you follow is lost; tell this "
+        "bot's operator."
     ),
     GCSError: "GeneContainer Service did not answer as expected. Try again in a minute.",
     ExecutionNotFound: (

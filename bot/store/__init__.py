@@ -1,8 +1,9 @@
 """The store, in which the workers meet: subscriptions, schedule, outbox and receipts, in Redis or Valkey.
 
-Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `schedule`, `outbox`,
-`subscriptions`, `channels`, `requests`, `brake`, `gcs_quota` and `slack_limits` (each with its Lua scripts beside it),
-`engine` (the server). Called by the workers, by handlers and by `bot.app`. Only this package imports redis.
+Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `owner` (whose store it is),
+`schedule`, `outbox`, `subscriptions`, `channels`, `requests`, `brake`, `gcs_quota` and `slack_limits` (each with its
+Lua scripts beside it), `contents` and `transfer` (all of it, for operators), `engine` (the server). Called by the
+workers, by handlers and by `bot.app`. Only this package imports redis.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from uuid import uuid4
 from bot.errors import StoreUnavailable
 from bot.store.brake import Brake
 from bot.store.channels import Channels
+from bot.store.contents import Contents
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.gcs_quota import GCSQuota, PersonLimit
 from bot.store.inspection import Inspection
 from bot.store.keys import PARTITIONS, PREFIX
 from bot.store.outbox import IN_FLIGHT, Outbox
+from bot.store.owner import Owner, Ownership
 from bot.store.requests import Requests
 from bot.store.rows import milliseconds
 from bot.store.schedule import Schedule
 from bot.store.schedule.history import History
 from bot.store.slack_limits import SlackLimits
 from bot.store.subscriptions import Subscribers
+from bot.store.transfer import Transfer
 
 __all__ = ["PARTITIONS", "Store"]
 
@@ -37,26 +41,33 @@ class Store:
         self,
         url: str,
         *,
-        account: str,
         coalesce: timedelta,
         staleness: timedelta,
         prefix: str = PREFIX,
         replicas: int | None = None,
+        owner: Owner | None = None,
     ) -> None:
-        """`account`: the GCS account of all executions (`keys.account_id`). All keys begin with `prefix`.
+        """All keys begin with `prefix`. Without an `owner` that is known, nothing is claimed before `ownership.take`.
 
         `replicas` must hold a claim before anything is sent on it; by default one where the address implies some.
         """
         self._connection = Connection(url, prefix=prefix, replicas=replicas)
+        self.ownership = Ownership(self._connection, owner)
         polls, deliveries = Wakeup(), Wakeup()
-        self.subscribers = Subscribers(self._connection, account, polls=polls, deliveries=deliveries)
+        self.subscribers = Subscribers(self._connection, self.ownership, polls=polls, deliveries=deliveries)
         self.schedule = Schedule(
-            self._connection, account, coalesce=coalesce, staleness=staleness, polls=polls, deliveries=deliveries
+            self._connection,
+            self.ownership,
+            coalesce=coalesce,
+            staleness=staleness,
+            polls=polls,
+            deliveries=deliveries,
         )
         self.channels = Channels(self._connection)
-        self.outbox = Outbox(self._connection, deliveries=deliveries)
+        self.outbox = Outbox(self._connection, self.ownership, deliveries=deliveries)
         self.inspection = Inspection(self._connection)
-        self.history = History(self._connection, account)
+        self.contents, self.transfer = Contents(self._connection), Transfer(self._connection, self.outbox)
+        self.history = History(self._connection, self.ownership)
         self.brake = Brake(self._connection)
         self.requests = Requests(self._connection)
         self._process = uuid4().hex
@@ -82,11 +93,14 @@ class Store:
         return None
 
     async def verify(self) -> None:
-        """Make sure that it takes writes in every partition, so that a full node shows too.
+        """Make sure that it is not another bot's, and takes writes in every partition, so that a full node shows too.
 
         Raises:
-            StoreUnavailable: it does not.
+            StoreNotOurs: it is another bot's.
+            StoreUnavailable: it takes no writes.
         """
+        if self.ownership.refusal is not None:
+            raise self.ownership.refusal
         for error in filter(_is_problem, await self._connection.run_everywhere("engine/probe")):
             raise error
 

@@ -8,6 +8,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 
 | key | type | holds |
 |---|---|---|
+| `xb3:owner` | string | whose store it is, JSON (`owner.Owner`) |
 | `xb3:{pNN}:due` | zset | execution key → when to poll next, server time in ms; while claimed: when the lease ends |
 | `xb3:{pNN}:gone` | zset | those of them that dropped out of a list, and have probably ended: polled first |
 | `xb3:{pNN}:expedited` | zset | those of them that are polled next: something is new, or somebody waits |
@@ -149,6 +150,11 @@ class Keyspace:
     def requests_of(self, team_id: str, user_id: str) -> str:
         """How much a person has asked for lately."""
         return f"{self.prefix}:asked:{team_id}:{user_id}"
+
+    @property
+    def owner(self) -> str:
+        """The owner record."""
+        return f"{self.prefix}:owner"
 
     def executions_of(self, account: str, team_id: str, subscriber_id: str) -> str:
         """The index of what a subscriber follows in a GCS account."""

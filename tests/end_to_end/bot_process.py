@@ -64,6 +64,12 @@ class BotProcess:
                 stderr=log,
             )
 
+    async def wait(self) -> int:
+        """Wait for its own end; returns the exit code."""
+        assert self._process is not None
+        async with asyncio.timeout(STOP_SECONDS):
+            return await self._process.wait()
+
     async def kill(self) -> None:
         """`kill -9`, so that it cannot clean up."""
         assert self._process is not None

@@ -16,7 +16,7 @@ from redis import Redis
 
 from bot.store import Store
 from bot.store.engine.process import engine_binary
-from tests.servers import ACCOUNT, opened, served
+from tests.servers import OWNER, opened, served
 from tests.topologies import RedisCluster
 
 COALESCE = timedelta(hours=1)
@@ -55,7 +55,7 @@ async def store(server_url: str) -> AsyncIterator[Store]:
     """An empty store."""
     with opened(server_url) as redis:
         redis.flushall()
-    store = Store(server_url, account=ACCOUNT, coalesce=COALESCE, staleness=STALENESS)
+    store = Store(server_url, owner=OWNER, coalesce=COALESCE, staleness=STALENESS)
     yield store
     await store.aclose()
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis import Redis
 
@@ -21,7 +22,7 @@ from bot.store.outbox import Claim
 from bot.store.rows import subscription_row
 from bot.store.schedule import Due
 from bot.store.snapshots import first_text
-from tests.servers import ACCOUNT, KEYS, configured
+from tests.servers import ACCOUNT, KEYS, OWNER, configured
 from tests.store.following import ALICE, LATER, NOW, SOON, change, due, follow, lanes, snapshot_of
 
 Work = Callable[[], Awaitable[object]]
@@ -46,6 +47,7 @@ NAMES = [
         "outbox/release",
         "outbox/release later",
     ),
+    "owner/swap",
     *("schedule/claim", "schedule/learn", "schedule/listed", "schedule/listed gone", "schedule/renew"),
     *(
         "schedule/set_aside",
@@ -63,6 +65,7 @@ NAMES = [
         "subscriptions/subscribe",
         "subscriptions/unsubscribe",
     ),
+    "subscriptions/restore",
     "subscriptions/viewed",
 ]
 
@@ -104,6 +107,7 @@ def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str
         "engine/probe": lambda: run("engine/probe", KEYS.partition(0)),
         "engine/recover": store.recover,
         "inspection/backlog": store.inspection.backlog,
+        "owner/swap": lambda: store.ownership.take(OWNER),
         "schedule/claim": lambda: due(store),
         "schedule/learn": lambda: run("schedule/learn", durations, 60_000, "sort", 5, "merge", 7),
         "schedule/listed": lambda: schedule.listed("T1", [("e1", "newer---")], defer_for=LATER),
@@ -193,11 +197,13 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
     run, new = store._connection.run, Subscription(execution_id="new", subscriber=ALICE, owner="U1", created_at=NOW)
     lane = lane_of(ACCOUNT, ALICE, "new")
     row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 1, "")
+    restored = (str(lane), row[1], row[2], "D1|1.2|1|0", f"2|{msgspec.json.encode(change(2)).decode()}")
     return {
         "subscriptions/enter": lambda: store.subscribers._index.enter(lane, NOW),
         "subscriptions/enter full": lambda: store.subscribers._index.enter(lane, NOW, most=99),
         "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
         "subscriptions/subscribe": lambda: run("subscriptions/subscribe", KEYS.home_of(lane.execution), *row),
+        "subscriptions/restore": lambda: run("subscriptions/restore", KEYS.home_of(lane.execution), *restored),
         "subscriptions/unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
         "subscriptions/viewed": lambda: store.subscribers.viewed("T1", "e5", soon=SOON),
     }

@@ -27,7 +27,7 @@ from bot.store.engine.topology import Address
 from bot.store.keys import lane_of
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
-from tests.servers import ACCOUNT, KEYS, served
+from tests.servers import ACCOUNT, KEYS, OWNER, served
 from tests.store.conftest import redis_server
 from tests.store.following import ALICE, LAB, NOW, change, follow, snapshot_of
 from tests.topologies import RedisCluster, SentinelTrio, running, until
@@ -142,7 +142,7 @@ async def lived(servers: SentinelTrio | RedisCluster, deaf_for: float) -> Bot:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Store]:
     """A store in which changes wait for nothing."""
-    store = Store(url, account=ACCOUNT, coalesce=timedelta(0), staleness=timedelta(hours=2))
+    store = Store(url, owner=OWNER, coalesce=timedelta(0), staleness=timedelta(hours=2))
     yield store
     await store.aclose()
 

@@ -17,7 +17,7 @@ from bot.app.store_probe import StoreProbe
 from bot.domain.model import ChangeKind
 from bot.metrics import GCS_QUOTA_CALLS, NOTIFIER_OLDEST_SECONDS, WATCHER_EXECUTIONS, WATCHER_SUBSCRIPTIONS
 from bot.store import Store
-from tests.servers import ACCOUNT
+from tests.servers import OWNER
 from tests.store.conftest import COALESCE, STALENESS
 from tests.store.following import ALICE, LAB, change, drained, due, follow, settle, snapshot_of
 
@@ -164,7 +164,7 @@ async def humble(server_url: str, redis: Redis, store: Store) -> AsyncIterator[S
     redis.acl_setuser("humble", enabled=True, reset=True, passwords=["+secret"], keys=["*"], commands=["+@all"])
     redis.execute_command("ACL", "SETUSER", "humble", "-info", "-config")  # type: ignore[no-untyped-call]  # redis-py's own
     url = f"{server_url}?username=humble&password=secret"
-    humble = Store(url, account=ACCOUNT, coalesce=COALESCE, staleness=STALENESS)
+    humble = Store(url, owner=OWNER, coalesce=COALESCE, staleness=STALENESS)
     yield humble
     await humble.aclose()
     redis.acl_deluser("humble")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from redis import Redis
 
 from bot.store import Store
-from tests.servers import ACCOUNT
+from tests.servers import OWNER
 from tests.store.conftest import COALESCE, STALENESS
 from tests.store.following import ALICE, change, due, follow, lanes, settle
 from tests.store.test_history import execution, learnt, step
@@ -15,7 +15,7 @@ from tests.store.test_history import execution, learnt, step
 
 def opened(url: str, prefix: str) -> Store:
     """A store whose keys begin with `prefix`."""
-    return Store(url, account=ACCOUNT, coalesce=COALESCE, staleness=STALENESS, prefix=prefix)
+    return Store(url, owner=OWNER, coalesce=COALESCE, staleness=STALENESS, prefix=prefix)
 
 
 async def test_prefixes_keep_bots_apart(server_url: str, store: Store) -> None:

@@ -13,13 +13,13 @@ from redis.exceptions import ConnectionError as Disconnected
 from bot.errors import StoreUnavailable
 from bot.store import Store
 from bot.store.requests.requests import REMEMBERED
-from tests.servers import ACCOUNT, configured
+from tests.servers import OWNER, configured
 from tests.store.conftest import COALESCE, STALENESS
 
 
 async def test_one_of_many_copies_works_on_it(store: Store, server_url: str) -> None:
     """However many ask at the same moment; another request, or another workspace, has a first of its own."""
-    other = Store(server_url, account=ACCOUNT, coalesce=COALESCE, staleness=STALENESS)
+    other = Store(server_url, owner=OWNER, coalesce=COALESCE, staleness=STALENESS)
     asked = [copy.requests.is_first("T1", "digest") for copy in (store, other) for _ in range(10)]
     assert sum(await asyncio.gather(*asked)) == 1
     assert await other.requests.is_first("T1", "another")

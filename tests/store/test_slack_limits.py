@@ -14,7 +14,7 @@ from bot.store import Store
 from bot.store.keys import Lane
 from bot.store.slack_limits import POST, SlackLimits, limits
 from sandbox.slack.limits import most_within
-from tests.servers import ACCOUNT
+from tests.servers import ACCOUNT, OWNER
 
 EDIT = "chat.update"
 HOUR = timedelta(hours=1)
@@ -35,7 +35,7 @@ def shared(store: Store) -> SlackLimits:
 @pytest.fixture
 async def other(server_url: str, store: Store) -> AsyncIterator[SlackLimits]:
     """The same limits in another copy of the bot."""
-    second = Store(server_url, account=ACCOUNT, coalesce=HOUR, staleness=HOUR)
+    second = Store(server_url, owner=OWNER, coalesce=HOUR, staleness=HOUR)
     yield second.slack_limits(calls=1, posts=1, channel_posts=1)
     await second.aclose()
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from bot.domain.model import ChangeKind, Receipt
 from bot.errors import StoreFull, StoreUnavailable
 from bot.store import Store
-from tests.servers import ACCOUNT, configured
+from tests.servers import OWNER, configured
 from tests.store.conftest import COALESCE, STALENESS
 from tests.store.following import LATER, SOON, change, due, follow, lanes, snapshot_of
 
@@ -61,7 +61,7 @@ async def test_a_store_that_would_drop_keys_is_found(store: Store, redis: Any) -
 async def test_a_store_with_too_few_replicas_is_found(store: Store, server_url: str) -> None:
     """Before anything depends on them."""
     assert not await store.lacks_replicas()
-    many = Store(server_url, account=ACCOUNT, coalesce=COALESCE, staleness=STALENESS, replicas=3)
+    many = Store(server_url, owner=OWNER, coalesce=COALESCE, staleness=STALENESS, replicas=3)
     assert await many.lacks_replicas()
     await many.aclose()
 

@@ -7,12 +7,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bot.app import checks
-from bot.app.checks import SCOPES, check
-from bot.errors import BotError, GCSBadCredentials, GCSForbidden, SlackBadCredentials, SlackError, StoreUnavailable
+from bot.app.checks import SCOPES, CheckResult, check
+from bot.errors import (
+    BotError,
+    GCSBadCredentials,
+    GCSForbidden,
+    SlackBadCredentials,
+    SlackError,
+    SlackUnavailable,
+    StoreUnavailable,
+)
+from bot.gcs.shown import Shown
 from bot.settings import Settings
 from bot.slack.client import Identity
+from bot.store.owner import Owner
 
 
 class Outside:
@@ -28,6 +39,16 @@ class Outside:
         self.is_forgetful: bool | None = False
         self.has_file: bool | None = True
         self.is_alone = False
+        self.ownership = self
+        self.owner: Owner | None = None
+
+    async def read(self) -> Owner | None:
+        """In the place of `Ownership.read`."""
+        return self.owner
+
+    async def shown(self, *, limit: int) -> tuple[Shown, ...]:
+        """In the place of `GCSClient.shown`."""
+        return (Shown("e1", "p1"),)[:limit]
 
     async def identity(self) -> Identity:
         """In the place of `SlackClient.identity`."""
@@ -129,6 +150,25 @@ async def test_what_a_restart_loses_is_noted(outside: Outside, appends: bool | N
     (store,) = [each for each in await check(settings(redis_url="redis://h")) if each.name == "Store"]
     assert store.is_ok
     assert [note in line for line in store.notes] == [True]
+
+
+async def store_check() -> CheckResult:
+    """The line about the store."""
+    return next(result for result in await check(settings()) if result.name == "Store")
+
+
+async def test_the_owner_of_the_store_is_compared(outside: Outside) -> None:
+    """Nobody's, ours, and another bot's; not compared while Slack does not say who we are."""
+    ours = Owner(account="gcs1", team="T1", endpoint=settings().gcs_endpoint, project="p1")
+    for owner, detail in ((None, "nobody owns it yet"), (ours, "it belongs to this bot")):
+        outside.owner = owner
+        assert (await store_check()).detail.endswith(detail)
+    outside.slack = SlackUnavailable("503")
+    assert "was not compared" in (await store_check()).detail
+    outside.slack, outside.owner = None, replace(ours, team="T2")
+    failed = await store_check()
+    assert (failed.is_ok, failed.detail) == (False, "the store is not this bot's: team T2, not T1")
+    assert "execution-bot store adopt" in failed.remedy
 
 
 async def test_a_missing_scope_is_named(outside: Outside) -> None:

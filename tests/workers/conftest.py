@@ -11,7 +11,7 @@ from redis import Redis
 
 from bot.store import Store
 from bot.store.engine.process import engine_binary
-from tests.servers import ACCOUNT, served
+from tests.servers import SANDBOX_OWNER, served
 from tests.workers.rig import CADENCE, Rig, made
 from tests.workers.sweeper_rig import SweeperRig
 
@@ -39,7 +39,7 @@ def redis(server_url: str) -> Iterator[Redis]:
 @pytest.fixture
 async def store(server_url: str, redis: Redis) -> AsyncIterator[Store]:
     """A store in which changes wait for nothing."""
-    store = Store(server_url, account=ACCOUNT, coalesce=timedelta(0), staleness=CADENCE.staleness)
+    store = Store(server_url, owner=SANDBOX_OWNER, coalesce=timedelta(0), staleness=CADENCE.staleness)
     yield store
     await store.aclose()
 

@@ -30,7 +30,7 @@ from bot.domain.model import Change, ChangeKind, Execution, Level, Receipt, Snap
 from bot.store import Store
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
-from tests.servers import ACCOUNT, expire_claims, let_polls_come, let_time_pass
+from tests.servers import OWNER, expire_claims, let_polls_come, let_time_pass
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
@@ -94,7 +94,7 @@ class Table(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.redis = Redis.from_url(self.url, decode_responses=True)
         self.redis.flushall()
-        self.store = Store(self.url, account=ACCOUNT, coalesce=timedelta(0), staleness=timedelta(hours=2))
+        self.store = Store(self.url, owner=OWNER, coalesce=timedelta(0), staleness=timedelta(hours=2))
         self.people: dict[str, Person] = {}
         self.workers: dict[str, Worker] = {}
         self.dead: list[Claim] = []

@@ -20,7 +20,7 @@ from bot.store.keys import owner_of
 from bot.workers.watcher import Watcher
 from sandbox import story
 from sandbox.gcs import GCS, Fault
-from tests.servers import ACCOUNT
+from tests.servers import SANDBOX_OWNER
 from tests.workers.rig import CADENCE, Rig, ample
 
 HIDDEN = "GCS does not show this execution since"
@@ -175,7 +175,7 @@ async def test_two_copies_share_the_count(rig: Rig, server_url: str) -> None:
     missing = executions[4:]
     for execution in missing:
         rig.gcs.step(execution, to="gone")
-    other = Store(server_url, account=ACCOUNT, coalesce=timedelta(0), staleness=CADENCE.staleness)
+    other = Store(server_url, owner=SANDBOX_OWNER, coalesce=timedelta(0), staleness=CADENCE.staleness)
     copies = [watcher_of(rig), watcher_of(rig, store=other)]
     with capture_logs() as logs:
         for _ in range(4):

@@ -134,7 +134,7 @@ class Connection:
         """
         return self._together((name, key, args))
 
-    async def claim(self, name: str, number: int, *args: int, durable: bool = False) -> tuple[str, list[Any]]:
+    async def claim(self, name: str, number: int, *args: str | int, durable: bool = False) -> tuple[str, list[Any]]:
         """Claim something in a partition: `<name>.lua` with a token behind its first two arguments, limit and lease.
 
         It is not sent twice, since the second time would find nothing. Instead, a claim whose reply was lost is given

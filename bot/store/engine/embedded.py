@@ -71,6 +71,11 @@ class EmbeddedStore:
         return f"unix://{self._engine.socket}"
 
     @property
+    def is_running(self) -> bool:
+        """Whether there is an engine on that directory, started by this bot or another one."""
+        return self._engine.is_running
+
+    @property
     def is_gone(self) -> bool:
         """Whether the engine has been away for `GONE_SECONDS`, although it is started again and again."""
         return self._away_since is not None and monotonic() - self._away_since >= GONE_SECONDS

@@ -15,6 +15,7 @@ _OF_PARTITIONS = ("engine", "schedule", "subscriptions", "outbox")
 """Concerns whose preludes precede every script on a partition: all of them work on the same records."""
 
 _PRELUDES: dict[str, tuple[str, ...]] = {
+    "owner": ("engine",),
     "brake": ("engine", "brake"),
     "channels": ("engine",),
     "gcs_quota": ("engine",),

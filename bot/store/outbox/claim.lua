@@ -1,10 +1,11 @@
 -- Claim lanes: each goes to one worker, together with everything that it needs to deliver.
 -- KEYS: partition prefix
--- limit: at most so many lanes; lease: ms; token: of this claim; most_changes: at most so many of each lane
+-- limit: at most so many lanes; lease: ms; token: of this claim; most_changes: at most so many of each lane; scope: how
+-- our lanes begin; aside: ms for which others' are left alone
 -- Returns now in ms, then per lane: lane, when the send began that is in doubt (ms; 0: none is), subscription, receipt,
 -- snapshot, number of changes, changes…
 -- A claim that outlived its lease means that its worker died between sending and recording: the lane is in doubt.
-local prefix, limit, lease, token, most_changes = KEYS[1], unpack(ARGV)
+local prefix, limit, lease, token, most_changes, scope, aside = KEYS[1], unpack(ARGV)
 local now = now_ms()
 local answer, claimed = {now}, 0
 
@@ -39,7 +40,11 @@ end
 for _, priority in ipairs(PRIORITIES) do
   local set = prefix .. 'outbox:' .. priority
   for _, lane in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, limit - claimed)) do
-    take(lane, set)
+    if string.sub(lane, 1, #scope) == scope then
+      take(lane, set)
+    else -- of another workspace or GCS account: it stays, for its owner
+      redis.call('ZADD', set, now + aside, lane)
+    end
     claimed = claimed + 1
   end
 end

@@ -19,6 +19,7 @@ from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import Lane
 from bot.store.outbox import dead_letters
 from bot.store.outbox.dead_letters import DeadLetter, DeadLetters
+from bot.store.owner import Ownership
 from bot.store.rows import at, change_of, milliseconds, receipt_of, receipt_row, subscription_of
 from bot.store.snapshots import snapshot_of
 from bot.store.subscriptions.index import Index
@@ -56,9 +57,9 @@ class Claim:
 class Outbox:
     """The lanes of all subscriptions that have something to be delivered."""
 
-    def __init__(self, connection: Connection, *, deliveries: Wakeup) -> None:
+    def __init__(self, connection: Connection, ownership: Ownership, *, deliveries: Wakeup) -> None:
         self._connection, self._keys, self.deliveries = connection, connection.keys, deliveries
-        self._index = Index(connection)
+        self._ownership, self._index = ownership, Index(connection)
         self.letters = DeadLetters(connection)
 
     async def ready(self) -> Ready:
@@ -69,7 +70,14 @@ class Outbox:
         """Claim at most `limit` lanes of partition `number` that are due."""
         began = monotonic()
         token, rows = await self._connection.claim(
-            "outbox/claim", number, limit, milliseconds(LEASE), MOST_CHANGES, durable=True
+            "outbox/claim",
+            number,
+            limit,
+            milliseconds(LEASE),
+            MOST_CHANGES,
+            self._ownership.owner.scope,
+            milliseconds(ASIDE),
+            durable=True,
         )
         now, i, claims = at(rows[0]), 1, []
         while i < len(rows):

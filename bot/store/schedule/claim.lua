@@ -1,10 +1,10 @@
 -- Claim executions that are due: move each behind a lease and hand it out with its snapshot.
 -- KEYS: partition prefix
 -- limit: at most so many; lease: ms; token: of this claim; first_after: ms after which what is overdue goes ahead of
--- what is expedited
+-- what is expedited; scope: how our execution keys begin; aside: ms for which others' are left alone
 -- Returns now in ms, then per execution: key, ms since it was due or expedited, header and snapshot
 -- An expedited execution stays expedited: should its worker die, it goes ahead of the others again when the lease ends.
-local prefix, limit, lease, token, first_after = KEYS[1], unpack(ARGV)
+local prefix, limit, lease, token, first_after, scope, aside = KEYS[1], unpack(ARGV)
 local now = now_ms()
 local answer, claimed = {now}, 0
 
@@ -14,7 +14,9 @@ local function claim(set, till)
     local execution, at = ready[i], ready[i + 1]
     local due = redis.call('ZSCORE', prefix .. 'due', execution)
     local snapshot = redis.call('GET', prefix .. 'snap:' .. execution)
-    if due and snapshot then
+    if string.sub(execution, 1, #scope) ~= scope then -- of another workspace or GCS account: it stays, for its owner
+      reschedule(prefix, execution, now + aside)
+    elseif due and snapshot then
       reschedule(prefix, execution, now + lease)
       redis.call('HSET', prefix .. 'leases', execution, token)
       answer[#answer + 1] = execution

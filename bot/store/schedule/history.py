@@ -16,6 +16,7 @@ from typing import Any
 from bot.domain.model import Execution
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection
+from bot.store.owner import Ownership
 from bot.store.rows import milliseconds
 
 KEPT = timedelta(days=90)
@@ -31,8 +32,8 @@ MOST_WORKFLOWS = 1000
 class History:
     """Typical durations of steps, by workspace, workflow and name."""
 
-    def __init__(self, connection: Connection, account: str, *, clock: Callable[[], float] = monotonic) -> None:
-        self._connection, self._account, self._clock = connection, account, clock
+    def __init__(self, connection: Connection, ownership: Ownership, *, clock: Callable[[], float] = monotonic) -> None:
+        self._connection, self._ownership, self._clock = connection, ownership, clock
         self._read: dict[str, tuple[float, dict[str, timedelta]]] = {}
 
     async def typical(self, team_id: str, execution: Execution) -> Mapping[str, timedelta]:
@@ -60,7 +61,7 @@ class History:
 
     def _key(self, team_id: str, execution: Execution) -> str:
         workflow = execution.workflow_id or execution.workflow_name
-        return self._connection.keys.durations_of(self._account, team_id, workflow)
+        return self._connection.keys.durations_of(self._ownership.owner.account, team_id, workflow)
 
     async def _fetch(self, key: str) -> dict[str, timedelta]:
         async with self._connection.guarded() as redis:

@@ -23,6 +23,7 @@ from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, execution_key, partition_of
+from bot.store.owner import Ownership
 from bot.store.rows import EPOCH, at, change_entry, milliseconds, packed
 from bot.store.schedule.unchanged import Unchanged
 from bot.store.snapshots import Fingerprint, Header, header_for, header_of, snapshot_of
@@ -99,7 +100,7 @@ class Schedule:
     def __init__(
         self,
         connection: Connection,
-        account: str,
+        ownership: Ownership,
         *,
         coalesce: timedelta,
         staleness: timedelta,
@@ -107,7 +108,7 @@ class Schedule:
         deliveries: Wakeup,
     ) -> None:
         """`staleness`: the longest between two polls of an execution, while the quota allows."""
-        self._connection, self._keys, self._account = connection, connection.keys, account
+        self._connection, self._keys, self._ownership = connection, connection.keys, ownership
         self._coalesce, self._staleness = coalesce, staleness
         self.polls, self._deliveries = polls, deliveries
         self._overdue_after = staleness / 4
@@ -136,12 +137,18 @@ class Schedule:
             for number in range(PARTITIONS):
                 pipeline.zrange(f"{self._keys.partition(number)}due", 0, -1)
             keys = [key.split("/") for found in await pipeline.execute() for key in found]
-        return {execution_id for *owner, execution_id in keys if owner == [self._account, team_id]}
+        return {execution_id for *owner, execution_id in keys if owner == [self._ownership.owner.account, team_id]}
 
     async def claim(self, number: int, limit: int) -> list[Due]:
         """Claim at most `limit` executions of partition `number` that are due."""
         token, rows = await self._connection.claim(
-            "schedule/claim", number, limit, milliseconds(LEASE), milliseconds(self._first_after)
+            "schedule/claim",
+            number,
+            limit,
+            milliseconds(LEASE),
+            milliseconds(self._first_after),
+            self._ownership.owner.scope,
+            milliseconds(ASIDE),
         )
         now, claimed = at(rows[0]), []
         for execution, late, text in zip(rows[1::3], rows[2::3], rows[3::3], strict=True):
@@ -251,7 +258,7 @@ class Schedule:
         """
         by_partition: defaultdict[int, list[str]] = defaultdict(list)
         for execution_id, fingerprint in shown:
-            execution = execution_key(self._account, team_id, execution_id)
+            execution = execution_key(self._ownership.owner.account, team_id, execution_id)
             by_partition[partition_of(execution)].append(f"{fingerprint}{execution}\n")
         spans = (milliseconds(defer_for), milliseconds(self._staleness))
         texts = {self._keys.partition(number): "".join(rows) for number, rows in by_partition.items()}

@@ -17,6 +17,7 @@ from bot.errors import StoreUnavailable, TooManySubscriptions
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, Lane, execution_key, lane_of
+from bot.store.owner import Ownership
 from bot.store.rows import change_entry, milliseconds, subscription_of, subscription_row
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
@@ -32,9 +33,9 @@ VIEWED_FOR = timedelta(seconds=30)
 class Subscribers:
     """The subscriptions of all workspaces to executions of one GCS account."""
 
-    def __init__(self, connection: Connection, account: str, *, polls: Wakeup, deliveries: Wakeup) -> None:
+    def __init__(self, connection: Connection, ownership: Ownership, *, polls: Wakeup, deliveries: Wakeup) -> None:
         self._connection, self._polls, self._deliveries = connection, polls, deliveries
-        self._keys, self._account = connection.keys, account
+        self._keys, self._ownership = connection.keys, ownership
         self._index = Index(connection)
 
     async def subscribe(
@@ -60,7 +61,7 @@ class Subscribers:
         Raises:
             TooManySubscriptions: there are `most` already.
         """
-        lane = lane_of(self._account, subscription.subscriber, subscription.execution_id)
+        lane = lane_of(self._ownership.owner.account, subscription.subscriber, subscription.execution_id)
         is_indexed = await self._enter(lane, subscription, most)
         while True:
             before, is_safe = await self._connection.keep(
@@ -100,7 +101,7 @@ class Subscribers:
         Returns:
             Whether there was one; and whether replicas hold its end.
         """
-        lane = lane_of(self._account, subscriber, execution_id)
+        lane = lane_of(self._ownership.owner.account, subscriber, execution_id)
         by, entry = (notice.by, change_entry(notice)) if notice else ("", "")
         was_there, is_safe = await self._connection.keep(
             "subscriptions/unsubscribe", self._keys.home_of(lane.execution), str(lane), request_id, by, entry
@@ -112,7 +113,7 @@ class Subscribers:
 
     async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
         """Have the card edited and the execution polled now. False when there is no such subscription."""
-        lane = lane_of(self._account, subscriber, execution_id)
+        lane = lane_of(self._ownership.owner.account, subscriber, execution_id)
         was_there = await self._connection.run("subscriptions/refresh", self._keys.home_of(lane.execution), str(lane))
         self._deliveries.set()
         self._polls.set()
@@ -123,7 +124,7 @@ class Subscribers:
 
         That is read from the outbox, since the index does not hold subscriptions that have ended.
         """
-        whose = (self._account, subscriber.team_id, subscriber.id)
+        whose = (self._ownership.owner.account, subscriber.team_id, subscriber.id)
         for number, priority in product(range(PARTITIONS), PRIORITIES):
             async with self._connection.guarded() as redis:
                 waiting = await redis.zrange(f"{self._keys.partition(number)}outbox:{priority}", 0, -1)
@@ -133,7 +134,7 @@ class Subscribers:
 
     async def find(self, subscriber: Subscriber, execution_id: str) -> Subscription | None:
         """The subscription, unless there is none, it is ending or cannot be read."""
-        lane = lane_of(self._account, subscriber, execution_id)
+        lane = lane_of(self._ownership.owner.account, subscriber, execution_id)
         async with self._connection.guarded() as redis:
             row = await redis.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
         subscription = _readable(lane, row)
@@ -141,7 +142,7 @@ class Subscribers:
 
     async def viewed(self, team_id: str, execution_id: str, *, soon: timedelta) -> bool:
         """Somebody reads about an execution: for about a minute it is polled sooner. False when nobody follows it."""
-        execution = execution_key(self._account, team_id, execution_id)
+        execution = execution_key(self._ownership.owner.account, team_id, execution_id)
         spans = int(VIEWED_FOR.total_seconds()), milliseconds(soon)
         is_watched = await self._connection.run(
             "subscriptions/viewed", self._keys.home_of(execution), execution, *spans
@@ -151,7 +152,7 @@ class Subscribers:
 
     async def snapshot(self, team_id: str, execution_id: str) -> Snapshot | None:
         """The last snapshot of a watched execution; None if there is none, or it cannot be read."""
-        execution = execution_key(self._account, team_id, execution_id)
+        execution = execution_key(self._ownership.owner.account, team_id, execution_id)
         async with self._connection.guarded() as redis:
             text = await redis.get(self._keys.snapshot_of(execution))
         try:
@@ -162,7 +163,7 @@ class Subscribers:
 
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""
-        found = await self._index.of(self._account, subscriber)
+        found = await self._index.of(self._ownership.owner.account, subscriber)
         lanes = [lane for lane, _ in found]
         async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
             for lane in lanes:

@@ -1,0 +1,130 @@
+"""Whether the store is this bot's: before workers start, and every 10 s while they run.
+
+Lives here: `OwnerCheck`, and the sentence for an operator whose bot is refused. Does not live here: the record and what
+may differ (`bot.store.owner`), what the settings say (`bot.app.gcs_account`). Called by `bot.app.workspace`,
+`bot.app.checks` and the command line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from bot.app.gcs_account import this_owner
+from bot.errors import GCSError, StoreNotOurs, StoreUnavailable
+from bot.gcs.client import GCSClient
+from bot.settings import Settings
+from bot.slack.client import Identity
+from bot.store.owner import Owner, Ownership
+
+log = structlog.get_logger()
+
+CHECK_SECONDS = 10.0
+"""How often the record is compared while the bot runs: somebody may restore another database under it. A deletion is
+believed 20 s after the first 404, and a store that is another bot's must have been noticed by then."""
+
+STORE_SECONDS = 5.0
+"""How long the store may take to answer, with all its retries."""
+
+STORE_AWAY_SECONDS = 1.0
+"""How long until the next attempt when the store did not answer."""
+
+_NAMES = {
+    "team": "Slack workspace {}",
+    "endpoint": "GCS at {}",
+    "project": "GCS project {}",
+    "account": "GCS account {}",
+    "schema": "rows of schema {}",
+    "record": "an {} owner record",
+}
+
+
+class OwnerCheck:
+    """Compares the store's owner with this bot."""
+
+    def __init__(self, settings: Settings, ownership: Ownership, gcs: GCSClient) -> None:
+        self._settings, self._ownership, self._gcs = settings, ownership, gcs
+        self._project_id = settings.gcs_project_id or ""
+        self._has_passed = False
+
+    async def run(self, identity: Identity, stop: asyncio.Event, *, passed: Callable[[], None]) -> None:
+        """Compare until `stop` is set, and call `passed` once the store has turned out to be ours.
+
+        Raises:
+            StoreNotOurs: it is another bot's, and was so from the beginning.
+        """
+        while not stop.is_set():
+            if await self.run_once(identity):
+                passed()
+                break
+            await _until(stop, STORE_AWAY_SECONDS)
+        while not stop.is_set():
+            await _until(stop, CHECK_SECONDS)
+            with suppress(StoreNotOurs):  # it may be exchanged again
+                await self.run_once(identity)
+
+    async def run_once(self, identity: Identity) -> bool:
+        """Compare once: whether the store answered, and is ours. From then on workers claim only if it is.
+
+        Raises:
+            StoreNotOurs: it is another bot's.
+        """
+        before = self._ownership.refusal
+        try:
+            ours = await self.ours(identity)
+            async with asyncio.timeout(STORE_SECONDS):
+                owner = await self._ownership.take(ours)
+        except TimeoutError:
+            log.warning("owner.store_away", error=f"no answer within {STORE_SECONDS:g} s")
+            return False
+        except StoreNotOurs as refusal:
+            if before is None:
+                log.error("owner.is_another", error=str(refusal))  # noqa: TRY400  # the error says it all
+            raise
+        except StoreUnavailable as error:
+            log.warning("owner.store_away", error=str(error))
+            return False
+        if before is not None or not self._has_passed:
+            log.info("owner.is_ours", owner=described(owner))
+        self._has_passed = True
+        return True
+
+    async def ours(self, identity: Identity) -> Owner:
+        """Who this bot is; without a project while neither the settings nor GCS name one."""
+        if not self._project_id:
+            with suppress(GCSError):
+                shown = await self._gcs.shown(limit=1)
+                self._project_id = next((item.project_id for item in shown), "")
+        return this_owner(self._settings, identity, self._project_id)
+
+
+def refusal_text(refusal: StoreNotOurs) -> str:
+    """Whose store it is and what to do, in one sentence for an operator."""
+    theirs = ", ".join(_NAMES[name].format(value) for name, (value, _) in refusal.differences.items())
+    own = ", ".join(_NAMES[name].format(value) for name, (_, value) in refusal.differences.items() if value)
+    if refusal.differences.keys() & {"schema", "record"}:
+        known = own or "no such thing"
+        return (
+            f"The store holds {theirs}, and this version knows {known}: run the version that wrote it, or set another "
+            "STORE_PREFIX or REDIS_URL."
+        )
+    return (
+        f"The store belongs to the bot of {theirs}, and this is the bot of {own}: correct the settings, or set another "
+        "STORE_PREFIX, or take the store over with `execution-bot store adopt`."
+    )
+
+
+def described(owner: Owner) -> str:
+    """An owner in words."""
+    organisation = f" of organisation {owner.enterprise}" if owner.enterprise else ""
+    project = f"project {owner.project}" if owner.project else "a project that nobody has named yet"
+    return f"Slack workspace {owner.team}{organisation}, GCS at {owner.endpoint}, {project}, schema {owner.schema}"
+
+
+async def _until(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but not longer than until `stop` is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,0 +1,40 @@
+"""All that a store holds, of every owner: for operators, not for workers.
+
+Lives here: `Contents`, which finds subscriptions by scanning the keys. Does not live here: one subscriber's (`index`).
+Called by `bot.app` for `execution-bot store`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+
+from bot.store.engine.connection import Connection
+from bot.store.keys import Lane
+
+BATCH = 500
+"""How many keys one step of a scan looks at."""
+
+
+class Contents:
+    """Reads the whole store, in small steps."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._keys = connection, connection.keys
+
+    async def lanes(self) -> AsyncIterator[Lane]:
+        """Every subscription, in no order. One that is created or ends meanwhile may be missing or come twice."""
+        async for execution, rows in self.executions():
+            for subscriber_id in rows:
+                yield Lane.parse(f"{execution}/{subscriber_id}")
+
+    async def executions(self) -> AsyncIterator[tuple[str, Mapping[str, str]]]:
+        """Every execution key that somebody follows, with the rows of its subscriptions by subscriber id."""
+        async with self._connection.guarded() as redis:
+            async for key in redis.scan_iter(match=f"{self._keys.prefix}:{{p*}}:subs:*", count=BATCH):
+                rows = await redis.hgetall(key)
+                yield str(key).partition("}:subs:")[2], {str(name): str(row) for name, row in rows.items()}
+
+    async def subscriptions_by_scope(self) -> Mapping[str, int]:
+        """How many subscriptions there are, by `<account>/<team>/` (`Owner.scope`)."""
+        return Counter([f"{lane.account}/{lane.team_id}/" async for lane in self.lanes()])

@@ -1,0 +1,183 @@
+"""The owner record: which workspace and which GCS account a store belongs to, and the schema of its rows.
+
+Lives here: `Owner`, what may differ between the record and a bot, and `Ownership`, which writes the record at the first
+start and compares it at each later one. Does not live here: how a bot learns who it is, and how often it compares
+(`bot.app.ownership`), which rows a claim leaves alone (the scripts `claim.lua`). Called by `bot.app`; the siblings ask
+`Ownership` for the owner before each claim and each write for people.
+
+Rows of one schema are read by the version before and by the version after it: a field may be added, none may be removed
+or change its meaning. So copies of two neighbouring versions work on one store, in an upgrade and in a rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import asdict, replace
+
+from bot.domain.model import Value
+from bot.errors import StoreNotOurs, StoreUnavailable
+from bot.store.engine.connection import Connection
+
+SCHEMA = 1
+"""The schema of the rows that this version writes. It grows by one when a row changes (docs/decisions/0021)."""
+
+Differences = Mapping[str, tuple[str, str]]
+"""Field → its value in the record, and the bot's own."""
+
+
+class Owner(Value, frozen=True):
+    """Whom a store belongs to."""
+
+    account: str
+    """What stands for the GCS account in keys; given when the record was written first, and kept from then on."""
+    team: str
+    """The Slack workspace."""
+    endpoint: str
+    """Address of GCS."""
+    project: str = ""
+    """Project id of GCS; empty while neither the settings nor GCS have named it."""
+    enterprise: str = ""
+    """The organisation of the workspace; empty outside Enterprise Grid."""
+    schema: int = SCHEMA
+    """The newest schema of a row that may be in the store."""
+
+    @property
+    def scope(self) -> str:
+        """How its execution keys and lanes begin."""
+        return f"{self.account}/{self.team}/"
+
+
+def differences(record: Owner, ours: Owner) -> Differences:
+    """What keeps a bot from working on a store; empty when it may.
+
+    A workspace may join an organisation, and a project may be named later. A schema may be one version away.
+    """
+    found = {
+        name: (getattr(record, name), getattr(ours, name))
+        for name in ("team", "endpoint", "project")
+        if getattr(record, name) != getattr(ours, name)
+    }
+    if not record.project or not ours.project:
+        found.pop("project", None)
+    if abs(record.schema - ours.schema) > 1:
+        found["schema"] = (str(record.schema), str(ours.schema))
+    return found
+
+
+def merged(record: Owner, ours: Owner) -> Owner:
+    """The record with what a bot knows that may work on the store."""
+    return replace(
+        record,
+        enterprise=ours.enterprise or record.enterprise,
+        project=record.project or ours.project,
+        schema=max(record.schema, ours.schema),
+    )
+
+
+class Ownership:
+    """Whose store it is, and whether that is this bot's."""
+
+    def __init__(self, connection: Connection, owner: Owner | None = None) -> None:
+        """`owner`: whom the store is known to belong to; None until `take` has found out."""
+        self._connection, self._owner = connection, owner
+        self._key = connection.keys.owner
+        self._refusal: StoreNotOurs | None = None
+
+    @property
+    def refusal(self) -> StoreNotOurs | None:
+        """Why nothing is claimed; None when the store is ours, or nobody has compared yet."""
+        return self._refusal
+
+    @property
+    def known(self) -> Owner | None:
+        """The owner by the last comparison that succeeded; None before the first one."""
+        return self._owner
+
+    @property
+    def owner(self) -> Owner:
+        """The owner, which is this bot.
+
+        Raises:
+            StoreNotOurs: by the last comparison it is another one.
+            StoreUnavailable: nobody has compared yet.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+        if self._owner is None:
+            raise StoreUnavailable("it is not known yet whose it is")
+        return self._owner
+
+    async def read(self) -> Owner | None:
+        """The record; None when nobody owns the store.
+
+        Raises:
+            StoreNotOurs: it cannot be read.
+            StoreUnavailable: the store does not answer.
+        """
+        async with self._connection.guarded() as redis:
+            text = await redis.get(self._key)
+        return _record_of(str(text)) if text else None
+
+    async def take(self, ours: Owner) -> Owner:
+        """Compare the record with `ours`, write it where there is none, and add what is new; returns it.
+
+        Raises:
+            StoreNotOurs: the store belongs to another bot. Nothing can be claimed until another comparison succeeds.
+            StoreUnavailable: the store does not answer.
+        """
+        try:
+            owner = await self._agree(ours)
+        except StoreNotOurs as refusal:
+            self._refusal = refusal
+            raise
+        self._owner, self._refusal = owner, None
+        return owner
+
+    async def adopt(self, ours: Owner) -> None:
+        """Make `ours` the owner in place of any other; the account keeps its place in the keys.
+
+        Raises:
+            StoreNotOurs: the rows are of a schema that this version does not know.
+            StoreUnavailable: the store does not answer.
+        """
+        text = ""
+        while True:
+            record = _record_of(text) if text else ours
+            if "schema" in (found := differences(record, ours)):
+                raise StoreNotOurs({"schema": found["schema"]})
+            wanted = replace(ours, account=record.account, schema=max(record.schema, ours.schema))
+            if (text := await self._swap(text, wanted)) == "":
+                return
+
+    async def _agree(self, ours: Owner) -> Owner:
+        text, new = "", ours
+        if self._owner is not None:  # the workers go on with the account that they know, should the record be gone
+            new = replace(ours, account=self._owner.account)
+        while True:
+            record = _record_of(text) if text else new
+            found = dict(differences(record, ours))
+            if self._owner is not None and record.account != self._owner.account:
+                found["account"] = (record.account, self._owner.account)
+            if found:
+                raise StoreNotOurs(found)
+            wanted = merged(record, ours)
+            if text and wanted == record:
+                return record
+            if (text := await self._swap(text, wanted)) == "":
+                return wanted
+
+    async def _swap(self, expected: str, wanted: Owner) -> str:
+        """Write `wanted` if the record is still `expected`; returns the record if it is not, else an empty text."""
+        known = msgspec.json.decode(expected) if expected else {}  # with fields of a newer version, which stay
+        text = msgspec.json.encode({**known, **asdict(wanted)}).decode()
+        found = str(await self._connection.run("owner/swap", self._key, expected, text))
+        return "" if found == text else found
+
+
+def _record_of(text: str) -> Owner:
+    try:
+        return msgspec.json.decode(text, type=Owner)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise StoreNotOurs({"record": ("unreadable", "")}) from error

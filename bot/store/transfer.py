@@ -1,0 +1,143 @@
+"""All that people would miss of a store, as lines of JSON.
+
+Lives here: `Transfer`, which writes subscriptions with receipts and pending changes, and dead letters, and reads them
+into a store. Does not live here: files and sentences
+(`bot.app.store_admin`). Called by `bot.app` for `execution-bot store export` and `import`. Lines hold no secret. They
+name no GCS account: what is read belongs to the account of the store that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
+
+from bot.domain.model import Change, Receipt, Snapshot, Subscription, Value
+from bot.store.contents import Contents
+from bot.store.engine.connection import Connection
+from bot.store.keys import Lane, lane_of
+from bot.store.outbox import DeadLetter, Outbox
+from bot.store.owner import Owner
+from bot.store.rows import (
+    change_entry,
+    change_of,
+    receipt_of,
+    receipt_row,
+    subscription_of,
+    subscription_row,
+)
+from bot.store.snapshots import first_text, snapshot_of
+from bot.store.subscriptions.index import Index
+from bot.store.unreadable import Unreadable
+
+
+class Kept(Value, frozen=True, kw_only=True, tag_field="kind", tag="subscription"):
+    """One subscription, and what it needs to go on."""
+
+    subscription: Subscription
+    snapshot: Snapshot
+    receipt: Receipt | None = None
+    changes: tuple[Change, ...] = ()
+    """What is still to be delivered."""
+
+
+class KeptLetter(Value, frozen=True, tag_field="kind", tag="dead_letter"):
+    """A dead letter."""
+
+    letter: DeadLetter
+
+
+class Imported(StrEnum):
+    """What became of a line."""
+
+    ADDED = "added"
+    KNOWN = "known"
+    """The store had it, and kept its own."""
+    FOREIGN = "foreign"
+    """It belongs to another workspace."""
+    UNREADABLE = "unreadable"
+
+
+class Transfer:
+    """Writes what a store holds as lines, and reads lines into a store."""
+
+    def __init__(self, connection: Connection, outbox: Outbox) -> None:
+        self._connection, self._keys, self._outbox = connection, connection.keys, outbox
+        self._contents, self._index = Contents(connection), Index(connection)
+
+    async def lines(self, owner: Owner) -> AsyncIterator[bytes | None]:
+        """A line for each subscription and each dead letter of `owner`; None for one that cannot be read."""
+        for _, letter in await self._outbox.letters.rows():
+            if letter.lane.startswith(owner.scope):
+                yield msgspec.json.encode(KeptLetter(letter))
+        async for lane in self._contents.lanes():
+            if str(lane).startswith(owner.scope):
+                try:
+                    kept = await self._kept(lane)
+                except Unreadable as error:
+                    error.report(str(lane))
+                    yield None
+                else:
+                    if kept is not None:
+                        yield msgspec.json.encode(kept)
+
+    async def _kept(self, lane: Lane) -> Kept | None:
+        """The subscription; None if it has ended meanwhile."""
+        execution, home = lane.execution, self._keys.home_of(lane.execution)
+        async with self._connection.guarded() as redis:
+            row = await redis.hget(self._keys.subscriptions_of(execution), lane.subscriber_id)
+            text = await redis.get(self._keys.snapshot_of(execution))
+            receipt = await redis.hget(f"{home}receipts:{execution}", lane.subscriber_id)
+            entries = await redis.lrange(f"{home}changes:{lane}", 0, -1)
+        if not row or not text:
+            return None
+        return Kept(
+            subscription=subscription_of(lane, str(row)),
+            snapshot=snapshot_of(str(text)),
+            receipt=receipt_of(str(receipt or "")),
+            changes=tuple(change_of(str(entry).partition("|")[2]) for entry in entries),
+        )
+
+    async def read(self, line: str | bytes, owner: Owner) -> Imported:
+        """Bring one line into the store of `owner`; a second time changes nothing.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        try:
+            kept = msgspec.json.decode(line, type=Kept | KeptLetter)
+        except (msgspec.MsgspecError, ValueError):
+            return Imported.UNREADABLE
+        if isinstance(kept, KeptLetter):
+            return await self._read_letter(kept.letter, owner)
+        subscription = kept.subscription
+        if subscription.subscriber.team_id != owner.team:
+            return Imported.FOREIGN
+        lane = lane_of(owner.account, subscription.subscriber, subscription.execution_id)
+        await self._index.enter(lane, subscription.created_at)
+        is_added = await self._connection.run(
+            "subscriptions/restore",
+            self._keys.home_of(lane.execution),
+            str(lane),
+            subscription_row(subscription),
+            first_text(kept.snapshot, None),
+            receipt_row(kept.receipt) if kept.receipt else "",
+            *map(change_entry, kept.changes),
+        )
+        return Imported.ADDED if is_added else Imported.KNOWN
+
+    async def _read_letter(self, letter: DeadLetter, owner: Owner) -> Imported:
+        try:
+            lane = Lane.parse(letter.lane)
+        except ValueError:
+            return Imported.UNREADABLE
+        if lane.team_id != owner.team:
+            return Imported.FOREIGN
+        lane = lane._replace(account=owner.account)
+        row = msgspec.json.encode(replace(letter, lane=str(lane))).decode()
+        is_added = await self._outbox.letters.add(row)
+        if is_added is None:
+            return Imported.UNREADABLE
+        return Imported.ADDED if is_added else Imported.KNOWN
