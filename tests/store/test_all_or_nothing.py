@@ -19,6 +19,7 @@ from bot.store.engine import connection
 from bot.store.engine.scripts import Script, script
 from bot.store.keys import Lane, lane_of
 from bot.store.outbox import Claim
+from bot.store.outbox.dead_letters import letter_of
 from bot.store.rows import subscription_row
 from bot.store.schedule import Due
 from bot.store.snapshots import first_text
@@ -135,7 +136,7 @@ def of_outbox(store: Store, claims: dict[str, Claim], letter: str) -> dict[str, 
         "outbox/ready": store.outbox.ready,
         "outbox/record": lambda: store.outbox.record(claims["e1"], shown),
         "outbox/record last": lambda: store.outbox.record(claims["e3"], shown, is_last=True),
-        "outbox/resurrect": lambda: store.outbox.letters.resurrect(letter),
+        "outbox/resurrect": lambda: store.outbox.letters._restore(letter, letter_of(letter)),
         "outbox/release": lambda: store.outbox.release(claims["e1"]),
         "outbox/release later": lambda: store.outbox.release(claims["e2"], wait=SOON),
     }
@@ -143,7 +144,7 @@ def of_outbox(store: Store, claims: dict[str, Claim], letter: str) -> dict[str, 
 
 async def of_brakes(store: Store) -> dict[str, Work]:
     """Endings, after as many as may be: the next one is braked."""
-    brake = store.brake
+    brake, run = store.brake, store._connection.run
     for number in range(LEAST):
         await brake.may_end("T1", "full", f"T1/full{number}")
     for number in range(2):
@@ -153,7 +154,7 @@ async def of_brakes(store: Store) -> dict[str, Work]:
         "brake/ask too many": lambda: brake.may_end("T1", "full", "T1/e1"),
         "brake/ask lost": lambda: brake.may_end("T1", NOT_FOUND, "T1/e1", is_lost=True),
         "brake/recovered": lambda: brake.recovered("T1", "T1/lost0"),
-        "brake/release": lambda: brake.release("T1", "lost"),
+        "brake/release": lambda: run("brake/release", KEYS.brake_of("T1"), "lost", 60_000),
         "brake/state": lambda: brake.state("T1"),
     }
 

@@ -127,16 +127,19 @@ class DeadLetters:
         if not letter.subscription or not letter.snapshot:
             return False
         lane = Lane.parse(letter.lane)
+        since = subscription_of(lane, letter.subscription).created_at
+        await self._index.enter(lane, since)  # before and after: it may hold stale entries, but never miss one
         for _ in range(RESTORE_TRIES):
-            restored = await self._restore(row, letter, lane)
+            restored = await self._restore(row, letter)
             if restored != _BUSY:
                 break
             await asyncio.sleep(RETRY_SECONDS)
         if restored == _RESTORED:
-            await self._index.enter(lane, subscription_of(lane, letter.subscription).created_at)
+            await self._index.enter(lane, since)
         return bool(restored == _RESTORED)
 
-    async def _restore(self, row: str, letter: DeadLetter, lane: Lane) -> int:
+    async def _restore(self, row: str, letter: DeadLetter) -> int:
+        lane = Lane.parse(letter.lane)
         async with self._connection.guarded() as redis:
             stored = await redis.get(self._keys.snapshot_of(lane.execution))
         known = bytes.fromhex(letter.snapshot).decode(errors=BYTES)
