@@ -204,3 +204,16 @@ async def test_the_store_of_a_stopped_bot_is_shown(tmp_path: Path) -> None:
         assert await store(tmp_path, "show", settings) == running
         assert f"owner: Slack workspace T0SANDBOX, GCS at {world.gcs.url}" in running[1]
         await world.bot.start()
+
+
+async def test_subscriptions_move_to_another_store(production: Production) -> None:
+    """What `export` prints, `import` brings into a store with another prefix; nothing in it is secret."""
+    code, printed = await store(production.folder, "export", production.settings())
+    assert (code, printed.count("\n")) == (0, 1)
+    assert not any(secret in printed for secret in (production.world.gcs.secret_key, production.world.slack.bot_token))
+    file = production.folder / "lines.jsonl"
+    file.write_text(printed)
+    elsewhere = production.settings(STORE_PREFIX="elsewhere")
+    assert await store(production.folder, "import", elsewhere, str(file)) == (0, "added: 1\nthere already: 0\n")
+    assert await store(production.folder, "import", elsewhere, str(file)) == (0, "added: 0\nthere already: 1\n")
+    assert "subscriptions: 1\n" in (await store(production.folder, "show", elsewhere))[1]
