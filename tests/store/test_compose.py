@@ -23,6 +23,7 @@ def test_the_store_is_closed_to_others() -> None:
     store: dict[str, Any] = COMPOSE["services"]["store"]
     assert "ports" not in store
     assert store["networks"] == ["store"]
+    assert store["user"] == "valkey"
     assert COMPOSE["networks"]["store"] == {"internal": True}
 
 
