@@ -17,7 +17,7 @@ from tests.chaos.arena import Arena
 from tests.chaos.evidence import Record
 from tests.chaos.plan import Plan
 from tests.chaos.report import table
-from tests.chaos.scale import FULL, SMALL
+from tests.chaos.scale import SCALES
 from tests.chaos.stores import STORES
 from tests.chaos.verdict import Verdict
 
@@ -28,13 +28,16 @@ def main() -> int:
         prog="python -m tests.chaos", description="Run three bots under faults, and judge them by what people read."
     )
     parser.add_argument("--seed", type=int, default=0, help="of an earlier run, for the same plan")
-    parser.add_argument("--small", action="store_true", help="the version that is part of the tests")
+    lasting = ", ".join(
+        f"{name}: {scale.executions} executions, {scale.seconds:.0f} s" for name, scale in SCALES.items()
+    )
+    parser.add_argument("--scale", choices=SCALES, default="full", help=f"{lasting}, and the time to settle")
     parser.add_argument("--store", choices=STORES, default="sentinel", help="what the bots share (default: sentinel)")
     options = parser.parse_args()
     seed = options.seed or random.SystemRandom().randrange(1, 10**6)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {seed}; logs in {folder}", flush=True)  # noqa: T201  # what it is for
-    arena = Arena(Plan.draw(seed, SMALL if options.small else FULL), folder, store=options.store)
+    arena = Arena(Plan.draw(seed, SCALES[options.scale]), folder, store=options.store)
     record, verdict = asyncio.run(_run(arena))
     print(table(arena, record, verdict))  # noqa: T201
     return 1 if verdict.violations else 0

@@ -20,11 +20,12 @@ from sandbox.slack.limits import PER_MINUTE
 from sandbox.slack.state import Message
 from tests.chaos.evidence import Promise, Record, Said, Truth
 from tests.chaos.people import Person
-from tests.chaos.plan import Blow, Plan
+from tests.chaos.plan import RELEASE_SECONDS, Blow, Plan
 from tests.chaos.reading import moments
-from tests.chaos.replicas import Replica
+from tests.chaos.replicas import Replica, admitted
 from tests.chaos.stores import STORES, Store
 from tests.chaos.verdict import Verdict, judge
+from tests.end_to_end.bot_process import ended
 from tests.end_to_end.conftest import SCOPES, plain_settings
 
 GCS_QUOTA = 6000
@@ -56,6 +57,13 @@ class Arena:
         self.people = [
             Person(self, user, [wish for wish in plan.wishes if wish.person == n]) for n, user in enumerate(users)
         ]
+        self.others = slack.Slack(scopes=SCOPES, team_id="T0OTHERS")
+        """The Slack of another workspace, whose bot must not work on this store."""
+        self._settings: dict[str, str] = {}
+        self.admitted: list[str] = []
+        """What bots said that were not refused."""
+        self.blind: list[tuple[float, float]] = []
+        """When GCS showed nothing."""
         self._lives = {role.execution_id: role.life for role in plan.roles}
         self._names: dict[str, str] = {}
         self._began: dict[str, float] = {}
@@ -65,13 +73,18 @@ class Arena:
         """A delivery that is still missing after the faults."""
         self._since = 0.0
         self._acts: dict[str, Callable[[Blow], Awaitable[object]]] = {
-            "kill": lambda blow: self.replicas[blow.who].kill(),
+            "kill": lambda blow: self._replica(blow).kill(),
             "restart": lambda _: self.store.restart(),
             "fail_over": lambda _: self.store.fail_over(),
             "pause": lambda blow: self.store.pause(blow.seconds),
             "zombie": lambda blow: self.store.wake_late(blow.seconds),
-            "gcs": lambda blow: _fault(self.gcs.faults, gcs.Fault(**dict(blow.fault)), blow.seconds),
-            "slack": lambda blow: _fault(self.slack.faults, slack.Fault(times=None, **dict(blow.fault)), blow.seconds),
+            "full_disk": lambda blow: self.store.run_out_of_space(blow.seconds),
+            "gcs": self._disturb_gcs,
+            "nothing_known": self._know_nothing,
+            **dict.fromkeys(("slack", "token_refused", "unknown_code"), self._disturb_slack),
+            "other_place": self._replace,
+            "other_workspace": lambda _: self._intrude(),
+            "release": lambda _: self._release(),
             "socket": lambda blow: self.slack.disconnect_sockets(**dict(blow.fault)),
             "home": lambda blow: self._open_home(self.people[blow.who].id),
             "press": lambda blow: self.people[blow.who].press(),
@@ -96,6 +109,7 @@ class Arena:
                 await asyncio.gather(*acts)
                 await self.until(self.plan.scale.seconds)
                 record = await self._settled()
+                record.dead_letters = await self._dead_letters()
                 for task in watching:
                     task.cancel()
             record.died = [end for replica in self.replicas for end in replica.ends]
@@ -108,19 +122,25 @@ class Arena:
             await self.store.start()
             await stack.enter_async_context(self.gcs)
             await stack.enter_async_context(self.slack)
-            settings = plain_settings(self.gcs, self.slack, self._folder, "socket") | self._settings()
-            for number, skew in enumerate(self.plan.skews):
-                replica = Replica(settings, self._folder / f"bot-{number}", skew=skew)
+            await stack.enter_async_context(self.others)
+            self._settings = plain_settings(self.gcs, self.slack, self._folder, "socket") | self._more_settings()
+            for number, skew in enumerate(self.skews):
+                replica = Replica(self._settings, self._folder / f"bot-{number}", skew=skew)
                 stack.push_async_callback(replica.stop)
                 self.replicas.append(replica)
             await asyncio.gather(*(replica.start() for replica in self.replicas))
             yield
 
-    def _settings(self) -> dict[str, str]:
+    @property
+    def skews(self) -> tuple[int, ...]:
+        """By how many seconds the clock of each replica is wrong."""
+        return self.plan.skews[: self.store.replicas]
+
+    def _more_settings(self) -> dict[str, str]:
         return {
-            "REDIS_URL": self.store.url,
+            **self.store.settings,
             "POLL_INTERVAL": "2",
-            "RETRY_GRACE": str(self.plan.scale.rest + 15),
+            "RETRY_GRACE": str(self.plan.scale.rest + self.plan.scale.spell + 15),
             "COALESCE": "1",
             "PERSON_REQUESTS_PER_MINUTE": "1000000",
             "SUBSCRIPTIONS_PER_PERSON": "100000",
@@ -158,6 +178,42 @@ class Arena:
         await self._acts[blow.kind](blow)
         self.struck[blow.kind] += 1
 
+    def _replica(self, blow: Blow) -> Replica:
+        return self.replicas[blow.who % len(self.replicas)]
+
+    async def _disturb_gcs(self, blow: Blow) -> None:
+        await _fault(self.gcs.faults, gcs.Fault(**dict(blow.fault)), blow.seconds)
+
+    async def _disturb_slack(self, blow: Blow) -> None:
+        await _fault(self.slack.faults, slack.Fault(times=None, **dict(blow.fault)), blow.seconds)
+
+    async def _know_nothing(self, blow: Blow) -> None:
+        begins = self.slack.workspace.now()
+        await self._disturb_gcs(blow)
+        self.blind.append((begins, self.slack.workspace.now()))
+
+    async def _replace(self, blow: Blow) -> None:
+        self._refused(await self._replica(blow).replaced(dict(blow.fault)))
+
+    async def _intrude(self) -> None:
+        others = {"SLACK_BOT_TOKEN": self.others.bot_token, "SLACK_APP_TOKEN": self.others.app_token}
+        self._refused(await admitted({**self._settings, **others, "SLACK_API_URL": self.others.api_url}, self._folder))
+
+    def _refused(self, said: str) -> None:
+        if said:
+            self.admitted.append(said)
+
+    async def _release(self) -> None:
+        """What an operator does who has looked whether the executions are really gone."""
+        _, printed = await ended(self._folder, "release", self._settings, "gcs:not_found")
+        self.struck["ending released by an operator"] += sum(
+            int(line.rpartition(": ")[2].partition(" ")[0]) for line in printed.splitlines() if "may end now" in line
+        )
+
+    async def _dead_letters(self) -> list[str]:
+        _, printed = await ended(self._folder, "dead-letters", self._settings)
+        return [] if printed == "There are none.\n" else printed.splitlines()
+
     async def _open_home(self, user: str) -> None:
         done = await self.slack.open_home(user)
         self.struck["event delivered again"] += done.attempts - 1
@@ -173,13 +229,16 @@ class Arena:
 
     async def _settled(self) -> Record:
         """The evidence once everything is delivered, or has taken too long."""
-        gives_up = self.now() + SETTLE_SECONDS
+        gives_up, released_at = self.now() + SETTLE_SECONDS, 0.0
         while True:
             record = self.record()
             verdict = judge(record)
             if not verdict.waiting or self.now() > gives_up:
                 return record
             self.waits_for = verdict.violations[0]
+            if self.now() > released_at + RELEASE_SECONDS:
+                released_at = self.now()
+                await self._release()
             await asyncio.sleep(CHECK_SECONDS)
 
     def record(self) -> Record:
@@ -194,6 +253,8 @@ class Arena:
             polled=self._polled(),
             said=[said for messages in self.slack.workspace.messages.values() for said in all_said(messages)],
             unanswered=[text for person in self.people for text in person.unanswered],
+            admitted=self.admitted,
+            blind=self.blind,
             lossy=self.store.lossy,
             gcs_quota=GCS_QUOTA,
             gcs_worst_minute=self.gcs.worst_minute(),

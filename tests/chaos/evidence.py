@@ -71,5 +71,11 @@ class Record:
     """Commands that people repeated without getting a response."""
     died: list[str] = field(default_factory=list)
     """Bots that ended without being killed."""
+    dead_letters: list[str] = field(default_factory=list)
+    """Subscriptions that ended because they could not be delivered, although every place takes messages."""
+    admitted: list[str] = field(default_factory=list)
+    """Bots with another region, project or workspace that were not refused."""
+    blind: list[tuple[float, float]] = field(default_factory=list)
+    """Periods, begin and end, in which GCS showed nothing."""
     lossy: list[tuple[float, float]] = field(default_factory=list)
     """Periods, begin and end, whose writes may be lost: what was sent then may be sent again."""

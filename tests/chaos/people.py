@@ -17,8 +17,9 @@ from tests.chaos.plan import Wish
 if TYPE_CHECKING:
     from tests.chaos.arena import Arena
 
-PATIENCE = 90.0
-"""How long somebody repeats a command before they give up."""
+PATIENCE = 150.0
+"""How long somebody repeats a command before they give up: Slack may refuse the token for a minute, and the bot asks
+again a minute later."""
 
 ANSWER_SECONDS = 6.0
 """How long they wait for a response before they repeat it."""

@@ -14,12 +14,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sandbox import story
-from sandbox.story import Life
+from sandbox.story import Frame, Life, Step
 from tests.chaos.scale import Scale
 
 REPLICAS = 3
-SKEW = 30
-"""Seconds by which the clocks of two replicas are wrong, one each way."""
+SKEWS = (0, 30, -360)
+"""Seconds by which the clocks of the replicas are wrong."""
 
 LEVELS = ("progress", "progress", "progress", "phase", "final")
 """Most people follow every step."""
@@ -36,7 +36,24 @@ LIVES: Sequence[tuple[int, Callable[[float], Life]]] = (
 LEAVING = 0.04
 """Share of subscribers who unsubscribe before the end."""
 
-BlowKind = Literal["kill", "restart", "pause", "fail_over", "zombie", "gcs", "slack", "socket", "home", "press"]
+StoreBlow = Literal["restart", "pause", "fail_over", "zombie", "full_disk"]
+SpellKind = Literal["nothing_known", "token_refused", "unknown_code"]
+BlowKind = (
+    StoreBlow
+    | SpellKind
+    | Literal["kill", "gcs", "slack", "socket", "other_place", "other_workspace", "release", "home", "press"]
+)
+
+SPELLS: Sequence[tuple[float, SpellKind, dict[str, Any]]] = (
+    (0.25, "nothing_known", {"kind": "status", "status": 404}),
+    (0.5, "token_refused", {"kind": "error", "error": "token_revoked"}),
+    (0.72, "unknown_code", {"kind": "error", "error": "workspace_under_maintenance", "method": "chat.postMessage"}),
+)
+"""What one of the servers says to everything for about a minute, and at which part of the run."""
+
+RELEASE_SECONDS = 40.0
+"""How often an operator releases what the brake has stopped. Time is compressed, but not the brake's ten minutes, so it
+goes on although all that GCS says is right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +90,7 @@ class Blow:
     seconds: float = 0
     """How long it lasts."""
     fault: tuple[tuple[str, Any], ...] = ()
-    """For a server, the fields of its fault; for a socket, how it is closed."""
+    """For a server, the fields of its fault; for a socket, how it is closed; for a bot, its other settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +109,11 @@ class Plan:
         """The plan that follows from `seed`."""
         roles = _roles(_dice(seed, "roles"), scale)
         dice = _dice(seed, "skews")
-        skews = dice.sample((0, SKEW, -SKEW), REPLICAS)
+        skews = dice.sample(SKEWS, REPLICAS)
         blows = [*_fire(_dice(seed, "fire"), scale), *_gcs(_dice(seed, "gcs"), scale)]
         blows += _slack(_dice(seed, "slack"), scale)
+        spells = _spells(_dice(seed, "spells"), scale)
+        blows += [*spells, *_strangers(_dice(seed, "strangers"), scale), *_releases(scale, spells)]
         return cls(
             seed=seed,
             scale=scale,
@@ -123,7 +142,22 @@ def _roles(dice: random.Random, scale: Scale) -> tuple[Role, ...]:
                 life=_rested(make(seconds), scale.rest),
             )
         )
+    middle = dice.randrange(len(roles))  # a number drawn last leaves the others as they were
+    roles[middle] = replace(roles[middle], life=_large(scale.large_steps, dice.uniform(*scale.lives)))
     return tuple(sorted(roles, key=lambda role: role.at))
+
+
+def _large(steps: int, seconds: float) -> Life:
+    """A life of so many steps, of which six run one after another, and the others at the end."""
+    life = story.happy(6, seconds=seconds)
+
+    def padded(frame: Frame) -> Frame:
+        has_ended = frame.status == "Succeeded"
+        more = Step(name="", status="Succeeded", began=0, ended=seconds) if has_ended else Step(name="")
+        names = (f"sample-{number}" for number in range(steps - len(frame.steps)))
+        return replace(frame, steps=(*frame.steps, *(replace(more, name=name) for name in names)))
+
+    return replace(life, name="large", frames=tuple(padded(frame) if frame.steps else frame for frame in life.frames))
 
 
 def _rested(life: Life, seconds: float) -> Life:
@@ -170,6 +204,7 @@ def _fire(dice: random.Random, scale: Scale) -> list[Blow]:
         *(Blow(at=at, kind="pause", seconds=dice.uniform(0.2, 4)) for at in moments(scale.pauses)),
         *(Blow(at=at, kind="fail_over") for at in moments(scale.fail_overs)),
         *(Blow(at=at, kind="zombie", seconds=dice.uniform(2, 4)) for at in moments(scale.zombies)),
+        *(Blow(at=at, kind="full_disk", seconds=dice.uniform(3, 8)) for at in moments(scale.full_disks)),
         *(Blow(at=at, kind="socket", fault=(("reason", dice.choice(farewells)),)) for at in moments(scale.sockets)),
         *(Blow(at=at, kind="home", who=dice.randrange(scale.people)) for at in moments(4 * scale.sockets)),
         *(Blow(at=at, kind="press", who=dice.randrange(scale.people)) for at in moments(4 * scale.sockets)),
@@ -209,6 +244,43 @@ def _gcs(dice: random.Random, scale: Scale) -> list[Blow]:
 
 def _slack(dice: random.Random, scale: Scale) -> list[Blow]:
     return _windows(dice, scale, "slack", _SLACK_FAULTS)
+
+
+def _spells(dice: random.Random, scale: Scale) -> list[Blow]:
+    return [
+        Blow(
+            at=(part + dice.uniform(0, 0.04)) * scale.seconds,
+            kind=kind,
+            seconds=scale.spell,
+            fault=tuple(fault.items()),
+        )
+        for part, kind, fault in SPELLS
+        if scale.spell
+    ]
+
+
+def _strangers(dice: random.Random, scale: Scale) -> list[Blow]:
+    """Bots that must be refused: each takes the place of a replica, or starts beside them; while Slack takes tokens."""
+    places = [(("GCS_PROJECT_ID", "f" * 32),), (("GCS_ENDPOINT", "http://127.0.0.1:9"),)]
+    ats = [scale.seconds * (part + dice.uniform(0, 0.05)) for part in (0.1, 0.9)[: scale.strangers]]
+    return [
+        *(
+            Blow(at=at, kind="other_place", who=dice.randrange(REPLICAS), fault=fault)
+            for at, fault in zip(ats, places, strict=False)
+        ),
+        *(Blow(at=at + dice.uniform(0, 0.05) * scale.seconds, kind="other_workspace") for at in ats),
+    ]
+
+
+def _releases(scale: Scale, spells: Sequence[Blow]) -> list[Blow]:
+    """Not while GCS may be wrong about what it does not know, and shortly after that."""
+    ats = [n * RELEASE_SECONDS for n in range(1, int(scale.seconds / RELEASE_SECONDS) + 1)]
+    wrong = [
+        (spell.at, spell.at + spell.seconds + RELEASE_SECONDS) for spell in spells if spell.kind == "nothing_known"
+    ]
+    return [
+        Blow(at=at, kind="release") for at in ats if not any(begins <= at + 5 and at <= ends for begins, ends in wrong)
+    ]
 
 
 def _windows(dice: random.Random, scale: Scale, kind: BlowKind, faults: Sequence[dict[str, Any]]) -> list[Blow]:

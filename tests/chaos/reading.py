@@ -65,9 +65,14 @@ def read_card(text: str, name: str) -> Moment:
     return _moment(_CARD, _after(text, name))
 
 
+def is_end(text: str) -> bool:
+    """Whether it is the message that ends a subscription."""
+    return text.startswith(_END)
+
+
 def read_line(text: str, name: str) -> Moment | None:
     """The moment that a message or a line in the thread states; None for the message that ends a subscription."""
-    if text.startswith(_END):
+    if is_end(text):
         return None
     rest = _after(text, name)
     if rest.startswith(":"):

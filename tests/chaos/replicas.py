@@ -15,6 +15,15 @@ from tests.end_to_end.bot_process import BotProcess
 
 WATCH_SECONDS = 0.2
 
+RESTART_SECONDS = 2.0
+"""How long a supervisor waits before it starts a bot again that ended by itself."""
+
+REFUSED_SECONDS = 60.0
+"""How long a bot may take to find out that a store is not its own, since the store may be failing over."""
+
+EXIT_REFUSED = 2
+"""Exit code of a bot whose settings are wrong."""
+
 
 def faketime_library() -> str | None:
     """libfaketime, where it is installed; CI says REQUIRE_REDIS=1 and must have it."""
@@ -33,6 +42,8 @@ class Replica:
         self.kills = 0
         self.ends: list[str] = []
         """The last log lines of each end without a kill."""
+        self.refused_starts = 0
+        """How often it ended before it had started, because Slack refused its token."""
         self._busy = asyncio.Lock()
 
     async def start(self) -> None:
@@ -45,7 +56,12 @@ class Replica:
             await asyncio.sleep(WATCH_SECONDS)
             async with self._busy:
                 if self.bot.has_ended:
-                    self.ends.append(f"{self.bot.folder.name}: {self.bot.log[-600:]}")
+                    tail = self.bot.log[-600:]
+                    if "token_revoked" in tail and not self.bot.logged("service.started"):
+                        self.refused_starts += 1
+                    else:
+                        self.ends.append(f"{self.bot.folder.name}: {tail}")
+                    await asyncio.sleep(RESTART_SECONDS)
                     await self.bot.spawn()
 
     async def kill(self) -> None:
@@ -57,10 +73,31 @@ class Replica:
             self.kills += 1
             await self.bot.spawn()
 
+    async def replaced(self, change: dict[str, str]) -> str:
+        """Stop it, start it with other settings, which must be refused, and start it again; see `admitted`."""
+        async with self._busy:
+            await self.bot.stop()
+            said = await admitted({**self.bot.settings, **change}, self.bot.folder)
+            await self.bot.spawn()
+            return said
+
     async def stop(self) -> None:
         """SIGTERM, as a supervisor does."""
         async with self._busy:
             await self.bot.stop()
+
+
+async def admitted(settings: dict[str, str], folder: Path) -> str:
+    """Start a bot that must be refused; what it said if it was not, empty if it was."""
+    bot = BotProcess(settings, folder / "stranger.log")
+    await bot.spawn()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REFUSED_SECONDS):
+            while not bot.has_ended:  # noqa: ASYNC110  # another process's doing
+                await asyncio.sleep(WATCH_SECONDS)
+    has_ended = bot.has_ended
+    code = await bot.stop()
+    return "" if has_ended and code == EXIT_REFUSED else f"exit code {code}: {bot.log[-600:]}"
 
 
 def _clock(skew: int) -> dict[str, str]:

@@ -15,6 +15,14 @@ from tests.chaos.verdict import KINDS, Verdict
 
 MOST_SHOWN = 20
 
+_EVENTS = (
+    ("sends in doubt that were settled", "notifier.reconciled"),
+    ("times the brake went on", '"brake.on"'),
+    ("deletions not believed", "watcher.deletion_unbelieved"),
+    ("embedded engines started again", "embedded.restarted"),
+)
+"""What the bots logged."""
+
 
 def table(arena: Arena, record: Record, verdict: Verdict) -> str:
     """The table, with the violations below it."""
@@ -50,8 +58,12 @@ def _what_failed(arena: Arena) -> list[tuple[str, str]]:
     rows = [(f"injected: {kind}", str(count)) for kind, count in sorted(arena.struck.items())]
     rows += [(f"GCS fault: {kind}", str(count)) for kind, count in sorted(arena.gcs.faults.applied.items())]
     rows += [(f"Slack fault: {kind}", str(count)) for kind, count in sorted(arena.slack.faults.applied.items())]
-    settled = sum(replica.bot.log.count("notifier.reconciled") for replica in arena.replicas)
-    return [*rows, ("sends in doubt that were settled", str(settled))]
+    logs = [replica.bot.log for replica in arena.replicas]
+    return [
+        *rows,
+        *((name, str(sum(log.count(event) for log in logs))) for name, event in _EVENTS),
+        ("starts that Slack refused", str(sum(replica.refused_starts for replica in arena.replicas))),
+    ]
 
 
 def _what_people_read(arena: Arena, record: Record, verdict: Verdict) -> list[tuple[str, str]]:
@@ -71,7 +83,7 @@ def _what_people_read(arena: Arena, record: Record, verdict: Verdict) -> list[tu
 
 
 def _clocks(arena: Arena) -> str:
-    return " ".join(f"{skew:+d}" for skew in arena.plan.skews) if faketime_library() else "right: no libfaketime"
+    return " ".join(f"{skew:+d}" for skew in arena.skews) if faketime_library() else "right: no libfaketime"
 
 
 def _cpu(who: int) -> float:

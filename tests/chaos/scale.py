@@ -1,11 +1,12 @@
 """How large a run is.
 
-Lives here: `Scale`, and the two scales in use. Does not live here: what follows from it (`plan`). Called by `plan`.
+Lives here: `Scale`, and the scales in use, by name. Does not live here: what follows from it (`plan`), which calls
+it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,15 @@ class Scale:
     sockets: int
     faults: tuple[float, float]
     """Shortest and longest of the windows in which a server misbehaves, seconds; as much quiet lies between them."""
+    spell: float
+    """How long GCS knows nothing, Slack refuses the token, or Slack refuses each post with a code that the bot does not
+    know, seconds; each comes once. 0: none of them."""
+    strangers: int
+    """How many bots with another region, project or workspace start on the store, of each kind."""
+    full_disks: int
+    """How often an embedded store has no space."""
+    large_steps: int
+    """How many steps the largest execution has."""
 
 
 FULL = Scale(
@@ -48,6 +58,28 @@ FULL = Scale(
     zombies=2,
     sockets=24,
     faults=(3, 9),
+    spell=50,
+    strangers=2,
+    full_disks=2,
+    large_steps=10_000,
+)
+MEDIUM = replace(
+    FULL,
+    executions=600,
+    subscriptions=1500,
+    people=100,
+    channels=40,
+    seconds=240,
+    lives=(40, 70),
+    kills=40,
+    restarts=3,
+    pauses=2,
+    fail_overs=2,
+    zombies=1,
+    sockets=10,
+    spell=30,
+    strangers=1,
+    full_disks=1,
 )
 SMALL = Scale(
     executions=40,
@@ -64,4 +96,11 @@ SMALL = Scale(
     zombies=0,
     sockets=3,
     faults=(1, 3),
+    spell=0,
+    strangers=1,
+    full_disks=1,
+    large_steps=10_000,
 )
+
+SCALES = {"full": FULL, "medium": MEDIUM, "small": SMALL}
+"""By the names that `python -m tests.chaos` takes."""

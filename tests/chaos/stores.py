@@ -1,7 +1,7 @@
 """The store that all replicas share, and its faults.
 
-Lives here: `Lone` and `Watched`, by name. Does not live here: when faults happen (`plan`), groups of servers
-(`tests.topologies`). Called by `arena`.
+Lives here: `Lone`, `Watched` and `Embedded`, by name. Does not live here: when faults happen (`plan`), groups of
+servers (`tests.topologies`). Called by `arena`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,28 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from tests.chaos.plan import REPLICAS
 from tests.chaos.replicas import server_binary
+from tests.disks import Disk, small_disk
 from tests.topologies import DOWN_AFTER_MS, Node, RedisCluster, SentinelTrio
 
 START_SECONDS = 20.0
+
+HANG_SECONDS = 10.0
+"""How long an embedded engine hangs, at least, so that the bot replaces it."""
+
+DISK_MIB = 512
+"""How large the disk of an embedded store is: more than a run writes."""
 
 LAG_SECONDS = 1.0
 """How long before a master's death its acknowledged writes may have missed its replica."""
@@ -33,12 +43,18 @@ class Lone:
         self._folder = folder
         self.lossy: list[tuple[float, float]] = []
         """Empty: it loses nothing."""
+        self.replicas = REPLICAS
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
-        """What the bots get as REDIS_URL."""
+        """Where it is."""
         return f"unix://{self._folder / 's'}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the bots are told of it."""
+        return {"REDIS_URL": self.url}
 
     async def start(self) -> None:
         """Start it, and return once it responds."""
@@ -72,6 +88,10 @@ class Lone:
         """A pause, since no replica can take over."""
         await self.pause(seconds)
 
+    async def run_out_of_space(self, seconds: float) -> None:
+        """A pause, since its disk is everybody's."""
+        await self.pause(seconds)
+
     async def pause(self, seconds: float) -> None:
         """Take connections without responding for `seconds`."""
         assert self._process is not None
@@ -100,11 +120,12 @@ class Watched:
         self._busy = asyncio.Lock()
         self.lossy: list[tuple[float, float]] = []
         """Periods, begin and end, whose acknowledged writes may be lost."""
+        self.replicas = REPLICAS
 
     @property
-    def url(self) -> str:
-        """What the bots get as REDIS_URL."""
-        return self._servers.url
+    def settings(self) -> dict[str, str]:
+        """What the bots are told of it."""
+        return {"REDIS_URL": self._servers.url}
 
     async def start(self) -> None:
         """Start all of them."""
@@ -132,6 +153,10 @@ class Watched:
         """A master does not respond, too briefly to be replaced."""
         async with self._busy:
             await self._stop_master(min(seconds, DOWN_AFTER_MS / 2000))
+
+    async def run_out_of_space(self, seconds: float) -> None:
+        """A pause, since its disk is everybody's."""
+        await self.pause(seconds)
 
     async def wake_late(self, seconds: float) -> None:
         """A master does not respond until it is replaced, and resumes without knowing that.
@@ -170,11 +195,81 @@ class Watched:
         self.lossy.append((begins, time.time()))
 
 
-Store = Lone | Watched
+class Embedded:
+    """The bot's own store, so there is one bot: its engine is killed, hangs and runs out of space."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "disk"
+        self._disk: Disk | None = None
+        self._exits = ExitStack()
+        self.lossy: list[tuple[float, float]] = []
+        """Empty: it loses nothing."""
+        self.replicas = 1
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the bot is told of it."""
+        return {"STATE_DIR": str(self._folder)}
+
+    async def start(self) -> None:
+        """Make its disk; the bot starts the engine."""
+        self._disk = self._exits.enter_context(small_disk(self._folder, mib=DISK_MIB))
+
+    async def stop(self) -> None:
+        """Remove the disk."""
+        self._exits.close()
+
+    async def restart(self) -> None:
+        """`kill -9` of the engine."""
+        self._signal(signal.SIGKILL)
+
+    async def fail_over(self) -> None:
+        """A restart, since no replica can take over."""
+        await self.restart()
+
+    async def pause(self, seconds: float) -> None:
+        """The engine takes connections without responding for `seconds`."""
+        engine = self._signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        self._signal(signal.SIGCONT, engine)
+
+    async def wake_late(self, seconds: float) -> None:
+        """The engine hangs until the bot replaces it, or for as long as that may take."""
+        await self.pause(HANG_SECONDS + seconds)
+
+    async def run_out_of_space(self, seconds: float) -> None:
+        """Nothing can be written for `seconds`."""
+        assert self._disk is not None
+        self._disk.fill()
+        await asyncio.sleep(seconds)
+        self._disk.free()
+
+    def _signal(self, number: signal.Signals, engine: int | None = None) -> int:
+        """Send a signal to the engine, if there is one; returns its process id."""
+        engine = self._engine() if engine is None else engine
+        with suppress(ProcessLookupError):
+            if engine:
+                os.kill(engine, number)
+        return engine
+
+    def _engine(self) -> int:
+        """The process behind the socket; 0 when there is none."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(str(self._folder / "valkey.sock"))
+            except OSError:
+                return 0
+            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[0])
+
+
+Store = Lone | Watched | Embedded
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "lone": Lone,
     "sentinel": lambda folder: Watched(SentinelTrio(folder)),
     "cluster": lambda folder: Watched(RedisCluster(folder)),
+    "embedded": Embedded,
 }
 """By the names that `make chaos` takes."""

@@ -20,12 +20,13 @@ RUNNING = f"{HEAD}: Pending → Running, after 2 s."
 ONE = f"{HEAD}: 0 → 1 of 3 steps · fastq-split finished, after 24 s."
 TWO = f"{HEAD}: 1 → 2 of 3 steps · bwa-mem finished, after 60 s."
 DONE = f"{HEAD} Succeeded after 1 min 40 s: 3 of 3 steps\nThis subscription has ended."
+PENDING = f"{HEAD}: Pending; step counts not reported yet."
 ENDED = f"No longer following {HEAD}. No retry came."
 
 
 def card(*texts: str, lane: str = LANE) -> Said:
-    """A card with these texts, one after the other."""
-    versions = tuple((BEGAN + n, text) for n, text in enumerate(texts))
+    """A card with these texts, one after the other; the second one stands once the execution has ended."""
+    versions = tuple((BEGAN + 102 * n, text) for n, text in enumerate(texts))
     return Said(execution_id="e", subscriber="U", lane=lane, is_card=True, versions=versions)
 
 
@@ -34,9 +35,7 @@ def line(at: float, text: str) -> Said:
     return Said(execution_id="e", subscriber="U", lane=LANE, is_card=False, versions=((BEGAN + at, text),))
 
 
-CARD = card(
-    f"{HEAD}: Pending; step counts not reported yet.", f"{HEAD}: Succeeded, after 2 min; 3 of 3 steps.\nAs of …"
-)
+CARD = card(PENDING, f"{HEAD}: Succeeded, after 2 min; 3 of 3 steps.\nAs of …")
 LINES = [line(3, RUNNING), line(30, ONE), line(70, TWO), line(101, DONE)]
 LIFE = story.happy(3, seconds=100)
 PROMISE = Promise(execution_id="e", subscriber="U", level="progress", promised_at=BEGAN + 1)
@@ -92,6 +91,9 @@ def test_merged_lines_are_no_violation() -> None:
         ([card(f"{HEAD}: Running, for 2 min; 2 of 3 steps."), *LINES], {"card not final": 1}),
         ([CARD, line(50, f"{HEAD} Failed after 50 s: OOM"), *LINES], {"never was": 1}),
         ([CARD, line(50, "Good morning"), *LINES], {"never was": 1}),
+        ([CARD, line(50, ENDED), *LINES], {"ended wrongly": 1}),
+        ([CARD, *LINES[:3], line(90, DONE), LINES[3]], {"ended wrongly": 1}),
+        ([CARD, card(*(version[1] for version in CARD.versions[1:]), lane="T/e/U/2"), *LINES], {"ended wrongly": 1}),
     ],
 )
 def test_each_broken_promise_is_found(said: list[Said], kinds: dict[str, int]) -> None:
@@ -131,8 +133,23 @@ def test_an_outcome_that_was_left_again(rest: float, kinds: dict[str, int]) -> N
     failed = next(frame.at for frame in retried.frames if frame.name == "failed")
     frames = (frame if frame.at <= failed else replace(frame, at=frame.at + rest) for frame in retried.frames)
     last = CARD.versions[-1][1]
-    said = [card(last), line(300, DONE)]
+    said = [replace(CARD, versions=((BEGAN + 300, last),)), line(300, DONE)]
     assert found(record(*said, life=replace(retried, frames=tuple(frames)))) == kinds
+
+
+def test_an_outcome_that_gcs_hid_may_be_missed() -> None:
+    """Failed for minutes, but GCS knew nothing for most of that."""
+    retried = story.retried(3, seconds=300)
+    (failed, again) = (
+        next(frame.at for frame in retried.frames if frame.name == name) for name in ("failed", "retrying")
+    )
+    frames = (frame if frame.at <= failed else replace(frame, at=frame.at + 60) for frame in retried.frames)
+    done = f"{HEAD} Succeeded after 6 min: 3 of 3 steps"
+    evidence = record(replace(CARD, versions=((BEGAN + 400, CARD.text),)), line(400, done))
+    evidence.truths = record(life=replace(retried, frames=tuple(frames))).truths
+    assert found(evidence) == {"outcome lost": 1}
+    evidence.blind = [(BEGAN + failed + 10, BEGAN + again + 30)]
+    assert found(evidence) == {}
 
 
 def test_repeats_around_lost_writes_are_counted_apart() -> None:
@@ -171,6 +188,8 @@ def test_repeats_are_bounded() -> None:
         ({"gcs_quota": 600, "gcs_worst_minute": 601}, "over quota"),
         ({"slack_over_limit": 1}, "over Slack's limits"),
         ({"died": ["bot-1: Traceback"]}, "bot ended"),
+        ({"dead_letters": ["T/e/U/1 of U: channel_not_found"]}, "ended wrongly"),
+        ({"admitted": ["exit code 0"]}, "stranger admitted"),
         ({"unanswered": ["e for person 1"]}, "no response"),
     ],
 )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
 from tests.chaos.evidence import Promise, Record, Said
-from tests.chaos.reading import Moment, Unreadable, read_card, read_line
+from tests.chaos.reading import Moment, Unreadable, is_end, read_card, read_line
 
 MUST_REST = 45.0
 """How long an outcome must last before it must be delivered: longer than faults delay nearly all polls. Lists show
@@ -28,6 +28,9 @@ In sixteen runs GCS was polled within 20 to 29 s after 99 of 100 outcomes; the l
 
 MOST_REPEATS = 48
 """At most how many messages are repeated after one fail-over: as many as three bots send at once."""
+
+EARLY = 0.1
+"""By how many seconds the two servers' notes of one moment may differ."""
 
 ON_ITS_WAY = 30.0
 """How long after leaving a message may still arrive, which a worker had claimed before."""
@@ -62,6 +65,7 @@ KINDS = (
     "card went back",
     "card not final",
     "subscription forgotten",
+    "ended wrongly",
     "never was",
     "message after leaving",
     "no response",
@@ -69,6 +73,7 @@ KINDS = (
     "over quota",
     "over Slack's limits",
     "bot ended",
+    "stranger admitted",
 )
 """Every kind of violation."""
 
@@ -99,6 +104,10 @@ def _judge_servers(record: Record, verdict: Verdict) -> None:
         verdict.find("no response", wish)
     for bot in record.died:
         verdict.find("bot ended", bot)
+    for letter in record.dead_letters:
+        verdict.find("ended wrongly", letter)
+    for bot in record.admitted:
+        verdict.find("stranger admitted", bot)
 
 
 class _Subscription:
@@ -132,12 +141,16 @@ class _Subscription:
         for message in self._lines:
             moment = self._read(message.text, is_card=False)
             if moment is None:
+                if is_end(message.text) and message.at < self._truth.moments[-1].at:  # something was still to come
+                    self._verdict.find("ended wrongly", f"{self._whose}: {message.text!r}")
                 if message.lane in ended:
                     self._repeated("line doubled", message.text, of=ended[message.lane])
                 ended[message.lane] = message.at
                 continue
             index = self._find(moment, after=last)
-            if index is not None:
+            if index is not None and self._is_premature(index, message.at):
+                self._verdict.find("ended wrongly", f"{self._whose}, before it was so: {message.text!r}")
+            elif index is not None:
                 last = index
                 delivered.append((index, message.at))
             elif (earlier := self._find(moment, after=-1)) is None:
@@ -160,7 +173,9 @@ class _Subscription:
             if moment is None:
                 continue
             index = self._find(moment, after=last - 1)
-            if index is not None:
+            if index is not None and self._is_premature(index, at):
+                self._verdict.find("ended wrongly", f"{self._whose}, on the card, before it was so: {text!r}")
+            elif index is not None:
                 last, since = index, at if index > last else since
             elif self._find(moment, after=-1) is None:
                 self._verdict.find("never was", f"{self._whose}, on the card: {text!r}")
@@ -188,7 +203,17 @@ class _Subscription:
     def _must_be_delivered(self, n: int) -> bool:
         moments = self._truth.moments
         is_last = n + 1 == len(moments)
-        return moments[n].is_outcome and (is_last or moments[n + 1].at - moments[n].at >= MUST_REST)
+        return moments[n].is_outcome and (is_last or self._shown(moments[n].at, moments[n + 1].at) >= MUST_REST)
+
+    def _shown(self, begins: float, ends: float) -> float:
+        """For how many seconds GCS showed what was so between two times."""
+        hidden = (min(ends, until) - max(begins, since) for since, until in self._record.blind)
+        return ends - begins - sum(max(0.0, seconds) for seconds in hidden)
+
+    def _is_premature(self, n: int, at: float) -> bool:
+        """Whether an outcome was reported before it was one."""
+        moment = self._truth.moments[n]
+        return moment.is_outcome and at < moment.at - EARLY
 
     def _is_card_final(self) -> bool:
         """Whether the card shows the outcome. Of a card that was posted twice, which is judged elsewhere, one must."""

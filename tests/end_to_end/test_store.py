@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from bot.store.engine.topology import TIMEOUT_SECONDS
 from sandbox import story
+from tests.disks import small_disk
 from tests.end_to_end.conftest import World, made
 from tests.end_to_end.lives import HAPPY, TALES
 from tests.end_to_end.people import PATIENCE, Person
@@ -74,6 +75,25 @@ async def test_a_lost_engine_costs_no_message(tmp_path: Path, blow: signal.Signa
         assert (await health(world, "/livez"))[0] == 200
         assert "execution_bot_store_engine_restarts_total 2.0" in (await health(world, "/metrics"))[1]
         assert len(world.bot.logged("embedded.restarted")) == 2
+
+
+async def test_a_full_disk_costs_no_message(tmp_path: Path) -> None:
+    """The embedded engine ends, since it cannot write: the bot lives and says so; with space it continues by itself."""
+    with small_disk(tmp_path / "disk", mib=80) as disk:
+        async with made(tmp_path, STATE_DIR=str(disk.folder)) as world:
+            living = asyncio.create_task(lived(world, HAPPY))
+            await world.slack.wait_for(lambda: world.slack.messages(world.lab), PATIENCE)
+            disk.fill()
+            async with asyncio.timeout(PATIENCE):
+                while not {line["why"] for line in world.bot.logged("embedded.restarted")}:  # noqa: ASYNC110  # the bot's doing
+                    await asyncio.sleep(0.1)
+            await problem_with(world, "store")
+            assert (await health(world, "/livez"))[0] == 200
+            disk.free()
+            following = await living
+            for channel in following.channels:
+                assert following.transcript(channel) == ["card", *HAPPY[1]]
+            await until_ready(world)
 
 
 Outage = Callable[[Node], AbstractAsyncContextManager[None]]

@@ -19,6 +19,7 @@ from bot.errors import SettingsInvalid, StoreUnavailable
 from bot.metrics import STORE_ENGINE_RESTARTS, STORE_ENGINE_UP
 from bot.store.engine import embedded
 from bot.store.engine.embedded import EmbeddedStore
+from tests.disks import Disk, small_disk
 
 OWNER = """
 import asyncio, pathlib, sys
@@ -197,6 +198,47 @@ async def test_restarts_in_vain_come_less_often(tmp_path: Path, monkeypatch: pyt
                     await asyncio.sleep(0.01)
         assert pauses[:5] == [0.02, 0.04, 0.05, 0.05, 0.05]
         await next_engine(store.url, engine)
+
+
+def write_until_full(url: str) -> int:
+    """Write until the engine acknowledges no more; returns how many numbers it acknowledged."""
+    written = 0
+    with Redis.from_url(url, socket_timeout=2) as redis:
+        while True:
+            try:
+                redis.rpush("numbers", f"{written:0999}")
+            except RedisError:
+                return written
+            written += 1
+
+
+def fill(disk: Disk, *, leaves: int) -> None:
+    """Fill the disk but for `leaves` bytes."""
+    reserve = disk.folder / "reserve"
+    reserve.write_bytes(bytes(leaves))
+    disk.fill()
+    reserve.unlink()
+
+
+async def test_a_full_disk_loses_nothing_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine ends when it cannot write, and is started in vain; with space it continues by itself."""
+    monkeypatch.setattr(embedded, "LONGEST_PAUSE", 0.5)
+    with small_disk(tmp_path / "state", mib=8) as disk:
+        async with owned(disk.folder, is_adopted=False) as store:
+            restarts, engine = STORE_ENGINE_RESTARTS._value.get(), engine_of(store.url)
+            fill(disk, leaves=64 * 1024)
+            written = await asyncio.to_thread(write_until_full, store.url)
+            assert 20 < written < 100
+            async with asyncio.timeout(20):
+                while STORE_ENGINE_RESTARTS._value.get() < restarts + 2:
+                    await asyncio.to_thread(write_until_full, store.url)
+                    await asyncio.sleep(0.1)
+            disk.free()
+            await next_engine(store.url, engine)
+            with Redis.from_url(store.url, decode_responses=True) as redis:
+                kept = redis.lrange("numbers", 0, -1)
+                assert kept[:written] == [f"{number:0999}" for number in range(written)]
+                assert redis.set("kept", "yes")
 
 
 async def test_the_engine_gets_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
