@@ -14,10 +14,11 @@ from sandbox.story import Life
 OUTCOMES = frozenset({"Succeeded", "Failed", "Cancelled", "Deleted"})
 """The phases that ping people."""
 
-_CARD = re.compile(r": (?P<phase>\w+)[^;]*; (?:(?P<finished>\d+) of \d+ steps?|step counts not reported yet)\.")
-_OUTCOME = re.compile(r" (?P<phase>\w+) after [^:]+: (?:(?P<finished>\d+) of \d+ steps?)?")
+_CARD = re.compile(r": (?P<phase>\w+)[^;]*; (?:(?P<finished>[\d,]+) of [\d,]+ steps?|step counts not reported yet)\.")
+_OUTCOME = re.compile(r" (?P<phase>\w+) after [^:]+: (?:(?P<finished>[\d,]+) of [\d,]+ steps?)?")
 _LINE = re.compile(
-    r": (?:Retried: )?(?P<phase>[A-Z]\w*(?: → (?:[A-Z]\w*|…))+)?(?: · )?(?:(?:\d+ → )?(?P<finished>\d+) of \d+ step)?"
+    r": (?:Retried: )?(?P<phase>[A-Z]\w*(?: → (?:[A-Z]\w*|…))+)?(?: · )?"
+    r"(?:(?:[\d,]+ → )?(?P<finished>[\d,]+) of [\d,]+ step)?"
 )
 _END = "No longer following"
 
@@ -95,4 +96,4 @@ def _moment(pattern: re.Pattern[str], text: str) -> Moment:
     if found is None:
         raise Unreadable(text)
     phase = found["phase"].rpartition(" → ")[2] if found["phase"] else None
-    return Moment(phase, int(found["finished"]) if found["finished"] else None)
+    return Moment(phase, int(found["finished"].replace(",", "")) if found["finished"] else None)

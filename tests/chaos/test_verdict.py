@@ -210,6 +210,9 @@ def test_reading() -> None:
         "Failed", None
     )
     assert read_line(ENDED, NAME) is None
+    assert read_line(f"{HEAD}: 9,999 → 10,000 of 10,001 steps · post-process finished, after 1 h.", NAME) == Moment(
+        None, 10_000
+    )
     assert read_card(f"{HEAD}: Deleted (was Running), after 1 min; 1 of 4 steps.", NAME) == Moment("Deleted", 1)
     with pytest.raises(Unreadable):
         read_line(RUNNING, "another")
