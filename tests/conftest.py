@@ -13,11 +13,13 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.fuzz.profiles import FUZZ
 from tests.store.conftest import server_url
 
 __all__ = ["server_url"]
 
 settings.register_profile("untimed", deadline=None)
+settings.register_profile(FUZZ, deadline=None, print_blob=True)
 settings.load_profile("untimed")  # how long an example takes depends on the machine
 
 WAITING_WORKERS = 2

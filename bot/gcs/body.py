@@ -78,7 +78,7 @@ def items(body: bytes) -> list[bytes]:
     """The items of a page of a list, each as its text.
 
     Raises:
-        msgspec.MsgspecError, RecursionError: `body` is no list.
+        msgspec.MsgspecError, RecursionError, ValueError: `body` is no list.
     """
     return [bytes(item) for item in _entries.decode(_fields.decode(body).get("executions", Raw(b"[]")))]
 

@@ -297,7 +297,7 @@ def find_listed(body: bytes, execution_id: str) -> GetExecutionResponse | None:
     """
     try:
         items = bodies.items(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, ValueError):
         raise GCSMalformed("not a list of executions") from None
     for item in items:
         try:

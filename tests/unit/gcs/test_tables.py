@@ -17,7 +17,7 @@ from bot.domain.model import Execution, Step
 from bot.errors import GCSMalformed
 from bot.gcs.body import MAX_REPORTS, MAX_STEPS
 from bot.gcs.fingerprint import fingerprint_of
-from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse
+from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse, find_listed
 
 from .conftest import FAILED_ID, ID, body_of
 
@@ -280,6 +280,12 @@ def test_cromwell() -> None:
     assert execution.is_cromwell
     assert (execution.phase, execution.steps_total) == ("Aborted", 4)
     assert (execution.workflow_name, execution.resources) == ("germline", {"cpu": 2})
+
+
+def test_a_list_with_half_a_key() -> None:
+    """A page whose key is cut in the middle of a character is no list, and no crash."""
+    with pytest.raises(GCSMalformed, match="not a list"):
+        find_listed(b'{"\xe6\x89": 1, "executions": []}', ID)
 
 
 def test_long_texts_are_cut() -> None:
