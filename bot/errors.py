@@ -7,6 +7,7 @@
     ├── TooManySubscriptions        a person or channel follows as much as allowed: `.most`
     ├── SettingsInvalid             settings are missing or wrong: `.problems`, all of them at once
     │   └── StateDirInUse           another bot runs on STATE_DIR
+    ├── PortUnavailable             the bot cannot listen on an address
     ├── StoreUnavailable            Redis or Valkey does not answer
     │   ├── StoreFull               it has no memory left
     │   ├── StoreReadOnly           it takes no writes at present
@@ -160,6 +161,14 @@ class SettingsInvalid(BotError):
 
 class StateDirInUse(SettingsInvalid):
     """Another bot runs on STATE_DIR."""
+
+
+class PortUnavailable(BotError):
+    """The bot cannot listen on an address."""
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        """`why`: the system's words."""
+        super().__init__(f"port {port} on {host} cannot be used ({why}): end what uses it, or choose another")
 
 
 class StoreUnavailable(BotError):

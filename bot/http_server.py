@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,6 +22,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bot.errors import PortUnavailable
 from bot.metrics import SERVICE_CONNECTIONS_CUT
 
 HEAD_SECONDS = 5.0
@@ -83,11 +85,14 @@ class HTTPServer:
         """Listen until `stop`. Returns the port; with 0 the system chooses it.
 
         Raises:
-            OSError: the address cannot be used; the text names it.
+            PortUnavailable: another program has it, or the system forbids it.
         """
         await self._runner.setup()
         server = cast("web.Server", self._runner.server)
-        self._sockets = await _bound(host, port)
+        try:
+            self._sockets = await _bound(host, port)
+        except OSError as error:
+            raise PortUnavailable(host, port, os.strerror(error.errno or 0)) from error
         self._accepting = [asyncio.create_task(self._accept(each, server)) for each in self._sockets]
         return int(self._sockets[0].getsockname()[1])
 

@@ -15,7 +15,7 @@ from bot import __version__
 from bot.app import repairs, store_commands
 from bot.app.console import EXIT_FAILED, in_loop, load_settings, refused
 from bot.app.logs import set_up_logging
-from bot.errors import BotError, SettingsInvalid, StoreNotOurs
+from bot.errors import BotError, SettingsInvalid, SlackBadCredentials, StoreNotOurs
 
 log = structlog.get_logger()
 
@@ -60,7 +60,12 @@ def run() -> None:
         raise refused(error) from None
     except StoreNotOurs as error:
         raise store_commands.not_ours(error) from None
-    except (BotError, OSError) as error:  # OSError: a port that is taken
+    except SlackBadCredentials as error:
+        typer.echo(
+            f"The bot stopped: Slack refuses SLACK_BOT_TOKEN ({error}): copy it from api.slack.com/apps.", err=True
+        )
+        raise typer.Exit(EXIT_FAILED) from None
+    except BotError as error:
         typer.echo(f"The bot stopped: {error}", err=True)
         raise typer.Exit(EXIT_FAILED) from None
 

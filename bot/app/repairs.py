@@ -25,7 +25,10 @@ OnStore = Callable[[Work], Any]
 ALL = "all"
 
 _Which = Annotated[str, typer.Argument(metavar="LANE|all", help="The lane of a letter as it is listed, or all.")]
-_File = Annotated[Path, typer.Argument(help="A file with a letter in each line.")]
+_Written = Annotated[Path, typer.Argument(help="The file to write, a letter in each line.", dir_okay=False)]
+_Read = Annotated[
+    Path, typer.Argument(help="A file with a letter in each line.", exists=True, dir_okay=False, readable=True)
+]
 
 
 def add_to(app: typer.Typer, on_store: OnStore) -> None:
@@ -68,15 +71,14 @@ def _dead_letters(on_store: OnStore) -> typer.Typer:
             typer.echo("There are none.")
 
     @letters.command()
-    def export(file: _File) -> None:
+    def export(file: _Written) -> None:
         """Write all dead letters to a file, which only you can read; they hold ids and error texts."""
         rows = [row for row, _ in on_store(lambda store: store.outbox.letters.rows())]
-        file.touch(mode=0o600)
-        file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8", errors="surrogateescape")
+        _write(file, rows)
         typer.echo(f"{len(rows)} written.")
 
     @letters.command("import")
-    def import_(file: _File) -> None:
+    def import_(file: _Read) -> None:
         """Keep the dead letters of a file in this store; those that are there already are not doubled."""
         rows = file.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
         added, unreadable = on_store(lambda store: _added(store, [row for row in rows if row]))
@@ -91,6 +93,18 @@ def _dead_letters(on_store: OnStore) -> typer.Typer:
         _say_each("deleted", on_store(lambda store: _purged(store, which)))
 
     return letters
+
+
+def _write(file: Path, rows: list[str]) -> None:
+    """Write a row to each line, or exit with a sentence."""
+    try:
+        file.touch(mode=0o600)
+        if file.is_file():  # no device
+            file.chmod(0o600)  # it may have been there, open to others
+        file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        typer.echo(f"{file} cannot be written ({error.strerror}).", err=True)
+        raise typer.Exit(1) from None
 
 
 def undelivered(letter: DeadLetter) -> str:

@@ -30,6 +30,8 @@ _OTHER_NAMES = {
     "SLACK_SECRET": "SLACK_SIGNING_SECRET",
     "REDIS_URI": "REDIS_URL",
     "VALKEY_URL": "REDIS_URL",
+    "REDIS_ADDR": "REDIS_URL",
+    "REDIS_ADDRESS": "REDIS_URL",
 }
 """Names that other programs use for the same setting."""
 
@@ -37,6 +39,13 @@ _IF_MISSING = {
     "SLACK_BOT_TOKEN": "install the app in your workspace and copy its Bot User OAuth Token (xoxb-…)",
 }
 """What to do about a setting that is always required."""
+
+_PLAINLY = {
+    "int_parsing": "give a whole number",
+    "int_from_float": "give a whole number",
+    "bool_parsing": "give true or false",
+}
+"""Pydantic's kind of a finding → what to give, where its own words are about Python."""
 
 _SIMILAR_ENOUGH = 0.87
 """How similar two names must be for one to be taken for a misspelling of the other."""
@@ -47,6 +56,8 @@ _LONG_ENOUGH = 6
 _OTHER_PROGRAMS = re.compile(
     r"(HTTP|FTP|ALL|SOCKS|RSYNC|WS|WSS)_PROXY"  # beside HTTPS_PROXY
     r"|.*_SERVICE_(HOST|PORT)(_.*)?|.*_PORT_\d+_(TCP|UDP)(_.*)?"  # Kubernetes says where its services are
+    r"|(GCP|[A-Z]?CS(?<!GCS))_(REGION|PROJECT|PROJECT_ID)"  # other clouds and services
+    r"|HUAWEICLOUD_SDK_(DOMAIN_ID|PROJECT_NAME)|GO_PROXY|STAGE_DIR|STATS_DIR|SLACK_API_TOKEN"
 )
 """Names that resemble settings and belong to others."""
 
@@ -110,6 +121,8 @@ def sentence(found: ErrorDetails, known: Mapping[str, str]) -> str:
     name = known.get(key, key)
     if found["type"] == "missing":
         return f"{name} is missing: {_IF_MISSING.get(name, 'see docs/settings.md')}"
+    if plain := _PLAINLY.get(found["type"]):
+        return f"{name} is wrong: {plain}"
     text = re.sub(r"datetime\.timedelta\([^)]*\)", _in_seconds, found["msg"].removeprefix("Value error, "))
     return f"{name} is wrong: {text[:1].lower()}{text[1:]}"
 

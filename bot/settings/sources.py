@@ -9,6 +9,7 @@ Nothing in a value is replaced: `${X}` in a password stays as it is.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import unicodedata
@@ -67,20 +68,23 @@ def read(environment: Mapping[str, str], env_file: Path, known: Mapping[str, str
 
 def _is_ours(text: str) -> bool:
     """Whether `text` may be meant for the bot. Kubernetes sets `<SERVICE>_PORT=tcp://…` for each of its services."""
-    return not text.startswith(("tcp://", "udp://"))
+    return not text.startswith(("tcp://", "udp://", "sctp://"))
 
 
 def _in_capitals(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` with its names in capitals; one that is spelt so wins over its twin."""
     lower_first = sorted(environment.items(), key=lambda item: item[0].isupper())
-    return {name.upper(): value for name, value in lower_first}
+    given = {name.upper(): value for name, value in lower_first}
+    # A service of Kubernetes that is called `health` sets our HEALTH_PORT to its own address.
+    return {name: value for name, value in given.items() if not name.endswith("_PORT") or _is_ours(value)}
 
 
 def _dotenv(path: Path, given: Given) -> dict[str, str]:
     """Names and values of `path`, if there is such a file."""
     try:
-        if not path.is_file():
+        if not path.exists():
             return {}
+        _must_be_file(path)
         with path.open(encoding="utf-8-sig") as stream:
             bindings = [*parse_stream(stream)]
         is_open = _is_open(path)
@@ -100,6 +104,7 @@ def _take_file(name: str, path: Path, secret: str, given: Given) -> None:
         return
     given.wrong.add(secret)
     try:
+        _must_be_file(path)
         with path.open("rb") as file:
             text = file.read(_MOST_BYTES).decode().strip()
         is_careless = _is_open(path) and path.stat().st_uid == os.geteuid()  # others' files are for others to close
@@ -126,6 +131,13 @@ def _checked(name: str, text: str, setting: str, given: Given, *, is_quoted_on_p
         given.problems.append(f"{name} is wrong: {problem}")
         given.wrong.add(setting)
     return text
+
+
+def _must_be_file(path: Path) -> None:
+    """Refuse what is no file: Docker makes a directory where the file to mount is missing, and a pipe may never end."""
+    kind = path.stat().st_mode
+    if not stat.S_ISREG(kind):
+        raise IsADirectoryError(errno.EISDIR, "it is a directory" if stat.S_ISDIR(kind) else "it is no regular file")
 
 
 def _is_open(path: Path) -> bool:

@@ -48,6 +48,7 @@ def _url(text: str) -> str:
     """`text` without its last slash; https, or http on this machine only, since keys are sent to it."""
     try:
         parts = urlsplit(text)
+        _ = parts.port  # which is read only now
     except ValueError:  # its text would repeat the value
         raise ValueError("give an https:// address") from None
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
@@ -113,6 +114,8 @@ def _proxy(value: SecretStr | None) -> SecretStr | None:
 def _bundle(path: Path | None) -> Path | None:
     """A file of certificates, which is read now, so that the bot does not start without them."""
     if path is not None:
+        if path.exists() and not path.is_file():  # a pipe may never end
+            raise ValueError("it is a directory, or no regular file")
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
         except ssl.SSLError:

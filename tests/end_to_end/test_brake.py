@@ -50,7 +50,12 @@ async def test_dead_letters_are_repaired_beside_the_bot(tmp_path: Path) -> None:
             return printed
 
         assert execution in await letters()
+        for words in (("export", "nowhere/letters.jsonl"), ("export", "."), ("import", "letters.jsonl")):
+            code, printed = await ended(tmp_path, "dead-letters", world.bot.settings, *words)
+            assert (code > 0, "Traceback" in printed) == (True, False), printed
+        (tmp_path / "letters.jsonl").touch(mode=0o644)
         assert await letters("export", "letters.jsonl") == "1 written.\n"
+        assert (tmp_path / "letters.jsonl").stat().st_mode & 0o777 == 0o600
         assert "deleted" in await letters("purge", "all")
         assert await letters() == "There are none.\n"
         assert await letters("import", "letters.jsonl") == "1 added.\n"

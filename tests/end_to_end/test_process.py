@@ -87,7 +87,8 @@ async def test_nothing_set_lists_all_that_is_missing(tmp_path: Path) -> None:
         ({"SLACK_BOT_TOKEN": "xoxp-a-users"}, 2, "SLACK_BOT_TOKEN is wrong: give the Bot User OAuth Token"),
         ({"POLL_INTERVAL": "often"}, 2, "POLL_INTERVAL is wrong: give a number of seconds"),
         ({"GCS_ENDPOINT": "http://gcs.example.com"}, 2, "GCS_ENDPOINT is wrong: give an https:// address"),
-        ({"SLACK_BOT_TOKEN": "xoxb-of-somebody-else"}, 1, "invalid_auth"),
+        ({"SLACK_BOT_TOKEN": "xoxb-of-somebody-else"}, 1, "Slack refuses SLACK_BOT_TOKEN (invalid_auth)"),
+        ({"GCS_ENDPOINT": "https://gcs:xoxp-a-users"}, 2, "GCS_ENDPOINT is wrong: give an https:// address"),
         ({"STATE_DIR": "/proc/nowhere"}, 2, "STATE_DIR cannot be written"),
         ({"STATE_DIR": "x" * 120}, 2, "STATE_DIR is too long"),
         ({"STATE_DIR": "/"}, 2, "STATE_DIR is open to other users"),
@@ -118,7 +119,7 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path, setting: str, mode:
         settings = plain_settings(gcs, slack, tmp_path, mode) | {setting: str(slack.port)}
         code, printed = await ended(tmp_path, "run", settings)
     assert code == 1
-    assert f"{slack.port}" in printed
+    assert f"The bot stopped: port {slack.port} on 127.0.0.1 cannot be used (Address already in use)" in printed
     assert "Traceback" not in printed
     assert not (tmp_path / "state" / "valkey.sock").exists()
 

@@ -15,7 +15,7 @@ from bot import __version__
 from bot.app import checks, service
 from bot.app.checks import CheckResult
 from bot.app.cli import app
-from bot.errors import SettingsInvalid, SlackBadCredentials
+from bot.errors import PortUnavailable, SettingsInvalid, SlackBadCredentials
 from bot.settings import NAMES, Settings
 
 MINIMAL = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "GCS_AK": "AK", "GCS_SK": "sk"}
@@ -96,8 +96,12 @@ def test_run_serves_until_the_service_ends(monkeypatch: pytest.MonkeyPatch) -> N
     ("error", "code", "line"),
     [
         (SettingsInvalid(["STATE_DIR is in use."]), 2, "STATE_DIR is in use."),
-        (SlackBadCredentials("invalid_auth"), 1, "The bot stopped: invalid_auth"),
-        (OSError(98, "address already in use"), 1, "address already in use"),
+        (SlackBadCredentials("invalid_auth"), 1, "The bot stopped: Slack refuses SLACK_BOT_TOKEN (invalid_auth)"),
+        (
+            PortUnavailable("::1", 80, "Permission denied"),
+            1,
+            "stopped: port 80 on ::1 cannot be used (Permission denied)",
+        ),
     ],
 )
 def test_a_start_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, line: str) -> None:

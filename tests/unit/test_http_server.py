@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from bot import http_server as module
+from bot.errors import PortUnavailable
 from bot.http_server import HTTPServer, most_connections
 
 PATIENCE = 20.0
@@ -246,7 +247,7 @@ async def test_it_listens_from_start_to_stop() -> None:
     listens = [first.is_listening]
     port = await first.start("127.0.0.1", 0)
     listens.append(first.is_listening)
-    with pytest.raises(OSError, match=str(port)):
+    with pytest.raises(PortUnavailable, match=str(port)):
         await second.start("127.0.0.1", port)
     listens.append(second.is_listening)
     await first.stop()

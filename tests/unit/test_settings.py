@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,14 @@ CONTAINER = {
     "SLACK_CLIENT_ID": "1",
     "SLACK_APP_ID": "A1",
     "GCS_BUCKET": "b",
+    "HEALTH_PORT": "tcp://10.96.0.8:80",  # a service that is called health
+    "GCP_REGION": "europe-west1",
+    "GCP_PROJECT_ID": "b",
+    "ECS_REGION": "cn-north-4",
+    "HUAWEICLOUD_SDK_DOMAIN_ID": "0",
+    "HUAWEICLOUD_SDK_PROJECT_NAME": "cn-north-4",
+    "SLACK_API_TOKEN": "xoxb-of-another-program",
+    "GO_PROXY": "https://proxy.example.com",
 }
 """What stands in the environment of containers and of services, and is not meant for the bot."""
 
@@ -228,6 +237,7 @@ def test_a_password_login_needs_all_three(monkeypatch: pytest.MonkeyPatch) -> No
         ("SLACK_SIGNING_SECERT", "SLACK_SIGNING_SECRET"),
         ("REDIS_URI", "REDIS_URL"),
         ("VALKEY_URL", "REDIS_URL"),
+        ("REDIS_ADDR", "REDIS_URL"),
         ("POLL_INTERVALL", "POLL_INTERVAL"),
         ("LOGLEVEL", "LOG_LEVEL"),
         ("HEALTHPORT", "HEALTH_PORT"),
@@ -331,6 +341,35 @@ def test_a_wrong_file_is_one_problem(
     if content is not None:
         (tmp_path / "sk").write_bytes(content)
     assert problems(monkeypatch, GCS_SK=None, GCS_SK_FILE="sk") == [problem]
+
+
+@pytest.mark.parametrize(("make", "kind"), [(os.mkfifo, "it is no regular file"), (os.mkdir, "it is a directory")])
+def test_what_is_no_file_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Callable[[Path], None], kind: str
+) -> None:
+    """A pipe would be waited for without end; Docker makes a directory where the file to mount is missing."""
+    for name in ("sk", "ca", ".env"):
+        make(tmp_path / name)
+    assert problems(monkeypatch, GCS_SK=None, GCS_SK_FILE="sk", CA_BUNDLE="ca") == [
+        "CA_BUNDLE is wrong: it is a directory, or no regular file",
+        f".env cannot be read: {kind}",
+        f"GCS_SK_FILE is wrong: the file cannot be read ({kind})",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("GCS_QUOTA", "many", "give a whole number"),
+        ("HEALTH_PORT", "80.5", "give a whole number"),
+        ("ALLOW_GUESTS", "perhaps", "give true or false"),
+        ("GCS_ENDPOINT", "https://gcs:port", "give an https:// address"),
+        ("SLACK_API_URL", "https://slack.com:99999/api", "give an https:// address"),
+    ],
+)
+def test_a_wrong_type_is_said_plainly(monkeypatch: pytest.MonkeyPatch, name: str, value: str, advice: str) -> None:
+    """In words for operators, not in those of the library that reads it."""
+    assert problems(monkeypatch, **{name: value}) == [f"{name} is wrong: {advice}"]
 
 
 def test_value_and_file_together_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
