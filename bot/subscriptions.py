@@ -194,11 +194,12 @@ class Subscriptions:
     async def _poll(
         self, team_id: str, execution_id: str, *, newer_than: datetime | None = None
     ) -> tuple[Snapshot, Fingerprint | None]:
-        known = await _in_time(self._subscribers.snapshot(team_id, execution_id))
+        known, now = await _in_time(self._subscribers.last(team_id, execution_id))
+        ahead = now - self._now()  # this machine's clock may be wrong, and others go by what is stored
         try:
             read = await self._reads.get(
                 execution_id,
-                newer_than=newer_than or (known.seen_at if known else None),
+                newer_than=newer_than or (known.seen_at - ahead if known else None),
                 name=lambda: known.execution.name if known else "",
             )
         except GCS_AWAY as error:
@@ -207,7 +208,8 @@ class Subscriptions:
             since = known.unreachable_since or known.seen_at
             return replace(known, unreachable_since=since, unseen=unseen(error)), None
         revision = known.revision + 1 if known else 1
-        snapshot = observing.first_snapshot(read.execution, now=read.at, cadence=self._cadence, revision=revision)
+        seen_at = read.at + ahead
+        snapshot = observing.first_snapshot(read.execution, now=seen_at, cadence=self._cadence, revision=revision)
         return snapshot, read.fingerprint
 
 

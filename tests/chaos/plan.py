@@ -18,8 +18,8 @@ from sandbox.story import Frame, Life, Step
 from tests.chaos.scale import Scale
 
 REPLICAS = 3
-SKEWS = (0, 30, -360)
-"""Seconds by which the clocks of the replicas are wrong."""
+SKEWS = (0, 30, 360)
+"""Seconds by which the clocks of the replicas are wrong, one way or the other: within what is promised, and beyond."""
 
 LEVELS = ("progress", "progress", "progress", "phase", "final")
 """Most people follow every step."""
@@ -109,7 +109,7 @@ class Plan:
         """The plan that follows from `seed`."""
         roles = _roles(_dice(seed, "roles"), scale)
         dice = _dice(seed, "skews")
-        skews = dice.sample(SKEWS, REPLICAS)
+        skews = [skew * dice.choice((-1, 1)) for skew in dice.sample(SKEWS, REPLICAS)]
         blows = [*_fire(_dice(seed, "fire"), scale), *_gcs(_dice(seed, "gcs"), scale)]
         blows += _slack(_dice(seed, "slack"), scale)
         spells = _spells(_dice(seed, "spells"), scale)

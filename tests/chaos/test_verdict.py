@@ -126,6 +126,15 @@ def test_who_left_gets_no_more_messages() -> None:
     assert found(evidence) == {}
 
 
+def test_what_had_ended_before_is_delivered() -> None:
+    """People who left after the end may have waited for a Slack that refused everything."""
+    evidence = record(CARD, *LINES[:3], line(190, DONE))
+    evidence.promises = [replace(PROMISE, left_at=BEGAN + 105)]
+    assert found(evidence) == {}
+    evidence.promises = [replace(PROMISE, left_at=BEGAN + 95)]
+    assert found(evidence) == {"message after leaving": 1}
+
+
 @pytest.mark.parametrize(("rest", "kinds"), [(2.0, {}), (120.0, {"outcome lost": 1})])
 def test_an_outcome_that_was_left_again(rest: float, kinds: dict[str, int]) -> None:
     """Failed and retried at once may be missed; failed for minutes may not."""

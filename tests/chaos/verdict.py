@@ -130,6 +130,8 @@ class _Subscription:
         if self._promise is not None and self._promise.left_at is None:
             self._judge_promise(self._promise, delivered)
         elif self._promise is not None and self._promise.left_at is not None:
+            if self._truth.moments[-1].at < self._promise.left_at:
+                return  # it had ended by itself, and what is still to be delivered of that is
             for message in self._lines:
                 if message.at > self._promise.left_at + ON_ITS_WAY:
                     self._verdict.find("message after leaving", f"{self._whose}: {message.text!r}")

@@ -32,6 +32,7 @@ Work = Callable[[], Awaitable[object]]
 READ_ONLY = {
     *("brake/state", "gcs_quota/usage", "inspection/backlog"),
     *("outbox/ready", "schedule/ready", "slack_limits/paused"),
+    "subscriptions/last",
 }
 
 NAMES = [

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.domain.model import Unseen
 from bot.errors import GCSBadCredentials, GCSError, GCSForbidden, GCSThrottled
 from bot.gcs.client import QuotaSpent
+from sandbox import story
 from sandbox.gcs import Fault
-from tests.workers.rig import Rig
+from tests.workers.rig import CADENCE, Rig
 
 NO_SUCH_API = {"error_code": "APIGW.0101", "error_msg": "The API does not exist"}
 AWAY = [
@@ -53,3 +54,19 @@ async def test_a_spent_quota_is_no_outage(rig: Rig) -> None:
     rig.client._take = spent
     with pytest.raises(QuotaSpent):
         await rig.subscriptions.summary(rig.who(rig.lab).team_id, execution, rig.alice)
+
+
+@pytest.mark.parametrize("minutes", [-6, 6])
+async def test_a_wrong_clock_moves_no_deadline(rig: Rig, minutes: int) -> None:
+    """What one copy stores about a failed execution holds for all: a retry is awaited for the whole grace."""
+    rig.subscriptions._now = rig.subscriptions._reads._now = lambda: datetime.now(UTC) + timedelta(minutes=minutes)
+    execution = rig.gcs.play(story.failing(4), by_hand=True)
+    rig.gcs.step(execution, to="failed")
+    subscriber = rig.who(rig.lab)
+    await rig.subscriptions.subscribe(subscriber, execution, level=None, owner=rig.alice)
+    snapshot = await rig.store.subscribers.snapshot(subscriber.team_id, execution)
+    assert snapshot is not None
+    assert snapshot.retry_until is not None
+    now = datetime.now(UTC)
+    assert abs(snapshot.seen_at - now) < timedelta(minutes=1)
+    assert abs(snapshot.retry_until - now - CADENCE.retry_grace) < timedelta(minutes=1)

@@ -7,7 +7,7 @@ Lives here: `Subscribers`. Does not live here: what a subscriber follows (`index
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, Lane, execution_key, lane_of
 from bot.store.owner import Ownership
-from bot.store.rows import change_entry, milliseconds, subscription_of, subscription_row
+from bot.store.rows import at, change_entry, milliseconds, subscription_of, subscription_row
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
 from bot.store.unreadable import Unreadable
@@ -152,14 +152,17 @@ class Subscribers:
 
     async def snapshot(self, team_id: str, execution_id: str) -> Snapshot | None:
         """The last snapshot of a watched execution; None if there is none, or it cannot be read."""
+        return (await self.last(team_id, execution_id))[0]
+
+    async def last(self, team_id: str, execution_id: str) -> tuple[Snapshot | None, datetime]:
+        """The same, and the store's time."""
         execution = execution_key(self._ownership.owner.account, team_id, execution_id)
-        async with self._connection.guarded() as redis:
-            text = await redis.get(self._keys.snapshot_of(execution))
+        now, text = await self._connection.run("subscriptions/last", self._keys.home_of(execution), execution)
         try:
-            return snapshot_of(str(text)) if text else None
+            return snapshot_of(str(text)) if text else None, at(now)
         except Unreadable as error:
             error.report(execution)
-            return None
+            return None, at(now)
 
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""
