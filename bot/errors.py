@@ -111,6 +111,8 @@ class InputProblem(StrEnum):
     """The card belongs to no subscription any more. `execution_id`."""
     OTHER_CHANNEL = "other_channel"
     """The button names another channel than the one where it was pressed."""
+    OTHER_PERSON = "other_person"
+    """The button deletes another person's data."""
     NOT_A_PAGE = "not_a_page"
     """The button of a modal names no page."""
     NOT_IN_CHANNEL = "not_in_channel"

@@ -25,6 +25,7 @@ from bot.gcs.errors import unseen
 from bot.gcs.fingerprint import Fingerprint
 from bot.gcs.shared import SharedReads
 from bot.store.gcs_quota import PersonLimit
+from bot.store.people import Forgotten, People
 from bot.store.subscriptions import Subscribers
 
 WITHIN = timedelta(seconds=15)
@@ -32,6 +33,9 @@ WITHIN = timedelta(seconds=15)
 
 STORE_WITHIN = timedelta(seconds=5)
 """At most how long a person waits for each call to the store; its own retries would take longer."""
+
+FORGET_WITHIN = timedelta(minutes=1)
+"""At most how long it takes to delete what is kept about a person: all executions are looked at."""
 
 T = TypeVar("T")
 
@@ -86,13 +90,15 @@ class Subscriptions:
         self,
         gcs: GCSClient,
         subscribers: Subscribers,
+        people: People,
         *,
         allowance: Allowance,
         cadence: Cadence,
         now: Callable[[], datetime],
     ) -> None:
         self._reads = SharedReads(gcs, within=WITHIN, now=now)
-        self._subscribers, self._allowance, self._cadence, self._now = subscribers, allowance, cadence, now
+        self._subscribers, self._people, self._allowance = subscribers, people, allowance
+        self._cadence, self._now = cadence, now
 
     async def admit(self, asker: Subscriber) -> None:
         """Count one request of a person.
@@ -119,7 +125,8 @@ class Subscriptions:
     ) -> Subscribed:
         """Let `subscriber` follow an execution from now on; if it does already, `level` replaces the level.
 
-        `owner` is the person who asks. A subscription that exists keeps its owner, who reads who changed it.
+        `owner` is the person who asks. A subscription that exists keeps its owner, who reads who changed it, if it has
+        one.
 
         Raises:
             TooManySubscriptions: it follows as many executions as it may.
@@ -130,7 +137,7 @@ class Subscriptions:
             execution_id=execution_id,
             subscriber=subscriber,
             level=level or (was.level if was else Level.PROGRESS),
-            owner=was.owner if was else owner,
+            owner=(was.owner if was else "") or owner,
             created_at=was.created_at if was else self._now(),
             request_id=current_request(),
         )
@@ -167,6 +174,12 @@ class Subscriptions:
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""
         return await _in_time(self._subscribers.of(subscriber))
+
+    async def forget(self, person: Subscriber) -> Forgotten:
+        """Delete what the store keeps about a person; the log keeps its lines."""
+        forgotten = await _in_time(self._people.forget(person.id), within=FORGET_WITHIN)
+        audit("person.forgotten", team=person.team_id, subscriber=person.id, subscriptions=forgotten.subscriptions)
+        return forgotten
 
     async def resume(self, channel: Subscriber) -> None:
         """Deliver what waits for a channel, since it may be written to now."""
@@ -228,14 +241,14 @@ def _audit(subscription: Subscription, was: Subscription | None) -> None:
     )
 
 
-async def _in_time(answer: Awaitable[T]) -> T:
+async def _in_time(answer: Awaitable[T], *, within: timedelta = STORE_WITHIN) -> T:
     """The store's answer, in time for the person who waits.
 
     Raises:
-        StoreUnavailable: it did not come within `STORE_WITHIN`.
+        StoreUnavailable: it did not come `within` that time.
     """
     try:
-        async with asyncio.timeout(STORE_WITHIN.total_seconds()):
+        async with asyncio.timeout(within.total_seconds()):
             return await answer
     except TimeoutError:
-        raise StoreUnavailable(f"no answer within {STORE_WITHIN.total_seconds():g} s") from None
+        raise StoreUnavailable(f"no answer within {within.total_seconds():g} s") from None

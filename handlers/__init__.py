@@ -83,6 +83,7 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.REFRESH_SUMMARY: actions.refresh_summary,
         buttons.REFRESH_CARD: actions.refresh_card,
         buttons.SHARE_EXECUTION: actions.share_execution,
+        buttons.DELETE_MY_DATA: actions.delete_my_data,
         buttons.PREVIOUS_PAGE: views.show_page,
         buttons.NEXT_PAGE: views.show_page,
         buttons.REFRESH_STEPS: views.show_page,

@@ -107,6 +107,16 @@ async def revoke_channel(request: Request, *, subscriptions: Subscriptions, work
     await respond(workspace.slack, request.response_url, reply)
 
 
+async def delete_my_data(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Delete my data`: of the person who presses, if the button is theirs."""
+    asker = request.asker
+    if request.action_value != asker.id:
+        raise InvalidInput(InputProblem.OTHER_PERSON)
+    done = await subscriptions.forget(asker)
+    reply = replies.forgotten(done.subscriptions, done.owned, done.letters, done.channels)
+    await respond(workspace.slack, request.response_url, reply, replace=True)
+
+
 async def _decided(request: Request, workspace: Workspace) -> Subscriber | None:
     """The channel where the button was pressed, if other organisations share it.
 

@@ -28,6 +28,8 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
     match command.verb:
         case Verb.HELP:
             message = replies.help_text()
+        case Verb.FORGET:
+            message = replies.forget_question(asker.id)
         case Verb.LIST:
             message = await _list(asker, subscriber, subscriptions, workspace)
         case Verb.SUMMARY:

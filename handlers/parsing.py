@@ -36,6 +36,7 @@ class Verb(StrEnum):
     SUBSCRIBE = "subscribe"
     UNSUBSCRIBE = "unsubscribe"
     LIST = "list"
+    FORGET = "forget-me"
     HELP = "help"
 
 
@@ -44,6 +45,7 @@ _VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
     "show": Verb.SUMMARY,
     "follow": Verb.SUBSCRIBE,
     "unfollow": Verb.UNSUBSCRIBE,
+    "forget": Verb.FORGET,
     "?": Verb.HELP,
 }
 _LEVELS: dict[str, Level] = {level.value: level for level in Level}

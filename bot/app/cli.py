@@ -1,4 +1,4 @@
-"""The command line: `execution-bot run`, `check`, `dead-letters`, `release`, `store`, `--version`.
+"""The command line: `execution-bot run`, `check`, `dead-letters`, `forget`, `release`, `store`, `--version`.
 
 Lives here: parsing, the exit code. Does not live here: the service (`bot.app.service`), what is checked
 (`bot.app.checks`), logging (`bot.app.logs`). Called by the console script and by `python -m bot`.

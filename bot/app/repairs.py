@@ -1,4 +1,4 @@
-"""What operators repair in the store: `execution-bot dead-letters` and `execution-bot release`.
+"""What operators repair in the store: `execution-bot dead-letters`, `execution-bot release` and `execution-bot forget`.
 
 Lives here: these sub-commands, and what they print. Does not live here: settings and the loop (`bot.app.cli`, which
 adds them to the command line), what they do (`bot.store.outbox.dead_letters`, `bot.store.brake`). They work beside the
@@ -7,6 +7,7 @@ bot that runs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ import typer
 if TYPE_CHECKING:  # `--version` and wrong settings need none of it
     from bot.store import Store
     from bot.store.outbox import DeadLetter
+    from bot.store.people import Forgotten
 
 Work = Callable[["Store"], Awaitable[Any]]
 
@@ -23,6 +25,8 @@ OnStore = Callable[[Work], Any]
 """Does something with the store of the settings, and exits with a sentence where that cannot be reached."""
 
 ALL = "all"
+
+_USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
 _Which = Annotated[str, typer.Argument(metavar="LANE|all", help="The lane of a letter as it is listed, or all.")]
 _Written = Annotated[Path, typer.Argument(help="The file to write, a letter in each line.", dir_okay=False)]
@@ -45,6 +49,20 @@ def add_to(app: typer.Typer, on_store: OnStore) -> None:
             typer.echo(f"{reason} of {owner}: {waited} may end now.")
         if not released:
             typer.echo("Nothing is stopped.")
+
+    @app.command()
+    def forget(user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="Of Slack: U… or W….")]) -> None:
+        """Delete what the store keeps about a person, as `/execution forget-me` does; the log keeps its lines."""
+        if not _USER_ID.fullmatch(user_id):
+            typer.echo(
+                "That is no user id of Slack: it begins with U or W, and has capital letters and digits.", err=True
+            )
+            raise typer.Exit(1)
+        done = on_store(lambda store: _forgotten(store, user_id))
+        typer.echo(
+            f"subscriptions: {done.subscriptions}\nsubscriptions of channels without an owner now: {done.owned}\n"
+            f"dead letters: {done.letters}\nrecords of channels: {done.channels}"
+        )
 
 
 def _dead_letters(on_store: OnStore) -> typer.Typer:
@@ -144,6 +162,13 @@ async def _added(store: Store, rows: list[str]) -> tuple[int, int]:
     """How many letters were added, and how many rows are none."""
     added = [await store.outbox.letters.add(row) for row in rows]
     return added.count(True), added.count(None)
+
+
+async def _forgotten(store: Store, user_id: str) -> Forgotten:
+    from bot.store.people import Forgotten  # noqa: PLC0415  # as above
+
+    owner = await store.ownership.read()
+    return await store.people.forget(user_id, owner=owner) if owner else Forgotten()
 
 
 async def _released(store: Store, which: str) -> list[tuple[str, str, int]]:

@@ -150,6 +150,7 @@ class WorkspaceRuntime:
         subscriptions = Subscriptions(
             self._account.client,
             self._store.subscribers,
+            self._store.people,
             allowance=self._allowance(),
             cadence=self._cadence,
             now=_utc_now,

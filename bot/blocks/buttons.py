@@ -19,6 +19,7 @@ REFRESH_CARD = "refresh_card"
 SHARE_EXECUTION = "share_execution"
 APPROVE_CHANNEL = "approve_channel"
 REVOKE_CHANNEL = "revoke_channel"
+DELETE_MY_DATA = "delete_my_data"
 PREVIOUS_PAGE = "previous_page"
 NEXT_PAGE = "next_page"
 REFRESH_STEPS = "refresh_steps"
@@ -107,6 +108,17 @@ def approve_channel(channel_id: str) -> Block:
 def revoke_channel(channel_id: str) -> Block:
     """Withdraws that."""
     return button("Withdraw approval", REVOKE_CHANNEL, channel_id[:_ID_LIMIT])
+
+
+def delete_my_data(user_id: str) -> Block:
+    """Deletes what is kept about the person who presses; carries who that is."""
+    confirmation = confirm(
+        "Delete your data?",
+        "Everything that you follow ends, at once. Nothing of it can be restored.",
+        "Delete",
+        "Keep it",
+    )
+    return button("Delete my data", DELETE_MY_DATA, user_id, style="danger", confirm=confirmation)
 
 
 def previous_page(page: int) -> Block:

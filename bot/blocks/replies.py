@@ -14,6 +14,7 @@ from bot.blocks.home import Item, item_line, unreadable_line
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.sentences import NOT_APPROVED
+from bot.domain.access import NOBODY
 from bot.domain.model import Level, Snapshot, Subscriber, Subscription
 
 LIST_SHOWN = 20
@@ -73,7 +74,7 @@ def refreshed(snapshot: Snapshot) -> Message:
 def channel_list(followed: Message, channel_id: str, *, approver: str) -> Message:
     """What a channel follows that other organisations share, and who approved that the bot posts there."""
     if approver:
-        who = f"<@{text.identifier(approver)}>"
+        who = "somebody" if approver == NOBODY else f"<@{text.identifier(approver)}>"
         line = f"This channel is shared with another organisation; {who} approved that I post here."
         row = [buttons.revoke_channel(channel_id)]
     else:
@@ -91,6 +92,31 @@ def channel_revoked(channel_id: str, *, note: str = "") -> Message:
     """A member withdrew that; `note` is a warning."""
     line = "I post nothing in this channel any more until somebody approves it again."
     return message([section(f"🔕 {line}", note), actions([buttons.approve_channel(channel_id)])], line, note)
+
+
+def forget_question(user_id: str) -> Message:
+    """What is deleted, and the button that does it, for the person who asked."""
+    lines = (
+        "Everything that you follow ends; the cards that I sent you stay in Slack as they are.",
+        "Channels go on following what you had them follow. When I cannot post there, nobody is told in person.",
+        "What I could not deliver to you or for you is deleted too. Log lines with your id stay with those who run me.",
+    )
+    head = "Shall I delete what I keep about you?"
+    return message([section(f"*{head}*", *lines), actions([buttons.delete_my_data(user_id)])], head, *lines)
+
+
+def forgotten(subscriptions: int, owned: int, letters: int, channels: int) -> Message:
+    """What was deleted: subscriptions, ownership of channels' subscriptions, dead letters, names in records."""
+    deleted = [
+        text.count(subscriptions, "subscription") + " of yours" if subscriptions else "",
+        text.count(letters, "undelivered message") if letters else "",
+        f"your name in {text.count(owned, 'subscription')} of channels, which go on" if owned else "",
+        f"your name in the records of {text.count(channels, 'channel')}" if channels else "",
+    ]
+    found = ", ".join(filter(None, deleted))
+    line = f"I deleted {found}." if found else "There was nothing to delete: I keep nothing about you."
+    more = "Log lines with your id stay with those who run me, and our messages stay in Slack."
+    return message([section(f"🗑️ {line}"), context(more)], line, more)
 
 
 def subscription_list(
@@ -137,6 +163,7 @@ _USAGE = [
     ("subscribe &lt;id&gt; [here] [progress|phase|final]", "follows it, for you or for this channel"),
     ("unsubscribe &lt;id&gt; [here]", "stops that"),
     ("list", "shows what is followed"),
+    ("forget-me", "deletes what I keep about you"),
     ("help", "shows this"),
 ]
 

@@ -157,6 +157,7 @@ _PROBLEMS: dict[InputProblem, str] = {
     ),
     InputProblem.CARD_ENDED: "That card is not followed any more. Use {line} to see how the execution stands.",
     InputProblem.OTHER_CHANNEL: "That button belongs to another channel, so it does nothing here: press it there.",
+    InputProblem.OTHER_PERSON: "That button is somebody else's. Type `/execution forget-me` for one of your own.",
     InputProblem.NOT_A_PAGE: "That button names no page that I know. Close this window and open the steps again.",
     InputProblem.NOT_IN_CHANNEL: (
         "I am not in this channel, so it would never hear from me. Invite me with `/invite`, then ask again."
@@ -174,6 +175,7 @@ _USAGE: dict[str, str] = {
     "subscribe": "/execution subscribe <id> [here] [progress|phase|final]",
     "unsubscribe": "/execution unsubscribe <id> [here]",
     "list": "/execution list [here]",
+    "forget-me": "/execution forget-me",
     "help": "/execution help",
 }
 """The right line, by the verb of `handlers.parsing`."""

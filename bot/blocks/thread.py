@@ -51,14 +51,14 @@ def ended_message(change: Change, execution: Execution, *, now: datetime) -> Mes
 
 def notice_message(notice: Change, execution: Execution) -> Message:
     """Somebody changed what a channel is told, or ended it: who."""
-    line = f"<@{text.identifier(notice.by)}> {_deed(notice)}"
+    line = f"{_who(notice)} {_deed(notice)}"
     return message([context(f"{_NOTICE_SIGNS[notice.kind]} {line}")], f"{words.subject_words(execution)}: {line}")
 
 
 def owner_notice_message(notice: Change, subscription: Subscription, execution: Execution) -> Message:
     """To the owner of a channel's subscription, in person: what somebody else did to it."""
     shown, where = words.unstarred(words.name(execution)), _destination(subscription)
-    line = f"<@{text.identifier(notice.by)}> {_deed(notice)}"
+    line = f"{_who(notice)} {_deed(notice)}"
     is_over = notice.kind is ChangeKind.STOPPED
     row = [buttons.subscribe(subscription.execution_id, "Follow it here")] if is_over else []
     return message(
@@ -69,6 +69,11 @@ def owner_notice_message(notice: Change, subscription: Subscription, execution: 
         ],
         f"About {shown} in {where}, which you had it follow: {line}",
     )
+
+
+def _who(notice: Change) -> str:
+    """The person; unnamed if their data was deleted meanwhile."""
+    return f"<@{text.identifier(notice.by)}>" if notice.by else "Somebody"
 
 
 def _deed(notice: Change) -> str:

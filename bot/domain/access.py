@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+NOBODY = "-"
+"""In the place of an approver whose data was deleted: the approval stays."""
+
 
 class Standing(StrEnum):
     """What a person is to the workspace."""
@@ -82,7 +85,7 @@ class ChannelRecord:
     looked_at: datetime | None
     """When Slack last said so; None if it never has, and the channel counts as shared."""
     approver: str = ""
-    """The member who approved that the bot writes there all the same; empty for nobody."""
+    """The member who approved that the bot writes there all the same; empty for nobody, `NOBODY` for one unnamed."""
     told: frozenset[str] = frozenset()
     """Owners of subscriptions who know that messages to the channel are held."""
 

@@ -2,8 +2,8 @@
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `owner` (whose store it is),
 `schedule`, `outbox`, `subscriptions`, `channels`, `requests`, `brake`, `gcs_quota` and `slack_limits` (each with its
-Lua scripts beside it), `contents` and `transfer` (all of it, for operators), `engine` (the server). Called by the
-workers, by handlers and by `bot.app`. Only this package imports redis.
+Lua scripts beside it), `people` (deleting what is kept about one), `contents` and `transfer` (all of it, for
+operators), `engine` (the server). Called by the workers, by handlers and by `bot.app`. Only this package imports redis.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from bot.store.inspection import Inspection
 from bot.store.keys import PARTITIONS, PREFIX
 from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.owner import Owner, Ownership
+from bot.store.people import People
 from bot.store.requests import Requests
 from bot.store.rows import milliseconds
 from bot.store.schedule import Schedule
@@ -65,6 +66,7 @@ class Store:
         )
         self.channels = Channels(self._connection)
         self.outbox = Outbox(self._connection, self.ownership, deliveries=deliveries)
+        self.people = People(self._connection, self.ownership)
         self.inspection = Inspection(self._connection)
         self.contents, self.transfer = Contents(self._connection), Transfer(self._connection, self.outbox)
         self.history = History(self._connection, self.ownership)

@@ -14,7 +14,7 @@ from time import monotonic
 
 from tests.fuzz.profiles import FUZZ
 
-_PASSED = re.compile(r"(\d+) passing examples?")
+_PASSED = re.compile(r"(\d+) passing,")
 _FAILED = re.compile(r"^FAILED (\S+)", re.MULTILINE)
 
 

@@ -205,6 +205,7 @@ async def _captured(bot: Bot, scene: Scene, execution_id: str) -> dict[str, Parc
     slack._people._deliver = captured
     for text in (
         "help",
+        "forget-me",
         "list",
         "list here",
         execution_id,

@@ -17,14 +17,14 @@ from bot.store import Store
 from bot.store.brake import LEAST, NOT_FOUND
 from bot.store.engine import connection
 from bot.store.engine.scripts import Script, script
-from bot.store.keys import Lane, lane_of
+from bot.store.keys import Lane, execution_key, lane_of
 from bot.store.outbox import Claim
 from bot.store.outbox.dead_letters import letter_of
 from bot.store.rows import subscription_row
 from bot.store.schedule import Due
 from bot.store.snapshots import first_text
 from tests.servers import ACCOUNT, KEYS, OWNER, configured
-from tests.store.following import ALICE, LATER, NOW, SOON, change, due, follow, lanes, snapshot_of
+from tests.store.following import ALICE, LAB, LATER, NOW, SOON, change, due, follow, lanes, snapshot_of
 
 Work = Callable[[], Awaitable[object]]
 """Something that runs one script; called by the script's name, with a word behind it where there are several."""
@@ -38,6 +38,7 @@ READ_ONLY = {
 NAMES = [
     *("brake/ask", "brake/ask too many", "brake/ask lost", "brake/recovered", "brake/release"),
     *("channels/approve", "channels/approve revoke", "channels/looked", "channels/looked unshared", "channels/tell"),
+    *("channels/forget_person", "subscriptions/forget_person", "subscriptions/forget_person owner"),
     *("engine/give_back", "engine/probe", "engine/recover"),
     *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/request", "gcs_quota/take"),
     *(
@@ -89,6 +90,7 @@ async def works(store: Store) -> dict[str, Work]:
     polls = {item.execution_id: item for item in await due(store)}
     claims = {claim.lane.execution_id: claim for claim in await lanes(store)}
     await follow(store, execution_id="e5")
+    await follow(store, LAB, execution_id="lab")
     return {
         **of_engine_and_schedule(store, polls, claims),
         **of_outbox(store, claims, letter),
@@ -162,13 +164,14 @@ async def of_brakes(store: Store) -> dict[str, Work]:
 
 async def of_channels(store: Store) -> dict[str, Work]:
     """What is known of channels."""
-    channels = store.channels
+    channels, run = store.channels, store._connection.run
     await channels.note("T1", "C1", is_shared=True)
     await channels.note("T1", "C2", is_shared=True)
     await channels.approve("T1", "C2", "U1")
     return {
         "channels/approve": lambda: channels.approve("T1", "C1", "U1"),
         "channels/approve revoke": lambda: channels.approve("T1", "C2", ""),
+        "channels/forget_person": lambda: run("channels/forget_person", KEYS.channel_of("T1", "C2"), "U1", "-"),
         "channels/looked": lambda: channels.note("T1", "C3", is_shared=True),
         "channels/looked unshared": lambda: channels.note("T1", "C2", is_shared=False),
         "channels/tell": lambda: channels.note_told("T1", "C1", "U1"),
@@ -199,10 +202,19 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
     run, new = store._connection.run, Subscription(execution_id="new", subscriber=ALICE, owner="U1", created_at=NOW)
     lane = lane_of(ACCOUNT, ALICE, "new")
     row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 1, "")
+
+    def key(execution_id: str) -> str:
+        return execution_key(ACCOUNT, "T1", execution_id)
+
+    def home(execution_id: str) -> str:
+        return KEYS.home_of(key(execution_id))
+
     restored = (str(lane), row[1], row[2], "D1|1.2|1|0", f"2|{msgspec.json.encode(change(2)).decode()}")
     return {
         "subscriptions/enter": lambda: store.subscribers._index.enter(lane, NOW),
         "subscriptions/enter full": lambda: store.subscribers._index.enter(lane, NOW, most=99),
+        "subscriptions/forget_person": lambda: run("subscriptions/forget_person", home("e3"), key("e3"), "U1"),
+        "subscriptions/forget_person owner": lambda: run("subscriptions/forget_person", home("lab"), key("lab"), "U1"),
         "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
         "subscriptions/subscribe": lambda: run("subscriptions/subscribe", KEYS.home_of(lane.execution), *row),
         "subscriptions/restore": lambda: run("subscriptions/restore", KEYS.home_of(lane.execution), *restored),

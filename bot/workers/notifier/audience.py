@@ -80,7 +80,7 @@ class Audience:
             raise Undeliverable(why)
         metrics.NOTIFIER_HELD.labels(why).inc()
         log.info("notifier.held", lane=str(delivery.claim.lane), why=why)
-        if delivery.subscription.owner not in told:
+        if delivery.subscription.owner and delivery.subscription.owner not in told:
             await self._tell_owner(delivery, why)
         raise Deferred(delivery.refused_pause)
 

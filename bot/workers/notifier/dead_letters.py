@@ -27,8 +27,8 @@ async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger
     log.warning("notifier.undeliverable", lane=str(delivery.claim.lane), code=error.code)
     metrics.NOTIFIER_MESSAGES.labels("any", "undeliverable").inc()
     delivery.is_in_doubt = delivery.claim.in_doubt_since is not None  # an earlier worker may have notified the owner
-    owner = "same"
-    if delivery.subscription.owner != delivery.subscription.subscriber.id:
+    owner = "same" if delivery.subscription.owner else "nobody"
+    if delivery.subscription.owner not in {"", delivery.subscription.subscriber.id}:
         try:
             execution = delivery.claim.notification.snapshot.execution
             message = undeliverable_message(delivery.subscription, execution, error.code)

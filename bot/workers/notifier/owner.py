@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import structlog
+
 from bot.blocks import Message
 from bot.domain.priority import Priority
 from bot.errors import SlackBadCredentials, Undeliverable, UnknownRefusal
@@ -16,6 +18,8 @@ from bot.workers.notifier.delivery import Delivery
 from bot.workers.notifier.messenger import Messenger
 from bot.workers.notifier.reconcile import CLOCKS_APART, read_back, unreadable
 
+log = structlog.get_logger()
+
 _KINDS = {"dead": "undeliverable", "held": "held", "notice": "notice"}
 """What such a message is called in metrics and logs, by its mark."""
 
@@ -23,11 +27,16 @@ _KINDS = {"dead": "undeliverable", "held": "held", "notice": "notice"}
 async def notify_owner(delivery: Delivery, messenger: Messenger, mark: Mark, message: Message) -> None:
     """Post `message` to the owner of a lane's subscription, with `mark`, unless an earlier worker has.
 
+    Nobody is told of a subscription without an owner, whose data was deleted.
+
     Raises:
         SlackError: Slack refuses, or does not answer.
         Deferred: it is not admitted now.
     """
     owner, kind = delivery.subscription.owner, _KINDS[mark.part]
+    if not owner:
+        log.info("notifier.no_owner", lane=str(delivery.claim.lane), kind=kind)
+        return
     channel = await messenger.dm(delivery, owner)
     since = delivery.claim.in_doubt_since
     if since and await _is_notified(delivery, messenger, mark, channel, since - CLOCKS_APART):

@@ -25,6 +25,7 @@ from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound.dispatch import dispatch
 from bot.slack.inbound.payloads import checked
 from bot.slack.workspace import Workspace
+from bot.store.people import Forgotten
 from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
 from handlers import App, Middleware, register
 from sandbox.slack.blockkit import problems, view_problems
@@ -156,6 +157,11 @@ class FakeSubscriptions:
         """Someone wants the list of what they follow."""
         self._note("of", subscriber.id)
         return Followed(items=((subscription_of(subscriber, Level.PROGRESS), SNAPSHOT),))
+
+    async def forget(self, person: Subscriber) -> Forgotten:
+        """Someone wants their data deleted."""
+        self._note("forget", person.id)
+        return Forgotten(subscriptions=2, owned=1)
 
     async def resume(self, channel: Subscriber) -> None:
         """A channel may be written to again."""

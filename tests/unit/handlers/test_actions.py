@@ -225,3 +225,14 @@ async def test_listeners_never_post(world: World) -> None:
         await world.press(action_id, f"{ID}|U1")
     await world.command(f"subscribe {ID}")
     assert not [method for method, _ in world.slack.calls if method.startswith("chat.")]
+
+
+async def test_only_the_person_deletes_their_data(world: World) -> None:
+    """The button does it for whom it was made, and for nobody else."""
+    await world.press(buttons.DELETE_MY_DATA, "U2")
+    assert "somebody else's" in world.reply
+    assert world.subscriptions.asked == []
+    world.slack.answers.clear()
+    await world.press(buttons.DELETE_MY_DATA, "U1")
+    assert world.subscriptions.asked == [("forget", "U1")]
+    assert "2 subscriptions of yours" in world.reply
