@@ -5,7 +5,7 @@ Lives here: `Deletions`, the evidence besides the poll itself. Does not live her
 
 A wrong region or project looks to polls as if everything were deleted. What tells it apart is that nothing of ours is
 shown there. Other polls mostly know; else the first pages of the lists are asked. That a list still shows the deleted
-execution proves nothing, since GCS leaves it there for a while.
+execution proves nothing, since GCS leaves it there for a while. A deletion that GCS has shown under way needs no proof.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.domain.model import Phase
 from bot.errors import ExecutionNotFound, GCSError, GCSForbidden, GCSRequestRefused, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.shown import Shown
@@ -86,6 +87,8 @@ class Deletions:
 
     async def is_believed(self, due: Due, *, now: datetime) -> bool:
         """Whether what GCS says of a missing execution may end its subscriptions."""
+        if due.snapshot.execution.phase == Phase.DELETING:
+            return True
         owner = owner_of(due.execution)
         try:
             is_lost = await self._is_lost(due, owner, now)

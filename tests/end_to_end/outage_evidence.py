@@ -29,7 +29,8 @@ def lived(day: str, folders: pytest.TempPathFactory) -> Evidence:
 
 def check_every_outcome(day: Evidence) -> None:
     """No outcome is lost, repeated or out of order, cards end at the truth, and no server had to refuse a call."""
-    assert judge(day.record).violations == []
+    violations = judge(day.record).violations
+    assert violations == [], violations
     assert len(late_outcomes(day)) > 0.8 * EXECUTIONS
     assert day.back - day.gone == pytest.approx(HOUR, abs=30)
 

@@ -106,7 +106,7 @@ async def test_check_passes_without_rights_to_ask(tmp_path: Path) -> None:
         async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
             address = url.replace("unix://", "unix://bot:pw@")
             code, printed = await check(tmp_path, gcs, slack, REDIS_URL=address)
-    assert "✓ Store: REDIS_URL answers\n  ! it does not say whether it drops keys" in printed
+    assert "✓ Store: REDIS_URL answers; nobody owns it yet\n  ! it does not say whether it drops keys" in printed
     assert code == 0
 
 

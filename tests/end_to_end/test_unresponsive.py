@@ -16,7 +16,7 @@ from sandbox import story
 from sandbox.gcs import Fault as GCSFault
 from sandbox.slack import Fault
 from sandbox.slack.socket_mode import Disconnect
-from tests.end_to_end.conftest import World, made
+from tests.end_to_end.conftest import World, answers_forgotten, made
 from tests.end_to_end.people import PATIENCE, Person
 
 
@@ -58,6 +58,7 @@ async def test_people_get_a_sentence_while_gcs_hangs(tmp_path: Path) -> None:
     async def scene(world: World, carol: Person) -> None:
         known, unknown = playing(world), playing(world)
         summary, followed = await carol.types(unknown), await carol.types(f"subscribe {known}")
+        await answers_forgotten()
         world.gcs.faults.add(GCSFault(kind="timeout"))
         await carol.presses("Steps", followed)
         await carol.presses("Refresh", summary)

@@ -287,6 +287,18 @@ async def test_an_unknown_code_for_all_ends_none(rig: Rig) -> None:
     assert await kept(rig, names) == 12
 
 
+async def test_announced_deletions_are_all_told(rig: Rig) -> None:
+    """GCS showed each of them as being deleted, as when somebody deletes a whole batch: nothing is braked."""
+    executions = [await rig.followed(rig.lab, life=story.deleted(2)) for _ in range(2 * LEAST)]
+    for target in ("deleting", "gone"):
+        for execution in executions:
+            rig.gcs.step(execution, to=target)
+        await polled(rig, rig.watcher, times=2)
+    assert sum("Deleted" in card for card in rig.cards(rig.lab)) == 2 * LEAST
+    assert rig.left_over() == []
+    assert not list(rig.redis.scan_iter("*{brake*"))
+
+
 async def test_ends_that_people_ask_for_are_not_counted(rig: Rig) -> None:
     """Nor are the outcomes of executions: however many there are, nothing is braked."""
     names = await channels(rig, 14)
