@@ -30,11 +30,11 @@ def main() -> int:
     while True:
         printed, is_good = _round(seed, options.only)
         tried += sum(map(int, _PASSED.findall(printed)))
-        new = set(_FAILED.findall(printed)) - found
-        if new or not (is_good or _FAILED.search(printed)):
+        failed = set(_FAILED.findall(printed)) or (set() if is_good else {"the round itself"})
+        if failed - found:
             sys.stdout.write(printed)
-        found |= new or ({"the round itself"} if not is_good else set())
-        sys.stdout.write(f"Seed {seed}: {tried} examples so far, {len(found)} tests have failed.\n")
+        found |= failed
+        sys.stdout.write(f"Seed {seed}: {tried} examples so far; failed: {', '.join(sorted(failed)) or 'nothing'}.\n")
         sys.stdout.flush()
         seed += 1
         if monotonic() >= ends:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import io
 import json
 import time
 from collections.abc import AsyncIterator
@@ -58,7 +59,7 @@ class Bot:
     async def takes(self, body: bytes, content_type: str) -> int:
         """Send a signed request, and return its status once all that follows from it is done."""
         headers = _signed(self.slack.signing_secret, body) | {"Content-Type": content_type}
-        async with self.session.post(self.url, data=body, headers=headers) as response:
+        async with self.session.post(self.url, data=io.BytesIO(body), headers=headers) as response:
             await response.read()
         assert await self.middleware.drain(timedelta(seconds=60)) == 0
         return response.status
