@@ -55,6 +55,7 @@ class Bot:
     redis: Redis
     session: aiohttp.ClientSession
     log: list[structlog.typing.EventDict] = field(repr=False)
+    _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     async def takes(self, body: bytes, content_type: str) -> int:
         """Send a signed request, and return its status once all that follows from it is done."""
@@ -69,18 +70,20 @@ class Bot:
         rows: list[Any] = [self.redis.hgetall(key) for key in self.redis.scan_iter("*:subs:*")]
         return {(subscriber, row.split("|")[1]) for found in rows for subscriber, row in found.items()}
 
-    def begin(self, allowed: set[tuple[str, str]]) -> None:
-        """Remove what the example before has left: a failure must come again with the same example.
+    def keep(self) -> None:
+        """Let each example begin with the store as it is now, without what expires."""
+        keys = [str(key) for key in self.redis.scan_iter() if self.redis.ttl(key) == -1]
+        self._kept = {key: self.redis.dump(key) for key in keys}
 
-        That is what must not be there, and that its request was worked on.
-        """
+    def begin(self) -> None:
+        """Begin an example: a failure must come again with the same one, whatever was before."""
         self.log.clear()
         self.slack.calls.clear()
-        for key in self.redis.scan_iter("*:request:*"):
-            self.redis.delete(key)
-        for subscriber, _ in self.subscriptions() - allowed:
-            for key in self.redis.scan_iter("*:subs:*"):
-                self.redis.hdel(key, subscriber)
+        with self.redis.pipeline() as pipeline:
+            pipeline.flushall()
+            for key, value in self._kept.items():
+                pipeline.restore(key, 0, value)
+            pipeline.execute()
 
     def posted(self) -> int:
         """How many messages there are in all channels."""
@@ -130,10 +133,12 @@ async def bot_in_process(url: str) -> AsyncIterator[tuple[Bot, Scene]]:
         assert identity is not None
         await stack.enter_async_context(runtime.connected(identity, lambda: timedelta(seconds=5)))
         sending = await stack.enter_async_context(aiohttp.ClientSession())
-        redis = stack.enter_context(Redis.from_url(url, decode_responses=True))
+        redis = stack.enter_context(Redis.from_url(url, decode_responses=True, encoding_errors="surrogateescape"))
         bot = Bot(f"http://127.0.0.1:{port}/slack/events", slack, made[0], redis, sending, log)
         slack.request_url = bot.url
-        yield bot, await _scene(bot, gcs)
+        scene = await _scene(bot, gcs)
+        bot.keep()
+        yield bot, scene
 
 
 def _settings(gcs: GCS, slack: Slack, url: str, port: int) -> Settings:
@@ -183,6 +188,10 @@ async def _scene(bot: Bot, gcs: GCS) -> Scene:
     ]
     scene.ids += [f"{execution_id}|{hidden}", "app_home_opened", "block_actions", "share_execution", "modal", "home"]
     requests = await _captured(bot, scene, execution_id)
+    for text in (f"subscribe {execution_id}", f"subscribe {execution_id} here"):
+        await slack.command(member, lab, text)
+        assert await bot.middleware.drain(timedelta(seconds=60)) == 0
+    assert bot.subscriptions() == {(member, member), (lab, member)}
     for person in everybody:
         scene.requests[person] = {name: _as_if(parcel, scene, person, slack) for name, parcel in requests.items()}
     return scene
