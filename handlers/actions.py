@@ -47,7 +47,7 @@ async def unsubscribe_execution(request: Request, *, subscriptions: Subscription
 async def show_steps(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Steps`: the modal opens at once, because the trigger lives three seconds, and fills when GCS has answered."""
     asker, execution_id = request.asker, _execution_id(request)
-    trigger_id, loading = request.body["trigger_id"], loading_modal(execution_id)
+    trigger_id, loading = request.trigger_id, loading_modal(execution_id)
     request.view_id = await call(
         workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, loading), patience=NO_PATIENCE
     )

@@ -222,8 +222,8 @@ class Middleware:
         try:
             if request.view_id and not is_limited:
                 await slack.update_view(request.view_id, error_modal(shown))
-            elif request.is_at_home and body.get("trigger_id"):
-                await slack.open_view(body["trigger_id"], error_modal(shown))
+            elif request.is_at_home and request.trigger_id:
+                await slack.open_view(request.trigger_id, error_modal(shown))
             elif request.is_home_opened:
                 if isinstance(error, NotAllowed):
                     await slack.publish_home(request.user_id, refusing_home(shown))

@@ -42,6 +42,11 @@ class Request:
         return str(self.body.get("response_url") or "")
 
     @property
+    def trigger_id(self) -> str:
+        """What opens a dialog for the person, for three seconds; empty when Slack sent none."""
+        return str(self.body.get("trigger_id") or "")
+
+    @property
     def channel_id(self) -> str:
         """The channel that the request comes from; empty for modals and the Home tab."""
         channel, container = self._part("channel"), self._part("container")

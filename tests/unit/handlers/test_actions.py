@@ -236,3 +236,14 @@ async def test_only_the_person_deletes_their_data(world: World) -> None:
     await world.press(buttons.DELETE_MY_DATA, "U1")
     assert world.subscriptions.asked == [("forget", "U1")]
     assert "2 subscriptions of yours" in world.reply
+
+
+async def test_steps_without_a_trigger_have_a_sentence(world: World) -> None:
+    """A press that brings nothing to open a dialog with is refused by Slack, and the person reads what to do."""
+    world.slack.results["views.open"] = {"ok": False, "error": "invalid_trigger_id"}
+    action = {"type": "button", "block_id": "b", "action_id": buttons.SHOW_STEPS, "value": ID}
+    person, place = {"id": "U1", "team_id": "T1"}, {"channel": {"id": "C1"}, "team": {"id": "T1"}}
+    answer = {"response_url": f"{world.slack.url}/hook"}
+    await world.send({"type": "block_actions", "user": person, "actions": [action]} | place | answer)
+    assert "Press the button once more" in world.reply
+    assert world.subscriptions.asked == []
