@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from functools import lru_cache
+from itertools import islice, pairwise
+from struct import Struct
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -38,6 +40,28 @@ MOST_BRACKETS = 100_000
 """At most how many brackets of an item are read: several times as many as two thousand steps have."""
 
 
+MOST_CUTS = 4096
+"""At most how many ways to cut an item are shared by all items that are cut there."""
+
+
+class Cuts(NamedTuple):
+    """Where an item's text is cut around values that move by themselves."""
+
+    kept: Struct
+    """Unpacks the text between these values."""
+    moving: Struct
+    """Unpacks these values."""
+
+    @classmethod
+    @lru_cache(MOST_CUTS)
+    def at(cls, places: tuple[int, ...]) -> Cuts:
+        """Cut into pieces at `places`, from 0 to the text's length: every second piece is a value that moves."""
+        sizes = [end - begin for begin, end in pairwise(places)]
+        kept = "".join(f"{size}{'xs'[number % 2 == 0]}" for number, size in enumerate(sizes))
+        moving = "".join(f"{size}{'xs'[number % 2]}" for number, size in enumerate(sizes))
+        return cls(Struct(kept), Struct(moving))
+
+
 class Listed(msgspec.Struct, frozen=True, gc=False):
     """One item of a list."""
 
@@ -48,23 +72,23 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     """Of its text, in bytes."""
     kept_hash: int = 0
     """Of its text without values that move by themselves; valid in this process."""
-    cuts: tuple[int, ...] = ()
-    """Where its text is cut into pieces, from 0 to its length: every second one is a value that moves by itself. Empty
-    where none does."""
+    cuts: Cuts | None = None
+    """None where no value moves by itself."""
 
     @classmethod
-    def of(cls, text: bytes, shown: ItemState, cuts: tuple[int, ...] = ()) -> Listed:
+    def of(cls, text: bytes, shown: ItemState, cuts: Cuts | None = None) -> Listed:
         """The item with this text."""
-        kept = _pieces(text, cuts)[0] if cuts else text
+        kept = cuts.kept.unpack(text) if cuts else text
         return cls(shown.execution_id, shown.state, len(text), hash(kept), cuts)
 
     def is_at(self, text: bytes, at: int) -> bool:
-        """Whether the item stands there in a longer text, but for values that move by themselves."""
-        item = text[at : at + self.length]
-        if not self.cuts:
-            return hash(item) == self.kept_hash
-        kept, moving = _pieces(item, self.cuts)
-        return hash(kept) == self.kept_hash and _PLAIN.fullmatch(moving) is not None
+        """Whether the item stands there in a text that is long enough, but for values that move by themselves."""
+        cuts = self.cuts
+        if cuts is None:
+            return hash(text[at : at + self.length]) == self.kept_hash
+        if hash(cuts.kept.unpack_from(text, at)) != self.kept_hash:
+            return False
+        return _PLAIN.fullmatch(b"".join(cuts.moving.unpack_from(text, at))) is not None
 
 
 class Listing(NamedTuple):
@@ -159,7 +183,9 @@ class PageReader:
             at = head.end()
             self._head = text[:at]
         while self._head is not None and not self._is_closed:
-            end = self._end(text, at, is_whole=is_whole)
+            at = self._unchanged_end(text, at)
+            is_expected = self._may_be_unchanged(text, at) and not is_whole
+            end = None if is_expected else self._next_end(text, at, is_whole=is_whole)
             if end is None:
                 break
             at = end
@@ -167,23 +193,30 @@ class PageReader:
         self._unread = len(text) - at
         self._enough = 2 * self._unread  # doubled, or the text of a huge item would be searched with each piece
 
-    def _end(self, text: bytes, at: int, *, is_whole: bool) -> int | None:
-        """Read what follows the items before `at`; returns where it ends, None if it has not arrived to its end."""
-        if self._place < len(self._before.items):
-            expected = self._before.items[self._place]
-            begin = at + len(self._gap)
+    def _unchanged_end(self, text: bytes, at: int) -> int:
+        """Read the items behind `at` that are expected there and unchanged; returns where the last of them ends."""
+        first, gap = self._place, self._gap
+        for expected in islice(self._before.items, first, None):
+            begin = at + len(gap)
             end = begin + expected.length
-            if end > len(text) and not is_whole:
-                return None
-            if text.startswith(self._gap, at) and expected.is_at(text, begin):
-                self._items.append(expected)
-                self._length += 1
-                self._place += 1
-                return end
-        return self._unexpected_end(text, at, is_whole=is_whole)
+            if end > len(text) or not text.startswith(gap, at) or not expected.is_at(text, begin):
+                break
+            self._place += 1
+            at = end
+        self._items += self._before.items[first : self._place]
+        self._length += self._place - first
+        return at
 
-    def _unexpected_end(self, text: bytes, at: int, *, is_whole: bool) -> int | None:
-        """The same where it is not the item that is expected, unchanged."""
+    def _may_be_unchanged(self, text: bytes, at: int) -> bool:
+        """Whether too little has arrived behind `at` to know that the item which is expected there has changed."""
+        items, place = self._before.items, self._place
+        return place < len(items) and at + len(self._gap) + items[place].length > len(text)
+
+    def _next_end(self, text: bytes, at: int, *, is_whole: bool) -> int | None:
+        """Read what follows at `at`, any item or the end of all; returns where it ends.
+
+        None if it has not arrived to its end.
+        """
         begin = _GAP.match(text, at).end()  # type: ignore[union-attr]  # matches everywhere
         gap = text[at:begin]
         if begin == len(text):
@@ -217,21 +250,15 @@ class PageReader:
         known = self._before.items[place]
         if known.length == len(text) and known.is_at(text, 0):
             return known
-        has_moved = bool(known.cuts) or known.state == shown.state
+        has_moved = known.cuts is not None or known.state == shown.state
         if not has_moved or not self._lessons or not shown.labels.isdisjoint(MOVING):
             return Listed.of(text, shown)
         self._lessons -= 1
-        is_cut_wrong = bool(known.cuts) and known.state == shown.state and known.length == len(text)
+        is_cut_wrong = known.cuts is not None and known.state == shown.state and known.length == len(text)
         return Listed.of(text, shown, _cuts(text, all_times=is_cut_wrong))
 
 
-def _pieces(text: bytes, cuts: tuple[int, ...]) -> tuple[tuple[bytes, ...], bytes]:
-    """The pieces of `text` that stay, and the values that move by themselves, without what is between them."""
-    pieces = [text[begin:end] for begin, end in pairwise(cuts)]
-    return tuple(pieces[::2]), b"".join(pieces[1::2])
-
-
-def _cuts(text: bytes, *, all_times: bool) -> tuple[int, ...]:
+def _cuts(text: bytes, *, all_times: bool) -> Cuts | None:
     """Where an item's text is cut around the values that move by themselves.
 
     Of the times, usually only the latest moves: a step that has ended keeps its own.
@@ -239,7 +266,7 @@ def _cuts(text: bytes, *, all_times: bool) -> tuple[int, ...]:
     found = list(_VALUE.finditer(text))
     latest = max((each[1] for each in found if not each[1].isdigit()), default=b"")
     moving = [each.span(1) for each in found if all_times or each[1].isdigit() or each[1] == latest]
-    return (0, *(cut for span in moving for cut in span), len(text)) if moving else ()
+    return Cuts.at((0, *(cut for span in moving for cut in span), len(text))) if moving else None
 
 
 def _likely_end(text: bytes, begin: int, gap: bytes) -> int | None:
