@@ -1,8 +1,8 @@
 """The bytes of an answer, before a table reads them: without what is never shown, and mended where they are no JSON.
 
-Lives here: `slim` and `mend`; bytes in, bytes out. Inputs, outputs, pictures and workflow sources can be megabytes, so
-they are skipped as text and never become objects; steps beyond `MAX_STEPS` are counted. Does not live here: which
-fields are read (`bot.gcs.tables`, which calls `slim`), the limit of a body (`bot.gcs.http`).
+Lives here: `slim`, `whole` and `mend`; bytes in, bytes out. Inputs, outputs, pictures and workflow sources can be
+megabytes, so they are skipped as text and never become objects; steps beyond `MAX_STEPS` are counted. Does not live
+here: which fields are read (`bot.gcs.tables`, the caller), the limit of a body (`bot.gcs.http`).
 """
 
 from __future__ import annotations
@@ -26,11 +26,24 @@ LEFT_OUT = "#left_out"
 PARTIAL = "#partial"
 """Key of no field either: whether an answer was read from a list."""
 
+SMALL = 16 * 1024
+"""Up to this many bytes, reading what is never shown costs less than leaving it out."""
+
 Frame = Mapping[str, "Frame | None"]
 """The fields that are read, each with the frame of the object that it holds; None: read whatever is there."""
 
 _fields, _entries = msgspec.json.Decoder(dict[str, Raw]), msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.Encoder().encode
+
+
+def whole(body: bytes) -> bytes:
+    """`body` as it is.
+
+    Raises:
+        msgspec.MsgspecError, RecursionError, ValueError: as from `slim`.
+    """
+    _fields.decode(body)
+    return body
 
 
 def slim(body: bytes, frame: Frame) -> bytes:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bot.domain.model import Execution, Step
 from bot.errors import GCSMalformed
-from bot.gcs.body import MAX_REPORTS, MAX_STEPS
+from bot.gcs.body import MAX_REPORTS, MAX_STEPS, SMALL
 from bot.gcs.fingerprint import fingerprint_of
 from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse, find_listed
 
@@ -390,6 +390,27 @@ def test_reports_beyond_the_limit_are_counted() -> None:
     reports = {f"job-{number}": {"phase": "Running"} for number in range(MAX_REPORTS + 5)}
     execution = changed(object={"status": {"subObjectStatuses": reports}})
     assert (len(execution.steps), execution.steps_left_out) == (MAX_STEPS, MAX_REPORTS - MAX_STEPS + 5)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b'"inputs": {"a": 1}',
+        b'"inputs": ' + b"[" * 400 + b"]" * 400,
+        b'"inputs": "\\ud800"',
+        b'"time_duration": NaN',
+        b'"name": "a\nb\xff\\ud800"',
+        b'"name": "a", "name": "b"',
+    ],
+    ids=["plain", "deep", "half", "NaN", "broken", "twice"],
+)
+def test_small_answers_are_read_like_large_ones(field: bytes) -> None:
+    """Whether or not what is never shown is left out first, the same is read, however odd it is."""
+    record = b'{"guid": "%s", "status": "Running", %s}' % (ID.encode(), field)
+    small = b'{"execution": %s, "status": {"total_node_number": 3}}' % record
+    one, other = (GetExecutionResponse.parse(body, asked=ID) for body in (small, small + b" " * SMALL))
+    assert one.to_execution() == other.to_execution()
+    assert fingerprint_of(one) == fingerprint_of(other)
 
 
 def test_nothing_that_is_not_shown_is_read() -> None:
