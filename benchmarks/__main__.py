@@ -42,7 +42,7 @@ async def _together(names: Sequence[str], began: float) -> list[Row]:
 def main(names: Sequence[str]) -> int:
     """Run the modules called `names`, or all and write the results; a target that is missed is no failure."""
     began, found = monotonic(), []
-    for group in [tuple(names)] if names else TOGETHER:
+    for group in [(name,) for name in names] or TOGETHER:
         found += uvloop.run(_together(group, began))
     results = {"at": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "rows": [asdict(row) for row in found]}
     print(table(results))

@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +22,7 @@ import aiohttp
 from benchmarks.harness import free_port
 from benchmarks.memory import fill
 from bot.domain.model import Snapshot
+from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
 from bot.store.keys import account_id
@@ -112,13 +113,22 @@ async def started(state: Path, *, gcs: str, slack: str, **settings: str) -> Asyn
         await process.stop()
 
 
-async def filled(state: Path, snapshots: Iterable[Snapshot], *, gcs: str) -> None:
-    """Fill the store that a bot will find in `state`: each execution is followed by one person, has a card, is due."""
+async def filled(
+    state: Path,
+    snapshots: Iterable[Snapshot],
+    *,
+    gcs: str,
+    fingerprints: Mapping[str, Fingerprint] | None = None,
+) -> None:
+    """Fill the store that a bot will find in `state`: each execution is followed by one person, has a card, is due.
+
+    `fingerprints`: as with `fill`.
+    """
     account = account_id(gcs, GCS().project_id)
     engine, owner = EmbeddedStore(state), Owner(account=account, team="T0123ABCD", endpoint=gcs)
     store = Store(await engine.start(), owner=owner, coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
     try:
-        await fill(store, snapshots, first_poll=timedelta(0))
+        await fill(store, snapshots, first_poll=timedelta(0), fingerprints=fingerprints)
     finally:
         await store.aclose()
         await engine.stop()

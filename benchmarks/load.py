@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
@@ -21,11 +21,15 @@ from benchmarks import servers
 from benchmarks.bots import Bot, filled, started
 from benchmarks.harness import SERVER_CORE, Row, at_most, say
 from bot.domain.model import Snapshot
+from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.tables import GetExecutionResponse
 
-WARM_SECONDS = 75
-"""How long both bots run first: by then a whole minute of calls has been made."""
+WARM_SECONDS = 120
+"""How long both bots run first: by then a whole minute of calls has been made, and the busy one has learned in a dozen
+rounds which values of the lists move by themselves."""
 SECONDS = 60
+POLLED_WITHIN = timedelta(minutes=75)
+"""In how long polls reach every execution that lists show unchanged: within three quarters of `MAX_STALENESS`."""
 
 
 async def rows() -> AsyncIterator[Row]:
@@ -36,7 +40,8 @@ async def rows() -> AsyncIterator[Row]:
             slack = await stack.enter_async_context(servers.serving("slack", core=SERVER_CORE))
             gcs = await stack.enter_async_context(servers.serving("population", core=SERVER_CORE, argument=began))
             say(f"  filling a store with {servers.POPULATION:,} executions …")
-            await filled(Path(folder) / "busy", _snapshots(began), gcs=gcs)
+            known: dict[str, Fingerprint] = {}
+            await filled(Path(folder) / "busy", _snapshots(began, known), gcs=gcs, fingerprints=known)
             idle = await stack.enter_async_context(started(Path(folder) / "idle", gcs=gcs, slack=slack))
             busy = await stack.enter_async_context(started(Path(folder) / "busy", gcs=gcs, slack=slack))
             say(f"  two bots run for {WARM_SECONDS + SECONDS} s …")
@@ -52,13 +57,15 @@ async def rows() -> AsyncIterator[Row]:
     yield _memory_row(memory)
 
 
-def _snapshots(began: float) -> Iterator[Snapshot]:
-    """Everything that the population serves, as the bot reads it."""
+def _snapshots(began: float, known: dict[str, Fingerprint]) -> Iterator[Snapshot]:
+    """Everything that the population serves, as a bot knows it that has polled for hours; fills `known`."""
     population = servers.population(began)
     population.advance(time.time() - began)
-    for guid in population.running:
-        seen = GetExecutionResponse.parse(servers.encoded(population.body(guid)), asked=guid).to_execution()
-        yield Snapshot(execution=seen, revision=1, seen_at=datetime.now(UTC))
+    for number, guid in enumerate(population.running):
+        response = GetExecutionResponse.parse(servers.encoded(population.body(guid)), asked=guid)
+        known[guid] = fingerprint_of(response)
+        seen_at = datetime.now(UTC) - POLLED_WITHIN * (number / servers.POPULATION)
+        yield Snapshot(execution=response.to_execution(), revision=1, seen_at=seen_at)
 
 
 class _Reading:

@@ -7,7 +7,7 @@ by `bots`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from benchmarks.harness import CLIENT_CORE, Row, a_snapshot, at_most, opened_store, pinned, say
 from bot.domain.model import Receipt, Snapshot, Subscriber, Subscription
+from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
 from bot.store.outbox import Claim
 
@@ -49,23 +50,36 @@ async def rows() -> AsyncIterator[Row]:
     )
 
 
-async def fill(store: Store, snapshots: Iterable[Snapshot], *, first_poll: timedelta = timedelta(hours=1)) -> None:
-    """Have each of `snapshots` followed by one person, who has a card of it."""
+async def fill(
+    store: Store,
+    snapshots: Iterable[Snapshot],
+    *,
+    first_poll: timedelta = timedelta(hours=1),
+    fingerprints: Mapping[str, Fingerprint] | None = None,
+) -> None:
+    """Have each of `snapshots` followed by one person, who has a card of it.
+
+    `fingerprints`: execution id → that of the answer which the snapshot was read from; read after the snapshot.
+    """
+    known = {} if fingerprints is None else fingerprints
     waiting = enumerate(snapshots)
     while batch := list(islice(waiting, BATCH)):
-        await asyncio.gather(*(_subscribe(store, number, snapshot, first_poll) for number, snapshot in batch))
+        await asyncio.gather(*(_subscribe(store, number, snapshot, first_poll, known) for number, snapshot in batch))
         while ready := (await store.outbox.ready()).partitions:
             for partition in ready:
                 claims = await store.outbox.claim(partition, BATCH)
                 await asyncio.gather(*(_deliver(store, claim, number) for number, claim in enumerate(claims)))
 
 
-async def _subscribe(store: Store, number: int, snapshot: Snapshot, first_poll: timedelta) -> None:
+async def _subscribe(
+    store: Store, number: int, snapshot: Snapshot, first_poll: timedelta, known: Mapping[str, Fingerprint]
+) -> None:
     person = Subscriber(team_id="T0123ABCD", id=f"U{number % PEOPLE:09d}")
     subscription = Subscription(
         execution_id=snapshot.execution.id, subscriber=person, owner=person.id, created_at=datetime.now(UTC)
     )
-    await store.subscribers.subscribe(subscription, snapshot, first_poll=first_poll)
+    fingerprint = known.get(snapshot.execution.id)
+    await store.subscribers.subscribe(subscription, snapshot, first_poll=first_poll, fingerprint=fingerprint)
 
 
 async def _deliver(store: Store, claim: Claim, number: int) -> None:

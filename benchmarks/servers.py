@@ -145,6 +145,7 @@ def slack_answers() -> Answer:
         "user_id": "U0BOT",
         "bot_id": "B0BOT",
         "channel": {"id": "D0123ABCDEF"},
+        "user": {"id": "U0123ABCD", "team_id": "T0123ABCD"},
         "ts": "1732446671.000100",
         "messages": [],
     }
