@@ -130,14 +130,19 @@ class Watcher:
     async def _ready(self) -> Ready:
         """Where something is due; the store is asked again once all of it was claimed, or after `MOMENT_SECONDS`."""
         if not self._ready_again.partitions or monotonic() > self._ready_until:
-            self._ready_again, self._ready_until = await self._schedule.ready(), monotonic() + MOMENT_SECONDS
+            ready = self._schedule.ready()
+            if self._ready_again.size:  # the claim will ask for calls: ask in the same round trip
+                self._ready_again, _ = await asyncio.gather(ready, self._quota.left())
+            else:
+                self._ready_again = await ready
+            self._ready_until = monotonic() + MOMENT_SECONDS
         return self._ready_again._replace(partitions=list(self._ready_again.partitions))
 
     async def _claim(self, number: int, limit: int) -> list[Due]:
         """Claim no more than the quota allows to poll; the rest stays due, the oldest first."""
         with suppress(ValueError):
             self._ready_again.partitions.remove(number)
-        left = await self._quota.left(enough=limit)
+        left = await self._quota.left(enough=1)
         claimed = await self._schedule.claim(number, min(limit, left)) if left else []
         with suppress(StoreUnavailable):  # then each poll takes its own call
             paid = await self._quota.take_up_to(len(claimed)) if claimed else 0

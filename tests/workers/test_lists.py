@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -310,6 +311,33 @@ async def test_a_concurrent_end_of_round_requests_nothing(rig: Rig, lists: Sweep
     lists.sweeper._quota.take_up_to = ended_meanwhile  # type: ignore[method-assign]  # a spy
     await lists.step()
     assert lists.requests == 0
+
+
+async def test_pages_under_way_are_limited(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow pages are, no more are requested at once; those under way are awaited at the end."""
+    monkeypatch.setattr("bot.workers.sweeper.sweeper.CONCURRENCY", 2)
+    rig.gcs.max_limit = 100
+    lists = SweeperRig(rig, per_minute=600)
+    lists.sweeper._page_size, lists.sweeper._clock = PageSize(100), monotonic
+    await running(rig, 350)
+    stop, under_way, counts, listed = asyncio.Event(), set[object](), list[int](), rig.client.listed
+
+    async def slow(*args: Any, **more: Any) -> Any:
+        under_way.add(page := object())
+        counts.append(len(under_way))
+        await asyncio.sleep(0.5)
+        under_way.remove(page)
+        return await listed(*args, **more)
+
+    rig.client.listed = slow  # type: ignore[method-assign]  # a spy
+    reading = asyncio.create_task(lists.sweeper.run(stop))
+    async with asyncio.timeout(30):
+        while len(counts) < 6 or not under_way:  # noqa: ASYNC110  # another task does it
+            await asyncio.sleep(0.01)
+    stop.set()
+    await reading
+    assert max(counts) == 2
+    assert not under_way
 
 
 async def test_a_slow_page_does_not_delay_others(rig: Rig) -> None:

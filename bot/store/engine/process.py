@@ -20,10 +20,9 @@ from time import monotonic
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, ResponseError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from bot.errors import StoreUnavailable
-from bot.store.engine.refusals import CLIENT_ERRORS
 
 START_SECONDS = 20.0
 """How long the engine may take to load its file and respond."""
@@ -117,7 +116,7 @@ class EngineProcess:
             return Reply.LOADING
         except ResponseError:  # it is busy with a script, for example
             return Reply.READY
-        except CLIENT_ERRORS:
+        except (RedisError, OSError):
             return Reply.NONE
         return Reply.READY
 
@@ -154,7 +153,7 @@ class EngineProcess:
             if self.is_running:
                 await self._redis.shutdown(save=False)  # the append-only file is flushed in any case
                 await asyncio.wait_for(self._gone(), STOP_SECONDS)
-        except (*CLIENT_ERRORS, TimeoutError):
+        except (RedisError, OSError, TimeoutError):
             await self.kill()
         finally:
             await self._redis.aclose()

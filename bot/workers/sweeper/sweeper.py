@@ -7,11 +7,13 @@ rules about speed, size and trust (`pacing`), what one reading of the list showe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
+from typing import TypeVar
 
 import structlog
 
@@ -35,6 +37,8 @@ from bot.workers.sweeper.pacing import DISTRUST, SHORTEST_ROUND, SMALLEST_PAGE, 
 from bot.workers.sweeper.round import PHASES, Round, Wanted
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 CONCURRENCY = 10
 """At most how many pages are under way at once: a large one takes longer than the time until the next."""
@@ -74,42 +78,57 @@ class Sweeper:
         self._pacing, self._page_size, self._trust = Pacing(bytes_per_second), PageSize(), Trust()
         self._measured = Measured()
         self._choosing = asyncio.Lock()
-        """One worker at a time chooses the next page, however long the store takes."""
+        """One task at a time chooses the next page, however long the store takes."""
         self._rounds: list[Round] = []
         """The rounds that are not complete, oldest first: the next one begins while pages of the last are under way."""
         self._last: Round | None = None
         """The last complete round."""
         self._not_before = 0.0
         """When the next page may be requested, or the next decision made."""
+        self._lease_checked = -math.inf
+        """When this process last found that it has the reader lease; checked again long before that ends."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read lists while that pays, until `stop` is set."""
-        await asyncio.gather(*(self._work(stop) for _ in range(CONCURRENCY)), self._keep_reader_lease(stop))
+        await asyncio.gather(self._read_pages(stop), self._keep_reader_lease(stop))
 
     async def run_once(self) -> float:
         """Request one page if it is time for it; returns the seconds until there may be another one."""
-        async with self._choosing:
-            wanted = await self._next_page()
-        if wanted is not None:
+        if (wanted := await self._chosen()) is not None:
             await self._read(wanted)
-        return max(0.0, self._not_before - self._clock())
+        return self._pause_seconds
 
-    async def _work(self, stop: asyncio.Event) -> None:
+    async def _read_pages(self, stop: asyncio.Event) -> None:
+        """Request page after page, and read at most `CONCURRENCY` at once."""
+        free, reading = asyncio.Semaphore(CONCURRENCY), set[asyncio.Task[None]]()
         while not stop.is_set():
-            try:
-                pause = await self.run_once()
-            except StoreUnavailable as error:
-                log.warning("sweeper.store_away", error=str(error))
-                self._stop(STORE_AWAY_SECONDS)
-            except Exception:
-                log.exception("sweeper.failed")
-                self._stop(DISTRUST.total_seconds())
-            else:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), max(pause, IDLE_SECONDS))
+            async with free:  # none is chosen before it can be requested
+                wanted = await self._guarded(self._chosen())
+            if wanted is not None:
+                reading.add(task := asyncio.create_task(self._read_within(free, wanted)))
+                task.add_done_callback(reading.discard)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), max(self._pause_seconds, IDLE_SECONDS))
+        await asyncio.gather(*reading)
+
+    async def _read_within(self, free: asyncio.Semaphore, wanted: Wanted) -> None:
+        async with free:
+            await self._guarded(self._read(wanted))
+
+    async def _guarded(self, work: Awaitable[T]) -> T | None:
+        """The result of `work`; None after an error, which no list survives."""
+        try:
+            return await work
+        except StoreUnavailable as error:
+            log.warning("sweeper.store_away", error=str(error))
+            self._stop(STORE_AWAY_SECONDS)
+        except Exception:
+            log.exception("sweeper.failed")
+            self._stop(DISTRUST.total_seconds())
+        return None
 
     async def _keep_reader_lease(self, stop: asyncio.Event) -> None:
-        """Keep the lease also while every worker waits for a page, since none of them renews it then."""
+        """Keep the lease also while no page may be requested, since nothing else renews it then."""
         while not stop.is_set():
             if self._rounds:
                 with suppress(StoreUnavailable):
@@ -118,8 +137,20 @@ class Sweeper:
                 await asyncio.wait_for(stop.wait(), KEEP_LEASE_SECONDS)
 
     async def _holds_reader_lease(self) -> bool:
+        now = self._clock()
         reading = (self._rounds[-1].defer_for, self._rounds[-1].useful_calls) if self._rounds else None
-        return await self._quota.hold_reader_lease(self._team_id, reading=reading)
+        has_lease = await self._quota.hold_reader_lease(self._team_id, reading=reading)
+        self._lease_checked = now if has_lease else -math.inf
+        return has_lease
+
+    async def _chosen(self) -> Wanted | None:
+        async with self._choosing:
+            return await self._next_page()
+
+    @property
+    def _pause_seconds(self) -> float:
+        """How long until the next page may be requested."""
+        return max(0.0, self._not_before - self._clock())
 
     async def _next_page(self) -> Wanted | None:
         """The page to request now; None while another process reads lists, or it is too early."""
@@ -127,7 +158,7 @@ class Sweeper:
         if now < self._not_before or (self._trust.is_failing and any(each.under_way for each in self._rounds)):
             return None
         self._not_before = now + IDLE_SECONDS
-        if not await self._holds_reader_lease():
+        if now > self._lease_checked + KEEP_LEASE_SECONDS and not await self._holds_reader_lease():
             self._stop(RECONSIDER.total_seconds())
         elif unread := next((each for each in self._rounds if each.pages_left), None):
             return await self._page_of(unread)
@@ -161,6 +192,7 @@ class Sweeper:
                 totals=dict(newest.totals) if newest else {},
             )
         )
+        self._lease_checked = -math.inf  # what this round defers is stored with the lease
 
     async def _cost(self) -> Cost:
         watched = await self._schedule.size()
