@@ -10,6 +10,7 @@ The SDK's own retries are off: they would post a second time what the first atte
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,9 @@ HOOKS: _Server = ("https", "hooks.slack.com", 443)
 
 MEMBERS_PAGE = 1000
 """How many members of a channel one call returns, the most that Slack does."""
+
+_ID_FORMS = {"team_id": re.compile(r"[TE][A-Z0-9]{1,63}"), "user_id": re.compile(r"[UW][A-Z0-9]{1,63}")}
+"""What `auth.test` must say, and what an id of that kind looks like."""
 
 _SLACK_HOSTS = frozenset({"slack.com", "www.slack.com"})
 """Slack's own hosts of the Web API, which take no answers."""
@@ -96,8 +100,16 @@ class SlackClient:
         self.web.proxy = self._network.proxy_for(base_url)  # the SDK would take one from the environment
 
     async def identity(self) -> Identity:
-        """Whom the token belongs to."""
+        """Whom the token belongs to.
+
+        Raises:
+            OutcomeUnknown: the answer does not say; perhaps it is not Slack's. The store would be given to nobody.
+            SlackError: what another failure means.
+        """
         response = await self.call(self.web.auth_test)
+        for name, form in _ID_FORMS.items():
+            if not form.fullmatch(str(response.get(name))):
+                raise OutcomeUnknown("no_identity", name)
         scopes = response.headers.get("x-oauth-scopes") if response.headers else None
         self._identity = Identity(
             team_id=response["team_id"],

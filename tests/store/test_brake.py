@@ -6,7 +6,8 @@ import pytest
 from redis import Redis
 
 from bot.store import Store
-from bot.store.brake import LEAST, NOT_FOUND, Brake
+from bot.store.brake import DEAD, LEAST, NOT_FOUND, Brake
+from bot.store.rows import milliseconds
 from tests.servers import ACCOUNT
 from tests.store.following import ALICE, follow
 
@@ -99,6 +100,62 @@ async def test_released_items_end_uncounted(store: Store) -> None:
     )
     assert await asked(store.brake, *range(5, 20)) == [True] * 15
     assert await asked(store.brake, *range(30, 36)) == [True] * LEAST + [False]
+
+
+LANES = [f"{OWNER}/e{number}/C1" for number in range(LEAST + 3)]
+"""Lanes of one channel."""
+
+ARCHIVED = "slack:is_archived"
+
+
+async def refused(brake: Brake, lanes: list[str]) -> list[bool]:
+    """Whether each of the lanes may end, whose channel Slack says is archived."""
+    return [await brake.may_end(OWNER, ARCHIVED, lane) for lane in lanes]
+
+
+def an_hour_later(redis: Redis) -> None:
+    """Let the time pass for which a channel must be refused."""
+    for key in redis.scan_iter("*:refused:*"):
+        for channel, since in redis.zscan_iter(str(key)):
+            redis.zadd(str(key), {channel: since - milliseconds(DEAD)})
+
+
+async def test_one_dead_channel_holds_nothing_for_long(store: Store, redis: Redis) -> None:
+    """All that it follows ends once it was refused for an hour, and the brake lets go; before, no more than five."""
+    assert await refused(store.brake, LANES) == [True] * LEAST + [False] * 3
+    ten_minutes_later(redis)
+    assert await refused(store.brake, [*LANES[LEAST:], f"{OWNER}/e1/C2"]) == [False] * 4
+    an_hour_later(redis)
+    assert await refused(store.brake, [*LANES[LEAST:], f"{OWNER}/e1/C2"]) == [True] * 4
+    assert (await store.brake.state(OWNER), await store.brake.owners()) == ([], [])
+
+
+async def test_many_refused_channels_stay_braked(store: Store, redis: Redis) -> None:
+    """For however long: that they are all dead is less likely than one mistake."""
+    lanes = [f"{OWNER}/e/C{number}" for number in range(LEAST + 1)]
+    assert await refused(store.brake, lanes) == [True] * LEAST + [False]
+    an_hour_later(redis)
+    ten_minutes_later(redis)
+    assert await refused(store.brake, lanes[LEAST:]) == [False]
+
+
+@pytest.mark.parametrize("is_braked", [True, False])
+async def test_a_channel_that_worked_is_not_dead(store: Store, redis: Redis, *, is_braked: bool) -> None:
+    """Two refusals an hour apart are not one of an hour."""
+    await refused(store.brake, LANES if is_braked else LANES[:LEAST])
+    an_hour_later(redis)
+    await store.brake.recovered(OWNER, f"{OWNER}/another/C1")
+    assert await refused(store.brake, LANES[LEAST:]) == [False] * 3
+    assert await refused(store.brake, LANES[LEAST:]) == [False] * 3
+
+
+async def test_fields_of_a_newer_brake_are_ignored(store: Store, redis: Redis) -> None:
+    """A copy of the next version may have written more: the brake is on for this one, too."""
+    await asked(store.brake, *range(LEAST + 1))
+    (key,) = map(str, redis.scan_iter("*{brake*}:on"))
+    redis.hset(key, NOT_FOUND, str(redis.hget(key, NOT_FOUND)) + "|more")
+    ten_minutes_later(redis)
+    assert await asked(store.brake, 7) == [False]
 
 
 @pytest.mark.parametrize("owner", ["T2", "other/T1"])

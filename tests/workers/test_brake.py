@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -15,8 +15,9 @@ from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
 from bot.gcs.http import HTTPClient
 from bot.store import Store
-from bot.store.brake import LEAST, NOT_FOUND
+from bot.store.brake import DEAD, LEAST, NOT_FOUND
 from bot.store.keys import owner_of
+from bot.store.rows import EPOCH, milliseconds
 from bot.workers.watcher import Watcher
 from sandbox import story
 from sandbox.gcs import GCS, Fault
@@ -237,6 +238,24 @@ async def channels(rig: Rig, count: int) -> list[str]:
 async def kept(rig: Rig, names: list[str]) -> int:
     """How many of the channels still follow something."""
     return sum([len((await rig.subscriptions.of(rig.who(name))).items) for name in names])
+
+
+async def test_one_archived_channel_holds_nothing_for_long(rig: Rig) -> None:
+    """Five of its eight end at once, the others once it was refused for an hour; then nothing is braked any more."""
+    executions = [await rig.followed(rig.lab) for _ in range(LEAST + 3)]
+    rig.slack.archive(rig.lab)
+    for execution in executions:
+        rig.gcs.step(execution, to="succeeded")
+    await rig.poll()
+    await rig.deliver()
+    assert (len(list(rig.redis.scan_iter("*:subs:*"))), "is_archived (3 waiting)" in await problem(rig)) == (3, True)
+    for key in map(str, rig.redis.scan_iter("*:refused:*")):
+        rig.redis.zadd(key, {rig.lab: milliseconds(datetime.now(UTC) - DEAD - EPOCH)})
+    for key in map(str, rig.redis.scan_iter("*:ended:*")):
+        rig.redis.delete(key)
+    await rig.later()
+    assert rig.read(rig.alice) == ["dead"] * len(executions)
+    assert (rig.left_over(), await rig.store.brake.owners()) == ([], [])
 
 
 @pytest.mark.parametrize("code", REFUSALS)

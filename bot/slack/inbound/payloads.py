@@ -10,6 +10,7 @@ Only fields that somebody reads are checked; unknown fields and kinds are passed
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl
@@ -17,6 +18,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 _Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{0,64}$")]
+_CHANNEL = re.compile(r"[CDG][A-Z0-9]{1,63}")
 _Text = Annotated[str, StringConstraints(max_length=40_000)]
 _Word = Annotated[str, StringConstraints(max_length=3_000)]
 
@@ -53,11 +55,21 @@ class _View(BaseModel):
 
 
 class _Event(BaseModel):
-    """Its other fields depend on its type; those of the Home tab are read."""
+    """Its other fields depend on its type; those of the Home tab and of shared channels are read."""
 
     type: _Word
     user: _Id | dict[str, Any] | None = None
     tab: _Word | None = None
+    channel: Any = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has what is read of an event of its type."""
+        if self.type == "app_home_opened":
+            return isinstance(self.user, str)
+        if self.type in {"channel_shared", "channel_unshared"}:
+            return isinstance(self.channel, str) and _CHANNEL.fullmatch(self.channel) is not None
+        return True
 
 
 class _Payload(BaseModel):
@@ -92,10 +104,7 @@ class _Payload(BaseModel):
             case "block_actions":
                 is_whole = bool(self.actions) and all(each.action_id for each in self.actions or ())
             case "event_callback":
-                is_whole = self.event is not None
-                is_whole &= (
-                    self.event is None or self.event.type != "app_home_opened" or isinstance(self.event.user, str)
-                )
+                is_whole = self.event is not None and self.event.is_whole
             case "view_submission" | "view_closed":
                 is_whole = self.view is not None
             case _:

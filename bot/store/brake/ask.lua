@@ -1,17 +1,26 @@
--- Whether something may end for a reason: at most `limit` within a window; then the brake goes on, and nothing does.
+-- Whether something may end for a reason: at most `limit` within a window; then the brake goes on, and nothing does but
+-- what is for a destination that was refused all the time since, while no more than `limit` of them are.
 -- KEYS: prefix of a brake
--- item: what would end; window: ms; lost: 0, or where GCS shows nothing of what is followed, how many must wait until
+-- item: what would end; window: ms; dead: ms for which a destination must be refused; lost: 0, or where GCS shows nothing of what is followed, how many must wait until
 -- the brake goes on
 -- Returns {1 when it may end, 1 when the brake went on with this or -1 when it let go}
-local prefix, reason, item, limit, window, lost = KEYS[1], unpack(ARGV)
+local prefix, reason, item, limit, window, dead, lost = KEYS[1], unpack(ARGV)
 limit, lost = tonumber(limit), tonumber(lost)
 local ended, waiting = prefix .. 'ended:' .. reason, prefix .. 'waiting:' .. reason
+local refused, destination = prefix .. 'refused:' .. reason, destination_of(reason, item)
 local now = now_ms()
 forget_old(prefix, reason, now, window)
 if redis.call('SISMEMBER', prefix .. 'released:' .. reason, item) == 1 then return {1, 0} end
 local brake, went = read_brake(prefix, reason), 0
 
+local function note_destination()
+  if not destination then return end
+  redis.call('ZADD', refused, 'NX', now, destination)
+  redis.call('PEXPIRE', refused, FORGOTTEN_AFTER)
+end
+
 local function wait()
+  note_destination()
   redis.call('ZADD', waiting, now, item)
   redis.call('PEXPIRE', waiting, FORGOTTEN_AFTER)
   redis.call('PEXPIRE', prefix .. 'on', FORGOTTEN_AFTER)
@@ -19,6 +28,8 @@ end
 
 local function engage(kind)
   write_brake(prefix, reason, {since = now, limit = limit, kind = kind})
+  -- A destination that was refused before may have worked since: nobody notes that while the brake is off.
+  for _, each in ipairs(redis.call('ZRANGE', refused, 0, -1)) do redis.call('ZADD', refused, now, each) end
   redis.call('PEXPIRE', prefix .. 'on', FORGOTTEN_AFTER)
   return {0, 1}
 end
@@ -37,13 +48,21 @@ elseif brake and brake.kind == 'fading' then
   went = has_let_go and -1 or 0
 end
 if brake then
-  wait()
-  return {0, 0}
+  local since = destination and redis.call('ZSCORE', refused, destination)
+  if not since or now - since < tonumber(dead) or redis.call('ZCARD', refused) > limit then
+    wait()
+    return {0, 0}
+  end
+  redis.call('ZREM', waiting, item)
+  if redis.call('ZCARD', waiting) > 0 then return {1, 0} end
+  redis.call('HDEL', prefix .. 'on', reason)
+  return {1, -1}
 end
 if not redis.call('ZSCORE', ended, item) and redis.call('ZCARD', ended) >= limit then
   wait()
   return engage('count')
 end
+note_destination()
 redis.call('ZADD', ended, now, item)
 redis.call('PEXPIRE', ended, window)
 redis.call('ZREM', waiting, item)

@@ -27,6 +27,9 @@ SHARE = 10
 WINDOW = timedelta(minutes=10)
 """The time within which endings are counted together."""
 
+DEAD = timedelta(hours=1)
+"""How long Slack must refuse a person or channel, since the brake went on, until what is for them ends all the same."""
+
 RELEASED = timedelta(hours=6)
 """How long what an operator released may end: longer than the longest pause before it is tried again."""
 
@@ -97,6 +100,7 @@ class Brake:
             item,
             limit,
             milliseconds(WINDOW),
+            milliseconds(DEAD),
             min(2, max(1, followed)) if is_lost else 0,
         )
         vendor = reason.partition(":")[0]

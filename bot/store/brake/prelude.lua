@@ -3,11 +3,11 @@
 -- How long what waits is remembered after it was last asked about, in ms: it may have ended in another way meanwhile.
 local FORGOTTEN_AFTER = 2 * 3600 * 1000
 
--- A row is `since ms|limit|kind`. Kinds: `count` (too many), `fading` (too many, but one of them recovered) and `place`
+-- A row is `since ms|limit|kind`; fields of a newer version are ignored. Kinds: `count` (too many), `fading` (too many, but one of them recovered) and `place`
 -- (GCS shows nothing of what is followed). Nil when the reason is not braked.
 local function read_brake(prefix, reason)
   local row = redis.call('HGET', prefix .. 'on', reason)
-  local since, limit, kind = string.match(row or '', '^(%d+)|(%d+)|(%l+)$')
+  local since, limit, kind = string.match(row or '', '^(%d+)|(%d+)|(%l+)')
   if not since then return nil end
   return {since = tonumber(since), limit = tonumber(limit), kind = kind}
 end
@@ -16,10 +16,16 @@ local function write_brake(prefix, reason, brake)
   redis.call('HSET', prefix .. 'on', reason, string.format('%d|%d|%s', brake.since, brake.limit, brake.kind))
 end
 
+-- The person or channel that a lane of Slack's is for; nil for an execution.
+local function destination_of(reason, item)
+  return string.sub(reason, 1, 6) == 'slack:' and string.match(item, '[^/]+$') or nil
+end
+
 -- Forget what ended before the window, and what has not been asked about for long.
 local function forget_old(prefix, reason, now, window)
   redis.call('ZREMRANGEBYSCORE', prefix .. 'ended:' .. reason, '-inf', now - window)
   redis.call('ZREMRANGEBYSCORE', prefix .. 'waiting:' .. reason, '-inf', now - FORGOTTEN_AFTER)
+  redis.call('ZREMRANGEBYSCORE', prefix .. 'refused:' .. reason, '-inf', now - FORGOTTEN_AFTER)
 end
 
 -- Let go if nothing waits any more, or if something recovered and the rest is within the limit. Returns the brake that

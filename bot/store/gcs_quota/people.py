@@ -17,8 +17,8 @@ from bot.store.rows import milliseconds
 BURST_MINUTES = 1.5
 """How many minutes' requests a person may make at once."""
 
-SILENCE = timedelta(seconds=5)
-"""How long a refusal is not repeated: who floods the bot gets one sentence, not hundreds."""
+SILENCE = timedelta(seconds=1)
+"""How long a refusal is not repeated: a flood gets a sentence a second, and people who type get one each time."""
 
 
 class Refusal(NamedTuple):

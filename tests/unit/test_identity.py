@@ -1,0 +1,52 @@
+"""Promises of `auth.test` at the wire: an answer that does not name the bot is none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.errors import OutcomeUnknown
+from bot.network import Network
+from bot.slack.client import SlackClient, slack_session
+
+WELL = {"ok": True, "team_id": "T1", "user_id": "U1", "bot_id": "B1"}
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[tuple[SlackClient, list[Any]]]:
+    """A client, and what the server answers, in order."""
+    answers: list[Any] = []
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response(answers.pop(0))
+
+    app = web.Application()
+    app.router.add_post("/api/auth.test", answer)
+    async with TestServer(app) as server, slack_session(Network()) as session:
+        yield SlackClient("xoxb-1", base_url=str(server.make_url("/api/")), session=session), answers
+
+
+@pytest.mark.parametrize("name", ["team_id", "user_id"])
+@pytest.mark.parametrize("value", [None, "", "no id", "<T1>", ["T1"], {"id": "T1"}, 1])
+async def test_an_answer_without_ids_is_none(slack: tuple[SlackClient, list[Any]], name: str, value: object) -> None:
+    """It is asked again, and who the bot was before stays: the store's owner record and all marks rest on that."""
+    client, answers = slack
+    answers += [{**WELL, name: value}, WELL, {**WELL, name: value}]
+    with pytest.raises(OutcomeUnknown, match="no_identity"):
+        await client.identity()
+    known = await client.identity()
+    with pytest.raises(OutcomeUnknown):
+        await client.identity()
+    assert await client.known_identity() == known
+
+
+async def test_a_page_of_a_proxy_is_none(slack: tuple[SlackClient, list[Any]]) -> None:
+    """Neither names anybody."""
+    client, answers = slack
+    answers += [{"ok": True}]
+    with pytest.raises(OutcomeUnknown):
+        await client.identity()
