@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import cast
 
 import structlog
-from aiohttp import web
+from aiohttp import web, web_response
 from aiohttp.typedefs import Handler
 
 from bot.errors import PortUnavailable
@@ -54,6 +54,10 @@ log = structlog.get_logger()
 _quiet = logging.getLogger("aiohttp.quiet")
 """aiohttp writes a traceback for every request that is no HTTP; anybody can send those."""
 _quiet.setLevel(logging.CRITICAL)
+
+_NAME = "execution-bot"
+# What is no HTTP is refused by aiohttp itself, which would name its version and Python's.
+web_response.SERVER_SOFTWARE = _NAME  # type: ignore[attr-defined]  # there is no public way
 
 
 class HTTPServer:
@@ -163,7 +167,7 @@ class HTTPServer:
             response = web.Response(status=500)
         finally:
             self._busy.discard(request.protocol)
-        response.headers["Server"] = "execution-bot"  # aiohttp would name its version
+        response.headers["Server"] = _NAME
         return response
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from sandbox import story
 from sandbox.gcs import GCS
+from sandbox.gcs.faults import Fault
 from tests.end_to_end.conftest import World, eventually, made
-from tests.end_to_end.people import Person
+from tests.end_to_end.people import Person, words
 from tests.end_to_end.test_process import health, problem_with, until_ready
 from tests.end_to_end.test_unresponsive import store_stopped
 
@@ -43,6 +44,25 @@ async def test_a_revoked_token_of_a_person_is_harmless(tmp_path: Path) -> None:
         assert (await health(world))[0] == 200
         await world.slack.event({"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["U0BOT"]}})
         assert "tokens_revoked" in await problem_with(world, "slack")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"execution": []}', b'{"execution": {"status": "Running"}}'])
+async def test_one_unreadable_execution_is_no_outage(tmp_path: Path, body: bytes) -> None:
+    """Its card says that its answer cannot be read, not that GCS is away; the bot stays ready, and others are told."""
+    async with made(tmp_path) as world:
+        carol, dave = Person.new(world), Person.new(world)
+        good, bad = (world.gcs.play(story.happy(3), by_hand=True) for _ in range(2))
+        for person, execution in ((carol, good), (dave, bad)):
+            await person.types(f"subscribe {execution}")
+            await person.card(text="Pending")
+        world.gcs.faults.add(Fault(kind="malformed", execution_id=bad, body=body))
+        card = await dave.card(text="I cannot read what GCS says about this execution since")
+        for _ in range(60):
+            assert (await health(world))[0] == 200
+        assert "unreachable" not in words(card)
+        world.gcs.step(good, to="succeeded")
+        await eventually(lambda: any("Succeeded" in message.text for message in carol.dm[1:]))
+        assert (await health(world))[0] == 200
 
 
 @pytest.mark.parametrize("seconds", [360, -360])

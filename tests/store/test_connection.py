@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from redis import Redis
 from redis.exceptions import ConnectionError as Disconnected
 
@@ -47,6 +48,14 @@ async def test_several_scripts_answer_in_order(connection: Connection) -> None:
     answers = await connection.run_many(calls)
     assert answers[:17] == [[0, 0, 1, 0, 0]] * 16 + [[0]]
     assert all(wait > 0 for _, wait, *_ in answers[17:])
+
+
+async def test_a_script_to_be_sent_is_no_error(connection: Connection, redis: Redis) -> None:
+    """A server that has just started knows no script; the metric counts what is wrong."""
+    redis.script_flush()
+    before = REGISTRY.get_sample_value("execution_bot_store_errors_total", {"kind": "refused"})
+    await connection.run_many(taking(*HOMES))
+    assert REGISTRY.get_sample_value("execution_bot_store_errors_total", {"kind": "refused"}) == before
 
 
 async def test_scripts_of_one_moment_share_a_round_trip(

@@ -241,6 +241,28 @@ async def test_no_version_is_told() -> None:
         assert response.headers["Server"] == "execution-bot"
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\r\n\r\n",
+        b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9_000 + b"\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: much\r\n\r\nabc",
+        b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
+)
+async def test_malformed_requests_are_told_no_version(request_: bytes) -> None:
+    """What aiohttp refuses before any handler names neither its version nor Python's."""
+    async with served() as port:
+        client = await Client.to(port, request_)
+        async with asyncio.timeout(PATIENCE):
+            answer = await client.reader.readuntil(b"\r\n\r\n") + await client.reader.read(1_000)
+    assert answer.startswith((b"HTTP/1.0 4", b"HTTP/1.1 4"))
+    assert b"Server: execution-bot\r\n" in answer
+    assert not any(word in answer for word in (b"aiohttp", b"Python"))
+
+
 async def test_it_listens_from_start_to_stop() -> None:
     """Before, after, and where the port is taken, it does not."""
     first, second = HTTPServer([], stop_seconds=0.1), HTTPServer([], stop_seconds=0.1)

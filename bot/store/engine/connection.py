@@ -309,7 +309,8 @@ class Connection:
         metrics.STORE_SECONDS.observe(monotonic() - began)
         _SUCCESS.set_to_current_time()
         for answer in answers:
-            if isinstance(answer, Exception):
+            # A server that does not know a script yet is sent it; nothing is wrong.
+            if isinstance(answer, Exception) and not isinstance(answer, NoScriptError):
                 metrics.STORE_ERRORS.labels(kind_of(answer)).inc()
         if any(isinstance(answer, _ELSEWHERE) for answer in answers):
             await self._endpoint.refresh_topology()
