@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ async def test_three_bots_keep_their_promises_under_faults(tmp_path: Path) -> No
     print(table(arena, record, verdict))  # noqa: T201  # a failure must be repeatable
     assert verdict.violations == []
     assert arena.struck["kill"] == SMALL.kills
+    assert (arena.struck["other_place"], arena.struck["other_workspace"]) == (1, 1)
     assert len(record.promises) >= SMALL.subscriptions / 2
     assert verdict.outcome_delays
 
@@ -39,10 +41,23 @@ def test_a_seed_is_a_plan() -> None:
 
 
 def test_the_large_plan_is_as_large_as_promised() -> None:
-    """2,000 executions, 5,000 subscriptions, 10,000 changes, 100 kills, three clocks."""
+    """2,000 executions, 5,000 subscriptions, 10,000 changes, 100 kills, two wrong clocks."""
     plan = Plan.draw(7, FULL)
     assert len(plan.roles) >= 2000
     assert len(plan.wishes) >= 5000
     assert sum(len(role.life.frames) - 1 for role in plan.roles) >= 10_000
     assert sum(blow.kind == "kill" for blow in plan.blows) >= 100
-    assert len(set(plan.skews)) == 3
+    assert {abs(skew) for skew in plan.skews} == {0, 30, 360}
+
+
+def test_the_large_plan_has_every_disturbance() -> None:
+    """What the servers say to everything for a minute, bots that must be refused, and an answer of 10,000 steps."""
+    plan = Plan.draw(7, FULL)
+    kinds = Counter(blow.kind for blow in plan.blows)
+    assert [kinds[kind] for kind in ("nothing_known", "token_refused", "unknown_code")] == [1, 1, 1]
+    assert [kinds[kind] for kind in ("other_place", "other_workspace", "full_disk")] == [2, 2, 4]
+    assert max(len(role.life.frames[-1].steps) for role in plan.roles) == 10_000
+    wrong = next(blow for blow in plan.blows if blow.kind == "nothing_known")
+    released = [blow.at for blow in plan.blows if blow.kind == "release"]
+    assert released
+    assert not any(wrong.at <= at <= wrong.at + wrong.seconds for at in released)
