@@ -73,7 +73,7 @@ class Arena:
         """A delivery that is still missing after the faults."""
         self._since = 0.0
         self._acts: dict[str, Callable[[Blow], Awaitable[object]]] = {
-            "kill": lambda blow: self._replica(blow).kill(),
+            "kill": lambda blow: self.replicas[blow.who].kill(),
             "restart": lambda _: self.store.restart(),
             "fail_over": lambda _: self.store.fail_over(),
             "pause": lambda blow: self.store.pause(blow.seconds),
@@ -171,6 +171,8 @@ class Arena:
     async def _strike(self) -> None:
         async with asyncio.TaskGroup() as group:
             for blow in self.plan.blows:
+                if blow.kind == "kill" and blow.who >= len(self.replicas):
+                    continue  # fewer copies, fewer kills
                 await self.until(blow.at)
                 group.create_task(self._struck(blow))
 

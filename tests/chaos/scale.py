@@ -60,7 +60,7 @@ FULL = Scale(
     faults=(3, 9),
     spell=50,
     strangers=2,
-    full_disks=2,
+    full_disks=4,
     large_steps=10_000,
 )
 MEDIUM = replace(
@@ -79,7 +79,7 @@ MEDIUM = replace(
     sockets=10,
     spell=30,
     strangers=1,
-    full_disks=1,
+    full_disks=2,
 )
 SMALL = Scale(
     executions=40,

@@ -29,6 +29,9 @@ START_SECONDS = 20.0
 HANG_SECONDS = 10.0
 """How long an embedded engine hangs, at least, so that the bot replaces it."""
 
+CALM_SECONDS = 2.0
+"""How long an embedded engine is left alone after each fault, at least."""
+
 DISK_MIB = 512
 """How large the disk of an embedded store is: more than a run writes."""
 
@@ -196,12 +199,13 @@ class Watched:
 
 
 class Embedded:
-    """The bot's own store, so there is one bot: its engine is killed, hangs and runs out of space."""
+    """The bot's own store, so there is one bot. Its engine is killed, hangs, or has no space; one fault at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "disk"
         self._disk: Disk | None = None
         self._exits = ExitStack()
+        self._busy = asyncio.Lock()
         self.lossy: list[tuple[float, float]] = []
         """Empty: it loses nothing."""
         self.replicas = 1
@@ -221,7 +225,9 @@ class Embedded:
 
     async def restart(self) -> None:
         """`kill -9` of the engine."""
-        self._signal(signal.SIGKILL)
+        async with self._busy:
+            self._signal(signal.SIGKILL)
+            await asyncio.sleep(CALM_SECONDS)
 
     async def fail_over(self) -> None:
         """A restart, since no replica can take over."""
@@ -229,9 +235,11 @@ class Embedded:
 
     async def pause(self, seconds: float) -> None:
         """The engine takes connections without responding for `seconds`."""
-        engine = self._signal(signal.SIGSTOP)
-        await asyncio.sleep(seconds)
-        self._signal(signal.SIGCONT, engine)
+        async with self._busy:
+            engine = self._signal(signal.SIGSTOP)
+            await asyncio.sleep(seconds)
+            self._signal(signal.SIGCONT, engine)
+            await asyncio.sleep(CALM_SECONDS)
 
     async def wake_late(self, seconds: float) -> None:
         """The engine hangs until the bot replaces it, or for as long as that may take."""
@@ -240,9 +248,11 @@ class Embedded:
     async def run_out_of_space(self, seconds: float) -> None:
         """Nothing can be written for `seconds`."""
         assert self._disk is not None
-        self._disk.fill()
-        await asyncio.sleep(seconds)
-        self._disk.free()
+        async with self._busy:
+            self._disk.fill()
+            await asyncio.sleep(seconds)
+            self._disk.free()
+            await asyncio.sleep(CALM_SECONDS)
 
     def _signal(self, number: signal.Signals, engine: int | None = None) -> int:
         """Send a signal to the engine, if there is one; returns its process id."""

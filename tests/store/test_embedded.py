@@ -11,14 +11,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 from redis import Redis
+from redis.asyncio import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from bot.errors import SettingsInvalid, StoreUnavailable
 from bot.metrics import STORE_ENGINE_RESTARTS, STORE_ENGINE_UP
 from bot.store.engine import embedded
+from bot.store.engine.connection import Connection
 from bot.store.engine.embedded import EmbeddedStore
+from bot.store.engine.process import Reply
 from tests.disks import Disk, small_disk
 
 OWNER = """
@@ -239,6 +243,32 @@ async def test_a_full_disk_loses_nothing_acknowledged(tmp_path: Path, monkeypatc
                 kept = redis.lrange("numbers", 0, -1)
                 assert kept[:written] == [f"{number:0999}" for number in range(written)]
                 assert redis.set("kept", "yes")
+
+
+def test_a_connection_that_ends_early_is_no_answer(tmp_path: Path) -> None:
+    """On the loop that the bot runs on: the server closes the connection, and a command follows at once."""
+
+    async def close(pool: ConnectionPool) -> None:
+        (connection,) = pool._available_connections
+        assert connection._writer is not None
+        connection._writer.transport.close()
+
+    async def main() -> None:
+        async with owned(tmp_path, is_adopted=False) as store:
+            assert await store._engine.ping() is Reply.READY
+            await close(store._engine._redis.connection_pool)
+            assert await store._engine.ping() is Reply.NONE
+            assert await store._engine.ping() is Reply.READY
+            client = Connection(store.url)
+            async with client.guarded() as redis:
+                await redis.ping()
+                await close(redis.connection_pool)
+            with pytest.raises(StoreUnavailable):
+                async with client.guarded() as redis:
+                    await redis.ping()
+            await client.aclose()
+
+    uvloop.run(main())
 
 
 async def test_the_engine_gets_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,10 @@ from time import monotonic
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import BusyLoadingError, ResponseError
 
 from bot.errors import StoreUnavailable
+from bot.store.engine.refusals import CLIENT_ERRORS
 
 START_SECONDS = 20.0
 """How long the engine may take to load its file and respond."""
@@ -116,7 +117,7 @@ class EngineProcess:
             return Reply.LOADING
         except ResponseError:  # it is busy with a script, for example
             return Reply.READY
-        except (RedisError, OSError):
+        except CLIENT_ERRORS:
             return Reply.NONE
         return Reply.READY
 
@@ -153,7 +154,7 @@ class EngineProcess:
             if self.is_running:
                 await self._redis.shutdown(save=False)  # the append-only file is flushed in any case
                 await asyncio.wait_for(self._gone(), STOP_SECONDS)
-        except (RedisError, OSError, TimeoutError):
+        except (*CLIENT_ERRORS, TimeoutError):
             await self.kill()
         finally:
             await self._redis.aclose()

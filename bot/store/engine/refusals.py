@@ -10,8 +10,8 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from bot.errors import StoreFull, StoreReadOnly, StoreUnavailable
 
-CLIENT_ERRORS = (RedisError, RedisClusterException, OSError)
-"""What the client raises."""
+CLIENT_ERRORS = (RedisError, RedisClusterException, OSError, RuntimeError)
+"""What the client raises; the last one is uvloop's, when the server closed the connection just before a command."""
 
 _REASONS = {
     "OOM ": "the store is full; give it more memory (maxmemory)",
