@@ -112,7 +112,7 @@ def _checked(verb: Verb, execution_id: str, words: list[str]) -> Command:
         raise InvalidInput(InputProblem.MISSING_ID, verb=verb)
     if execution_id and not needs_id:
         raise InvalidInput(InputProblem.UNWANTED_ID, verb=verb)
-    if is_here and _ME in words:
+    if is_here and (_ME in words or verb is Verb.FORGET):  # a channel is not forgotten
         raise InvalidInput(InputProblem.HERE_AND_ME, verb=verb)
     if len(set(levels)) > 1:
         raise InvalidInput(InputProblem.SEVERAL_LEVELS, verb=verb)

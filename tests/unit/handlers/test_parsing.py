@@ -53,6 +53,8 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
         (f"subscribe final here {ID}", Command(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)),
         (f"{ID} follow phase, me", Command(Verb.SUBSCRIBE, ID, level=Level.PHASE)),
         (f"unsubscribe {ID} here", Command(Verb.UNSUBSCRIBE, ID, is_here=True)),
+        ("forget-me", Command(Verb.FORGET)),
+        ("Forget me.", Command(Verb.FORGET)),
     ],
 )
 def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
@@ -77,6 +79,8 @@ def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
         (f"subscribe {ID} final phase", "One of `progress`, `phase` and `final`"),
         (f"unsubscribe {ID} final", "`final` belongs to `subscribe`"),
         (f"list {ID}", "`list` takes no id"),
+        ("forget-me here", "Either `here`, for this channel, or `me`: `/execution forget-me`"),
+        (f"forget-me {ID}", "`forget-me` takes no id: `/execution forget-me`"),
         (ID[:-1], "is not a whole execution id"),
         (f"{ID}0", "is not a whole execution id"),
     ],
