@@ -130,9 +130,17 @@ class SlackClient:
         return str(response["url"])
 
     async def channel(self, channel_id: str) -> Mapping[str, Any]:
-        """What Slack says about a channel (`conversations.info`)."""
+        """What Slack says about a channel (`conversations.info`).
+
+        Raises:
+            OutcomeUnknown: it describes none. That must not look like a channel that nobody else reads.
+            SlackError: what another failure means.
+        """
         response = await self.call(self.web.conversations_info, channel=channel_id)
-        return response.get("channel") or {}
+        channel = response.get("channel")
+        if not isinstance(channel, dict) or not channel.get("id"):
+            raise OutcomeUnknown("no_channel")
+        return channel
 
     async def members(self, channel_id: str, cursor: str = "") -> tuple[frozenset[str], str]:
         """One page of a channel's members (`conversations.members`), and the cursor of the next."""

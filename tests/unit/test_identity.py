@@ -1,4 +1,4 @@
-"""Promises of `auth.test` at the wire: an answer that does not name the bot is none."""
+"""Promises of answers of Slack at the wire: one that does not name the bot, or the channel, is none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ async def slack() -> AsyncIterator[tuple[SlackClient, list[Any]]]:
         return web.json_response(answers.pop(0))
 
     app = web.Application()
-    app.router.add_post("/api/auth.test", answer)
+    for method in ("auth.test", "conversations.info"):
+        app.router.add_route("*", f"/api/{method}", answer)
     async with TestServer(app) as server, slack_session(Network()) as session:
         yield SlackClient("xoxb-1", base_url=str(server.make_url("/api/")), session=session), answers
 
@@ -50,3 +51,12 @@ async def test_a_page_of_a_proxy_is_none(slack: tuple[SlackClient, list[Any]]) -
     answers += [{"ok": True}]
     with pytest.raises(OutcomeUnknown):
         await client.identity()
+
+
+@pytest.mark.parametrize("channel", [None, {}, [], "C1", {"id": ""}, {"is_ext_shared": False}])
+async def test_a_channel_without_id_is_none(slack: tuple[SlackClient, list[Any]], channel: object) -> None:
+    """It would look like a channel that no other organisation reads."""
+    client, answers = slack
+    answers += [{"ok": True, "channel": channel}]
+    with pytest.raises(OutcomeUnknown, match="no_channel"):
+        await client.channel("C1")

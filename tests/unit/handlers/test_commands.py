@@ -99,9 +99,9 @@ async def test_here_in_a_direct_message_is_the_person(world: World) -> None:
 @pytest.mark.parametrize(
     ("result", "part"),
     [
-        ({"channel": {"is_member": False, "is_private": False}}, "Invite me with `/invite`"),
+        ({"channel": {"id": "C1", "is_member": False, "is_private": False}}, "Invite me with `/invite`"),
         ({"ok": False, "error": "channel_not_found"}, "Invite me with `/invite`"),
-        ({"channel": {"is_member": True, "is_private": False, "is_archived": True}}, "archived"),
+        ({"channel": {"id": "C1", "is_member": True, "is_private": False, "is_archived": True}}, "archived"),
         ({"ok": False, "error": "missing_scope"}, "Leave out `here`"),
         ({"ok": False, "error": "access_denied"}, "ask an admin of the workspace"),
         ({"ok": False, "error": "a_code_of_next_year"}, "Slack refuses it (`a_code_of_next_year`)"),
@@ -135,7 +135,7 @@ async def test_the_log_says_which_scope_is_missing(world: World) -> None:
 async def test_a_shared_channel_waits_for_approval(world: World) -> None:
     """Another organisation reads the channel: the person who subscribes reads what is missing, and gets a button."""
     world.slack.results["conversations.info"] = {
-        "channel": {"is_member": True, "is_private": False, "is_ext_shared": True}
+        "channel": {"id": "C1", "is_member": True, "is_private": False, "is_ext_shared": True}
     }
     await world.command(f"subscribe {ID} here")
     assert world.subscriptions.asked[0][:2] == ("subscribe", "C1")
