@@ -19,6 +19,9 @@ import uvloop
 
 from bot.slack.inbound import PATH
 
+ACCEPTED_SECONDS = 0.3
+"""How long until the server has surely accepted all connections; it closes those that are idle for long."""
+
 EXECUTION = "00000001-0005-0000-0000-000000000000"
 
 
@@ -64,12 +67,13 @@ async def _ack(reader: asyncio.StreamReader) -> None:
 
 
 async def _crowd(port: int, size: int, secret: str, response_url: str) -> None:
-    people = [await asyncio.open_connection("127.0.0.1", port) for _ in range(size)]
     while await asyncio.to_thread(sys.stdin.readline):
+        people = [await asyncio.open_connection("127.0.0.1", port) for _ in range(size)]
         requests = [command(number, secret, response_url) for number in range(size)]
+        await asyncio.sleep(ACCEPTED_SECONDS)
         print(await _burst(people, requests), flush=True)
-    for _, writer in people:
-        writer.close()
+        for _, writer in people:
+            writer.close()
 
 
 if __name__ == "__main__":

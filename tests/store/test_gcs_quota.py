@@ -160,19 +160,6 @@ async def test_small_lists_need_few_calls_after_a_refusal(connection: Connection
     assert 35 <= await watch.take_up_to(100) <= 38
 
 
-async def test_the_pace_of_lists_asks_once_a_second(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left for lists is known from the last call taken for one, until that is old or GCS refuses a call."""
-    ours, other = (budget(connection, per_minute=100, reserve=0) for _ in range(2))
-    assert await ours.take_up_to(1, for_lists=True) == 1
-    assert await taken(other, 10, is_person=True) == 10
-    assert await ours.left_for_lists() == 99
-    monkeypatch.setattr("bot.store.gcs_quota.quota.PACE_SECONDS", 0)
-    ours._pace_until = 0
-    assert await ours.left_for_lists() == 89
-    await ours.refused(timedelta(minutes=1))
-    assert await ours.left_for_lists() == 0
-
-
 async def test_the_watch_makes_no_burst(connection: Connection) -> None:
     """All calls of a minute at once would mean none for the rest of it, and again with each minute."""
     watch = budget(connection, per_minute=600, reserve=0)

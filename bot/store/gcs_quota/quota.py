@@ -24,9 +24,6 @@ READER_LEASE = timedelta(seconds=5)
 MOMENT_SECONDS = 0.05
 """How long the number of calls that are left is used before the store is asked again: others take some in any case."""
 
-PACE_SECONDS = 1.0
-"""The same for calls that are left for lists: that sets their pace only, and each of them is taken in any case."""
-
 SLOW_START = timedelta(seconds=30)
 """How long after a refusal until the bot uses its whole share again: others may be using the same account."""
 
@@ -41,8 +38,6 @@ class GCSQuota:
         self._process = process
         self._left, self._left_until = 0, 0.0
         """Calls for polls by the last answer, and until when that is used."""
-        self._left_for_lists, self._pace_until = 0, 0.0
-        """The same for lists."""
         self.defer_for = timedelta(0)
         """For how long executions that lists show may be left to them, by the last answer; zero while none are read."""
 
@@ -66,9 +61,7 @@ class GCSQuota:
         return (await self._ask(0, "polls"))[0]
 
     async def left_for_lists(self) -> int:
-        """How many calls the window has for lists, were they all made now; as of the last second."""
-        if self._left_for_lists and monotonic() < self._pace_until:
-            return self._left_for_lists
+        """How many calls the window has for lists, were they all made now."""
         return (await self._ask(0, "lists"))[3]
 
     async def usage(self) -> tuple[int, int, timedelta]:
@@ -94,7 +87,7 @@ class GCSQuota:
 
     async def refused(self, retry_after: timedelta) -> None:
         """GCS said that the quota is used up, by us or by others: nobody calls until `retry_after` is over."""
-        self._left = self._left_for_lists = 0
+        self._left = 0
         spans = milliseconds(retry_after), milliseconds(SLOW_START)
         await self._connection.run(
             "gcs_quota/refused", self._window, *spans, patient=True
@@ -108,6 +101,4 @@ class GCSQuota:
         self.defer_for = timedelta(milliseconds=defer_for)
         if purpose == "polls":
             self._left, self._left_until = left, monotonic() + MOMENT_SECONDS
-        if purpose == "lists":
-            self._left_for_lists, self._pace_until = whole, monotonic() + PACE_SECONDS
         return left, wait, taken, whole
