@@ -101,12 +101,12 @@ def test_the_largest_page_returns_after_an_hour() -> None:
 
 
 def test_pages_share_the_quota_evenly() -> None:
-    """Calls left, and those for lists in the same window, less five for polls that become due meanwhile."""
+    """Calls left, and those for lists in the same window, less one for a poll that becomes due meanwhile."""
     window = WINDOW.total_seconds()
-    assert PACING.spacing(67, now=0) == window / 62
+    assert PACING.spacing(63, now=0) == window / 62
     read = PACING.read(0, items=0, expected_bytes=0, now=0).read(0, items=0, expected_bytes=0, now=1)
-    assert read.spacing(65, now=1) == window / 62
-    assert read.spacing(65, now=window + 0.5) == window / 61
+    assert read.spacing(61, now=1) == window / 62
+    assert read.spacing(61, now=window + 0.5) == window / 61
     assert PACING.spacing(0, now=0) == window
 
 
@@ -158,8 +158,8 @@ def test_long_delays_are_not_caught_up() -> None:
 
 def test_useful_calls_follow_from_rounds_and_bytes() -> None:
     """A short list is read every two seconds at most; a long one as fast as bytes allow."""
-    assert PACING.useful_calls(2, 1000) == WINDOW.total_seconds() + 5
-    assert PACING.useful_calls(100, 4_000_000) == 16 + 5
+    assert PACING.useful_calls(2, 1000) == WINDOW.total_seconds() + 1
+    assert PACING.useful_calls(100, 4_000_000) == 16 + 1
 
 
 def test_ten_unfit_pages_in_a_row_are_hopeless() -> None:

@@ -25,7 +25,7 @@ RETRY_LARGEST_AFTER = timedelta(hours=1)
 SHORTEST_ROUND = timedelta(seconds=2)
 """At least how long from the start of one round to the start of the next."""
 
-HEADROOM = 5
+HEADROOM = 1
 """How many calls of a quota window are left to polls beyond those of the last minute."""
 
 CATCH_UP_SECONDS = 0.5

@@ -108,7 +108,7 @@ class Sweeper:
                 reading.add(task := asyncio.create_task(self._read_within(free, wanted)))
                 task.add_done_callback(reading.discard)
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), max(self._pause_seconds, IDLE_SECONDS))
+                await asyncio.wait_for(stop.wait(), self._pause_seconds or IDLE_SECONDS)
         await asyncio.gather(*reading)
 
     async def _read_within(self, free: asyncio.Semaphore, wanted: Wanted) -> None:
