@@ -67,9 +67,6 @@ class Who(StrEnum):
 CHECK_SECONDS = 1.0
 """How long the store may take to say whether a request is new; a trigger lives for three."""
 
-AFTER_ACKS_SECONDS = 0.02
-"""How long a listener waits after its ack: the acks of a burst go first, since all of these people wait for theirs."""
-
 log = structlog.get_logger()
 
 _SUCCESS = LAST_SUCCESS.labels("inbound")
@@ -145,7 +142,6 @@ class Middleware:
         return len(unfinished)
 
     async def _run(self, name: str, listener: Listener, request: Request) -> None:
-        await asyncio.sleep(AFTER_ACKS_SECONDS)
         started = perf_counter()
         begin_request(actor=request.user_id, team=request.team_id)
         result = await self._contained(name, listener, request)

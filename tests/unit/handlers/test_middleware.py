@@ -117,17 +117,6 @@ async def test_a_listener_starts_by_itself(world: World) -> None:
     await world.middleware.drain(timedelta(seconds=2))
 
 
-async def test_acks_go_before_the_work(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a burst nobody waits for an ack because of what others asked for."""
-    monkeypatch.setattr("handlers.middleware.AFTER_ACKS_SECONDS", 2)
-    for number in range(3):
-        await world.deliver({**ASKING, "trigger_id": str(number)})
-        await asyncio.sleep(0.01)
-    assert not world.subscriptions.asked
-    await world.middleware.drain(timedelta(seconds=10))
-    assert len(world.subscriptions.asked) == 3
-
-
 @pytest.mark.parametrize(
     "body",
     [
