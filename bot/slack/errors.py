@@ -49,7 +49,7 @@ _RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
 
 _CODES: dict[type[SlackError], frozenset[str]] = {
     SlackBadCredentials: frozenset(
-        "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope org_login_required "
+        "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope "
         "app_missing accesslimited two_factor_setup_required method_deprecated deprecated_endpoint".split()
     ),
     MessageGone: frozenset("message_not_found thread_not_found".split()),
@@ -60,7 +60,8 @@ _CODES: dict[type[SlackError], frozenset[str]] = {
         "markdown_text_conflict invalid_arguments too_many_attachments".split()
     ),
     SlackUnavailable: frozenset(
-        "service_unavailable team_added_to_org update_failed request_timeout message_limit_exceeded".split()
+        "service_unavailable team_added_to_org org_login_required update_failed request_timeout "
+        "message_limit_exceeded".split()
     ),
     OutcomeUnknown: frozenset("internal_error fatal_error".split()),
     Undeliverable: frozenset(

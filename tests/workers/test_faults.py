@@ -15,6 +15,7 @@ FAULTS = [
     {"kind": "error", "error": "fatal_error"},
     {"kind": "error", "error": "update_failed"},
     {"kind": "error", "error": "service_unavailable"},
+    {"kind": "error", "error": "org_login_required"},
     {"kind": "status", "status": 500},
 ]
 
