@@ -217,6 +217,7 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
         "subscriptions/forget_person owner": lambda: run("subscriptions/forget_person", home("lab"), key("lab"), "U1"),
         "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
         "subscriptions/subscribe": lambda: run("subscriptions/subscribe", KEYS.home_of(lane.execution), *row),
+        "subscriptions/last": lambda: store.subscribers.last("T1", "e1"),
         "subscriptions/restore": lambda: run("subscriptions/restore", KEYS.home_of(lane.execution), *restored),
         "subscriptions/unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
         "subscriptions/viewed": lambda: store.subscribers.viewed("T1", "e5", soon=SOON),
