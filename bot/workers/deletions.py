@@ -11,6 +11,7 @@ execution proves nothing, since GCS leaves it there for a while. A deletion that
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -30,6 +31,9 @@ LISTS = ("Running", "Pending", "")
 
 FRESH = timedelta(minutes=1)
 """How long the lists' answer is used."""
+
+REMEMBERED = 300
+"""How many polls that showed something are remembered: those of at least a minute, since each begins after the last."""
 
 log = structlog.get_logger()
 
@@ -75,12 +79,13 @@ class Deletions:
 
     def __init__(self, gcs: GCSClient, brake: Brake) -> None:
         self._brake, self._lists = brake, _Lists(gcs)
-        self._shown_at = EPOCH
-        """When GCS last showed an execution that is followed, in the store's time."""
+        self._shown: deque[tuple[datetime, datetime]] = deque(maxlen=REMEMBERED)
+        """Polls that showed an execution: when they began and ended, in the store's time; one after the other."""
 
     async def shown(self, due: Due, *, now: datetime) -> None:
         """GCS showed an execution that is followed."""
-        self._shown_at = max(self._shown_at, now)
+        if not self._shown or due.now > self._shown[-1][1]:
+            self._shown.append((due.now, now))
         if not due.header.is_quiet and due.snapshot.missing > 1:
             with suppress(StoreUnavailable):  # then the brake forgets it by itself, later
                 await self._brake.recovered(owner_of(due.execution), due.execution)
@@ -103,7 +108,8 @@ class Deletions:
     async def _is_lost(self, due: Due, owner: str, now: datetime) -> bool:
         """Whether GCS shows nothing of ours since it first said that this execution does not exist."""
         since = due.snapshot.seen_at
-        if self._shown_at > since:
+        # A poll that was under way at either answer proves nothing: GCS may have lost everything during it.
+        if any(since < began and ended < due.now for began, ended in self._shown):
             return False
         followed = await self._brake.followed(owner)
         ours = frozenset(key.rpartition("/")[2] for key in followed)

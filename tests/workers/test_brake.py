@@ -109,6 +109,22 @@ async def test_a_wrong_region_ends_nothing(rig: Rig, count: int, project: str, o
     assert await follows(rig, executions, rig.lab) == 1
 
 
+async def test_a_poll_under_way_is_no_evidence(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One execution is shown late, by a poll that began before GCS lost everything: the other one is not deleted."""
+    lost, late = [await rig.followed(rig.lab, life=story.happy(2)) for _ in range(2)]
+    rig.gcs.faults.add(Fault(kind="status", status=404, execution_id=lost, times=1))
+    rig.gcs.faults.add(Fault(kind="slow", delay=0.3, execution_id=late, times=1))
+    monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(seconds=20))
+    await polled(rig, rig.watcher)
+    monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))
+    nothing_known = rig.gcs.faults.add(Fault(kind="status", status=404))
+    await polled(rig, rig.watcher, times=2)
+    assert await follows(rig, [lost, late], rig.lab) == 2
+    rig.gcs.faults.remove(nothing_known)
+    await polled(rig, rig.watcher)
+    assert not any(HIDDEN in card for card in rig.cards(rig.lab))
+
+
 async def test_a_wrong_project_hides_a_single_execution(rig: Rig) -> None:
     """The lists show another project's executions, so it is not deleted; back in the right one it is followed on."""
     execution = await rig.followed(rig.lab)
