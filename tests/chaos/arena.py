@@ -191,6 +191,7 @@ class Arena:
 
     async def _know_nothing(self, blow: Blow) -> None:
         begins = self.slack.workspace.now()
+        self.gcs.faults.clear()  # the first fault applies, and one that is merely slow shows executions
         await self._disturb_gcs(blow)
         self.blind.append((begins, self.slack.workspace.now()))
 
