@@ -14,6 +14,8 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from datetime import datetime, timedelta
+from time import monotonic
+from typing import NamedTuple
 
 import structlog
 
@@ -32,53 +34,75 @@ LISTS = ("Running", "Pending", "")
 FRESH = timedelta(minutes=1)
 """How long the lists' answer is used."""
 
+WITHIN = timedelta(seconds=4)
+"""How long one more answer about a missing execution may take."""
+
+APART = timedelta(seconds=1)
+"""How long after one answer a call surely began: times are counted from the claim, which may be a little earlier."""
+
 REMEMBERED = 300
 """How many polls that showed something are remembered: those of at least a minute, since each begins after the last."""
 
 log = structlog.get_logger()
 
 
+class _Reading(NamedTuple):
+    """What the first pages of the lists show."""
+
+    began: datetime
+    ended: datetime
+    shown: tuple[Shown, ...] | None
+    """Their items; None where GCS does not let the bot read lists."""
+    has_project: bool = True
+    """False where GCS says that there is no such list: one always exists where it has our project."""
+
+    def names(self, ours: frozenset[str]) -> bool:
+        """Whether one of the executions that are followed is shown."""
+        return any(item.execution_id in ours for item in self.shown or ())
+
+
 class _Lists:
-    """What the first pages of the lists show; each is read when the ones before showed nothing of ours."""
+    """Reads the lists, each when the ones before showed nothing of ours."""
 
     def __init__(self, gcs: GCSClient) -> None:
         self._gcs = gcs
         self._reading = asyncio.Lock()
-        self._read_at = EPOCH
-        self._shown: tuple[Shown, ...] | None = None
+        self._last = _Reading(EPOCH, EPOCH, None)
 
-    async def shown(self, ours: frozenset[str], *, since: datetime, now: datetime) -> tuple[Shown, ...] | None:
-        """What they show, read after `since`; None where GCS does not let the bot read lists.
+    async def read(self, ours: frozenset[str], *, since: datetime, now: datetime) -> _Reading:
+        """What they show, read after `since`.
 
         Raises:
             GCSError: they cannot be read at present.
         """
         async with self._reading:
-            if not since <= self._read_at or now - self._read_at > FRESH:
-                self._shown = await self._read(ours)
-                self._read_at = now
-            return self._shown
+            if not since <= self._last.began or now - self._last.began > FRESH:
+                self._last = await self._read(ours, now)
+            return self._last
 
-    async def _read(self, ours: frozenset[str]) -> tuple[Shown, ...] | None:
+    async def _read(self, ours: frozenset[str], began: datetime) -> _Reading:
         found: list[Shown] = []
+        started = monotonic()
+        reading = _Reading(began, began, ())
         for status in LISTS:
             try:
                 found += await self._gcs.shown(status)
             except (GCSForbidden, GCSRequestRefused) as error:
                 log.warning("watcher.lists_refused", error=str(error))
-                return None
-            except ExecutionNotFound:  # a list always exists where GCS has our project
-                return ()
-            if any(item.execution_id in ours for item in found):
+                return reading._replace(shown=None)
+            except ExecutionNotFound:
+                return reading._replace(has_project=False)
+            reading = _Reading(began, began + timedelta(seconds=monotonic() - started), tuple(found))
+            if reading.names(ours):
                 break
-        return tuple(found)
+        return reading
 
 
 class Deletions:
     """What this process knows about executions that are missing."""
 
     def __init__(self, gcs: GCSClient, brake: Brake) -> None:
-        self._brake, self._lists = brake, _Lists(gcs)
+        self._gcs, self._brake, self._lists = gcs, brake, _Lists(gcs)
         self._shown: deque[tuple[datetime, datetime]] = deque(maxlen=REMEMBERED)
         """Polls that showed an execution: when they began and ended, in the store's time; one after the other."""
 
@@ -100,25 +124,37 @@ class Deletions:
         except GCSError as error:  # polled again soon; meanwhile nothing ends
             log.info("watcher.deletion_unproven", execution=due.execution, error=str(error))
             return False
-        is_believed = await self._brake.may_end(owner, NOT_FOUND, due.execution, is_lost=is_lost)
+        is_believed = is_lost is not None and await self._brake.may_end(
+            owner, NOT_FOUND, due.execution, is_lost=is_lost
+        )
         if not is_believed:
             log.info("watcher.deletion_unbelieved", execution=due.execution, is_lost=is_lost)
         return is_believed
 
-    async def _is_lost(self, due: Due, owner: str, now: datetime) -> bool:
-        """Whether GCS shows nothing of ours since it first said that this execution does not exist."""
+    async def _is_lost(self, due: Due, owner: str, now: datetime) -> bool | None:
+        """Whether GCS shows nothing of ours since it first said that this execution does not exist; None: it exists."""
         since = due.snapshot.seen_at
         # A poll that was under way at either answer proves nothing: GCS may have lost everything during it.
-        if any(since < began and ended < due.now for began, ended in self._shown):
+        if any(since + APART < began and ended + APART < due.now for began, ended in self._shown):
             return False
         followed = await self._brake.followed(owner)
         ours = frozenset(key.rpartition("/")[2] for key in followed)
-        shown = await self._lists.shown(ours, since=since, now=now)
-        if any(item.execution_id in ours for item in shown or ()):
-            return False
-        if shown is None or len(followed) > 1:
+        reading = await self._lists.read(ours, since=since, now=now)
+        if not reading.has_project:
+            return True
+        if reading.names(ours):
+            # Lists that were read after this poll prove nothing either, until GCS says once more that it is missing.
+            return False if reading.ended + APART < due.now or await self._is_still_missing(due) else None
+        if reading.shown is None or len(followed) > 1:
             return len(followed) > 1
         # The only one that is followed: the lists cannot show another one of ours, but whose executions they show.
-        projects = {item.project_id for item in shown} - {""}
+        projects = {item.project_id for item in reading.shown} - {""}
         own = due.snapshot.execution.project_id
         return bool(own and projects and own not in projects)
+
+    async def _is_still_missing(self, due: Due) -> bool:
+        try:
+            await self._gcs.get_execution(due.execution_id, within=WITHIN)
+        except ExecutionNotFound:
+            return True
+        return False

@@ -18,6 +18,7 @@ from bot.store import Store
 from bot.store.brake import DEAD, LEAST, NOT_FOUND
 from bot.store.keys import owner_of
 from bot.store.rows import EPOCH, milliseconds
+from bot.workers.deletions import APART
 from bot.workers.watcher import Watcher
 from sandbox import story
 from sandbox.gcs import GCS, Fault
@@ -29,8 +30,9 @@ HIDDEN = "GCS does not show this execution since"
 
 @pytest.fixture(autouse=True)
 def confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second answer always comes late enough to confirm the first one."""
+    """The second answer always comes late enough to confirm the first one, and so do the polls in between."""
     monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))
+    monkeypatch.setattr("bot.workers.deletions.APART", timedelta(0))
 
 
 def watcher_of(rig: Rig, client: GCSClient | None = None, store: Store | None = None) -> Watcher:
@@ -114,6 +116,7 @@ async def test_a_poll_under_way_is_no_evidence(rig: Rig, monkeypatch: pytest.Mon
     lost, late = [await rig.followed(rig.lab, life=story.happy(2)) for _ in range(2)]
     rig.gcs.faults.add(Fault(kind="status", status=404, execution_id=lost, times=1))
     rig.gcs.faults.add(Fault(kind="slow", delay=0.3, execution_id=late, times=1))
+    monkeypatch.setattr("bot.workers.deletions.APART", APART)
     monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(seconds=20))
     await polled(rig, rig.watcher)
     monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))
@@ -123,6 +126,31 @@ async def test_a_poll_under_way_is_no_evidence(rig: Rig, monkeypatch: pytest.Mon
     rig.gcs.faults.remove(nothing_known)
     await polled(rig, rig.watcher)
     assert not any(HIDDEN in card for card in rig.cards(rig.lab))
+
+
+async def test_lists_are_no_proof_of_an_older_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GCS is back when the lists are read, but was not when it was polled: it is asked once more."""
+    lost, _ = [await rig.followed(rig.lab, life=story.happy(2)) for _ in range(2)]
+    rig.gcs.faults.add(Fault(kind="status", status=404, execution_id=lost, times=2))
+    monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(seconds=20))
+    await polled(rig, rig.watcher)
+    monkeypatch.setattr("bot.domain.observing.CONFIRM_MISSING", timedelta(0))
+    await polled(rig, rig.watcher)
+    assert rig.read(rig.lab) == ["card", "card"]
+    assert await problem(rig) == ""
+
+
+async def test_a_place_without_lists_hides_a_single_execution(rig: Rig) -> None:
+    """GCS knows neither the execution nor the lists of its project: it is not deleted."""
+    execution = await rig.followed(rig.lab)
+    nothing_known = rig.gcs.faults.add(Fault(kind="status", status=404))
+    await polled(rig, rig.watcher, times=4)
+    assert (rig.read(rig.lab), HIDDEN in rig.cards(rig.lab)[0]) == (["card"], True)
+    assert "region or project is wrong" in await problem(rig)
+    rig.gcs.faults.remove(nothing_known)
+    rig.gcs.step(execution, to="succeeded")
+    await polled(rig, rig.watcher)
+    assert rig.left_over() == []
 
 
 async def test_a_wrong_project_hides_a_single_execution(rig: Rig) -> None:

@@ -153,7 +153,7 @@ async def test_an_outage_of_gcs_loses_no_outcome(rig: Rig) -> None:
 async def test_missing_twice_is_vanished(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first time may be a fault of GCS; the second time, 20 s later, is delivered, and nothing is left."""
     execution = await rig.followed(rig.lab)
-    rig.gcs.faults.add(Fault(kind="status", status=404, times=3))
+    rig.gcs.faults.add(Fault(kind="status", status=404, execution_id=execution))
     for _ in range(2):  # somebody presses Refresh: that does not confirm it
         await rig.poll()
         assert await rig.deliver() == 0
