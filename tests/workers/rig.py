@@ -51,6 +51,12 @@ def ample_limits(store: Store) -> SlackLimits:
     return store.slack_limits(calls=100_000, posts=100_000, channel_posts=100_000)
 
 
+def watcher_of(client: GCSClient, store: Store, **settings: Any) -> Watcher:
+    """A watcher, such as that of another copy of the bot; `settings` replace the usual ones."""
+    usual: dict[str, Any] = {"cadence": CADENCE, "quota": ample(store), "history": store.history, "brake": store.brake}
+    return Watcher(client, store.schedule, **(usual | settings))
+
+
 @dataclass
 class Rig:
     """Everything that a test needs."""
@@ -179,9 +185,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             slack=slack,
             store=store,
             redis=redis,
-            watcher=Watcher(
-                client, store.schedule, cadence=CADENCE, quota=ample(store), history=store.history, brake=store.brake
-            ),
+            watcher=watcher_of(client, store),
             notifier=Notifier(door, store.outbox, ample_limits(store), store.channels, store.brake),
             subscriptions=Subscriptions(
                 client,

@@ -23,7 +23,7 @@ from bot.workers.watcher import Watcher
 from sandbox import story
 from sandbox.gcs import GCS, Fault
 from tests.servers import SANDBOX_OWNER
-from tests.workers.rig import CADENCE, Rig, ample
+from tests.workers.rig import CADENCE, Rig, watcher_of
 
 HIDDEN = "GCS does not show this execution since"
 
@@ -35,25 +35,12 @@ def confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.workers.deletions.APART", timedelta(0))
 
 
-def watcher_of(rig: Rig, client: GCSClient | None = None, store: Store | None = None) -> Watcher:
-    """Another copy of the bot's watcher."""
-    store = store or rig.store
-    return Watcher(
-        client or rig.client,
-        store.schedule,
-        cadence=CADENCE,
-        quota=ample(store),
-        history=store.history,
-        brake=store.brake,
-    )
-
-
 @asynccontextmanager
 async def elsewhere(rig: Rig, gcs: GCS) -> AsyncIterator[Watcher]:
     """The watcher of a bot that was started with the settings of another region or project."""
     async with gcs, HTTPClient() as http:
         auth = SignatureAuth(gcs.access_key, SecretStr(gcs.secret_key), project_id=gcs.project_id)
-        yield watcher_of(rig, GCSClient(http, endpoint=gcs.url, auth=auth))
+        yield watcher_of(GCSClient(http, endpoint=gcs.url, auth=auth), rig.store)
 
 
 def region(project_id: str, executions: int) -> GCS:
@@ -221,7 +208,7 @@ async def test_two_copies_share_the_count(rig: Rig, server_url: str) -> None:
     for execution in missing:
         rig.gcs.step(execution, to="gone")
     other = Store(server_url, owner=SANDBOX_OWNER, coalesce=timedelta(0), staleness=CADENCE.staleness)
-    copies = [watcher_of(rig), watcher_of(rig, store=other)]
+    copies = [watcher_of(rig.client, rig.store), watcher_of(rig.client, other)]
     with capture_logs() as logs:
         for _ in range(4):
             rig.polls_come()

@@ -16,10 +16,9 @@ from bot.store.outbox import IN_FLIGHT, LEASE
 from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import Notifier
 from bot.workers.pool import STORE_AWAY_SECONDS
-from bot.workers.watcher import Watcher
 from sandbox.gcs import Fault
 from tests.servers import let_time_pass
-from tests.workers.rig import CADENCE, Rig, ample, ample_limits
+from tests.workers.rig import Rig, ample, ample_limits, watcher_of
 
 MOMENT_SECONDS = 0.3
 TRIES = 2
@@ -76,9 +75,7 @@ async def test_a_poll_does_not_wait_for_its_lease(rig: Rig) -> None:
     await rig.followed(rig.lab)
     budget = ample(rig.store)
     rig.client._take = budget.take
-    watcher = Watcher(
-        rig.client, rig.store.schedule, cadence=CADENCE, quota=budget, history=rig.store.history, brake=rig.store.brake
-    )
+    watcher = watcher_of(rig.client, rig.store, quota=budget)
     rig.polls_come()
     with closed_from(rig, budget, "take_up_to"):
         await watcher.run_once()
@@ -92,9 +89,7 @@ async def test_a_gcs_refusal_reaches_all_copies_later(rig: Rig) -> None:
     """GCS wants no calls, just while the store accepts no writes: afterwards nobody calls either."""
     await rig.followed(rig.lab)
     budget = ample(rig.store)
-    watcher = Watcher(
-        rig.client, rig.store.schedule, cadence=CADENCE, quota=budget, history=rig.store.history, brake=rig.store.brake
-    )
+    watcher = watcher_of(rig.client, rig.store, quota=budget)
     rig.gcs.faults.add(Fault(kind="status", status=429, retry_after=20))
     with closed_from(rig, budget, "refused"):
         rig.client._refused = budget.refused

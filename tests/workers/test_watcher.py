@@ -13,10 +13,9 @@ import stamina
 from msgspec.structs import replace
 
 from bot.workers import pool
-from bot.workers.watcher import Watcher
 from sandbox import story
 from sandbox.gcs import Fault
-from tests.workers.rig import CADENCE, Rig, ample
+from tests.workers.rig import CADENCE, Rig, watcher_of
 
 FAULTS = [
     Fault(kind="status", status=500),
@@ -192,14 +191,7 @@ async def test_a_gateway_that_misroutes_deletes_nothing(rig: Rig, monkeypatch: p
 async def test_two_watchers_settle_each_change_once(rig: Rig) -> None:
     """Two copies of the bot on one store, both polling at once."""
     executions = [await rig.followed(rig.lab) for _ in range(6)]
-    other = Watcher(
-        rig.client,
-        rig.store.schedule,
-        cadence=CADENCE,
-        quota=ample(rig.store),
-        history=rig.store.history,
-        brake=rig.store.brake,
-    )
+    other = watcher_of(rig.client, rig.store)
     for execution in executions:
         rig.gcs.step(execution)
     rig.polls_come()
@@ -251,14 +243,7 @@ async def test_a_dead_watcher_is_replaced_after_its_lease(rig: Rig) -> None:
 async def test_a_grace_time_without_retry_is_reported(rig: Rig) -> None:
     """A failed execution is polled for its grace time, then people read that it is no longer followed."""
     cadence = replace(CADENCE, retry_grace=timedelta(0))
-    rig.watcher = Watcher(
-        rig.client,
-        rig.store.schedule,
-        cadence=cadence,
-        quota=ample(rig.store),
-        history=rig.store.history,
-        brake=rig.store.brake,
-    )
+    rig.watcher = watcher_of(rig.client, rig.store, cadence=cadence)
     execution = await rig.followed(rig.lab, life=story.failing(2))
     await rig.step(execution, to="failed")
     await rig.poll()
@@ -273,9 +258,7 @@ async def test_polls_beyond_the_quota_stay_due(rig: Rig) -> None:
     for _ in range(6):
         await rig.followed(rig.lab)
     scarce = rig.store.gcs_quota("scarce", per_minute=4, reserve=0)
-    watcher = Watcher(
-        rig.client, rig.store.schedule, cadence=CADENCE, quota=scarce, history=rig.store.history, brake=rig.store.brake
-    )
+    watcher = watcher_of(rig.client, rig.store, quota=scarce)
     rig.polls_come()
     for _ in range(4):
         await scarce.take(is_person=False)
@@ -302,15 +285,7 @@ async def test_one_worker_polls_everything_in_turn(rig: Rig) -> None:
     """However many are due, each execution is polled once before any is polled twice."""
     for _ in range(8):
         await rig.followed(rig.lab)
-    watcher = Watcher(
-        rig.client,
-        rig.store.schedule,
-        cadence=CADENCE,
-        quota=ample(rig.store),
-        history=rig.store.history,
-        brake=rig.store.brake,
-        concurrency=1,
-    )
+    watcher = watcher_of(rig.client, rig.store, concurrency=1)
     rig.polls_come()
     assert [await watcher.run_once() for _ in range(9)] == [1] * 8 + [0]
     assert next_polls(rig) == [pytest.approx(60, abs=5)] * 8
@@ -337,14 +312,7 @@ async def test_a_slow_poll_keeps_its_claim(rig: Rig, monkeypatch: pytest.MonkeyP
     calls = len(rig.gcs.calls)
     rig.polls_come()
     stop = asyncio.Event()
-    other = Watcher(
-        rig.client,
-        rig.store.schedule,
-        cadence=CADENCE,
-        quota=ample(rig.store),
-        history=rig.store.history,
-        brake=rig.store.brake,
-    )
+    other = watcher_of(rig.client, rig.store)
     async with asyncio.TaskGroup() as group:
         for watcher in (rig.watcher, other):
             group.create_task(watcher.run(stop))
