@@ -25,15 +25,14 @@ USUAL = {"maxmemory-policy": "noeviction", "maxmemory": "0", "appendonly": "no",
 """How the servers of these tests are set."""
 
 
-def is_cluster(redis: Any) -> bool:
-    """Whether there are several servers."""
-    return isinstance(redis, RedisCluster)
+ONE_SERVER = pytest.mark.parametrize("server_url", ["valkey", "redis"], indirect=True)
+"""For what a cluster does not have: masters without replicas, and users that one command creates."""
 
 
 @contextmanager
 def server_with(redis: Any, **settings: str) -> Iterator[None]:
     """Let the servers have these settings for a while."""
-    more = {"target_nodes": RedisCluster.PRIMARIES} if is_cluster(redis) else {}
+    more = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(redis, RedisCluster) else {}
     try:
         for name, value in settings.items():
             redis.config_set(name, value, **more)
@@ -133,11 +132,10 @@ async def test_a_store_without_a_file_is_noted(store: Store, redis: Redis) -> No
     assert await probe.probes["store"]() is None
 
 
+@ONE_SERVER
 async def test_a_late_flush_is_noted(store: Store, redis: Redis) -> None:
     """With `everysec` a crash of the machine loses a second."""
     probe = probe_of(store)
-    if is_cluster(redis):
-        pytest.skip("its masters have replicas")
     with server_with(redis, appendonly="yes", appendfsync="everysec"):
         await probe.run_once()
         assert any("appendfsync everysec" in note for note in probe.notes)
@@ -159,8 +157,6 @@ async def test_little_disk_space_is_a_problem(store: Store, tmp_path: Path, monk
 @pytest.fixture
 async def humble(server_url: str, redis: Redis, store: Store) -> AsyncIterator[Store]:
     """The store as a user that may run neither INFO nor CONFIG."""
-    if is_cluster(redis):
-        pytest.skip("one server is enough")
     redis.acl_setuser("humble", enabled=True, reset=True, passwords=["+secret"], keys=["*"], commands=["+@all"])
     redis.execute_command("ACL", "SETUSER", "humble", "-info", "-config")  # type: ignore[no-untyped-call]  # redis-py's own
     url = f"{server_url}?username=humble&password=secret"
@@ -170,6 +166,7 @@ async def humble(server_url: str, redis: Redis, store: Store) -> AsyncIterator[S
     redis.acl_deluser("humble")
 
 
+@ONE_SERVER
 async def test_a_user_without_info_gets_a_note(humble: Store) -> None:
     """Counts and ages are known all the same."""
     probe = probe_of(humble)
