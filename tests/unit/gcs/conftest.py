@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stamina
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bot.domain.model import Execution
 from bot.gcs.client import GCSClient
 from bot.gcs.http import HTTPClient
+from bot.gcs.tables import GetExecutionResponse
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 FAILED_ID = "9bf97d60-f9f3-11e8-bcb5-0255ac10a106"
@@ -23,6 +27,17 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def body_of(name: str) -> bytes:
     """One of the reference's worked answers, unchanged."""
     return (Path(__file__).parent / "answers" / f"{name}.json").read_bytes()
+
+
+def seen(name: str, asked: str = ID) -> Execution:
+    """The execution of one of the worked answers."""
+    return GetExecutionResponse.parse(body_of(name), asked=asked).to_execution()
+
+
+def changed(**parts: Any) -> Execution:
+    """The execution of a minimal answer with `parts` set; `execution` is merged, the rest replaced."""
+    record = {"guid": ID, "status": "Running", **parts.pop("execution", {})}
+    return GetExecutionResponse.parse(json.dumps({"execution": record, **parts}).encode(), asked=ID).to_execution()
 
 
 @dataclass
