@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -12,14 +11,7 @@ from slack_sdk.errors import SlackApiError
 
 from sandbox.slack import Fault
 from sandbox.slack.socket_mode import Reason
-from tests.sandbox.slack_rig import World, world
-
-
-@pytest.fixture
-async def at() -> AsyncIterator[World]:
-    """A workspace in which time stands still."""
-    async with world() as opened:
-        yield opened
+from tests.sandbox.slack_rig import World
 
 
 @pytest.mark.parametrize(("kind", "posted"), [("drop_before", 0), ("drop_after", 1), ("silent", 0)])
