@@ -25,20 +25,17 @@ from bot.gcs.fingerprint import ItemState, item_state
 MOVING = ("time_duration", "update_at", "updateAt", "resourceVersion")
 """The fields whose values may move by themselves and mean nothing to a fingerprint."""
 
-
 LESSONS = 100
 """How many items of a page are searched for values that move: that costs more than parsing."""
 
 NEAR = 64 * 1024
 """At most how far behind the beginning of an item the next one is looked for, in bytes."""
 
-
 MOST_ITEMS = 10_000
 """At most how many items of a page are read: ten times as many as are ever requested."""
 
 MOST_BRACKETS = 100_000
 """At most how many brackets of an item are read: several times as many as two thousand steps have."""
-
 
 MOST_CUTS = 4096
 """At most how many ways to cut an item are shared by all items that are cut there."""
