@@ -35,9 +35,9 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{slack:<team>}:away` | string | since when Slack has not been answering, µs |
 | `xb3:{slack:<team>}:probe` | string | the lane whose call finds out whether Slack answers again |
 | `xb3:{brake:<account>/<team>}:on` | hash | reason → `since ms|limit|kind`: nothing ends for it at present; expires |
-| `xb3:{brake:<account>/<team>}:ended:<reason>` | zset | execution key or lane → when it ended for that, ms; expires |
+| `xb3:{brake:<account>/<team>}:ended:<vendor>` | zset | execution key or lane → when it ended, ms; expires |
 | `xb3:{brake:<account>/<team>}:waiting:<reason>` | zset | execution key or lane → when it was to end, ms; expires |
-| `xb3:{brake:<account>/<team>}:refused:<reason>` | zset | person or channel → refused since when, ms; expires |
+| `xb3:{brake:<account>/<team>}:refused:<vendor>` | zset | person or channel → refused since when, ms; expires |
 | `xb3:{brake:<account>/<team>}:released:<reason>` | set | those that an operator lets end; expires |
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked` (ms), `approver`, `told`; expires unless approved |
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |

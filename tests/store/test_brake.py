@@ -54,11 +54,33 @@ async def test_a_tenth_of_many_may_end(store: Store) -> None:
     assert await asked(store.brake, *range(7)) == [True] * 6 + [False]
 
 
-async def test_reasons_are_counted_apart(store: Store) -> None:
+async def test_vendors_are_counted_apart(store: Store) -> None:
     """Channels that are archived say nothing about executions that are deleted."""
     await asked(store.brake, *range(LEAST + 1), reason="slack:is_archived")
     assert await asked(store.brake, 1, 2) == [True, True]
     assert [each.reason for each in await store.brake.state(OWNER)] == ["slack:is_archived"]
+
+
+async def test_two_codes_end_no_more_than_one(store: Store, redis: Redis) -> None:
+    """What ends for any code of Slack's is counted together; so is what a brake keeps, once the window is over."""
+    assert await refused(store.brake, [f"{OWNER}/e/A{number}" for number in range(3)]) == [True] * 3
+    gone = [f"{OWNER}/e/B{number}" for number in range(8)]
+    assert await refused(store.brake, gone, "slack:channel_not_found") == [True] * 2 + [False] * 6
+    ten_minutes_later(redis)
+    assert await refused(store.brake, [f"{OWNER}/e/A3"]) == [False]
+    assert sorted(each.reason for each in await store.brake.state(OWNER)) == ["slack:channel_not_found", ARCHIVED]
+
+
+async def test_dead_channels_of_two_codes_end(store: Store, redis: Redis) -> None:
+    """Few of them, refused for an hour each: the second brake does not start the hour of the first again."""
+    archived, gone = LANES, [lane.replace("C1", "C2") for lane in LANES]
+    await refused(store.brake, archived)
+    an_hour_later(redis)
+    await refused(store.brake, gone, "slack:channel_not_found")
+    assert await refused(store.brake, archived[LEAST:]) == [True] * 3
+    an_hour_later(redis)
+    assert await refused(store.brake, gone, "slack:channel_not_found") == [True] * len(gone)
+    assert await store.brake.state(OWNER) == []
 
 
 async def test_all_that_recover_release_the_brake(store: Store) -> None:
@@ -108,9 +130,9 @@ LANES = [f"{OWNER}/e{number}/C1" for number in range(LEAST + 3)]
 ARCHIVED = "slack:is_archived"
 
 
-async def refused(brake: Brake, lanes: list[str]) -> list[bool]:
-    """Whether each of the lanes may end, whose channel Slack says is archived."""
-    return [await brake.may_end(OWNER, ARCHIVED, lane) for lane in lanes]
+async def refused(brake: Brake, lanes: list[str], reason: str = ARCHIVED) -> list[bool]:
+    """Whether each of the lanes may end, whose channel Slack refuses."""
+    return [await brake.may_end(OWNER, reason, lane) for lane in lanes]
 
 
 def an_hour_later(redis: Redis) -> None:

@@ -1,13 +1,14 @@
--- Whether something may end for a reason: at most `limit` within a window; then the brake goes on, and nothing does but
--- what is for a destination that was refused all the time since, while no more than `limit` of them are.
+-- Whether something may end for a reason: at most `limit` within a window, for all reasons of one vendor together; then
+-- the brake goes on for this reason, and nothing ends but what is for a destination that was refused all the time since,
+-- while no more than `limit` of them are.
 -- KEYS: prefix of a brake
--- item: what would end; window: ms; dead: ms for which a destination must be refused; lost: 0, or where GCS shows nothing of what is followed, how many must wait until
--- the brake goes on
+-- item: what would end; window: ms; dead: ms for which a destination must be refused; lost: 0, or where GCS shows
+-- nothing of what is followed, how many must wait until the brake goes on
 -- Returns {1 when it may end, 1 when the brake went on with this or -1 when it let go}
 local prefix, reason, item, limit, window, dead, lost = KEYS[1], unpack(ARGV)
 limit, lost = tonumber(limit), tonumber(lost)
-local ended, waiting = prefix .. 'ended:' .. reason, prefix .. 'waiting:' .. reason
-local refused, destination = prefix .. 'refused:' .. reason, destination_of(reason, item)
+local ended, waiting = ended_key(prefix, reason), prefix .. 'waiting:' .. reason
+local refused, destination = refused_key(prefix, reason), destination_of(reason, item)
 local now = now_ms()
 forget_old(prefix, reason, now, window)
 if redis.call('SISMEMBER', prefix .. 'released:' .. reason, item) == 1 then return {1, 0} end
@@ -26,10 +27,23 @@ local function wait()
   redis.call('PEXPIRE', prefix .. 'on', FORGOTTEN_AFTER)
 end
 
+local beside = braked_beside(prefix, reason)
+
+-- How much has ended lately, or is kept from ending, for any reason of the vendor.
+local function counted()
+  local count = redis.call('ZCARD', ended)
+  for _, other in ipairs(beside) do
+    count = count + redis.call('ZCOUNT', prefix .. 'waiting:' .. other, now - FORGOTTEN_AFTER, '+inf')
+  end
+  return count
+end
+
 local function engage(kind)
   write_brake(prefix, reason, {since = now, limit = limit, kind = kind})
-  -- A destination that was refused before may have worked since: nobody notes that while the brake is off.
-  for _, each in ipairs(redis.call('ZRANGE', refused, 0, -1)) do redis.call('ZADD', refused, now, each) end
+  -- A destination that was refused before may have worked since: nobody notes that while no brake is on.
+  if #beside == 0 then
+    for _, each in ipairs(redis.call('ZRANGE', refused, 0, -1)) do redis.call('ZADD', refused, now, each) end
+  end
   redis.call('PEXPIRE', prefix .. 'on', FORGOTTEN_AFTER)
   return {0, 1}
 end
@@ -58,7 +72,7 @@ if brake then
   redis.call('HDEL', prefix .. 'on', reason)
   return {1, -1}
 end
-if not redis.call('ZSCORE', ended, item) and redis.call('ZCARD', ended) >= limit then
+if not redis.call('ZSCORE', ended, item) and counted() >= limit then
   wait()
   return engage('count')
 end

@@ -1,4 +1,4 @@
-"""The brake: it stops endings when too many come for one reason, since the reason is then probably wrong.
+"""The brake: it stops endings when too many come at once, since their reason is then probably wrong.
 
 Lives here: `Brake`, which counts and decides for all copies of the bot, and says what is stopped. Does not live here:
 whether a reason is good for one execution (`bot.workers.deletions`) or one destination (`bot.slack.errors`). Called by
@@ -19,7 +19,7 @@ from bot.store.keys import PARTITIONS, Lane
 from bot.store.rows import at, milliseconds
 
 LEAST = 5
-"""How many may end for one reason within `WINDOW`, however few are followed."""
+"""How many may end for the reasons of one vendor within `WINDOW`, however few are followed."""
 
 SHARE = 10
 """Of more than `LEAST` times this many executions, one in so many may end."""

@@ -21,11 +21,34 @@ local function destination_of(reason, item)
   return string.sub(reason, 1, 6) == 'slack:' and string.match(item, '[^/]+$') or nil
 end
 
+-- What has ended, and which destinations are refused, is counted for all codes of one vendor together: two codes at once
+-- must not end twice as much. GCS's deletions and Slack's refusals have nothing to do with each other.
+local function vendor_of(reason)
+  return string.match(reason, '^[^:]+')
+end
+
+local function ended_key(prefix, reason)
+  return prefix .. 'ended:' .. vendor_of(reason)
+end
+
+local function refused_key(prefix, reason)
+  return prefix .. 'refused:' .. vendor_of(reason)
+end
+
+-- The other reasons of the same vendor that are braked.
+local function braked_beside(prefix, reason)
+  local found = {}
+  for _, other in ipairs(redis.call('HKEYS', prefix .. 'on')) do
+    if other ~= reason and vendor_of(other) == vendor_of(reason) then found[#found + 1] = other end
+  end
+  return found
+end
+
 -- Forget what ended before the window, and what has not been asked about for long.
 local function forget_old(prefix, reason, now, window)
-  redis.call('ZREMRANGEBYSCORE', prefix .. 'ended:' .. reason, '-inf', now - window)
+  redis.call('ZREMRANGEBYSCORE', ended_key(prefix, reason), '-inf', now - window)
   redis.call('ZREMRANGEBYSCORE', prefix .. 'waiting:' .. reason, '-inf', now - FORGOTTEN_AFTER)
-  redis.call('ZREMRANGEBYSCORE', prefix .. 'refused:' .. reason, '-inf', now - FORGOTTEN_AFTER)
+  redis.call('ZREMRANGEBYSCORE', refused_key(prefix, reason), '-inf', now - FORGOTTEN_AFTER)
 end
 
 -- Let go if nothing waits any more, or if something recovered and the rest is within the limit. Returns the brake that
@@ -33,7 +56,7 @@ end
 local function let_go(prefix, reason, brake)
   if not brake then return nil, false end
   local waiting = redis.call('ZCARD', prefix .. 'waiting:' .. reason)
-  local count = waiting + redis.call('ZCARD', prefix .. 'ended:' .. reason)
+  local count = waiting + redis.call('ZCARD', ended_key(prefix, reason))
   if waiting > 0 and not (brake.kind == 'fading' and count <= brake.limit) then return brake, false end
   redis.call('HDEL', prefix .. 'on', reason)
   return nil, true

@@ -6,7 +6,7 @@ local prefix, item, window = KEYS[1], unpack(ARGV)
 local now, released = now_ms(), {}
 for _, reason in ipairs(redis.call('HKEYS', prefix .. 'on')) do
   local destination = destination_of(reason, item)
-  if destination then redis.call('ZREM', prefix .. 'refused:' .. reason, destination) end
+  if destination then redis.call('ZREM', refused_key(prefix, reason), destination) end
   if redis.call('ZREM', prefix .. 'waiting:' .. reason, item) == 1 then
     forget_old(prefix, reason, now, window)
     local brake = read_brake(prefix, reason)

@@ -4,7 +4,7 @@
 -- Returns what waited
 local prefix, reason, keep_ms = KEYS[1], unpack(ARGV)
 local items = redis.call('ZRANGE', prefix .. 'waiting:' .. reason, 0, -1)
-redis.call('DEL', prefix .. 'waiting:' .. reason, prefix .. 'ended:' .. reason, prefix .. 'refused:' .. reason)
+redis.call('DEL', prefix .. 'waiting:' .. reason, ended_key(prefix, reason), refused_key(prefix, reason))
 redis.call('HDEL', prefix .. 'on', reason)
 for _, item in ipairs(items) do redis.call('SADD', prefix .. 'released:' .. reason, item) end
 redis.call('PEXPIRE', prefix .. 'released:' .. reason, keep_ms)
