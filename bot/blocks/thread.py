@@ -13,11 +13,13 @@ from itertools import pairwise
 
 from bot.blocks import buttons, steps, text, words
 from bot.blocks.levels import level_words
-from bot.blocks.message import Message, actions, context, message, section
+from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.sentences import undeliverable_reason
+from bot.blocks.warnings import warning_lines, warning_words
 from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, Execution, Level, Phase, Subscription
 
 _NAMES_SHOWN = 5
+_MOVES = frozenset({ChangeKind.PHASE, ChangeKind.REOPENED})
 _LATE = timedelta(minutes=1)
 """A change older than this is shown with its time; otherwise Slack's own time of the message is enough."""
 
@@ -33,10 +35,21 @@ def change_message(changes: Sequence[Change], execution: Execution, *, now: date
     duration = words.change_elapsed(last, execution)
     took = f"after {text.span(duration)}" if duration is not None else ""
     late = f"at {text.date(last.at, now)}" if now - last.at > _LATE else ""
+    if warning := warning_words(changes):
+        return _warning(changes, execution, warning, context(line if phases or progress else "", late), now=now)
     signed = f"{_sign(changes)} {line}"
     # A new phase is a paragraph, progress a small line.
     blocks = [section(signed), context(took, late)] if phases else [context(signed, took, late)]
     return message(blocks, f"{words.subject_words(execution)}: {line}{f', {took}' if took else ''}.")
+
+
+def _warning(
+    changes: Sequence[Change], execution: Execution, warning: str, rest: Block | None, *, now: datetime
+) -> Message:
+    """State and name first, then what is wrong, then what else has changed."""
+    state = f"{words.phase_word(execution.phase)}, {warning}: {words.name(execution)}"
+    lines = warning_lines(changes, execution, now=now)
+    return message([section(f"⚠️ *{words.unstarred(state)}*", *lines), rest], f"⚠️ {state}", *lines)
 
 
 def ended_message(change: Change, execution: Execution, *, now: datetime) -> Message:
@@ -151,13 +164,13 @@ def _sign(changes: Iterable[Change]) -> str:
     kinds = {change.kind for change in changes}
     if ChangeKind.REOPENED in kinds:
         return "♻️"
-    moved = [change.phase for change in changes if change.kind is not ChangeKind.PROGRESS and change.phase]
+    moved = [change.phase for change in changes if change.kind in _MOVES and change.phase]
     return words.icon(moved[-1]) if moved else "▸"
 
 
 def _phases(changes: Sequence[Change]) -> str:
     """The phases in order: "Pending → Running", "Retried: Failed → Retrying"."""
-    moves = [change for change in changes if change.kind is not ChangeKind.PROGRESS and change.phase]
+    moves = [change for change in changes if change.kind in _MOVES and change.phase]
     if not moves:
         return ""
     path = [phase for phase in (moves[0].phase_before, *(move.phase for move in moves)) if phase]

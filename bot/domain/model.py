@@ -249,6 +249,10 @@ class ChangeKind(StrEnum):
     """`finished_node_number` (or the number of steps) changed."""
     PHASE = "phase"
     """The phase changed to one that is not terminal."""
+    SLOW = "slow"
+    """A step, or the whole execution, takes longer than it usually does at most."""
+    DEADLINE = "deadline"
+    """GCS will soon stop the execution: its time limit is near."""
     REOPENED = "reopened"
     """The execution was retried: it left a terminal phase, whether or not that had been seen."""
     OUTCOME = "outcome"
@@ -266,6 +270,11 @@ class ChangeKind(StrEnum):
     def is_final(self) -> bool:
         """Whether people get a new message for it instead of a line in the thread."""
         return self in {ChangeKind.OUTCOME, ChangeKind.VANISHED}
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether it says that a running execution needs somebody's attention."""
+        return self in {ChangeKind.SLOW, ChangeKind.DEADLINE}
 
     @property
     def is_notice(self) -> bool:
@@ -318,6 +327,14 @@ class Change(Value, frozen=True):
     """With a failed or cancelled outcome: until when the execution is polled in case it is retried."""
     why: EndReason | None = None
     """Set with `ENDED` only."""
+    step: str = ""
+    """With `SLOW`: the name of the step that is slow; empty when the whole execution is."""
+    taken: timedelta | None = None
+    """With `SLOW`: how long it had taken by then."""
+    usual: timedelta | None = None
+    """With `SLOW`: how long it usually takes at most (97 of 100 times)."""
+    deadline: datetime | None = None
+    """With `DEADLINE`: when GCS will stop the execution."""
     by: str = ""
     """With a notice: the person whose doing it was."""
     level: str = ""
@@ -344,11 +361,11 @@ class Level(StrEnum):
     PHASE = "phase"
     FINAL = "final"
 
-    def includes(self, kind: ChangeKind) -> bool:
-        """Whether a change of `kind` is posted at this level."""
-        if kind is ChangeKind.PROGRESS:
+    def includes(self, change: Change) -> bool:
+        """Whether `change` is posted at this level."""
+        if change.kind is ChangeKind.PROGRESS:
             return self is Level.PROGRESS
-        return self is not Level.FINAL or kind is not ChangeKind.PHASE
+        return self is not Level.FINAL or change.kind is not ChangeKind.PHASE
 
 
 class Subscription(Value, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ class Priority(IntEnum):
     OUTCOME_TO_PERSON = 0
     OUTCOME_TO_CHANNEL = 1
     FAILURE = 2
-    """Steps failed, or an ended execution runs again."""
+    """Steps failed, an execution is slow or near its time limit, or an ended one runs again."""
     PHASE = 3
     """Also the first card, since somebody is waiting for it."""
     PROGRESS = 4
@@ -34,7 +34,7 @@ def priority_of(change: Change, subscriber: Subscriber) -> Priority:
     """The priority of `change` by itself."""
     if change.kind.is_final:
         return Priority.OUTCOME_TO_PERSON if subscriber.is_person else Priority.OUTCOME_TO_CHANNEL
-    if change.fails or change.kind is ChangeKind.REOPENED:
+    if change.fails or change.kind.is_warning or change.kind is ChangeKind.REOPENED:
         return Priority.FAILURE
     return Priority.PROGRESS if change.kind is ChangeKind.PROGRESS else Priority.PHASE
 

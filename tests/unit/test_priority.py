@@ -29,6 +29,8 @@ def change(kind: ChangeKind, *, revision: int = 2, fails: bool = False) -> Chang
         (ChangeKind.VANISHED, False, Priority.OUTCOME_TO_PERSON, Priority.OUTCOME_TO_CHANNEL),
         (ChangeKind.REOPENED, False, Priority.FAILURE, Priority.FAILURE),
         (ChangeKind.PROGRESS, True, Priority.FAILURE, Priority.FAILURE),
+        (ChangeKind.SLOW, False, Priority.FAILURE, Priority.FAILURE),
+        (ChangeKind.DEADLINE, False, Priority.FAILURE, Priority.FAILURE),
         (ChangeKind.PHASE, False, Priority.PHASE, Priority.PHASE),
         (ChangeKind.ENDED, False, Priority.PHASE, Priority.PHASE),
         (ChangeKind.PROGRESS, False, Priority.PROGRESS, Priority.PROGRESS),

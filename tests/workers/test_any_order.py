@@ -178,7 +178,7 @@ class Table(RuleBasedStateMachine):
             self.revision, self.kinds[revision] = revision, kind
             for person in self.people.values():
                 if not person.is_ending:
-                    person.owed += [revision] * person.level.includes(kind)
+                    person.owed += [revision] * person.level.includes(change)
                     person.is_ending = is_over
 
     # -- the workers --

@@ -150,7 +150,7 @@ class DeadLetters:
         top = max([now.revision, receipt.delivered_through if receipt else 0, *(each.revision for each in changes)])
         missed = observing.missed(_last_known(snapshot_of(known), changes), now, revision=top + 1)
         entries = list(letter.entries)
-        if missed and subscription_of(lane, letter.subscription).level.includes(missed.kind):
+        if missed and subscription_of(lane, letter.subscription).level.includes(missed):
             entries.append(f"{missed.revision}|{msgspec.json.encode(missed).decode()}")
         revision = top + (missed is not None)
         return int(

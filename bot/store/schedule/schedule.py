@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bot.domain.model import Change, ChangeKind, Level, Snapshot
+from bot.domain.model import Change, Level, Snapshot
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
@@ -192,7 +192,7 @@ class Schedule:
         """
         entries: list[str | int] = []
         for change in changes:
-            entries += [_rank(change.kind), change_entry(change)]
+            entries += [_rank(change), change_entry(change)]
         settled = await self._connection.run(
             "schedule/settle",
             self._keys.home_of(due.execution),
@@ -275,6 +275,6 @@ class Schedule:
         return found
 
 
-def _rank(kind: ChangeKind) -> int:
-    """How many levels leave a change of `kind` out: the script keeps it from subscriptions of a higher level."""
-    return sum(level.includes(kind) for level in Level) - 1
+def _rank(change: Change) -> int:
+    """How many levels leave `change` out: the script keeps it from subscriptions of a higher level."""
+    return sum(level.includes(change) for level in Level) - 1

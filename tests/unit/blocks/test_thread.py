@@ -88,6 +88,33 @@ def test_plain_text_names_the_execution() -> None:
     assert plain.startswith("deepvariant execution gcs-exec-3-08-20-144951: 3 → 5 of 12 steps · bwa-mem, mark-dup")
 
 
+SLOW = change(ChangeKind.SLOW, step="bwa-mem", taken=timedelta(hours=3), usual=timedelta(hours=1, minutes=40))
+NEAR = change(ChangeKind.DEADLINE, deadline=NOW + timedelta(minutes=28))
+
+
+@pytest.mark.parametrize(
+    ("warnings", "headline", "cause"),
+    [
+        ([SLOW], "slower than usual", "*bwa-mem* has taken 3 h so far, usually at most 1 h 40 min."),
+        ([replace(SLOW, step="")], "slower than usual", "It has taken 3 h so far, usually at most 1 h 40 min."),
+        ([SLOW, NEAR], "stops soon", "2018-08-20 07:21 UTC>: its time limit is 1 d.\n*bwa-mem* has taken"),
+    ],
+)
+def test_warnings_begin_with_state_and_name(warnings: list[Change], headline: str, cause: str) -> None:
+    """The most urgent one is in the headline; each has its line; what else has changed comes last."""
+    told = change_message([PROGRESS, *warnings], RUNNING, now=NOW)
+    assert told.text.startswith(f"⚠️ Running, {headline}: gcs-exec-3-08-20-144951\n")
+    assert cause in told.text
+    assert cause in shown(told.blocks)
+    assert shown(told.blocks).endswith("3 → 5 of 12 steps · bwa-mem, mark-dup finished")
+
+
+def test_many_slow_steps_are_counted() -> None:
+    """A message stays short when hundreds of steps are slow."""
+    many = [replace(SLOW, step=f"scatter-{number}") for number in range(9)]
+    assert shown(change_message(many, RUNNING, now=NOW).blocks).endswith("6 more steps slower than usual.")
+
+
 @pytest.mark.parametrize(
     ("why", "sentence"),
     [

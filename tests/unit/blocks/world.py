@@ -203,4 +203,8 @@ hostile_changes = st.builds(
     failed_steps_total=_count,
     retry_until=_moment,
     why=st.none() | st.sampled_from(EndReason),
+    step=_text,
+    taken=_span,
+    usual=_span,
+    deadline=_moment,
 )

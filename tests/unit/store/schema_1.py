@@ -16,7 +16,7 @@ from typing import Any
 
 ROWS: dict[str, Any] = json.loads(Path(__file__).with_name("rows_1.json").read_text())
 DICTIONARY = base64.b64decode(ROWS["dictionary"])
-KINDS = {"progress", "phase", "reopened", "outcome", "vanished", "ended", "level", "stopped"}
+KINDS = {"progress", "phase", "reopened", "outcome", "vanished", "ended", "level", "stopped", "slow", "deadline"}
 
 _SUBSCRIPTION = re.compile(r"(progress|phase|final)\|[^|]*\|\d+(\|.*)?")
 _RECEIPT = re.compile(r"[^|]*\|[^|]*\|\d+\|\d+(\|.*)?")

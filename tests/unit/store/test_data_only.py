@@ -65,7 +65,11 @@ def every_change() -> list[Change]:
     ]
     stopped = Change(kind=ChangeKind.STOPPED, revision=0, at=NOW, by="U1")
     level = Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U1", level="final")
-    return [*(change for verdict in verdicts for change in verdict.changes), stopped, level]
+    slow = Change(
+        kind=ChangeKind.SLOW, revision=2, at=NOW, step=GCS, taken=timedelta(hours=3), usual=timedelta(hours=1)
+    )
+    near = Change(kind=ChangeKind.DEADLINE, revision=2, at=NOW, deadline=NOW + timedelta(minutes=28))
+    return [*(change for verdict in verdicts for change in verdict.changes), slow, near, stopped, level]
 
 
 def every_snapshot() -> list[Snapshot]:
