@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.blocks import text
+from bot.blocks.language import N_, _
 from bot.domain.model import Change, Execution, Phase, Snapshot, Step
 
 _ICONS: dict[str, str] = {
@@ -28,8 +29,27 @@ _ICONS: dict[str, str] = {
     Phase.FAILED: "❌",
     Phase.ERROR: "❌",
 }
-NO_PHASE = "phase not reported yet"
-DELETED = "Deleted"
+_PHASES: dict[str, str] = {
+    Phase.PENDING: N_("Pending"),
+    Phase.SUBMITTED: N_("Submitted"),
+    Phase.RUNNING: N_("Running"),
+    Phase.RETRYING: N_("Retrying"),
+    Phase.CANCELLING: N_("Cancelling"),
+    Phase.FORCE_CANCELLING: N_("ForceCancelling"),
+    Phase.CANCELLED: N_("Cancelled"),
+    Phase.ABORTING: N_("Aborting"),
+    Phase.ABORTED: N_("Aborted"),
+    Phase.DELETING: N_("Deleting"),
+    Phase.SUSPENDING: N_("Suspending"),
+    Phase.SUSPENDED: N_("Suspended"),
+    Phase.SUCCEEDED: N_("Succeeded"),
+    Phase.FAILED: N_("Failed"),
+    Phase.ERROR: N_("Error"),
+    Phase.UNKNOWN: N_("Unknown"),
+}
+"""GCS's own spelling, in Chinese the words of its pages."""
+NO_PHASE = N_("phase not reported yet")
+DELETED = N_("Deleted")
 _DELETE_ACTION = "delete"
 
 
@@ -39,8 +59,9 @@ def icon(phase: str) -> str:
 
 
 def phase_word(phase: str) -> str:
-    """The phase in GCS's spelling; an unknown one as GCS sent it."""
-    return text.escape(phase) or NO_PHASE
+    """The phase in the reader's words; an unknown one as GCS sent it."""
+    known = _PHASES.get(phase)
+    return _(known) if known else text.escape(phase) or _(NO_PHASE)
 
 
 def snapshot_icon(snapshot: Snapshot) -> str:
@@ -52,9 +73,9 @@ def snapshot_word(snapshot: Snapshot) -> str:
     """The phase; for a vanished execution, that it is deleted and its last phase."""
     word = phase_word(snapshot.execution.phase)
     if snapshot.is_vanished:
-        return f"{DELETED} (was {word})"
+        return _("Deleted (was {phase})").format(phase=word)
     if snapshot.execution.action == _DELETE_ACTION and snapshot.execution.phase != Phase.DELETING:
-        return f"{word}, being deleted"
+        return _("{phase}, being deleted").format(phase=word)
     return word
 
 
