@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from bot.domain.model import Change, Level
 from bot.metrics import SLACK_FAILURES
+from bot.store.keys import PARTITIONS
 from bot.workers import pool
 from bot.workers.notifier import Notifier
 from bot.workers.notifier.card_failures import EDIT_TRIES, ENDING_TRIES
@@ -193,6 +194,55 @@ async def test_an_ended_subscription_needs_no_edit(rig: Rig) -> None:
     assert [await rig.store.subscribers.find(rig.who(rig.lab), execution), bool(rig.left_over())] == [None, True]
     await rig.later(times=ENDING_TRIES)
     assert rig.left_over() == []
+
+
+EDIT_REFUSALS = ["ekm_access_denied", "access_denied", "is_archived", "msg_too_long", "a_code_of_next_year"]
+"""Codes that say much about a channel when it refuses a post, and nothing when it refuses an edit."""
+
+
+@pytest.mark.parametrize("code", EDIT_REFUSALS)
+async def test_a_refused_edit_holds_no_outcome(rig: Rig, code: str) -> None:
+    """Nothing ends for it; lines and the outcome come at once, and the card is edited again when Slack allows that."""
+    execution = await rig.followed(rig.lab, rig.alice, life=story.happy(6))
+    rig.fault("error", "chat.update", error=code, channel=rig.lab, times=None)
+    await rig.step(execution)
+    await rig.deliver()
+    assert rig.waits() == [pytest.approx(60, abs=2)]
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    assert rig.read(rig.lab)[-1] == rig.read(rig.alice)[-1] == "change 3"
+    assert await rig.store.outbox.dead_letters() == []
+    assert not await rig.store.brake.owners()
+
+
+async def test_a_card_is_edited_after_a_refusal(rig: Rig) -> None:
+    """Admins suspended the channel for a while: pauses grow meanwhile, and the card is not left."""
+    execution = await rig.followed(rig.lab, life=story.happy(6))
+    rig.fault("error", "chat.update", error="ekm_access_denied", times=5)
+    await rig.step(execution)
+    await rig.deliver()
+    pauses = rig.waits()
+    for _ in range(4):
+        await rig.later()
+        pauses += rig.waits()
+    assert pauses == [pytest.approx(60 * minutes, abs=3) for minutes in (1, 2, 4, 8, 16)]
+    await rig.later()
+    assert (rig.read(rig.lab), rig.waits()) == (["card", "change 2"], [])
+    assert "Running" in rig.cards(rig.lab)[0]
+
+
+@pytest.mark.parametrize("code", EDIT_REFUSALS)
+async def test_a_refused_edit_after_a_crash_holds_nothing(rig: Rig, code: str) -> None:
+    """The worker died while it edited the card: that doubt does not keep the outcome for the pause of the edit."""
+    execution = await rig.followed(rig.lab, life=story.happy(6), level=Level.FINAL)
+    await rig.step(execution)
+    claims = [await rig.store.outbox.claim(number, 1) for number in range(PARTITIONS)]
+    assert sum(map(len, claims)) == 1
+    rig.fault("error", "chat.update", error=code, times=None)
+    await rig.after_a_crash()
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    assert rig.read(rig.lab)[-1].startswith("change")
 
 
 @pytest.mark.parametrize(("hours", "pause"), [(0, 60), (0.1, 360), (0.5, 1800), (48, 3600)])

@@ -58,6 +58,8 @@ class Delivery:
         """Whether the owner has read the next notice."""
         self.is_edit_fault = False
         """Whether Slack answered an edit of the card with a fault, which delays nothing else."""
+        self.is_edit_refused = False
+        """Whether Slack did not take an edit of the card, and it is tried again."""
         self.is_recorded = False
         """Whether a receipt was recorded, which ends what was in doubt."""
         self.is_left = False

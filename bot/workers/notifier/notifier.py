@@ -231,8 +231,11 @@ class Notifier:
         except MessageGone as error:
             await self._replace_card(delivery, receipt, error)
             return
-        except (NotEditable, UnknownRefusal) as error:
+        except (NotEditable, PayloadRejected, UnknownRefusal) as error:
             await self._leave_card(delivery, receipt, error)
+            return
+        except Undeliverable as error:  # of one edit: the next post shows whether the destination is dead
+            await self._leave_card(delivery, receipt, UnknownRefusal(error.code, error.detail))
             return
         except (OutcomeUnknown, SlackUnavailable) as error:
             if not is_about_one_edit(error):
@@ -262,22 +265,26 @@ class Notifier:
         Raises:
             SlackError: it has not refused often enough yet.
         """
-        is_ending = delivery.subscription.is_ending
-        if delivery.is_edit_fault:
-            tries = self._failures.note_edit_fault(delivery.lane)
-            is_enough = tries >= (ENDING_FAULT_TRIES if is_ending else FAULT_TRIES)
-        elif isinstance(error, UnknownRefusal):
-            delivery.refused_edits = self._failures.note_refused(delivery.lane)
-            is_enough = is_ending and delivery.refused_edits >= ENDING_TRIES
-        else:
-            delivery.refused_edits = self._failures.note_refused(delivery.lane)
-            is_enough = is_ending or delivery.refused_edits >= EDIT_TRIES
-        if not is_enough:
+        if not self._is_enough(delivery, error):
+            delivery.is_edit_refused = True
+            if delivery.is_in_doubt:  # a lane in doubt could not be woken for the next change
+                await self._reconcile(delivery)
             raise error
         log.warning("notifier.card_left", lane=str(delivery.claim.lane), code=error.code)
         if not await self._is_forgotten(delivery):
             await say_left(delivery, receipt, self._messenger)
             await self._record(delivery, replace(receipt, revision=NEVER_EDITED))
+
+    def _is_enough(self, delivery: Delivery, error: SlackError) -> bool:
+        """Whether Slack has refused the edit of a card so often that it is left."""
+        is_ending = delivery.subscription.is_ending
+        if delivery.is_edit_fault:
+            tries = self._failures.note_edit_fault(delivery.lane)
+            return tries >= (ENDING_FAULT_TRIES if is_ending else FAULT_TRIES)
+        tries = delivery.refused_edits = self._failures.note_refused(delivery.lane)
+        if isinstance(error, UnknownRefusal | PayloadRejected):  # it may pass
+            return is_ending and (is_answer(error) or tries >= ENDING_TRIES)
+        return is_ending or tries >= EDIT_TRIES
 
     async def _post_card_again(self, delivery: Delivery) -> None:
         await self._post_card(delivery)
@@ -350,9 +357,12 @@ class Notifier:
         is_unknown = isinstance(error, OutcomeUnknown)
         result = "unknown" if is_unknown else "unavailable" if isinstance(error, SlackUnavailable) else error.code
         wait = IN_FLIGHT if isinstance(error, OutcomeUnknown | SlackUnavailable) else REFUSED_PAUSE
+        is_unlisted = isinstance(error, UnknownRefusal) and not is_answer(error)
         if isinstance(error, UnknownRefusal | NotEditable | MessageGone):
             wait = delivery.refused_pause
-            result = "unknown_code" if isinstance(error, UnknownRefusal) else result
+            result = "unknown_code" if is_unlisted else result
+        elif delivery.is_edit_refused and isinstance(error, PayloadRejected):
+            wait = delivery.refused_pause
         elif delivery.is_edit_fault:  # nothing else of the lane waits for it
             wait = fault_pause(self._failures.edit_faults(delivery.lane))
         elif is_answer(error) and isinstance(error, OutcomeUnknown | SlackUnavailable):
@@ -362,7 +372,8 @@ class Notifier:
         metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
         log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
         is_in_doubt = (is_unknown and not delivery.is_edit_fault) or delivery.is_in_doubt
-        if isinstance(error, UnknownRefusal):  # perhaps the channel could not be read back for the same reason
+        if isinstance(error, UnknownRefusal) and not delivery.is_edit_refused:
+            # perhaps the channel could not be read back for the same reason
             is_in_doubt |= delivery.claim.in_doubt_since is not None and not delivery.is_recorded
         await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_in_doubt)
 
