@@ -1,6 +1,6 @@
 """`make texts`: brings the catalog of translations up to date with the texts in the code.
 
-Lives here: `extracted`, what the code marks with `_`, `N_` and `ngettext`; `updated`, the catalog with all of it; and
+Lives here: `extracted`, what the code marks (`MARKERS`); `updated`, the catalog with all of it; and
 how the file is written. Does not live here: the translations (`bot/locale/`), and what must hold for them
 (`tests/unit/blocks/test_translations.py`).
 
@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CHINESE = LOCALE_FOLDER / f"{Language.CHINESE}.po"
 FOLDERS = ("bot", "handlers")
 COMMENT = "Translators:"
+MARKERS = {"_": None, "N_": None, "ngettext": (1, 2), "plural": (1, 2)}
+"""The functions that mark a text, and which of their arguments are its forms."""
 HEADER = """\
 # Simplified Chinese. Kept complete by `make texts`; words and punctuation as in GeneContainer Service and Slack.
 msgid ""
@@ -42,9 +44,8 @@ def extracted() -> Catalog:
     """Every marked text, in the order of the code."""
     catalog = Catalog(locale=Language.CHINESE)
     for folder in FOLDERS:
-        for file, line, text, comments, context in sorted(
-            extract_from_dir(ROOT / folder, comment_tags=(COMMENT,), strip_comment_tags=True), key=lambda one: one[:2]
-        ):
+        found = extract_from_dir(ROOT / folder, keywords=MARKERS, comment_tags=(COMMENT,), strip_comment_tags=True)
+        for file, line, text, comments, context in sorted(found, key=lambda one: one[:2]):
             catalog.add(text, None, [(f"{folder}/{file}", line)], auto_comments=comments, context=context)
     return catalog
 

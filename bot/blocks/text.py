@@ -1,6 +1,7 @@
 """The one place that cleans, cuts and escapes foreign text, and formats values.
 
-Lives here: `escape`, `code`, `bold`, `plain`, `clean`; Slack's date tokens; durations, counts and the progress bar.
+Lives here: `escape`, `code`, `bold`, `plain`, `clean`; Slack's date tokens; durations, counts, percents and lists in
+the reader's language; the progress bar.
 Does not live here: sentences and layout. Called only by the other modules of `bot.blocks`.
 """
 
@@ -10,7 +11,11 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, pairwise
+from itertools import accumulate
+
+from babel.lists import format_list
+
+from bot.blocks.language import Language, _, ngettext, spoken
 
 NAME_LIMIT = 80
 """How long a name of an execution, workflow or step may be, in characters. GCS allows 64."""
@@ -27,7 +32,9 @@ _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 _is_harmless = re.compile(r"(?:[\w.:/+-]+(?: [\w.:/+-]+)*)?", re.ASCII).fullmatch
 """The shape of most names, which need no cleaning or escaping."""
 _BROADCAST = re.compile(r"@(?=here|channel|everyone|group)", re.IGNORECASE)
-_UNITS = tuple(pairwise([(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")]))
+_LISTS = {Language.ENGLISH: "en_GB", Language.CHINESE: "zh_CN"}
+"""Whose lists are written: British English has no comma before "and"."""
+_HOUR, _MINUTE = 3_600, 60
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _ESCAPES = str.maketrans(_ENTITIES)
@@ -117,11 +124,16 @@ def time_secs(moment: datetime) -> str:
 def span(duration: timedelta) -> str:
     """`duration` in its two largest units: "45 s", "11 min 41 s", "1 h 12 min", "2 d 3 h"."""
     seconds = max(0, int(duration.total_seconds()))
-    for (size, unit), (smaller, small_unit) in _UNITS:
-        if seconds >= size:
-            amount, more = seconds // size, seconds % size // smaller
-            return f"{amount:,} {unit} {more} {small_unit}" if more else f"{amount:,} {unit}"
-    return f"{seconds} s"
+    (days, hours), (minutes, rest) = divmod(seconds // _HOUR, 24), divmod(seconds % _HOUR, _MINUTE)
+    if days:
+        shape = _("{days} d {hours} h") if hours else _("{days} d")
+    elif hours:
+        shape = _("{hours} h {minutes} min") if minutes else _("{hours} h")
+    elif minutes:
+        shape = _("{minutes} min {seconds} s") if rest else _("{minutes} min")
+    else:
+        shape = _("{seconds} s")
+    return shape.format(days=number(days), hours=hours, minutes=minutes, seconds=rest)
 
 
 def bar(done: int, total: int, width: int = 10) -> str:
@@ -139,9 +151,30 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def plural(one: str, many: str, amount: int) -> str:
+    """`amount` in the text of its form, where it is `{number}`: `plural("{number} step", "{number} steps", 1200)`."""
+    return ngettext(one, many, amount).format(number=number(amount))
+
+
 def number(value: float) -> str:
-    """`value` with at most two decimals and no trailing zeros."""
+    """`value` with at most two decimals and no trailing zeros; thousands are grouped alike in both languages."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def percent(value: float) -> str:
+    """`value` percent: "33 %"."""
+    return _("{number} %").format(number=number(value))
+
+
+def listed(items: Iterable[str]) -> str:
+    """All of `items`, the last one joined by "and"."""
+    return format_list(list(items), locale=_LISTS[spoken()])
+
+
+def series(items: Iterable[str]) -> str:
+    """Some of what could be listed, the empty ones left out: "fastq-split, bwa-mem"."""
+    # Translators: stands between the items of a list, with the space after it if there is one.
+    return _(", ").join(filter(None, items))
 
 
 def within(lines: Iterable[str], limit: int) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from babel.numbers import format_decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.blocks import text
+from bot.blocks.language import Language, speaking
 
 NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
 
@@ -114,6 +116,46 @@ def test_durations_have_two_units(duration: timedelta, shown_as: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("duration", "shown_as"),
+    [
+        (timedelta(seconds=45), "45 秒"),
+        (timedelta(minutes=40), "40 分钟"),
+        (timedelta(minutes=11, seconds=41), "11 分 41 秒"),
+        (timedelta(hours=2), "2 小时"),
+        (timedelta(hours=1, minutes=12), "1 小时 12 分"),
+        (timedelta(days=2, hours=3), "2 天 3 小时"),
+        (timedelta(days=4000), "4,000 天"),
+    ],
+)
+def test_durations_are_in_chinese_too(duration: timedelta, shown_as: str) -> None:
+    """With the units that Chinese pages use."""
+    with speaking(Language.CHINESE):
+        assert text.span(duration) == shown_as
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        (Language.ENGLISH, ["33 %", "a", "a and b", "a, b and c", "a, b"]),
+        (Language.CHINESE, ["33%", "a", "a和b", "a、b和c", "a、b"]),
+    ],
+)
+def test_percents_and_lists_follow_the_language(language: Language, expected: list[str]) -> None:
+    """An empty list has no words; a series leaves out what is empty."""
+    with speaking(language):
+        lists = [text.listed(items) for items in ("a", "ab", "abc")]
+        assert [text.percent(33), *lists, text.series(["a", "", "b"])] == expected
+        assert text.listed([]) == text.series([]) == ""
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("value", [0, 7, 1200, 1_234_567, 3.1, 92.0, 24.85])
+def test_numbers_are_as_readers_write_them(language: Language, value: float) -> None:
+    """As Unicode's tables have them, for both languages."""
+    assert text.number(value) == format_decimal(value, "#,##0.##", locale=language)
+
+
+@pytest.mark.parametrize(
     ("done", "total", "expected"),
     [
         (0, 12, "▱▱▱▱▱▱▱▱▱▱"),
@@ -142,6 +184,10 @@ def test_numbers_have_no_needless_digits() -> None:
     """Counts have separators, amounts at most two decimals, and one step is singular."""
     assert [text.number(3.10), text.number(92.0), text.number(1200)] == ["3.1", "92", "1,200"]
     assert (text.count(1, "step"), text.count(5000, "step")) == ("1 step", "5,000 steps")
+    assert [text.plural("{number} step", "{number} steps", number) for number in (1, 5000)] == [
+        "1 step",
+        "5,000 steps",
+    ]
 
 
 def test_lines_are_kept_whole() -> None:

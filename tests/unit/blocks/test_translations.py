@@ -12,12 +12,11 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
 from bot.blocks.language import Language
-from tests.texts import CHINESE, FOLDERS, ROOT, extracted, forms
+from tests.texts import CHINESE, FOLDERS, MARKERS, ROOT, extracted, forms
 
 LETTER = "[\u4e00-\u9fff]"
 HALF_WIDTH = re.compile(rf"{LETTER}[,;:!?()]|[,;:!?()]{LETTER}|{LETTER}\.(?![\w/])")
 """Punctuation of English beside a Chinese character."""
-MARKERS = {"_", "N_", "ngettext"}
 
 
 def catalog() -> Catalog:
@@ -48,8 +47,9 @@ def marked() -> Iterator[tuple[str, ast.expr]]:
     for folder in FOLDERS:
         for file in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKERS:
-                    for argument in node.args[: 2 if node.func.id == "ngettext" else 1]:
+                name = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+                if isinstance(node, ast.Call) and name in MARKERS:
+                    for argument in node.args[: len(MARKERS[name] or "1")]:
                         yield f"{file.relative_to(ROOT)}:{node.lineno}", argument
 
 
