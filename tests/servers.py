@@ -18,14 +18,20 @@ from msgspec.structs import replace
 from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
-from bot.store.keys import Keyspace
-from bot.store.owner import Owner
+from bot.store.keys import PARTITIONS, Keyspace
+from bot.store.owner import SCHEMA, Owner
 
 KEYS = Keyspace()
 ACCOUNT = "gcs1"
 """Stands for the GCS account in the keys of tests."""
 
-OWNER = Owner(account=ACCOUNT, team="T1", endpoint="https://gcs.example.com", project="p1")
+OWNER = Owner(
+    account=ACCOUNT,
+    team="T1",
+    endpoint="https://gcs.example.com",
+    project="p1",
+    migrated=(SCHEMA,) * PARTITIONS,
+)
 """Whom a store of tests belongs to."""
 
 SANDBOX_OWNER = replace(OWNER, team="T0SANDBOX")

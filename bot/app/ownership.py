@@ -38,6 +38,7 @@ _NAMES = {
     "project": "GCS project {}",
     "account": "GCS account {}",
     "schema": "rows of schema {}",
+    "oldest": "rows of schema {}",
     "record": "an {} owner record",
 }
 
@@ -105,11 +106,15 @@ def refusal_text(refusal: StoreNotOurs) -> str:
     """Whose store it is and what to do, in one sentence for an operator."""
     theirs = ", ".join(_NAMES[name].format(value) for name, (value, _) in refusal.differences.items())
     own = ", ".join(_NAMES[name].format(value) for name, (_, value) in refusal.differences.items() if value)
-    if refusal.differences.keys() & {"schema", "record"}:
-        known = own or "no such thing"
+    if refusal.differences.keys() & {"schema", "oldest", "record"}:
+        known, remedy = own or "no such thing", "run the version that wrote it"
+        if "oldest" in refusal.differences:
+            remedy = (
+                "run the version before this one until `execution-bot store show` says that all rows are of its schema"
+            )
         return (
-            f"The store holds {theirs}, and this version knows {known}: run the version that wrote it, or set another "
-            "STORE_PREFIX or REDIS_URL."
+            f"The store holds {theirs}, and this version knows {known}: {remedy}, or set another STORE_PREFIX or "
+            "REDIS_URL."
         )
     return (
         f"The store belongs to the bot of {theirs}, and this is the bot of {own}: correct the settings, or set another "

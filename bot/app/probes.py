@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 async def repeat(run_once: Callable[[], Awaitable[float]], stop: asyncio.Event) -> None:
-    """Run a probe at once, and again after as many seconds as it returns, until `stop` is set."""
+    """Run a probe, or other work, at once, and again after as many seconds as it returns, until `stop` is set."""
     while not stop.is_set():
         try:
             seconds = await run_once()

@@ -18,7 +18,7 @@ from bot.errors import StoreUnavailable
 from bot.gcs.http import HTTPClient
 from bot.settings import Settings
 from bot.slack.client import SlackClient, slack_session
-from bot.store import Store
+from bot.store import PARTITIONS, Store
 from bot.store.owner import Owner, differences
 
 
@@ -27,12 +27,24 @@ async def show(settings: Settings) -> list[str]:
     async with _opened(settings) as store:
         owner = await store.ownership.read()
         lines = [f"owner: {described(owner) if owner else 'nobody; the first bot that starts takes the store'}"]
+        lines += [_rows_of(owner)] if owner else []
         counts = await store.contents.subscriptions_by_scope()
         own = counts.get(owner.scope, 0) if owner else 0
         lines += [f"subscriptions: {own}", f"subscriptions of other owners: {sum(counts.values()) - own}"]
         lines += [f"executions that are polled: {await store.schedule.size()}"]
         lines += [f"subscriptions with something to deliver: {(await store.outbox.ready()).size}"]
         return [*lines, f"dead letters: {len(await store.outbox.dead_letters())}"]
+
+
+def _rows_of(owner: Owner) -> str:
+    """How far the rows are on the way to the newest schema."""
+    done = sum(owner.migrated_to(number) >= owner.schema for number in range(PARTITIONS))
+    if done == PARTITIONS:
+        return f"rows: all of schema {owner.schema}"
+    return (
+        f"rows: {done} of {PARTITIONS} partitions are brought from schema {owner.oldest} to {owner.schema}; the rest "
+        f"follows while a bot of schema {owner.schema} runs and none of schema {owner.oldest}"
+    )
 
 
 async def adopt(settings: Settings, *, is_confirmed: bool) -> tuple[list[str], bool]:

@@ -134,6 +134,7 @@ class WorkspaceRuntime:
             self._start("watcher", self._watcher.run(stop))
             self._start("notifier", self._notifier.run(stop))
             self._start("sweeper", self._sweeper(identity).run(stop))
+            self._start("migrations", repeat(self._store.migrations.run_once, stop))
 
         self._start("token probe", repeat(self._token_probe.run_once, stop))
         self._start("owner check", self._check_owner(identity, stop, start_workers))

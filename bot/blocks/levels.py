@@ -16,5 +16,5 @@ _LEVELS = {
 
 
 def level_words(level: Level) -> str:
-    """Which changes a level includes, in a few words."""
-    return _LEVELS[level]
+    """Which changes a level includes, in a few words; that of another version includes everything."""
+    return _LEVELS.get(level, _LEVELS[Level.PROGRESS])

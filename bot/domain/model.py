@@ -266,6 +266,12 @@ class ChangeKind(StrEnum):
     STOPPED = "stopped"
     """Nor here: `Change.by` ended a channel's subscription."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> ChangeKind:
+        """Read the kind of another version as `PROGRESS`: a line in the thread, which holds back no outcome."""
+        del value
+        return cls.PROGRESS
+
     @property
     def is_final(self) -> bool:
         """Whether people get a new message for it instead of a line in the thread."""
@@ -361,10 +367,17 @@ class Level(StrEnum):
     PHASE = "phase"
     FINAL = "final"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Level:
+        """Read the level of another version as one that includes everything; it is written back as it was."""
+        level = str.__new__(cls, str(value))
+        level._name_, level._value_ = "OTHER", str(value)
+        return level
+
     def includes(self, change: Change) -> bool:
         """Whether `change` is posted at this level."""
         if change.kind is ChangeKind.PROGRESS:
-            return self is Level.PROGRESS
+            return self not in {Level.PHASE, Level.FINAL}
         return self is not Level.FINAL or change.kind is not ChangeKind.PHASE
 
 

@@ -1,13 +1,13 @@
 """All that a store holds, of every owner: for operators, not for workers.
 
 Lives here: `Contents`, which finds subscriptions by scanning the keys. Does not live here: one subscriber's (`index`).
-Called by `bot.app` for `execution-bot store`.
+Called by `bot.app` for `execution-bot store`, by `people`, and by `migrations`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane
@@ -34,6 +34,13 @@ class Contents:
             async for key in redis.scan_iter(match=f"{self._keys.prefix}:{{p*}}:subs:*", count=BATCH):
                 rows = await redis.hgetall(key)
                 yield str(key).partition("}:subs:")[2], {str(name): str(row) for name, row in rows.items()}
+
+    async def executions_of(self, number: int) -> Sequence[str]:
+        """The key of every execution of partition `number` that somebody follows; some may come twice."""
+        begin = f"{self._keys.partition(number)}subs:"
+        async with self._connection.guarded() as redis:
+            found = redis.scan_iter(match=f"{begin}*", count=BATCH)
+            return [str(key).removeprefix(begin) async for key in found]
 
     async def subscriptions_by_scope(self) -> Mapping[str, int]:
         """How many subscriptions there are, by `<account>/<team>/` (`Owner.scope`)."""

@@ -2,11 +2,12 @@
 
 Lives here: `Owner`, what may differ between the record and a bot, and `Ownership`, which writes the record at the first
 start and compares it at each later one. Does not live here: how a bot learns who it is, and how often it compares
-(`bot.app.ownership`), which rows a claim leaves alone (the scripts `claim.lua`). Called by `bot.app`; the siblings ask
-`Ownership` for the owner before each claim and each write for people.
+(`bot.app.ownership`), which rows a claim leaves alone (the scripts `claim.lua`), how rows are brought to another schema
+(`bot.store.migrations`). Called by `bot.app`; the siblings ask `Ownership` for the owner before each claim and each
+write for people.
 
-Rows of one schema are read by the version before and by the version after it: a field may be added, none may be removed
-or change its meaning. So copies of two neighbouring versions work on one store, in an upgrade and in a rollback.
+Rows of one schema are read by the version before and by the version after it (docs/decisions/0021). So copies of two
+neighbouring versions work on one store, in an upgrade and in a rollback.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from msgspec.structs import asdict, replace
 from bot.domain.model import Value
 from bot.errors import StoreNotOurs, StoreUnavailable
 from bot.store.engine.connection import Connection
+from bot.store.keys import PARTITIONS
 
 SCHEMA = 1
 """The schema of the rows that this version writes. It grows by one when a row changes (docs/decisions/0021)."""
+
+_FIRST_SCHEMA = 1
+"""The schema of all rows in a store whose record does not say which are older than others."""
 
 Differences = Mapping[str, tuple[str, str]]
 """Field → its value in the record, and the bot's own."""
@@ -42,6 +47,17 @@ class Owner(Value, frozen=True):
     """The organisation of the workspace; empty outside Enterprise Grid."""
     schema: int = SCHEMA
     """The newest schema of a row that may be in the store."""
+    migrated: tuple[int, ...] = ()
+    """The schema that all rows of a partition have at least, by partition; empty while all may be of the first one."""
+
+    @property
+    def oldest(self) -> int:
+        """The oldest schema of a row that may be in the store."""
+        return min(self.migrated, default=_FIRST_SCHEMA)
+
+    def migrated_to(self, number: int) -> int:
+        """The schema that all rows of partition `number` have at least."""
+        return self.migrated[number] if self.migrated else _FIRST_SCHEMA
 
     @property
     def scope(self) -> str:
@@ -52,7 +68,7 @@ class Owner(Value, frozen=True):
 def differences(record: Owner, ours: Owner) -> Differences:
     """What keeps a bot from working on a store; empty when it may.
 
-    A workspace may join an organisation, and a project may be named later. A schema may be one version away.
+    A workspace may join an organisation, and a project may be named later. Rows may be one version away.
     """
     found = {
         name: (getattr(record, name), getattr(ours, name))
@@ -63,17 +79,25 @@ def differences(record: Owner, ours: Owner) -> Differences:
         found.pop("project", None)
     if abs(record.schema - ours.schema) > 1:
         found["schema"] = (str(record.schema), str(ours.schema))
+    elif record.oldest < ours.schema - 1:
+        found["oldest"] = (str(record.oldest), str(ours.schema))
     return found
 
 
 def merged(record: Owner, ours: Owner) -> Owner:
-    """The record with what a bot knows that may work on the store."""
+    """The record with what a bot knows that may work on the store, and with the rows that it will write."""
     return replace(
         record,
         enterprise=ours.enterprise or record.enterprise,
         project=record.project or ours.project,
         schema=max(record.schema, ours.schema),
+        migrated=tuple(min(schema, ours.schema) for schema in record.migrated),
     )
+
+
+def _first_record(ours: Owner) -> Owner:
+    """The record of a store without rows."""
+    return replace(ours, migrated=(ours.schema,) * PARTITIONS)
 
 
 class Ownership:
@@ -144,17 +168,34 @@ class Ownership:
         """
         text = ""
         while True:
-            record = _record_of(text) if text else ours
-            if "schema" in (found := differences(record, ours)):
-                raise StoreNotOurs({"schema": found["schema"]})
-            wanted = replace(ours, account=record.account, schema=max(record.schema, ours.schema))
+            record = _record_of(text) if text else _first_record(ours)
+            found = differences(record, ours)
+            if unknown := {name: found[name] for name in ("schema", "oldest") if name in found}:
+                raise StoreNotOurs(unknown)
+            rows = merged(record, ours)
+            wanted = replace(ours, account=record.account, schema=rows.schema, migrated=rows.migrated)
             if (text := await self._swap(text, wanted)) == "":
                 return
 
+    async def note_migrated(self, number: int, schema: int) -> None:
+        """All rows of partition `number` have this schema at least, unless an older copy has just written one.
+
+        Raises:
+            StoreNotOurs: the record cannot be read.
+            StoreUnavailable: the store does not answer.
+        """
+        async with self._connection.guarded() as redis:
+            text = str(await redis.get(self._key) or "")
+        while text:  # without a record the next comparison writes one
+            record = _record_of(text)
+            schemas = list(record.migrated or (_FIRST_SCHEMA,) * PARTITIONS)
+            schemas[number] = schema
+            text = await self._swap(text, replace(record, migrated=tuple(schemas)))
+
     async def _agree(self, ours: Owner) -> Owner:
-        text, new = "", ours
+        text, new = "", _first_record(ours)
         if self._owner is not None:  # the workers go on with the account that they know, should the record be gone
-            new = replace(ours, account=self._owner.account)
+            new = replace(new, account=self._owner.account)
         while True:
             record = _record_of(text) if text else new
             found = dict(differences(record, ours))

@@ -7,7 +7,10 @@ import json
 import msgspec
 import pytest
 
+from bot.app.ownership import refusal_text
+from bot.blocks.levels import level_words
 from bot.domain.model import Level, Receipt, Subscriber, Subscription
+from bot.errors import StoreNotOurs
 from bot.store.keys import Lane
 from bot.store.outbox import DeadLetter
 from bot.store.owner import SCHEMA, Owner
@@ -16,6 +19,9 @@ from bot.store.snapshots import first_text, header_of, snapshot_of
 from tests.unit.store import schema_1
 from tests.unit.store.schema_1 import ROWS, reads_text, stored, types
 from tests.unit.store.test_data_only import NOW, every_change, every_snapshot
+
+UNKNOWN = "weather"
+"""What another version may have stored."""
 
 LANE = Lane("gcs1", "T1", "e1", "C1")
 FINGERPRINT = ("aaaaaaaa", "bbbbbbbb", True)
@@ -77,3 +83,27 @@ def test_schema_1_reads_changes_and_letters() -> None:
     (row,) = ROWS["dead_letters"]
     letter = DeadLetter(at=1, lane="l", owner="U1", reason="r", undelivered=0, last="")
     assert json.loads(row).keys() <= json.loads(msgspec.json.encode(letter)).keys()
+
+
+def test_a_level_of_another_version_is_kept() -> None:
+    """In a row and in an export; it is taken for one that includes everything."""
+    row = f"{UNKNOWN}|U1|1772366400000|e"
+    subscription = subscription_of(LANE, row)
+    assert subscription_row(subscription) == row
+    assert msgspec.json.decode(msgspec.json.encode(subscription), type=Subscription) == subscription
+    assert all(subscription.level.includes(change) for change in every_change())
+    assert level_words(subscription.level) == level_words(Level.PROGRESS)
+    assert UNKNOWN not in list(Level)
+
+
+def test_a_kind_of_another_version_is_read() -> None:
+    """As one that is neither an end nor about the subscription."""
+    kind = change_of(f'{{"kind":"{UNKNOWN}","revision":2,"at":"2026-03-01T12:00:00Z"}}').kind
+    assert (kind.is_final, kind.is_notice) == (False, False)
+
+
+def test_too_old_rows_are_refused_in_words() -> None:
+    """An operator who leaves a version out reads which one to run first."""
+    assert refusal_text(StoreNotOurs({"oldest": ("1", "3")})).startswith(
+        "The store holds rows of schema 1, and this version knows rows of schema 3: run the version before this one "
+    )
