@@ -15,7 +15,7 @@ VENV313 := .venv-3.13
 PARALLEL := -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-3.13 check texts fuzz chaos bench lock images audit clean
+.PHONY: help demo test test-3.13 check texts messages fuzz chaos bench lock images audit clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -66,6 +66,9 @@ check: $(VENV)/.dev ## Run the linters, the type checker and the rules of the ar
 
 texts: $(VENV)/.dev ## Bring the catalog of translations, bot/locale/zh_CN.po, up to date with the texts in the code.
 	@$(BIN)/python -m tests.texts
+
+messages: $(VENV)/.dev ## Write docs/messages.md: every message, with its height if there is a Chromium; ARGS=--all measures all again.
+	@$(BIN)/python -m tests.messages $(ARGS)
 
 fuzz: $(VENV)/.dev ## Change at random what arrives, for ten minutes; ARGS="--minutes 60 --seed 5000" goes on elsewhere.
 	@echo "Changing answers of GCS, words of people and requests of Slack at random: ten minutes, unless ARGS say more."

@@ -1,0 +1,24 @@
+"""All examples, by surface.
+
+Lives here: the order of the page. Does not live here: the examples (the neighbours). Called by the page and the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.messages.cards import CARDS, SHARED, SUMMARIES
+from tests.messages.ends import ENDS
+from tests.messages.example import Example, Said, Surface, said
+from tests.messages.replies import REPLIES
+from tests.messages.thread import OWNERS, THREAD
+from tests.messages.views import DIALOGS, HOME
+
+CATALOGUE: tuple[Surface, ...] = (CARDS, ENDS, THREAD, OWNERS, SUMMARIES, SHARED, REPLIES, HOME, DIALOGS)
+
+
+def everything() -> Iterator[tuple[Surface, Example, list[Said]]]:
+    """Each example with what is said in each language."""
+    for surface in CATALOGUE:
+        for example in surface.examples:
+            yield surface, example, said(example, surface.place)

@@ -1,0 +1,144 @@
+"""Examples of the short replies to the person who typed a command or pressed a button.
+
+Lives here: the examples. Does not live here: the sentences for errors (`tests.messages.errors`). Called by
+`tests.messages.catalogue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from bot.blocks import Message, replies
+from bot.blocks.sentences import (
+    NOT_APPROVED,
+    UNSAFE_DECIDED,
+    UNSAFE_SUBSCRIBED,
+    UNSAFE_UNSUBSCRIBED,
+    sentence,
+)
+from bot.domain.access import NOBODY
+from bot.domain.model import Subscription
+from bot.errors import ExecutionNotFound, InputProblem, InvalidInput
+from tests.messages import world
+from tests.messages.example import Example, Goal, Place, Surface
+from tests.messages.world import CHANNEL, CHANNEL_SUBSCRIPTION, ID, LEVELS, NOW, OWN_SUBSCRIPTION, PERSON, snapshot
+
+REPLY = Goal("short reply", wide=220, narrow=330, is_held=True)
+_ITEMS = (
+    (OWN_SUBSCRIPTION, snapshot()),
+    (replace(OWN_SUBSCRIPTION, level=LEVELS[-1]), snapshot(world.FAILED)),
+    (replace(OWN_SUBSCRIPTION, execution_id=world.OTHER_ID), None),
+)
+
+
+def _subscribed(subscription: Subscription) -> Callable[[], Message]:
+    return lambda: replies.subscribed(subscription, snapshot())
+
+
+def _list_here(approver: str) -> Callable[[], Message]:
+    listed = ((CHANNEL_SUBSCRIPTION, snapshot()),)
+    return lambda: replies.channel_list(replies.subscription_list(listed, now=NOW), CHANNEL, approver=approver)
+
+
+def _unknown_id() -> Message:
+    return replies.error_reply(sentence(ExecutionNotFound()))
+
+
+def _not_approved() -> Message:
+    shown = sentence(InvalidInput(InputProblem.CHANNEL_NOT_APPROVED))
+    return replies.error_reply(shown, "/execution help", approvable=CHANNEL)
+
+
+FOLLOWING = (
+    Example("Followed", "By a person.", _subscribed(OWN_SUBSCRIPTION), REPLY),
+    Example("Followed here", "By a channel.", _subscribed(CHANNEL_SUBSCRIPTION), REPLY),
+    Example(
+        "Followed here, not approved",
+        "Another organisation shares the channel.",
+        lambda: replies.subscribed(CHANNEL_SUBSCRIPTION, snapshot(), note=NOT_APPROVED, is_held=True),
+    ),
+    Example(
+        "Followed, unsafely",
+        "The store has fewer copies than it should.",
+        lambda: replies.subscribed(OWN_SUBSCRIPTION, snapshot(), note=UNSAFE_SUBSCRIBED),
+    ),
+    Example(
+        "Followed already",
+        "Nothing changed.",
+        lambda: replies.already_subscribed(OWN_SUBSCRIPTION, snapshot()),
+        REPLY,
+    ),
+    Example(
+        "Followed at another level",
+        "The level changed.",
+        lambda: replies.level_changed(OWN_SUBSCRIPTION, snapshot(), was=LEVELS[-1]),
+        REPLY,
+    ),
+    Example(
+        "Nothing left to follow",
+        "It has succeeded.",
+        lambda: replies.nothing_to_follow(snapshot(world.SUCCEEDED), now=NOW),
+        REPLY,
+    ),
+    Example(
+        "Stopped",
+        "By a person.",
+        lambda: replies.unsubscribed(OWN_SUBSCRIPTION.subscriber, ID),
+        REPLY,
+    ),
+    Example(
+        "Stopped here, unsafely",
+        "For a channel, while the store has fewer copies than it should.",
+        lambda: replies.unsubscribed(CHANNEL_SUBSCRIPTION.subscriber, ID, note=UNSAFE_UNSUBSCRIBED),
+    ),
+    Example(
+        "Nothing to stop",
+        "The person did not follow it.",
+        lambda: replies.not_subscribed(OWN_SUBSCRIPTION.subscriber, ID),
+        REPLY,
+    ),
+    Example("Refreshed", "The button of a card.", lambda: replies.refreshed(snapshot()), REPLY),
+)
+
+LISTS = (
+    Example("List", "What a person follows.", lambda: replies.subscription_list(_ITEMS, now=NOW)),
+    Example("List, empty", "Nothing is followed.", lambda: replies.subscription_list((), now=NOW), REPLY),
+    Example(
+        "List, long",
+        "More than are shown.",
+        lambda: replies.subscription_list((_ITEMS[0],) * 23, now=NOW),
+    ),
+    Example(
+        "List, unreadable",
+        "The store holds what this version cannot read.",
+        lambda: replies.subscription_list((), now=NOW, unreadable=(ID, world.OTHER_ID)),
+        REPLY,
+    ),
+    Example("List of a shared channel", "A member approved it.", _list_here(PERSON)),
+    Example("List of a shared channel, nobody named", "Who approved it is deleted.", _list_here(NOBODY)),
+    Example("List of a shared channel, not approved", "Nobody approved it.", _list_here("")),
+)
+
+OTHERS = (
+    Example("Help", "`/execution help`.", replies.help_text),
+    Example("Channel approved", "By a member.", lambda: replies.channel_approved(CHANNEL, PERSON), REPLY),
+    Example(
+        "Approval withdrawn",
+        "By a member, while the store has fewer copies than it should.",
+        lambda: replies.channel_revoked(CHANNEL, note=UNSAFE_DECIDED),
+    ),
+    Example("Delete my data?", "`/execution forget-me`.", lambda: replies.forget_question(PERSON)),
+    Example("Data deleted", "After the press.", lambda: replies.forgotten(2, 1, 1, 3), REPLY),
+    Example("No data", "There was nothing.", lambda: replies.forgotten(0, 0, 0, 0), REPLY),
+    Example("An error", "Every sentence of the tables below looks like this.", _unknown_id, REPLY),
+    Example("An error with a hint", "One that a button may mend.", _not_approved, REPLY),
+)
+
+REPLIES = Surface(
+    "Replies",
+    "To the person who typed a command or pressed a button; nobody else sees them.",
+    Place.PRIVATE,
+    (*FOLLOWING, *LISTS, *OTHERS),
+)

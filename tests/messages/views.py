@@ -1,0 +1,70 @@
+"""Examples of the Home tab and of dialogs.
+
+Lives here: the examples. Does not live here: what they show (`tests.messages.world`). Called by
+`tests.messages.catalogue`.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from bot.blocks import error_modal, home_tab, loading_modal, refusing_home, steps_modal
+from bot.blocks.sentences import sentence
+from bot.errors import GCSUnavailable, InputProblem, NotAllowed
+from tests.messages import world
+from tests.messages.example import Example, Place, Surface
+from tests.messages.world import ID, LEVELS, NOW, OWN_SUBSCRIPTION, snapshot
+
+_ITEMS = (
+    (OWN_SUBSCRIPTION, snapshot(world.FAILED)),
+    (replace(OWN_SUBSCRIPTION, level=LEVELS[-1]), snapshot()),
+    (replace(OWN_SUBSCRIPTION, execution_id=world.OTHER_ID), None),
+)
+
+HOME = Surface(
+    "Home",
+    "What one person follows.",
+    Place.HOME,
+    (
+        Example("Empty", "Nothing is followed yet.", lambda: home_tab((), now=NOW)),
+        Example("Following some", "Three executions.", lambda: home_tab(_ITEMS, now=NOW)),
+        Example(
+            "Unreadable",
+            "The store holds what this version cannot read.",
+            lambda: home_tab(_ITEMS[:1], now=NOW, unreadable=(world.OTHER_ID,)),
+        ),
+        Example("Crowded", "More than are shown.", lambda: home_tab((_ITEMS[1],) * 30, now=NOW)),
+        Example(
+            "Refused",
+            "The person may not use the bot.",
+            lambda: refusing_home(sentence(NotAllowed(InputProblem.GUEST))),
+        ),
+    ),
+)
+
+DIALOGS = Surface(
+    "Dialogs",
+    "Opened by a button.",
+    Place.DIALOG,
+    (
+        Example("Steps, loading", "At once, before GCS has answered.", lambda: loading_modal(ID)),
+        Example("Steps", "The usual case.", lambda: steps_modal(snapshot(), now=NOW, execution_id=ID)),
+        Example(
+            "Steps, failed",
+            "After a failure.",
+            lambda: steps_modal(snapshot(world.FAILED), now=NOW, execution_id=ID),
+        ),
+        Example(
+            "Steps, wide",
+            "The second of seven pages.",
+            lambda: steps_modal(snapshot(world.WIDE), page=1, now=NOW, execution_id=ID),
+        ),
+        Example(
+            "Steps, none",
+            "GCS has listed none yet.",
+            lambda: steps_modal(snapshot(world.BARE), now=NOW, execution_id=ID),
+        ),
+        Example("Steps, not seen", "No poll has come back yet.", lambda: steps_modal(None, now=NOW, execution_id=ID)),
+        Example("Steps, error", "They cannot be shown.", lambda: error_modal(sentence(GCSUnavailable()))),
+    ),
+)

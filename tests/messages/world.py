@@ -1,0 +1,186 @@
+"""The executions, changes and subscriptions that the examples show: fixed values, with names as workflows have them.
+
+Lives here: values only. Does not live here: which message shows them (`cards` and its neighbours). Called by those.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from bot.domain.model import Change, ChangeKind, Execution, Level, Snapshot, Step, Subscriber, Subscription
+
+NOW = datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
+"""The moment at which every example is said."""
+STARTED = NOW - timedelta(hours=1, minutes=30)
+ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
+OTHER_ID = "0b7c52d8-5b1e-4c8e-9a57-2f1c6f0d3a44"
+NAME = "germline-wgs-03-12-080000-14"
+
+PERSON, OTHER_PERSON, CHANNEL = "U0READER", "U0OTHER", "C0SEQUENCING"
+PEOPLE = {PERSON: "you", OTHER_PERSON: "somebody"}
+"""What the page says in place of people's ids."""
+CHANNELS = {CHANNEL: "sequencing"}
+
+KILLED = "Element(mark-duplicates) execute Action: create failed: container mark-duplicates was killed, exit code 137"
+KILLED_ZH = "元素(mark-duplicates)执行动作:创建失败:容器 mark-duplicates 被终止,退出码 137"
+
+
+def minutes(number: float) -> timedelta:
+    """A duration."""
+    return timedelta(minutes=number)
+
+
+SPLIT = Step(name="fastq-split", phase="Succeeded", sub_jobs=1, sub_jobs_finished=1, elapsed=minutes(7))
+ALIGN = Step(name="bwa-mem", phase="Succeeded", sub_jobs=4, sub_jobs_finished=4, elapsed=minutes(52))
+MARK = Step(name="mark-duplicates", phase="Running", sub_jobs=8, sub_jobs_finished=3, elapsed=minutes(31))
+CALL = Step(name="haplotype-caller", phase="Running", sub_jobs=24, sub_jobs_finished=9, elapsed=minutes(26))
+LATER = (Step(name="merge-vcf"), Step(name="annotate-variants"))
+MARK_FAILED = replace(
+    MARK, phase="Failed", elapsed=minutes(24), reason="OOMKilled", message=KILLED, message_zh=KILLED_ZH
+)
+
+RUNNING = Execution(
+    id=ID,
+    name=NAME,
+    workflow_id="7d2f1c90-6a1b-4f0e-8f5d-1c2b3a4d5e6f",
+    workflow_name="germline-wgs",
+    phase="Running",
+    steps_total=6,
+    steps_finished=2,
+    steps=(SPLIT, ALIGN, MARK, CALL, *LATER),
+    created_at=STARTED,
+    updated_at=NOW - timedelta(seconds=40),
+    timeout=timedelta(hours=24),
+    target="cce",
+    cluster="gcs-env-demo",
+    namespace="genomics",
+    enterprise_project="default",
+    description="Nightly panel, lane 3",
+    priority=5,
+    labels={"batch": "panel-7"},
+    resources={"cpu": 3.1, "memory": 24.8},
+)
+FAILED = replace(
+    RUNNING,
+    phase="Failed",
+    reason="StepFailed",
+    message=KILLED,
+    message_zh=KILLED_ZH,
+    steps_finished=3,
+    elapsed=minutes(90),
+    updated_at=NOW,
+    steps=(SPLIT, ALIGN, MARK_FAILED, CALL, *LATER),
+)
+SUCCEEDED = replace(
+    RUNNING,
+    phase="Succeeded",
+    steps_finished=6,
+    elapsed=minutes(90),
+    updated_at=NOW,
+    steps=tuple(
+        replace(step, phase="Succeeded", sub_jobs_finished=step.sub_jobs, elapsed=step.elapsed or minutes(9))
+        for step in RUNNING.steps
+    ),
+)
+EARLY = replace(RUNNING, steps=(SPLIT, ALIGN, MARK_FAILED, CALL, *LATER), steps_finished=2)
+CLOSE = replace(RUNNING, timeout=minutes(118))
+"""GCS stops it in 28 min."""
+CHROMOSOMES = [*map(str, range(1, 23)), "X", "Y"]
+
+
+def _caller(number: int, phase: str) -> Step:
+    chromosome = CHROMOSOMES[number % 24]
+    took = minutes(109 - number % 90) if phase else None
+    return Step(name=f"haplotype-caller-chr{chromosome}-{number // 24 + 1}", phase=phase, elapsed=took)
+
+
+WIDE = replace(
+    RUNNING,
+    name="germline-wgs-03-12-080000-15",
+    steps_total=195,
+    steps_finished=65,
+    steps=(
+        SPLIT,
+        ALIGN,
+        replace(MARK, phase="Succeeded", sub_jobs_finished=8),
+        *(_caller(number, "Succeeded" if number < 62 else "Running") for number in range(190)),
+        *LATER,
+    ),
+)
+MANY_FAILED = replace(
+    WIDE,
+    phase="Failed",
+    reason="StepFailed",
+    message="29 steps failed",
+    message_zh="29 个步骤失败",
+    elapsed=minutes(90),
+    updated_at=NOW,
+    steps=tuple(
+        replace(step, phase="Failed", reason="Error", message=f"exit code {1 if number % 3 else 137}")
+        if 70 <= number < 99
+        else step
+        for number, step in enumerate(WIDE.steps)
+    ),
+)
+CHINESE = replace(
+    FAILED,
+    name="全基因组-03-12-080000-16",
+    workflow_name="全基因组检测",
+    description="夜间批次,第三泳道",
+    labels={"批次": "面板七"},
+    steps=(replace(SPLIT, name="拆分"), replace(MARK_FAILED, name="标记重复"), replace(CALL, name="变异检测")),
+)
+BARE = Execution(id=ID, phase="Pending")
+"""What GCS says in the first seconds."""
+LONG = replace(
+    RUNNING,
+    name="somatic-tumour-normal-pair-with-contamination-check-and-cnv-03-12-080000-1234567",
+    workflow_name="somatic-tumour-normal-pair-with-contamination-check-and-cnv-batch",
+)
+
+CHANNEL_SUBSCRIPTION = Subscription(
+    execution_id=ID,
+    subscriber=Subscriber(team_id="T0LAB", id=CHANNEL),
+    owner=PERSON,
+    created_at=NOW,
+)
+OWN_SUBSCRIPTION = replace(CHANNEL_SUBSCRIPTION, subscriber=Subscriber(team_id="T0LAB", id=PERSON))
+
+
+def snapshot(execution: Execution = RUNNING, **fields: Any) -> Snapshot:
+    """The execution as GCS showed it at `NOW`."""
+    return Snapshot(execution=execution, revision=3, seen_at=fields.pop("seen_at", NOW), **fields)
+
+
+def running(**fields: Any) -> Snapshot:
+    """The running execution with other values."""
+    return snapshot(replace(RUNNING, **fields))
+
+
+def change(kind: ChangeKind, **fields: Any) -> Change:
+    """A change that was seen at `NOW`."""
+    return Change(kind=kind, revision=3, at=fields.pop("at", NOW), **fields)
+
+
+def end(execution: Execution, **fields: Any) -> Change:
+    """The end of an execution, as `bot.domain.observing` would tell it."""
+    known: dict[str, Any] = {
+        "kind": ChangeKind.OUTCOME,
+        "phase_before": "Running",
+        "phase": execution.phase,
+        "finished": execution.steps_finished,
+        "total": execution.steps_total,
+        "elapsed": execution.elapsed,
+        "reason": execution.reason,
+        "message": execution.message,
+        "message_zh": execution.message_zh,
+        "failed_steps": execution.failed_steps[:5],
+        "failed_steps_total": len(execution.failed_steps),
+    }
+    return change(**(known | fields))
+
+
+LEVELS = tuple(Level)
