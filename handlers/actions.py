@@ -9,6 +9,7 @@ from __future__ import annotations
 from bot.audit import audit
 from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
 from bot.blocks.buttons import ActionValue, parse_action_value
+from bot.blocks.language import _
 from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.domain.model import Subscriber
 from bot.errors import InputProblem, InvalidInput
@@ -90,7 +91,7 @@ async def approve_channel(request: Request, *, subscriptions: Subscriptions, wor
         raise InvalidInput(InputProblem.CHANNEL_NOT_SHARED)
     is_safe = await workspace.channels.approve(workspace.team_id, channel.id, request.asker.id)
     audit("channel.approved", channel=channel.id)
-    reply = replies.channel_approved(channel.id, request.asker.id, note="" if is_safe else UNSAFE_DECIDED)
+    reply = replies.channel_approved(channel.id, request.asker.id, note="" if is_safe else _(UNSAFE_DECIDED))
     await respond(workspace.slack, request.response_url, reply)
     await subscriptions.resume(channel)
 
@@ -103,7 +104,7 @@ async def revoke_channel(request: Request, *, subscriptions: Subscriptions, work
         raise InvalidInput(InputProblem.CHANNEL_NOT_SHARED)
     is_safe = await workspace.channels.approve(workspace.team_id, channel.id, "")
     audit("channel.revoked", channel=channel.id)
-    reply = replies.channel_revoked(channel.id, note="" if is_safe else UNSAFE_DECIDED)
+    reply = replies.channel_revoked(channel.id, note="" if is_safe else _(UNSAFE_DECIDED))
     await respond(workspace.slack, request.response_url, reply)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.blocks import Message, replies
+from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.domain.model import Subscriber
 from bot.subscriptions import Subscribed, Unsubscribed
@@ -18,9 +19,9 @@ def subscribed_reply(done: Subscribed, *, now: datetime, is_open: bool = True) -
     """The reply to the person who subscribed; `is_open` is False for a channel whose approval is missing."""
     if not done.followed:
         return replies.nothing_to_follow(done.snapshot, now=now)
-    unsafe = "" if done.is_safe else UNSAFE_SUBSCRIBED
+    unsafe = "" if done.is_safe else _(UNSAFE_SUBSCRIBED)
     if done.was is None:
-        note = "" if is_open else NOT_APPROVED
+        note = "" if is_open else _(NOT_APPROVED)
         notes = " ".join(filter(None, (note, unsafe)))
         return replies.subscribed(done.subscription, done.snapshot, note=notes, is_held=not is_open)
     if done.was.level is not done.subscription.level:
@@ -31,4 +32,4 @@ def subscribed_reply(done: Subscribed, *, now: datetime, is_open: bool = True) -
 def unsubscribed_reply(done: Unsubscribed, subscriber: Subscriber, execution_id: str) -> Message:
     """The reply to the person who unsubscribed."""
     reply = replies.unsubscribed if done.was_followed else replies.not_subscribed
-    return reply(subscriber, execution_id, note="" if done.is_safe else UNSAFE_UNSUBSCRIBED)
+    return reply(subscriber, execution_id, note="" if done.is_safe else _(UNSAFE_UNSUBSCRIBED))

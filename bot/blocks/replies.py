@@ -11,6 +11,7 @@ from datetime import datetime
 
 from bot.blocks import buttons, text, words
 from bot.blocks.home import Item, item_line, unreadable_line
+from bot.blocks.language import _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.sentences import NOT_APPROVED
@@ -78,7 +79,7 @@ def channel_list(followed: Message, channel_id: str, *, approver: str) -> Messag
         line = f"This channel is shared with another organisation; {who} approved that I post here."
         row = [buttons.revoke_channel(channel_id)]
     else:
-        line, row = text.prose(NOT_APPROVED), [buttons.approve_channel(channel_id)]
+        line, row = text.prose(_(NOT_APPROVED)), [buttons.approve_channel(channel_id)]
     return Message((*followed.blocks, *filter(None, (section(line), actions(row)))), f"{followed.text}\n{line}")
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from math import ceil
 
+from bot.blocks.language import N_, _
+from bot.blocks.text import listed, number
 from bot.errors import (
     BotError,
     ExecutionGone,
@@ -41,132 +43,134 @@ from bot.errors import (
 _EXAMPLE = "`e19d3faf-9f04-9685-e5c0-fbe8d40b96cd`"
 
 _ERRORS: dict[type, str] = {
-    BotError: "Something went wrong. Try again in a minute.",
-    StoreUnavailable: (
+    BotError: N_("Something went wrong. Try again in a minute."),
+    StoreUnavailable: N_(
         "I cannot reach my own memory right now. Nothing that you follow is lost; try again in a minute."
     ),
-    StoreFull: (
+    StoreFull: N_(
         "My own memory is full, so I cannot take that on. Nothing that you follow is lost; tell this bot's operator."
     ),
-    StoreReadOnly: (
+    StoreReadOnly: N_(
         "My own memory takes no changes right now. Nothing that you follow is lost; try again in a minute."
     ),
-    StoreNotOurs: (
+    StoreNotOurs: N_(
         "My memory belongs to another bot right now, so I can do nothing. Nothing that you follow is lost; tell this "
         "bot's operator."
     ),
-    GCSError: "GeneContainer Service did not answer as expected. Try again in a minute.",
-    ExecutionNotFound: (
+    GCSError: N_("GeneContainer Service did not answer as expected. Try again in a minute."),
+    ExecutionNotFound: N_(
         "GeneContainer Service knows no such execution: check the id, or it was deleted or is in another project."
     ),
-    ExecutionGone: "That execution was deleted from GeneContainer Service.",
-    GCSForbidden: (
+    ExecutionGone: N_("That execution was deleted from GeneContainer Service."),
+    GCSForbidden: N_(
         "I am not allowed to read that execution. Ask this bot's operator to grant its IAM user `gcs:executions:get`."
     ),
-    GCSBadCredentials: (
+    GCSBadCredentials: N_(
         "GeneContainer Service refuses my credentials. Ask this bot's operator to run `execution-bot check`."
     ),
-    GCSMisdirected: (
+    GCSMisdirected: N_(
         "I am pointed at the wrong GeneContainer address. "
         "Ask this bot's operator to check `GCS_REGION` and `GCS_ENDPOINT`."
     ),
-    GCSThrottled: "GeneContainer Service asks me to slow down. Try again in a minute.",
-    GCSUnavailable: (
+    GCSThrottled: N_("GeneContainer Service asks me to slow down. Try again in a minute."),
+    GCSUnavailable: N_(
         "GeneContainer Service does not answer right now. Try again in a minute; what you follow stays followed."
     ),
-    GCSAbsent: (
+    GCSAbsent: N_(
         'Something in the place of GeneContainer Service says "not found". Check the id; if it is right, the service '
         "is in trouble: try again in a minute."
     ),
-    GCSMalformed: (
+    GCSMalformed: N_(
         "GeneContainer Service sent something that is not an execution. "
         "Try again; if it stays, tell this bot's operator to look at its log."
     ),
-    GCSTooLarge: (
+    GCSTooLarge: N_(
         "GeneContainer Service's answer about that execution is larger than I read. "
         "Ask this bot's operator to raise `GCS_MAX_ANSWER_MIB`."
     ),
-    GCSRequestRefused: (
+    GCSRequestRefused: N_(
         "GeneContainer Service refuses my question as malformed. Tell this bot's operator to look at its log."
     ),
-    SlackError: "Slack did not take my answer. Try again in a minute.",
-    UnknownRefusal: (
+    SlackError: N_("Slack did not take my answer. Try again in a minute."),
+    UnknownRefusal: N_(
         "Slack refuses that for a reason that I do not know. "
         "Try again in a few minutes; if it stays, tell this bot's operator to look at its log."
     ),
-    SlackBadCredentials: "Slack refuses my token. Ask this bot's operator to run `execution-bot check`.",
+    SlackBadCredentials: N_("Slack refuses my token. Ask this bot's operator to run `execution-bot check`."),
 }
 """By class. A class that is missing here has the sentence of the class above it."""
 
-_SLOW_DOWN = "Slack did not take that now: it asks me to slow down. Try again in {seconds} s."
-_TOO_FAST = "You ask more than I take from one person at once. Go on in {seconds} s."
+_SLOW_DOWN = N_("Slack did not take that now: it asks me to slow down. Try again in {seconds} s.")
+_TOO_FAST = N_("You ask more than I take from one person at once. Go on in {seconds} s.")
 _FOLLOWS_TOO_MUCH = {
-    True: (
-        "You follow {most:,} executions, and more I do not take on for one person. "
+    True: N_(
+        "You follow {most} executions, and more I do not take on for one person. "
         "Stop following one of them (`/execution list` shows them), then ask again."
     ),
-    False: (
-        "This channel follows {most:,} executions, and more I do not take on for one channel. "
+    False: N_(
+        "This channel follows {most} executions, and more I do not take on for one channel. "
         "Stop following one of them here (`/execution list here` shows them), then ask again."
     ),
 }
 """For a person (True), and for a channel."""
-_TRIGGER_EXPIRED = "That took too long to open. Press the button once more."
+_TRIGGER_EXPIRED = N_("That took too long to open. Press the button once more.")
 
 _PROBLEMS: dict[InputProblem, str] = {
-    InputProblem.UNKNOWN_WORD: "I do not know {word}. `/execution help` shows what I know.",
-    InputProblem.MISSPELLED_WORD: "I do not know {word}. Did you mean {line}?",
-    InputProblem.INCOMPLETE_ID: f"{{word}} is not a whole execution id: it looks like {_EXAMPLE}.",
-    InputProblem.NOT_AN_ID: f"That is not an execution id. It looks like {_EXAMPLE}.",
-    InputProblem.MISSING_VERB: "Say what to do, and with which execution: {usage}.",
-    InputProblem.SUBSCRIBE_MEANT: "Did you mean {line}?",
-    InputProblem.SEVERAL_VERBS: "I cannot do {verbs} at once: one at a time, please.",
-    InputProblem.MISSING_ID: "Which execution? {usage}, with the id as GeneContainer Service shows it.",
-    InputProblem.SEVERAL_IDS: "One execution at a time, please: {usage}.",
-    InputProblem.UNWANTED_ID: "{verb} takes no id: {usage}. To see one execution: `/execution <id>`.",
-    InputProblem.HERE_AND_ME: "Either `here`, for this channel, or `me`: {usage}.",
-    InputProblem.SEVERAL_LEVELS: "One of `progress`, `phase` and `final`, please: {usage}.",
-    InputProblem.UNWANTED_LEVEL: "{level} belongs to `subscribe`; here the line is {usage}.",
-    InputProblem.OTHER_ORGANISATION: (
+    InputProblem.UNKNOWN_WORD: N_("I do not know {word}. `/execution help` shows what I know."),
+    InputProblem.MISSPELLED_WORD: N_("I do not know {word}. Did you mean {line}?"),
+    InputProblem.INCOMPLETE_ID: N_("{word} is not a whole execution id: it looks like {example}."),
+    InputProblem.NOT_AN_ID: N_("That is not an execution id. It looks like {example}."),
+    InputProblem.MISSING_VERB: N_("Say what to do, and with which execution: {usage}."),
+    InputProblem.SUBSCRIBE_MEANT: N_("Did you mean {line}?"),
+    InputProblem.SEVERAL_VERBS: N_("I cannot do {verbs} at once: one at a time, please."),
+    InputProblem.MISSING_ID: N_("Which execution? {usage}, with the id as GeneContainer Service shows it."),
+    InputProblem.SEVERAL_IDS: N_("One execution at a time, please: {usage}."),
+    InputProblem.UNWANTED_ID: N_("{verb} takes no id: {usage}. To see one execution: `/execution <id>`."),
+    InputProblem.HERE_AND_ME: N_("Either `here`, for this channel, or `me`: {usage}."),
+    InputProblem.SEVERAL_LEVELS: N_("One of `progress`, `phase` and `final`, please: {usage}."),
+    InputProblem.UNWANTED_LEVEL: N_("{level} belongs to `subscribe`; here the line is {usage}."),
+    InputProblem.OTHER_ORGANISATION: N_(
         "I answer only people of the workspace that I was installed in. Ask one of them to look for you."
     ),
-    InputProblem.GUEST: "I do not answer guests of this workspace. Ask a full member to look for you.",
-    InputProblem.NOT_LISTED: (
+    InputProblem.GUEST: N_("I do not answer guests of this workspace. Ask a full member to look for you."),
+    InputProblem.NOT_LISTED: N_(
         "You are not among the people who may use me. Ask this bot's operator to add you or one of your user groups."
     ),
-    InputProblem.GROUP_UNREADABLE: (
+    InputProblem.GROUP_UNREADABLE: N_(
         "I cannot read the user group whose members may use me. "
         "Try again in a minute; if it stays, ask this bot's operator to run `execution-bot check`."
     ),
-    InputProblem.PERSON_UNKNOWN: (
+    InputProblem.PERSON_UNKNOWN: N_(
         "Slack does not tell me right now who you are, so I cannot answer. Try again in a minute."
     ),
-    InputProblem.MEMBERS_ONLY: "Only a full member of this workspace decides that. Ask one of them.",
-    InputProblem.NOT_A_MEMBER: "You are not in that channel, so I do nothing for it. Join it, then ask there.",
-    InputProblem.AUDIENCE_UNKNOWN: (
+    InputProblem.MEMBERS_ONLY: N_("Only a full member of this workspace decides that. Ask one of them."),
+    InputProblem.NOT_A_MEMBER: N_("You are not in that channel, so I do nothing for it. Join it, then ask there."),
+    InputProblem.AUDIENCE_UNKNOWN: N_(
         "I cannot see who reads this conversation, so I show nothing to everyone here. "
         "Ask in a channel that I am in; if this is one, invite me with `/invite`."
     ),
-    InputProblem.CHANNEL_NOT_APPROVED: (
+    InputProblem.CHANNEL_NOT_APPROVED: N_(
         "This channel is shared with another organisation, so I post nothing here until a member of this workspace "
         "approves that."
     ),
-    InputProblem.CHANNEL_NOT_SHARED: "This channel is not shared with another organisation, so I may post here anyway.",
-    InputProblem.CHANNEL_NOT_LISTED: (
+    InputProblem.CHANNEL_NOT_SHARED: N_(
+        "This channel is not shared with another organisation, so I may post here anyway."
+    ),
+    InputProblem.CHANNEL_NOT_LISTED: N_(
         "I may not be used in this channel. Ask me in a direct message, or ask this bot's operator to allow it."
     ),
-    InputProblem.CARD_ENDED: "That card is not followed any more. Use {line} to see how the execution stands.",
-    InputProblem.OTHER_CHANNEL: "That button belongs to another channel, so it does nothing here: press it there.",
-    InputProblem.OTHER_PERSON: "That button is somebody else's. Type `/execution forget-me` for one of your own.",
-    InputProblem.NOT_A_PAGE: "That button names no page that I know. Close this window and open the steps again.",
-    InputProblem.NOT_IN_CHANNEL: (
+    InputProblem.CARD_ENDED: N_("That card is not followed any more. Use {line} to see how the execution stands."),
+    InputProblem.OTHER_CHANNEL: N_("That button belongs to another channel, so it does nothing here: press it there."),
+    InputProblem.OTHER_PERSON: N_("That button is somebody else's. Type `/execution forget-me` for one of your own."),
+    InputProblem.NOT_A_PAGE: N_("That button names no page that I know. Close this window and open the steps again."),
+    InputProblem.NOT_IN_CHANNEL: N_(
         "I am not in this channel, so it would never hear from me. Invite me with `/invite`, then ask again."
     ),
-    InputProblem.CHANNEL_KIND: (
+    InputProblem.CHANNEL_KIND: N_(
         "I cannot follow for this kind of conversation. Leave out `here`, and I tell you alone."
     ),
-    InputProblem.CHANNEL_ARCHIVED: "This channel is archived, so I cannot tell it anything.",
-    InputProblem.CHANNEL_REFUSED: "I cannot follow for this channel: {reason}.",
+    InputProblem.CHANNEL_ARCHIVED: N_("This channel is archived, so I cannot tell it anything."),
+    InputProblem.CHANNEL_REFUSED: N_("I cannot follow for this channel: {reason}."),
 }
 """By problem. Its values are shown as code; `usage` is the right line for its `verb`."""
 
@@ -181,47 +185,53 @@ _USAGE: dict[str, str] = {
 """The right line, by the verb of `handlers.parsing`."""
 
 _UNDELIVERABLE: dict[str, str] = {
-    "channel_not_found": "the channel does not exist, or is private and I am not in it: invite me there",
-    "not_in_channel": "I am not in that channel: invite me there",
-    "is_archived": "the channel is archived",
-    "restricted_action": "a workspace rule forbids me to post there",
-    "restricted_action_read_only_channel": "the channel is read-only",
-    "restricted_action_thread_only_channel": "the channel allows replies only",
-    "restricted_action_non_threadable_channel": "the channel allows no threads",
-    "restricted_action_thread_locked": "the thread is locked",
-    "messages_tab_disabled": "the app's messages tab is switched off",
-    "cannot_reply_to_message": "that message takes no replies",
-    "user_not_found": "that person is not in this workspace",
-    "users_not_found": "that person is not in this workspace",
-    "user_disabled": "that account is deactivated",
-    "user_not_visible": "that person is not visible to me",
-    "cannot_dm_bot": "bots cannot be messaged",
-    "not_allowed_token_type": "I may not write there",
-    "no_permission": "I may not write there, mostly because I am not in it: invite me there",
-    "access_denied": "I have no access there: ask an admin of the workspace to let me in",
-    "team_access_not_granted": "it is in another workspace: ask an admin of the organisation to add me to that one",
-    "ekm_access_denied": "the organisation's admins have suspended messages there: ask them",
-    "slack_connect_canvas_sharing_blocked": "a Slack Connect rule forbids it",
-    "slack_connect_file_link_sharing_blocked": "a Slack Connect rule forbids it",
-    "as_user_not_supported": "I may not write there",
-    "channel_not_approved": "it is shared with another organisation, and no member has approved that I post there",
-    "channel_not_listed": "I may not be used in that channel any more: ask this bot's operator to allow it",
+    "channel_not_found": N_("the channel does not exist, or is private and I am not in it: invite me there"),
+    "not_in_channel": N_("I am not in that channel: invite me there"),
+    "is_archived": N_("the channel is archived"),
+    "restricted_action": N_("a workspace rule forbids me to post there"),
+    "restricted_action_read_only_channel": N_("the channel is read-only"),
+    "restricted_action_thread_only_channel": N_("the channel allows replies only"),
+    "restricted_action_non_threadable_channel": N_("the channel allows no threads"),
+    "restricted_action_thread_locked": N_("the thread is locked"),
+    "messages_tab_disabled": N_("the app's messages tab is switched off"),
+    "cannot_reply_to_message": N_("that message takes no replies"),
+    "user_not_found": N_("that person is not in this workspace"),
+    "users_not_found": N_("that person is not in this workspace"),
+    "user_disabled": N_("that account is deactivated"),
+    "user_not_visible": N_("that person is not visible to me"),
+    "cannot_dm_bot": N_("bots cannot be messaged"),
+    "not_allowed_token_type": N_("I may not write there"),
+    "no_permission": N_("I may not write there, mostly because I am not in it: invite me there"),
+    "access_denied": N_("I have no access there: ask an admin of the workspace to let me in"),
+    "team_access_not_granted": N_("it is in another workspace: ask an admin of the organisation to add me to that one"),
+    "ekm_access_denied": N_("the organisation's admins have suspended messages there: ask them"),
+    "slack_connect_canvas_sharing_blocked": N_("a Slack Connect rule forbids it"),
+    "slack_connect_file_link_sharing_blocked": N_("a Slack Connect rule forbids it"),
+    "as_user_not_supported": N_("I may not write there"),
+    "channel_not_approved": N_("it is shared with another organisation, and no member has approved that I post there"),
+    "channel_not_listed": N_("I may not be used in that channel any more: ask this bot's operator to allow it"),
 }
 """Slack's codes for a destination that cannot be reached, each with what a person can do about it."""
 
 
-NOT_APPROVED = (
+NOT_APPROVED = N_(
     "This channel is shared with another organisation, so I post nothing here until a member of this workspace "
     "approves that. What comes until then waits."
 )
 """The note for a channel that follows and has not been approved."""
 
-_UNSAFE = (
+UNSAFE_SUBSCRIBED = N_(
     "My memory has fewer copies right now than it should, and if its server fails I forget that. "
-    "{} once more in a minute to be sure."
+    "Follow it once more in a minute to be sure."
 )
-UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED = _UNSAFE.format("Subscribe"), _UNSAFE.format("Unsubscribe")
-UNSAFE_DECIDED = _UNSAFE.format("Press the button")
+UNSAFE_UNSUBSCRIBED = N_(
+    "My memory has fewer copies right now than it should, and if its server fails I forget that. "
+    "Stop following once more in a minute to be sure."
+)
+UNSAFE_DECIDED = N_(
+    "My memory has fewer copies right now than it should, and if its server fails I forget that. "
+    "Press the button once more in a minute to be sure."
+)
 """The notes for a change that fewer replicas of the store hold than are configured."""
 
 
@@ -231,20 +241,21 @@ def sentence(error: BotError) -> str:
         case InvalidInput():
             return _input_sentence(error)
         case RateLimited():
-            return _SLOW_DOWN.format(seconds=max(1, ceil(error.retry_after.total_seconds())))
+            return _(_SLOW_DOWN).format(seconds=max(1, ceil(error.retry_after.total_seconds())))
         case TooManyRequests():
-            return _TOO_FAST.format(seconds=max(1, ceil(error.retry_after.total_seconds())))
+            return _(_TOO_FAST).format(seconds=max(1, ceil(error.retry_after.total_seconds())))
         case TooManySubscriptions():
-            return _FOLLOWS_TOO_MUCH[error.is_person].format(most=error.most)
+            return _(_FOLLOWS_TOO_MUCH[error.is_person]).format(most=number(error.most))
         case SlackError() if "trigger" in error.code:
-            return _TRIGGER_EXPIRED
+            return _(_TRIGGER_EXPIRED)
         case _:
-            return next(_ERRORS[kind] for kind in type(error).__mro__ if kind in _ERRORS)
+            return _(next(_ERRORS[kind] for kind in type(error).__mro__ if kind in _ERRORS))
 
 
 def undeliverable_reason(code: str) -> str:
     """Why a destination cannot be reached and how to fix it: a clause, not yet escaped for Slack."""
-    return _UNDELIVERABLE.get(code, f"Slack refuses it (`{code}`)")
+    known = _UNDELIVERABLE.get(code)
+    return _(known) if known else _("Slack refuses it ({code})").format(code=_code(code))
 
 
 def _input_sentence(error: InvalidInput) -> str:
@@ -255,11 +266,11 @@ def _input_sentence(error: InvalidInput) -> str:
         shown["line"] = _code(f"/execution {error.values['execution_id']}")
     if "code" in error.values:
         shown["reason"] = undeliverable_reason(str(error.values["code"]))
-    return _PROBLEMS[error.problem].format(**shown)
+    return _(_PROBLEMS[error.problem]).format(**{"example": _EXAMPLE, **shown})
 
 
 def _code(value: str | tuple[str, ...]) -> str:
-    """A value in a code span, which it cannot end; several values are joined by "and"."""
+    """A value in a code span, which it cannot end; several values are listed."""
     if isinstance(value, tuple):
-        return " and ".join(map(_code, value))
+        return listed(map(_code, value))
     return f"`{value.replace('`', '')}`"

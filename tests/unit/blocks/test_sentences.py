@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.blocks.language import Language, speaking
 from bot.blocks.sentences import sentence, undeliverable_reason
 from bot.errors import (
     BotError,
@@ -62,6 +63,23 @@ def test_every_problem_has_a_sentence(problem: InputProblem, verb: Verb) -> None
     shown = sentence(InvalidInput(problem, verb=verb, **EVERY_VALUE))
     assert shown.endswith((".", "?"))
     assert "{" not in shown
+
+
+@pytest.mark.parametrize("problem", InputProblem)
+def test_every_problem_has_a_chinese_sentence(problem: InputProblem) -> None:
+    """With Chinese punctuation around the same values."""
+    with speaking(Language.CHINESE):
+        shown = sentence(InvalidInput(problem, verb=Verb.LIST, **EVERY_VALUE))
+    assert shown.endswith(("。", "？"))
+    assert "{" not in shown
+
+
+def test_several_values_are_listed() -> None:
+    """With the "and" of the language."""
+    error = InvalidInput(InputProblem.SEVERAL_VERBS, verbs=("list", "help"))
+    assert "`list` and `help`" in sentence(error)
+    with speaking(Language.CHINESE):
+        assert "`list`和`help`" in sentence(error)
 
 
 def test_a_value_cannot_end_its_code() -> None:
