@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from tests.end_to_end.lives import HAPPY
 from tests.end_to_end.next_version import next_version
 from tests.end_to_end.people import PATIENCE
 from tests.servers import opened, served
+from tests.unit.store import schema_1
 
 LIFE, LINES = HAPPY
 
@@ -113,3 +114,62 @@ async def test_an_upgrade_and_a_rollback(tmp_path: Path) -> None:
         await versions.newer.start()
         await eventually(lambda: versions.level_of(later) == "verdict")
         assert await versions.lived(later) == ["card", LINES[-1]]
+
+
+class RowsOfSchema1:
+    """A store, as a bot of schema 1 writes and reads it."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(url, decode_responses=True, encoding_errors="surrogateescape")
+
+    def _hashes(self, kind: str) -> Iterator[tuple[str, str, str]]:
+        """Key, field and value of every row of one kind."""
+        for key in map(str, self._redis.scan_iter(f"*:{kind}")):
+            yield from ((key, str(name), str(row)) for name, row in self._redis.hgetall(key).items())
+
+    def rewrite(self) -> int:
+        """Let every row be as it was; returns how many snapshots and owner records differ from what was there."""
+        for pattern, kind in (("subs:*", "subscriptions"), ("receipts:*", "receipts")):
+            for key, name, row in list(self._hashes(pattern)):
+                self._redis.hset(key, name, schema_1.rewritten(kind, row))
+        texts = dict.fromkeys(map(str, self._redis.scan_iter("*:snap:*")), "snapshots") | {"xb3:owner": "owners"}
+        before = {key: str(self._redis.get(key)) for key in texts}
+        for key, kind in texts.items():
+            self._redis.set(key, schema_1.rewritten(kind, before[key]).encode(errors="surrogateescape"))
+        return sum(self._redis.get(key) != text for key, text in before.items())
+
+    def read(self) -> int:
+        """Read every row; returns how many there are.
+
+        Raises:
+            ValueError: one of them cannot be read.
+        """
+        kinds = {"subs:*": "subscriptions", "receipts:*": "receipts", "claims": "claims"}
+        rows = [(kinds[pattern], row) for pattern in kinds for _, _, row in self._hashes(pattern)]
+        if unread := [each for each in rows if not schema_1.reads_text(*each)]:
+            raise ValueError(unread)
+        snapshots = [schema_1.snapshot(str(self._redis.get(key))) for key in self._redis.scan_iter("*:snap:*")]
+        changes = [self._redis.lrange(str(key), 0, -1) for key in self._redis.scan_iter("*:changes:*")]
+        return len(rows) + len(snapshots) + len([schema_1.change(str(entry)) for each in changes for entry in each])
+
+
+async def test_rows_of_schema_1_live_on(tmp_path: Path) -> None:
+    """A bot takes over what schema 1 wrote, and schema 1 what the bot writes then; people read every line once."""
+    (folder := tmp_path / "redis").mkdir()
+    for url in served(engine_binary(), folder):
+        async with made(tmp_path, REDIS_URL=url) as world:
+            rows, following = RowsOfSchema1(url), await Following.begin(world, LIFE)
+            for line in LINES[:2]:
+                await following.step(line)
+            await world.bot.stop()
+            assert rows.rewrite() >= 1, "this version writes nothing that schema 1 does not know"
+            await world.bot.start()
+            await following.step(LINES[2])
+            await world.bot.stop()
+            assert rows.read() >= 5
+            assert rows.rewrite() >= 1, "this version writes nothing that schema 1 does not know"
+            await world.bot.start()
+            await following.step(LINES[3])
+            for channel in following.channels:
+                assert following.transcript(channel) == ["card", *LINES]
+            assert "store.unreadable" not in world.bot.log
