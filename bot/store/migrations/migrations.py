@@ -72,24 +72,23 @@ class Migrations:
         if record is None or self._ownership.refusal is not None:
             return
         behind = [number for number in range(PARTITIONS) if record.migrated_to(number) < self._schema]
-        if behind:
-            self._is_confirmed = False
-            for number in behind:
-                await self._migrate(number, record.migrated_to(number))
-                await self._ownership.note_migrated(number, self._schema)
-        elif not self._is_confirmed:
-            for number in range(PARTITIONS):
-                await self._migrate(number, self._schema - 1)
-            self._is_confirmed = True
+        was_confirmed, self._is_confirmed, changed = self._is_confirmed, False, 0
+        for number in behind:
+            changed += await self._migrate(number, record.migrated_to(number))
+            await self._ownership.note_migrated(number, self._schema)
+        if not behind and not was_confirmed:
+            changed = sum([await self._migrate(number, self._schema - 1) for number in range(PARTITIONS)])
+        self._is_confirmed = not behind
+        if changed:
+            log.info("migrations.rows_changed", schema=self._schema, rows=changed)
 
-    async def _migrate(self, number: int, since: int) -> None:
-        """Bring the rows of a partition from schema `since` to this version's."""
+    async def _migrate(self, number: int, since: int) -> int:
+        """Bring the rows of a partition from schema `since` to this version's; returns how many were changed."""
         home, changed = self._connection.keys.partition(number), 0
         for schema, name in sorted(self._migrations.items()):
             if since < schema <= self._schema:
                 changed += await self._run(name, home, await self._contents.executions_of(number))
-        if changed:
-            log.info("migrations.partition_done", partition=number, schema=self._schema, rows=changed)
+        return changed
 
     async def _run(self, name: str, home: str, executions: Sequence[str]) -> int:
         """Run a script on each of `executions`; returns how many rows were changed."""
