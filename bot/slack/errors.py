@@ -82,6 +82,11 @@ KNOWN_CODES = _RATE_LIMITED.union(*_CODES.values())
 """Every code that means something to the bot: few enough for a label of a metric."""
 
 
+def is_about_token(error: SlackError) -> bool:
+    """Whether Slack's code says that the token, or the app, is refused; a missing scope concerns some methods only."""
+    return error.code in _CODES[SlackBadCredentials] - {"missing_scope"}
+
+
 def is_answer(error: SlackError) -> bool:
     """Whether Slack itself answered, with a code that means something to the bot: then it is not away."""
     return error.code in KNOWN_CODES

@@ -59,6 +59,15 @@ class Messages:
         response = await self._client.call(self._web.conversations_open, users=user_id)
         return str(response["channel"]["id"])
 
+    async def check_token(self) -> None:
+        """Call `auth.test`, which refuses nothing but the token.
+
+        Raises:
+            SlackBadCredentials: Slack refuses it.
+            SlackError: Slack does not say.
+        """
+        await self._client.identity()
+
     async def is_shared(self, channel: str) -> bool:
         """Whether people of other organisations read a channel, or are invited to."""
         return is_shared(await self._client.channel(channel))

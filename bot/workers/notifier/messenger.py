@@ -29,12 +29,13 @@ from bot.errors import (
     UnknownRefusal,
 )
 from bot.slack.calls import remember_pause
-from bot.slack.errors import is_answer
+from bot.slack.errors import is_about_token, is_answer
 from bot.slack.messages import Messages
 from bot.store.keys import Lane
 from bot.store.slack_limits import POST, Admission, SlackLimits
 from bot.workers.notifier.card_failures import MOST_LANES
 from bot.workers.notifier.delivery import Deferred, Delivery
+from bot.workers.notifier.token_check import TokenCheck
 from bot.workers.pool import STORE_AWAY_SECONDS, Condition
 
 log = structlog.get_logger()
@@ -73,6 +74,7 @@ class Messenger:
 
     def __init__(self, messages: Messages, limits: SlackLimits) -> None:
         self.messages, self._limits = messages, limits
+        self._token = TokenCheck(messages)
         self._dms: dict[str, str] = {}
         self._attempts: dict[str, int] = {}
         """Lane → calls since a message of it was last sent, in this process."""
@@ -111,11 +113,12 @@ class Messenger:
         try:
             answer = await call()
         except SlackError as error:
-            await self._learn(delivery, method, error, is_away=admission.is_away)
-            if isinstance(error, RateLimited):  # back into the queue, at the same place
+            meant = await self._meant(error)
+            await self._learn(delivery, method, meant, is_away=admission.is_away)
+            if isinstance(meant, RateLimited):  # back into the queue, at the same place
                 again = await self._admission(lane, method, priority, place)
                 raise Deferred(again.wait) from error
-            raise
+            raise meant from error.__cause__
         if admission.is_away:
             await self._limits.back(lane.team_id)
         self.condition.clear()
@@ -142,6 +145,12 @@ class Messenger:
             await asyncio.sleep(STORE_AWAY_SECONDS)
             raise Deferred(timedelta(0)) from error
 
+    async def _meant(self, error: SlackError) -> SlackError:
+        """`error`; a refusal of this call only, if it is about the token and `auth.test` does not say the same."""
+        if not is_about_token(error) or await self._token.is_refused():
+            return error
+        return UnknownRefusal(error.code, error.detail)
+
     async def _learn(self, delivery: Delivery, method: str, error: SlackError, *, is_away: bool) -> None:
         """Tell all copies of the bot what a failure means for their calls."""
         team_id = delivery.claim.lane.team_id
@@ -164,7 +173,8 @@ class Messenger:
                 await self._pause_refused(team_id, method)
         elif isinstance(error, UnknownRefusal):
             if method not in READ_BACK:
-                why = f"Slack refuses {method} with a code that I do not know: {error.words}"
+                about = "and accepts the token" if is_about_token(error) else "a code that I do not know"
+                why = f"Slack refuses {method} with {error.words}, {about}"
                 self.condition.set(why, about=method, next_try=delivery.refused_pause)
         elif isinstance(error, SlackBadCredentials):
             self.condition.set(f"Slack refuses the token: {error.code}")

@@ -33,7 +33,7 @@ from bot.errors import (
     Undeliverable,
     UnknownRefusal,
 )
-from bot.slack.errors import is_answer
+from bot.slack.errors import is_about_token, is_answer
 from bot.slack.messages import Messages
 from bot.store.brake import Brake, undeliverable
 from bot.store.channels import Channels
@@ -283,7 +283,8 @@ class Notifier:
             return tries >= (ENDING_FAULT_TRIES if is_ending else FAULT_TRIES)
         tries = delivery.refused_edits = self._failures.note_refused(delivery.lane)
         if isinstance(error, UnknownRefusal | PayloadRejected):  # it may pass
-            return is_ending and (is_answer(error) or tries >= ENDING_TRIES)
+            is_certain = is_answer(error) and not is_about_token(error)
+            return is_ending and (is_certain or tries >= ENDING_TRIES)
         return is_ending or tries >= EDIT_TRIES
 
     async def _post_card_again(self, delivery: Delivery) -> None:

@@ -21,6 +21,7 @@ from bot import metrics
 from bot.domain.model import Change, Receipt
 from bot.domain.priority import Priority
 from bot.errors import MessageGone, SlackBadCredentials, SlackError, Undeliverable, UnknownRefusal
+from bot.slack.errors import is_about_token
 from bot.slack.messages import Delivered, Mark
 from bot.store.rows import EPOCH, milliseconds
 from bot.workers.notifier.delivery import Delivery
@@ -69,7 +70,7 @@ def unreadable(error: SlackError, channel: str) -> None:
     Raises:
         SlackError: `error` is about the token, not about this channel.
     """
-    if isinstance(error, SlackBadCredentials) and error.code != "missing_scope":
+    if is_about_token(error):
         raise error
     log.warning("notifier.cannot_read_back", channel=channel, code=error.code)
     metrics.NOTIFIER_RECONCILED.labels("unreadable").inc()
