@@ -31,7 +31,7 @@ from bot.domain.cadence import Cadence
 from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, StoreNotOurs, UnknownRefusal
 from bot.settings import Settings
 from bot.slack.client import Identity, SlackClient
-from bot.slack.inbound import HTTPMode, SocketMode
+from bot.slack.inbound import HTTPMode, Sender, SocketMode
 from bot.slack.messages import Messages
 from bot.slack.workspace import Removal, Workspace
 from bot.store import Store
@@ -61,6 +61,7 @@ class WorkspaceRuntime:
         self, settings: Settings, store: Store, account: GCSAccount, session: aiohttp.ClientSession, clock: ClockSkew
     ) -> None:
         self._settings, self._store, self._account, self._session = settings, store, account, session
+        self._clock = clock
         self._cadence = Cadence(
             poll=settings.poll_interval, retry_grace=settings.retry_grace, staleness=settings.max_staleness
         )
@@ -168,7 +169,7 @@ class WorkspaceRuntime:
         middleware = handlers.register(
             app, subscriptions=subscriptions, workspace=workspace, requests=self._store.requests
         )
-        self._inbound = _inbound(self._settings, app, self._slack)
+        self._inbound = self._connection(app, identity)
         try:
             await self._inbound.start()
             yield
@@ -221,6 +222,20 @@ class WorkspaceRuntime:
         requests = self._store.person_limit(per_minute=settings.person_requests_per_minute)
         return Allowance(requests, settings.subscriptions_per_person, settings.subscriptions_per_channel)
 
+    def _connection(self, app: handlers.App, identity: Identity) -> SocketMode | HTTPMode:
+        settings = self._settings
+        if settings.slack_app_token is not None:
+            return SocketMode(app, self._slack, settings.slack_app_token.get_secret_value(), settings.network)
+        secret = settings.slack_signing_secret
+        return HTTPMode(
+            app,
+            secret.get_secret_value() if secret else "",
+            host=settings.listen_host,
+            port=settings.port,
+            sender=Sender(identity, self._store.requests),
+            is_clock_wrong=lambda: self._clock.problem is not None,
+        )
+
     def _bolt_app(self, identity: Identity) -> handlers.App:
         known = AuthorizeResult(
             enterprise_id=None,
@@ -268,13 +283,6 @@ def access_rules(settings: Settings) -> AccessRules:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def _inbound(settings: Settings, app: handlers.App, slack: SlackClient) -> SocketMode | HTTPMode:
-    if settings.slack_app_token is not None:
-        return SocketMode(app, slack, settings.slack_app_token.get_secret_value(), settings.network)
-    secret = settings.slack_signing_secret
-    return HTTPMode(app, secret.get_secret_value() if secret else "", host=settings.listen_host, port=settings.port)
 
 
 async def _identity(slack: SlackClient) -> Identity:

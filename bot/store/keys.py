@@ -42,6 +42,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked` (ms), `approver`, `told`; expires unless approved |
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
 | `xb3:request:<team>/<digest>` | string | token of the attempt that works on it; expires after 10 min |
+| `xb3:sender:<team>` | string | digest of the word by which Slack's requests name their sender |
 | `xb3:took:<account>/<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
 | `xb3:of:<account>/<team>:<subscriber id>` | zset | execution id → subscribed at, ms; negative while that is done |
 
@@ -172,6 +173,10 @@ class Keyspace:
     def request_of(self, team_id: str, identity: str) -> str:
         """One request of Slack; `identity` is a digest."""
         return f"{self.prefix}:request:{team_id}/{identity}"
+
+    def sender_of(self, team_id: str) -> str:
+        """By what Slack's own requests are recognised."""
+        return f"{self.prefix}:sender:{team_id}"
 
     def durations_of(self, account: str, team_id: str, workflow: str) -> str:
         """How long the steps of a workflow take; empty for an execution without a workflow."""

@@ -350,7 +350,7 @@ async def test_many_refused_calls_ask_once(rig: Rig) -> None:
     assert await ample_limits(rig.store).paused(rig.slack.workspace.team_id, "*")
 
 
-async def test_a_doubt_is_not_settled_by_a_refused_token(rig: Rig) -> None:
+async def test_a_refused_token_settles_no_doubt(rig: Rig) -> None:
     """The channel cannot be read back for it, and the token is fine: nothing is sent twice."""
     execution = await rig.followed(rig.lab)
     rig.fault("drop_after", "chat.postMessage")

@@ -1,13 +1,14 @@
 """HTTP mode: Slack posts each request to a public address in front of the bot.
 
 Lives here: receiving, refusing and answering requests. Does not live here: the server and its limits
-(`bot.http_server`), the signature (`signatures`), the payload (`payloads`). Called by `bot.app.workspace`.
+(`bot.http_server`), the signature (`signatures`), the payload (`payloads`), who sent what is refused (`sender`). Called
+by `bot.app.workspace`.
 """
 
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
@@ -19,6 +20,7 @@ from bot.http_server import HTTPServer
 from bot.slack.inbound import payloads
 from bot.slack.inbound.dispatch import dispatch
 from bot.slack.inbound.refusals import Refusals
+from bot.slack.inbound.sender import Sender
 from bot.slack.inbound.signatures import Refusal, refusal
 
 log = structlog.get_logger()
@@ -33,7 +35,21 @@ _STOP_SECONDS = 3.0
 class HTTPMode:
     """Requests arrive over HTTP, at a public address in front of the bot."""
 
-    def __init__(self, app: AsyncApp, signing_secret: str, *, host: str, port: int) -> None:
+    def __init__(
+        self,
+        app: AsyncApp,
+        signing_secret: str,
+        *,
+        host: str,
+        port: int,
+        sender: Sender | None = None,
+        is_clock_wrong: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`sender` tells Slack's requests from strangers'; without one, none that is refused counts against us.
+
+        `is_clock_wrong`: by what Slack and GCS say; a captured request that is sent again looks like one.
+        """
+        self._sender, self._is_clock_wrong = sender, is_clock_wrong
         self._app, self._secret, self._host, self._port = app, signing_secret, host, port
         self._server = HTTPServer([web.post(PATH, self._receive)], stop_seconds=_STOP_SECONDS)
         self._refusals = Refusals()
@@ -51,21 +67,25 @@ class HTTPMode:
         """What is wrong, or None."""
         return self._refusals.problem if self._server.is_listening else "not listening"
 
-    def refused(self, within: timedelta) -> frozenset[Refusal]:
-        """The reasons for which requests were refused during the last time."""
-        return self._refusals.within(within)
-
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         reason = refusal(self._secret, request.headers, body, now=time.time())
         if reason is not None:
-            self._refusals.note(reason)
+            self._refusals.note(reason, is_slacks=await self._is_slacks(reason, body, request.content_type))
             return web.Response(status=HTTPStatus.UNAUTHORIZED)
         self._refusals.accept()
         try:
             payload = payloads.checked(payloads.parsed(body, request.content_type))
+            if self._sender is not None:
+                self._sender.learn(payload)
             response = await dispatch(self._app, payload)
         except payloads.Malformed:
             self._refusals.note(Refusal.MALFORMED_BODY)
             return web.Response(status=HTTPStatus.BAD_REQUEST)
         return await to_aiohttp_response(response)
+
+    async def _is_slacks(self, reason: Refusal, body: bytes, content_type: str) -> bool:
+        """Whether Slack sent a request that is refused, so that the reason is ours."""
+        if reason is Refusal.WRONG_SIGNATURE:
+            return self._sender is not None and await self._sender.is_slacks(body, content_type)
+        return reason is Refusal.STALE and self._is_clock_wrong()

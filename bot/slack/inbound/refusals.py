@@ -1,14 +1,13 @@
 """Requests that were not served: counted by reason, and logged once in a while.
 
 Lives here: `Refusals`. Does not live here: the reasons (`signatures`), the answer (`http_mode`, `socket_mode`). Called
-by those two; `bot.app` may ask what was refused lately.
+by those two.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import timedelta
 from time import monotonic
 
 import structlog
@@ -20,17 +19,17 @@ LOG_SECONDS = 60.0
 """How long further refusals for the same reason are only counted: anybody can cause them, and fill a log."""
 
 COUNTED_SECONDS = 360.0
-"""How long a refusal counts for `problem`: strangers must not make the bot look unreachable for longer."""
+"""How long a refusal counts for `problem`: a bot that is not ready may get no requests that prove the contrary."""
 
 FEW = 3
-"""How many refusals in a row it takes once a request was accepted. Before that one is enough: a wrong secret shows with
-the first request, while a later stranger must send several."""
+"""How many refusals in a row it takes once a request was accepted: one may have been changed on its way. Before that,
+one is enough: a wrong secret shows with the first request."""
 
 _OUR_FAULT = {
     Refusal.WRONG_SIGNATURE: "their signature is wrong: compare SLACK_SIGNING_SECRET with the app's",
     Refusal.STALE: "their time is wrong: set this machine's clock",
 }
-"""Refusals of what looks like Slack's, and what may be wrong here."""
+"""Refusals of Slack's own requests, and what is wrong here."""
 
 log = structlog.get_logger()
 
@@ -46,12 +45,14 @@ class Refusals:
         """Refusals since the last request that was accepted."""
         self._has_accepted = False
 
-    def note(self, reason: Refusal) -> None:
-        """One more request was refused."""
+    def note(self, reason: Refusal, *, is_slacks: bool = False) -> None:
+        """One more request was refused. Only one of Slack's own says something about us."""
         SLACK_REFUSED_REQUESTS.labels(reason.value).inc()
-        now = self._last[reason] = monotonic()
+        now = monotonic()
         self._unlogged[reason] += 1
-        self._in_a_row[reason] += 1
+        if is_slacks:
+            self._last[reason] = now
+            self._in_a_row[reason] += 1
         if now - self._logged.get(reason, -math.inf) >= LOG_SECONDS:
             log.warning("inbound.refused", reason=reason.value, requests=self._unlogged.pop(reason))
             self._logged[reason] = now
@@ -64,12 +65,8 @@ class Refusals:
     @property
     def problem(self) -> str | None:
         """Why no request is accepted, in words; None when some are, or nobody has tried."""
-        lately = self.within(timedelta(seconds=COUNTED_SECONDS))
+        since = monotonic() - COUNTED_SECONDS
+        lately = {reason for reason, last in self._last.items() if last >= since}
         enough = FEW if self._has_accepted else 1
         found = [words for reason, words in _OUR_FAULT.items() if reason in lately and self._in_a_row[reason] >= enough]
         return f"requests are refused, since {'; '.join(found)}" if found else None
-
-    def within(self, span: timedelta) -> frozenset[Refusal]:
-        """The reasons for which requests were refused during the last `span`."""
-        since = monotonic() - span.total_seconds()
-        return frozenset(reason for reason, last in self._last.items() if last >= since)

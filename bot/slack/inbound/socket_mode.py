@@ -15,7 +15,6 @@ import asyncio
 import json
 import logging
 from contextlib import suppress
-from datetime import timedelta
 from random import random
 from time import monotonic
 from typing import Any
@@ -130,10 +129,6 @@ class SocketMode:
         if self._reconnects.is_storm:
             return f"Slack ended the last {self._reconnects.failures} Socket Mode connections at once{why}"
         return None
-
-    def refused(self, within: timedelta) -> frozenset[Refusal]:
-        """The reasons for which requests were refused during the last time."""
-        return self._refusals.within(within)
 
     async def _is_connected(self) -> bool:
         return self._link is not None and await self._link.is_connected()

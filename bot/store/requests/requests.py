@@ -1,7 +1,8 @@
 """Each request of Slack is worked on once, whichever copy of the bot gets it and however often it comes.
 
-Lives here: `Requests`. Does not live here: what makes two requests the same (`bot.slack.inbound.payloads`), what
-happens to a repeated one (`handlers.middleware`). Called by the middleware.
+Lives here: `Requests`, and by what Slack's own requests are recognised (`sender`). Does not live here: what makes two
+requests the same, what a sender proves (`bot.slack.inbound`), what happens to a repeated request
+(`handlers.middleware`). Called by those two.
 """
 
 from __future__ import annotations
@@ -30,3 +31,21 @@ class Requests:
         """
         key = self._connection.keys.request_of(team_id, identity)
         return bool(await self._connection.run("requests/first_time", key, uuid4().hex, milliseconds(REMEMBERED)))
+
+    async def sender(self, team_id: str) -> str:
+        """What `note_sender` noted last, by any copy of the bot; empty for nothing.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        async with self._connection.guarded() as redis:
+            return str(await redis.get(self._connection.keys.sender_of(team_id)) or "")
+
+    async def note_sender(self, team_id: str, digest: str) -> None:
+        """Requests that Slack signed name a sender with this digest.
+
+        Raises:
+            StoreUnavailable: the store does not answer or takes no writes.
+        """
+        async with self._connection.guarded() as redis:
+            await redis.set(self._connection.keys.sender_of(team_id), digest)

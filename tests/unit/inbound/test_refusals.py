@@ -15,7 +15,7 @@ def noted(*reasons: Refusal, is_accepted_first: bool = False) -> Refusals:
     if is_accepted_first:
         refusals.accept()
     for reason in reasons:
-        refusals.note(reason)
+        refusals.note(reason, is_slacks=True)
     return refusals
 
 
@@ -33,13 +33,26 @@ def test_what_is_not_signed_never_counts(reason: Refusal) -> None:
     assert noted(*[reason] * 50).problem is None
 
 
-def test_later_strangers_must_insist() -> None:
+@pytest.mark.parametrize("reason", list(Refusal))
+def test_strangers_never_count(reason: Refusal) -> None:
+    """However many requests they send, before and after one of Slack's."""
+    refusals = Refusals()
+    for _ in range(50):
+        refusals.note(reason)
+    assert refusals.problem is None
+    refusals.accept()
+    for _ in range(50):
+        refusals.note(reason)
+    assert refusals.problem is None
+
+
+def test_later_refusals_count_in_numbers() -> None:
     """Three in a row; each request that is accepted starts the count again."""
     few = noted(*[Refusal.WRONG_SIGNATURE] * 2, is_accepted_first=True)
     assert few.problem is None
     few.accept()
     for _ in range(3):
-        few.note(Refusal.WRONG_SIGNATURE)
+        few.note(Refusal.WRONG_SIGNATURE, is_slacks=True)
     assert "signature" in str(few.problem)
     few.accept()
     assert not few.problem
