@@ -24,7 +24,7 @@ from handlers.request import Request
 
 
 async def subscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Subscribe`: the person who pressed. `Follow again` on a channel's card: that channel."""
+    """`Follow`: the person who pressed. `Follow again` on a channel's card: that channel."""
     asker, value = request.asker, _value(request)
     subscriber = _meant(request, value, asker)
     is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
@@ -36,7 +36,7 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
 
 
 async def unsubscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Unsubscribe`, and `Stop following here` for a channel."""
+    """`Stop following`, and `Stop following here` for a channel."""
     asker, value = request.asker, _value(request)
     subscriber = _meant(request, value, asker)
     if not subscriber.is_person:

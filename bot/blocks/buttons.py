@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bot.blocks.language import _
 from bot.blocks.message import Block, button, confirm
 from bot.domain.model import Subscriber, Subscription
 
@@ -45,95 +46,95 @@ def action_value(execution_id: str, subscriber: Subscriber | None = None) -> str
 
 def parse_action_value(value: str) -> ActionValue:
     """The inverse of `action_value`."""
-    execution_id, _, subscriber_id = value.partition(_SEPARATOR)
+    execution_id, _separator, subscriber_id = value.partition(_SEPARATOR)
     return ActionValue(execution_id, subscriber_id)
 
 
-def subscribe(execution_id: str, label: str = "Subscribe") -> Block:
-    """Subscribes the person who presses."""
-    return button(label, SUBSCRIBE_EXECUTION, action_value(execution_id), style="primary")
+def subscribe(execution_id: str, label: str = "") -> Block:
+    """Subscribes the person who presses; `label` is in the reader's language."""
+    return button(label or _("Follow"), SUBSCRIBE_EXECUTION, action_value(execution_id), style="primary")
 
 
 def follow_again(subscription: Subscription) -> Block:
     """Subscribes the same person or channel again."""
-    return button("Follow again", SUBSCRIBE_EXECUTION, _bound(subscription))
+    return button(_("Follow again"), SUBSCRIBE_EXECUTION, _bound(subscription))
 
 
 def unsubscribe(subscription: Subscription) -> Block:
     """Ends the subscription. A channel's button asks for confirmation, since it affects everyone in the channel."""
     if subscription.subscriber.is_person:
-        return button("Unsubscribe", UNSUBSCRIBE_EXECUTION, _bound(subscription))
+        return button(_("Stop following"), UNSUBSCRIBE_EXECUTION, _bound(subscription))
     confirmation = confirm(
-        "Stop following here?",
-        "Nobody in this channel will be told about this execution any more.",
-        "Stop following",
-        "Keep following",
+        _("Stop following here?"),
+        _("Nobody in this channel will be told about this execution any more."),
+        _("Stop following"),
+        _("Keep following"),
     )
-    return button("Stop following here", UNSUBSCRIBE_EXECUTION, _bound(subscription), confirm=confirmation)
+    return button(_("Stop following here"), UNSUBSCRIBE_EXECUTION, _bound(subscription), confirm=confirmation)
 
 
 def steps(execution_id: str) -> Block:
     """Opens the list of all steps."""
-    return button("Steps", SHOW_STEPS, action_value(execution_id))
+    return button(_("Steps"), SHOW_STEPS, action_value(execution_id))
 
 
 def refresh_summary(execution_id: str) -> Block:
     """Replaces an ephemeral summary by a current one."""
-    return button("Refresh", REFRESH_SUMMARY, action_value(execution_id))
+    return button(_("Refresh"), REFRESH_SUMMARY, action_value(execution_id))
 
 
 def refresh_card(subscription: Subscription) -> Block:
     """Polls the execution and edits the card."""
-    return button("Refresh", REFRESH_CARD, _bound(subscription))
+    return button(_("Refresh"), REFRESH_CARD, _bound(subscription))
 
 
 def share(execution_id: str) -> Block:
     """Posts an ephemeral summary to the channel."""
-    return button("Share to channel", SHARE_EXECUTION, action_value(execution_id))
+    return button(_("Share to channel"), SHARE_EXECUTION, action_value(execution_id))
 
 
 def approve_channel(channel_id: str) -> Block:
     """Lets the bot write in a channel that other organisations share; asks for confirmation."""
     confirmation = confirm(
-        "Post in this channel?",
-        "People of another organisation read it. They will see what I post about every execution followed here.",
-        "Approve",
-        "Not now",
+        _("Post in this channel?"),
+        _("People of another organisation read it. They will see what I post about every execution followed here."),
+        _("Approve"),
+        _("Not now"),
     )
     return button(
-        "Approve this channel", APPROVE_CHANNEL, channel_id[:_ID_LIMIT], style="primary", confirm=confirmation
+        _("Approve this channel"), APPROVE_CHANNEL, channel_id[:_ID_LIMIT], style="primary", confirm=confirmation
     )
 
 
 def revoke_channel(channel_id: str) -> Block:
     """Withdraws that."""
-    return button("Withdraw approval", REVOKE_CHANNEL, channel_id[:_ID_LIMIT])
+    return button(_("Withdraw approval"), REVOKE_CHANNEL, channel_id[:_ID_LIMIT])
 
 
 def delete_my_data(user_id: str) -> Block:
     """Deletes what is kept about the person who presses; carries who that is."""
     confirmation = confirm(
-        "Delete your data?",
-        "Everything that you follow ends, at once. Nothing of it can be restored.",
-        "Delete",
-        "Keep it",
+        _("Delete your data?"),
+        _("Everything that you follow ends, at once. Nothing of it can be restored."),
+        _("Delete"),
+        _("Keep it"),
     )
-    return button("Delete my data", DELETE_MY_DATA, user_id, style="danger", confirm=confirmation)
+    return button(_("Delete my data"), DELETE_MY_DATA, user_id, style="danger", confirm=confirmation)
 
 
 def previous_page(page: int) -> Block:
     """Shows the previous page of the steps. The value of all three page buttons is the page to show."""
-    return button("◀ Previous", PREVIOUS_PAGE, str(page - 1))
+    return button(_("◀ Previous"), PREVIOUS_PAGE, str(page - 1))
 
 
 def next_page(page: int) -> Block:
     """Shows the next page of the steps."""
-    return button("Next ▶", NEXT_PAGE, str(page + 1))
+    return button(_("Next ▶"), NEXT_PAGE, str(page + 1))
 
 
 def refresh_page(page: int) -> Block:
     """Shows the same page of the steps with current data."""
-    return button("Refresh", REFRESH_STEPS, str(page))
+    return button(_("Refresh"), REFRESH_STEPS, str(page))
 
 
 def _bound(subscription: Subscription) -> str:

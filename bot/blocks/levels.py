@@ -6,15 +6,16 @@ modules of `bot.blocks`.
 
 from __future__ import annotations
 
+from bot.blocks.language import N_, _
 from bot.domain.model import Level
 
 _LEVELS = {
-    Level.PROGRESS: "every step",
-    Level.PHASE: "every change of phase",
-    Level.FINAL: "the outcome only",
+    Level.PROGRESS: N_("every step"),
+    Level.PHASE: N_("every change of phase"),
+    Level.FINAL: N_("the outcome only"),
 }
 
 
 def level_words(level: Level) -> str:
     """Which changes a level includes, in a few words; that of another version includes everything."""
-    return _LEVELS.get(level, _LEVELS[Level.PROGRESS])
+    return _(_LEVELS.get(level, _LEVELS[Level.PROGRESS]))

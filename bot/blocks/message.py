@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from bot.blocks.language import _
 from bot.blocks.text import cut, within
 
 Block = dict[str, Any]
@@ -117,7 +118,7 @@ def view(title: str, blocks: Iterable[Block | None], **extra: Any) -> Block:
     return {
         "type": "modal",
         "title": _plain(title),
-        "close": _plain("Close"),
+        "close": _plain(_("Close")),
         "blocks": [block for block in blocks if block is not None],
         **extra,
     }

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import buttons, facts, steps, text, words
+from bot.blocks.language import N_, _
 from bot.blocks.message import Block, actions, context, section, view
 from bot.domain.model import Snapshot
 
@@ -19,7 +20,7 @@ PAGE_STEPS = 30
 """At most this many steps on one page."""
 _STEPS_IN_SECTION = 5
 _REASON_LIMIT = 120
-_TITLE = "Steps"
+_TITLE = N_("Steps")
 _ID_LIMIT = 255
 
 
@@ -33,7 +34,7 @@ class Metadata(NamedTuple):
 def steps_modal(snapshot: Snapshot | None, *, page: int = 0, now: datetime, execution_id: str) -> Block:
     """One page of all steps: failed first, then running, waiting, finished. `page` is moved into the existing ones."""
     if snapshot is None:
-        return _modal(execution_id, 0, [section("I have not seen this execution yet. Try again in a minute.")])
+        return _modal(execution_id, 0, [section(_("I have not seen this execution yet. Try again in a minute."))])
     groups = steps.by_priority(snapshot.execution.steps)
     ordered = [*groups.failed, *groups.running, *groups.waiting, *groups.finished]
     last_page = max(0, (len(ordered) - 1) // PAGE_STEPS)
@@ -53,12 +54,12 @@ def steps_modal(snapshot: Snapshot | None, *, page: int = 0, now: datetime, exec
 
 def loading_modal(execution_id: str) -> Block:
     """Opens at once, since a trigger expires after three seconds; `steps_modal` replaces it."""
-    return _modal(execution_id, 0, [section("⏳ Asking GeneContainer Service …")])
+    return _modal(execution_id, 0, [section(_("⏳ Asking GeneContainer Service …"))])
 
 
 def error_modal(sentence: str) -> Block:
     """Why the steps cannot be shown; `sentence` is escaped here."""
-    return view(_TITLE, [section(f"⚠️ {text.prose(sentence)}")], callback_id=CALLBACK_ID)
+    return view(_(_TITLE), [section(f"⚠️ {text.prose(sentence)}")], callback_id=CALLBACK_ID)
 
 
 def parse_metadata(private_metadata: str) -> Metadata:
@@ -76,7 +77,7 @@ def parse_metadata(private_metadata: str) -> Metadata:
 
 def _modal(execution_id: str, page: int, blocks: list[Block | None]) -> Block:
     metadata = json.dumps({"execution_id": execution_id[:_ID_LIMIT], "page": page})
-    return view(_TITLE, blocks, callback_id=CALLBACK_ID, private_metadata=metadata)
+    return view(_(_TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=metadata)
 
 
 def _head(snapshot: Snapshot, now: datetime) -> Block | None:
@@ -88,9 +89,10 @@ def _head(snapshot: Snapshot, now: datetime) -> Block | None:
 
 def _place(page: int, shown: int, total: int) -> str:
     if not total:
-        return "GeneContainer Service has not listed any steps yet."
+        return _("GeneContainer Service has not listed any steps yet.")
     first = page * PAGE_STEPS + 1
-    return f"Steps {first:,} to {first + shown - 1:,} of {total:,}"
+    shape = _("Steps {first} to {last} of {total}")
+    return shape.format(first=text.number(first), last=text.number(first + shown - 1), total=text.number(total))
 
 
 def _row(page: int, last_page: int) -> list[Block]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.blocks import text
-from bot.blocks.language import N_, _
+from bot.blocks.language import N_, _, ngettext
 from bot.domain.model import Change, Execution, Phase, Snapshot, Step
 
 _ICONS: dict[str, str] = {
@@ -81,31 +81,34 @@ def snapshot_word(snapshot: Snapshot) -> str:
 
 def name(execution: Execution) -> str:
     """The name of the execution, else its id, for mrkdwn."""
-    return text.escape(execution.title) or text.escape(execution.id) or "(no name)"
+    return text.escape(execution.title) or text.escape(execution.id) or _("(no name)")
 
 
 def plain_name(execution: Execution) -> str:
     """The name of the execution, else its id, for headers and other plain text."""
-    return text.plain(execution.title) or text.plain(execution.id) or "(no name)"
+    return text.plain(execution.title) or text.plain(execution.id) or _("(no name)")
 
 
 def subject_words(execution: Execution) -> str:
     """The execution at the start of a sentence: "deepvariant execution gcs-exec-3"."""
-    workflow = text.escape(execution.workflow_name)
-    return f"{workflow} execution {name(execution)}" if workflow else f"Execution {name(execution)}"
+    shape = _("{workflow} execution {name}") if execution.workflow_name else _("Execution {name}")
+    return shape.format(workflow=text.escape(execution.workflow_name), name=name(execution))
 
 
 def workflow(execution: Execution) -> str:
     """The workflow's name or id; an execution that was submitted from a file has neither."""
     named = text.escape(execution.workflow_name) or text.code(execution.workflow_id)
-    return named or "from file"
+    return named or _("from file")
 
 
 def counts(done: int | None, total: int | None) -> str:
     """How many steps are done, as far as known."""
+    if total is None and done is None:
+        return _("step counts not reported yet")
     if total is None:
-        return "step counts not reported yet" if done is None else f"{text.count(done, 'step')} done"
-    return f"{done or 0:,} of {text.count(total, 'step')}"
+        return text.plural("{number} step done", "{number} steps done", done or 0)
+    shape = ngettext("{done} of {total} step", "{done} of {total} steps", total)
+    return shape.format(done=text.number(done or 0), total=text.number(total))
 
 
 def progress(execution: Execution) -> str:
@@ -114,7 +117,8 @@ def progress(execution: Execution) -> str:
     if total is None or total <= 0:
         return counts(done, total)
     share = max(0, min(100, (done or 0) * 100 // total))
-    return f"{text.bar(done or 0, total)} {counts(done, total)} ({share} %)"
+    shape = _("{bar} {counts} ({percent})")
+    return shape.format(bar=text.bar(done or 0, total), counts=counts(done, total), percent=text.percent(share))
 
 
 def elapsed(execution: Execution, now: datetime) -> timedelta | None:
@@ -141,13 +145,19 @@ def change_elapsed(change: Change, execution: Execution) -> timedelta | None:
 
 
 def why(reason: str, message: str, limit: int = text.MESSAGE_LIMIT) -> str:
-    """Reason and English message of a failure; empty when both are."""
-    return ": ".join(filter(None, (text.code(reason), text.escape(message, limit))))
+    """Reason and message of a failure; empty when both are."""
+    return _reason_and_message(text.code(reason), text.escape(message, limit))
 
 
 def why_words(reason: str, message: str, limit: int = text.MESSAGE_LIMIT) -> str:
     """The same without a code span."""
-    return ": ".join(filter(None, (text.escape(reason), text.escape(message, limit))))
+    return _reason_and_message(text.escape(reason), text.escape(message, limit))
+
+
+def _reason_and_message(reason: str, message: str) -> str:
+    if reason and message:
+        return _("{reason}: {message}").format(reason=reason, message=message)
+    return reason or message
 
 
 def unstarred(phrase: str) -> str:
@@ -157,14 +167,15 @@ def unstarred(phrase: str) -> str:
 
 def step_name(step: Step) -> str:
     """A step's name, for mrkdwn."""
-    return text.escape(step.name) or "(no name)"
+    return text.escape(step.name) or _("(no name)")
 
 
 def sub_jobs(step: Step) -> str:
     """How many sub-jobs of a step are done; empty when it has only one."""
     if step.sub_jobs <= 1:
         return ""
-    return f"{step.sub_jobs_finished:,} of {step.sub_jobs:,} sub-jobs"
+    shape = _("{done} of {total} sub-jobs")
+    return shape.format(done=text.number(step.sub_jobs_finished), total=text.number(step.sub_jobs))
 
 
 def timed_out(phase: str, reason: str, duration: timedelta | None, limit: timedelta | None) -> bool:
@@ -180,4 +191,6 @@ def timed_out(phase: str, reason: str, duration: timedelta | None, limit: timede
 
 def time_out_note(limit: timedelta | None) -> str:
     """The note for that case."""
-    return f"It looks like the time limit{f' of {text.span(limit)}' if limit else ''} was reached."
+    if not limit:
+        return _("It looks like the time limit was reached.")
+    return _("It looks like the time limit of {limit} was reached.").format(limit=text.span(limit))

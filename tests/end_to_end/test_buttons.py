@@ -18,11 +18,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_subscribe_on_a_summary_unsubscribe_on_its_response(carol: Person, running: str) -> None:
     """One press follows, one press ends it."""
     summary = await carol.types(running)
-    answer = await carol.gets("Subscribe", summary)
+    answer = await carol.gets("Follow", summary)
     assert "You follow this execution now." in answer.text
     await carol.card()
-    assert "any more" in (await carol.gets("Unsubscribe", answer)).text
-    assert "nothing to end" in (await carol.gets("Unsubscribe", answer)).text
+    assert "any more" in (await carol.gets("Stop following", answer)).text
+    assert "nothing to end" in (await carol.gets("Stop following", answer)).text
 
 
 async def test_refresh_takes_the_place_of_the_summary(talk: World, carol: Person, running: str) -> None:
@@ -106,7 +106,7 @@ async def test_refresh_on_a_card_edits_it(talk: World, carol: Person, running: s
     await carol.types(f"subscribe {running} here")
     card = await carol.card(carol.channel)
     edits = len(card.edits)
-    assert "Looked again" in (await carol.gets("Refresh", card)).text
+    assert "Asked again" in (await carol.gets("Refresh", card)).text
     await talk.slack.wait_for(lambda: len(card.edits) > edits)
     assert len(talk.slack.messages(carol.channel)) == 1
 
@@ -161,21 +161,21 @@ async def test_refresh_on_an_unfollowed_card_says_so(carol: Person, running: str
 
 
 async def test_a_button_acts_for_who_presses_it(talk: World, carol: Person, running: str) -> None:
-    """`Unsubscribe` on a forwarded card does not end the subscription of its owner."""
+    """`Stop following` on a forwarded card does not end the subscription of its owner."""
     dave = Person.new(talk)
     await carol.types(f"subscribe {running}")
-    assert "nothing to end" in (await dave.gets("Unsubscribe", await carol.card())).text
+    assert "nothing to end" in (await dave.gets("Stop following", await carol.card())).text
     assert running in words(await carol.types("list"))
 
 
 async def test_the_home_tab_shows_what_is_followed(talk: World, carol: Person, running: str) -> None:
-    """Empty, one, and empty again after its `Unsubscribe`, which renders the tab again."""
+    """Empty, one, and empty again after its `Stop following`, which renders the tab again."""
     await talk.slack.open_home(carol.id)
     await carol.home("You follow no executions yet")
     await carol.types(f"subscribe {running}")
     await talk.slack.open_home(carol.id)
     home = await carol.home("1 of 3 steps")
-    await carol.presses("Unsubscribe", home)
+    await carol.presses("Stop following", home)
     await carol.home("You follow no executions yet")
 
 

@@ -24,7 +24,7 @@ async def test_an_id_shows_the_execution_privately(talk: World, carol: Person, r
     assert body is not None
     for part in (body["execution"]["name"], "Running", "1 of 3 steps", "As of", running):
         assert part in words(shown)
-    assert labels(shown) == ["Subscribe", "Steps", "Refresh", "Share to channel"]
+    assert labels(shown) == ["Follow", "Steps", "Refresh", "Share to channel"]
     assert not talk.slack.messages(carol.channel)
 
 
@@ -93,7 +93,7 @@ async def test_a_summary_knows_that_one_follows(carol: Person, running: str) -> 
     await carol.types(f"subscribe {running} phase")
     shown = await carol.types(running)
     assert "You follow it: every change of phase" in words(shown)
-    assert labels(shown)[0] == "Unsubscribe"
+    assert labels(shown)[0] == "Stop following"
 
 
 async def test_unsubscribing_ends_it_or_says_there_was_none(carol: Person, running: str) -> None:

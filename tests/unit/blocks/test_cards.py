@@ -86,7 +86,7 @@ def test_a_vanished_execution_is_called_deleted() -> None:
     """It says that the execution is deleted and its last phase, and has no button to follow it."""
     message = execution_summary(snapshot(is_vanished=True), now=NOW, subscription=None)
     assert "🗑 *Deleted (was Running)*" in shown(message.blocks)
-    assert "Subscribe" not in buttons_of(message.blocks)
+    assert "Follow" not in buttons_of(message.blocks)
 
 
 def test_failed_steps_come_first_with_their_reason() -> None:
@@ -145,8 +145,8 @@ def test_the_first_button_fits_the_person() -> None:
     link = subscription("U1")
     mine = execution_summary(snapshot(), now=NOW, subscription=link)
     other = execution_summary(snapshot(), now=NOW, subscription=None)
-    assert list(buttons_of(mine.blocks)) == ["Unsubscribe", "Steps", "Refresh", "Share to channel"]
-    assert list(buttons_of(other.blocks)) == ["Subscribe", "Steps", "Refresh", "Share to channel"]
+    assert list(buttons_of(mine.blocks)) == ["Stop following", "Steps", "Refresh", "Share to channel"]
+    assert list(buttons_of(other.blocks)) == ["Follow", "Steps", "Refresh", "Share to channel"]
 
 
 def test_a_succeeded_execution_cannot_be_followed() -> None:
@@ -170,7 +170,7 @@ def test_buttons_of_a_channel_carry_its_id() -> None:
 
 def test_the_card_of_a_person_unsubscribes_that_person() -> None:
     """In a direct message the label has no "here"."""
-    assert buttons_of(card(snapshot(), subscriber="U1").blocks)["Unsubscribe"] == f"{ID}|U1"
+    assert buttons_of(card(snapshot(), subscriber="U1").blocks)["Stop following"] == f"{ID}|U1"
 
 
 def test_an_ended_card_says_so() -> None:

@@ -17,9 +17,9 @@ def both(message: Message) -> str:
 def test_subscribed_names_follower_place_and_level() -> None:
     """A person gets direct messages, a channel its thread, each at the level that was asked for."""
     assert "You follow this execution now." in replies.subscribed(ME, snapshot()).text
-    assert "Told in a direct message: every step." in replies.subscribed(ME, snapshot()).text
+    assert "Told in a direct message: every step" in replies.subscribed(ME, snapshot()).text
     assert "This channel follows this execution now." in replies.subscribed(HERE, snapshot()).text
-    assert "Told in the channel: the outcome only." in replies.subscribed(HERE, snapshot()).text
+    assert "Told in the channel: the outcome only" in replies.subscribed(HERE, snapshot()).text
 
 
 def test_subscribed_shows_phase_and_progress() -> None:
@@ -27,7 +27,7 @@ def test_subscribed_shows_phase_and_progress() -> None:
     message = replies.subscribed(ME, snapshot(), note="Guests read along.")
     assert "Running · ▰▰▱▱▱▱▱▱▱▱ 3 of 12 steps (25 %)" in shown(message.blocks)
     assert "⚠️ Guests read along." in shown(message.blocks)
-    assert buttons_of(message.blocks) == {"Steps": ID, "Unsubscribe": f"{ID}|U1"}
+    assert buttons_of(message.blocks) == {"Steps": ID, "Stop following": f"{ID}|U1"}
 
 
 def test_subscribing_again_says_what_changed() -> None:
@@ -44,7 +44,9 @@ def test_unsubscribing_names_the_execution() -> None:
     ended = both(replies.unsubscribed(ME.subscriber, ID, note="Mind it."))
     assert f"You do not follow {ID} any more." in ended
     assert "Mind it." in ended
-    assert f"This channel does not follow {ID}; nothing to end." in both(replies.not_subscribed(HERE.subscriber, ID))
+    assert f"This channel does not follow {ID}; there is nothing to end." in both(
+        replies.not_subscribed(HERE.subscriber, ID)
+    )
 
 
 def test_a_succeeded_execution_is_not_followed() -> None:
@@ -57,9 +59,9 @@ def test_a_succeeded_execution_is_not_followed() -> None:
 def test_the_list_has_one_entry_each() -> None:
     """Name, phase and counts, also in plain text; an execution that was not polled yet is listed too."""
     message = replies.subscription_list([(ME, snapshot()), (HERE, None)], now=NOW)
-    assert "2 subscriptions" in shown(message.blocks)
+    assert "2 executions" in shown(message.blocks)
     assert "deepvariant execution gcs-exec-3-08-20-144951: Running, 3 of 12 steps" in message.text
-    assert f"{ID}: not looked at yet" in message.text
+    assert f"{ID}: GCS was not asked about it yet" in message.text
 
 
 def test_a_list_names_what_is_unreadable() -> None:
@@ -69,7 +71,7 @@ def test_a_list_names_what_is_unreadable() -> None:
         assert "I cannot read what I have stored about `e-bad`" in listed
         assert "`/gcs` and the id still shows it" in listed
         assert "No executions" not in listed
-        assert ("1 subscription" in listed) == bool(items)
+        assert ("1 execution" in listed) == bool(items)
     assert " and 5 more" in both(replies.subscription_list([], unreadable=["e"] * 15, now=NOW))
 
 
@@ -95,4 +97,4 @@ def test_an_error_is_a_sentence_and_a_hint() -> None:
 
 def test_a_refresh_has_a_visible_effect() -> None:
     """The reply shows the phase, even if nothing changed."""
-    assert "Looked again: gcs-exec-3-08-20-144951 is Running." in both(replies.refreshed(snapshot()))
+    assert "Asked again: gcs-exec-3-08-20-144951 is Running." in both(replies.refreshed(snapshot()))

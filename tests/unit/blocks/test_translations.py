@@ -62,6 +62,13 @@ def test_every_text_is_in_the_catalog() -> None:
     assert not catalog().obsolete
 
 
+def test_the_extraction_misses_no_text() -> None:
+    """Babel does not look into f-strings."""
+    known = {form for message in extracted() if message.id for form in forms(message.id)}
+    written = {place: text.value for place, text in marked() if isinstance(text, ast.Constant)}
+    assert {place: text for place, text in written.items() if text not in known} == {}
+
+
 def test_every_text_is_translated() -> None:
     """No translation is empty or a guess."""
     assert [text for text, translations in entries() if not all(translations)] == []

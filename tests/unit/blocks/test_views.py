@@ -74,8 +74,8 @@ def test_home_lists_what_is_followed() -> None:
     """Each with phase, progress, time of the poll and its own buttons; one not polled yet is listed too."""
     view = home_tab([(subscription("U1"), snapshot()), (subscription("U1"), None)], now=NOW)
     assert "*gcs-exec-3-08-20-144951* (deepvariant)\nRunning · ▰▰▱▱▱▱▱▱▱▱ 3 of 12 steps" in shown(view)
-    assert f"*{ID}*\nnot looked at yet · every step" in shown(view)
-    assert buttons_of(view)["Unsubscribe"] == f"{ID}|U1"
+    assert f"*{ID}*\nGCS was not asked about it yet · every step" in shown(view)
+    assert buttons_of(view)["Stop following"] == f"{ID}|U1"
 
 
 def test_an_empty_home_says_how_to_begin() -> None:
@@ -95,7 +95,7 @@ def test_a_crowded_home_stays_within_its_blocks() -> None:
     """Subscriptions that do not fit are counted."""
     view = home_tab([(subscription("U1"), snapshot())] * 300, now=NOW)
     assert len(view["blocks"]) <= 100
-    assert "300 subscriptions, the first 25 shown" in shown(view)
+    assert "300 executions, the first 25 shown" in shown(view)
 
 
 def test_a_button_carries_execution_and_subscriber() -> None:
