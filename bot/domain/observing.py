@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from bot.domain.cadence import Cadence, expected_at, failure_interval, grace_interval, running_interval
 from bot.domain.model import (
     FAILED_PHASES,
+    TERMINAL_PHASES,
     Change,
     ChangeKind,
     EndReason,
@@ -182,9 +183,10 @@ def _missing_since(before: Snapshot, now: datetime) -> datetime:
 def _under_its_action(seen: Execution) -> Execution:
     """`seen` as being deleted while the control object deletes: the phases then describe the deletion (3.2).
 
-    A phase that GCS leaves out is the control object's.
+    A phase that GCS leaves out is the control object's, and so is one that it calls unknown, if that is an end.
     """
-    if not seen.phase and seen.action.casefold() in {"", "create"}:
+    is_silent = not seen.phase or (seen.phase == Phase.UNKNOWN and seen.witness in TERMINAL_PHASES)
+    if is_silent and seen.action.casefold() in {"", "create"}:
         return replace(seen, phase=seen.witness)
     if seen.action.casefold() != "delete" or Phase.canonical(seen.witness) in FAILED_PHASES:
         return seen
@@ -203,7 +205,7 @@ def _is_doubtful(before: Snapshot, seen: Execution, reported: Execution) -> bool
     """Whether `seen` claims an end for the first time that only one witness names, or names unlike the reference."""
     if before.contradicted or not seen.is_terminal or seen.phase == before.execution.phase:
         return False
-    if not reported.phase:
+    if reported.phase != seen.phase:  # only the control object names it
         return True
     if seen.phase in FAILED_PHASES and seen.witness in FAILED_PHASES:
         return False

@@ -7,6 +7,7 @@ here: which fields are read (`bot.gcs.tables`, the caller), the limit of a body 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from itertools import islice
@@ -99,13 +100,24 @@ def items(body: bytes) -> list[bytes]:
 def mend(body: bytes) -> bytes:
     """`body` as JSON where it is nearly that: without half characters, control characters, a BOM and numbers like NaN.
 
-    A half of a character, in UTF-8 or as an escaped surrogate, becomes U+FFFD. What is no JSON otherwise stays so.
+    Half a character becomes U+FFFD: in UTF-8, as an escaped surrogate, or as an escape that was cut. A backslash that
+    escapes nothing stands for itself, and UTF-16 and UTF-32 become UTF-8. What is no JSON otherwise stays so.
     """
-    return _TOKEN.sub(_mended, body.decode("utf-8-sig", "replace")).encode()
+    text = body.decode(json.detect_encoding(body), "replace").strip(_AROUND)
+    return _TOKEN.sub(_mended, text).encode()
 
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
-_FLAW = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.|([\x00-\x1f])", re.DOTALL)
+_HEX = "[0-9a-fA-F]"
+_FLAW = re.compile(
+    rf"\\u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}"  # a whole pair of surrogates, which stays
+    rf"|(\\u(?:[dD][89a-fA-F]{_HEX}{{2}}|{_HEX}{{0,3}}(?!{_HEX})))"  # half a character
+    r'|\\["\\/bfnrtu]'  # any other escape, which stays
+    r"|(\\)"  # a backslash that escapes nothing
+    r"|([\x00-\x1f])"
+)
+_AROUND = "\ufeff\0 \t\r\n"
+"""What may stand around JSON: blanks, byte order marks, and the end of a C string."""
 
 
 def _mended(token: re.Match[str]) -> str:
@@ -114,5 +126,5 @@ def _mended(token: re.Match[str]) -> str:
 
 
 def _without_flaw(found: re.Match[str]) -> str:
-    half, control = found.groups()
-    return "\\ufffd" if half else " " if control else found[0]
+    half, backslash, control = found.groups()
+    return "\\ufffd" if half else "\\\\" if backslash else " " if control else found[0]

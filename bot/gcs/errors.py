@@ -32,6 +32,7 @@ from bot.errors import (
     GCSUnavailable,
 )
 from bot.gcs import values
+from bot.gcs.body import mend
 
 _ANY_CODE = ""
 _ANY_STATUS = 0
@@ -88,9 +89,12 @@ class ErrorBody:
 
 
 def error_body(response: httpx.Response) -> ErrorBody:
-    """Read an error body: the three documented shapes, flat or one object deeper, or any text (reference 1.7)."""
+    """Read an error body: the three documented shapes, flat or one object deeper, or any text (reference 1.7).
+
+    Half a character in it changes nothing: it must not keep a deletion from being recognised.
+    """
     try:
-        content = json.loads(response.content)
+        content = json.loads(mend(response.content))
     except (ValueError, RecursionError):
         content = None
     code, message = _code_and_message(content)

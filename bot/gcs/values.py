@@ -28,6 +28,8 @@ _UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 _TIME_BASED_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _RATIO_KEYS = frozenset({"ratio", "timeratio", "runratio", "percent", "percentage"})
 _KNOWN_PHASES = frozenset(phase.value for phase in Phase)
+_NO_PHASE = frozenset({"null", "none", "nil", "<nil>", "-", "n/a"})
+"""How services write in a text that there is none."""
 _SECRET = re.compile(r"[A-Za-z0-9+/=_%.-]{37,}|\b[A-Z0-9]{20,36}\b|(?i:(access|signature)=\S+)")
 """Access keys, secret keys, tokens and signatures that a server may echo; ids (36 characters) stay readable."""
 
@@ -115,8 +117,11 @@ def _halves(english: str, chinese: str, most: int) -> Bilingual:
 
 
 def phase(text: str) -> str:
-    """A phase in its documented spelling if it is known, else unchanged."""
-    return text if text in _KNOWN_PHASES else cut(Phase.canonical(text), 60)
+    """A phase in its documented spelling if it is known, else unchanged; empty for a word that means "nothing"."""
+    if text in _KNOWN_PHASES:
+        return text
+    found = cut(Phase.canonical(text), 60)
+    return "" if found.casefold() in _NO_PHASE else found
 
 
 def moment(text: str) -> datetime | None:

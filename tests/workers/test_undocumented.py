@@ -62,7 +62,7 @@ async def test_other_types_in_the_control_object(rig: Rig) -> None:
     assert any("out of memory; on node 7" in message.text for message in rig.slack.messages(rig.lab))
 
 
-@pytest.mark.parametrize("half", [rb"half \ud83d", b"half \xe4\xb8"])
+@pytest.mark.parametrize("half", [rb"half \ud83d", rb"half \ud8", rb"half \u", b"half \xe4\xb8"])
 async def test_half_a_character_is_shown_as_such(rig: Rig, half: bytes) -> None:
     """The card has a replacement character in its place; a byte order mark in front changes nothing."""
     execution = await rig.followed(rig.lab)
@@ -76,9 +76,13 @@ async def test_half_a_character_is_shown_as_such(rig: Rig, half: bytes) -> None:
     assert rig.watcher.problem is None
 
 
-@pytest.mark.parametrize(("status", "word"), [("Error", "Error"), (None, "Succeeded"), ("", "Succeeded")])
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [("Error", "Error"), ("ERROR", "Error"), (None, "Succeeded"), ("", "Succeeded")]
+    + [(nothing, "Succeeded") for nothing in ("null", "-", "None", "Unknown", "UNKNOWN")],
+)
 async def test_an_unusual_end_is_told(rig: Rig, status: str | None, word: str) -> None:
-    """`Error`, and a missing status beside a final phase, are outcomes once they were seen twice."""
+    """`Error`, and a status that says nothing beside a final phase, are outcomes once they were seen twice."""
     execution = await rig.followed(rig.lab)
     rig.gcs.step(execution, to="succeeded")
     body = body_of(rig, execution)

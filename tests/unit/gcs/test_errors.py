@@ -52,6 +52,8 @@ def coded(code: str) -> bytes:
         (404, coded("GCS.0404"), ExecutionNotFound),
         (404, b'{"error": {"code": 404, "message": "no such execution"}}', ExecutionNotFound),
         (404, b'{"message": "no such execution"}', ExecutionNotFound),
+        (404, b'{"error_msg": "no such \xe4\xb8", "error_code": "GCS.0404"}', ExecutionNotFound),
+        (404, b'{"error_msg": "no such \\u4f", "error_code": "GCS.0404"}', ExecutionNotFound),
         (404, coded("APIGW.0201"), GCSAbsent),
         (404, b"", GCSAbsent),
         (404, b"<html>404 Not Found</html>", GCSAbsent),

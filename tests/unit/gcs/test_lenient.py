@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -72,6 +73,10 @@ def test_fields_of_another_type(wire: dict[str, Any], read: dict[str, object]) -
         (b"half \xe4\xb8", "half �"),
         (b"\xff\xfe", "��"),
         (b"two\nlines", "two lines"),
+        (rb"cut \ud8", "cut �"),
+        (rb"cut \u4f", "cut �"),
+        (rb"cut \u and \u6587\ud83d\u6587", "cut � and 文�文"),
+        (rb"C:\data\x41\\u4f", r"C:\data\x41\u4f"),
     ],
 )
 def test_halves_of_characters(text: bytes, read: str) -> None:
@@ -79,6 +84,23 @@ def test_halves_of_characters(text: bytes, read: str) -> None:
     body = b'\xef\xbb\xbf{"execution": {"guid": "%s", "description": "%s", "time_duration": NaN}}' % (ID.encode(), text)
     execution = GetExecutionResponse.parse(body, asked=ID).to_execution()
     assert (execution.description, execution.elapsed) == (read, None)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda body: b"\xef\xbb\xbf\xef\xbb\xbf" + body,
+        lambda body: body + b"\r\n\0\0",
+        lambda body: body.decode().encode("utf-16"),
+        lambda body: body.decode().encode("utf-32-be"),
+    ],
+    ids=["marks", "zeros", "utf-16", "utf-32"],
+)
+def test_bytes_around_and_between(around: Callable[[bytes], bytes]) -> None:
+    """Several byte order marks, zeros at the end and wide characters are read like the plain body."""
+    body = body_of("complete")
+    read = GetExecutionResponse.parse(around(body), asked=ID)
+    assert read == GetExecutionResponse.parse(body, asked=ID)
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("2018-08-20T06:41:40Z")
