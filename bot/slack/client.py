@@ -110,12 +110,12 @@ class SlackClient:
         for name, form in _ID_FORMS.items():
             if not form.fullmatch(str(response.get(name))):
                 raise OutcomeUnknown("no_identity", name)
-        scopes = response.headers.get("x-oauth-scopes") if response.headers else None
+        scopes = response.headers.get("x-oauth-scopes", "") if response.headers else ""
         self._identity = Identity(
             team_id=response["team_id"],
             bot_user_id=response["user_id"],
             bot_id=response.get("bot_id") or "",
-            scopes=None if scopes is None else frozenset(filter(None, map(str.strip, scopes.split(",")))),
+            scopes=frozenset(filter(None, map(str.strip, scopes.split(",")))) or None,  # every token has some
             enterprise_id=response.get("enterprise_id") or "",
         )
         return self._identity

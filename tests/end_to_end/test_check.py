@@ -11,6 +11,7 @@ from bot.store.engine.process import engine_binary
 from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.slack import Fault, Slack
+from sandbox.slack.web_api import WebAPI
 from tests.chaos.replicas import faketime_library
 from tests.end_to_end.bot_process import ended
 from tests.end_to_end.conftest import SCOPES, made, plain_settings
@@ -50,6 +51,18 @@ async def test_check_says_what_to_do(tmp_path: Path, change: dict[str, str], nam
     assert [line[0] for line in lines].count("✓") == 8
     assert code == 1
     assert not any(value in printed for value in (gcs.secret_key, slack.bot_token, "xapp-wrong"))
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-oauth-scopes": ""}])
+async def test_check_misses_no_unheard_scopes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    """A proxy removed or emptied Slack's header: that is a note, and no scope is called missing."""
+    monkeypatch.setattr(WebAPI, "_headers", lambda _: dict(headers))
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        code, printed = await check(tmp_path, gcs, slack)
+    assert "✓ Slack scopes: Slack did not say which scopes are granted\n  ! a proxy may have removed" in printed
+    assert code == 0
 
 
 async def test_check_names_a_missing_scope(tmp_path: Path) -> None:
@@ -96,18 +109,36 @@ async def test_check_finds_a_wrong_clock(tmp_path: Path, seconds: int, mark: str
     assert code == (mark == "✗")
 
 
-async def test_check_passes_without_rights_to_ask(tmp_path: Path) -> None:
-    """A user of the store that may not run INFO or CONFIG: what could not be found out is said."""
-    folder = tmp_path / "valkey"
-    folder.mkdir()
-    for url in served(engine_binary(), folder):
+async def check_with_rights(folder: Path, *rights: str) -> tuple[int, str]:
+    """`python -m bot check` with a store whose user has these rights."""
+    (folder / "valkey").mkdir()
+    for url in served(engine_binary(), folder / "valkey"):
         with opened(url) as redis:
-            redis.execute_command("ACL", "SETUSER", "bot", "on", ">pw", "~*", "&*", "+@all", "-info", "-config")
+            redis.execute_command("ACL", "SETUSER", "bot", "on", ">pw", "~*", "&*", *rights)
         async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
-            address = url.replace("unix://", "unix://bot:pw@")
-            code, printed = await check(tmp_path, gcs, slack, REDIS_URL=address)
+            return await check(folder, gcs, slack, REDIS_URL=url.replace("unix://", "unix://bot:pw@"))
+    raise AssertionError("no store was started")
+
+
+NEEDED = ("+@read", "+@write", "+@scripting", "+@connection", "+time")
+"""The rights that docs/operations.md asks for."""
+
+
+@pytest.mark.parametrize("rights", [("+@all", "-info", "-config", "-client"), NEEDED])
+async def test_check_passes_without_rights_to_ask(tmp_path: Path, rights: tuple[str, ...]) -> None:
+    """A user of the store that may not run INFO, CONFIG or CLIENT: what could not be found out is said."""
+    code, printed = await check_with_rights(tmp_path, *rights)
     assert "✓ Store: REDIS_URL answers; nobody owns it yet\n  ! it does not say whether it drops keys" in printed
     assert code == 0
+
+
+@pytest.mark.parametrize("right", ["time", "ping", "evalsha"])
+async def test_check_finds_a_missing_right(tmp_path: Path, right: str) -> None:
+    """What the bot cannot do without is no note."""
+    code, printed = await check_with_rights(tmp_path, "+@all", f"-{right}")
+    assert "✗ Store: the store's user may not do what the bot must" in printed
+    assert f"'{right}'" in printed
+    assert code == 1
 
 
 async def test_check_notes_a_store_without_a_file(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ _REASONS = {
     "NOAUTH ": "the store wants a password",
     "invalid username-password": "the store refuses the user or the password",
     "NOPERM ": "the store's user may not do what the bot must",
+    "ACL failure ": "the store's user may not do what the bot must",  # the same in a script, from Redis 7 on
     "LOADING ": "the store is still loading its data",
     "CLUSTERDOWN ": "the store's cluster is not whole",
     "ASK ": "this part of the store is moving to another node",

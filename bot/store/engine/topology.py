@@ -26,8 +26,10 @@ from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.driver_info import DriverInfo
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError, ResponseError
 
+from bot import __version__
 from bot.errors import SettingsInvalid
 from bot.store.rows import BYTES
 
@@ -288,6 +290,6 @@ def _options(plain: SplitResult) -> dict[str, Any]:
         "health_check_interval": 30,
         "max_connections": 2 * CONNECTIONS,  # some are still closing while their successors work
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
-        "client_name": "execution-bot",
+        "driver_info": DriverInfo().add_upstream_driver("execution-bot", __version__),  # a refusal of it is no error
         **parse_url(plain.geturl()),
     }
