@@ -110,4 +110,15 @@ repairs.add_to(app, _on_store)
 
 def main() -> None:
     """The console script."""
+    _leave_no_core()
     app()
+
+
+def _leave_no_core() -> None:
+    """A crash must not write this process's memory into a file: it holds every secret."""
+    try:
+        import resource  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

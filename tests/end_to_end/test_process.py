@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import resource
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +19,7 @@ from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.gcs import Fault as GCSFault
 from sandbox.slack import Fault, Slack
-from tests.end_to_end.bot_process import ended
+from tests.end_to_end.bot_process import REPOSITORY, ended
 from tests.end_to_end.conftest import SCOPES, World, made, plain_settings
 from tests.end_to_end.people import PATIENCE, Person
 from tests.end_to_end.test_unresponsive import in_both_modes, store_stopped
@@ -72,6 +77,48 @@ async def test_sigterm_ends_a_quiet_bot_at_once(tmp_path: Path) -> None:
         assert await world.bot.stop() == 0
         assert time.monotonic() - began < 5
         assert world.bot.logged("service.stopped")
+
+
+async def test_a_crash_leaves_no_core_dump(tmp_path: Path) -> None:
+    """Its memory holds every secret, and core dumps may be on where it runs."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        async with made(tmp_path) as world:
+            (core,) = [line for line in proc(world.bot.pid, "limits").splitlines() if "core file" in line]
+            assert core.split()[4] == "0"
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+def proc(process_id: int, name: str) -> str:
+    """A file of the kernel's about a process."""
+    return Path(f"/proc/{process_id}/{name}").read_text(encoding="utf-8")
+
+
+async def test_the_images_check_finds_a_stopped_bot(tmp_path: Path) -> None:
+    """A process that is stopped takes requests and answers none; once it goes on, it is healthy, and serves people."""
+    dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    _, *command = json.loads(
+        dockerfile.partition("HEALTHCHECK")[2].partition("CMD")[2].split("\nENTRYPOINT")[0].strip(" \\\n")
+    )
+    async with made(tmp_path) as world:
+        port = world.bot.logged("health.started")[0]["port"]
+
+        async def is_healthy() -> bool:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *command, env={"HEALTH_PORT": str(port)}, stderr=asyncio.subprocess.DEVNULL
+            )
+            return await process.wait() == 0
+
+        assert await is_healthy()
+        os.kill(world.bot.pid, signal.SIGSTOP)
+        try:
+            assert not await is_healthy()
+        finally:
+            os.kill(world.bot.pid, signal.SIGCONT)
+        assert await is_healthy()
+        assert "/execution list" in (await Person.new(world).types("help")).text
 
 
 async def test_nothing_set_lists_all_that_is_missing(tmp_path: Path) -> None:

@@ -50,6 +50,19 @@ async def test_secrets_may_be_files(tmp_path: Path) -> None:
     assert code == 0, printed
 
 
+@pytest.mark.parametrize("line", ["GCS_SK={}\n", 'GCS_SK="{}"\n', "export GCS_SK='{}'\r\n"])
+async def test_nothing_in_a_secret_is_replaced(tmp_path: Path, line: str) -> None:
+    """Signatures made with it are right, however `.env` writes it."""
+    secret = "ab${HOME}$PATH$(id)%s{x}"
+    (tmp_path / ".env").write_text(line.format(secret), newline="")
+    (tmp_path / ".env").chmod(0o600)
+    async with GCS(secret_key=secret) as gcs, Slack(scopes=SCOPES) as slack:
+        settings = plain_settings(gcs, slack, tmp_path, "socket")
+        del settings["GCS_SK"]
+        code, printed = await ended(tmp_path, "check", settings)
+    assert (code, "accepts the signature" in printed) == (0, True), printed
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
