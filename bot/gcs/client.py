@@ -37,7 +37,8 @@ from bot.gcs import errors, values
 from bot.gcs.breaker import CredentialBreaker
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.http import HTTPClient, Sink
-from bot.gcs.listing import NOTHING_LISTED, Listing, Page, PageReader, parse_page
+from bot.gcs.known import NOTHING_LISTED, Listing
+from bot.gcs.listing import Page, PageReader, parse_page
 from bot.gcs.shown import Shown, parse_shown
 from bot.gcs.tables import GetExecutionResponse, find_listed
 from bot.metrics import GCS_CALL_SECONDS, GCS_CALLS, LAST_SUCCESS

@@ -1,19 +1,14 @@
 """Pages of the list of executions, read while they arrive; an item is parsed only if its text has changed.
 
-Lives here: `PageReader`, which finds the items in the pieces of a body, and `Listing`, what an earlier reading of the
-list showed. Most items show the same each time, but for values that move by themselves, such as times of updates: those
-items are known by a hash of the rest of their text, which costs a tenth of parsing. Does not live here: what an item
-shows (`bot.gcs.fingerprint`), when pages are requested (the sweeper). Called by `bot.gcs.client`.
+Lives here: `PageReader`, which finds the items in the pieces of a body, and `Page`. Does not live here: how a text is
+known again (`bot.gcs.known`), what an item shows (`bot.gcs.fingerprint`), when pages are requested (the sweeper).
+Called by `bot.gcs.client`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from itertools import islice, pairwise
-from struct import Struct
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -21,9 +16,10 @@ import msgspec
 from bot.errors import GCSMalformed
 from bot.gcs.body import mend
 from bot.gcs.fingerprint import ItemState, item_state
+from bot.gcs.known import LONGEST_RUN, MOVING, NOTHING_LISTED, Listed, Listing, Run, cuts_of
 
-MOVING = ("time_duration", "update_at", "updateAt", "resourceVersion")
-"""The fields whose values may move by themselves and mean nothing to a fingerprint."""
+READ_BYTES = 128 * 1024
+"""How much of a page is read at once, since whole runs of items are compared."""
 
 LESSONS = 100
 """How many items of a page are searched for values that move: that costs more than parsing."""
@@ -37,69 +33,6 @@ MOST_ITEMS = 10_000
 MOST_BRACKETS = 100_000
 """At most how many brackets of an item are read: several times as many as two thousand steps have."""
 
-MOST_CUTS = 4096
-"""At most how many ways to cut an item are shared by all items that are cut there."""
-
-
-class Cuts(NamedTuple):
-    """Where an item's text is cut around values that move by themselves."""
-
-    kept: Struct
-    """Unpacks the text between these values."""
-    moving: Struct
-    """Unpacks these values."""
-
-    @classmethod
-    @lru_cache(MOST_CUTS)
-    def at(cls, places: tuple[int, ...]) -> Cuts:
-        """Cut into pieces at `places`, from 0 to the text's length: every second piece is a value that moves."""
-        sizes = [end - begin for begin, end in pairwise(places)]
-        kept = "".join(f"{size}{'xs'[number % 2 == 0]}" for number, size in enumerate(sizes))
-        moving = "".join(f"{size}{'xs'[number % 2]}" for number, size in enumerate(sizes))
-        return cls(Struct(kept), Struct(moving))
-
-
-class Listed(msgspec.Struct, frozen=True, gc=False):
-    """One item of a list."""
-
-    execution_id: str
-    state: str
-    """Equal to `Fingerprint.state` of the execution's own answer."""
-    length: int = 0
-    """Of its text, in bytes."""
-    kept_hash: int = 0
-    """Of its text without values that move by themselves; valid in this process."""
-    cuts: Cuts | None = None
-    """None where no value moves by itself."""
-
-    @classmethod
-    def of(cls, text: bytes, shown: ItemState, cuts: Cuts | None = None) -> Listed:
-        """The item with this text."""
-        kept = cuts.kept.unpack(text) if cuts else text
-        return cls(shown.execution_id, shown.state, len(text), hash(kept), cuts)
-
-    def is_at(self, text: bytes, at: int) -> bool:
-        """Whether the item stands there in a text that is long enough, but for values that move by themselves."""
-        cuts = self.cuts
-        if cuts is None:
-            return hash(text[at : at + self.length]) == self.kept_hash
-        if hash(cuts.kept.unpack_from(text, at)) != self.kept_hash:
-            return False
-        return _PLAIN.fullmatch(b"".join(cuts.moving.unpack_from(text, at))) is not None
-
-
-class Listing(NamedTuple):
-    """One reading of the whole list."""
-
-    items: Sequence[Listed]
-    """In the order of the list."""
-    places: Mapping[str, int]
-    """Execution id → place in `items`."""
-
-
-NOTHING_LISTED = Listing((), MappingProxyType({}))
-"""What was listed before the first reading."""
-
 
 class Page(NamedTuple):
     """One page of the list of executions."""
@@ -111,6 +44,8 @@ class Page(NamedTuple):
     total: int
     """Executions in the whole list."""
     size_bytes: int
+    runs: tuple[Run, ...] = ()
+    """Of items that were unchanged."""
 
 
 def parse_page(body: bytes, before: Listing = NOTHING_LISTED) -> Page:
@@ -141,6 +76,7 @@ class PageReader:
         """What stands between two items."""
         self._lessons = LESSONS
         self._items: list[Listed] = []
+        self._runs: list[Run] = []
         self._length = self._size_bytes = 0
         self._is_closed = False
         """Whether the end of the items was read."""
@@ -171,7 +107,7 @@ class PageReader:
             raise _no_list() from None
         if rest.executions or not self._is_closed:
             raise _no_list()
-        return Page(tuple(self._items), self._length, max(total, self._length), self._size_bytes)
+        return Page(tuple(self._items), self._length, max(total, self._length), self._size_bytes, tuple(self._runs))
 
     def _read(self, *, is_whole: bool) -> None:
         """Read all items that have arrived to their end."""
@@ -180,34 +116,63 @@ class PageReader:
             at = head.end()
             self._head = text[:at]
         while self._head is not None and not self._is_closed:
-            at = self._unchanged_end(text, at)
-            is_expected = self._may_be_unchanged(text, at) and not is_whole
-            end = None if is_expected else self._next_end(text, at, is_whole=is_whole)
+            at, is_short = self._unchanged_end(text, at, is_whole=is_whole)
+            end = None if is_short else self._next_end(text, at, is_whole=is_whole)
             if end is None:
                 break
             at = end
         self._pieces = [text[at:]]
         self._unread = len(text) - at
-        self._enough = 2 * self._unread  # doubled, or the text of a huge item would be searched with each piece
+        # At least doubled, or the text of a huge item would be searched with each piece.
+        self._enough = self._unread + max(self._unread, READ_BYTES)
 
-    def _unchanged_end(self, text: bytes, at: int) -> int:
-        """Read the items behind `at` that are expected there and unchanged; returns where the last of them ends."""
-        first, gap = self._place, self._gap
-        for expected in islice(self._before.items, first, None):
+    def _unchanged_end(self, text: bytes, at: int, *, is_whole: bool) -> tuple[int, bool]:
+        """Read the items behind `at` that are expected there and unchanged.
+
+        Returns:
+            Where the last of them ends, and whether too little has arrived to know about the one behind it.
+        """
+        items, runs, gap = self._before.items, self._before.runs, self._gap
+        place = first = self._place
+        first_at, is_short = at, False
+        while place < len(items):
+            expected = items[place]
+            run = runs.get(expected.execution_id)
+            if run is not None or expected.begins_run or place - first == LONGEST_RUN:
+                self._take(items[first:place], text[first_at:at])
+                first, first_at = place, at
+            if run is not None and run.known.is_at(text, at):
+                self._take_run(run)
+                at += run.known.length
+                place += len(run.items)
+                first, first_at = place, at
+                continue
             begin = at + len(gap)
-            end = begin + expected.length
-            if end > len(text) or not text.startswith(gap, at) or not expected.is_at(text, begin):
+            end = begin + expected.known.length
+            if not is_whole and (at + run.known.length if run is not None else end) > len(text):
+                is_short = True
                 break
-            self._place += 1
-            at = end
-        self._items += self._before.items[first : self._place]
-        self._length += self._place - first
-        return at
+            if not text.startswith(gap, at) or not expected.known.is_at(text, begin):
+                break
+            place, at = place + 1, end
+        if is_short:  # the items of a run that has not arrived are read with the rest of it
+            self._place = first
+            return first_at, True
+        self._take(items[first:place], text[first_at:at])
+        self._place = place
+        return at, False
 
-    def _may_be_unchanged(self, text: bytes, at: int) -> bool:
-        """Whether too little has arrived behind `at` to know that the item which is expected there has changed."""
-        items, place = self._before.items, self._place
-        return place < len(items) and at + len(self._gap) + items[place].length > len(text)
+    def _take(self, items: Sequence[Listed], text: bytes) -> None:
+        """Items that are unchanged, and their text."""
+        if len(items) > 1:
+            self._runs.append(Run.of(items, text, self._gap))
+        self._items += items
+        self._length += len(items)
+
+    def _take_run(self, run: Run) -> None:
+        self._runs.append(run)
+        self._items += run.items
+        self._length += len(run.items)
 
     def _next_end(self, text: bytes, at: int, *, is_whole: bool) -> int | None:
         """Read what follows at `at`, any item or the end of all; returns where it ends.
@@ -245,25 +210,15 @@ class PageReader:
             return Listed.of(text, shown)
         self._place = place + 1
         known = self._before.items[place]
-        if known.length == len(text) and known.is_at(text, 0):
+        before = known.known
+        if before.length == len(text) and before.is_at(text, 0):
             return known
-        has_moved = known.cuts is not None or known.state == shown.state
+        has_moved = before.cuts is not None or known.state == shown.state
         if not has_moved or not self._lessons or not shown.labels.isdisjoint(MOVING):
             return Listed.of(text, shown)
         self._lessons -= 1
-        is_cut_wrong = known.cuts is not None and known.state == shown.state and known.length == len(text)
-        return Listed.of(text, shown, _cuts(text, all_times=is_cut_wrong))
-
-
-def _cuts(text: bytes, *, all_times: bool) -> Cuts | None:
-    """Where an item's text is cut around the values that move by themselves.
-
-    Of the times, usually only the latest moves: a step that has ended keeps its own.
-    """
-    found = list(_VALUE.finditer(text))
-    latest = max((each[1] for each in found if not each[1].isdigit()), default=b"")
-    moving = [each.span(1) for each in found if all_times or each[1].isdigit() or each[1] == latest]
-    return Cuts.at((0, *(cut for span in moving for cut in span), len(text))) if moving else None
+        is_cut_wrong = before.cuts is not None and known.state == shown.state and before.length == len(text)
+        return Listed.of(text, shown, cuts_of(text, all_times=is_cut_wrong))
 
 
 def _likely_end(text: bytes, begin: int, gap: bytes) -> int | None:
@@ -312,7 +267,3 @@ _GAP = re.compile(rb"\s*+,?\s*+")
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _SCALAR = re.compile(rb"(?:" + _STRING + rb'|[^",\[\]{}\s]++)?', re.DOTALL)
 _BRACKET = re.compile(rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+([\[\]{}])", re.DOTALL)
-_VALUE = re.compile(rb'(?<!\\)"(?:' + "|".join(MOVING).encode() + rb')"\s*+:\s*+"?+([\w:.+-]++)')
-"""A value of a field that may move; a quote in front of its name begins the name, unless it is part of a text."""
-_PLAIN = re.compile(rb"[\w:.+-]*+")
-"""Values that cannot hide anything else: no quote, bracket or comma is in them."""

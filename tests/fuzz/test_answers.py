@@ -18,7 +18,8 @@ from bot.domain.model import Change, ChangeKind, Execution, Level, Snapshot
 from bot.errors import BotError, GCSMalformed
 from bot.gcs.errors import gcs_error
 from bot.gcs.fingerprint import fingerprint_of
-from bot.gcs.listing import Listing, Page, PageReader, parse_page
+from bot.gcs.known import Listing
+from bot.gcs.listing import Page, PageReader, parse_page
 from bot.gcs.shown import parse_shown
 from bot.gcs.tables import GetExecutionResponse, find_listed
 from bot.store.rows import BYTES
@@ -130,7 +131,7 @@ def states(page: Page) -> list[tuple[str, str]]:
 
 def before(page: Page) -> Listing:
     """A page as an earlier reading of the same list."""
-    return Listing(page.items, {item.execution_id: place for place, item in enumerate(page.items)})
+    return Listing.of(page.items, page.runs)
 
 
 @examples(200)

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.gcs.listing import Listed, Page
+from bot.gcs.known import Listed
+from bot.gcs.listing import Page
 from bot.workers.sweeper.round import MOST_LISTED, Round
 
 

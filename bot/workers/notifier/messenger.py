@@ -65,7 +65,9 @@ def is_about_one_edit(error: SlackError) -> bool:
     return is_answer(error) or error.code.startswith("http_")
 
 
-Fallbacks = Sequence[Callable[[], Message]]
+Render = Callable[[], Message]
+
+Fallbacks = Sequence[Render]
 """Renders a message, each time plainer. Only what is tried is rendered."""
 
 
@@ -231,7 +233,7 @@ class Messenger:
             delivery,
             kind,
             fallbacks,
-            lambda message: self.call(delivery, POST, lambda: post(message), place=place, priority=priority),
+            lambda render: self.call(delivery, POST, lambda: post(render()), place=place, priority=priority),
         )
 
     async def update(self, delivery: Delivery, fallbacks: Fallbacks, receipt: Receipt) -> None:
@@ -243,20 +245,23 @@ class Messenger:
             )
 
         await self._first(
-            delivery, "card", fallbacks, lambda message: self.call(delivery, EDIT, lambda: update(message))
+            delivery, "card", fallbacks, lambda render: self.call(delivery, EDIT, lambda: update(render()))
         )
         changes = delivery.claim.notification.changes
         attempt, change = self.attempts(delivery), changes[-1] if changes else None
         delivery.log_sent("edit", receipt.channel, receipt.ts, attempt=attempt, change=change)
 
     async def _first(
-        self, delivery: Delivery, kind: str, fallbacks: Fallbacks, send: Callable[[Message], Awaitable[Answer]]
+        self, delivery: Delivery, kind: str, fallbacks: Fallbacks, send: Callable[[Render], Awaitable[Answer]]
     ) -> Answer:
-        """Send the first of `fallbacks` that Slack takes; a later one is plainer."""
+        """Send the first of `fallbacks` that Slack takes; a later one is plainer.
+
+        `send` renders it once the call is admitted: half of the calls of a busy workspace are deferred first.
+        """
         refused = ""
         for number, render in enumerate(fallbacks, start=1):
             try:
-                sent = await send(render())
+                sent = await send(render)
             except PayloadRejected as error:
                 metrics.NOTIFIER_MESSAGES.labels(kind, "rejected").inc()
                 log.warning("notifier.payload_rejected", lane=str(delivery.claim.lane), kind=kind, code=error.code)

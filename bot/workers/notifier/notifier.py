@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 
 import structlog
 from msgspec.structs import replace
@@ -186,12 +186,12 @@ class Notifier:
     async def _post_changes(self, delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...]) -> None:
         last = changes[-1]
         is_alone = last.kind.is_final and delivery.subscription.subscriber.is_person
-        message = _change_message(delivery.claim, changes)
+        draw = cache(partial(_change_message, delivery.claim, changes))
         try:
             ts = await self._messenger.post(
                 delivery,
                 last.kind.value,
-                [lambda: message, message.plain],
+                [draw, lambda: draw().plain()],
                 lambda tried: self._messenger.messages.post(
                     receipt.channel,
                     text=tried.text,

@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import NamedTuple
 
-from bot.gcs.listing import NOTHING_LISTED, Listed, Listing, Page
+from bot.gcs.known import NOTHING_LISTED, Listed, Listing, Run
+from bot.gcs.listing import Page
 from bot.store.schedule import Coverage
 
 PHASES = ("Running", "Pending")
@@ -48,6 +50,8 @@ class Round:
     """Phase → how many executions its list has; until its first page arrives, as many as in the round before."""
     pages: dict[int, tuple[Listed, ...]] = field(default_factory=dict)
     """Place of each page's first item → its items, until the round is complete."""
+    runs: list[Run] = field(default_factory=list)
+    """Of unchanged items on these pages."""
     seen: set[str] = field(default_factory=set)
     """Ids of the executions on these pages."""
     listing: Listing = NOTHING_LISTED
@@ -71,6 +75,7 @@ class Round:
         elif page.length <= OVERLAP:  # the list has ended, whatever its total says
             self.pages_left = deque(each for each in self.pages_left if each[0] != phase)
         self.pages[PHASES.index(phase) * MOST_LISTED + offset] = page.items
+        self.runs += page.runs
         self.seen.update([item.execution_id for item in page.items])
 
     def next_page(self, item_bytes: float) -> Wanted:
@@ -81,12 +86,9 @@ class Round:
 
     def complete(self) -> None:
         """Put the pages together: every one has arrived."""
-        items: dict[str, Listed] = {}
-        for _, page in sorted(self.pages.items()):
-            for item in page:
-                items.setdefault(item.execution_id, item)
-        self.listing = Listing(tuple(items.values()), {execution_id: place for place, execution_id in enumerate(items)})
-        self.pages, self.seen = {}, set()
+        pages = [page for _, page in sorted(self.pages.items())]
+        self.listing = Listing.of(chain.from_iterable(pages), self.runs)
+        self.pages, self.runs, self.seen = {}, [], set()
 
     def dropped(self, page: Page, seen: Container[str]) -> list[str]:
         """The executions of this round that stood between two of a later `page`, and were not `seen` since.

@@ -29,7 +29,8 @@ from bot.errors import (
     StoreUnavailable,
 )
 from bot.gcs.client import GCSClient
-from bot.gcs.listing import NOTHING_LISTED, Page
+from bot.gcs.known import NOTHING_LISTED
+from bot.gcs.listing import Page
 from bot.store.gcs_quota import GCSQuota
 from bot.store.schedule import Coverage, Schedule
 from bot.store.snapshots import GONE

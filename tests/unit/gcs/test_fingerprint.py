@@ -15,7 +15,8 @@ from bot.blocks import Style, execution_card, execution_summary, shared_summary,
 from bot.domain.model import Execution, Snapshot, Subscriber, Subscription
 from bot.gcs.body import MAX_REPORTS
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
-from bot.gcs.listing import NOTHING_LISTED, Listing, Page, parse_page
+from bot.gcs.known import NOTHING_LISTED, Listing
+from bot.gcs.listing import Page, parse_page
 from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse
 
 from .conftest import ID, body_of

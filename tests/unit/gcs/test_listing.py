@@ -12,7 +12,8 @@ import pytest
 from bot.errors import GCSMalformed
 from bot.gcs import listing as listing_module
 from bot.gcs.fingerprint import ItemState, item_state
-from bot.gcs.listing import NOTHING_LISTED, Listing, Page, PageReader, parse_page
+from bot.gcs.known import MOVING, NOTHING_LISTED, Listing
+from bot.gcs.listing import Page, PageReader, parse_page
 
 from .conftest import ID, body_of
 
@@ -51,7 +52,7 @@ def read(*items: Json, before: Listing = NOTHING_LISTED) -> Page:
 
 def listing(page: Page) -> Listing:
     """A whole list of one page."""
-    return Listing(page.items, {each.execution_id: place for place, each in enumerate(page.items)})
+    return Listing.of(page.items, page.runs)
 
 
 def states(page: Page) -> list[tuple[str, str]]:
@@ -82,6 +83,19 @@ def changed(body: Json, path: Path) -> Json:
 def third(body: Json) -> list[Json]:
     """A list in which `body` is the third item: the first two of a page are always parsed."""
     return [item(8), item(9), body]
+
+
+def many(second: int) -> list[Json]:
+    """A list of many items, some of which begin a run."""
+    return [at(second, number) for number in range(60)]
+
+
+def known_in_runs() -> Listing:
+    """That list after three readings: it is known what moves in its items, and they were compared one by one."""
+    before = NOTHING_LISTED
+    for second in range(3):
+        before = listing(read(*many(second), before=before))
+    return before
 
 
 def learned(earlier: Json, later: Json) -> Listing:
@@ -155,6 +169,37 @@ def test_times_that_move_apart_are_learned_too() -> None:
     assert read(*third(apart(4)), before=before).items[2] is before.items[2]
 
 
+def test_neighbours_are_compared_at_once() -> None:
+    """From the fourth reading on, runs of unchanged items are known as a whole, wherever the body is cut."""
+    before = known_in_runs()
+    assert sum(len(run.items) for run in before.runs.values()) > 40
+    body = packed(*many(4))
+    for size in (1_000, 30_000, len(body)):
+        reader = PageReader(before)
+        for begin in range(0, len(body), size):
+            reader.feed(body[begin : begin + size])
+        page = reader.page()
+        assert all(mine is theirs for mine, theirs in zip(page.items, before.items, strict=True))
+        assert {id(run) for run in page.runs} == {id(run) for run in before.runs.values()}
+
+
+@pytest.mark.parametrize("number", range(0, 60, 7))
+def test_what_changes_within_a_run_is_noticed(number: int) -> None:
+    """An item that changed, ended or began among others shows what it shows when read afresh."""
+    before, items = known_in_runs(), many(5)
+    other = changed(items[number], ("execution", "name"))
+    for now in (
+        [*items[:number], other, *items[number + 1 :]],
+        [*items[:number], *items[number + 1 :]],
+        [*items[:number], at(5, 99), *items[number:]],
+        [*items[number:], *items[:number]],
+    ):
+        page = read(*now, before=before)
+        assert states(page) == states(read(*now))
+        again = read(*now, before=listing(page))
+        assert (states(again), again.length) == (states(page), len(now))
+
+
 @pytest.mark.parametrize("path", list(leaves(at(2))), ids=".".join)
 def test_every_other_value_is_noticed(path: Path) -> None:
     """Whatever changes in an item whose moving values are left out: it shows what it shows when read afresh."""
@@ -162,7 +207,7 @@ def test_every_other_value_is_noticed(path: Path) -> None:
     assert states(read(*items, before=learned(at(1), at(2)))) == states(read(*items))
 
 
-@pytest.mark.parametrize("name", listing_module.MOVING)
+@pytest.mark.parametrize("name", MOVING)
 def test_labels_may_be_named_like_times(name: str) -> None:
     """A label is part of what people see, whatever its name."""
 
@@ -181,6 +226,18 @@ def test_nothing_hides_where_a_value_moved() -> None:
     text = packed(*third(at(3))).replace(b'"time_duration": 403', b'"time_duration": 4,"')
     with pytest.raises(GCSMalformed):
         parse_page(text, learned(at(1), at(2)))
+
+
+def test_nothing_hides_between_items_of_a_run() -> None:
+    """Known items in a text that is no list do not make it one, nor does JSON in the place of a number."""
+    before, body = known_in_runs(), packed(*many(6))
+    middle = body.index(b"}, {", len(body) // 2)
+    for broken in (
+        body[:middle] + b"}; {" + body[middle + 4 :],
+        body.replace(b'"time_duration": 406', b'"time_duration": 4,"'),
+    ):
+        with pytest.raises(GCSMalformed):
+            parse_page(broken, before)
 
 
 def test_what_stands_between_items_is_checked() -> None:
