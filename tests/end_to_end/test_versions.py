@@ -78,7 +78,8 @@ async def two_versions(tmp_path: Path) -> AsyncIterator[Versions]:
             try:
                 yield Versions(world, newer, opened(url))
             finally:
-                assert await newer.stop() == 0
+                exit_code = await newer.stop()
+            assert exit_code == 0
             for bot in (newer, world.bot):
                 assert "store.unreadable" not in bot.log
                 assert "Traceback" not in bot.log
