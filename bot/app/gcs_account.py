@@ -64,11 +64,14 @@ def _credentials(settings: Settings, http: HTTPClient) -> SignatureAuth | TokenA
     return TokenAuth(http, settings.iam_endpoint, user)
 
 
-def this_owner(settings: Settings, identity: Identity, project_id: str) -> Owner:
-    """Whom a store belongs to that this bot works on; `project_id` is what GCS showed, if the settings name none."""
+def this_owner(settings: Settings, identity: Identity, project_id: str, *, is_certain: bool) -> Owner:
+    """Whom a store belongs to that this bot works on.
+
+    `project_id` is what GCS showed, if the settings name none. Unless it is certain, keys do not depend on it.
+    """
     project_id = settings.gcs_project_id or project_id
     return Owner(
-        account=account_id(settings.gcs_endpoint, project_id),
+        account=account_id(settings.gcs_endpoint, project_id if is_certain else ""),
         team=identity.team_id,
         endpoint=settings.gcs_endpoint,
         project=project_id,

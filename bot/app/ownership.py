@@ -8,14 +8,16 @@ may differ (`bot.store.owner`), what the settings say (`bot.app.gcs_account`). C
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
+from msgspec.structs import replace
 
 from bot.app.gcs_account import this_owner
 from bot.errors import GCSError, StoreNotOurs, StoreUnavailable
 from bot.gcs.client import GCSClient
+from bot.gcs.shown import Shown
 from bot.settings import Settings
 from bot.slack.client import Identity
 from bot.store.owner import Owner, Ownership
@@ -49,6 +51,10 @@ class OwnerCheck:
     def __init__(self, settings: Settings, ownership: Ownership, gcs: GCSClient) -> None:
         self._settings, self._ownership, self._gcs = settings, ownership, gcs
         self._project_id = settings.gcs_project_id or ""
+        """The project, as far as known: the one that the settings name, or that GCS has shown last."""
+        self._is_certain = bool(settings.gcs_project_id)
+        """Whether the settings name it, or GCS has shown it twice. The record keeps it for ever, so one answer is not
+        enough."""
         self._has_passed = False
 
     async def run(self, identity: Identity, stop: asyncio.Event, *, passed: Callable[[], None]) -> None:
@@ -77,7 +83,7 @@ class OwnerCheck:
         try:
             ours = await self.ours(identity)
             async with asyncio.timeout(STORE_SECONDS):
-                owner = await self._ownership.take(ours)
+                owner = await self._ownership.take(ours, is_project_certain=self._is_certain)
         except TimeoutError:
             log.warning("owner.store_away", error=f"no answer within {STORE_SECONDS:g} s")
             return False
@@ -94,12 +100,27 @@ class OwnerCheck:
         return True
 
     async def ours(self, identity: Identity) -> Owner:
-        """Who this bot is; without a project while neither the settings nor GCS name one."""
-        if not self._project_id:
+        """Who this bot is, as far as known; without a project while neither the settings nor GCS name one."""
+        if not self._is_certain:
             with suppress(GCSError):
-                shown = await self._gcs.shown(limit=1)
-                self._project_id = next((item.project_id for item in shown), "")
-        return this_owner(self._settings, identity, self._project_id)
+                self._note_project(await self._gcs.shown(limit=1))
+        return this_owner(self._settings, identity, self._project_id, is_certain=self._is_certain)
+
+    async def certain(self, identity: Identity) -> Owner:
+        """The same, for what replaces the record: without a project that GCS does not show twice."""
+        await self.ours(identity)
+        ours = await self.ours(identity)
+        return ours if self._is_certain else replace(ours, project="")
+
+    def _note_project(self, shown: Sequence[Shown]) -> None:
+        """GCS showed an execution, if there is one, and with it whose it is."""
+        found = next((item.project_id for item in shown), "")
+        if not found:
+            return
+        self._is_certain = found == self._project_id
+        if self._project_id and not self._is_certain:
+            log.warning("owner.project_differs", before=self._project_id, now=found)
+        self._project_id = found
 
 
 def refusal_text(refusal: StoreNotOurs) -> str:

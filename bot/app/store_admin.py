@@ -90,7 +90,7 @@ async def _this_bot(settings: Settings, store: Store) -> AsyncIterator[Owner]:
             session=session,
             network=settings.network,
         )
-        yield await OwnerCheck(settings, store.ownership, gcs_client(settings, http)).ours(await slack.identity())
+        yield await OwnerCheck(settings, store.ownership, gcs_client(settings, http)).certain(await slack.identity())
 
 
 async def export(settings: Settings, into: BinaryIO) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -97,7 +98,12 @@ async def test_the_key_of_another_project_is_refused(tmp_path: Path) -> None:
         await world.bot.stop()
         await world.bot.start()
         settings = plain_settings(world.gcs, world.slack, tmp_path, "socket") | {"GCS_PROJECT_ID": ""}
-        assert f"project {world.gcs.project_id}" in (await store(tmp_path, "show", settings))[1]
+        for _ in range(30):  # GCS must show it twice, ten seconds apart
+            await asyncio.sleep(1)
+            if f"project {world.gcs.project_id}" in (await store(tmp_path, "show", settings))[1]:
+                break
+        else:
+            pytest.fail("the record does not name the project")
         await world.bot.stop()
         await first.stop()
         second._port = first._port  # the same address, with another account's executions

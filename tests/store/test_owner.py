@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.errors import StoreNotOurs, StoreUnavailable
+from bot.app.ownership import OwnerCheck
+from bot.errors import GCSUnavailable, StoreNotOurs, StoreUnavailable
+from bot.gcs.shown import Shown
+from bot.slack.client import Identity
 from bot.store import Store
+from bot.store.keys import account_id
 from bot.store.owner import SCHEMA, Owner, differences
 from tests.servers import ACCOUNT, KEYS, OWNER, let_polls_come, let_time_pass
 from tests.store.conftest import COALESCE, STALENESS
@@ -93,6 +99,62 @@ async def test_a_project_named_later_keeps_the_account(store: Store, redis: Redi
     redis.flushall()
     assert await store.ownership.take(later) == OWNER
     assert written(redis)["account"] == ACCOUNT
+
+
+class Shows:
+    """A GCS whose list shows an execution of one project after the other; an empty one shows nothing."""
+
+    def __init__(self, *projects: str) -> None:
+        self.left = list(projects)
+
+    async def shown(self, *, limit: int) -> tuple[Shown, ...]:
+        """The next answer."""
+        project = self.left.pop(0)
+        if project == "away":
+            raise GCSUnavailable
+        return (Shown("e1", project),)[:limit] if project else ()
+
+
+async def record_after(url: str, redis: Redis, *projects: str) -> dict[str, object]:
+    """The record of a bot whose settings name no project, after as many comparisons as GCS has answers."""
+    settings: Any = SimpleNamespace(gcs_project_id=None, gcs_endpoint=OWNER.endpoint)
+    gcs: Any = Shows(*projects)
+    store = opened(url)
+    check = OwnerCheck(settings, store.ownership, gcs)
+    try:
+        for _ in projects:
+            await check.run_once(Identity("T1", "UBOT", "BBOT", None))
+    finally:
+        await store.aclose()
+    return written(redis)
+
+
+@pytest.mark.parametrize(
+    ("projects", "project"),
+    [
+        (["p1"], ""),
+        (["p1", "p1"], "p1"),
+        (["p1", "", "away", "p1"], "p1"),
+        (["p2", "p1"], ""),
+        (["p2", "p1", "p1"], "p1"),
+    ],
+    ids=str,
+)
+async def test_a_project_is_written_when_shown_twice(
+    server_url: str, store: Store, redis: Redis, projects: list[str], project: str
+) -> None:
+    """The record keeps it for ever, so one answer of GCS is not enough; nor do keys depend on one."""
+    assert await store.ownership.read() is None
+    record = await record_after(server_url, redis, *projects)
+    assert (record["project"], record["account"]) == (project, account_id(OWNER.endpoint, ""))
+
+
+async def test_a_written_project_is_not_replaced(server_url: str, store: Store, redis: Redis) -> None:
+    """One answer that names another is enough to stop, and however many change nothing."""
+    await store.ownership.take(OWNER)
+    with pytest.raises(StoreNotOurs):
+        await record_after(server_url, redis, "p2")
+    assert written(redis)["project"] == "p1"
 
 
 async def test_nothing_is_claimed_before_the_comparison(server_url: str, store: Store) -> None:

@@ -144,15 +144,17 @@ class Ownership:
             text = await redis.get(self._key)
         return _record_of(str(text)) if text else None
 
-    async def take(self, ours: Owner) -> Owner:
+    async def take(self, ours: Owner, *, is_project_certain: bool = True) -> Owner:
         """Compare the record with `ours`, write it where there is none, and add what is new; returns it.
+
+        A project that is not certain is compared, and not written.
 
         Raises:
             StoreNotOurs: the store belongs to another bot. Nothing can be claimed until another comparison succeeds.
             StoreUnavailable: the store does not answer.
         """
         try:
-            owner = await self._agree(ours)
+            owner = await self._agree(ours, ours if is_project_certain else replace(ours, project=""))
         except StoreNotOurs as refusal:
             self._refusal = refusal
             raise
@@ -192,8 +194,9 @@ class Ownership:
             schemas[number] = schema
             text = await self._swap(text, replace(record, migrated=tuple(schemas)))
 
-    async def _agree(self, ours: Owner) -> Owner:
-        text, new = "", _first_record(ours)
+    async def _agree(self, ours: Owner, certain: Owner) -> Owner:
+        """Compare the record with `ours`, and write what of it is `certain`."""
+        text, new = "", _first_record(certain)
         if self._owner is not None:  # the workers go on with the account that they know, should the record be gone
             new = replace(new, account=self._owner.account)
         while True:
@@ -203,7 +206,7 @@ class Ownership:
                 found["account"] = (record.account, self._owner.account)
             if found:
                 raise StoreNotOurs(found)
-            wanted = merged(record, ours)
+            wanted = merged(record, certain)
             if text and wanted == record:
                 return record
             if (text := await self._swap(text, wanted)) == "":
