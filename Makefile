@@ -67,7 +67,7 @@ check: $(VENV)/.dev ## Run the linters, the type checker and the rules of the ar
 texts: $(VENV)/.dev ## Bring the catalog of translations, bot/locale/zh_CN.po, up to date with the texts in the code.
 	@$(BIN)/python -m tests.texts
 
-messages: $(VENV)/.dev ## Write docs/messages.md: every message, with its height if there is a Chromium; ARGS=--all measures all again.
+messages: $(VENV)/.dev ## Write docs/messages.md: every message, with its height if there is a Chromium; ARGS="--pictures folder" for pictures.
 	@$(BIN)/python -m tests.messages $(ARGS)
 
 fuzz: $(VENV)/.dev ## Change at random what arrives, for ten minutes; ARGS="--minutes 60 --seed 5000" goes on elsewhere.

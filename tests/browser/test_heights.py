@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+from pathlib import Path
+
 import pytest
 from playwright.async_api import Browser
 
 from tests.messages import heights
-from tests.messages.browser import measure
+from tests.messages.browser import NARROW, measure, photograph
 from tests.messages.catalogue import everything
+from tests.messages.ends import ENDS
+from tests.messages.example import said
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -15,6 +20,16 @@ NEARLY = 0.25
 """By how much another machine may differ, which has other fonts and so other ends of lines."""
 LINE = 45
 """Two lines more, in pixels, may be much for a small message."""
+
+
+async def test_a_picture_shows_a_whole_surface(browser: Browser, tmp_path: Path) -> None:
+    """It is as wide as the screen, and at least as high as its messages."""
+    spoken = [one for example in ENDS.examples for one in said(example, ENDS.place)]
+    written = heights.read()
+    await photograph(browser, spoken, tmp_path / "ends.png", size=NARROW, theme="dark")
+    width, height = struct.unpack(">II", (tmp_path / "ends.png").read_bytes()[16:24])
+    assert width == NARROW[0]
+    assert height > sum(written[one.digest].narrow for one in spoken) * 0.75
 
 
 async def test_messages_are_as_high_as_written(browser: Browser) -> None:

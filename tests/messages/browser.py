@@ -1,17 +1,19 @@
-"""Heights of messages in a real Chromium, in the page of the simulated Slack.
+"""Heights and pictures of messages in a real Chromium, in the page of the simulated Slack.
 
-Lives here: the measurement, in one session for all messages. Does not live here: what is kept of it
-(`tests.messages.heights`). The page is drawn without a server: its files come from the folder of the sandbox, and its
-script, which would look for a server, is replaced by an empty one.
+Lives here: the measurement, in one session for all messages, and pictures of a whole surface. Does not live here: what
+is kept of it (`tests.messages.heights`). The page is drawn without a server: its files come from the folder of the
+sandbox, and its script, which would look for a server, is replaced by an empty one.
 """
 
 from __future__ import annotations
 
 import mimetypes
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Browser, BrowserContext, Page, Route
 
 from sandbox.page import message as messages
 from sandbox.page import screen
@@ -23,6 +25,8 @@ from tests.messages.example import Place, Said
 from tests.messages.heights import Height
 from tests.messages.world import CHANNEL, CHANNELS, NOW, PEOPLE, PERSON
 
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 WIDE, NARROW = (1280, 800), (390, 844)
 _ADDRESS = "http://sandbox.invalid/"
 _READER = Viewer(id=PERSON, now=NOW, users=PEOPLE, channels=CHANNELS)
@@ -45,6 +49,17 @@ _MEASURE = """async (parts) => {
 }"""
 
 
+_SHOW = """async (parts) => {
+  const log = document.getElementById("log");
+  const dialog = (html) => `<dialog open style="position: static; margin: 12px auto; max-height: none">
+    <form id="modal-body" style="max-height: none">${html}</form></dialog>`;
+  document.getElementById("modal").remove();
+  log.innerHTML = parts.map(([place, html]) => place === "dialog" ? dialog(html) : html).join("");
+  await document.fonts.ready;
+  return Math.ceil(innerHeight - log.clientHeight + log.scrollHeight);
+}"""
+
+
 async def measure(browser: Browser, said: Sequence[Said]) -> list[Height]:
     """The height of each message at both widths."""
     parts = [(one.place.value, _drawn(one)) for one in said]
@@ -52,15 +67,34 @@ async def measure(browser: Browser, said: Sequence[Said]) -> list[Height]:
     return [Height(*pair) for pair in zip(wide, narrow, strict=True)]
 
 
+async def photograph(
+    browser: Browser, said: Sequence[Said], file: Path, *, size: tuple[int, int], theme: Theme
+) -> None:
+    """All of `said`, one below the other, on a screen as wide as `size`."""
+    context = await browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme)
+    try:
+        page = await _opened(context)
+        parts = [(one.place.value, _drawn(one)) for one in said]
+        height = await page.evaluate(_SHOW, parts)
+        await page.set_viewport_size({"width": size[0], "height": height})
+        await page.screenshot(path=file, animations="disabled")
+    finally:
+        await context.close()
+
+
 async def _heights(browser: Browser, size: tuple[int, int], parts: Sequence[tuple[str, str]]) -> list[int]:
     context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
     try:
-        page = await context.new_page()
-        await page.route("**/*", _serve)
-        await page.goto(_ADDRESS)
-        return await _evaluated(page, parts)
+        return await _evaluated(await _opened(context), parts)
     finally:
         await context.close()
+
+
+async def _opened(context: BrowserContext) -> Page:
+    page = await context.new_page()
+    await page.route("**/*", _serve)
+    await page.goto(_ADDRESS)
+    return page
 
 
 async def _evaluated(page: Page, parts: Sequence[tuple[str, str]]) -> list[int]:

@@ -53,16 +53,17 @@ def page(heights: Mapping[str, Height]) -> str:
 
 def anchor(surface: Surface, example: Example) -> str:
     """Where an example is on the page."""
-    return _slug(f"{surface.title} {example.name}")
+    return slug(f"{surface.title} {example.name}")
 
 
-def _slug(words: str) -> str:
+def slug(words: str) -> str:
+    """`words` as a part of an address."""
     return re.sub(r"\W+", "-", words.casefold()).strip("-")
 
 
 def _contents() -> str:
-    rows = [f"- [{each.title}](#{_slug(each.title)}): {len(each.examples)}" for each in CATALOGUE]
-    rows += [f"- [{title}](#{_slug(title)})" for title in (_ASKING, *(title for title, _, _ in _TABLES))]
+    rows = [f"- [{each.title}](#{slug(each.title)}): {len(each.examples)}" for each in CATALOGUE]
+    rows += [f"- [{title}](#{slug(title)})" for title in (_ASKING, *(title for title, _, _ in _TABLES))]
     return "\n".join(rows) + "\n"
 
 
