@@ -17,7 +17,16 @@ import uvloop
 from benchmarks.harness import Row, machine, say
 from benchmarks.report import PAGE, RESULTS, listed, page, table
 
-TOGETHER = (("delays", "burst"), ("wire",), ("acks",), ("load",), ("memory",), ("polling",), ("replicas",))
+TOGETHER = (
+    ("delays", "burst"),
+    ("wire",),
+    ("acks",),
+    ("load",),
+    ("memory",),
+    ("polling",),
+    ("replicas",),
+    ("calibration",),
+)
 """What runs at the same time: a virtual clock stands still while it has no core, and a burst mostly waits for Slack."""
 
 

@@ -31,7 +31,7 @@ from msgspec.structs import replace
 from benchmarks import servers
 from bot.app import service
 from bot.app.logs import set_up_logging
-from bot.domain.model import Execution, Snapshot
+from bot.domain.model import Execution, Snapshot, Usual
 from bot.gcs.tables import GetExecutionResponse
 from bot.settings import Settings
 from bot.store import Store
@@ -174,7 +174,8 @@ def _seen() -> Execution:
 def a_snapshot(number: int) -> Snapshot:
     """The snapshot of an execution; each number gives another id."""
     guid = f"{number * 2654435761 % 2**32:08x}-9f04-9685-e5c0-{number:012x}"
-    return Snapshot(execution=replace(_seen(), id=guid), revision=1, seen_at=datetime.now(UTC))
+    usual = Usual(20, 8.5 + number % 1000 / 1000, 0.1 + number % 700 / 1000, 23)
+    return Snapshot(execution=replace(_seen(), id=guid), revision=1, seen_at=datetime.now(UTC), usual=usual)
 
 
 def machine() -> dict[str, str]:

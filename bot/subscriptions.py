@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from bot.audit import audit, current_request
-from bot.domain import observing
+from bot.domain import alarms, observing
 from bot.domain.cadence import Cadence
 from bot.domain.model import Change, ChangeKind, Followed, Level, Phase, Snapshot, Subscriber, Subscription
 from bot.errors import GCS_AWAY, InputProblem, InvalidInput, StoreUnavailable, TooManyRequests
@@ -26,6 +26,7 @@ from bot.gcs.fingerprint import Fingerprint
 from bot.gcs.shared import SharedReads
 from bot.store.gcs_quota import PersonLimit
 from bot.store.people import Forgotten, People
+from bot.store.schedule.history import History
 from bot.store.subscriptions import Subscribers
 
 WITHIN = timedelta(seconds=15)
@@ -83,6 +84,15 @@ class Unsubscribed:
     """As with `Subscribed`."""
 
 
+class _Polled(NamedTuple):
+    """What GCS shows of an execution, or has shown."""
+
+    snapshot: Snapshot
+    fingerprint: Fingerprint | None = None
+    alarm_at: datetime | None = None
+    """When time alone may be news."""
+
+
 class Subscriptions:
     """Serves what people ask for."""
 
@@ -92,12 +102,14 @@ class Subscriptions:
         subscribers: Subscribers,
         people: People,
         *,
+        history: History,
         allowance: Allowance,
         cadence: Cadence,
         now: Callable[[], datetime],
     ) -> None:
         self._reads = SharedReads(gcs, within=WITHIN, now=now)
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
+        self._history = history
         self._cadence, self._now = cadence, now
 
     async def admit(self, asker: Subscriber) -> None:
@@ -115,7 +127,7 @@ class Subscriptions:
 
         `is_refresh`: the person has an answer and wants a newer one.
         """
-        snapshot, _ = await self._poll(team_id, execution_id, newer_than=self._now() if is_refresh else None)
+        snapshot = (await self._poll(team_id, execution_id, newer_than=self._now() if is_refresh else None)).snapshot
         await _in_time(self._subscribers.viewed(team_id, execution_id, soon=self._cadence.soon))
         subscriber = Subscriber(team_id=team_id, id=user_id)
         return Summary(snapshot, await _in_time(self._subscribers.find(subscriber, execution_id)))
@@ -131,7 +143,7 @@ class Subscriptions:
         Raises:
             TooManySubscriptions: it follows as many executions as it may.
         """
-        snapshot, fingerprint = await self._poll(subscriber.team_id, execution_id)
+        snapshot, fingerprint, alarm_at = await self._poll(subscriber.team_id, execution_id)
         was = await _in_time(self._subscribers.find(subscriber, execution_id))
         subscription = Subscription(
             execution_id=execution_id,
@@ -148,6 +160,7 @@ class Subscriptions:
                 subscription,
                 snapshot,
                 first_poll=self._cadence.poll,
+                alarm=alarm_at - snapshot.seen_at if alarm_at else None,
                 fingerprint=fingerprint,
                 notice=self._notice(ChangeKind.LEVEL, subscriber, owner, subscription.level),
                 most=self._allowance.per_person if subscriber.is_person else self._allowance.per_channel,
@@ -195,7 +208,7 @@ class Subscriptions:
         if not await _in_time(self._subscribers.refresh(subscriber, execution_id)):
             raise InvalidInput(InputProblem.CARD_ENDED, execution_id=execution_id)
         if snapshot is None:  # lost or unreadable, but GCS knows
-            snapshot, _ = await self._poll(subscriber.team_id, execution_id)
+            snapshot = (await self._poll(subscriber.team_id, execution_id)).snapshot
         return snapshot
 
     def _notice(self, kind: ChangeKind, subscriber: Subscriber, by: str, level: str = "") -> Change | None:
@@ -204,9 +217,7 @@ class Subscriptions:
             return None
         return Change(kind=kind, revision=0, at=self._now(), by=by, level=str(level))
 
-    async def _poll(
-        self, team_id: str, execution_id: str, *, newer_than: datetime | None = None
-    ) -> tuple[Snapshot, Fingerprint | None]:
+    async def _poll(self, team_id: str, execution_id: str, *, newer_than: datetime | None = None) -> _Polled:
         known, now = await _in_time(self._subscribers.last(team_id, execution_id))
         ahead = now - self._now()  # this machine's clock may be wrong, and others go by what is stored
         try:
@@ -219,11 +230,12 @@ class Subscriptions:
             if known is None:
                 raise
             since = known.unreachable_since or known.seen_at
-            return replace(known, unreachable_since=since, unseen=unseen(error)), None
-        revision = known.revision + 1 if known else 1
-        seen_at = read.at + ahead
-        snapshot = observing.first_snapshot(read.execution, now=seen_at, cadence=self._cadence, revision=revision)
-        return snapshot, read.fingerprint
+            return _Polled(replace(known, unreachable_since=since, unseen=unseen(error)))
+        typical = await _in_time(self._history.typical(team_id, read.execution))
+        snapshot = observing.first_snapshot(
+            read.execution, now=read.at + ahead, cadence=self._cadence, known=known, typical=typical
+        )
+        return _Polled(snapshot, read.fingerprint, alarms.next_at(snapshot, typical))
 
 
 def _audit(subscription: Subscription, was: Subscription | None) -> None:

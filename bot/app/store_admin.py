@@ -31,6 +31,8 @@ async def show(settings: Settings) -> list[str]:
         counts = await store.contents.subscriptions_by_scope()
         own = counts.get(owner.scope, 0) if owner else 0
         lines += [f"subscriptions: {own}", f"subscriptions of other owners: {sum(counts.values()) - own}"]
+        workflows = await store.contents.workflows(owner.account, owner.team) if owner else []
+        lines += [f"workflows with a history: {len(workflows)}"]
         lines += [f"executions that are polled: {await store.schedule.size()}"]
         lines += [f"subscriptions with something to deliver: {(await store.outbox.ready()).size}"]
         return [*lines, f"dead letters: {len(await store.outbox.dead_letters())}"]
@@ -94,7 +96,7 @@ async def _this_bot(settings: Settings, store: Store) -> AsyncIterator[Owner]:
 
 
 async def export(settings: Settings, into: BinaryIO) -> int:
-    """Write a line for each subscription and each dead letter; returns how many could not be read.
+    """Write a line for each subscription, dead letter and workflow with a history; returns how many could not be read.
 
     Raises:
         StoreUnavailable: the store does not answer, or nobody owns it.

@@ -47,7 +47,7 @@ def adopt(
 
 @commands.command()
 def export() -> None:
-    """Print subscriptions and dead letters as lines of JSON, for `import` into another store."""
+    """Print subscriptions, dead letters and histories as lines of JSON, for `import` into another store."""
     from bot.app import store_admin  # noqa: PLC0415  # as above
 
     unreadable = _done(store_admin.export(_settings(), sys.stdout.buffer))
@@ -58,7 +58,7 @@ def export() -> None:
 
 @commands.command("import")
 def import_(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `export` printed.")]) -> None:
-    """Bring exported subscriptions and dead letters into this store; what it has already stays as it is."""
+    """Bring exported subscriptions, dead letters and histories into this store; what it has already stays as it is."""
     from bot.app import store_admin  # noqa: PLC0415  # as above
 
     with file.open("rb") as lines:

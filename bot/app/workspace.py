@@ -153,6 +153,7 @@ class WorkspaceRuntime:
             self._account.client,
             self._store.subscribers,
             self._store.people,
+            history=self._store.history,
             allowance=self._allowance(),
             cadence=self._cadence,
             now=_utc_now,

@@ -211,6 +211,27 @@ class Unseen(StrEnum):
         return cls.AWAY
 
 
+class Usual(Value, frozen=True, array_like=True):
+    """How long a run or a step usually takes: Student's t-distribution of the logarithm of seconds (`estimate`)."""
+
+    count: int
+    """How many durations it was made of."""
+    center: float
+    """Mean of their logarithms."""
+    scale: float
+    """How far the next one may be from it: what the distribution's quantiles are multiplied with."""
+    freedom: int
+    """Degrees of freedom."""
+
+
+class SlowStep(Value, frozen=True):
+    """A step that runs, and has been running for longer than it usually does at most."""
+
+    name: str
+    usual: timedelta
+    """How long it takes at most, 97 of 100 times."""
+
+
 class Snapshot(Value, frozen=True):
     """An execution as last seen, and what earlier polls say about it."""
 
@@ -234,6 +255,16 @@ class Snapshot(Value, frozen=True):
     """A terminal phase was seen that the second witness denied; it counts only when seen again."""
     is_vanished: bool = False
     """The execution no longer exists; no poll will follow."""
+    usual: Usual | None = None
+    """How long runs of its workflow take; None where too few are known."""
+    by_steps: timedelta | None = None
+    """How long the whole run takes, judged by the work that its steps have done; None where its time says the same."""
+    slow_steps: tuple[SlowStep, ...] = ()
+    """Steps that were running for longer than usual when it was seen, at most `alarms.NAMED`, the longest first."""
+    raised: tuple[str, ...] = ()
+    """What was told already about time, each once a run: `slow`, `deadline`, and `step:` with a name or stem."""
+    is_interrupted: bool = False
+    """It was retried or suspended, so the time since its start says nothing about the work."""
 
     @property
     def is_quiet(self) -> bool:

@@ -10,11 +10,11 @@ second witness denies counts only when it is seen again; short phases can be mis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from bot.domain import alarms, estimate
 from bot.domain.cadence import Cadence, expected_at, failure_interval, grace_interval, running_interval
 from bot.domain.model import (
     FAILED_PHASES,
@@ -28,6 +28,7 @@ from bot.domain.model import (
     Unseen,
     Value,
 )
+from bot.domain.past import NOTHING_TYPICAL, Typical
 
 NAMED_STEPS = 5
 """At most how many steps a change names; the rest is a count."""
@@ -41,7 +42,8 @@ MISSING_BEFORE_SHOWN = 2
 MISSES_BEFORE_UNREACHABLE = 3
 """How many polls in a row must fail before cards say that GCS is unreachable, or refuses access."""
 
-_NOTHING: Mapping[str, timedelta] = {}
+_INTERRUPTED = frozenset({Phase.RETRYING, Phase.SUSPENDING, Phase.SUSPENDED})
+"""Phases after which the time since the start holds time in which nothing ran."""
 
 
 class Verdict(Value, frozen=True):
@@ -55,43 +57,66 @@ class Verdict(Value, frozen=True):
     """How long until the next poll; None: no more polls, every subscription to it ends."""
     expected_at: datetime | None = None
     """About when the next change is expected."""
+    alarm_at: datetime | None = None
+    """When it is polled in any case, since time alone may be news then."""
     is_expedited: bool | None = False
     """Whether the next poll goes ahead of all that is merely due, since it confirms something; None: if this one did,
     since it showed nothing."""
 
 
-def first_snapshot(seen: Execution, *, now: datetime, cadence: Cadence, revision: int = 1) -> Snapshot:
-    """The snapshot that a subscription starts from; `revision` continues an earlier watch of the same execution."""
+def first_snapshot(
+    seen: Execution,
+    *,
+    now: datetime,
+    cadence: Cadence,
+    known: Snapshot | None = None,
+    typical: Typical = NOTHING_TYPICAL,
+) -> Snapshot:
+    """The snapshot that a subscription starts from; `known` is that of an earlier watch of the same execution."""
     seen = _under_its_action(seen)
-    return Snapshot(
+    snapshot = Snapshot(
         execution=seen,
-        revision=revision,
+        revision=known.revision + 1 if known else 1,
         seen_at=now,
         retry_until=now + cadence.retry_grace if seen.is_reopenable else None,
+        usual=typical.run or (known.usual if known else None),
+        raised=known.raised if known else (),
+        is_interrupted=(known is not None and _is_interrupted(known, seen)) or seen.phase in _INTERRUPTED,
     )
+    return alarms.known_from_the_start(_judged(snapshot, typical), typical)
 
 
 def observe(
-    before: Snapshot, seen: Execution, *, now: datetime, cadence: Cadence, typical: Mapping[str, timedelta] = _NOTHING
+    before: Snapshot, seen: Execution, *, now: datetime, cadence: Cadence, typical: Typical = NOTHING_TYPICAL
 ) -> Verdict:
-    """GCS returned `seen`; `typical` maps the steps of its workflow to their usual durations."""
+    """GCS returned `seen`; `typical` is what its workflow usually takes."""
     reported, seen = seen, _with_counts(_under_its_action(seen), before.execution)
     if _is_doubtful(before, seen, reported):
         unconfirmed = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
         return Verdict(snapshot=unconfirmed, next_poll=cadence.soon, is_expedited=True)
     kind = _kind(before.execution, seen)
-    is_visible = kind is not None or _looks_different(before, seen)
-    retry_until = _retry_until(before, seen, kind, now, cadence)
-    snapshot = Snapshot(execution=seen, revision=before.revision + is_visible, seen_at=now, retry_until=retry_until)
-    if kind is None and retry_until is not None and now >= retry_until:
+    snapshot = Snapshot(
+        execution=seen,
+        revision=before.revision,
+        seen_at=now,
+        retry_until=_retry_until(before, seen, kind, now, cadence),
+        usual=typical.run or before.usual,
+        raised=() if kind is ChangeKind.REOPENED else before.raised,
+        is_interrupted=_is_interrupted(before, seen),
+    )
+    snapshot, warnings = alarms.ring(_judged(snapshot, typical), typical, revision=before.revision + 1)
+    is_visible = kind is not None or bool(warnings) or _looks_different(before, seen)
+    snapshot = replace(snapshot, revision=before.revision + is_visible)
+    if kind is None and snapshot.retry_until is not None and now >= snapshot.retry_until:
         return _end(snapshot, EndReason.NO_RETRY)
-    expected = expected_at(snapshot, typical)
+    expected = expected_at(snapshot, estimate.medians(seen.steps, typical.steps))
     return Verdict(
         snapshot=snapshot,
-        changes=() if kind is None else (_change(kind, before.execution, snapshot),),
+        changes=(*(() if kind is None else (_change(kind, before.execution, snapshot),)), *warnings),
         is_visible=is_visible,
         next_poll=_next_poll(snapshot, expected, now, cadence),
         expected_at=expected,
+        alarm_at=alarms.next_at(snapshot, typical),
     )
 
 
@@ -173,6 +198,20 @@ def observe_failure(
         ),
         is_expedited=None,
     )
+
+
+def _is_interrupted(before: Snapshot, seen: Execution) -> bool:
+    """Whether the run stood still at some time: suspended, or ended and retried."""
+    is_reopened = before.execution.is_terminal and not (seen.is_terminal or seen.phase == Phase.DELETING)
+    return before.is_interrupted or is_reopened or seen.phase in _INTERRUPTED
+
+
+def _judged(snapshot: Snapshot, typical: Typical) -> Snapshot:
+    """A snapshot with what its steps say about the whole run."""
+    elapsed = estimate.time_since_start(snapshot, now=snapshot.seen_at)
+    if elapsed is None or not estimate.is_running(snapshot):
+        return snapshot
+    return replace(snapshot, by_steps=estimate.judged_by_steps(snapshot, typical.steps, elapsed=elapsed))
 
 
 def _missing_since(before: Snapshot, now: datetime) -> datetime:

@@ -70,9 +70,10 @@ class Store:
         self.outbox = Outbox(self._connection, self.ownership, deliveries=deliveries)
         self.people = People(self._connection, self.ownership)
         self.inspection = Inspection(self._connection)
-        self.contents, self.transfer = Contents(self._connection), Transfer(self._connection, self.outbox)
         self.migrations = Migrations(self._connection, self.ownership)
         self.history = History(self._connection, self.ownership)
+        self.contents = Contents(self._connection)
+        self.transfer = Transfer(self._connection, self.outbox, self.history)
         self.brake = Brake(self._connection)
         self.requests = Requests(self._connection)
         self._process = uuid4().hex

@@ -42,6 +42,13 @@ class Contents:
             found = redis.scan_iter(match=f"{begin}*", count=BATCH)
             return [str(key).removeprefix(begin) async for key in found]
 
+    async def workflows(self, account: str, team_id: str) -> list[str]:
+        """What stands in keys for each workflow of an account that has a history, the one that ran last at the end."""
+        async with self._connection.guarded() as redis:
+            return [
+                str(name) for name in await redis.zrange(f"{self._keys.history_of(account, team_id)}workflows", 0, -1)
+            ]
+
     async def subscriptions_by_scope(self) -> Mapping[str, int]:
         """How many subscriptions there are, by `<account>/<team>/` (`Owner.scope`)."""
         return Counter([f"{lane.account}/{lane.team_id}/" async for lane in self.lanes()])

@@ -12,6 +12,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:due` | zset | execution key → when to poll next, server time in ms; while claimed: when the lease ends |
 | `xb3:{pNN}:gone` | zset | those of them that dropped out of a list, and have probably ended: polled first |
 | `xb3:{pNN}:expedited` | zset | those of them that are polled next: something is new, or somebody waits |
+| `xb3:{pNN}:alarms` | zset | those of them for which time alone will be news → when to poll them in any case, ms |
 | `xb3:{pNN}:leases` | hash | execution key → token of the worker that polls it; gone once settled |
 | `xb3:{pNN}:snap:<execution key>` | string | header (`snapshots`) and the last snapshot, deflated JSON |
 | `xb3:{pNN}:subs:<execution key>` | hash | subscriber → `level|owner|created ms|e?|request id?|ended by?` |
@@ -43,13 +44,16 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
 | `xb3:request:<team>/<digest>` | string | token of the attempt that works on it; expires after 10 min |
 | `xb3:sender:<team>` | string | digest of the word by which Slack's requests name their sender |
-| `xb3:took:<account>/<team>/<workflow>` | hash | step → `count|mean ms`: how long it takes; expires unused |
+| `xb3:{took:<account>/<team>}:of:<workflow>` | hash | `run`, `step:…`: durations in codes; `ends`, `good`, `marks` |
+| `xb3:{took:<account>/<team>}:workflows` | zset | workflow → when a run of it ended last, ms: the last 1,000 |
+| `xb3:{took:<account>/<team>}:spreads` | hash | workflow → how much its durations differ: standard deviation of ln |
 | `xb3:of:<account>/<team>:<subscriber id>` | zset | execution id → subscribed at, ms; negative while that is done |
 
 An execution key is `<account>/<team>/<execution id>`: an execution of a GCS account as a Slack workspace sees it. A
 lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
 Nothing in a partition but dead letters expires: each key is deleted with the subscription or the execution that it
-belongs to. What belongs to Slack's limits expires once it has no meaning.
+belongs to. What belongs to Slack's limits expires once it has no meaning. The history of a workflow outlives every
+subscription, and expires half a year after its last run.
 
 The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one
 of them, and 0 is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens.
@@ -72,6 +76,9 @@ PREFIX = "xb3"
 """How all keys begin by default."""
 
 PARTITIONS = 16
+
+LONGEST_NAME = 64
+"""A workflow's name with more characters is not in a key as it is."""
 
 
 class Lane(NamedTuple):
@@ -178,9 +185,13 @@ class Keyspace:
         """By what Slack's own requests are recognised."""
         return f"{self.prefix}:sender:{team_id}"
 
-    def durations_of(self, account: str, team_id: str, workflow: str) -> str:
-        """How long the steps of a workflow take; empty for an execution without a workflow."""
-        return f"{self.prefix}:took:{account}/{team_id}/{workflow}" if workflow else ""
+    def history_of(self, account: str, team_id: str) -> str:
+        """The common beginning of the keys of an account's history, which one slot holds."""
+        return f"{self.prefix}:{{took:{account}/{team_id}}}:"
+
+    def workflow(self, name: str) -> str:
+        """What stands for a workflow in keys: its id or name, or a digest of a long one."""
+        return name if len(name) <= LONGEST_NAME else sha256(name.encode()).hexdigest()[:32]
 
     def quota_of(self, user: str) -> str:
         """The window of a GCS user's calls. A digest, since an access key must not be in a key of the store."""

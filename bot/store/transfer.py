@@ -1,7 +1,7 @@
 """All that people would miss of a store, as lines of JSON.
 
-Lives here: `Transfer`, which writes subscriptions with receipts and pending changes, and dead letters, and reads them
-into a store. Does not live here: files and sentences
+Lives here: `Transfer`, which writes subscriptions with receipts and pending changes, dead letters, and the history of
+workflows, and reads them into a store. Does not live here: files and sentences
 (`bot.app.store_admin`). Called by `bot.app` for `execution-bot store export` and `import`. Lines hold no secret. They
 name no GCS account: what is read belongs to the account of the store that reads it.
 """
@@ -28,6 +28,8 @@ from bot.store.rows import (
     subscription_of,
     subscription_row,
 )
+from bot.store.schedule.history import History
+from bot.store.schedule.history_rows import is_history
 from bot.store.snapshots import first_text, snapshot_of
 from bot.store.subscriptions.index import Index
 from bot.store.unreadable import Unreadable
@@ -49,6 +51,16 @@ class KeptLetter(Value, frozen=True, tag_field="kind", tag="dead_letter"):
     letter: DeadLetter
 
 
+class KeptHistory(Value, frozen=True, tag_field="kind", tag="history"):
+    """What is known of the runs of a workflow."""
+
+    team: str
+    workflow: str
+    """What stands for it in keys."""
+    fields: dict[str, str]
+    """As they are stored (`history_rows`)."""
+
+
 class Imported(StrEnum):
     """What became of a line."""
 
@@ -63,15 +75,18 @@ class Imported(StrEnum):
 class Transfer:
     """Writes what a store holds as lines, and reads lines into a store."""
 
-    def __init__(self, connection: Connection, outbox: Outbox) -> None:
-        self._connection, self._keys, self._outbox = connection, connection.keys, outbox
+    def __init__(self, connection: Connection, outbox: Outbox, history: History) -> None:
+        self._connection, self._keys, self._outbox, self._history = connection, connection.keys, outbox, history
         self._contents, self._index = Contents(connection), Index(connection)
 
     async def lines(self, owner: Owner) -> AsyncIterator[bytes | None]:
-        """A line for each subscription and each dead letter of `owner`; None for one that cannot be read."""
+        """A line for each subscription, dead letter and workflow of `owner`; None for one that cannot be read."""
         for _, letter in await self._outbox.letters.rows():
             if letter.lane.startswith(owner.scope):
                 yield msgspec.json.encode(KeptLetter(letter))
+        for workflow in await self._contents.workflows(owner.account, owner.team):
+            if fields := await self._history.fields(owner.account, owner.team, workflow):
+                yield msgspec.json.encode(KeptHistory(owner.team, workflow, dict(fields)))
         async for lane in self._contents.lanes():
             if str(lane).startswith(owner.scope):
                 try:
@@ -107,11 +122,13 @@ class Transfer:
             StoreUnavailable: the store does not answer.
         """
         try:
-            kept = msgspec.json.decode(line, type=Kept | KeptLetter)
+            kept = msgspec.json.decode(line, type=Kept | KeptLetter | KeptHistory)
         except (msgspec.MsgspecError, ValueError):
             return Imported.UNREADABLE
         if isinstance(kept, KeptLetter):
             return await self._read_letter(kept.letter, owner)
+        if isinstance(kept, KeptHistory):
+            return await self._read_history(kept, owner)
         subscription = kept.subscription
         if subscription.subscriber.team_id != owner.team:
             return Imported.FOREIGN
@@ -126,6 +143,14 @@ class Transfer:
             receipt_row(kept.receipt) if kept.receipt else "",
             *map(change_entry, kept.changes),
         )
+        return Imported.ADDED if is_added else Imported.KNOWN
+
+    async def _read_history(self, kept: KeptHistory, owner: Owner) -> Imported:
+        if kept.team != owner.team:
+            return Imported.FOREIGN
+        if not kept.workflow or not is_history(kept.fields):
+            return Imported.UNREADABLE
+        is_added = await self._history.restore(owner.account, owner.team, kept.workflow, kept.fields)
         return Imported.ADDED if is_added else Imported.KNOWN
 
     async def _read_letter(self, letter: DeadLetter, owner: Owner) -> Imported:

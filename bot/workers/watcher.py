@@ -162,7 +162,8 @@ class Watcher:
     async def _poll_since(self, began: float, due: Due) -> None:
         metrics.WATCHER_LATE_SECONDS.observe(due.late.total_seconds())
         header = due.header
-        known = Fingerprint(header.state, header.counts, header.is_covered) if header.is_quiet else None
+        is_quiet = header.is_quiet and not due.is_alarm
+        known = Fingerprint(header.state, header.counts, header.is_covered) if is_quiet else None
         is_paid = self._paid > 0
         self._paid -= is_paid
         # A GCS that is away is called rarely; each poll is a repeat anyway.
@@ -211,8 +212,8 @@ class Watcher:
         fingerprint = fingerprint_of(response)
         if verdict.snapshot.is_quiet and verdict.next_poll is not None:
             verdict = replace(verdict, next_poll=self._deferred(verdict.next_poll, due, fingerprint))
-        # Sent together with settling. If two watchers saw the same, it counts twice, which does not harm a mean.
-        self._history.learn(due.team_id, due.snapshot.execution, seen)
+        # Sent together with settling. If two watchers saw the same end, it counts once.
+        self._history.ended(due.team_id, due.snapshot, verdict.snapshot)
         await self._settle(due, verdict, fingerprint=fingerprint)
 
     def _deferred(self, next_poll: timedelta, due: Due, fingerprint: Fingerprint | None) -> timedelta:
@@ -259,6 +260,7 @@ class Watcher:
             is_expedited=verdict.is_expedited,
             fingerprint=fingerprint,
             expected_at=verdict.expected_at,
+            alarm_at=verdict.alarm_at,
         )
         if not settled:
             metrics.WATCHER_POLLS.labels("superseded").inc()

@@ -32,13 +32,18 @@ def change(revision: int, kind: ChangeKind = ChangeKind.PROGRESS) -> Change:
 
 
 async def follow(
-    store: Store, subscriber: Subscriber = ALICE, execution_id: str = "e1", level: Level = Level.PROGRESS
+    store: Store,
+    subscriber: Subscriber = ALICE,
+    execution_id: str = "e1",
+    level: Level = Level.PROGRESS,
+    *,
+    alarm: timedelta | None = None,
 ) -> Subscription | None:
     """Subscribe, with the first poll due at once."""
     subscription = Subscription(
         execution_id=execution_id, subscriber=subscriber, level=level, owner="U1", created_at=NOW
     )
-    before, _ = await store.subscribers.subscribe(subscription, snapshot_of(execution_id), first_poll=SOON)
+    before, _ = await store.subscribers.subscribe(subscription, snapshot_of(execution_id), first_poll=SOON, alarm=alarm)
     return before
 
 

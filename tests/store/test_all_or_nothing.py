@@ -13,6 +13,7 @@ from redis import Redis
 
 from bot.domain.model import ChangeKind, Receipt, Subscription
 from bot.errors import StoreUnavailable
+from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
 from bot.store.brake import LEAST, NOT_FOUND
 from bot.store.engine import connection
@@ -51,10 +52,19 @@ NAMES = [
         "outbox/release later",
     ),
     "owner/swap",
-    *("schedule/claim", "schedule/learn", "schedule/listed", "schedule/listed gone", "schedule/renew"),
+    *(
+        "schedule/claim",
+        "schedule/ended",
+        "schedule/ended full",
+        "schedule/learnt",
+        "schedule/listed",
+        "schedule/listed gone",
+        "schedule/renew",
+    ),
     *(
         "schedule/set_aside",
         "schedule/settle",
+        "schedule/settle alarm",
         "schedule/settle end",
         "schedule/unchanged",
         "schedule/unchanged put_back",
@@ -105,7 +115,8 @@ def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str
     """Polls, and what is done for the store as a whole."""
     run, schedule, first = store._connection.run, store.schedule, polls["e1"]
     home = KEYS.home_of(first.execution)
-    outcome, durations = [change(2, ChangeKind.OUTCOME)], KEYS.durations_of(ACCOUNT, "T1", "align")
+    outcome, history = [change(2, ChangeKind.OUTCOME)], KEYS.history_of(ACCOUNT, "T1")
+    end = ("align", "markmark", "e9", '{"id":"e9"}', "1", 60_000)
     return {
         "engine/give_back": lambda: run("engine/give_back", home, claims["e1"].token),
         "engine/probe": lambda: run("engine/probe", KEYS.partition(0)),
@@ -113,11 +124,22 @@ def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str
         "inspection/backlog": store.inspection.backlog,
         "owner/swap": lambda: store.ownership.take(OWNER),
         "schedule/claim": lambda: due(store),
-        "schedule/learn": lambda: run("schedule/learn", durations, 60_000, "sort", 5, "merge", 7),
+        "schedule/ended": lambda: run("schedule/ended", history, *end, 9, 9, "0.3", "run", "AA", "step:sort", "AB"),
+        "schedule/ended full": lambda: run("schedule/ended", history, *end, 0, 9, "0.3", "run", "AA"),
+        "schedule/learnt": lambda: run("schedule/learnt", history, "align", 60_000, 9, "0.3", "run", "AA"),
         "schedule/listed": lambda: schedule.listed("T1", [("e1", "newer---")], defer_for=LATER),
         "schedule/listed gone": lambda: schedule.listed("T1", [("e5", "gone----")], defer_for=LATER),
         "schedule/ready": schedule.ready,
         "schedule/renew": lambda: run("schedule/renew", home, 9000, first.execution, first.token, first.header.listed),
+        "schedule/settle alarm": lambda: schedule.settle(
+            first,
+            snapshot_of("e1", 2),
+            (),
+            next_poll=LATER,
+            is_visible=False,
+            fingerprint=Fingerprint("state---", "counts--", is_covered=True),
+            alarm_at=NOW + LATER,
+        ),
         "schedule/set_aside": lambda: run("schedule/set_aside", home, first.execution, first.token, 1000),
         "schedule/settle": lambda: schedule.settle(
             first, snapshot_of("e1", 2), outcome, next_poll=LATER, is_visible=True
@@ -201,7 +223,7 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
     """What people ask for."""
     run, new = store._connection.run, Subscription(execution_id="new", subscriber=ALICE, owner="U1", created_at=NOW)
     lane = lane_of(ACCOUNT, ALICE, "new")
-    row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 1, "")
+    row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 2000, 1, "")
 
     def key(execution_id: str) -> str:
         return execution_key(ACCOUNT, "T1", execution_id)

@@ -160,7 +160,7 @@ class Rig:
 
     def left_over(self) -> list[str]:
         """All keys of the store except limits, brakes, step durations, channels and dead letters."""
-        lasting = {"took", "channel", "{quota", "{slack", "{brake", "dead"}
+        lasting = {"{took", "channel", "{quota", "{slack", "{brake", "dead"}
         return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
 
 
@@ -191,6 +191,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
                 client,
                 store.subscribers,
                 store.people,
+                history=store.history,
                 allowance=Allowance(store.person_limit(per_minute=100_000), per_person=1_000, per_channel=1_000),
                 cadence=CADENCE,
                 now=lambda: datetime.now(UTC),

@@ -55,14 +55,30 @@ local function stop_expediting(prefix, execution)
   for _, set in ipairs(AHEAD) do redis.call('ZREM', prefix .. set, execution) end
 end
 
--- Move an execution to `at` in every set that it is in.
+-- Have an execution polled at `at` in any case, whatever lists show of it; without `at` it has no alarm.
+local function set_alarm(prefix, execution, at)
+  if at then
+    redis.call('ZADD', prefix .. 'alarms', at, execution)
+  else
+    redis.call('ZREM', prefix .. 'alarms', execution)
+  end
+end
+
+-- Have the alarm of an execution ring at `at` at the earliest.
+local function postpone_alarm(prefix, execution, at)
+  redis.call('ZADD', prefix .. 'alarms', 'XX', 'GT', at, execution)
+end
+
+-- Move an execution to `at` in every set that it is in; an alarm that rings later stays where it is.
 local function reschedule(prefix, execution, at)
   redis.call('ZADD', prefix .. 'due', 'XX', at, execution)
   for _, set in ipairs(AHEAD) do redis.call('ZADD', prefix .. set, 'XX', at, execution) end
+  postpone_alarm(prefix, execution, at)
 end
 
 local function stop_polling(prefix, execution)
   redis.call('ZREM', prefix .. 'due', execution)
+  redis.call('ZREM', prefix .. 'alarms', execution)
   stop_expediting(prefix, execution)
 end
 

@@ -3,7 +3,7 @@
 -- first_after: ms after which what is overdue goes ahead of what is expedited
 -- Returns for each partition {priority of the most urgent poll that is due (0 first), ms since it became due}, or
 -- {-1, ms until the next poll is due}, or {-1, -1} when nothing is watched; and then how many executions are watched.
--- Priorities: 0 overdue, 1 gone from lists, 2 expedited otherwise, 3 merely due.
+-- Priorities: 0 overdue, 1 gone from lists, 2 expedited otherwise, 3 alarms that ring, 4 merely due.
 local first_after = tonumber((unpack(ARGV)))
 local answer, now = {}, now_ms()
 
@@ -16,9 +16,9 @@ end
 for i, prefix in ipairs(KEYS) do
   local due = since_first(prefix .. 'due')
   local urgent, wait, size = nil, nil, due and redis.call('ZCARD', prefix .. 'due') or 0
-  local sinces = {due and due > first_after and due, false, false, due}
+  local sinces = {due and due > first_after and due, false, false, since_first(prefix .. 'alarms') or false, due}
   for j, set in ipairs(AHEAD) do sinces[j + 1] = since_first(prefix .. set) or false end
-  for priority = 0, 3 do
+  for priority = 0, 4 do
     local since = sinces[priority + 1]
     if since and since >= 0 then
       urgent = urgent or {priority, since}

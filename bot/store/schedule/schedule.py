@@ -38,6 +38,9 @@ OVERDUE_EVERY = 3
 
 NEVER = timedelta(days=36_500)
 
+SOONEST_ALARM_MS = 1000
+"""How soon an alarm may ring again."""
+
 _AHEAD = {True: "1", False: "", None: "as before"}
 """What `is_expedited` is in the script."""
 
@@ -58,6 +61,8 @@ class Due(msgspec.Struct, frozen=True, dict=True):
     """Server time of the claim; the watcher goes by this clock."""
     late: timedelta
     token: str
+    is_alarm: bool = False
+    """Whether time alone may be news now: then the whole answer is needed, though it shows nothing new."""
 
     @property
     def team_id(self) -> str:
@@ -151,13 +156,13 @@ class Schedule:
             milliseconds(ASIDE),
         )
         now, claimed = at(rows[0]), []
-        for execution, late, text in zip(rows[1::3], rows[2::3], rows[3::3], strict=True):
+        for execution, late, text, rings in zip(*(rows[place::4] for place in range(1, 5)), strict=True):
             try:
                 header = header_of(text)
             except Unreadable as error:
                 await self.set_aside(execution, token, error)
                 continue
-            claimed.append(Due(execution, header, text, now, timedelta(milliseconds=late), token))
+            claimed.append(Due(execution, header, text, now, timedelta(milliseconds=late), token, bool(rings)))
         return claimed
 
     async def renew(self, polls: Iterable[Due]) -> None:
@@ -182,14 +187,17 @@ class Schedule:
         is_expedited: bool | None = False,
         fingerprint: Fingerprint | None = None,
         expected_at: datetime | None = None,
+        alarm_at: datetime | None = None,
     ) -> bool:
         """Write the result of a poll, all or nothing; `fingerprint` is None where GCS gave no answer.
 
-        With `is_expedited` the next poll goes ahead of all that is merely due; None: if this one did.
+        With `is_expedited` the next poll goes ahead of all that is merely due; None: if this one did. At `alarm_at` it
+        is polled in any case; without an answer of GCS that stays as it was, but comes no sooner than the next poll.
 
         Returns:
             False when the claim was lost to another worker, and nothing was written.
         """
+        alarm = "" if alarm_at is None else max(milliseconds(alarm_at - snapshot.seen_at), SOONEST_ALARM_MS)
         entries: list[str | int] = []
         for change in changes:
             entries += [_rank(change), change_entry(change)]
@@ -205,6 +213,7 @@ class Schedule:
             "1" if is_visible else "",
             milliseconds(self._coalesce),
             _AHEAD[is_expedited],
+            alarm if fingerprint else "as before",
             *entries,
             patient=True,
         )
@@ -212,6 +221,8 @@ class Schedule:
             self._deliveries.set()
         if next_poll is not None:
             self.polls.set(after=next_poll.total_seconds())
+        if alarm:
+            self.polls.set(after=int(alarm) / 1000)
         return bool(settled)
 
     def settle_unchanged(self, due: Due, *, seen_at: datetime, next_poll: timedelta) -> asyncio.Future[bool]:

@@ -6,5 +6,7 @@ local prefix, execution, token, wait = KEYS[1], unpack(ARGV)
 if redis.call('HGET', prefix .. 'leases', execution) ~= token then return 0 end
 redis.call('HDEL', prefix .. 'leases', execution)
 stop_expediting(prefix, execution)
-redis.call('ZADD', prefix .. 'due', 'XX', now_ms() + wait, execution)
+local at = now_ms() + wait
+redis.call('ZADD', prefix .. 'due', 'XX', at, execution)
+postpone_alarm(prefix, execution, at)
 return 1

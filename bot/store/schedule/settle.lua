@@ -3,11 +3,12 @@
 -- header: of `snapshot`, in which the list's fingerprint is not used; listed_then: fingerprint that the list had shown
 -- when the poll began; next_poll: ms, or '' when the execution is over; is_visible: '1' when cards look different;
 -- coalesce: ms to wait for more before cards and progress are delivered; is_expedited: whether the next poll goes ahead
--- of what is merely due ('1', '' or 'as before'); then per change: rank (0 progress, 1 phase, 2 the rest), entry
+-- of what is merely due ('1', '' or 'as before'); alarm: ms until the execution is polled in any case, '' for never, or
+-- 'as before': then not before the next poll; then per change: rank (0 progress, 1 phase, 2 the rest), entry
 -- Returns 1, or 0 when the claim is lost: another worker polled later, and its result must not be overwritten
-local prefix, execution, token, header, snapshot, listed_then, next_poll, is_visible, coalesce, is_expedited =
-  KEYS[1], unpack(ARGV, 1, 9)
-local FIRST_CHANGE = 10
+local prefix, execution, token, header, snapshot, listed_then, next_poll, is_visible, coalesce, is_expedited, alarm =
+  KEYS[1], unpack(ARGV, 1, 10)
+local FIRST_CHANGE = 11
 if redis.call('HGET', prefix .. 'leases', execution) ~= token then return 0 end
 redis.call('HDEL', prefix .. 'leases', execution)
 local subscriptions = redis.call('HGETALL', prefix .. 'subs:' .. execution)
@@ -29,6 +30,11 @@ else
     redis.call('ZADD', prefix .. 'due', at, execution)
     stop_expediting(prefix, execution)
     if is_expedited == '1' then expedite(prefix, execution, at) end
+  end
+  if alarm == 'as before' then
+    postpone_alarm(prefix, execution, at)
+  else
+    set_alarm(prefix, execution, alarm ~= '' and now + alarm)
   end
   -- A list may have shown something newer during this poll.
   if listed ~= listed_then and listed ~= header_field(header, 'state') then expedite(prefix, execution, now, listed) end

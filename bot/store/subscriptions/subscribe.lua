@@ -1,11 +1,12 @@
 -- Subscribe, or change the level of a subscription that exists; watch the execution and have the card posted.
 -- KEYS: partition prefix
 -- subscription: a row; text: header and snapshot, for an execution that is not watched; first_poll: ms until then;
--- revision: of that snapshot; notice: entry for the thread if the level changes, or ''
+-- alarm: ms until it is polled in any case, '' for never; revision: of that snapshot; notice: entry for the thread if
+-- the level changes, or ''
 -- Returns the row that was there before, or nil. One that was ending goes on, without its farewell.
 -- Returns a number, and nothing is written, when the snapshot is behind that revision: changes would be taken for
 -- delivered ones.
-local prefix, lane, subscription, text, first_poll, revision, notice = KEYS[1], unpack(ARGV)
+local prefix, lane, subscription, text, first_poll, alarm, revision, notice = KEYS[1], unpack(ARGV)
 local execution, subscriber = split_lane(lane)
 local now = now_ms()
 local before = redis.call('HGET', prefix .. 'subs:' .. execution, subscriber)
@@ -14,6 +15,7 @@ if not redis.call('ZSCORE', prefix .. 'due', execution) then
   if last >= tonumber(revision) then return last end
   redis.call('SET', prefix .. 'snap:' .. execution, text)
   redis.call('ZADD', prefix .. 'due', now + first_poll, execution)
+  if alarm ~= '' then set_alarm(prefix, execution, now + alarm) end
 end
 local wanted, existing = parse_subscription(subscription), before and parse_subscription(before)
 -- Messages are marked with the start of their subscription: one that goes on keeps it, or its own would look like

@@ -44,15 +44,16 @@ class Subscribers:
         snapshot: Snapshot,
         *,
         first_poll: timedelta,
+        alarm: timedelta | None = None,
         fingerprint: Fingerprint | None = None,
         notice: Change | None = None,
         most: int | None = None,
     ) -> tuple[Subscription | None, bool]:
         """Write `subscription`, watch its execution from `snapshot` on if nobody does, and have the card posted.
 
-        `fingerprint` is that of the response that `snapshot` was read from (`bot.gcs.fingerprint`). `notice` is for the
-        subscriber, if the level changes. The subscriber may have `most` subscriptions, counted by one script before
-        anything is written.
+        `fingerprint` is that of the response that `snapshot` was read from (`bot.gcs.fingerprint`). After `alarm` it is
+        polled in any case. `notice` is for the subscriber, if the level changes. The subscriber may have `most`
+        subscriptions, counted by one script before anything is written.
 
         Returns:
             The subscription that was there before, None if there was none; and whether replicas hold the new one, True
@@ -71,6 +72,7 @@ class Subscribers:
                 subscription_row(subscription),
                 first_text(snapshot, fingerprint),
                 milliseconds(first_poll),
+                "" if alarm is None else milliseconds(alarm),
                 snapshot.revision,
                 change_entry(notice) if notice else "",
             )
