@@ -164,7 +164,7 @@ def _false_steps(chance: random.Random, count: int, accounts: list[float]) -> fl
         # Each step at the end of its time: later none is.
         seen = tuple(Step(name=name, phase="Running", elapsed=elapsed) for name, elapsed in took.items())
         snapshot = Snapshot(execution=Execution(id="e", phase="Running", steps=seen), revision=1, seen_at=NOW)
-        _, changes = alarms.ring(snapshot, Typical(None, typical), revision=2)
+        changes = alarms.ring(snapshot, Typical(None, typical), revision=2).changes
         told += any(change.kind is ChangeKind.SLOW for change in changes)
     return told / (TRIALS // 2)
 

@@ -9,7 +9,7 @@ Everything is told once a run: `Snapshot.raised` remembers it, so neither restar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -46,11 +46,18 @@ class _Watched(NamedTuple):
     slow_after: timedelta
 
 
-def ring(snapshot: Snapshot, typical: Typical, *, revision: int) -> tuple[Snapshot, tuple[Change, ...]]:
-    """What time alone makes news of in a snapshot that was just seen, and the snapshot that remembers it.
+class Rung(NamedTuple):
+    """What time alone has made news."""
 
-    `revision` is that of the changes.
-    """
+    snapshot: Snapshot
+    """Remembers what was told, and names the steps that are slow."""
+    changes: tuple[Change, ...]
+    next_at: datetime | None
+    """When there may be something to tell next though GCS shows nothing new; None if never."""
+
+
+def ring(snapshot: Snapshot, typical: Typical, *, revision: int) -> Rung:
+    """What time alone makes news of in a snapshot that was just seen; `revision` is that of the changes."""
     watched = tuple(_watched(snapshot, typical))
     changes, raised = [], list(snapshot.raised)
     if SLOW not in raised and (at := _slow_at(snapshot)) and at <= snapshot.seen_at and snapshot.usual:
@@ -66,22 +73,27 @@ def ring(snapshot: Snapshot, typical: Typical, *, revision: int) -> tuple[Snapsh
         changes.append(_change(ChangeKind.DEADLINE, snapshot, revision, deadline=snapshot.execution.deadline))
         raised.append(DEADLINE)
     named = tuple(SlowStep(each.step.name, usual_most(each.usual)) for each in slow[:NAMED])
-    return replace(snapshot, slow_steps=named, raised=tuple(raised)), tuple(changes)
+    snapshot = replace(snapshot, slow_steps=named, raised=tuple(raised))
+    return Rung(snapshot, tuple(changes), _next_at(snapshot, watched))
 
 
 def known_from_the_start(snapshot: Snapshot, typical: Typical) -> Snapshot:
     """A first snapshot: what is slow already is on the first card, and is not told again; a near limit is."""
-    rung, _ = ring(snapshot, typical, revision=snapshot.revision)
-    return replace(rung, raised=tuple(mark for mark in rung.raised if mark != DEADLINE))
+    known = ring(snapshot, typical, revision=snapshot.revision).snapshot
+    return replace(known, raised=tuple(mark for mark in known.raised if mark != DEADLINE))
 
 
 def next_at(snapshot: Snapshot, typical: Typical) -> datetime | None:
-    """When there may be something to tell next though GCS shows nothing new; None if never."""
+    """When there may be something to tell first about a snapshot from which a subscription starts; None if never."""
+    return _next_at(snapshot, tuple(_watched(snapshot, typical)))
+
+
+def _next_at(snapshot: Snapshot, watched: Iterable[_Watched]) -> datetime | None:
     moments = [] if SLOW in snapshot.raised else [_slow_at(snapshot)]
     moments += [] if DEADLINE in snapshot.raised else [_deadline_at(snapshot)]
     moments += [
         snapshot.seen_at + each.slow_after - each.elapsed
-        for each in _watched(snapshot, typical)
+        for each in watched
         if each.mark not in snapshot.raised and each.elapsed < each.slow_after
     ]
     return min((moment for moment in moments if moment is not None), default=None)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import exp, log, sqrt
 from statistics import fmean, stdev
 
@@ -180,6 +181,7 @@ def whole_time(execution: Execution, *, seen_at: datetime) -> timedelta | None:
     return ended_at - execution.created_at if ended_at > execution.created_at else execution.elapsed
 
 
+@lru_cache(maxsize=8192)  # for each running step of each poll
 def slow_after(usual: Usual, *, among: int = 1) -> timedelta:
     """After how long something is slower than usual; rounded up.
 
@@ -225,7 +227,7 @@ def medians(steps: Sequence[Step], usual: Mapping[str, Usual]) -> Mapping[str, t
     """How long each of the steps that run takes as likely as not, by its name; `usual` by `step_keys`."""
     keys = step_keys(steps) if usual else {}
     found = {step.name: usual.get(keys[step.name]) for step in steps if keys and step.is_running}
-    return {name: duration(each, MEDIAN) for name, each in found.items() if each is not None}
+    return {name: _median(each) for name, each in found.items() if each is not None}
 
 
 def rounded_down(span: timedelta) -> timedelta:
@@ -236,6 +238,11 @@ def rounded_down(span: timedelta) -> timedelta:
 def rounded_up(span: timedelta) -> timedelta:
     """The same, rounded up."""
     return -(-span // (step := _step(span))) * step
+
+
+@lru_cache(maxsize=8192)
+def _median(usual: Usual) -> timedelta:
+    return duration(usual, MEDIAN)
 
 
 def _step(span: timedelta) -> timedelta:

@@ -104,7 +104,7 @@ def observe(
         raised=() if kind is ChangeKind.REOPENED else before.raised,
         is_interrupted=_is_interrupted(before, seen),
     )
-    snapshot, warnings = alarms.ring(_judged(snapshot, typical), typical, revision=before.revision + 1)
+    snapshot, warnings, alarm_at = alarms.ring(_judged(snapshot, typical), typical, revision=before.revision + 1)
     is_visible = kind is not None or bool(warnings) or _looks_different(before, seen)
     snapshot = replace(snapshot, revision=before.revision + is_visible)
     if kind is None and snapshot.retry_until is not None and now >= snapshot.retry_until:
@@ -116,7 +116,7 @@ def observe(
         is_visible=is_visible,
         next_poll=_next_poll(snapshot, expected, now, cadence),
         expected_at=expected,
-        alarm_at=alarms.next_at(snapshot, typical),
+        alarm_at=alarm_at,
     )
 
 

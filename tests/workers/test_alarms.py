@@ -84,6 +84,19 @@ async def test_a_slow_run_is_told_by_itself(rig: Rig) -> None:
     assert (await snapshot(rig, execution)).raised == ("slow",)
 
 
+async def test_the_loop_wakes_for_an_alarm(rig: Rig) -> None:
+    """It sleeps until then, since the next poll is due in a minute."""
+    execution = await about_to_be_slow(rig)
+    stop = asyncio.Event()
+    running = asyncio.create_task(rig.watcher.run(stop))
+    async with asyncio.timeout(30):
+        while not (await snapshot(rig, execution)).raised:  # noqa: ASYNC110  # the watcher's doing
+            await asyncio.sleep(0.1)
+    stop.set()
+    await running
+    assert rig.waits("due") == [pytest.approx(60, abs=20)]
+
+
 async def test_copies_tell_once(rig: Rig) -> None:
     """Both have it polled; a restart, and each later poll, tell nothing more."""
     await about_to_be_slow(rig)
