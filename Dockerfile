@@ -1,9 +1,9 @@
 # Two stages, from the newest patch of a tag; `make images` adds the digest that it has now. The first installs what the lock pins, by hash. The second has no compiler and runs without root.
 FROM python:3.13-slim-bookworm AS install
-COPY requirements.lock /tmp/requirements.lock
+COPY requirements.lock requirements-embedded.lock /tmp/
 RUN python -m venv /opt/bot \
     && /opt/bot/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
-       --require-hashes --only-binary=:all: -r /tmp/requirements.lock
+       --require-hashes --only-binary=:all: -r /tmp/requirements.lock -r /tmp/requirements-embedded.lock
 
 FROM python:3.13-slim-bookworm
 ENV PATH=/opt/bot/bin:$PATH \

