@@ -21,11 +21,11 @@ WIDE = 30
 LEAST_STEM = 3
 """A shorter stem of a run's name stands for no workflow."""
 
-_NUMBER = re.compile(r"[-_. ]*(?:\d+[-_. ]?of[-_. ]?)?\d+$", re.IGNORECASE)
+_NUMBER = re.compile(r"[-_. ]*(?:\d+[-_. ]?of[-_. ]?)?\d+\Z", re.IGNORECASE)
 """A number at the end of a name: `-12`, `_3-of-20`."""
 
 _COUNTED = re.compile(
-    r"(?<![a-z])(?:chr(?:om)?|shard|part|batch)(?:[-_.]?(?:\d+)|(?<=chr)(?:[xym]|mt|un))$", re.IGNORECASE
+    r"(?<![a-z])(?:chr(?:om)?|shard|part|batch)(?:[-_.]?(?:\d+)|(?<=chr)(?:[xym]|mt|un))\Z", re.IGNORECASE
 )
 """The same with the word that it counts: `chr3`, `shard-7`, `chrX`."""
 

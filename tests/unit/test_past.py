@@ -23,6 +23,7 @@ from bot.domain.past import WIDE, stem_of, step_keys, workflow_key
         ("bwa-mem", "bwa-mem"),
         ("12", "12"),
         ("-", "-"),
+        ("0\n", "0\n"),
         ("", ""),
     ],
 )
