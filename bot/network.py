@@ -72,7 +72,8 @@ def bypasses(no_proxy: str, host: str, port: int) -> bool:
     """Whether `no_proxy` names the server.
 
     As curl has it: names match themselves and everything below them, with or without a dot in front; `*` matches all;
-    addresses may have a mask (`10.0.0.0/8`); a port limits an entry to that port.
+    `*.` in front of a name, which other tools read, counts as a dot; addresses may have a mask
+    (`10.0.0.0/8`); a port limits an entry to that port.
     """
     host = host.lower().rstrip(".")
     return any(_matches(name, host) for name, only in _entries(no_proxy) if only in {None, port})
@@ -83,7 +84,7 @@ def _entries(no_proxy: str) -> Iterable[tuple[str, int | None]]:
     for entry in re.split(r"[,\s]+", no_proxy.lower()):
         found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::(\d+))?", entry)  # no match: an IPv6 address as it is
         name, port = found.groups() if found else (entry, None)
-        yield name.strip("[].") or entry, int(port) if port else None
+        yield name.removeprefix("*.").strip("[].") or entry, int(port) if port else None
 
 
 def _matches(name: str, host: str) -> bool:

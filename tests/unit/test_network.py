@@ -29,6 +29,8 @@ ALLOWED = [
         ("example.com", "GCS.Example.com.", 443),
         (".example.com", "gcs.example.com", 443),
         (".example.com", "example.com", 443),
+        ("*.example.com", "gcs.example.com", 443),
+        ("*.example.com:8443", "gcs.example.com", 8443),
         ("localhost, example.com", "example.com", 443),
         ("localhost example.com", "example.com", 8443),
         ("example.com:8443", "example.com", 8443),
