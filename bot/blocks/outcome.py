@@ -9,6 +9,7 @@ from datetime import datetime
 
 from bot.blocks import buttons, facts, steps, text, words
 from bot.blocks.message import Message, actions, context, header, message, section
+from bot.blocks.warnings import owner_mention
 from bot.domain.model import Change, ChangeKind, Execution, Phase, Step, Subscription
 
 _STOPPED = frozenset({Phase.CANCELLED, Phase.ABORTED})
@@ -29,6 +30,7 @@ def outcome_message(change: Change, subscription: Subscription, execution: Execu
     note = _note(change, execution)
     follow = _follow_up(change, now)
     line = " · ".join(filter(None, (f"*{words.unstarred(words.workflow(execution))}*", done, took)))
+    owner = owner_mention([change], subscription)
     row = [] if change.kind is ChangeKind.VANISHED else [buttons.steps(execution.id)]
     if change.retry_until is not None:
         row.append(buttons.unsubscribe(subscription))
@@ -36,10 +38,10 @@ def outcome_message(change: Change, subscription: Subscription, execution: Execu
         header(f"{sign} {text.plain(word)}: {words.plain_name(execution)}"),
         section(line, why, note),
         section(*steps.failed_lines(_failed_steps(change), change.failed_steps_total)),
-        context(follow, text.code(execution.id)),
+        context(owner, follow, text.code(execution.id)),
         actions(row),
     ]
-    return message(blocks, *_plain_lines(change, execution, took, done))
+    return message(blocks, *_plain_lines(change, execution, took, done), owner)
 
 
 def _plain_lines(change: Change, execution: Execution, took: str, done: str) -> list[str]:

@@ -102,17 +102,6 @@ def failed_words(steps: Sequence[Step], total: int | None = None) -> str:
     return f"{text.count(total, 'step')} failed: {', '.join(named)}."
 
 
-def failed_names(steps: Sequence[Step], total: int) -> str:
-    """The failed steps without their reasons, which the card and the outcome show; empty when none failed."""
-    total = max(len(steps), total)
-    if not total:
-        return ""
-    named = [words.step_name(step) for step in steps[:LINES_SHOWN]]
-    if total > len(named):
-        named.append(f"{total - len(named):,} more")
-    return f"❌ {text.count(total, 'step')} failed: {', '.join(named)}"
-
-
 def step_words(snapshot: Snapshot) -> list[str]:
     """The same as `steps_section`, in plain text."""
     groups = by_priority(snapshot.execution.steps)

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from bot.blocks import buttons, steps, text, words
+from bot.blocks import buttons, text, words
+from bot.blocks.language import _
 from bot.blocks.levels import level_words
-from bot.blocks.message import Block, Message, actions, context, message, section
+from bot.blocks.message import Message, actions, context, message, section
 from bot.blocks.sentences import undeliverable_reason
-from bot.blocks.warnings import warning_lines, warning_words
+from bot.blocks.warnings import owner_mention, warning_lines, warning_words
 from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, Execution, Level, Phase, Subscription
+from bot.domain.priority import is_announced
 
 _NAMES_SHOWN = 5
 _MOVES = frozenset({ChangeKind.PHASE, ChangeKind.REOPENED})
@@ -24,32 +26,39 @@ _LATE = timedelta(minutes=1)
 """A change older than this is shown with its time; otherwise Slack's own time of the message is enough."""
 
 
-def change_message(changes: Sequence[Change], execution: Execution, *, now: datetime) -> Message:
-    """One line for one or more changes, oldest first: the state before and after them, not those between."""
-    last = changes[-1]
-    phases, progress = _phases(changes), _progress(changes)
-    head = phases or progress or "Updated"
-    failed = steps.failed_names(last.failed_steps, last.failed_steps_total)
-    parts = (head, progress if phases else "", _finished(changes), failed, _missed_end(changes))
-    line = " · ".join(filter(None, parts))
-    duration = words.change_elapsed(last, execution)
-    took = f"after {text.span(duration)}" if duration is not None else ""
-    late = f"at {text.date(last.at, now)}" if now - last.at > _LATE else ""
-    if warning := warning_words(changes):
-        return _warning(changes, execution, warning, context(line if phases or progress else "", late), now=now)
-    signed = f"{_sign(changes)} {line}"
-    # A new phase is a paragraph, progress a small line.
-    blocks = [section(signed), context(took, late)] if phases else [context(signed, took, late)]
-    return message(blocks, f"{words.subject_words(execution)}: {line}{f', {took}' if took else ''}.")
-
-
-def _warning(
-    changes: Sequence[Change], execution: Execution, warning: str, rest: Block | None, *, now: datetime
+def change_message(
+    changes: Sequence[Change], subscription: Subscription, execution: Execution, *, now: datetime
 ) -> Message:
-    """State and name first, then what is wrong, then what else has changed."""
-    state = f"{words.phase_word(execution.phase)}, {warning}: {words.name(execution)}"
-    lines = warning_lines(changes, execution, now=now)
-    return message([section(f"⚠️ *{words.unstarred(state)}*", *lines), rest], f"⚠️ {state}", *lines)
+    """One message for one or more changes, oldest first: the state before and after them, not those between.
+
+    In the thread of a card a line is enough. What needs attention, or is seen outside the thread, begins with state and
+    name.
+    """
+    last, warning = changes[-1], warning_words(changes)
+    state, name = words.phase_word(last.phase or execution.phase), words.name(execution)
+    if warning:
+        title = _("{state}, {warning}: {name}").format(state=state, warning=warning, name=name)
+    else:
+        title = _("{state}: {name}").format(state=state, name=name)
+    causes = warning_lines(changes, execution, now=now)
+    phases, progress = _phases(changes), _progress(changes)
+    line = " · ".join(filter(None, (phases, progress, _finished(changes), _missed_end(changes))))
+    duration = words.change_elapsed(last, execution)
+    took = _("after {duration}").format(duration=text.span(duration)) if duration is not None else ""
+    late = _("at {time}").format(time=text.date(last.at, now)) if now - last.at > _LATE else ""
+    owner = owner_mention(changes, subscription)
+    sign = "⚠️" if warning else _sign(changes)
+    if warning or is_announced(changes, subscription.subscriber):
+        head = section(f"{sign} *{words.unstarred(title)}*", *causes)
+        blocks = [head, context(line, took, late, owner)]
+    elif phases:  # a new phase is a paragraph, progress a small line
+        blocks = [section(f"{sign} {line or title}"), context(took, late)]
+    else:
+        blocks = [context(f"{sign} {line or title}", took, late)]
+    rest = " · ".join(filter(None, (line, took, owner)))
+    if warning:
+        return message(blocks, f"⚠️ {title}", *causes, rest)
+    return message(blocks, " · ".join(filter(None, (title, rest))))
 
 
 def ended_message(change: Change, execution: Execution, *, now: datetime) -> Message:
@@ -176,15 +185,16 @@ def _phases(changes: Sequence[Change]) -> str:
     path = [phase for phase in (moves[0].phase_before, *(move.phase for move in moves)) if phase]
     # Many phases in one message are rare; the first and the last ones matter then.
     shown = path if len(path) <= _NAMES_SHOWN else [path[0], "…", *path[-2:]]
-    retried = "Retried: " if any(move.kind is ChangeKind.REOPENED for move in moves) else ""
-    return retried + " → ".join(words.phase_word(phase) if phase != "…" else phase for phase in shown)
+    line = " → ".join(words.phase_word(phase) if phase != "…" else phase for phase in shown)
+    is_retried = any(move.kind is ChangeKind.REOPENED for move in moves)
+    return _("Retried: {phases}").format(phases=line) if is_retried else line
 
 
 def _missed_end(changes: Sequence[Change]) -> str:
     """That an end was missed, if a retry proves it: an end may be shorter than the time between two polls."""
     known = {*REOPENABLE_PHASES, Phase.DELETING, ""}  # a failed deletion can be retried too
     is_missed = any(each.kind is ChangeKind.REOPENED and each.phase_before not in known for each in changes)
-    return "so it had probably failed or been cancelled between two looks" if is_missed else ""
+    return _("so it had probably failed or been cancelled between two looks") if is_missed else ""
 
 
 def _progress(changes: Sequence[Change]) -> str:
@@ -196,7 +206,7 @@ def _progress(changes: Sequence[Change]) -> str:
     before, now = counted[0].finished_before, words.counts(last.finished, last.total)
     if before is None or before == last.finished:
         return now if any(change.kind is ChangeKind.PROGRESS for change in counted) else ""
-    return f"{before:,} → {now}"
+    return f"{text.number(before)} → {now}"
 
 
 def _has_gap(changes: Sequence[Change]) -> bool:
@@ -206,13 +216,12 @@ def _has_gap(changes: Sequence[Change]) -> bool:
 
 
 def _finished(changes: Sequence[Change]) -> str:
-    # A failed step has ended too, but must not be called finished.
-    failed = {step.name for change in changes for step in change.failed_steps}
-    finished = (name for change in changes for name in change.finished_steps if name not in failed)
-    names = list(dict.fromkeys(finished))
+    names = list(dict.fromkeys(name for change in changes for name in change.finished_steps))
     shown = [text.escape(name) for name in names[:_NAMES_SHOWN]]
+    if not shown:
+        return ""
     if _has_gap(changes):
-        shown.append("others")
-    elif len(names) > _NAMES_SHOWN:
-        shown.append(f"{len(names) - _NAMES_SHOWN:,} more")
-    return f"{', '.join(shown)} finished" if shown else ""
+        return _("{steps} and others finished").format(steps=text.series(shown))
+    if (more := len(names) - _NAMES_SHOWN) > 0:
+        return _("{steps} and {number} more finished").format(steps=text.series(shown), number=text.number(more))
+    return _("{steps} finished").format(steps=text.series(shown))

@@ -1,7 +1,8 @@
-"""What a message in the thread says when a running execution needs somebody's attention.
+"""What a message says when an execution needs somebody's attention.
 
-Lives here: `warning_words`, `warning_lines`: a step or the execution is slow, the time limit is near. Does not live
-here: when that is so (`bot.domain`), the message around it (`bot.blocks.thread`). Called by `bot.blocks.thread`.
+Lives here: `warning_words`, `warning_lines` (steps failed, a step or the execution is slow, the time limit is near) and
+`owner_mention`. Does not live here: when that is so (`bot.domain`), the message around it. Called by
+`bot.blocks.thread` and `bot.blocks.outcome`.
 """
 
 from __future__ import annotations
@@ -9,39 +10,83 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.blocks import text
-from bot.domain.model import Change, ChangeKind, Execution
-
-_WORDS = {ChangeKind.DEADLINE: "stops soon", ChangeKind.SLOW: "slower than usual"}
-"""What the headline says, the most urgent first."""
+from bot.blocks import text, words
+from bot.blocks.language import _
+from bot.domain.model import Change, ChangeKind, Execution, Step, Subscription
+from bot.domain.priority import mentions_owner
 
 _LINES_SHOWN = 3
+"""At most this many steps have a line; the others are counted."""
 
 
 def warning_words(changes: Sequence[Change]) -> str:
-    """The most urgent warning among `changes`, in two or three words; empty when there is none."""
+    """The most urgent warning among `changes`, in a few words; empty when there is none."""
     kinds = {change.kind for change in changes}
-    return next((said for kind, said in _WORDS.items() if kind in kinds), "")
+    failing = [change for change in changes if change.fails]
+    if failing:
+        total = max(failing[-1].failed_steps_total, 1)
+        return text.plural("{number} step failed", "{number} steps failed", total)
+    if ChangeKind.DEADLINE in kinds:
+        return _("stops soon")
+    return _("slower than usual") if ChangeKind.SLOW in kinds else ""
 
 
 def warning_lines(changes: Sequence[Change], execution: Execution, *, now: datetime) -> list[str]:
-    """What is wrong, one line for each warning among `changes`, the most urgent first."""
+    """What is wrong, the most urgent first: a line for each step, and for the time limit."""
+    lines = _failed_lines(changes)
     deadlines = [change.deadline for change in changes if change.kind is ChangeKind.DEADLINE and change.deadline]
-    lines = [_deadline(deadlines[-1], execution, now)] if deadlines else []
+    if deadlines:
+        lines.append(_deadline(deadlines[-1], execution, now))
     slow = {change.step: change for change in changes if change.kind is ChangeKind.SLOW}
     lines += [_slow(change) for change in list(slow.values())[:_LINES_SHOWN]]
-    if len(slow) > _LINES_SHOWN:
-        lines.append(f"{text.count(len(slow) - _LINES_SHOWN, 'more step')} slower than usual.")
+    if (rest := len(slow) - _LINES_SHOWN) > 0:
+        lines.append(
+            text.plural("{number} more step slower than usual.", "{number} more steps slower than usual.", rest)
+        )
     return lines
 
 
+def _failed_lines(changes: Sequence[Change]) -> list[str]:
+    """The steps that failed, each once for each time."""
+    named = [step for change in changes for step in change.newly_failed]
+    lines = [_failed(step) for step in named[:_LINES_SHOWN]]
+    rest = sum(change.newly_failed_total for change in changes) - len(lines)
+    if rest > 0:
+        lines.append(text.plural("{number} more step failed.", "{number} more steps failed.", rest))
+    return lines
+
+
+def _failed(step: Step) -> str:
+    name = f"*{words.unstarred(words.step_name(step))}*"
+    why = words.why(step.reason, step.message, text.STEP_MESSAGE_LIMIT)
+    return _("{step} failed: {why}").format(step=name, why=why) if why else _("{step} failed.").format(step=name)
+
+
 def _deadline(at: datetime, execution: Execution, now: datetime) -> str:
+    when = text.date(at, now)
     if execution.timeout:
-        return f"GCS stops it at {text.date(at, now)}: its time limit is {text.span(execution.timeout)}."
-    return f"GCS stops it at {text.date(at, now)}, its time limit."
+        limit = text.span(execution.timeout)
+        return _("GCS stops it at {time}: its time limit is {limit}.").format(time=when, limit=limit)
+    return _("GCS stops it at {time}, its time limit.").format(time=when)
 
 
 def _slow(change: Change) -> str:
-    subject = text.bold(change.step) or "It"
-    taken = f"{subject} has taken {text.span(change.taken)} so far" if change.taken else f"{subject} takes long"
-    return f"{taken}, usually at most {text.span(change.usual)}." if change.usual else f"{taken}."
+    values = {
+        "step": text.bold(change.step),
+        "taken": text.span(change.taken) if change.taken else "",
+        "usual": text.span(change.usual) if change.usual else "",
+    }
+    if change.step:
+        if change.taken and change.usual:
+            return _("{step} has taken {taken} so far, usually at most {usual}.").format(**values)
+        return _("{step} takes longer than usual.").format(**values)
+    if change.taken and change.usual:
+        return _("It has taken {taken} so far, usually at most {usual}.").format(**values)
+    return _("It takes longer than usual.")
+
+
+def owner_mention(changes: Sequence[Change], subscription: Subscription) -> str:
+    """A mention of the owner where a failure is announced in a channel, once for a burst; else empty."""
+    if not subscription.owner or not mentions_owner(changes, subscription.subscriber):
+        return ""
+    return f"<@{text.identifier(subscription.owner)}>"

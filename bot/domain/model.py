@@ -251,6 +251,10 @@ class Snapshot(Value, frozen=True):
     missing: int = 0
     """How many polls in a row said "no such execution"; a repeat that comes too soon does not count. Above 1 it was
     confirmed, and not believed."""
+    share: int = 0
+    """The largest share of finished steps so far, a multiple of `changes.SHARE_STEP` percent; a retry begins again."""
+    alerted_at: datetime | None = None
+    """When a failure was last announced, of the current try of the execution."""
     contradicted: bool = False
     """A terminal phase was seen that the second witness denied; it counts only when seen again."""
     is_vanished: bool = False
@@ -284,6 +288,8 @@ class ChangeKind(StrEnum):
     """A step, or the whole execution, takes longer than it usually does at most."""
     DEADLINE = "deadline"
     """GCS will soon stop the execution: its time limit is near."""
+    STEP_FAILED = "step_failed"
+    """A step failed while the execution goes on, in the same phase; step counts may have changed, too."""
     REOPENED = "reopened"
     """The execution was retried: it left a terminal phase, whether or not that had been seen."""
     OUTCOME = "outcome"
@@ -311,7 +317,7 @@ class ChangeKind(StrEnum):
     @property
     def is_warning(self) -> bool:
         """Whether it says that a running execution needs somebody's attention."""
-        return self in {ChangeKind.SLOW, ChangeKind.DEADLINE}
+        return self in {ChangeKind.SLOW, ChangeKind.DEADLINE, ChangeKind.STEP_FAILED}
 
     @property
     def is_notice(self) -> bool:
@@ -348,18 +354,24 @@ class Change(Value, frozen=True):
     finished_before: int | None = None
     finished: int | None = None
     total: int | None = None
+    share_before: int = 0
+    """`Snapshot.share` before, and now; equal unless more of the steps are finished than ever."""
+    share: int = 0
     elapsed: timedelta | None = None
     reason: str = ""
     message: str = ""
     reason_zh: str = ""
     message_zh: str = ""
     finished_steps: tuple[str, ...] = ()
-    """Names of steps that finished, at most `observing.NAMED_STEPS`."""
+    """Names of steps that finished, at most `changes.NAMED_STEPS`."""
     failed_steps: tuple[Step, ...] = ()
-    """All failed steps, at most `observing.NAMED_STEPS`."""
+    """All failed steps, at most `changes.NAMED_STEPS`."""
     failed_steps_total: int = 0
-    fails: bool = False
-    """Whether steps failed since the snapshot before."""
+    newly_failed: tuple[Step, ...] = ()
+    """Those of them that failed since the snapshot before, at most `changes.NAMED_STEPS`."""
+    newly_failed_total: int = 0
+    is_alert: bool = False
+    """Whether it is the first failure for a while: it is announced, and the owner mentioned."""
     retry_until: datetime | None = None
     """With a failed or cancelled outcome: until when the execution is polled in case it is retried."""
     why: EndReason | None = None
@@ -376,6 +388,11 @@ class Change(Value, frozen=True):
     """With a notice: the person whose doing it was."""
     level: str = ""
     """With `LEVEL`: the new one."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether it says that something failed: a step since the snapshot before, or the execution."""
+        return self.newly_failed_total > 0 or (self.kind is ChangeKind.OUTCOME and self.phase in FAILED_PHASES)
 
 
 class Subscriber(Value, frozen=True):
@@ -409,7 +426,7 @@ class Level(StrEnum):
         """Whether `change` is posted at this level."""
         if change.kind is ChangeKind.PROGRESS:
             return self not in {Level.PHASE, Level.FINAL}
-        return self is not Level.FINAL or change.kind is not ChangeKind.PHASE
+        return self is not Level.FINAL or change.kind is not ChangeKind.PHASE or change.fails
 
 
 class Subscription(Value, frozen=True, kw_only=True):

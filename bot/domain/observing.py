@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from bot.domain import alarms, estimate
+from bot.domain import alarms, changes, estimate
 from bot.domain.cadence import Cadence, expected_at, failure_interval, grace_interval, running_interval
 from bot.domain.model import (
     FAILED_PHASES,
@@ -29,9 +29,6 @@ from bot.domain.model import (
     Value,
 )
 from bot.domain.past import NOTHING_TYPICAL, Typical
-
-NAMED_STEPS = 5
-"""At most how many steps a change names; the rest is a count."""
 
 CONFIRM_MISSING = timedelta(seconds=20)
 """How long GCS must say "no such execution" before that counts: it may say so for seconds while it has problems."""
@@ -82,6 +79,7 @@ def first_snapshot(
         usual=typical.run or (known.usual if known else None),
         raised=known.raised if known else (),
         is_interrupted=(known is not None and _is_interrupted(known, seen)) or seen.phase in _INTERRUPTED,
+        share=changes.share_of(seen),
     )
     return alarms.known_from_the_start(_judged(snapshot, typical), typical)
 
@@ -94,25 +92,31 @@ def observe(
     if _is_doubtful(before, seen, reported):
         unconfirmed = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
         return Verdict(snapshot=unconfirmed, next_poll=cadence.soon, is_expedited=True)
-    kind = _kind(before.execution, seen)
+    kind = changes.kind_of(before.execution, seen)
+    is_again = kind is ChangeKind.REOPENED
     snapshot = Snapshot(
         execution=seen,
         revision=before.revision,
         seen_at=now,
         retry_until=_retry_until(before, seen, kind, now, cadence),
         usual=typical.run or before.usual,
-        raised=() if kind is ChangeKind.REOPENED else before.raised,
+        raised=() if is_again else before.raised,
         is_interrupted=_is_interrupted(before, seen),
+        share=changes.share_of(seen) if is_again else max(before.share, changes.share_of(seen)),
+        alerted_at=None if is_again else before.alerted_at,
     )
     snapshot, warnings, alarm_at = alarms.ring(_judged(snapshot, typical), typical, revision=before.revision + 1)
     is_visible = kind is not None or bool(warnings) or _looks_different(before, seen)
     snapshot = replace(snapshot, revision=before.revision + is_visible)
     if kind is None and snapshot.retry_until is not None and now >= snapshot.retry_until:
         return _end(snapshot, EndReason.NO_RETRY)
+    found = () if kind is None else (changes.between(kind, before, snapshot),)
+    if any(change.is_alert for change in found):
+        snapshot = replace(snapshot, alerted_at=now)
     expected = expected_at(snapshot, estimate.medians(seen.steps, typical.steps))
     return Verdict(
         snapshot=snapshot,
-        changes=(*(() if kind is None else (_change(kind, before.execution, snapshot),)), *warnings),
+        changes=(*found, *warnings),
         is_visible=is_visible,
         next_poll=_next_poll(snapshot, expected, now, cadence),
         expected_at=expected,
@@ -136,7 +140,7 @@ def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
     if before.execution.is_terminal:
         return _end(snapshot, EndReason.DELETED)
     snapshot = replace(snapshot, revision=before.revision + 1)
-    change = _change(ChangeKind.VANISHED, before.execution, snapshot)
+    change = changes.between(ChangeKind.VANISHED, before, snapshot)
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
 
 
@@ -164,8 +168,8 @@ def missed(before: Snapshot, now: Snapshot, *, revision: int) -> Change | None:
     if now.is_vanished:
         kind: ChangeKind | None = ChangeKind.VANISHED
     else:
-        kind = _kind(before.execution, now.execution)
-    return _change(kind, before.execution, replace(now, revision=revision)) if kind else None
+        kind = changes.kind_of(before.execution, now.execution)
+    return changes.between(kind, before, replace(now, revision=revision)) if kind else None
 
 
 def observe_failure(
@@ -251,22 +255,6 @@ def _is_doubtful(before: Snapshot, seen: Execution, reported: Execution) -> bool
     return seen.witness != seen.phase if seen.witness else seen.phase == Phase.ERROR
 
 
-def _kind(before: Execution, seen: Execution) -> ChangeKind | None:
-    """What happened between two polls; None if nothing worth a message."""
-    if seen.phase != before.phase:
-        if seen.is_terminal:
-            return ChangeKind.OUTCOME
-        # Only an ended execution can be retried, so a retry proves an end, even one that was never seen.
-        if seen.phase == Phase.RETRYING or (before.is_terminal and seen.phase != Phase.DELETING):
-            return ChangeKind.REOPENED
-        return ChangeKind.PHASE
-    if seen.is_terminal:
-        return None
-    if (seen.steps_finished, seen.steps_total) != (before.steps_finished, before.steps_total):
-        return ChangeKind.PROGRESS if seen.steps_finished is not None else None
-    return None
-
-
 _NOT_VISIBLE: dict[str, object] = {"elapsed": None, "updated_at": None, "resources": {}, "time_ratio": None}
 
 
@@ -298,33 +286,5 @@ def _next_poll(snapshot: Snapshot, expected: datetime | None, now: datetime, cad
 
 def _end(snapshot: Snapshot, why: EndReason) -> Verdict:
     snapshot = replace(snapshot, revision=snapshot.revision + 1)
-    change = _change(ChangeKind.ENDED, snapshot.execution, snapshot, why=why)
+    change = changes.between(ChangeKind.ENDED, snapshot, snapshot, why=why)
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
-
-
-def _change(kind: ChangeKind, before: Execution, snapshot: Snapshot, *, why: EndReason | None = None) -> Change:
-    seen = snapshot.execution
-    finished_before = {step.name for step in before.steps if step.is_finished}
-    finished = [step.name for step in seen.steps if step.is_finished and step.name not in finished_before]
-    failed = {step.name for step in seen.failed_steps} - {step.name for step in before.failed_steps}
-    return Change(
-        kind=kind,
-        revision=snapshot.revision,
-        at=snapshot.seen_at,
-        phase_before=before.phase,
-        phase=seen.phase,
-        finished_before=before.steps_finished,
-        finished=seen.steps_finished,
-        total=seen.steps_total,
-        elapsed=seen.elapsed,
-        reason=seen.reason if seen.phase in FAILED_PHASES else "",
-        message=seen.message if seen.phase in FAILED_PHASES else "",
-        reason_zh=seen.reason_zh if seen.phase in FAILED_PHASES else "",
-        message_zh=seen.message_zh if seen.phase in FAILED_PHASES else "",
-        finished_steps=tuple(finished[:NAMED_STEPS]),
-        failed_steps=seen.failed_steps[:NAMED_STEPS],
-        failed_steps_total=len(seen.failed_steps),
-        fails=bool(failed),
-        retry_until=snapshot.retry_until,
-        why=why,
-    )

@@ -1,15 +1,16 @@
-"""What is delivered first, and what is delivered together.
+"""What is delivered first, what is delivered together, and what is announced.
 
-Lives here: the priority of a change and of a lane, and how pending changes are grouped into messages. Does not live
-here: sending (`bot.workers.notifier`). Pure; called by the notifier.
+Lives here: the priority of a change and of a lane, how pending changes are grouped into messages, and which messages
+are seen outside the thread. Does not live here: sending (`bot.workers.notifier`). Pure; called by the notifier and by
+`bot.blocks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
-from bot.domain.model import Change, ChangeKind, Subscriber
+from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Phase, Subscriber
 
 
 class Priority(IntEnum):
@@ -55,6 +56,32 @@ def batch(pending: Sequence[Change]) -> tuple[Change, ...]:
             break
         head.append(change)
     return tuple(head)
+
+
+def is_announced(changes: Iterable[Change], subscriber: Subscriber) -> bool:
+    """Whether a message is seen outside the card's thread: in a channel by a broadcast, by a person as a new message.
+
+    A success is announced to persons only. Of failures in a burst, the first one is; so is what takes a failure back.
+    That one step is slow stays in the thread, as workflows have many.
+    """
+    return any(_is_announced(change, subscriber) for change in changes)
+
+
+def _is_announced(change: Change, subscriber: Subscriber) -> bool:
+    match change.kind:
+        case ChangeKind.OUTCOME:
+            return subscriber.is_person or change.phase != Phase.SUCCEEDED
+        case ChangeKind.REOPENED:
+            return change.is_alert or change.phase_before in FAILED_PHASES
+        case ChangeKind.SLOW:
+            return not change.step
+        case _:
+            return change.is_alert or change.kind in {ChangeKind.VANISHED, ChangeKind.DEADLINE}
+
+
+def mentions_owner(changes: Iterable[Change], subscriber: Subscriber) -> bool:
+    """Whether a message mentions the owner of the subscription: in a channel, once for a burst of failures."""
+    return not subscriber.is_person and any(change.fails and change.is_alert for change in changes)
 
 
 def _is_alone(change: Change) -> bool:

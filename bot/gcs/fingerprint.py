@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from bot.domain.model import TERMINAL_PHASES, WAITING_PHASES
 from bot.gcs import values
 from bot.gcs.body import MAX_REPORTS, mend
-from bot.gcs.tables import ActionStatus, GetExecutionResponse, StepCounts
+from bot.gcs.tables import ActionStatus, ExecutionStatus, GetExecutionResponse, NodeStatus, StepCounts
 
 
 class Fingerprint(NamedTuple):
@@ -42,8 +43,23 @@ def fingerprint_of(response: GetExecutionResponse) -> Fingerprint:
     return Fingerprint(
         state=_state(response),
         counts=_digest((counts.node_number, counts.finished_node_number, steps, left_out)),
-        is_covered=bool(control and control.sub_object_statuses) or not nodes,
+        is_covered=not nodes or (control is not None and _reports_on_all(nodes, control)),
     )
+
+
+def _reports_on_all(nodes: list[NodeStatus], control: ExecutionStatus) -> bool:
+    """Whether the control object, which lists show, would report the next step that ends or fails.
+
+    It has one report for each name, and none for steps that have not begun.
+    """
+    names = {node.name for node in nodes}
+    if len(names) < len(nodes) or control.left_out or not control.sub_object_statuses:
+        return False
+    running = (node.name for node in nodes if values.phase(node.status) not in _AT_REST)
+    return all((report := control.sub_object_statuses.get(name)) and report.phase for name in running)
+
+
+_AT_REST = WAITING_PHASES | TERMINAL_PHASES
 
 
 class ItemState(NamedTuple):

@@ -17,7 +17,7 @@ OUTCOMES = frozenset({"Succeeded", "Failed", "Cancelled", "Deleted"})
 _CARD = re.compile(r": (?P<phase>\w+)[^;]*; (?:(?P<finished>[\d,]+) of [\d,]+ steps?|step counts not reported yet)\.")
 _OUTCOME = re.compile(r" (?P<phase>\w+) after [^:]+: (?:(?P<finished>[\d,]+) of [\d,]+ steps?)?")
 _LINE = re.compile(
-    r": (?:Retried: )?(?P<phase>[A-Z]\w*(?: → (?:[A-Z]\w*|…))+)?(?: · )?"
+    r" · (?:Retried: )?(?P<phase>[A-Z]\w*(?: → (?:[A-Z]\w*|…))+)?(?: · )?"
     r"(?:(?:[\d,]+ → )?(?P<finished>[\d,]+) of [\d,]+ step)?"
 )
 _END = "No longer following"
@@ -76,7 +76,7 @@ def read_line(text: str, name: str) -> Moment | None:
     if is_end(text):
         return None
     rest = _after(text, name)
-    if rest.startswith(":"):
+    if rest.startswith(" · "):
         moment = _moment(_LINE, rest)
         if moment.phase is None and moment.finished is None:
             raise Unreadable(text)

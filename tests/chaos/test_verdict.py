@@ -16,9 +16,9 @@ HEAD = f"germline-wgs execution {NAME}"
 LANE = "T/e/U/1"
 BEGAN = 1000.0
 
-RUNNING = f"{HEAD}: Pending → Running, after 2 s."
-ONE = f"{HEAD}: 0 → 1 of 3 steps · fastq-split finished, after 24 s."
-TWO = f"{HEAD}: 1 → 2 of 3 steps · bwa-mem finished, after 60 s."
+RUNNING = f"Running: {NAME} · Pending → Running · after 2 s"
+ONE = f"Running: {NAME} · 0 → 1 of 3 steps · fastq-split finished · after 24 s"
+TWO = f"Running: {NAME} · 1 → 2 of 3 steps · bwa-mem finished · after 60 s"
 DONE = f"{HEAD} Succeeded after 1 min 40 s: 3 of 3 steps\nThis subscription has ended."
 PENDING = f"{HEAD}: Pending; step counts not reported yet."
 ENDED = f"No longer following {HEAD}. No retry came."
@@ -71,7 +71,7 @@ def test_the_delay_of_polls_is_measured() -> None:
 
 def test_merged_lines_are_no_violation() -> None:
     """A change counts as delivered when a later one is."""
-    merged = line(72, f"{HEAD}: Pending → Running · 2 of 3 steps · fastq-split, bwa-mem finished, after 60 s.")
+    merged = line(72, f"Running: {NAME} · Pending → Running · 2 of 3 steps · fastq-split, bwa-mem finished")
     verdict = judge(record(CARD, merged, LINES[-1]))
     assert verdict.violations == []
     assert len(verdict.change_delays) == 3
@@ -211,17 +211,15 @@ def test_reading() -> None:
     """Each kind of message as a moment; what its text does not say is None."""
     assert read_line(RUNNING, NAME) == Moment("Running", None)
     assert read_line(TWO, NAME) == Moment(None, 2)
-    assert read_line(f"{HEAD}: Retried: Failed → Retrying → Running · 2 → 3 of 4 steps, after 1 h.", NAME) == Moment(
-        "Running", 3
-    )
+    retried = f"Running: {NAME} · Retried: Failed → Retrying → Running · 2 → 3 of 4 steps · after 1 h"
+    assert read_line(retried, NAME) == Moment("Running", 3)
     assert read_line(DONE, NAME) == Moment("Succeeded", 3)
     assert read_line(f"{HEAD} Failed after 40 min: SubJobFailed: exit 137\n1 of 4 steps.", NAME) == Moment(
         "Failed", None
     )
     assert read_line(ENDED, NAME) is None
-    assert read_line(f"{HEAD}: 9,999 → 10,000 of 10,001 steps · post-process finished, after 1 h.", NAME) == Moment(
-        None, 10_000
-    )
+    wide = f"Running: {NAME} · 9,999 → 10,000 of 10,001 steps · post-process finished · after 1 h"
+    assert read_line(wide, NAME) == Moment(None, 10_000)
     assert read_card(f"{HEAD}: Deleted (was Running), after 1 min; 1 of 4 steps.", NAME) == Moment("Deleted", 1)
     with pytest.raises(Unreadable):
         read_line(RUNNING, "another")

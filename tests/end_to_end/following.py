@@ -12,7 +12,7 @@ from tests.end_to_end.conftest import World
 from tests.end_to_end.people import PATIENCE
 
 END = "end: "
-"""Stands for a new message in a direct message, and for a broadcast reply in a channel."""
+"""Stands for what is seen outside the thread, and for a success, which a channel reads in it."""
 
 
 @dataclass
@@ -69,9 +69,9 @@ class Following:
 
     def transcript(self, channel: str) -> list[str]:
         """The lines of one channel that are about this execution, in order."""
-        end = self.channels[channel]
+        ends = (self.channels[channel], "thread: Succeeded ")
         lines = [self._line(message) for message in self.world.slack.messages(channel) if self._is_about(message)]
-        return [END + line.removeprefix(end) if line.startswith(end) else line for line in lines]
+        return [END + line.partition(": ")[2] if line.startswith(ends) else line for line in lines]
 
     def card(self, channel: str) -> str:
         """What the card says now."""
@@ -85,7 +85,7 @@ class Following:
             return "card"
         place = "message" if message.thread_ts is None else "broadcast" if message.is_broadcast else "thread"
         first = message.text.splitlines()[0]
-        return f"{place}: {first.partition(self.name)[2].lstrip(': ')}"
+        return f"{place}: {first.partition(self.name)[2].lstrip(' ·:')}"
 
     def _polls(self) -> list[object]:
         return [call for call in self.world.gcs.calls if call.execution_id == self.execution_id]

@@ -17,27 +17,27 @@ Tale = tuple[Life, list[str]]
 HAPPY: Tale = (
     story.happy(3),
     [
-        "thread: Pending → Running, after 1 min 12 s.",
-        "thread: 0 → 1 of 3 steps · fastq-split finished, after 14 min 16 s.",
-        "thread: 1 → 2 of 3 steps · bwa-mem finished, after 40 min 24 s.",
+        "thread: Pending → Running · after 1 min 12 s",
+        "thread: 0 → 1 of 3 steps · fastq-split finished · after 14 min 16 s",
+        "thread: 1 → 2 of 3 steps · bwa-mem finished · after 40 min 24 s",
         f"{END}Succeeded after 1 h: 3 of 3 steps",
     ],
 )
 FAILING: Tale = (
     story.failing(4),
     [
-        "thread: Pending → Running, after 48 s.",
-        "thread: 0 → 1 of 4 steps · fastq-split finished, after 9 min 30 s.",
-        "thread: 1 → 2 of 4 steps · bwa-mem finished, after 26 min 56 s.",
+        "thread: Pending → Running · after 48 s",
+        "thread: 0 → 1 of 4 steps · fastq-split finished · after 9 min 30 s",
+        "thread: 1 → 2 of 4 steps · bwa-mem finished · after 26 min 56 s",
         f"{END}Failed after 40 min: {OOM}",
     ],
 )
 CANCELLED: Tale = (
     story.cancelled(4),
     [
-        "thread: Pending → Running, after 1 min 12 s.",
-        "thread: 0 → 1 of 4 steps · fastq-split finished, after 9 min 36 s.",
-        "thread: Running → Cancelling, after 24 min.",
+        "thread: Pending → Running · after 1 min 12 s",
+        "thread: 0 → 1 of 4 steps · fastq-split finished · after 9 min 36 s",
+        "thread: Running → Cancelling · after 24 min",
         f"{END}Cancelled after 30 min: 1 of 4 steps",
     ],
 )
@@ -45,9 +45,9 @@ RETRIED: Tale = (
     story.retried(4),
     [
         *FAILING[1],
-        "thread: Retried: Failed → Retrying, after 48 min.",
-        "thread: Retrying → Running, after 52 min.",
-        "thread: 2 → 3 of 4 steps · mark-duplicates finished, after 1 h 2 min.",
+        f"{END}Retried: Failed → Retrying · after 48 min",
+        "thread: Retrying → Running · after 52 min",
+        "thread: 2 → 3 of 4 steps · mark-duplicates finished · after 1 h 2 min",
         f"{END}Succeeded after 1 h 20 min: 4 of 4 steps",
     ],
 )
@@ -55,7 +55,7 @@ DELETED: Tale = (
     story.deleted(4),
     [
         *CANCELLED[1][:2],
-        "thread: Running → Deleting, after 24 min.",
+        "thread: Running → Deleting · after 24 min",
         "",
         f"{END}Deleted after 27 min: 1 of 4 steps",
     ],

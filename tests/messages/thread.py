@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from bot.blocks import (
     Message,
     card_left_message,
@@ -20,18 +22,19 @@ from bot.blocks import (
     owner_notice_message,
     undeliverable_message,
 )
-from bot.domain.model import Change, ChangeKind, EndReason, Level
+from bot.domain.model import Change, ChangeKind, EndReason, Level, Step
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface
 from tests.messages.world import CHANNEL_SUBSCRIPTION, NOW, RUNNING, change
 
 LINE = Goal("line in a thread", wide=110, narrow=150, is_held=True)
+WARNING = Goal("warning in a thread", wide=140, narrow=240, is_held=True)
 PERSONAL = Goal("message to an owner", wide=200, narrow=300, is_held=True)
 _COUNTED = {"total": 6, "elapsed": timedelta(minutes=90)}
 
 
 def _line(*changes: Change) -> Callable[[], Message]:
-    return lambda: change_message(changes, world.CLOSE, now=NOW)
+    return lambda: change_message(changes, CHANNEL_SUBSCRIPTION, world.CLOSE, now=NOW)
 
 
 def _moved(before: str, after: str, kind: ChangeKind = ChangeKind.PHASE, **fields: Any) -> Change:
@@ -48,7 +51,15 @@ def _slow(step: str) -> Change:
 
 
 _DEADLINE = change(ChangeKind.DEADLINE, deadline=NOW + timedelta(minutes=28))
-_FAILED_STEP = {"failed_steps": (world.MARK_FAILED,), "failed_steps_total": 1, "fails": True}
+
+
+def _failed(*steps: Step, total: int, **fields: Any) -> Change:
+    """Steps failed; before them, so did the others of `total`."""
+    failed = {"newly_failed": steps, "newly_failed_total": len(steps), "failed_steps_total": total}
+    return change(ChangeKind.STEP_FAILED, **_COUNTED, **failed, **fields)
+
+
+_CALLERS = [replace(world.MARK_FAILED, name=f"haplotype-caller-chr{number}", reason="") for number in range(1, 6)]
 
 
 def _ended(why: EndReason) -> Callable[[], Message]:
@@ -74,7 +85,18 @@ THREAD = Surface(
     (
         Example("It starts", "The phase changed.", _line(_moved("Pending", "Running")), LINE),
         Example("A step is done", "One step finished.", _line(_done(1, 2, "bwa-mem")), LINE),
-        Example("A step failed", "The others go on.", _line(_done(2, 3, "bwa-mem", **_FAILED_STEP)), LINE),
+        Example(
+            "A step failed",
+            "The others go on; the first failure for a while mentions the owner.",
+            _line(_failed(world.MARK_FAILED, total=1, is_alert=True)),
+            WARNING,
+        ),
+        Example("Another step failed", "Soon after the first one.", _line(_failed(_CALLERS[0], total=2)), WARNING),
+        Example(
+            "Many steps failed",
+            "At once, while others finished.",
+            _line(_done(1, 2, "bwa-mem"), _failed(*_CALLERS, total=6, is_alert=True, finished_before=2, finished=2)),
+        ),
         Example(
             "Several at once",
             "Changes that waited for Slack become one message.",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from bot.domain.cadence import Cadence
-from bot.domain.model import Change, ChangeKind, Execution, Snapshot, Step, Subscriber
-from bot.domain.observing import observe
-from bot.domain.priority import Priority, batch, priority, priority_of
+from bot.domain.model import Change, ChangeKind, Subscriber
+from bot.domain.priority import Priority, batch, is_announced, mentions_owner, priority, priority_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALICE, LAB = Subscriber(team_id="T1", id="U1"), Subscriber(team_id="T1", id="C1")
@@ -19,7 +18,7 @@ ALICE, LAB = Subscriber(team_id="T1", id="U1"), Subscriber(team_id="T1", id="C1"
 
 def change(kind: ChangeKind, *, revision: int = 2, fails: bool = False) -> Change:
     """A change of which only this matters."""
-    return Change(kind=kind, revision=revision, at=NOW, fails=fails)
+    return Change(kind=kind, revision=revision, at=NOW, newly_failed_total=int(fails))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,8 @@ def change(kind: ChangeKind, *, revision: int = 2, fails: bool = False) -> Chang
         (ChangeKind.OUTCOME, True, Priority.OUTCOME_TO_PERSON, Priority.OUTCOME_TO_CHANNEL),
         (ChangeKind.VANISHED, False, Priority.OUTCOME_TO_PERSON, Priority.OUTCOME_TO_CHANNEL),
         (ChangeKind.REOPENED, False, Priority.FAILURE, Priority.FAILURE),
-        (ChangeKind.PROGRESS, True, Priority.FAILURE, Priority.FAILURE),
+        (ChangeKind.STEP_FAILED, True, Priority.FAILURE, Priority.FAILURE),
+        (ChangeKind.PHASE, True, Priority.FAILURE, Priority.FAILURE),
         (ChangeKind.SLOW, False, Priority.FAILURE, Priority.FAILURE),
         (ChangeKind.DEADLINE, False, Priority.FAILURE, Priority.FAILURE),
         (ChangeKind.PHASE, False, Priority.PHASE, Priority.PHASE),
@@ -55,20 +55,6 @@ def test_first_cards_go_before_edits() -> None:
     assert priority([change(ChangeKind.PROGRESS)], LAB, has_card=False) is Priority.PHASE
 
 
-@pytest.mark.parametrize(("failed_before", "fails"), [((), True), (("a",), True), (("a", "b"), False)])
-def test_only_newly_failed_steps_count(failed_before: tuple[str, ...], fails: bool) -> None:
-    """A failed step is one failure, not another one with each step that finishes after it."""
-
-    def seen(failed: tuple[str, ...], finished: int) -> Execution:
-        steps = [Step(name=name, phase="Failed" if name in failed else "Running") for name in "abc"]
-        return Execution(id="e1", phase="Running", steps=tuple(steps), steps_total=3, steps_finished=finished)
-
-    before = Snapshot(execution=seen(failed_before, 0), revision=1, seen_at=NOW)
-    cadence = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(0), staleness=timedelta(hours=2))
-    (found,) = observe(before, seen(("a", "b"), 1), now=NOW, cadence=cadence).changes
-    assert found.fails is fails
-
-
 def test_a_batch_stops_before_an_outcome() -> None:
     """Pending progress is one message; the outcome is one of its own."""
     pending = [
@@ -88,3 +74,47 @@ def test_batches_deliver_everything_once_in_order(kinds: list[ChangeKind]) -> No
     while head := batch(pending[len(delivered) :]):
         delivered += head
     assert delivered == pending
+
+
+FAILED = change(ChangeKind.STEP_FAILED, fails=True)
+FIRST = replace(FAILED, is_alert=True)
+OUTCOME = change(ChangeKind.OUTCOME)
+
+
+@pytest.mark.parametrize(
+    ("changes", "person", "channel"),
+    [
+        ([FIRST], True, True),
+        ([FAILED], False, False),
+        ([change(ChangeKind.PROGRESS), FIRST, change(ChangeKind.PROGRESS)], True, True),
+        ([change(ChangeKind.PROGRESS)], False, False),
+        ([replace(change(ChangeKind.PHASE), is_alert=True, newly_failed_total=1)], True, True),
+        ([change(ChangeKind.DEADLINE)], True, True),
+        ([change(ChangeKind.SLOW)], True, True),
+        ([replace(change(ChangeKind.SLOW), step="bwa-mem")], False, False),
+        ([replace(OUTCOME, phase="Succeeded")], True, False),
+        ([replace(OUTCOME, phase="Failed")], True, True),
+        ([replace(OUTCOME, phase="Cancelled")], True, True),
+        ([change(ChangeKind.VANISHED)], True, True),
+        ([replace(change(ChangeKind.REOPENED), phase_before="Failed")], True, True),
+        ([replace(change(ChangeKind.REOPENED), phase_before="Cancelled")], False, False),
+    ],
+)
+def test_failures_are_announced_once_a_burst(changes: list[Change], person: bool, channel: bool) -> None:
+    """Outside the thread stand failures, ends and what takes a failure back; a channel's success is in the thread."""
+    assert (is_announced(changes, ALICE), is_announced(changes, LAB)) == (person, channel)
+
+
+@pytest.mark.parametrize(
+    ("one", "is_mentioned"),
+    [
+        (FIRST, True),
+        (FAILED, False),
+        (replace(OUTCOME, phase="Failed", is_alert=True), True),
+        (replace(OUTCOME, phase="Failed"), False),
+        (change(ChangeKind.DEADLINE), False),
+    ],
+)
+def test_owners_are_mentioned_for_failures(one: Change, is_mentioned: bool) -> None:
+    """In channels, once for a burst; a person has no need of it."""
+    assert (mentions_owner([one], LAB), mentions_owner([one], ALICE)) == (is_mentioned, False)

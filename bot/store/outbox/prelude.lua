@@ -33,12 +33,13 @@ end
 -- Changes of a subscription itself. They have no revision: a receipt says how many of them are delivered.
 local NOTICES = {level = true, stopped = true}
 
--- Append a change to a lane, which holds 50 at most. Of more, the line after the oldest goes, progress before phases.
--- The oldest stays because it says where the count and the phases came from; outcomes and the like never go.
+-- Append a change to a lane, which holds 50 at most. Of more, the line after the oldest goes: progress first, then
+-- phases, then warnings. The oldest stays because it says where the count and the phases came from; outcomes and the like
+-- never go.
 local function queue(prefix, lane, entry)
   local entries = prefix .. 'changes:' .. lane
   if redis.call('RPUSH', entries, entry) <= 50 then return end
-  for _, dispensable in ipairs({'progress', 'level', 'phase'}) do
+  for _, dispensable in ipairs({'progress', 'level', 'phase', 'slow', 'step_failed'}) do
     local has_oldest = false
     for _, old in ipairs(redis.call('LRANGE', entries, 0, -2)) do
       local _, kind = parse_change(old)

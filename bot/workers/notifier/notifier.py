@@ -21,7 +21,7 @@ from bot import metrics
 from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
 from bot.domain.access import AccessRules
 from bot.domain.model import Change, ChangeKind, Receipt
-from bot.domain.priority import batch, priority_of
+from bot.domain.priority import batch, is_announced, priority_of
 from bot.errors import (
     MessageGone,
     NotEditable,
@@ -184,8 +184,9 @@ class Notifier:
             await self._record(delivery, receipt, notices=notices)
 
     async def _post_changes(self, delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...]) -> None:
-        last = changes[-1]
-        is_alone = last.kind.is_final and delivery.subscription.subscriber.is_person
+        last, subscriber = changes[-1], delivery.subscription.subscriber
+        announced = is_announced(changes, subscriber)
+        is_alone = announced and subscriber.is_person
         draw = cache(partial(_change_message, delivery.claim, changes))
         try:
             ts = await self._messenger.post(
@@ -198,7 +199,7 @@ class Notifier:
                     blocks=tried.blocks,
                     mark=delivery.mark("change", last),
                     thread_ts=None if is_alone or delivery.is_without_thread else receipt.ts,
-                    is_broadcast=last.kind.is_final,
+                    is_broadcast=announced,
                 ),
             )
         except MessageGone:  # someone deleted the card: post a new one, and the change in its thread
@@ -210,7 +211,7 @@ class Notifier:
                 await self._post_card_again(delivery)
             return
         self._failures.clear_posts(delivery.lane)
-        label = priority_of(last, delivery.subscription.subscriber).label
+        label = priority_of(last, subscriber).label
         metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((delivery.now - last.at).total_seconds())
         kind = "dm" if is_alone else "message" if delivery.is_without_thread else "thread"
         attempt = self._messenger.attempts(delivery)
@@ -386,4 +387,4 @@ def _change_message(claim: Claim, changes: tuple[Change, ...]) -> Message:
         return outcome_message(last, notification.subscription, execution, now=claim.now)
     if last.kind is ChangeKind.ENDED:
         return ended_message(last, execution, now=claim.now)
-    return change_message(changes, execution, now=claim.now)
+    return change_message(changes, notification.subscription, execution, now=claim.now)

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from bot import metrics
 from bot.domain.model import Change, Receipt
-from bot.domain.priority import Priority
+from bot.domain.priority import Priority, is_announced
 from bot.errors import MessageGone, SlackBadCredentials, SlackError, Undeliverable, UnknownRefusal
 from bot.slack.errors import is_about_token
 from bot.slack.messages import Delivered, Mark
@@ -114,10 +114,9 @@ async def _found(delivery: Delivery, messenger: Messenger, channel: str, since: 
     """The bot's messages of the lane. Calls are scarce, so the thread of a card that still exists comes first."""
     card = delivery.receipt.ts if delivery.receipt else ""
     found = await _thread(delivery, messenger, channel, since, card) if card else []
-    is_alone = delivery.subscription.subscriber.is_person and any(change.kind.is_final for change in delivery.pending)
-    if is_alone or not any(
-        message.ts == card for message in found
-    ):  # outcomes are posted outside the thread; the card may be gone
+    subscriber = delivery.subscription.subscriber
+    is_alone = subscriber.is_person and is_announced(delivery.pending, subscriber)
+    if is_alone or not any(message.ts == card for message in found):  # posted outside the thread; the card may be gone
         found += await read_back(delivery, messenger, channel, since)
         if (newest := _latest_card(found)) > card:
             found += await _thread(delivery, messenger, channel, since, newest)

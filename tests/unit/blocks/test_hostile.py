@@ -29,7 +29,7 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield blocks.shared_summary(seen, now=NOW, shared_by="U1")
     yield blocks.execution_card(seen, link, now=NOW, style=Style.RICH)
     yield blocks.execution_card(seen, link, now=NOW, style=Style.CLASSIC)
-    yield blocks.change_message([change, change], execution, now=NOW)
+    yield blocks.change_message([change, change], link, execution, now=NOW)
     yield blocks.outcome_message(change, link, execution, now=NOW)
     yield blocks.ended_message(change, execution, now=NOW)
     yield blocks.undeliverable_message(link, execution, change.reason)

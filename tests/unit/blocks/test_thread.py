@@ -7,7 +7,14 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from bot.blocks import change_message, ended_message, notice_message, owner_notice_message, undeliverable_message
+from bot.blocks import (
+    Message,
+    change_message,
+    ended_message,
+    notice_message,
+    owner_notice_message,
+    undeliverable_message,
+)
 from bot.domain.model import Change, ChangeKind, EndReason, Step
 from tests.unit.blocks.world import FAILED_STEP, ID, NOW, RUNNING, buttons_of, change, shown, subscription
 
@@ -16,15 +23,20 @@ STARTED = change(ChangeKind.PHASE, phase_before="Pending", phase="Running")
 RETRIED = change(ChangeKind.REOPENED, phase_before="Failed", phase="Retrying")
 
 
+def told(*changes: Change, to: str = "C123") -> Message:
+    """The message for a channel, or for the person given."""
+    return change_message(changes, subscription(to), RUNNING, now=NOW)
+
+
 def line(*changes: Change) -> str:
     """What the thread shows, as text."""
-    return shown(change_message(changes, RUNNING, now=NOW).blocks)
+    return shown(told(*changes).blocks)
 
 
 def test_progress_is_one_small_line() -> None:
     """The count before and after, which steps, and the duration."""
     assert line(PROGRESS) == "▸ 3 → 5 of 12 steps · bwa-mem, mark-dup finished · after 11 min 41 s"
-    assert [block["type"] for block in change_message([PROGRESS], RUNNING, now=NOW).blocks] == ["context"]
+    assert [block["type"] for block in told(PROGRESS).blocks] == ["context"]
 
 
 def test_a_burst_is_one_line() -> None:
@@ -41,9 +53,9 @@ def test_a_new_phase_shows_the_old_one() -> None:
 
 def test_a_retry_is_called_a_retry() -> None:
     """An execution that starts again after its end does not read like progress."""
-    assert line(RETRIED).startswith("♻️ Retried: Failed → Retrying")
+    assert line(RETRIED).startswith("♻️ *Retrying: gcs-exec-3-08-20-144951*\nRetried: Failed → Retrying")
     going = change(ChangeKind.PHASE, phase_before="Retrying", phase="Running")
-    assert line(RETRIED, going).startswith("♻️ Retried: Failed → Retrying → Running")
+    assert "Retried: Failed → Retrying → Running" in line(RETRIED, going)
 
 
 def test_a_retry_reveals_a_missed_end() -> None:
@@ -56,18 +68,70 @@ def test_a_retry_reveals_a_missed_end() -> None:
     assert not any("between two looks" in line(seen) for seen in (RETRIED, deleting, STARTED))
 
 
-def test_a_failed_step_is_not_called_finished() -> None:
-    """It has ended, but the line says that it failed."""
-    broken = change(finished_before=3, finished=4, total=12, finished_steps=("call",), failed_steps=(FAILED_STEP,))
-    assert line(broken).startswith("▸ 3 → 4 of 12 steps · ❌ 1 step failed: call")
-    assert "call finished" not in line(broken)
+BROKEN = change(
+    ChangeKind.STEP_FAILED,
+    phase="Running",
+    failed_steps=(FAILED_STEP,),
+    failed_steps_total=1,
+    newly_failed=(FAILED_STEP,),
+    newly_failed_total=1,
+    is_alert=True,
+)
+
+
+def test_a_failed_step_begins_with_state_and_name() -> None:
+    """Then which step and why; the owner is mentioned in a channel, a person needs no mention."""
+    title, cause = "Running, 1 step failed: gcs-exec-3-08-20-144951", "call failed: {}: container call was killed"
+    message = told(BROKEN)
+    assert shown(message.blocks).splitlines()[:2] == [f"⚠️ *{title}*", f"*call*{cause.format('`OOMKilled`')[4:]}"]
+    assert message.text.splitlines()[0] == f"⚠️ {title}"
+    assert message.text.index("OOMKilled") < 110
+    assert "<@U1>" in message.text
+    assert "<@U1>" in shown(message.blocks)
+    assert "<@" not in told(BROKEN, to="U1").text
+
+
+def test_later_failures_of_a_burst_mention_nobody() -> None:
+    """They are lines in the thread, with state and name as well."""
+    later = replace(BROKEN, is_alert=False, failed_steps_total=3, newly_failed_total=1)
+    assert line(later).startswith("⚠️ *Running, 3 steps failed: gcs-exec-3-08-20-144951*")
+    assert "<@" not in told(later).text
+
+
+def test_merged_failures_are_listed_once() -> None:
+    """Of each message only what failed since the one before: three with their reasons, the others as a count."""
+    second = replace(
+        BROKEN,
+        failed_steps_total=6,
+        newly_failed=tuple(Step(name=f"scatter-{n}") for n in range(5)),
+        newly_failed_total=5,
+    )
+    assert line(BROKEN, second).splitlines()[:5] == [
+        "⚠️ *Running, 6 steps failed: gcs-exec-3-08-20-144951*",
+        "*call* failed: `OOMKilled`: container call was killed",
+        "*scatter-0* failed.",
+        "*scatter-1* failed.",
+        "3 more steps failed.",
+    ]
+
+
+def test_progress_after_a_failure_repeats_nothing() -> None:
+    """The failed steps stand on the card."""
+    after = replace(PROGRESS, failed_steps=(FAILED_STEP,), failed_steps_total=1)
+    assert "call" not in line(after)
+
+
+def test_the_state_is_that_of_the_change() -> None:
+    """A message that comes late does not show an end that has its own message."""
+    late = change_message([BROKEN], subscription(), replace(RUNNING, phase="Failed"), now=NOW)
+    assert late.text.startswith("⚠️ Running, 1 step failed: ")
 
 
 def test_many_names_are_counted() -> None:
-    """A line stays a line when hundreds of steps finish or fail at once."""
+    """A line stays a line when hundreds of steps finish at once."""
     names = tuple(f"scatter-{number}" for number in range(9))
-    wide = change(finished=400, total=5000, finished_steps=names, failed_steps=(Step(name="x"),), failed_steps_total=30)
-    assert "scatter-4, 4 more finished · ❌ 30 steps failed: x, 29 more" in line(wide)
+    wide = change(finished=400, total=5000, finished_steps=names)
+    assert "scatter-4 and 4 more finished" in line(wide)
     assert line(wide).startswith("▸ 400 of 5,000 steps")
 
 
@@ -84,8 +148,8 @@ def test_a_late_change_shows_its_time() -> None:
 
 def test_plain_text_names_the_execution() -> None:
     """A notification shows no thread, so the text says which execution changed."""
-    plain = change_message([PROGRESS], RUNNING, now=NOW).text
-    assert plain.startswith("deepvariant execution gcs-exec-3-08-20-144951: 3 → 5 of 12 steps · bwa-mem, mark-dup")
+    plain = told(PROGRESS).text
+    assert plain.startswith("Running: gcs-exec-3-08-20-144951 · 3 → 5 of 12 steps · bwa-mem, mark-dup finished")
 
 
 SLOW = change(ChangeKind.SLOW, step="bwa-mem", taken=timedelta(hours=3), usual=timedelta(hours=1, minutes=40))
@@ -102,17 +166,17 @@ NEAR = change(ChangeKind.DEADLINE, deadline=NOW + timedelta(minutes=28))
 )
 def test_warnings_begin_with_state_and_name(warnings: list[Change], headline: str, cause: str) -> None:
     """The most urgent one is in the headline; each has its line; what else has changed comes last."""
-    told = change_message([PROGRESS, *warnings], RUNNING, now=NOW)
-    assert told.text.startswith(f"⚠️ Running, {headline}: gcs-exec-3-08-20-144951\n")
-    assert cause in told.text
-    assert cause in shown(told.blocks)
-    assert shown(told.blocks).endswith("3 → 5 of 12 steps · bwa-mem, mark-dup finished")
+    warned = told(PROGRESS, *warnings)
+    assert warned.text.startswith(f"⚠️ Running, {headline}: gcs-exec-3-08-20-144951\n")
+    assert cause in warned.text
+    assert cause in shown(warned.blocks)
+    assert shown(warned.blocks).endswith("3 → 5 of 12 steps · bwa-mem, mark-dup finished · after 11 min 41 s")
 
 
 def test_many_slow_steps_are_counted() -> None:
     """A message stays short when hundreds of steps are slow."""
     many = [replace(SLOW, step=f"scatter-{number}") for number in range(9)]
-    assert shown(change_message(many, RUNNING, now=NOW).blocks).endswith("6 more steps slower than usual.")
+    assert line(*many).splitlines()[4] == "6 more steps slower than usual."
 
 
 @pytest.mark.parametrize(
@@ -154,7 +218,7 @@ def test_a_dead_channel_without_snapshot_shows_the_id() -> None:
 def test_notices_name_who_did_it(notice: Change, words: str) -> None:
     """In the thread, and to the owner with the channel; the level in words."""
     assert words in shown(notice_message(notice, RUNNING).blocks)
-    told = owner_notice_message(notice, subscription("C1"), RUNNING)
-    assert words in shown(told.blocks)
-    assert "<#C1>" in told.text
-    assert ("Follow it here" in str(told.blocks)) is (notice.kind is ChangeKind.STOPPED)
+    personal = owner_notice_message(notice, subscription("C1"), RUNNING)
+    assert words in shown(personal.blocks)
+    assert "<#C1>" in personal.text
+    assert ("Follow it here" in str(personal.blocks)) is (notice.kind is ChangeKind.STOPPED)

@@ -238,3 +238,40 @@ def test_control_object_without_steps_covers_nothing() -> None:
     """Where only the counts show steps, lists would never show the next one."""
     bare = changed(lambda body: control(body).update(subObjectStatuses={}))
     assert (fingerprint(RUNNING).is_covered, fingerprint(bare).is_covered) == (True, False)
+
+
+def nodes(*named: tuple[str, str]) -> Json:
+    """The running execution with these steps, by name and status; the reports stay."""
+    steps = [{"name": name, "status": status, "sub_job_num": 1} for name, status in named]
+    return changed(lambda body: body["status"].update(actual_node_status=steps))
+
+
+REPORTED = control(RUNNING)["subObjectStatuses"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_covered"),
+    [
+        ([("job-a", "Running"), ("job-b", "")], True),
+        ([("job-a", "Running"), ("unreported", "Pending")], True),
+        ([("job-a", "Running"), ("unreported", "Running")], False),
+        ([("job-a", "Running"), ("job-a", "Running")], False),
+    ],
+)
+def test_lists_cover_steps_with_a_report_each(steps: list[tuple[str, str]], is_covered: bool) -> None:
+    """Steps that share a name have one report, which need not move when one of them fails."""
+    assert "job-a" in REPORTED
+    assert fingerprint(nodes(*steps)).is_covered is is_covered
+
+
+def test_a_report_without_a_phase_covers_nothing() -> None:
+    """A list would show the same after the step has failed."""
+    bare = changed(lambda body: control(body)["subObjectStatuses"].update({"job-a": {"message": "x"}}))
+    bare["status"]["actual_node_status"] = [{"name": "job-a", "status": "Running"}]
+    assert not fingerprint(bare).is_covered
+
+
+def test_a_failed_step_moves_the_list() -> None:
+    """Phase and counts stay: the report alone tells."""
+    failed = changed(lambda body: control(body)["subObjectStatuses"].update({"job-a": {"phase": "Failed"}}))
+    assert listed_state(failed) != listed_state(RUNNING)

@@ -56,6 +56,7 @@ def every_change() -> list[Change]:
     """A change of each kind, and each reason to stop watching, as the rules make them."""
     verdicts = [
         observe(before(RUNNING), replace(RUNNING, steps_finished=2), now=NOW, cadence=CADENCE),
+        observe(before(RUNNING), replace(RUNNING, steps=FAILED.steps), now=NOW, cadence=CADENCE),
         observe(before(RUNNING), replace(RUNNING, phase=Phase.CANCELLING), now=NOW, cadence=CADENCE),
         observe(before(FAILED), RUNNING, now=NOW, cadence=CADENCE),
         observe(before(RUNNING), FAILED, now=NOW, cadence=CADENCE),
