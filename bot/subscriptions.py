@@ -96,7 +96,7 @@ class _Polled(NamedTuple):
 class Subscriptions:
     """Serves what people ask for."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all that it serves with, once
         self,
         gcs: GCSClient,
         subscribers: Subscribers,
@@ -106,7 +106,10 @@ class Subscriptions:
         allowance: Allowance,
         cadence: Cadence,
         now: Callable[[], datetime],
+        default_level: Level = Level.MILESTONES,
     ) -> None:
+        """`default_level` is that of who names none."""
+        self._default_level = default_level
         self._reads = SharedReads(gcs, within=WITHIN, now=now)
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
         self._history = history
@@ -148,7 +151,7 @@ class Subscriptions:
         subscription = Subscription(
             execution_id=execution_id,
             subscriber=subscriber,
-            level=level or (was.level if was else Level.PROGRESS),
+            level=level or (was.level if was else self._default_level),
             owner=(was.owner if was else "") or owner,
             created_at=was.created_at if was else self._now(),
             request_id=current_request(),

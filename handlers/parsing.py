@@ -48,7 +48,14 @@ _VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
     "forget": Verb.FORGET,
     "?": Verb.HELP,
 }
-_LEVELS: dict[str, Level] = {level.value: level for level in Level}
+_LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
+    "failure": Level.FAILURES,
+    "milestone": Level.MILESTONES,
+    "step": Level.STEPS,
+    "phase": Level.MILESTONES,
+    "progress": Level.STEPS,
+}
+"""The last two are former words."""
 _HERE, _ME = "here", "me"
 _WORDS = [*_VERBS, *_LEVELS, _HERE, _ME]
 

@@ -28,6 +28,7 @@ from bot.app.probes import TokenProbe, repeat
 from bot.clock import ClockSkew
 from bot.domain.access import AccessRules
 from bot.domain.cadence import Cadence
+from bot.domain.model import Level
 from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, StoreNotOurs, UnknownRefusal
 from bot.settings import Settings
 from bot.slack.client import Identity, SlackClient
@@ -157,6 +158,7 @@ class WorkspaceRuntime:
             allowance=self._allowance(),
             cadence=self._cadence,
             now=_utc_now,
+            default_level=Level(self._settings.default_level),
         )
         workspace = Workspace(
             identity,

@@ -10,12 +10,13 @@ from bot.blocks.language import N_, _
 from bot.domain.model import Level
 
 _LEVELS = {
-    Level.PROGRESS: N_("every step"),
-    Level.PHASE: N_("every change of phase"),
-    Level.FINAL: N_("the outcome only"),
+    Level.FAILURES: N_("failures only"),
+    Level.FINAL: N_("failures and the end"),
+    Level.MILESTONES: N_("phases and every quarter"),
+    Level.STEPS: N_("every step"),
 }
 
 
 def level_words(level: Level) -> str:
     """Which changes a level includes, in a few words; that of another version includes everything."""
-    return _(_LEVELS.get(level, _LEVELS[Level.PROGRESS]))
+    return _(_LEVELS.get(level, _LEVELS[Level.STEPS]))

@@ -189,7 +189,7 @@ def error_reply(sentence: str, hint: str | None = None, *, approvable: str = "")
 
 _USAGE = [
     ("&lt;id&gt;", N_("shows an execution, to you alone")),
-    ("subscribe &lt;id&gt; [here] [progress|phase|final]", N_("follows it, for you or for this channel")),
+    ("subscribe &lt;id&gt; [here] [failures|final|milestones|steps]", N_("follows it, for you or for this channel")),
     ("unsubscribe &lt;id&gt; [here]", N_("stops that")),
     ("list", N_("shows what is followed")),
     ("forget-me", N_("deletes what I keep about you")),

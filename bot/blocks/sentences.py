@@ -127,7 +127,7 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.SEVERAL_IDS: N_("One execution at a time, please: {usage}."),
     InputProblem.UNWANTED_ID: N_("{verb} takes no id: {usage}. To see one execution: `/execution <id>`."),
     InputProblem.HERE_AND_ME: N_("Either `here`, for this channel, or `me`: {usage}."),
-    InputProblem.SEVERAL_LEVELS: N_("One of `progress`, `phase` and `final`, please: {usage}."),
+    InputProblem.SEVERAL_LEVELS: N_("One of `failures`, `final`, `milestones` and `steps`, please: {usage}."),
     InputProblem.UNWANTED_LEVEL: N_("{level} belongs to `subscribe`; here the line is {usage}."),
     InputProblem.OTHER_ORGANISATION: N_(
         "I answer only people of the workspace that I was installed in. Ask one of them to look for you."
@@ -176,7 +176,7 @@ _PROBLEMS: dict[InputProblem, str] = {
 
 _USAGE: dict[str, str] = {
     "summary": "/execution <id>",
-    "subscribe": "/execution subscribe <id> [here] [progress|phase|final]",
+    "subscribe": "/execution subscribe <id> [here] [failures|final|milestones|steps]",
     "unsubscribe": "/execution unsubscribe <id> [here]",
     "list": "/execution list [here]",
     "forget-me": "/execution forget-me",

@@ -41,8 +41,10 @@ def change_message(
     else:
         title = _("{state}: {name}").format(state=state, name=name)
     causes = warning_lines(changes, execution, now=now)
-    phases, progress = _phases(changes), _progress(changes)
-    line = " · ".join(filter(None, (phases, progress, _finished(changes), _missed_end(changes))))
+    names_steps = subscription.level.names_steps(last.total)
+    phases, progress = _phases(changes), _progress(changes, names_steps=names_steps)
+    finished = _finished(changes) if names_steps else ""
+    line = " · ".join(filter(None, (phases, progress, finished, _missed_end(changes))))
     duration = words.change_elapsed(last, execution)
     took = _("after {duration}").format(duration=text.span(duration)) if duration is not None else ""
     late = _("at {time}").format(time=text.date(last.at, now)) if now - last.at > _LATE else ""
@@ -197,13 +199,18 @@ def _missed_end(changes: Sequence[Change]) -> str:
     return _("so it had probably failed or been cancelled between two looks") if is_missed else ""
 
 
-def _progress(changes: Sequence[Change]) -> str:
-    """How the count changed: "3 → 5 of 12 steps". After a retry it may be lower than before."""
+def _progress(changes: Sequence[Change], *, names_steps: bool) -> str:
+    """How the count changed: "3 → 5 of 12 steps". After a retry it may be lower than before.
+
+    Where not each step has a line, nobody has read the count before: "98 of 195 steps · 50 %".
+    """
     counted = [change for change in changes if change.finished is not None]
     if not counted:
         return ""
     last = counted[-1]
     before, now = counted[0].finished_before, words.counts(last.finished, last.total)
+    if not names_steps and any(change.kind is ChangeKind.PROGRESS for change in counted):
+        return f"{now} · {text.percent(100 * (last.finished or 0) // last.total)}" if last.total else now
     if before is None or before == last.finished:
         return now if any(change.kind is ChangeKind.PROGRESS for change in counted) else ""
     return f"{text.number(before)} → {now}"

@@ -60,6 +60,13 @@ WAITING_PHASES = frozenset({Phase.PENDING, Phase.SUBMITTED, ""})
 """Phases of a step that has not started; GCS also leaves the phase empty."""
 
 
+QUARTERS = (25, 50, 75)
+"""Shares of the steps that are a milestone, in percent."""
+
+MANY_STEPS = 30
+"""An execution with more steps than this has no line for each of them."""
+
+
 class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Base of all nouns: frozen, compared by value, as JSON without the fields that have their default.
 
@@ -394,6 +401,23 @@ class Change(Value, frozen=True):
         """Whether it says that something failed: a step since the snapshot before, or the execution."""
         return self.newly_failed_total > 0 or (self.kind is ChangeKind.OUTCOME and self.phase in FAILED_PHASES)
 
+    @property
+    def is_trouble(self) -> bool:
+        """Whether it is posted at every level: something failed, or needs attention, or a failure is taken back."""
+        if self.kind is ChangeKind.REOPENED:
+            return self.fails or self.phase_before not in {Phase.CANCELLED, Phase.ABORTED}
+        return self.fails or self.kind.is_warning or self.kind.is_notice or self.kind is ChangeKind.VANISHED
+
+    @property
+    def is_milestone(self) -> bool:
+        """Whether a quarter of the steps was reached for the first time; all of them are the end's to tell."""
+        return any(self.share_before < quarter <= self.share for quarter in QUARTERS)
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it is worth a line for those who want to read every step: of many steps only every 5 percent is."""
+        return not self.total or self.total <= MANY_STEPS or self.share > self.share_before
+
 
 class Subscriber(Value, frozen=True):
     """Who follows: a person or a channel of one Slack workspace."""
@@ -409,24 +433,51 @@ class Subscriber(Value, frozen=True):
 
 
 class Level(StrEnum):
-    """Which changes are posted in the thread; the card is edited on every change at every level."""
+    """Which changes have a message of their own; the card is edited on every change at every level.
 
-    PROGRESS = "progress"
-    PHASE = "phase"
+    Each level includes what the ones before it do.
+    """
+
+    FAILURES = "failures"
+    """What fails, is slow or near its time limit."""
     FINAL = "final"
+    """And the end."""
+    MILESTONES = "milestones"
+    """And phases, and each quarter of the steps."""
+    STEPS = "steps"
+    """And each step; of an execution with many of them, every 5 percent."""
 
     @classmethod
     def _missing_(cls, value: object) -> Level:
-        """Read the level of another version as one that includes everything; it is written back as it was."""
+        """Read a former word as what it is called now.
+
+        The level of another version is one that includes everything, and is written back as it was.
+        """
+        if value in _FORMER_LEVELS:
+            return cls(_FORMER_LEVELS[str(value)])
         level = str.__new__(cls, str(value))
         level._name_, level._value_ = "OTHER", str(value)
         return level
 
     def includes(self, change: Change) -> bool:
         """Whether `change` is posted at this level."""
-        if change.kind is ChangeKind.PROGRESS:
-            return self not in {Level.PHASE, Level.FINAL}
-        return self is not Level.FINAL or change.kind is not ChangeKind.PHASE or change.fails
+        if change.is_trouble:
+            return True
+        if change.kind in {ChangeKind.OUTCOME, ChangeKind.REOPENED, ChangeKind.ENDED}:
+            return self is not Level.FAILURES
+        if change.kind is ChangeKind.PHASE or change.is_milestone:
+            return self not in {Level.FAILURES, Level.FINAL}
+        return self not in {Level.FAILURES, Level.FINAL, Level.MILESTONES} and (
+            change.kind is not ChangeKind.PROGRESS or change.is_step
+        )
+
+    def names_steps(self, total: int | None) -> bool:
+        """Whether each step of an execution with so many steps is posted at this level."""
+        return self not in {Level.FAILURES, Level.FINAL, Level.MILESTONES} and (total or 0) <= MANY_STEPS
+
+
+_FORMER_LEVELS = {"progress": "steps", "phase": "milestones"}
+"""Words that the store may still hold, and people may still type."""
 
 
 class Subscription(Value, frozen=True, kw_only=True):
@@ -434,7 +485,7 @@ class Subscription(Value, frozen=True, kw_only=True):
 
     execution_id: str
     subscriber: Subscriber
-    level: Level = Level.PROGRESS
+    level: Level = Level.MILESTONES
     owner: str
     """User id of the person who asked for it; usually equal to `subscriber.id` if that is a person."""
     created_at: datetime

@@ -226,6 +226,12 @@ class Settings(BaseModel):
     """Seconds for which a failed or cancelled execution is still polled, in case it is retried, up to a week; 0 for not
     at all."""
 
+    default_level: Annotated[
+        Literal["failures", "final", "milestones", "steps"], BeforeValidator(lambda level: str(level).lower())
+    ] = "milestones"
+    """What those are told who name no level: `failures` (what fails, is slow or near its time limit), `final` (and the
+    end), `milestones` (and phases, and each quarter of the steps) or `steps` (and each step)."""
+
     coalesce: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(minutes=5)), EXPERT] = timedelta(seconds=3)
     """Seconds for which changes of one execution are collected into one message, up to 300. Outcomes never wait."""
 

@@ -21,7 +21,7 @@ REPLICAS = 3
 SKEWS = (0, 30, 360)
 """Seconds by which the clocks of the replicas are wrong, one way or the other: within what is promised, and beyond."""
 
-LEVELS = ("progress", "progress", "progress", "phase", "final")
+LEVELS = ("steps", "steps", "milestones", "milestones", "final", "failures")
 """Most people follow every step."""
 
 LIVES: Sequence[tuple[int, Callable[[float], Life]]] = (

@@ -31,11 +31,18 @@ class Moment:
     finished: int | None
     at: float = 0.0
     """When GCS began to show it, in the truth."""
+    total: int | None = None
+    """How many steps there are, in the truth."""
 
     @property
     def is_outcome(self) -> bool:
         """Whether it pings people."""
         return self.phase in OUTCOMES
+
+    @property
+    def share(self) -> int:
+        """Finished steps in percent."""
+        return 100 * (self.finished or 0) // self.total if self.total else 0
 
     def fits(self, truth: Moment) -> bool:
         """Whether a text with this moment is true of `truth`."""
@@ -57,7 +64,7 @@ def moments(life: Life, began: float) -> tuple[Moment, ...]:
         phase = "Deleted" if frame.is_gone else frame.status
         finished = frame.finished if frame.steps and frame.has_counts else None
         if not found or (phase, finished) != (found[-1].phase, found[-1].finished):
-            found.append(Moment(phase, finished, began + frame.at))
+            found.append(Moment(phase, finished, began + frame.at, total=len(frame.steps)))
     return tuple(found)
 
 

@@ -38,7 +38,7 @@ def line(at: float, text: str) -> Said:
 CARD = card(PENDING, f"{HEAD}: Succeeded, after 2 min; 3 of 3 steps.\nAs of …")
 LINES = [line(3, RUNNING), line(30, ONE), line(70, TWO), line(101, DONE)]
 LIFE = story.happy(3, seconds=100)
-PROMISE = Promise(execution_id="e", subscriber="U", level="progress", promised_at=BEGAN + 1)
+PROMISE = Promise(execution_id="e", subscriber="U", level="steps", promised_at=BEGAN + 1)
 
 
 def record(*said: Said, life: story.Life = LIFE) -> Record:
@@ -106,6 +106,23 @@ def test_a_card_that_went_back_is_found() -> None:
     texts = [f"{HEAD}: Running, for 60 s; {n} of 3 steps." for n in (2, 1)]
     last = CARD.versions[-1][1]
     assert found(record(card(*texts, last), *LINES)) == {"card went back": 1}
+
+
+@pytest.mark.parametrize(
+    ("level", "kinds", "changes"),
+    [
+        ("steps", {"outcome lost": 1}, 4),
+        ("milestones", {"outcome lost": 1}, 4),
+        ("final", {"outcome lost": 1}, 1),
+        ("failures", {}, 0),
+    ],
+)
+def test_each_level_is_owed_something_else(level: str, kinds: dict[str, int], changes: int) -> None:
+    """Where all goes well, people at `failures` wait for nothing."""
+    evidence = record(CARD)
+    evidence.promises = [replace(PROMISE, level=level)]
+    assert found(evidence) == kinds
+    assert judge(evidence).counts["changes for subscribers"] == changes
 
 
 def test_changes_before_the_promise_need_no_message() -> None:

@@ -29,6 +29,9 @@ In sixteen runs GCS was polled within 20 to 29 s after 99 of 100 outcomes; the l
 MOST_REPEATS = 48
 """At most how many messages are repeated after one fail-over: as many as three bots send at once."""
 
+MANY_STEPS = 30
+"""Of an execution with more steps than this, only every 5 percent are told."""
+
 EARLY = 0.1
 """By how many seconds the two servers' notes of one moment may differ."""
 
@@ -190,7 +193,8 @@ class _Subscription:
         """Everything that happened after the promise was delivered, and the card shows the outcome."""
         moments = self._truth.moments
         due = [n for n, moment in enumerate(moments) if moment.at > promise.promised_at]
-        lost = [n for n in due if self._must_be_delivered(n) and not any(index == n for index, _ in delivered)]
+        owed = [n for n in due if self._must_be_delivered(n) and self._is_wanted(promise.level, n)]
+        lost = [n for n in owed if not any(index == n for index, _ in delivered)]
         is_final = self._is_card_final()
         if lost and not self._cards:
             self._verdict.find("subscription forgotten", self._whose, is_waiting=True)
@@ -245,10 +249,17 @@ class _Subscription:
                 self._verdict.poll_delays.append(polled[0] - moment.at)
 
     def _is_wanted(self, level: str, n: int) -> bool:
+        """Whether people at `level` read about a moment: ends, then phases and quarters of steps, then each step."""
         before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]
-        if moment.is_outcome or level == "progress":
+        if moment.is_outcome:
+            return level != "failures" or moment.phase not in {"Succeeded", "Cancelled"}
+        if level in {"failures", "final"}:
+            return False
+        if before is None or before.phase != moment.phase or before.finished is None:
             return True
-        return level == "phase" and (before is None or before.phase != moment.phase)
+        points = (25, 50, 75) if level == "milestones" else range(5, 100, 5)
+        is_each = level == "steps" and (moment.total or 0) <= MANY_STEPS
+        return is_each or any(before.share < point <= moment.share for point in points)
 
     def _repeated(self, kind: str, text: str, *, of: float) -> None:
         """Add a violation, unless the store could lose the receipt of the earlier message, sent at `of`."""

@@ -39,7 +39,7 @@ QUIET = 3 * MINUTE
 AFTER = 8 * MINUTE
 """How long the day goes on after the outage."""
 
-LEVELS = ("progress", "progress", "phase", "final")
+LEVELS = ("steps", "milestones", "final", "failures")
 
 LIVES: Sequence[Callable[[float], Life]] = (
     *[lambda seconds: story.happy(8, seconds=seconds)] * 7,

@@ -31,7 +31,7 @@ async def test_one_id_from_command_to_last_message(tmp_path: Path) -> None:
         assert (asked["verb"], asked["channel"], asked["result"]) == ("subscribe", carol.channel, "ok")
 
         (created,) = lines(world, "subscription.created", **who, **about)
-        assert (created["subscriber"], created["changes"]) == (carol.channel, "progress")
+        assert (created["subscriber"], created["changes"]) == (carol.channel, "steps")
 
         sent = lines(world, "message.sent", channel=carol.channel, **about)
         in_slack = [message.ts for message in world.slack.messages(carol.channel)]

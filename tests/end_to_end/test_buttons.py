@@ -133,7 +133,7 @@ async def test_who_stopped_a_channel_is_named(talk: World, carol: Person, runnin
     await dave.gets("Stop following here", card)
     await carol.card(carol.channel, text=f"stopped by <@{dave.id}>")
     level, stopped = (line.text for line in talk.slack.thread(card.channel, card.ts))
-    assert f"<@{dave.id}> changed what is told here: the outcome only" in level
+    assert f"<@{dave.id}> changed what is told here: failures and the end" in level
     assert f"<@{dave.id}> stopped following this execution" in stopped
     assert [f"<@{dave.id}>" in told.text for told in carol.dm] == [True, True]
     assert not dave.dm

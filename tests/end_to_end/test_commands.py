@@ -83,8 +83,8 @@ async def test_subscribing_again_changes_the_level(carol: Person, running: str) 
     assert "You follow this execution now." in (await carol.types(f"subscribe {running}")).text
     assert "You follow this execution already." in (await carol.types(f"subscribe {running}")).text
     changed = await carol.types(f"subscribe {running} final")
-    assert "the outcome only (was: every step)" in changed.text
-    await carol.card(text="the outcome only")
+    assert "failures and the end (was: every step)" in changed.text
+    await carol.card(text="failures and the end")
     assert len(carol.dm) == 1
 
 
@@ -92,7 +92,7 @@ async def test_a_summary_knows_that_one_follows(carol: Person, running: str) -> 
     """It says so, and offers the way out in place of the way in."""
     await carol.types(f"subscribe {running} phase")
     shown = await carol.types(running)
-    assert "You follow it: every change of phase" in words(shown)
+    assert "You follow it: phases and every quarter" in words(shown)
     assert labels(shown)[0] == "Stop following"
 
 

@@ -63,7 +63,7 @@ def assert_sentence(error: BotError) -> None:
 
 def assert_shown(seen: Snapshot, change: Change) -> None:
     """Slack takes every message and view about a snapshot, and they mention nobody."""
-    link = subscription("C123", level=Level.PROGRESS)
+    link = subscription("C123", level=Level.STEPS)
     for message in messages(seen, link, change):
         assert blockkit.problems(list(message.blocks), "message") == []
         everything = shown(message.blocks) + message.text

@@ -28,8 +28,10 @@ KNOWN = (
     "here",
     "me",
     "final",
+    "milestones",
     "phase",
     "progress",
+    "steps",
     "?",
 )
 PASTED = (

@@ -33,8 +33,9 @@ PERSONAL = Goal("message to an owner", wide=200, narrow=300, is_held=True)
 _COUNTED = {"total": 6, "elapsed": timedelta(minutes=90)}
 
 
-def _line(*changes: Change) -> Callable[[], Message]:
-    return lambda: change_message(changes, CHANNEL_SUBSCRIPTION, world.CLOSE, now=NOW)
+def _line(*changes: Change, level: Level = Level.STEPS) -> Callable[[], Message]:
+    subscription = replace(CHANNEL_SUBSCRIPTION, level=level)
+    return lambda: change_message(changes, subscription, world.CLOSE, now=NOW)
 
 
 def _moved(before: str, after: str, kind: ChangeKind = ChangeKind.PHASE, **fields: Any) -> Change:
@@ -86,6 +87,9 @@ THREAD = Surface(
         Example("It starts", "The phase changed.", _line(_moved("Pending", "Running")), LINE),
         Example("A step is done", "One step finished.", _line(_done(1, 2, "bwa-mem")), LINE),
         Example(
+            "Half of it", "At the level `milestones`.", _line(_done(2, 3, "bwa-mem"), level=Level.MILESTONES), LINE
+        ),
+        Example(
             "A step failed",
             "The others go on; the first failure for a while mentions the owner.",
             _line(_failed(world.MARK_FAILED, total=1, is_alert=True)),
@@ -122,7 +126,7 @@ THREAD = Surface(
             LINE,
         ),
         Example("Close to its limit", "GCS will stop it soon.", _line(_DEADLINE)),
-        Example("A step is slow", "It takes longer than usual.", _line(_slow("bwa-mem")), LINE),
+        Example("A step is slow", "It takes longer than usual.", _line(_slow("bwa-mem")), WARNING),
         Example("Slow and close to its limit", "Told with other news.", _line(_slow(""), _done(1, 2), _DEADLINE)),
         Example("Given up waiting", "No retry came in time.", _ended(EndReason.NO_RETRY)),
         Example("Deleted after its end", "Somebody deleted it in GCS.", _ended(EndReason.DELETED)),

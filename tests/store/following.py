@@ -35,7 +35,7 @@ async def follow(
     store: Store,
     subscriber: Subscriber = ALICE,
     execution_id: str = "e1",
-    level: Level = Level.PROGRESS,
+    level: Level = Level.STEPS,
     *,
     alarm: timedelta | None = None,
 ) -> Subscription | None:

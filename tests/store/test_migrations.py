@@ -91,7 +91,7 @@ async def test_every_row_is_migrated(store: Store, newer: Store, redis: Redis) -
     assert await behind(store) == PARTITIONS
     with capture_logs() as logged:
         assert await migrations(newer).run_once() == AGAIN_SECONDS
-    assert words(redis) == {"verdict": 60, "progress": 60}
+    assert words(redis) == {"verdict": 60, "steps": 60}
     assert await behind(store) == 0
     assert sum(line["rows"] for line in logged) == 60
     before = {key: redis.dump(key) for key in map(str, redis.scan_iter())}
@@ -154,7 +154,7 @@ async def test_a_last_old_row_is_found(store: Store, newer: Store, redis: Redis)
     await work.run_once()
     await followed(store, ["e1"])
     await work.run_once()
-    assert words(redis) == {"verdict": 1, "progress": 1}
+    assert words(redis) == {"verdict": 1, "steps": 1}
     await followed(store, ["e2"])
     await work.run_once()
     assert words(redis)["final"] == 1, "and then the work is over"

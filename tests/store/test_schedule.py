@@ -71,8 +71,8 @@ async def test_an_end_does_not_wait(store: Store) -> None:
 @pytest.mark.parametrize(
     ("level", "delivered"),
     [
-        (Level.PROGRESS, ["progress", "phase", "outcome"]),
-        (Level.PHASE, ["phase", "outcome"]),
+        (Level.STEPS, ["progress", "phase", "outcome"]),
+        (Level.MILESTONES, ["phase", "outcome"]),
         (Level.FINAL, ["outcome"]),
     ],
 )

@@ -31,7 +31,7 @@ class Exported:
 
 async def exported(store: Store, redis: Redis) -> Exported:
     """A lab follows an execution at level `phase`, and its outcome is not delivered; Alice's channel is dead."""
-    await follow(store, LAB, "e1", Level.PHASE)
+    await follow(store, LAB, "e1", Level.MILESTONES)
     for claim in await lanes(store):
         await deliver(store, claim)
     await settle(store, change(2), change(3, ChangeKind.OUTCOME))

@@ -117,7 +117,7 @@ class Table(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """Somebody follows something, or nothing would happen."""
-        self.subscribe("C1", Level.PROGRESS, 0)
+        self.subscribe("C1", Level.STEPS, 0)
 
     @rule(name=names, level=st.sampled_from(Level), behind=st.integers(0, 3))
     def subscribe(self, name: str, level: Level, behind: int) -> None:

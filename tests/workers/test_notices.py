@@ -83,8 +83,8 @@ async def test_notices_keep_their_place(rig: Rig, bob: str) -> None:
     """A line that was queued before a notice comes before it, one after it after it; none is lost or repeated."""
     execution = await rig.followed(rig.lab, life=story.happy(4))
     await rig.step(execution)
-    await set_level(rig, execution, Level.PHASE, bob)
-    await set_level(rig, execution, Level.PROGRESS, bob)
+    await set_level(rig, execution, Level.MILESTONES, bob)
+    await set_level(rig, execution, Level.STEPS, bob)
     await rig.step(execution)
     await rig.deliver()
     assert rig.read(rig.lab) == ["card", "change 2", "notice", "notice", "change 3"]
@@ -105,7 +105,7 @@ async def test_following_again_takes_the_notice_back(rig: Rig, bob: str) -> None
     """Stopped and followed again before anybody read it: the card goes on."""
     execution = await rig.followed(rig.lab)
     await stop(rig, execution, bob)
-    await set_level(rig, execution, Level.PROGRESS, bob)
+    await set_level(rig, execution, Level.STEPS, bob)
     await rig.deliver()
     assert rig.read(rig.lab) == ["card"]
     assert "No longer followed" not in rig.cards(rig.lab)[0]

@@ -380,7 +380,7 @@ async def test_a_missing_dm_scope_loses_nothing(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("level", "method", "read"),
-    [(Level.PROGRESS, "chat.postMessage", ["card", "change 2"]), (Level.FINAL, "chat.update", ["card"])],
+    [(Level.STEPS, "chat.postMessage", ["card", "change 2"]), (Level.FINAL, "chat.update", ["card"])],
 )
 async def test_a_missing_post_scope_loses_nothing(rig: Rig, level: Level, method: str, read: list[str]) -> None:
     """Lines and edits wait alike, and readiness says why."""

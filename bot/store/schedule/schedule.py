@@ -287,5 +287,5 @@ class Schedule:
 
 
 def _rank(change: Change) -> int:
-    """How many levels leave `change` out: the script keeps it from subscriptions of a higher level."""
+    """How many levels beside the widest include `change`: the script keeps it from subscriptions of a narrower one."""
     return sum(level.includes(change) for level in Level) - 1

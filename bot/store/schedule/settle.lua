@@ -4,7 +4,8 @@
 -- when the poll began; next_poll: ms, or '' when the execution is over; is_visible: '1' when cards look different;
 -- coalesce: ms to wait for more before cards and progress are delivered; is_expedited: whether the next poll goes ahead
 -- of what is merely due ('1', '' or 'as before'); alarm: ms until the execution is polled in any case, '' for never, or
--- 'as before': then not before the next poll; then per change: rank (0 progress, 1 phase, 2 the rest), entry
+-- 'as before': then not before the next poll; then per change: rank (-1 no level, 0 steps, 1 milestones, 2 the end,
+-- 3 trouble), entry
 -- Returns 1, or 0 when the claim is lost: another worker polled later, and its result must not be overwritten
 local prefix, execution, token, header, snapshot, listed_then, next_poll, is_visible, coalesce, is_expedited, alarm =
   KEYS[1], unpack(ARGV, 1, 10)
@@ -41,7 +42,7 @@ else
 end
 
 -- The lowest rank that each level includes.
-local LOWEST = {progress = 0, phase = 1, final = 2}
+local LOWEST = {steps = 0, milestones = 1, final = 2, failures = 3, progress = 0, phase = 1} -- and former words
 
 -- Queue the changes that a subscription includes; returns when its lane is to be delivered, or nil.
 local function queue_changes(lane, subscription)
@@ -52,7 +53,7 @@ local function queue_changes(lane, subscription)
     local rank, entry = tonumber(ARGV[i]), ARGV[i + 1]
     if rank >= lowest then
       queue(prefix, lane, entry)
-      if rank == 2 then at = now end
+      if rank >= 2 then at = now end
     end
   end
   return at

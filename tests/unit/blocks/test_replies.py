@@ -17,9 +17,9 @@ def both(message: Message) -> str:
 def test_subscribed_names_follower_place_and_level() -> None:
     """A person gets direct messages, a channel its thread, each at the level that was asked for."""
     assert "You follow this execution now." in replies.subscribed(ME, snapshot()).text
-    assert "Told in a direct message: every step" in replies.subscribed(ME, snapshot()).text
+    assert "Told in a direct message: phases and every quarter" in replies.subscribed(ME, snapshot()).text
     assert "This channel follows this execution now." in replies.subscribed(HERE, snapshot()).text
-    assert "Told in the channel: the outcome only" in replies.subscribed(HERE, snapshot()).text
+    assert "Told in the channel: failures and the end" in replies.subscribed(HERE, snapshot()).text
 
 
 def test_subscribed_shows_phase_and_progress() -> None:
@@ -34,9 +34,9 @@ def test_subscribing_again_says_what_changed() -> None:
     """It changes nothing, or only the level."""
     assert "You follow this execution already." in replies.already_subscribed(ME, snapshot()).text
     assert "Mind it." in replies.already_subscribed(ME, snapshot(), note="Mind it.").text
-    assert "Mind it." in replies.level_changed(HERE, snapshot(), was=Level.PROGRESS, note="Mind it.").text
-    changed = replies.level_changed(HERE, snapshot(), was=Level.PROGRESS).text
-    assert "the outcome only (was: every step)" in changed
+    assert "Mind it." in replies.level_changed(HERE, snapshot(), was=Level.STEPS, note="Mind it.").text
+    changed = replies.level_changed(HERE, snapshot(), was=Level.STEPS).text
+    assert "failures and the end (was: every step)" in changed
 
 
 def test_unsubscribing_names_the_execution() -> None:

@@ -15,7 +15,7 @@ from bot.blocks import (
     owner_notice_message,
     undeliverable_message,
 )
-from bot.domain.model import Change, ChangeKind, EndReason, Step
+from bot.domain.model import Change, ChangeKind, EndReason, Level, Step
 from tests.unit.blocks.world import FAILED_STEP, ID, NOW, RUNNING, buttons_of, change, shown, subscription
 
 PROGRESS = change(finished_before=3, finished=5, total=12, phase="Running", finished_steps=("bwa-mem", "mark-dup"))
@@ -25,7 +25,7 @@ RETRIED = change(ChangeKind.REOPENED, phase_before="Failed", phase="Retrying")
 
 def told(*changes: Change, to: str = "C123") -> Message:
     """The message for a channel, or for the person given."""
-    return change_message(changes, subscription(to), RUNNING, now=NOW)
+    return change_message(changes, subscription(to, level=Level.STEPS), RUNNING, now=NOW)
 
 
 def line(*changes: Change) -> str:
@@ -128,11 +128,23 @@ def test_the_state_is_that_of_the_change() -> None:
 
 
 def test_many_names_are_counted() -> None:
-    """A line stays a line when hundreds of steps finish at once."""
+    """A line stays a line when many steps finish at once."""
     names = tuple(f"scatter-{number}" for number in range(9))
-    wide = change(finished=400, total=5000, finished_steps=names)
-    assert "scatter-4 and 4 more finished" in line(wide)
-    assert line(wide).startswith("▸ 400 of 5,000 steps")
+    assert "scatter-4 and 4 more finished" in line(change(finished=9, total=12, finished_steps=names))
+
+
+@pytest.mark.parametrize(
+    ("level", "total", "text"),
+    [
+        (Level.STEPS, 30, "▸ 14 → 15 of 30 steps · sort finished"),
+        (Level.STEPS, 31, "▸ 15 of 31 steps · 48 %"),
+        (Level.MILESTONES, 30, "▸ 15 of 30 steps · 50 %"),
+    ],
+)
+def test_a_share_of_steps_names_none(level: Level, total: int, text: str) -> None:
+    """Where not each step has a line, the one before it is unknown to its reader."""
+    reached = change(finished_before=14, finished=15, total=total, finished_steps=("sort",), share_before=45, share=50)
+    assert shown(change_message([reached], subscription(level=level), RUNNING, now=NOW).blocks).startswith(text)
 
 
 def test_a_new_total_is_shown() -> None:
@@ -211,7 +223,7 @@ def test_a_dead_channel_without_snapshot_shows_the_id() -> None:
     ("notice", "words"),
     [
         (Change(kind=ChangeKind.STOPPED, revision=0, at=NOW, by="U7"), "<@U7> stopped following this execution"),
-        (Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U7", level="final"), "told here: the outcome only"),
+        (Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U7", level="final"), "told here: failures and the end"),
         (Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U7", level="<new>"), "told here: &lt;new&gt;"),
     ],
 )

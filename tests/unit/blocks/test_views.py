@@ -74,7 +74,7 @@ def test_home_lists_what_is_followed() -> None:
     """Each with phase, progress, time of the poll and its own buttons; one not polled yet is listed too."""
     view = home_tab([(subscription("U1"), snapshot()), (subscription("U1"), None)], now=NOW)
     assert "*gcs-exec-3-08-20-144951* (deepvariant)\nRunning · ▰▰▱▱▱▱▱▱▱▱ 3 of 12 steps" in shown(view)
-    assert f"*{ID}*\nGCS was not asked about it yet · every step" in shown(view)
+    assert f"*{ID}*\nGCS was not asked about it yet · phases and every quarter" in shown(view)
     assert buttons_of(view)["Stop following"] == f"{ID}|U1"
 
 

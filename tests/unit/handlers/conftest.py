@@ -144,7 +144,7 @@ class FakeSubscriptions:
     ) -> Subscribed:
         """Someone follows."""
         self._note("subscribe", subscriber.id, execution_id, level, owner)
-        subscription = subscription_of(subscriber, level or Level.PROGRESS)
+        subscription = subscription_of(subscriber, level or Level.STEPS)
         return Subscribed(subscription, SNAPSHOT, None, followed=self.followed)
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str, *, by: str) -> Unsubscribed:
@@ -156,7 +156,7 @@ class FakeSubscriptions:
     async def of(self, subscriber: Subscriber) -> Followed:
         """Someone wants the list of what they follow."""
         self._note("of", subscriber.id)
-        return Followed(items=((subscription_of(subscriber, Level.PROGRESS), SNAPSHOT),))
+        return Followed(items=((subscription_of(subscriber, Level.STEPS), SNAPSHOT),))
 
     async def forget(self, person: Subscriber) -> Forgotten:
         """Someone wants their data deleted."""

@@ -84,7 +84,7 @@ def test_a_subscription_row_is_small() -> None:
     subscription = Subscription(
         execution_id="e1",
         subscriber=Subscriber(team_id="T1", id="C1"),
-        level=Level.PROGRESS,
+        level=Level.STEPS,
         owner="U0123456789",
         created_at=datetime(2026, 3, 4, tzinfo=UTC),
         is_ending=True,

@@ -1,0 +1,40 @@
+"""How many messages a whole life costs at each level, counted as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.model import Level
+from sandbox import story
+from sandbox.story import Life
+from tests.workers.rig import Rig
+
+
+async def lived(rig: Rig, life: Life) -> dict[Level, list[str]]:
+    """Play a life to its end for a channel at each level; returns what each reads besides its card."""
+    places = {level: rig.slack.add_channel(f"lab-{level}", members=[rig.alice]) for level in Level}
+    execution = rig.gcs.play(life, by_hand=True)
+    for level, place in places.items():
+        await rig.store.channels.note(rig.slack.workspace.team_id, place, is_shared=False)
+        await rig.subscriptions.subscribe(rig.who(place), execution, level=level, owner=rig.alice)
+    await rig.deliver()
+    while rig.gcs.step(execution) is not None:
+        await rig.poll()
+        await rig.later()
+    found = {level: rig.slack.messages(place) for level, place in places.items()}
+    assert all(messages[0].text.find("Succeeded") > 0 for messages in found.values())  # the card shows the end
+    return {level: [message.text for message in messages[1:]] for level, messages in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("life", "most"),
+    [
+        (story.happy(20), {Level.FAILURES: 0, Level.FINAL: 1, Level.MILESTONES: 5, Level.STEPS: 21}),
+        (story.wide(190, sub_jobs=1), {Level.FAILURES: 0, Level.FINAL: 1, Level.MILESTONES: 5, Level.STEPS: 21}),
+    ],
+    ids=["20 steps", "195 steps"],
+)
+async def test_a_good_run_costs_few_messages(rig: Rig, life: Life, most: dict[Level, int]) -> None:
+    """Besides the card: none at `failures`, the end at `final`, and a bounded number where steps are told."""
+    read = await lived(rig, life)
+    assert {level: len(messages) for level, messages in read.items()} == most
