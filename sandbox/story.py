@@ -1,7 +1,7 @@
 """How executions proceed in the sandbox: a life is a list of named frames on a time line.
 
-Lives here: `Step`, `Frame`, `Life`, and the builders `pending`, `happy`, `slow`, `wide`, `failing`, `cancelled`,
-`retried`, `deleted`. Pure: no clock, no randomness. Does not live here: how a frame looks on the wire
+Lives here: `Step`, `Frame`, `Life`, and the builders `pending`, `happy`, `slow`, `wide`, `failing`, `stumbling`,
+`cancelled`, `retried`, `deleted`. Pure: no clock, no randomness. Does not live here: how a frame looks on the wire
 (`sandbox.gcs.bodies`), when a life begins (`sandbox.gcs.stage`). Called by the demo, the tests and the benchmarks.
 
 Every builder takes `seconds`, the story time of its last frame. There is a frame whenever a step begins or ends or a
@@ -165,6 +165,16 @@ def failing(steps: int = 5, *, seconds: float = 2400, sub_jobs: int = 1) -> Life
     return Life(name="failing", frames=(_PENDING, *_running(plan, until=seconds), _failed(plan, failed, seconds)))
 
 
+def stumbling(steps: int = 5, *, seconds: float = 2400) -> Life:
+    """The second step fails early while the others go on; the execution fails once they have ended."""
+    first, victim, *others = step_names(steps)
+    plan = _chain([first, *others], seconds, 1)
+    fails = round(plan[0].ends + 0.2 * (seconds - plan[0].ends), 3)
+    plan.insert(1, _Planned(victim, plan[0].ends, fails))
+    frames = [_stumbled(frame, victim, fails) for frame in _running(plan, until=seconds)]
+    return Life(name="stumbling", frames=(_PENDING, *frames, _failed(plan, victim, seconds, since=fails)))
+
+
 def cancelled(steps: int = 5, *, seconds: float = 1800, by_force: bool = False) -> Life:
     """Stopped half way; the running step stays `Running`, because jobs already dispatched continue."""
     plan = _chain(step_names(steps), 2 * seconds, 1)
@@ -296,20 +306,28 @@ def _succeeded(plan: Sequence[_Planned], at: float) -> Frame:
     return Frame(at=at, name="succeeded", status="Succeeded", reason="SuccessfulFinish", steps=_show(plan, at + 1))
 
 
-def _failed(plan: Sequence[_Planned], name: str, at: float) -> Frame:
+def _failed(plan: Sequence[_Planned], name: str, at: float, *, since: float | None = None) -> Frame:
     """The step `name` has failed; the engine updates no other step from then on."""
-    reason = "SubJobFailed"
-    cause = f"job {name}-0 exited with code 137 (OOMKilled), retried 3 times"
-    message = f"元素({name})执行create失败. ## Element({name}) execute Action: create failed: {cause}"
-    steps = []
-    for step in _show(plan, at):
-        if step.name != name:
-            steps.append(step)
-            continue
-        finished = step.sub_jobs - 1
-        failed = replace(step, status="Failed", sub_jobs_finished=finished, sub_jobs_failed=1, ended=at)
-        steps.append(replace(failed, reason=reason, message=message))
-    return Frame(at=at, name="failed", status="Failed", reason=reason, message=message, steps=tuple(steps))
+    steps = tuple(_broken(step, since or at) if step.name == name else step for step in _show(plan, at))
+    (reason, message), *_ = ((step.reason, step.message) for step in steps if step.name == name)
+    return Frame(at=at, name="failed", status="Failed", reason=reason, message=message, steps=steps)
+
+
+def _stumbled(frame: Frame, name: str, since: float) -> Frame:
+    """A frame while the execution goes on in which the step `name` has failed, once it is that late."""
+    if frame.at < since:
+        return frame
+    steps = tuple(_broken(step, since) if step.name == name else step for step in frame.steps)
+    frame = replace(frame, steps=steps)
+    return replace(frame, name="step failed" if frame.at == since else f"running {frame.finished}/{len(steps)}")
+
+
+def _broken(step: Step, at: float) -> Step:
+    """A step that failed at second `at`, with its last sub-job."""
+    cause = f"job {step.name}-0 exited with code 137 (OOMKilled), retried 3 times"
+    message = f"元素({step.name})执行create失败. ## Element({step.name}) execute Action: create failed: {cause}"
+    failed = replace(step, status="Failed", sub_jobs_finished=step.sub_jobs - 1, sub_jobs_failed=1, ended=at)
+    return replace(failed, reason="SubJobFailed", message=message)
 
 
 def _chromosome(number: int) -> str:

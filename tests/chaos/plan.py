@@ -27,6 +27,7 @@ LEVELS = ("steps", "steps", "milestones", "milestones", "final", "failures")
 LIVES: Sequence[tuple[int, Callable[[float], Life]]] = (
     (11, lambda seconds: story.happy(6, seconds=seconds)),
     (3, lambda seconds: story.failing(10, seconds=seconds)),
+    (2, lambda seconds: story.stumbling(6, seconds=seconds)),
     (2, lambda seconds: story.cancelled(12, seconds=seconds)),
     (2, lambda seconds: story.retried(6, seconds=seconds)),
     (2, lambda seconds: story.deleted(12, seconds=seconds)),

@@ -20,6 +20,8 @@ _LINE = re.compile(
     r" · (?:Retried: )?(?P<phase>[A-Z]\w*(?: → (?:[A-Z]\w*|…))+)?(?: · )?"
     r"(?:(?:[\d,]+ → )?(?P<finished>[\d,]+) of [\d,]+ step)?"
 )
+_WARNING = re.compile(r"⚠️ (?P<phase>\w+), (?P<failed>\d+) steps? failed: ")
+_COUNTED = re.compile(r"(?P<finished>[\d,]+) of [\d,]+ steps?")
 _END = "No longer following"
 
 
@@ -33,6 +35,8 @@ class Moment:
     """When GCS began to show it, in the truth."""
     total: int | None = None
     """How many steps there are, in the truth."""
+    failed: int | None = None
+    """How many of them have failed."""
 
     @property
     def is_outcome(self) -> bool:
@@ -46,6 +50,8 @@ class Moment:
 
     def fits(self, truth: Moment) -> bool:
         """Whether a text with this moment is true of `truth`."""
+        if self.failed not in {None, truth.failed}:
+            return False
         if self.phase is None:  # progress of an execution that has not ended
             return self.finished == truth.finished and not truth.is_outcome
         return self.phase == truth.phase and (
@@ -63,8 +69,9 @@ def moments(life: Life, began: float) -> tuple[Moment, ...]:
     for frame in life.frames:
         phase = "Deleted" if frame.is_gone else frame.status
         finished = frame.finished if frame.steps and frame.has_counts else None
-        if not found or (phase, finished) != (found[-1].phase, found[-1].finished):
-            found.append(Moment(phase, finished, began + frame.at, total=len(frame.steps)))
+        failed = sum(step.status == "Failed" for step in frame.steps)
+        if not found or (phase, finished, failed) != (found[-1].phase, found[-1].finished, found[-1].failed):
+            found.append(Moment(phase, finished, began + frame.at, len(frame.steps), failed))
     return tuple(found)
 
 
@@ -82,6 +89,11 @@ def read_line(text: str, name: str) -> Moment | None:
     """The moment that a message or a line in the thread states; None for the message that ends a subscription."""
     if is_end(text):
         return None
+    if warning := _WARNING.match(text):
+        rest = _after(text, name).rpartition("\n")[2]
+        counted = _COUNTED.search(rest)
+        finished = int(counted["finished"].replace(",", "")) if counted else None
+        return Moment(warning["phase"], finished, failed=int(warning["failed"]))
     rest = _after(text, name)
     if rest.startswith(" · "):
         moment = _moment(_LINE, rest)

@@ -249,3 +249,34 @@ def test_the_truth_is_what_gcs_shows() -> None:
     assert shown[-1] == ("Succeeded", 3, 1100)
     assert [finished for _, finished, _ in shown] == [None, 0, 1, 2, 3]
     assert moments(story.deleted(3), 0)[-1].phase == "Deleted"
+
+
+STUMBLING = story.stumbling(4, seconds=300)
+STUMBLED = f"⚠️ Running, 1 step failed: {NAME}\n*bwa-mem* failed: exit 137\nafter 1 min"
+BROKEN = [
+    line(7, RUNNING),
+    line(72, f"Running: {NAME} · 0 → 1 of 4 steps · fastq-split finished · after 70 s"),
+    line(118, STUMBLED),
+    line(160, f"Running: {NAME} · 1 → 2 of 4 steps · mark-duplicates finished · after 2 min"),
+    line(301, f"{HEAD} Failed after 5 min: SubJobFailed: exit 137\n3 of 4 steps."),
+]
+
+
+def test_a_failed_step_must_be_told() -> None:
+    """While the execution goes on; at every level, and not only with the end."""
+    card_ = card(
+        PENDING, *[f"{HEAD}: Pending; step counts not reported yet."] * 2, f"{HEAD}: Failed, after 5 min; 3 of 4 steps."
+    )
+    evidence = record(card_, *BROKEN, life=STUMBLING)
+    assert found(evidence) == {}
+    evidence.said.remove(BROKEN[2])
+    assert found(evidence) == {"failure lost": 1}
+    evidence.promises = [replace(PROMISE, level="failures")]
+    assert found(evidence) == {"failure lost": 1}
+
+
+def test_a_failed_step_is_read() -> None:
+    """With its number, and the count behind it if there is one."""
+    assert read_line(STUMBLED, NAME) == Moment("Running", None, failed=1)
+    more = f"⚠️ Running, 2 steps failed: {NAME}\n*a* failed.\n*b* failed.\n2 → 3 of 4 steps · after 1 min"
+    assert read_line(more, NAME) == Moment("Running", 3, failed=2)

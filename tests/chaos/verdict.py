@@ -61,6 +61,7 @@ class Verdict:
 
 KINDS = (
     "outcome lost",
+    "failure lost",
     "outcome doubled",
     "line doubled",
     "card doubled",
@@ -123,6 +124,8 @@ class _Subscription:
         self._truth, self._polled = record.truths[key[0]], record.polled.get(key[0], [])
         self._whose = f"{self._truth.name} for {key[1]}"
         self._cards = sorted((message for message in said if message.is_card), key=lambda message: message.at)
+        self._warned: list[int] = []
+        """The index of each moment that a line about a failed step reports."""
         self._lines = sorted((message for message in said if not message.is_card), key=lambda message: message.at)
 
     def judge(self) -> None:
@@ -158,6 +161,7 @@ class _Subscription:
             elif index is not None:
                 last = index
                 delivered.append((index, message.at))
+                self._warned += [index] * (moment.failed is not None)
             elif (earlier := self._find(moment, after=-1)) is None:
                 self._verdict.find("never was", f"{self._whose}: {message.text!r}")
             else:
@@ -195,12 +199,15 @@ class _Subscription:
         due = [n for n, moment in enumerate(moments) if moment.at > promise.promised_at]
         owed = [n for n in due if self._must_be_delivered(n) and self._is_wanted(promise.level, n)]
         lost = [n for n in owed if not any(index == n for index, _ in delivered)]
+        unheard = [n for n in due if self._must_be_warned(n) and not any(index >= n for index in self._warned)]
         is_final = self._is_card_final()
         if lost and not self._cards:
             self._verdict.find("subscription forgotten", self._whose, is_waiting=True)
         else:
             for n in lost:
                 self._verdict.find("outcome lost", f"{self._whose}: {moments[n].phase}", is_waiting=True)
+            for n in unheard:
+                self._verdict.find("failure lost", f"{self._whose}: {moments[n].failed} failed", is_waiting=True)
             if not is_final:
                 card = self._cards[-1].text if self._cards else "no card"
                 self._verdict.find("card not final", f"{self._whose}: {card!r}", is_waiting=True)
@@ -210,6 +217,18 @@ class _Subscription:
         moments = self._truth.moments
         is_last = n + 1 == len(moments)
         return moments[n].is_outcome and (is_last or self._shown(moments[n].at, moments[n + 1].at) >= MUST_REST)
+
+    def _must_be_warned(self, n: int) -> bool:
+        """Whether people must read that a step has failed, since the execution goes on for long enough after it."""
+        moments = self._truth.moments
+        if not self._is_failure(n):
+            return False
+        ends = next((moment.at for moment in moments[n:] if moment.is_outcome), moments[-1].at)
+        return self._shown(moments[n].at, ends) >= MUST_REST
+
+    def _is_failure(self, n: int) -> bool:
+        before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]
+        return not moment.is_outcome and (moment.failed or 0) > (before.failed or 0 if before else 0)
 
     def _shown(self, begins: float, ends: float) -> float:
         """For how many seconds GCS showed what was so between two times."""
@@ -253,6 +272,8 @@ class _Subscription:
         before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]
         if moment.is_outcome:
             return level != "failures" or moment.phase not in {"Succeeded", "Cancelled"}
+        if self._is_failure(n):
+            return True
         if level in {"failures", "final"}:
             return False
         if before is None or before.phase != moment.phase or before.finished is None:

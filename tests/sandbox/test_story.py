@@ -19,6 +19,8 @@ LIVES = [
     story.failing(),
     story.failing(1),
     story.failing(9, sub_jobs=4),
+    story.stumbling(),
+    story.stumbling(3),
     story.cancelled(),
     story.cancelled(by_force=True),
     story.retried(),
@@ -73,6 +75,15 @@ def test_failing_has_reason_and_a_running_sibling() -> None:
     assert re.fullmatch(r"元素\(mark-duplicates\).+ ## Element\(mark-duplicates\) .+ 137 .+", last.message)
     statuses = [step.status for step in steps.values()]
     assert statuses == ["Succeeded", "Succeeded", "Failed", "Running", "Pending"]
+
+
+def test_stumbling_goes_on_after_its_failure() -> None:
+    """One step has failed for many frames while others end; the execution fails last."""
+    frames = story.stumbling(5).frames
+    failed = [frame for frame in frames if any(step.status == "Failed" for step in frame.steps)]
+    assert {frame.status for frame in failed[:-1]} == {"Running"}
+    assert (failed[0].name, failed[-1].status) == ("step failed", "Failed")
+    assert failed[-1].finished > failed[0].finished + 1
 
 
 def test_failing_scatter_keeps_finished_sub_jobs() -> None:
