@@ -219,8 +219,23 @@ class SlackClient:
 
 
 def is_shared(channel: Mapping[str, Any]) -> bool:
-    """Whether people of other organisations read a channel that Slack describes, or are invited to."""
-    return bool(channel.get("is_ext_shared") or channel.get("is_pending_ext_shared"))
+    """Whether people of other organisations read a channel that Slack describes, or are invited to.
+
+    Slack says yes or no of every kind of conversation but direct messages, which nobody else can join. Where it says
+    neither, they may.
+    """
+    if channel.get("is_im") is True:
+        return bool(channel.get("is_ext_shared"))
+    return not (_denied(channel, "is_ext_shared", "is_shared") and _denied(channel, *_INVITED))
+
+
+_INVITED = ("is_pending_ext_shared", "pending_connected_team_ids", "pending_shared")
+
+
+def _denied(channel: Mapping[str, Any], *names: str) -> bool:
+    """Whether the first of these fields that is there says no: with False, or an empty list."""
+    found = next((channel[name] for name in names if channel.get(name) is not None), None)
+    return found is False or found == []
 
 
 def _takers(api: URL) -> frozenset[_Server]:

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.errors import OutcomeUnknown
 from bot.network import Network
-from bot.slack.client import SlackClient, slack_session
+from bot.slack.client import SlackClient, is_shared, slack_session
 
 WELL = {"ok": True, "team_id": "T1", "user_id": "U1", "bot_id": "B1"}
 
@@ -60,3 +60,31 @@ async def test_a_channel_without_id_is_none(slack: tuple[SlackClient, list[Any]]
     answers += [{"ok": True, "channel": channel}]
     with pytest.raises(OutcomeUnknown, match="no_channel"):
         await client.channel("C1")
+
+
+CHANNEL: dict[str, Any] = {"id": "C1", "is_im": False, "is_ext_shared": False, "is_pending_ext_shared": False}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, False),
+        ({"is_ext_shared": True}, True),
+        ({"is_pending_ext_shared": True}, True),
+        ({"is_ext_shared": None}, True),
+        ({"is_pending_ext_shared": None}, True),
+        ({"is_ext_shared": "false"}, True),
+        ({"is_ext_shared": None, "is_shared": False}, False),
+        ({"is_ext_shared": None, "is_shared": True}, True),
+        ({"is_pending_ext_shared": None, "pending_connected_team_ids": []}, False),
+        ({"is_pending_ext_shared": None, "pending_connected_team_ids": ["T2"]}, True),
+        ({"is_mpim": True, "is_ext_shared": None}, True),
+        ({"is_im": True, "is_ext_shared": None, "is_pending_ext_shared": None}, False),
+        ({"is_im": None, "is_ext_shared": None}, True),
+        ({"is_im": True, "is_ext_shared": True}, True),
+    ],
+    ids=str,
+)
+def test_what_slack_leaves_out_counts_as_shared(said: dict[str, Any], expected: bool) -> None:
+    """Except in direct messages, of which it says less and which nobody else can join."""
+    assert is_shared({name: value for name, value in (CHANNEL | said).items() if value is not None}) is expected

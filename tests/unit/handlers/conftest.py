@@ -31,6 +31,8 @@ from handlers import App, Middleware, register
 from sandbox.slack.blockkit import problems, view_problems
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
+OURS = {"is_ext_shared": False, "is_pending_ext_shared": False}
+"""What Slack says of a channel that nobody else reads."""
 NOW = datetime(2026, 3, 4, 10, 41, 3, tzinfo=UTC)
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 ALL = AccessRules()
@@ -84,7 +86,7 @@ class TinySlack:
         known: dict[str, dict[str, Any]] = {
             "auth.test": {"user_id": "UBOT", "team_id": "T1", "bot_id": "B1"},
             "views.open": {"view": {"id": "V1"}},
-            "conversations.info": {"channel": {"id": "C1", "is_member": True, "is_private": False}},
+            "conversations.info": {"channel": {"id": "C1", "is_member": True, "is_private": False, **OURS}},
             "users.info": {"user": {"id": body.get("user"), "team_id": self.team_id}},
         }
         if method in self.refusing:

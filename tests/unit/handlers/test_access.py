@@ -12,7 +12,7 @@ from bot.blocks import buttons
 from bot.domain.access import AccessRules
 from bot.metrics import HANDLERS_NOT_ALLOWED
 from bot.slack import access
-from tests.unit.handlers.conftest import ID, World, made
+from tests.unit.handlers.conftest import ID, OURS, World, made
 from tests.unit.handlers.test_actions import HOME, MODAL
 
 GUEST = {"id": "U1", "team_id": "T1", "is_restricted": True}
@@ -174,7 +174,7 @@ async def test_a_refusal_is_logged_and_counted(world: World) -> None:
 
 
 SHARED = {"channel": {"id": "C1", "is_member": True, "is_private": False, "is_ext_shared": True}}
-PRIVATE = {"channel": {"id": "C1", "is_member": True, "is_private": True}}
+PRIVATE = {"channel": {"id": "C1", "is_member": True, "is_private": True, **OURS}}
 INFO, MEMBERS = "conversations.info", "conversations.members"
 
 

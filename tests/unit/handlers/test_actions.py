@@ -36,7 +36,6 @@ async def test_subscribe_is_for_the_person_who_presses(world: World) -> None:
 
 async def test_follow_again_is_for_the_cards_channel(world: World) -> None:
     """On a channel's card the channel is meant; it is checked as with `here`."""
-    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_private": False}}
     await world.press(buttons.SUBSCRIBE_EXECUTION, f"{ID}|C1")
     assert world.subscriptions.asked == [("subscribe", "C1", ID, None, "U1")]
 
@@ -70,7 +69,6 @@ BOUND = [buttons.SUBSCRIBE_EXECUTION, buttons.UNSUBSCRIBE_EXECUTION, buttons.REF
 )
 async def test_a_button_names_no_other_channel(world: World, action_id: str, place: dict[str, Any]) -> None:
     """What a button carries is no authority over a channel that the person may not even see."""
-    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_private": False}}
     await world.press(action_id, f"{ID}|C2", **place)
     assert world.reply == sentence(InvalidInput(InputProblem.OTHER_CHANNEL))
     assert world.subscriptions.asked == []

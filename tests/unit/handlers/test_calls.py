@@ -8,7 +8,7 @@ import pytest
 
 from bot.blocks import buttons
 from bot.errors import StoreUnavailable
-from tests.unit.handlers.conftest import ID, World
+from tests.unit.handlers.conftest import ID, OURS, World
 
 INFO = "conversations.info"
 
@@ -16,7 +16,7 @@ INFO = "conversations.info"
 @pytest.fixture
 def here(world: World) -> World:
     """A channel that can be subscribed."""
-    world.slack.results[INFO] = {"channel": {"id": "C1", "is_member": True, "is_private": False}}
+    world.slack.results[INFO] = {"channel": {"id": "C1", "is_member": True, "is_private": False, **OURS}}
     return world
 
 

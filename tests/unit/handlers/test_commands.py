@@ -52,7 +52,7 @@ from bot.errors import (
     UnknownRefusal,
 )
 from bot.gcs.breaker import BreakerOpen
-from tests.unit.handlers.conftest import ID, World, made
+from tests.unit.handlers.conftest import ID, OURS, World, made
 
 
 async def test_an_id_is_answered_with_a_summary(world: World) -> None:
@@ -84,7 +84,6 @@ async def test_subscribe_is_for_the_person(world: World) -> None:
 
 async def test_here_subscribes_the_channel(world: World) -> None:
     """With `here` the channel is checked first, then subscribed, with the person as its owner."""
-    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_private": False}}
     await world.command(f"subscribe {ID} here")
     assert world.slack.called("conversations.info")[0]["channel"] == "C1"
     assert world.subscriptions.asked == [("subscribe", "C1", ID, None, "U1")]
@@ -99,9 +98,9 @@ async def test_here_in_a_direct_message_is_the_person(world: World) -> None:
 @pytest.mark.parametrize(
     ("result", "part"),
     [
-        ({"channel": {"id": "C1", "is_member": False, "is_private": False}}, "Invite me with `/invite`"),
+        ({"channel": {"id": "C1", "is_member": False, "is_private": False, **OURS}}, "Invite me with `/invite`"),
         ({"ok": False, "error": "channel_not_found"}, "Invite me with `/invite`"),
-        ({"channel": {"id": "C1", "is_member": True, "is_private": False, "is_archived": True}}, "archived"),
+        ({"channel": {"id": "C1", "is_member": True, "is_private": False, "is_archived": True, **OURS}}, "archived"),
         ({"ok": False, "error": "missing_scope"}, "Leave out `here`"),
         ({"ok": False, "error": "access_denied"}, "ask an admin of the workspace"),
         ({"ok": False, "error": "a_code_of_next_year"}, "Slack refuses it (`a_code_of_next_year`)"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.handlers.conftest import ID, World, made
+from tests.unit.handlers.conftest import ID, OURS, World, made
 
 INFO = "conversations.info"
 
@@ -22,7 +22,7 @@ async def test_a_pause_binds_one_workspace_only(world: World) -> None:
     """Slack counts calls by workspace: a 429 in one says nothing about the other."""
     async with made("T2") as other:
         world.slack.refusing[INFO] = ["30"]
-        other.slack.results[INFO] = {"channel": {"id": "C1", "is_member": True, "is_private": False}}
+        other.slack.results[INFO] = {"channel": {"id": "C1", "is_member": True, "is_private": False, **OURS}}
         await world.command(f"subscribe {ID} here")
         await other.command(f"subscribe {ID} here", team_id="T2")
         assert "Try again in" in world.reply
