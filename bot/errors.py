@@ -103,6 +103,8 @@ class InputProblem(StrEnum):
     """Slack does not say who reads a conversation."""
     CHANNEL_NOT_APPROVED = "channel_not_approved"
     """Other organisations share the channel, and nobody has approved that the bot writes there."""
+    CHANNEL_HAS_GROWN = "channel_has_grown"
+    """Other organisations read the channel than the button was about."""
     CHANNEL_NOT_SHARED = "channel_not_shared"
     """There is nothing to approve."""
     CHANNEL_NOT_LISTED = "channel_not_listed"

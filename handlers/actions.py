@@ -11,10 +11,11 @@ from bot.blocks import Message, execution_summary, loading_modal, replies, share
 from bot.blocks.buttons import ActionValue, parse_action_value
 from bot.blocks.language import _
 from bot.blocks.sentences import UNSAFE_DECIDED
+from bot.domain.access import NOBODY_ELSE
 from bot.domain.model import Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
-from bot.slack.channels import check_audience, check_channel, check_person
+from bot.slack.channels import check_audience, check_channel, check_person, readers
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -31,7 +32,8 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
     done = await subscriptions.subscribe(subscriber, value.execution_id, level=None, owner=asker.id)
     if not is_open:  # the reply says so
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
-    reply = subscribed_reply(done, now=workspace.now(), is_open=is_open)
+    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
+    reply = subscribed_reply(done, now=workspace.now(), is_open=is_open, readers=shown)
     await _reply(request, reply, asker, subscriptions, workspace)
 
 
@@ -89,9 +91,16 @@ async def approve_channel(request: Request, *, subscriptions: Subscriptions, wor
     channel = await _decided(request, workspace)
     if channel is None:
         raise InvalidInput(InputProblem.CHANNEL_NOT_SHARED)
-    is_safe = await workspace.channels.approve(workspace.team_id, channel.id, request.asker.id)
-    audit("channel.approved", channel=channel.id)
-    reply = replies.channel_approved(channel.id, request.asker.id, note="" if is_safe else _(UNSAFE_DECIDED))
+    shown = await readers(workspace, channel.id)
+    if shown.digest != request.action_value.partition("|")[2]:
+        raise InvalidInput(InputProblem.CHANNEL_HAS_GROWN)
+    organisations = shown.organisations
+    is_safe = await workspace.channels.approve(
+        workspace.team_id, channel.id, request.asker.id, organisations=organisations
+    )
+    audit("channel.approved", channel=channel.id, organisations=" ".join(sorted(organisations)))
+    note = "" if is_safe else _(UNSAFE_DECIDED)
+    reply = replies.channel_approved(channel.id, request.asker.id, note=note, readers=shown)
     await respond(workspace.slack, request.response_url, reply)
     await subscriptions.resume(channel)
 
@@ -104,7 +113,8 @@ async def revoke_channel(request: Request, *, subscriptions: Subscriptions, work
         raise InvalidInput(InputProblem.CHANNEL_NOT_SHARED)
     is_safe = await workspace.channels.approve(workspace.team_id, channel.id, "")
     audit("channel.revoked", channel=channel.id)
-    reply = replies.channel_revoked(channel.id, note="" if is_safe else _(UNSAFE_DECIDED))
+    shown = await readers(workspace, channel.id)
+    reply = replies.channel_revoked(channel.id, note="" if is_safe else _(UNSAFE_DECIDED), readers=shown)
     await respond(workspace.slack, request.response_url, reply)
 
 
@@ -124,7 +134,7 @@ async def _decided(request: Request, workspace: Workspace) -> Subscriber | None:
     Raises:
         InvalidInput: the button names another channel, or the person is not in it.
     """
-    if request.action_value != request.channel_id or request.is_direct:
+    if request.action_value.partition("|")[0] != request.channel_id or request.is_direct:
         raise InvalidInput(InputProblem.OTHER_CHANNEL)
     is_shared = await check_person(workspace, request.channel_id, request.asker.id)
     return Subscriber(team_id=workspace.team_id, id=request.channel_id) if is_shared else None

@@ -7,8 +7,9 @@ the answers look like (`bot.blocks`). Called by Bolt, through the middleware.
 from __future__ import annotations
 
 from bot.blocks import Message, execution_summary, replies
+from bot.domain.access import NOBODY_ELSE
 from bot.domain.model import Subscriber
-from bot.slack.channels import check_channel, check_person
+from bot.slack.channels import check_channel, check_person, readers
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -56,7 +57,8 @@ async def _subscribe(
     done = await subscriptions.subscribe(subscriber, command.execution_id, level=command.level, owner=asker.id)
     if not is_open:  # the reply says so
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
-    return subscribed_reply(done, now=workspace.now(), is_open=is_open)
+    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
+    return subscribed_reply(done, now=workspace.now(), is_open=is_open, readers=shown)
 
 
 async def _list(
@@ -68,7 +70,13 @@ async def _list(
     if not is_shared:
         return message
     record = await workspace.channels.find(workspace.team_id, subscriber.id)
-    return replies.channel_list(message, subscriber.id, approver=record.approver if record else "")
+    return replies.channel_list(
+        message,
+        subscriber.id,
+        approver=record.approver if record else "",
+        readers=await readers(workspace, subscriber.id),
+        has_grown=record is not None and record.has_grown,
+    )
 
 
 def _meant(request: Request, command: Command, asker: Subscriber) -> Subscriber:

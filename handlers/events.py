@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import structlog
 
-from bot.slack.calls import call
-from bot.slack.client import is_shared
+from bot.slack.channels import look
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_home
@@ -38,8 +37,13 @@ async def sharing_changed(request: Request, *, workspace: Workspace) -> None:
     """Another organisation shares a channel from now on, or no longer: noted for the notifier."""
     event = request.body["event"]
     channel_id = str(event.get("channel") or "")
-    shared = event.get("type") == "channel_shared"
-    if not shared:  # an event may come late, so only Slack's present word opens a channel
-        shared = is_shared(await call(workspace, "conversations.info", lambda: workspace.slack.channel(channel_id)))
-    await workspace.channels.note(workspace.team_id, channel_id, is_shared=shared)
+    if event.get("type") == "channel_shared":
+        joined = event.get("connected_team_id")
+        organisations = {joined} - workspace.identity.own if isinstance(joined, str) and joined else set()
+        await workspace.channels.note(
+            workspace.team_id, channel_id, is_shared=True, organisations=organisations, has_joined=True
+        )
+        log.info("handlers.sharing_changed", channel=channel_id, is_shared=True, organisations=sorted(organisations))
+        return
+    shared = await look(workspace, channel_id)  # an event may come late, so only Slack's present word opens a channel
     log.info("handlers.sharing_changed", channel=channel_id, is_shared=shared)

@@ -32,6 +32,7 @@ from bot.audit import audit, begin_request
 from bot.blocks import error_modal, refusing_home
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
+from bot.domain.access import NOBODY_ELSE
 from bot.domain.model import Subscriber
 from bot.errors import (
     BotError,
@@ -44,6 +45,7 @@ from bot.errors import (
 )
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS, LAST_SUCCESS
 from bot.slack.access import Access
+from bot.slack.channels import readers
 from bot.slack.inbound import IDENTITY
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
@@ -228,14 +230,18 @@ class Middleware:
                 if isinstance(error, NotAllowed):
                     await slack.publish_home(request.user_id, refusing_home(shown))
             elif body.get("type") != "event_callback":
-                await respond(slack, request.response_url, error_reply(shown, approvable=_approvable(request, error)))
+                channel_id = _approvable(request, error)
+                others = await readers(self._workspace, channel_id) if channel_id else NOBODY_ELSE
+                reply = error_reply(shown, approvable=channel_id, readers=others)
+                await respond(slack, request.response_url, reply)
         except Exception as lost:  # noqa: BLE001  # nothing is left to do but to log it
             log.warning("handlers.sentence_lost", why=type(lost).__name__)
 
 
 def _approvable(request: Request, error: BotError) -> str:
     """The channel whose approval would help; empty when none would."""
-    is_one = isinstance(error, InvalidInput) and error.problem is InputProblem.CHANNEL_NOT_APPROVED
+    helped = {InputProblem.CHANNEL_NOT_APPROVED, InputProblem.CHANNEL_HAS_GROWN}
+    is_one = isinstance(error, InvalidInput) and error.problem in helped
     return request.channel_id if is_one else ""
 
 

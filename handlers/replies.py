@@ -11,19 +11,22 @@ from datetime import datetime
 from bot.blocks import Message, replies
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
+from bot.domain.access import NOBODY_ELSE, Readers
 from bot.domain.model import Subscriber
 from bot.subscriptions import Subscribed, Unsubscribed
 
 
-def subscribed_reply(done: Subscribed, *, now: datetime, is_open: bool = True) -> Message:
-    """The reply to the person who subscribed; `is_open` is False for a channel whose approval is missing."""
+def subscribed_reply(
+    done: Subscribed, *, now: datetime, is_open: bool = True, readers: Readers = NOBODY_ELSE
+) -> Message:
+    """The reply to the person who subscribed; `is_open` is False for a channel of `readers` that nobody approved."""
     if not done.followed:
         return replies.nothing_to_follow(done.snapshot, now=now)
     unsafe = "" if done.is_safe else _(UNSAFE_SUBSCRIBED)
     if done.was is None:
         note = "" if is_open else _(NOT_APPROVED)
         notes = " ".join(filter(None, (note, unsafe)))
-        return replies.subscribed(done.subscription, done.snapshot, note=notes, is_held=not is_open)
+        return replies.subscribed(done.subscription, done.snapshot, note=notes, is_held=not is_open, readers=readers)
     if done.was.level is not done.subscription.level:
         return replies.level_changed(done.subscription, done.snapshot, was=done.was.level, note=unsafe)
     return replies.already_subscribed(done.subscription, done.snapshot, note=unsafe)

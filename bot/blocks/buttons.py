@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from bot.blocks.language import _
 from bot.blocks.message import Block, button, confirm
+from bot.blocks.readers import readers_line
+from bot.domain.access import Readers
 from bot.domain.model import Subscriber, Subscription
 
 SUBSCRIBE_EXECUTION = "subscribe_execution"
@@ -93,17 +95,20 @@ def share(execution_id: str) -> Block:
     return button(_("Share to channel"), SHARE_EXECUTION, action_value(execution_id))
 
 
-def approve_channel(channel_id: str) -> Block:
-    """Lets the bot write in a channel that other organisations share; asks for confirmation."""
+def approve_channel(channel_id: str, readers: Readers | None = None) -> Block:
+    """Lets the bot write in a channel that other organisations share; asks for confirmation, which names them.
+
+    It carries a digest of them: an approval is about those who were named, and nobody who has joined since.
+    """
+    others = readers or Readers()
+    value = _SEPARATOR.join(filter(None, (channel_id[:_ID_LIMIT], others.digest)))
     confirmation = confirm(
         _("Post in this channel?"),
-        _("People of another organisation read it. They will see what I post about every execution followed here."),
+        " ".join((readers_line(others), _("They will see what I post about every execution followed here."))),
         _("Approve"),
         _("Not now"),
     )
-    return button(
-        _("Approve this channel"), APPROVE_CHANNEL, channel_id[:_ID_LIMIT], style="primary", confirm=confirmation
-    )
+    return button(_("Approve this channel"), APPROVE_CHANNEL, value, style="primary", confirm=confirmation)
 
 
 def revoke_channel(channel_id: str) -> Block:

@@ -14,24 +14,32 @@ from bot.blocks.home import Item, item_line, unreadable_line
 from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, actions, context, message, section
-from bot.blocks.sentences import NOT_APPROVED
-from bot.domain.access import NOBODY
+from bot.blocks.readers import readers_line
+from bot.blocks.sentences import HAS_GROWN, NOT_APPROVED
+from bot.domain.access import NOBODY, NOBODY_ELSE, Readers
 from bot.domain.model import Level, Snapshot, Subscriber, Subscription
 
 LIST_SHOWN = 20
 """At most this many subscriptions in one list."""
 
 
-def subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = "", is_held: bool = False) -> Message:
+def subscribed(
+    subscription: Subscription,
+    snapshot: Snapshot,
+    *,
+    note: str = "",
+    is_held: bool = False,
+    readers: Readers = NOBODY_ELSE,
+) -> Message:
     """A new subscription: who follows, and at which level.
 
-    `note` is a warning. `is_held` offers the approval without which nothing is posted in the channel.
+    `note` is a warning. `is_held` offers the approval without which nothing is posted in a channel that `readers` read.
     """
     is_person = subscription.subscriber.is_person
     head = _("You follow this execution now.") if is_person else _("This channel follows this execution now.")
     shape = _("Told in a direct message: {level}") if is_person else _("Told in the channel: {level}")
     level = shape.format(level=level_words(subscription.level))
-    more = [buttons.approve_channel(subscription.subscriber.id)] if is_held else []
+    more = [buttons.approve_channel(subscription.subscriber.id, readers)] if is_held else []
     return _about(head, subscription, snapshot, level, note, more)
 
 
@@ -87,30 +95,40 @@ def refreshed(snapshot: Snapshot) -> Message:
     return _line("🔄", line, snapshot.execution.id)
 
 
-def channel_list(followed: Message, channel_id: str, *, approver: str) -> Message:
-    """What a channel follows that other organisations share, and who approved that the bot posts there."""
-    if approver:
+def channel_list(
+    followed: Message, channel_id: str, *, approver: str, readers: Readers = NOBODY_ELSE, has_grown: bool = False
+) -> Message:
+    """What a channel follows that other organisations share, who these are, and who approved that the bot posts there.
+
+    `has_grown`: another one has joined since.
+    """
+    if approver and not has_grown:
         shape = _("This channel is shared with another organisation; {person} approved that I post here.")
         if approver == NOBODY:  # the person's data was deleted
             shape = _("This channel is shared with another organisation; somebody approved that I post here.")
         line = shape.format(person=f"<@{text.identifier(approver)}>")
         row = [buttons.revoke_channel(channel_id)]
     else:
-        line, row = text.prose(_(NOT_APPROVED)), [buttons.approve_channel(channel_id)]
+        line, row = (
+            text.prose(_(HAS_GROWN if has_grown else NOT_APPROVED)),
+            [buttons.approve_channel(channel_id, readers)],
+        )
+    line = f"{line} {text.prose(readers_line(readers))}" if readers.organisations else line
     return Message((*followed.blocks, *filter(None, (section(line), actions(row)))), f"{followed.text}\n{line}")
 
 
-def channel_approved(channel_id: str, approver: str, *, note: str = "") -> Message:
-    """A member approved a shared channel; `note` is a warning."""
+def channel_approved(channel_id: str, approver: str, *, note: str = "", readers: Readers = NOBODY_ELSE) -> Message:
+    """A member approved that `readers` read what is posted in a channel; `note` is a warning."""
     shape = _("{person} approved that I post in this channel. What was waiting comes now.")
     line = shape.format(person=f"<@{text.identifier(approver)}>")
+    line = f"{line} {text.prose(readers_line(readers))}" if readers.organisations else line
     return message([section(f"✅ {line}", note), actions([buttons.revoke_channel(channel_id)])], line, note)
 
 
-def channel_revoked(channel_id: str, *, note: str = "") -> Message:
+def channel_revoked(channel_id: str, *, note: str = "", readers: Readers = NOBODY_ELSE) -> Message:
     """A member withdrew that; `note` is a warning."""
     line = _("I post nothing in this channel any more until somebody approves it again.")
-    return message([section(f"🔕 {line}", note), actions([buttons.approve_channel(channel_id)])], line, note)
+    return message([section(f"🔕 {line}", note), actions([buttons.approve_channel(channel_id, readers)])], line, note)
 
 
 def forget_question(user_id: str) -> Message:
@@ -176,14 +194,16 @@ def help_text(command: str = "/execution") -> Message:
     return message([section(f"*{title}*", *lines), section(more)], *lines, more)
 
 
-def error_reply(sentence: str, hint: str | None = None, *, approvable: str = "") -> Message:
+def error_reply(
+    sentence: str, hint: str | None = None, *, approvable: str = "", readers: Readers = NOBODY_ELSE
+) -> Message:
     """Why it did not work and, optionally, what to do. Both are escaped here.
 
-    `approvable` is the id of a channel whose approval would help.
+    `approvable` is the id of a channel whose approval would help, which `readers` read.
     """
     shown = text.prose(sentence).strip() or _("Something went wrong.")
     advice = text.prose(hint or "")
-    row = [buttons.approve_channel(approvable)] if approvable else []
+    row = [buttons.approve_channel(approvable, readers)] if approvable else []
     return message([section(f"⚠️ {shown}"), context(advice), actions(row)], shown, advice)
 
 

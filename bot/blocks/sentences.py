@@ -149,6 +149,9 @@ _PROBLEMS: dict[InputProblem, str] = {
         "I cannot see who reads this conversation, so I show nothing to everyone here. "
         "Ask in a channel that I am in; if this is one, invite me with `/invite`."
     ),
+    InputProblem.CHANNEL_HAS_GROWN: N_(
+        "Other organisations read this channel than this button names. See who reads it now, and press the new button."
+    ),
     InputProblem.CHANNEL_NOT_APPROVED: N_(
         "This channel is shared with another organisation, so I post nothing here until a member of this workspace "
         "approves that."
@@ -209,10 +212,19 @@ _UNDELIVERABLE: dict[str, str] = {
     "slack_connect_file_link_sharing_blocked": N_("a Slack Connect rule forbids it"),
     "as_user_not_supported": N_("I may not write there"),
     "channel_not_approved": N_("it is shared with another organisation, and no member has approved that I post there"),
+    "channel_has_grown": N_(
+        "another organisation has joined it since a member approved that I post there, so that is asked again"
+    ),
     "channel_not_listed": N_("I may not be used in that channel any more: ask this bot's operator to allow it"),
 }
 """Slack's codes for a destination that cannot be reached, each with what a person can do about it."""
 
+
+HAS_GROWN = N_(
+    "Another organisation has joined this channel since a member approved that I post here, so I post nothing until a "
+    "member approves it again. What comes until then waits."
+)
+"""The note for a channel whose approval does not cover all who read it."""
 
 NOT_APPROVED = N_(
     "This channel is shared with another organisation, so I post nothing here until a member of this workspace "

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
 NOBODY = "-"
 """In the place of an approver whose data was deleted: the approval stays."""
@@ -88,8 +89,36 @@ class ChannelRecord:
     """The member who approved that the bot writes there all the same; empty for nobody, `NOBODY` for one unnamed."""
     told: frozenset[str] = frozenset()
     """Owners of subscriptions who know that messages to the channel are held."""
+    organisations: frozenset[str] = frozenset()
+    """The other organisations that read it, or are invited to, by their ids; as far as Slack says."""
+    approved: frozenset[str] = frozenset()
+    """Those of them that the approval is about."""
 
     @property
     def is_open(self) -> bool:
-        """Whether the bot may write there."""
-        return not self.is_shared or bool(self.approver)
+        """Whether the bot may write there: an approval is about those who read the channel then, and nobody else."""
+        return not self.is_shared or (bool(self.approver) and self.organisations <= self.approved)
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether another organisation has joined since the channel was approved."""
+        return bool(self.approver) and not self.is_open
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """The other organisations that read a channel, as they are shown to somebody who decides about it."""
+
+    organisations: frozenset[str] = frozenset()
+    """Their ids; empty where Slack does not list them."""
+    names: tuple[str, ...] = ()
+    """The names of those whose names the bot may read."""
+
+    @property
+    def digest(self) -> str:
+        """What tells these organisations from others; empty where Slack does not list them."""
+        return sha256(" ".join(sorted(self.organisations)).encode()).hexdigest()[:12] if self.organisations else ""
+
+
+NOBODY_ELSE = Readers()
+"""Of a channel whose other organisations are not known, or do not matter."""

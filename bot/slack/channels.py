@@ -7,18 +7,26 @@ problem (`bot.blocks.sentences`). Called by the listeners that act on a channel.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
+from bot.domain.access import Readers
 from bot.errors import BotError, InputProblem, InvalidInput, NotAllowed, SlackError, Undeliverable, UnknownRefusal
-from bot.slack.calls import call
-from bot.slack.client import is_shared
+from bot.slack.calls import NO_PATIENCE, call
+from bot.slack.client import is_shared, organisations_of
 from bot.slack.workspace import Workspace
 
 MEMBER_PAGES = 10
 """At most this many pages of a private channel's members are read, a thousand people each."""
+
+NAMES_SCOPE = "team:read"
+"""The optional scope without which other organisations are counted, not named."""
+
+MOST_NAMES = 5
+"""At most this many organisations are named."""
 
 _NOT_A_MEMBER = frozenset({"channel_not_found", "not_in_channel", "method_not_supported_for_channel_type"})
 
@@ -40,7 +48,7 @@ async def check_channel(workspace: Workspace, channel_id: str, asker_id: str) ->
         raise InvalidInput(InputProblem.CHANNEL_ARCHIVED)
     if not channel.get("is_member"):
         raise InvalidInput(InputProblem.NOT_IN_CHANNEL)
-    return await is_open(workspace, channel_id, is_shared=is_shared(channel))
+    return await _is_open(workspace, channel_id, channel)
 
 
 async def check_person(workspace: Workspace, channel_id: str, asker_id: str) -> bool:
@@ -53,9 +61,7 @@ async def check_person(workspace: Workspace, channel_id: str, asker_id: str) -> 
         InvalidInput: they may not, or the bot cannot see the channel.
         SlackError: Slack could not say.
     """
-    shared = is_shared(await _seen(workspace, channel_id, asker_id))
-    await workspace.channels.note(workspace.team_id, channel_id, is_shared=shared)
-    return shared
+    return await _noted(workspace, channel_id, await _seen(workspace, channel_id, asker_id))
 
 
 async def check_audience(workspace: Workspace, channel_id: str) -> None:
@@ -69,15 +75,52 @@ async def check_audience(workspace: Workspace, channel_id: str) -> None:
     except SlackError as error:
         log.warning("slack.audience_unknown", channel=channel_id, code=error.code)
         raise NotAllowed(InputProblem.AUDIENCE_UNKNOWN) from error
-    if not await is_open(workspace, channel_id, is_shared=is_shared(channel)):
+    if not await _is_open(workspace, channel_id, channel):
         raise NotAllowed(InputProblem.CHANNEL_NOT_APPROVED)
 
 
-async def is_open(workspace: Workspace, channel_id: str, *, is_shared: bool) -> bool:
-    """Whether the bot may write in a channel that Slack has just described."""
-    await workspace.channels.note(workspace.team_id, channel_id, is_shared=is_shared)
+async def readers(workspace: Workspace, channel_id: str) -> Readers:
+    """The other organisations that read a channel, as far as it was looked at, with the names that may be read."""
     record = await workspace.channels.find(workspace.team_id, channel_id)
-    return not is_shared or (record is not None and record.is_open)
+    organisations = record.organisations if record else frozenset()
+    if NAMES_SCOPE not in (workspace.identity.scopes or ()):
+        return Readers(organisations)
+    named = await asyncio.gather(*(_name(workspace, each) for each in sorted(organisations)[:MOST_NAMES]))
+    return Readers(organisations, tuple(filter(None, named)))
+
+
+async def look(workspace: Workspace, channel_id: str) -> bool:
+    """Look at a channel, and note who reads it. Returns whether other organisations share it.
+
+    Raises:
+        SlackError: Slack could not say.
+    """
+    found = await call(workspace, "conversations.info", lambda: workspace.slack.channel(channel_id))
+    return await _noted(workspace, channel_id, found)
+
+
+async def _name(workspace: Workspace, team_id: str) -> str:
+    """The name of an organisation; empty where Slack does not tell it."""
+    try:
+        return await call(workspace, "team.info", lambda: workspace.slack.team_name(team_id), patience=NO_PATIENCE)
+    except SlackError as error:
+        log.info("slack.organisation_unnamed", team=team_id, code=error.code)
+        return ""
+
+
+async def _noted(workspace: Workspace, channel_id: str, channel: Mapping[str, Any]) -> bool:
+    """Note who reads a channel that Slack has just described; returns whether other organisations do."""
+    shared, own = is_shared(channel), workspace.identity.own
+    organisations = organisations_of(channel, own)
+    await workspace.channels.note(workspace.team_id, channel_id, is_shared=shared, organisations=organisations)
+    return shared
+
+
+async def _is_open(workspace: Workspace, channel_id: str, channel: Mapping[str, Any]) -> bool:
+    """Whether the bot may write in a channel that Slack has just described."""
+    shared = await _noted(workspace, channel_id, channel)
+    record = await workspace.channels.find(workspace.team_id, channel_id)
+    return not shared or (record is not None and record.is_open)
 
 
 async def _seen(workspace: Workspace, channel_id: str, asker_id: str) -> Mapping[str, Any]:

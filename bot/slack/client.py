@@ -142,6 +142,11 @@ class SlackClient:
             raise OutcomeUnknown("no_channel")
         return channel
 
+    async def team_name(self, team_id: str) -> str:
+        """The name of a workspace or organisation (`team.info`), which needs the scope `team:read`."""
+        response = await self.call(self.web.team_info, team=team_id)
+        return str((response.get("team") or {}).get("name") or "")
+
     async def members(self, channel_id: str, cursor: str = "") -> tuple[frozenset[str], str]:
         """One page of a channel's members (`conversations.members`), and the cursor of the next."""
         arguments = {"channel": channel_id, "limit": MEMBERS_PAGE} | ({"cursor": cursor} if cursor else {})
@@ -227,6 +232,20 @@ def is_shared(channel: Mapping[str, Any]) -> bool:
     if channel.get("is_im") is True:
         return bool(channel.get("is_ext_shared"))
     return not (_denied(channel, "is_ext_shared", "is_shared") and _denied(channel, *_INVITED))
+
+
+def organisations_of(channel: Mapping[str, Any], own: frozenset[str]) -> frozenset[str]:
+    """The ids of the other organisations that read a channel, or are invited to; empty where Slack lists none.
+
+    `own` are the ids of the workspace and its organisation, whose other workspaces are no strangers.
+    """
+    shared = _ids(channel, "shared_team_ids") - _ids(channel, "internal_team_ids")
+    return (shared | _ids(channel, "connected_team_ids") | _ids(channel, "pending_connected_team_ids")) - own
+
+
+def _ids(channel: Mapping[str, Any], name: str) -> frozenset[str]:
+    found = channel.get(name)
+    return frozenset(each for each in found if isinstance(each, str)) if isinstance(found, list) else frozenset()
 
 
 _INVITED = ("is_pending_ext_shared", "pending_connected_team_ids", "pending_shared")

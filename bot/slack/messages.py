@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.errors import OutcomeUnknown
-from bot.slack.client import Identity, SlackClient, is_shared
+from bot.slack.client import Identity, SlackClient, is_shared, organisations_of
 
 EVENT_TYPE = "execution_message"
 """Type of the metadata that marks the bot's messages; its payload is a `Mark`."""
@@ -68,9 +68,11 @@ class Messages:
         """
         await self._client.identity()
 
-    async def is_shared(self, channel: str) -> bool:
-        """Whether people of other organisations read a channel, or are invited to."""
-        return is_shared(await self._client.channel(channel))
+    async def sharing(self, channel: str) -> tuple[bool, frozenset[str]]:
+        """Whether people of other organisations read a channel, or are invited to; and the ids of these."""
+        own = (await self._client.known_identity()).own
+        found = await self._client.channel(channel)
+        return is_shared(found), organisations_of(found, own)
 
     async def post(
         self,

@@ -6,7 +6,7 @@ workspace is a second object: nothing about a workspace is kept in a module.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
@@ -35,11 +35,24 @@ class ChannelRecords(Protocol):
     async def find(self, team_id: str, channel_id: str) -> ChannelRecord | None:
         """What is known of a channel; None for nothing."""
 
-    async def note(self, team_id: str, channel_id: str, *, is_shared: bool) -> None:
-        """Slack says whether other organisations share a channel."""
+    async def note(
+        self,
+        team_id: str,
+        channel_id: str,
+        *,
+        is_shared: bool,
+        organisations: Collection[str] = (),
+        has_joined: bool = False,
+    ) -> None:
+        """Slack says whether other organisations share a channel: these, or these besides those that are known."""
 
-    async def approve(self, team_id: str, channel_id: str, approver: str) -> bool:
-        """Approve a shared channel; an empty `approver` withdraws that. Returns whether replicas hold it."""
+    async def approve(
+        self, team_id: str, channel_id: str, approver: str, *, organisations: Collection[str] = ()
+    ) -> bool:
+        """Approve that these organisations read what the bot writes; an empty `approver` withdraws that.
+
+        Returns whether replicas hold it.
+        """
 
     async def note_told(self, team_id: str, channel_id: str, owner: str) -> None:
         """A person knows that the channel waits for an approval."""

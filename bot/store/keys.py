@@ -40,7 +40,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{brake:<account>/<team>}:waiting:<reason>` | zset | execution key or lane → when it was to end, ms; expires |
 | `xb3:{brake:<account>/<team>}:refused:<vendor>` | zset | person or channel → refused since when, ms; expires |
 | `xb3:{brake:<account>/<team>}:released:<reason>` | set | those that an operator lets end; expires |
-| `xb3:channel:<team>:<channel>` | hash | `shared`, `looked` (ms), `approver`, `told`; expires unless approved |
+| `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `told`; expires |
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
 | `xb3:request:<team>/<digest>` | string | token of the attempt that works on it; expires after 10 min |
 | `xb3:sender:<team>` | string | digest of the word by which Slack's requests name their sender |

@@ -18,7 +18,7 @@ from bot.blocks.sentences import (
     UNSAFE_UNSUBSCRIBED,
     sentence,
 )
-from bot.domain.access import NOBODY
+from bot.domain.access import NOBODY, Readers
 from bot.domain.model import Subscription
 from bot.errors import ExecutionNotFound, InputProblem, InvalidInput
 from tests.messages import world
@@ -37,9 +37,15 @@ def _subscribed(subscription: Subscription) -> Callable[[], Message]:
     return lambda: replies.subscribed(subscription, snapshot())
 
 
-def _list_here(approver: str) -> Callable[[], Message]:
+def _list_here(approver: str, *, has_grown: bool = False) -> Callable[[], Message]:
     listed = ((CHANNEL_SUBSCRIPTION, snapshot()),)
-    return lambda: replies.channel_list(replies.subscription_list(listed, now=NOW), CHANNEL, approver=approver)
+    return lambda: replies.channel_list(
+        replies.subscription_list(listed, now=NOW),
+        CHANNEL,
+        approver=approver,
+        readers=Readers(frozenset({"T0OTHER", "T0THIRD"}), ("Acme",)) if has_grown else Readers(),
+        has_grown=has_grown,
+    )
 
 
 def _unknown_id() -> Message:
@@ -119,6 +125,11 @@ LISTS = (
     Example("List of a shared channel", "A member approved it.", _list_here(PERSON)),
     Example("List of a shared channel, nobody named", "Who approved it is deleted.", _list_here(NOBODY)),
     Example("List of a shared channel, not approved", "Nobody approved it.", _list_here("")),
+    Example(
+        "List of a shared channel that has grown",
+        "Another organisation joined after the approval; the bot may read the name of one.",
+        _list_here(PERSON, has_grown=True),
+    ),
 )
 
 OTHERS = (

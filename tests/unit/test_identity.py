@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.errors import OutcomeUnknown
 from bot.network import Network
-from bot.slack.client import SlackClient, is_shared, slack_session
+from bot.slack.client import SlackClient, is_shared, organisations_of, slack_session
 
 WELL = {"ok": True, "team_id": "T1", "user_id": "U1", "bot_id": "B1"}
 
@@ -60,6 +60,22 @@ async def test_a_channel_without_id_is_none(slack: tuple[SlackClient, list[Any]]
     answers += [{"ok": True, "channel": channel}]
     with pytest.raises(OutcomeUnknown, match="no_channel"):
         await client.channel("C1")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, set()),
+        ({"connected_team_ids": ["T2", "T1"], "pending_connected_team_ids": ["E3"]}, {"T2", "E3"}),
+        ({"shared_team_ids": ["T1", "T5", "T2"], "internal_team_ids": ["T1", "T5"]}, {"T2"}),
+        ({"shared_team_ids": ["E1", "T2"]}, {"T2"}),
+        ({"connected_team_ids": None, "shared_team_ids": "T2", "pending_connected_team_ids": [1, {}]}, set()),
+    ],
+    ids=str,
+)
+def test_other_organisations_are_told_from_ours(said: dict[str, Any], expected: set[str]) -> None:
+    """Other workspaces of our organisation are ours; what cannot be read names nobody."""
+    assert organisations_of(said, frozenset({"T1", "E1"})) == expected
 
 
 CHANNEL: dict[str, Any] = {"id": "C1", "is_im": False, "is_ext_shared": False, "is_pending_ext_shared": False}

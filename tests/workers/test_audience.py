@@ -69,6 +69,79 @@ async def test_an_approval_ends_with_the_sharing(rig: Rig) -> None:
     assert rig.read(rig.lab) == []
 
 
+async def approved_for(rig: Rig, *organisations: str) -> None:
+    """A member approves the channel, which these organisations read."""
+    place = rig.slack.workspace.channels[rig.lab]
+    place.connected |= set(organisations)
+    team = rig.slack.workspace.team_id
+    await rig.store.channels.note(team, rig.lab, is_shared=True, organisations=place.connected)
+    await rig.store.channels.approve(team, rig.lab, rig.alice, organisations=place.connected)
+    await rig.subscriptions.resume(rig.who(rig.lab))
+
+
+@pytest.mark.parametrize("has_event", [True, False])
+async def test_another_organisation_needs_another_approval(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, has_event: bool
+) -> None:
+    """Whether Slack's event says that it joined or the look before sending: nothing is written, the owner reads why."""
+    await approved_for(rig, "T0OTHER")
+    execution = await rig.followed(rig.lab)
+    assert rig.read(rig.lab) == ["card"]
+    rig.slack.workspace.channels[rig.lab].connected.add("T0THIRD")
+    if has_event:
+        await rig.store.channels.note(
+            rig.slack.workspace.team_id, rig.lab, is_shared=True, organisations={"T0THIRD"}, has_joined=True
+        )
+    else:
+        monkeypatch.setattr(audience, "FRESH_SHARED", timedelta(0))
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    await rig.later()
+    assert (rig.read(rig.lab), rig.read(rig.alice)) == (["card"], ["held"])
+    assert "another organisation has joined" in rig.slack.messages(rig.slack.dm(rig.alice))[0].text
+    await approved_for(rig, "T0THIRD")
+    await rig.deliver()
+    assert rig.read(rig.lab)[-1].startswith("change")
+
+
+async def test_an_organisation_that_leaves_changes_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But if it comes back, that is approved again: others may read there now."""
+    await approved_for(rig, "T0OTHER", "T0THIRD")
+    execution = await rig.followed(rig.lab)
+    monkeypatch.setattr(audience, "FRESH_SHARED", timedelta(0))
+    rig.slack.workspace.channels[rig.lab].connected.discard("T0THIRD")
+    await rig.step(execution)
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+    rig.slack.workspace.channels[rig.lab].connected.add("T0THIRD")
+    await rig.step(execution)
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 2"]
+
+
+async def test_the_owner_hears_once_of_each_newcomer(rig: Rig) -> None:
+    """An event that comes again tells nobody again."""
+    await approved_for(rig, "T0OTHER")
+    execution = await rig.followed(rig.lab)
+    for team_id in ("T0THIRD", "T0THIRD", "T0FOURTH"):
+        await rig.store.channels.note(
+            rig.slack.workspace.team_id, rig.lab, is_shared=True, organisations={team_id}, has_joined=True
+        )
+        await rig.step(execution)
+        await rig.later(times=2)
+    assert rig.read(rig.alice) == ["held", "held"]
+
+
+async def test_an_approval_without_organisations_covers_none(rig: Rig) -> None:
+    """A copy of an older version wrote it: once Slack lists who reads there, it is asked again."""
+    await shared(rig)
+    await approve(rig, rig.lab)
+    team = rig.slack.workspace.team_id
+    await rig.store.channels.note(team, rig.lab, is_shared=True, organisations={"T0OTHER"})
+    await rig.followed(rig.lab)
+    assert rig.read(rig.lab) == []
+
+
 async def test_a_withdrawn_approval_holds_again(rig: Rig) -> None:
     """From the next message on; the owner is told again."""
     await shared(rig)

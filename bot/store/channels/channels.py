@@ -6,6 +6,7 @@ record (`bot.domain.access`). Called by the listeners, through `bot.slack.worksp
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from bot.domain.access import ChannelRecord
@@ -34,19 +35,42 @@ class Channels:
             looked_at=at(int(looked)) if looked.isdecimal() else None,
             approver=str(fields.get("approver", "")),
             told=frozenset(str(fields.get("told", "")).split()),
+            organisations=frozenset(str(fields.get("organisations", "")).split()),
+            approved=frozenset(str(fields.get("approved", "")).split()),
         )
 
-    async def note(self, team_id: str, channel_id: str, *, is_shared: bool) -> None:
-        """Slack says whether other organisations share a channel. When none does, an approval lapses."""
-        shared = "1" if is_shared else "0"
+    async def note(
+        self,
+        team_id: str,
+        channel_id: str,
+        *,
+        is_shared: bool,
+        organisations: Collection[str] = (),
+        has_joined: bool = False,
+    ) -> None:
+        """Slack says whether other organisations share a channel, and which. When none does, an approval lapses.
+
+        `has_joined`: these have joined, besides those that are known. Otherwise they are all, and an approval lapses
+        for those that have left.
+        """
         await self._connection.run(
-            "channels/looked", self._keys.channel_of(team_id, channel_id), shared, milliseconds(KEPT)
+            "channels/looked",
+            self._keys.channel_of(team_id, channel_id),
+            "1" if is_shared else "0",
+            milliseconds(KEPT),
+            " ".join(sorted(organisations)),
+            "1" if has_joined else "0",
         )
 
-    async def approve(self, team_id: str, channel_id: str, approver: str) -> bool:
-        """Approve a shared channel; an empty `approver` withdraws that. Returns whether replicas hold it."""
-        key = self._keys.channel_of(team_id, channel_id)
-        _, is_replicated = await self._connection.keep("channels/approve", key, approver, milliseconds(KEPT))
+    async def approve(
+        self, team_id: str, channel_id: str, approver: str, *, organisations: Collection[str] = ()
+    ) -> bool:
+        """Approve that `organisations` read what the bot writes; an empty `approver` withdraws that.
+
+        Returns whether replicas hold it.
+        """
+        key, readers = self._keys.channel_of(team_id, channel_id), " ".join(sorted(organisations))
+        _, is_replicated = await self._connection.keep("channels/approve", key, approver, milliseconds(KEPT), readers)
         return is_replicated
 
     async def note_told(self, team_id: str, channel_id: str, owner: str) -> None:

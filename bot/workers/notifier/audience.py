@@ -9,7 +9,7 @@ what it waits for. After `HELD` it is given up like any other channel that canno
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -25,10 +25,13 @@ from bot.workers.notifier.owner import notify_owner
 FRESH = timedelta(hours=6)
 """How long a record of a channel is used without a new look. Slack's events renew it at once."""
 
+FRESH_SHARED = timedelta(minutes=10)
+"""The same for a channel that other organisations share: another one may join it, and the event may be lost."""
+
 HELD = timedelta(days=7)
 """How long a message waits at most for an approval."""
 
-NOT_APPROVED, NOT_LISTED = "channel_not_approved", "channel_not_listed"
+NOT_APPROVED, HAS_GROWN, NOT_LISTED = "channel_not_approved", "channel_has_grown", "channel_not_listed"
 """Why messages are held; `bot.blocks.sentences` has a clause for each."""
 
 log = structlog.get_logger()
@@ -54,23 +57,32 @@ class Audience:
         record = await self._channels.find(subscriber.team_id, subscriber.id)
         if not self._rules.allows_channel(subscriber.id):
             return await self._hold(delivery, NOT_LISTED, record.told if record else frozenset())
-        if record is None or record.looked_at is None or delivery.claim.now - record.looked_at > FRESH:
+        if record is None or self._is_old(record, delivery.claim.now):
             record = await self._look(delivery, record)
-        return record.is_open or await self._hold(delivery, NOT_APPROVED, record.told)
+        why = HAS_GROWN if record.has_grown else NOT_APPROVED
+        return record.is_open or await self._hold(delivery, why, record.told)
+
+    @staticmethod
+    def _is_old(record: ChannelRecord, now: datetime) -> bool:
+        fresh = min(FRESH, FRESH_SHARED) if record.is_shared else FRESH
+        return record.looked_at is None or now - record.looked_at > fresh
 
     async def _look(self, delivery: Delivery, known: ChannelRecord | None) -> ChannelRecord:
         """A record from Slack; the old one while Slack's limits leave no room for the call."""
         channel = delivery.subscription.subscriber
         try:
-            is_shared = await self._messenger.call(
-                delivery, INFO, lambda: self._messenger.messages.is_shared(channel.id)
+            is_shared, organisations = await self._messenger.call(
+                delivery, INFO, lambda: self._messenger.messages.sharing(channel.id)
             )
         except Deferred:
             if known is None or known.looked_at is None:
                 raise
             return known
-        await self._channels.note(channel.team_id, channel.id, is_shared=is_shared)
+        await self._channels.note(channel.team_id, channel.id, is_shared=is_shared, organisations=organisations)
         found = await self._channels.find(channel.team_id, channel.id)
+        if found is not None and found.has_grown:
+            joined = sorted(found.organisations - found.approved)
+            log.warning("notifier.channel_has_grown", channel=channel.id, organisations=joined)
         return found or ChannelRecord(is_shared=is_shared, looked_at=delivery.claim.now)
 
     async def _hold(self, delivery: Delivery, why: str, told: frozenset[str]) -> bool:

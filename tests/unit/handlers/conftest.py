@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -53,6 +53,8 @@ class TinySlack:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Web API method → what it returns, if that is not simply ok."""
+    teams: dict[str, str] = field(default_factory=dict)
+    """The names of workspaces, by their ids."""
     refusing: dict[str, list[str]] = field(default_factory=dict)
     """Web API method → the Retry-After of each 429 that it answers first."""
     broken: set[str] = field(default_factory=set)
@@ -87,6 +89,7 @@ class TinySlack:
             "auth.test": {"user_id": "UBOT", "team_id": "T1", "bot_id": "B1"},
             "views.open": {"view": {"id": "V1"}},
             "conversations.info": {"channel": {"id": "C1", "is_member": True, "is_private": False, **OURS}},
+            "team.info": {"team": {"id": body.get("team"), "name": self.teams.get(str(body.get("team")))}},
             "users.info": {"user": {"id": body.get("user"), "team_id": self.team_id}},
         }
         if method in self.refusing:
@@ -186,15 +189,29 @@ class FakeChannels:
         """Someone asks what is known."""
         return self.records.get(f"{team_id}/{channel_id}")
 
-    async def note(self, team_id: str, channel_id: str, *, is_shared: bool) -> None:
+    async def note(
+        self,
+        team_id: str,
+        channel_id: str,
+        *,
+        is_shared: bool,
+        organisations: Collection[str] = (),
+        has_joined: bool = False,
+    ) -> None:
         """Slack has described a channel."""
         known = self.records.get(f"{team_id}/{channel_id}") if is_shared else None
-        approver, told = (known.approver, known.told) if known else ("", frozenset())
-        self.records[f"{team_id}/{channel_id}"] = ChannelRecord(is_shared, NOW, approver, told)
+        known = known or ChannelRecord(is_shared, NOW)
+        all_of_them = frozenset(organisations) | (known.organisations if has_joined else frozenset())
+        self.records[f"{team_id}/{channel_id}"] = replace(known, is_shared=is_shared, organisations=all_of_them)
 
-    async def approve(self, team_id: str, channel_id: str, approver: str) -> bool:
+    async def approve(
+        self, team_id: str, channel_id: str, approver: str, *, organisations: Collection[str] = ()
+    ) -> bool:
         """Somebody approves, or withdraws that."""
-        self.records[f"{team_id}/{channel_id}"] = ChannelRecord(True, NOW, approver)
+        known = self.records.get(f"{team_id}/{channel_id}") or ChannelRecord(True, NOW)
+        self.records[f"{team_id}/{channel_id}"] = replace(
+            known, is_shared=True, approver=approver, approved=frozenset(organisations)
+        )
         return self.is_replicated
 
     async def note_told(self, team_id: str, channel_id: str, owner: str) -> None:
@@ -324,8 +341,10 @@ async def world() -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def made(team_id: str = "T1", enterprise_id: str = "", rules: AccessRules = ALL) -> AsyncIterator[World]:
-    """The same, for a workspace of its own, perhaps of an organisation, or with other rules."""
+async def made(
+    team_id: str = "T1", enterprise_id: str = "", rules: AccessRules = ALL, scopes: Collection[str] = ()
+) -> AsyncIterator[World]:
+    """The same, for a workspace of its own, perhaps of an organisation, or with other rules, or optional scopes."""
     slack, subscriptions, limits = TinySlack(team_id=team_id), FakeSubscriptions(), FakePauses(team_id)
     channels = FakeChannels()
     server = web.Application()
@@ -338,7 +357,7 @@ async def made(team_id: str = "T1", enterprise_id: str = "", rules: AccessRules 
         client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
         app = App(signing_secret=SECRET, client=client)
         workspace = Workspace(
-            identity=Identity(team_id, "UBOT", "B1", frozenset(), enterprise_id),
+            identity=Identity(team_id, "UBOT", "B1", frozenset(scopes), enterprise_id),
             slack=SlackClient("xoxb-1", base_url=f"{slack.url}/api/", session=session),
             limits=limits,
             rules=rules,

@@ -237,6 +237,75 @@ async def test_an_approval_can_be_withdrawn(world: World) -> None:
     assert not world.channels.records["T1/C1"].is_open
 
 
+def shared_with(*organisations: str) -> dict[str, Any]:
+    """What Slack says of a channel that these organisations read."""
+    return {"channel": SHARED["channel"] | {"connected_team_ids": ["T1", *organisations]}}
+
+
+def offered(world: World) -> dict[str, Any]:
+    """The button in the last answer that approves a channel."""
+    rows = [block for block in world.slack.answers[-1]["blocks"] if block["type"] == "actions"]
+    found: dict[str, Any] = next(
+        each for row in rows for each in row["elements"] if each["action_id"] == buttons.APPROVE_CHANNEL
+    )
+    return found
+
+
+ORGANISATIONS = [
+    ((), {}, "People of another organisation read it."),
+    (("T2",), {}, "People of another organisation read it."),
+    (("T2", "T3", "E4"), {}, "People of 3 other organisations read it."),
+    (("T2", "T3"), {"T2": "Acme", "T3": "<@U1> Globex"}, "People of Acme, ‹@U1› Globex read it."),
+    (("T2", "T3"), {"T2": "Acme"}, "People of Acme and of 1 more organisation read it."),
+]
+
+
+@pytest.mark.parametrize(("others", "names", "line"), ORGANISATIONS, ids=lambda each: str(each)[:20])
+async def test_an_approval_names_who_reads_there(others: tuple[str, ...], names: dict[str, str], line: str) -> None:
+    """By name where the scope allows, else by their number; ids are in the audit trail only."""
+    async with made(scopes={"team:read"} if names else set()) as world:
+        world.slack.results[INFO] = shared_with(*others)
+        world.slack.teams = names
+        await world.command("list here")
+        button = offered(world)
+        assert button["confirm"]["text"]["text"].startswith(line)
+        with capture_logs() as logs:
+            await world.press(buttons.APPROVE_CHANNEL, button["value"])
+        assert world.channels.records["T1/C1"].approved == set(others)
+        (audited,) = [each for each in logs if each["event"] == "channel.approved"]
+        assert audited.get("organisations", "") == " ".join(sorted(others))
+        assert not any(other in str(answer) for other in others for answer in world.slack.answers)
+        assert bool(world.slack.called("team.info")) is bool(names)
+
+
+async def test_an_approval_covers_those_it_named(world: World) -> None:
+    """Another one has joined since the button was shown: it is shown again, with all of them."""
+    world.slack.results[INFO] = shared_with("T2")
+    await world.command("list here")
+    before = offered(world)["value"]
+    world.slack.results[INFO] = shared_with("T2", "T3")
+    for value in (before, "C1", "C1|0123456789ab"):
+        await world.press(buttons.APPROVE_CHANNEL, value)
+        assert "than this button names" in world.slack.answers[-1]["text"]
+        assert not world.channels.records["T1/C1"].is_open
+    await world.press(buttons.APPROVE_CHANNEL, offered(world)["value"])
+    assert world.channels.records["T1/C1"].is_open
+
+
+async def test_an_organisation_that_joins_is_said(world: World) -> None:
+    """The event alone ends the cover of the approval; the list says so and offers a new one."""
+    world.slack.results[INFO] = shared_with("T2")
+    await world.command("list here")
+    await world.press(buttons.APPROVE_CHANNEL, offered(world)["value"])
+    await world.event({"type": "channel_shared", "channel": "C1", "connected_team_id": "T3"})
+    assert not world.channels.records["T1/C1"].is_open
+    world.slack.results[INFO] = shared_with("T2", "T3")
+    await world.command("list here")
+    assert "Another organisation has joined" in world.slack.answers[-1]["text"]
+    await world.press(buttons.APPROVE_CHANNEL, offered(world)["value"])
+    assert world.channels.records["T1/C1"].is_open
+
+
 @pytest.mark.parametrize("action_id", DECISIONS)
 async def test_a_decision_without_replicas_is_uncertain(world: World, action_id: str) -> None:
     """A withdrawal that is lost with a server would open the channel again: the person reads it."""
