@@ -95,6 +95,8 @@ class InputProblem(StrEnum):
     """The same, as far as known: an allowed user group cannot be read."""
     PERSON_UNKNOWN = "person_unknown"
     """Slack does not say what the person is to the workspace."""
+    PERSON_UNNAMED = "person_unnamed"
+    """Other organisations share the channel, and the bot may not look up whose person it is."""
     MEMBERS_ONLY = "members_only"
     """Guests and people of other organisations do not decide that, even if they may ask."""
     NOT_A_MEMBER = "not_a_member"

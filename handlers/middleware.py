@@ -161,10 +161,10 @@ class Middleware:
 
     async def _checked(self, listener: Listener, who: Who, request: Request) -> None:
         identity = self._workspace.identity
-        is_outsider = request.is_outsider(identity)
-        await self._access.check(request.user_id, is_outsider=is_outsider, channel_id=request.channel_id)
+        signs, channel_id = request.signs(identity), request.channel_id
+        await self._access.check(request.user_id, signs=signs, channel_id=channel_id)
         if who is Who.MEMBERS:
-            await self._access.check_member(request.user_id, is_outsider=is_outsider)
+            await self._access.check_member(request.user_id, signs=signs, channel_id=channel_id)
         request.asker = Subscriber(team_id=identity.team_id, id=request.user_id)
         await listener(request)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.domain.access import Signs
 from bot.domain.model import Subscriber
 from bot.slack.client import Identity
 
@@ -83,12 +84,18 @@ class Request:
         """The workspace, or organisation, of the person who asks; empty when Slack does not say."""
         return str(self._user.get("team_id") or self.body.get("team_id") or "")
 
-    def is_outsider(self, identity: Identity) -> bool:
-        """Whether the person belongs to another organisation that shares the channel, or Slack does not say to which.
+    def signs(self, identity: Identity) -> Signs:
+        """What the request itself shows of the person.
 
-        They see what is posted there, but nothing is looked up for them.
+        People of another organisation that shares the channel, or of one that Slack does not name, see what is posted
+        there, but nothing is looked up for them.
         """
-        return identity.own.isdisjoint(self._organisations)
+        return Signs(
+            is_outsider=identity.own.isdisjoint(self._organisations),
+            is_guest=any(self._user.get(flag) is True for flag in ("is_restricted", "is_ultra_restricted")),
+            names_team=bool(self._user.get("team_id")),
+            is_in_shared_channel=self.body.get("is_ext_shared_channel") is True,
+        )
 
     @property
     def _user(self) -> dict[str, Any]:
@@ -104,9 +111,14 @@ class Request:
         """What Slack says the person belongs to: a workspace (`T…`), an organisation (`E…`), or both.
 
         In a shared channel the team of a press is the app's, and so is its enterprise: they say nothing about the
-        person, unless the person's own team is the same.
+        person, unless the person's own team is the same. So does the envelope of an event; some events name the
+        person's own.
         """
         body, team_id = self.body, self.team_id
+        event = self._part("event")
+        named = {each for each in (event.get("user_team"), event.get("source_team")) if each}
+        if named:
+            return set(map(str, named)) if len(named) == 1 else set()
         pressed_in = self._part("team").get("id") or team_id
         enterprise_id = self._part("enterprise").get("id") or body.get("enterprise_id") or ""
         return {team_id} | ({enterprise_id} if team_id and pressed_in == team_id else set())

@@ -180,8 +180,11 @@ async def _access(settings: Settings, slack: SlackClient) -> _Found:
     who = f"{len(people)} people" if settings.allowed_users or settings.allowed_user_groups else "all members"
     where = f", in {len(settings.allowed_channels)} channels" if settings.allowed_channels else ""
     is_blind = not settings.allow_guests and granted is not None and GUESTS_SCOPE not in granted
-    guests = f"; guests count as members, since {GUESTS_SCOPE} is not granted" if is_blind else ""
-    return _Found(f"{who}{where}{guests}")
+    guests = (
+        f"guests count as members in spite of ALLOW_GUESTS=false, since {GUESTS_SCOPE} is not granted: they read "
+        "every execution as members do, and commands in channels that other organisations share are refused"
+    )
+    return _Found(f"{who}{where}", (guests,) if is_blind else ())
 
 
 async def _connection(settings: Settings, slack: SlackClient) -> _Found:

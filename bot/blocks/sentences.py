@@ -143,6 +143,10 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.PERSON_UNKNOWN: N_(
         "Slack does not tell me right now who you are, so I cannot answer. Try again in a minute."
     ),
+    InputProblem.PERSON_UNNAMED: N_(
+        "Other organisations share this channel, and I may not look up who you are. Ask me in a direct message, or "
+        "have this bot's operator grant me `users:read`."
+    ),
     InputProblem.MEMBERS_ONLY: N_("Only a full member of this workspace decides that. Ask one of them."),
     InputProblem.NOT_A_MEMBER: N_("You are not in that channel, so I do nothing for it. Join it, then ask there."),
     InputProblem.AUDIENCE_UNKNOWN: N_(

@@ -26,6 +26,20 @@ class Standing(StrEnum):
     """Of another organisation, which shares a channel with this one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What a request itself shows of the person who asks; all that counts where Slack does not let the bot look."""
+
+    is_outsider: bool = False
+    """They belong to another organisation, or Slack does not say to which."""
+    is_guest: bool = False
+    names_team: bool = False
+    """Slack says which workspace the person is of, and not only which one the request is for: with presses and dialogs,
+    not with commands and most events."""
+    is_in_shared_channel: bool = False
+    """Other organisations share the channel; only some events say so."""
+
+
 class Refusal(StrEnum):
     """Why somebody may not use the bot."""
 

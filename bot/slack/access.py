@@ -5,7 +5,7 @@ follows from that (`bot.domain.access`), who a request says that it comes from (
 refusal (`bot.blocks.sentences`). Called by `handlers.middleware`.
 
 What cannot be looked up lets nobody in. The exception is the optional scope `users:read`: without it Slack does not say
-who is a guest, so only the ids in the request count.
+who is a guest, and only what the request shows counts (`Signs`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any
 
 import structlog
 
-from bot.domain.access import Refusal, Standing
+from bot.domain.access import Refusal, Signs, Standing
 from bot.errors import InputProblem, NotAllowed, SlackError, Undeliverable, UnknownRefusal
 from bot.slack.calls import call
+from bot.slack.channels import look
 from bot.slack.lookups import Lookups
 from bot.slack.workspace import Workspace
 
@@ -45,6 +46,10 @@ _PROBLEMS = {
 log = structlog.get_logger()
 
 
+class _NoScope(Exception):
+    """The bot may not look people up."""
+
+
 class Access:
     """The access rules of one workspace, applied to its people."""
 
@@ -57,8 +62,8 @@ class Access:
         self._no_scope_until = 0.0
         """Until when nobody is looked up, because the scope is missing."""
 
-    async def check(self, user_id: str, *, is_outsider: bool, channel_id: str) -> None:
-        """Make sure that a person may use the bot in a channel; `is_outsider` is what the request itself shows.
+    async def check(self, user_id: str, *, signs: Signs, channel_id: str) -> None:
+        """Make sure that a person may use the bot in a channel; `signs` are what the request itself shows.
 
         Raises:
             NotAllowed: they may not; the problem says why.
@@ -66,33 +71,66 @@ class Access:
         if not user_id:
             raise NotAllowed(InputProblem.OTHER_ORGANISATION)
         if self._rules.needs_standing:
-            self._refuse(self._rules.refusal(await self.standing(user_id, is_outsider=is_outsider)))
+            self._refuse(self._rules.refusal(await self.standing(user_id, signs=signs, channel_id=channel_id)))
         self._refuse(await self._unlisted(user_id))
         if not self._rules.allows_channel(channel_id):
             raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
 
-    async def check_member(self, user_id: str, *, is_outsider: bool) -> None:
+    async def check_member(self, user_id: str, *, signs: Signs, channel_id: str) -> None:
         """Make sure that a person is a full member, whatever the rules let others do.
 
         Raises:
             NotAllowed: they are not, or Slack does not say.
         """
-        if await self.standing(user_id, is_outsider=is_outsider) is not Standing.MEMBER:
+        if await self.standing(user_id, signs=signs, channel_id=channel_id) is not Standing.MEMBER:
             raise NotAllowed(InputProblem.MEMBERS_ONLY)
 
-    async def standing(self, user_id: str, *, is_outsider: bool) -> Standing:
+    async def standing(self, user_id: str, *, signs: Signs, channel_id: str) -> Standing:
         """What a person is to the workspace.
 
         Raises:
             NotAllowed: Slack does not say.
         """
-        if is_outsider:
+        if signs.is_outsider:
             return Standing.OUTSIDER
-        if monotonic() < self._no_scope_until:
-            return Standing.MEMBER
+        if signs.is_guest:
+            return Standing.GUEST
+        known = await self._known(user_id) if monotonic() >= self._no_scope_until else None
+        return known or await self._by_signs(signs, channel_id)
+
+    async def _by_signs(self, signs: Signs, channel_id: str) -> Standing:
+        """What a person is whom the bot may not look up: a member, unless people of other organisations may ask there.
+
+        Raises:
+            NotAllowed: others share the channel, and the request does not say whose person it is.
+        """
+        if not signs.names_team and (signs.is_in_shared_channel or await self._is_shared(channel_id)):
+            if self._rules.external:
+                return Standing.OUTSIDER
+            raise NotAllowed(InputProblem.PERSON_UNNAMED)
+        return Standing.MEMBER
+
+    async def _is_shared(self, channel_id: str) -> bool:
+        """Whether other organisations share a channel, as far as the bot may look at it."""
+        if not channel_id or channel_id.startswith("D"):
+            return False
+        workspace = self._workspace
+        record = await workspace.channels.find(workspace.team_id, channel_id)
+        if record is not None:
+            return record.is_shared
+        try:
+            return await look(workspace, channel_id)
+        except SlackError as error:
+            log.info("slack.audience_unknown", channel=channel_id, code=error.code)
+            return False
+
+    async def _known(self, user_id: str) -> Standing | None:
+        """What Slack says that a person is; None without the scope for that."""
         try:
             async with asyncio.timeout(WITHIN_SECONDS):
                 return await self._people.get(user_id, lambda: self._look(user_id))
+        except _NoScope:
+            return None
         except (SlackError, TimeoutError) as error:
             log.warning("slack.person_unknown", kind=type(error).__name__, code=getattr(error, "code", ""))
             raise NotAllowed(InputProblem.PERSON_UNKNOWN) from error
@@ -107,7 +145,7 @@ class Access:
                 raise
             log.warning("slack.scope_missing", needed=error.detail)
             self._no_scope_until = monotonic() + KNOWN_SECONDS
-            return Standing.MEMBER
+            raise _NoScope from error
         return standing_of(user, self._workspace.identity.own)
 
     async def _unlisted(self, user_id: str) -> Refusal | None:

@@ -121,6 +121,7 @@ def settings(**changes: str | None) -> Settings:
 
 async def test_every_check_passes(outside: Outside) -> None:
     """One result each, in a fixed order, all ok, nothing to note."""
+    outside.scopes = SCOPES | {"users:read"}
     results = await check(settings())
     assert [result.name for result in results] == [
         "Settings",
@@ -231,9 +232,12 @@ async def test_an_unknown_error_shows_its_kind_only(outside: Outside) -> None:
 
 async def test_access_is_summed_up(outside: Outside) -> None:
     """Who may use the bot, with the groups counted, and what a missing scope means."""
-    assert (await check(settings()))[
-        -2
-    ].detail == "all members; guests count as members, since users:read is not granted"
+    blind = (await check(settings()))[-2]
+    assert (blind.detail, len(blind.notes)) == ("all members", 1)
+    assert (
+        "in spite of ALLOW_GUESTS=false, since users:read is not granted: they read every execution" in blind.notes[0]
+    )
+    assert (await check(settings(allow_guests="true")))[-2].notes == ()
     outside.scopes = SCOPES | {"users:read"}
     lists = settings(allowed_users="U1, U2", allowed_user_groups="S1", allowed_channels="C1")
     assert (await check(lists))[-2].detail == "3 people, in 1 channels"

@@ -81,6 +81,47 @@ async def test_without_the_scope_members_may_ask(world: World) -> None:
     assert len(world.slack.called("users.info")) == 1
 
 
+NO_SCOPE = {"ok": False, "error": "missing_scope", "needed": "users:read"}
+
+
+async def test_without_the_scope_signs_count(world: World) -> None:
+    """A press names its person's workspace, a command does not: where others share the channel, it is refused."""
+    world.slack.results |= {"users.info": NO_SCOPE, INFO: shared_with("T2")}
+    for _ in range(2):
+        await world.command(f"subscribe {ID} here")
+        assert "I may not look up who you are" in world.slack.answers[-1]["text"]
+    assert world.subscriptions.asked == []
+    assert len(world.slack.called("conversations.info")) == 1
+    await world.press(buttons.SUBSCRIBE_EXECUTION)
+    await world.command(ID, channel_id="D1")
+    assert [each[0] for each in world.subscriptions.asked] == ["subscribe", "summary"]
+
+
+async def test_without_the_scope_others_may_be_let_in() -> None:
+    """`ALLOW_EXTERNAL` allows both kinds of people, so a command need not say which it is of."""
+    async with made(rules=AccessRules(external=True)) as world:
+        world.slack.results |= {"users.info": NO_SCOPE, INFO: shared_with("T2")}
+        await world.command(ID)
+        assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]
+
+
+@pytest.mark.parametrize("sign", [{"user_team": "T2"}, {"source_team": "T2"}, {"user_team": "T1", "source_team": "T2"}])
+async def test_an_event_may_name_its_persons_team(world: World, sign: dict[str, str]) -> None:
+    """The envelope always carries the app's own team."""
+    await world.event({"type": "app_home_opened", "user": "U1", "tab": "home", **sign})
+    assert "people of the workspace" in str(world.slack.called("views.publish")[0]["view"])
+    assert world.subscriptions.asked == []
+
+
+@pytest.mark.parametrize("flag", ["is_restricted", "is_ultra_restricted"])
+async def test_a_guest_whom_the_request_shows_is_refused(world: World, flag: str) -> None:
+    """Without the scope, too, and without a look."""
+    world.slack.results["users.info"] = NO_SCOPE
+    await world.press(buttons.SUBSCRIBE_EXECUTION, user={"id": "U1", "team_id": "T1", flag: True})
+    assert "guests" in world.reply
+    assert world.subscriptions.asked == []
+
+
 @pytest.mark.parametrize("said", [{"ok": False, "error": "internal_error"}, {}, {"user": {"id": "U1"}}, {"user": []}])
 async def test_a_person_whom_slack_does_not_describe_waits(world: World, said: dict[str, Any]) -> None:
     """Nobody is let in on a guess; with the next answer they are."""
