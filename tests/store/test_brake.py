@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
+from bot.app.health import public
 from bot.store import Store
 from bot.store.brake import DEAD, LEAST, NOT_FOUND, Brake
 from bot.store.rows import milliseconds
@@ -169,6 +170,22 @@ async def test_a_channel_that_worked_is_not_dead(store: Store, redis: Redis, *, 
     await store.brake.recovered(OWNER, f"{OWNER}/another/C1")
     assert await refused(store.brake, LANES[LEAST:]) == [False] * 3
     assert await refused(store.brake, LANES[LEAST:]) == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_lost", "cause"),
+    [
+        (NOT_FOUND, False, "check GCS_PROJECT_ID and the rights of the key"),
+        (NOT_FOUND, True, "check GCS_REGION, GCS_PROJECT_ID and the key"),
+        (ARCHIVED, False, "check the app and the channels"),
+    ],
+)
+async def test_the_alarm_says_what_to_do(store: Store, reason: str, is_lost: bool, cause: str) -> None:
+    """What to check, and the very command that lets go; `/readyz` shows all of it."""
+    await asked(store.brake, *range(LEAST + 1), reason=reason, is_lost=is_lost)
+    words = str(await store.brake.problem(OWNER))
+    assert (cause in words, f"run `execution-bot release {reason}`" in words) == (True, True)
+    assert public(words) == words
 
 
 async def test_fields_of_a_newer_brake_are_ignored(store: Store, redis: Redis) -> None:

@@ -63,15 +63,21 @@ class Braked(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is stopped and why, for those who run the bot."""
+        """What is stopped, why, and what to do, for those who run the bot."""
         vendor, _, code = self.reason.partition(":")
         if vendor != "gcs":
             what = f"Slack refuses what is followed with {code}"
+            doubt, proof = "check the app and the channels", "these channels and people are really gone"
         elif self.kind == "place":
             what = "GCS shows nothing of what is followed: perhaps region or project is wrong"
+            doubt, proof = "check GCS_REGION, GCS_PROJECT_ID and the key", "somebody has deleted all of it"
         else:
             what = "GCS says that what is followed does not exist"
-        return f"{what} ({self.waiting} waiting); nothing ends for that until it is over or `execution-bot release`"
+            doubt, proof = "check GCS_PROJECT_ID and the rights of the key", "somebody has deleted these executions"
+        return (
+            f"{what} ({self.waiting} waiting), so nothing more ends for that: {doubt}; once that is right it goes on. "
+            f"Only if {proof}, run `execution-bot release {self.reason}`"
+        )
 
 
 class Brake:
