@@ -73,6 +73,17 @@ async def test_a_settled_change_wakes_the_notifier(store: Store) -> None:
     assert await is_woken(notifier)
 
 
+async def test_a_change_that_waits_for_more_wakes_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outbox holds it back for as long, so the notifier would find nothing before."""
+    await follow(store)
+    await drained(store)
+    for coalesce, is_due in ((LATER, False), (SOON, True)):
+        monkeypatch.setattr(store.schedule, "_coalesce", coalesce)
+        notifier = deliveries(store)
+        await settle(store, change(2, ChangeKind.PROGRESS))
+        assert await is_woken(notifier) is is_due
+
+
 async def test_a_list_that_shows_changes_wakes_the_watcher(store: Store) -> None:
     """What it shows unchanged does not."""
     await follow(store)

@@ -44,6 +44,9 @@ SOONEST_ALARM_MS = 1000
 _AHEAD = {True: "1", False: "", None: "as before"}
 """What `is_expedited` is in the script."""
 
+AT_ONCE_RANK = 2
+"""From which rank on the script delivers changes at once; others wait for more."""
+
 PUT_BACK_SECONDS = 0.2
 """How long until this process asks again for an execution that it put back."""
 
@@ -198,9 +201,8 @@ class Schedule:
             False when the claim was lost to another worker, and nothing was written.
         """
         alarm = "" if alarm_at is None else max(milliseconds(alarm_at - snapshot.seen_at), SOONEST_ALARM_MS)
-        entries: list[str | int] = []
-        for change in changes:
-            entries += [_rank(change), change_entry(change)]
+        ranks = [_rank(change) for change in changes]
+        entries = [field for rank, change in zip(ranks, changes, strict=True) for field in (rank, change_entry(change))]
         settled = await self._connection.run(
             "schedule/settle",
             self._keys.home_of(due.execution),
@@ -217,8 +219,10 @@ class Schedule:
             *entries,
             patient=True,
         )
-        if is_visible or changes or next_poll is None:
+        if next_poll is None or max(ranks, default=0) >= AT_ONCE_RANK:
             self._deliveries.set()
+        elif is_visible:
+            self._deliveries.set(after=self._coalesce.total_seconds())
         if next_poll is not None:
             self.polls.set(after=next_poll.total_seconds())
         if alarm:
