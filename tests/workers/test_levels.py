@@ -26,6 +26,17 @@ async def lived(rig: Rig, life: Life) -> dict[Level, list[str]]:
     return {level: [message.text for message in messages[1:]] for level, messages in found.items()}
 
 
+@pytest.mark.parametrize("level", Level)
+async def test_an_end_before_the_card_is_shown(rig: Rig, level: Level) -> None:
+    """Slack was away since the start: also who reads of failures only has a card then, which shows the end."""
+    execution = await rig.follow(rig.lab, level=level)
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    card, *messages = rig.slack.messages(rig.lab)
+    assert ("Succeeded" in card.text, len(messages)) == (True, int(level is not Level.FAILURES))
+    assert rig.left_over() == []
+
+
 @pytest.mark.parametrize(
     ("life", "most"),
     [
