@@ -70,8 +70,8 @@ class Messages:
 
     async def sharing(self, channel: str) -> tuple[bool, frozenset[str]]:
         """Whether people of other organisations read a channel, or are invited to; and the ids of these."""
-        own = (await self._client.known_identity()).own
         found = await self._client.channel(channel)
+        own = (await self._client.known_identity()).own
         return is_shared(found), organisations_of(found, own)
 
     async def post(
