@@ -53,6 +53,9 @@ GUESTS_SCOPE, GROUPS_SCOPE = "users:read", "usergroups:read"
 WITHIN = timedelta(seconds=20)
 """How long one check may take at most."""
 
+CHANGING_SECONDS = 10.0
+"""How long a store is waited for whose directory another process holds: it may be starting or ending."""
+
 NOTED_SKEW, BROKEN_SKEW = 30.0, 300.0
 """From how many seconds on a clock that is wrong is mentioned, and is a fault: Slack refuses what is older."""
 
@@ -223,16 +226,24 @@ async def _signed(settings: Settings) -> str:
 
 
 async def _store(settings: Settings, slack: SlackClient) -> _Found:
-    try:
-        async with opened_store(settings, embedded_store(settings)) as store:
-            notes, owner = await _store_notes(settings, store), await _owner(settings, store, slack)
-    except StateDirInUse:
-        async with store_beside(settings) as store:
-            await _store_notes(settings, store)
-            owner = await _owner(settings, store, slack)
-        return _Found(f"a bot runs in {settings.state_dir}, and its store answers; {owner}")
     where = "REDIS_URL answers" if settings.redis_url else f"the embedded store starts in {settings.state_dir}"
-    return _Found(f"{where}; {owner}", notes)
+    ends = time.monotonic() + CHANGING_SECONDS
+    while True:
+        try:
+            async with opened_store(settings, embedded_store(settings)) as store:
+                notes, owner = await _store_notes(settings, store), await _owner(settings, store, slack)
+                return _Found(f"{where}; {owner}", notes)
+        except StateDirInUse:
+            try:
+                async with store_beside(settings) as store:
+                    await _store_notes(settings, store)
+                    owner = await _owner(settings, store, slack)
+            except (StoreUnavailable, _Missing):
+                if time.monotonic() > ends:
+                    raise
+            else:
+                return _Found(f"a bot runs in {settings.state_dir}, and its store answers; {owner}")
+        await asyncio.sleep(0.2)  # that bot, or another check, is starting or ending
 
 
 async def _store_notes(settings: Settings, store: Store) -> tuple[str, ...]:

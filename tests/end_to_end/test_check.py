@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -84,6 +85,13 @@ async def test_check_works_beside_the_bot(tmp_path: Path, mode: str) -> None:
         code, printed = await ended(tmp_path, "check", settings | {"SLACK_SIGNING_SECRET": "another-secret"})
         assert ("✗ Slack connection: the bot on port" in printed) == (mode == "http")
         assert code == (mode == "http")
+
+
+async def test_checks_run_side_by_side(tmp_path: Path) -> None:
+    """One starts the embedded store, and the other finds its directory taken before it answers: nothing is broken."""
+    async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
+        for code, printed in await asyncio.gather(check(tmp_path, gcs, slack), check(tmp_path, gcs, slack)):
+            assert (code, "✓ Store" in printed) == (0, True), printed
 
 
 async def test_check_finds_a_strange_server(tmp_path: Path) -> None:
