@@ -33,8 +33,9 @@ BEGAN = 1_772_323_200
 CLOCK = "bench:clock"
 """The key with the virtual time in microseconds."""
 
-PATIENCE_SECONDS = 0.02
-"""How long the kernel may take to move bytes between two sockets of this process."""
+PATIENCE_SECONDS = 0.2
+"""How long the kernel may take to move bytes between two sockets of this process, also on a busy machine: were it too
+short, time would move on during a call, and delays would be longer."""
 
 STEP_SECONDS = 1e-6
 """How long one step of the event loop takes, or a pause too short for a float would never end."""
