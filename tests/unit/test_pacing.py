@@ -79,8 +79,8 @@ def test_deferrals_respect_cadence() -> None:
 
 
 def test_pages_overlap_by_one() -> None:
-    """1000 items take 1 page more than 999, since the next page repeats the last item."""
-    assert [PageSize().pages(count) for count in (0, 1, 999, 1000)] == [0, 1, 1, 2]
+    """A thousand items fit on one page; each further page repeats the last item of the one before."""
+    assert [PageSize().pages(count) for count in (0, 1, 1000, 1001, 1999, 2000)] == [0, 1, 1, 2, 2, 3]
 
 
 def test_refused_pages_are_halved_to_the_smallest() -> None:

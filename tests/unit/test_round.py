@@ -37,26 +37,34 @@ def test_the_first_page_says_how_many_follow() -> None:
     """Each page repeats the last item of the one before, since an execution that ends moves all others up."""
     round_ = begun(limit=10)
     assert [round_.pages_left.popleft() for _ in range(2)] == [("Running", 0), ("Pending", 0)]
-    round_.add("Running", 0, page(IDS[:10], total=28))
+    round_.add("Running", 0, page(IDS[:10], total=29))
     assert list(round_.pages_left) == [("Running", 9), ("Running", 18), ("Running", 27)]
-    assert round_.listed == 28
+    assert round_.listed == 29
+
+
+def test_no_page_is_read_for_what_another_shows() -> None:
+    """The last of 28 executions is also the last one on the page behind the eighteenth."""
+    assert list(begun(limit=10, Running=28).pages_left) == [*(("Running", at) for at in (0, 9, 18)), ("Pending", 0)]
+    round_ = begun(limit=10)
+    round_.add("Running", 0, page(IDS[:10], total=28))
+    assert [each for each in round_.pages_left if each[1]] == [("Running", 9), ("Running", 18)]
 
 
 def test_as_many_pages_are_expected_as_before() -> None:
     """Only what has been added to the list since then waits for its first page."""
-    round_ = begun(limit=10, Running=28, Pending=0)
+    round_ = begun(limit=10, Running=29, Pending=0)
     pages = [("Running", 0), ("Running", 9), ("Running", 18), ("Running", 27), ("Pending", 0)]
     assert [round_.pages_left.popleft() for _ in range(5)] == pages
-    round_.add("Running", 0, page(IDS[:10], total=36))
-    assert not round_.pages_left
     round_.add("Running", 0, page(IDS[:10], total=37))
+    assert not round_.pages_left
+    round_.add("Running", 0, page(IDS[:10], total=38))
     assert list(round_.pages_left) == [("Running", 36)]
 
 
 def test_the_last_page_is_expected_to_be_short() -> None:
     """Nothing is expected where the length of the list is unknown."""
-    round_ = begun(limit=10, Running=28)
-    assert [round_.next_page(100).expected_bytes for _ in range(5)] == [1000, 1000, 1000, 100, 0]
+    round_ = begun(limit=10, Running=29)
+    assert [round_.next_page(100).expected_bytes for _ in range(5)] == [1000, 1000, 1000, 200, 0]
 
 
 def test_a_round_is_followed_once_all_is_requested() -> None:

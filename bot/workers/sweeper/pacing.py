@@ -14,7 +14,7 @@ from datetime import timedelta
 from bot.domain.cadence import Cadence
 from bot.store.gcs_quota import WINDOW
 from bot.store.schedule import Coverage
-from bot.workers.sweeper.round import OVERLAP
+from bot.workers.sweeper.round import pages_of
 
 LARGEST_PAGE, SMALLEST_PAGE = 1000, 100
 """How many items to request per page: at first (GCS does not document its maximum), and at least."""
@@ -90,7 +90,7 @@ class PageSize:
 
     def pages(self, executions: int) -> int:
         """How many pages a list of so many `executions` takes."""
-        return -(-executions // (self.items - OVERLAP))
+        return pages_of(executions, self.items)
 
     def shrunk(self, items: int, *, now: float) -> PageSize:
         """GCS returned no more than `items`."""

@@ -29,6 +29,11 @@ MOST_LISTED = 10**6
 NOTHING_FOUND = Coverage()
 
 
+def pages_of(executions: int, limit: int) -> int:
+    """How many pages of `limit` items a list takes; none is read for an item that the page before it shows as well."""
+    return min(executions, 1) if executions <= limit else -(-(executions - OVERLAP) // (limit - OVERLAP))
+
+
 @dataclass(eq=False)
 class Round:
     """One reading of the whole list."""
@@ -69,9 +74,9 @@ class Round:
         """Record a page; the first one of a phase says how many others there are."""
         self.page_bytes = max(self.page_bytes, page.size_bytes)
         if offset == 0:
-            unexpected = self._expected_end(phase)
-            self.totals[phase] = min(page.total, MOST_LISTED)
-            self.pages_left.extend((phase, begin) for begin in range(unexpected, self.totals[phase], self.step))
+            unexpected, total = self._expected_end(phase), min(page.total, MOST_LISTED)
+            self.totals[phase] = total
+            self.pages_left.extend((phase, begin) for begin in range(unexpected, total - OVERLAP, self.step))
         elif page.length <= OVERLAP:  # the list has ended, whatever its total says
             self.pages_left = deque(each for each in self.pages_left if each[0] != phase)
         self.pages[PHASES.index(phase) * MOST_LISTED + offset] = page.items
@@ -107,7 +112,7 @@ class Round:
 
     def _expected_end(self, phase: str) -> int:
         """The offset after the last page that is expected; the first page always is."""
-        return max(-(-self.totals.get(phase, 0) // self.step), 1) * self.step
+        return max(pages_of(self.totals.get(phase, 0), self.limit), 1) * self.step
 
     @property
     def listed(self) -> int:
