@@ -1,0 +1,141 @@
+"""Why a step or an execution failed, in words that a person would use: "job-b ran out of memory (exit 137, OOMKilled)".
+
+Lives here: the table of causes, and the text of GCS without the machinery around it. To add a cause, add a line to
+`_CAUSES` and its translation (`make texts`). Does not live here: GCS's text as a whole, which is shown on request
+(`bot.blocks.words`). Called by the other modules of `bot.blocks`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bot.blocks import text
+from bot.blocks.language import N_, Language, _, spoken
+
+_Escape = Callable[[str], str]
+"""Makes foreign text safe."""
+
+QUOTE_LIMIT = 160
+"""How much of GCS's own text is quoted where no cause is known, in characters."""
+
+_READ = 2_000
+"""How much of a text is searched, in characters."""
+
+_CAUSES: tuple[tuple[str, str], ...] = (
+    (r"oom.?kill|out of memory|cannot allocate memory|bad_alloc|java heap space", N_("{name} ran out of memory")),
+    (r"memory ?pressure|low on resource: memory", N_("{name} was evicted: its machine ran out of memory")),
+    (r"no space left|disk ?pressure|ephemeral.storage|disk quota exceeded", N_("{name} ran out of disk")),
+    (r"evicted", N_("{name} was evicted from its machine")),
+    (r"scheduling|unschedulable|insufficient \w+|nodes are available", N_("{name} found no machine with enough room")),
+    (r"exceeded quota|quota ?exceeded|quota exceeds", N_("{name} exceeds a quota")),
+    (r"imagepull|invalidimage|pull image|manifest unknown|pull access", N_("{name} found no image, or may not use it")),
+    (r"failedmount|failedattach|mountvolume|persistentvolumeclaim", N_("{name} could not reach its storage")),
+    (r"createcontainer|runcontainererror", N_("{name} could not start its container")),
+    (r"node ?lost|node ?not ?ready|node ?shutdown", N_("{name} lost its machine")),
+    (r"access ?denied|permission denied|unauthorized|forbidden", N_("{name} was denied access to something")),
+    (r"no such file|file not found|nosuchkey", N_("{name} did not find a file that it needs")),
+    (r"deadlineexceeded|time.?out|timed out|time limit", N_("{name} hit its time limit")),
+    (r"crashloop|backofflimit", N_("{name} failed with every try")),
+    (r"connection (?:refused|reset)|no route to host|could not resolve", N_("{name} lost its network connection")),
+)
+"""A pattern for reason and message, in any case, and what it means. The first line that fits counts."""
+
+_EXIT_CODES: dict[int, str] = {
+    126: N_("{name} could not run its command"),
+    127: N_("{name} did not find its command"),
+    130: N_("{name} was interrupted"),
+    134: N_("{name} gave up (abort)"),
+    137: N_("{name} was killed, most often for want of memory"),
+    139: N_("{name} crashed (segmentation fault)"),
+    143: N_("{name} was stopped"),
+}
+"""By exit code, where the words say nothing."""
+
+_FAILED = N_("{name} failed")
+_QUOTED = N_("{name} failed: {quote}")
+_ITSELF = N_("The execution")
+"""In place of a step's name, where GCS names none."""
+
+_SEARCHED = tuple((re.compile(pattern, re.IGNORECASE), sentence) for pattern, sentence in _CAUSES)
+_EXIT_CODE = re.compile(
+    r"\bexit(?:ed|ing|s)?(?:[ _-]?(?:with|code|status|value))*[ :=]*\(?(\d{1,3})\b|退出码[ ::=]*(\d{1,3})",
+    re.IGNORECASE,
+)
+_MACHINERY = re.compile(r"(?i:element)\(([^()]{1,100})\) execute (?:Action: ?)?\w+ (?:Action )?failed[.:;, ]*")
+_MACHINERY_ZH = re.compile(r"元素[((]([^()()]{1,100})[))]执行 ?\w+ ?失败[。.,,::;; ]*")
+_SHORT_REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{2,39}")
+
+
+class Text(NamedTuple):
+    """GCS's text without the machinery around it."""
+
+    element: str
+    """The step that it names; empty for none."""
+    rest: str
+    """What is said about it."""
+
+
+def told(message: str) -> Text:
+    """`Element(job-b) execute Action: create failed: timeout` → job-b and `timeout`; any other text as it is."""
+    for machinery in (_MACHINERY, _MACHINERY_ZH):
+        if found := machinery.match(message.strip()):
+            return Text(found[1].strip(), message.strip()[found.end() :].strip())
+    return Text("", message.strip())
+
+
+def cause(name: str, reason: str, message: str, message_zh: str = "") -> str:
+    """Why `name` failed, as mrkdwn, with the evidence in brackets; else what GCS says, in the reader's language.
+
+    `name` is a step; where it is empty, the step that `message` names counts, else the execution itself.
+    """
+    subject = name or told(message).element
+    shown = text.bold(subject) if subject else _(_ITSELF)
+    return _sentence(shown, reason, message, message_zh, text.code)
+
+
+def cause_words(name: str, reason: str, message: str, message_zh: str = "") -> str:
+    """The same in plain text."""
+    subject = text.escape(name or told(message).element) or _(_ITSELF)
+    return _sentence(subject, reason, message, message_zh, text.escape)
+
+
+def exit_code(*texts: str) -> int | None:
+    """The exit code that one of `texts` names; None where none does, and for 0."""
+    for each in texts:
+        if found := _EXIT_CODE.search(each[:_READ]):
+            return int(found[1] or found[2]) or None
+    return None
+
+
+def _sentence(name: str, reason: str, message: str, message_zh: str, quoted: _Escape) -> str:
+    code = exit_code(reason, message, message_zh)
+    searched = f"{reason[:_READ]} {told(message).rest[:_READ]}"
+    known = next((sentence for pattern, sentence in _SEARCHED if pattern.search(searched)), None)
+    known = known or _EXIT_CODES.get(code or 0)
+    if known is None:
+        return _unknown(name, reason, message, message_zh, code, quoted)
+    evidence = _evidence(code, reason, quoted)
+    sentence = _(known).format(name=name)
+    return _("{sentence} ({evidence})").format(sentence=sentence, evidence=evidence) if evidence else sentence
+
+
+def _unknown(name: str, reason: str, message: str, message_zh: str, code: int | None, quoted: _Escape) -> str:
+    """What GCS says, in the reader's language."""
+    is_chinese = spoken() is Language.CHINESE and message_zh
+    quote = text.escape(told(message_zh if is_chinese else message).rest, QUOTE_LIMIT)
+    evidence = _evidence(code, reason, quoted)
+    if not quote:
+        sentence = _(_FAILED).format(name=name)
+        return _("{sentence} ({evidence})").format(sentence=sentence, evidence=evidence) if evidence else sentence
+    sentence = _(_QUOTED).format(name=name, quote=quote)
+    is_said = evidence == "" or reason.casefold() in quote.casefold()
+    return sentence if is_said else _("{sentence} ({evidence})").format(sentence=sentence, evidence=evidence)
+
+
+def _evidence(code: int | None, reason: str, quoted: _Escape) -> str:
+    """What the sentence rests on: the exit code, and GCS's own short reason."""
+    named = quoted(reason.strip()) if _SHORT_REASON.fullmatch(reason.strip()) else ""
+    shown = _("exit {code}").format(code=code) if code is not None else ""
+    return text.series((shown, named))
