@@ -1,7 +1,7 @@
-"""The client of GCS: one execution by its id, in full or only if it changed; one page of the list of executions.
+"""The client of GCS: one execution by its id, in full or only if it changed; its events; one page of the list.
 
 Lives here: which paths are requested, how often a request is repeated, and the quota and breaker that each call passes.
-Does not live here: HTTP (`http`), credentials (`auth`), what answers mean (`tables`, `errors`), when to poll
+Does not live here: HTTP (`http`), credentials (`auth`), what answers mean (`tables`, `events`, `errors`), when to poll
 (`watcher`). Called by `subscriptions`, the workers and `execution-bot check`.
 """
 
@@ -20,6 +20,7 @@ from urllib.parse import quote
 import httpx
 import stamina
 
+from bot.domain.events import Event
 from bot.errors import (
     ExecutionNotFound,
     GCSAbsent,
@@ -35,6 +36,7 @@ from bot.errors import (
 )
 from bot.gcs import errors, values
 from bot.gcs.breaker import CredentialBreaker
+from bot.gcs.events import parse_events
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.http import HTTPClient, Sink
 from bot.gcs.known import NOTHING_LISTED, Listing
@@ -83,6 +85,8 @@ Refused = Callable[[timedelta], Awaitable[None]]
 
 MAX_EXECUTION = 4 * 1024 * 1024
 """At most this many bytes of an answer about one execution are read, unless a setting says more."""
+MAX_EVENTS = 1024 * 1024
+"""The same of an answer about its events."""
 LARGE = 128 * 1024
 """Answers about one execution of more bytes are parsed in a thread, two at a time, so that nothing waits for them."""
 
@@ -148,15 +152,26 @@ class GCSClient:
             InvalidInput: `execution_id` is no id.
             GCSError: GCS did not return the execution, or not `within` the time.
         """
-        asked = execution_id.strip().casefold()
-        if not values.ID_PATTERN.fullmatch(asked):
-            raise InvalidInput(InputProblem.NOT_AN_ID)
+        asked = _asked(execution_id)
         url = f"{self._executions}/{quote(asked, safe='')}"
         request = Request(url, is_person=is_person, most=self._max_execution)
         try:
             return await self._get(request, lambda body: GetExecutionResponse.parse(body, asked=asked), within)
         except GCSTooLarge as error:
             return await self._listed_one(error, asked, name, request)
+
+    async def get_events(
+        self, execution_id: str, *, within: timedelta = timedelta(seconds=20), is_person: bool = False
+    ) -> tuple[Event, ...]:
+        """What GCS says happened to the steps of an execution (reference 5.2), in no documented order.
+
+        Raises:
+            InvalidInput: `execution_id` is no id.
+            GCSError: GCS did not return the events, or not `within` the time.
+        """
+        url = f"{self._executions}/{quote(_asked(execution_id), safe='')}/events"
+        request = Request(url, is_person=is_person, most=MAX_EVENTS)
+        return await self._get(request, parse_events, within)
 
     async def get_if_changed(
         self,
@@ -344,6 +359,18 @@ class GCSClient:
         """
         if self._take is not None and (wait := await self._take(is_person=request.is_person)):
             raise QuotaSpent("no call is left in our share of the quota", retry_after=wait)
+
+
+def _asked(execution_id: str) -> str:
+    """The id as GCS writes it.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    asked = execution_id.strip().casefold()
+    if not values.ID_PATTERN.fullmatch(asked):
+        raise InvalidInput(InputProblem.NOT_AN_ID)
+    return asked
 
 
 def _pause(error: Exception, *, left: float, is_person: bool) -> bool | float:

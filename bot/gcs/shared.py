@@ -1,17 +1,20 @@
 """People's questions about executions: those about the same one share a call to GCS.
 
 Lives here: one call at a time for each execution, whose answer everybody gets who asks meanwhile or shortly after. Does
-not live here: the call (`bot.gcs.client`), polls, which are claimed one by one (`bot.workers.watcher`). Called by
+not live here: the calls (`bot.gcs.client`), polls, which are claimed one by one (`bot.workers.watcher`). Called by
 `bot.subscriptions`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Generic, TypeVar
 
+from bot.domain.events import Event
 from bot.domain.model import Execution
 from bot.gcs.client import GCSClient, Name, unnamed
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
@@ -19,10 +22,20 @@ from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 GOOD_FOR = timedelta(seconds=2)
 """How long an answer is given to others who ask; longer, and people would see it."""
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What GCS answered, and when."""
+
+    content: T
+    at: datetime
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What GCS answered, and when."""
+    """What GCS answered about an execution, and when."""
 
     execution: Execution
     fingerprint: Fingerprint
@@ -30,14 +43,13 @@ class Read:
 
 
 class SharedReads:
-    """Reads executions for people, each at most once at a time."""
+    """Reads executions and their events for people, each at most once at a time."""
 
     def __init__(self, client: GCSClient, *, within: timedelta, now: Callable[[], datetime]) -> None:
         """`within`: at most how long a person waits for GCS."""
         self._client, self._within, self._now = client, within, now
-        self._under_way: dict[str, asyncio.Task[Read]] = {}
-        self._answers: dict[str, Read] = {}
-        """The answers of the last `GOOD_FOR`."""
+        self._executions = _Shared[tuple[Execution, Fingerprint]](self._time)
+        self._events = _Shared[tuple[Event, ...]](self._time)
 
     async def get(self, execution_id: str, *, newer_than: datetime | None = None, name: Name = unnamed) -> Read:
         """The execution as GCS has it now, or had it a moment ago, but not before `newer_than`.
@@ -47,21 +59,54 @@ class SharedReads:
         Raises:
             InvalidInput, GCSError: as from `GCSClient.get_execution`.
         """
-        execution_id, now = execution_id.strip().casefold(), self._now()
-        self._answers = {key: read for key, read in self._answers.items() if now - read.at < GOOD_FOR}
+        asked = execution_id.strip().casefold()
+        answer = await self._executions.get(asked, partial(self._read, asked, name), newer_than)
+        return Read(*answer.content, answer.at)
+
+    async def events(self, execution_id: str) -> tuple[Event, ...]:
+        """What GCS says happened to its steps.
+
+        Raises:
+            InvalidInput, GCSError: as from `GCSClient.get_events`.
+        """
+        asked = execution_id.strip().casefold()
+        read = partial(self._client.get_events, asked, within=self._within, is_person=True)
+        return (await self._events.get(asked, read)).content
+
+    def _time(self) -> datetime:
+        return self._now()
+
+    async def _read(self, execution_id: str, name: Name) -> tuple[Execution, Fingerprint]:
+        response = await self._client.get_execution(execution_id, within=self._within, is_person=True, name=name)
+        return response.to_execution(), fingerprint_of(response)
+
+
+class _Shared(Generic[T]):
+    """Answers of one kind, by execution."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._under_way: dict[str, asyncio.Task[Answer[T]]] = {}
+        self._answers: dict[str, Answer[T]] = {}
+        """The answers of the last `GOOD_FOR`."""
+
+    async def get(
+        self, execution_id: str, read: Callable[[], Awaitable[T]], newer_than: datetime | None = None
+    ) -> Answer[T]:
+        """The last answer, if it is still good, else what `read` gives, or is giving to others."""
+        now = self._now()
+        self._answers = {key: answer for key, answer in self._answers.items() if now - answer.at < GOOD_FOR}
         known = self._answers.get(execution_id)
         if known is not None and (newer_than is None or known.at >= newer_than):
             return known
         task = self._under_way.get(execution_id)
         if task is None:
-            task = self._under_way[execution_id] = asyncio.create_task(self._read(execution_id, name))
+            task = self._under_way[execution_id] = asyncio.create_task(self._read(execution_id, read))
         return await asyncio.shield(task)  # one who gives up takes the answer from nobody
 
-    async def _read(self, execution_id: str, name: Name) -> Read:
+    async def _read(self, execution_id: str, read: Callable[[], Awaitable[T]]) -> Answer[T]:
         try:
-            response = await self._client.get_execution(execution_id, within=self._within, is_person=True, name=name)
-            read = Read(response.to_execution(), fingerprint_of(response), self._now())
-            self._answers[execution_id] = read
-            return read
+            answer = self._answers[execution_id] = Answer(await read(), self._now())
+            return answer
         finally:
             del self._under_way[execution_id]

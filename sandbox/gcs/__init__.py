@@ -1,7 +1,7 @@
 """The simulated GeneContainer Service: an HTTP server on loopback that behaves like GCS and IAM on the wire.
 
 `server` has the class that others use (`GCS`). `gate` checks signatures, tokens and the quota; `iam` issues tokens;
-`listing` filters and pages; `stage` runs lives and `bodies` writes them as GCS would; `faults` injects failures;
+`listing` filters and pages; `stage` runs lives, `bodies` and `events` write them; `faults` injects failures;
 `ledger` records calls; `answers` has the forms of errors; `population` simulates thousands of executions. Started by
 the demo, the end-to-end tests and the benchmarks, in their own process.
 """

@@ -23,7 +23,8 @@ from sandbox.gcs import answers
 from sandbox.gcs.answers import Answer
 
 Kind = Literal["status", "timeout", "truncated", "oversized", "slow", "reset", "malformed", "html", "not_found_page"]
-Service = Literal["gcs", "iam"]
+Service = Literal["gcs", "events", "iam"]
+"""`gcs` also means events, `events` means them alone."""
 
 MIB = 1024 * 1024
 

@@ -33,7 +33,7 @@ from sandbox.gcs.stage import Stage
 from sandbox.signing import Raw
 from sandbox.story import Frame, Life
 
-_EXECUTION = re.compile(r"/v1/executions/([^/]+)")
+_EXECUTION = re.compile(r"/v1/executions/([^/]+)(/events)?")
 
 
 class GCS:
@@ -189,7 +189,8 @@ class GCS:
         raw = Raw(method=request.method, target=request.raw_path, headers=headers, body=await request.read())
         found = _EXECUTION.fullmatch(raw.path)
         execution_id = unquote(found[1]) if found else ""
-        fault = self.faults.take("iam" if raw.path.startswith("/v3/") else "gcs", execution_id)
+        fault = self.faults.take("events", execution_id) if found and found[2] else None
+        fault = fault or self.faults.take("iam" if raw.path.startswith("/v3/") else "gcs", execution_id)
         user, answer = self._answer(raw, execution_id, fault)
         is_silent = fault is not None and fault.kind in {"timeout", "reset"}
         await self._ledger.write(
@@ -217,6 +218,8 @@ class GCS:
         try:
             user = self._gate.identify(raw)
             self._quota.take()
+            if raw.path.endswith("/events"):
+                return user, self._events(execution_id)
             return user, self._get(execution_id) if execution_id else self._list(raw.query)
         except Refusal as refusal:
             return user, refusal.answer
@@ -224,6 +227,10 @@ class GCS:
     def _get(self, execution_id: str) -> Answer:
         body = self._stage.answer(execution_id)
         return answers.no_such_execution() if body is None else Answer(200, body)
+
+    def _events(self, execution_id: str) -> Answer:
+        found = self._stage.events(execution_id)
+        return answers.no_such_execution() if found is None else Answer(200, found)
 
     def _list(self, query: str) -> Answer:
         scenes = self._stage.scenes(lag=self.list_lag)

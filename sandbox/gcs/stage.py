@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from sandbox.clock import Clock
 from sandbox.gcs.bodies import Body, Scene, whole
+from sandbox.gcs.events import events
 from sandbox.story import Frame, Life
 
 CHINA = timezone(timedelta(hours=8))
@@ -100,6 +101,12 @@ class Stage:
         play = self._plays.get(execution_id)
         scene = self._scene(play, self._clock.now()) if play else None
         return None if scene is None or scene.frame.is_gone else whole(scene)
+
+    def events(self, execution_id: str) -> list[Body] | None:
+        """What list-events answers now; None if the execution does not exist or no longer exists."""
+        play = self._plays.get(execution_id)
+        scene = self._scene(play, self._clock.now()) if play else None
+        return None if scene is None or scene.frame.is_gone else events(scene)
 
     def answer(self, execution_id: str) -> Body | bytes | None:
         """What get-execution answers now: the body that was set, or else the frame's."""
