@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
@@ -18,8 +19,10 @@ from msgspec.structs import replace
 from bot.audit import audit, current_request
 from bot.domain import alarms, observing
 from bot.domain.cadence import Cadence
-from bot.domain.model import Change, ChangeKind, Followed, Level, Phase, Snapshot, Subscriber, Subscription
-from bot.errors import GCS_AWAY, InputProblem, InvalidInput, StoreUnavailable, TooManyRequests
+from bot.domain.events import Event
+from bot.domain.model import Change, ChangeKind, Execution, Followed, Level, Phase, Snapshot, Subscriber, Subscription
+from bot.domain.past import Past
+from bot.errors import GCS_AWAY, GCSError, GCSForbidden, InputProblem, InvalidInput, StoreUnavailable, TooManyRequests
 from bot.gcs.client import GCSClient
 from bot.gcs.errors import unseen
 from bot.gcs.fingerprint import Fingerprint
@@ -59,6 +62,19 @@ class Summary:
     snapshot: Snapshot
     subscription: Subscription | None
     """The subscription of the person who asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What is known about why an execution failed."""
+
+    snapshot: Snapshot
+    events: tuple[Event, ...] | None
+    """What GCS says happened to its steps; None where it does not show that."""
+    is_refused: bool
+    """Whether GCS shows no events because the bot may not read them."""
+    past: Past
+    """How earlier runs of its workflow ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +150,13 @@ class Subscriptions:
         await _in_time(self._subscribers.viewed(team_id, execution_id, soon=self._cadence.soon))
         subscriber = Subscriber(team_id=team_id, id=user_id)
         return Summary(snapshot, await _in_time(self._subscribers.find(subscriber, execution_id)))
+
+    async def explain(self, team_id: str, execution_id: str, user_id: str) -> Explained:
+        """The current state of an execution, its events, and how earlier runs ended, as far as they are to be had."""
+        summary, (events, is_refused) = await asyncio.gather(
+            self.summary(team_id, execution_id, user_id), self._events(execution_id)
+        )
+        return Explained(summary.snapshot, events, is_refused, await self._past(team_id, summary.snapshot.execution))
 
     async def subscribe(
         self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
@@ -219,6 +242,18 @@ class Subscriptions:
         if subscriber.is_person or not by:
             return None
         return Change(kind=kind, revision=0, at=self._now(), by=by, level=str(level))
+
+    async def _events(self, execution_id: str) -> tuple[tuple[Event, ...] | None, bool]:
+        """Its events, None where GCS does not show them; and whether it refuses that."""
+        try:
+            return await self._reads.events(execution_id), False
+        except GCSError as error:
+            return None, isinstance(error, GCSForbidden)
+
+    async def _past(self, team_id: str, execution: Execution) -> Past:
+        with suppress(StoreUnavailable):  # it is a help only
+            return await _in_time(self._history.past(team_id, execution))
+        return Past()
 
     async def _poll(self, team_id: str, execution_id: str, *, newer_than: datetime | None = None) -> _Polled:
         known, now = await _in_time(self._subscribers.last(team_id, execution_id))

@@ -1,7 +1,7 @@
 """Slack's requests, inbound: every listener, registered in one place.
 
 Lives here: `register`, which binds each listener to what it needs and wraps it in the middleware. Does not live here:
-what listeners do (`commands`, `actions`, `views`, `events`), how errors are shown (`middleware`). Called by
+what listeners do (`commands`, `actions`, `ends`, `views`, `events`), how errors are shown (`middleware`). Called by
 `bot.app.workspace`.
 
 Listeners answer, and open or publish views; they never post a message. Catch-alls at the end ack everything else,
@@ -11,15 +11,16 @@ because Slack shows people an error, or repeats the request, when nobody acks.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from slack_bolt.async_app import AsyncApp
 
 from bot.blocks import buttons
+from bot.errors import BotError
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers import actions, commands, events, views
+from handlers import actions, commands, ends, events, views
 from handlers.middleware import App, Listener, Middleware, Requests, Who
 from handlers.parsing import COMMAND
 from handlers.request import Request
@@ -55,6 +56,8 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
     for action_id, listener in _buttons().items():
         is_public = action_id == buttons.SHARE_EXECUTION
         app.action(action_id)(middleware.guard(action_id, counted(listener), is_public=is_public))
+    menu = counted(partial(_chosen, listeners=_buttons()))
+    app.action(buttons.CHOOSE)(middleware.guard(buttons.CHOOSE, menu, is_public=True))  # one choice shows it to all
     for action_id, listener in _decisions().items():
         app.action(action_id)(middleware.guard(action_id, counted(listener), who=Who.MEMBERS))
     app.event("app_home_opened")(middleware.guard("app_home_opened", bind(events.app_home_opened)))
@@ -80,6 +83,8 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.SUBSCRIBE_EXECUTION: actions.subscribe_execution,
         buttons.UNSUBSCRIBE_EXECUTION: actions.unsubscribe_execution,
         buttons.SHOW_STEPS: actions.show_steps,
+        buttons.SHOW_WHY: ends.show_why,
+        buttons.ASK_UNSUBSCRIBE: ends.ask_unsubscribe,
         buttons.REFRESH_SUMMARY: actions.refresh_summary,
         buttons.REFRESH_CARD: actions.refresh_card,
         buttons.SHARE_EXECUTION: actions.share_execution,
@@ -88,6 +93,24 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.NEXT_PAGE: views.show_page,
         buttons.REFRESH_STEPS: views.show_page,
     }
+
+
+async def _chosen(
+    request: Request,
+    *,
+    listeners: Mapping[str, Callable[..., Awaitable[None]]],
+    subscriptions: Subscriptions,
+    workspace: Workspace,
+) -> None:
+    """A choice of a menu does what a button with its action id does.
+
+    Raises:
+        BotError: there is no such button.
+    """
+    request.verb = request.chosen
+    if request.chosen not in listeners:
+        raise BotError("a choice that stands for no button")
+    await listeners[request.chosen](request, subscriptions=subscriptions, workspace=workspace)
 
 
 async def _nothing(_request: Request) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.blocks.buttons import parse_choice
 from bot.domain.access import Signs
 from bot.domain.model import Subscriber
 from bot.slack.client import Identity
@@ -71,8 +72,21 @@ class Request:
 
     @property
     def action_value(self) -> str:
-        """What the pressed button carries."""
-        return str(self.body["actions"][0].get("value") or "")
+        """What the pressed button, or the choice of a menu, carries."""
+        return self._choice[1]
+
+    @property
+    def chosen(self) -> str:
+        """The action id that a choice of a menu stands for; empty for a button, and for a choice of no menu of ours."""
+        return self._choice[0]
+
+    @property
+    def _choice(self) -> tuple[str, str]:
+        action = self.body["actions"][0]
+        option = action.get("selected_option")
+        if isinstance(option, dict):
+            return parse_choice(str(option.get("value") or ""))
+        return "", str(action.get("value") or "")
 
     @property
     def user_id(self) -> str:

@@ -97,6 +97,7 @@ class WorkspaceRuntime:
             store.channels,
             store.brake,
             rules=access_rules(settings),
+            history=store.history,
         )
         self._owner_check = OwnerCheck(settings, store.ownership, account.client)
         self.refusal: StoreNotOurs | None = None

@@ -1,8 +1,9 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
-Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `home`), the buttons with their
-action ids (`buttons`), the sentences for errors (`sentences`), and what these are made of (`words`, `facts`, `steps`,
-`message`, `text`). Does not live here: I/O and clocks; `now` is an argument. Called by the notifier and by `handlers`.
+Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `why`, `home`), the buttons with
+their action ids (`buttons`), the sentences for errors (`sentences`), and what these are made of (`words`, `facts`,
+`steps`, `failures`, `causes`, `earlier`, `message`, `text`). Does not live here: I/O and clocks; `now` is an argument.
+Called by the notifier and by `handlers`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from bot.blocks.thread import (
     owner_notice_message,
     undeliverable_message,
 )
+from bot.blocks.why import Evidence, loading_why, why_modal
 
 __all__ = [
+    "Evidence",
     "Message",
     "Style",
     "buttons",
@@ -36,6 +39,7 @@ __all__ = [
     "held_message",
     "home_tab",
     "loading_modal",
+    "loading_why",
     "notice_message",
     "outcome_message",
     "owner_notice_message",
@@ -45,4 +49,5 @@ __all__ = [
     "shared_summary",
     "steps_modal",
     "undeliverable_message",
+    "why_modal",
 ]

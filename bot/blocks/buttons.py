@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bot.blocks.language import _
-from bot.blocks.message import Block, button, confirm
+from bot.blocks.message import Block, button, confirm, overflow
 from bot.blocks.readers import readers_line
 from bot.domain.access import Readers
 from bot.domain.model import Subscriber, Subscription
@@ -17,6 +17,10 @@ from bot.domain.model import Subscriber, Subscription
 SUBSCRIBE_EXECUTION = "subscribe_execution"
 UNSUBSCRIBE_EXECUTION = "unsubscribe_execution"
 SHOW_STEPS = "show_steps"
+SHOW_WHY = "show_why"
+CHOOSE = "choose"
+"""A menu. Each of its choices carries the action id of what it does, and the value of that."""
+ASK_UNSUBSCRIBE = "ask_unsubscribe"
 REFRESH_SUMMARY = "refresh_summary"
 REFRESH_CARD = "refresh_card"
 SHARE_EXECUTION = "share_execution"
@@ -27,7 +31,7 @@ PREVIOUS_PAGE = "previous_page"
 NEXT_PAGE = "next_page"
 REFRESH_STEPS = "refresh_steps"
 
-_SEPARATOR = "|"
+_SEPARATOR, _CHOICE = "|", ":"
 _ID_LIMIT = 255
 """At most this many characters of an id go into a button. A real id has 36; Slack refuses values over 2,000."""
 
@@ -78,6 +82,41 @@ def unsubscribe(subscription: Subscription) -> Block:
 def steps(execution_id: str) -> Block:
     """Opens the list of all steps."""
     return button(_("Steps"), SHOW_STEPS, action_value(execution_id))
+
+
+def why(execution_id: str) -> Block:
+    """Opens what is known about a failure."""
+    return button(_("Why"), SHOW_WHY, action_value(execution_id))
+
+
+def end_menu(subscription: Subscription, *, is_followed: bool) -> Block | None:
+    """What else can be done about an execution that has ended; `is_followed`: a retry would be told.
+
+    A menu cannot ask whether one of its choices is meant, so a channel's following is stopped by a question of its own.
+    """
+    choices = []
+    if not subscription.subscriber.is_person:
+        choices.append(_choice(_("Share to channel"), SHARE_EXECUTION, action_value(subscription.execution_id)))
+        if is_followed:
+            choices.append(_choice(_("Stop following here …"), ASK_UNSUBSCRIBE, _bound(subscription)))
+    elif is_followed:
+        choices.append(_choice(_("Stop following"), UNSUBSCRIBE_EXECUTION, _bound(subscription)))
+    return overflow(CHOOSE, choices) if choices else None
+
+
+def _choice(label: str, action_id: str, value: str) -> tuple[str, str]:
+    return label, f"{action_id}{_CHOICE}{value}"
+
+
+def parse_choice(value: str) -> tuple[str, str]:
+    """What a choice of a menu carries: the action id of what it does, and the value of that; empty for a button's."""
+    action_id, separator, rest = value.partition(_CHOICE)
+    return (action_id, rest) if separator else ("", value)
+
+
+def stop_here(value: str) -> Block:
+    """Ends a channel's subscription, after the question whether that is meant; `value` as with `unsubscribe`."""
+    return button(_("Stop following here"), UNSUBSCRIBE_EXECUTION, value, style="danger")
 
 
 def refresh_summary(execution_id: str) -> Block:

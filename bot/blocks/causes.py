@@ -17,8 +17,12 @@ from bot.blocks.language import N_, Language, _, spoken
 _Escape = Callable[[str], str]
 """Makes foreign text safe."""
 
-QUOTE_LIMIT = 160
-"""How much of GCS's own text is quoted where no cause is known, in characters."""
+LINE_LIMIT, QUOTE_LEAST = 85, 30
+"""How long a sentence that quotes GCS's own text may be, so that it stands on one line; and how much is quoted of it at
+least. In characters."""
+
+_ALONE_LIMIT = 60
+"""The same in a line about many steps."""
 
 _READ = 2_000
 """How much of a text is searched, in characters."""
@@ -63,6 +67,7 @@ _EXIT_CODE = re.compile(
     r"\bexit(?:ed|ing|s)?(?:[ _-]?(?:with|code|status|value))*[ :=]*\(?(\d{1,3})\b|退出码[ ::=]*(\d{1,3})",
     re.IGNORECASE,
 )
+_RETRIES = re.compile(r"\bretried (\d{1,3}) times?\b|\b(\d{1,3}) retries\b", re.IGNORECASE)
 _MACHINERY = re.compile(r"(?i:element)\(([^()]{1,100})\) execute (?:Action: ?)?\w+ (?:Action )?failed[.:;, ]*")
 _MACHINERY_ZH = re.compile(r"元素[((]([^()()]{1,100})[))]执行 ?\w+ ?失败[。.,,::;; ]*")
 _SHORT_REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{2,39}")
@@ -101,6 +106,18 @@ def cause_words(name: str, reason: str, message: str, message_zh: str = "") -> s
     return _sentence(subject, reason, message, message_zh, text.escape)
 
 
+def cause_alone(reason: str, message: str, message_zh: str = "") -> str:
+    """Why it failed without saying what, in plain text, for one of many: `ran out of memory`, `exit 1`."""
+    known, code = _known(reason, message, message_zh)
+    if known is not None:
+        return _(known).format(name="").strip()
+    if code is not None:
+        return _("exit {code}").format(code=code)
+    if _SHORT_REASON.fullmatch(reason.strip()):
+        return text.escape(reason.strip())
+    return text.escape(_readers(message, message_zh), _ALONE_LIMIT) or _("no reason given")
+
+
 def exit_code(*texts: str) -> int | None:
     """The exit code that one of `texts` names; None where none does, and for 0."""
     for each in texts:
@@ -109,11 +126,27 @@ def exit_code(*texts: str) -> int | None:
     return None
 
 
-def _sentence(name: str, reason: str, message: str, message_zh: str, quoted: _Escape) -> str:
+def retries(message: str) -> int:
+    """How many times it was tried again, as far as GCS says so; 0 where it does not."""
+    found = _RETRIES.search(message[:_READ])
+    return int(found[1] or found[2]) if found else 0
+
+
+def _known(reason: str, message: str, message_zh: str) -> tuple[str | None, int | None]:
+    """The sentence of the table that fits, and the exit code; None for those that there are not."""
     code = exit_code(reason, message, message_zh)
     searched = f"{reason[:_READ]} {told(message).rest[:_READ]}"
     known = next((sentence for pattern, sentence in _SEARCHED if pattern.search(searched)), None)
-    known = known or _EXIT_CODES.get(code or 0)
+    return known or _EXIT_CODES.get(code or 0), code
+
+
+def _readers(message: str, message_zh: str) -> str:
+    """GCS's text in the reader's language, without the machinery around it."""
+    return told(message_zh if spoken() is Language.CHINESE and message_zh else message).rest
+
+
+def _sentence(name: str, reason: str, message: str, message_zh: str, quoted: _Escape) -> str:
+    known, code = _known(reason, message, message_zh)
     if known is None:
         return _unknown(name, reason, message, message_zh, code, quoted)
     evidence = _evidence(code, reason, quoted)
@@ -123,9 +156,8 @@ def _sentence(name: str, reason: str, message: str, message_zh: str, quoted: _Es
 
 def _unknown(name: str, reason: str, message: str, message_zh: str, code: int | None, quoted: _Escape) -> str:
     """What GCS says, in the reader's language."""
-    is_chinese = spoken() is Language.CHINESE and message_zh
-    quote = text.escape(told(message_zh if is_chinese else message).rest, QUOTE_LIMIT)
     evidence = _evidence(code, reason, quoted)
+    quote = text.escape(_readers(message, message_zh), max(QUOTE_LEAST, LINE_LIMIT - len(name) - len(evidence)))
     if not quote:
         sentence = _(_FAILED).format(name=name)
         return _("{sentence} ({evidence})").format(sentence=sentence, evidence=evidence) if evidence else sentence

@@ -22,6 +22,8 @@ HEADER_LIMIT = 150
 SECTION_LIMIT = 2_900
 FIELD_LIMIT = 1_900
 FIELDS_LIMIT = 10
+OPTIONS_LIMIT = 5
+OPTION_LIMIT = 150
 PLAIN_LIMIT = 3_900
 """How long the plain text may be, in characters: Slack takes 4,000 in an edit."""
 
@@ -98,6 +100,12 @@ def button(label: str, action_id: str, value: str, *, style: str = "", confirm: 
     if confirm:
         shape["confirm"] = confirm
     return shape
+
+
+def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> Block:
+    """The menu behind three dots, of pairs of label and value: at most five."""
+    shown = [{"text": _plain(label), "value": value[:OPTION_LIMIT]} for label, value in options[:OPTIONS_LIMIT]]
+    return {"type": "overflow", "action_id": action_id, "options": shown}
 
 
 def confirm(title: str, text: str, yes: str, no: str) -> Block:

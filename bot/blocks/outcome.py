@@ -1,77 +1,116 @@
 """The message that notifies people: how an execution ended.
 
-Lives here: `outcome_message`. Does not live here: changes before the end (`bot.blocks.thread`). Called by the notifier.
+Lives here: `outcome_message`. Does not live here: why steps failed (`bot.blocks.failures`), changes before the end
+(`bot.blocks.thread`). Called by the notifier.
+
+State and name come first, then the cause, then counts and time, in the blocks as in the plain text: a notification
+shows no more than its beginning.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from bot.blocks import buttons, facts, steps, text, words
-from bot.blocks.message import Message, actions, context, header, message, section
+from bot.blocks import buttons, text, words
+from bot.blocks.earlier import earlier_line
+from bot.blocks.failures import Failure, failure_lines, failure_words
+from bot.blocks.language import _
+from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.warnings import owner_mention
-from bot.domain.model import Change, ChangeKind, Execution, Phase, Step, Subscription
+from bot.domain.estimate import outlook
+from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Execution, Phase, Snapshot, Step, Subscription
+from bot.domain.past import Past
 
 _STOPPED = frozenset({Phase.CANCELLED, Phase.ABORTED})
-_JOBS_RUN_ON = (
-    "Stopping only keeps new jobs from being handed out: jobs already handed out run on to their end, and may cost, "
-    "unless they are deleted in the cluster."
-)
-_GONE = "GeneContainer Service does not know this execution any more: it was deleted, or taken out of my reach."
+NO_PAST = Past()
+_NO_TIME = timedelta()
 
 
-def outcome_message(change: Change, subscription: Subscription, execution: Execution, *, now: datetime) -> Message:
-    """Succeeded, failed, stopped or vanished: what happened, why, and whether a retry can follow."""
-    sign, word = _sign_and_word(change)
-    duration = words.change_elapsed(change, execution)
-    took = f"after {text.span(duration)}" if duration is not None else ""
-    done = words.counts(_finished(change, execution), _total(change, execution))
-    why = words.why(change.reason, change.message) if _is_failed(change) else ""
-    note = _note(change, execution)
-    follow = _follow_up(change, now)
-    line = " · ".join(filter(None, (f"*{words.unstarred(words.workflow(execution))}*", done, took)))
+def outcome_message(
+    change: Change, subscription: Subscription, snapshot: Snapshot, *, now: datetime, past: Past = NO_PAST
+) -> Message:
+    """Succeeded, failed, stopped or vanished: what happened, why, how far it was, and whether a retry can follow.
+
+    `past`: how earlier runs of the workflow ended.
+    """
+    execution, is_vanished = snapshot.execution, change.kind is ChangeKind.VANISHED
+    icon = words.icon(Phase.DELETING if is_vanished else change.phase)
+    state = _(words.DELETED) if is_vanished else words.phase_word(change.phase)
+    headline = _("{state}: {name}").format(state=state, name=words.name(execution))
+    reason = _Reason.of(change, execution) if _is_failed(change) else _NO_REASON
+    earlier = earlier_line(reason.failure, past, execution.id) if reason.failure else ""
     owner = owner_mention([change], subscription)
-    row = [] if change.kind is ChangeKind.VANISHED else [buttons.steps(execution.id)]
-    if change.retry_until is not None:
-        row.append(buttons.unsubscribe(subscription))
+    facts, small = _facts(change, snapshot, reason, text.bold), _rest(change, execution, now)
+    if reason.failure:  # the cause stands alone; what else there is has one small line
+        running = "" if reason.note or earlier else _running_on(change, execution, text.bold)
+        facts, small = "", " · ".join(filter(None, (owner, facts, running, reason.note, earlier)))
+    # A headline of its own would be a block more, and the message too high for what is read in passing.
     blocks = [
-        header(f"{sign} {text.plain(word)}: {words.plain_name(execution)}"),
-        section(line, why, note),
-        section(*steps.failed_lines(_failed_steps(change), change.failed_steps_total)),
-        context(owner, follow, text.code(execution.id)),
-        actions(row),
+        section(f"{icon} *{words.unstarred(headline)}*", reason.line, facts),
+        context(small),
+        None if is_vanished else actions(_row(change, subscription)),
     ]
-    return message(blocks, *_plain_lines(change, execution, took, done), owner)
+    running = _running_on(change, execution, text.escape) if reason.failure else ""
+    plain = " · ".join(filter(None, (_facts(change, snapshot, reason, text.escape), running)))
+    return message(blocks, f"{icon} {headline}", reason.words, plain, owner, reason.note, earlier)
 
 
-def _plain_lines(change: Change, execution: Execution, took: str, done: str) -> list[str]:
-    _, word = _sign_and_word(change)
-    reason = words.why_words(change.reason, change.message) if _is_failed(change) else ""
-    head = " ".join(filter(None, (words.subject_words(execution), text.escape(word), took)))
-    return [
-        f"{head}: {reason or done}",
-        f"{done}." if reason else "",
-        steps.failed_words(_failed_steps(change), change.failed_steps_total),
-        _note(change, execution),
-        f"Watching for a retry until {text.utc(change.retry_until)}." if change.retry_until else _ENDED,
-    ]
+class _Reason(NamedTuple):
+    """Why it failed, in one line."""
+
+    failure: Failure | None = None
+    line: str = ""
+    words: str = ""
+    """The same in plain text."""
+    more: str = ""
+    """How many other steps failed."""
+    note: str = ""
+    """That the time limit is a likely cause as well."""
+
+    @classmethod
+    def of(cls, change: Change, execution: Execution) -> _Reason:
+        """Of a failure at `change`."""
+        failure, limit = Failure.of_change(change, execution), _limit(change, execution)
+        if limit and failure.is_unexplained:
+            return cls(failure, limit, limit)
+        line, *more = failure_lines(failure, 1)
+        return cls(failure, line, failure_words(failure, 1)[0], "".join(more).rstrip(".。"), limit)
 
 
-_ENDED = "This subscription has ended."
+_NO_REASON = _Reason()
 
 
-def _sign_and_word(change: Change) -> tuple[str, str]:
-    if change.kind is ChangeKind.VANISHED:
-        return words.icon(Phase.DELETING), words.DELETED
-    return words.icon(change.phase), change.phase or words.NO_PHASE
+def _row(change: Change, subscription: Subscription) -> list[Block]:
+    steps, is_followed = buttons.steps(subscription.execution_id), change.retry_until is not None
+    row = [buttons.why(subscription.execution_id), steps] if _is_failed(change) else [steps]
+    menu = buttons.end_menu(subscription, is_followed=is_followed) if _is_failed(change) or is_followed else None
+    return [*row, menu] if menu else row
 
 
 def _is_failed(change: Change) -> bool:
-    return change.phase in {Phase.FAILED, Phase.ERROR} and change.kind is not ChangeKind.VANISHED
+    return change.phase in FAILED_PHASES and change.kind is not ChangeKind.VANISHED
 
 
-def _failed_steps(change: Change) -> tuple[Step, ...]:
-    return steps.without_echo(change.failed_steps, change.reason, change.message)
+def _facts(change: Change, snapshot: Snapshot, reason: _Reason, shown: Callable[[str], str]) -> str:
+    """How many steps in how long, and what else is worth knowing at this kind of end; steps as they are `shown`."""
+    execution = snapshot.execution
+    done = words.counts(_finished(change, execution), _total(change, execution))
+    if change.kind is ChangeKind.VANISHED:
+        phase = words.phase_word(change.phase_before or change.phase or execution.phase)
+        return _("GCS no longer knows it. Last seen: {phase}, {steps}.").format(phase=phase, steps=done)
+    duration = words.change_elapsed(change, execution)
+    if duration is not None:
+        done = _("{steps} in {duration}").format(steps=done, duration=text.span(duration))
+    if change.phase == Phase.SUCCEEDED and (usual := outlook(snapshot.usual, duration or _NO_TIME)):
+        low, high = text.span(usual.usual_low), text.span(usual.usual_high)
+        done = _("{steps} (usually {low} – {high})").format(steps=done, low=low, high=high)
+    if change.phase in _STOPPED:
+        more = _("jobs already handed out run on and may cost")
+    else:
+        more = "" if reason.failure else _longest(change, execution, shown)
+    return " · ".join(filter(None, (reason.more, done, more)))
 
 
 def _finished(change: Change, execution: Execution) -> int | None:
@@ -82,18 +121,44 @@ def _total(change: Change, execution: Execution) -> int | None:
     return change.total if change.total is not None else execution.steps_total
 
 
-def _note(change: Change, execution: Execution) -> str:
-    """What people should know beyond the phase."""
-    if change.kind is ChangeKind.VANISHED:
-        before = change.phase_before or change.phase or execution.phase
-        return f"{_GONE} When last seen it was {words.phase_word(before)}."
-    if change.phase in _STOPPED:
-        return _JOBS_RUN_ON
+def _running_on(change: Change, execution: Execution, shown: Callable[[str], str]) -> str:
+    """Which steps GCS does not stop: it hands out no new jobs, and says nothing more about those that run."""
+    running = [step for step in _steps(change, execution) if step.is_running]
+    if len(running) == 1:
+        return _("{step} may still be running").format(step=_named(running[0], shown))
+    if not running:
+        return ""
+    return text.plural("{number} step may still be running", "{number} steps may still be running", len(running))
+
+
+def _longest(change: Change, execution: Execution, shown: Callable[[str], str]) -> str:
+    """The step that took most of the time; of one step alone, the whole time says the same."""
+    timed = [(step.elapsed, step) for step in _steps(change, execution) if step.elapsed]
+    if len(timed) <= 1:
+        return ""
+    elapsed, step = max(timed, key=lambda pair: pair[0])
+    return _("longest: {step}, {duration}").format(step=_named(step, shown), duration=text.span(elapsed))
+
+
+def _named(step: Step, shown: Callable[[str], str]) -> str:
+    return shown(step.name) or _("(no name)")
+
+
+def _steps(change: Change, execution: Execution) -> tuple[Step, ...]:
+    """The steps at the end; none once the execution shows something else, such as a retry."""
+    return execution.steps if execution.phase == change.phase else ()
+
+
+def _limit(change: Change, execution: Execution) -> str:
+    """That the time limit is the likely cause, where GCS does not say so."""
     duration = words.change_elapsed(change, execution)
-    if words.timed_out(change.phase, change.reason, duration, execution.timeout):
-        return words.time_out_note(execution.timeout)
-    return ""
+    is_likely = _is_failed(change) and words.timed_out(change.phase, "", duration, execution.timeout)
+    return words.time_out_note(execution.timeout) if is_likely else ""
 
 
-def _follow_up(change: Change, now: datetime) -> str:
-    return facts.retry_line(change.retry_until, now) or _ENDED
+def _rest(change: Change, execution: Execution, now: datetime) -> str:
+    """Whether a retry is waited for, and the workflow: where there is no failure to explain."""
+    retry = ""
+    if change.retry_until is not None:
+        retry = _("Watching for a retry until {time}").format(time=text.date(change.retry_until, now))
+    return " · ".join(filter(None, (retry, text.escape(execution.workflow_name))))

@@ -88,6 +88,12 @@ def nothing_to_follow(snapshot: Snapshot, *, now: datetime) -> Message:
     return _line(words.snapshot_icon(snapshot), line, execution.id)
 
 
+def stop_question(value: str) -> Message:
+    """Asks whether a channel should stop following; `value` is what the menu carried."""
+    question = _("Nobody in this channel will be told about this execution any more.")
+    return message([section(question), actions([buttons.stop_here(value)])], question)
+
+
 def refreshed(snapshot: Snapshot) -> Message:
     """The execution was polled, and its card will be edited in a moment."""
     shape = _("Asked again: {name} is {phase}.")

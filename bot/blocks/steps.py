@@ -179,12 +179,3 @@ def without_echo(steps: Iterable[Step], reason: str, message: str) -> tuple[Step
     silent = {"reason": "", "message": ""}
     repeated = (reason, message)
     return tuple(replace(step, **silent) if (step.reason, step.message) == repeated else step for step in steps)
-
-
-def failed_lines(steps: Sequence[Step], total: int) -> list[str]:
-    """The failed steps of an outcome with their reasons, and how many others failed."""
-    lines = [step_line(step, at_rest=True) for step in steps[:LINES_SHOWN]]
-    rest = total - len(lines)
-    if rest > 0:
-        lines.append(f"… and {rest:,} more failed")
-    return lines

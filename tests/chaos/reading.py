@@ -15,7 +15,7 @@ OUTCOMES = frozenset({"Succeeded", "Failed", "Cancelled", "Deleted"})
 """The phases that ping people."""
 
 _CARD = re.compile(r": (?P<phase>\w+)[^;]*; (?:(?P<finished>[\d,]+) of [\d,]+ steps?|step counts not reported yet)\.")
-_OUTCOME = re.compile(r" (?P<phase>\w+) after [^:]+: (?:(?P<finished>[\d,]+) of [\d,]+ steps?)?")
+_OUTCOME = re.compile(r"\S+ (?P<phase>[A-Z]\w+): ")
 _LINE = re.compile(
     r" · (?:Retried: )?(?P<phase>[A-Z]\w*(?: → (?:[A-Z]\w*|…))+)?(?: · )?"
     r"(?:(?:[\d,]+ → )?(?P<finished>[\d,]+) of [\d,]+ step)?"
@@ -100,7 +100,11 @@ def read_line(text: str, name: str) -> Moment | None:
         if moment.phase is None and moment.finished is None:
             raise Unreadable(text)
         return moment
-    return _moment(_OUTCOME, rest)
+    outcome = _OUTCOME.match(text)
+    if outcome is None:
+        raise Unreadable(text)
+    counted = _COUNTED.search(rest)
+    return Moment(outcome["phase"], int(counted["finished"].replace(",", "")) if counted else None)
 
 
 def _after(text: str, name: str) -> str:

@@ -19,7 +19,7 @@ BEGAN = 1000.0
 RUNNING = f"Running: {NAME} · Pending → Running · after 2 s"
 ONE = f"Running: {NAME} · 0 → 1 of 3 steps · fastq-split finished · after 24 s"
 TWO = f"Running: {NAME} · 1 → 2 of 3 steps · bwa-mem finished · after 60 s"
-DONE = f"{HEAD} Succeeded after 1 min 40 s: 3 of 3 steps\nThis subscription has ended."
+DONE = f"✅ Succeeded: {NAME}\n3 of 3 steps in 1 min 40 s · longest: bwa-mem, 40 s"
 PENDING = f"{HEAD}: Pending; step counts not reported yet."
 ENDED = f"No longer following {HEAD}. No retry came."
 
@@ -89,7 +89,7 @@ def test_merged_lines_are_no_violation() -> None:
         ([CARD, CARD, *LINES], {"card doubled": 1}),
         ([CARD, LINES[0], LINES[2], replace(LINES[1], versions=((BEGAN + 80, ONE),)), LINES[3]], {"out of order": 1}),
         ([card(f"{HEAD}: Running, for 2 min; 2 of 3 steps."), *LINES], {"card not final": 1}),
-        ([CARD, line(50, f"{HEAD} Failed after 50 s: OOM"), *LINES], {"never was": 1}),
+        ([CARD, line(50, f"❌ Failed: {NAME}\nbwa-mem ran out of memory"), *LINES], {"never was": 1}),
         ([CARD, line(50, "Good morning"), *LINES], {"never was": 1}),
         ([CARD, line(50, ENDED), *LINES], {"ended wrongly": 1}),
         ([CARD, *LINES[:3], line(90, DONE), LINES[3]], {"ended wrongly": 1}),
@@ -170,7 +170,7 @@ def test_an_outcome_that_gcs_hid_may_be_missed() -> None:
         next(frame.at for frame in retried.frames if frame.name == name) for name in ("failed", "retrying")
     )
     frames = (frame if frame.at <= failed else replace(frame, at=frame.at + 60) for frame in retried.frames)
-    done = f"{HEAD} Succeeded after 6 min: 3 of 3 steps"
+    done = f"✅ Succeeded: {NAME}\n3 of 3 steps in 6 min"
     evidence = record(replace(CARD, versions=((BEGAN + 400, CARD.text),)), line(400, done))
     evidence.truths = record(life=replace(retried, frames=tuple(frames))).truths
     assert found(evidence) == {"outcome lost": 1}
@@ -231,8 +231,8 @@ def test_reading() -> None:
     retried = f"Running: {NAME} · Retried: Failed → Retrying → Running · 2 → 3 of 4 steps · after 1 h"
     assert read_line(retried, NAME) == Moment("Running", 3)
     assert read_line(DONE, NAME) == Moment("Succeeded", 3)
-    assert read_line(f"{HEAD} Failed after 40 min: SubJobFailed: exit 137\n1 of 4 steps.", NAME) == Moment(
-        "Failed", None
+    assert read_line(f"❌ Failed: {NAME}\nbwa-mem was stopped (exit 143)\n1 of 4 steps in 40 min", NAME) == Moment(
+        "Failed", 1
     )
     assert read_line(ENDED, NAME) is None
     wide = f"Running: {NAME} · 9,999 → 10,000 of 10,001 steps · post-process finished · after 1 h"
@@ -258,7 +258,7 @@ BROKEN = [
     line(72, f"Running: {NAME} · 0 → 1 of 4 steps · fastq-split finished · after 70 s"),
     line(118, STUMBLED),
     line(160, f"Running: {NAME} · 1 → 2 of 4 steps · mark-duplicates finished · after 2 min"),
-    line(301, f"{HEAD} Failed after 5 min: SubJobFailed: exit 137\n3 of 4 steps."),
+    line(301, f"❌ Failed: {NAME}\nmerge-vcf failed\n3 of 4 steps in 5 min"),
 ]
 
 

@@ -69,7 +69,7 @@ class Following:
 
     def transcript(self, channel: str) -> list[str]:
         """The lines of one channel that are about this execution, in order."""
-        ends = (self.channels[channel], "thread: Succeeded ")
+        ends = (self.channels[channel], "thread: Succeeded: ")
         lines = [self._line(message) for message in self.world.slack.messages(channel) if self._is_about(message)]
         return [END + line.partition(": ")[2] if line.startswith(ends) else line for line in lines]
 
@@ -84,8 +84,11 @@ class Following:
         if message.thread_ts is None and message.metadata["event_payload"]["part"] == "card":
             return "card"
         place = "message" if message.thread_ts is None else "broadcast" if message.is_broadcast else "thread"
-        first = message.text.splitlines()[0]
-        return f"{place}: {first.partition(self.name)[2].lstrip(' ·:')}"
+        first, *others = message.text.splitlines()
+        head, _, rest = first.partition(self.name)
+        if not rest and others:  # an end: its state, and why or how far
+            return f"{place}: {head.partition(' ')[2]}{others[0]}"
+        return f"{place}: {rest.lstrip(' ·:')}"
 
     def _polls(self) -> list[object]:
         return [call for call in self.world.gcs.calls if call.execution_id == self.execution_id]

@@ -6,10 +6,7 @@ from sandbox import story
 from sandbox.story import Life
 from tests.end_to_end.following import END
 
-OOM = (
-    "SubJobFailed: Element(mark-duplicates) execute Action: create failed: "
-    "job mark-duplicates-0 exited with code 137 (OOMKilled), retried 3 times"
-)
+OOM = "mark-duplicates ran out of memory (exit 137, SubJobFailed), after 13 min 4 s and 3 retries"
 
 Tale = tuple[Life, list[str]]
 """A life, and the line that people read for each frame after the first; empty: none."""
@@ -20,7 +17,7 @@ HAPPY: Tale = (
         "thread: Pending → Running · after 1 min 12 s",
         "thread: 0 → 1 of 3 steps · fastq-split finished · after 14 min 16 s",
         "thread: 1 → 2 of 3 steps · bwa-mem finished · after 40 min 24 s",
-        f"{END}Succeeded after 1 h: 3 of 3 steps",
+        f"{END}Succeeded: 3 of 3 steps in 1 h · longest: bwa-mem, 26 min 8 s",
     ],
 )
 FAILING: Tale = (
@@ -29,7 +26,7 @@ FAILING: Tale = (
         "thread: Pending → Running · after 48 s",
         "thread: 0 → 1 of 4 steps · fastq-split finished · after 9 min 30 s",
         "thread: 1 → 2 of 4 steps · bwa-mem finished · after 26 min 56 s",
-        f"{END}Failed after 40 min: {OOM}",
+        f"{END}Failed: {OOM}",
     ],
 )
 CANCELLED: Tale = (
@@ -38,7 +35,7 @@ CANCELLED: Tale = (
         "thread: Pending → Running · after 1 min 12 s",
         "thread: 0 → 1 of 4 steps · fastq-split finished · after 9 min 36 s",
         "thread: Running → Cancelling · after 24 min",
-        f"{END}Cancelled after 30 min: 1 of 4 steps",
+        f"{END}Cancelled: 1 of 4 steps in 30 min · jobs already handed out run on and may cost",
     ],
 )
 RETRIED: Tale = (
@@ -48,7 +45,7 @@ RETRIED: Tale = (
         f"{END}Retried: Failed → Retrying · after 48 min",
         "thread: Retrying → Running · after 52 min",
         "thread: 2 → 3 of 4 steps · mark-duplicates finished · after 1 h 2 min",
-        f"{END}Succeeded after 1 h 20 min: 4 of 4 steps",
+        f"{END}Succeeded: 4 of 4 steps in 1 h 20 min · longest: haplotype-caller, 17 min 30 s",
     ],
 )
 DELETED: Tale = (
@@ -57,7 +54,7 @@ DELETED: Tale = (
         *CANCELLED[1][:2],
         "thread: Running → Deleting · after 24 min",
         "",
-        f"{END}Deleted after 27 min: 1 of 4 steps",
+        f"{END}Deleted: GCS no longer knows it. Last seen: Deleting, 1 of 4 steps.",
     ],
 )
 TALES = [HAPPY, FAILING, CANCELLED, RETRIED, DELETED]

@@ -58,6 +58,15 @@ class Person:
         self._took(pressed)
         return pressed
 
+    async def chooses(self, label: str, shown: Message) -> Interaction:
+        """Choose `label` from the menu of a message."""
+        menus = [element for element in _elements(shown) if element["type"] == "overflow"]
+        menu, option = next((menu, each) for menu in menus for each in menu["options"] if each["text"]["text"] == label)
+        where = {"ts": shown.ts, "channel": shown.channel}
+        pressed = await self.world.slack.press(self.id, action_id=menu["action_id"], value=option["value"], **where)
+        self._took(pressed)
+        return pressed
+
     async def gets(self, label: str, shown: Shown) -> Ephemeral:
         """Press a button whose response comes beside the message; returns the response."""
         seen = len(self.read)
@@ -122,5 +131,9 @@ def button_of(shown: Shown, label: str) -> dict[str, Any]:
 
 
 def _buttons(shown: Shown) -> list[dict[str, Any]]:
+    return [element for element in _elements(shown) if element["type"] == "button"]
+
+
+def _elements(shown: Shown) -> list[dict[str, Any]]:
     blocks: Sequence[dict[str, Any]] = shown.body["blocks"] if isinstance(shown, View) else shown.blocks
     return [element for block in blocks if block["type"] == "actions" for element in block["elements"]]

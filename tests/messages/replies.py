@@ -105,6 +105,7 @@ FOLLOWING = (
         lambda: replies.not_subscribed(OWN_SUBSCRIPTION.subscriber, ID),
         REPLY,
     ),
+    Example("Stop here?", "A choice of a menu.", lambda: replies.stop_question(f"{ID}|{world.CHANNEL}"), REPLY),
     Example("Refreshed", "The button of a card.", lambda: replies.refreshed(snapshot()), REPLY),
 )
 

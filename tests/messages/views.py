@@ -6,10 +6,24 @@ Lives here: the examples. Does not live here: what they show (`tests.messages.wo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from msgspec.structs import replace
 
-from bot.blocks import error_modal, home_tab, loading_modal, refusing_home, steps_modal
+from bot.blocks import (
+    Evidence,
+    error_modal,
+    home_tab,
+    loading_modal,
+    loading_why,
+    refusing_home,
+    steps_modal,
+    why_modal,
+)
+from bot.blocks.message import Block
 from bot.blocks.sentences import sentence
+from bot.domain.model import Execution
 from bot.errors import GCSUnavailable, InputProblem, NotAllowed
 from tests.messages import world
 from tests.messages.example import Example, Place, Surface
@@ -42,6 +56,11 @@ HOME = Surface(
     ),
 )
 
+
+def _why(execution: Execution, **evidence: Any) -> Callable[[], Block]:
+    return lambda: why_modal(snapshot(execution), Evidence(**evidence), now=NOW)
+
+
 DIALOGS = Surface(
     "Dialogs",
     "Opened by a button.",
@@ -65,6 +84,12 @@ DIALOGS = Surface(
             lambda: steps_modal(snapshot(world.BARE), now=NOW, execution_id=ID),
         ),
         Example("Steps, not seen", "No poll has come back yet.", lambda: steps_modal(None, now=NOW, execution_id=ID)),
+        Example("Why, loading", "At once, before GCS has answered.", loading_why),
+        Example("Why", "A step failed, as in earlier runs.", _why(world.FAILED, events=world.EVENTS, past=world.PAST)),
+        Example("Why, many steps", "29 steps failed.", _why(world.MANY_FAILED)),
+        Example("Why, no events", "GCS does not show them.", _why(world.FAILED, events=None)),
+        Example("Why, events refused", "The bot may not read them.", _why(world.FAILED, events=None, is_refused=True)),
+        Example("Why, running again", "It was retried meanwhile.", _why(world.RUNNING)),
         Example("Steps, error", "They cannot be shown.", lambda: error_modal(sentence(GCSUnavailable()))),
     ),
 )

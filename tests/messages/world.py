@@ -10,7 +10,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bot.domain.model import Change, ChangeKind, Execution, Level, Snapshot, Step, Subscriber, Subscription
+from bot.domain.estimate import usual_of
+from bot.domain.events import Event
+from bot.domain.model import (
+    FAILED_PHASES,
+    Change,
+    ChangeKind,
+    Execution,
+    Level,
+    Snapshot,
+    Step,
+    Subscriber,
+    Subscription,
+)
+from bot.domain.past import End, Past
 
 NOW = datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
 """The moment at which every example is said."""
@@ -179,8 +192,35 @@ def end(execution: Execution, **fields: Any) -> Change:
         "message_zh": execution.message_zh,
         "failed_steps": execution.failed_steps[:5],
         "failed_steps_total": len(execution.failed_steps),
+        "is_alert": execution.phase in FAILED_PHASES,
     }
     return change(**(known | fields))
 
+
+USUAL = usual_of([4_900, 5_100, 5_300, 5_600, 5_900, 6_200])
+"""How long runs of the workflow take."""
+PAST = Past(
+    tuple(
+        End(
+            id=f"{number:08x}-5b1e-4c8e-9a57-2f1c6f0d3a44",
+            phase="Failed" if number in {1, 3, 7} else "Cancelled" if number == 4 else "Succeeded",
+            at=NOW - timedelta(days=number),
+            name=f"germline-wgs-03-{12 - number:02}-080000-{14 - number}",
+            step="mark-duplicates" if number in {1, 3, 7} else "",
+            reason="OOMKilled" if number in {1, 3, 7} else "",
+            elapsed=minutes(88 + number) if number != 4 else None,
+        )
+        for number in range(1, 11)
+    ),
+    End(id=OTHER_ID, phase="Succeeded", at=NOW - timedelta(days=2), name="germline-wgs-03-10-080000-12"),
+)
+"""How the last runs of the workflow ended."""
+EVENTS = (
+    Event("fastq-split", "SuccessfulFinish", "Element(fastq-split) execute Action: create successfully", at=STARTED),
+    Event("mark-duplicates", "Created", "Created job mark-duplicates-0", at=NOW - minutes(24)),
+    Event("mark-duplicates-init", "SuccessfulFinish", "Prepared mark-duplicates", at=NOW - minutes(25)),
+    Event("mark-duplicates", "OOMKilled", KILLED, "内存不足", KILLED_ZH, NOW - minutes(1), 4),
+)
+"""What GCS says happened, in an order of its own."""
 
 LEVELS = tuple(Level)

@@ -186,7 +186,9 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             store=store,
             redis=redis,
             watcher=watcher_of(client, store),
-            notifier=Notifier(door, store.outbox, ample_limits(store), store.channels, store.brake),
+            notifier=Notifier(
+                door, store.outbox, ample_limits(store), store.channels, store.brake, history=store.history
+            ),
             subscriptions=Subscriptions(
                 client,
                 store.subscribers,

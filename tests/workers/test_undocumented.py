@@ -95,7 +95,7 @@ async def test_an_unusual_end_is_told(rig: Rig, status: str | None, word: str) -
         heard.append([message.text for message in rig.slack.messages(rig.lab)[1:]])
     once, twice = heard
     assert once == []
-    assert f" {word} " in twice[0]
+    assert f" {word}: " in twice[0]
 
 
 async def test_a_message_with_two_hash_signs_is_whole(rig: Rig) -> None:

@@ -20,7 +20,8 @@ from msgspec.structs import replace
 from bot import metrics
 from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
 from bot.domain.access import AccessRules
-from bot.domain.model import Change, ChangeKind, Receipt
+from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Receipt
+from bot.domain.past import Past
 from bot.domain.priority import batch, is_announced, priority_of
 from bot.errors import (
     MessageGone,
@@ -40,6 +41,7 @@ from bot.store.channels import Channels
 from bot.store.engine.connection import Ready
 from bot.store.keys import Lane, owner_of
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
+from bot.store.schedule.history import History
 from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import reconcile
 from bot.workers.notifier.audience import Audience
@@ -74,7 +76,7 @@ FAULTS_GIVEN_UP = timedelta(days=1)
 class Notifier:
     """Delivers to each subscription what is pending for it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what the composition root has
         self,
         messages: Messages,
         outbox: Outbox,
@@ -83,9 +85,11 @@ class Notifier:
         brake: Brake,
         *,
         rules: AccessRules = ALL,
+        history: History | None = None,
         concurrency: int = 16,
     ) -> None:
-        self._outbox, self._brake = outbox, brake
+        """`history`: what failures are compared with; without one they are told by themselves."""
+        self._outbox, self._brake, self._history = outbox, brake, history
         self._messenger = Messenger(messages, limits)
         self._audience = Audience(channels, self._messenger, rules)
         self._failures = CardFailures()
@@ -187,7 +191,7 @@ class Notifier:
         last, subscriber = changes[-1], delivery.subscription.subscriber
         announced = is_announced(changes, subscriber)
         is_alone = announced and subscriber.is_person
-        draw = cache(partial(_change_message, delivery.claim, changes))
+        draw = cache(partial(_change_message, delivery.claim, changes, await self._past(delivery, last)))
         try:
             ts = await self._messenger.post(
                 delivery,
@@ -217,6 +221,15 @@ class Notifier:
         attempt = self._messenger.attempts(delivery)
         delivery.log_sent(kind, receipt.channel, ts, attempt=attempt, change=last)
         await self._record(delivery, replace(receipt, delivered_through=last.revision))
+
+    async def _past(self, delivery: Delivery, change: Change) -> Past:
+        """How earlier runs ended, to compare a failure with."""
+        if self._history is not None and change.kind.is_final and change.phase in FAILED_PHASES:
+            with suppress(StoreUnavailable):  # it is a help only
+                return await self._history.past(
+                    delivery.claim.lane.team_id, delivery.claim.notification.snapshot.execution
+                )
+        return Past()
 
     async def _deliver_card(self, delivery: Delivery) -> None:
         """Post the card, or edit it when it shows less than the snapshot."""
@@ -381,11 +394,11 @@ class Notifier:
         await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_in_doubt)
 
 
-def _change_message(claim: Claim, changes: tuple[Change, ...]) -> Message:
+def _change_message(claim: Claim, changes: tuple[Change, ...], past: Past) -> Message:
     last, notification = changes[-1], claim.notification
     execution = notification.snapshot.execution
     if last.kind.is_final:
-        return outcome_message(last, notification.subscription, execution, now=claim.now)
+        return outcome_message(last, notification.subscription, notification.snapshot, now=claim.now, past=past)
     if last.kind is ChangeKind.ENDED:
         return ended_message(last, execution, now=claim.now)
     return change_message(changes, notification.subscription, execution, now=claim.now)

@@ -30,7 +30,7 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield blocks.execution_card(seen, link, now=NOW, style=Style.RICH)
     yield blocks.execution_card(seen, link, now=NOW, style=Style.CLASSIC)
     yield blocks.change_message([change, change], link, execution, now=NOW)
-    yield blocks.outcome_message(change, link, execution, now=NOW)
+    yield blocks.outcome_message(change, link, seen, now=NOW)
     yield blocks.ended_message(change, execution, now=NOW)
     yield blocks.undeliverable_message(link, execution, change.reason)
     yield blocks.undeliverable_message(link, None, change.reason)

@@ -19,14 +19,17 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.blocks import buttons
 from bot.domain.access import AccessRules, ChannelRecord
+from bot.domain.events import Event
 from bot.domain.model import Execution, Followed, Level, Snapshot, Subscriber, Subscription
+from bot.domain.past import Past
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound.dispatch import dispatch
 from bot.slack.inbound.payloads import checked
 from bot.slack.workspace import Workspace
 from bot.store.people import Forgotten
-from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
+from bot.subscriptions import Explained, Subscribed, Subscriptions, Summary, Unsubscribed
 from handlers import App, Middleware, register
 from sandbox.slack.blockkit import problems, view_problems
 
@@ -124,6 +127,8 @@ class FakeSubscriptions:
         self.by = ""
         """Who stopped following last."""
         self.refusal: Exception | None = None
+        self.events: tuple[Event, ...] | None = ()
+        """What GCS shows of the events; None: it refuses them."""
         self.followed = True
         self.was_subscribed = True
 
@@ -143,6 +148,11 @@ class FakeSubscriptions:
         self.is_refresh = is_refresh
         self._note("summary", team_id, execution_id, user_id)
         return Summary(SNAPSHOT, None)
+
+    async def explain(self, team_id: str, execution_id: str, user_id: str) -> Explained:
+        """Someone wants to know why it failed."""
+        self._note("explain", team_id, execution_id, user_id)
+        return Explained(SNAPSHOT, self.events, self.events is None, Past())
 
     async def subscribe(
         self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
@@ -321,6 +331,12 @@ class World:
             "actions": [{"type": "button", "block_id": "b", "action_id": action_id, "value": value}],
         }
         return await self.send(body | more)
+
+    async def chooses(self, action_id: str, value: str = ID, **more: Any) -> BoltResponse:
+        """Someone chooses from a menu in a message what a button with this action id does."""
+        option = {"text": {"type": "plain_text", "text": "…"}, "value": f"{action_id}:{value}"}
+        action = {"type": "overflow", "block_id": "b", "action_id": buttons.CHOOSE, "selected_option": option}
+        return await self.press(buttons.CHOOSE, actions=[action], **more)
 
     async def event(self, event: dict[str, Any]) -> BoltResponse:
         """Slack sends an event."""

@@ -1,0 +1,35 @@
+"""Buttons of the message about an end: *Why*, and the question before a channel stops following.
+
+Lives here: one function for each. Does not live here: buttons that other messages have as well (`handlers.actions`).
+Called by Bolt, through the middleware.
+"""
+
+from __future__ import annotations
+
+from bot.blocks import Evidence, loading_why, replies, why_modal
+from bot.blocks.buttons import parse_action_value
+from bot.slack.calls import NO_PATIENCE, call
+from bot.slack.responses import respond
+from bot.slack.workspace import Workspace
+from bot.subscriptions import Subscriptions
+from handlers.request import Request
+
+
+async def show_why(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Why`: the dialog opens at once, because the trigger lives three seconds, and fills when GCS has answered."""
+    execution_id = request.execution_id = parse_action_value(request.action_value).execution_id
+    trigger_id, loading = request.trigger_id, loading_why()
+    request.view_id = await call(
+        workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, loading), patience=NO_PATIENCE
+    )
+    explained = await subscriptions.explain(workspace.team_id, execution_id, request.asker.id)
+    evidence = Evidence(explained.events, explained.is_refused, explained.past)
+    view = why_modal(explained.snapshot, evidence, now=workspace.now())
+    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+
+
+async def ask_unsubscribe(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Stop following here …`: asks whether that is meant; the button below the question does it."""
+    del subscriptions
+    request.execution_id = parse_action_value(request.action_value).execution_id
+    await respond(workspace.slack, request.response_url, replies.stop_question(request.action_value))
