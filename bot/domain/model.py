@@ -494,7 +494,7 @@ class Subscription(Value, frozen=True, kw_only=True):
     request_id: str = ""
     """Of the request that made or last changed it; the log names it with every message."""
     ended_by: str = ""
-    """The person who ended a channel's subscription; empty while it goes on, and where nobody did."""
+    """The person who ended it; empty while it goes on, and where the execution's end did."""
 
 
 class Followed(Value, frozen=True):

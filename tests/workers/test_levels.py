@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.model import Level
 from sandbox import story
 from sandbox.story import Life
-from tests.workers.rig import Rig
+from tests.workers.rig import CADENCE, Rig, watcher_of
 
 
 async def lived(rig: Rig, life: Life) -> dict[Level, list[str]]:
@@ -35,6 +38,22 @@ async def test_an_end_before_the_card_is_shown(rig: Rig, level: Level) -> None:
     card, *messages = rig.slack.messages(rig.lab)
     assert ("Succeeded" in card.text, len(messages)) == (True, int(level is not Level.FAILURES))
     assert rig.left_over() == []
+
+
+async def test_an_end_is_shown_though_others_follow_again(rig: Rig) -> None:
+    """Slack was away until nobody waited for a retry any more; then somebody else follows the same execution."""
+    execution = await rig.follow(rig.lab, life=story.cancelled(2), level=Level.FAILURES)
+    usual, rig.watcher = (
+        rig.watcher,
+        watcher_of(rig.client, rig.store, cadence=replace(CADENCE, retry_grace=timedelta(0))),
+    )
+    await rig.step(execution, to="cancelled")
+    await rig.poll()
+    rig.watcher = usual
+    await rig.subscriptions.subscribe(rig.who(rig.alice), execution, level=None, owner=rig.alice)
+    await rig.deliver()
+    (card,) = rig.slack.messages(rig.lab)
+    assert "Cancelled" in card.text
 
 
 @pytest.mark.parametrize(

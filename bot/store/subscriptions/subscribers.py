@@ -98,13 +98,15 @@ class Subscribers:
     ) -> tuple[bool, bool]:
         """End a subscription; its card is edited once more. `request_id` is that of the request that ends it.
 
-        `notice` is delivered before that, if the card was posted; its person is kept with the subscription.
+        `notice` is delivered before that, if the card was posted. Who ended it is kept with the subscription: the
+        person of `notice`, or a person who ended their own.
 
         Returns:
             Whether there was one; and whether replicas hold its end.
         """
         lane = lane_of(self._ownership.owner.account, subscriber, execution_id)
-        by, entry = (notice.by, change_entry(notice)) if notice else ("", "")
+        own = subscriber.id if subscriber.is_person else ""
+        by, entry = (notice.by, change_entry(notice)) if notice else (own, "")
         was_there, is_safe = await self._connection.keep(
             "subscriptions/unsubscribe", self._keys.home_of(lane.execution), str(lane), request_id, by, entry
         )

@@ -1,6 +1,6 @@
 -- End a subscription as its subscriber asked: no more changes, one last edit of the card, then it is forgotten.
 -- KEYS: partition prefix
--- request: id of the request that ends it, or ''; by: whose doing it is, or ''; notice: entry for the thread, or ''
+-- request: id of the request that ends it, or ''; by: who ends it, or ''; notice: entry for the thread, or ''
 -- Returns 1, or 0 when there was none
 local prefix, lane, request, by, notice = KEYS[1], unpack(ARGV)
 local execution, subscriber = split_lane(lane)

@@ -171,10 +171,10 @@ class Delivery:
 
     @property
     def is_over(self) -> bool:
-        """Whether the execution is no longer polled."""
-        snapshot = self.claim.notification.snapshot
-        is_waited_for = snapshot.retry_until is not None and snapshot.retry_until > self.claim.now
-        return snapshot.is_vanished or (snapshot.execution.is_terminal and not is_waited_for)
+        """Whether the execution's end ended the subscription. Somebody else may have followed it again since then."""
+        snapshot, subscription = self.claim.notification.snapshot, self.subscription
+        is_ended = snapshot.is_vanished or snapshot.execution.is_terminal
+        return subscription.is_ending and not subscription.ended_by and is_ended
 
     def mark(self, part: str, last: Change | None = None) -> Mark:
         """The mark of a message that reports this lane up to a change."""

@@ -235,7 +235,7 @@ class Notifier:
         """Post the card, or edit it when it shows less than the snapshot."""
         receipt, revision = delivery.receipt, delivery.claim.notification.snapshot.revision
         if receipt is None:
-            # It ended before its card was posted: without the execution's end there is nothing to show.
+            # Somebody ended it before its card was posted: there is nothing to show.
             if not delivery.subscription.is_ending or delivery.is_over:
                 await self._post_card(delivery)
             return
