@@ -25,9 +25,9 @@ def earlier_line(failure: Failure, past: Past, execution_id: str) -> str:
     alike = sum(_is_alike(end, failure) for end in others)
     parts = []
     if alike and len(others) == 1:
-        parts.append(_("same as the run before"))
+        parts.append(_("same failure as the run before"))
     elif alike:
-        line = _("same as {number} of the last {total} runs")
+        line = _("same failure as {number} of the last {total} runs")
         parts.append(line.format(number=text.number(alike), total=text.number(len(others))))
     if past.last_good is not None and past.last_good.id != execution_id:
         parts.append(_("last good: {name}").format(name=_name(past.last_good)))

@@ -19,6 +19,8 @@ LEAST_GROUP = 3
 """So many steps with one stem share a line."""
 _LONG_NAME = 30
 """Beside a longer name there is no room for the time that a step took: the cause should stand on one line."""
+_MOST_READ = 200
+"""The causes of at most so many steps of a group are looked for: of a larger one they are named, and not counted."""
 _CAUSES_SHOWN = 3
 """At most this many causes of a group are named."""
 
@@ -99,10 +101,12 @@ def _groups(steps: Sequence[Step]) -> list[list[Step]]:
 
 def _group(failure: Failure, group: Sequence[Step], shown: Callable[[str], str]) -> str:
     """`29 × haplotype-caller: exit 1 (19), ran out of memory (10)`."""
-    counted = Counter(causes.cause_alone(*failure.says(step)) for step in group).most_common(_CAUSES_SHOWN)
-    why = [_("{cause} ({number})").format(cause=cause, number=text.number(count)) for cause, count in counted]
-    if len(counted) == 1 and counted[0][1] == len(group):
-        why = [counted[0][0]]
+    read = group[:_MOST_READ]
+    counted = Counter(causes.cause_alone(*failure.says(step)) for step in read).most_common(_CAUSES_SHOWN)
+    if len(read) < len(group) or counted[0][1] == len(group):
+        why = [cause for cause, _count in counted]
+    else:
+        why = [_("{cause} ({number})").format(cause=cause, number=text.number(count)) for cause, count in counted]
     line = _("{number} × {step}: {causes}")
     stem = stem_of(group[0].name)
     return line.format(number=text.number(len(group)), step=shown(stem) or _("(no name)"), causes=text.series(why))

@@ -103,7 +103,8 @@ def _facts(change: Change, snapshot: Snapshot, reason: _Reason, shown: Callable[
     duration = words.change_elapsed(change, execution)
     if duration is not None:
         done = _("{steps} in {duration}").format(steps=done, duration=text.span(duration))
-    if change.phase == Phase.SUCCEEDED and (usual := outlook(snapshot.usual, duration or _NO_TIME)):
+    is_usual = change.phase == Phase.SUCCEEDED and not snapshot.is_interrupted  # else nothing ran for a while
+    if is_usual and (usual := outlook(snapshot.usual, duration or _NO_TIME)):
         low, high = text.span(usual.usual_low), text.span(usual.usual_high)
         done = _("{steps} (usually {low} – {high})").format(steps=done, low=low, high=high)
     if change.phase in _STOPPED:

@@ -66,6 +66,6 @@ async def test_a_second_failure_names_the_first(rig: Rig) -> None:
     """In the message about it, and in the list of earlier runs; the first one had nothing to be compared with."""
     first, second = await failed(rig), await failed(rig)
     ends = [message.text for message in rig.slack.messages(rig.lab) if "❌ Failed" in message.text]
-    assert ["same as the run before" in text for text in ends] == [False, True]
+    assert ["same failure as the run before" in text for text in ends] == [False, True]
     past = (await explained(rig, second)).past
     assert {end.id for end in past.ends} == {first, second}

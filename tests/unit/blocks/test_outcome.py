@@ -36,9 +36,9 @@ def outcome(seen: Execution = BROKEN, who: str = "C123", *, past: Past | None = 
         "failed_steps_total": len(seen.failed_steps),
         "is_alert": True,
     }
-    usual = fields.pop("usual", None)
+    more = {name: fields.pop(name) for name in ("usual", "is_interrupted") if name in fields}
     ended = change(**(known | fields))
-    return outcome_message(ended, subscription(who), snapshot(seen, usual=usual), now=NOW, past=past or Past())
+    return outcome_message(ended, subscription(who), snapshot(seen, **more), now=NOW, past=past or Past())
 
 
 def elements(message: Message) -> dict[str, list[str]]:
@@ -197,6 +197,7 @@ def test_a_success_says_how_long_it_usually_takes() -> None:
     assert outcome(done, usual=usual).text.splitlines()[1] == (
         "7 of 12 steps in 1 h 30 min (usually 1 h 5 min – 2 h) · longest: bwa-mem, 4 min 18 s"
     )
+    assert "usually" not in outcome(done, usual=usual, is_interrupted=True).text
 
 
 def end(number: int, *, step: str = "", reason: str = "", phase: str = "Failed") -> End:
@@ -210,8 +211,8 @@ ALIKE = (end(1, step="call", reason="OOMKilled"), end(2, phase="Succeeded"), end
 @pytest.mark.parametrize(
     ("past", "line"),
     [
-        (Past(ALIKE, ALIKE[1]), "same as 1 of the last 3 runs · last good: run-2"),
-        (Past(ALIKE[:1]), "same as the run before"),
+        (Past(ALIKE, ALIKE[1]), "same failure as 1 of the last 3 runs · last good: run-2"),
+        (Past(ALIKE[:1]), "same failure as the run before"),
         (Past(ALIKE[1:], ALIKE[1]), "last good: run-2"),
         (Past((replace(ALIKE[0], id=ID),)), ""),
         (Past(), ""),
@@ -230,6 +231,7 @@ def test_counts_that_never_came_read_well() -> None:
 
 
 def test_five_thousand_steps_fit() -> None:
-    """However many steps failed, the message stays small."""
+    """However many steps failed, the message stays small; causes are not counted then."""
     message = outcome(many(5_000))
+    assert message.text.splitlines()[1] == "5,000 × call: exit 1, was killed, most often for want of memory"
     assert blockkit.text_size(list(message.blocks)) < 1_000
