@@ -68,6 +68,8 @@ class InputProblem(StrEnum):
     INCOMPLETE_ID = "incomplete_id"
     """`word` is part of an id, or more than one."""
     NOT_AN_ID = "not_an_id"
+    WHICH_LANGUAGE = "which_language"
+    """`verb`."""
     MISSING_VERB = "missing_verb"
     """`verb`: one that would fit."""
     SUBSCRIBE_MEANT = "subscribe_meant"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bot.audit import audit
 from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
 from bot.blocks.buttons import ActionValue, parse_action_value
-from bot.blocks.language import _
+from bot.blocks.language import _, speaking
 from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.model import Subscriber
@@ -82,7 +82,8 @@ async def share_execution(request: Request, *, subscriptions: Subscriptions, wor
     asker, execution_id = request.asker, _execution_id(request)
     await check_audience(workspace, request.channel_id)
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
-    message = shared_summary(summary.snapshot, now=workspace.now(), shared_by=asker.id)
+    with speaking(await workspace.languages.of(workspace.team_id, request.channel_id)):
+        message = shared_summary(summary.snapshot, now=workspace.now(), shared_by=asker.id)
     await respond(workspace.slack, request.response_url, message, is_public=True)
 
 
@@ -124,6 +125,7 @@ async def delete_my_data(request: Request, *, subscriptions: Subscriptions, work
     if request.action_value != asker.id:
         raise InvalidInput(InputProblem.OTHER_PERSON)
     done = await subscriptions.forget(asker)
+    workspace.languages.forget(asker.team_id, asker.id)
     reply = replies.forgotten(done.subscriptions, done.owned, done.letters, done.channels)
     await respond(workspace.slack, request.response_url, reply, replace=True)
 

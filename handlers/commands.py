@@ -6,7 +6,9 @@ the answers look like (`bot.blocks`). Called by Bolt, through the middleware.
 
 from __future__ import annotations
 
+from bot.audit import audit
 from bot.blocks import Message, execution_summary, replies
+from bot.blocks.language import speaking
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.model import Subscriber
 from bot.slack.channels import check_channel, check_person, readers
@@ -31,6 +33,8 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
             message = replies.help_text()
         case Verb.FORGET:
             message = replies.forget_question(asker.id)
+        case Verb.LANGUAGE:
+            message = await _language(command, asker, subscriber, workspace)
         case Verb.LIST:
             message = await _list(asker, subscriber, subscriptions, workspace)
         case Verb.SUMMARY:
@@ -59,6 +63,15 @@ async def _subscribe(
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
     return subscribed_reply(done, now=workspace.now(), is_open=is_open, readers=shown)
+
+
+async def _language(command: Command, asker: Subscriber, subscriber: Subscriber, workspace: Workspace) -> Message:
+    if not subscriber.is_person:
+        await check_person(workspace, subscriber.id, asker.id)
+    language = await workspace.languages.choose(subscriber.team_id, subscriber.id, command.language)
+    audit("language.chosen", subscriber=subscriber.id, language=command.language or "auto")
+    with speaking(language):
+        return replies.language_chosen(subscriber)
 
 
 async def _list(

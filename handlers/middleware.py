@@ -30,6 +30,7 @@ from slack_bolt.response import BoltResponse
 
 from bot.audit import audit, begin_request
 from bot.blocks import error_modal, refusing_home
+from bot.blocks.language import speaking
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.access import NOBODY_ELSE
@@ -166,7 +167,8 @@ class Middleware:
         if who is Who.MEMBERS:
             await self._access.check_member(request.user_id, signs=signs, channel_id=channel_id)
         request.asker = Subscriber(team_id=identity.team_id, id=request.user_id)
-        await listener(request)
+        with speaking(await self._workspace.languages.of(identity.team_id, request.user_id)):
+            await listener(request)
 
     async def _once(self, listener: Listener, identity: str, is_public: bool, request: Request) -> None:
         """Run the listener unless this very request was worked on before: an event repeated, a request captured.
@@ -219,6 +221,12 @@ class Middleware:
 
         While Slack limits the updates of modals, an open modal cannot show it.
         """
+        languages, reader = self._workspace.languages, request.user_id
+        # Whom Slack does not know, or may not say anything about, is not asked for.
+        with speaking(await languages.of(self._workspace.team_id, reader, asks_slack=bool(request.asker.id))):
+            await self._show(request, error)
+
+    async def _show(self, request: Request, error: BotError) -> None:
         shown, is_limited = sentence(error), isinstance(error, RateLimited)
         slack, body = self._workspace.slack, request.body
         try:

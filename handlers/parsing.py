@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
+from bot.blocks.language import Language
 from bot.domain.model import Level
 from bot.errors import InputProblem, InvalidInput
 
@@ -37,8 +38,19 @@ class Verb(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     LIST = "list"
     FORGET = "forget-me"
+    LANGUAGE = "language"
     HELP = "help"
 
+
+_LANGUAGES: dict[str, Language | None] = {
+    "en": Language.ENGLISH,
+    "english": Language.ENGLISH,
+    "zh": Language.CHINESE,
+    "chinese": Language.CHINESE,
+    "中文": Language.CHINESE,
+    "auto": None,
+}
+"""The word for each language; `auto` for that of the person's Slack."""
 
 _VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
     "status": Verb.SUMMARY,
@@ -47,6 +59,7 @@ _VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
     "unfollow": Verb.UNSUBSCRIBE,
     "forget": Verb.FORGET,
     "?": Verb.HELP,
+    "语言": Verb.LANGUAGE,
 }
 _LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
     "failure": Level.FAILURES,
@@ -58,17 +71,20 @@ _LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
 """The last two are former words."""
 _HERE, _ME = "here", "me"
 _WORDS = [*_VERBS, *_LEVELS, _HERE, _ME]
+_KNOWN = {*_WORDS, *_LANGUAGES}
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A parsed command. `execution_id` is empty for `list` and `help` only."""
+    """A parsed command. `execution_id` is empty for verbs that are not about one execution."""
 
     verb: Verb
     execution_id: str = ""
     is_here: bool = False
     """Whether it is about the channel that it was typed in, not about the person."""
     level: Level | None = None
+    language: Language | None = None
+    """For `language`; None for that of the person's Slack."""
 
 
 def parse(text: str) -> Command:
@@ -79,7 +95,7 @@ def parse(text: str) -> Command:
     """
     ids = {found.casefold() for found in _ID.findall(text)}
     words = list(_words(text))
-    unknown = [word for word in words if word not in _WORDS]
+    unknown = [word for word in words if word not in _KNOWN]
     if unknown:
         raise _unknown(unknown[0], words, next(iter(ids), ""))
     verb = _verb(words, has_id=bool(ids))
@@ -99,6 +115,8 @@ def _words(text: str) -> Iterable[str]:
 
 def _verb(words: list[str], *, has_id: bool) -> Verb:
     verbs = {_VERBS[word] for word in words if word in _VERBS}
+    if any(word in _LANGUAGES for word in words):  # says what is wanted without its verb, too
+        verbs.add(Verb.LANGUAGE)
     if len(verbs) > 1:
         raise InvalidInput(InputProblem.SEVERAL_VERBS, verbs=tuple(sorted(verb.value for verb in verbs)))
     if verbs:
@@ -126,9 +144,12 @@ def _checked(verb: Verb, execution_id: str, words: list[str]) -> Command:
     if verb is Verb.SUMMARY and (levels or is_here or _ME in words):
         line = " ".join([COMMAND, Verb.SUBSCRIBE, execution_id, *words])
         raise InvalidInput(InputProblem.SUBSCRIBE_MEANT, line=line)
+    languages = [_LANGUAGES[word] for word in words if word in _LANGUAGES]
+    if verb is Verb.LANGUAGE and len(set(languages)) != 1:
+        raise InvalidInput(InputProblem.WHICH_LANGUAGE, verb=verb)
     if levels and verb is not Verb.SUBSCRIBE:
         raise InvalidInput(InputProblem.UNWANTED_LEVEL, verb=verb, level=levels[0])
-    return Command(verb, execution_id, is_here, levels[0] if levels else None)
+    return Command(verb, execution_id, is_here, levels[0] if levels else None, languages[0] if languages else None)
 
 
 def _unknown(word: str, words: list[str], execution_id: str) -> InvalidInput:

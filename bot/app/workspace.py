@@ -25,6 +25,7 @@ from bot.app.gcs_account import GCSAccount
 from bot.app.health import Probe
 from bot.app.ownership import OwnerCheck
 from bot.app.probes import TokenProbe, repeat
+from bot.blocks.language import Language
 from bot.clock import ClockSkew
 from bot.domain.access import AccessRules
 from bot.domain.cadence import Cadence
@@ -33,6 +34,7 @@ from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, StoreNotOu
 from bot.settings import Settings
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound import HTTPMode, Sender, SocketMode
+from bot.slack.languages import Languages
 from bot.slack.messages import Messages
 from bot.slack.workspace import Removal, Workspace
 from bot.store import Store
@@ -48,6 +50,9 @@ TimeLeft = Callable[[], timedelta]
 
 DRAIN_WITHIN = timedelta(seconds=4)
 """How long listeners have at most to finish when the bot stops, so that workers have time left."""
+
+_LANGUAGES = {"en": Language.ENGLISH, "zh": Language.CHINESE}
+"""By their names in the settings."""
 
 T = TypeVar("T")
 
@@ -79,6 +84,7 @@ class WorkspaceRuntime:
             clock=clock,
         )
         self._removal = Removal()
+        self._languages = Languages(self._slack, store.languages, default=_LANGUAGES[settings.default_language])
         self._token_probe = TokenProbe(
             self._slack, clock, self._removal, is_known_away=lambda: self._notifier.problem is not None
         )
@@ -98,6 +104,7 @@ class WorkspaceRuntime:
             store.brake,
             rules=access_rules(settings),
             history=store.history,
+            languages=self._languages,
         )
         self._owner_check = OwnerCheck(settings, store.ownership, account.client)
         self.refusal: StoreNotOurs | None = None
@@ -167,6 +174,7 @@ class WorkspaceRuntime:
             self._limits,
             access_rules(self._settings),
             self._store.channels,
+            self._languages,
             now=_utc_now,
             removal=self._removal,
         )

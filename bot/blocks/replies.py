@@ -200,6 +200,16 @@ def help_text(command: str = "/execution") -> Message:
     return message([section(f"*{title}*", *lines), section(more)], *lines, more)
 
 
+def language_chosen(subscriber: Subscriber) -> Message:
+    """In which language the bot writes from now on; said in that language."""
+    # Translators: say that it is your language: "I write to you in Chinese from now on."
+    mine = _("I write to you in English from now on.")
+    # Translators: say that it is your language: "I write to this channel in Chinese from now on."
+    theirs = _("I write to this channel in English from now on.")
+    line = mine if subscriber.is_person else theirs
+    return message([section(f"🌐 {line}")], line)
+
+
 def error_reply(
     sentence: str, hint: str | None = None, *, approvable: str = "", readers: Readers = NOBODY_ELSE
 ) -> Message:
@@ -218,6 +228,7 @@ _USAGE = [
     ("subscribe &lt;id&gt; [here] [failures|final|milestones|steps]", N_("follows it, for you or for this channel")),
     ("unsubscribe &lt;id&gt; [here]", N_("stops that")),
     ("list", N_("shows what is followed")),
+    ("language &lt;en|zh|auto&gt; [here]", N_("chooses the language, for you or for this channel")),
     ("forget-me", N_("deletes what I keep about you")),
     ("help", N_("shows this")),
 ]

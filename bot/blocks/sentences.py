@@ -120,6 +120,7 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.MISSPELLED_WORD: N_("I do not know {word}. Did you mean {line}?"),
     InputProblem.INCOMPLETE_ID: N_("{word} is not a whole execution id: it looks like {example}."),
     InputProblem.NOT_AN_ID: N_("That is not an execution id. It looks like {example}."),
+    InputProblem.WHICH_LANGUAGE: N_("Which language? {usage}; `auto` is that of your Slack."),
     InputProblem.MISSING_VERB: N_("Say what to do, and with which execution: {usage}."),
     InputProblem.SUBSCRIBE_MEANT: N_("Did you mean {line}?"),
     InputProblem.SEVERAL_VERBS: N_("I cannot do {verbs} at once: one at a time, please."),
@@ -187,6 +188,7 @@ _USAGE: dict[str, str] = {
     "unsubscribe": "/execution unsubscribe <id> [here]",
     "list": "/execution list [here]",
     "forget-me": "/execution forget-me",
+    "language": "/execution language <en|zh|auto> [here]",
     "help": "/execution help",
 }
 """The right line, by the verb of `handlers.parsing`."""

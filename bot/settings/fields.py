@@ -116,6 +116,10 @@ class Settings(BaseModel):
     """Ids of the channels in which the bot may be used and into which it may write (`C…`). Empty: all. Direct messages
     and the Home tab are always allowed."""
 
+    default_language: Annotated[Literal["en", "zh"], BeforeValidator(lambda name: str(name).lower())] = "en"
+    """Language of those for whom no other is known: `en`, or `zh` for Simplified Chinese. People read their own where
+    the scope `users:read` lets the bot see it, and everybody can choose one by `/execution language`."""
+
     slack_calls_per_minute: Annotated[PerMinute, EXPERT] = 50
     """At most how many calls per minute to each Slack method that edits cards, opens direct messages or reads channels
     back (Slack's tier 3). All copies of the bot on one store share this limit and the next two."""

@@ -144,8 +144,10 @@ class Access:
             if error.code != "missing_scope":
                 raise
             log.warning("slack.scope_missing", needed=error.detail)
+            self._workspace.languages.note_silence()
             self._no_scope_until = monotonic() + KNOWN_SECONDS
             raise _NoScope from error
+        self._workspace.languages.note(user_id, user)
         return standing_of(user, self._workspace.identity.own)
 
     async def _unlisted(self, user_id: str) -> Refusal | None:

@@ -156,7 +156,7 @@ class SlackClient:
 
     async def user(self, user_id: str) -> Mapping[str, Any]:
         """What Slack says about a person (`users.info`)."""
-        response = await self.call(self.web.users_info, user=user_id)
+        response = await self.call(self.web.users_info, user=user_id, include_locale=True)
         return response.get("user") or {}
 
     async def group(self, group_id: str) -> frozenset[str]:

@@ -32,6 +32,13 @@ class Lookups(Generic[Answer]):
             self._asked[key].add_done_callback(_seen)
         return await asyncio.shield(self._asked[key])
 
+    def note(self, key: str, answer: Answer) -> None:
+        """Use an answer that came by another way."""
+        self._known.pop(key, None)
+        self._known[key] = (monotonic(), answer)
+        if len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+
     def forget(self, key: str) -> None:
         """Ask again the next time."""
         self._known.pop(key, None)
@@ -41,10 +48,7 @@ class Lookups(Generic[Answer]):
             answer = await ask()
         finally:
             del self._asked[key]
-        self._known.pop(key, None)
-        self._known[key] = (monotonic(), answer)
-        if len(self._known) > self._most:
-            del self._known[next(iter(self._known))]
+        self.note(key, answer)
         return answer
 
 

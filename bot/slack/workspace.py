@@ -14,6 +14,7 @@ from typing import Protocol
 
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.slack.client import Identity, SlackClient
+from bot.slack.languages import Languages
 
 SETTLED_SECONDS = 60.0
 """How long Slack may still accept the token of an app that was removed."""
@@ -91,6 +92,7 @@ class Workspace:
     limits: Pauses
     rules: AccessRules
     channels: ChannelRecords
+    languages: Languages
     now: Callable[[], datetime]
     removal: Removal = field(default_factory=Removal)
 

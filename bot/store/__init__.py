@@ -1,10 +1,10 @@
 """The store, in which the workers meet: subscriptions, schedule, outbox and receipts, in Redis or Valkey.
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `owner` (whose store it is),
-`migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `channels`, `requests`,
-`brake`, `gcs_quota` and `slack_limits` (each with its Lua scripts beside it), `people` (deleting what is kept about
-one), `contents` and `transfer` (all of it, for operators), `engine` (the server). Called by the workers, by handlers
-and by `bot.app`. Only this package imports redis.
+`migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `channels`, `languages`,
+`requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts beside them), `people` (deleting what is
+kept about one), `contents` and `transfer` (all of it, for operators), `engine` (the server). Called by the workers, by
+handlers and by `bot.app`. Only this package imports redis.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bot.store.engine.wakeup import Wakeup
 from bot.store.gcs_quota import GCSQuota, PersonLimit
 from bot.store.inspection import Inspection
 from bot.store.keys import PARTITIONS, PREFIX
+from bot.store.languages import Languages
 from bot.store.migrations import Migrations
 from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.owner import Owner, Ownership
@@ -67,6 +68,7 @@ class Store:
             deliveries=deliveries,
         )
         self.channels = Channels(self._connection)
+        self.languages = Languages(self._connection)
         self.outbox = Outbox(self._connection, self.ownership, deliveries=deliveries)
         self.people = People(self._connection, self.ownership)
         self.inspection = Inspection(self._connection)

@@ -41,6 +41,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{brake:<account>/<team>}:refused:<vendor>` | zset | person or channel → refused since when, ms; expires |
 | `xb3:{brake:<account>/<team>}:released:<reason>` | set | those that an operator lets end; expires |
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `told`; expires |
+| `xb3:language:<team>:<subscriber id>` | string | the language that a person chose, or that was chosen for a channel |
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
 | `xb3:request:<team>/<digest>` | string | token of the attempt that works on it; expires after 10 min |
 | `xb3:sender:<team>` | string | digest of the word by which Slack's requests name their sender |
@@ -172,6 +173,10 @@ class Keyspace:
     def channel_of(self, team_id: str, channel_id: str) -> str:
         """What is known of a channel."""
         return f"{self.prefix}:channel:{team_id}:{channel_id}"
+
+    def language_of(self, team_id: str, reader_id: str) -> str:
+        """The language that a person or channel has chosen."""
+        return f"{self.prefix}:language:{team_id}:{reader_id}"
 
     def limits_of(self, team_id: str) -> str:
         """The common beginning of the keys of Slack's limits in one workspace."""

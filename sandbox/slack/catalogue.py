@@ -63,7 +63,9 @@ def _users_info(workspace: Workspace, args: Args) -> dict[str, Any]:
     user = workspace.users.get(str(args.get("user")))
     if user is None:
         raise Refused("user_not_found")
-    return {"user": user_row(workspace, user)}
+    row = user_row(workspace, user)
+    is_asked = str(args.get("include_locale", "")).lower() in {"1", "true"}
+    return {"user": row | {"locale": user.locale} if is_asked else row}
 
 
 def _usergroup_members(workspace: Workspace, args: Args) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class User:
     id: str
     name: str
     tz: str = "Europe/London"
+    locale: str = "en-US"
     is_bot: bool = False
     deleted: bool = False
     guest: str = ""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from bot.blocks import Message, replies
+from bot.blocks.language import _
 from bot.blocks.sentences import (
     NOT_APPROVED,
     UNSAFE_DECIDED,
@@ -63,7 +64,7 @@ FOLLOWING = (
     Example(
         "Followed here, not approved",
         "Another organisation shares the channel.",
-        lambda: replies.subscribed(CHANNEL_SUBSCRIPTION, snapshot(), note=NOT_APPROVED, is_held=True),
+        lambda: replies.subscribed(CHANNEL_SUBSCRIPTION, snapshot(), note=_(NOT_APPROVED), is_held=True),
     ),
     Example(
         "Followed, unsafely",
@@ -135,6 +136,15 @@ LISTS = (
 
 OTHERS = (
     Example("Help", "`/execution help`.", replies.help_text),
+    Example(
+        "Language", "`/execution language zh`.", lambda: replies.language_chosen(OWN_SUBSCRIPTION.subscriber), REPLY
+    ),
+    Example(
+        "Language here",
+        "`/execution language zh here`.",
+        lambda: replies.language_chosen(CHANNEL_SUBSCRIPTION.subscriber),
+        REPLY,
+    ),
     Example("Channel approved", "By a member.", lambda: replies.channel_approved(CHANNEL, PERSON), REPLY),
     Example(
         "Approval withdrawn",

@@ -7,7 +7,7 @@ the notifier once, `later` makes deferred lanes due and runs it again.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,10 +19,12 @@ from redis import Redis
 
 from bot.domain.cadence import Cadence
 from bot.domain.model import Level, Subscriber
+from bot.errors import SlackError
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
 from bot.gcs.http import HTTPClient
 from bot.slack.client import SlackClient
+from bot.slack.languages import Languages
 from bot.slack.messages import Messages
 from bot.store import Store
 from bot.store.gcs_quota import GCSQuota
@@ -55,6 +57,14 @@ def watcher_of(client: GCSClient, store: Store, **settings: Any) -> Watcher:
     """A watcher, such as that of another copy of the bot; `settings` replace the usual ones."""
     usual: dict[str, Any] = {"cadence": CADENCE, "quota": ample(store), "history": store.history, "brake": store.brake}
     return Watcher(client, store.schedule, **(usual | settings))
+
+
+class NoLocales:
+    """Slack without the scope `users:read`: everybody reads what they chose, else the default."""
+
+    async def user(self, user_id: str) -> Mapping[str, Any]:
+        """Slack refuses."""
+        raise SlackError("missing_scope", user_id)
 
 
 @dataclass
@@ -187,7 +197,13 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             redis=redis,
             watcher=watcher_of(client, store),
             notifier=Notifier(
-                door, store.outbox, ample_limits(store), store.channels, store.brake, history=store.history
+                door,
+                store.outbox,
+                ample_limits(store),
+                store.channels,
+                store.brake,
+                languages=Languages(NoLocales(), store.languages),
+                history=store.history,
             ),
             subscriptions=Subscriptions(
                 client,

@@ -15,6 +15,7 @@ import structlog
 
 from bot import metrics
 from bot.blocks import held_message
+from bot.blocks.language import speaking
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.errors import Undeliverable
 from bot.store.channels import Channels
@@ -99,7 +100,8 @@ class Audience:
     async def _tell_owner(self, delivery: Delivery, why: str) -> None:
         subscription, execution = delivery.subscription, delivery.claim.notification.snapshot.execution
         try:
-            message = held_message(subscription, execution, why)
+            with speaking(await self._messenger.language(delivery, subscription.owner)):
+                message = held_message(subscription, execution, why)
             await notify_owner(delivery, self._messenger, delivery.mark("held"), message)
         except Undeliverable as error:
             log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=error.code)

@@ -10,6 +10,7 @@ import structlog
 
 from bot import metrics
 from bot.blocks import undeliverable_message
+from bot.blocks.language import speaking
 from bot.errors import Undeliverable
 from bot.store.outbox import Outbox
 from bot.workers.notifier.delivery import Delivery
@@ -31,7 +32,8 @@ async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger
     if delivery.subscription.owner not in {"", delivery.subscription.subscriber.id}:
         try:
             execution = delivery.claim.notification.snapshot.execution
-            message = undeliverable_message(delivery.subscription, execution, error.code)
+            with speaking(await messenger.language(delivery, delivery.subscription.owner)):
+                message = undeliverable_message(delivery.subscription, execution, error.code)
             await notify_owner(delivery, messenger, delivery.mark("dead"), message)
             owner = "notified"
         except Undeliverable as second:

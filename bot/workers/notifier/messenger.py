@@ -15,6 +15,7 @@ import structlog
 
 from bot import metrics
 from bot.blocks import Message, Style
+from bot.blocks.language import Language
 from bot.domain.model import Receipt
 from bot.domain.priority import Priority
 from bot.errors import (
@@ -30,6 +31,7 @@ from bot.errors import (
 )
 from bot.slack.calls import remember_pause
 from bot.slack.errors import is_about_token, is_answer
+from bot.slack.languages import Languages
 from bot.slack.messages import Messages
 from bot.store.keys import Lane
 from bot.store.slack_limits import POST, Admission, SlackLimits
@@ -74,8 +76,8 @@ Fallbacks = Sequence[Render]
 class Messenger:
     """Slack, as the notifier uses it."""
 
-    def __init__(self, messages: Messages, limits: SlackLimits) -> None:
-        self.messages, self._limits = messages, limits
+    def __init__(self, messages: Messages, limits: SlackLimits, languages: Languages | None = None) -> None:
+        self.messages, self._limits, self._languages = messages, limits, languages
         self._token = TokenCheck(messages)
         self._dms: dict[str, str] = {}
         self._attempts: dict[str, int] = {}
@@ -86,6 +88,12 @@ class Messenger:
         """The best style of cards that this workspace takes."""
         self.condition = Condition()
         """Why Slack does not take calls."""
+
+    async def language(self, delivery: Delivery, reader_id: str) -> Language:
+        """What a person or channel reads, at the time of sending."""
+        if self._languages is None:
+            return Language.ENGLISH
+        return await self._languages.of(delivery.claim.lane.team_id, reader_id)
 
     async def call(
         self,

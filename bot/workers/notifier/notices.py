@@ -9,6 +9,7 @@ from __future__ import annotations
 import structlog
 
 from bot.blocks import notice_message, owner_notice_message
+from bot.blocks.language import speaking
 from bot.domain.model import Change, Receipt
 from bot.errors import MessageGone, Undeliverable
 from bot.workers.notifier.delivery import Delivery
@@ -51,7 +52,8 @@ async def tell_owner(delivery: Delivery, notice: Change, messenger: Messenger) -
     if delivery.is_owner_told or notice.by == delivery.subscription.owner:
         return
     execution = delivery.claim.notification.snapshot.execution
-    message = owner_notice_message(notice, delivery.subscription, execution)
+    with speaking(await messenger.language(delivery, delivery.subscription.owner)):
+        message = owner_notice_message(notice, delivery.subscription, execution)
     try:
         await notify_owner(delivery, messenger, delivery.mark("notice", notice), message)
     except Undeliverable as error:

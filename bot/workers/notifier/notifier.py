@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from bot import metrics
 from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
+from bot.blocks.language import speaking
 from bot.domain.access import AccessRules
 from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Receipt
 from bot.domain.past import Past
@@ -35,6 +36,7 @@ from bot.errors import (
     UnknownRefusal,
 )
 from bot.slack.errors import is_about_token, is_answer
+from bot.slack.languages import Languages
 from bot.slack.messages import Messages
 from bot.store.brake import Brake, undeliverable
 from bot.store.channels import Channels
@@ -85,12 +87,13 @@ class Notifier:
         brake: Brake,
         *,
         rules: AccessRules = ALL,
+        languages: Languages | None = None,
         history: History | None = None,
         concurrency: int = 16,
     ) -> None:
         """`history`: what failures are compared with; without one they are told by themselves."""
         self._outbox, self._brake, self._history = outbox, brake, history
-        self._messenger = Messenger(messages, limits)
+        self._messenger = Messenger(messages, limits, languages)
         self._audience = Audience(channels, self._messenger, rules)
         self._failures = CardFailures()
         self._pool = WorkerPool(
@@ -121,8 +124,14 @@ class Notifier:
         return ready
 
     async def _deliver(self, claim: Claim) -> None:
-        """Deliver one lane. Whatever Slack answers, the lane is tried again or its owner reads why not."""
+        """Deliver one lane, in the language of its reader."""
         delivery = Delivery(claim)
+        with speaking(await self._messenger.language(delivery, claim.lane.subscriber_id)):
+            await self._deliver_lane(delivery)
+
+    async def _deliver_lane(self, delivery: Delivery) -> None:
+        """Deliver one lane. Whatever Slack answers, the lane is tried again or its owner reads why not."""
+        claim = delivery.claim
         delivery.refused_edits = self._failures.refused(delivery.lane)
         try:
             try:

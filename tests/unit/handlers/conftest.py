@@ -27,6 +27,7 @@ from bot.domain.past import Past
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound.dispatch import dispatch
 from bot.slack.inbound.payloads import checked
+from bot.slack.languages import Languages
 from bot.slack.workspace import Workspace
 from bot.store.people import Forgotten
 from bot.subscriptions import Explained, Subscribed, Subscriptions, Summary, Unsubscribed
@@ -230,6 +231,26 @@ class FakeChannels:
         self.records[f"{team_id}/{channel_id}"] = replace(known, told=known.told | {owner})
 
 
+class FakeChoices:
+    """In the place of the store's `Languages`: the choices, in memory."""
+
+    def __init__(self) -> None:
+        self.chosen: dict[str, str] = {}
+        self.error: Exception | None = None
+
+    async def find(self, team_id: str, reader_id: str) -> str:
+        """Someone is about to be written to."""
+        if self.error is not None:
+            raise self.error
+        return self.chosen.get(f"{team_id}/{reader_id}", "")
+
+    async def choose(self, team_id: str, reader_id: str, language: str) -> None:
+        """Someone chooses."""
+        if self.error is not None:
+            raise self.error
+        self.chosen[f"{team_id}/{reader_id}"] = language
+
+
 class FakePauses:
     """In the place of `SlackLimits`: remembers which methods are to be left alone, and until when."""
 
@@ -285,6 +306,7 @@ class World:
     limits: FakePauses
     channels: FakeChannels
     requests: FakeRequests
+    choices: FakeChoices
 
     async def send(self, body: dict[str, Any]) -> BoltResponse:
         """One signed request through Bolt; returns the answer to Slack once the listener is done."""
@@ -362,7 +384,7 @@ async def made(
 ) -> AsyncIterator[World]:
     """The same, for a workspace of its own, perhaps of an organisation, or with other rules, or optional scopes."""
     slack, subscriptions, limits = TinySlack(team_id=team_id), FakeSubscriptions(), FakePauses(team_id)
-    channels = FakeChannels()
+    channels, choices = FakeChannels(), FakeChoices()
     server = web.Application()
     server.add_routes([web.route("*", "/api/{method}", slack.api), web.post("/hook", slack.hook)])
     runner = web.AppRunner(server)
@@ -372,9 +394,11 @@ async def made(
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
         app = App(signing_secret=SECRET, client=client)
+        known = SlackClient("xoxb-1", base_url=f"{slack.url}/api/", session=session)
         workspace = Workspace(
             identity=Identity(team_id, "UBOT", "B1", frozenset(scopes), enterprise_id),
-            slack=SlackClient("xoxb-1", base_url=f"{slack.url}/api/", session=session),
+            slack=known,
+            languages=Languages(known, choices),
             limits=limits,
             rules=rules,
             channels=channels,
@@ -384,7 +408,7 @@ async def made(
         middleware = register(
             app, subscriptions=cast("Subscriptions", subscriptions), workspace=workspace, requests=requests
         )
-        yield World(slack, subscriptions, app, middleware, limits, channels, requests)
+        yield World(slack, subscriptions, app, middleware, limits, channels, requests, choices)
     await runner.cleanup()
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.blocks.language import Language
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.model import Level
@@ -56,6 +57,10 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
         (f"subscribe {ID} Failures", Command(Verb.SUBSCRIBE, ID, level=Level.FAILURES)),
         (f"subscribe {ID} milestone milestones", Command(Verb.SUBSCRIBE, ID, level=Level.MILESTONES)),
         (f"unsubscribe {ID} here", Command(Verb.UNSUBSCRIBE, ID, is_here=True)),
+        ("language zh", Command(Verb.LANGUAGE, language=Language.CHINESE)),
+        ("中文", Command(Verb.LANGUAGE, language=Language.CHINESE)),
+        ("语言 English here", Command(Verb.LANGUAGE, is_here=True, language=Language.ENGLISH)),
+        ("language auto", Command(Verb.LANGUAGE)),
         ("forget-me", Command(Verb.FORGET)),
         ("Forget me.", Command(Verb.FORGET)),
     ],

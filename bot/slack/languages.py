@@ -1,0 +1,123 @@
+"""Which language a person or channel reads: their own choice, else that of their Slack, else the default.
+
+Lives here: `Languages`. Does not live here: the texts (`bot.blocks.language`), where choices are kept
+(`bot.store.languages`). Called by the middleware and the listeners, through `bot.slack.workspace`, and by the notifier.
+
+Nothing waits for long here and nothing fails: what is not known in time is the default language, and known for the
+next message. Slack says which language somebody uses only with the optional scope `users:read`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
+from typing import Any, Protocol
+
+import structlog
+
+from bot.blocks.language import Language
+from bot.errors import SlackError, StoreUnavailable
+from bot.slack.lookups import Lookups
+
+WITHIN_SECONDS = 1.0
+"""How long a message waits at most for the language of its reader; a trigger lives for three seconds."""
+
+CHOICE_SECONDS, LOCALE_SECONDS = 60.0, 6 * 3_600.0
+"""How long a choice is used before the store is asked again, and what Slack says before Slack is."""
+
+QUIET_SECONDS = 300.0
+"""How long Slack is not asked about anybody after it did not say."""
+
+MOST = 10_000
+"""At most this many choices and locales are kept."""
+
+log = structlog.get_logger()
+
+
+class Choices(Protocol):
+    """Where all copies of the bot remember which languages were chosen."""
+
+    async def find(self, team_id: str, reader_id: str) -> str:
+        """The language that a person chose, or that was chosen for a channel; empty for none."""
+
+    async def choose(self, team_id: str, reader_id: str, language: str) -> None:
+        """Remember a choice; an empty `language` forgets it."""
+
+
+class People(Protocol):
+    """Slack's part in this."""
+
+    async def user(self, user_id: str) -> Mapping[str, Any]:
+        """What Slack says about a person."""
+
+
+class Languages:
+    """The languages of the people and channels of one workspace."""
+
+    def __init__(self, slack: People, choices: Choices, *, default: Language = Language.ENGLISH) -> None:
+        self._slack, self._choices, self._default = slack, choices, default
+        self._chosen: Lookups[str] = Lookups(CHOICE_SECONDS, most=MOST)
+        self._locales: Lookups[str] = Lookups(LOCALE_SECONDS, most=MOST)
+        self._quiet_until = 0.0
+
+    async def of(self, team_id: str, reader_id: str, *, asks_slack: bool = True) -> Language:
+        """What the person or channel reads; never raises, and takes at most `WITHIN_SECONDS`."""
+        if not reader_id:
+            return self._default
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS):
+                chosen = await self._choice(team_id, reader_id)
+                if chosen is not None:
+                    return chosen
+                is_person = reader_id.startswith(("U", "W"))
+                if is_person and asks_slack:
+                    locale = await self._locales.get(reader_id, self._ask(reader_id))
+                    return Language.of_locale(locale) or self._default
+        except (SlackError, TimeoutError) as error:
+            log.debug("slack.language_unknown", kind=type(error).__name__)
+        return self._default
+
+    def note(self, user_id: str, user: Mapping[str, Any]) -> None:
+        """Slack has described a person for another reason, so it need not be asked again."""
+        self._locales.note(user_id, str(user.get("locale") or ""))
+
+    def note_silence(self) -> None:
+        """Slack says nothing about people at present, so it is not asked in vain."""
+        self._quiet_until = monotonic() + QUIET_SECONDS
+
+    async def choose(self, team_id: str, reader_id: str, language: Language | None) -> Language:
+        """Write to a person or channel in `language` from now on; None for that of their Slack, or the default.
+
+        Returns what they read now.
+
+        Raises:
+            StoreUnavailable: the choice is not kept.
+        """
+        await self._choices.choose(team_id, reader_id, language or "")
+        self.forget(team_id, reader_id)
+        return await self.of(team_id, reader_id)
+
+    def forget(self, team_id: str, reader_id: str) -> None:
+        """The choice of a person was deleted, or is another now."""
+        self._chosen.forget(f"{team_id}/{reader_id}")
+
+    async def _choice(self, team_id: str, reader_id: str) -> Language | None:
+        try:
+            found = await self._chosen.get(f"{team_id}/{reader_id}", lambda: self._choices.find(team_id, reader_id))
+        except StoreUnavailable:
+            return None
+        return Language(found) if found in set(Language) else None
+
+    def _ask(self, user_id: str) -> Callable[[], Awaitable[str]]:
+        async def locale() -> str:
+            if monotonic() < self._quiet_until:
+                raise SlackError("not_asked")
+            try:
+                return str((await self._slack.user(user_id)).get("locale") or "")
+            except SlackError as error:
+                self.note_silence()
+                log.info("slack.language_unknown", code=error.code)
+                raise
+
+        return locale
