@@ -32,6 +32,14 @@ _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 _is_harmless = re.compile(r"(?:[\w.:/+-]+(?: [\w.:/+-]+)*)?", re.ASCII).fullmatch
 """The shape of most names, which need no cleaning or escaping."""
 _BROADCAST = re.compile(r"@(?=here|channel|everyone|group)", re.IGNORECASE)
+_EMOJI = re.compile(r":(?=[\w+'-]+:)(?!(?<=\d:)\d+:)")
+"""The first colon of what Slack would show as an emoji; times of day have some too, and are none."""
+_MARKS = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
+"""What begins or ends bold, italic and struck text: within a word it does neither."""
+_LOOKALIKES = {"*": "\u2217", "_": "\u02cd", "~": "\u223c", "`": "\u02cb"}
+"""Slack has no escape for its marks, so others that look the same stand in their place."""
+_JOINER = "\u2060"
+"""Takes no room, and ends what Slack would take for a mention, an emoji or a quotation."""
 _LISTS = {Language.ENGLISH: "en_GB", Language.CHINESE: "zh_CN"}
 """Whose lists are written: British English has no comma before "and"."""
 _HOUR, _MINUTE = 3_600, 60
@@ -46,9 +54,9 @@ def clean(text: str, limit: int = NAME_LIMIT) -> str:
 
     Right-to-left text is isolated, so that it cannot reorder the text around it.
     """
-    if len(text) <= limit and _is_harmless(text):
+    if len(text) <= limit and _is_harmless(text) and not _EMOJI.search(text):
         return text
-    return _isolated(cut(_tidy(text, limit), limit))
+    return _isolated(cut(_spelled(_tidy(text, limit)), limit))
 
 
 def cut(text: str, limit: int) -> str:
@@ -62,20 +70,16 @@ def cut(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int = NAME_LIMIT) -> str:
-    """`text` for mrkdwn, without markup, links and mentions; `limit` counts the escapes."""
-    if len(text) <= limit and _is_harmless(text):
+    """`text` for mrkdwn, shown as it was typed: no markup, emoji, links and mentions; `limit` counts the escapes."""
+    if len(text) <= limit and _is_harmless(text) and not _MARKS.search(text) and not _EMOJI.search(text):
         return text
-    tidy = _tidy(text, limit).replace("`", "ˋ")
-    if len(escaped := tidy.translate(_ESCAPES)) <= limit:
-        return _isolated(escaped)
-    used = list(accumulate(len(_ENTITIES.get(character, " ")) for character in tidy))
-    tidy = tidy[: sum(total < limit for total in used)].rstrip() + "…"
-    return _isolated(tidy.translate(_ESCAPES))
+    tidy = _MARKS.sub(lambda mark: _LOOKALIKES[mark[0]], _spelled(_tidy(text, limit)))
+    return _escaped(f"{_JOINER}{tidy}" if tidy.startswith(">") else tidy, limit)
 
 
 def prose(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    """A sentence of ours that may quote foreign text: escaped, but its code spans are kept."""
-    return escape(text, limit).replace("ˋ", "`")
+    """A sentence of ours that may quote foreign text in code spans: escaped, but the spans are kept."""
+    return _escaped(_tidy(text, limit), limit).replace(_LOOKALIKES["`"], "`")
 
 
 def plain(text: str, limit: int = NAME_LIMIT) -> str:
@@ -84,14 +88,14 @@ def plain(text: str, limit: int = NAME_LIMIT) -> str:
 
 
 def code(text: str, limit: int = NAME_LIMIT) -> str:
-    """`text` as a code span; empty when nothing is left of it."""
-    safe = escape(text, limit)
+    """`text` as a code span, in which nothing else is markup; empty when nothing is left of it."""
+    safe = _escaped(_tidy(text, limit), limit)
     return f"`{safe}`" if safe else ""
 
 
 def bold(text: str, limit: int = NAME_LIMIT) -> str:
     """`text` in bold; empty when nothing is left of it."""
-    safe = escape(text, limit).replace("*", "∗")
+    safe = escape(text, limit).replace("*", _LOOKALIKES["*"])
     return f"*{safe}*" if safe else ""
 
 
@@ -191,12 +195,26 @@ def within(lines: Iterable[str], limit: int) -> str:
     return "\n".join(kept)
 
 
+def _escaped(tidy: str, limit: int) -> str:
+    tidy = tidy.replace("`", _LOOKALIKES["`"])
+    if len(escaped := tidy.translate(_ESCAPES)) <= limit:
+        return _isolated(escaped)
+    used = list(accumulate(len(_ENTITIES.get(character, " ")) for character in tidy))
+    tidy = tidy[: sum(total < limit for total in used)].rstrip() + "…"
+    return _isolated(tidy.translate(_ESCAPES))
+
+
+def _spelled(text: str) -> str:
+    """`text` without emoji that are written as their names."""
+    return _EMOJI.sub(f":{_JOINER}", text)
+
+
 def _tidy(text: str, limit: int) -> str:
     # Cleaning shortens text, so more than `limit` is read, but not megabytes.
     words = " ".join(text[: 8 * limit + 64].split())
     if not words.isprintable():  # printable text has nothing to drop
         words = " ".join("".join(character for character in words if _is_kept(character)).split())
-    return _BROADCAST.sub("@\u2060", words)
+    return _BROADCAST.sub(f"@{_JOINER}", words)
 
 
 def _isolated(text: str) -> str:

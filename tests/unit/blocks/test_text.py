@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot.blocks import text
 from bot.blocks.language import Language, speaking
+from sandbox.page.mrkdwn import Viewer, mrkdwn
 
 NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
 
@@ -33,6 +34,35 @@ NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
 def test_nothing_foreign_is_markup(foreign: str, safe: str) -> None:
     """Markup, mentions and invisible characters come out as harmless text."""
     assert text.escape(foreign) == safe
+
+
+@pytest.mark.parametrize(
+    ("foreign", "safe"),
+    [
+        ("*x*", "∗x∗"),
+        ("~a~", "∼a∼"),
+        ("_b_ and __init__", "ˍbˍ and ˍˍinitˍˍ"),
+        (":white_check_mark:", ":\u2060white_check_mark:"),
+        ("_*:100:*_", "ˍ∗:\u2060100:∗ˍ"),
+        ("> quoted", "\u2060&gt; quoted"),
+        ("deep_variant_2*3 at 10:41:03", "deep_variant_2*3 at 10:41:03"),
+    ],
+)
+def test_marks_are_shown_as_typed(foreign: str, safe: str) -> None:
+    """What would be bold, struck, an emoji or a quotation looks as it was typed; within words nothing changes."""
+    assert text.escape(foreign) == safe
+
+
+def test_code_and_plain_text_keep_marks() -> None:
+    """They show no bold; plain text would show an emoji."""
+    assert (text.code("*x* :on:"), text.plain("*x* :on:")) == ("`*x* :on:`", "*x* :\u2060on:")
+    assert text.prose("Grant `gcs:executions:get`.") == "Grant `gcs:executions:get`."
+
+
+@given(st.text("ab1 *_~`:>&<+-.", max_size=25))
+def test_slack_formats_nothing_foreign(foreign: str) -> None:
+    """Drawn as Slack draws it, only the characters themselves are left."""
+    assert "<" not in mrkdwn(text.escape(foreign), Viewer())
 
 
 def test_a_backtick_cannot_leave_its_code_span() -> None:
