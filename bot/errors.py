@@ -16,6 +16,7 @@
     │   ├── ExecutionNotFound       never existed, other project, or deleted
     │   │   └── ExecutionGone       GCS says explicitly that it existed (HTTP 410)
     │   ├── GCSForbidden            the IAM user may not read executions
+    │   │   └── GCSListForbidden    nor list them
     │   ├── GCSBadCredentials       keys or token refused: stop calling, since repeats get a key blocked
     │   ├── GCSMisdirected          no such API there: wrong region, endpoint or path
     │   ├── GCSThrottled            `.retry_after`
@@ -88,6 +89,10 @@ class InputProblem(StrEnum):
     """`verb`."""
     UNWANTED_LEVEL = "unwanted_level"
     """`verb` and `level`."""
+    NOT_NAMED = "not_named"
+    """No execution has `word` in its name."""
+    NOT_NAMED_NOR_BEGUN = "not_named_nor_begun"
+    """Nor has one of the newest an id that begins with `word`."""
     OTHER_ORGANISATION = "other_organisation"
     """The person belongs to another organisation that shares the channel."""
     GUEST = "guest"
@@ -239,6 +244,12 @@ class GCSForbidden(GCSError):
     """The bot's IAM user lacks a permission."""
 
     meaning = "the IAM user may not read executions"
+
+
+class GCSListForbidden(GCSForbidden):
+    """The bot's IAM user may not list executions."""
+
+    meaning = "the IAM user may not list executions"
 
 
 class GCSBadCredentials(GCSError):

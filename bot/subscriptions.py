@@ -22,10 +22,12 @@ from bot.domain.cadence import Cadence
 from bot.domain.events import Event
 from bot.domain.model import Change, ChangeKind, Execution, Followed, Level, Phase, Snapshot, Subscriber, Subscription
 from bot.domain.past import Past
+from bot.domain.search import Found, Match, begins_an_id, fits, narrowed, newest_first
 from bot.errors import GCS_AWAY, GCSError, GCSForbidden, InputProblem, InvalidInput, StoreUnavailable, TooManyRequests
 from bot.gcs.client import GCSClient
 from bot.gcs.errors import unseen
 from bot.gcs.fingerprint import Fingerprint
+from bot.gcs.search import SharedSearches
 from bot.gcs.shared import SharedReads
 from bot.store.gcs_quota import PersonLimit
 from bot.store.people import Forgotten, People
@@ -127,6 +129,7 @@ class Subscriptions:
         """`default_level` is that of who names none."""
         self._default_level = default_level
         self._reads = SharedReads(gcs, within=WITHIN, now=now)
+        self._searches = SharedSearches(gcs, within=WITHIN, now=now)
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
         self._history = history
         self._cadence, self._now = cadence, now
@@ -214,6 +217,36 @@ class Subscriptions:
         """What `subscriber` follows."""
         return await _in_time(self._subscribers.of(subscriber))
 
+    async def find(self, subscriber: Subscriber, query: str, *, is_followed: bool = False) -> Found:
+        """The executions that `query` may mean: one, if only one can be meant.
+
+        What `subscriber` follows is looked at first. If `is_followed`, what is found there is enough. While GCS is
+        away it is all that there is.
+
+        Raises:
+            GCSError: GCS does not show its list, and nothing that is followed fits.
+        """
+        followed = (_match(*item) for item in (await self.of(subscriber)).items)
+        known = newest_first(match for match in followed if fits(query, match))
+        by_id = tuple(
+            match for match in known if begins_an_id(query) and match.execution_id.startswith(query.casefold())
+        )
+        if by_id or (is_followed and known):
+            return Found(by_id or narrowed(query, known))
+        try:
+            listed = await self._searches.named(query)
+        except GCSError:
+            if not known:
+                raise
+            listed = Found()
+        matches = newest_first([*listed.matches, *known])
+        only = narrowed(query, matches)
+        return Found(only, listed.unread if only == matches else 0)
+
+    async def in_phase(self, phase: Phase) -> Found:
+        """The newest executions in a phase that GCS's list can be filtered by."""
+        return await self._searches.in_phase(phase)
+
     async def forget(self, person: Subscriber) -> Forgotten:
         """Delete what the store keeps about a person; the log keeps its lines."""
         forgotten = await _in_time(self._people.forget(person.id), within=FORGET_WITHIN)
@@ -274,6 +307,15 @@ class Subscriptions:
             read.execution, now=read.at + ahead, cadence=self._cadence, known=known, typical=typical
         )
         return _Polled(snapshot, read.fingerprint, alarms.next_at(snapshot, typical))
+
+
+def _match(subscription: Subscription, snapshot: Snapshot | None) -> Match:
+    """What is followed, as a list would show it."""
+    if snapshot is None:
+        return Match(subscription.execution_id)
+    execution = snapshot.execution
+    phase, workflow = execution.phase, execution.workflow_name
+    return Match(subscription.execution_id, execution.name, phase, workflow, execution.created_at)
 
 
 def _audit(subscription: Subscription, was: Subscription | None) -> None:

@@ -85,6 +85,7 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.SHOW_STEPS: actions.show_steps,
         buttons.SHOW_WHY: ends.show_why,
         buttons.ASK_UNSUBSCRIBE: ends.ask_unsubscribe,
+        buttons.SHOW_EXECUTION: actions.show_execution,
         buttons.REFRESH_SUMMARY: actions.refresh_summary,
         buttons.REFRESH_CARD: actions.refresh_card,
         buttons.SHARE_EXECUTION: actions.share_execution,

@@ -12,7 +12,7 @@ from bot.blocks.buttons import ActionValue, parse_action_value
 from bot.blocks.language import _, speaking
 from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.domain.access import NOBODY_ELSE
-from bot.domain.model import Subscriber
+from bot.domain.model import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
 from bot.slack.channels import check_audience, check_channel, check_person, readers
@@ -29,7 +29,8 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
     asker, value = request.asker, _value(request)
     subscriber = _meant(request, value, asker)
     is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
-    done = await subscriptions.subscribe(subscriber, value.execution_id, level=None, owner=asker.id)
+    level = Level(value.level) if value.level in set(Level) else None
+    done = await subscriptions.subscribe(subscriber, value.execution_id, level=level, owner=asker.id)
     if not is_open:  # the reply says so
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
@@ -57,6 +58,13 @@ async def show_steps(request: Request, *, subscriptions: Subscriptions, workspac
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     view = steps_modal(summary.snapshot, now=workspace.now(), execution_id=execution_id)
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+
+
+async def show_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Show` in a list: the summary, beside the list."""
+    summary = await subscriptions.summary(workspace.team_id, _execution_id(request), request.asker.id)
+    message = execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
+    await respond(workspace.slack, request.response_url, message)
 
 
 async def refresh_summary(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:

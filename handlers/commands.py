@@ -6,16 +6,20 @@ the answers look like (`bot.blocks`). Called by Bolt, through the middleware.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.audit import audit
-from bot.blocks import Message, execution_summary, replies
+from bot.blocks import Message, execution_summary, matches, replies
 from bot.blocks.language import speaking
 from bot.domain.access import NOBODY_ELSE
-from bot.domain.model import Subscriber
+from bot.domain.model import Followed, Phase, Subscriber
+from bot.domain.search import Found, begins_an_id
+from bot.errors import InputProblem, InvalidInput, SlackError
 from bot.slack.channels import check_channel, check_person, readers
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers.parsing import Command, Verb, parse
+from handlers.parsing import MAX_WORD, Command, Verb, parse
 from handlers.replies import subscribed_reply, unsubscribed_reply
 from handlers.request import Request
 
@@ -23,11 +27,12 @@ from handlers.request import Request
 async def execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`/execution …`."""
     command = parse(str(request.body.get("text") or ""))
-    request.verb, request.execution_id = command.verb.value, command.execution_id
+    request.verb = command.verb.value
     asker = request.asker
     if command.verb is not Verb.HELP:
         await subscriptions.admit(asker)
     subscriber = _meant(request, command, asker)
+    now = workspace.now()
     match command.verb:
         case Verb.HELP:
             message = replies.help_text()
@@ -35,18 +40,59 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
             message = replies.forget_question(asker.id)
         case Verb.LANGUAGE:
             message = await _language(command, asker, subscriber, workspace)
+        case Verb.OVERVIEW:
+            followed = await subscriptions.of(asker)
+            message = matches.overview(followed.items, unreadable=followed.unreadable, now=now)
         case Verb.LIST:
-            message = await _list(asker, subscriber, subscriptions, workspace)
-        case Verb.SUMMARY:
-            message = await _summary(command, asker, subscriptions, workspace)
-        case Verb.SUBSCRIBE:
-            message = await _subscribe(command, asker, subscriber, subscriptions, workspace)
-        case Verb.UNSUBSCRIBE:
-            if not subscriber.is_person:
-                await check_person(workspace, subscriber.id, asker.id)
-            done = await subscriptions.unsubscribe(subscriber, command.execution_id, by=asker.id)
-            message = unsubscribed_reply(done, subscriber, command.execution_id)
+            message = await _list(request, subscriber, subscriptions, workspace)
+        case Verb.RUNNING | Verb.FAILED:
+            phase = Phase.RUNNING if command.verb is Verb.RUNNING else Phase.FAILED
+            message = matches.in_phase(await subscriptions.in_phase(phase), phase, now=now)
+        case _:
+            message = await _about_one(request, command, subscriber, subscriptions, workspace)
     await respond(workspace.slack, request.response_url, message)
+
+
+async def _about_one(
+    request: Request, command: Command, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+) -> Message:
+    """What is about one execution; where a name may mean several, nothing is done but to ask which."""
+    asker = request.asker
+    if command.verb is Verb.UNSUBSCRIBE and not subscriber.is_person:
+        await check_person(workspace, subscriber.id, asker.id)
+    if not command.execution_id:
+        is_followed = command.verb is Verb.UNSUBSCRIBE
+        found = await subscriptions.find(subscriber if is_followed else asker, command.query, is_followed=is_followed)
+        if len(found.matches) != 1 or found.unread:
+            return _which(command, found, subscriber, workspace)
+        command = replace(command, execution_id=found.matches[0].execution_id)
+    request.execution_id = command.execution_id
+    match command.verb:
+        case Verb.SUBSCRIBE:
+            return await _subscribe(command, asker, subscriber, subscriptions, workspace)
+        case Verb.UNSUBSCRIBE:
+            done = await subscriptions.unsubscribe(subscriber, command.execution_id, by=asker.id)
+            return unsubscribed_reply(done, subscriber, command.execution_id)
+        case _:
+            return await _summary(command, asker, subscriptions, workspace)
+
+
+def _which(command: Command, found: Found, subscriber: Subscriber, workspace: Workspace) -> Message:
+    """What a name may mean.
+
+    Raises:
+        InvalidInput: nothing.
+    """
+    now = workspace.now()
+    if not found.matches:
+        if begins_an_id(command.query):
+            raise InvalidInput(InputProblem.NOT_NAMED_NOR_BEGUN, word=command.query)
+        raise InvalidInput(InputProblem.NOT_NAMED, word=command.query[:MAX_WORD])
+    if command.verb is Verb.SUBSCRIBE:
+        return matches.to_follow(found, subscriber, level=command.level, now=now)
+    if command.verb is Verb.UNSUBSCRIBE:
+        return matches.to_stop(found, subscriber, now=now)
+    return matches.to_show(found, now=now)
 
 
 async def _summary(command: Command, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace) -> Message:
@@ -75,11 +121,17 @@ async def _language(command: Command, asker: Subscriber, subscriber: Subscriber,
 
 
 async def _list(
-    asker: Subscriber, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+    request: Request, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
 ) -> Message:
+    asker = request.asker
     is_shared = not subscriber.is_person and await check_person(workspace, subscriber.id, asker.id)
     followed = await subscriptions.of(subscriber)
-    message = replies.subscription_list(followed.items, unreadable=followed.unreadable, now=workspace.now())
+    message = replies.subscription_list(
+        followed.items, unreadable=followed.unreadable, now=workspace.now(), is_person=subscriber.is_person
+    )
+    if subscriber.is_person:
+        here = await _followed_here(request, subscriptions, workspace)
+        return replies.also_here(message, here.items, now=workspace.now())
     if not is_shared:
         return message
     record = await workspace.channels.find(workspace.team_id, subscriber.id)
@@ -90,6 +142,19 @@ async def _list(
         readers=await readers(workspace, subscriber.id),
         has_grown=record is not None and record.has_grown,
     )
+
+
+async def _followed_here(request: Request, subscriptions: Subscriptions, workspace: Workspace) -> Followed:
+    """What the channel follows in which a person asks, if they may know."""
+    if request.is_direct or not request.channel_id:
+        return Followed()
+    followed = await subscriptions.of(Subscriber(team_id=request.asker.team_id, id=request.channel_id))
+    if followed.items:
+        try:
+            await check_person(workspace, request.channel_id, request.asker.id)
+        except (InvalidInput, SlackError):  # their own list is what they asked for
+            return Followed()
+    return followed
 
 
 def _meant(request: Request, command: Command, asker: Subscriber) -> Subscriber:

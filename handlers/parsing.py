@@ -1,13 +1,16 @@
 """The grammar of what people type after `/execution`.
 
-Lives here: `parse`, and which problem a command has that does not fit. Does not live here: what a command does
-(`handlers.commands`), the sentence for a problem (`bot.blocks.sentences`). Called by `handlers.commands`; pure.
+Lives here: `parse`, and which problem a command has that does not fit. Does not live here: how a line becomes words
+(`handlers.typed`), what a command does (`handlers.commands`), the sentence for a problem (`bot.blocks.sentences`).
+Called by `handlers.commands`; pure.
+
+A word that is not known is a name, or a part of one. Each suggestion is parsed before it is made.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -15,19 +18,24 @@ from enum import StrEnum
 from bot.blocks.language import Language
 from bot.domain.model import Level
 from bot.errors import InputProblem, InvalidInput
+from handlers.typed import Typed, Word, read
 
 COMMAND = "/execution"
 
-_ID = re.compile(r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])", re.IGNORECASE)
-"""An execution id. GCS's ids are not always RFC 4122 UUIDs (reference 1.1)."""
+_NEARLY_AN_ID = re.compile(r"(?=.*\d)[0-9a-fx-]{32,}", re.IGNORECASE)
+"""As long as an id, and none: something is missing, or is too much."""
 
-_LINK = re.compile(r"<[^<>]*>")
-_NEARLY_AN_ID = re.compile(r"(?=.*\d)[0-9a-fx-]{12,}", re.IGNORECASE)
-_WRAPPING = "\"'`“”„‘’‚«»()[]{}<>*_~.,;:!"
-"""What may surround a word that was quoted, pasted or stands at the end of a sentence."""
-
-_MAX_WORD = 40
+MAX_WORD = 40
 """How much of an unknown word an error repeats, in characters."""
+
+_MAX_NAME = 200
+"""At most how long a name may be, in characters: several times as long as GCS's."""
+
+_MAX_SLIPS = 3
+"""At most how many words are tried for being misspelled: a longer text is a name, or prose."""
+
+_MAX_LINE = 200
+"""At most how long a suggestion is, in characters."""
 
 
 class Verb(StrEnum):
@@ -37,6 +45,9 @@ class Verb(StrEnum):
     SUBSCRIBE = "subscribe"
     UNSUBSCRIBE = "unsubscribe"
     LIST = "list"
+    RUNNING = "running"
+    FAILED = "failed"
+    OVERVIEW = "overview"
     FORGET = "forget-me"
     LANGUAGE = "language"
     HELP = "help"
@@ -55,12 +66,18 @@ _LANGUAGES: dict[str, Language | None] = {
 _VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
     "status": Verb.SUMMARY,
     "show": Verb.SUMMARY,
+    "find": Verb.SUMMARY,
     "follow": Verb.SUBSCRIBE,
     "unfollow": Verb.UNSUBSCRIBE,
+    "mine": Verb.LIST,
     "forget": Verb.FORGET,
     "?": Verb.HELP,
     "语言": Verb.LANGUAGE,
 }
+del _VERBS[Verb.OVERVIEW]  # which is what an empty line asks for
+_ABOUT_ONE = frozenset({Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE})
+_IN_PHASE = frozenset({Verb.RUNNING, Verb.FAILED})
+_LISTING = _IN_PHASE | {Verb.LIST, Verb.SUMMARY}
 _LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
     "failure": Level.FAILURES,
     "milestone": Level.MILESTONES,
@@ -70,13 +87,21 @@ _LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
 }
 """The last two are former words."""
 _HERE, _ME = "here", "me"
-_WORDS = [*_VERBS, *_LEVELS, _HERE, _ME]
-_KNOWN = {*_WORDS, *_LANGUAGES}
+_KNOWN = {*_VERBS, *_LEVELS, _HERE, _ME}
+_MEANT: dict[str, tuple[str, ...]] = {
+    "mute": ("subscribe", "failures"),
+    "quiet": ("subscribe", "failures"),
+    "silence": ("subscribe", "failures"),
+    "watch": ("subscribe",),
+    "stop": ("unsubscribe",),
+    "unwatch": ("unsubscribe",),
+}
+"""What people say elsewhere, and the words for it here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A parsed command. `execution_id` is empty for verbs that are not about one execution."""
+    """A parsed command. A verb that is about one execution has `execution_id` or `query`, others have neither."""
 
     verb: Verb
     execution_id: str = ""
@@ -85,6 +110,8 @@ class Command:
     level: Level | None = None
     language: Language | None = None
     """For `language`; None for that of the person's Slack."""
+    query: str = ""
+    """A name, a part of one, or the first digits of an id."""
 
 
 def parse(text: str) -> Command:
@@ -93,75 +120,131 @@ def parse(text: str) -> Command:
     Raises:
         InvalidInput: it is no command; the problem is one of the first in `InputProblem`.
     """
-    ids = {found.casefold() for found in _ID.findall(text)}
-    words = list(_words(text))
-    unknown = [word for word in words if word not in _KNOWN]
-    if unknown:
-        raise _unknown(unknown[0], words, next(iter(ids), ""))
-    verb = _verb(words, has_id=bool(ids))
-    if len(ids) > 1:
+    typed = read(text)
+    known, unknown = _sorted(typed.words)
+    verb = _verb(known, is_about_one=bool(typed.ids or unknown))
+    if unknown and (typed.ids or verb not in _ABOUT_ONE or _slip(typed, known, unknown)):
+        raise _not_understood(typed, known, unknown, verb)
+    if any(_NEARLY_AN_ID.fullmatch(word.known) for word in unknown):
+        raise InvalidInput(InputProblem.INCOMPLETE_ID, word=unknown[0].shown[:MAX_WORD])
+    query = " ".join(word.shown for word in unknown)
+    if len(query) > _MAX_NAME:
+        raise InvalidInput(InputProblem.UNKNOWN_WORD, word=query[:MAX_WORD])
+    if len(typed.ids) > 1:
         raise InvalidInput(InputProblem.SEVERAL_IDS, verb=verb)
-    return _checked(verb, next(iter(ids), ""), words)
+    return _checked(verb, typed.ids[0] if typed.ids else "", query, known)
 
 
-def _words(text: str) -> Iterable[str]:
-    """The words other than ids and links to ids, in lower case, without quotes around them."""
-    without_links = _LINK.sub(lambda link: " " if _ID.search(link[0]) else link[0], text)
-    for token in without_links.split():
-        word = token.strip(_WRAPPING).casefold()
-        if word and not _ID.search(token):
-            yield word
+def _sorted(words: Iterable[Word]) -> tuple[list[str], list[Word]]:
+    """The words that are known, and the others."""
+    words = list(words)
+    is_about_one = any(_VERBS.get(word.known) in _ABOUT_ONE for word in words)
+    ours = _KNOWN if is_about_one else {*_KNOWN, *_LANGUAGES}  # a run may be called `en`
+    return [word.known for word in words if word.known in ours], [word for word in words if word.known not in ours]
 
 
-def _verb(words: list[str], *, has_id: bool) -> Verb:
-    verbs = {_VERBS[word] for word in words if word in _VERBS}
-    if any(word in _LANGUAGES for word in words):  # says what is wanted without its verb, too
+def _verb(known: Sequence[str], *, is_about_one: bool) -> Verb:
+    verbs = {_VERBS[word] for word in known if word in _VERBS}
+    if any(word in _LANGUAGES for word in known):  # says what is wanted without its verb, too
         verbs.add(Verb.LANGUAGE)
+    if verbs & _IN_PHASE and verbs <= _LISTING:  # "list running"
+        verbs -= {Verb.LIST, Verb.SUMMARY}
     if len(verbs) > 1:
         raise InvalidInput(InputProblem.SEVERAL_VERBS, verbs=tuple(sorted(verb.value for verb in verbs)))
     if verbs:
         return verbs.pop()
-    if has_id:
+    if is_about_one:
         return Verb.SUMMARY
-    if words:
+    if known:
         raise InvalidInput(InputProblem.MISSING_VERB, verb=Verb.SUBSCRIBE)
-    return Verb.HELP
+    return Verb.OVERVIEW
 
 
-def _checked(verb: Verb, execution_id: str, words: list[str]) -> Command:
+def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) -> Command:
     """The command, if all words fit its verb."""
-    levels = [_LEVELS[word] for word in words if word in _LEVELS]
-    is_here = _HERE in words
-    needs_id = verb in {Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE}
-    if needs_id and not execution_id:
+    levels = [_LEVELS[word] for word in known if word in _LEVELS]
+    is_here, with_place = _HERE in known, Verb.SUBSCRIBE if verb is Verb.SUMMARY else verb
+    if verb in _ABOUT_ONE and not (execution_id or query):
         raise InvalidInput(InputProblem.MISSING_ID, verb=verb)
-    if execution_id and not needs_id:
+    if execution_id and verb not in _ABOUT_ONE:
         raise InvalidInput(InputProblem.UNWANTED_ID, verb=verb)
-    if is_here and (_ME in words or verb is Verb.FORGET):  # a channel is not forgotten
-        raise InvalidInput(InputProblem.HERE_AND_ME, verb=verb)
+    if is_here and (_ME in known or verb is Verb.FORGET):  # a channel is not forgotten
+        raise InvalidInput(InputProblem.HERE_AND_ME, verb=with_place)
     if len(set(levels)) > 1:
-        raise InvalidInput(InputProblem.SEVERAL_LEVELS, verb=verb)
-    if verb is Verb.SUMMARY and (levels or is_here or _ME in words):
-        line = " ".join([COMMAND, Verb.SUBSCRIBE, execution_id, *words])
-        raise InvalidInput(InputProblem.SUBSCRIBE_MEANT, line=line)
-    languages = [_LANGUAGES[word] for word in words if word in _LANGUAGES]
+        raise InvalidInput(InputProblem.SEVERAL_LEVELS, verb=with_place)
+    if verb is Verb.SUMMARY and (levels or is_here or _ME in known):
+        others = [word for word in known if word not in _VERBS]
+        if line := _suggested([Verb.SUBSCRIBE.value, execution_id or query, *others]):
+            raise InvalidInput(InputProblem.SUBSCRIBE_MEANT, line=line)
+        raise InvalidInput(InputProblem.MISSING_VERB, verb=Verb.SUBSCRIBE)
+    languages = [_LANGUAGES[word] for word in known if word in _LANGUAGES]
     if verb is Verb.LANGUAGE and len(set(languages)) != 1:
         raise InvalidInput(InputProblem.WHICH_LANGUAGE, verb=verb)
     if levels and verb is not Verb.SUBSCRIBE:
         raise InvalidInput(InputProblem.UNWANTED_LEVEL, verb=verb, level=levels[0])
-    return Command(verb, execution_id, is_here, levels[0] if levels else None, languages[0] if languages else None)
+    return Command(
+        verb, execution_id, is_here, levels[0] if levels else None, languages[0] if languages else None, query
+    )
 
 
-def _unknown(word: str, words: list[str], execution_id: str) -> InvalidInput:
-    """The problem with an unknown word: part of an id, misspelled, or neither."""
-    shown = word[:_MAX_WORD]
-    if _NEARLY_AN_ID.fullmatch(word):
-        return InvalidInput(InputProblem.INCOMPLETE_ID, word=shown)
-    nearest = get_close_matches(word, _WORDS, n=1, cutoff=0.6)
-    if not nearest:
-        return InvalidInput(InputProblem.UNKNOWN_WORD, word=shown)
-    meant = [nearest[0] if each == word else each for each in words if each == word or each in _WORDS]
-    verbs = [each for each in meant if each in _VERBS]
-    others = [each for each in meant if each not in _VERBS]
-    line = " ".join([COMMAND, *verbs, *([execution_id] if execution_id else []), *others])
-    return InvalidInput(InputProblem.MISSPELLED_WORD, word=shown, line=line)
+def _slip(typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> bool:
+    """Whether a word that could be a name is rather one of ours, misspelled."""
+    return bool(_corrected(typed, known, unknown)) or (
+        len(unknown) == 1 and not known and _nearest(unknown[0], sorted(_VERBS), cutoff=0.85) != ""
+    )
+
+
+def _not_understood(typed: Typed, known: Sequence[str], unknown: Sequence[Word], verb: Verb) -> InvalidInput:
+    """The problem with an unknown word: misspelled, part of an id, out of place, or neither."""
+    if corrected := _corrected(typed, known, unknown):
+        word, line = corrected
+        return InvalidInput(InputProblem.MISSPELLED_WORD, word=word.shown[:MAX_WORD], line=line)
+    if any(_NEARLY_AN_ID.fullmatch(word.known) for word in unknown):
+        return InvalidInput(InputProblem.INCOMPLETE_ID, word=unknown[0].shown[:MAX_WORD])
+    if not typed.ids and not known:
+        meant = _VERBS[_nearest(unknown[0], sorted(_VERBS), cutoff=0.85)]
+        return InvalidInput(InputProblem.MISSING_ID, verb=meant)
+    if verb is Verb.LANGUAGE:
+        return InvalidInput(InputProblem.WHICH_LANGUAGE, verb=verb)
+    if not typed.ids and verb not in _ABOUT_ONE:
+        return InvalidInput(InputProblem.UNWANTED_ID, verb=verb)
+    return InvalidInput(InputProblem.UNKNOWN_WORD, word=unknown[0].shown[:MAX_WORD])
+
+
+def _corrected(typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> tuple[Word, str] | None:
+    """The word that was misspelled, and the line with the right one; None if no such line parses."""
+    has_verb = any(word in _VERBS for word in known)
+    is_name_alone = len(unknown) == 1 and not typed.ids
+    for word in unknown if len(unknown) <= _MAX_SLIPS else ():
+        if is_name_alone and has_verb and _VERBS[next(each for each in known if each in _VERBS)] in _ABOUT_ONE:
+            continue  # what follows such a verb is a name
+        words = sorted(_KNOWN - set(_VERBS) if has_verb else _VERBS if is_name_alone else _KNOWN)
+        nearest = _nearest(word, words)
+        meant = (nearest,) if nearest else () if has_verb else _MEANT.get(word.known, ())
+        others = [each.shown for each in unknown if each is not word]
+        if meant and (line := _suggested(_in_order([*known, *meant], [*typed.ids, *others]))):
+            return word, line
+    return None
+
+
+def _nearest(word: Word, words: Sequence[str], cutoff: float = 0.7) -> str:
+    """The word of `words` that was probably meant; empty for none."""
+    return next(iter(get_close_matches(word.known, words, n=1, cutoff=cutoff)), "")
+
+
+def _in_order(known: Sequence[str], about: Sequence[str]) -> list[str]:
+    """Verb, what it is about, and the rest."""
+    verbs = [word for word in known if word in _VERBS]
+    return [*verbs, *about, *(word for word in known if word not in _VERBS)]
+
+
+def _suggested(words: Sequence[str]) -> str:
+    """The line with `words`; empty if it does not parse, or cannot be shown as it is."""
+    line = " ".join(words)
+    if len(line) > _MAX_LINE or "`" in line:
+        return ""
+    try:
+        parse(line)
+    except InvalidInput:
+        return ""
+    return f"{COMMAND} {line}"

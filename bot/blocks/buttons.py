@@ -12,7 +12,7 @@ from bot.blocks.language import _
 from bot.blocks.message import Block, button, confirm, overflow
 from bot.blocks.readers import readers_line
 from bot.domain.access import Readers
-from bot.domain.model import Subscriber, Subscription
+from bot.domain.model import Level, Subscriber, Subscription
 
 SUBSCRIBE_EXECUTION = "subscribe_execution"
 UNSUBSCRIBE_EXECUTION = "unsubscribe_execution"
@@ -21,6 +21,7 @@ SHOW_WHY = "show_why"
 CHOOSE = "choose"
 """A menu. Each of its choices carries the action id of what it does, and the value of that."""
 ASK_UNSUBSCRIBE = "ask_unsubscribe"
+SHOW_EXECUTION = "show_execution"
 REFRESH_SUMMARY = "refresh_summary"
 REFRESH_CARD = "refresh_card"
 SHARE_EXECUTION = "share_execution"
@@ -42,6 +43,8 @@ class ActionValue(NamedTuple):
     execution_id: str
     subscriber_id: str = ""
     """Empty for the person who presses."""
+    level: str = ""
+    """The level at which is followed; empty for none in particular."""
 
 
 def action_value(execution_id: str, subscriber: Subscriber | None = None) -> str:
@@ -52,13 +55,24 @@ def action_value(execution_id: str, subscriber: Subscriber | None = None) -> str
 
 def parse_action_value(value: str) -> ActionValue:
     """The inverse of `action_value`."""
-    execution_id, _separator, subscriber_id = value.partition(_SEPARATOR)
-    return ActionValue(execution_id, subscriber_id)
+    execution_id, subscriber_id, level = [*value.split(_SEPARATOR, 2), "", ""][:3]
+    return ActionValue(execution_id, subscriber_id, level)
 
 
 def subscribe(execution_id: str, label: str = "") -> Block:
     """Subscribes the person who presses; `label` is in the reader's language."""
     return button(label or _("Follow"), SUBSCRIBE_EXECUTION, action_value(execution_id), style="primary")
+
+
+def show(execution_id: str) -> Block:
+    """Shows one of several executions to the person who presses."""
+    return button(_("Show"), SHOW_EXECUTION, action_value(execution_id))
+
+
+def follow_this(execution_id: str, subscriber: Subscriber, level: Level | None = None) -> Block:
+    """Subscribes a person or a channel to one of several executions, at the level that was asked for."""
+    value = action_value(execution_id, subscriber)
+    return button(_("Follow"), SUBSCRIBE_EXECUTION, f"{value}{_SEPARATOR}{level.value}" if level else value)
 
 
 def follow_again(subscription: Subscription) -> Block:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.blocks import buttons, text, words
+from bot.blocks.failures import Failure, failure_lines, failure_words
 from bot.blocks.home import Item, item_line, unreadable_line
 from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
@@ -17,7 +18,13 @@ from bot.blocks.message import Block, Message, actions, context, message, sectio
 from bot.blocks.readers import readers_line
 from bot.blocks.sentences import HAS_GROWN, NOT_APPROVED
 from bot.domain.access import NOBODY, NOBODY_ELSE, Readers
-from bot.domain.model import Level, Snapshot, Subscriber, Subscription
+from bot.domain.model import FAILED_PHASES, Level, Snapshot, Subscriber, Subscription
+
+CAUSES_SHOWN = 2
+"""At most this many lines say why a run failed that is followed only now."""
+
+HERE_SHOWN = 5
+"""At most this many of a channel's, beside a person's own."""
 
 LIST_SHOWN = 20
 """At most this many subscriptions in one list."""
@@ -85,7 +92,22 @@ def nothing_to_follow(snapshot: Snapshot, *, now: datetime) -> Message:
     facts = " · ".join(filter(None, (done, _("after {duration}").format(duration=took) if took else "")))
     shape = _("{name} is {phase} ({facts}): there is nothing left to follow.")
     line = shape.format(name=words.name(execution), phase=words.snapshot_word(snapshot), facts=facts)
-    return _line(words.snapshot_icon(snapshot), line, execution.id)
+    reply = _line(words.snapshot_icon(snapshot), line, execution.id)
+    return Message((*reply.blocks, *filter(None, [actions([buttons.steps(execution.id)])])), reply.text)
+
+
+def also_here(followed: Message, items: Sequence[Item], *, now: datetime) -> Message:
+    """What a person follows, and then what the channel follows in which they ask."""
+    if not items:
+        return followed
+    title = text.plural(
+        "This channel follows {number} execution", "This channel follows {number} executions", len(items)
+    )
+    more = _("{command} shows all that this channel follows.").format(command="`/execution list here`")
+    shown = items[:HERE_SHOWN]
+    blocks = [section(f"*{title}*"), *(_list_section(*item, now) for item in shown), context(more)]
+    lines = [title, *(_list_words(*item) for item in shown), more]
+    return Message((*followed.blocks, *filter(None, blocks)), "\n".join((followed.text, *lines)))
 
 
 def stop_question(value: str) -> Message:
@@ -172,21 +194,27 @@ def forgotten(subscriptions: int, owned: int, letters: int, channels: int) -> Me
 
 
 def subscription_list(
-    items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] = (), command: str = "/execution"
+    items: Sequence[Item],
+    *,
+    now: datetime,
+    unreadable: Sequence[str] = (),
+    command: str = "/execution",
+    most: int = LIST_SHOWN,
+    is_person: bool = False,
 ) -> Message:
-    """What the person or the channel follows."""
+    """What the person or the channel follows; the first `most`."""
     problem = unreadable_line(unreadable, command)
     if not items and problem:
         return message([section(problem)], problem)
     if not items:
-        line = _("No executions are followed here.")
-        hint = _("{command} and an id follows one.").format(command=f"`{command} subscribe`")
+        line = _("You follow no executions.") if is_person else _("No executions are followed here.")
+        hint = _("{command} and a name or an id follows one.").format(command=f"`{command} subscribe`")
         return message([section(line, hint)], line, hint)
     title = text.plural("{number} execution", "{number} executions", len(items))
-    hidden = len(items) - LIST_SHOWN
+    hidden = len(items) - most
     more = _("… and {number} more").format(number=text.number(hidden)) if hidden > 0 else ""
-    sections = [_list_section(subscription, snapshot, now) for subscription, snapshot in items[:LIST_SHOWN]]
-    lines = [_list_words(subscription, snapshot) for subscription, snapshot in items[:LIST_SHOWN]]
+    sections = [_list_section(subscription, snapshot, now) for subscription, snapshot in items[:most]]
+    lines = [_list_words(subscription, snapshot) for subscription, snapshot in items[:most]]
     return message([section(f"*{title}*"), *sections, context(more), section(problem)], title, *lines, more, problem)
 
 
@@ -196,8 +224,11 @@ def help_text(command: str = "/execution") -> Message:
     shape = _("{level} ({meaning})")
     levels = text.series(shape.format(level=f"`{level.value}`", meaning=level_words(level)) for level in Level)
     more = _("How much is told: {levels}. `here` means this channel instead of you.").format(levels=levels)
+    example = _(
+        "For example, {line} has this channel hear of the end of an execution with germline in its name."
+    ).format(line=f"`{command} {HELP_EXAMPLE}`")
     title = _("Follow workflow executions")
-    return message([section(f"*{title}*", *lines), section(more)], *lines, more)
+    return message([section(f"*{title}*", *lines), section(more, example)], *lines, more, example)
 
 
 def language_chosen(subscriber: Subscriber) -> Message:
@@ -223,10 +254,21 @@ def error_reply(
     return message([section(f"⚠️ {shown}"), context(advice), actions(row)], shown, advice)
 
 
+HELP_EXAMPLE = "subscribe germline here final"
+"""A line that parses."""
+
 _USAGE = [
-    ("&lt;id&gt;", N_("shows an execution, to you alone")),
-    ("subscribe &lt;id&gt; [here] [failures|final|milestones|steps]", N_("follows it, for you or for this channel")),
-    ("unsubscribe &lt;id&gt; [here]", N_("stops that")),
+    (
+        "&lt;name or id&gt;",
+        N_("shows an execution, to you alone; a part of its name, or 8 digits of its id, are enough"),
+    ),
+    (
+        "subscribe &lt;name or id&gt; [here] [failures|final|milestones|steps]",
+        N_("follows it, for you or for this channel"),
+    ),
+    ("unsubscribe &lt;name or id&gt; [here]", N_("stops that")),
+    ("running", N_("shows what runs")),
+    ("failed", N_("shows what has failed")),
     ("list", N_("shows what is followed")),
     ("language &lt;en|zh|auto&gt; [here]", N_("chooses the language, for you or for this channel")),
     ("forget-me", N_("deletes what I keep about you")),
@@ -246,15 +288,23 @@ def _about(
     state = f"{words.snapshot_word(snapshot)} · {words.progress(execution)}"
     named = f"{words.snapshot_icon(snapshot)} *{words.unstarred(words.name(execution))}* · {state}"
     warning = text.prose(note)
-    row = [*more, buttons.steps(execution.id), buttons.unsubscribe(subscription)]
+    failure = Failure.of_execution(execution) if execution.phase in FAILED_PHASES else None
+    causes = failure_lines(failure, CAUSES_SHOWN) if failure else []
+    row = [
+        *more,
+        *([buttons.why(execution.id)] if failure else []),
+        buttons.steps(execution.id),
+        buttons.unsubscribe(subscription),
+    ]
     return message(
         [
-            section(f"🔔 {head}", named, f"⚠️ {warning}" if warning else ""),
+            section(f"🔔 {head}", named, *causes, f"⚠️ {warning}" if warning else ""),
             context(level, text.code(execution.id)),
             actions(row),
         ],
         head,
         _state_line(snapshot),
+        *(failure_words(failure, CAUSES_SHOWN) if failure else ()),
         level,
         warning,
     )

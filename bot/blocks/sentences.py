@@ -20,6 +20,7 @@ from bot.errors import (
     GCSBadCredentials,
     GCSError,
     GCSForbidden,
+    GCSListForbidden,
     GCSMalformed,
     GCSMisdirected,
     GCSRequestRefused,
@@ -64,6 +65,10 @@ _ERRORS: dict[type, str] = {
     ExecutionGone: N_("That execution was deleted from GeneContainer Service."),
     GCSForbidden: N_(
         "I am not allowed to read that execution. Ask this bot's operator to grant its IAM user `gcs:executions:get`."
+    ),
+    GCSListForbidden: N_(
+        "I am not allowed to search by name; an id works. "
+        "Ask this bot's operator to grant its IAM user `gcs:executions:list`."
     ),
     GCSBadCredentials: N_(
         "GeneContainer Service refuses my credentials. Ask this bot's operator to run `execution-bot check`."
@@ -124,12 +129,19 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.MISSING_VERB: N_("Say what to do, and with which execution: {usage}."),
     InputProblem.SUBSCRIBE_MEANT: N_("Did you mean {line}?"),
     InputProblem.SEVERAL_VERBS: N_("I cannot do {verbs} at once: one at a time, please."),
-    InputProblem.MISSING_ID: N_("Which execution? {usage}, with the id as GeneContainer Service shows it."),
+    InputProblem.MISSING_ID: N_("Which execution? {usage}, with its name, a part of that, or its id."),
     InputProblem.SEVERAL_IDS: N_("One execution at a time, please: {usage}."),
-    InputProblem.UNWANTED_ID: N_("{verb} takes no id: {usage}. To see one execution: `/execution <id>`."),
+    InputProblem.UNWANTED_ID: N_(
+        "{verb} takes no id and no name: {usage}. To see one execution: `/execution <name or id>`."
+    ),
     InputProblem.HERE_AND_ME: N_("Either `here`, for this channel, or `me`: {usage}."),
     InputProblem.SEVERAL_LEVELS: N_("One of `failures`, `final`, `milestones` and `steps`, please: {usage}."),
     InputProblem.UNWANTED_LEVEL: N_("{level} belongs to `subscribe`; here the line is {usage}."),
+    InputProblem.NOT_NAMED: N_("No execution has {word} in its name. `/execution help` shows what I understand."),
+    InputProblem.NOT_NAMED_NOR_BEGUN: N_(
+        "No execution has {word} in its name, and none of the newest has an id that begins with it. "
+        "`/execution help` shows what I understand."
+    ),
     InputProblem.OTHER_ORGANISATION: N_(
         "I answer only people of the workspace that I was installed in. Ask one of them to look for you."
     ),
@@ -183,10 +195,13 @@ _PROBLEMS: dict[InputProblem, str] = {
 """By problem. Its values are shown as code; `usage` is the right line for its `verb`."""
 
 _USAGE: dict[str, str] = {
-    "summary": "/execution <id>",
-    "subscribe": "/execution subscribe <id> [here] [failures|final|milestones|steps]",
-    "unsubscribe": "/execution unsubscribe <id> [here]",
+    "summary": "/execution <name or id>",
+    "subscribe": "/execution subscribe <name or id> [here] [failures|final|milestones|steps]",
+    "unsubscribe": "/execution unsubscribe <name or id> [here]",
     "list": "/execution list [here]",
+    "running": "/execution running",
+    "failed": "/execution failed",
+    "overview": "/execution",
     "forget-me": "/execution forget-me",
     "language": "/execution language <en|zh|auto> [here]",
     "help": "/execution help",

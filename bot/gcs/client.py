@@ -25,6 +25,8 @@ from bot.errors import (
     ExecutionNotFound,
     GCSAbsent,
     GCSError,
+    GCSForbidden,
+    GCSListForbidden,
     GCSMalformed,
     GCSMisdirected,
     GCSThrottled,
@@ -38,6 +40,7 @@ from bot.gcs import errors, values
 from bot.gcs.breaker import CredentialBreaker
 from bot.gcs.events import parse_events
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
+from bot.gcs.found import FoundPage, parse_found
 from bot.gcs.http import HTTPClient, Sink
 from bot.gcs.known import NOTHING_LISTED, Listing
 from bot.gcs.listing import Page, PageReader, parse_page
@@ -87,6 +90,8 @@ MAX_EXECUTION = 4 * 1024 * 1024
 """At most this many bytes of an answer about one execution are read, unless a setting says more."""
 MAX_EVENTS = 1024 * 1024
 """The same of an answer about its events."""
+MAX_PAGE = 32 * 1024 * 1024
+"""The same of a page of a list that a person searches."""
 LARGE = 128 * 1024
 """Answers about one execution of more bytes are parsed in a thread, two at a time, so that nothing waits for them."""
 
@@ -102,7 +107,7 @@ class Request:
     sink: Sink | None = None
     """What takes the body of the answer while it arrives; its reader gets nothing then."""
     most: int | None = None
-    """At most so many bytes are read of an answer about one execution; None for other answers."""
+    """At most so many bytes are read of an answer that a large parse may hold up; None: as many as come."""
 
 
 class QuotaSpent(GCSThrottled):
@@ -236,6 +241,26 @@ class GCSClient:
         url, reader = f"{self._executions}?limit={limit}&offset={offset}&status={status}", PageReader(before)
         request = Request(url, is_prepaid=True, sink=reader.feed)
         return await self._get(request, lambda _: reader.page(), PAGE_WITHIN, attempts=1)
+
+    async def find(self, *, name: str = "", status: str = "", offset: int, limit: int, within: timedelta) -> FoundPage:
+        """One page of the executions with `name` in their name, in one phase, or of all, for a person (reference 5.1).
+
+        Raises:
+            GCSError: GCS did not return the list, or not `within` the time. No error repeats `name`.
+        """
+        quoted = quote(name, safe="")
+        filters = "".join(f"&{key}={value}" for key, value in (("name", quoted), ("status", status)) if value)
+        url = f"{self._executions}?limit={limit}&offset={offset}{filters}"
+        try:
+            return await self._get(Request(url, is_person=True, most=MAX_PAGE), parse_found, within, attempts=2)
+        except GCSForbidden:
+            raise GCSListForbidden("the list of executions is refused") from None
+        except (ExecutionNotFound, GCSAbsent):  # a list always exists: the address is wrong
+            raise GCSMisdirected("there is no list of executions") from None
+        except GCSError as error:
+            if name:  # GCS may repeat what was typed, which no log gets
+                error.args = tuple(str(part).replace(name, "…").replace(quoted, "…") for part in error.args)
+            raise
 
     async def shown(self, status: str = "", *, limit: int = 100) -> tuple[Shown, ...]:
         """The first page of the executions in one phase, or of all: only whose they are; one attempt.

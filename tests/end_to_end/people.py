@@ -136,4 +136,5 @@ def _buttons(shown: Shown) -> list[dict[str, Any]]:
 
 def _elements(shown: Shown) -> list[dict[str, Any]]:
     blocks: Sequence[dict[str, Any]] = shown.body["blocks"] if isinstance(shown, View) else shown.blocks
-    return [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
+    rows = (block["elements"] if block["type"] == "actions" else [block.get("accessory")] for block in blocks)
+    return [element for row in rows for element in row if element]

@@ -45,12 +45,44 @@ async def test_an_id_is_understood_however_it_was_pasted(carol: Person, running:
     assert "1 of 3 steps" in shown.text
 
 
+async def test_a_name_is_understood_like_an_id(talk: World, carol: Person, running: str) -> None:
+    """The whole name, with a large letter, or the first digits of the id."""
+    body = talk.gcs.body(running)
+    assert body is not None
+    for text in (body["execution"]["name"].capitalize(), running[:8]):
+        assert "1 of 3 steps" in (await carol.types(text)).text
+
+
+async def test_a_part_of_names_is_asked_about(talk: World, carol: Person, running: str) -> None:
+    """Nothing is followed before one of several is picked."""
+    talk.gcs.play(story.happy(2), by_hand=True)
+    shown = await carol.types("follow germline")
+    assert "Which one do you mean?" in shown.text
+    assert set(labels(shown)) == {"Follow"}
+    assert "You follow this execution now." in (await carol.gets("Follow", shown)).text
+
+
+async def test_what_runs_is_listed(carol: Person, running: str) -> None:
+    """With a button that shows it."""
+    shown = await carol.types("running")
+    assert "running" in shown.text
+    assert "Running" in (await carol.gets("Show", shown)).text
+
+
+async def test_nothing_typed_shows_examples(carol: Person, running: str) -> None:
+    """Beside what is followed."""
+    await carol.types(f"subscribe {running}")
+    shown = await carol.types("")
+    assert "1 execution" in shown.text
+    assert "/execution running" in shown.text
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         (UNKNOWN, "knows no such execution"),
         (f"subscribe {UNKNOWN}", "knows no such execution"),
-        ("e19d3faf-9f04", "is not a whole execution id"),
+        ("e19d3faf-9f04", "No execution has"),
         ("subscribe", "Which execution?"),
         ("subscribe me", "Which execution?"),
         (f"subscrbe {UNKNOWN}", f"/execution subscribe {UNKNOWN}"),
@@ -70,7 +102,7 @@ async def test_a_mistake_gets_a_sentence(carol: Person, text: str, sentence: str
     assert "<!channel>" not in words(shown)
 
 
-@pytest.mark.parametrize("text", ["", "help", "?", "  HELP "])
+@pytest.mark.parametrize("text", ["help", "?", "  HELP "])
 async def test_help_shows_every_line(carol: Person, text: str) -> None:
     """Without arguments, or with `help`: all commands."""
     shown = await carol.types(text)
@@ -106,13 +138,15 @@ async def test_unsubscribing_ends_it_or_says_there_was_none(carol: Person, runni
 
 
 async def test_the_list_separates_mine_from_the_channels(talk: World, carol: Person, running: str) -> None:
-    """`list` shows what the person follows, `list here` what the channel follows."""
+    """`list` shows what the person follows, and apart from that what the channel follows; `list here` only this."""
     other = talk.gcs.play(story.failing(4), by_hand=True)
-    assert "No executions are followed" in (await carol.types("list")).text
+    assert "You follow no executions." in (await carol.types("list")).text
     await carol.types(f"subscribe {running}")
     await carol.types(f"subscribe {other} here")
     mine, ours = await carol.types("list"), await carol.types("list here")
-    assert (running in words(mine), other in words(mine)) == (True, False)
+    own, _, here = words(mine).partition("This channel follows 1 execution")
+    assert (running in own + here, other in here) == (True, True)
+    assert running in json.dumps(mine.blocks[1])
     assert (running in words(ours), other in words(ours)) == (False, True)
 
 

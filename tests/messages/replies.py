@@ -7,10 +7,11 @@ Lives here: the examples. Does not live here: the sentences for errors (`tests.m
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from msgspec.structs import replace
 
-from bot.blocks import Message, replies
+from bot.blocks import Message, matches, replies
 from bot.blocks.language import _
 from bot.blocks.sentences import (
     NOT_APPROVED,
@@ -20,7 +21,8 @@ from bot.blocks.sentences import (
     sentence,
 )
 from bot.domain.access import NOBODY, Readers
-from bot.domain.model import Subscription
+from bot.domain.model import Phase, Subscription
+from bot.domain.search import Found, Match
 from bot.errors import ExecutionNotFound, InputProblem, InvalidInput
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface
@@ -84,6 +86,11 @@ FOLLOWING = (
         REPLY,
     ),
     Example(
+        "Followed, failed already",
+        "A retry would be told.",
+        lambda: replies.subscribed(OWN_SUBSCRIPTION, snapshot(world.FAILED)),
+    ),
+    Example(
         "Nothing left to follow",
         "It has succeeded.",
         lambda: replies.nothing_to_follow(snapshot(world.SUCCEEDED), now=NOW),
@@ -110,7 +117,39 @@ FOLLOWING = (
     Example("Refreshed", "The button of a card.", lambda: replies.refreshed(snapshot()), REPLY),
 )
 
+_HITS = Found(
+    (
+        Match(ID, world.NAME, "Running", "germline-wgs", world.STARTED),
+        Match(world.OTHER_ID, "germline-wgs-03-11-080000-13", "Failed", "germline-wgs", world.NOW - timedelta(days=1)),
+    )
+)
+_MANY_HITS = Found(_HITS.matches[:1] * 8, 23)
+
 LISTS = (
+    Example("Overview", "`/execution` alone.", lambda: matches.overview(_ITEMS[:2], now=NOW)),
+    Example("Overview, empty", "Nothing is followed.", lambda: matches.overview((), now=NOW)),
+    Example("Several to show", "A part of two names was typed.", lambda: matches.to_show(_HITS, now=NOW)),
+    Example(
+        "Several to follow",
+        "A part of many names was typed after `subscribe`.",
+        lambda: matches.to_follow(_MANY_HITS, CHANNEL_SUBSCRIPTION.subscriber, now=NOW, level=LEVELS[1]),
+    ),
+    Example(
+        "Several to stop",
+        "The same after `unsubscribe`.",
+        lambda: matches.to_stop(_HITS, OWN_SUBSCRIPTION.subscriber, now=NOW),
+    ),
+    Example("Running", "`/execution running`.", lambda: matches.in_phase(_MANY_HITS, Phase.RUNNING, now=NOW)),
+    Example("Running, none", "Nothing runs.", lambda: matches.in_phase(Found(), Phase.RUNNING, now=NOW)),
+    Example("Failed", "`/execution failed`.", lambda: matches.in_phase(_HITS, Phase.FAILED, now=NOW)),
+    Example("Failed, none", "Nothing has failed.", lambda: matches.in_phase(Found(), Phase.FAILED, now=NOW)),
+    Example(
+        "List in a channel",
+        "A person asks in a channel that follows something.",
+        lambda: replies.also_here(
+            replies.subscription_list((), now=NOW, is_person=True), ((CHANNEL_SUBSCRIPTION, snapshot()),), now=NOW
+        ),
+    ),
     Example("List", "What a person follows.", lambda: replies.subscription_list(_ITEMS, now=NOW)),
     Example("List, empty", "Nothing is followed.", lambda: replies.subscription_list((), now=NOW), REPLY),
     Example(

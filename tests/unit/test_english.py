@@ -29,7 +29,7 @@ PRIVATE = (
 """Names that the glossary has replaced."""
 
 QUOTED = {
-    "handlers/parsing.py": "people paste ids in such quotes",
+    "handlers/typed.py": "people paste ids in such quotes",
     "tests/unit/handlers/test_parsing.py": "people paste ids in such quotes",
     "tests/unit/test_english.py": "names what it forbids",
     "CHANGELOG.md": "lists the metrics of before",

@@ -100,5 +100,5 @@ def test_a_crowded_home_stays_within_its_blocks() -> None:
 
 def test_a_button_carries_execution_and_subscriber() -> None:
     """A value is read back as it was written; without a subscriber it means the person who presses."""
-    assert buttons.parse_action_value(buttons.action_value(ID)) == (ID, "")
-    assert buttons.parse_action_value(buttons.action_value(ID, subscription("C123").subscriber)) == (ID, "C123")
+    assert buttons.parse_action_value(buttons.action_value(ID)) == (ID, "", "")
+    assert buttons.parse_action_value(buttons.action_value(ID, subscription("C123").subscriber)) == (ID, "C123", "")

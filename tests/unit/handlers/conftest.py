@@ -22,8 +22,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.blocks import buttons
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.domain.events import Event
-from bot.domain.model import Execution, Followed, Level, Snapshot, Subscriber, Subscription
+from bot.domain.model import Execution, Followed, Level, Phase, Snapshot, Subscriber, Subscription
 from bot.domain.past import Past
+from bot.domain.search import Found
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound.dispatch import dispatch
 from bot.slack.inbound.payloads import checked
@@ -131,6 +132,12 @@ class FakeSubscriptions:
         self.events: tuple[Event, ...] | None = ()
         """What GCS shows of the events; None: it refuses them."""
         self.followed = True
+        self.found = Found()
+        """What any search finds."""
+        self.queries: list[tuple[str, str, bool]] = []
+        """Who searched for what, and whether what they follow is enough."""
+        self.followers: set[str] | None = None
+        """Who follows the execution; None for everybody."""
         self.was_subscribed = True
 
     def _note(self, *asked: Any) -> None:
@@ -172,7 +179,21 @@ class FakeSubscriptions:
     async def of(self, subscriber: Subscriber) -> Followed:
         """Someone wants the list of what they follow."""
         self._note("of", subscriber.id)
+        if self.followers is not None and subscriber.id not in self.followers:
+            return Followed()
         return Followed(items=((subscription_of(subscriber, Level.STEPS), SNAPSHOT),))
+
+    async def find(self, subscriber: Subscriber, query: str, *, is_followed: bool = False) -> Found:
+        """Someone knows a name."""
+        self.queries.append((subscriber.id, query, is_followed))
+        if self.error is not None:
+            raise self.error
+        return self.found
+
+    async def in_phase(self, phase: Phase) -> Found:
+        """Someone wants to know what runs, or what has failed."""
+        self._note("in_phase", phase)
+        return self.found
 
     async def forget(self, person: Subscriber) -> Forgotten:
         """Someone wants their data deleted."""

@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 
 import handlers
 from bot import errors
-from bot.blocks import buttons
+from bot.blocks import buttons, matches, replies
 from bot.blocks.sentences import sentence
 from bot.domain.model import Level
+from bot.domain.search import Found, Match
 from bot.errors import (
     BotError,
     ExecutionGone,
@@ -21,6 +22,7 @@ from bot.errors import (
     GCSBadCredentials,
     GCSError,
     GCSForbidden,
+    GCSListForbidden,
     GCSMalformed,
     GCSMisdirected,
     GCSRequestRefused,
@@ -52,6 +54,7 @@ from bot.errors import (
     UnknownRefusal,
 )
 from bot.gcs.breaker import BreakerOpen
+from handlers.parsing import parse
 from tests.unit.handlers.conftest import ID, OURS, World, made
 
 
@@ -65,14 +68,95 @@ async def test_an_id_is_answered_with_a_summary(world: World) -> None:
     assert "Running" in world.reply
 
 
-async def test_plain_and_help_show_help(world: World) -> None:
-    """Nothing typed, or `help`: the same page, without any call."""
-    await world.command("")
+async def test_help_costs_no_call(world: World) -> None:
+    """`help` shows what may be typed."""
     await world.command("help")
-    first, second = world.slack.answers
-    assert first == second
-    assert "/execution subscribe" in first["text"]
+    assert "/execution subscribe" in world.reply
     assert world.subscriptions.asked == []
+
+
+async def test_nothing_typed_shows_what_is_followed(world: World) -> None:
+    """And three lines to type."""
+    await world.command("")
+    assert world.subscriptions.asked == [("of", "U1")]
+    assert "deepvariant" in world.reply
+    assert world.reply.count("`/execution ") == 4
+
+
+async def test_the_examples_shown_parse() -> None:
+    """What help and overview show can be typed."""
+    for line in (replies.HELP_EXAMPLE, *(line for line, _ in matches.EXAMPLES)):
+        assert parse(line).verb.value
+
+
+async def test_one_hit_is_as_good_as_its_id(world: World) -> None:
+    """The name, a part of it or the first digits of the id."""
+    world.subscriptions.found = Found((Match(ID, "deepvariant-1"),))
+    for text in ("deepvar", "subscribe deepvar here final", "unsubscribe deepvar"):
+        await world.command(text)
+    assert world.subscriptions.queries == [("U1", "deepvar", False), ("U1", "deepvar", False), ("U1", "deepvar", True)]
+    assert world.subscriptions.asked == [
+        ("summary", "T1", ID, "U1"),
+        ("subscribe", "C1", ID, Level.FINAL, "U1"),
+        ("unsubscribe", "U1", ID),
+    ]
+
+
+SEVERAL = Found(tuple(Match(f"{number:08x}{ID[8:]}", f"run-{number}", "Running") for number in range(10)), 21)
+
+
+@pytest.mark.parametrize(
+    ("text", "action_id", "value"),
+    [
+        ("run", buttons.SHOW_EXECUTION, f"00000000{ID[8:]}"),
+        ("subscribe run here final", buttons.SUBSCRIBE_EXECUTION, f"00000000{ID[8:]}|C1|final"),
+        ("subscribe run", buttons.SUBSCRIBE_EXECUTION, f"00000000{ID[8:]}|U1"),
+        ("unsubscribe run", buttons.UNSUBSCRIBE_EXECUTION, f"00000000{ID[8:]}|U1"),
+        ("running", buttons.SHOW_EXECUTION, f"00000000{ID[8:]}"),
+    ],
+)
+async def test_several_hits_are_a_list(world: World, text: str, action_id: str, value: str) -> None:
+    """Nothing is done; eight of them have a button each, the others are counted."""
+    world.subscriptions.found = SEVERAL
+    await world.command(text)
+    pressed = [block["accessory"] for block in world.slack.answers[0]["blocks"] if "accessory" in block]
+    assert (len(pressed), pressed[0]["action_id"], pressed[0]["value"]) == (8, action_id, value)
+    assert "31 executions" in world.reply
+    assert "23 more" in world.reply
+    assert {asked[0] for asked in world.subscriptions.asked} <= {"in_phase"}
+
+
+async def test_a_button_of_the_list_keeps_the_level(world: World) -> None:
+    """What was asked for is done with the execution that is picked."""
+    await world.press(buttons.SUBSCRIBE_EXECUTION, f"{ID}|C1|final")
+    await world.press(buttons.SUBSCRIBE_EXECUTION, f"{ID}|C1|loud")
+    assert [asked[:4] for asked in world.subscriptions.asked] == [
+        ("subscribe", "C1", ID, Level.FINAL),
+        ("subscribe", "C1", ID, None),
+    ]
+
+
+async def test_show_answers_beside_the_list(world: World) -> None:
+    """So that another one can be shown."""
+    await world.press(buttons.SHOW_EXECUTION)
+    assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]
+    assert not world.slack.answers[0].get("replace_original")
+
+
+@pytest.mark.parametrize(("text", "part"), [("<!channel> x", "`channel x`"), ("00000000", "`00000000`")])
+async def test_no_hit_is_a_sentence(world: World, text: str, part: str) -> None:
+    """It says what was looked for, and the trail does not."""
+    with capture_logs() as logs:
+        await world.command(text)
+    assert f"No execution has {part} in its name" in world.reply
+    assert part.strip("`") not in str(logs)
+
+
+async def test_nobody_searches_from_outside(world: World) -> None:
+    """Names of executions are for those who may see executions."""
+    await world.command("germline", team_id="T2")
+    await world.command("running", team_id="T2")
+    assert (world.subscriptions.queries, world.subscriptions.asked) == ([], [])
 
 
 async def test_subscribe_is_for_the_person(world: World) -> None:
@@ -156,8 +240,19 @@ async def test_list_shows_what_the_person_follows(world: World) -> None:
     """`list` is about the person, `list here` about the channel."""
     await world.command("list")
     await world.command("list here")
-    assert world.subscriptions.asked == [("of", "U1"), ("of", "C1")]
+    assert world.subscriptions.asked == [("of", "U1"), ("of", "C1"), ("of", "C1")]
     assert "deepvariant" in world.slack.answers[0]["text"]
+
+
+async def test_list_names_what_the_channel_follows(world: World) -> None:
+    """Somebody who follows nothing reads what the channel follows, unless it is a private one that they are not in."""
+    world.subscriptions.followers = {"C1"}
+    await world.command("list")
+    assert "This channel follows 1 execution" in world.reply
+    assert "deepvariant" in world.reply
+    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_private": True, **OURS}}
+    await world.command("list")
+    assert "deepvariant" not in world.slack.answers[1]["text"]
 
 
 async def test_a_typing_error_costs_no_call(world: World) -> None:
@@ -181,6 +276,7 @@ EVERY_ERROR = [
     ExecutionNotFound("404"),
     ExecutionGone("410"),
     GCSForbidden("403"),
+    GCSListForbidden("403"),
     GCSBadCredentials("401"),
     BreakerOpen("waiting"),
     GCSMisdirected("APIGW.0101"),
@@ -246,7 +342,7 @@ async def test_every_button_counts(world: World) -> None:
 async def test_help_and_slips_do_not_count(world: World) -> None:
     """They cost no call; so the person who is refused can still read how to ask."""
     world.subscriptions.refusal = TooManyRequests(timedelta(seconds=2))
-    for text in ("help", "", "subscirbe"):
+    for text in ("help", "subscirbe", "lst"):
         await world.command(text)
     assert world.subscriptions.admitted == []
 

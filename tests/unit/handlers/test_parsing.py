@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import html
+import re
+from contextlib import suppress
+from time import process_time
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.blocks.language import Language
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.model import Level
-from bot.errors import InvalidInput
+from bot.errors import InputProblem, InvalidInput
 from handlers.parsing import Command, Verb, parse
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
@@ -33,6 +38,11 @@ OTHER = "3310a25e-fc1c-11e8-bcb5-0255ac10a106"
         f"<https://console.example.com/gcs/{ID}|the deepvariant run>",
         f"<https://console.example.com/gcs/{ID}|{ID}>",
         f"\u00a0 {ID}\n",
+        f"\u200b{ID}\ufeff",
+        ID.replace("-", "\u2011"),
+        ID.replace("-", "\u2010"),
+        f"show {ID.replace('-', chr(0x2013))}",
+        "\uff45" + ID[1:],
     ],
 )
 def test_an_id_alone_asks_for_the_summary(text: str) -> None:
@@ -43,7 +53,7 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("", Command(Verb.HELP)),
+        ("", Command(Verb.OVERVIEW)),
         ("help", Command(Verb.HELP)),
         ("?", Command(Verb.HELP)),
         ("list", Command(Verb.LIST)),
@@ -61,6 +71,22 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
         ("中文", Command(Verb.LANGUAGE, language=Language.CHINESE)),
         ("语言 English here", Command(Verb.LANGUAGE, is_here=True, language=Language.ENGLISH)),
         ("language auto", Command(Verb.LANGUAGE)),
+        (f"subscribe\u200b {ID}", Command(Verb.SUBSCRIBE, ID)),
+        (f"unfollow {ID}", Command(Verb.UNSUBSCRIBE, ID)),
+        ("mine", Command(Verb.LIST)),
+        ("running", Command(Verb.RUNNING)),
+        ("list failed", Command(Verb.FAILED)),
+        ("germline-WGS", Command(Verb.SUMMARY, query="germline-WGS")),
+        ("foo bar", Command(Verb.SUMMARY, query="foo bar")),
+        ("e19d3faf", Command(Verb.SUMMARY, query="e19d3faf")),
+        ("`*x*`", Command(Verb.SUMMARY, query="x")),
+        ("subscribe heer", Command(Verb.SUBSCRIBE, query="heer")),
+        (
+            "here follow \u5168\u57fa\u56e0\u7ec4 final",
+            Command(Verb.SUBSCRIBE, "", True, Level.FINAL, query="\u5168\u57fa\u56e0\u7ec4"),
+        ),
+        ("show en", Command(Verb.SUMMARY, query="en")),
+        ("unsubscribe 2018\u20130820", Command(Verb.UNSUBSCRIBE, query="2018-0820")),
         ("forget-me", Command(Verb.FORGET)),
         ("Forget me.", Command(Verb.FORGET)),
     ],
@@ -73,14 +99,20 @@ def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("subscribe", "Which execution? `/execution subscribe <id> [here]"),
+        ("subscribe", "Which execution? `/execution subscribe <name or id> [here]"),
         ("here", "Say what to do, and with which execution"),
-        (f"{ID} {OTHER}", "One execution at a time, please: `/execution <id>`"),
+        (f"{ID} {OTHER}", "One execution at a time, please: `/execution <name or id>`"),
         (f"subscribe {ID} {OTHER} here", "One execution at a time, please: `/execution subscribe"),
         (f"subscirbe {ID} here", f"Did you mean `/execution subscribe {ID} here`?"),
         (f"subscribe {ID} heer", f"Did you mean `/execution subscribe {ID} here`?"),
         ("lst", "Did you mean `/execution list`?"),
         (f"{ID} here final", f"Did you mean `/execution subscribe {ID} here final`?"),
+        ("subscirbe my-run here", "Did you mean `/execution subscribe my-run here`?"),
+        ("subscribe my-run heer", "Did you mean `/execution subscribe my-run here`?"),
+        (f"status {ID} final", f"Did you mean `/execution subscribe {ID} final`?"),
+        (f"mute {ID}", f"Did you mean `/execution subscribe {ID} failures`?"),
+        (f"{ID} here me", "Either `here`, for this channel, or `me`: `/execution subscribe"),
+        ("list foo", "`list` takes no id and no name"),
         (f"explode {ID}", "I do not know `explode`. `/execution help` shows what I know."),
         (f"subscribe unsubscribe {ID}", "I cannot do `subscribe` and `unsubscribe` at once"),
         (f"subscribe {ID} here me", "Either `here`, for this channel, or `me`"),
@@ -88,7 +120,7 @@ def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
         (f"unsubscribe {ID} final", "`final` belongs to `subscribe`"),
         (f"list {ID}", "`list` takes no id"),
         ("forget-me here", "Either `here`, for this channel, or `me`: `/execution forget-me`"),
-        (f"forget-me {ID}", "`forget-me` takes no id: `/execution forget-me`"),
+        (f"forget-me {ID}", "`forget-me` takes no id and no name: `/execution forget-me`"),
         (ID[:-1], "is not a whole execution id"),
         (f"{ID}0", "is not a whole execution id"),
     ],
@@ -103,11 +135,39 @@ def test_a_mistake_shows_the_right_line(text: str, part: str) -> None:
 @pytest.mark.parametrize("text", ["<!channel>", "<!channel|hey>", "`<@U123>`", "a`b<!here>", "<#C1|general>"])
 def test_a_repeated_word_mentions_nobody(text: str) -> None:
     """A word that a reply repeats mentions nobody, and cannot end the code span that it stands in."""
-    with pytest.raises(InvalidInput) as caught:
-        parse(text)
-    shown = error_reply(sentence(caught.value))
+    refusal = InvalidInput(InputProblem.NOT_NAMED, word=parse(text).query)
+    shown = error_reply(sentence(refusal))
     assert not any(mark in str(shown) for mark in ("<!", "<@", "<#"))
-    assert sentence(caught.value).count("`") % 2 == 0
+    assert sentence(refusal).count("`") % 2 == 0
+
+
+WORDS = st.sampled_from(
+    [
+        *("status show subscirbe unsubscribe lst heer here me finl final stepz phase mute mine foo run-7".split()),
+        *("a`b help runing failed forget \u5168\u57fa\u56e0\u7ec4".split()),
+        *(ID, ID[:8], ID[:-1], OTHER),
+    ]
+)
+
+
+@settings(max_examples=500)
+@given(st.one_of(st.lists(WORDS, max_size=6).map(" ".join), st.text(max_size=60)))
+def test_a_suggestion_is_a_line_that_parses(text: str) -> None:
+    """What is shown after "Did you mean" can be typed as it stands there."""
+    try:
+        parse(text)
+    except InvalidInput as error:
+        for line in re.findall(r"Did you mean `/execution ([^`]*)`", error_reply(sentence(error)).text):
+            assert parse(html.unescape(line)).verb in set(Verb)
+
+
+@pytest.mark.parametrize("text", ["lst " * 700, "heer " * 3 + ID, "a" * 3000, "\u200b" * 3000])
+def test_a_long_line_is_read_at_once(text: str) -> None:
+    """However many words are misspelled."""
+    began = process_time()
+    with suppress(InvalidInput):
+        parse(text)
+    assert process_time() - began < 5
 
 
 @given(st.text(max_size=200))

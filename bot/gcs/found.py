@@ -1,0 +1,89 @@
+"""A page of the list of executions, as people search it: what names an execution, and how it stands.
+
+Lives here: `FoundPage` and how it is read; items that cannot be read are left out. Does not live here: which pages are
+asked for (`bot.gcs.search`), what the sweeper reads of lists (`bot.gcs.listing`). Called by `bot.gcs.client`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bot.domain.search import Match
+from bot.errors import GCSMalformed
+from bot.gcs import values
+from bot.gcs.body import mend
+
+
+class FoundPage(NamedTuple):
+    """One page."""
+
+    matches: tuple[Match, ...]
+    """In GCS's order."""
+    length: int
+    """Items on the page, unreadable ones included."""
+    total: int
+    """Executions in the whole list."""
+
+
+class _Page(msgspec.Struct):
+    executions: list[msgspec.Raw] | None = None
+    total_num: Any = None
+
+
+class _Record(msgspec.Struct):
+    guid: str
+    name: Any = None
+    status: Any = None
+    workflow_name: Any = None
+    wdl_name: Any = None
+    create_at: Any = None
+
+
+class _Item(msgspec.Struct):
+    execution: _Record
+
+
+_page, _item = msgspec.json.Decoder(_Page), msgspec.json.Decoder(_Item)
+
+
+def parse_found(body: bytes) -> FoundPage:
+    """Read one page.
+
+    Raises:
+        GCSMalformed: `body` is no list.
+    """
+    try:
+        page = _read(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise GCSMalformed("not a list of executions") from None
+    items = page.executions or []
+    matches = tuple(match for match in map(_match, items) if match is not None)
+    return FoundPage(matches, len(items), values.count(values.whole(page.total_num)) or len(items))
+
+
+def _read(body: bytes) -> _Page:
+    try:
+        return _page.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):  # perhaps half a character
+        return _page.decode(mend(body))
+
+
+def _match(raw: msgspec.Raw) -> Match | None:
+    try:
+        record = _item.decode(raw).execution
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    execution_id = record.guid.strip().casefold()
+    if not values.ID_PATTERN.fullmatch(execution_id):
+        return None
+    return Match(
+        execution_id=execution_id,
+        name=values.cut(values.plain(record.name)),
+        phase=values.phase(values.plain(record.status)),
+        workflow_name=values.cut(values.plain(record.workflow_name) or values.plain(record.wdl_name)),
+        created_at=values.moment(values.plain(record.create_at)) or values.moment_of_id(execution_id),
+    )

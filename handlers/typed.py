@@ -1,0 +1,69 @@
+"""What somebody has typed, as words: ids, known words in any spelling, and everything else as it stands there.
+
+Lives here: `read`, which forgives what phones and chat programs do to a text. Does not live here: what the words mean
+(`handlers.parsing`, the only caller). Pure.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+ID = re.compile(r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])", re.IGNORECASE)
+"""An execution id. GCS's ids are not always RFC 4122 UUIDs (reference 1.1)."""
+
+_LINK = re.compile(r"<[^<>]*>")
+_WRAPPING = "\"'`“”„‘’‚«»()[]{}<>*_~.,;:!，。；：！（）「」"
+"""What may surround a word that was quoted, pasted or stands at the end of a sentence."""
+
+_LOOKALIKES = str.maketrans({"\u2217": "*", "\u02cd": "_", "\u223c": "~", "\u02cb": "`", "\u2212": "-"})
+"""What the bot shows in place of Slack's marks, and a minus."""
+
+
+class Word(NamedTuple):
+    """One word."""
+
+    known: str
+    """As it would be known: in small letters, without what surrounds it."""
+    shown: str
+    """As it was typed, without what surrounds it."""
+
+
+class Typed(NamedTuple):
+    """A line."""
+
+    ids: tuple[str, ...]
+    """Each id once, in small letters."""
+    words: tuple[Word, ...]
+    """All others, in their order."""
+
+
+def read(text: str) -> Typed:
+    """The words of a line. Invisible characters are left out, and any dash is a hyphen."""
+    clean = _clean(text)
+    ids = tuple(dict.fromkeys(found.casefold() for found in ID.findall(_plain(clean))))
+    without_links = _LINK.sub(lambda link: " " if ID.search(_plain(link[0])) else link[0], clean)
+    words = [_word(token) for token in without_links.split() if not ID.search(_plain(token))]
+    return Typed(ids, tuple(word for word in words if word.known))
+
+
+def _clean(text: str) -> str:
+    kept = (_character(character) for character in text.translate(_LOOKALIKES))
+    return "".join(kept)
+
+
+def _character(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Pd":
+        return "-"
+    return "" if category in {"Cf", "Cs"} or (category == "Cc" and not character.isspace()) else character
+
+
+def _plain(text: str) -> str:
+    """Wide letters and digits as plain ones."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def _word(token: str) -> Word:
+    return Word(_plain(token.strip(_WRAPPING)).casefold().strip(), token.strip(_WRAPPING))
