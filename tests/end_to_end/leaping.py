@@ -6,7 +6,7 @@ not live here: the scenes (`outages`). Called by `outage_evidence`.
 libfaketime makes every clock of that process and of its store read one file, which says how far they are ahead of the
 machine's clock. While work is in progress, time passes as usual, so nothing times out sooner. When only waiting is
 left, the event loop leaps to the next moment that something waits for. The sandbox must run in the same process, since
-its work counts too.
+its work counts too; so does that of threads, such as one that reads a long list.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import selectors
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 import pytest
 
@@ -32,6 +34,9 @@ from tests.end_to_end.bot_process import REPOSITORY
 from tests.servers import served
 
 AHEAD = "FAKETIME_TIMESTAMP_FILE"
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 def leaped(scene: str, folder: Path, *, within: float) -> Any:
@@ -63,12 +68,14 @@ class Leaping(selectors.DefaultSelector):
         self._ahead, self._file = 0.0, os.open(os.environ[AHEAD], os.O_WRONLY)
         self.now = monotonic()
         """When something was last found ready; cached, because this clock reads a file."""
+        self.threads = 0
+        """How many threads are at work for the loop; each wakes it when it is done."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready; if nothing is, time has leapt by `timeout`."""
         ready = super().select(0)
-        if not ready and timeout is None:
-            ready = super().select()
+        if not ready and (timeout is None or self.threads):
+            ready = super().select(timeout)
         elif not ready and timeout:
             self._let_store_answer()
             ready = super().select(0)
@@ -98,6 +105,16 @@ class Loop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """By the clock that leaps."""
         return self._leaping.now
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        """As usual; until the thread is done, no time is leapt over, in which its caller would give up."""
+        work = super().run_in_executor(executor, func, *args)
+        self._leaping.threads += 1
+        work.add_done_callback(self._thread_done)
+        return work
+
+    def _thread_done(self, _: asyncio.Future[Any]) -> None:
+        self._leaping.threads -= 1
 
 
 def main(scene: str, url: str, folder: Path) -> None:

@@ -31,7 +31,7 @@ def check_every_outcome(day: Evidence) -> None:
     """No outcome is lost, repeated or out of order, cards end at the truth, and no server had to refuse a call."""
     violations = judge(day.record).violations
     assert violations == [], violations
-    assert len(late_outcomes(day)) > 0.8 * EXECUTIONS
+    assert len(late_outcomes(day)) > 0.7 * EXECUTIONS  # every fourth person reads of failures only
     assert day.back - day.gone == pytest.approx(HOUR, abs=30)
 
 

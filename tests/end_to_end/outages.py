@@ -22,6 +22,7 @@ from bot.app import service
 from bot.app.logs import set_up_logging
 from bot.settings import Settings
 from bot.workers import pool
+from bot.workers.sweeper import sweeper
 from sandbox import gcs, slack, story
 from sandbox.gcs.ledger import Call as Poll
 from sandbox.slack.web_api import Call
@@ -128,7 +129,7 @@ class Institute:
 
 async def without_gcs(url: str, folder: Path) -> Evidence:
     """GCS responds 503, then not at all, then takes no connection, twenty minutes each."""
-    async with _running(url, folder, POLL_INTERVAL="15") as institute:
+    async with _running(url, folder, POLL_INTERVAL="30") as institute:
         faults = (gcs.Fault(kind="status", status=503), gcs.Fault(kind="timeout"))
         return await _hour(institute, institute.gcs, faults)
 
@@ -167,6 +168,7 @@ async def _running(url: str, folder: Path, **settings: str) -> AsyncIterator[Ins
         set_up_logging(loaded)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pool, "IDLE_SECONDS", 2.0)  # each pause costs a leap, and an hour has many
+            patch.setattr(sweeper, "IDLE_SECONDS", 1.0)
             async with service.running(loaded, asyncio.Event()):
                 await institute.begin()
                 yield institute

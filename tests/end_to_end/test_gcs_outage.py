@@ -68,8 +68,17 @@ def test_no_storm_hits_gcs_afterwards(no_gcs: Evidence) -> None:
 
 
 def test_outcomes_arrive_soon_after_a_gcs_outage(no_gcs: Evidence) -> None:
-    """Most within a minute, since lists show them; the others arrive when they are due, after five minutes."""
-    late = sorted(late_outcomes(no_gcs).values())
-    assert late[0] > 0
-    assert median(late) < MINUTE
-    assert late[-1] < 7 * MINUTE
+    """Everything is polled within five minutes, and most people read an outcome seconds after the poll that saw it.
+
+    Lists say nothing here: most executions ended, and where most are not listed, the list may be another project's.
+    """
+    late = late_outcomes(no_gcs)
+    polled: dict[str, float] = {}
+    for call in no_gcs.polls:
+        if call.at > no_gcs.back and call.status in {200, 404}:
+            polled.setdefault(call.execution_id, call.at - no_gcs.back)
+    assert min(late.values()) > 0
+    assert max(polled[execution_id] for execution_id in late) < 6 * MINUTE
+    after = [late[execution_id] - polled[execution_id] for execution_id in late]
+    assert median(after) < MINUTE / 4
+    assert max(after) < 2 * MINUTE  # a deletion is confirmed by another poll, and Slack takes 60 messages in a channel
