@@ -34,9 +34,28 @@ SHARING = (
 )
 """Files whose tests share something that takes long to make: a browser, a bot, an outage. Each stays in one worker."""
 
+LONGEST = (
+    "tests/end_to_end/test_slack_outage.py",
+    "tests/end_to_end/test_gcs_outage.py",
+    "tests/chaos/test_chaos.py",
+    "tests/store/test_failover.py",
+    "tests/end_to_end/test_kills.py",
+    "tests/end_to_end/test_lives.py",
+    "tests/end_to_end/test_brake.py",
+    "tests/end_to_end/test_health.py",
+    "tests/end_to_end/test_check.py",
+    "tests/end_to_end",
+    "tests/browser",
+    "tests/store/test_embedded.py",
+    "tests/store",
+    "tests/workers",
+)
+"""Files and folders in the order in which their tests begin, before all others: one that takes a minute must not be
+the last to begin, while all other workers are done."""
+
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Gives a worker the next test when it is done with one; first of all, the files in `SHARING` as a whole.
+    """Gives a worker the next test when it is done with one; the files in `SHARING` as a whole.
 
     This is xdist's `loadgroup`, which needs to write node ids; pytest 9.2 lets nobody do that.
     """
@@ -52,5 +71,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
-    """How tests are handed to workers."""
+    """How tests are handed to workers: in the order of their collection."""
+    config.option.loadscopereorder = False
     return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first."""
+    items.sort(
+        key=lambda item: next((at for at, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+    )
