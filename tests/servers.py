@@ -121,12 +121,13 @@ def expire_claims(redis: Redis) -> None:
                     redis.zadd(priority, {str(lane): 0}, xx=True)
 
 
-def let_polls_come(redis: Redis) -> None:
-    """Let every execution be due, claimed or not: a claim that is open has run out by that."""
+def let_polls_come(redis: Redis, only: str = "") -> None:
+    """Let every execution be due, or `only` this one, claimed or not: a claim that is open has run out by that."""
     for name in ("due", "gone", "expedited"):
         for key in map(str, redis.scan_iter(f"*:{name}")):
             for execution in map(str, redis.zrange(key, 0, -1)):
-                redis.zadd(key, {execution: 0})
+                if execution.endswith(only):
+                    redis.zadd(key, {execution: 0})
 
 
 def _partition(key: str) -> str:

@@ -52,7 +52,8 @@ async def test_the_trail_names_who_ends_what(tmp_path: Path) -> None:
         card = await carol.card(carol.channel, text="Stop following here")
         dave = Person(world, carol.channel, world.slack.add_user("dave"))
         await dave.presses("Stop following here", card)
-        await eventually(lambda: bool(lines(world, "subscription.ended")))
+        # The last line of the two: the request is answered when the subscription has ended.
+        await eventually(lambda: bool(lines(world, "handlers.answered", listener="unsubscribe_execution")))
         (ended,) = lines(world, "subscription.ended", why="unsubscribed", subscriber=carol.channel, actor=dave.id)
         (pressed,) = lines(world, "handlers.answered", listener="unsubscribe_execution", actor=dave.id)
         assert ended["request_id"] == pressed["request_id"]

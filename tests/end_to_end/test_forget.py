@@ -19,13 +19,13 @@ async def test_a_person_deletes_their_data(world: World) -> None:
         await carol.types(f"subscribe {world.gcs.play(story.happy(3), by_hand=True)}{here}")
     question = await carol.types("forget-me")
     assert labels(question) == ["Delete my data"]
-    assert "2 subscriptions" not in (await carol.types("list")).text
+    assert "1 execution" in (await carol.types("list")).text
     await carol.presses("Delete my data", question)
     await world.slack.wait_for(lambda: "I deleted" in question.text)
     assert "1 subscription of yours" in question.text
-    assert "in 1 subscription of channels" in question.text
+    assert "your name in 1 subscription of a channel" in question.text
     assert "No executions" in (await carol.types("list")).text
-    assert "1 subscription" in (await carol.types("list here")).text
+    assert "1 execution" in (await carol.types("list here")).text
     again = await carol.types("forget-me")
     await carol.presses("Delete my data", again)
     await world.slack.wait_for(lambda: "nothing to delete" in again.text)

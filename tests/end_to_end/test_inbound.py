@@ -115,7 +115,8 @@ async def test_a_flood_of_connections_stops_nothing(tmp_path: Path, target: str)
             await carol.types(f"subscribe {execution_id}")
             await carol.card(text="Pending")
             assert (await health(world))[0] == 200
-            assert flood.open <= DESCRIPTORS // 4
+            # Not at every moment: the system takes connections that a busy bot has not cut yet.
+            await eventually(lambda: flood.open <= DESCRIPTORS // 4)
         _, metrics = await health(world, "/metrics")
         assert "execution_bot_service_connections_cut_total 0.0" not in metrics
 

@@ -154,9 +154,9 @@ class Rig:
         messages = self.slack.workspace.messages[self.lab]
         messages.remove(next(each for each in messages if each.metadata["event_payload"]["part"] == "card"))
 
-    def polls_come(self) -> None:
-        """Make every execution due."""
-        let_polls_come(self.redis)
+    def polls_come(self, only: str = "") -> None:
+        """Make every execution due, or `only` this one."""
+        let_polls_come(self.redis, only)
 
     def waits(self, name: str = "outbox") -> list[float]:
         """Seconds until each lane is delivered, or with `due` until each execution is polled."""
