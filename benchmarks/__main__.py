@@ -26,6 +26,7 @@ TOGETHER = (
     ("polling",),
     ("replicas",),
     ("calibration",),
+    ("rendering",),
 )
 """What runs at the same time: a virtual clock stands still while it has no core, and a burst mostly waits for Slack."""
 

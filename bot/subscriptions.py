@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -42,6 +43,9 @@ STORE_WITHIN = timedelta(seconds=5)
 
 FORGET_WITHIN = timedelta(minutes=1)
 """At most how long it takes to delete what is kept about a person: all executions are looked at."""
+
+REDRAW_SECONDS = 0.2
+"""How long a refreshed card waits until it is looked again whether the watcher has seen what GCS shows."""
 
 T = TypeVar("T")
 
@@ -257,18 +261,55 @@ class Subscriptions:
         """Deliver what waits for a channel, since it may be written to now."""
         await _in_time(self._subscribers.resume(channel))
 
-    async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
-        """Have the execution polled and the card of a subscription edited; returns the last snapshot.
+    async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> None:
+        """Have the card of a subscription show what GCS shows now: asked after this call, or later.
 
         Raises:
             InvalidInput: the card no longer belongs to a subscription.
+            GCSError: GCS does not show it; the card stays as it is.
         """
-        snapshot = await _in_time(self._subscribers.snapshot(subscriber.team_id, execution_id))
-        if not await _in_time(self._subscribers.refresh(subscriber, execution_id)):
+        team_id = subscriber.team_id
+        await self._subscription(subscriber, execution_id)
+        known, now = await _in_time(self._subscribers.last(team_id, execution_id))
+        ahead = now - self._now()
+        read = await self._reads.get(
+            execution_id, newer_than=self._now(), name=lambda: known.execution.name if known else ""
+        )
+        end = monotonic() + WITHIN.total_seconds()
+        try:
+            while not await _in_time(
+                self._subscribers.redraw(subscriber, execution_id, read.fingerprint, read.at + ahead)
+            ):
+                if monotonic() > end:  # nobody polls: the card says when GCS answered
+                    await _in_time(self._subscribers.refresh(subscriber, execution_id))
+                    return
+                await asyncio.sleep(REDRAW_SECONDS)
+        except KeyError:
+            raise InvalidInput(InputProblem.CARD_ENDED, execution_id=execution_id) from None
+
+    async def following(self, subscriber: Subscriber, execution_id: str) -> tuple[Subscription, Snapshot | None]:
+        """A subscription, and the last snapshot of its execution.
+
+        Raises:
+            InvalidInput: there is no such subscription.
+        """
+        subscription = await self._subscription(subscriber, execution_id)
+        return subscription, await _in_time(self._subscribers.snapshot(subscriber.team_id, execution_id))
+
+    async def change_level(self, subscriber: Subscriber, execution_id: str, level: Level, *, by: str) -> Subscribed:
+        """Give a subscription another level; a channel reads `by` whom.
+
+        Raises:
+            InvalidInput: there is no such subscription.
+        """
+        await self._subscription(subscriber, execution_id)
+        return await self.subscribe(subscriber, execution_id, level=level, owner=by)
+
+    async def _subscription(self, subscriber: Subscriber, execution_id: str) -> Subscription:
+        subscription = await _in_time(self._subscribers.find(subscriber, execution_id))
+        if subscription is None:
             raise InvalidInput(InputProblem.CARD_ENDED, execution_id=execution_id)
-        if snapshot is None:  # lost or unreadable, but GCS knows
-            snapshot = (await self._poll(subscriber.team_id, execution_id)).snapshot
-        return snapshot
+        return subscription
 
     def _notice(self, kind: ChangeKind, subscriber: Subscriber, by: str, level: str = "") -> Change | None:
         """What a channel reads when somebody changes its subscription. People know what they did themselves."""

@@ -89,10 +89,13 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.REFRESH_SUMMARY: actions.refresh_summary,
         buttons.REFRESH_CARD: actions.refresh_card,
         buttons.SHARE_EXECUTION: actions.share_execution,
+        buttons.SHOW_DETAILS: actions.show_details,
+        buttons.SHOW_LEVELS: actions.show_levels,
         buttons.DELETE_MY_DATA: actions.delete_my_data,
         buttons.PREVIOUS_PAGE: views.show_page,
         buttons.NEXT_PAGE: views.show_page,
         buttons.REFRESH_STEPS: views.show_page,
+        buttons.CHOOSE_LEVEL: views.choose_level,
     }
 
 

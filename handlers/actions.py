@@ -1,15 +1,26 @@
-"""Buttons of messages and of the Home tab: subscribe, unsubscribe, steps, refresh, share.
+"""Buttons of messages and of the Home tab, and their menu: subscribe, unsubscribe, steps, details, refresh, share.
 
-Lives here: one function for each button that a message shows. Does not live here: buttons inside modals
+Lives here: one function for each button and entry that a message shows. Does not live here: buttons inside modals
 (`handlers.views`), how buttons look and what they carry (`bot.blocks`). Called by Bolt, through the middleware.
 """
 
 from __future__ import annotations
 
 from bot.audit import audit
-from bot.blocks import Message, execution_summary, loading_modal, replies, shared_summary, steps_modal
+from bot.blocks import (
+    Message,
+    details_modal,
+    execution_summary,
+    levels_modal,
+    loading_modal,
+    replies,
+    shared_summary,
+    steps_modal,
+)
 from bot.blocks.buttons import ActionValue, parse_action_value
+from bot.blocks.facts import TITLE as DETAILS_TITLE
 from bot.blocks.language import _, speaking
+from bot.blocks.message import Block
 from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.model import Level, Subscriber
@@ -34,30 +45,41 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
     if not is_open:  # the reply says so
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    reply = subscribed_reply(done, now=workspace.now(), is_open=is_open, readers=shown)
+    reply = subscribed_reply(done, is_open=is_open, readers=shown)
     await _reply(request, reply, asker, subscriptions, workspace)
 
 
 async def unsubscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Stop following`, and `Stop following here` for a channel."""
-    asker, value = request.asker, _value(request)
-    subscriber = _meant(request, value, asker)
-    if not subscriber.is_person:
-        await check_person(workspace, subscriber.id, asker.id)
-    done = await subscriptions.unsubscribe(subscriber, value.execution_id, by=asker.id)
-    await _reply(request, unsubscribed_reply(done, subscriber, value.execution_id), asker, subscriptions, workspace)
+    subscriber, execution_id = await _bound_to(request, workspace)
+    done = await subscriptions.unsubscribe(subscriber, execution_id, by=request.asker.id)
+    reply = unsubscribed_reply(done, subscriber, execution_id)
+    await _reply(request, reply, request.asker, subscriptions, workspace)
 
 
 async def show_steps(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Steps`: the modal opens at once, because the trigger lives three seconds, and fills when GCS has answered."""
     asker, execution_id = request.asker, _execution_id(request)
-    trigger_id, loading = request.trigger_id, loading_modal(execution_id)
-    request.view_id = await call(
-        workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, loading), patience=NO_PATIENCE
-    )
+    await _open(request, workspace, loading_modal(execution_id))
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
-    view = steps_modal(summary.snapshot, now=workspace.now(), execution_id=execution_id)
+    view = steps_modal(summary.snapshot, execution_id=execution_id)
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+
+
+async def show_details(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Details`: all that is known about the execution, in a dialog."""
+    asker, execution_id = request.asker, _execution_id(request)
+    await _open(request, workspace, loading_modal(execution_id, DETAILS_TITLE))
+    summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
+    view = details_modal(summary.snapshot, now=workspace.now())
+    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+
+
+async def show_levels(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`What is told …`: the levels of the subscription whose card was pressed on, in a dialog."""
+    subscriber, execution_id = await _bound_to(request, workspace)
+    subscription, snapshot = await subscriptions.following(subscriber, execution_id)
+    await _open(request, workspace, levels_modal(subscription, snapshot))
 
 
 async def show_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -76,13 +98,9 @@ async def refresh_summary(request: Request, *, subscriptions: Subscriptions, wor
 
 
 async def refresh_card(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Refresh` on a card: the notifier edits it; the person reads that it is on its way."""
-    asker, value = request.asker, _value(request)
-    subscriber = _meant(request, value, asker)
-    if not subscriber.is_person:
-        await check_person(workspace, subscriber.id, asker.id)
-    snapshot = await subscriptions.refresh_card(subscriber, value.execution_id)
-    await respond(workspace.slack, request.response_url, replies.refreshed(snapshot))
+    """`Refresh` on a card: the notifier edits it, which is all that the person sees."""
+    subscriber, execution_id = await _bound_to(request, workspace)
+    await subscriptions.refresh_card(subscriber, execution_id)
 
 
 async def share_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -136,6 +154,27 @@ async def delete_my_data(request: Request, *, subscriptions: Subscriptions, work
     workspace.languages.forget(asker.team_id, asker.id)
     reply = replies.forgotten(done.subscriptions, done.owned, done.letters, done.channels)
     await respond(workspace.slack, request.response_url, reply, replace=True)
+
+
+async def _open(request: Request, workspace: Workspace, view: Block) -> None:
+    """Open a dialog, in which errors are shown from then on."""
+    trigger_id = request.trigger_id
+    request.view_id = await call(
+        workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, view), patience=NO_PATIENCE
+    )
+
+
+async def _bound_to(request: Request, workspace: Workspace) -> tuple[Subscriber, str]:
+    """Whose subscription to what is meant: the person's, or that of the channel in which they pressed.
+
+    Raises:
+        InvalidInput, NotAllowed: it is another channel's, or of one that they may not see.
+    """
+    value = _value(request)
+    subscriber = _meant(request, value, request.asker)
+    if not subscriber.is_person:
+        await check_person(workspace, subscriber.id, request.asker.id)
+    return subscriber, value.execution_id
 
 
 async def _decided(request: Request, workspace: Workspace) -> Subscriber | None:

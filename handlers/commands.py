@@ -108,7 +108,7 @@ async def _subscribe(
     if not is_open:  # the reply says so
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    return subscribed_reply(done, now=workspace.now(), is_open=is_open, readers=shown)
+    return subscribed_reply(done, is_open=is_open, readers=shown)
 
 
 async def _language(command: Command, asker: Subscriber, subscriber: Subscriber, workspace: Workspace) -> Message:

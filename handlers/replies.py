@@ -6,8 +6,6 @@ subscribe and unsubscribe.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from bot.blocks import Message, replies
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
@@ -16,12 +14,10 @@ from bot.domain.model import Subscriber
 from bot.subscriptions import Subscribed, Unsubscribed
 
 
-def subscribed_reply(
-    done: Subscribed, *, now: datetime, is_open: bool = True, readers: Readers = NOBODY_ELSE
-) -> Message:
+def subscribed_reply(done: Subscribed, *, is_open: bool = True, readers: Readers = NOBODY_ELSE) -> Message:
     """The reply to the person who subscribed; `is_open` is False for a channel of `readers` that nobody approved."""
     if not done.followed:
-        return replies.nothing_to_follow(done.snapshot, now=now)
+        return replies.nothing_to_follow(done.snapshot)
     unsafe = "" if done.is_safe else _(UNSAFE_SUBSCRIBED)
     if done.was is None:
         note = "" if is_open else _(NOT_APPROVED)

@@ -89,6 +89,11 @@ class Request:
         return "", str(action.get("value") or "")
 
     @property
+    def private_metadata(self) -> str:
+        """What the bot put into the dialog that was pressed in; empty where there is none."""
+        return str(self._part("view").get("private_metadata") or "")
+
+    @property
     def user_id(self) -> str:
         """The person who asks, as Slack names them; empty when it does not."""
         return str(self._user.get("id") or self.body.get("user_id") or self._part("event").get("user") or "")

@@ -1,4 +1,4 @@
-"""Buttons inside modals: the pages of the steps.
+"""Buttons inside modals: the pages of the steps, and the level of a subscription.
 
 Lives here: one function for each button that a modal shows. Does not live here: buttons of messages and of the Home tab
 (`handlers.actions`). Called by Bolt, through the middleware.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 
-from bot.blocks import parse_metadata, steps_modal
+from bot.blocks import levels_modal, parse_about, parse_metadata, steps_modal
 from bot.blocks.buttons import REFRESH_STEPS
+from bot.domain.model import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import call
+from bot.slack.channels import check_person
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.request import Request
@@ -23,8 +25,39 @@ async def show_page(request: Request, *, subscriptions: Subscriptions, workspace
     request.execution_id = execution_id
     is_refresh = request.body["actions"][0].get("action_id") == REFRESH_STEPS
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id, is_refresh=is_refresh)
-    view = steps_modal(summary.snapshot, page=_page(request), now=workspace.now(), execution_id=execution_id)
+    view = steps_modal(summary.snapshot, page=_page(request), execution_id=execution_id)
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+
+
+async def choose_level(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Choose` beside a level: the subscription has it from now on, and the dialog shows so."""
+    subscriber, execution_id = await _about(request, workspace)
+    known = [level for level in Level if level.value == request.action_value]
+    if not known:
+        raise InvalidInput(InputProblem.NOT_A_PAGE)
+    done = await subscriptions.change_level(subscriber, execution_id, known[0], by=request.asker.id)
+    view = levels_modal(done.subscription, done.snapshot)
+    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+
+
+async def _about(request: Request, workspace: Workspace) -> tuple[Subscriber, str]:
+    """Whose subscription to what the dialog is about: of the person who presses, or of a channel that they see.
+
+    The dialog was opened from a message in that channel, but nobody decides for one that they have left since then.
+
+    Raises:
+        InvalidInput: the button was not pressed in a dialog of ours, or the channel is not theirs.
+    """
+    try:
+        about = parse_about(request.private_metadata)
+    except ValueError:
+        raise InvalidInput(InputProblem.NOT_A_PAGE) from None
+    request.execution_id, asker = about.execution_id, request.asker
+    subscriber = Subscriber(team_id=asker.team_id, id=about.subscriber_id)
+    if subscriber.is_person or not subscriber.id:
+        return asker, about.execution_id
+    await check_person(workspace, subscriber.id, asker.id)
+    return subscriber, about.execution_id
 
 
 def _execution_id(request: Request) -> str:
@@ -33,9 +66,8 @@ def _execution_id(request: Request) -> str:
     Raises:
         InvalidInput: the button was not pressed in a modal of ours.
     """
-    modal = request.body.get("view") or {}
     try:
-        return parse_metadata(modal.get("private_metadata") or "").execution_id
+        return parse_metadata(request.private_metadata).execution_id
     except ValueError:
         raise InvalidInput(InputProblem.NOT_A_PAGE) from None
 

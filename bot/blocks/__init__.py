@@ -1,17 +1,18 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
-Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `why`, `home`), the buttons with
-their action ids (`buttons`), the sentences for errors (`sentences`), and what these are made of (`words`, `facts`,
-`steps`, `failures`, `causes`, `earlier`, `message`, `text`). Does not live here: I/O and clocks; `now` is an argument.
-Called by the notifier and by `handlers`.
+Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `facts`, `told`, `why`, `home`),
+the buttons with their action ids (`buttons`), the sentences for errors (`sentences`), and what these are made of
+(`words`, `trouble`, `groups`, `steps`, `failures`, `causes`, `earlier`, `message`, `text`). Does not live here: I/O and
+clocks; `now` is an argument. Called by the notifier and by `handlers`.
 """
 
 from __future__ import annotations
 
 from bot.blocks import buttons, replies
 from bot.blocks.cards import execution_card, execution_summary, shared_summary
+from bot.blocks.facts import details_modal
 from bot.blocks.home import home_tab, refusing_home
-from bot.blocks.message import Message, Style
+from bot.blocks.message import Message
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.outcome import outcome_message
 from bot.blocks.thread import (
@@ -23,26 +24,30 @@ from bot.blocks.thread import (
     owner_notice_message,
     undeliverable_message,
 )
+from bot.blocks.told import About, levels_modal, parse_about
 from bot.blocks.why import Evidence, loading_why, why_modal
 
 __all__ = [
+    "About",
     "Evidence",
     "Message",
-    "Style",
     "buttons",
     "card_left_message",
     "change_message",
+    "details_modal",
     "ended_message",
     "error_modal",
     "execution_card",
     "execution_summary",
     "held_message",
     "home_tab",
+    "levels_modal",
     "loading_modal",
     "loading_why",
     "notice_message",
     "outcome_message",
     "owner_notice_message",
+    "parse_about",
     "parse_metadata",
     "refusing_home",
     "replies",

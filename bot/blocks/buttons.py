@@ -6,6 +6,7 @@ builder per button. Does not live here: what a press does (`handlers.actions`). 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from bot.blocks.language import _
@@ -31,6 +32,9 @@ DELETE_MY_DATA = "delete_my_data"
 PREVIOUS_PAGE = "previous_page"
 NEXT_PAGE = "next_page"
 REFRESH_STEPS = "refresh_steps"
+SHOW_DETAILS = "show_details"
+SHOW_LEVELS = "show_levels"
+CHOOSE_LEVEL = "choose_level"
 
 _SEPARATOR, _CHOICE = "|", ":"
 _ID_LIMIT = 255
@@ -47,6 +51,16 @@ class ActionValue(NamedTuple):
     """The level at which is followed; empty for none in particular."""
 
 
+class Entry(NamedTuple):
+    """An entry of the menu."""
+
+    label: str
+    verb: str
+    """What it does: an action id."""
+    value: str
+    """As a button's."""
+
+
 def action_value(execution_id: str, subscriber: Subscriber | None = None) -> str:
     """The `value` of a button: `execution_id`, or `execution_id|subscriber_id`."""
     execution_id = execution_id[:_ID_LIMIT]
@@ -61,7 +75,7 @@ def parse_action_value(value: str) -> ActionValue:
 
 def subscribe(execution_id: str, label: str = "") -> Block:
     """Subscribes the person who presses; `label` is in the reader's language."""
-    return button(label or _("Follow"), SUBSCRIBE_EXECUTION, action_value(execution_id), style="primary")
+    return button(label or _("Follow"), SUBSCRIBE_EXECUTION, action_value(execution_id))
 
 
 def show(execution_id: str) -> Block:
@@ -133,19 +147,46 @@ def stop_here(value: str) -> Block:
     return button(_("Stop following here"), UNSUBSCRIBE_EXECUTION, value, style="danger")
 
 
-def refresh_summary(execution_id: str) -> Block:
+def menu(entries: Sequence[Entry]) -> Block:
+    """The menu beside the buttons of a card or a summary."""
+    return overflow(CHOOSE, [_choice(*entry) for entry in entries])
+
+
+def refresh_summary(execution_id: str) -> Entry:
     """Replaces an ephemeral summary by a current one."""
-    return button(_("Refresh"), REFRESH_SUMMARY, action_value(execution_id))
+    return Entry(_("Refresh"), REFRESH_SUMMARY, action_value(execution_id))
 
 
-def refresh_card(subscription: Subscription) -> Block:
+def refresh_card(subscription: Subscription) -> Entry:
     """Polls the execution and edits the card."""
-    return button(_("Refresh"), REFRESH_CARD, _bound(subscription))
+    return Entry(_("Refresh"), REFRESH_CARD, _bound(subscription))
 
 
-def share(execution_id: str) -> Block:
+def details(execution_id: str) -> Entry:
+    """Opens the dialog with all that is known about the execution."""
+    return Entry(_("Details"), SHOW_DETAILS, action_value(execution_id))
+
+
+def share(execution_id: str) -> Entry:
     """Posts an ephemeral summary to the channel."""
-    return button(_("Share to channel"), SHARE_EXECUTION, action_value(execution_id))
+    return Entry(_("Share to channel"), SHARE_EXECUTION, action_value(execution_id))
+
+
+def levels(subscription: Subscription) -> Entry:
+    """Opens the dialog in which the level is chosen."""
+    return Entry(_("What is told …"), SHOW_LEVELS, _bound(subscription))
+
+
+def stop(subscription: Subscription) -> Entry:
+    """Ends the subscription; of a channel it asks first, since it affects everyone there."""
+    if subscription.subscriber.is_person:
+        return Entry(_("Stop following"), UNSUBSCRIBE_EXECUTION, _bound(subscription))
+    return Entry(_("Stop following here …"), ASK_UNSUBSCRIBE, _bound(subscription))
+
+
+def choose_level(level: Level) -> Block:
+    """Chooses a level in its dialog."""
+    return button(_("Choose"), CHOOSE_LEVEL, level.value)
 
 
 def approve_channel(channel_id: str, readers: Readers | None = None) -> Block:

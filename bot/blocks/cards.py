@@ -1,32 +1,47 @@
 """One execution as a whole: the summary for one person, the summary for a channel, and the card.
 
-Lives here: `execution_summary`, `shared_summary`, `execution_card`. Does not live here: messages about single changes
+Lives here: `execution_summary`, `shared_summary`, `execution_card`: state and name, what is wrong, how far it is, its
+steps in groups, one grey line, two buttons and a menu. Does not live here: messages about single changes
 (`bot.blocks.thread`, `bot.blocks.outcome`). Called by `handlers` (summaries) and the notifier (card).
+
+Nothing on a card goes stale: what runs is shown by when it started, and every time has its day. Slack's plan block is
+not used: Slack shows it folded, and no field opens it.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from bot.blocks import buttons, facts, steps, text, words
+from bot.blocks import buttons, facts, text, words
+from bot.blocks.groups import MRKDWN, PLAIN, ROOM, Ink, grouped, step_lines
+from bot.blocks.language import _
 from bot.blocks.levels import level_words
-from bot.blocks.message import Block, Message, Style, actions, context, header, message, section
-from bot.domain.model import Execution, Phase, Snapshot, Subscription
+from bot.blocks.message import Block, Message, actions, header, message, section
+from bot.blocks.trouble import Trouble, failure, is_time_limit, outlook_words, trouble_of, unseen_line
+from bot.domain.model import Execution, Phase, Snapshot, Step, Subscription
+
+_NAME_LIMIT = 64
+"""How much of a name is in the first line where another follows that says what is wrong. GCS allows as much."""
+
+
+_HEADLINE_WIDTH = 28
+"""How many letters of a headline stand beside each other on a phone."""
 
 
 def execution_summary(snapshot: Snapshot, *, now: datetime, subscription: Subscription | None) -> Message:
     """The summary that one person asked for; `subscription` is that person's own, if there is one."""
     execution = snapshot.execution
-    following = f"You follow it: {level_words(subscription.level)}" if subscription else ""
-    row = [buttons.steps(execution.id), buttons.refresh_summary(execution.id), buttons.share(execution.id)]
+    following = _("You follow it: {level}").format(level=level_words(subscription.level)) if subscription else ""
+    row = [buttons.steps(execution.id)]
     if subscription is not None:
-        row.insert(0, buttons.unsubscribe(subscription))
+        row.append(buttons.unsubscribe(subscription))
     elif not _is_over(snapshot):
-        row.insert(0, buttons.subscribe(execution.id))
-    blocks = [*_body(snapshot, now, Style.CLASSIC), facts.as_of(snapshot, now, following), actions(row)]
-    return message(blocks, *_plain_lines(snapshot, now), following and f"{following}.")
+        row.append(buttons.subscribe(execution.id))
+    entries = [buttons.refresh_summary(execution.id), buttons.details(execution.id), buttons.share(execution.id)]
+    return _message(snapshot, now, [following], [*row, buttons.menu(entries)])
 
 
 def shared_summary(snapshot: Snapshot, *, now: datetime, shared_by: str) -> Message:
@@ -34,32 +49,135 @@ def shared_summary(snapshot: Snapshot, *, now: datetime, shared_by: str) -> Mess
     execution = snapshot.execution
     row = [buttons.steps(execution.id)]
     if not _is_over(snapshot):
-        row.insert(0, buttons.subscribe(execution.id, "Subscribe me"))
-    sharer = f"Shared by <@{text.identifier(shared_by)}>"
-    blocks = [*_body(snapshot, now, Style.CLASSIC), facts.as_of(snapshot, now, sharer), actions(row)]
-    return message(blocks, *_plain_lines(snapshot, now), f"{sharer}.")
+        row.append(buttons.subscribe(execution.id))
+    sharer = _("shared by {person}").format(person=f"<@{text.identifier(shared_by)}>")
+    return _message(snapshot, now, [sharer], [*row, buttons.menu([buttons.details(execution.id)])])
 
 
-def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datetime, style: Style) -> Message:
+def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datetime) -> Message:
     """The first message of the thread, edited with every change; once the subscription ends it offers a new one."""
+    execution_id = snapshot.execution.id
+    steps, details = buttons.steps(execution_id), buttons.details(execution_id)
     if subscription.is_ending:
         # Other subscriptions may still wait for a retry; this one does not.
         snapshot = replace(snapshot, retry_until=None)
-    body = _body(snapshot, now, style)
-    if subscription.is_ending:
-        ending = _ending_line(snapshot, subscription)
-        row = [] if snapshot.is_vanished else [buttons.steps(snapshot.execution.id)]
+        row = [] if snapshot.is_vanished else [steps]
         if not _is_over(snapshot):
             row.append(buttons.follow_again(subscription))
-        blocks = [*body, context(ending), facts.as_of(snapshot, now), actions(row)]
-        return message(blocks, *_plain_lines(snapshot, now), ending)
-    row = [
-        buttons.steps(snapshot.execution.id),
-        buttons.refresh_card(subscription),
-        buttons.unsubscribe(subscription),
+        if not snapshot.is_vanished:
+            row.append(buttons.menu([details]))
+        return _message(snapshot, now, [_ending_words(subscription)], row)
+    told = _("told: {level}").format(level=level_words(subscription.level))
+    menu = [buttons.refresh_card(subscription), details, buttons.levels(subscription), buttons.stop(subscription)]
+    row = [steps] if subscription.subscriber.is_person else [steps, buttons.subscribe(execution_id)]
+    return _message(snapshot, now, [told, facts.retry_line(snapshot.retry_until)], [*row, buttons.menu(menu)])
+
+
+def _message(snapshot: Snapshot, now: datetime, notes: Sequence[str], row: Sequence[Block]) -> Message:
+    """State and name; what is wrong; how far; steps; one grey line of `notes` and the like; buttons."""
+    trouble = trouble_of(snapshot, now=now)
+    headline, wrong = _headline(snapshot, trouble), _trouble_line(snapshot, trouble, MRKDWN)
+    room = ROOM - text.rows(wrong) - text.rows(headline, _HEADLINE_WIDTH) + 1
+    is_cause_shown, groups = _is_cause_shown(snapshot), grouped(_steps(snapshot))
+    blocks = [
+        header(headline),
+        section(wrong),
+        section(_status_line(snapshot, now)),
+        section(*step_lines(snapshot, groups, is_cause_shown=is_cause_shown, room=room)),
+        facts.grey_line(snapshot, *notes, _stale(snapshot, trouble)),
+        actions(row),
     ]
-    level = f"Told in the thread: {level_words(subscription.level)}"
-    return message([*body, facts.as_of(snapshot, now, level), actions(row)], *_plain_lines(snapshot, now), f"{level}.")
+    same = step_lines(snapshot, groups, ink=PLAIN, is_cause_shown=is_cause_shown, room=room)
+    return message(blocks, *_plain_lines(snapshot, trouble, now), *same, facts.as_of_words(snapshot), *notes)
+
+
+def _headline(snapshot: Snapshot, trouble: Trouble | None) -> str:
+    word = words.plain_snapshot_word(snapshot)
+    icon = "⚠️" if trouble else words.snapshot_icon(snapshot)
+    state = trouble.shape.format(phase=word) if trouble else word
+    name = words.plain_name(snapshot.execution)
+    return _("{icon} {state}: {name}").format(
+        icon=icon, state=state, name=text.cut(name, _NAME_LIMIT) if trouble else name
+    )
+
+
+def _trouble_line(snapshot: Snapshot, trouble: Trouble | None, ink: Ink) -> str:
+    """What is wrong, or why it has failed."""
+    execution = snapshot.execution
+    if trouble is not None:
+        return trouble.line if ink is MRKDWN else trouble.plain
+    if snapshot.is_vanished:
+        return _("GCS does not know it any more. When last seen it was: {phase}.").format(
+            phase=words.phase_word(execution.phase)
+        )
+    lines = [failure(execution, ink), words.time_out_note(execution.timeout) if is_time_limit(execution) else ""]
+    return "\n".join(filter(None, lines))
+
+
+def _status_line(snapshot: Snapshot, now: datetime) -> str:
+    """How far it is and since when; once it has ended, how long it took and which step took longest."""
+    execution = snapshot.execution
+    done = f"*{words.counts(execution.steps_finished, execution.steps_total)}*"
+    if _is_at_rest(snapshot):
+        return " · ".join(filter(None, (_taken(snapshot, done), _longest(execution))))
+    bar = text.bar(execution.steps_finished or 0, execution.steps_total) if execution.steps_total else ""
+    counted = " ".join(filter(None, (bar, done)))
+    return " · ".join(filter(None, (counted, words.time_words(snapshot), outlook_words(snapshot, now=now))))
+
+
+def _taken(snapshot: Snapshot, done: str) -> str:
+    if not snapshot.execution.is_terminal or not (took := words.time_words(snapshot)):
+        return done
+    return _("{counts} in {duration}").format(counts=done, duration=took)
+
+
+def _longest(execution: Execution) -> str:
+    """The step that took longest; nothing where there is no other to compare it with."""
+    timed = [(step.elapsed, step) for step in execution.steps if step.is_finished and step.elapsed]
+    if len(timed) < 2:  # noqa: PLR2004  # two to compare
+        return ""
+    elapsed, step = max(timed, key=lambda pair: pair[0])
+    return _("longest: {step}, {duration}").format(
+        step=words.step_name(step), duration=text.span(elapsed or timedelta())
+    )
+
+
+def _plain_lines(snapshot: Snapshot, trouble: Trouble | None, now: datetime) -> list[str]:
+    """State, name, cause, time: in the order in which a notification is read."""
+    execution = snapshot.execution
+    word = words.snapshot_word(snapshot)
+    state = trouble.shape.format(phase=word) if trouble else word
+    named = text.escape(execution.title, _NAME_LIMIT) or words.name(execution)
+    counted = words.counts(execution.steps_finished, execution.steps_total)
+    timed = words.time_words(snapshot, text.utc)
+    if execution.is_terminal and timed:
+        counted, timed = _("{counts} in {duration}").format(counts=counted, duration=timed), ""
+    outlook = "" if _is_at_rest(snapshot) else outlook_words(snapshot, now=now, moment=text.utc)
+    return [
+        _("{state}: {name}").format(state=state, name=named),
+        _trouble_line(snapshot, trouble, PLAIN),
+        " · ".join(filter(None, (counted, timed, outlook))),
+    ]
+
+
+def _steps(snapshot: Snapshot) -> tuple[Step, ...]:
+    """The steps that a message has lines for: of an execution that has ended, those that failed."""
+    return snapshot.execution.failed_steps if _is_at_rest(snapshot) else snapshot.execution.steps
+
+
+def _is_cause_shown(snapshot: Snapshot) -> bool:
+    """Whether the line about trouble says why the first failed step failed."""
+    failed = snapshot.execution.failed_steps
+    is_said = not snapshot.execution.is_terminal or bool(failed and (failed[0].reason or failed[0].message))
+    return not snapshot.is_vanished and bool(failed) and is_said and snapshot.execution.phase != Phase.SUCCEEDED
+
+
+def _stale(snapshot: Snapshot, trouble: Trouble | None) -> str:
+    """That GCS does not answer, where something more urgent stands above."""
+    since = snapshot.unreachable_since
+    if since is None or (trouble is not None and trouble.line == unseen_line(snapshot)):
+        return ""
+    return _("⚠️ not seen since {time}").format(time=text.date(since))
 
 
 def _is_over(snapshot: Snapshot) -> bool:
@@ -67,57 +185,12 @@ def _is_over(snapshot: Snapshot) -> bool:
     return snapshot.is_vanished or snapshot.execution.phase == Phase.SUCCEEDED
 
 
-def _ending_line(snapshot: Snapshot, subscription: Subscription) -> str:
+def _is_at_rest(snapshot: Snapshot) -> bool:
+    return snapshot.is_vanished or snapshot.execution.is_terminal
+
+
+def _ending_words(subscription: Subscription) -> str:
     if subscription.ended_by:
-        return f"No longer followed: stopped by <@{text.identifier(subscription.ended_by)}>; this card stays as it is."
-    if snapshot.is_vanished:
-        return "No longer followed: GeneContainer Service does not know this execution any more."
-    if snapshot.execution.is_terminal:
-        return f"No longer followed: the execution is {words.phase_word(snapshot.execution.phase)}."
-    return "No longer followed: this card stays as it is."
-
-
-def _body(snapshot: Snapshot, now: datetime, style: Style) -> list[Block | None]:
-    snapshot = _without_echo(snapshot)
-    execution = snapshot.execution
-    drawn = steps.plan(snapshot) if style is Style.RICH else steps.steps_section(snapshot)
-    return [
-        header(f"{words.snapshot_icon(snapshot)} {words.plain_name(execution)}"),
-        section(
-            _status_line(snapshot, now), facts.failure_line(execution), facts.retry_line(snapshot.retry_until, now)
-        ),
-        context(text.escape(execution.description, 255)),
-        facts.fact_fields(execution, now),
-        drawn,
-    ]
-
-
-def _without_echo(snapshot: Snapshot) -> Snapshot:
-    execution = snapshot.execution
-    if execution.phase not in {Phase.FAILED, Phase.ERROR}:
-        return snapshot
-    shown = steps.without_echo(execution.steps, execution.reason, execution.message)
-    return replace(snapshot, execution=replace(execution, steps=shown))
-
-
-def _status_line(snapshot: Snapshot, now: datetime) -> str:
-    label = f"{words.snapshot_icon(snapshot)} *{words.unstarred(words.snapshot_word(snapshot))}*"
-    elapsed = words.elapsed_words(snapshot.execution, now)
-    return " · ".join(filter(None, (label, words.progress(snapshot.execution), elapsed)))
-
-
-def _plain_lines(snapshot: Snapshot, now: datetime) -> list[str]:
-    execution = snapshot.execution
-    elapsed = words.elapsed_words(execution, now)
-    duration = f", {'after' if execution.is_terminal else 'for'} {elapsed}" if elapsed else ""
-    steps_done = words.counts(execution.steps_finished, execution.steps_total)
-    head = f"{words.subject_words(execution)}: {words.snapshot_word(snapshot)}{duration}; {steps_done}."
-    retry = f"Watching for a retry until {text.utc(snapshot.retry_until)}." if snapshot.retry_until else ""
-    reason = _why_words(execution)
-    return [head, reason, *steps.step_words(_without_echo(snapshot)), retry, facts.as_of_words(snapshot)]
-
-
-def _why_words(execution: Execution) -> str:
-    if execution.phase not in {Phase.FAILED, Phase.ERROR}:
-        return ""
-    return words.why_words(execution.reason, execution.message)
+        person = f"<@{text.identifier(subscription.ended_by)}>"
+        return _("no longer followed: stopped by {person}").format(person=person)
+    return _("no longer followed")

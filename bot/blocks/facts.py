@@ -1,109 +1,129 @@
-"""What a card shows about an execution besides its steps: fields, notes, how current it is.
+"""What is known about an execution besides its state and steps: one grey line on a card, the rest in a dialog.
 
-Lives here: the two-column fields, the notes on deadline and retry, the last line. Does not live here: steps
-(`bot.blocks.steps`). Called by `bot.blocks.cards`, `bot.blocks.outcome` and `bot.blocks.modal`.
+Lives here: the grey line, when GCS answered, and the dialog `Details`. Does not live here: what is wrong
+(`bot.blocks.trouble`), steps (`bot.blocks.groups`). Called by `bot.blocks.cards`, `bot.blocks.outcome` and
+`bot.blocks.modal`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.blocks import text, words
-from bot.blocks.message import Block, context, fields
-from bot.domain.model import Execution, Phase, Snapshot, Unseen
+from bot.blocks.groups import MRKDWN
+from bot.blocks.language import N_, _
+from bot.blocks.message import Block, context, fields, section, view
+from bot.blocks.trouble import failure, is_time_limit, trouble_of, unseen_line
+from bot.domain import estimate
+from bot.domain.model import Execution, Snapshot
 
-_PAIRS_SHOWN = 8
-"""At most this many labels, or kinds of resource, are named."""
-_UNSEEN = {
-    Unseen.AWAY: "GCS unreachable",
-    Unseen.REFUSED: "GCS does not let me look",
-    Unseen.UNREADABLE: "I cannot read what GCS says about this execution",
-    Unseen.TOO_LARGE: "GCS's answer about this execution is larger than I read",
-    Unseen.MISSING: "GCS does not show this execution",
-}
-"""What a card says before "since"."""
-_PARTIAL = "⚠️ GCS's answer is larger than I read, so step counts are missing or old"
-"""What a card says of an execution that only lists still show."""
-_CLOSE = timedelta(hours=1)
-"""A deadline within this time has a warning sign."""
+TITLE = N_("Details")
+CALLBACK_ID = "details"
+_LABELS_ON_CARD, _LABELS_LIMIT = 2, 32
+"""At most so many labels are on a card, and one if two are longer than this."""
+_LABELS_IN_DIALOG = 20
 
 
-def fact_fields(execution: Execution, now: datetime) -> Block | None:
-    """The known facts in two columns; what GCS did not send is left out."""
-    dates = {"Created": execution.created_at, "Updated": execution.updated_at}
-    pairs = [
-        ("Workflow", words.workflow(execution)),
-        *((label, text.date(moment, now)) for label, moment in dates.items() if moment is not None),
-        ("Runs on", _place(execution)),
-        ("Deadline", _deadline(execution, now)),
-        ("Priority", str(execution.priority) if execution.priority else ""),
-        ("Labels", _pairs(execution.labels)),
-        ("Resources", _pairs(execution.resources)),
-        ("Working time", f"{text.number(execution.time_ratio)} %" if execution.time_ratio is not None else ""),
-        ("Enterprise project", text.escape(execution.enterprise_project)),
-    ]
-    return fields(pairs)
+def grey_line(snapshot: Snapshot, *more: str) -> Block | None:
+    """Workflow, labels, time limit, `more`, and when GCS answered."""
+    execution = snapshot.execution
+    return context(
+        words.workflow(execution),
+        _labels(execution),
+        _limit(snapshot),
+        *more,
+        as_of_line(snapshot),
+    )
 
 
-def failure_line(execution: Execution) -> str:
-    """Why it failed, and whether the time limit is the likely cause; empty unless it failed."""
-    if execution.phase not in {Phase.FAILED, Phase.ERROR}:
-        return ""
-    lines = [words.why(execution.reason, execution.message)]
-    if words.timed_out(execution.phase, execution.reason, execution.elapsed, execution.timeout):
-        lines.append(words.time_out_note(execution.timeout))
-    return "\n".join(filter(None, lines))
+def _labels(execution: Execution) -> str:
+    labels = words.labels(execution, _LABELS_ON_CARD)
+    return labels if len(labels) <= _LABELS_LIMIT else words.labels(execution, 1)
 
 
-def retry_line(retry_until: datetime | None, now: datetime) -> str:
-    """Until when the bot watches for a retry; empty when it does not."""
-    return "" if retry_until is None else f"Watching for a retry until {text.date(retry_until, now)}"
+def as_of(snapshot: Snapshot, *more: str) -> Block | None:
+    """When GCS answered, and since when it has not."""
+    stale = unseen_line(snapshot)
+    return context(f"⚠️ {stale}" if stale else "", as_of_line(snapshot), *more)
 
 
-def as_of(snapshot: Snapshot, now: datetime, *more: str) -> Block | None:
-    """The last line: when GCS was last polled, since when it is unreachable, and the id."""
-    since = snapshot.unreachable_since
-    stale = f"⚠️ {_unreachable(snapshot)} since {text.date(since, now)}" if since is not None else ""
-    partial = _PARTIAL if snapshot.execution.is_partial else ""
-    as_of_time = f"As of {text.time_secs(snapshot.seen_at)}"
-    return context(as_of_time, partial, stale, *more, text.code(snapshot.execution.id))
+def as_of_line(snapshot: Snapshot) -> str:
+    """When GCS answered, to the second."""
+    return _("As of {time}").format(time=text.date_secs(snapshot.seen_at))
 
 
 def as_of_words(snapshot: Snapshot) -> str:
-    """The same in plain text."""
-    since = snapshot.unreachable_since
-    stale = f" {_unreachable(snapshot)} since {text.utc(since)}." if since is not None else ""
-    partial = f" {_PARTIAL}." if snapshot.execution.is_partial else ""
-    return f"As of {text.utc_seconds(snapshot.seen_at)}.{partial}{stale} Id: {text.escape(snapshot.execution.id)}"
+    """The same in plain text, with the id."""
+    shape = _("As of {time}. Id: {id}")
+    return shape.format(time=text.utc_seconds(snapshot.seen_at), id=text.escape(snapshot.execution.id))
 
 
-def _unreachable(snapshot: Snapshot) -> str:
-    return _UNSEEN[snapshot.unseen]
+def retry_line(retry_until: datetime | None, _now: datetime | None = None) -> str:
+    """Until when the bot watches for a retry; empty when it does not."""
+    return "" if retry_until is None else _("Watching for a retry until {time}").format(time=text.date(retry_until))
 
 
-def _place(execution: Execution) -> str:
-    target = text.escape(execution.target).upper()
-    return " · ".join(filter(None, (target, text.escape(execution.cluster))))
+def details_modal(snapshot: Snapshot, *, now: datetime) -> Block:
+    """All that is known about an execution; what GCS did not send is left out."""
+    execution = snapshot.execution
+    trouble = trouble_of(snapshot, now=now)
+    pairs = _facts(snapshot, now)
+    state = f"{words.snapshot_icon(snapshot)} {words.snapshot_word(snapshot)}"
+    blocks = [
+        section(f"*{words.unstarred(words.name(execution))}*", state, trouble.line if trouble else ""),
+        section(text.escape(execution.description, 255)),
+        section(failure(execution, MRKDWN), words.time_out_note(execution.timeout) if is_time_limit(execution) else ""),
+        *(fields(pairs[start : start + _FIELDS]) for start in range(0, len(pairs), _FIELDS)),
+        as_of(snapshot),
+    ]
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID)
 
 
-def _deadline(execution: Execution, now: datetime) -> str:
-    deadline = execution.deadline
-    if deadline is None or execution.is_terminal:
+_FIELDS = 10
+"""So many fields fit into a section."""
+
+
+def _facts(snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
+    execution = snapshot.execution
+    ratio = execution.time_ratio
+    pairs = [
+        (_("Workflow"), words.workflow(execution)),
+        (_("Id"), text.code(execution.id)),
+        (_("Created"), text.date(execution.created_at) if execution.created_at else ""),
+        (_("Updated"), text.date(execution.updated_at) if execution.updated_at else ""),
+        (_("Time"), words.time_words(snapshot)),
+        (_("Usual time"), _usual(snapshot, now)),
+        (_("Time limit"), _time_limit(execution)),
+        (_("Runs on"), text.escape(execution.target).upper()),
+        (_("Cluster"), text.escape(execution.cluster)),
+        (_("Namespace"), text.escape(execution.namespace)),
+        (_("Enterprise project"), text.escape(execution.enterprise_project)),
+        (_("Priority"), text.number(execution.priority) if execution.priority else ""),
+        (_("Labels"), words.labels(execution, _LABELS_IN_DIALOG)),
+        (_("Working time"), text.percent(ratio) if ratio is not None else ""),
+        (_("Workflow id"), text.code(execution.workflow_id) if execution.workflow_name else ""),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def _usual(snapshot: Snapshot, now: datetime) -> str:
+    outlook = estimate.outlook_of(snapshot, now=now)
+    if outlook is None:
         return ""
-    left = deadline - now
-    if left <= timedelta():
-        return f"⚠️ {text.date(deadline, now)} (passed {text.span(-left)} ago)"
-    warning = "⚠️ " if left < _CLOSE else ""
-    return f"{warning}{text.date(deadline, now)} (in {text.span(left)})"
+    return _("{low} – {high}").format(low=text.span(outlook.usual_low), high=text.span(outlook.usual_high))
 
 
-def _pairs(pairs: Mapping[str, str | int | float]) -> str:
-    shown = [f"{text.escape(key, 40)} {_value(value)}" for key, value in list(pairs.items())[:_PAIRS_SHOWN]]
-    if len(pairs) > _PAIRS_SHOWN:
-        shown.append(f"{len(pairs) - _PAIRS_SHOWN:,} more")
-    return ", ".join(shown)
+def _limit(snapshot: Snapshot) -> str:
+    deadline = snapshot.execution.deadline
+    if deadline is None or snapshot.execution.is_terminal or snapshot.is_vanished:
+        return ""
+    return _("limit {time}").format(time=text.date(deadline))
 
 
-def _value(value: str | float) -> str:
-    return text.escape(value, 40) if isinstance(value, str) else text.number(value)
+def _time_limit(execution: Execution) -> str:
+    if not execution.timeout:
+        return ""
+    limit, deadline = text.span(execution.timeout), execution.deadline
+    if deadline is None or execution.is_terminal:
+        return limit
+    return _("{limit}, ends {time}").format(limit=limit, time=text.date(deadline))

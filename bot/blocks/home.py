@@ -13,6 +13,7 @@ from bot.blocks import buttons, text, words
 from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, actions, context, header, section
+from bot.blocks.trouble import outlook_words
 from bot.domain.model import Snapshot, Subscription
 
 ITEMS_SHOWN = 25
@@ -57,9 +58,10 @@ def item_line(subscription: Subscription, snapshot: Snapshot | None, now: dateti
     known = [
         words.snapshot_word(snapshot),
         words.progress(execution),
-        words.elapsed_words(execution, now),
+        words.time_words(snapshot),
+        outlook_words(snapshot, now=now),
         level,
-        _("as of {time}").format(time=text.time_secs(snapshot.seen_at)),
+        _("as of {time}").format(time=text.date_secs(snapshot.seen_at)),
     ]
     return f"{label}\n{' · '.join(filter(None, known))}"
 

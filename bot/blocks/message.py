@@ -1,15 +1,13 @@
 """A message, and the few Block Kit shapes that it is made of.
 
-Lives here: `Message`, `Style`, and one builder per block type in use, with Slack's limits. Does not live here: any text
-of a message (the siblings). `Message` and `Style` are used by the notifier and the listeners, the builders only by
-`bot.blocks`.
+Lives here: `Message`, and one builder per block type in use, with Slack's limits. Does not live here: any text of a
+message (the siblings). `Message` is used by the notifier and the listeners, the builders only by `bot.blocks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any, Self
 
 from bot.blocks.language import _
@@ -26,13 +24,6 @@ OPTIONS_LIMIT = 5
 OPTION_LIMIT = 150
 PLAIN_LIMIT = 3_900
 """How long the plain text may be, in characters: Slack takes 4,000 in an edit."""
-
-
-class Style(StrEnum):
-    """How steps are shown: `RICH` with Slack's plan block, `CLASSIC` in workspaces that refuse it."""
-
-    RICH = "rich"
-    CLASSIC = "classic"
 
 
 @dataclass(frozen=True)
@@ -60,10 +51,11 @@ def header(text: str) -> Block:
     return {"type": "header", "text": _plain(cut(text, HEADER_LIMIT))}
 
 
-def section(*lines: str) -> Block | None:
-    """A paragraph of the lines that are not empty; None when all are empty."""
+def section(*lines: str, accessory: Block | None = None) -> Block | None:
+    """A paragraph of the lines that are not empty, with a button beside it; None when all are empty."""
     text = within(filter(None, lines), SECTION_LIMIT)
-    return {"type": "section", "text": mrkdwn(text)} if text else None
+    beside = {"accessory": accessory} if accessory else {}
+    return {"type": "section", "text": mrkdwn(text), **beside} if text else None
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> Block | None:
@@ -111,14 +103,6 @@ def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> Block:
 def confirm(title: str, text: str, yes: str, no: str) -> Block:
     """The confirmation dialog of a button."""
     return {"title": _plain(title), "text": _plain(text), "confirm": _plain(yes), "deny": _plain(no)}
-
-
-def rich_text(text: str) -> Block:
-    """Unformatted text in the shape that the details of a task in a plan need."""
-    return {
-        "type": "rich_text",
-        "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}],
-    }
 
 
 def view(title: str, blocks: Iterable[Block | None], **extra: Any) -> Block:

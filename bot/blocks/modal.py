@@ -7,7 +7,6 @@ message names (`bot.blocks.steps`). Called by `handlers`.
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import buttons, facts, steps, text, words
@@ -31,7 +30,7 @@ class Metadata(NamedTuple):
     page: int
 
 
-def steps_modal(snapshot: Snapshot | None, *, page: int = 0, now: datetime, execution_id: str) -> Block:
+def steps_modal(snapshot: Snapshot | None, *, page: int = 0, execution_id: str) -> Block:
     """One page of all steps: failed first, then running, waiting, finished. `page` is moved into the existing ones."""
     if snapshot is None:
         return _modal(execution_id, 0, [section(_("I have not seen this execution yet. Try again in a minute."))])
@@ -43,23 +42,23 @@ def steps_modal(snapshot: Snapshot | None, *, page: int = 0, now: datetime, exec
     at_rest = snapshot.execution.is_terminal or snapshot.is_vanished
     lines = [steps.step_line(step, at_rest=at_rest, reason_limit=_REASON_LIMIT) for step in shown]
     blocks = [
-        _head(snapshot, now),
+        _head(snapshot),
         *(section(*lines[i : i + _STEPS_IN_SECTION]) for i in range(0, len(lines), _STEPS_IN_SECTION)),
         context(_place(page, len(shown), len(ordered)), steps.more_steps(snapshot)),
-        facts.as_of(snapshot, now),
+        facts.as_of(snapshot),
         actions(_row(page, last_page)),
     ]
     return _modal(execution_id, page, blocks)
 
 
-def loading_modal(execution_id: str) -> Block:
-    """Opens at once, since a trigger expires after three seconds; `steps_modal` replaces it."""
-    return _modal(execution_id, 0, [section(_("⏳ Asking GeneContainer Service …"))])
+def loading_modal(execution_id: str, title: str = _TITLE) -> Block:
+    """Opens at once, since a trigger expires after three seconds; another dialog replaces it."""
+    return _modal(execution_id, 0, [section(_("⏳ Asking GeneContainer Service …"))], title)
 
 
 def error_modal(sentence: str) -> Block:
-    """Why the steps cannot be shown; `sentence` is escaped here."""
-    return view(_(_TITLE), [section(f"⚠️ {text.prose(sentence)}")], callback_id=CALLBACK_ID)
+    """Why something cannot be shown or done; `sentence` is escaped here."""
+    return view(_("That did not work"), [section(f"⚠️ {text.prose(sentence)}")], callback_id=CALLBACK_ID)
 
 
 def parse_metadata(private_metadata: str) -> Metadata:
@@ -75,15 +74,15 @@ def parse_metadata(private_metadata: str) -> Metadata:
         raise ValueError("not the metadata of a list of steps") from error
 
 
-def _modal(execution_id: str, page: int, blocks: list[Block | None]) -> Block:
+def _modal(execution_id: str, page: int, blocks: list[Block | None], title: str = _TITLE) -> Block:
     metadata = json.dumps({"execution_id": execution_id[:_ID_LIMIT], "page": page})
-    return view(_(_TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=metadata)
+    return view(_(title), blocks, callback_id=CALLBACK_ID, private_metadata=metadata)
 
 
-def _head(snapshot: Snapshot, now: datetime) -> Block | None:
+def _head(snapshot: Snapshot) -> Block | None:
     execution = snapshot.execution
     label = f"{words.snapshot_icon(snapshot)} {words.snapshot_word(snapshot)}"
-    facts_known = [label, words.progress(execution), words.elapsed_words(execution, now)]
+    facts_known = [label, words.progress(execution), words.time_words(snapshot)]
     return section(f"*{words.unstarred(words.name(execution))}*", " · ".join(fact for fact in facts_known if fact))
 
 

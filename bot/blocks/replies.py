@@ -26,7 +26,7 @@ CAUSES_SHOWN = 2
 HERE_SHOWN = 5
 """At most this many of a channel's, beside a person's own."""
 
-LIST_SHOWN = 20
+LIST_SHOWN = 15
 """At most this many subscriptions in one list."""
 
 
@@ -84,10 +84,10 @@ def not_subscribed(subscriber: Subscriber, execution_id: str, *, note: str = "")
     return _line("🔕", shape.format(id=_id(execution_id)), execution_id, note)
 
 
-def nothing_to_follow(snapshot: Snapshot, *, now: datetime) -> Message:
+def nothing_to_follow(snapshot: Snapshot) -> Message:
     """No subscription was made: the execution has succeeded, so it will not change."""
     execution = snapshot.execution
-    took = words.elapsed_words(execution, now)
+    took = words.time_words(snapshot)
     done = words.counts(execution.steps_finished, execution.steps_total)
     facts = " · ".join(filter(None, (done, _("after {duration}").format(duration=took) if took else "")))
     shape = _("{name} is {phase} ({facts}): there is nothing left to follow.")
@@ -114,13 +114,6 @@ def stop_question(value: str) -> Message:
     """Asks whether a channel should stop following; `value` is what the menu carried."""
     question = _("Nobody in this channel will be told about this execution any more.")
     return message([section(question), actions([buttons.stop_here(value)])], question)
-
-
-def refreshed(snapshot: Snapshot) -> Message:
-    """The execution was polled, and its card will be edited in a moment."""
-    shape = _("Asked again: {name} is {phase}.")
-    line = shape.format(name=words.name(snapshot.execution), phase=words.snapshot_word(snapshot))
-    return _line("🔄", line, snapshot.execution.id)
 
 
 def channel_list(

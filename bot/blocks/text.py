@@ -24,8 +24,6 @@ MESSAGE_LIMIT = 400
 STEP_MESSAGE_LIMIT = 200
 """How much of a step's error text is shown where there are several, in characters."""
 
-_SAME_DAY = timedelta(hours=6)
-"""Within this time of now, a time is shown without its day."""
 _ZERO_WIDTH_JOINER = "\u200d"
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 """Control and format characters (bidi overrides, zero-width, tags), and lone surrogates, which UTF-8 cannot encode."""
@@ -42,6 +40,9 @@ _JOINER = "\u2060"
 """Takes no room, and ends what Slack would take for a mention, an emoji or a quotation."""
 _LISTS = {Language.ENGLISH: "en_GB", Language.CHINESE: "zh_CN"}
 """Whose lists are written: British English has no comma before "and"."""
+_DATE = re.compile(r"<!date[^>]*>")
+_WIDE_FROM = 0x2E7F
+"""Characters after this one are as wide as two letters, most of them Chinese."""
 _HOUR, _MINUTE = 3_600, 60
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -110,19 +111,27 @@ def utc(moment: datetime) -> str:
 
 
 def utc_seconds(moment: datetime) -> str:
-    """The time of day of `moment` to the second, for places where Slack shows no date tokens."""
-    return f"{moment.astimezone(UTC).isoformat(' ', 'seconds')[11:19]} UTC"
+    """The same to the second."""
+    return f"{moment.astimezone(UTC).isoformat(' ', 'seconds')[:19]} UTC"
 
 
-def date(moment: datetime, now: datetime) -> str:
-    """`moment` in the reader's time zone; without the day when it is within a few hours of `now`."""
-    shape = "{time}" if abs(moment - now) < _SAME_DAY else "{date_short_pretty} {time}"
-    return f"<!date^{int(moment.timestamp())}^{shape}|{utc(moment)}>"
+def date(moment: datetime, _now: datetime | None = None) -> str:
+    """`moment` in the reader's time zone, with its day: a message is read long after it was drawn."""
+    return _token(moment, "{date_short_pretty} {time}", utc(moment))
 
 
-def time_secs(moment: datetime) -> str:
-    """The time of day of `moment` to the second, in the reader's time zone."""
-    return f"<!date^{int(moment.timestamp())}^{{time_secs}}|{utc_seconds(moment)}>"
+def ago(moment: datetime) -> str:
+    """How long ago `moment` is, or until then, when the message is read: "2 hours ago"."""
+    return _token(moment, "{ago}", utc(moment))
+
+
+def date_secs(moment: datetime) -> str:
+    """Day and time of `moment` to the second, in the reader's time zone."""
+    return _token(moment, "{date_short_pretty} {time_secs}", utc_seconds(moment))
+
+
+def _token(moment: datetime, shape: str, fallback: str) -> str:
+    return f"<!date^{int(moment.timestamp())}^{shape}|{fallback}>"
 
 
 def span(duration: timedelta) -> str:
@@ -193,6 +202,12 @@ def within(lines: Iterable[str], limit: int) -> str:
             break
         kept.append(line)
     return "\n".join(kept)
+
+
+def rows(line: str, width: int = 40) -> int:
+    """About how many rows `line` takes on a phone, on which `width` letters stand beside each other."""
+    seen = _DATE.sub("12 minutes ago", line)
+    return -(-sum(2 if ord(character) > _WIDE_FROM else 1 for character in seen) // width)
 
 
 def _escaped(tidy: str, limit: int) -> str:

@@ -55,7 +55,7 @@ def why_modal(snapshot: Snapshot, evidence: Evidence, *, now: datetime) -> Block
     has_failed = bool(failure.steps) or execution.phase in FAILED_PHASES
     earlier = earlier_lines(evidence.past, execution.id, now)
     blocks = [
-        _head(snapshot, now),
+        _head(snapshot),
         section(*(failure_lines(failure, _LINES) if has_failed else [_("Nothing has failed at present.")])),
         *_texts(failure),
         section(*_sub_jobs(failure.steps)),
@@ -72,11 +72,11 @@ def loading_why() -> Block:
     return view(_(_TITLE), [section(_("⏳ Asking GeneContainer Service …"))], callback_id=CALLBACK_ID)
 
 
-def _head(snapshot: Snapshot, now: datetime) -> Block | None:
+def _head(snapshot: Snapshot) -> Block | None:
     execution = snapshot.execution
     state = f"{words.snapshot_icon(snapshot)} {words.snapshot_word(snapshot)}"
     done = words.counts(execution.steps_finished, execution.steps_total)
-    facts = (state, done, words.elapsed_words(execution, now))
+    facts = (state, done, words.time_words(snapshot))
     return section(text.bold(execution.title), " · ".join(filter(None, facts)))
 
 

@@ -6,6 +6,7 @@ the other modules of `bot.blocks`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.blocks import text
@@ -50,6 +51,7 @@ _PHASES: dict[str, str] = {
 """GCS's own spelling, in Chinese the words of its pages."""
 NO_PHASE = N_("phase not reported yet")
 DELETED = N_("Deleted")
+_NOT_STARTED = frozenset({Phase.PENDING, Phase.SUBMITTED, ""})
 _DELETE_ACTION = "delete"
 
 
@@ -69,12 +71,28 @@ def snapshot_icon(snapshot: Snapshot) -> str:
     return icon(Phase.DELETING) if snapshot.is_vanished else icon(snapshot.execution.phase)
 
 
+def plain_phase_word(phase: str) -> str:
+    """The same for headers and other plain text."""
+    known = _PHASES.get(phase)
+    return _(known) if known else text.plain(phase) or _(NO_PHASE)
+
+
 def snapshot_word(snapshot: Snapshot) -> str:
-    """The phase; for a vanished execution, that it is deleted and its last phase."""
-    word = phase_word(snapshot.execution.phase)
+    """The phase; of a vanished execution, that it is deleted."""
+    return _state(snapshot, phase_word)
+
+
+def plain_snapshot_word(snapshot: Snapshot) -> str:
+    """The same for headers and other plain text."""
+    return _state(snapshot, plain_phase_word)
+
+
+def _state(snapshot: Snapshot, phase_words: Callable[[str], str]) -> str:
+    execution = snapshot.execution
     if snapshot.is_vanished:
-        return _("Deleted (was {phase})").format(phase=word)
-    if snapshot.execution.action == _DELETE_ACTION and snapshot.execution.phase != Phase.DELETING:
+        return _(DELETED)
+    word = phase_words(execution.phase)
+    if execution.action == _DELETE_ACTION and execution.phase != Phase.DELETING:
         return _("{phase}, being deleted").format(phase=word)
     return word
 
@@ -121,20 +139,45 @@ def progress(execution: Execution) -> str:
     return shape.format(bar=text.bar(done or 0, total), counts=counts(done, total), percent=text.percent(share))
 
 
-def elapsed(execution: Execution, now: datetime) -> timedelta | None:
-    """How long it has run: as GCS reports it, else from its creation until its last change, or until `now`."""
+def started_at(snapshot: Snapshot) -> datetime | None:
+    """When it began: when it was created, else by how long GCS says it has run; None if neither is known."""
+    execution = snapshot.execution
+    if execution.created_at is not None:
+        return execution.created_at
+    return None if execution.elapsed is None else back(snapshot.seen_at, execution.elapsed)
+
+
+def back(moment: datetime, duration: timedelta) -> datetime | None:
+    """So long before `moment`; None where that is before all calendars."""
+    try:
+        return moment - max(duration, timedelta())
+    except OverflowError:
+        return None
+
+
+def elapsed(execution: Execution) -> timedelta | None:
+    """How long an execution took that has ended: as GCS reports it, else from its creation until its last change."""
     if execution.elapsed is not None:
         return execution.elapsed
-    end = execution.updated_at if execution.is_terminal else now
-    if execution.created_at is None or end is None:
+    if execution.created_at is None or execution.updated_at is None:
         return None
-    return max(end - execution.created_at, timedelta())
+    return max(execution.updated_at - execution.created_at, timedelta())
 
 
-def elapsed_words(execution: Execution, now: datetime) -> str:
-    """The same as text; empty when it is not known."""
-    duration = elapsed(execution, now)
-    return "" if duration is None else text.span(duration)
+def time_words(snapshot: Snapshot, moment: Callable[[datetime], str] = text.ago) -> str:
+    """How long it took, or when it started: a span would be wrong a minute later. Empty where that is unknown.
+
+    `moment` writes when: `text.ago`, or `text.utc` for plain text.
+    """
+    execution = snapshot.execution
+    if execution.is_terminal:
+        duration = elapsed(execution)
+        return "" if duration is None else text.span(duration)
+    started = started_at(snapshot)
+    if started is None:
+        return ""
+    shape = _("submitted {time}") if execution.phase in _NOT_STARTED else _("started {time}")
+    return shape.format(time=moment(started))
 
 
 def change_elapsed(change: Change, execution: Execution) -> timedelta | None:
@@ -149,15 +192,18 @@ def why(reason: str, message: str, limit: int = text.MESSAGE_LIMIT) -> str:
     return _reason_and_message(text.code(reason), text.escape(message, limit))
 
 
-def why_words(reason: str, message: str, limit: int = text.MESSAGE_LIMIT) -> str:
-    """The same without a code span."""
-    return _reason_and_message(text.escape(reason), text.escape(message, limit))
-
-
 def _reason_and_message(reason: str, message: str) -> str:
     if reason and message:
         return _("{reason}: {message}").format(reason=reason, message=message)
     return reason or message
+
+
+def labels(execution: Execution, most: int) -> str:
+    """The first `most` labels, in one line."""
+    pairs = [f"{text.escape(key, 20)} {text.escape(value, 20)}" for key, value in list(execution.labels.items())[:most]]
+    if len(execution.labels) > most:
+        pairs.append(text.plural("{number} more label", "{number} more labels", len(execution.labels) - most))
+    return text.series(pairs)
 
 
 def unstarred(phrase: str) -> str:

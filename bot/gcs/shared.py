@@ -30,6 +30,8 @@ class Answer(Generic[T]):
     """What GCS answered, and when."""
 
     content: T
+    began: datetime
+    """When it was asked."""
     at: datetime
 
 
@@ -52,7 +54,7 @@ class SharedReads:
         self._events = _Shared[tuple[Event, ...]](self._time)
 
     async def get(self, execution_id: str, *, newer_than: datetime | None = None, name: Name = unnamed) -> Read:
-        """The execution as GCS has it now, or had it a moment ago, but not before `newer_than`.
+        """The execution as GCS has it now, or had it a moment ago: asked no earlier than `newer_than`.
 
         `name`: as with the client.
 
@@ -78,7 +80,7 @@ class SharedReads:
 
     async def _read(self, execution_id: str, name: Name) -> tuple[Execution, Fingerprint]:
         response = await self._client.get_execution(execution_id, within=self._within, is_person=True, name=name)
-        return response.to_execution(), fingerprint_of(response)
+        return response.to_execution(now=self._now()), fingerprint_of(response)
 
 
 class _Shared(Generic[T]):
@@ -86,7 +88,8 @@ class _Shared(Generic[T]):
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._under_way: dict[str, asyncio.Task[Answer[T]]] = {}
+        self._under_way: dict[str, tuple[datetime, asyncio.Task[Answer[T]]]] = {}
+        """When each call began, and its answer."""
         self._answers: dict[str, Answer[T]] = {}
         """The answers of the last `GOOD_FOR`."""
 
@@ -97,16 +100,21 @@ class _Shared(Generic[T]):
         now = self._now()
         self._answers = {key: answer for key, answer in self._answers.items() if now - answer.at < GOOD_FOR}
         known = self._answers.get(execution_id)
-        if known is not None and (newer_than is None or known.at >= newer_than):
+        if known is not None and (newer_than is None or known.began >= newer_than):
             return known
-        task = self._under_way.get(execution_id)
-        if task is None:
-            task = self._under_way[execution_id] = asyncio.create_task(self._read(execution_id, read))
+        began, task = self._under_way.get(execution_id, (now, None))
+        if task is None or (newer_than is not None and began < newer_than):
+            task = asyncio.create_task(self._read(execution_id, read, now))
+            self._under_way[execution_id] = now, task
         return await asyncio.shield(task)  # one who gives up takes the answer from nobody
 
-    async def _read(self, execution_id: str, read: Callable[[], Awaitable[T]]) -> Answer[T]:
+    async def _read(self, execution_id: str, read: Callable[[], Awaitable[T]], began: datetime) -> Answer[T]:
         try:
-            answer = self._answers[execution_id] = Answer(await read(), self._now())
+            answer = Answer(await read(), began, self._now())
+            known = self._answers.get(execution_id)
+            if known is None or known.began <= began:  # a call that began later may have been faster
+                self._answers[execution_id] = answer
             return answer
         finally:
-            del self._under_way[execution_id]
+            if self._under_way.get(execution_id, (None, None))[1] is asyncio.current_task():
+                del self._under_way[execution_id]

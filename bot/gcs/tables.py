@@ -18,7 +18,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from bot.domain.model import Execution, Step
+from bot.domain.model import TERMINAL_PHASES, Execution, Step
 from bot.errors import GCSMalformed
 from bot.gcs import body as bodies
 from bot.gcs import values
@@ -203,8 +203,11 @@ class GetExecutionResponse(SnakeTable):
         """Whether it has the Cromwell variant's shape."""
         return self.object is None and values.unless_blank(self.metadata) is not None
 
-    def to_execution(self) -> Execution:
-        """The domain's execution. Inputs, outputs, workflow source and picture are left out."""
+    def to_execution(self, *, now: datetime | None = None) -> Execution:
+        """The domain's execution. Inputs, outputs, workflow source and picture are left out.
+
+        `now` is when GCS answered: until then one that has not ended has lived, which tells the unit of durations.
+        """
         record, counts = self.execution, self.status or StepCounts()
         whole = self.object or ExecutionObject()
         spec, control = whole.spec or ObjectSpec(), whole.status or ExecutionStatus()
@@ -213,7 +216,9 @@ class GetExecutionResponse(SnakeTable):
         outcome = (control.object_status if is_own else None) or ActionStatus()
         created, updated = self._created_at(), self._updated_at()
         durations = [record.time_duration, *(node.time_duration for node in counts.actual_node_status)]
-        unit = values.duration_unit(durations, updated - created if created and updated else None)
+        phase = values.phase(record.status)
+        until = updated if now is None or phase in TERMINAL_PHASES else now
+        unit = values.duration_unit(durations, until - created if created and until else None)
         project = self.enterprise_project or EnterpriseProject()
         resources, ratio = values.without_ratio(record.resources or record.tae_resources)
         reason, message = values.bilingual(outcome.reason), values.bilingual(outcome.message)
@@ -224,7 +229,7 @@ class GetExecutionResponse(SnakeTable):
             name=values.cut(record.name),
             workflow_id=values.cut(record.workflow_id),
             workflow_name=values.cut(record.workflow_name) or values.cut(record.wdl_name),
-            phase=values.phase(record.status),
+            phase=phase,
             witness=values.phase((control.object_status or ActionStatus()).phase),
             action=values.cut(control.action_name),
             reason=reason.text,

@@ -89,7 +89,20 @@ def snapshot_of(text: str) -> Snapshot:
         Unreadable: there is none.
     """
     with reading("snapshot"):
-        return replace(unpacked(text[_PAYLOAD:]), seen_at=at(int(text[32:45])))
+        return _aged(unpacked(text[_PAYLOAD:]), at(int(text[32:45])))
+
+
+def _aged(snapshot: Snapshot, seen_at: datetime) -> Snapshot:
+    """The snapshot as polls until `seen_at` saw it again: what runs has run for longer by then."""
+    execution, more = snapshot.execution, seen_at - snapshot.seen_at
+    if more <= timedelta() or execution.is_terminal:
+        return replace(snapshot, seen_at=seen_at)
+    steps = tuple(
+        replace(step, elapsed=step.elapsed + more) if step.elapsed and step.is_running else step
+        for step in execution.steps
+    )
+    elapsed = execution.elapsed + more if execution.elapsed else execution.elapsed
+    return replace(snapshot, seen_at=seen_at, execution=replace(execution, steps=steps, elapsed=elapsed))
 
 
 def header_for(snapshot: Snapshot, fingerprint: Fingerprint | None, expected_at: datetime | None = None) -> Header:

@@ -206,7 +206,7 @@ class Watcher:
     async def _seen(self, due: Due, response: GetExecutionResponse, *, now: datetime) -> None:
         """GCS showed the execution, and it may have changed."""
         metrics.WATCHER_POLLS.labels("seen").inc()
-        seen = response.to_execution()
+        seen = response.to_execution(now=now)
         typical = await self._history.typical(due.team_id, seen)
         verdict = observing.observe(due.snapshot, seen, now=now, cadence=self._cadence, typical=typical)
         fingerprint = fingerprint_of(response)

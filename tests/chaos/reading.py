@@ -14,7 +14,8 @@ from sandbox.story import Life
 OUTCOMES = frozenset({"Succeeded", "Failed", "Cancelled", "Deleted"})
 """The phases that ping people."""
 
-_CARD = re.compile(r": (?P<phase>\w+)[^;]*; (?:(?P<finished>[\d,]+) of [\d,]+ steps?|step counts not reported yet)\.")
+_HEADLINE = re.compile(r"(?P<phase>\w+)[^:]*: $")
+_UNCOUNTED = "step counts not reported yet"
 _OUTCOME = re.compile(r"\S+ (?P<phase>[A-Z]\w+): ")
 _LINE = re.compile(
     r" · (?:Retried: )?(?P<phase>[A-Z]\w*(?: → (?:[A-Z]\w*|…))+)?(?: · )?"
@@ -77,7 +78,11 @@ def moments(life: Life, began: float) -> tuple[Moment, ...]:
 
 def read_card(text: str, name: str) -> Moment:
     """The moment that a card states."""
-    return _moment(_CARD, _after(text, name))
+    head, _, rest = text.partition(name)
+    state, counted = _HEADLINE.match(head), _COUNTED.search(rest)
+    if state is None or (counted is None and _UNCOUNTED not in rest):
+        raise Unreadable(text)
+    return Moment(state["phase"], int(counted["finished"].replace(",", "")) if counted else None)
 
 
 def is_end(text: str) -> bool:

@@ -20,7 +20,6 @@ RUNNING = f"Running: {NAME} · Pending → Running · after 2 s"
 ONE = f"Running: {NAME} · 0 → 1 of 3 steps · fastq-split finished · after 24 s"
 TWO = f"Running: {NAME} · 1 → 2 of 3 steps · bwa-mem finished · after 60 s"
 DONE = f"✅ Succeeded: {NAME}\n3 of 3 steps in 1 min 40 s · longest: bwa-mem, 40 s"
-PENDING = f"{HEAD}: Pending; step counts not reported yet."
 ENDED = f"No longer following {HEAD}. No retry came."
 
 
@@ -35,7 +34,7 @@ def line(at: float, text: str) -> Said:
     return Said(execution_id="e", subscriber="U", lane=LANE, is_card=False, versions=((BEGAN + at, text),))
 
 
-CARD = card(PENDING, f"{HEAD}: Succeeded, after 2 min; 3 of 3 steps.\nAs of …")
+CARD = card(f"Pending: {NAME}\nstep counts not reported yet", f"Succeeded: {NAME}\n3 of 3 steps in 2 min\nAs of …")
 LINES = [line(3, RUNNING), line(30, ONE), line(70, TWO), line(101, DONE)]
 LIFE = story.happy(3, seconds=100)
 PROMISE = Promise(execution_id="e", subscriber="U", level="steps", promised_at=BEGAN + 1)
@@ -88,7 +87,7 @@ def test_merged_lines_are_no_violation() -> None:
         ([CARD, *LINES, line(150, ENDED), line(151, ENDED)], {"line doubled": 1}),
         ([CARD, CARD, *LINES], {"card doubled": 1}),
         ([CARD, LINES[0], LINES[2], replace(LINES[1], versions=((BEGAN + 80, ONE),)), LINES[3]], {"out of order": 1}),
-        ([card(f"{HEAD}: Running, for 2 min; 2 of 3 steps."), *LINES], {"card not final": 1}),
+        ([card(f"Running: {NAME}\n2 of 3 steps · started …"), *LINES], {"card not final": 1}),
         ([CARD, line(50, f"❌ Failed: {NAME}\nbwa-mem ran out of memory"), *LINES], {"never was": 1}),
         ([CARD, line(50, "Good morning"), *LINES], {"never was": 1}),
         ([CARD, line(50, ENDED), *LINES], {"ended wrongly": 1}),
@@ -103,7 +102,7 @@ def test_each_broken_promise_is_found(said: list[Said], kinds: dict[str, int]) -
 
 def test_a_card_that_went_back_is_found() -> None:
     """An older edit over a newer one, even when a newer one follows."""
-    texts = [f"{HEAD}: Running, for 60 s; {n} of 3 steps." for n in (2, 1)]
+    texts = [f"Running, 1 step failed: {NAME}\nx failed: OOM\n{n} of 3 steps · started …" for n in (2, 1)]
     last = CARD.versions[-1][1]
     assert found(record(card(*texts, last), *LINES)) == {"card went back": 1}
 
@@ -191,7 +190,7 @@ def test_repeats_around_lost_writes_are_counted_apart() -> None:
 
 def test_only_lost_writes_excuse_a_second_card() -> None:
     """One of two cards shows the outcome; the second is excused where the receipt of the first may be lost."""
-    orphan = card(f"{HEAD}: Running, for 2 min; 2 of 3 steps.")
+    orphan = card(f"Running: {NAME}\n2 of 3 steps · started …")
     for said in ([CARD, orphan], [orphan, CARD]):
         evidence = record(*said, *LINES)
         assert found(evidence) == {"card doubled": 1}
@@ -237,7 +236,7 @@ def test_reading() -> None:
     assert read_line(ENDED, NAME) is None
     wide = f"Running: {NAME} · 9,999 → 10,000 of 10,001 steps · post-process finished · after 1 h"
     assert read_line(wide, NAME) == Moment(None, 10_000)
-    assert read_card(f"{HEAD}: Deleted (was Running), after 1 min; 1 of 4 steps.", NAME) == Moment("Deleted", 1)
+    assert read_card(f"Deleted: {NAME}\nGCS does not know it any more.\n1 of 4 steps", NAME) == Moment("Deleted", 1)
     with pytest.raises(Unreadable):
         read_line(RUNNING, "another")
 
@@ -264,9 +263,7 @@ BROKEN = [
 
 def test_a_failed_step_must_be_told() -> None:
     """While the execution goes on; at every level, and not only with the end."""
-    card_ = card(
-        PENDING, *[f"{HEAD}: Pending; step counts not reported yet."] * 2, f"{HEAD}: Failed, after 5 min; 3 of 4 steps."
-    )
+    card_ = card(*[f"Pending: {NAME}\nstep counts not reported yet"] * 3, f"Failed: {NAME}\n3 of 4 steps in 5 min")
     evidence = record(card_, *BROKEN, life=STUMBLING)
     assert found(evidence) == {}
     evidence.said.remove(BROKEN[2])

@@ -46,7 +46,7 @@ class Person:
         return await self.next_answer(seen, within=within)
 
     async def presses(self, label: str, shown: Shown) -> Interaction:
-        """Press the button that says `label`."""
+        """Press the button, or choose the entry of a menu, that says `label`."""
         button = button_of(shown, label)
         where: dict[str, str]
         if isinstance(shown, View):
@@ -121,7 +121,7 @@ def words(shown: Shown) -> str:
 
 
 def labels(shown: Shown) -> list[str]:
-    """The words on its buttons."""
+    """The words on its buttons, and in their menu."""
     return [button["text"]["text"] for button in _buttons(shown)]
 
 
@@ -131,10 +131,17 @@ def button_of(shown: Shown, label: str) -> dict[str, Any]:
 
 
 def _buttons(shown: Shown) -> list[dict[str, Any]]:
-    return [element for element in _elements(shown) if element["type"] == "button"]
+    return [choice for element in _elements(shown) for choice in _choices(element)]
 
 
 def _elements(shown: Shown) -> list[dict[str, Any]]:
     blocks: Sequence[dict[str, Any]] = shown.body["blocks"] if isinstance(shown, View) else shown.blocks
     rows = (block["elements"] if block["type"] == "actions" else [block.get("accessory")] for block in blocks)
     return [element for row in rows for element in row if element]
+
+
+def _choices(element: dict[str, Any]) -> list[dict[str, Any]]:
+    """A button, or each entry of a menu as a button."""
+    return [
+        {"type": "button", "action_id": element["action_id"], **option} for option in element.get("options", ())
+    ] or [element]

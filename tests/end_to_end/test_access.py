@@ -70,7 +70,7 @@ async def test_others_are_refused_everywhere(open_world: World, who: dict[str, s
     assert sentence in (await erin.types(f"subscribe {execution}")).text
     await dave.presses("Share to channel", await dave.types(execution))
     shared = await dave.card(dave.channel)
-    assert sentence in (await erin.gets("Subscribe me", shared)).text
+    assert sentence in (await erin.gets("Follow", shared)).text
     await open_world.slack.open_home(erin.id)
     await erin.home(sentence)
     assert not erin.dm

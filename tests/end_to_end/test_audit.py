@@ -51,11 +51,11 @@ async def test_the_trail_names_who_ends_what(tmp_path: Path) -> None:
         await carol.types(f"subscribe {execution} here final")
         card = await carol.card(carol.channel, text="Stop following here")
         dave = Person(world, carol.channel, world.slack.add_user("dave"))
-        await dave.presses("Stop following here", card)
+        await dave.presses("Stop following here", await dave.gets("Stop following here …", card))
         # The last line of the two: the request is answered when the subscription has ended.
         await eventually(lambda: bool(lines(world, "handlers.answered", listener="unsubscribe_execution")))
         (ended,) = lines(world, "subscription.ended", why="unsubscribed", subscriber=carol.channel, actor=dave.id)
         (pressed,) = lines(world, "handlers.answered", listener="unsubscribe_execution", actor=dave.id)
         assert ended["request_id"] == pressed["request_id"]
-        await carol.card(carol.channel, text="No longer followed")
+        await carol.card(carol.channel, text="no longer followed")
         await eventually(lambda: bool(lines(world, "message.sent", kind="edit", request_id=ended["request_id"])))

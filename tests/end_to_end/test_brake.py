@@ -23,7 +23,7 @@ async def test_release_lets_deletions_be_told(tmp_path: Path) -> None:
         for execution in executions:
             world.gcs.step(execution, to="gone")
         assert "region or project is wrong" in await problem_with(world, "brake")
-        await eventually(lambda: all("GCS does not show this execution" in card.text for card in carol.dm))
+        await eventually(lambda: all("GCS has not shown this execution" in card.text for card in carol.dm))
         assert len(world.bot.logged("brake.on")) == 1
         code, printed = await ended(tmp_path, "release", world.bot.settings)
         assert (code, "gcs:not_found" in printed, "3 may end now" in printed) == (0, True, True), printed

@@ -40,8 +40,8 @@ async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[st
     carol, dave = Person.new(talk, **channel), Person.new(talk)
     await carol.presses("Share to channel", await carol.types(running))
     shared = await carol.card(carol.channel)
-    assert f"Shared by <@{carol.id}>" in shared.text
-    assert "You follow this execution now." in (await dave.gets("Subscribe me", shared)).text
+    assert f"shared by <@{carol.id}>" in shared.text
+    assert "You follow this execution now." in (await dave.gets("Follow", shared)).text
     assert "No executions" in (await carol.types("list")).text
 
 
@@ -102,22 +102,50 @@ async def test_a_modal_shows_why_it_failed(talk: World, carol: Person, running: 
 
 
 async def test_refresh_on_a_card_edits_it(talk: World, carol: Person, running: str) -> None:
-    """The person reads that the bot polled again; the card is edited; no new message comes."""
+    """The card is edited; no new message comes, to nobody."""
     await carol.types(f"subscribe {running} here")
     card = await carol.card(carol.channel)
-    edits = len(card.edits)
-    assert "Asked again" in (await carol.gets("Refresh", card)).text
+    edits, read = len(card.edits), len(carol.read)
+    await carol.presses("Refresh", card)
     await talk.slack.wait_for(lambda: len(card.edits) > edits)
     assert len(talk.slack.messages(carol.channel)) == 1
+    assert len(carol.read) == read
+
+
+async def stop(person: Person, card: Message) -> None:
+    """End what a channel follows: the entry of the menu asks first."""
+    question = await person.gets("Stop following here …", card)
+    assert "does not follow" in (await person.gets("Stop following here", question)).text
+
+
+async def test_the_level_is_chosen_from_the_card(talk: World, carol: Person, running: str) -> None:
+    """The dialog marks the new one, the thread and the card say it, and a person has it in their own."""
+    await carol.types(f"subscribe {running} here")
+    card = await carol.card(carol.channel)
+    await carol.presses("What is told …", card)
+    dialog = await carol.modal("What I tell this channel")
+    choices = [each for each in dialog.body["blocks"] if "accessory" in each]
+    assert len(choices) == 3
+    button = choices[0]["accessory"]
+    await talk.slack.press(carol.id, action_id=button["action_id"], value=button["value"], view=dialog.id)
+    await carol.modal("✓ *failures only*")
+    await carol.card(carol.channel, text="told: failures only")
+    await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)
+
+
+async def test_details_have_all_facts(carol: Person, running: str) -> None:
+    """What left the card is one choice away."""
+    await carol.presses("Details", await carol.types(running))
+    assert running in words(await carol.modal("Namespace"))
 
 
 async def test_a_channel_stops_and_follows_again(carol: Person, running: str) -> None:
     """`Stop following here` closes the card; `Follow again` subscribes the channel, not the person."""
     await carol.types(f"subscribe {running} here")
     card = await carol.card(carol.channel)
-    assert "This channel does not follow" in (await carol.gets("Stop following here", card)).text
-    card = await carol.card(carol.channel, text="No longer followed")
-    assert labels(card) == ["Steps", "Follow again"]
+    await stop(carol, card)
+    card = await carol.card(carol.channel, text="no longer followed")
+    assert labels(card) == ["Steps", "Follow again", "Details"]
     assert "This channel follows this execution now." in (await carol.gets("Follow again", card)).text
     assert running in words(await carol.types("list here"))
     assert "No executions" in (await carol.types("list")).text
@@ -130,7 +158,7 @@ async def test_who_stopped_a_channel_is_named(talk: World, carol: Person, runnin
     card = await carol.card(carol.channel)
     await dave.types(f"subscribe {running} here final")
     await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)
-    await dave.gets("Stop following here", card)
+    await stop(dave, card)
     await carol.card(carol.channel, text=f"stopped by <@{dave.id}>")
     level, stopped = (line.text for line in talk.slack.thread(card.channel, card.ts))
     assert f"<@{dave.id}> changed what is told here: failures and the end" in level
@@ -142,7 +170,7 @@ async def test_who_stopped_a_channel_is_named(talk: World, carol: Person, runnin
 async def test_follow_again_without_membership_says_so(talk: World, carol: Person, running: str) -> None:
     """The button follows the same rule as `here`: no subscription where the bot cannot post."""
     await carol.types(f"subscribe {running} here")
-    await carol.gets("Stop following here", await carol.card(carol.channel))
+    await stop(carol, await carol.card(carol.channel))
     card = await carol.card(carol.channel, text="Follow again")
     talk.slack.remove_bot(carol.channel)
     assert "Invite me" in (await carol.gets("Follow again", card)).text
@@ -155,7 +183,7 @@ async def test_refresh_on_an_unfollowed_card_says_so(carol: Person, running: str
     card = await carol.card()
     stale = Message(card.channel, card.ts, card.user, card.text, list(card.blocks))
     await carol.types(f"unsubscribe {running}")
-    await carol.card(text="No longer followed")
+    await carol.card(text="no longer followed")
     carol.world.slack.workspace.messages[card.channel][0] = stale
     assert f"/execution {running}" in (await carol.gets("Refresh", stale)).text
 
@@ -218,11 +246,12 @@ async def test_unknown_requests_are_acked(talk: World, carol: Person) -> None:
     assert not carol.read
 
 
-@pytest.mark.parametrize("value", ["", "|", "no id", "x" * 255, "../../v3/auth/tokens", "|C0NOWHERE"])
+@pytest.mark.parametrize("value", ["", "|", "no id", "x" * 120, "../../v3/auth/tokens", "|C0NOWHERE"])
 async def test_a_button_with_an_invalid_value_is_answered(talk: World, carol: Person, value: str) -> None:
     """Whatever a button carries, people get a sentence, and GCS is called with ids only."""
-    button = {"type": "button", "action_id": "refresh_summary", "text": {"type": "plain_text", "text": "Refresh"}}
-    blocks = [{"type": "actions", "elements": [button | {"value": value}]}]
+    option = {"text": {"type": "plain_text", "text": "Refresh"}, "value": f"refresh_summary:{value}"}
+    menu = {"type": "overflow", "action_id": "choose", "options": [option]}
+    blocks = [{"type": "actions", "elements": [menu]}]
     message = talk.slack.workspace.post(Message(carol.channel, talk.slack.workspace.next_ts(), "U0BOT", "old", blocks))
     assert "not an execution id" in (await carol.gets("Refresh", message)).text
     paths = {call.path for call in talk.gcs.calls if call.path != "/v1/executions"}  # that is a list

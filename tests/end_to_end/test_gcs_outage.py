@@ -16,7 +16,7 @@ from sandbox.slack.limits import most_within
 from tests.end_to_end.outage_evidence import check_every_outcome, late_outcomes, lived, since_return
 from tests.end_to_end.outages import EXECUTIONS, MINUTE, Evidence
 
-AWAY = "GCS unreachable since"
+AWAY = "GCS has not answered since"
 
 QUOTA_AT_ONCE, QUOTA_SECONDS = 114, 62 / 6 - 1.5
 """The quota's pace for polls: a fifth of the calls in a sixth of the window (`take.lua`), counted when calls leave;

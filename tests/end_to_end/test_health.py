@@ -58,7 +58,7 @@ async def test_one_unreadable_execution_is_no_outage(tmp_path: Path, body: bytes
             await person.types(f"subscribe {execution}")
             await person.card(text="Pending")
         world.gcs.faults.add(Fault(kind="malformed", execution_id=bad, body=body))
-        card = await dave.card(text="I cannot read what GCS says about this execution since")
+        card = await dave.card(text="I have not been able to read GCS's answers since")
         for _ in range(60):
             assert (await health(world))[0] == 200
         assert "unreachable" not in words(card)

@@ -234,15 +234,24 @@ async def _captured(bot: Bot, scene: Scene, execution_id: str) -> dict[str, Parc
     pressed = requests["interactive subscribe_execution"].payload
     for action_id, value in _on_cards(execution_id, scene.lab):
         action = pressed["actions"][0] | {"action_id": action_id, "value": value}
+        if action_id == buttons.CHOOSE:
+            action = action | {"type": "overflow", "selected_option": {"value": action.pop("value")}}
         requests[f"interactive {action_id} of {value}"] = Parcel("interactive", pressed | {"actions": [action]})
     return requests
+
+
+IN_MENU = (
+    *(buttons.REFRESH_CARD, buttons.REFRESH_SUMMARY, buttons.SHARE_EXECUTION, buttons.SHOW_DETAILS),
+    *(buttons.SHOW_LEVELS, buttons.ASK_UNSUBSCRIBE, buttons.UNSUBSCRIBE_EXECUTION),
+)
+"""What entries of the menu do."""
 
 
 def _on_cards(execution_id: str, channel: str) -> list[tuple[str, str]]:
     """Buttons of cards and notices, which only the notifier posts, each with its value."""
     bound = f"{execution_id}|{channel}"
     return [
-        (buttons.REFRESH_CARD, bound),
+        *((buttons.CHOOSE, f"{verb}:{bound}") for verb in IN_MENU),
         (buttons.SUBSCRIBE_EXECUTION, bound),
         (buttons.UNSUBSCRIBE_EXECUTION, bound),
         (buttons.APPROVE_CHANNEL, channel),

@@ -12,19 +12,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bot.blocks import Message, Style, execution_card, execution_summary, shared_summary
+from bot.blocks import Message, execution_card, execution_summary, shared_summary
 from bot.domain.model import Snapshot, Subscription, Unseen
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface
 from tests.messages.world import CHANNEL_SUBSCRIPTION, NOW, OWN_SUBSCRIPTION, snapshot
 
-RUNNING_CARD = Goal("running card", wide=350, narrow=520, is_held=False)
+RUNNING_CARD = Goal("running card", wide=350, narrow=520, is_held=True)
 
 
-def _card(
-    shown: Snapshot, subscription: Subscription = CHANNEL_SUBSCRIPTION, style: Style = Style.RICH
-) -> Callable[[], Message]:
-    return lambda: execution_card(shown, subscription, now=NOW, style=style)
+def _card(shown: Snapshot, subscription: Subscription = CHANNEL_SUBSCRIPTION) -> Callable[[], Message]:
+    return lambda: execution_card(shown, subscription, now=NOW)
 
 
 def _ended(shown: Snapshot, **fields: Any) -> Callable[[], Message]:
@@ -42,11 +40,27 @@ CARDS = Surface(
         Example("Just submitted", "Followed within seconds of its start.", _card(snapshot(world.BARE)), RUNNING_CARD),
         Example("Pending", "It waits for its turn.", _card(world.running(phase="Pending", steps=())), RUNNING_CARD),
         Example("Running", "The usual case.", _card(snapshot()), RUNNING_CARD),
-        Example("Running, in person", "The same in a direct message.", _card(snapshot(), OWN_SUBSCRIPTION)),
-        Example("Running, plain", "The same where Slack takes no plan.", _card(snapshot(), style=Style.CLASSIC)),
+        Example(
+            "Running, in person", "The same in a direct message.", _card(snapshot(), OWN_SUBSCRIPTION), RUNNING_CARD
+        ),
+        Example(
+            "Running, usual time known", "When it is done, as likely as not.", _card(world.USUAL_KNOWN), RUNNING_CARD
+        ),
         Example("Running, wide", "195 steps, 128 of them at once.", _card(snapshot(world.WIDE)), RUNNING_CARD),
+        Example("Running, 1,000 steps", "Ten groups with long names.", _card(snapshot(world.WIDEST)), RUNNING_CARD),
+        Example("Running, names without numbers", "Eighty long names.", _card(snapshot(world.UNLIKE)), RUNNING_CARD),
         Example("Running, long names", "Names as long as GCS allows.", _card(snapshot(world.LONG)), RUNNING_CARD),
         Example("Running, 1 step failed", "The others go on.", _card(snapshot(world.EARLY)), RUNNING_CARD),
+        Example("Running, many steps failed", "The others go on.", _card(snapshot(world.EARLY_MANY)), RUNNING_CARD),
+        Example("Running, failed and GCS away", "Both.", _card(snapshot(world.EARLY, **_AWAY)), RUNNING_CARD),
+        Example(
+            "Running, all at once",
+            "A failed step, long names, GCS away.",
+            _card(snapshot(world.WORST, **_AWAY)),
+            RUNNING_CARD,
+        ),
+        Example("Running, a step is slow", "And the run may be.", _card(world.SLOW_STEP), RUNNING_CARD),
+        Example("Running, slower than usual", "The run itself.", _card(world.SLOW_RUN), RUNNING_CARD),
         Example(
             "Running, close to its limit",
             "GCS stops it in 28 min.",
@@ -59,7 +73,12 @@ CARDS = Surface(
             _card(world.running(timeout=timedelta(minutes=80))),
             RUNNING_CARD,
         ),
-        Example("Running, more steps than are kept", "Thousands of steps.", _card(world.running(steps_left_out=4_000))),
+        Example(
+            "Running, more steps than are kept",
+            "Thousands of steps.",
+            _card(world.running(steps_left_out=4_000)),
+            RUNNING_CARD,
+        ),
         Example("GCS does not answer", "For 12 minutes.", _card(snapshot(**_AWAY)), RUNNING_CARD),
         Example("GCS refuses", "It lets the bot no longer look.", _card(snapshot(unseen=Unseen.REFUSED, **_AWAY))),
         Example("GCS is unreadable", "Its answer makes no sense.", _card(snapshot(unseen=Unseen.UNREADABLE, **_AWAY))),

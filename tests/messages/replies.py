@@ -93,7 +93,7 @@ FOLLOWING = (
     Example(
         "Nothing left to follow",
         "It has succeeded.",
-        lambda: replies.nothing_to_follow(snapshot(world.SUCCEEDED), now=NOW),
+        lambda: replies.nothing_to_follow(snapshot(world.SUCCEEDED)),
         REPLY,
     ),
     Example(
@@ -114,7 +114,6 @@ FOLLOWING = (
         REPLY,
     ),
     Example("Stop here?", "A choice of a menu.", lambda: replies.stop_question(f"{ID}|{world.CHANNEL}"), REPLY),
-    Example("Refreshed", "The button of a card.", lambda: replies.refreshed(snapshot()), REPLY),
 )
 
 _HITS = Found(

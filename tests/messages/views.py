@@ -13,8 +13,10 @@ from msgspec.structs import replace
 
 from bot.blocks import (
     Evidence,
+    details_modal,
     error_modal,
     home_tab,
+    levels_modal,
     loading_modal,
     loading_why,
     refusing_home,
@@ -27,7 +29,7 @@ from bot.domain.model import Execution
 from bot.errors import GCSUnavailable, InputProblem, NotAllowed
 from tests.messages import world
 from tests.messages.example import Example, Place, Surface
-from tests.messages.world import ID, LEVELS, NOW, OWN_SUBSCRIPTION, snapshot
+from tests.messages.world import CHANNEL_SUBSCRIPTION, ID, LEVELS, NOW, OWN_SUBSCRIPTION, snapshot
 
 _ITEMS = (
     (OWN_SUBSCRIPTION, snapshot(world.FAILED)),
@@ -67,23 +69,27 @@ DIALOGS = Surface(
     Place.DIALOG,
     (
         Example("Steps, loading", "At once, before GCS has answered.", lambda: loading_modal(ID)),
-        Example("Steps", "The usual case.", lambda: steps_modal(snapshot(), now=NOW, execution_id=ID)),
+        Example("Steps", "The usual case.", lambda: steps_modal(snapshot(), execution_id=ID)),
         Example(
             "Steps, failed",
             "After a failure.",
-            lambda: steps_modal(snapshot(world.FAILED), now=NOW, execution_id=ID),
+            lambda: steps_modal(snapshot(world.FAILED), execution_id=ID),
         ),
         Example(
             "Steps, wide",
             "The second of seven pages.",
-            lambda: steps_modal(snapshot(world.WIDE), page=1, now=NOW, execution_id=ID),
+            lambda: steps_modal(snapshot(world.WIDE), page=1, execution_id=ID),
         ),
         Example(
             "Steps, none",
             "GCS has listed none yet.",
-            lambda: steps_modal(snapshot(world.BARE), now=NOW, execution_id=ID),
+            lambda: steps_modal(snapshot(world.BARE), execution_id=ID),
         ),
-        Example("Steps, not seen", "No poll has come back yet.", lambda: steps_modal(None, now=NOW, execution_id=ID)),
+        Example("Steps, not seen", "No poll has come back yet.", lambda: steps_modal(None, execution_id=ID)),
+        Example("Details", "All that is known.", lambda: details_modal(world.USUAL_KNOWN, now=NOW)),
+        Example("Details, failed", "After a failure.", lambda: details_modal(snapshot(world.FAILED), now=NOW)),
+        Example("What is told, in person", "The level.", lambda: levels_modal(OWN_SUBSCRIPTION, snapshot())),
+        Example("What is told, in a channel", "The same.", lambda: levels_modal(CHANNEL_SUBSCRIPTION, None)),
         Example("Why, loading", "At once, before GCS has answered.", loading_why),
         Example("Why", "A step failed, as in earlier runs.", _why(world.FAILED, events=world.EVENTS, past=world.PAST)),
         Example("Why, many steps", "29 steps failed.", _why(world.MANY_FAILED)),

@@ -18,10 +18,12 @@ from bot.domain.model import (
     ChangeKind,
     Execution,
     Level,
+    SlowStep,
     Snapshot,
     Step,
     Subscriber,
     Subscription,
+    Usual,
 )
 from bot.domain.past import End, Past
 
@@ -148,6 +150,43 @@ CHINESE = replace(
 )
 BARE = Execution(id=ID, phase="Pending")
 """What GCS says in the first seconds."""
+WIDEST = replace(
+    RUNNING,
+    name="a-name-of-eighty-characters-with-all-that-somebody-thought-worth-saying-about-it-1",
+    steps_total=1_000,
+    steps_finished=312,
+    steps=tuple(
+        Step(
+            name=f"stage-{number // 100}-of-a-workflow-with-names-that-are-as-long-as-they-can-be-shard-{number % 100}",
+            phase="Succeeded" if number < 312 else "Running" if number < 900 else "",
+            elapsed=minutes(1 + number % 80) if number < 900 else None,
+        )
+        for number in range(1_000)
+    ),
+)
+UNLIKE = replace(
+    WIDEST,
+    steps_total=80,
+    steps_finished=20,
+    steps=tuple(
+        Step(
+            name=f"{chr(97 + number % 26)}{chr(97 + number // 26)}-{'is-the-beginning-of-a-long-name-' * 2}",
+            phase=("Succeeded", "Running", "Running", "")[number % 4],
+            elapsed=minutes(1 + number) if number % 4 < 3 else None,
+        )
+        for number in range(80)
+    ),
+)
+EARLY_MANY = replace(MANY_FAILED, phase="Running", reason="", message="", message_zh="", elapsed=None)
+WORST = replace(
+    UNLIKE,
+    steps=(
+        replace(MARK_FAILED, name=UNLIKE.steps[0].name, message=KILLED * 3),
+        replace(MARK_FAILED, name=UNLIKE.steps[1].name, message=KILLED * 3),
+        *UNLIKE.steps[2:],
+    ),
+    labels={"a-label-of-some-length": "and-its-value-is-long", "another-label": "panel-7", "third": "x"},
+)
 LONG = replace(
     RUNNING,
     name="somatic-tumour-normal-pair-with-contamination-check-and-cnv-03-12-080000-1234567",
@@ -222,5 +261,9 @@ EVENTS = (
     Event("mark-duplicates", "OOMKilled", KILLED, "内存不足", KILLED_ZH, NOW - minutes(1), 4),
 )
 """What GCS says happened, in an order of its own."""
+_USUAL = Usual(count=12, center=9.2, scale=0.15, freedom=15)
+USUAL_KNOWN = snapshot(RUNNING, usual=_USUAL)
+SLOW_STEP = snapshot(RUNNING, slow_steps=(SlowStep("mark-duplicates", minutes(20)),), raised=("step:mark-duplicates",))
+SLOW_RUN = snapshot(RUNNING, usual=Usual(count=12, center=7.2, scale=0.15, freedom=15), raised=("slow",))
 
 LEVELS = tuple(Level)

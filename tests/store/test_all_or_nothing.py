@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from bot.store.outbox import Claim
 from bot.store.outbox.dead_letters import letter_of
 from bot.store.rows import subscription_row
 from bot.store.schedule import Due
-from bot.store.snapshots import first_text
+from bot.store.snapshots import NO_FINGERPRINT, first_text
 from tests.servers import ACCOUNT, KEYS, OWNER, configured
 from tests.store.following import ALICE, LAB, LATER, NOW, SOON, change, due, follow, lanes, snapshot_of
 
@@ -74,6 +75,7 @@ NAMES = [
     *(
         "subscriptions/enter",
         "subscriptions/enter full",
+        "subscriptions/redraw",
         "subscriptions/refresh",
         "subscriptions/subscribe",
         "subscriptions/unsubscribe",
@@ -237,6 +239,9 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
         "subscriptions/enter full": lambda: store.subscribers._index.enter(lane, NOW, most=99),
         "subscriptions/forget_person": lambda: run("subscriptions/forget_person", home("e3"), key("e3"), "U1"),
         "subscriptions/forget_person owner": lambda: run("subscriptions/forget_person", home("lab"), key("lab"), "U1"),
+        "subscriptions/redraw": lambda: store.subscribers.redraw(
+            ALICE, "e3", (NO_FINGERPRINT, NO_FINGERPRINT, False), NOW + timedelta(days=1)
+        ),
         "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
         "subscriptions/subscribe": lambda: run("subscriptions/subscribe", KEYS.home_of(lane.execution), *row),
         "subscriptions/last": lambda: store.subscribers.last("T1", "e1"),

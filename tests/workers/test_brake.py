@@ -25,7 +25,7 @@ from sandbox.gcs import GCS, Fault
 from tests.servers import SANDBOX_OWNER
 from tests.workers.rig import CADENCE, Rig, watcher_of
 
-HIDDEN = "GCS does not show this execution since"
+HIDDEN = "GCS has not shown this execution since"
 
 
 @pytest.fixture(autouse=True)

@@ -56,6 +56,19 @@ async def test_a_refresh_is_newer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> 
     assert summary.snapshot.execution.phase == "Running"
 
 
+async def test_a_refresh_joins_no_earlier_call(rig: Rig) -> None:
+    """A call that is under way may have been answered before the press."""
+    execution = rig.gcs.play(story.happy(2), by_hand=True)
+    rig.gcs.faults.add(Fault(kind="slow", delay=0.5, times=1))
+    earlier = asyncio.create_task(asked(rig, execution, 1))
+    await asyncio.sleep(0.1)
+    team_id = rig.who(rig.alice).team_id
+    await rig.subscriptions.summary(team_id, execution, rig.alice, is_refresh=True)
+    assert not earlier.done()
+    assert await earlier == {"Pending"}
+    assert calls(rig, execution) == 2
+
+
 async def test_an_answer_is_not_older_than_a_poll(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the watch has seen since then is not taken back."""
     monkeypatch.setattr("bot.gcs.shared.GOOD_FOR", timedelta(hours=1))

@@ -46,7 +46,7 @@ async def test_people_are_served_despite_unreadable_rows(rig: Rig) -> None:
     summary = await rig.subscriptions.summary(rig.who(rig.alice).team_id, bad, rig.alice)
     assert summary.snapshot.execution.id == bad
     assert summary.subscription is not None
-    assert (await rig.subscriptions.refresh_card(rig.who(rig.alice), bad)).execution.id == bad
+    await rig.subscriptions.refresh_card(rig.who(rig.alice), bad)
 
 
 async def test_an_unreadable_lane_is_delivered_once_readable(rig: Rig, redis: Redis) -> None:

@@ -108,7 +108,7 @@ async def test_retry_after_of_gcs_is_honoured(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(503, "GCS unreachable"), *((status, "GCS does not let me look") for status in (401, 403, 429))],
+    [(503, "GCS has not answered"), *((status, "GCS has not let me look") for status in (401, 403, 429))],
 )
 async def test_the_card_says_what_is_wrong(rig: Rig, status: int, words: str) -> None:
     """Since when GCS is unreachable or refuses access; with its next answer the card is as before."""
@@ -184,7 +184,7 @@ async def test_a_gateway_that_misroutes_deletes_nothing(rig: Rig, monkeypatch: p
         await rig.poll()
     await rig.deliver()
     assert rig.read(rig.lab) == ["card"]
-    assert "GCS unreachable since" in rig.cards(rig.lab)[0]
+    assert "GCS has not answered since" in rig.cards(rig.lab)[0]
     assert await rig.store.subscribers.find(rig.who(rig.lab), execution)
 
 

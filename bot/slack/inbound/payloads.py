@@ -41,9 +41,14 @@ class _Container(BaseModel):
     channel_id: _Id | None = None
 
 
+class _Option(BaseModel):
+    value: _Word | None = None
+
+
 class _Action(BaseModel):
     action_id: _Word | None = None
     value: _Word | None = None
+    selected_option: _Option | None = None
 
 
 class _View(BaseModel):

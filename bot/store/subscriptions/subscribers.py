@@ -18,7 +18,7 @@ from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, Lane, execution_key, lane_of
 from bot.store.owner import Ownership
-from bot.store.rows import at, change_entry, milliseconds, subscription_of, subscription_row
+from bot.store.rows import EPOCH, at, change_entry, milliseconds, subscription_of, subscription_row
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
 from bot.store.unreadable import Unreadable
@@ -122,6 +122,31 @@ class Subscribers:
         self._deliveries.set()
         self._polls.set()
         return bool(was_there)
+
+    async def redraw(
+        self, subscriber: Subscriber, execution_id: str, fingerprint: Fingerprint, seen_at: datetime
+    ) -> bool:
+        """Have the card edited if the store holds what GCS showed at `seen_at`, or something newer; else polled now.
+
+        Returns:
+            Whether it is edited: if not, ask again in a moment.
+
+        Raises:
+            KeyError: there is no such subscription.
+        """
+        lane = lane_of(self._ownership.owner.account, subscriber, execution_id)
+        state, counts, _ = fingerprint
+        seen = f"{milliseconds(seen_at - EPOCH):013d}"
+        done = await self._connection.run(
+            "subscriptions/redraw", self._keys.home_of(lane.execution), str(lane), state, counts, seen
+        )
+        if done is None:
+            raise KeyError(str(lane))
+        if done == "edited":
+            self._deliveries.set()
+        else:
+            self._polls.set()
+        return bool(done == "edited")
 
     async def resume(self, subscriber: Subscriber) -> None:
         """Have everything delivered now that waits for a subscriber.

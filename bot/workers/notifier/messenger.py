@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 
 from bot import metrics
-from bot.blocks import Message, Style
+from bot.blocks import Message
 from bot.blocks.language import Language
 from bot.domain.model import Receipt
 from bot.domain.priority import Priority
@@ -84,8 +84,6 @@ class Messenger:
         """Lane → calls since a message of it was last sent, in this process."""
         self._faulty: dict[str, set[str]] = {}
         """Method → lanes with a fault since the method last succeeded."""
-        self.style = Style.RICH
-        """The best style of cards that this workspace takes."""
         self.condition = Condition()
         """Why Slack does not take calls."""
 
@@ -266,7 +264,6 @@ class Messenger:
 
         `send` renders it once the call is admitted: half of the calls of a busy workspace are deferred first.
         """
-        refused = ""
         for number, render in enumerate(fallbacks, start=1):
             try:
                 sent = await send(render)
@@ -277,10 +274,7 @@ class Messenger:
                     if delivery.is_overdue:
                         raise Undeliverable(error.code) from error
                     raise
-                refused = error.code
             else:
-                if kind == "card" and refused.startswith("invalid_blocks") and number == len(fallbacks) - 1:
-                    self.style = Style.CLASSIC  # this workspace refuses the rich style and takes this one
                 metrics.NOTIFIER_MESSAGES.labels(kind, "sent").inc()
                 return sent
         raise AssertionError("unreachable")

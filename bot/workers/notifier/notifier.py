@@ -18,7 +18,7 @@ import structlog
 from msgspec.structs import replace
 
 from bot import metrics
-from bot.blocks import Message, Style, change_message, ended_message, execution_card, outcome_message
+from bot.blocks import Message, change_message, ended_message, execution_card, outcome_message
 from bot.blocks.language import speaking
 from bot.domain.access import AccessRules
 from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Receipt
@@ -338,14 +338,10 @@ class Notifier:
         return receipt
 
     def _cards(self, delivery: Delivery) -> Fallbacks:
-        """The card in each version that Slack may take, the best one first."""
+        """The card, and without its blocks in case Slack does not take them."""
         shown = delivery.claim.notification
-        draw = partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now)
-        styles = [Style.RICH, Style.CLASSIC] if self._messenger.style is Style.RICH else [Style.CLASSIC]
-        cards: list[Callable[[], Message]] = [
-            *(partial(draw, style=style) for style in styles),
-            lambda: draw(style=Style.CLASSIC).plain(),
-        ]
+        draw = cache(partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now))
+        cards: list[Callable[[], Message]] = [draw, lambda: draw().plain()]
         plainer = self._failures.edit_faults(delivery.lane) // PLAINER_EVERY
         return cards[min(plainer, len(cards) - 1) :]
 

@@ -1,4 +1,4 @@
-"""Promises of the summary and the card: all facts, the most important first."""
+"""Promises of the summary and the card: state, trouble, progress, steps, and nothing that goes stale."""
 
 from __future__ import annotations
 
@@ -7,177 +7,174 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from bot.blocks import Message, Style, execution_card, execution_summary, shared_summary, steps_modal
-from bot.domain.model import Execution, Snapshot, Step, Unseen
+from bot.blocks import Message, details_modal, execution_card, execution_summary, shared_summary
+from bot.blocks.language import Language, speaking
+from bot.domain.model import Execution, Phase, Snapshot, Step, Usual
 from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, buttons_of, execution, shown, snapshot, subscription
 
-
-def summary(seen: Snapshot) -> str:
-    """The summary for a person without a subscription, as text."""
-    return shown(execution_summary(seen, now=NOW, subscription=None).blocks)
+EARLY = replace(RUNNING, steps=(*RUNNING.steps, Step(name="sort", phase="Failed", reason="OOMKilled")))
 
 
-def card(seen: Snapshot, style: Style = Style.CLASSIC, subscriber: str = "C123", *, is_ending: bool = False) -> Message:
+def card(seen: Snapshot, subscriber: str = "C123", *, is_ending: bool = False) -> Message:
     """The card of a subscription."""
-    return execution_card(seen, subscription(subscriber, is_ending=is_ending), now=NOW, style=style)
+    return execution_card(seen, subscription(subscriber, is_ending=is_ending), now=NOW)
 
 
-def test_the_summary_begins_with_the_essentials() -> None:
-    """Name, phase, progress and duration come first."""
-    first, second, *_ = summary(snapshot()).splitlines()
-    assert first == "🔄 gcs-exec-3-08-20-144951"
-    assert second == "🔄 *Running* · ▰▰▱▱▱▱▱▱▱▱ 3 of 12 steps (25 %) · 11 min 41 s"
+def lines(message: Message) -> list[str]:
+    """What the card shows, line by line."""
+    return shown(message.blocks).splitlines()
 
 
-def test_the_summary_has_the_facts() -> None:
-    """It shows workflow, times in the reader's zone, place, deadline and labels."""
-    seen = summary(snapshot())
-    for fact in (
-        "*Workflow*\ndeepvariant",
-        "*Runs on*\nCCE · gcs-env-demo",
-        "*Labels*\nbatch panel-7",
-        "(in 23 h 48 min)",
-    ):
-        assert fact in seen
-    assert "*Created*\n<!date^1534747300^{time}|" in seen
+def test_the_card_begins_with_state_and_name() -> None:
+    """Then how far it is and since when, the steps, and one grey line."""
+    head, progress, step, waiting, done, grey, *_ = lines(card(snapshot()))
+    assert head == "🔄 Running: gcs-exec-3-08-20-144951"
+    assert progress == "▰▰▱▱▱▱▱▱▱▱ *3 of 12 steps* · started <!date^1534747300^{ago}|2018-08-20 06:41 UTC>"
+    assert step == "🔄 *call* · 3 of 8 sub-jobs · started <!date^1534747843^{ago}|2018-08-20 06:50 UTC>"
+    assert (waiting, done) == ("◌ merge · waiting", "✓ bwa-mem · done")
+    assert grey.startswith("deepvariant · batch panel-7 · limit <!date^1534833700^{date_short_pretty} {time}|")
+    assert grey.endswith("As of <!date^1534748001^{date_short_pretty} {time_secs}|2018-08-20 06:53:21 UTC>")
 
 
-def test_every_summary_shows_when_it_was_polled() -> None:
-    """The last line has the time to the second, and the id to copy."""
-    assert summary(snapshot()).splitlines()[-5] == f"As of <!date^1534748001^{{time_secs}}|06:53:21 UTC> · `{ID}`"
+def test_a_card_is_the_same_an_hour_later() -> None:
+    """Nothing on it is a span that grows: Slack writes how long ago it started."""
+    later = execution_card(snapshot(), subscription("C123"), now=NOW + timedelta(hours=1))
+    assert later == card(snapshot())
 
 
-def test_stale_data_is_called_stale() -> None:
-    """While GCS does not answer, or refuses, the card says since when."""
-    since = NOW - timedelta(minutes=5)
-    assert "⚠️ GCS unreachable since <!date^1534747701^{time}|" in summary(snapshot(unreachable_since=since))
-    refused = execution_summary(snapshot(unreachable_since=since, unseen=Unseen.REFUSED), now=NOW, subscription=None)
-    assert "⚠️ GCS does not let me look since <!date^1534747701^{time}|" in str(refused.blocks)
-    assert " GCS does not let me look since 2018-08-20 06:48" in refused.text
+def test_when_it_is_done_is_a_moment() -> None:
+    """With how long such runs usually take; without enough earlier runs nothing is said."""
+    seen = snapshot(usual=Usual(count=12, center=8.2, scale=0.15, freedom=15))
+    assert "done about <!date^" in shown(card(seen).blocks)
+    assert "(usually " in shown(card(seen).blocks)
+    assert "usually" not in shown(card(snapshot()).blocks)
 
 
 def test_missing_values_read_well() -> None:
     """Little is known of a new execution; unknown values are left out or described."""
-    seen = summary(snapshot(Execution(id=ID, phase="Pending")))
-    assert "⏳ *Pending* · step counts not reported yet" in seen
-    assert "*Workflow*\nfrom file" in seen
+    seen = shown(card(snapshot(Execution(id=ID, phase="Pending"))).blocks)
+    assert f"⏳ Pending: {ID}\n*step counts not reported yet*\nfrom file · " in seen
     assert "None" not in seen
 
 
 @pytest.mark.parametrize(
-    ("phase", "label"),
+    ("phase", "head"),
     [
-        ("Succeeded", "✅ *Succeeded*"),
-        ("Failed", "❌ *Failed*"),
-        ("Pending", "⏳ *Pending*"),
-        ("Retrying", "♻️ *Retrying*"),
-        ("Cancelled", "🛑 *Cancelled*"),
-        ("Deleting", "🗑 *Deleting*"),
-        ("Hibernating", "❔ *Hibernating*"),
-        ("", "❔ *phase not reported yet*"),
+        ("Succeeded", "✅ Succeeded: "),
+        ("Failed", "❌ Failed: "),
+        ("Pending", "⏳ Pending: "),
+        ("Retrying", "♻️ Retrying: "),
+        ("Cancelled", "🛑 Cancelled: "),
+        ("Deleting", "🗑 Deleting: "),
+        ("Hiber<nating", "❔ Hiber‹nating: "),
+        ("", "❔ phase not reported yet: "),
     ],
 )
-def test_a_phase_is_a_sign_and_a_word(phase: str, label: str) -> None:
+def test_a_phase_is_a_sign_and_a_word(phase: str, head: str) -> None:
     """No phase is shown by its sign alone, and an unknown one is shown as GCS sent it."""
-    assert label in summary(snapshot(execution(phase=phase)))
+    assert lines(card(snapshot(execution(phase=phase))))[0].startswith(head)
 
 
 def test_a_vanished_execution_is_called_deleted() -> None:
-    """It says that the execution is deleted and its last phase, and has no button to follow it."""
-    message = execution_summary(snapshot(is_vanished=True), now=NOW, subscription=None)
-    assert "🗑 *Deleted (was Running)*" in shown(message.blocks)
+    """Once, with its last phase below, and no time that would count on; nobody can follow it."""
+    message = execution_summary(snapshot(execution(phase="Deleting"), is_vanished=True), now=NOW, subscription=None)
+    head, last, counts, *_ = lines(message)
+    assert (head, counts) == ("🗑 Deleted: gcs-exec-3-08-20-144951", "*3 of 12 steps*")
+    assert last == "GCS does not know it any more. When last seen it was: Deleting."
     assert "Follow" not in buttons_of(message.blocks)
 
 
-def test_failed_steps_come_first_with_their_reason() -> None:
-    """Failed steps, then those that were running, then a count of the others."""
-    seen = summary(snapshot(FAILED))
-    assert "❌ *call* · Failed\n`OOMKilled`: container call was killed\n▫️ *sort* · was running\n" in seen
-    assert "1 never started · 1 finished" in seen
+def test_a_finished_card_has_three_lines() -> None:
+    """State and name, counts with duration and longest step, one grey line; the counts once."""
+    steps = (*RUNNING.steps[:1], Step(name="call", phase="Succeeded", elapsed=timedelta(minutes=9)))
+    done = execution(phase="Succeeded", steps=steps, steps_finished=12, elapsed=timedelta(minutes=15))
+    message = card(snapshot(done))
+    texts = [block for block in message.blocks if block["type"] != "actions"]
+    assert [block["type"] for block in texts] == ["header", "section", "context"]
+    assert lines(message)[1] == "*12 of 12 steps* in 15 min · longest: call, 9 min"
+    assert shown(message.blocks).count("12 of 12") == 1
+    assert len(message.blocks[-1]["elements"]) <= 3
 
 
-def test_a_failure_says_why() -> None:
-    """Reason and message of the execution are below its phase."""
-    assert "`StepFailed`: Element(call) execute Action: create failed" in summary(snapshot(FAILED))
+def test_a_failure_says_why_below_the_name() -> None:
+    """The cause is the second line; of the steps only failed ones are named."""
+    head, why, counts, *rest = lines(card(snapshot(FAILED)))
+    assert head == "❌ Failed: gcs-exec-3-08-20-144951"
+    assert why == "*call* ran out of memory (`OOMKilled`)"
+    assert counts.startswith("*3 of 12 steps* in 11 min 41 s")
+    assert "sort" not in "".join(rest)
 
 
-def test_many_labels_are_counted() -> None:
-    """Eight are named, so that labels do not crowd out the other facts."""
-    seen = summary(snapshot(execution(labels={f"k{number}": "v" for number in range(50)})))
-    assert "k7 v, 42 more" in seen
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("seen", [snapshot(EARLY), snapshot(FAILED)], ids=["early", "failed"])
+def test_the_text_is_state_name_cause_time(language: Language, seen: Snapshot) -> None:
+    """In this order, in both languages; the cause begins before character 110, also after a long name."""
+    long = replace(seen, execution=replace(seen.execution, name="n" * 80))
+    state = {Language.ENGLISH: seen.execution.phase, Language.CHINESE: "执行"}[language]
+    time = {
+        Language.ENGLISH: "11 min" if seen.execution.is_terminal else "06:41",
+        Language.CHINESE: "11 分" if seen.execution.is_terminal else "06:41",
+    }
+    with speaking(language):
+        said = card(long).text
+    places = [said.find(part) for part in (state, "nnn", seen.execution.failed_steps[0].name, time[language])]
+    assert places == sorted(places)
+    assert places[0] == 0
+    assert 0 < places[2] < 110
 
 
-def test_running_steps_show_their_sub_jobs() -> None:
-    """A step with sub-jobs shows how many are done."""
-    assert "🔄 *call* · Running · 3 of 8 sub-jobs · 2 min 38 s" in summary(snapshot())
+def test_the_plain_text_has_the_id() -> None:
+    """For those who have no menu to open the details with."""
+    assert card(snapshot()).text.splitlines()[-2] == f"As of 2018-08-20 06:53:21 UTC. Id: {ID}"
 
 
-def test_many_steps_are_folded() -> None:
-    """Five thousand steps take no more space than a few."""
-    wide = tuple(Step(name=f"scatter-{number}", phase="Running") for number in range(5000))
-    seen = summary(snapshot(execution(steps=wide)))
-    assert seen.count("scatter-") == 5
-    assert "… and 4,995 more running" in seen
-
-
-@pytest.mark.parametrize("style", Style)
-def test_steps_that_are_not_kept_are_counted(style: Style) -> None:
-    """Whatever shows the steps, in blocks or in plain text, says how many more there are."""
-    seen = snapshot(execution(steps_left_out=3_210))
-    card = execution_card(seen, subscription("U1"), now=NOW, style=style)
-    for blocks in (card.blocks, steps_modal(seen, now=NOW, execution_id="x")["blocks"]):
-        assert "… and 3,210 more steps, more than I list" in shown(blocks)
-    assert "… and 3,210 more steps" in card.text
-
-
-@pytest.mark.parametrize(
-    ("minutes", "expected"), [(1440, "(in 23 h 48 min)"), (30, "⚠️ "), (5, "(passed 6 min 41 s ago)"), (0, "")]
-)
-def test_a_deadline_is_warned_of(minutes: int, expected: str) -> None:
-    """A near or passed deadline is marked; without a limit there is none."""
-    seen = summary(snapshot(execution(timeout=timedelta(minutes=minutes))))
-    assert expected in seen
-    assert ("*Deadline*" in seen) is bool(minutes)
-
-
-def test_the_first_button_fits_the_person() -> None:
-    """It unsubscribes a person who follows, and subscribes one who does not."""
+def test_buttons_fit_the_person() -> None:
+    """Two and a menu; a person who follows can stop, another one can follow."""
     link = subscription("U1")
     mine = execution_summary(snapshot(), now=NOW, subscription=link)
     other = execution_summary(snapshot(), now=NOW, subscription=None)
-    assert list(buttons_of(mine.blocks)) == ["Stop following", "Steps", "Refresh", "Share to channel"]
-    assert list(buttons_of(other.blocks)) == ["Follow", "Steps", "Refresh", "Share to channel"]
+    menu = ["⋯ Refresh", "⋯ Details", "⋯ Share to channel"]
+    assert list(buttons_of(mine.blocks)) == ["Steps", "Stop following", *menu]
+    assert list(buttons_of(other.blocks)) == ["Steps", "Follow", *menu]
 
 
 def test_a_succeeded_execution_cannot_be_followed() -> None:
     """No change can follow, so there is no button to subscribe."""
     done = execution_summary(snapshot(execution(phase="Succeeded")), now=NOW, subscription=None)
-    assert list(buttons_of(done.blocks)) == ["Steps", "Refresh", "Share to channel"]
+    assert "Follow" not in buttons_of(done.blocks)
 
 
 def test_a_shared_summary_names_who_shared_it() -> None:
-    """The channel sees by whom, and everyone there can subscribe."""
+    """The channel sees by whom, and everyone there can follow."""
     message = shared_summary(snapshot(), now=NOW, shared_by="U1")
-    assert "Shared by <@U1>" in shown(message.blocks)
-    assert list(buttons_of(message.blocks)) == ["Subscribe me", "Steps"]
+    assert "shared by <@U1>" in shown(message.blocks)
+    assert list(buttons_of(message.blocks)) == ["Steps", "Follow", "⋯ Details"]
 
 
 def test_buttons_of_a_channel_carry_its_id() -> None:
-    """They act on the subscription of the channel, not of the person who presses."""
-    buttons = buttons_of(card(snapshot()).blocks)
-    assert buttons == {"Steps": ID, "Refresh": f"{ID}|C123", "Stop following here": f"{ID}|C123"}
+    """They act on the subscription of the channel; `Follow` on that of the person who presses."""
+    assert buttons_of(card(snapshot()).blocks) == {
+        "Steps": ID,
+        "Follow": ID,
+        "⋯ Refresh": f"refresh_card:{ID}|C123",
+        "⋯ Details": f"show_details:{ID}",
+        "⋯ What is told …": f"show_levels:{ID}|C123",
+        "⋯ Stop following here …": f"ask_unsubscribe:{ID}|C123",
+    }
 
 
 def test_the_card_of_a_person_unsubscribes_that_person() -> None:
-    """In a direct message the label has no "here"."""
-    assert buttons_of(card(snapshot(), subscriber="U1").blocks)["Stop following"] == f"{ID}|U1"
+    """In a direct message the label has no "here", and nobody is asked first."""
+    found = buttons_of(card(snapshot(), subscriber="U1").blocks)
+    assert found["⋯ Stop following"] == f"unsubscribe_execution:{ID}|U1"
+    assert "Follow" not in found
 
 
 def test_an_ended_card_says_so() -> None:
     """It offers to follow again, and does not mention a retry that it would not show."""
     message = card(snapshot(FAILED, retry_until=NOW), is_ending=True)
-    assert "No longer followed: the execution is Failed." in shown(message.blocks)
-    assert buttons_of(message.blocks) == {"Steps": ID, "Follow again": f"{ID}|C123"}
+    assert "no longer followed" in shown(message.blocks)
+    assert list(buttons_of(message.blocks)) == ["Steps", "Follow again", "⋯ Details"]
     assert "retry" not in shown(message.blocks) + message.text
 
 
@@ -186,46 +183,26 @@ def test_the_card_shows_the_retry_period() -> None:
     assert "Watching for a retry until <!date^1534748001" in shown(card(snapshot(FAILED, retry_until=NOW)).blocks)
 
 
-def test_the_rich_card_is_a_plan() -> None:
-    """Slack's plan block: failed, running, a count of finished and a count of waiting steps."""
-    plan = next(block for block in card(snapshot(), Style.RICH).blocks if block["type"] == "plan")
-    tasks = [(task["task_id"], task["title"], task["status"]) for task in plan["tasks"]]
-    assert plan["title"] == "3 of 12 steps"
-    assert tasks == [
-        ("running-0", "call · running · 3 of 8 sub-jobs", "in_progress"),
-        ("finished", "1 step finished", "complete"),
-        ("waiting", "1 step waiting", "pending"),
-    ]
-
-
-def test_nothing_spins_on_an_ended_execution() -> None:
-    """After a failure, a step that GCS still calls running "was running"; the failed one says why."""
-    plan = next(block for block in card(snapshot(FAILED), Style.RICH).blocks if block["type"] == "plan")
-    assert [task["status"] for task in plan["tasks"]] == ["error", "pending", "complete", "pending"]
-    assert plan["tasks"][1]["title"] == "sort · was running"
-    assert shown(plan["tasks"][0]["details"]) == "OOMKilled: container call was killed"
-
-
-def test_a_plan_has_a_dozen_tasks_at_most() -> None:
-    """It does not depend on the number of steps."""
-    steps = [
-        Step(name=f"{phase}-{n}", phase=phase) for phase in ("Failed", "Running", "Succeeded", "") for n in range(99)
-    ]
-    plan = next(b for b in card(snapshot(execution(steps=tuple(steps))), Style.RICH).blocks if b["type"] == "plan")
-    assert len(plan["tasks"]) == 12
-    assert len({task["task_id"] for task in plan["tasks"]}) == 12
-
-
-def test_the_plain_text_is_complete() -> None:
-    """It has name, phase, duration, counts and failed steps, the most important first."""
-    plain = card(snapshot(FAILED)).text.splitlines()
-    assert plain[0] == "deepvariant execution gcs-exec-3-08-20-144951: Failed, after 11 min 41 s; 3 of 12 steps."
-    assert plain[1] == "StepFailed: Element(call) execute Action: create failed"
-    assert plain[2] == "1 step failed: call (OOMKilled: container call was killed)."
+def test_details_have_what_left_the_card() -> None:
+    """Times, place, limit, all labels, ids; units that nobody knows are not guessed."""
+    more = {f"k{number}": "v" for number in range(9)}
+    seen = execution(labels=more, namespace="genomics", resources={"cpu": 3.1}, time_ratio=92.0, priority=5)
+    text = shown(details_modal(snapshot(seen), now=NOW))
+    for fact in ("*Cluster*\ngcs-env-demo", "*Namespace*\ngenomics", "*Priority*\n5", "k8 v", "92 %", f"`{ID}`"):
+        assert fact in text
+    assert "*Created*\n<!date^1534747300^{date_short_pretty} {time}|" in text
+    assert "cpu" not in text
 
 
 def test_nothing_secret_is_shown() -> None:
-    """Ids of project and namespace are not shown."""
-    message = card(snapshot(replace(RUNNING, project_id="c51567523b", namespace="ns-secret")))
-    assert "c51567523b" not in str(message)
-    assert "ns-secret" not in str(message)
+    """The id of the project is shown nowhere."""
+    seen = snapshot(replace(RUNNING, project_id="c51567523b"))
+    assert "c51567523b" not in f"{card(seen)}{details_modal(seen, now=NOW)}"
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_fits_the_headline(phase: Phase) -> None:
+    """With the longest name, in both languages."""
+    for language in Language:
+        with speaking(language):
+            assert len(lines(card(snapshot(execution(phase=phase, name="n" * 80))))[0]) < 150

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import blocks
-from bot.blocks import Message, Style, replies, text, words
+from bot.blocks import Message, replies, text, words
 from bot.domain.model import Change, Level, Snapshot, Subscription
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import ID, NOW, hostile_changes, hostile_snapshots, shown, subscriptions
@@ -27,8 +27,7 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield blocks.execution_summary(seen, now=NOW, subscription=link)
     yield blocks.execution_summary(seen, now=NOW, subscription=None)
     yield blocks.shared_summary(seen, now=NOW, shared_by="U1")
-    yield blocks.execution_card(seen, link, now=NOW, style=Style.RICH)
-    yield blocks.execution_card(seen, link, now=NOW, style=Style.CLASSIC)
+    yield blocks.execution_card(seen, link, now=NOW)
     yield blocks.change_message([change, change], link, execution, now=NOW)
     yield blocks.outcome_message(change, link, seen, now=NOW)
     yield blocks.ended_message(change, execution, now=NOW)
@@ -39,16 +38,15 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield replies.level_changed(link, seen, was=Level.FINAL, note=change.message)
     yield replies.unsubscribed(link.subscriber, execution.id, note=change.message)
     yield replies.not_subscribed(link.subscriber, execution.id, note=change.message)
-    yield replies.nothing_to_follow(seen, now=NOW)
-    yield replies.refreshed(seen)
+    yield replies.nothing_to_follow(seen)
     yield replies.subscription_list([(link, seen), (link, None)] * 30, unreadable=[execution.id] * 30, now=NOW)
     yield replies.error_reply(change.message or "No.", change.reason)
 
 
 def views(seen: Snapshot, link: Subscription, change: Change) -> Iterator[dict[str, Any]]:
     """Every view."""
-    yield blocks.steps_modal(seen, page=change.revision, now=NOW, execution_id=seen.execution.id)
-    yield blocks.steps_modal(None, now=NOW, execution_id=ID)
+    yield blocks.steps_modal(seen, page=change.revision, execution_id=seen.execution.id)
+    yield blocks.steps_modal(None, execution_id=ID)
     yield blocks.loading_modal(seen.execution.id)
     yield blocks.error_modal(change.message)
     yield blocks.home_tab([(link, seen), (link, None)] * 60, unreadable=[seen.execution.id] * 60, now=NOW)
@@ -98,7 +96,7 @@ def test_every_message_has_plain_text(seen: Snapshot, link: Subscription, change
 def test_plain_text_has_phase_and_counts(seen: Snapshot, link: Subscription) -> None:
     """A screen reader gets the phase and the number of finished steps."""
     execution = seen.execution
-    plain = blocks.execution_card(seen, link, now=NOW, style=Style.RICH).text
+    plain = blocks.execution_card(seen, link, now=NOW).text
     assert words.phase_word(execution.phase) in plain
     assert words.counts(execution.steps_finished, execution.steps_total) in plain
 

@@ -53,7 +53,7 @@ def test_a_succeeded_execution_is_not_followed() -> None:
     """The reply says how it ended instead."""
     done = snapshot(execution(phase="Succeeded", steps_finished=12))
     expected = "is Succeeded (12 of 12 steps · after 7 min 1 s): there is nothing left to follow."
-    assert expected in both(replies.nothing_to_follow(done, now=NOW))
+    assert expected in both(replies.nothing_to_follow(done))
 
 
 def test_the_list_has_one_entry_each() -> None:
@@ -93,8 +93,3 @@ def test_an_error_is_a_sentence_and_a_hint() -> None:
     message = replies.error_reply("I do not know `<!here>`.", "Type `/execution help`.")
     assert "⚠️ I do not know `&lt;!here&gt;`." in shown(message.blocks)
     assert message.text == "I do not know `&lt;!here&gt;`.\nType `/execution help`."
-
-
-def test_a_refresh_has_a_visible_effect() -> None:
-    """The reply shows the phase, even if nothing changed."""
-    assert "Asked again: gcs-exec-3-08-20-144951 is Running." in both(replies.refreshed(snapshot()))

@@ -203,11 +203,18 @@ def test_the_bar_is_full_only_at_the_end(done: int, total: int, expected: str) -
 
 
 def test_dates_are_the_readers_own() -> None:
-    """A time within hours has no day, any other has one; both have a fallback in UTC."""
-    today, past = datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC), datetime(2018, 8, 19, 6, 41, 40, tzinfo=UTC)
-    assert text.date(today, NOW) == "<!date^1534747300^{time}|2018-08-20 06:41 UTC>"
-    assert text.date(past, NOW) == "<!date^1534660900^{date_short_pretty} {time}|2018-08-19 06:41 UTC>"
-    assert text.time_secs(NOW) == "<!date^1534748001^{time_secs}|06:53:21 UTC>"
+    """Every time has its day, since it is read later; all have a fallback in UTC."""
+    moment = datetime(2018, 8, 20, 6, 41, 40, tzinfo=UTC)
+    assert text.date(moment) == "<!date^1534747300^{date_short_pretty} {time}|2018-08-20 06:41 UTC>"
+    assert text.ago(moment) == "<!date^1534747300^{ago}|2018-08-20 06:41 UTC>"
+    assert text.date_secs(NOW) == "<!date^1534748001^{date_short_pretty} {time_secs}|2018-08-20 06:53:21 UTC>"
+
+
+@pytest.mark.parametrize(("line", "count"), [("", 0), ("a" * 40, 1), ("a" * 41, 2), ("步" * 40, 2)])
+def test_rows_on_a_phone_are_guessed(line: str, count: int) -> None:
+    """Chinese characters are twice as wide; a date counts as what is read, not as its token."""
+    assert text.rows(line) == count
+    assert text.rows(line + text.ago(NOW)) <= count + 1
 
 
 def test_numbers_have_no_needless_digits() -> None:

@@ -155,7 +155,7 @@ def test_a_new_total_is_shown() -> None:
 def test_a_late_change_shows_its_time() -> None:
     """A change that was delivered late says when it happened."""
     late = replace(PROGRESS, at=NOW - timedelta(minutes=20))
-    assert "at <!date^1534746801^{time}|2018-08-20 06:33 UTC>" in line(late)
+    assert "at <!date^1534746801^{date_short_pretty} {time}|2018-08-20 06:33 UTC>" in line(late)
 
 
 def test_plain_text_names_the_execution() -> None:

@@ -16,7 +16,7 @@ WIDE = execution(
 
 def test_the_list_begins_with_what_failed() -> None:
     """Failed, running, waiting, finished; every step has its sign and phase."""
-    seen = shown(steps_modal(snapshot(FAILED), now=NOW, execution_id=ID))
+    seen = shown(steps_modal(snapshot(FAILED), execution_id=ID))
     places = [seen.index(name) for name in ("*call*", "*sort*", "*merge*", "*bwa-mem*")]
     assert places == sorted(places)
     assert "⏳ *merge* · Waiting" in seen
@@ -33,26 +33,26 @@ def test_groups_of_steps_match_the_model(phase: str) -> None:
 
 def test_a_long_list_has_pages() -> None:
     """Thirty steps a page, with buttons to the pages before and after."""
-    view = steps_modal(snapshot(WIDE), page=1, now=NOW, execution_id=ID)
+    view = steps_modal(snapshot(WIDE), page=1, execution_id=ID)
     assert "Steps 31 to 60 of 75" in shown(view)
     assert buttons_of(view) == {"◀ Previous": "0", "Next ▶": "2", "Refresh": "1"}
 
 
 def test_the_first_page_has_the_failed_step() -> None:
     """A failed step is on the first page, wherever GCS lists it."""
-    assert "❌ *scatter-70*" in shown(steps_modal(snapshot(WIDE), now=NOW, execution_id=ID))
+    assert "❌ *scatter-70*" in shown(steps_modal(snapshot(WIDE), execution_id=ID))
 
 
 @pytest.mark.parametrize(("asked", "got"), [(-1, 0), (0, 0), (2, 2), (99, 2)])
 def test_a_missing_page_becomes_the_nearest(asked: int, got: int) -> None:
     """There may be fewer steps than when the button was made."""
-    view = steps_modal(snapshot(WIDE), page=asked, now=NOW, execution_id=ID)
+    view = steps_modal(snapshot(WIDE), page=asked, execution_id=ID)
     assert parse_metadata(view["private_metadata"]) == (ID, got)
 
 
 def test_no_steps_yet_is_a_sentence() -> None:
     """An empty list does not make an empty modal."""
-    view = steps_modal(snapshot(execution(steps=())), now=NOW, execution_id=ID)
+    view = steps_modal(snapshot(execution(steps=())), execution_id=ID)
     assert "GeneContainer Service has not listed any steps yet." in shown(view)
 
 

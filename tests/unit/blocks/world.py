@@ -97,7 +97,9 @@ def shown(node: object) -> str:
 
 
 def buttons_of(node: object) -> dict[str, str]:
-    """Label → value of the buttons in blocks or a view."""
+    """Label → value of the buttons in blocks or a view; entries of a menu begin with "⋯"."""
+    if isinstance(node, dict) and node.get("type") == "overflow":
+        return {f"⋯ {option['text']['text']}": option["value"] for option in node["options"]}
     if isinstance(node, dict) and node.get("type") == "button":
         return {node["text"]["text"]: node["value"]}
     inside = list(node.values()) if isinstance(node, dict) else list(node) if isinstance(node, list | tuple) else []

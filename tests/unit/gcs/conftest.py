@@ -35,9 +35,14 @@ def seen(name: str, asked: str = ID) -> Execution:
 
 
 def changed(**parts: Any) -> Execution:
-    """The execution of a minimal answer with `parts` set; `execution` is merged, the rest replaced."""
+    """The execution of a minimal answer, as `answered`."""
+    return answered(**parts).to_execution()
+
+
+def answered(**parts: Any) -> GetExecutionResponse:
+    """A minimal answer with `parts` set; `execution` is merged, the rest replaced."""
     record = {"guid": ID, "status": "Running", **parts.pop("execution", {})}
-    return GetExecutionResponse.parse(json.dumps({"execution": record, **parts}).encode(), asked=ID).to_execution()
+    return GetExecutionResponse.parse(json.dumps({"execution": record, **parts}).encode(), asked=ID)
 
 
 @dataclass

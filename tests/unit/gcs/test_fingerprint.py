@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bot.blocks import Style, execution_card, execution_summary, shared_summary, steps_modal
+from bot.blocks import execution_card, execution_summary, shared_summary, steps_modal
 from bot.domain.model import Execution, Snapshot, Subscriber, Subscription
 from bot.gcs.body import MAX_REPORTS
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
@@ -129,10 +129,10 @@ def shown(body: Json) -> list[object]:
     """All that people see of `body` at one moment, but for what moves by itself."""
     snapshot = Snapshot(execution=settled(parsed(body).to_execution()), revision=1, seen_at=NOW)
     return [
-        *(execution_card(snapshot, FOLLOWED, now=NOW, style=style) for style in Style),
+        execution_card(snapshot, FOLLOWED, now=NOW),
         execution_summary(snapshot, now=NOW, subscription=FOLLOWED),
         shared_summary(snapshot, now=NOW, shared_by="U1"),
-        steps_modal(snapshot, now=NOW, execution_id=ID),
+        steps_modal(snapshot, execution_id=ID),
     ]
 
 

@@ -15,7 +15,7 @@ from bot.gcs.body import MAX_REPORTS, MAX_STEPS, SMALL
 from bot.gcs.fingerprint import fingerprint_of
 from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse
 
-from .conftest import FAILED_ID, ID, body_of, changed, seen
+from .conftest import FAILED_ID, ID, answered, body_of, changed, seen
 
 OTHER_TYPES: list[tuple[dict[str, Any], dict[str, object]]] = [
     ({"execution": {"label": [{"key": "batch", "value": "7"}]}}, {"labels": {"batch": "7"}}),
@@ -165,6 +165,16 @@ def test_milliseconds_are_noticed() -> None:
     steps = {"actual_node_status": [{"name": "a", "time_duration": 2_000}]}
     execution = changed(execution=times, status=steps)
     assert (execution.elapsed, execution.steps[0].elapsed) == (timedelta(seconds=421), timedelta(seconds=2))
+
+
+def test_a_rarely_updated_run_has_seconds() -> None:
+    """Until it has ended, its life ends now, not with its last update."""
+    times = {"create_at": "2018-08-20T06:00:00Z", "update_at": "2018-08-20T06:00:05Z", "time_duration": 7_200}
+    response = answered(execution={"status": "Running"} | times)
+    now = datetime(2018, 8, 20, 8, 0, tzinfo=UTC)
+    assert response.to_execution(now=now).elapsed == timedelta(hours=2)
+    late = answered(execution={"status": "Running"} | times | {"time_duration": 7_200_000})
+    assert late.to_execution(now=now).elapsed == timedelta(hours=2)
 
 
 HEADER = 'Could not parse the header line: "##contig=<ID=c1,length=9>"'

@@ -204,10 +204,19 @@ class FakeSubscriptions:
         """A channel may be written to again."""
         self._note("resume", channel.id)
 
-    async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> Snapshot:
+    async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> None:
         """Someone wants a fresh card."""
         self._note("refresh_card", subscriber.id, execution_id)
-        return SNAPSHOT
+
+    async def following(self, subscriber: Subscriber, execution_id: str) -> tuple[Subscription, Snapshot]:
+        """Someone wants to know at which level it is followed."""
+        self._note("following", subscriber.id, execution_id)
+        return subscription_of(subscriber, Level.FINAL), SNAPSHOT
+
+    async def change_level(self, subscriber: Subscriber, execution_id: str, level: Level, *, by: str) -> Subscribed:
+        """Someone chooses a level."""
+        self._note("change_level", subscriber.id, execution_id, level, by)
+        return Subscribed(subscription_of(subscriber, level), SNAPSHOT, None, followed=True)
 
 
 class FakeChannels:
@@ -316,6 +325,21 @@ def subscription_of(subscriber: Subscriber, level: Level) -> Subscription:
     return Subscription(execution_id=ID, subscriber=subscriber, level=level, owner="U1", created_at=NOW)
 
 
+IN_MENU = {
+    *(buttons.REFRESH_CARD, buttons.REFRESH_SUMMARY, buttons.SHARE_EXECUTION),
+    *(buttons.SHOW_DETAILS, buttons.SHOW_LEVELS, buttons.ASK_UNSUBSCRIBE),
+}
+"""What entries of the menu do, and no button does."""
+
+
+def action_of(action_id: str, value: str) -> dict[str, Any]:
+    """What Slack says was pressed or chosen."""
+    if action_id not in IN_MENU:
+        return {"type": "button", "block_id": "b", "action_id": action_id, "value": value}
+    option = {"text": {"type": "plain_text", "text": "…"}, "value": f"{action_id}:{value}"}
+    return {"type": "overflow", "block_id": "b", "action_id": buttons.CHOOSE, "selected_option": option}
+
+
 @dataclass
 class World:
     """Everything that a test of a listener needs."""
@@ -363,7 +387,7 @@ class World:
         return await self.send(body | {"response_url": f"{self.slack.url}/hook", "trigger_id": "t.1"} | more)
 
     async def press(self, action_id: str, value: str = ID, **more: Any) -> BoltResponse:
-        """Someone presses a button in a message."""
+        """Someone presses a button in a message, or chooses an entry of its menu."""
         body = {
             "type": "block_actions",
             "user": {"id": "U1", "team_id": "T1"},
@@ -371,7 +395,7 @@ class World:
             "channel": {"id": "C1"},
             "trigger_id": "t.1",
             "response_url": f"{self.slack.url}/hook",
-            "actions": [{"type": "button", "block_id": "b", "action_id": action_id, "value": value}],
+            "actions": [action_of(action_id, value)],
         }
         return await self.send(body | more)
 

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from bot.blocks import buttons
 from bot.blocks.sentences import sentence
+from bot.domain.model import Level
 from bot.errors import GCSUnavailable, InputProblem, InvalidInput
 from tests.unit.handlers.conftest import ID, World, made
 
@@ -53,7 +54,10 @@ async def test_nobody_unsubscribes_somebody_else(world: World) -> None:
     assert world.subscriptions.asked == [("unsubscribe", "U1", ID)]
 
 
-BOUND = [buttons.SUBSCRIBE_EXECUTION, buttons.UNSUBSCRIBE_EXECUTION, buttons.REFRESH_CARD]
+BOUND = [
+    *(buttons.SUBSCRIBE_EXECUTION, buttons.UNSUBSCRIBE_EXECUTION, buttons.REFRESH_CARD),
+    buttons.SHOW_LEVELS,
+]
 """The buttons that may name a channel."""
 
 
@@ -129,11 +133,62 @@ async def test_refresh_replaces_the_summary(world: World) -> None:
 
 
 async def test_refresh_leaves_the_card_to_the_notifier(world: World) -> None:
-    """The listener requests a fresh card and says so to the person; it edits nothing."""
+    """The listener requests a fresh card, edits nothing, and leaves no message for each press."""
     await world.press(buttons.REFRESH_CARD, f"{ID}|C1")
     assert world.subscriptions.asked == [("refresh_card", "C1", ID)]
-    assert not world.slack.answers[0]["replace_original"]
+    assert world.slack.answers == []
     assert world.slack.called("chat.update") == []
+
+
+async def test_details_open_and_fill(world: World) -> None:
+    """As with the steps: at once, and then with what GCS says."""
+    await world.press(buttons.SHOW_DETAILS)
+    assert "Asking" in str(world.slack.called("views.open")[0]["view"])
+    assert "Namespace" not in str(world.slack.called("views.update")[0]["view"])
+    assert ID in str(world.slack.called("views.update")[0]["view"])
+
+
+def dialog(view: dict[str, Any]) -> dict[str, Any]:
+    """A press in a dialog that the bot has opened."""
+    opened = {"id": "V8", "type": "modal", "callback_id": "told", "private_metadata": view["private_metadata"]}
+    return {"view": opened, "response_url": None, "channel": None}
+
+
+async def test_the_level_is_chosen_in_a_dialog(world: World) -> None:
+    """That of the channel where the card is; the dialog then shows the new one."""
+    await world.press(buttons.SHOW_LEVELS, f"{ID}|C1")
+    opened = dialog(world.slack.called("views.open")[0]["view"])
+    await world.press(buttons.CHOOSE_LEVEL, "failures", **opened)
+    assert world.subscriptions.asked == [("following", "C1", ID), ("change_level", "C1", ID, Level.FAILURES, "U1")]
+    assert world.slack.called("views.update")[0]["view_id"] == "V8"
+
+
+async def test_a_dialog_is_no_authority(world: World) -> None:
+    """Nobody decides for a private channel that they have left since, nor for another person."""
+    world.slack.results["conversations.info"] = {"channel": {"id": "C9", "is_member": True, "is_private": True}}
+    world.slack.results["conversations.members"] = {"members": ["U2"]}
+    await world.press(
+        buttons.CHOOSE_LEVEL,
+        "final",
+        **dialog({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": "C9"}}'}),
+    )
+    assert world.subscriptions.asked == []
+    await world.press(
+        buttons.CHOOSE_LEVEL,
+        "final",
+        **dialog({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": "U2"}}'}),
+    )
+    assert [asked[1] for asked in world.subscriptions.asked] == ["U1"]
+
+
+@pytest.mark.parametrize(("action_id", "value"), [(buttons.CHOOSE_LEVEL, "loud"), (buttons.CHOOSE_LEVEL, "")])
+async def test_an_unknown_level_is_refused(world: World, action_id: str, value: str) -> None:
+    """The dialog shows a sentence, and nothing is changed."""
+    await world.press(
+        action_id, value, **dialog({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": ""}}'})
+    )
+    assert world.subscriptions.asked == []
+    assert sentence(InvalidInput(InputProblem.NOT_A_PAGE)) in str(world.slack.called("views.update")[0]["view"])
 
 
 async def test_share_is_public_and_names_who_shared(world: World) -> None:

@@ -331,7 +331,10 @@ async def test_every_button_counts(world: World) -> None:
     """No button of a message or a modal is served to a person who asks too fast."""
     world.subscriptions.refusal = TooManyRequests(timedelta(seconds=2))
     modal: dict[str, Any] = {"view": {"id": "V1", "type": "modal", "private_metadata": "{}"}}
-    in_modals = {buttons.PREVIOUS_PAGE, buttons.NEXT_PAGE, buttons.REFRESH_STEPS}
+    in_modals = {
+        *(buttons.PREVIOUS_PAGE, buttons.NEXT_PAGE, buttons.REFRESH_STEPS),
+        buttons.CHOOSE_LEVEL,
+    }
     action_ids = [*handlers._buttons(), *handlers._decisions()]
     for action_id in action_ids:
         await world.press(action_id, **(modal if action_id in in_modals else {}))

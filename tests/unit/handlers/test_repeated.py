@@ -11,9 +11,9 @@ import pytest
 from bot.blocks import steps_modal
 from bot.errors import StoreUnavailable
 from bot.slack.inbound.payloads import Malformed
-from tests.unit.handlers.conftest import ID, NOW, World
+from tests.unit.handlers.conftest import ID, World, action_of
 
-METADATA = str(steps_modal(None, now=NOW, execution_id=ID)["private_metadata"])
+METADATA = str(steps_modal(None, execution_id=ID)["private_metadata"])
 """What the modal knows about itself."""
 
 
@@ -26,7 +26,7 @@ def press_of(world: World, action_id: str, value: str = ID) -> dict[str, Any]:
         "channel": {"id": "C1"},
         "trigger_id": "t.1",
         "response_url": f"{world.slack.url}/hook",
-        "actions": [{"type": "button", "block_id": "b", "action_id": action_id, "value": value}],
+        "actions": [action_of(action_id, value)],
     }
 
 

@@ -1,0 +1,70 @@
+"""The dialog about what a subscriber is told.
+
+Lives here: `levels_modal`, and what it remembers. Does not live here: what a level means
+(`bot.domain.model.Level`), what the buttons do (`handlers.views`). Called by `handlers`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from bot.blocks import buttons, text, words
+from bot.blocks.language import N_, _
+from bot.blocks.levels import level_words
+from bot.blocks.message import Block, context, section, view
+from bot.domain.model import Level, Snapshot, Subscription
+
+CALLBACK_ID = "told"
+TITLE = N_("What is told")
+_ID_LIMIT = 255
+
+
+class About(NamedTuple):
+    """Which subscription a dialog is about."""
+
+    execution_id: str
+    subscriber_id: str
+
+
+def levels_modal(subscription: Subscription, snapshot: Snapshot | None) -> Block:
+    """The levels, each with a button; the present one has a mark instead."""
+    is_person = subscription.subscriber.is_person
+    where = _("What I tell you about it:") if is_person else _("What I tell this channel about it:")
+    note = _("The card is kept up to date in any case.")
+    return _modal(
+        About(subscription.execution_id, subscription.subscriber.id),
+        [
+            section(f"*{_named(subscription.execution_id, snapshot)}*", where),
+            *(_level(level, is_present=level is subscription.level) for level in Level),
+            context(note),
+        ],
+    )
+
+
+def parse_about(private_metadata: str) -> About:
+    """What the dialogs of this module put into `private_metadata`.
+
+    Raises:
+        ValueError: it was not written by this module.
+    """
+    try:
+        fields = json.loads(private_metadata)
+        return About(str(fields["execution_id"]), str(fields["subscriber_id"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("not the metadata of a dialog about a subscription") from error
+
+
+def _modal(about: About, blocks: list[Block | None]) -> Block:
+    metadata = {"execution_id": about.execution_id[:_ID_LIMIT], "subscriber_id": about.subscriber_id}
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=json.dumps(metadata))
+
+
+def _named(execution_id: str, snapshot: Snapshot | None) -> str:
+    return words.unstarred(words.name(snapshot.execution) if snapshot else text.escape(execution_id))
+
+
+def _level(level: Level, *, is_present: bool) -> Block | None:
+    if is_present:
+        return section(_("✓ *{level}* · this is told now").format(level=level_words(level)))
+    return section(level_words(level), accessory=buttons.choose_level(level))

@@ -1,0 +1,89 @@
+"""Promises of the line about trouble: only where there is trouble, and the most urgent one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.blocks import execution_card
+from bot.domain.model import SlowStep, Snapshot, Step, Unseen, Usual
+from tests.unit.blocks.world import NOW, RUNNING, execution, shown, snapshot, subscription
+
+FAILED = {"steps": (*RUNNING.steps, Step(name="sort", phase="Failed", reason="OOMKilled", message="exit code 137"))}
+LATE = {"timeout": timedelta(minutes=30)}
+PAST = {"timeout": timedelta(minutes=5)}
+SLOW: dict[str, Any] = {"slow_steps": (SlowStep("call", timedelta(minutes=1)),)}
+SLOW_RUN: dict[str, Any] = {"raised": ("slow",), "usual": Usual(count=12, center=5.0, scale=0.1, freedom=15)}
+AWAY: dict[str, Any] = {"unreachable_since": NOW - timedelta(minutes=5)}
+
+
+def seen(of_execution: dict[str, Any] | None = None, **of_snapshot: Any) -> Snapshot:
+    """The running execution with other values."""
+    return snapshot(execution(**(of_execution or {})), **of_snapshot)
+
+
+def head(snapshot: Snapshot) -> tuple[str, str]:
+    """Headline and the line below it."""
+    message = execution_card(snapshot, subscription(), now=NOW)
+    first, second, *_ = shown(message.blocks).splitlines()
+    assert message.text.startswith(first.partition(" ")[2])
+    return first.partition(": ")[0], second
+
+
+@pytest.mark.parametrize(
+    ("troubled", "state", "line"),
+    [
+        (seen(FAILED), "⚠️ Running, 1 step failed", "*sort* ran out of memory (exit 137, `OOMKilled`)"),
+        (seen(LATE), "⚠️ Running, stops soon", "GCS stops it at <!date^1534749100"),
+        (seen(PAST), "⚠️ Running, past its time limit", "Its time limit of 5 min was reached at <!date^1534747600"),
+        (seen(**SLOW), "⚠️ Running, slower than usual", "*call* takes longer than usual: usually at most 1 min."),
+        (seen(**SLOW_RUN), "⚠️ Running, slower than usual", "It takes longer than usual: usually at most 4 min."),
+        (seen(**AWAY), "⚠️ Running when last seen", "GCS has not answered since <!date^1534747701"),
+        (seen({"is_partial": True}), "⚠️ Running", "GCS's answer is larger than I read"),
+    ],
+)
+def test_trouble_is_in_headline_and_line(troubled: Snapshot, state: str, line: str) -> None:
+    """A word in the headline, and what is wrong directly below it."""
+    found_state, found_line = head(troubled)
+    assert found_state == state
+    assert found_line.startswith(line)
+
+
+def test_no_trouble_is_no_line() -> None:
+    """The second line is the progress."""
+    state, line = head(seen())
+    assert state == "🔄 Running"
+    assert line.startswith("▰")
+
+
+ALL: dict[str, Any] = {**FAILED, **LATE}
+
+
+@pytest.mark.parametrize(
+    ("troubled", "state"),
+    [
+        (seen(ALL, **SLOW, **AWAY), "Running, 1 step failed"),
+        (seen(LATE, **SLOW, **AWAY), "Running, stops soon"),
+        (seen(**SLOW, **AWAY), "Running, slower than usual"),
+    ],
+)
+def test_the_most_urgent_trouble_is_named(troubled: Snapshot, state: str) -> None:
+    """A failed step, then the time limit, then what is slow; that GCS is away is said in the grey line then."""
+    assert head(troubled)[0] == f"⚠️ {state}"
+    assert "⚠️ not seen since" in shown(execution_card(troubled, subscription(), now=NOW).blocks)
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Cancelled"])
+def test_what_has_ended_is_in_no_trouble(phase: str) -> None:
+    """Neither its time limit nor what was slow matters any more."""
+    assert head(seen({"phase": phase, **LATE}, **SLOW))[0].endswith(phase)
+
+
+@pytest.mark.parametrize("why", Unseen)
+def test_each_reason_not_to_see_is_said(why: Unseen) -> None:
+    """With the time since when, also in plain text."""
+    message = execution_card(seen(**AWAY, unseen=why), subscription(), now=NOW)
+    assert "since <!date^1534747701" in shown(message.blocks)
+    assert "since 2018-08-20 06:48 UTC" in message.text.splitlines()[1]
