@@ -15,7 +15,7 @@ VENV313 := .venv-3.13
 PARALLEL := -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-3.13 check texts messages fuzz chaos bench lock images audit clean
+.PHONY: help demo test test-3.13 check texts messages pictures fuzz chaos bench lock images audit clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -69,6 +69,10 @@ texts: $(VENV)/.dev ## Bring the catalog of translations, bot/locale/zh_CN.po, u
 
 messages: $(VENV)/.dev ## Write docs/messages.md: every message, with its height if there is a Chromium; ARGS="--pictures folder" for pictures.
 	@$(BIN)/python -m tests.messages $(ARGS)
+
+pictures: $(VENV)/.dev ## Take the pictures of README.md from the demo: a minute, and it needs a Chromium.
+	@echo "Taking pictures of the demo: about a minute."
+	@$(BIN)/python -m tests.pictures $(ARGS)
 
 fuzz: $(VENV)/.dev ## Change at random what arrives, for ten minutes; ARGS="--minutes 60 --seed 5000" goes on elsewhere.
 	@echo "Changing answers of GCS, words of people and requests of Slack at random: ten minutes, unless ARGS say more."

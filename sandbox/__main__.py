@@ -1,6 +1,6 @@
 """`python -m sandbox`: the demo.
 
-Lives here: the options. Does not live here: what they start (`sandbox.demo`). Called by `make demo`.
+Lives here: the options. Does not live here: what they start (`sandbox.terminal`). Called by `make demo`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 
-from sandbox import demo
+from sandbox import terminal
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=3210, help="port of the page (default: 3210; 0: any free port)")
     parser.add_argument("--no-bot", action="store_true", help="start the simulated services without the bot")
     options = parser.parse_args()
-    return asyncio.run(demo.run(port=options.port, has_bot=not options.no_bot))
+    return asyncio.run(terminal.run(port=options.port, has_bot=not options.no_bot))
 
 
 if __name__ == "__main__":

@@ -1,40 +1,46 @@
 """The demo: a simulated GCS, a simulated Slack with its page, the bot between them, and executions to watch.
 
-Lives here: what starts and stops in which order, which executions run, and which commands are typed for you. Does not
-live here: the bot's process (`sandbox.process`), the simulated services, the page. Called by `python -m sandbox`.
+Lives here: what starts and stops in which order, who follows what, and what the page proposes. Does not live here: the
+executions (`sandbox.programme`), the bot's process (`sandbox.process`), the simulated services, the page. Called by
+`sandbox.terminal`, by tests and by `make pictures`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import signal
 import socket
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import story
-from sandbox.gcs import GCS
+from sandbox import programme
+from sandbox.gcs import GCS, Fault
 from sandbox.page.screen import Hint
 from sandbox.page.server import Page
 from sandbox.process import Bot
+from sandbox.programme import Piece
 from sandbox.slack import Slack
 
 READY_SECONDS = 45.0
 """How long the bot may take to start."""
 
 SHOWN_SECONDS = 30.0
-"""How long the bot may take to post the cards of the three executions."""
+"""How long the bot may take to post the cards of the first screen."""
+
+LEARNT_SECONDS = 15.0
+"""How long the bot may take to see that the earlier runs have ended."""
+
+EARLIER_LEVEL = "failures"
+"""The level at which the lab desk follows the earlier runs, which all succeed."""
+
+AWAY_SECONDS = 60.0
+"""How long GCS does not answer once somebody asks for that."""
 
 SPARE_CHECK_SECONDS = 2.0
 """How often the demo checks whether the execution that nobody follows has ended."""
-
-SOON_SECONDS = 4.0
-"""How long after the demo begins an execution starts to run, which is the first change that the bot tells."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +60,18 @@ class Demo:
         self.slack = Slack()
         self.you = self.slack.add_user("You")
         self.desk = self.slack.add_user("Lab desk")
-        self.sequencing = self.slack.add_channel("sequencing", members=(self.you, self.desk))
+        self.reader = self.slack.add_user("Chinese reader", tz="Asia/Shanghai", locale="zh-CN")
+        everybody = (self.you, self.desk, self.reader)
+        self.sequencing = self.slack.add_channel("sequencing", members=everybody)
         self.slack.add_channel("clinic", private=True, members=(self.you,))
-        self.slack.add_channel("random", members=(self.you, self.desk), bot_is_member=False)
-        self.page = Page(self.slack, people=(self.you, self.desk), port=port)
+        self.slack.add_channel("random", members=everybody, bot_is_member=False)
+        self.page = Page(self.slack, people=everybody, port=port)
+        self.page.binding.stages = {"away": self.leave, "back": self.come_back}
         self.bot: Bot | None = None
         self._has_bot = has_bot
         self._stack = AsyncExitStack()
         self._spare = ""
+        self._away: tuple[Fault, asyncio.TimerHandle] | None = None
         self._parts: list[Part] = []
 
     async def start(self) -> None:
@@ -84,14 +94,36 @@ class Demo:
         await self._stack.aclose()
 
     async def begin(self) -> None:
-        """Start three executions and type the commands that follow them, then start one that nobody follows."""
-        wide = self._play(story.wide(8, sub_jobs=3, seconds=300), "wide and slow; only you follow it")
-        failing = self._play(story.failing(6, seconds=75, sub_jobs=4), "fails in the middle; #sequencing follows it")
-        happy = self._play(story.happy(6, seconds=120, sub_jobs=4), "succeeds in two minutes; #sequencing follows it")
-        for execution_id in (happy, failing):
-            await self.slack.command(self.you, self.sequencing, f"subscribe {execution_id} here")
-        await self.slack.command(self.you, self.slack.dm(self.you), f"subscribe {wide}")
+        """Have people follow executions: what the first screen shows last, so that it is at the bottom."""
+        await self._learn()
+        channel, direct = self.sequencing, self.slack.dm(self.you)
+        failed = await self._follow(programme.failed(), channel, self.desk)
+        await self._shown(channel, 1)
+        for piece in (programme.running(), programme.slow()):
+            await self._follow(piece, channel, self.desk)
+        for piece in (programme.wide(), programme.stumbling()):
+            await self._follow(piece, direct)
+        chinese = await self._follow(programme.chinese(), self.slack.dm(self.reader), self.reader)
         self._renew_spare()
+        await self._shown(channel, 3)
+        self.gcs.step(failed)
+        await self._shown(self.slack.dm(self.reader), 1)
+        self.gcs.step(chinese)
+        await self._shown(channel, 4)
+
+    def leave(self) -> None:
+        """Have GCS not answer for a while."""
+        self.come_back()
+        fault = self.gcs.faults.add(Fault(kind="status", status=503))
+        self._away = fault, asyncio.get_running_loop().call_later(AWAY_SECONDS, self.come_back)
+
+    def come_back(self) -> None:
+        """Have GCS answer again, if it does not."""
+        if self._away is not None:
+            fault, timer = self._away
+            timer.cancel()
+            self.gcs.faults.remove(fault)
+            self._away = None
 
     async def keep_spare(self) -> None:
         """Have an execution at hand, for ever, that nobody follows yet."""
@@ -106,13 +138,8 @@ class Demo:
             while not await self._is_ready():  # noqa: ASYNC110  # the bot has no event for this
                 await asyncio.sleep(0.2)
 
-    async def shown(self) -> None:
-        """Return once the page shows the cards of the three executions; TimeoutError if it never does."""
-        messages, direct = self.slack.messages, self.slack.dm(self.you)
-        await self.slack.wait_for(lambda: len(messages(self.sequencing)) >= 2 and messages(direct), SHOWN_SECONDS)
-
     def hints(self) -> tuple[Hint, ...]:
-        """The commands that the page proposes."""
+        """What the page proposes."""
         about = tuple(
             Hint(
                 part.name,
@@ -121,18 +148,52 @@ class Demo:
             )
             for part in self._parts
         )
+        away = Hint("GCS goes away", "for a minute; cards say so", stages=(("away", "away"), ("back", "back")))
         more = (("list", "/execution list"), ("help", "/execution help"))
-        return (*about, Hint("More", "press a word to put the command into the message box", more))
+        return (*about, away, Hint("More", "press a word to put the command into the message box", more))
+
+    async def _learn(self) -> None:
+        """Have the lab desk follow runs that then succeed, so that the bot knows how long such runs take."""
+        place = self.slack.dm(self.desk)
+        runs = [await self._follow(piece, place, self.desk, EARLIER_LEVEL) for piece in programme.earlier()]
+        if not self._has_bot:
+            return
+        with suppress(TimeoutError):  # without them nothing is slow, and the rest is as it should be
+            async with asyncio.timeout(LEARNT_SECONDS):
+                await self._polled(runs, dict.fromkeys(runs, 0))
+                for run in runs:
+                    self.gcs.step(run)
+                await self._polled(runs, Counter(call.execution_id for call in self.gcs.calls))
+
+    async def _polled(self, runs: Sequence[str], before: Mapping[str, int]) -> None:
+        """Return once each of `runs` was asked about more often than `before`."""
+        for run in runs:
+            await self.gcs.wait_for_calls(run, before[run] + 1)
+
+    async def _follow(self, piece: Piece, place: str, who: str = "", level: str = "") -> str:
+        """Play a piece and have `who` (you) follow it in `place`; returns its id."""
+        execution_id = self._play(piece, is_proposed=level != EARLIER_LEVEL)
+        here = "here" if place == self.sequencing else ""
+        await self.slack.command(who or self.you, place, f"subscribe {execution_id} {here} {level}".strip())
+        return execution_id
+
+    async def _shown(self, channel: str, count: int) -> None:
+        """Return once a channel has so many messages; TimeoutError if it never has, unless there is no bot."""
+        if self._has_bot:
+            await self.slack.wait_for(lambda: len(self.slack.messages(channel)) >= count, SHOWN_SECONDS)
 
     def _renew_spare(self) -> None:
         self._parts = [part for part in self._parts if part.id != self._spare]
-        self._spare = self._play(story.retried(6, seconds=180), "fails and is retried; nobody follows it yet")
+        self._spare = self._play(programme.spare())
 
-    def _play(self, life: story.Life, note: str) -> str:
-        execution_id = self.gcs.play(life, ago=max(0.0, life.frames[1].at - SOON_SECONDS))
+    def _play(self, piece: Piece, *, is_proposed: bool = True) -> str:
+        execution_id = self.gcs.play(piece.life, ago=piece.ago, by_hand=piece.is_by_hand)
+        for _ in piece.life.frames[2:] if piece.is_by_hand else ():
+            self.gcs.step(execution_id)
         body = self.gcs.body(execution_id) or {}
-        self._parts.append(Part(execution_id, str(body["execution"]["name"]), note))
-        self.page.show(hints=self.hints())
+        if is_proposed:
+            self._parts.append(Part(execution_id, str(body["execution"]["name"]), piece.note))
+            self.page.show(hints=self.hints())
         return execution_id
 
     async def _is_ready(self) -> bool:
@@ -169,94 +230,6 @@ class Demo:
             "LOG_FORMAT": "text",
             "LOG_LEVEL": "info",
         }
-
-
-async def run(*, port: int, has_bot: bool = True) -> int:
-    """Run the demo until Ctrl-C or SIGTERM; returns the exit code."""
-    demo = Demo(port=port, has_bot=has_bot)
-    stopped = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    if has_bot:
-        say("Starting a simulated GCS, a simulated Slack and the bot: about five seconds.")
-    try:
-        await demo.start()
-    except OSError as error:
-        await demo.stop()
-        if error.errno != errno.EADDRINUSE:
-            raise
-        say(f"Port {port} is in use: stop what listens there, or choose another one with --port.")
-        return 1
-    try:
-        await _until(stopped, demo)
-    finally:
-        await demo.stop()
-    return 0
-
-
-async def _until(stopped: asyncio.Event, demo: Demo) -> None:
-    """Keep the demo running until `stopped`. If the bot ends earlier, say so and keep the page up."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_play(demo)), group.create_task(watch(demo))]
-        await stopped.wait()
-        for task in tasks:
-            task.cancel()
-
-
-async def _play(demo: Demo) -> None:
-    """Play the executions, and say the address of the page once it shows them, or once the bot has failed."""
-    address = f"Open {demo.page.url} · Ctrl-C stops everything"
-    if demo.bot is None:
-        say(address)
-        await demo.begin()
-    else:
-        is_shown = await _show_unless_it_ends(demo, demo.bot)
-        say(address)
-        if not is_shown:
-            return
-    await demo.keep_spare()
-
-
-async def _show_unless_it_ends(demo: Demo, bot: Bot) -> bool:
-    """Whether the page shows the three executions; `watch` says why the bot has ended, if it has."""
-    showing, ending = asyncio.create_task(_show(demo, bot)), asyncio.create_task(bot.wait())
-    try:
-        await asyncio.wait((showing, ending), return_when=asyncio.FIRST_COMPLETED)
-        return showing.done() and showing.result()
-    finally:
-        showing.cancel()
-        ending.cancel()
-
-
-async def _show(demo: Demo, bot: Bot) -> bool:
-    try:
-        await demo.ready()
-        await demo.begin()
-        await demo.shown()
-    except TimeoutError:
-        _complain(demo, "The bot is not ready in time. Its last lines:", bot.last)
-        return False
-    return True
-
-
-async def watch(demo: Demo) -> None:
-    """Say when the bot ends, and why."""
-    if demo.bot is None:
-        return
-    code = await demo.bot.wait()
-    _complain(demo, f"The bot has stopped (exit code {code}). Its last lines:", demo.bot.last)
-
-
-def _complain(demo: Demo, what: str, lines: Sequence[str]) -> None:
-    text = "\n".join((what, *lines))
-    demo.page.show(alarm=text)
-    say(text)
-
-
-def say(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def _free_port() -> int:

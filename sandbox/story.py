@@ -1,17 +1,18 @@
 """How executions proceed in the sandbox: a life is a list of named frames on a time line.
 
-Lives here: `Step`, `Frame`, `Life`, and the builders `pending`, `happy`, `slow`, `wide`, `failing`, `stumbling`,
-`cancelled`, `retried`, `deleted`. Pure: no clock, no randomness. Does not live here: how a frame looks on the wire
-(`sandbox.gcs.bodies`), when a life begins (`sandbox.gcs.stage`). Called by the demo, the tests and the benchmarks.
+Lives here: `Step`, `Frame`, `Life`, and the builders `pending`, `happy`, `timed`, `slow`, `wide`, `failing`,
+`stumbling`, `cancelled`, `retried`, `deleted`; `renamed` gives steps other names. Pure: no clock, no randomness. Does
+not live here: how a frame looks on the wire (`sandbox.gcs.bodies`), when a life begins (`sandbox.gcs.stage`). Called by
+the demo, the tests and the benchmarks.
 
-Every builder takes `seconds`, the story time of its last frame. There is a frame whenever a step begins or ends or a
-sub-job finishes. Frames are named `pending`, `running 2/5` (finished steps), `succeeded`, `failed`, and so on.
+Every builder but `timed` takes `seconds`, the story time of its last frame. There is a frame whenever a step begins or
+ends or a sub-job finishes. Frames are called `pending`, `running 2/5` (finished steps), `succeeded`, and so on.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
@@ -141,6 +142,13 @@ def slow(steps: int = 3, *, seconds: float = 20 * 3600) -> Life:
     return replace(happy(steps, seconds=seconds), name="slow")
 
 
+def timed(spans: Mapping[str, float], *, waits: float = 10) -> Life:
+    """Steps one after another that take as long as `spans` says, in seconds, after a wait for dispatch; succeeds."""
+    ends = list(accumulate(spans.values(), initial=waits))
+    plan = [_Planned(name, begin, end) for name, (begin, end) in zip(spans, pairwise(ends), strict=True)]
+    return Life(name="timed", frames=(_PENDING, *_running(plan, until=ends[-1]), _succeeded(plan, ends[-1])))
+
+
 def wide(branches: int = 22, *, sub_jobs: int = 4, seconds: float = 4 * 3600) -> Life:
     """Split and align, then many parallel steps with sub-jobs (one per chromosome), then merge."""
     unit = seconds / 100
@@ -223,6 +231,27 @@ def deleted(steps: int = 5, *, seconds: float = 1800) -> Life:
             Frame(at=seconds, name="gone", is_gone=True),
         ),
     )
+
+
+def renamed(life: Life, names: Mapping[str, str]) -> Life:
+    """The same life whose steps have other names, in messages too."""
+
+    def words(text: str) -> str:
+        for old, new in names.items():
+            text = text.replace(old, new)
+        return text
+
+    frames = (
+        replace(
+            frame,
+            message=words(frame.message),
+            steps=tuple(
+                replace(step, name=names.get(step.name, step.name), message=words(step.message)) for step in frame.steps
+            ),
+        )
+        for frame in life.frames
+    )
+    return replace(life, frames=tuple(frames))
 
 
 def step_names(count: int) -> list[str]:

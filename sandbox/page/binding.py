@@ -7,7 +7,7 @@ looks (`screen`), Slack's own behaviour (`sandbox.slack`). Called by `server`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -42,6 +42,8 @@ class Binding:
         self._at_home: set[str] = set()
         self._visits: set[asyncio.Task[Interaction]] = set()
         self._hints: tuple[Hint, ...] = ()
+        self.stages: Mapping[str, Callable[[], None]] = {}
+        """What the sandbox can do at a press, by name: named by a hint's `stages`."""
         self._alarm = ""
         self._own_version = 0
         self._own_change = asyncio.Event()
@@ -52,6 +54,7 @@ class Binding:
             "submit": self._submit,
             "close": self._close,
             "dismiss": self._dismiss,
+            "stage": self._set_stage,
         }
 
     # -- what people see --
@@ -80,6 +83,10 @@ class Binding:
         self._own_change.set()
         self._own_change = asyncio.Event()
 
+    def forget_what_was_read(self) -> None:
+        """Everything is new to everybody again."""
+        self._read.clear()
+
     async def leave(self) -> None:
         """Cancel what still waits for the app."""
         for visit in self._visits:
@@ -98,6 +105,7 @@ class Binding:
         if channel not in conversations:
             raise NoSuchChannel(channel)
         self._visit_home(me, is_home=conversations[channel].is_im and tab == "home")
+        first_unread = self._first_unread(me, channel)
         if is_seen:
             self._read[me, channel] = self._last(channel)
         viewer = self._viewer(me, zone)
@@ -117,7 +125,14 @@ class Binding:
             hints=self._hints,
             alarm=self._alarm,
             version=self.version,
+            first_unread=first_unread,
         )
+
+    def _first_unread(self, me: str, channel: str) -> str:
+        """The ts of the first message that `me` has not seen; empty if there is none."""
+        seen = self._read.get((me, channel), "")
+        news = (one.ts for one in self._workspace.messages[channel] if _is_top(one) and one.ts > seen)
+        return next(news, "")
 
     def _channels(self, me: str) -> list[Channel]:
         self._workspace.im(me)
@@ -248,6 +263,10 @@ class Binding:
     async def _dismiss(self, data: Row) -> Row:
         self._dismissed.add(str(data["ephemeral"]))
         self.show()
+        return {}
+
+    async def _set_stage(self, data: Row) -> Row:
+        self.stages[data["stage"]]()
         return {}
 
 

@@ -146,7 +146,13 @@ def _overflow(item: Element, _viewer: Viewer) -> Html:
         for one in item.get("options", [])
     )
     dots = tag("summary", "⋯", class_="button button-default", aria_label="More actions")
-    return tag("details", dots, tag("div", *listed, class_="overflow-menu", role="menu"), class_="overflow")
+    return tag(
+        "details",
+        dots,
+        tag("div", *listed, class_="overflow-menu", role="menu"),
+        class_="overflow",
+        data_keep=f"menu-{item.get('action_id')}",
+    )
 
 
 def _text_field(item: Element, _viewer: Viewer) -> Html:

@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 from sandbox.page.markup import Html, icon, join, tag, text
 from sandbox.page.message import Message, log
 
+PRETENCE = "This Slack is pretend, the bot is real."
+
 
 @dataclass(frozen=True)
 class Person:
@@ -46,12 +48,14 @@ class Modal:
 
 @dataclass(frozen=True)
 class Hint:
-    """Something to try: its subject, and commands that fill the message box when pressed."""
+    """Something to try: its subject, commands that fill the message box when pressed, and what the sandbox can do."""
 
     title: str
     note: str
-    commands: tuple[tuple[str, str], ...]
+    commands: tuple[tuple[str, str], ...] = ()
     """(label of the button, text for the message box)."""
+    stages: tuple[tuple[str, str], ...] = ()
+    """(label of the button, which of the page's stages it starts)."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Screen:
     hints: tuple[Hint, ...] = ()
     alarm: str = ""
     version: str = ""
+    first_unread: str = ""
+    """The key of the message at which the conversation opens, as Slack does; empty: at the end."""
 
     def address(self, conversation_id: str = "", **change: str) -> str:
         """The address of this screen, or of another conversation, with some parts changed."""
@@ -142,6 +148,7 @@ def state(screen: Screen) -> dict[str, object]:
         "data_tab": screen.tab,
         "data_modal": screen.modal.id if screen.modal else "",
         "data_version": screen.version,
+        "data_unread": screen.first_unread,
         "data_say": f"Message {_conversation_name(screen.conversation)}",
     }
 
@@ -154,7 +161,7 @@ def _drawer(sidebar: Html) -> Html:
     return tag(
         "nav",
         tag("div", sidebar, id="sidebar"),
-        tag("p", "A simulated Slack. Nothing leaves this computer.", class_="simulated"),
+        tag("p", f"{PRETENCE} Nothing leaves this computer.", class_="simulated"),
         id="drawer",
         aria_label="Channels and direct messages",
     )
@@ -240,16 +247,27 @@ def _hints(screen: Screen) -> Html:
         tag(
             "li",
             tag("span", tag("b", hint.title), tag("span", hint.note, class_="note"), class_="about"),
-            tag("span", *(_chip(word, fill) for word, fill in hint.commands), class_="chips"),
+            tag(
+                "span",
+                *(_chip(word, data_fill=fill, title=fill) for word, fill in hint.commands),
+                *(_chip(word, data_stage=stage) for word, stage in hint.stages),
+                class_="chips",
+            ),
         )
         for hint in screen.hints
     )
-    summary = tag("summary", icon("bulb"), "Things to try", tag("span", class_="chevron", aria_hidden="true"))
-    return tag("details", summary, tag("ul", *rows), open=True, data_keep="hints")
+    summary = tag(
+        "summary",
+        icon("bulb"),
+        tag("span", "Things to try"),
+        tag("span", PRETENCE, class_="note pretence"),
+        tag("span", class_="chevron", aria_hidden="true"),
+    )
+    return tag("details", summary, tag("ul", *rows), data_keep="hints")
 
 
-def _chip(word: str, fill: str) -> Html:
-    return tag("button", word, type="button", class_="chip", data_fill=fill, title=fill)
+def _chip(word: str, **does: object) -> Html:
+    return tag("button", word, type="button", class_="chip", **does)
 
 
 def _main(screen: Screen) -> Html:

@@ -12,8 +12,8 @@ from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
-from sandbox.page.screen import Hint
-from tests.browser.conftest import NARROW, Viewer, World
+from sandbox.page.screen import PRETENCE, Hint
+from tests.browser.conftest import NARROW, WIDE, Viewer, World
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -218,8 +218,69 @@ async def test_a_hint_fills_the_message_box(world: World, viewer: Viewer) -> Non
     """A click on a hint puts its whole command into the message box."""
     world.page.show(hints=[Hint("run-7", "fails", (("status", "/execution status 7"),))])
     page = await viewer.at()
+    await page.get_by_text("Things to try").click()
     await page.get_by_role("button", name="status").click()
     await expect(page.get_by_label("Message #sequencing")).to_have_value("/execution status 7")
+
+
+async def test_a_hint_starts_what_the_sandbox_can_do(world: World, viewer: Viewer) -> None:
+    """A press on such a hint has it done, once."""
+    done: list[str] = []
+    world.page.binding.stages = {"away": lambda: done.append("away")}
+    world.page.show(hints=[Hint("GCS", "goes away", stages=(("away", "away"),))])
+    page = await viewer.at()
+    await page.get_by_text("Things to try").click()
+    async with page.expect_response("**/stage"):
+        await page.get_by_role("button", name="away").click()
+    assert done == ["away"]
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_hints_are_one_line_until_opened(world: World, viewer: Viewer, size: tuple[int, int]) -> None:
+    """Folded until somebody opens them, so that messages have the room; the sentence is not cut."""
+    world.page.show(hints=[Hint("run-7", "fails", (("status", "/execution status 7"),))])
+    page = await viewer.at(size=size)
+    await expect(page.get_by_role("button", name="status")).to_be_hidden()
+    sentence = page.locator("#hints").get_by_text(PRETENCE)
+    await expect(sentence).to_be_visible()
+    assert await sentence.evaluate("node => node.scrollWidth <= node.clientWidth + 1 || node.clientWidth === 0")
+    box = await page.locator("#hints").bounding_box()
+    assert box is not None
+    assert box["height"] < 60
+
+
+async def test_a_channel_opens_at_the_first_new_message(world: World, viewer: Viewer) -> None:
+    """Like Slack's; what came before is above it. Once it was read, the channel opens at its end."""
+    for number in range(30):
+        world.slack.say(world.desk, world.channel, f"message {number}")
+    page = await viewer.at()
+    await expect(page.get_by_text("message 0", exact=True)).to_be_in_viewport()
+    await page.get_by_role("link", name="random").click()
+    await expect(page.get_by_role("heading", name="#random")).to_be_visible()
+    await page.get_by_role("link", name="sequencing").click()
+    await expect(page.get_by_text("message 29")).to_be_in_viewport()
+
+
+async def test_a_menu_is_like_slacks(world: World, viewer: Viewer) -> None:
+    """It opens where there is room, survives an edit, and closes with Escape or a press elsewhere."""
+    option = {"text": {"type": "plain_text", "text": "Details"}, "value": "details"}
+    menu = {"type": "overflow", "action_id": "more", "options": [option, option | {"value": "other"}]}
+    blocks = [{"type": "actions", "elements": [menu]}]
+    for number in range(30):
+        world.slack.say(world.desk, world.channel, f"message {number}")
+    page = await viewer.at()
+    posted = await world.client.chat_postMessage(channel=world.channel, text="t", blocks=blocks)
+    await page.get_by_label("More actions").click()
+    entry = page.get_by_role("menuitem").first
+    await expect(entry).to_be_in_viewport()
+    await world.client.chat_update(channel=world.channel, ts=posted["ts"], text="u", blocks=[*blocks, *said("edited")])
+    await expect(page.locator("#log .text", has_text="edited")).to_be_visible()
+    await expect(entry).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(entry).to_be_hidden()
+    await page.get_by_label("More actions").click()
+    await page.get_by_role("heading", name="#sequencing").click()
+    await expect(entry).to_be_hidden()
 
 
 async def test_an_alarm_is_shown(world: World, viewer: Viewer) -> None:

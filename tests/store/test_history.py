@@ -67,6 +67,14 @@ async def test_three_runs_say_how_long(store: Store) -> None:
     assert "call" not in typical.steps
 
 
+async def test_the_third_run_is_known_at_once(store: Store) -> None:
+    """What was read when too little was known does not stand in the way."""
+    for number in range(3):
+        assert (await store.history.typical("T1", execution(0))).run is None
+        await ends(store, number)
+    assert (await store.history.typical("T1", execution(0))).run is not None
+
+
 async def test_an_end_counts_once(store: Store, redis: Redis) -> None:
     """However often its poll is repeated, and whichever copy of the bot saw it; in any order."""
     assert await ends(store, 1) == 1

@@ -94,6 +94,8 @@ class History:
         is_good = seen.phase == Phase.SUCCEEDED
         counts = is_good and not snapshot.is_interrupted
         durations = list(_durations(seen, snapshot.seen_at)) if counts else []
+        if counts and (read := self._read.get((team_id, workflow))) and not read.typical.run:
+            self._read[team_id, workflow] = read._replace(until=0)  # this run may be the one that was missing
         args: list[str | int] = [
             self._connection.keys.workflow(workflow),
             mark_of(seen),

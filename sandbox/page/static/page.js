@@ -97,6 +97,7 @@ function focusIn(box) {
 let isFetching = false;
 let again = false;
 let moved = false;
+let unread = app.dataset.unread; // opening the page has marked it as read, so the first answer does not know it any more
 
 async function refresh(fresh = false) {
   moved ||= fresh;
@@ -129,6 +130,11 @@ function show(screen, isNew) {
   for (const [box, top, wasLow] of scrolls) {
     const low = wasLow || (isNew && box.id === "log") || (movedThread && box.id === "thread-log");
     box.scrollTop = low && screen.state["data-tab"] !== "home" ? box.scrollHeight : top;
+  }
+  if (isNew) {
+    const first = unread || screen.state["data-unread"];
+    unread = "";
+    if (first) at("log").querySelector(`[data-key="${CSS.escape(first)}"]`)?.scrollIntoView();
   }
   dialog(screen.state["data-modal"]);
 }
@@ -258,12 +264,30 @@ function grow(box) {
   box.style.height = `${box.scrollHeight}px`;
 }
 
+// Like Slack's menus: one at a time, closed by a press elsewhere or Escape, above its button where there is no room below.
+function closeMenus(but) {
+  for (const menu of document.querySelectorAll("details.overflow[open]")) if (menu !== but) menu.open = false;
+}
+
+addEventListener("toggle", (event) => {
+  const menu = event.target;
+  if (!menu.matches?.("details.overflow") || !menu.open) return;
+  closeMenus(menu);
+  const list = menu.querySelector(".overflow-menu");
+  const room = (menu.closest("#log, #thread-log, .modal-blocks") ?? document.documentElement).getBoundingClientRect();
+  list.classList.remove("above", "leftwards");
+  list.classList.toggle("above", list.getBoundingClientRect().bottom > room.bottom);
+  list.classList.toggle("leftwards", list.getBoundingClientRect().right > room.right);
+}, true);
+
 addEventListener("click", (event) => {
   const on = (selector) => event.target.closest?.(selector);
+  closeMenus(on("details.overflow"));
   const plain = !(event.ctrlKey || event.metaKey || event.shiftKey);
   let node;
   if ((node = on("a[data-nav]")) && plain) { event.preventDefault(); go(node.getAttribute("href")); }
   else if ((node = on("[data-fill]"))) { at("say").value = node.dataset.fill; grow(at("say")); at("say").focus(); }
+  else if ((node = on("[data-stage]"))) send("/stage", { stage: node.dataset.stage });
   else if ((node = on("[data-dismiss]"))) send("/dismiss", { ephemeral: node.dataset.dismiss });
   else if (on("[data-close-thread]")) closeThread();
   else if (on("[data-close-modal]")) closeModal();
@@ -307,7 +331,9 @@ addEventListener("keydown", (event) => {
     event.target.form.requestSubmit();
   }
   if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
-  if (document.body.classList.contains("drawer-is-open")) drawer(false);
+  const menu = document.querySelector("details.overflow[open]");
+  if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+  else if (document.body.classList.contains("drawer-is-open")) drawer(false);
   else if (!at("thread").hidden) closeThread();
 });
 
@@ -315,6 +341,4 @@ at("modal").addEventListener("cancel", (event) => { event.preventDefault(); clos
 
 // --- start ----------------------------------------------------------------------------------------------------------
 
-// On a phone, an open list of things to try would leave no space for messages.
-if (matchMedia("(max-width: 760px)").matches) document.querySelector("#hints details")?.removeAttribute("open");
 refresh(true);

@@ -1,0 +1,141 @@
+"""The demo in a real browser: what a newcomer sees first, and every control of it pressed once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from sandbox.demo import Demo
+from tests.browser.conftest import WIDE
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+PATIENCE = 20_000
+"""Milliseconds that a press may take to show: the machine may be busy."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def demo(executable: str) -> AsyncIterator[Demo]:
+    """The whole demo with its bot, once its address would be printed."""
+    assert executable  # without a browser nothing is worth starting
+    started = Demo(port=0)
+    await started.start()
+    await started.ready()
+    await started.begin()
+    yield started
+    await started.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, demo: Demo) -> AsyncIterator[Page]:
+    """The page as You see it, at 1280; what the console complains about fails the test."""
+    context = await browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}, timezone_id="Europe/London")
+    opened, complaints = await context.new_page(), list[str]()
+    opened.set_default_timeout(PATIENCE)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda line: complaints.append(line.text) if line.type in {"error", "warning"} else None)
+    async with opened.expect_response("**/fragment/**"):
+        await opened.goto(demo.page.url)
+    yield opened
+    await context.close()
+    assert complaints == []
+
+
+async def test_every_control_of_a_message_does_something(page: Page, demo: Demo) -> None:
+    """Each button and each entry of a menu: a dialog, a private answer, or another look; never an error."""
+    card = page.locator("#log article", has_text="rna-").first
+    names = await card.locator("button[data-act]").all_inner_texts()
+    assert "Steps" in names
+    for index in range(len(names)):
+        button = card.locator("button[data-act]").nth(index)
+        menu = card.locator("details.overflow").first
+        if await button.get_attribute("role") == "menuitem" and await menu.get_attribute("open") is None:
+            await menu.locator("summary").click()
+        if await button.get_attribute("data-confirm"):
+            await button.click()
+            await page.locator("#confirm button").first.click()
+            continue
+        before = _answered(demo)
+        async with page.expect_response("**/press") as pressed:
+            await button.click()
+        answer = await (await pressed.value).json()
+        assert answer == {}, names[index]
+        async with asyncio.timeout(PATIENCE / 1000):
+            while _answered(demo) == before:  # noqa: ASYNC110  # the bot is another process
+                await asyncio.sleep(0.05)
+        await _close_dialog(page, demo)
+
+
+async def test_steps_open_and_close(page: Page, demo: Demo) -> None:
+    """A dialog with all steps, at one press."""
+    await page.locator("#log article", has_text="rna-").get_by_role("button", name="Steps").first.click()
+    await expect(page.locator("#modal")).to_contain_text("bwa-mem")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#modal")).to_be_hidden()
+
+
+async def test_home_and_messages_are_reached(page: Page) -> None:
+    """The bot's Home and its direct messages, where 195 steps and an early failure are."""
+    await page.get_by_role("link", name="execution-bot").click()
+    await expect(page.locator("#log h3", has_text="cohort-").first).to_be_visible()
+    await page.get_by_role("link", name="Home").click()
+    await expect(page.locator("#log")).to_contain_text("cohort-")
+    await page.get_by_role("link", name="Messages").click()
+    await expect(page.locator("#log h3", has_text="panel-").first).to_be_visible()
+
+
+async def test_a_thread_opens_and_takes_a_reply(page: Page) -> None:
+    """The failed execution's."""
+    await page.locator(".thread-line").first.click()
+    await page.get_by_label("Reply…").fill("I look into it")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#thread-log")).to_contain_text("I look into it")
+    await page.get_by_role("button", name="Close the thread").click()
+    await expect(page.locator("#thread")).to_be_hidden()
+
+
+async def test_each_hint_fills_in_what_is_answered(page: Page) -> None:
+    """Every command that the page proposes is one that the bot takes."""
+    await page.get_by_text("Things to try").click()
+    for word in ("status", "list", "help"):
+        count = await page.locator(".message.ephemeral").count()
+        await page.locator("#hints").get_by_role("button", name=word).first.click()
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".message.ephemeral")).to_have_count(count + 1)
+    for private in await page.get_by_role("button", name="Dismiss").all():
+        await expect(private).to_be_attached()
+
+
+async def test_gcs_goes_away_and_comes_back(page: Page, demo: Demo) -> None:
+    """The cards say so, and no longer once it is back."""
+    await page.get_by_text("Things to try").click()
+    async with page.expect_response("**/stage"):
+        await page.get_by_role("button", name="away").click()
+    assert len(demo.gcs.faults.active) == 1
+    async with page.expect_response("**/stage"):
+        await page.get_by_role("button", name="back").click()
+    assert demo.gcs.faults.active == []
+
+
+async def test_a_chinese_reader_has_a_place(page: Page, demo: Demo) -> None:
+    """One choice away, with an execution whose names are Chinese."""
+    await page.get_by_label("You are").select_option("Chinese reader")
+    await page.get_by_role("link", name="execution-bot").click()
+    await expect(page.locator("#log h3", has_text="全外显子检测").first).to_be_visible()
+
+
+def _answered(demo: Demo) -> int:
+    """How many requests the bot is done with."""
+    assert demo.bot is not None
+    return demo.bot.log.read_text(encoding="utf-8").count("handlers.answered")
+
+
+async def _close_dialog(page: Page, demo: Demo) -> None:
+    """Close what a press may have opened."""
+    for view in demo.slack.views(demo.you):
+        await demo.slack.close(demo.you, view.id)
+    await expect(page.locator("#modal")).to_be_hidden()
