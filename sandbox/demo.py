@@ -99,13 +99,13 @@ class Demo:
         channel, direct = self.sequencing, self.slack.dm(self.you)
         failed = await self._follow(programme.failed(), channel, self.desk)
         await self._shown(channel, 1)
-        for piece in (programme.running(), programme.slow()):
+        for count, piece in enumerate((programme.running(), programme.slow()), start=2):
             await self._follow(piece, channel, self.desk)
+            await self._shown(channel, count)
         for piece in (programme.wide(), programme.stumbling()):
             await self._follow(piece, direct)
         chinese = await self._follow(programme.chinese(), self.slack.dm(self.reader), self.reader)
         self._renew_spare()
-        await self._shown(channel, 3)
         self.gcs.step(failed)
         await self._shown(self.slack.dm(self.reader), 1)
         self.gcs.step(chinese)

@@ -83,6 +83,7 @@ def _rich_text(item: Block, viewer: Viewer) -> Html:
 
 
 def _plan(item: Block, viewer: Viewer) -> Html:
+    """Folded, as Slack draws it."""
     tasks = item.get("tasks") or []
     summary = tag(
         "summary",
@@ -91,7 +92,7 @@ def _plan(item: Block, viewer: Viewer) -> Html:
         tag("span", class_="chevron", aria_hidden="true"),
     )
     steps = tag("ol", *(_task(task, viewer) for task in tasks), class_="tasks")
-    return tag("details", summary, steps, open=True, class_="plan", data_keep="plan")
+    return tag("details", summary, steps, class_="plan", data_keep="plan")
 
 
 def _roll_up(tasks: Sequence[Block]) -> str:

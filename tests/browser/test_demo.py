@@ -10,9 +10,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from sandbox.demo import Demo
-from tests.browser.conftest import WIDE
+from tests.browser.conftest import NARROW, WIDE
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+FIRST = ("exome-", "wgs-", "rna-")
+"""What the names of the first screen begin with: one failed, one runs, one is slow."""
 
 PATIENCE = 20_000
 """Milliseconds that a press may take to show: the machine may be busy."""
@@ -43,6 +46,20 @@ async def page(browser: Browser, demo: Demo) -> AsyncIterator[Page]:
     yield opened
     await context.close()
     assert complaints == []
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_the_first_screen_names_all_three(browser: Browser, demo: Demo, size: tuple[int, int]) -> None:
+    """A running, a failed and a slow execution, without scrolling, at once."""
+    demo.page.binding.forget_what_was_read()
+    context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
+    opened = await context.new_page()
+    async with opened.expect_response("**/fragment/**"):
+        await opened.goto(demo.page.url)
+    for name in FIRST:
+        await expect(opened.locator("#log h3", has_text=name).first).to_be_in_viewport()
+    await expect(opened.locator("#log h3", has_text="slower than usual")).to_be_in_viewport()
+    await context.close()
 
 
 async def test_every_control_of_a_message_does_something(page: Page, demo: Demo) -> None:

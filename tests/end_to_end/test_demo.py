@@ -27,6 +27,7 @@ async def test_the_address_comes_with_the_cards() -> None:
             page = await response.text()
         log = page[page.index('id="log"') :]
         assert [name for name in ("exome", "wgs", "rna") if f"{name}-" not in log] == []
+        assert "slower than usual: rna-" in log
     finally:
         process.send_signal(signal.SIGTERM)
         code = await process.wait()
