@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.blocks import text, words
+from bot.blocks import causes, text
 from bot.blocks.language import _
 from bot.domain.model import Change, ChangeKind, Execution, Step, Subscription
 from bot.domain.priority import mentions_owner
@@ -57,9 +57,8 @@ def _failed_lines(changes: Sequence[Change]) -> list[str]:
 
 
 def _failed(step: Step) -> str:
-    name = f"*{words.unstarred(words.step_name(step))}*"
-    why = words.why(step.reason, step.message, text.STEP_MESSAGE_LIMIT)
-    return _("{step} failed: {why}").format(step=name, why=why) if why else _("{step} failed.").format(step=name)
+    cause = causes.cause(step.name, step.reason, step.message, step.message_zh)
+    return _("{sentence}.").format(sentence=cause.rstrip(".。"))
 
 
 def _deadline(at: datetime, execution: Execution, now: datetime) -> str:

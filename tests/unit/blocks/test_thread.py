@@ -81,7 +81,7 @@ BROKEN = change(
 
 def test_a_failed_step_begins_with_state_and_name() -> None:
     """Then which step and why; the owner is mentioned in a channel, a person needs no mention."""
-    title, cause = "Running, 1 step failed: gcs-exec-3-08-20-144951", "call failed: {}: container call was killed"
+    title, cause = "Running, 1 step failed: gcs-exec-3-08-20-144951", "call ran out of memory ({})."
     message = told(BROKEN)
     assert shown(message.blocks).splitlines()[:2] == [f"⚠️ *{title}*", f"*call*{cause.format('`OOMKilled`')[4:]}"]
     assert message.text.splitlines()[0] == f"⚠️ {title}"
@@ -108,7 +108,7 @@ def test_merged_failures_are_listed_once() -> None:
     )
     assert line(BROKEN, second).splitlines()[:5] == [
         "⚠️ *Running, 6 steps failed: gcs-exec-3-08-20-144951*",
-        "*call* failed: `OOMKilled`: container call was killed",
+        "*call* ran out of memory (`OOMKilled`).",
         "*scatter-0* failed.",
         "*scatter-1* failed.",
         "3 more steps failed.",
