@@ -81,7 +81,7 @@ async def test_without_the_scope_guests_are_served(open_world: World, granted: S
     """A workspace that declined the optional scope: guests count as members, outsiders are still refused."""
     granted.grant(SCOPES - {"users:read"})
     erin, frank = joined(open_world, guest="multi"), joined(open_world, team_id="T0OTHER")
-    assert "No executions" in (await erin.types("list")).text
+    assert "You follow no executions." in (await erin.types("list")).text
     assert "answer only people of the workspace" in (await frank.types("list")).text
     assert frank.id not in lookups(open_world)
 
@@ -93,7 +93,7 @@ async def test_an_unknown_person_is_asked_to_wait(tmp_path: Path, fault: dict[st
         world.slack.faults.add(Fault(method="users.info", times=1, **fault))
         carol = Person.new(world)
         assert "does not tell me right now who you are" in (await carol.types("list")).text
-        assert "No executions" in (await carol.types("list")).text
+        assert "You follow no executions." in (await carol.types("list")).text
 
 
 async def test_ten_requests_are_one_lookup(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ async def test_ten_requests_are_one_lookup(tmp_path: Path) -> None:
 async def test_the_operator_may_allow_them(tmp_path: Path, settings: dict[str, Any], who: dict[str, str]) -> None:
     """With the setting they are answered like everybody."""
     async with made(tmp_path, **settings) as world:
-        assert "No executions" in (await joined(world, **who).types("list")).text
+        assert "You follow no executions." in (await joined(world, **who).types("list")).text
 
 
 async def test_lists_hold_in_every_way(listed_world: World) -> None:
@@ -123,13 +123,13 @@ async def test_lists_hold_in_every_way(listed_world: World) -> None:
     alice, bob = Person(listed_world, LAB, ALICE), Person(listed_world, LAB, BOB)
     carol = joined(listed_world)
     for each in (alice, bob):
-        assert "No executions" in (await each.types("list")).text
+        assert "You follow no executions." in (await each.types("list")).text
     assert "not among the people" in (await carol.types("list")).text
     await slack.open_home(carol.id)
     assert "not among the people" in words(await carol.home("not among"))
     elsewhere = Person(listed_world, carol.channel, ALICE)
     assert "may not be used in this channel" in (await elsewhere.types("list")).text
-    assert "No executions" in (await Person(listed_world, slack.dm(ALICE), ALICE).types("list")).text
+    assert "You follow no executions." in (await Person(listed_world, slack.dm(ALICE), ALICE).types("list")).text
 
 
 @pytest.mark.parametrize("why", ["scope", "plan", "gone"])
@@ -141,6 +141,6 @@ async def test_an_unreadable_group_lets_nobody_in(tmp_path: Path, why: str) -> N
         world.slack.workspace.usergroups = {} if why == "gone" else {"S0LAB": {BOB}}
         bob, alice = Person(world, LAB, BOB), Person(world, LAB, ALICE)
         assert "cannot read the user group" in (await bob.types("list")).text
-        assert "No executions" in (await alice.types("list")).text
+        assert "You follow no executions." in (await alice.types("list")).text
         (refused,) = [line for line in world.bot.logged("handlers.refused") if line["error"] == "group_unreadable"]
         assert refused["kind"] == "NotAllowed"

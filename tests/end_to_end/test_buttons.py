@@ -42,7 +42,7 @@ async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[st
     shared = await carol.card(carol.channel)
     assert f"shared by <@{carol.id}>" in shared.text
     assert "You follow this execution now." in (await dave.gets("Follow", shared)).text
-    assert "No executions" in (await carol.types("list")).text
+    assert "You follow no executions." in (await carol.types("list")).text
 
 
 async def test_nothing_is_shared_where_nobody_knows_who_reads(talk: World, running: str) -> None:
@@ -148,7 +148,7 @@ async def test_a_channel_stops_and_follows_again(carol: Person, running: str) ->
     assert labels(card) == ["Steps", "Follow again", "Details"]
     assert "This channel follows this execution now." in (await carol.gets("Follow again", card)).text
     assert running in words(await carol.types("list here"))
-    assert "No executions" in (await carol.types("list")).text
+    assert "You follow no executions." in (await carol.types("list")).text
 
 
 async def test_who_stopped_a_channel_is_named(talk: World, carol: Person, running: str) -> None:

@@ -156,7 +156,7 @@ async def test_what_has_succeeded_cannot_be_followed(talk: World, carol: Person)
     talk.gcs.step(execution_id, to="succeeded")
     shown = await carol.types(f"subscribe {execution_id}")
     assert "Succeeded (3 of 3 steps · after 1 h): there is nothing left to follow" in shown.text
-    assert "No executions" in (await carol.types("list")).text
+    assert "You follow no executions." in (await carol.types("list")).text
     assert not carol.dm
 
 
@@ -201,7 +201,7 @@ async def test_people_do_not_see_each_others_subscriptions(talk: World, carol: P
     """What one person follows is in nobody else's list, and nobody else can end it."""
     dave = Person.new(talk)
     await carol.types(f"subscribe {running}")
-    assert "No executions" in (await dave.types("list")).text
+    assert "You follow no executions." in (await dave.types("list")).text
     assert "nothing to end" in (await dave.types(f"unsubscribe {running}")).text
     assert running in words(await carol.types("list"))
 

@@ -24,7 +24,7 @@ async def test_a_person_deletes_their_data(world: World) -> None:
     await world.slack.wait_for(lambda: "I deleted" in question.text)
     assert "1 subscription of yours" in question.text
     assert "your name in 1 subscription of a channel" in question.text
-    assert "No executions" in (await carol.types("list")).text
+    assert "You follow no executions." in (await carol.types("list")).text
     assert "1 execution" in (await carol.types("list here")).text
     again = await carol.types("forget-me")
     await carol.presses("Delete my data", again)
@@ -38,7 +38,7 @@ async def test_an_operator_deletes_a_persons_data(world: World, tmp_path: Path) 
     await carol.types(f"subscribe {world.gcs.play(story.happy(3), by_hand=True)}")
     code, printed = await ended(tmp_path, "forget", world.bot.settings, carol.id)
     assert (code, printed.splitlines()[0]) == (0, "subscriptions: 1")
-    assert "No executions" in (await carol.types("list")).text
+    assert "You follow no executions." in (await carol.types("list")).text
     code, printed = await ended(tmp_path, "forget", world.bot.settings, carol.channel)
     assert code == 1
     assert "no user id" in printed
