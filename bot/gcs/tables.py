@@ -217,7 +217,8 @@ class GetExecutionResponse(SnakeTable):
         created, updated = self._created_at(), self._updated_at()
         durations = [record.time_duration, *(node.time_duration for node in counts.actual_node_status)]
         phase = values.phase(record.status)
-        until = updated if now is None or phase in TERMINAL_PHASES else now
+        lives = phase not in TERMINAL_PHASES
+        until = max((moment for moment in (updated, now if lives else None) if moment), default=None)
         unit = values.duration_unit(durations, until - created if created and until else None)
         project = self.enterprise_project or EnterpriseProject()
         resources, ratio = values.without_ratio(record.resources or record.tae_resources)

@@ -55,7 +55,7 @@ async def test_sharing_into_it_needs_the_approval(
     assert "post nothing here" in refused.text
     await carol.gets("Approve this channel", refused)
     await carol.presses("Share to channel", summary)
-    assert f"Shared by <@{carol.id}>" in (await carol.card(carol.channel)).text
+    assert f"shared by <@{carol.id}>" in (await carol.card(carol.channel)).text
 
 
 async def test_people_of_the_other_organisation_approve_nothing(tmp_path: Path) -> None:

@@ -77,10 +77,10 @@ def test_any_words_are_answered(text: str) -> None:
 
 
 def assert_known(command: Command, text: str) -> None:
-    """It has an id in lower case, one of those that were typed, exactly where it needs one."""
-    has_id = command.verb in {Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE}
-    assert bool(command.execution_id) == has_id
-    assert not has_id or AN_ID.fullmatch(command.execution_id)
+    """It has an id in lower case, one of those that were typed, or a part of a name, exactly where it needs one."""
+    is_about_one = command.verb in {Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE}
+    assert (bool(command.execution_id) != bool(command.query)) == is_about_one
+    assert not command.execution_id or AN_ID.fullmatch(command.execution_id)
     assert command.execution_id in text.casefold()
     assert command.level is None or command.verb is Verb.SUBSCRIBE
     assert not command.is_here or command.verb in {Verb.SUBSCRIBE, Verb.UNSUBSCRIBE, Verb.LIST, Verb.HELP}

@@ -25,7 +25,7 @@ async def lived(rig: Rig, life: Life) -> dict[Level, list[str]]:
         await rig.poll()
         await rig.later()
     found = {level: rig.slack.messages(place) for level, place in places.items()}
-    assert all(messages[0].text.find("Succeeded") > 0 for messages in found.values())  # the card shows the end
+    assert all("Succeeded" in messages[0].text for messages in found.values())  # the card shows the end
     return {level: [message.text for message in messages[1:]] for level, messages in found.items()}
 
 
