@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from dataclasses import dataclass
 
 from sandbox.slack.state import Message
@@ -13,6 +14,8 @@ from tests.end_to_end.people import PATIENCE
 
 END = "end: "
 """Stands for what is seen outside the thread, and for a success, which a channel reads in it."""
+
+_USUAL = re.compile(r" \(usually [^)]*\)")
 
 
 @dataclass
@@ -86,8 +89,8 @@ class Following:
         place = "message" if message.thread_ts is None else "broadcast" if message.is_broadcast else "thread"
         first, *others = message.text.splitlines()
         head, _, rest = first.partition(self.name)
-        if not rest and others:  # an end: its state, and why or how far
-            return f"{place}: {head.partition(' ')[2]}{others[0]}"
+        if not rest and others:  # an end: its state, and why or how far; earlier lives teach what is usual
+            return f"{place}: {head.partition(' ')[2]}{_USUAL.sub('', others[0])}"
         return f"{place}: {rest.lstrip(' ·:')}"
 
     def _polls(self) -> list[object]:

@@ -27,7 +27,9 @@ def bare_platform(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
 async def test_redis_url_needs_no_engine(tmp_path: Path, bare_platform: dict[str, str], server_url: str) -> None:
     """A whole life, delivered."""
-    async with made(tmp_path, REDIS_URL=server_url, PYTHONPATH=bare_platform["PYTHONPATH"]) as world:
+    path = bare_platform["PYTHONPATH"]
+    # Another test's bot may own the rest of the server.
+    async with made(tmp_path, REDIS_URL=server_url, STORE_PREFIX="bare", PYTHONPATH=path) as world:
         following = await lived(world, HAPPY)
         assert following.transcript(world.lab) == ["card", *HAPPY[1]]
 
