@@ -56,19 +56,26 @@ class Replica:
             await asyncio.sleep(WATCH_SECONDS)
             async with self._busy:
                 if self.bot.has_ended:
-                    tail = self.bot.log[-600:]
-                    if "token_revoked" in tail and not self.bot.logged("service.started"):
-                        self.refused_starts += 1
-                    else:
-                        self.ends.append(f"{self.bot.folder.name}: {tail}")
+                    self._note_end()
                     await asyncio.sleep(RESTART_SECONDS)
                     await self.bot.spawn()
+
+    def _note_end(self) -> None:
+        """It ended by itself."""
+        tail = self.bot.log[-600:]
+        if "token_revoked" in tail and not self.bot.logged("service.started"):
+            self.refused_starts += 1
+        else:
+            self.ends.append(f"{self.bot.folder.name}: {tail}")
 
     async def kill(self) -> None:
         """`kill -9` at any point, and restart it."""
         async with self._busy:
             pid = self.bot.pid
-            await self.bot.kill()
+            if self.bot.has_ended:  # before anybody looked
+                self._note_end()
+            else:
+                await self.bot.kill()
             _sweep(pid)
             self.kills += 1
             await self.bot.spawn()

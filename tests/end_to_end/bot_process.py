@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +73,7 @@ class BotProcess:
     async def kill(self) -> None:
         """`kill -9`, so that it cannot clean up."""
         assert self._process is not None
-        with suppress(ProcessLookupError):  # it may just have ended by itself
-            self._process.kill()
+        self._process.kill()
         await self._process.wait()
 
     async def stop(self) -> int:
