@@ -47,7 +47,7 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
             message = await _list(request, subscriber, subscriptions, workspace)
         case Verb.RUNNING | Verb.FAILED:
             phase = Phase.RUNNING if command.verb is Verb.RUNNING else Phase.FAILED
-            message = matches.in_phase(await subscriptions.in_phase(phase), phase, now=now)
+            message = matches.in_phase(await subscriptions.in_phase(phase), phase)
         case _:
             message = await _about_one(request, command, subscriber, subscriptions, workspace)
     await respond(workspace.slack, request.response_url, message)
@@ -89,10 +89,10 @@ def _which(command: Command, found: Found, subscriber: Subscriber, workspace: Wo
             raise InvalidInput(InputProblem.NOT_NAMED_NOR_BEGUN, word=command.query)
         raise InvalidInput(InputProblem.NOT_NAMED, word=command.query[:MAX_WORD])
     if command.verb is Verb.SUBSCRIBE:
-        return matches.to_follow(found, subscriber, level=command.level, now=now)
+        return matches.to_follow(found, subscriber, level=command.level)
     if command.verb is Verb.UNSUBSCRIBE:
         return matches.to_stop(found, subscriber, now=now)
-    return matches.to_show(found, now=now)
+    return matches.to_show(found)
 
 
 async def _summary(command: Command, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace) -> Message:

@@ -24,7 +24,7 @@ async def show_why(request: Request, *, subscriptions: Subscriptions, workspace:
     )
     explained = await subscriptions.explain(workspace.team_id, execution_id, request.asker.id)
     evidence = Evidence(explained.events, explained.is_refused, explained.past)
-    view = why_modal(explained.snapshot, evidence, now=workspace.now())
+    view = why_modal(explained.snapshot, evidence)
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
 
 

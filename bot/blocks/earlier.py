@@ -7,7 +7,6 @@ are known (`bot.store.schedule.history`). Called by `bot.blocks.outcome` and `bo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from bot.blocks import causes, text, words
 from bot.blocks.failures import Failure
@@ -34,9 +33,9 @@ def earlier_line(failure: Failure, past: Past, execution_id: str) -> str:
     return " · ".join(parts)
 
 
-def earlier_lines(past: Past, execution_id: str, now: datetime) -> list[str]:
+def earlier_lines(past: Past, execution_id: str) -> list[str]:
     """A line for each of the last runs, the newest first; none where none is known."""
-    return [_line(end, now) for end in _others(past, execution_id)]
+    return [_line(end) for end in _others(past, execution_id)]
 
 
 def _others(past: Past, execution_id: str) -> list[End]:
@@ -51,11 +50,11 @@ def _is_alike(end: End, failure: Failure) -> bool:
     return stem_of(end.step) == stem_of(step.name if step else "") and end.reason == reason
 
 
-def _line(end: End, now: datetime) -> str:
+def _line(end: End) -> str:
     state = f"{words.icon(end.phase)} {words.phase_word(end.phase)}"
     failed = causes.cause(end.step, end.reason, "") if end.phase in FAILED_PHASES and (end.step or end.reason) else ""
     took = text.span(end.elapsed) if end.elapsed else ""
-    return " · ".join(_known(state, _name(end), failed, took, text.date(end.at, now)))
+    return " · ".join(_known(state, _name(end), failed, took, text.date(end.at)))
 
 
 def _known(*parts: str) -> Iterable[str]:

@@ -58,7 +58,7 @@ def as_of_words(snapshot: Snapshot) -> str:
     return shape.format(time=text.utc_seconds(snapshot.seen_at), id=text.escape(snapshot.execution.id))
 
 
-def retry_line(retry_until: datetime | None, _now: datetime | None = None) -> str:
+def retry_line(retry_until: datetime | None) -> str:
     """Until when the bot watches for a retry; empty when it does not."""
     return "" if retry_until is None else _("Watching for a retry until {time}").format(time=text.date(retry_until))
 

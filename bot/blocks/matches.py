@@ -32,14 +32,14 @@ EXAMPLES = (
 COMMAND = "/execution"
 
 
-def to_show(found: Found, *, now: datetime) -> Message:
+def to_show(found: Found) -> Message:
     """Executions of which one is to be shown."""
-    return _to_pick(found, now, lambda match: buttons.show(match.execution_id))
+    return _to_pick(found, lambda match: buttons.show(match.execution_id))
 
 
-def to_follow(found: Found, subscriber: Subscriber, *, now: datetime, level: Level | None = None) -> Message:
+def to_follow(found: Found, subscriber: Subscriber, *, level: Level | None = None) -> Message:
     """Executions of which one is to be followed, at `level`."""
-    return _to_pick(found, now, lambda match: buttons.follow_this(match.execution_id, subscriber, level))
+    return _to_pick(found, lambda match: buttons.follow_this(match.execution_id, subscriber, level))
 
 
 def to_stop(found: Found, subscriber: Subscriber, *, now: datetime) -> Message:
@@ -50,10 +50,10 @@ def to_stop(found: Found, subscriber: Subscriber, *, now: datetime) -> Message:
             Subscription(execution_id=match.execution_id, subscriber=subscriber, owner="", created_at=now)
         )
 
-    return _to_pick(found, now, stop)
+    return _to_pick(found, stop)
 
 
-def in_phase(found: Found, phase: Phase, *, now: datetime) -> Message:
+def in_phase(found: Found, phase: Phase) -> Message:
     """The newest executions that run, or that have failed."""
     total = len(found.matches) + found.unread
     if not total:
@@ -66,7 +66,7 @@ def in_phase(found: Found, phase: Phase, *, now: datetime) -> Message:
     )
     hidden = max(0, total - SHOWN)
     more = _("… and {number} more").format(number=text.number(hidden)) if hidden else ""
-    return _list(title, found, now, lambda match: buttons.show(match.execution_id), more)
+    return _list(title, found, lambda match: buttons.show(match.execution_id), more)
 
 
 def overview(items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] = ()) -> Message:
@@ -79,7 +79,7 @@ def overview(items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] 
     return Message((*followed.blocks, *filter(None, [examples])), "\n".join((followed.text, *lines, more)))
 
 
-def _to_pick(found: Found, now: datetime, pick: Callable[[Match], Block]) -> Message:
+def _to_pick(found: Found, pick: Callable[[Match], Block]) -> Message:
     total = len(found.matches) + found.unread
     hidden = max(0, total - SHOWN)
     shape = _("… and {number} more: write more of the name.")
@@ -87,20 +87,20 @@ def _to_pick(found: Found, now: datetime, pick: Callable[[Match], Block]) -> Mes
     title = text.plural(
         "{number} execution fits. Is it this one?", "{number} executions fit. Which one do you mean?", total
     )
-    return _list(title, found, now, pick, more)
+    return _list(title, found, pick, more)
 
 
-def _list(title: str, found: Found, now: datetime, pick: Callable[[Match], Block], more: str) -> Message:
+def _list(title: str, found: Found, pick: Callable[[Match], Block], more: str) -> Message:
     shown = found.matches[:SHOWN]
-    rows = [_row(match, now, pick(match)) for match in shown]
+    rows = [_row(match, pick(match)) for match in shown]
     return message([section(f"*{title}*"), *rows, context(more)], title, *map(_words, shown), more)
 
 
-def _row(match: Match, now: datetime, pick: Block) -> Block | None:
+def _row(match: Match, pick: Block) -> Block | None:
     facts = [
         words.phase_word(match.phase),
         text.escape(match.workflow_name),
-        text.date(match.created_at, now) if match.created_at else "",
+        text.date(match.created_at) if match.created_at else "",
         text.code(match.execution_id[:8]),
     ]
     row = section(f"{words.icon(match.phase)} *{words.unstarred(_name(match))}*", " · ".join(filter(None, facts)))

@@ -10,7 +10,7 @@ shows no more than its beginning.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from bot.blocks import buttons, text, words
@@ -28,9 +28,7 @@ NO_PAST = Past()
 _NO_TIME = timedelta()
 
 
-def outcome_message(
-    change: Change, subscription: Subscription, snapshot: Snapshot, *, now: datetime, past: Past = NO_PAST
-) -> Message:
+def outcome_message(change: Change, subscription: Subscription, snapshot: Snapshot, *, past: Past = NO_PAST) -> Message:
     """Succeeded, failed, stopped or vanished: what happened, why, how far it was, and whether a retry can follow.
 
     `past`: how earlier runs of the workflow ended.
@@ -42,7 +40,7 @@ def outcome_message(
     reason = _Reason.of(change, execution) if _is_failed(change) else _NO_REASON
     earlier = earlier_line(reason.failure, past, execution.id) if reason.failure else ""
     owner = owner_mention([change], subscription)
-    facts, small = _facts(change, snapshot, reason, text.bold), _rest(change, execution, now)
+    facts, small = _facts(change, snapshot, reason, text.bold), _rest(change, execution)
     if reason.failure:  # the cause stands alone; what else there is has one small line
         running = "" if reason.note or earlier else _running_on(change, execution, text.bold)
         facts, small = "", " · ".join(filter(None, (owner, facts, running, reason.note, earlier)))
@@ -157,9 +155,9 @@ def _limit(change: Change, execution: Execution) -> str:
     return words.time_out_note(execution.timeout) if is_likely else ""
 
 
-def _rest(change: Change, execution: Execution, now: datetime) -> str:
+def _rest(change: Change, execution: Execution) -> str:
     """Whether a retry is waited for, and the workflow: where there is no failure to explain."""
     retry = ""
     if change.retry_until is not None:
-        retry = _("Watching for a retry until {time}").format(time=text.date(change.retry_until, now))
+        retry = _("Watching for a retry until {time}").format(time=text.date(change.retry_until))
     return " · ".join(filter(None, (retry, text.escape(execution.workflow_name))))

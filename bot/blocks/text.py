@@ -115,7 +115,7 @@ def utc_seconds(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).isoformat(' ', 'seconds')[:19]} UTC"
 
 
-def date(moment: datetime, _now: datetime | None = None) -> str:
+def date(moment: datetime) -> str:
     """`moment` in the reader's time zone, with its day: a message is read long after it was drawn."""
     return _token(moment, "{date_short_pretty} {time}", utc(moment))
 

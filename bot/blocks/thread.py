@@ -40,14 +40,14 @@ def change_message(
         title = _("{state}, {warning}: {name}").format(state=state, warning=warning, name=name)
     else:
         title = _("{state}: {name}").format(state=state, name=name)
-    causes = warning_lines(changes, execution, now=now)
+    causes = warning_lines(changes, execution)
     names_steps = subscription.level.names_steps(last.total)
     phases, progress = _phases(changes), _progress(changes, names_steps=names_steps)
     finished = _finished(changes) if names_steps else ""
     line = " · ".join(filter(None, (phases, progress, finished, _missed_end(changes))))
     duration = words.change_elapsed(last, execution)
     took = _("after {duration}").format(duration=text.span(duration)) if duration is not None else ""
-    late = _("at {time}").format(time=text.date(last.at, now)) if now - last.at > _LATE else ""
+    late = _("at {time}").format(time=text.date(last.at)) if now - last.at > _LATE else ""
     owner = owner_mention(changes, subscription)
     sign = "⚠️" if warning else _sign(changes)
     if warning or is_announced(changes, subscription.subscriber):
@@ -63,12 +63,12 @@ def change_message(
     return message(blocks, " · ".join(filter(None, (title, rest))))
 
 
-def ended_message(change: Change, execution: Execution, *, now: datetime) -> Message:
+def ended_message(change: Change, execution: Execution) -> Message:
     """The bot stops watching an execution, which ends the subscription: why."""
     why = _end_reason(change)
     head = f"⏹ No longer following *{words.unstarred(words.name(execution))}*."
     return message(
-        [section(head, why), context(text.date(change.at, now), text.code(execution.id))],
+        [section(head, why), context(text.date(change.at), text.code(execution.id))],
         f"No longer following {words.subject_words(execution)}. {why}",
     )
 

@@ -31,12 +31,12 @@ def warning_words(changes: Sequence[Change]) -> str:
     return _("slower than usual") if ChangeKind.SLOW in kinds else ""
 
 
-def warning_lines(changes: Sequence[Change], execution: Execution, *, now: datetime) -> list[str]:
+def warning_lines(changes: Sequence[Change], execution: Execution) -> list[str]:
     """What is wrong, the most urgent first: a line for each step, and for the time limit."""
     lines = _failed_lines(changes)
     deadlines = [change.deadline for change in changes if change.kind is ChangeKind.DEADLINE and change.deadline]
     if deadlines:
-        lines.append(_deadline(deadlines[-1], execution, now))
+        lines.append(_deadline(deadlines[-1], execution))
     slow = {change.step: change for change in changes if change.kind is ChangeKind.SLOW}
     lines += [_slow(change) for change in list(slow.values())[:_LINES_SHOWN]]
     if (rest := len(slow) - _LINES_SHOWN) > 0:
@@ -61,8 +61,8 @@ def _failed(step: Step) -> str:
     return _("{sentence}.").format(sentence=cause.rstrip(".。"))
 
 
-def _deadline(at: datetime, execution: Execution, now: datetime) -> str:
-    when = text.date(at, now)
+def _deadline(at: datetime, execution: Execution) -> str:
+    when = text.date(at)
     if execution.timeout:
         limit = text.span(execution.timeout)
         return _("GCS stops it at {time}: its time limit is {limit}.").format(time=when, limit=limit)

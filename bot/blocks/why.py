@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from bot.blocks import text, words
 from bot.blocks.earlier import earlier_lines
@@ -48,18 +47,18 @@ class Evidence:
     past: Past = Past()  # noqa: RUF009  # a tuple of nothing
 
 
-def why_modal(snapshot: Snapshot, evidence: Evidence, *, now: datetime) -> Block:
+def why_modal(snapshot: Snapshot, evidence: Evidence) -> Block:
     """All that is known about why an execution, or some of its steps, failed."""
     execution = snapshot.execution
     failure = Failure.of_execution(execution)
     has_failed = bool(failure.steps) or execution.phase in FAILED_PHASES
-    earlier = earlier_lines(evidence.past, execution.id, now)
+    earlier = earlier_lines(evidence.past, execution.id)
     blocks = [
         _head(snapshot),
         section(*(failure_lines(failure, _LINES) if has_failed else [_("Nothing has failed at present.")])),
         *_texts(failure),
         section(*_sub_jobs(failure.steps)),
-        *_events(evidence, failure, now),
+        *_events(evidence, failure),
         _logs(execution),
         section(_heading(_("Earlier runs")), *earlier) if earlier else None,
         context(text.code(execution.id)),
@@ -108,7 +107,7 @@ def _sub_jobs(steps: Iterable[Step]) -> list[str]:
     return [line.format(step=text.bold(step.name), sub_jobs=counted) for step, counted in several[:_LINES]]
 
 
-def _events(evidence: Evidence, failure: Failure, now: datetime) -> Iterator[Block | None]:
+def _events(evidence: Evidence, failure: Failure) -> Iterator[Block | None]:
     events = latest(evidence.events or (), [step.name for step in failure.steps], _EVENTS)
     if evidence.is_refused:
         yield context(_("⚠️ GCS does not let me read the events of this execution."))
@@ -117,14 +116,14 @@ def _events(evidence: Evidence, failure: Failure, now: datetime) -> Iterator[Blo
     elif not events:
         yield context(_("GCS has no events of this execution."))
     else:
-        yield section(_heading(_("Last events")), *(_event(event, now) for event in events))
+        yield section(_heading(_("Last events")), *(_event(event) for event in events))
 
 
-def _event(event: Event, now: datetime) -> str:
+def _event(event: Event) -> str:
     is_chinese = spoken() is Language.CHINESE
     reason = (event.reason_zh if is_chinese else "") or event.reason
     said = (event.message_zh if is_chinese else "") or event.message
-    at = text.date(event.at, now) if event.at else ""
+    at = text.date(event.at) if event.at else ""
     times = _("{number} times").format(number=text.number(event.times)) if event.times > 1 else ""
     return " · ".join(filter(None, (at, text.escape(reason), text.escape(said, _EVENT_LIMIT), times)))
 

@@ -11,9 +11,12 @@ import json
 import re
 from collections.abc import Mapping
 from itertools import islice
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
+
+T = TypeVar("T")
 
 MAX_STEPS = 2000
 """At most this many steps of an execution are read; the others are counted."""
@@ -105,6 +108,21 @@ def mend(body: bytes) -> bytes:
     """
     text = body.decode(json.detect_encoding(body), "replace").strip(_AROUND)
     return _TOKEN.sub(_mended, text).encode()
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """`body` as `decoder` reads it, mended only where it is no JSON: that costs more than reading.
+
+    Raises:
+        msgspec.MsgspecError: it stays unreadable, or has another shape.
+        ValueError: it is text in no known encoding.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):  # perhaps half a character
+        return decoder.decode(mend(body))
 
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b', re.DOTALL)

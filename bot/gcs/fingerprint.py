@@ -18,7 +18,7 @@ import msgspec
 
 from bot.domain.model import TERMINAL_PHASES, WAITING_PHASES
 from bot.gcs import values
-from bot.gcs.body import MAX_REPORTS, mend
+from bot.gcs.body import MAX_REPORTS, decoded
 from bot.gcs.tables import ActionStatus, ExecutionStatus, GetExecutionResponse, NodeStatus, StepCounts
 
 
@@ -75,7 +75,7 @@ class ItemState(NamedTuple):
 def item_state(text: bytes) -> ItemState | None:
     """What an item of a list shows; None for one that cannot be read."""
     try:
-        item = _read(text)
+        item = decoded(_item, text)
         state = _state(item)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return None
@@ -84,15 +84,6 @@ def item_state(text: bytes) -> ItemState | None:
         return None
     labels = frozenset((spec.metadata.labels if spec and spec.metadata else None) or ())
     return ItemState(execution_id, state, labels.union(item.execution.label or ()))
-
-
-def _read(text: bytes) -> _Item:
-    try:
-        return _item.decode(text)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError):  # perhaps half a character
-        return _item.decode(mend(text))
 
 
 def _state(item: GetExecutionResponse | _Item) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from bot.domain.search import Match
 from bot.errors import GCSMalformed
 from bot.gcs import values
-from bot.gcs.body import mend
+from bot.gcs.body import decoded
 
 
 class FoundPage(NamedTuple):
@@ -55,21 +55,12 @@ def parse_found(body: bytes) -> FoundPage:
         GCSMalformed: `body` is no list.
     """
     try:
-        page = _read(body)
+        page = decoded(_page, body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise GCSMalformed("not a list of executions") from None
     items = page.executions or []
     matches = tuple(match for match in map(_match, items) if match is not None)
     return FoundPage(matches, len(items), values.count(values.whole(page.total_num)) or len(items))
-
-
-def _read(body: bytes) -> _Page:
-    try:
-        return _page.decode(body)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError):  # perhaps half a character
-        return _page.decode(mend(body))
 
 
 def _match(raw: msgspec.Raw) -> Match | None:

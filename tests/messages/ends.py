@@ -25,11 +25,11 @@ _RETRY = {"retry_until": NOW + timedelta(hours=20)}
 
 def _end(execution: Execution, **fields: Any) -> Callable[[], Message]:
     past, seen = fields.pop("past", Past()), snapshot(execution, usual=fields.pop("usual", None))
-    return lambda: outcome_message(end(execution, **fields), CHANNEL_SUBSCRIPTION, seen, now=NOW, past=past)
+    return lambda: outcome_message(end(execution, **fields), CHANNEL_SUBSCRIPTION, seen, past=past)
 
 
 def _in_person(execution: Execution, **fields: Any) -> Callable[[], Message]:
-    return lambda: outcome_message(end(execution, **fields), OWN_SUBSCRIPTION, snapshot(execution), now=NOW)
+    return lambda: outcome_message(end(execution, **fields), OWN_SUBSCRIPTION, snapshot(execution))
 
 
 _TIMED_OUT = replace(RUNNING, phase="Failed", elapsed=timedelta(minutes=90), timeout=timedelta(minutes=90))

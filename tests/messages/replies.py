@@ -127,21 +127,21 @@ _MANY_HITS = Found(_HITS.matches[:1] * 8, 23)
 LISTS = (
     Example("Overview", "`/execution` alone.", lambda: matches.overview(_ITEMS[:2], now=NOW)),
     Example("Overview, empty", "Nothing is followed.", lambda: matches.overview((), now=NOW)),
-    Example("Several to show", "A part of two names was typed.", lambda: matches.to_show(_HITS, now=NOW)),
+    Example("Several to show", "A part of two names was typed.", lambda: matches.to_show(_HITS)),
     Example(
         "Several to follow",
         "A part of many names was typed after `subscribe`.",
-        lambda: matches.to_follow(_MANY_HITS, CHANNEL_SUBSCRIPTION.subscriber, now=NOW, level=LEVELS[1]),
+        lambda: matches.to_follow(_MANY_HITS, CHANNEL_SUBSCRIPTION.subscriber, level=LEVELS[1]),
     ),
     Example(
         "Several to stop",
         "The same after `unsubscribe`.",
         lambda: matches.to_stop(_HITS, OWN_SUBSCRIPTION.subscriber, now=NOW),
     ),
-    Example("Running", "`/execution running`.", lambda: matches.in_phase(_MANY_HITS, Phase.RUNNING, now=NOW)),
-    Example("Running, none", "Nothing runs.", lambda: matches.in_phase(Found(), Phase.RUNNING, now=NOW)),
-    Example("Failed", "`/execution failed`.", lambda: matches.in_phase(_HITS, Phase.FAILED, now=NOW)),
-    Example("Failed, none", "Nothing has failed.", lambda: matches.in_phase(Found(), Phase.FAILED, now=NOW)),
+    Example("Running", "`/execution running`.", lambda: matches.in_phase(_MANY_HITS, Phase.RUNNING)),
+    Example("Running, none", "Nothing runs.", lambda: matches.in_phase(Found(), Phase.RUNNING)),
+    Example("Failed", "`/execution failed`.", lambda: matches.in_phase(_HITS, Phase.FAILED)),
+    Example("Failed, none", "Nothing has failed.", lambda: matches.in_phase(Found(), Phase.FAILED)),
     Example(
         "List in a channel",
         "A person asks in a channel that follows something.",

@@ -64,7 +64,7 @@ _CALLERS = [replace(world.MARK_FAILED, name=f"haplotype-caller-chr{number}", rea
 
 
 def _ended(why: EndReason) -> Callable[[], Message]:
-    return lambda: ended_message(change(ChangeKind.ENDED, phase="Failed", why=why), world.FAILED, now=NOW)
+    return lambda: ended_message(change(ChangeKind.ENDED, phase="Failed", why=why), world.FAILED)
 
 
 _STOPPED = change(ChangeKind.STOPPED, by=world.OTHER_PERSON)

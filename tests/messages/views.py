@@ -60,7 +60,7 @@ HOME = Surface(
 
 
 def _why(execution: Execution, **evidence: Any) -> Callable[[], Block]:
-    return lambda: why_modal(snapshot(execution), Evidence(**evidence), now=NOW)
+    return lambda: why_modal(snapshot(execution), Evidence(**evidence))
 
 
 DIALOGS = Surface(

@@ -403,7 +403,7 @@ def _change_message(claim: Claim, changes: tuple[Change, ...], past: Past) -> Me
     last, notification = changes[-1], claim.notification
     execution = notification.snapshot.execution
     if last.kind.is_final:
-        return outcome_message(last, notification.subscription, notification.snapshot, now=claim.now, past=past)
+        return outcome_message(last, notification.subscription, notification.snapshot, past=past)
     if last.kind is ChangeKind.ENDED:
-        return ended_message(last, execution, now=claim.now)
+        return ended_message(last, execution)
     return change_message(changes, notification.subscription, execution, now=claim.now)

@@ -38,7 +38,7 @@ def outcome(seen: Execution = BROKEN, who: str = "C123", *, past: Past | None = 
     }
     more = {name: fields.pop(name) for name in ("usual", "is_interrupted") if name in fields}
     ended = change(**(known | fields))
-    return outcome_message(ended, subscription(who), snapshot(seen, **more), now=NOW, past=past or Past())
+    return outcome_message(ended, subscription(who), snapshot(seen, **more), past=past or Past())
 
 
 def elements(message: Message) -> dict[str, list[str]]:

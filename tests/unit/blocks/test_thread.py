@@ -202,7 +202,7 @@ def test_many_slow_steps_are_counted() -> None:
 )
 def test_the_last_message_says_why(why: EndReason | None, sentence: str) -> None:
     """No subscription ends without a reason that people can read."""
-    message = ended_message(change(ChangeKind.ENDED, phase="Failed", why=why), RUNNING, now=NOW)
+    message = ended_message(change(ChangeKind.ENDED, phase="Failed", why=why), RUNNING)
     assert shown(message.blocks).startswith(f"⏹ No longer following *gcs-exec-3-08-20-144951*.\n{sentence}")
     assert message.text == f"No longer following deepvariant execution gcs-exec-3-08-20-144951. {sentence}"
 

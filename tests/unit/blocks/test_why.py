@@ -46,7 +46,7 @@ hostile_events = st.lists(
 
 def dialog(seen: Execution = BROKEN, **evidence: Any) -> str:
     """All that it shows."""
-    return shown(why_modal(snapshot(seen), Evidence(**evidence), now=NOW))
+    return shown(why_modal(snapshot(seen), Evidence(**evidence)))
 
 
 def test_cause_and_text_are_shown_in_full() -> None:
@@ -62,7 +62,7 @@ def test_cause_and_text_are_shown_in_full() -> None:
 def test_the_other_language_is_small(language: Language, kind: str) -> None:
     """GCS's text is in the reader's language; the other half stands below, in small print."""
     with speaking(language):
-        view = why_modal(snapshot(BROKEN), Evidence(), now=NOW)
+        view = why_modal(snapshot(BROKEN), Evidence())
     assert [block["type"] for block in view["blocks"] if "元素(call)执行失败" in shown(block)] == [kind]
 
 
@@ -138,7 +138,7 @@ def test_slack_takes_every_dialog(seen: Snapshot, events: list[Event], text: str
     """Whatever GCS says, and whatever earlier runs were called."""
     end = End(id=text or "x", phase="Failed", at=NOW, name=text, step=text, reason=text)
     with speaking(language):
-        view = why_modal(seen, Evidence(events, past=Past((end,) * 10)), now=NOW)
+        view = why_modal(seen, Evidence(events, past=Past((end,) * 10)))
     assert blockkit.view_problems(view) == []
     assert "<!channel>" not in shown(view)
     assert "@here" not in shown(view)
