@@ -109,6 +109,25 @@ async def test_a_connection_the_kernel_drops_is_no_answer(
     assert await connection.ready("outbox/ready") == ([], None, 0)
 
 
+@pytest.mark.parametrize("raised", [RuntimeError("unable to perform operation"), TypeError("'NoneType' object is not")])
+async def test_a_connection_closed_before_writing_is_no_answer(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    """Event loops raise errors of their own for it: uvloop the first, asyncio before Python 3.13.6 the second."""
+
+    def closed(_stream: asyncio.StreamWriter, _data: object) -> None:
+        raise raised
+
+    assert await connection.ready("outbox/ready") == ([], None, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.StreamWriter, "writelines", closed)
+        with pytest.raises(StoreUnavailable):
+            await connection.run("gcs_quota/take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0)
+        with pytest.raises(StoreUnavailable):
+            await connection.info("server")
+    assert await connection.ready("outbox/ready") == ([], None, 0)
+
+
 async def test_a_cancelled_caller_cancels_no_other(connection: Connection) -> None:
     """A caller that is cancelled leaves the others their answers."""
     first = asyncio.create_task(connection.run("gcs_quota/take", HOMES[0], 1, 60_000, "call", 1, "people", 0, 0))

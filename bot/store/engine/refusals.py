@@ -10,8 +10,12 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from bot.errors import StoreFull, StoreReadOnly, StoreUnavailable
 
-CLIENT_ERRORS = (RedisError, RedisClusterException, OSError, RuntimeError)
-"""What the client raises; the last one is uvloop's, when the server closed the connection just before a command."""
+CLOSED = (RuntimeError, TypeError)
+"""What event loops raise when the server closed the connection just before a command: uvloop, and asyncio before Python
+3.13.6 (https://github.com/python/cpython/issues/136234)."""
+
+CLIENT_ERRORS = (RedisError, RedisClusterException, OSError, *CLOSED)
+"""What the client raises."""
 
 _REASONS = {
     "OOM ": "the store is full; give it more memory (maxmemory)",

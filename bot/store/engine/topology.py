@@ -27,10 +27,12 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.driver_info import DriverInfo
+from redis.exceptions import ConnectionError as ClosedConnection
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError, ResponseError
 
 from bot import __version__
 from bot.errors import SettingsInvalid
+from bot.store.engine.refusals import CLIENT_ERRORS, CLOSED
 from bot.store.rows import BYTES
 
 TIMEOUT_SECONDS = 5.0
@@ -118,7 +120,7 @@ class Sentinels(Sentinel):
         asked = (sentinel.sentinel_master(service_name) for sentinel in self.sentinels)
         answers = await asyncio.gather(*asked, return_exceptions=True)
         for fault in answers:
-            if isinstance(fault, BaseException) and not isinstance(fault, RedisError | OSError):
+            if isinstance(fault, BaseException) and not isinstance(fault, CLIENT_ERRORS):
                 raise fault
         known = [state for state in answers if isinstance(state, dict)]
         latest = max((state["config-epoch"] for state in known), default=None)
@@ -194,7 +196,11 @@ async def _execute_on(node: ClusterNode, commands: Sequence[Words]) -> list[Any]
 
 async def _execute(connection: AbstractConnection, commands: Sequence[Words]) -> list[Any]:
     answers: list[Any] = []
-    await connection.send_packed_command(connection.pack_commands(commands))
+    packed = connection.pack_commands(commands)
+    try:
+        await connection.send_packed_command(packed)
+    except CLOSED as error:
+        raise ClosedConnection("closed before a command was written") from error
     for _ in commands:
         try:
             answers.append(await connection.read_response())
