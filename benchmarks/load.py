@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
+import aiohttp
 from redis.asyncio import Redis
 
 from benchmarks import servers
@@ -28,6 +29,8 @@ WARM_SECONDS = 120
 """How long both bots run first: by then a whole minute of calls has been made, and the busy one has learned in a dozen
 rounds which values of the lists move by themselves."""
 SECONDS = 60
+PAGES = 60
+"""How many pages are read to learn what receiving costs."""
 POLLED_WITHIN = timedelta(minutes=75)
 """In how long polls reach every execution that lists show unchanged: within three quarters of `MAX_STALENESS`."""
 
@@ -52,9 +55,26 @@ async def rows() -> AsyncIterator[Row]:
                 await asyncio.sleep(1)
                 memory.append((idle.rss_megabytes, busy.rss_megabytes))
             full, none = (await _Reading.of(busy)) - before[0], (await _Reading.of(idle)) - before[1]
-    for row in _cpu_rows(full, none):
+            received = await _receiving(gcs, full.used["bytes of lists"] / full.at)
+    for row in _cpu_rows(full, none, received):
         yield row
     yield _memory_row(memory)
+
+
+async def _receiving(gcs: str, bytes_per_second: float) -> float:
+    """Percent of a core that reading so many bytes of lists takes, by aiohttp alone, which drops them."""
+    url = f"{gcs}/v1/executions?offset=0&limit=1000&status=Running"
+    async with aiohttp.ClientSession() as session:
+
+        async def read() -> int:
+            async with session.get(url, raise_for_status=True) as answer:
+                return len(await answer.read())
+
+        await read()
+        began = time.process_time()
+        length = sum(await asyncio.gather(*(read() for _ in range(PAGES))))
+        seconds = time.process_time() - began
+    return 100 * seconds / length * bytes_per_second
 
 
 def _snapshots(began: float, known: dict[str, Fingerprint]) -> Iterator[Snapshot]:
@@ -112,7 +132,7 @@ class _Reading:
         }
 
 
-def _cpu_rows(full: _Reading, none: _Reading) -> list[Row]:
+def _cpu_rows(full: _Reading, none: _Reading, received: float) -> list[Row]:
     return [
         at_most(
             3,
@@ -121,7 +141,7 @@ def _cpu_rows(full: _Reading, none: _Reading) -> list[Row]:
             name=f"CPU at full quota: {servers.POPULATION:,} executions, 600 calls a minute",
             measures="User and system time of `python -m bot run` over a minute, with lists and messages, without its "
             "store, which is a process of its own.",
-            figures=full.figures,
+            figures={"receiving these lists with aiohttp alone, %": received} | full.figures,
         ),
         at_most(
             0.3,
