@@ -37,7 +37,7 @@ SHOW_LEVELS = "show_levels"
 CHOOSE_LEVEL = "choose_level"
 
 _SEPARATOR, _CHOICE = "|", ":"
-_ID_LIMIT = 255
+_ID_LIMIT = 240
 """At most this many characters of an id go into a button. A real id has 36; Slack refuses values over 2,000."""
 
 

@@ -20,7 +20,8 @@ PAGE_STEPS = 30
 _STEPS_IN_SECTION = 5
 _REASON_LIMIT = 120
 _TITLE = N_("Steps")
-_ID_LIMIT = 255
+_ID_LIMIT = 240
+"""At most this many characters of an id: JSON may need twelve for one, and Slack takes 3,000 in all."""
 
 
 class Metadata(NamedTuple):

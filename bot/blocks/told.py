@@ -17,7 +17,8 @@ from bot.domain.model import Level, Snapshot, Subscription
 
 CALLBACK_ID = "told"
 TITLE = N_("What is told")
-_ID_LIMIT = 255
+_ID_LIMIT = 240
+"""At most this many characters of an id: JSON may need twelve for one, and Slack takes 3,000 in all."""
 
 
 class About(NamedTuple):

@@ -1,28 +1,59 @@
-"""Promises for any value of GCS: Slack accepts the blocks, nobody is mentioned, and the plain text is complete."""
+"""Promises for any value of GCS, in both languages: Slack accepts the blocks, nobody is mentioned, text is complete."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import blocks
-from bot.blocks import Message, replies, text, words
-from bot.domain.model import Change, Level, Snapshot, Subscription
+from bot.blocks import Evidence, Message, matches, replies, text, words
+from bot.blocks.language import Language, speaking
+from bot.domain.access import Readers
+from bot.domain.model import Change, Level, Phase, Snapshot, Subscription
+from bot.domain.search import Found
 from sandbox.slack import blockkit
-from tests.unit.blocks.world import ID, NOW, hostile_changes, hostile_snapshots, shown, subscriptions
+from tests.unit.blocks.world import (
+    ID,
+    NOW,
+    hostile_changes,
+    hostile_evidence,
+    hostile_finds,
+    hostile_readers,
+    hostile_snapshots,
+    shown,
+    subscriptions,
+)
 
 OURS = re.compile(r"<!date\^-?\d+\^[a-z_{} ]+\|[^<>|]+>|<[@#][A-Z0-9]+>")
 CALLS = re.compile(r"@(here|channel|everyone|group)", re.IGNORECASE)
-patiently = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+patiently = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+languages = st.sampled_from(Language)
+NOTHING = Evidence()
+
+
+class Case(NamedTuple):
+    """What messages and views are made of."""
+
+    seen: Snapshot
+    link: Subscription
+    change: Change
+    evidence: Evidence = NOTHING
+    found: Found = Found()
+    readers: Readers = Readers()
+
+
+cases = st.builds(
+    Case, hostile_snapshots, subscriptions, hostile_changes, hostile_evidence, hostile_finds, hostile_readers
+)
 
 
 def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Message]:
-    """Every message."""
+    """Every message that cards, threads and replies have."""
     execution = seen.execution
     yield blocks.execution_summary(seen, now=NOW, subscription=link)
     yield blocks.execution_summary(seen, now=NOW, subscription=None)
@@ -31,8 +62,13 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield blocks.change_message([change, change], link, execution, now=NOW)
     yield blocks.outcome_message(change, link, seen)
     yield blocks.ended_message(change, execution)
+    yield blocks.card_left_message(execution)
+    yield blocks.held_message(link, execution, change.reason)
     yield blocks.undeliverable_message(link, execution, change.reason)
     yield blocks.undeliverable_message(link, None, change.reason)
+    if change.kind.is_notice:
+        yield blocks.notice_message(change, execution)
+        yield blocks.owner_notice_message(change, link, execution)
     yield replies.subscribed(link, seen, note=change.message)
     yield replies.already_subscribed(link, seen, note=change.message)
     yield replies.level_changed(link, seen, was=Level.FINAL, note=change.message)
@@ -43,70 +79,111 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield replies.error_reply(change.message or "No.", change.reason)
 
 
-def views(seen: Snapshot, link: Subscription, change: Change) -> Iterator[dict[str, Any]]:
+def others(case: Case) -> Iterator[Message]:
+    """Every message that shows more than one execution and a change of it."""
+    seen, link, found, readers = case.seen, case.link, case.found, case.readers
+    yield blocks.outcome_message(case.change, link, seen, past=case.evidence.past)
+    yield replies.subscribed(link, seen, is_held=True, readers=readers)
+    listed = replies.subscription_list([(link, seen)] * 3, now=NOW)
+    yield replies.also_here(listed, [(link, seen), (link, None)] * 10, now=NOW)
+    yield replies.channel_list(listed, "C123", approver="U1", readers=readers, has_grown=True)
+    yield replies.channel_approved("C123", "U1", readers=readers)
+    yield replies.channel_revoked("C123", readers=readers)
+    yield matches.to_show(found)
+    yield matches.to_follow(found, link.subscriber, level=link.level)
+    yield matches.to_stop(found, link.subscriber, now=NOW)
+    yield matches.in_phase(found, Phase.RUNNING)
+    yield matches.overview([(link, seen), (link, None)] * 30, unreadable=[seen.execution.id] * 30, now=NOW)
+
+
+def views(seen: Snapshot, link: Subscription, change: Change, evidence: Evidence = NOTHING) -> Iterator[Any]:
     """Every view."""
-    yield blocks.steps_modal(seen, page=change.revision, execution_id=seen.execution.id)
+    execution = seen.execution
+    yield blocks.steps_modal(seen, page=change.revision, execution_id=execution.id)
     yield blocks.steps_modal(None, execution_id=ID)
-    yield blocks.loading_modal(seen.execution.id)
+    yield blocks.loading_modal(execution.id)
     yield blocks.error_modal(change.message)
-    yield blocks.home_tab([(link, seen), (link, None)] * 60, unreadable=[seen.execution.id] * 60, now=NOW)
+    yield blocks.details_modal(seen, now=NOW)
+    yield blocks.levels_modal(link, seen)
+    yield blocks.levels_modal(link, None)
+    yield blocks.why_modal(seen, evidence)
+    yield blocks.home_tab([(link, seen), (link, None)] * 60, unreadable=[execution.id] * 60, now=NOW)
+    yield blocks.refusing_home(change.message)
+
+
+def all_messages(case: Case) -> Iterator[Message]:
+    """Every message."""
+    yield from messages(case.seen, case.link, case.change)
+    yield from others(case)
+
+
+def all_views(case: Case) -> Iterator[Any]:
+    """Every view."""
+    yield from views(case.seen, case.link, case.change, case.evidence)
 
 
 @patiently
-@given(hostile_snapshots, subscriptions, hostile_changes)
-def test_slack_takes_every_message(seen: Snapshot, link: Subscription, change: Change) -> None:
+@given(cases, languages)
+def test_slack_takes_every_message(case: Case, language: Language) -> None:
     """No value of GCS makes a message that Slack refuses: blocks are valid, and short in all."""
-    for message in messages(seen, link, change):
-        assert blockkit.problems(list(message.blocks), "message") == []
-        assert blockkit.text_size(list(message.blocks)) <= 9_000
-        assert message.blocks
+    with speaking(language):
+        for message in all_messages(case):
+            assert blockkit.problems(list(message.blocks), "message") == []
+            assert blockkit.text_size(list(message.blocks)) <= 9_000
+            assert message.blocks
 
 
 @patiently
-@given(hostile_snapshots, subscriptions, hostile_changes)
-def test_slack_takes_every_view(seen: Snapshot, link: Subscription, change: Change) -> None:
+@given(cases, languages)
+def test_slack_takes_every_view(case: Case, language: Language) -> None:
     """No value of GCS makes a modal or a Home tab that Slack refuses."""
-    for view in views(seen, link, change):
-        assert blockkit.view_problems(view) == []
-        assert len(str(view)) < 100_000
+    with speaking(language):
+        for view in all_views(case):
+            assert blockkit.view_problems(view) == []
+            assert len(str(view)) < 100_000
 
 
 @patiently
-@given(hostile_snapshots, subscriptions, hostile_changes)
-def test_nothing_is_mentioned_or_linked(seen: Snapshot, link: Subscription, change: Change) -> None:
+@given(cases, languages)
+def test_nothing_is_mentioned_or_linked(case: Case, language: Language) -> None:
     """Only our own dates and mentions have angle brackets; no word mentions a channel; all is valid UTF-8."""
-    shown_texts = [shown(message.blocks) + message.text for message in messages(seen, link, change)]
-    for everything in [*shown_texts, *(shown(view) for view in views(seen, link, change))]:
+    with speaking(language):
+        shown_texts = [shown(message.blocks) + message.text for message in all_messages(case)]
+        shown_texts += [shown(view) for view in all_views(case)]
+    for everything in shown_texts:
         assert not set(OURS.sub("", everything)) & set("<>\u202e\u200b\x00")
         assert not CALLS.search(everything)
         everything.encode()
 
 
 @patiently
-@given(hostile_snapshots, subscriptions, hostile_changes)
-def test_every_message_has_plain_text(seen: Snapshot, link: Subscription, change: Change) -> None:
+@given(cases, languages)
+def test_every_message_has_plain_text(case: Case, language: Language) -> None:
     """It is short enough for an edit."""
-    for message in messages(seen, link, change):
-        assert 0 < len(message.text) <= 3_900
-        assert message.plain() == Message(blocks=(), text=message.text)
+    with speaking(language):
+        for message in all_messages(case):
+            assert 0 < len(message.text) <= 3_900
+            assert message.plain() == Message(blocks=(), text=message.text)
 
 
 @patiently
-@given(hostile_snapshots, subscriptions)
-def test_plain_text_has_phase_and_counts(seen: Snapshot, link: Subscription) -> None:
+@given(hostile_snapshots, subscriptions, languages)
+def test_plain_text_has_phase_and_counts(seen: Snapshot, link: Subscription, language: Language) -> None:
     """A screen reader gets the phase and the number of finished steps."""
     execution = seen.execution
-    plain = blocks.execution_card(seen, link, now=NOW).text
-    assert words.phase_word(execution.phase) in plain
-    assert words.counts(execution.steps_finished, execution.steps_total) in plain
+    with speaking(language):
+        plain = blocks.execution_card(seen, link, now=NOW).text
+        assert words.phase_word(execution.phase) in plain
+        assert words.counts(execution.steps_finished, execution.steps_total) in plain
 
 
 @patiently
-@given(hostile_snapshots, subscriptions, hostile_changes)
-def test_equal_values_make_equal_messages(seen: Snapshot, link: Subscription, change: Change) -> None:
+@given(cases, languages)
+def test_equal_values_make_equal_messages(case: Case, language: Language) -> None:
     """An edit without a difference can be left out."""
-    again = deepcopy(seen)
-    assert list(messages(seen, link, change)) == list(messages(again, link, change))
+    again = deepcopy(case)
+    with speaking(language):
+        assert list(all_messages(case)) == list(all_messages(again))
 
 
 @given(st.text(), st.integers(2, 200))

@@ -9,6 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bot.blocks import Evidence
+from bot.domain.access import Readers
+from bot.domain.events import Event
 from bot.domain.model import (
     Change,
     ChangeKind,
@@ -16,12 +19,16 @@ from bot.domain.model import (
     Execution,
     Level,
     Phase,
+    SlowStep,
     Snapshot,
     Step,
     Subscriber,
     Subscription,
     Unseen,
+    Usual,
 )
+from bot.domain.past import End, Past
+from bot.domain.search import Found, Match
 
 NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
@@ -115,22 +122,27 @@ _EVIL = st.sampled_from(
         "\u202e\u2066rtl\u200b",
         "שלום *bold* _it_",
         "👩\u200d👩\u200d👧🏽🇩🇪" * 40,
+        "👩" * 300,
         "e\u0301\u0302" * 3000,
         "&" * 5000,
+        "全基因组<!here>" * 300,
+        "元素(调用)执行动作:创建失败:<!channel> 退出码 137",
+        "Element(<@U1>) execute Action: create failed: *x* exit code 1",
         "\ud800\x00\x1b[31m\r\n\u2028",
+        "{name} {0} %s {",
         "|" * 300,
+        ":" * 300,
         "",
     ]
 )
 _text = st.one_of(_EVIL, st.text(max_size=30))
 _span = st.one_of(st.none(), st.timedeltas())
-_moment = st.one_of(
-    st.none(),
-    st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # zone follows
-)
+_moments = st.datetimes(timezones=st.just(UTC))
+_moment = st.one_of(st.none(), _moments)
 _count = st.integers(0, 10**9)
 _phase = st.one_of(st.sampled_from([*Phase, ""]), _text)
 _amounts = st.dictionaries(_text, st.one_of(_text, st.integers(), st.floats(allow_nan=False)), max_size=12)
+_texts = {"reason": _text, "message": _text, "reason_zh": _text, "message_zh": _text}
 
 hostile_steps = st.builds(
     Step,
@@ -139,8 +151,8 @@ hostile_steps = st.builds(
     sub_jobs=_count,
     sub_jobs_finished=_count,
     elapsed=_span,
-    reason=_text,
-    message=_text,
+    resources=_amounts,
+    **_texts,
 )
 hostile_executions = st.builds(
     Execution,
@@ -149,57 +161,69 @@ hostile_executions = st.builds(
     workflow_id=_text,
     workflow_name=_text,
     phase=_phase,
+    witness=_phase,
     action=st.sampled_from(["", "create", "delete"]),
-    reason=_text,
-    message=_text,
     steps_total=st.none() | _count,
     steps_finished=st.none() | _count,
     steps=st.one_of(
         st.lists(hostile_steps, max_size=6).map(tuple),
         st.tuples(hostile_steps, st.sampled_from([12, 400, 5000])).map(lambda pair: (pair[0],) * pair[1]),
     ),
+    steps_left_out=_count,
     created_at=_moment,
     updated_at=_moment,
     elapsed=_span,
     timeout=_span,
     target=_text,
     cluster=_text,
+    namespace=_text,
+    project_id=_text,
     enterprise_project=_text,
     description=_text,
     priority=st.none() | st.integers(),
     labels=st.dictionaries(_text, _text, max_size=12),
     resources=_amounts,
     time_ratio=st.none() | st.floats(allow_nan=False),
+    is_cromwell=st.booleans(),
+    is_partial=st.booleans(),
+    **_texts,
+)
+_usual = st.builds(
+    Usual, count=st.integers(3, 20), center=st.floats(0, 20), scale=st.floats(0.01, 4), freedom=st.integers(6, 23)
 )
 hostile_snapshots = st.builds(
     Snapshot,
     execution=hostile_executions,
     revision=st.integers(1, 9),
-    seen_at=st.just(NOW),
+    seen_at=st.just(NOW) | _moments,
     retry_until=_moment,
     unreachable_since=_moment,
     unseen=st.sampled_from(Unseen),
     is_vanished=st.booleans(),
+    usual=st.none() | _usual,
+    by_steps=_span,
+    slow_steps=st.lists(st.builds(SlowStep, name=_text, usual=st.timedeltas()), max_size=5).map(tuple),
+    raised=st.lists(st.sampled_from(["slow", "deadline", "step:x"]), max_size=3).map(tuple),
+    is_interrupted=st.booleans(),
 )
 subscriptions = st.builds(
     subscription,
     st.sampled_from(["C123", "U123"]),
-    level=st.sampled_from(Level),
+    level=st.sampled_from([*Level, Level("of tomorrow")]),
     is_ending=st.booleans(),
+    ended_by=st.sampled_from(["", "U2"]),
 )
 hostile_changes = st.builds(
     Change,
     kind=st.sampled_from(ChangeKind),
     revision=st.integers(1, 9),
-    at=st.just(NOW),
+    at=st.just(NOW) | _moments,
     phase_before=_phase,
     phase=_phase,
     finished_before=st.none() | _count,
     finished=st.none() | _count,
     total=st.none() | _count,
     elapsed=_span,
-    reason=_text,
-    message=_text,
     finished_steps=st.lists(_text, max_size=9).map(tuple),
     failed_steps=st.lists(hostile_steps, max_size=9).map(tuple),
     failed_steps_total=_count,
@@ -212,4 +236,22 @@ hostile_changes = st.builds(
     taken=_span,
     usual=_span,
     deadline=_moment,
+    by=st.sampled_from(["", "U2"]),
+    level=st.sampled_from([*Level, "", "<!channel>"]),
+    **_texts,
+)
+_ends = st.builds(End, id=_text, phase=_phase, at=_moments, name=_text, step=_text, reason=_text, elapsed=_span)
+hostile_evidence = st.builds(
+    Evidence,
+    events=st.none() | st.lists(st.builds(Event, element=_text, at=_moment, times=_count, **_texts), max_size=12),
+    is_refused=st.booleans(),
+    past=st.builds(Past, st.lists(_ends, max_size=10).map(tuple), st.none() | _ends),
+)
+hostile_finds = st.builds(
+    Found,
+    st.lists(st.builds(Match, _text.filter(bool), _text, _phase, _text, _moment), max_size=12).map(tuple),
+    _count,
+)
+hostile_readers = st.builds(
+    Readers, st.frozensets(st.sampled_from(["E1", "T2", "T3"]), max_size=3), st.lists(_text, max_size=5).map(tuple)
 )
