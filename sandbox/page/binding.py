@@ -156,6 +156,7 @@ class Binding:
     def _viewer(self, me: str, zone: tzinfo) -> Viewer:
         return Viewer(
             id=me,
+            locale=self._workspace.users[me].locale,
             zone=zone,
             now=datetime.now(UTC).astimezone(zone),
             users={one.id: one.name for one in self._workspace.users.values()},
@@ -190,6 +191,7 @@ class Binding:
             ts=one.ts,
             is_bot=author.is_bot,
             edits=len(one.edits),
+            is_marked=bool(one.edits) and not one.blocks,
             replies=len(replies),
             last_reply=_moment(replies[-1].ts, viewer) if replies else None,
             thread_ts=one.thread_ts or "",

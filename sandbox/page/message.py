@@ -33,6 +33,8 @@ class Message:
     view: str = ""
     is_bot: bool = False
     edits: int = 0
+    is_marked: bool = False
+    """Whether it says that it was edited: Slack says so of texts, not of blocks."""
     replies: int = 0
     last_reply: datetime | None = None
     thread_ts: str = ""
@@ -117,7 +119,7 @@ def _head(one: Message) -> Html:
 
 
 def _edited(one: Message) -> Html | None:
-    return tag("span", "(edited)", class_="edited") if one.edits else None
+    return tag("span", "(edited)", class_="edited") if one.is_marked else None
 
 
 def _broadcast(one: Message, address: Address) -> Html:

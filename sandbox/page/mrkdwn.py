@@ -29,9 +29,10 @@ QUOTE = re.compile(r"(?:&gt;|>) ?")
 
 @dataclass(frozen=True)
 class Viewer:
-    """The reader: id, time zone, current time, and the names for ids in a text."""
+    """The reader: id, language, time zone, current time, and the names for ids in a text."""
 
     id: str = ""
+    locale: str = "en-US"
     zone: tzinfo = UTC
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     users: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +81,7 @@ def when(timestamp: str, template: str, fallback: str, viewer: Viewer) -> Html:
         moment = datetime.fromtimestamp(int(timestamp), viewer.zone)
     except (ValueError, OverflowError, OSError):
         return text(fallback)
-    words = dates.render(template, moment, viewer.now.astimezone(viewer.zone))
+    words = dates.render(template, moment, viewer.now.astimezone(viewer.zone), viewer.locale)
     return tag("time", words, datetime=moment.isoformat(), title=f"{moment:%Y-%m-%d %H:%M:%S %Z}")
 
 

@@ -9,10 +9,11 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.messages import heights
-from tests.messages.browser import NARROW, measure, photograph
+from tests.messages.browser import NARROW, measure
 from tests.messages.catalogue import everything
 from tests.messages.ends import ENDS
 from tests.messages.example import said
+from tests.messages.sheets import SHEET_WIDTH, photograph
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -22,14 +23,17 @@ LINE = 45
 """Two lines more, in pixels, may be much for a small message."""
 
 
-async def test_a_picture_shows_a_whole_surface(browser: Browser, tmp_path: Path) -> None:
-    """It is as wide as the screen, and at least as high as its messages."""
+async def test_sheets_show_a_whole_surface(browser: Browser, tmp_path: Path) -> None:
+    """Its columns are as wide as the screen, and have room for all messages."""
     spoken = [one for example in ENDS.examples for one in said(example, ENDS.place)]
     written = heights.read()
-    await photograph(browser, spoken, tmp_path / "ends.png", size=NARROW, theme="dark")
-    width, height = struct.unpack(">II", (tmp_path / "ends.png").read_bytes()[16:24])
-    assert width == NARROW[0]
-    assert height > sum(written[one.digest].narrow for one in spoken) * 0.75
+    files = await photograph(browser, spoken, tmp_path / "ends", size=NARROW, theme="dark")
+    area = 0
+    for file in files:
+        width, height = struct.unpack(">II", file.read_bytes()[16:24])
+        assert width <= SHEET_WIDTH
+        area += width * height
+    assert area > sum(written[one.digest].narrow for one in spoken) * NARROW[0] * 0.75
 
 
 async def test_messages_are_as_high_as_written(browser: Browser) -> None:

@@ -98,8 +98,8 @@ async def test_what_is_posted_appears_without_a_reload(world: World, viewer: Vie
     await expect(page.locator("#log b", has_text="wgs-7")).to_be_visible()
 
 
-async def test_an_edit_is_seen_live_and_marked(world: World, viewer: Viewer) -> None:
-    """A card that is edited changes on the open page and says that it was edited."""
+async def test_an_edit_is_seen_live(world: World, viewer: Viewer) -> None:
+    """A card that is edited changes on the open page, without a mark: Slack marks edited texts, not edited blocks."""
     posted = await world.client.chat_postMessage(
         channel=world.channel, text="t", blocks=steps("in_progress", "pending")
     )
@@ -108,7 +108,15 @@ async def test_an_edit_is_seen_live_and_marked(world: World, viewer: Viewer) -> 
     await expect(page.get_by_role("img", name="waiting")).to_be_visible()
     await world.client.chat_update(channel=world.channel, ts=posted["ts"], text="t", blocks=steps("complete", "error"))
     await expect(page.get_by_role("img", name="failed")).to_have_count(2)
-    await expect(page.get_by_text("(edited)")).to_be_visible()
+    await expect(page.get_by_text("(edited)")).to_have_count(0)
+
+
+async def test_an_edited_text_is_marked(world: World, viewer: Viewer) -> None:
+    """A message without blocks says that it was edited."""
+    posted = await world.client.chat_postMessage(channel=world.channel, text="1 of 3")
+    await world.client.chat_update(channel=world.channel, ts=posted["ts"], text="2 of 3")
+    page = await viewer.at()
+    await expect(page.get_by_text("2 of 3(edited)")).to_be_visible()
 
 
 async def test_a_plan_is_folded_until_opened(world: World, viewer: Viewer) -> None:

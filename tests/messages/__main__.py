@@ -17,16 +17,17 @@ from playwright.async_api import async_playwright
 
 from tests.browser.conftest import ARGUMENTS, chromium
 from tests.messages import heights, page
-from tests.messages.browser import NARROW, THEMES, WIDE, measure, photograph
+from tests.messages.browser import NARROW, WIDE, measure
 from tests.messages.catalogue import CATALOGUE, everything
 from tests.messages.example import LANGUAGES, Said, said
+from tests.messages.sheets import THEMES, photograph
 
 
 def main() -> int:
     """Write the page; returns the exit code, which is 1 when heights are missing."""
     parser = argparse.ArgumentParser(prog="python -m tests.messages", description="Write docs/messages.md.")
     parser.add_argument("--all", action="store_true", help="measure all heights again, for example after a new style")
-    parser.add_argument("--pictures", type=Path, help="a folder for pictures of every surface, instead of the page")
+    parser.add_argument("--pictures", type=Path, help="a folder for sheets of every surface, instead of the page")
     options = parser.parse_args()
     if options.pictures:
         return _pictures(options.pictures)
@@ -52,7 +53,7 @@ async def _measured(executable: str, missing: Sequence[Said]) -> list[heights.He
 
 
 def _pictures(folder: Path) -> int:
-    """One picture of each surface, in each language, at both widths, light and dark."""
+    """Sheets of each surface, in each language, at both widths, light and dark."""
     executable = chromium()
     if executable is None:
         print("No Chromium was found. Install it, or name it in CHROMIUM.")  # noqa: T201  # what it is for
@@ -69,8 +70,8 @@ async def _photographed(executable: str, folder: Path) -> None:
         for surface, language, size, theme in product(CATALOGUE, LANGUAGES, (WIDE, NARROW), THEMES):
             everyone = [one for each in surface.examples for one in said(each, surface.place)]
             shown = [one for one in everyone if one.language is language]
-            file = folder / f"{page.slug(surface.title)}-{language}-{size[0]}-{theme}.png"
-            await photograph(browser, shown, file, size=size, theme=theme)
+            stem = folder / f"{page.slug(surface.title)}-{language}-{size[0]}-{theme}"
+            await photograph(browser, shown, stem, size=size, theme=theme)
         await browser.close()
 
 

@@ -1,16 +1,15 @@
-"""Heights and pictures of messages in a real Chromium, in the page of the simulated Slack.
+"""Messages in a real Chromium, in the page of the simulated Slack: how high they are.
 
-Lives here: the measurement, in one session for all messages, and pictures of a whole surface. Does not live here: what
-is kept of it (`tests.messages.heights`). The page is drawn without a server: its files come from the folder of the
-sandbox, and its script, which would look for a server, is replaced by an empty one.
+Lives here: the page with a message in it, and the measurement, in one session for all messages. Does not live here:
+what is kept of it (`tests.messages.heights`), pictures (`tests.messages.sheets`). The page is drawn without a server:
+its files come from the folder of the sandbox, and its script, which would look for a server, is replaced by an empty
+one.
 """
 
 from __future__ import annotations
 
 import mimetypes
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, Page, Route
@@ -25,11 +24,8 @@ from tests.messages.example import Place, Said
 from tests.messages.heights import Height
 from tests.messages.world import CHANNEL, CHANNELS, NOW, PEOPLE, PERSON
 
-Theme = Literal["light", "dark"]
-THEMES: tuple[Theme, ...] = ("light", "dark")
 WIDE, NARROW = (1280, 800), (390, 844)
 _ADDRESS = "http://sandbox.invalid/"
-_READER = Viewer(id=PERSON, now=NOW, users=PEOPLE, channels=CHANNELS)
 _PERSON, _CHANNEL = screen.Person(PERSON, "You"), screen.Conversation(CHANNEL, CHANNELS[CHANNEL])
 _MEASURE = """async (parts) => {
   await document.fonts.ready;
@@ -49,48 +45,23 @@ _MEASURE = """async (parts) => {
 }"""
 
 
-_SHOW = """async (parts) => {
-  const log = document.getElementById("log");
-  const dialog = (html) => `<dialog open style="position: static; margin: 12px auto; max-height: none">
-    <form id="modal-body" style="max-height: none">${html}</form></dialog>`;
-  document.getElementById("modal").remove();
-  log.innerHTML = parts.map(([place, html]) => place === "dialog" ? dialog(html) : html).join("");
-  await document.fonts.ready;
-  return Math.ceil(innerHeight - log.clientHeight + log.scrollHeight);
-}"""
-
-
 async def measure(browser: Browser, said: Sequence[Said]) -> list[Height]:
     """The height of each message at both widths."""
-    parts = [(one.place.value, _drawn(one)) for one in said]
+    parts = [(one.place.value, drawn(one)) for one in said]
     wide, narrow = [await _heights(browser, size, parts) for size in (WIDE, NARROW)]
     return [Height(*pair) for pair in zip(wide, narrow, strict=True)]
-
-
-async def photograph(
-    browser: Browser, said: Sequence[Said], file: Path, *, size: tuple[int, int], theme: Theme
-) -> None:
-    """All of `said`, one below the other, on a screen as wide as `size`."""
-    context = await browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme)
-    try:
-        page = await _opened(context)
-        parts = [(one.place.value, _drawn(one)) for one in said]
-        height = await page.evaluate(_SHOW, parts)
-        await page.set_viewport_size({"width": size[0], "height": height})
-        await page.screenshot(path=file, animations="disabled")
-    finally:
-        await context.close()
 
 
 async def _heights(browser: Browser, size: tuple[int, int], parts: Sequence[tuple[str, str]]) -> list[int]:
     context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
     try:
-        return await _evaluated(await _opened(context), parts)
+        return await _evaluated(await opened(context), parts)
     finally:
         await context.close()
 
 
-async def _opened(context: BrowserContext) -> Page:
+async def opened(context: BrowserContext) -> Page:
+    """The page, without messages."""
     page = await context.new_page()
     await page.route("**/*", _serve)
     await page.goto(_ADDRESS)
@@ -128,9 +99,11 @@ def _screen(modal: screen.Modal | None = None, home: Html | None = None) -> scre
     )
 
 
-def _drawn(said: Said) -> Html:
-    """A message, a Home or a dialog, as the page draws it."""
-    body = blocks(said.blocks, _READER) if said.blocks else mrkdwn(said.text, _READER)
+def drawn(said: Said) -> Html:
+    """A message, a Home or a dialog, as the page draws it for a reader of its language."""
+    locale = said.language.replace("_", "-")
+    reader = Viewer(id=PERSON, locale=locale, now=NOW, users=PEOPLE, channels=CHANNELS)
+    body = blocks(said.blocks, reader) if said.blocks else mrkdwn(said.text, reader)
     match said.place:
         case Place.DIALOG:
             close, *submit = (*said.buttons, "")

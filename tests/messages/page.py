@@ -99,7 +99,7 @@ def _example(surface: Surface, example: Example, heights: Mapping[str, Height]) 
     rows = [
         _row("", [_measures(one, heights.get(one.digest), example.goal) for one in spoken]),
         _row("title", [_escaped(one.title) for one in spoken]),
-        _row("text", [visible.text(one.text) for one in spoken]),
+        _row("text", [_text(one) for one in spoken]),
         _row("shown", [_shown(one) for one in spoken]),
     ]
     return "\n".join([head, "<table>", *filter(None, rows), "</table>\n"])
@@ -125,8 +125,14 @@ def _measures(one: Said, height: Height | None, goal: Goal | None) -> str:
     return f"{known}, {'above' if exceeds(height, goal) else 'within'} {goal.wide} / {goal.narrow}"
 
 
+def _text(one: Said) -> str:
+    with speaking(one.language):
+        return visible.text(one.text)
+
+
 def _shown(one: Said) -> str:
-    lines = [line or "&nbsp;" for line in visible.lines(one.blocks)]
+    with speaking(one.language):
+        lines = [line or "&nbsp;" for line in visible.lines(one.blocks)]
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES - 5 :] = [f"<i>and {len(lines) - _MOST_LINES + 5} more lines</i>"]
     return "<br>\n".join(lines)

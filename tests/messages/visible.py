@@ -1,7 +1,8 @@
 """What a reader sees of blocks, as lines of HTML that need no style: headers, paragraphs, small print, [buttons].
 
-Lives here: `lines`, `text`, `questions`. Does not live here: the page around them (`tests.messages.page`). An unknown
-block or element is an error, so that none is left out in silence.
+Lives here: `lines`, `text`, `questions`; moments are in the language that is spoken, as Slack shows them to its reader.
+Does not live here: the page around them (`tests.messages.page`). An unknown block or element is an error, so that none
+is left out in silence.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from bot.blocks.language import spoken
 from sandbox.page import dates
 from sandbox.page.mrkdwn import unescape
 from tests.messages.world import CHANNELS, NOW, PEOPLE
@@ -75,7 +77,7 @@ def _control(inside: str) -> str:
     target, _, label = inside.partition("|")
     if target.startswith("!date^"):
         _, moment, template, *_ = target.split("^")
-        return dates.render(template, datetime.fromtimestamp(int(moment), UTC), NOW)
+        return dates.render(template, datetime.fromtimestamp(int(moment), UTC), NOW, spoken().replace("_", "-"))
     if target[:1] in {"@", "#"}:
         known = (PEOPLE if target[0] == "@" else CHANNELS)[target[1:]]
         return f"{target[0]}{known}"

@@ -92,6 +92,21 @@ def test_date_tokens(template: str, expected: str) -> None:
     assert dates.render(template, datetime(2026, 11, 22, 21, 5, 7, tzinfo=UTC), NOW) == expected
 
 
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{date_num} {time_secs}", "2026-11-22 21:05:07"),
+        ("{date_short} {time}", "2026年11月22日 21:05"),
+        ("{date_long}", "2026年11月22日星期日"),
+        ("{date_short_pretty} {time}", "昨天 21:05"),
+        ("开始于 {ago}", "开始于 17 小时前"),
+    ],
+)
+def test_date_tokens_in_chinese(template: str, expected: str) -> None:
+    """Slack fills them in for the reader, whatever language the text around them has."""
+    assert dates.render(template, datetime(2026, 11, 22, 21, 5, 7, tzinfo=UTC), NOW, "zh-CN") == expected
+
+
 def test_moment_is_in_the_viewers_zone() -> None:
     """The same text shows a different time to a reader in another zone."""
     elsewhere = Viewer(zone=ZoneInfo("Asia/Shanghai"), now=NOW)
