@@ -109,14 +109,14 @@ async def test_a_connection_the_kernel_drops_is_no_answer(
     assert await connection.ready("outbox/ready") == ([], None, 0)
 
 
-@pytest.mark.parametrize("raised", [RuntimeError("unable to perform operation"), TypeError("'NoneType' object is not")])
+@pytest.mark.parametrize("raised", [RuntimeError, TypeError, AttributeError])
 async def test_a_connection_closed_before_writing_is_no_answer(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch, raised: Exception
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, raised: type[Exception]
 ) -> None:
-    """Event loops raise errors of their own for it: uvloop the first, asyncio before Python 3.13.6 the second."""
+    """uvloop, asyncio before Python 3.13.6 and redis-py have an error each for it that says something else."""
 
     def closed(_stream: asyncio.StreamWriter, _data: object) -> None:
-        raise raised
+        raise raised("nothing about a connection")
 
     assert await connection.ready("outbox/ready") == ([], None, 0)
     with monkeypatch.context() as patch:

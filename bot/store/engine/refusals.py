@@ -10,9 +10,10 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from bot.errors import StoreFull, StoreReadOnly, StoreUnavailable
 
-CLOSED = (RuntimeError, TypeError)
-"""What event loops raise when the server closed the connection just before a command: uvloop, and asyncio before Python
-3.13.6 (https://github.com/python/cpython/issues/136234)."""
+CLOSED = (RuntimeError, TypeError, AttributeError)
+"""What is raised when a connection is closed just before a command is written. By the server: uvloop raises the first,
+asyncio before Python 3.13.6 the second (https://github.com/python/cpython/issues/136234). By ourselves, because a
+cluster has changed: redis-py raises the third, since it has no writer any more."""
 
 CLIENT_ERRORS = (RedisError, RedisClusterException, OSError, *CLOSED)
 """What the client raises."""

@@ -42,6 +42,7 @@ class CardFailures:
         self._refused: dict[str, int] = {}
         self._edit_faults: dict[str, int] = {}
         self._post_faults: dict[str, int] = {}
+        self._refused_posts: dict[str, int] = {}
         self._reposted: dict[str, float] = {}
 
     def refused(self, lane: str) -> int:
@@ -68,6 +69,14 @@ class CardFailures:
         """The same happened again; returns how often in a row."""
         return _count(self._post_faults, lane)
 
+    def refused_posts(self, lane: str) -> int:
+        """How many posts Slack has refused in a row for a reason that may pass."""
+        return self._refused_posts.get(lane, 0)
+
+    def note_refused_post(self, lane: str) -> None:
+        """It refused one more."""
+        _count(self._refused_posts, lane)
+
     def clear(self, lane: str) -> None:
         """Slack took an edit, or the subscription has ended."""
         self._refused.pop(lane, None)
@@ -76,6 +85,7 @@ class CardFailures:
     def clear_posts(self, lane: str) -> None:
         """Slack took a post."""
         self._post_faults.pop(lane, None)
+        self._refused_posts.pop(lane, None)
 
     def note_reposted(self, lane: str) -> None:
         """A card was posted again because Slack said that it does not exist."""

@@ -19,7 +19,7 @@ SEND = timedelta(seconds=12)
 """How long one send takes at most: the time-out of a call, plus a margin."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
-"""How long a lane pauses after a refusal that may pass: as long again as it has waited, within these bounds."""
+"""How long a lane pauses after its first refusal that may pass, and at most: twice as long after each."""
 
 NEVER_EDITED = 1_000_000_000
 """Revision in the receipt of a card that Slack does not let the bot edit: higher than that of any snapshot."""
@@ -50,6 +50,8 @@ class Delivery:
         self.is_in_doubt = claim.in_doubt_since is not None
         self.refused_edits = 0
         """How many edits of the card Slack has refused in a row."""
+        self.refused_posts = 0
+        """How many posts Slack has refused in a row for a reason that may pass, before this delivery."""
         self.is_without_thread = False
         """Whether changes are posted beside the card, because Slack says that its thread does not exist."""
         self.notices = 0
@@ -103,9 +105,14 @@ class Delivery:
 
     @property
     def refused_pause(self) -> timedelta:
-        """How long the lane pauses after a refusal that may pass; it grows with each, and survives a restart."""
-        edits = SHORTEST_PAUSE * (1 << min(max(0, self.refused_edits - 1), 6))
-        return min(max(self.waited, edits), LONGEST_PAUSE)
+        """How long the lane pauses after a refusal that may pass; what else it has waited for makes it no longer."""
+        before = max(0, self.refused_edits - 1, self.refused_posts)
+        return min(SHORTEST_PAUSE * (1 << min(before, 6)), LONGEST_PAUSE)
+
+    @property
+    def held_pause(self) -> timedelta:
+        """How long the lane pauses while its channel may not be written to: as long again as it has waited."""
+        return min(max(self.waited, SHORTEST_PAUSE), LONGEST_PAUSE)
 
     @property
     def waited(self) -> timedelta:

@@ -133,6 +133,7 @@ class Notifier:
         """Deliver one lane. Whatever Slack answers, the lane is tried again or its owner reads why not."""
         claim = delivery.claim
         delivery.refused_edits = self._failures.refused(delivery.lane)
+        delivery.refused_posts = self._failures.refused_posts(delivery.lane)
         try:
             try:
                 if await self._audience.check(delivery):
@@ -381,6 +382,8 @@ class Notifier:
         is_unlisted = isinstance(error, UnknownRefusal) and not is_answer(error)
         if isinstance(error, UnknownRefusal | NotEditable | MessageGone):
             wait = delivery.refused_pause
+            if not delivery.is_edit_refused:
+                self._failures.note_refused_post(delivery.lane)
             result = "unknown_code" if is_unlisted else result
         elif delivery.is_edit_refused and isinstance(error, PayloadRejected):
             wait = delivery.refused_pause
