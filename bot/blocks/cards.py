@@ -110,7 +110,7 @@ def _trouble_line(snapshot: Snapshot, trouble: Trouble | None, ink: Ink) -> str:
         return _("GCS does not know it any more. When last seen it was: {phase}.").format(
             phase=words.phase_word(execution.phase)
         )
-    lines = [failure(execution, ink), words.time_out_note(execution.timeout) if is_time_limit(execution) else ""]
+    lines = [failure(execution, ink), words.time_out_note(execution.timeout) if is_time_limit(snapshot) else ""]
     return "\n".join(filter(None, lines))
 
 

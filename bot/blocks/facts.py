@@ -72,7 +72,7 @@ def details_modal(snapshot: Snapshot, *, now: datetime) -> Block:
     blocks = [
         section(f"*{words.unstarred(words.name(execution))}*", state, trouble.line if trouble else ""),
         section(text.escape(execution.description, 255)),
-        section(failure(execution, MRKDWN), words.time_out_note(execution.timeout) if is_time_limit(execution) else ""),
+        section(failure(execution, MRKDWN), words.time_out_note(execution.timeout) if is_time_limit(snapshot) else ""),
         *(fields(pairs[start : start + _FIELDS]) for start in range(0, len(pairs), _FIELDS)),
         as_of(snapshot),
     ]

@@ -61,9 +61,10 @@ def failure(execution: Execution, ink: Ink) -> str:
     return _cause(failed[0].name if len(failed) == 1 else "", execution, ink)
 
 
-def is_time_limit(execution: Execution) -> bool:
+def is_time_limit(snapshot: Snapshot) -> bool:
     """Whether its time limit is the likely cause of a failure."""
-    return words.timed_out(execution.phase, execution.reason, words.elapsed(execution), execution.timeout)
+    execution = snapshot.execution
+    return words.timed_out(execution.phase, execution.reason, estimate.time_taken(snapshot), execution.timeout)
 
 
 def unseen_line(snapshot: Snapshot, ink: Ink = MRKDWN) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from bot.blocks import text
 from bot.blocks.language import N_, _, ngettext
+from bot.domain.estimate import time_taken
 from bot.domain.model import Change, Execution, Phase, Snapshot, Step
 
 _ICONS: dict[str, str] = {
@@ -155,15 +156,6 @@ def back(moment: datetime, duration: timedelta) -> datetime | None:
         return None
 
 
-def elapsed(execution: Execution) -> timedelta | None:
-    """How long an execution took that has ended: as GCS reports it, else from its creation until its last change."""
-    if execution.elapsed is not None:
-        return execution.elapsed
-    if execution.created_at is None or execution.updated_at is None:
-        return None
-    return max(execution.updated_at - execution.created_at, timedelta())
-
-
 def time_words(snapshot: Snapshot, moment: Callable[[datetime], str] = text.ago) -> str:
     """How long it took, or when it started: a span would be wrong a minute later. Empty where that is unknown.
 
@@ -171,7 +163,7 @@ def time_words(snapshot: Snapshot, moment: Callable[[datetime], str] = text.ago)
     """
     execution = snapshot.execution
     if execution.is_terminal:
-        duration = elapsed(execution)
+        duration = time_taken(snapshot)
         return "" if duration is None else text.span(duration)
     started = started_at(snapshot)
     if started is None:
@@ -181,7 +173,7 @@ def time_words(snapshot: Snapshot, moment: Callable[[datetime], str] = text.ago)
 
 
 def change_elapsed(change: Change, execution: Execution) -> timedelta | None:
-    """How long it had run at the change: as GCS reports it, else from its creation until the change was seen."""
+    """How long it had taken at the change, or until that was seen."""
     if change.elapsed is not None:
         return change.elapsed
     return None if execution.created_at is None else max(change.at - execution.created_at, timedelta())

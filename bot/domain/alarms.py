@@ -153,6 +153,6 @@ def _change(kind: ChangeKind, snapshot: Snapshot, revision: int, **fields: objec
         finished_before=seen.steps_finished,
         finished=seen.steps_finished,
         total=seen.steps_total,
-        elapsed=seen.elapsed,
+        elapsed=estimate.time_taken(snapshot),
     )
     return replace(change, **fields)

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from bot.domain.estimate import time_taken
 from bot.domain.model import FAILED_PHASES, Change, ChangeKind, EndReason, Execution, Phase, Snapshot, Step
 
 NAMED_STEPS = 5
@@ -62,7 +63,7 @@ def between(kind: ChangeKind, last: Snapshot, snapshot: Snapshot, *, why: EndRea
         total=seen.steps_total,
         share_before=last.share,
         share=snapshot.share,
-        elapsed=seen.elapsed,
+        elapsed=time_taken(snapshot),
         reason=seen.reason if seen.phase in FAILED_PHASES else "",
         message=seen.message if seen.phase in FAILED_PHASES else "",
         reason_zh=seen.reason_zh if seen.phase in FAILED_PHASES else "",

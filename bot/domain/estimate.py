@@ -173,12 +173,27 @@ def time_since_start(snapshot: Snapshot, *, now: datetime) -> timedelta | None:
     return None if created is None else max(now - created, timedelta())
 
 
-def whole_time(execution: Execution, *, seen_at: datetime) -> timedelta | None:
-    """How long an execution took that has ended, from its start; None if that is unknown."""
-    if execution.created_at is None:
+def time_taken(snapshot: Snapshot) -> timedelta | None:
+    """How long an execution took, or had taken when it was seen, from its start; None if that is unknown.
+
+    The one measure of cards, messages and history, so that their numbers compare. Where it was retried or suspended, it
+    is GCS's own duration, if there is one: the time from its start holds time in which nothing ran.
+    """
+    execution = snapshot.execution
+    if snapshot.is_interrupted and execution.elapsed is not None:
         return execution.elapsed
-    ended_at = min(execution.updated_at or seen_at, seen_at)
-    return ended_at - execution.created_at if ended_at > execution.created_at else execution.elapsed
+    if execution.is_terminal:
+        return _whole_time(execution, seen_at=snapshot.seen_at)
+    since = time_since_start(snapshot, now=snapshot.seen_at)
+    return execution.elapsed if since is None else since
+
+
+def _whole_time(execution: Execution, *, seen_at: datetime) -> timedelta | None:
+    """How long an execution took that has ended: until its last update, which GCS may have left out or behind."""
+    created, updated, own = execution.created_at, execution.updated_at, execution.elapsed
+    if created is None or (updated is None and own is not None):
+        return own
+    return max(min(updated or seen_at, seen_at) - created, own or timedelta(), timedelta())
 
 
 @lru_cache(maxsize=8192)  # for each running step of each poll

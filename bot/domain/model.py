@@ -365,6 +365,7 @@ class Change(Value, frozen=True):
     """`Snapshot.share` before, and now; equal unless more of the steps are finished than ever."""
     share: int = 0
     elapsed: timedelta | None = None
+    """How long the execution had taken by then (`estimate.time_taken`)."""
     reason: str = ""
     message: str = ""
     reason_zh: str = ""

@@ -151,14 +151,25 @@ async def test_the_spread_of_others_counts(store: Store) -> None:
         await ends(store, number)
     alone = (await fresh(store)).run
     for number, took in enumerate((10, 60, 300, 20)):
-        await store.history.typical("T1", execution(0, workflow_id="w2"))
         await ends(store, number, workflow_id="w2", took=took)
-        store.history._read.clear()
+    store.history._read.clear()
     among = (await fresh(store)).run
     assert alone
     assert among
     assert alone == estimate.usual_of(seconds_of(code_of(3600) * 3))
     assert among.scale > 2 * alone.scale
+
+
+async def test_its_spread_is_that_of_all_its_runs(store: Store, redis: Redis) -> None:
+    """Also where they end at once, and nobody has read any of them."""
+    for number in range(30):
+        await ends(store, number, took=60 + 7 * (number % 9))
+    runs = seconds_of((await store.history.fields(ACCOUNT, "T1", "w1"))["run"])
+    written = float(str(redis.hget(f"{HOME}spreads", "w1")))
+    assert written == pytest.approx(estimate.spread_of(runs), abs=6e-4)
+    for number in range(3):
+        await ends(store, number, workflow_id="equal")
+    assert float(str(redis.hget(f"{HOME}spreads", "equal"))) > 0
 
 
 async def test_many_runs_take_little_room(store: Store, redis: Redis) -> None:

@@ -35,6 +35,11 @@ def minutes(number: float) -> timedelta:
     return timedelta(minutes=number)
 
 
+def taken(**fields: object) -> timedelta | None:
+    """How long the execution of `running` has taken."""
+    return estimate.time_taken(running(**fields))
+
+
 def running(**fields: object) -> Snapshot:
     """An execution that began an hour ago."""
     execution = replace(Execution(id="e1", phase="Running", created_at=NOW - minutes(60)), **fields)
@@ -208,9 +213,21 @@ def test_what_does_not_run_has_no_end(phase: Phase) -> None:
 
 
 def test_a_run_takes_from_start_to_end() -> None:
-    """By GCS's clock; where that says nothing, by its own duration."""
-    ended = replace(running(updated_at=NOW - minutes(10), phase="Succeeded").execution, elapsed=minutes(33))
-    assert estimate.whole_time(ended, seen_at=NOW) == minutes(50)
-    assert estimate.whole_time(replace(ended, updated_at=None), seen_at=NOW) == minutes(60)
-    assert estimate.whole_time(replace(ended, created_at=None), seen_at=NOW) == minutes(33)
-    assert estimate.whole_time(replace(ended, updated_at=ended.created_at), seen_at=NOW) == minutes(33)
+    """By GCS's clock; where that says nothing, or less, by its own duration."""
+    ended = {"phase": "Succeeded", "updated_at": NOW - minutes(10), "elapsed": minutes(33)}
+    assert taken(**ended) == minutes(50)
+    assert taken(**ended | {"updated_at": None}) == minutes(33)
+    assert taken(**ended | {"updated_at": None, "elapsed": None}) == minutes(60)
+    assert taken(**ended | {"updated_at": NOW + minutes(10)}) == minutes(60)
+    assert taken(**ended | {"created_at": None}) == minutes(33)
+    assert taken(**ended | {"updated_at": NOW - minutes(60)}) == minutes(33)
+    assert taken(**ended | {"updated_at": NOW - minutes(70), "elapsed": None}) == minutes(0)
+
+
+def test_what_runs_has_taken_time_since_its_start() -> None:
+    """By the clock as well; a run that was retried or suspended goes by GCS's own duration."""
+    assert taken(elapsed=minutes(33)) == minutes(60)
+    assert taken(elapsed=minutes(33), created_at=None) == minutes(33)
+    retried = replace(running(elapsed=minutes(33)), is_interrupted=True)
+    assert estimate.time_taken(retried) == minutes(33)
+    assert estimate.time_taken(replace(running(), is_interrupted=True)) == minutes(60)

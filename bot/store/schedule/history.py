@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -48,7 +48,6 @@ class _Read(NamedTuple):
 
     until: float
     """How long it is used, by the clock."""
-    runs: tuple[float, ...]
     typical: Typical
 
 
@@ -93,7 +92,7 @@ class History:
             return None
         is_good = seen.phase == Phase.SUCCEEDED
         counts = is_good and not snapshot.is_interrupted
-        durations = list(_durations(seen, snapshot.seen_at)) if counts else []
+        durations = list(_durations(snapshot)) if counts else []
         if counts and (read := self._read.get((team_id, workflow))) and not read.typical.run:
             self._read[team_id, workflow] = read._replace(until=0)  # this run may be the one that was missing
         args: list[str | int] = [
@@ -103,7 +102,6 @@ class History:
             end_row(end_of(snapshot)),
             "1" if is_good else "",
             *(milliseconds(KEPT), MOST_WORKFLOWS, MOST_FIELDS),
-            self._spread(team_id, workflow, durations),
         ]
         for field, seconds in durations[:MOST_FIELDS]:
             args += [field, code_of(seconds)]
@@ -118,19 +116,13 @@ class History:
     async def restore(self, account: str, team_id: str, workflow: str, rows: Mapping[str, str]) -> bool:
         """Bring what `fields` gave into this store; False where it knows the workflow, and keeps its own."""
         spread = estimate.spread_of(kept_of(rows).runs[-estimate.LAST :])
-        args: list[str | int] = [workflow, milliseconds(KEPT), MOST_WORKFLOWS, _spread_row(spread)]
+        shown = "" if spread is None else f"{spread:.3f}"
+        args: list[str | int] = [workflow, milliseconds(KEPT), MOST_WORKFLOWS, shown]
         for field, row in list(rows.items())[:MOST_FIELDS]:
             args += [field, row]
         return bool(
             await self._connection.run("schedule/learnt", self._connection.keys.history_of(account, team_id), *args)
         )
-
-    def _spread(self, team_id: str, workflow: str, durations: Iterable[tuple[str, float]]) -> str:
-        """The spread of its durations with this run's, as far as this process knows them."""
-        read = self._read.get((team_id, workflow))
-        own = [seconds for field, seconds in durations if field == "run"]
-        spread = estimate.spread_of([*(read.runs if read else ()), *own][-estimate.LAST :])
-        return _spread_row(spread) if own else ""
 
     async def _fetch(self, team_id: str, workflow: str) -> _Read:
         home, name = self._home(team_id), self._connection.keys.workflow(workflow)
@@ -144,7 +136,7 @@ class History:
         if len(self._read) >= MOST_READ:
             self._read.clear()
         until = self._clock() + (FRESH_SECONDS if typical.run else SOON_SECONDS)
-        read = self._read[team_id, workflow] = _Read(until, kept.runs, typical)
+        read = self._read[team_id, workflow] = _Read(until, typical)
         return read
 
     def _key(self, team_id: str, workflow: str) -> str:
@@ -154,9 +146,10 @@ class History:
         return self._connection.keys.history_of(self._ownership.owner.account, team_id)
 
 
-def _durations(seen: Execution, seen_at: datetime) -> Iterable[tuple[str, float]]:
+def _durations(snapshot: Snapshot) -> Iterable[tuple[str, float]]:
     """How long the run and each of its steps took: field, seconds. Of steps with one key, the longest counts."""
-    whole = estimate.whole_time(seen, seen_at=seen_at)
+    seen = snapshot.execution
+    whole = estimate.time_taken(snapshot)
     if whole:
         yield "run", whole.total_seconds()
     keys, longest = step_keys(seen.steps), dict[str, float]()
@@ -172,10 +165,6 @@ def _typical(kept: Kept, spread: float) -> Typical:
     steps = {name: estimate.usual_of(seconds, spread=spread) for name, seconds in kept.steps.items()}
     known = {name: usual for name, usual in steps.items() if usual is not None}
     return Typical(estimate.usual_of(kept.runs, spread=spread), known)
-
-
-def _spread_row(spread: float | None) -> str:
-    return "" if spread is None else f"{spread:.3f}"
 
 
 def _number(text: object) -> float:

@@ -15,7 +15,7 @@ from math import exp, log
 
 import msgspec
 
-from bot.domain.estimate import whole_time
+from bot.domain.estimate import time_taken
 from bot.domain.model import Execution, Snapshot
 from bot.domain.past import End, Past
 
@@ -77,7 +77,7 @@ def end_of(snapshot: Snapshot) -> End:
         name=seen.name[:_NAME],
         step=step.name[:_NAME] if step else "",
         reason=((step.reason if step else "") or seen.reason)[:_REASON],
-        elapsed=whole_time(seen, seen_at=snapshot.seen_at),
+        elapsed=time_taken(snapshot),
         is_retried=snapshot.is_interrupted,
     )
 
