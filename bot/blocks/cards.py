@@ -93,7 +93,7 @@ def _message(snapshot: Snapshot, now: datetime, notes: Sequence[str], row: Seque
 
 def _headline(snapshot: Snapshot, trouble: Trouble | None) -> str:
     word = words.plain_snapshot_word(snapshot)
-    icon = "⚠️" if trouble else words.snapshot_icon(snapshot)
+    icon = trouble.icon if trouble else words.snapshot_icon(snapshot)
     state = trouble.shape.format(phase=word) if trouble else word
     name = words.plain_name(snapshot.execution)
     return _("{icon} {state}: {name}").format(

@@ -1,8 +1,8 @@
 """What needs somebody's attention in an execution: a word in the headline, and one line below it.
 
 Lives here: `trouble_of`, which names the most urgent trouble: a step failed, the time limit is near, something is slow,
-GCS does not answer. Does not live here: when something is slow (`bot.domain.alarms`), the message about it in the
-thread (`bot.blocks.warnings`). Called by `bot.blocks.cards`.
+it waits for long, GCS does not answer. Does not live here: when something is slow (`bot.domain.alarms`), the message
+about it in the thread (`bot.blocks.warnings`). Called by `bot.blocks.cards`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Trouble(NamedTuple):
     line: str
     plain: str
     """The same in plain text."""
+    icon: str = "⚠️"
 
 
 _Say = Callable[[Ink], str]
@@ -48,7 +49,9 @@ def trouble_of(snapshot: Snapshot, *, now: datetime) -> Trouble | None:
     """The most urgent trouble; None when there is none, or the execution has ended."""
     if snapshot.execution.is_terminal or snapshot.is_vanished:
         return None
-    return next(filter(None, (find(snapshot, now) for find in (_failed, _late, _slow, _unseen, _partial))), None)
+    return next(
+        filter(None, (find(snapshot, now) for find in (_failed, _late, _slow, _waiting, _unseen, _partial))), None
+    )
 
 
 def failure(execution: Execution, ink: Ink) -> str:
@@ -116,6 +119,16 @@ def _slow(snapshot: Snapshot, _now: datetime) -> Trouble | None:
     most = text.span(alarms.usual_most(snapshot.usual))
     whole = _("It takes longer than usual: usually at most {duration}.").format(duration=most)
     return Trouble(shape, whole, whole)
+
+
+def _waiting(snapshot: Snapshot, _now: datetime) -> Trouble | None:
+    execution = snapshot.execution
+    if snapshot.usual_wait is None or execution.created_at is None:
+        return None
+    line, since = _("It has waited since {time}, usually at most {duration}."), execution.created_at
+    most = text.span(snapshot.usual_wait)
+    said = _said(_("{phase} for longer than usual"), lambda ink: line.format(time=_date(since, ink), duration=most))
+    return said._replace(icon="⏳")
 
 
 def _unseen(snapshot: Snapshot, _now: datetime) -> Trouble | None:

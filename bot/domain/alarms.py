@@ -1,8 +1,8 @@
 """Time alone makes news: a run or a step that takes longer than usual, and a time limit that comes before the end.
 
-Lives here: what is told about time and when (`ring`), and the next moment at which there may be something to tell
-(`next_at`). Does not live here: how long something usually takes (`estimate`), what a poll means otherwise
-(`observing`, which calls this module), waking for it (`bot.store.schedule`). Pure.
+Lives here: what is told about time and when (`ring`), what the card says of a long wait, and the next moment at which
+there may be something to tell (`next_at`). Does not live here: how long something usually takes (`estimate`), what a
+poll means otherwise (`observing`, which calls this module), waking for it (`bot.store.schedule`). Pure.
 
 Everything is told once a run: `Snapshot.raised` remembers it, so neither restarts nor copies of the bot repeat it.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from bot.domain import estimate
-from bot.domain.model import Change, ChangeKind, SlowStep, Snapshot, Step, Usual
+from bot.domain.model import WAITING_PHASES, Change, ChangeKind, SlowStep, Snapshot, Step, Usual
 from bot.domain.past import Typical, step_keys
 
 SLOW, DEADLINE = "slow", "deadline"
@@ -73,8 +73,10 @@ def ring(snapshot: Snapshot, typical: Typical, *, revision: int) -> Rung:
         changes.append(_change(ChangeKind.DEADLINE, snapshot, revision, deadline=snapshot.execution.deadline))
         raised.append(DEADLINE)
     named = tuple(SlowStep(each.step.name, usual_most(each.usual)) for each in slow[:NAMED])
-    snapshot = replace(snapshot, slow_steps=named, raised=tuple(raised))
-    return Rung(snapshot, tuple(changes), _next_at(snapshot, watched))
+    wait_at = _wait_at(snapshot, typical)
+    usual_wait = usual_most(typical.wait) if wait_at and wait_at <= snapshot.seen_at and typical.wait else None
+    snapshot = replace(snapshot, slow_steps=named, raised=tuple(raised), usual_wait=usual_wait)
+    return Rung(snapshot, tuple(changes), _next_at(snapshot, watched, typical))
 
 
 def known_from_the_start(snapshot: Snapshot, typical: Typical) -> Snapshot:
@@ -85,11 +87,12 @@ def known_from_the_start(snapshot: Snapshot, typical: Typical) -> Snapshot:
 
 def next_at(snapshot: Snapshot, typical: Typical) -> datetime | None:
     """When there may be something to tell first about a snapshot from which a subscription starts; None if never."""
-    return _next_at(snapshot, tuple(_watched(snapshot, typical)))
+    return _next_at(snapshot, tuple(_watched(snapshot, typical)), typical)
 
 
-def _next_at(snapshot: Snapshot, watched: Iterable[_Watched]) -> datetime | None:
+def _next_at(snapshot: Snapshot, watched: Iterable[_Watched], typical: Typical) -> datetime | None:
     moments = [] if SLOW in snapshot.raised else [_slow_at(snapshot)]
+    moments += [] if snapshot.usual_wait else [_wait_at(snapshot, typical)]
     moments += [] if DEADLINE in snapshot.raised else [_deadline_at(snapshot)]
     moments += [
         snapshot.seen_at + each.slow_after - each.elapsed
@@ -110,6 +113,19 @@ def _slow_at(snapshot: Snapshot) -> datetime | None:
     if created is None or usual is None or not estimate.is_running(snapshot):
         return None
     return created + estimate.slow_after(usual)
+
+
+def _wait_at(snapshot: Snapshot, typical: Typical) -> datetime | None:
+    """When the run waits for longer than usual before it begins; the card says so, and no message."""
+    created = snapshot.execution.created_at
+    if created is None or typical.wait is None or not is_waiting(snapshot):
+        return None
+    return created + estimate.slow_after(typical.wait)
+
+
+def is_waiting(snapshot: Snapshot) -> bool:
+    """Whether the run has not begun."""
+    return snapshot.execution.phase in WAITING_PHASES and estimate.is_running(snapshot)
 
 
 def _deadline_at(snapshot: Snapshot) -> datetime | None:

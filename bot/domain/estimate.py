@@ -34,6 +34,9 @@ PRIOR = 4
 SPREAD = 0.3
 """The spread where no other workflow is known: about 30 % up or down."""
 
+WAIT_SPREAD = 1.0
+"""What is expected of the spread of waits: they depend on what else runs, and differ more than the work does."""
+
 LOW, MEDIAN, HIGH, SLOW = 0.1, 0.5, 0.9, 0.97
 """Shares of runs: a band from `LOW` to `HIGH` holds 8 of 10; longer than `SLOW` is slow."""
 

@@ -276,6 +276,10 @@ class Snapshot(Value, frozen=True):
     """What was told already about time, each once a run: `slow`, `deadline`, and `step:` with a name or stem."""
     is_interrupted: bool = False
     """It was retried or suspended, so the time since its start says nothing about the work."""
+    waited: timedelta | None = None
+    """How long it waited before it began to run; None unless that was seen."""
+    usual_wait: timedelta | None = None
+    """How long runs of its workflow wait at most, 97 of 100 times; set while it waits, and has for longer than that."""
 
     @property
     def is_quiet(self) -> bool:

@@ -80,6 +80,7 @@ def first_snapshot(
         raised=known.raised if known else (),
         is_interrupted=(known is not None and _is_interrupted(known, seen)) or seen.phase in _INTERRUPTED,
         share=changes.share_of(seen),
+        waited=known.waited if known else None,
     )
     return alarms.known_from_the_start(_judged(snapshot, typical), typical)
 
@@ -104,9 +105,11 @@ def observe(
         is_interrupted=_is_interrupted(before, seen),
         share=changes.share_of(seen) if is_again else max(before.share, changes.share_of(seen)),
         alerted_at=None if is_again else before.alerted_at,
+        waited=_waited(before, seen, now),
     )
     snapshot, warnings, alarm_at = alarms.ring(_judged(snapshot, typical), typical, revision=before.revision + 1)
-    is_visible = kind is not None or bool(warnings) or _looks_different(before, seen)
+    waits_as_before = snapshot.usual_wait == before.usual_wait
+    is_visible = kind is not None or bool(warnings) or not waits_as_before or _looks_different(before, seen)
     snapshot = replace(snapshot, revision=before.revision + is_visible)
     if kind is None and snapshot.retry_until is not None and now >= snapshot.retry_until:
         return _end(snapshot, EndReason.NO_RETRY)
@@ -208,6 +211,14 @@ def _is_interrupted(before: Snapshot, seen: Execution) -> bool:
     """Whether the run stood still at some time: suspended, or ended and retried."""
     is_reopened = before.execution.is_terminal and not (seen.is_terminal or seen.phase == Phase.DELETING)
     return before.is_interrupted or is_reopened or seen.phase in _INTERRUPTED
+
+
+def _waited(before: Snapshot, seen: Execution, now: datetime) -> timedelta | None:
+    """How long it waited before it began to run, if this poll is the first to see it run, and the last one was read."""
+    if before.waited is not None or seen.created_at is None or not before.is_quiet or not alarms.is_waiting(before):
+        return before.waited
+    has_begun = seen.phase == Phase.RUNNING
+    return max(now - seen.created_at, timedelta()) if has_begun else None
 
 
 def _judged(snapshot: Snapshot, typical: Typical) -> Snapshot:

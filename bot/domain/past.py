@@ -65,6 +65,8 @@ class Typical(NamedTuple):
     run: Usual | None = None
     steps: Mapping[str, Usual] = {}
     """By `step_keys`; without those of which too little is known."""
+    wait: Usual | None = None
+    """Before it begins to run."""
 
 
 NOTHING_TYPICAL = Typical()

@@ -45,7 +45,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
 | `xb3:request:<team>/<digest>` | string | token of the attempt that works on it; expires after 10 min |
 | `xb3:sender:<team>` | string | digest of the word by which Slack's requests name their sender |
-| `xb3:{took:<account>/<team>}:of:<workflow>` | hash | `run`, `step:…`: durations in codes; `ends`, `good`, `marks` |
+| `xb3:{took:<account>/<team>}:of:<workflow>` | hash | `run`, `wait`, `step:…`: durations; `ends`, `good`, `marks` |
 | `xb3:{took:<account>/<team>}:workflows` | zset | workflow → when a run of it ended last, ms: the last 1,000 |
 | `xb3:{took:<account>/<team>}:spreads` | hash | workflow → how much its durations differ: standard deviation of ln |
 | `xb3:of:<account>/<team>:<subscriber id>` | zset | execution id → subscribed at, ms; negative while that is done |

@@ -39,6 +39,7 @@ CARDS = Surface(
     (
         Example("Just submitted", "Followed within seconds of its start.", _card(snapshot(world.BARE)), RUNNING_CARD),
         Example("Pending", "It waits for its turn.", _card(world.running(phase="Pending", steps=())), RUNNING_CARD),
+        Example("Pending for long", "Longer than usual.", _card(world.WAITING), RUNNING_CARD),
         Example("Running", "The usual case.", _card(snapshot()), RUNNING_CARD),
         Example(
             "Running, in person", "The same in a direct message.", _card(snapshot(), OWN_SUBSCRIPTION), RUNNING_CARD

@@ -264,6 +264,7 @@ EVENTS = (
 _USUAL = Usual(count=12, center=9.2, scale=0.15, freedom=15)
 USUAL_KNOWN = snapshot(RUNNING, usual=_USUAL)
 SLOW_STEP = snapshot(RUNNING, slow_steps=(SlowStep("mark-duplicates", minutes(20)),), raised=("step:mark-duplicates",))
+WAITING = snapshot(replace(RUNNING, phase="Pending", steps=(), steps_finished=0), usual_wait=minutes(20))
 SLOW_RUN = snapshot(RUNNING, usual=Usual(count=12, center=7.2, scale=0.15, freedom=15), raised=("slow",))
 
 LEVELS = tuple(Level)

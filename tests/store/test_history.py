@@ -44,9 +44,9 @@ async def ends(
     store: Store, number: int, phase: str = "Succeeded", *, team: str = "T1", **fields: object
 ) -> int | None:
     """Have a run end between two polls; returns what the script said."""
-    is_interrupted = bool(fields.pop("is_interrupted", False))
+    known = {name: fields.pop(name) for name in ("is_interrupted", "waited") if name in fields}
     before = Snapshot(execution=execution(number, **fields), revision=1, seen_at=NOW)  # type: ignore[arg-type]  # fields
-    after = replace(before, execution=execution(number, phase, **fields), is_interrupted=is_interrupted)  # type: ignore[arg-type]  # fields
+    after = replace(before, execution=execution(number, phase, **fields), **known)  # type: ignore[arg-type]  # fields
     sent = store.history.ended(team, before, after)
     return None if sent is None else await sent
 
@@ -65,6 +65,18 @@ async def test_three_runs_say_how_long(store: Store) -> None:
     assert typical.run == estimate.usual_of(seconds_of("".join(code_of(60 * took) for took in (60, 66, 54))))
     assert estimate.duration(typical.steps["bwa"], 0.5).total_seconds() == pytest.approx(1200, rel=0.02)
     assert "call" not in typical.steps
+
+
+async def test_three_runs_say_how_long_they_wait(store: Store) -> None:
+    """Before they begin; of a run whose wait was not seen, only the rest counts."""
+    for number in range(3):
+        assert (await fresh(store)).wait is None
+        await ends(store, number, waited=minutes(3))
+    await ends(store, 4)
+    typical = await fresh(store)
+    assert typical.wait == estimate.usual_of(seconds_of(code_of(180) * 3), spread=estimate.WAIT_SPREAD)
+    assert typical.run
+    assert typical.run.count == 4
 
 
 async def test_the_third_run_is_known_at_once(store: Store) -> None:
@@ -91,7 +103,7 @@ async def test_failures_do_not_say_how_long(store: Store) -> None:
         failed = Step(name="call", phase="Failed", reason="OOMKilled")
         await ends(store, number, "Failed", steps=(failed,), reason="SubJobFailed")
     await ends(store, 3, "Cancelled")
-    assert await fresh(store) == (None, {})
+    assert await fresh(store) == Typical()
     past = await store.history.past("T1", execution(0))
     assert [(end.id, end.name, end.phase, end.step, end.reason) for end in past.ends] == [
         ("e3", "wgs-3", "Cancelled", "", ""),
@@ -210,7 +222,7 @@ async def test_what_cannot_be_read_is_relearnt(store: Store, redis: Redis) -> No
     for field, row in {"step:bwa": "?!", "run": "A", "ends": "rubbish\n{}", "good": "["}.items():
         redis.hset(f"{HOME}of:w1", field, row)
     redis.hset(f"{HOME}spreads", "w2", "rubbish")
-    assert await fresh(store) == (None, {})
+    assert await fresh(store) == Typical()
     assert await store.history.past("T1", execution(0)) == ((), None)
     for number in range(3, 7):
         await ends(store, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -205,6 +206,71 @@ def test_another_attempt_may_be_told_again() -> None:
     retried = observe(ended.snapshot, RUNNING, now=after(hours=11), cadence=CADENCE, typical=typical)
     assert retried.snapshot.raised == ()
     assert retried.snapshot.is_interrupted
+
+
+def waits(*minutes: float) -> Typical:
+    """What is known of a workflow whose runs have waited for so long."""
+    return Typical(None, {}, estimate.usual_of([60 * each for each in minutes], spread=estimate.WAIT_SPREAD))
+
+
+PENDING = replace(RUNNING, phase="Pending")
+
+
+def test_a_long_wait_is_on_the_card() -> None:
+    """While it lasts: an edit, and no message; polls come in time for it."""
+    known = waits(3, 4, 3, 5, 4)
+    assert known.wait
+    late = estimate.slow_after(known.wait)
+    before, at, later = polled(
+        BEGAN + late - timedelta(seconds=1), BEGAN + late, BEGAN + 2 * late, seen=PENDING, typical=known
+    )
+    assert kinds([before, at, later]) == [[], [], []]
+    assert (before.snapshot.usual_wait, before.alarm_at) == (None, BEGAN + late)
+    assert (at.snapshot.usual_wait, at.alarm_at) == (alarms.usual_most(known.wait), None)
+    assert (before.is_visible, at.is_visible, later.is_visible) == (False, True, False)
+    begun = observe(later.snapshot, RUNNING, now=BEGAN + 3 * late, cadence=CADENCE, typical=known)
+    assert (begun.snapshot.usual_wait, begun.snapshot.waited) == (None, 3 * late)
+
+
+def test_of_an_unknown_wait_nothing_is_said() -> None:
+    """Two runs say too little."""
+    (verdict,) = polled(after(hours=20), seen=PENDING, typical=waits(3, 4))
+    assert (verdict.snapshot.usual_wait, verdict.alarm_at) == (None, None)
+
+
+def test_few_waits_are_called_long() -> None:
+    """At most 3 of 100, where waits differ as much as they do on a cluster that others use."""
+    chance, called, tried = random.Random(7), 0, 3_000  # noqa: S311  # no secret
+    for _ in range(tried):
+        spread, count = chance.uniform(0.2, 1.3), chance.choice([3, 5, 8, 20])
+        drawn = [max(5.0, chance.lognormvariate(5, spread)) for _ in range(count + 1)]
+        known = estimate.usual_of([round(each) for each in drawn[:-1]], spread=estimate.WAIT_SPREAD)
+        called += known is not None and timedelta(seconds=drawn[-1]) >= estimate.slow_after(known)
+    assert called / tried < 0.03
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "waited"),
+    [
+        (PENDING, RUNNING, timedelta(minutes=2)),
+        (RUNNING, RUNNING, None),
+        (PENDING, replace(RUNNING, phase="Succeeded", witness="Succeeded"), None),
+        (PENDING, replace(RUNNING, phase="Suspended"), None),
+        (PENDING, replace(RUNNING, created_at=None), None),
+    ],
+)
+def test_a_wait_ends_when_the_run_begins(before: Execution, seen: Execution, waited: timedelta | None) -> None:
+    """As seen by two polls; whatever follows does not change it."""
+    first = first_snapshot(before, now=after(minutes=1), cadence=CADENCE)
+    begun = observe(first, seen, now=after(minutes=2), cadence=CADENCE).snapshot
+    assert begun.waited == waited
+    assert observe(begun, RUNNING, now=after(minutes=9), cadence=CADENCE).snapshot.waited == waited
+
+
+def test_a_wait_that_was_not_watched_is_unknown() -> None:
+    """After polls that failed nobody knows when it began."""
+    first = replace(first_snapshot(PENDING, now=after(minutes=1), cadence=CADENCE), misses=2)
+    assert observe(first, RUNNING, now=after(hours=2), cadence=CADENCE).snapshot.waited is None
 
 
 @given(st.lists(st.integers(1, 60 * 60 * 12), min_size=1, max_size=30), st.integers(60, 60 * 60 * 10))

@@ -2,7 +2,7 @@
 -- KEYS: common beginning of the keys of an account's history
 -- workflow: its key; mark: 8 characters, of this end alone; execution: its id; row: the end, JSON in one line;
 -- is_good: '1' for a success; keep_ms: how long what nobody runs is kept; most_workflows, most_fields: at most so many
--- workflows, and fields of each; then per duration: field (`run`, or `step:` and a name), its code (2 characters)
+-- workflows, and fields of each; then per duration: field (`run`, `wait`, or `step:` and a name), its code (2 characters)
 -- Returns 1, or 0 when this end is known
 -- The durations of a run that had ended before (it was retried) are left out: they hold time in which nothing ran.
 local history, workflow, mark, execution, row, is_good, keep_ms, most_workflows, most_fields =

@@ -147,11 +147,13 @@ class History:
 
 
 def _durations(snapshot: Snapshot) -> Iterable[tuple[str, float]]:
-    """How long the run and each of its steps took: field, seconds. Of steps with one key, the longest counts."""
+    """How long the run, its wait and its steps took: field, seconds. Of steps with one key, the longest counts."""
     seen = snapshot.execution
     whole = estimate.time_taken(snapshot)
     if whole:
         yield "run", whole.total_seconds()
+    if snapshot.waited is not None:
+        yield "wait", snapshot.waited.total_seconds()
     keys, longest = step_keys(seen.steps), dict[str, float]()
     for step in seen.steps:
         if step.is_finished and not step.is_failed and step.elapsed:
@@ -164,7 +166,8 @@ def _durations(snapshot: Snapshot) -> Iterable[tuple[str, float]]:
 def _typical(kept: Kept, spread: float) -> Typical:
     steps = {name: estimate.usual_of(seconds, spread=spread) for name, seconds in kept.steps.items()}
     known = {name: usual for name, usual in steps.items() if usual is not None}
-    return Typical(estimate.usual_of(kept.runs, spread=spread), known)
+    wait = estimate.usual_of(kept.waits, spread=estimate.WAIT_SPREAD)
+    return Typical(estimate.usual_of(kept.runs, spread=spread), known, wait)
 
 
 def _number(text: object) -> float:

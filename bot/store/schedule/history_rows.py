@@ -41,6 +41,8 @@ class Kept:
 
     runs: tuple[float, ...] = ()
     """Seconds that runs took, the newest last."""
+    waits: tuple[float, ...] = ()
+    """Seconds that they waited before they began."""
     steps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """The same by step."""
     past: Past = Past()  # noqa: RUF009  # a tuple of nothing
@@ -91,7 +93,7 @@ def is_history(rows: Mapping[str, str]) -> bool:
     """Whether all fields of a hash are those of a history, none longer than this version writes them."""
     return (
         bool(rows)
-        and all(name in {"run", "ends", "good", "marks"} or name.startswith("step:") for name in rows)
+        and all(name in {"run", "wait", "ends", "good", "marks"} or name.startswith("step:") for name in rows)
         and max(map(len, rows.values())) <= _LONGEST_ROW
     )
 
@@ -100,7 +102,12 @@ def kept_of(rows: Mapping[str, str]) -> Kept:
     """What the fields of a hash say; what cannot be read is left out, and learnt again."""
     steps = {name.removeprefix("step:"): seconds_of(row) for name, row in rows.items() if name.startswith("step:")}
     ends = [end for line in rows.get("ends", "").split("\n") if (end := _readable(line)) is not None]
-    return Kept(seconds_of(rows.get("run", "")), steps, Past(tuple(ends), _readable(rows.get("good", ""))))
+    return Kept(
+        seconds_of(rows.get("run", "")),
+        seconds_of(rows.get("wait", "")),
+        steps,
+        Past(tuple(ends), _readable(rows.get("good", ""))),
+    )
 
 
 def _readable(row: str) -> End | None:

@@ -40,6 +40,11 @@ def head(snapshot: Snapshot) -> tuple[str, str]:
         (seen(PAST), "⚠️ Running, past its time limit", "Its time limit of 5 min was reached at <!date^1534747600"),
         (seen(**SLOW), "⚠️ Running, slower than usual", "*call* takes longer than usual: usually at most 1 min."),
         (seen(**SLOW_RUN), "⚠️ Running, slower than usual", "It takes longer than usual: usually at most 4 min."),
+        (
+            seen({"phase": "Pending"}, usual_wait=timedelta(minutes=3)),
+            "⏳ Pending for longer than usual",
+            "It has waited since <!date^1534747300",
+        ),
         (seen(**AWAY), "⚠️ Running when last seen", "GCS has not answered since <!date^1534747701"),
         (seen({"is_partial": True}), "⚠️ Running", "GCS's answer is larger than I read"),
     ],

@@ -205,6 +205,7 @@ hostile_snapshots = st.builds(
     slow_steps=st.lists(st.builds(SlowStep, name=_text, usual=st.timedeltas()), max_size=5).map(tuple),
     raised=st.lists(st.sampled_from(["slow", "deadline", "step:x"]), max_size=3).map(tuple),
     is_interrupted=st.booleans(),
+    usual_wait=_span,
 )
 subscriptions = st.builds(
     subscription,
