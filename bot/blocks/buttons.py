@@ -223,12 +223,12 @@ def delete_my_data(user_id: str) -> Block:
 
 def previous_page(page: int) -> Block:
     """Shows the previous page of the steps. The value of all three page buttons is the page to show."""
-    return button(_("◀ Previous"), PREVIOUS_PAGE, str(page - 1))
+    return button(_("← Previous"), PREVIOUS_PAGE, str(page - 1))
 
 
 def next_page(page: int) -> Block:
     """Shows the next page of the steps."""
-    return button(_("Next ▶"), NEXT_PAGE, str(page + 1))
+    return button(_("Next →"), NEXT_PAGE, str(page + 1))
 
 
 def refresh_page(page: int) -> Block:

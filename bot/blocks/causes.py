@@ -158,7 +158,7 @@ def _unknown(name: str, reason: str, message: str, message_zh: str, code: int | 
     """What GCS says, in the reader's language."""
     evidence = _evidence(code, reason, quoted)
     quote = text.escape(_readers(message, message_zh), max(QUOTE_LEAST, LINE_LIMIT - len(name) - len(evidence)))
-    if not quote:
+    if not quote or (code is not None and _EXIT_CODE.fullmatch(quote.rstrip(".。"))):  # the evidence says so already
         sentence = _(_FAILED).format(name=name)
         return _("{sentence} ({evidence})").format(sentence=sentence, evidence=evidence) if evidence else sentence
     sentence = _(_QUOTED).format(name=name, quote=quote)

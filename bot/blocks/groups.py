@@ -145,7 +145,7 @@ def _running_lines(groups: Iterable[Group], snapshot: Snapshot, ink: Ink, *, at_
     if rest and at_rest:
         lines.append(text.plural("… and {number} more was running", "… and {number} more were running", rest))
     elif rest:
-        lines.append(text.plural("… and {number} more runs", "… and {number} more run", rest))
+        lines.append(text.plural("… and {number} more running", "… and {number} more running", rest))
     return lines
 
 

@@ -16,7 +16,7 @@ from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.readers import readers_line
-from bot.blocks.sentences import HAS_GROWN, NOT_APPROVED
+from bot.blocks.sentences import HAS_GROWN, NAME_OR_ID, NOT_APPROVED
 from bot.domain.access import NOBODY, NOBODY_ELSE, Readers
 from bot.domain.model import FAILED_PHASES, Level, Snapshot, Subscriber, Subscription
 
@@ -70,18 +70,18 @@ def level_changed(subscription: Subscription, snapshot: Snapshot, *, was: Level,
 def unsubscribed(subscriber: Subscriber, execution_id: str, *, note: str = "") -> Message:
     """The subscription ended; `note` is a warning."""
     is_person = subscriber.is_person
-    shape = _("You do not follow {id} any more.") if is_person else _("This channel does not follow {id} any more.")
-    return _line("🔕", shape.format(id=_id(execution_id)), execution_id, note)
+    line = _("You do not follow it any more.") if is_person else _("This channel does not follow it any more.")
+    return _line("🔕", line, execution_id, note)
 
 
 def not_subscribed(subscriber: Subscriber, execution_id: str, *, note: str = "") -> Message:
     """There was no subscription to end."""
-    shape = (
-        _("You do not follow {id}; there is nothing to end.")
+    line = (
+        _("You do not follow it; there is nothing to end.")
         if subscriber.is_person
-        else _("This channel does not follow {id}; there is nothing to end.")
+        else _("This channel does not follow it; there is nothing to end.")
     )
-    return _line("🔕", shape.format(id=_id(execution_id)), execution_id, note)
+    return _line("🔕", line, execution_id, note)
 
 
 def nothing_to_follow(snapshot: Snapshot) -> Message:
@@ -90,10 +90,12 @@ def nothing_to_follow(snapshot: Snapshot) -> Message:
     took = words.time_words(snapshot)
     done = words.counts(execution.steps_finished, execution.steps_total)
     facts = " · ".join(filter(None, (done, _("after {duration}").format(duration=took) if took else "")))
-    shape = _("{name} is {phase} ({facts}): there is nothing left to follow.")
-    line = shape.format(name=words.name(execution), phase=words.snapshot_word(snapshot), facts=facts)
-    reply = _line(words.snapshot_icon(snapshot), line, execution.id)
-    return Message((*reply.blocks, *filter(None, [actions([buttons.steps(execution.id)])])), reply.text)
+    shape = _("{phase}: {name} ({facts}). There is nothing left to follow.")
+    values = {"phase": words.snapshot_word(snapshot), "facts": facts}
+    name, sign = words.name(execution), words.snapshot_icon(snapshot)
+    bold = shape.format(name=f"*{words.unstarred(name)}*", **values)
+    blocks = [section(f"{sign} {bold}"), context(text.code(execution.id)), actions([buttons.steps(execution.id)])]
+    return message(blocks, shape.format(name=name, **values), text.escape(execution.id))
 
 
 def also_here(followed: Message, items: Sequence[Item], *, now: datetime) -> Message:
@@ -169,8 +171,8 @@ def forgotten(subscriptions: int, owned: int, letters: int, channels: int) -> Me
         text.plural("{number} subscription of yours", "{number} subscriptions of yours", subscriptions),
         text.plural("{number} undelivered message", "{number} undelivered messages", letters),
         text.plural(
-            "your name in {number} subscription of a channel, which goes on",
-            "your name in {number} subscriptions of channels, which go on",
+            "your name in {number} subscription of a channel (it goes on)",
+            "your name in {number} subscriptions of channels (they go on)",
             owned,
         ),
         text.plural(
@@ -213,7 +215,8 @@ def subscription_list(
 
 def help_text(command: str = "/execution") -> Message:
     """The commands and levels."""
-    lines = [f"`{command} {usage}` {_(what)}" for usage, what in _USAGE]
+    which = text.escape(f"<{_(NAME_OR_ID)}>")
+    lines = [f"`{command} {usage.format(which=which)}` {_(what)}" for usage, what in _USAGE]
     shape = _("{level} ({meaning})")
     levels = text.series(shape.format(level=f"`{level.value}`", meaning=level_words(level)) for level in Level)
     more = _("How much is told: {levels}. `here` means this channel instead of you.").format(levels=levels)
@@ -234,17 +237,14 @@ def language_chosen(subscriber: Subscriber) -> Message:
     return message([section(f"🌐 {line}")], line)
 
 
-def error_reply(
-    sentence: str, hint: str | None = None, *, approvable: str = "", readers: Readers = NOBODY_ELSE
-) -> Message:
-    """Why it did not work and, optionally, what to do. Both are escaped here.
+def error_reply(sentence: str, *, approvable: str = "", readers: Readers = NOBODY_ELSE) -> Message:
+    """Why it did not work, and what to do; `sentence` is escaped here.
 
     `approvable` is the id of a channel whose approval would help, which `readers` read.
     """
     shown = text.prose(sentence).strip() or _("Something went wrong.")
-    advice = text.prose(hint or "")
     row = [buttons.approve_channel(approvable, readers)] if approvable else []
-    return message([section(f"⚠️ {shown}"), context(advice), actions(row)], shown, advice)
+    return message([section(f"⚠️ {shown}"), actions(row)], shown)
 
 
 HELP_EXAMPLE = "subscribe germline here final"
@@ -252,14 +252,14 @@ HELP_EXAMPLE = "subscribe germline here final"
 
 _USAGE = [
     (
-        "&lt;name or id&gt;",
+        "{which}",
         N_("shows an execution, to you alone; a part of its name, or 8 digits of its id, are enough"),
     ),
     (
-        "subscribe &lt;name or id&gt; [here] [failures|final|milestones|steps]",
+        "subscribe {which} [here] [failures|final|milestones|steps]",
         N_("follows it, for you or for this channel"),
     ),
-    ("unsubscribe &lt;name or id&gt; [here]", N_("stops that")),
+    ("unsubscribe {which} [here]", N_("stops that")),
     ("running", N_("shows what runs")),
     ("failed", N_("shows what has failed")),
     ("list", N_("shows what is followed")),
@@ -306,11 +306,7 @@ def _about(
 def _line(sign: str, line: str, execution_id: str, note: str = "") -> Message:
     warning = text.prose(note)
     shown = section(f"{sign} {line}", f"⚠️ {warning}" if warning else "")
-    return message([shown, context(text.code(execution_id))], line, warning)
-
-
-def _id(execution_id: str) -> str:
-    return text.escape(execution_id) or _("(no id)")
+    return message([shown, context(text.code(execution_id))], line, warning, text.escape(execution_id))
 
 
 def _list_section(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> dict[str, object] | None:

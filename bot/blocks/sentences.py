@@ -132,7 +132,7 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.MISSING_ID: N_("Which execution? {usage}, with its name, a part of that, or its id."),
     InputProblem.SEVERAL_IDS: N_("One execution at a time, please: {usage}."),
     InputProblem.UNWANTED_ID: N_(
-        "{verb} takes no id and no name: {usage}. To see one execution: `/execution <name or id>`."
+        "{verb} takes no id and no name: {usage}. To see one execution: `/execution <{which}>`."
     ),
     InputProblem.HERE_AND_ME: N_("Either `here`, for this channel, or `me`: {usage}."),
     InputProblem.SEVERAL_LEVELS: N_("One of `failures`, `final`, `milestones` and `steps`, please: {usage}."),
@@ -194,10 +194,13 @@ _PROBLEMS: dict[InputProblem, str] = {
 }
 """By problem. Its values are shown as code; `usage` is the right line for its `verb`."""
 
+NAME_OR_ID = N_("name or id")
+"""What stands between `<` and `>` in a line to type."""
+
 _USAGE: dict[str, str] = {
-    "summary": "/execution <name or id>",
-    "subscribe": "/execution subscribe <name or id> [here] [failures|final|milestones|steps]",
-    "unsubscribe": "/execution unsubscribe <name or id> [here]",
+    "summary": "/execution <{which}>",
+    "subscribe": "/execution subscribe <{which}> [here] [failures|final|milestones|steps]",
+    "unsubscribe": "/execution unsubscribe <{which}> [here]",
     "list": "/execution list [here]",
     "running": "/execution running",
     "failed": "/execution failed",
@@ -294,12 +297,12 @@ def undeliverable_reason(code: str) -> str:
 def _input_sentence(error: InvalidInput) -> str:
     shown = {name: _code(value) for name, value in error.values.items()}
     if "verb" in error.values:
-        shown["usage"] = _code(_USAGE[str(error.values["verb"])])
+        shown["usage"] = _code(_USAGE[str(error.values["verb"])].format(which=_(NAME_OR_ID)))
     if "execution_id" in error.values:
         shown["line"] = _code(f"/execution {error.values['execution_id']}")
     if "code" in error.values:
         shown["reason"] = undeliverable_reason(str(error.values["code"]))
-    return _(_PROBLEMS[error.problem]).format(**{"example": _EXAMPLE, **shown})
+    return _(_PROBLEMS[error.problem]).format(**{"example": _EXAMPLE, "which": _(NAME_OR_ID), **shown})
 
 
 def _code(value: str | tuple[str, ...]) -> str:

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bot.blocks import buttons, text, words
-from bot.blocks.language import _
+from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
-from bot.blocks.message import Message, actions, context, message, section
+from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.sentences import undeliverable_reason
 from bot.blocks.warnings import owner_mention, warning_lines, warning_words
 from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, Execution, Level, Phase, Subscription
@@ -47,7 +47,7 @@ def change_message(
     line = " · ".join(filter(None, (phases, progress, finished, _missed_end(changes))))
     duration = words.change_elapsed(last, execution)
     took = _("after {duration}").format(duration=text.span(duration)) if duration is not None else ""
-    late = _("at {time}").format(time=text.date(last.at)) if now - last.at > _LATE else ""
+    late = text.date(last.at) if now - last.at > _LATE else ""
     owner = owner_mention(changes, subscription)
     sign = "⚠️" if warning else _sign(changes)
     if warning or is_announced(changes, subscription.subscriber):
@@ -66,46 +66,51 @@ def change_message(
 def ended_message(change: Change, execution: Execution) -> Message:
     """The bot stops watching an execution, which ends the subscription: why."""
     why = _end_reason(change)
-    head = f"⏹ No longer following *{words.unstarred(words.name(execution))}*."
+    shape, name = _("No longer following {name}."), words.name(execution)
+    head = shape.format(name=f"*{words.unstarred(name)}*")
     return message(
-        [section(head, why), context(text.date(change.at), text.code(execution.id))],
-        f"No longer following {words.subject_words(execution)}. {why}",
+        [section(f"⏹ {head}", why), context(text.date(change.at), text.code(execution.id))],
+        " ".join((shape.format(name=name), why)),
     )
 
 
 def notice_message(notice: Change, execution: Execution) -> Message:
     """Somebody changed what a channel is told, or ended it: who."""
-    line = f"{_who(notice)} {_deed(notice)}"
-    return message([context(f"{_NOTICE_SIGNS[notice.kind]} {line}")], f"{words.subject_words(execution)}: {line}")
+    line = _deed(notice)
+    shape = _("{name}: {sentence}")
+    return message(
+        [context(f"{_NOTICE_SIGNS[notice.kind]} {line}")], shape.format(name=words.name(execution), sentence=line)
+    )
 
 
 def owner_notice_message(notice: Change, subscription: Subscription, execution: Execution) -> Message:
     """To the owner of a channel's subscription, in person: what somebody else did to it."""
-    shown, where = words.unstarred(words.name(execution)), _destination(subscription)
-    line = f"{_who(notice)} {_deed(notice)}"
+    name, where, line = words.name(execution), _destination(subscription), _deed(notice)
+    shape = _("About {name} in {channel}, which you had it follow: {sentence}")
+    bold = shape.format(name=f"*{words.unstarred(name)}*", channel=where, sentence=line)
     is_over = notice.kind is ChangeKind.STOPPED
-    row = [buttons.subscribe(subscription.execution_id, "Follow it here")] if is_over else []
     return message(
         [
-            section(f"{_NOTICE_SIGNS[notice.kind]} About *{shown}* in {where}, which you had it follow: {line}"),
-            actions(row),
+            section(f"{_NOTICE_SIGNS[notice.kind]} {bold}"),
+            actions([_follow_it_here(subscription)] if is_over else []),
             context(text.code(subscription.execution_id)),
         ],
-        f"About {shown} in {where}, which you had it follow: {line}",
+        shape.format(name=name, channel=where, sentence=line),
     )
 
 
-def _who(notice: Change) -> str:
-    """The person; unnamed if their data was deleted meanwhile."""
-    return f"<@{text.identifier(notice.by)}>" if notice.by else "Somebody"
+def _follow_it_here(subscription: Subscription) -> Block:
+    return buttons.subscribe(subscription.execution_id, _("Follow it here"))
 
 
 def _deed(notice: Change) -> str:
+    """Who did what; unnamed if their data was deleted meanwhile."""
+    who = f"<@{text.identifier(notice.by)}>" if notice.by else _("Somebody")
     if notice.kind is ChangeKind.STOPPED:
-        return "stopped following this execution here."
+        return _("{person} stopped following this execution here.").format(person=who)
     known = [level for level in Level if level.value == notice.level]
     told = level_words(known[0]) if known else text.escape(notice.level)
-    return f"changed what is told here: {told}."
+    return _("{person} changed what is told here: {level}.").format(person=who, level=told)
 
 
 _NOTICE_SIGNS = {ChangeKind.STOPPED: "⏹", ChangeKind.LEVEL: "🔔"}
@@ -114,54 +119,62 @@ _NOTICE_SIGNS = {ChangeKind.STOPPED: "⏹", ChangeKind.LEVEL: "🔔"}
 def _end_reason(change: Change) -> str:
     match change.why:
         case EndReason.NO_RETRY:
-            return text.prose(f"No retry came, so I stopped watching; it stays {change.phase}.")
+            shape = _("No retry came, so I stopped watching. State: {phase}.")
+            return shape.format(phase=words.phase_word(change.phase))
         case EndReason.DELETED:
-            return "It was deleted from GeneContainer Service, so I stopped watching."
+            return _("It was deleted from GeneContainer Service, so I stopped watching.")
         case _:
-            return "The subscription was ended."
+            return _("The subscription was ended.")
 
 
 def card_left_message(execution: Execution) -> Message:
     """In the thread of a card that Slack does not let the bot edit: the card is no longer kept up to date."""
-    line = "Slack does not let me edit the card above, so it stays as it is. Changes still come here."
-    return message([context(f"⚠️ {line}")], f"{words.subject_words(execution)}: {line}")
+    line = _("Slack does not let me edit the card above, so it stays as it is. Changes still come here.")
+    shape = _("{name}: {sentence}")
+    return message([context(f"⚠️ {line}")], shape.format(name=words.name(execution), sentence=line))
 
 
 def undeliverable_message(subscription: Subscription, execution: Execution | None, code: str) -> Message:
     """To the owner, in person: their channel cannot be reached, why by Slack's `code`, and what can be done."""
-    shown = words.unstarred(words.name(execution)) if execution else text.escape(subscription.execution_id)
-    where = _destination(subscription)
-    because = text.prose(undeliverable_reason(code)).rstrip(".")
-    remedy = "I ended that subscription. Once this is mended, subscribe again; or follow the execution here yourself."
+    name = words.name(execution) if execution else text.escape(subscription.execution_id)
+    where, because = _destination(subscription), text.prose(undeliverable_reason(code)).rstrip(".")
+    shape = _("I cannot tell {channel} about {name} any more: {reason}.")
+    remedy = _("I ended that subscription. Once this is mended, follow again; or follow the execution here yourself.")
+    bold = shape.format(channel=where, name=f"*{words.unstarred(name)}*", reason=because)
     return message(
         [
-            section(f"⚠️ I cannot tell {where} about *{shown}* any more: {because}.", remedy),
-            actions([buttons.subscribe(subscription.execution_id, "Follow it here")]),
+            section(f"⚠️ {bold}", remedy),
+            actions([_follow_it_here(subscription)]),
             context(text.code(subscription.execution_id)),
         ],
-        f"I cannot tell {where} about {shown} any more: {because}.",
+        shape.format(channel=where, name=name, reason=because),
         remedy,
     )
 
 
 def held_message(subscription: Subscription, execution: Execution, code: str) -> Message:
     """To the owner, in person: why messages to their channel are held, and what releases them."""
-    shown, where = words.unstarred(words.name(execution)), _destination(subscription)
-    why = f"I hold it back: {text.prose(undeliverable_reason(code))}."
-    remedy = _RELEASES.get(code, "What waits comes then.")
+    name, where = words.name(execution), _destination(subscription)
+    shape = _("I have something to tell {channel} about {name}.")
+    why = _("I hold it back: {reason}.").format(reason=text.prose(undeliverable_reason(code)).rstrip("."))
+    remedy = _(_RELEASES.get(code, _RELEASED))
+    bold = shape.format(channel=where, name=f"*{words.unstarred(name)}*")
     return message(
         [
-            section(f"⏸️ I have something to tell {where} about *{shown}*.", why, remedy),
-            actions([buttons.subscribe(subscription.execution_id, "Follow it here")]),
+            section(f"⏸️ {bold}", why, remedy),
+            actions([_follow_it_here(subscription)]),
             context(text.code(subscription.execution_id)),
         ],
-        f"I have something to tell {where} about {shown}. {why}",
+        " ".join((shape.format(channel=where, name=name), why)),
         remedy,
     )
 
 
+_RELEASED = N_("What waits comes then.")
 _RELEASES = {
-    "channel_not_approved": "Type `/execution list here` in the channel and press the button; what waits comes then."
+    "channel_not_approved": N_(
+        "Type `/execution list here` in the channel and press the button; what waits comes then."
+    ),
 }
 """What releases held messages, by why they are held."""
 
@@ -196,7 +209,7 @@ def _missed_end(changes: Sequence[Change]) -> str:
     """That an end was missed, if a retry proves it: an end may be shorter than the time between two polls."""
     known = {*REOPENABLE_PHASES, Phase.DELETING, ""}  # a failed deletion can be retried too
     is_missed = any(each.kind is ChangeKind.REOPENED and each.phase_before not in known for each in changes)
-    return _("so it had probably failed or been cancelled between two looks") if is_missed else ""
+    return _("so it had probably failed or been cancelled between two polls") if is_missed else ""
 
 
 def _progress(changes: Sequence[Change], *, names_steps: bool) -> str:

@@ -101,9 +101,9 @@ def _late(snapshot: Snapshot, now: datetime) -> Trouble | None:
         return None
     limit = text.span(execution.timeout or timedelta())
     if deadline <= now:
-        line = _("Its time limit of {limit} was reached at {time}, and GCS has not stopped it yet.")
+        line = _("Its time limit of {limit} was reached {time}, and GCS has not stopped it yet.")
         return _said(_("{phase}, past its time limit"), lambda ink: line.format(limit=limit, time=_date(deadline, ink)))
-    near = _("GCS stops it at {time}: its time limit is {limit}.")
+    near = _("GCS stops it {time}: its time limit is {limit}.")
     return _said(_("{phase}, stops soon"), lambda ink: near.format(limit=limit, time=_date(deadline, ink)))
 
 
@@ -153,5 +153,5 @@ def outlook_words(snapshot: Snapshot, *, now: datetime, moment: Callable[[dateti
     low, high = text.span(outlook.usual_low), text.span(outlook.usual_high)
     if outlook.is_longer_than_usual:
         return _("usually {low} – {high}").format(low=low, high=high)
-    shape = _("done about {time} (usually {low} – {high})")
+    shape = _("likely done {time} (usually {low} – {high})")
     return shape.format(time=moment(outlook.done_at(now)), low=low, high=high)

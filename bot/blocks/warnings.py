@@ -65,8 +65,8 @@ def _deadline(at: datetime, execution: Execution) -> str:
     when = text.date(at)
     if execution.timeout:
         limit = text.span(execution.timeout)
-        return _("GCS stops it at {time}: its time limit is {limit}.").format(time=when, limit=limit)
-    return _("GCS stops it at {time}, its time limit.").format(time=when)
+        return _("GCS stops it {time}: its time limit is {limit}.").format(time=when, limit=limit)
+    return _("GCS stops it {time}, its time limit.").format(time=when)
 
 
 def _slow(change: Change) -> str:

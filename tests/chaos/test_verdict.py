@@ -12,7 +12,6 @@ from tests.chaos.reading import Moment, Unreadable, moments, read_card, read_lin
 from tests.chaos.verdict import KINDS, judge
 
 NAME = "germline-wgs-11-24-1"
-HEAD = f"germline-wgs execution {NAME}"
 LANE = "T/e/U/1"
 BEGAN = 1000.0
 
@@ -20,7 +19,7 @@ RUNNING = f"Running: {NAME} · Pending → Running · after 2 s"
 ONE = f"Running: {NAME} · 0 → 1 of 3 steps · fastq-split finished · after 24 s"
 TWO = f"Running: {NAME} · 1 → 2 of 3 steps · bwa-mem finished · after 60 s"
 DONE = f"✅ Succeeded: {NAME}\n3 of 3 steps in 1 min 40 s · longest: bwa-mem, 40 s"
-ENDED = f"No longer following {HEAD}. No retry came."
+ENDED = f"No longer following {NAME}. No retry came."
 
 
 def card(*texts: str, lane: str = LANE) -> Said:

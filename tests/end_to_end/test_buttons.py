@@ -70,11 +70,11 @@ async def test_pages_of_steps_can_be_turned(talk: World, carol: Person) -> None:
     talk.gcs.step(execution_id, to="running 3/45")
     await carol.presses("Steps", await carol.types(execution_id))
     first = await carol.modal("Steps 1 to 30 of 45")
-    assert labels(first) == ["Next ▶", "Refresh"]
-    await carol.presses("Next ▶", first)
+    assert labels(first) == ["Next →", "Refresh"]
+    await carol.presses("Next →", first)
     second = await carol.modal("Steps 31 to 45 of 45")
-    assert labels(second) == ["◀ Previous", "Refresh"]
-    await carol.presses("◀ Previous", second)
+    assert labels(second) == ["← Previous", "Refresh"]
+    await carol.presses("← Previous", second)
     await carol.modal("Steps 1 to 30 of 45")
 
 

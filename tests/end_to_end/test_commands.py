@@ -155,7 +155,7 @@ async def test_what_has_succeeded_cannot_be_followed(talk: World, carol: Person)
     execution_id = talk.gcs.play(story.happy(3), by_hand=True)
     talk.gcs.step(execution_id, to="succeeded")
     shown = await carol.types(f"subscribe {execution_id}")
-    assert "Succeeded (3 of 3 steps · after 1 h): there is nothing left to follow" in shown.text
+    assert "(3 of 3 steps · after 1 h). There is nothing left to follow" in shown.text
     assert "You follow no executions." in (await carol.types("list")).text
     assert not carol.dm
 

@@ -57,7 +57,7 @@ def _unknown_id() -> Message:
 
 def _not_approved() -> Message:
     shown = sentence(InvalidInput(InputProblem.CHANNEL_NOT_APPROVED))
-    return replies.error_reply(shown, "/execution help", approvable=CHANNEL)
+    return replies.error_reply(shown, approvable=CHANNEL)
 
 
 FOLLOWING = (
@@ -71,7 +71,7 @@ FOLLOWING = (
     Example(
         "Followed, unsafely",
         "The store has fewer copies than it should.",
-        lambda: replies.subscribed(OWN_SUBSCRIPTION, snapshot(), note=UNSAFE_SUBSCRIBED),
+        lambda: replies.subscribed(OWN_SUBSCRIPTION, snapshot(), note=_(UNSAFE_SUBSCRIBED)),
     ),
     Example(
         "Followed already",
@@ -105,7 +105,7 @@ FOLLOWING = (
     Example(
         "Stopped here, unsafely",
         "For a channel, while the store has fewer copies than it should.",
-        lambda: replies.unsubscribed(CHANNEL_SUBSCRIPTION.subscriber, ID, note=UNSAFE_UNSUBSCRIBED),
+        lambda: replies.unsubscribed(CHANNEL_SUBSCRIPTION.subscriber, ID, note=_(UNSAFE_UNSUBSCRIBED)),
     ),
     Example(
         "Nothing to stop",
@@ -187,13 +187,13 @@ OTHERS = (
     Example(
         "Approval withdrawn",
         "By a member, while the store has fewer copies than it should.",
-        lambda: replies.channel_revoked(CHANNEL, note=UNSAFE_DECIDED),
+        lambda: replies.channel_revoked(CHANNEL, note=_(UNSAFE_DECIDED)),
     ),
     Example("Delete my data?", "`/execution forget-me`.", lambda: replies.forget_question(PERSON)),
     Example("Data deleted", "After the press.", lambda: replies.forgotten(2, 1, 1, 3), REPLY),
     Example("No data", "There was nothing.", lambda: replies.forgotten(0, 0, 0, 0), REPLY),
     Example("An error", "Every sentence of the tables below looks like this.", _unknown_id, REPLY),
-    Example("An error with a hint", "One that a button may mend.", _not_approved, REPLY),
+    Example("An error with a button", "One that a button may mend.", _not_approved, REPLY),
 )
 
 REPLIES = Surface(

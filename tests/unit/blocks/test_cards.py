@@ -45,7 +45,7 @@ def test_a_card_is_the_same_an_hour_later() -> None:
 def test_when_it_is_done_is_a_moment() -> None:
     """With how long such runs usually take; without enough earlier runs nothing is said."""
     seen = snapshot(usual=Usual(count=12, center=8.2, scale=0.15, freedom=15))
-    assert "done about <!date^" in shown(card(seen).blocks)
+    assert "likely done <!date^" in shown(card(seen).blocks)
     assert "(usually " in shown(card(seen).blocks)
     assert "usually" not in shown(card(snapshot()).blocks)
 

@@ -76,7 +76,7 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield replies.not_subscribed(link.subscriber, execution.id, note=change.message)
     yield replies.nothing_to_follow(seen)
     yield replies.subscription_list([(link, seen), (link, None)] * 30, unreadable=[execution.id] * 30, now=NOW)
-    yield replies.error_reply(change.message or "No.", change.reason)
+    yield replies.error_reply(change.message or "No.")
 
 
 def others(case: Case) -> Iterator[Message]:

@@ -6,8 +6,9 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import unified_diff
 from types import CodeType, FrameType
 
@@ -16,7 +17,9 @@ import pytest
 import bot.blocks
 import bot.errors
 from bot.blocks import buttons
+from bot.blocks.language import Language
 from bot.errors import BotError
+from sandbox.page.emoji import NAMES, VARIATION
 from sandbox.slack import blockkit
 from tests.messages import errors, heights, page
 from tests.messages.catalogue import CATALOGUE, everything
@@ -33,6 +36,37 @@ PLACES: dict[Place, blockkit.Surface] = {
 STALE = "Run `make messages`, or `python -m tests.messages`, with a Chromium; then look at what changed on the page."
 MOST_BYTES = 9_000
 """Of one message. Home and dialogs are fetched, not sent to everyone."""
+
+
+FOREIGN = (
+    "Nightly panel, lane",
+    "execute Action: create failed: container",
+    "was killed, exit code",
+    "steps failed",
+    "plugin panicked: index out of range",
+    "with length",
+    "Created job",
+)
+"""What GCS and people say in the examples, in whatever language that is."""
+ENGLISH = re.compile(r"[A-Za-z']{2,}(?:[,:;.]? [A-Za-z']{2,})+")
+NO_WORDS = re.compile(r"`[^`]*`|<[^>]*>|[\w-]*-[\w-]+")
+"""Code, what Slack fills in, and names."""
+
+
+def texts(node: object) -> Iterator[str]:
+    """Every text object of blocks."""
+    if isinstance(node, list | tuple):
+        for each in node:
+            yield from texts(each)
+    elif isinstance(node, dict):
+        yield from ([node["text"]] if isinstance(node.get("text"), str) else [])
+        yield from texts([value for value in node.values() if not isinstance(value, str)])
+
+
+def english_in(text: str) -> list[str]:
+    """Two English words and more in a row, but those that are not the bot's."""
+    found = ENGLISH.findall(NO_WORDS.sub(" ", text))
+    return [words for words in found if not any(words in foreign for foreign in FOREIGN)]
 
 
 def everyone() -> list[Said]:
@@ -72,6 +106,30 @@ def test_the_page_is_up_to_date() -> None:
     written, now = page.FILE.read_text(encoding="utf-8"), page.page(heights.read())
     differing = list(unified_diff(written.splitlines(), now.splitlines(), n=0, lineterm=""))
     assert not differing, "\n".join([STALE, *differing[:30]])
+
+
+def test_chinese_messages_have_no_english_left() -> None:
+    """Each example in Chinese is Chinese as a whole, but for names, code and what GCS says."""
+    left = {
+        f"{example.name}: {words}"
+        for _, example, spoken in everything()
+        for one in spoken
+        if one.language is Language.CHINESE
+        for text in (one.text, one.title, *one.buttons, *texts(one.blocks))
+        for words in english_in(text)
+    }
+    assert left == set()
+
+
+def test_english_in_chinese_is_found() -> None:
+    """The test above can fail."""
+    assert english_in("关于 wgs-1：stopped following `x` here now") == ["stopped following", "here now"]
+
+
+def test_the_sandbox_draws_every_emoji() -> None:
+    """Otherwise it is an empty box on a machine without a colour emoji font."""
+    written = "".join(text for one in everyone() for text in texts(one.blocks))
+    assert {sign.rstrip(VARIATION) for sign in re.findall("[\U0001f000-\U0001ffff]|.\ufe0f", written)} <= NAMES.keys()
 
 
 def test_every_height_was_measured() -> None:

@@ -42,9 +42,9 @@ def test_subscribing_again_says_what_changed() -> None:
 def test_unsubscribing_names_the_execution() -> None:
     """By its id, with the warning."""
     ended = both(replies.unsubscribed(ME.subscriber, ID, note="Mind it."))
-    assert f"You do not follow {ID} any more." in ended
+    assert "You do not follow it any more." in ended
     assert "Mind it." in ended
-    assert f"This channel does not follow {ID}; there is nothing to end." in both(
+    assert "This channel does not follow it; there is nothing to end." in both(
         replies.not_subscribed(HERE.subscriber, ID)
     )
 
@@ -52,7 +52,8 @@ def test_unsubscribing_names_the_execution() -> None:
 def test_a_succeeded_execution_is_not_followed() -> None:
     """The reply says how it ended instead."""
     done = snapshot(execution(phase="Succeeded", steps_finished=12))
-    expected = "is Succeeded (12 of 12 steps · after 7 min 1 s): there is nothing left to follow."
+    expected = "(12 of 12 steps · after 7 min 1 s). There is nothing left to follow."
+    assert replies.nothing_to_follow(done).text.startswith("Succeeded: ")
     assert expected in both(replies.nothing_to_follow(done))
 
 
@@ -88,8 +89,8 @@ def test_help_shows_every_command() -> None:
     assert all(level.value in plain for level in Level)
 
 
-def test_an_error_is_a_sentence_and_a_hint() -> None:
-    """Both are in the blocks and in the plain text; quoted text is harmless."""
-    message = replies.error_reply("I do not know `<!here>`.", "Type `/execution help`.")
+def test_an_error_is_a_sentence() -> None:
+    """It is in the blocks and in the plain text; quoted text is harmless."""
+    message = replies.error_reply("I do not know `<!here>`.")
     assert "⚠️ I do not know `&lt;!here&gt;`." in shown(message.blocks)
-    assert message.text == "I do not know `&lt;!here&gt;`.\nType `/execution help`."
+    assert message.text == "I do not know `&lt;!here&gt;`."

@@ -36,8 +36,8 @@ def head(snapshot: Snapshot) -> tuple[str, str]:
     ("troubled", "state", "line"),
     [
         (seen(FAILED), "⚠️ Running, 1 step failed", "*sort* ran out of memory (exit 137, `OOMKilled`)"),
-        (seen(LATE), "⚠️ Running, stops soon", "GCS stops it at <!date^1534749100"),
-        (seen(PAST), "⚠️ Running, past its time limit", "Its time limit of 5 min was reached at <!date^1534747600"),
+        (seen(LATE), "⚠️ Running, stops soon", "GCS stops it <!date^1534749100"),
+        (seen(PAST), "⚠️ Running, past its time limit", "Its time limit of 5 min was reached <!date^1534747600"),
         (seen(**SLOW), "⚠️ Running, slower than usual", "*call* takes longer than usual: usually at most 1 min."),
         (seen(**SLOW_RUN), "⚠️ Running, slower than usual", "It takes longer than usual: usually at most 4 min."),
         (

@@ -35,7 +35,7 @@ def test_a_long_list_has_pages() -> None:
     """Thirty steps a page, with buttons to the pages before and after."""
     view = steps_modal(snapshot(WIDE), page=1, execution_id=ID)
     assert "Steps 31 to 60 of 75" in shown(view)
-    assert buttons_of(view) == {"◀ Previous": "0", "Next ▶": "2", "Refresh": "1"}
+    assert buttons_of(view) == {"← Previous": "0", "Next →": "2", "Refresh": "1"}
 
 
 def test_the_first_page_has_the_failed_step() -> None:
