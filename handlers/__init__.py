@@ -13,15 +13,18 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Any
 
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.blocks import buttons
 from bot.errors import BotError
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers import actions, commands, ends, events, views
-from handlers.middleware import App, Listener, Middleware, Requests, Who
+from handlers import actions, commands, conversation, ends, events, views
+from handlers.conversation import Once
+from handlers.middleware import App, Listener, Middleware, Who
 from handlers.parsing import COMMAND
 from handlers.request import Request
 
@@ -30,13 +33,16 @@ __all__ = ["COMMANDS", "EVENTS", "App", "Middleware", "register"]
 COMMANDS = (COMMAND,)
 """The slash commands, as in manifest.yaml."""
 
-EVENTS = ("app_home_opened", "app_uninstalled", "channel_shared", "channel_unshared", "tokens_revoked")
+EVENTS = (
+    *("app_home_opened", "app_mention", "app_uninstalled"),
+    *("channel_shared", "channel_unshared", "message.im", "tokens_revoked"),
+)
 """The events with a listener of their own, as in manifest.yaml."""
 
 _ANY = re.compile(r".*", re.DOTALL)
 
 
-def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspace, requests: Requests) -> Middleware:
+def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspace, requests: Once) -> Middleware:
     """Register every listener with `app`; returns the middleware, which knows the running ones."""
     middleware = Middleware(workspace, requests)
 
@@ -65,8 +71,29 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
         app.event(event)(middleware.guard(event, partial(events.app_gone, workspace=workspace), who=Who.SLACK))
     for event in ("channel_shared", "channel_unshared"):
         app.event(event)(middleware.guard(event, partial(events.sharing_changed, workspace=workspace), who=Who.SLACK))
+    for event in ("app_mention", "message"):
+        _converse(app, event, middleware, bind(commands.execution), requests)
     _ack_the_rest(app, middleware)
     return middleware
+
+
+def _converse(app: AsyncApp, event: str, middleware: Middleware, listener: Listener, once: Once) -> None:
+    """What somebody has typed is worked on as a command; all other messages, this bot's own among them, are only acked.
+
+    These are many, so they leave no line in the log and nothing in the store.
+    """
+    workspace = middleware.workspace
+
+    async def is_heard(body: dict[str, Any]) -> bool:
+        return conversation.is_heard(body.get("event"), workspace.identity)
+
+    said = partial(conversation.said, listener=listener, once=once, workspace=workspace)
+    app.event(event, matchers=[is_heard])(middleware.guard(event, said))
+    app.event(event)(_ack)
+
+
+async def _ack(ack: AsyncAck) -> None:
+    await ack()
 
 
 def _decisions() -> dict[str, Callable[..., Awaitable[None]]]:

@@ -1,7 +1,8 @@
 """The slash command: parsed, executed, answered.
 
 Lives here: one function for each verb of `/execution`. Does not live here: what may be typed (`handlers.parsing`), what
-the answers look like (`bot.blocks`). Called by Bolt, through the middleware.
+the answers look like (`bot.blocks`), what is typed to the bot as a message (`handlers.conversation`, which has it done
+here). Called by Bolt, through the middleware.
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ from bot.domain.model import Followed, Phase, Subscriber
 from bot.domain.search import Found, begins_an_id
 from bot.errors import InputProblem, InvalidInput, SlackError
 from bot.slack.channels import check_channel, check_person, readers
-from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
+from handlers.answers import answer
 from handlers.parsing import MAX_WORD, Command, Verb, parse
 from handlers.replies import subscribed_reply, unsubscribed_reply
 from handlers.request import Request
 
 
 async def execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`/execution …`."""
-    command = parse(str(request.body.get("text") or ""))
-    request.verb = command.verb.value
+    """`/execution …`, and the same words where somebody has typed them to the bot."""
     asker = request.asker
-    if command.verb is not Verb.HELP:
+    if request.is_typed:  # each answer is a call that Slack limits, also one that only helps
+        await subscriptions.admit(asker)
+    command = parse(request.text)
+    request.verb = command.verb.value
+    if command.verb is not Verb.HELP and not request.is_typed:
         await subscriptions.admit(asker)
     subscriber = _meant(request, command, asker)
     now = workspace.now()
@@ -50,7 +53,7 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
             message = matches.in_phase(await subscriptions.in_phase(phase), phase)
         case _:
             message = await _about_one(request, command, subscriber, subscriptions, workspace)
-    await respond(workspace.slack, request.response_url, message)
+    await answer(request, message, workspace)
 
 
 async def _about_one(
@@ -69,7 +72,7 @@ async def _about_one(
     request.execution_id = command.execution_id
     match command.verb:
         case Verb.SUBSCRIBE:
-            return await _subscribe(command, asker, subscriber, subscriptions, workspace)
+            return await _subscribe(request, command, subscriber, subscriptions, workspace)
         case Verb.UNSUBSCRIBE:
             done = await subscriptions.unsubscribe(subscriber, command.execution_id, by=asker.id)
             return unsubscribed_reply(done, subscriber, command.execution_id)
@@ -101,14 +104,16 @@ async def _summary(command: Command, asker: Subscriber, subscriptions: Subscript
 
 
 async def _subscribe(
-    command: Command, asker: Subscriber, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+    request: Request, command: Command, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
 ) -> Message:
+    asker = request.asker
     is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
     done = await subscriptions.subscribe(subscriber, command.execution_id, level=command.level, owner=asker.id)
     if not is_open:  # the reply says so
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    return subscribed_reply(done, is_open=is_open, readers=shown)
+    is_above_card = request.is_typed and request.is_direct
+    return subscribed_reply(done, is_open=is_open, readers=shown, is_above_card=is_above_card)
 
 
 async def _language(command: Command, asker: Subscriber, subscriber: Subscriber, workspace: Workspace) -> Message:

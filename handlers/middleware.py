@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncApp
@@ -48,8 +48,10 @@ from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQ
 from bot.slack.access import Access
 from bot.slack.channels import readers
 from bot.slack.inbound import IDENTITY
-from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
+from bot.store.requests import REMEMBERED
+from handlers.answers import answer
+from handlers.conversation import Once, is_news
 from handlers.request import Request
 
 Listener = Callable[[Request], Awaitable[None]]
@@ -73,13 +75,6 @@ CHECK_SECONDS = 1.0
 log = structlog.get_logger()
 
 _SUCCESS = LAST_SUCCESS.labels("inbound")
-
-
-class Requests(Protocol):
-    """Where all copies of the bot remember which requests were worked on."""
-
-    async def is_first(self, team_id: str, identity: str) -> bool:
-        """Whether this is the first request with this identity; notes it."""
 
 
 class Repeated(Exception):
@@ -114,8 +109,8 @@ async def _unreadable(error: Exception) -> BoltResponse:
 class Middleware:
     """Wraps the listeners of one workspace and knows which are running."""
 
-    def __init__(self, workspace: Workspace, requests: Requests) -> None:
-        self._workspace, self._access, self._requests = workspace, Access(workspace), requests
+    def __init__(self, workspace: Workspace, requests: Once) -> None:
+        self.workspace, self._access, self._requests = workspace, Access(workspace), requests
         self._running: set[asyncio.Task[None]] = set()
 
     def guard(
@@ -161,13 +156,13 @@ class Middleware:
         )
 
     async def _checked(self, listener: Listener, who: Who, request: Request) -> None:
-        identity = self._workspace.identity
+        identity = self.workspace.identity
         signs, channel_id = request.signs(identity), request.channel_id
         await self._access.check(request.user_id, signs=signs, channel_id=channel_id)
         if who is Who.MEMBERS:
             await self._access.check_member(request.user_id, signs=signs, channel_id=channel_id)
         request.asker = Subscriber(team_id=identity.team_id, id=request.user_id)
-        with speaking(await self._workspace.languages.of(identity.team_id, request.user_id)):
+        with speaking(await self.workspace.languages.of(identity.team_id, request.user_id)):
             await listener(request)
 
     async def _once(self, listener: Listener, identity: str, is_public: bool, request: Request) -> None:
@@ -182,7 +177,7 @@ class Middleware:
         if identity:
             try:
                 async with asyncio.timeout(CHECK_SECONDS):
-                    is_first = await self._requests.is_first(self._workspace.team_id, identity)
+                    is_first = await self._requests.is_first(self.workspace.team_id, identity, within=REMEMBERED)
             except (StoreUnavailable, TimeoutError):
                 if is_public:
                     raise StoreUnavailable("does not say whether this request is new") from None
@@ -219,16 +214,23 @@ class Middleware:
     async def _explain(self, request: Request, error: BotError) -> None:
         """Show the person what went wrong: in the open modal, over the Home tab, or as an answer.
 
-        While Slack limits the updates of modals, an open modal cannot show it.
+        While Slack limits the updates of modals, an open modal cannot show it. Somebody who may not ask, and types all
+        the same, reads that once an hour.
         """
-        languages, reader = self._workspace.languages, request.user_id
+        if request.is_answered:
+            return
+        if request.is_typed and isinstance(error, NotAllowed) and not request.asker.id:
+            about = error.problem.value
+            if not await is_news(request, self._requests, self.workspace, about=about):
+                return
+        languages, reader = self.workspace.languages, request.user_id
         # Whom Slack does not know, or may not say anything about, is not asked for.
-        with speaking(await languages.of(self._workspace.team_id, reader, asks_slack=bool(request.asker.id))):
+        with speaking(await languages.of(self.workspace.team_id, reader, asks_slack=bool(request.asker.id))):
             await self._show(request, error)
 
     async def _show(self, request: Request, error: BotError) -> None:
         shown, is_limited = sentence(error), isinstance(error, RateLimited)
-        slack, body = self._workspace.slack, request.body
+        slack, body = self.workspace.slack, request.body
         try:
             if request.view_id and not is_limited:
                 await slack.update_view(request.view_id, error_modal(shown))
@@ -237,11 +239,11 @@ class Middleware:
             elif request.is_home_opened:
                 if isinstance(error, NotAllowed):
                     await slack.publish_home(request.user_id, refusing_home(shown))
-            elif body.get("type") != "event_callback":
+            elif request.is_typed or body.get("type") != "event_callback":
                 channel_id = _approvable(request, error)
-                others = await readers(self._workspace, channel_id) if channel_id else NOBODY_ELSE
+                others = await readers(self.workspace, channel_id) if channel_id else NOBODY_ELSE
                 reply = error_reply(shown, approvable=channel_id, readers=others)
-                await respond(slack, request.response_url, reply)
+                await answer(request, reply, self.workspace)
         except Exception as lost:  # noqa: BLE001  # nothing is left to do but to log it
             log.warning("handlers.sentence_lost", why=type(lost).__name__)
 

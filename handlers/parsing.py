@@ -25,6 +25,8 @@ COMMAND = "/execution"
 _NEARLY_AN_ID = re.compile(r"(?=.*\d)[0-9a-fx-]{32,}", re.IGNORECASE)
 """As long as an id, and none: something is missing, or is too much."""
 
+_LOOKS_NAMED = re.compile(r"\w[._-]\w|\d")
+
 MAX_WORD = 40
 """How much of an unknown word an error repeats, in characters."""
 
@@ -133,6 +135,20 @@ def parse(text: str) -> Command:
     if len(typed.ids) > 1:
         raise InvalidInput(InputProblem.SEVERAL_IDS, verb=verb)
     return _checked(verb, typed.ids[0] if typed.ids else "", query, known)
+
+
+def is_attempt(text: str) -> bool:
+    """Whether a line that did not work was meant for the bot: it begins with a verb, or has an id or a name in it.
+
+    A single word with a digit, a dot or a hyphen counts as a name, as those of executions have.
+    """
+    typed = read(text)
+    if typed.ids or not typed.words:
+        return True
+    first = typed.words[0]
+    if first.known in _VERBS or first.known in _MEANT:
+        return True
+    return len(typed.words) == 1 and _LOOKS_NAMED.search(first.known) is not None
 
 
 def _sorted(words: Iterable[Word]) -> tuple[list[str], list[Word]]:

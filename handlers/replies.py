@@ -7,6 +7,7 @@ subscribe and unsubscribe.
 from __future__ import annotations
 
 from bot.blocks import Message, replies
+from bot.blocks.conversation import following
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.domain.access import NOBODY_ELSE, Readers
@@ -14,14 +15,21 @@ from bot.domain.model import Subscriber
 from bot.subscriptions import Subscribed, Unsubscribed
 
 
-def subscribed_reply(done: Subscribed, *, is_open: bool = True, readers: Readers = NOBODY_ELSE) -> Message:
-    """The reply to the person who subscribed; `is_open` is False for a channel of `readers` that nobody approved."""
+def subscribed_reply(
+    done: Subscribed, *, is_open: bool = True, readers: Readers = NOBODY_ELSE, is_above_card: bool = False
+) -> Message:
+    """The reply to the person who subscribed; `is_open` is False for a channel of `readers` that nobody approved.
+
+    `is_above_card`: it stays in direct messages, where the new card says the rest.
+    """
     if not done.followed:
         return replies.nothing_to_follow(done.snapshot)
     unsafe = "" if done.is_safe else _(UNSAFE_SUBSCRIBED)
     if done.was is None:
         note = "" if is_open else _(NOT_APPROVED)
         notes = " ".join(filter(None, (note, unsafe)))
+        if is_above_card:
+            return following(notes)
         return replies.subscribed(done.subscription, done.snapshot, note=notes, is_held=not is_open, readers=readers)
     if done.was.level is not done.subscription.level:
         return replies.level_changed(done.subscription, done.snapshot, was=done.was.level, note=unsafe)

@@ -15,6 +15,9 @@ from bot.domain.access import Signs
 from bot.domain.model import Subscriber
 from bot.slack.client import Identity
 
+TYPED = frozenset({"app_mention", "message"})
+"""The events that hold what somebody has typed. `handlers.conversation` says which of them are for the bot."""
+
 
 @dataclass(slots=True)
 class Request:
@@ -33,7 +36,13 @@ class Request:
     problem: str = ""
     """The `InputProblem` for which it was refused, for the audit trail; the middleware sets it."""
 
+    text: str = ""
+    """The command that was typed: after `/execution`, after the bot's name, or in its direct messages."""
+    is_answered: bool = False
+    """Whether the person needs no sentence about an error any more."""
+
     def __post_init__(self) -> None:
+        self.text = str(self.body.get("text") or "")
         view = self._part("view")
         if view.get("type") == "modal":
             self.view_id = str(view.get("id") or "")
@@ -49,8 +58,26 @@ class Request:
         return str(self.body.get("trigger_id") or "")
 
     @property
+    def is_typed(self) -> bool:
+        """Whether it is an event with something that somebody has typed, which comes without a `response_url`."""
+        return self._part("event").get("type") in TYPED
+
+    @property
+    def ts(self) -> str:
+        """Of the message that was typed; empty for all other requests."""
+        return str(self._part("event").get("ts") or "") if self.is_typed else ""
+
+    @property
+    def thread_ts(self) -> str:
+        """Of the thread in which it was typed; empty outside one."""
+        thread_ts = self._part("event").get("thread_ts") if self.is_typed else ""
+        return thread_ts if isinstance(thread_ts, str) and thread_ts != self.ts else ""
+
+    @property
     def channel_id(self) -> str:
         """The channel that the request comes from; empty for modals and the Home tab."""
+        if self.is_typed:
+            return str(self._part("event").get("channel") or "")
         channel, container = self._part("channel"), self._part("container")
         return str(self.body.get("channel_id") or channel.get("id") or container.get("channel_id") or "")
 
@@ -112,7 +139,7 @@ class Request:
         return Signs(
             is_outsider=identity.own.isdisjoint(self._organisations),
             is_guest=any(self._user.get(flag) is True for flag in ("is_restricted", "is_ultra_restricted")),
-            names_team=bool(self._user.get("team_id")),
+            names_team=bool(self._user.get("team_id")) or len(self._named) == 1,
             is_in_shared_channel=self.body.get("is_ext_shared_channel") is True,
         )
 
@@ -126,6 +153,12 @@ class Request:
         return part if isinstance(part, dict) else {}
 
     @property
+    def _named(self) -> set[str]:
+        """What an event itself says that its person belongs to; only some do."""
+        event = self._part("event")
+        return {str(each) for each in (event.get("user_team"), event.get("source_team")) if each}
+
+    @property
     def _organisations(self) -> set[str]:
         """What Slack says the person belongs to: a workspace (`T…`), an organisation (`E…`), or both.
 
@@ -133,11 +166,9 @@ class Request:
         person, unless the person's own team is the same. So does the envelope of an event; some events name the
         person's own.
         """
-        body, team_id = self.body, self.team_id
-        event = self._part("event")
-        named = {each for each in (event.get("user_team"), event.get("source_team")) if each}
+        body, team_id, named = self.body, self.team_id, self._named
         if named:
-            return set(map(str, named)) if len(named) == 1 else set()
+            return named if len(named) == 1 else set()
         pressed_in = self._part("team").get("id") or team_id
         enterprise_id = self._part("enterprise").get("id") or body.get("enterprise_id") or ""
         return {team_id} | ({enterprise_id} if team_id and pressed_in == team_id else set())

@@ -48,7 +48,13 @@ SCOPES = frozenset(
 """The scopes that docs/scopes.md explains and manifest.yaml asks for, without the optional ones."""
 
 GUESTS_SCOPE, GROUPS_SCOPE = "users:read", "usergroups:read"
-"""The optional scopes: to recognise guests, and to read the groups of `ALLOWED_USER_GROUPS`."""
+"""The optional scopes whose absence matters with some settings: to recognise guests, and to read the groups of
+`ALLOWED_USER_GROUPS`."""
+
+OPTIONAL = {
+    "app_mentions:read": "who mentions the bot in a channel gets no answer; /execution and direct messages have one",
+}
+"""Optional scopes, each with what its absence costs, whatever the settings say."""
 
 WITHIN = timedelta(seconds=20)
 """How long one check may take at most."""
@@ -165,7 +171,9 @@ async def _scopes(slack: SlackClient) -> _Found:
             f"missing: {', '.join(missing)}",
             "Add them under OAuth & Permissions (docs/scopes.md says what for), reinstall the app, use the new token.",
         )
-    return _Found(f"all {len(SCOPES)} granted")
+    declined = {scope: cost for scope, cost in OPTIONAL.items() if scope not in granted}
+    notes = tuple(f"{scope} (optional) is not granted: {cost}" for scope, cost in declined.items())
+    return _Found(f"all {len(SCOPES)} granted", notes)
 
 
 async def _access(settings: Settings, slack: SlackClient) -> _Found:

@@ -275,8 +275,8 @@ class WorkspaceRuntime:
             authorize=authorize,
             request_verification_enabled=False,  # `bot.slack.inbound` has verified what arrives here
             raise_error_for_unhandled_request=False,
-            # The bot subscribes to no events of its own messages and offers no functions of Workflow Builder; checking
-            # for them would only delay acks.
+            # `handlers.conversation` tells the bot's own messages from people's, and the bot offers no functions of
+            # Workflow Builder: checking for them would only delay acks.
             ignoring_self_events_enabled=False,
             attaching_function_token_enabled=False,
         )

@@ -1,7 +1,8 @@
 """Answers to the person who typed or pressed something, through the `response_url` that came with the request.
 
 Lives here: sending an answer, retrying as long as a person waits. Does not live here: what it says (`bot.blocks`),
-messages that stay (`bot.slack.messages`). Called by the listeners and by their middleware.
+messages that stay (`bot.slack.messages`), answers to what comes without a `response_url` (`bot.slack.answers`). Called
+by the listeners and by their middleware.
 
 Bolt's own `respond` opens a new connection each time, does not retry and ignores the result. Here an answer is retried
 where that can help. An ephemeral one is retried even when the first attempt may have arrived, because one person who
@@ -47,10 +48,10 @@ async def respond(
         SlackError: Slack did not take an answer that is for everyone.
     """
     if not url:
-        _lost("no_url", "no response_url")
+        lost("no_url", "no response_url")
         return
     if not client.takes_answers(url):
-        _lost("foreign_url", "the response_url is not Slack's")
+        lost("foreign_url", "the response_url is not Slack's")
         return
     kind = "in_channel" if is_public else "ephemeral"
     answer = _Answer(client, url, {"response_type": kind, "replace_original": replace, "delete_original": False})
@@ -61,16 +62,17 @@ async def respond(
         SLACK_RESPONSES.labels("plain").inc()
         await answer.send({"text": message.text})
     except Undeliverable as error:
-        _lost(error.code.removesuffix("_url"), error.code)
+        lost(error.code.removesuffix("_url"), error.code)
     except SlackError as error:
-        _lost("failed", error.code)
+        lost("failed", error.code)
         if is_public:  # the person can still read that nobody got it
             raise
     else:
         SLACK_RESPONSES.labels("sent").inc()
 
 
-def _lost(result: str, why: str) -> None:
+def lost(result: str, why: str) -> None:
+    """Note that a person does not get an answer; `result` is a label of the metric."""
     SLACK_RESPONSES.labels(result).inc()
     log.warning("slack.response_lost", why=why)
 

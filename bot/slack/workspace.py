@@ -20,14 +20,32 @@ SETTLED_SECONDS = 60.0
 """How long Slack may still accept the token of an app that was removed."""
 
 
+class Admission(Protocol):
+    """Whether a call may go out now."""
+
+    @property
+    def wait(self) -> timedelta:
+        """Zero: now."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether Slack was not answering; a caller that gets an answer then says so with `back`."""
+
+
 class Pauses(Protocol):
-    """Where all copies of the bot remember which methods Slack has asked them to leave alone."""
+    """Where all copies of the bot remember which methods Slack has asked them to leave alone, and what they post."""
 
     async def pause(self, team_id: str, method: str, span: timedelta) -> None:
         """Leave `method` alone for `span`."""
 
     async def paused(self, team_id: str, method: str) -> timedelta:
         """How long `method` is still to be left alone; zero when it may be called."""
+
+    async def admit_answer(self, team_id: str, person_id: str, name: str) -> Admission:
+        """Ask to post the answer `name` to a person in their direct messages."""
+
+    async def back(self, team_id: str) -> None:
+        """Slack answers again."""
 
 
 class ChannelRecords(Protocol):

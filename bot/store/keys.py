@@ -43,7 +43,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `told`; expires |
 | `xb3:language:<team>:<subscriber id>` | string | the language that a person chose, or that was chosen for a channel |
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
-| `xb3:request:<team>/<digest>` | string | token of the attempt that works on it; expires after 10 min |
+| `xb3:request:<team>/<digest>` | string | token of the attempt at it; expires after 10 min, for help an hour |
 | `xb3:sender:<team>` | string | digest of the word by which Slack's requests name their sender |
 | `xb3:{took:<account>/<team>}:of:<workflow>` | hash | `run`, `wait`, `step:…`: durations; `ends`, `good`, `marks` |
 | `xb3:{took:<account>/<team>}:workflows` | zset | workflow → when a run of it ended last, ms: the last 1,000 |

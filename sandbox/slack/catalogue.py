@@ -112,7 +112,7 @@ METHODS: dict[str, Method] = {
 
 
 def all_scopes() -> set[str]:
-    """Every scope that any method needs, and the one for slash commands."""
+    """Every scope that any method needs, and those for slash commands and mentions."""
     scopes = {method.scope for method in METHODS.values() if method.scope}
     by_kind = {scope.replace("*", kind) for scope in scopes for kind in KINDS if "*" in scope}
-    return {scope for scope in scopes if "*" not in scope} | by_kind | {"commands"}
+    return {scope for scope in scopes if "*" not in scope} | by_kind | {"commands", "app_mentions:read"}

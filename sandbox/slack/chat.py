@@ -74,8 +74,7 @@ def delete(workspace: Workspace, args: Args) -> dict[str, Any]:
     """chat.delete."""
     channel = visible(workspace, args)
     message = _own(workspace, channel, args, "cant_delete_message")
-    workspace.messages[channel.id].remove(message)
-    workspace.touch()
+    workspace.delete(message)
     return {"channel": channel.id, "ts": message.ts}
 
 

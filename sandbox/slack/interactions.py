@@ -46,6 +46,8 @@ class Interactions:
     def __init__(self, workspace: Workspace, passes: Passes, deliver: Deliver, base_url: Callable[[], str]) -> None:
         self.retry_delays: tuple[float, ...] = (0.0, 1.0, 5.0)
         """Seconds before an event is sent again; Slack uses 0, 60 and 300."""
+        self.echoes = 0
+        """How often each event is sent again although it was acked: its ack was lost on the way."""
         self._workspace = workspace
         self._passes = passes
         self._deliver = deliver
@@ -120,6 +122,9 @@ class Interactions:
                 reason = failure.reason
             else:
                 break
+        for echo in range(self.echoes if done.acked else 0):
+            done.attempts += 1
+            await self._deliver_once(Parcel("events_api", body, echo + 1, "timeout"), done)
         return done
 
     def message(self, channel: str, ts: str) -> Pressed:

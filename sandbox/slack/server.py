@@ -18,6 +18,7 @@ from aiohttp import web
 
 from sandbox.slack.catalogue import all_scopes
 from sandbox.slack.delivery import Ack, Parcel
+from sandbox.slack.hearing import Hearing
 from sandbox.slack.http_mode import HTTPMode
 from sandbox.slack.interactions import Interaction, Interactions
 from sandbox.slack.passes import Passes
@@ -45,9 +46,13 @@ class Slack:
         host: str = "127.0.0.1",
         tls: SSLContext | None = None,
         ack_seconds: float = 3.0,
+        events: Collection[str] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`host` is the name in addresses; it listens on 127.0.0.1 in any case. With `tls` it serves https and wss."""
+        """`host` is the name in addresses; it listens on 127.0.0.1 in any case. With `tls` it serves https and wss.
+
+        `events` of messages are sent to the app (`hearing`); all others are, whatever it is subscribed to.
+        """
         self._host, self._tls = host, tls
         self.bot_token, self.app_token, self.signing_secret = bot_token, app_token, signing_secret
         self.workspace = Workspace(team_id, now=now)
@@ -60,6 +65,9 @@ class Slack:
         self._tokens = Tokens(bot_token, app_token, frozenset(all_scopes() if scopes is None else scopes))
         self._api = WebAPI(self.workspace, self._tokens, self._passes, socket_url=self._socket_url)
         self._people = Interactions(self.workspace, self._passes, self._deliver, lambda: self.url)
+        self.hearing = Hearing(self.workspace, self._people.event, self._may_hear)
+        self.hearing.events |= set(events)
+        self.workspace.ears = self.hearing
         self.faults, self.limits = self._api.faults, self._api.limits
         self._runner: web.AppRunner | None = None
 
@@ -79,6 +87,7 @@ class Slack:
 
     async def stop(self) -> None:
         """Close everything; may be called twice."""
+        await self.hearing.stop()
         await self.sockets.close()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -183,9 +192,27 @@ class Slack:
 
     # -- what people do --
 
-    def say(self, user: str, channel: str, text: str, *, thread_ts: str | None = None) -> Message:
-        """Post a message as a person; the app is not notified."""
-        return self.workspace.post(Message(channel, self.workspace.next_ts(), user, text, [], thread_ts))
+    def say(self, user: str, channel: str, text: str, *, thread_ts: str | None = None, **more: Any) -> Message:
+        """Post a message as a person; `more` has other fields of `Message`. The app may hear of it."""
+        return self.workspace.post(Message(channel, self.workspace.next_ts(), user, text, [], thread_ts, **more))
+
+    async def types(self, user: str, channel: str, text: str, **more: Any) -> list[Interaction]:
+        """The same, and how the events ended that the app was sent."""
+        return await self.hearing.during(lambda: self.say(user, channel, text, **more))
+
+    async def edits(self, message: Message, text: str) -> list[Interaction]:
+        """Edit a message as the person who wrote it."""
+        return await self.hearing.during(lambda: self.workspace.edit(message, text=text, blocks=[]))
+
+    async def deletes(self, message: Message) -> list[Interaction]:
+        """Delete a message as the person who wrote it."""
+        return await self.hearing.during(lambda: self.workspace.delete(message))
+
+    async def joins(self, user: str, channel: str) -> list[Interaction]:
+        """Join a channel."""
+        self.workspace.channels[channel].members.add(user)
+        self.workspace.touch()
+        return await self.hearing.during(lambda: self.hearing.joined(user, channel))
 
     async def command(self, user: str, channel: str, text: str, *, command: str = "/execution") -> Interaction:
         """Type a slash command."""
@@ -229,6 +256,15 @@ class Slack:
     async def event(self, payload: dict[str, Any]) -> Interaction:
         """Send the app an event."""
         return await self._people.event(payload)
+
+    @property
+    def echoes(self) -> int:
+        """How often each event is sent again although it was acked."""
+        return self._people.echoes
+
+    @echoes.setter
+    def echoes(self, number: int) -> None:
+        self._people.echoes = number
 
     @property
     def retry_delays(self) -> tuple[float, ...]:
@@ -306,6 +342,10 @@ class Slack:
         answered = (await self._deliver(Parcel("events_api", body))).body
         challenge = answered.get("challenge", answered.get("text")) if isinstance(answered, dict) else answered
         return bool(challenge == "sandbox-challenge")
+
+    def _may_hear(self, scope: str) -> bool:
+        is_reachable = self.request_url is not None or self.sockets.connections > 0
+        return is_reachable and not self._tokens.bot_refusal and scope in self._tokens.scopes
 
     def _socket_url(self) -> str | None:
         if self.sockets.refuses:

@@ -11,7 +11,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 Block = dict[str, Any]
 
@@ -122,6 +122,22 @@ class View:
     """The app's errors about the last submission, by block_id."""
 
 
+class Ears(Protocol):
+    """Who is told of messages (`hearing`)."""
+
+    def posted(self, message: Message) -> None:
+        """A message is new."""
+
+    def row(self, message: Message) -> dict[str, Any]:
+        """A message as it is now."""
+
+    def edited(self, message: Message, before: dict[str, Any]) -> None:
+        """A message is another one now."""
+
+    def deleted(self, message: Message) -> None:
+        """A message is gone."""
+
+
 class Workspace:
     """All state of one workspace with one app in it. Call `touch()` after a change."""
 
@@ -153,6 +169,8 @@ class Workspace:
         """Whether the plan has user groups."""
         self.ims: dict[str, Channel] = {}
         """The direct message channels that were opened, by person."""
+        self.ears: Ears | None = None
+        """Who is told of messages, if anybody."""
         self._micros = 0
         self._ids = 0
 
@@ -218,13 +236,25 @@ class Workspace:
         message.blocks = self.named(message.blocks)
         self.messages[message.channel].append(message)
         self.touch()
+        if self.ears is not None:
+            self.ears.posted(message)
         return message
 
     def edit(self, message: Message, *, text: str, blocks: list[Block]) -> None:
         """Change a message and keep its earlier version."""
+        before = self.ears.row(message) if self.ears is not None else {}
         message.edits.append(Edit(self.now(), message.text, message.blocks))
         message.text, message.blocks = text, self.named(blocks)
         self.touch()
+        if self.ears is not None:
+            self.ears.edited(message, before)
+
+    def delete(self, message: Message) -> None:
+        """Remove a message."""
+        self.messages[message.channel].remove(message)
+        self.touch()
+        if self.ears is not None:
+            self.ears.deleted(message)
 
     def show_ephemeral(self, ephemeral: Ephemeral) -> Ephemeral:
         """Show an ephemeral message."""

@@ -35,8 +35,12 @@ class World:
     """A channel that the bot is in."""
 
 
-SCOPES = frozenset(yaml.safe_load((REPOSITORY / "manifest.yaml").read_text())["oauth_config"]["scopes"]["bot"])
+MANIFEST = yaml.safe_load((REPOSITORY / "manifest.yaml").read_text())
+SCOPES = frozenset(MANIFEST["oauth_config"]["scopes"]["bot"])
 """The scopes that the manifest requests, so that a missing one shows."""
+
+EVENTS = frozenset(MANIFEST["settings"]["event_subscriptions"]["bot_events"])
+"""The events that it subscribes to."""
 
 
 @pytest.fixture(params=["socket", "http"])
@@ -89,7 +93,7 @@ async def made(
 
     `now` is Slack's clock.
     """
-    async with gcs or GCS() as world_gcs, Slack(scopes=SCOPES, now=now) as slack:
+    async with gcs or GCS() as world_gcs, Slack(scopes=SCOPES, events=EVENTS, now=now) as slack:
         alice, bob = slack.add_user("alice"), slack.add_user("bob")
         lab = slack.add_channel("lab", members=(alice, bob))
         credentials = password(world_gcs) if has_password else {}

@@ -45,6 +45,21 @@ class Person:
         self._took(await self.world.slack.command(self.id, self.channel, text))
         return await self.next_answer(seen, within=within)
 
+    async def says(self, text: str, channel: str = "") -> list[Interaction]:
+        """Type a message in direct messages with the bot, or in `channel`; returns the events that the bot was sent."""
+        place = channel or self.world.slack.dm(self.id)
+        sent = await self.world.slack.types(self.id, place, text)
+        for done in sent:
+            self._took(done)
+        return sent
+
+    async def told(self, text: str, *, within: float = PATIENCE) -> Message:
+        """The bot's answer in direct messages to what they type there."""
+        seen = len(self.dm)
+        await self.says(text)
+        await self.world.slack.wait_for(lambda: len(self.dm) > seen + 1, within)
+        return self.dm[seen + 1]
+
     async def presses(self, label: str, shown: Shown) -> Interaction:
         """Press the button, or choose the entry of a menu, that says `label`."""
         button = button_of(shown, label)

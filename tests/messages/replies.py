@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from bot.blocks import Message, matches, replies
+from bot.blocks import Message, conversation, matches, replies
 from bot.blocks.language import _
 from bot.blocks.sentences import (
     NOT_APPROVED,
@@ -196,9 +196,25 @@ OTHERS = (
     Example("An error with a button", "One that a button may mend.", _not_approved, REPLY),
 )
 
+TYPED = (
+    Example(
+        "Not understood",
+        "Prose in direct messages, or after the bot's name: once an hour.",
+        lambda: conversation.not_understood(sentence(InvalidInput(InputProblem.NOT_NAMED, word="thanks a lot"))),
+        REPLY,
+    ),
+    Example("Followed, above the card", "Typed in direct messages.", conversation.following, REPLY),
+    Example(
+        "Answered elsewhere",
+        "Asked in a channel where the bot cannot write.",
+        lambda: conversation.elsewhere(replies.language_chosen(OWN_SUBSCRIPTION.subscriber), CHANNEL),
+        REPLY,
+    ),
+)
+
 REPLIES = Surface(
     "Replies",
     "To the person who typed a command or pressed a button; nobody else sees them.",
     Place.PRIVATE,
-    (*FOLLOWING, *LISTS, *OTHERS),
+    (*FOLLOWING, *LISTS, *OTHERS, *TYPED),
 )

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from bot.app import checks
-from bot.app.checks import SCOPES, CheckResult, check
+from bot.app.checks import OPTIONAL, SCOPES, CheckResult, check
 from bot.errors import (
     BotError,
     GCSBadCredentials,
@@ -121,7 +121,7 @@ def settings(**changes: str | None) -> Settings:
 
 async def test_every_check_passes(outside: Outside) -> None:
     """One result each, in a fixed order, all ok, nothing to note."""
-    outside.scopes = SCOPES | {"users:read"}
+    outside.scopes = SCOPES | {"users:read", *OPTIONAL}
     results = await check(settings())
     assert [result.name for result in results] == [
         "Settings",
@@ -170,6 +170,14 @@ async def test_the_owner_of_the_store_is_compared(outside: Outside) -> None:
     failed = await store_check()
     assert (failed.is_ok, failed.detail) == (False, "the store is not this bot's: team T2, not T1")
     assert "execution-bot store adopt" in failed.remedy
+
+
+@pytest.mark.parametrize("scope", OPTIONAL)
+async def test_a_declined_scope_says_what_it_costs(outside: Outside, scope: str) -> None:
+    """The check passes, with a note."""
+    outside.scopes = SCOPES | set(OPTIONAL) - {scope}
+    (scopes,) = [result for result in await check(settings()) if result.name == "Slack scopes"]
+    assert (scopes.is_ok, scopes.notes) == (True, (f"{scope} (optional) is not granted: {OPTIONAL[scope]}",))
 
 
 async def test_a_missing_scope_is_named(outside: Outside) -> None:

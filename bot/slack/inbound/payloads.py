@@ -152,15 +152,29 @@ def checked(payload: Any) -> dict[str, Any]:
 def identity(payload: dict[str, Any]) -> str:
     """Equal for two requests that are the same one: Slack's repetition of an event, or a captured request.
 
-    Slack repeats an event with the same id in another envelope. Each command and each press has a trigger and a time of
-    its own, so the whole payload is compared.
+    Slack repeats an event with the same id in another envelope. It may send what somebody has typed twice, as a mention
+    and as a message, so there channel and time are compared. Each command and each press has a trigger and a time of
+    its own, so the whole payload is.
 
     Raises:
         Malformed: it is nested too deeply to compare.
     """
     is_event = payload.get("type") == "event_callback" and payload.get("event_id")
     try:
-        compared = json.dumps(payload["event_id"] if is_event else payload, sort_keys=True)
+        compared = json.dumps((_typed(payload) or payload["event_id"]) if is_event else payload, sort_keys=True)
     except (RecursionError, ValueError):
         raise Malformed from None
     return sha256(compared.encode()).hexdigest()
+
+
+def _typed(payload: dict[str, Any]) -> list[str]:
+    """Channel and time of what somebody has typed; empty for other events.
+
+    A message in a channel is none: the bot does not work on it, and the mention in it must not count as its repetition.
+    """
+    event = payload.get("event") or {}
+    channel, ts, kind = event.get("channel"), event.get("ts"), event.get("type")
+    if not (isinstance(channel, str) and isinstance(ts, str)) or event.get("subtype"):
+        return []
+    is_typed = kind == "app_mention" or (kind == "message" and channel.startswith("D"))
+    return [channel, ts] if is_typed else []

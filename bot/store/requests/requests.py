@@ -23,14 +23,14 @@ class Requests:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def is_first(self, team_id: str, identity: str) -> bool:
-        """Whether this is the first request with this identity; notes it.
+    async def is_first(self, team_id: str, identity: str, *, within: timedelta = REMEMBERED) -> bool:
+        """Whether this is the first request with this identity `within` that time; notes it.
 
         Raises:
             StoreUnavailable: the store does not answer or takes no writes.
         """
         key = self._connection.keys.request_of(team_id, identity)
-        return bool(await self._connection.run("requests/first_time", key, uuid4().hex, milliseconds(REMEMBERED)))
+        return bool(await self._connection.run("requests/first_time", key, uuid4().hex, milliseconds(within)))
 
     async def sender(self, team_id: str) -> str:
         """What `note_sender` noted last, by any copy of the bot; empty for nothing.

@@ -2,7 +2,7 @@
 
 Lives here: the rate limiter, and pauses when Slack asks for one or does not answer. Does not live here: what is called
 (`bot.slack.client`), how urgent it is (`bot.workers.notifier`). Called by the notifier before and after each call, and
-by listeners, which only respect pauses.
+by listeners, which respect pauses, and ask before they post an answer.
 
 Each limit is a bucket that lets no more through in a minute than it says, wherever the minute begins: a tenth at once,
 the rest evenly. A lane that is refused keeps a place in the bucket by priority and arrival, and learns when to come
@@ -57,17 +57,18 @@ class SlackLimits:
 
     async def admit(self, lane: Lane, method: str, *, priority: int, place: str = "") -> Admission:
         """Ask for a call of `method` about `lane`, for a post with the channel or person as `place`."""
+        return await self._admit(lane.team_id, str(lane), method, priority=priority, place=place)
+
+    async def admit_answer(self, team_id: str, person_id: str, name: str) -> Admission:
+        """Ask to post the answer `name` to a person in their direct messages: among the first, as outcomes are."""
+        return await self._admit(team_id, f"answer/{name}", POST, priority=0, place=person_id)
+
+    async def _admit(self, team_id: str, lane: str, method: str, *, priority: int, place: str) -> Admission:
         buckets: list[str | int] = [method, *(self._posts if method == POST else self._calls)]
         if place:
             buckets += [f"{method}:{place}", *self._channel_posts]
         wait, is_away = await self._connection.run(
-            "slack_limits/admit",
-            self._of(lane.team_id),
-            str(lane),
-            int(priority),
-            method,
-            *_SPANS,
-            *buckets,
+            "slack_limits/admit", self._of(team_id), lane, int(priority), method, *_SPANS, *buckets
         )
         return Admission(timedelta(milliseconds=wait), bool(is_away))
 

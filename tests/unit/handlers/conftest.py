@@ -31,6 +31,7 @@ from bot.slack.inbound.payloads import checked
 from bot.slack.languages import Languages
 from bot.slack.workspace import Workspace
 from bot.store.people import Forgotten
+from bot.store.slack_limits import Admission
 from bot.subscriptions import Explained, Subscribed, Subscriptions, Summary, Unsubscribed
 from handlers import App, Middleware, register
 from sandbox.slack.blockkit import problems, view_problems
@@ -90,6 +91,8 @@ class TinySlack:
             assert (
                 view_problems(body["view"] if isinstance(body["view"], dict) else json.loads(str(body["view"]))) == []
             )
+        if method in {"chat.postMessage", "chat.postEphemeral"}:
+            assert problems(body.get("blocks", []), "message") == []
         known: dict[str, dict[str, Any]] = {
             "auth.test": {"user_id": "UBOT", "team_id": "T1", "bot_id": "B1"},
             "views.open": {"view": {"id": "V1"}},
@@ -286,6 +289,8 @@ class FakePauses:
 
     def __init__(self, team_id: str) -> None:
         self.team_id = team_id
+        self.admitted: list[str] = []
+        self.is_away = False
         self.until: dict[str, float] = {}
         self.error: Exception | None = None
 
@@ -295,6 +300,16 @@ class FakePauses:
         if self.error is not None:
             raise self.error
         return timedelta(seconds=max(0.0, self.until.get(method, 0.0) - time.monotonic()))
+
+    async def admit_answer(self, team_id: str, person_id: str, name: str) -> Admission:
+        """A listener is about to post an answer."""
+        self.admitted.append(f"{person_id} {name}")
+        return Admission(await self.paused(team_id, "chat.postMessage"), is_away=self.is_away)
+
+    async def back(self, team_id: str) -> None:
+        """Slack took the answer."""
+        assert team_id == self.team_id
+        self.is_away = False
 
     async def pause(self, team_id: str, method: str, span: timedelta) -> None:
         """A listener got a 429."""
@@ -309,12 +324,15 @@ class FakeRequests:
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, str]] = set()
+        self.spans: set[timedelta] = set()
+        """For how long it was to remember."""
         self.error: Exception | None = None
 
-    async def is_first(self, team_id: str, identity: str) -> bool:
-        """A request arrived."""
+    async def is_first(self, team_id: str, identity: str, *, within: timedelta) -> bool:
+        """A request arrived, or somebody is to be told something."""
         if self.error is not None:
             raise self.error
+        self.spans.add(within)
         is_first = (team_id, identity) not in self.seen
         self.seen.add((team_id, identity))
         return is_first
@@ -352,6 +370,8 @@ class World:
     channels: FakeChannels
     requests: FakeRequests
     choices: FakeChoices
+    said: int = 0
+    """How often somebody has typed to the bot."""
 
     async def send(self, body: dict[str, Any]) -> BoltResponse:
         """One signed request through Bolt; returns the answer to Slack once the listener is done."""
@@ -409,6 +429,16 @@ class World:
         """Slack sends an event."""
         return await self.send({"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": event})
 
+    async def says(self, text: str, **more: Any) -> list[dict[str, Any]]:
+        """Someone types to the bot: in their direct messages, or else after its name. Returns how it answered."""
+        self.said += 1
+        event = {"type": "message", "channel": "D1", "user": "U1", "ts": f"1772620000.{self.said:06d}", "text": text}
+        seen = len(self.slack.calls)
+        body = {"type": "event_callback", "team_id": "T1", "event_id": f"Ev{self.said}", "event": event | more}
+        await self.arrives(body)
+        posts = {"chat.postMessage", "chat.postEphemeral"}
+        return [call for method, call in self.slack.calls[seen:] if method in posts]
+
     @property
     def reply(self) -> str:
         """The text of the one answer that the person got."""
@@ -438,7 +468,7 @@ async def made(
     slack.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
         client = AsyncWebClient(token="xoxb-1", base_url=f"{slack.url}/api/", session=session, retry_handlers=[])
-        app = App(signing_secret=SECRET, client=client)
+        app = App(signing_secret=SECRET, client=client, ignoring_self_events_enabled=False)
         known = SlackClient("xoxb-1", base_url=f"{slack.url}/api/", session=session)
         workspace = Workspace(
             identity=Identity(team_id, "UBOT", "B1", frozenset(scopes), enterprise_id),

@@ -1,0 +1,38 @@
+"""Replies that only what is typed to the bot has: that it was not understood, that the answer comes elsewhere.
+
+Lives here: these, and the short confirmation above a card. Does not live here: the replies that commands have as well
+(`bot.blocks.replies`). Called by `handlers` and by `bot.slack.answers`.
+"""
+
+from __future__ import annotations
+
+from bot.blocks import text
+from bot.blocks.language import _
+from bot.blocks.message import Message, context, message, section
+
+COMMAND = "/execution"
+
+EXAMPLES = ("germline", "subscribe germline", "running", "list")
+"""Lines that parse."""
+
+
+def not_understood(sentence: str) -> Message:
+    """What was wrong with a line that was probably no command, and what is one. `sentence` is escaped here."""
+    problem = text.prose(sentence)
+    shape = _("Write to me what you would write after {command}, for example {examples}. {help} shows all of it.")
+    hint = shape.format(command=f"`{COMMAND}`", examples=text.series(f"`{line}`" for line in EXAMPLES), help="`help`")
+    rule = _("I say this once an hour, so that we can both be silent. What I understand I always answer.")
+    return message([section(f"⚠️ {problem}", hint), context(rule)], problem, hint, rule)
+
+
+def following(note: str = "") -> Message:
+    """A person follows an execution from now on, and its card comes as the next message; `note` is a warning."""
+    line, warning = _("You follow it now. Its card comes below."), text.prose(note)
+    return message([section(f"🔔 {line}", f"⚠️ {warning}" if warning else "")], line, warning)
+
+
+def elsewhere(reply: Message, channel_id: str) -> Message:
+    """A reply in direct messages to what was asked in a channel, where the bot cannot write."""
+    shape = _("You asked me in {channel}, where I cannot answer.")
+    line = shape.format(channel=f"<#{text.identifier(channel_id)}>")
+    return Message((*filter(None, [context(line)]), *reply.blocks), f"{line}\n{reply.text}")
