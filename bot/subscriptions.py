@@ -131,7 +131,7 @@ class Subscriptions:
         default_level: Level = Level.MILESTONES,
     ) -> None:
         """`default_level` is that of who names none."""
-        self._default_level = default_level
+        self.default_level = default_level
         self._reads = SharedReads(gcs, within=WITHIN, now=now)
         self._searches = SharedSearches(gcs, within=WITHIN, now=now)
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
@@ -181,7 +181,7 @@ class Subscriptions:
         subscription = Subscription(
             execution_id=execution_id,
             subscriber=subscriber,
-            level=level or (was.level if was else self._default_level),
+            level=level or (was.level if was else self.default_level),
             owner=(was.owner if was else "") or owner,
             created_at=was.created_at if was else self._now(),
             request_id=current_request(),

@@ -18,11 +18,11 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.blocks import buttons
+from bot.blocks import buttons, follow_dialog
 from bot.errors import BotError
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers import actions, commands, conversation, ends, events, views
+from handlers import actions, commands, conversation, ends, events, follow, views
 from handlers.conversation import Once
 from handlers.middleware import App, Listener, Middleware, Who
 from handlers.parsing import COMMAND
@@ -38,6 +38,9 @@ EVENTS = (
     *("channel_shared", "channel_unshared", "message.im", "tokens_revoked"),
 )
 """The events with a listener of their own, as in manifest.yaml."""
+
+SHORTCUTS = {follow.FOLLOW: "global", follow.FOLLOW_FOUND: "message"}
+"""The shortcuts, each with its type, as in manifest.yaml."""
 
 _ANY = re.compile(r".*", re.DOTALL)
 
@@ -71,6 +74,10 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
         app.event(event)(middleware.guard(event, partial(events.app_gone, workspace=workspace), who=Who.SLACK))
     for event in ("channel_shared", "channel_unshared"):
         app.event(event)(middleware.guard(event, partial(events.sharing_changed, workspace=workspace), who=Who.SLACK))
+    for callback_id, listener in ((follow.FOLLOW, follow.open_dialog), (follow.FOLLOW_FOUND, follow.open_found)):
+        app.shortcut(callback_id)(middleware.guard(callback_id, counted(listener)))
+    submitted = middleware.guard("follow_submitted", counted(follow.submit), shows=follow.waiting)
+    app.view(follow_dialog.CALLBACK_ID)(submitted)
     for event in ("app_mention", "message"):
         _converse(app, event, middleware, bind(commands.execution), requests)
     _ack_the_rest(app, middleware)

@@ -31,6 +31,7 @@ from slack_bolt.response import BoltResponse
 from bot.audit import audit, begin_request
 from bot.blocks import error_modal, refusing_home
 from bot.blocks.language import speaking
+from bot.blocks.message import Block
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.access import NOBODY_ELSE
@@ -112,21 +113,35 @@ class Middleware:
     def __init__(self, workspace: Workspace, requests: Once) -> None:
         self.workspace, self._access, self._requests = workspace, Access(workspace), requests
         self._running: set[asyncio.Task[None]] = set()
+        self.listeners: dict[str, Who] = {}
+        """Every listener by its name, and for whom it works."""
 
     def guard(
-        self, name: str, listener: Listener, *, who: Who = Who.PEOPLE, is_public: bool = False
+        self,
+        name: str,
+        listener: Listener,
+        *,
+        who: Who = Who.PEOPLE,
+        is_public: bool = False,
+        shows: Callable[[Request], Block] | None = None,
     ) -> Callable[..., Awaitable[None]]:
         """`listener` for Bolt: it starts after the ack, and none of its errors reaches Bolt.
 
         One that works for a person starts only if that person may ask. What others would see twice (`is_public`)
-        starts only if the store says that the request is new.
+        starts only if the store says that the request is new. A dialog that is submitted stays open, and shows what
+        `shows` returns until the listener is done.
         """
+        self.listeners[name] = who
         checked = listener if who is Who.SLACK else partial(self._checked, listener, who)
 
         async def guarded(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
-            await ack()
+            request = Request(body)
+            if shows is None:
+                await ack()
+            else:
+                await ack(response_action="update", view=shows(request))
             once = partial(self._once, checked, context.get(IDENTITY, ""), is_public)
-            task = asyncio.create_task(self._run(name, once, Request(body)))
+            task = asyncio.create_task(self._run(name, once, request))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
@@ -212,7 +227,7 @@ class Middleware:
         return "ok"
 
     async def _explain(self, request: Request, error: BotError) -> None:
-        """Show the person what went wrong: in the open modal, over the Home tab, or as an answer.
+        """Show the person what went wrong: in the open modal, as an answer, or in a modal where no answer can be sent.
 
         While Slack limits the updates of modals, an open modal cannot show it. Somebody who may not ask, and types all
         the same, reads that once an hour.
@@ -234,7 +249,7 @@ class Middleware:
         try:
             if request.view_id and not is_limited:
                 await slack.update_view(request.view_id, error_modal(shown))
-            elif request.is_at_home and request.trigger_id:
+            elif request.trigger_id and (request.is_at_home or not request.response_url):
                 await slack.open_view(request.trigger_id, error_modal(shown))
             elif request.is_home_opened:
                 if isinstance(error, NotAllowed):

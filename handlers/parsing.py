@@ -137,6 +137,27 @@ def parse(text: str) -> Command:
     return _checked(verb, typed.ids[0] if typed.ids else "", query, known)
 
 
+def named(text: str) -> Command:
+    """What a text means that stands where only a name, a part of one, or an id can: in a field of a dialog.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    typed = read(text)
+    query = " ".join(word.shown for word in typed.words)
+    if len(typed.ids) > 1:
+        raise InvalidInput(InputProblem.SEVERAL_IDS, verb=Verb.SUBSCRIBE)
+    if typed.ids:
+        return Command(Verb.SUBSCRIBE, typed.ids[0])
+    if not query:
+        raise InvalidInput(InputProblem.MISSING_ID, verb=Verb.SUBSCRIBE)
+    if any(_NEARLY_AN_ID.fullmatch(word.known) for word in typed.words):
+        raise InvalidInput(InputProblem.INCOMPLETE_ID, word=query[:MAX_WORD])
+    if len(query) > _MAX_NAME:
+        raise InvalidInput(InputProblem.NOT_NAMED, word=query[:MAX_WORD])
+    return Command(Verb.SUBSCRIBE, query=query)
+
+
 def is_attempt(text: str) -> bool:
     """Whether a line that did not work was meant for the bot: it begins with a verb, or has an id or a name in it.
 

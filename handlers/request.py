@@ -116,6 +116,14 @@ class Request:
         return "", str(action.get("value") or "")
 
     @property
+    def entered(self) -> dict[str, str]:
+        """What stands in the fields of a dialog that is submitted, by their action ids."""
+        state = self._part("view").get("state")
+        values = state.get("values") if isinstance(state, dict) else None
+        blocks = [block for block in values.values() if isinstance(block, dict)] if isinstance(values, dict) else []
+        return {str(name): _entered(field) for block in blocks for name, field in block.items()}
+
+    @property
     def private_metadata(self) -> str:
         """What the bot put into the dialog that was pressed in; empty where there is none."""
         return str(self._part("view").get("private_metadata") or "")
@@ -172,3 +180,13 @@ class Request:
         pressed_in = self._part("team").get("id") or team_id
         enterprise_id = self._part("enterprise").get("id") or body.get("enterprise_id") or ""
         return {team_id} | ({enterprise_id} if team_id and pressed_in == team_id else set())
+
+
+def _entered(field: Any) -> str:
+    """What was typed into a field, or chosen in it."""
+    if not isinstance(field, dict):
+        return ""
+    option = field.get("selected_option")
+    chosen = option.get("value") if isinstance(option, dict) else field.get("selected_conversation")
+    value = chosen or field.get("value")
+    return value if isinstance(value, str) else ""

@@ -1,7 +1,7 @@
 """What somebody has typed, as words: ids, known words in any spelling, and everything else as it stands there.
 
 Lives here: `read`, which forgives what phones and chat programs do to a text. Does not live here: what the words mean
-(`handlers.parsing`, the only caller). Pure.
+(`handlers.parsing`, which calls it). Pure.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Typed(NamedTuple):
 def read(text: str) -> Typed:
     """The words of a line. Invisible characters are left out, and any dash is a hyphen."""
     clean = _clean(text)
-    ids = tuple(dict.fromkeys(found.casefold() for found in ID.findall(_plain(clean))))
-    without_links = _LINK.sub(lambda link: " " if ID.search(_plain(link[0])) else link[0], clean)
-    words = [_word(token) for token in without_links.split() if not ID.search(_plain(token))]
+    ids = tuple(dict.fromkeys(found.casefold() for found in ID.findall(plain(clean))))
+    without_links = _LINK.sub(lambda link: " " if ID.search(plain(link[0])) else link[0], clean)
+    words = [_word(token) for token in without_links.split() if not ID.search(plain(token))]
     return Typed(ids, tuple(word for word in words if word.known))
 
 
@@ -60,10 +60,10 @@ def _character(character: str) -> str:
     return "" if category in {"Cf", "Cs"} or (category == "Cc" and not character.isspace()) else character
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Wide letters and digits as plain ones."""
     return unicodedata.normalize("NFKC", text)
 
 
 def _word(token: str) -> Word:
-    return Word(_plain(token.strip(_WRAPPING)).casefold().strip(), token.strip(_WRAPPING))
+    return Word(plain(token.strip(_WRAPPING)).casefold().strip(), token.strip(_WRAPPING))

@@ -22,7 +22,16 @@ from sandbox.page.screen import Hint
 from sandbox.page.server import Page
 from sandbox.process import Bot
 from sandbox.programme import Piece
-from sandbox.slack import Slack
+from sandbox.slack import Shortcut, Slack
+
+EVENTS = ("app_mention", "message.im")
+"""The events of messages that the app is subscribed to, as in manifest.yaml."""
+
+SHORTCUTS = (
+    Shortcut("Follow an execution", "follow_execution"),
+    Shortcut("Follow this execution", "follow_this_execution", is_message=True),
+)
+"""The shortcuts, as in manifest.yaml."""
 
 READY_SECONDS = 45.0
 """How long the bot may take to start."""
@@ -57,7 +66,7 @@ class Demo:
 
     def __init__(self, *, port: int, has_bot: bool = True) -> None:
         self.gcs = GCS()  # story time is wall time, so that the dates on a card agree with the reader's clock
-        self.slack = Slack()
+        self.slack = Slack(events=EVENTS, shortcuts=SHORTCUTS)
         self.you = self.slack.add_user("You")
         self.desk = self.slack.add_user("Lab desk")
         self.reader = self.slack.add_user("Chinese reader", tz="Asia/Shanghai", locale="zh-CN")
@@ -149,7 +158,7 @@ class Demo:
             for part in self._parts
         )
         away = Hint("GCS goes away", "for a minute; cards say so", stages=(("away", "away"), ("back", "back")))
-        more = (("list", "/execution list"), ("help", "/execution help"))
+        more = (("list", "/execution list"), ("help", "/execution help"), ("mention", "@execution-bot running"))
         return (*about, away, Hint("More", "press a word to put the command into the message box", more))
 
     async def _learn(self) -> None:

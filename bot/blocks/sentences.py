@@ -142,6 +142,8 @@ _PROBLEMS: dict[InputProblem, str] = {
         "No execution has {word} in its name, and none of the newest has an id that begins with it. "
         "`/execution help` shows what I understand."
     ),
+    InputProblem.NOTHING_NAMED: N_("I find no execution in that message. Write its name or its id below."),
+    InputProblem.NOT_THEIR_CHANNEL: N_("You are not in that channel, so I follow nothing for it. Choose one of yours."),
     InputProblem.OTHER_ORGANISATION: N_(
         "I answer only people of the workspace that I was installed in. Ask one of them to look for you."
     ),

@@ -8,6 +8,7 @@ problem (`bot.blocks.sentences`). Called by the listeners that act on a channel.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ NAMES_SCOPE = "team:read"
 
 MOST_NAMES = 5
 """At most this many organisations are named."""
+
+_CHANNEL = re.compile(r"[CG][A-Z0-9]{1,63}")
 
 _NOT_A_MEMBER = frozenset({"channel_not_found", "not_in_channel", "method_not_supported_for_channel_type"})
 
@@ -49,6 +52,23 @@ async def check_channel(workspace: Workspace, channel_id: str, asker_id: str) ->
     if not channel.get("is_member"):
         raise InvalidInput(InputProblem.NOT_IN_CHANNEL)
     return await _is_open(workspace, channel_id, channel)
+
+
+async def check_chosen(workspace: Workspace, channel_id: str, asker_id: str) -> bool:
+    """The same for a channel that a person chose elsewhere: the bot may be used there, and they are in it.
+
+    Raises:
+        InvalidInput: the rules forbid it, the bot cannot post there, or the person is not in it.
+        SlackError: Slack could not say.
+    """
+    if not _CHANNEL.fullmatch(channel_id):
+        raise InvalidInput(InputProblem.CHANNEL_KIND)
+    if not workspace.rules.allows_channel(channel_id):
+        raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
+    is_open = await check_channel(workspace, channel_id, asker_id)
+    if not await _is_member(workspace, channel_id, asker_id):
+        raise NotAllowed(InputProblem.NOT_THEIR_CHANNEL)
+    return is_open
 
 
 async def check_person(workspace: Workspace, channel_id: str, asker_id: str) -> bool:

@@ -7,6 +7,7 @@ looks (`screen`), Slack's own behaviour (`sandbox.slack`). Called by `server`.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -50,6 +51,7 @@ class Binding:
         self.acts: dict[str, Act] = {
             "command": self._command,
             "say": self._say,
+            "shortcut": self._shortcut,
             "press": self._press,
             "submit": self._submit,
             "close": self._close,
@@ -120,13 +122,18 @@ class Binding:
             tab=tab if conversations[channel].is_im else "messages",
             home=self._home(me, viewer),
             thread_ts=thread,
-            thread=self._thread(channel, thread, viewer),
+            thread=self._thread(me, channel, thread, viewer),
             modal=self._modal(me, viewer),
             hints=self._hints,
             alarm=self._alarm,
             version=self.version,
             first_unread=first_unread,
+            shortcuts=self._shortcuts(is_message=False),
         )
+
+    def _shortcuts(self, *, is_message: bool) -> tuple[tuple[str, str], ...]:
+        """Name and callback id of each shortcut of the app, of one kind."""
+        return tuple((one.name, one.callback_id) for one in self._slack.shortcuts if one.is_message is is_message)
 
     def _first_unread(self, me: str, channel: str) -> str:
         """The ts of the first message that `me` has not seen; empty if there is none."""
@@ -167,18 +174,20 @@ class Binding:
         everything = self._workspace.messages[channel]
         tops = [one for one in everything if _is_top(one)]
         drawn = [self._message(one, viewer, [r for r in everything if _is_reply_to(r, one)]) for one in tops]
-        drawn += [self._private(one, viewer) for one in self._ephemerals(me, channel)]
+        drawn += [self._private(one, viewer) for one in self._ephemerals(me, channel) if not one.thread_ts]
         return tuple(sorted(drawn, key=lambda one: one.at))
 
     def _ephemerals(self, me: str, channel: str) -> list[Ephemeral]:
         mine = [one for one in self._workspace.ephemerals.get(me, ()) if one.channel == channel]
         return [one for one in mine if one.ts not in self._dismissed]
 
-    def _thread(self, channel: str, thread: str, viewer: Viewer) -> tuple[Message, ...]:
+    def _thread(self, me: str, channel: str, thread: str, viewer: Viewer) -> tuple[Message, ...]:
         if not thread:
             return ()
         whole = [one for one in self._workspace.messages[channel] if thread in {one.ts, one.thread_ts}]
-        return tuple(self._message(one, viewer, ()) for one in whole)
+        drawn = [self._message(one, viewer, ()) for one in whole]
+        drawn += [self._private(one, viewer) for one in self._ephemerals(me, channel) if one.thread_ts == thread]
+        return tuple(sorted(drawn, key=lambda one: one.at))
 
     def _message(self, one: SlackMessage, viewer: Viewer, replies: Sequence[SlackMessage]) -> Message:
         author = self._workspace.users[one.user]
@@ -195,6 +204,7 @@ class Binding:
             replies=len(replies),
             last_reply=_moment(replies[-1].ts, viewer) if replies else None,
             thread_ts=one.thread_ts or "",
+            shortcuts=self._shortcuts(is_message=True),
         )
 
     def _private(self, one: Ephemeral, viewer: Viewer) -> Message:
@@ -241,8 +251,20 @@ class Binding:
         return {}  # if it failed, Slack's own notice says so
 
     async def _say(self, data: Row) -> Row:
-        self._slack.say(data["me"], data["channel"], str(data["text"]), thread_ts=data.get("thread") or None)
+        words = self._as_sent(str(data["text"]))
+        self._slack.say(data["me"], data["channel"], words, thread_ts=data.get("thread") or None)
         return {}
+
+    def _as_sent(self, words: str) -> str:
+        """What Slack's own client makes of a text: escaped, with names behind an `@` as mentions."""
+        escaped = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        for user in self._workspace.users.values():
+            escaped = re.sub(rf"(?<!\S)@{re.escape(user.name)}(?![\w-])", f"<@{user.id}>", escaped)
+        return escaped
+
+    async def _shortcut(self, data: Row) -> Row:
+        place = {"channel": str(data["channel"]), "ts": str(data["ts"])} if data.get("ts") else {}
+        return _result(await self._slack.shortcut(data["me"], str(data["callback_id"]), **place))
 
     async def _press(self, data: Row) -> Row:
         place = {key: str(data[key]) for key in ("channel", "ts", "ephemeral", "view") if data.get(key)}

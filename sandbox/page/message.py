@@ -39,6 +39,8 @@ class Message:
     last_reply: datetime | None = None
     thread_ts: str = ""
     """The ts of the message that it replies to."""
+    shortcuts: tuple[tuple[str, str], ...] = ()
+    """Name and callback id of what the app offers to do with it."""
     is_broken: bool = False
     """Whether it is Slack's own notice that something failed."""
 
@@ -141,7 +143,11 @@ def _tools(one: Message, address: Address, *, is_thread: bool) -> Html | None:
     if one.ephemeral:
         dismiss = tag("button", "Dismiss", type="button", class_="tool", data_dismiss=one.ephemeral)
         return tag("div", dismiss, class_="tools")
+    offered = [
+        tag("button", name, type="button", class_="tool", data_shortcut=callback_id, data_ts=one.ts)
+        for name, callback_id in one.shortcuts
+    ]
     if is_thread or one.thread_ts:
-        return None
+        return tag("div", *offered, class_="tools") if offered else None
     reply = tag("a", "Reply in thread", href=address(one.channel, thread=one.ts), class_="tool", data_nav=True)
-    return tag("div", reply, class_="tools")
+    return tag("div", reply, *offered, class_="tools")

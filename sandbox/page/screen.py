@@ -80,6 +80,8 @@ class Screen:
     version: str = ""
     first_unread: str = ""
     """The key of the message at which the conversation opens, as Slack does; empty: at the end."""
+    shortcuts: tuple[tuple[str, str], ...] = ()
+    """Name and callback id of what the app offers everywhere."""
 
     def address(self, conversation_id: str = "", **change: str) -> str:
         """The address of this screen, or of another conversation, with some parts changed."""
@@ -299,7 +301,7 @@ def _middle(screen: Screen, drawn: dict[str, Html]) -> Html:
         tag("header", drawn["head"], id="head"),
         tag("div", drawn["hints"], id="hints"),
         tag("div", drawn["log"], id="log", role="log", aria_live="polite", aria_label="Messages", tabindex="0"),
-        _composer("say", f"Message {_conversation_name(screen.conversation)}", "/say"),
+        _composer("say", f"Message {_conversation_name(screen.conversation)}", "/say", screen.shortcuts),
         id="main",
     )
 
@@ -320,10 +322,14 @@ def _side_panel(screen: Screen, drawn: Html) -> Html:
     )
 
 
-def _composer(name: str, label: str, action: str) -> Html:
+def _composer(name: str, label: str, action: str, shortcuts: tuple[tuple[str, str], ...] = ()) -> Html:
+    offered = (
+        tag("button", "⚡", type="button", class_="plain", data_shortcut=callback_id, title=word, aria_label=word)
+        for word, callback_id in shortcuts
+    )
     box = tag("textarea", id=name, name="text", rows="1", placeholder=label, aria_label=label, autocomplete="off")
     send = tag("button", icon("send", "Send"), class_="send", type="submit")
-    return tag("form", box, send, class_="composer", action=action, method="post", data_composer=name)
+    return tag("form", *offered, box, send, class_="composer", action=action, method="post", data_composer=name)
 
 
 def _modal(modal: Modal) -> Html:

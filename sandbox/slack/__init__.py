@@ -3,7 +3,7 @@
 from sandbox.slack.faults import Fault
 from sandbox.slack.interactions import Interaction
 from sandbox.slack.server import Slack
-from sandbox.slack.state import Channel, Edit, Ephemeral, Message, User, View, Workspace
+from sandbox.slack.state import Channel, Edit, Ephemeral, Message, Shortcut, User, View, Workspace
 from sandbox.slack.web_api import Call
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Fault",
     "Interaction",
     "Message",
+    "Shortcut",
     "Slack",
     "User",
     "View",

@@ -25,7 +25,7 @@ from sandbox.slack.passes import Passes
 from sandbox.slack.refusal import Refused
 from sandbox.slack.responses import answer
 from sandbox.slack.socket_mode import Disconnect, SocketMode
-from sandbox.slack.state import Channel, Ephemeral, Message, User, View, Workspace
+from sandbox.slack.state import Channel, Ephemeral, Message, Shortcut, User, View, Workspace
 from sandbox.slack.web_api import Call, Tokens, WebAPI
 
 T = TypeVar("T")
@@ -47,11 +47,13 @@ class Slack:
         tls: SSLContext | None = None,
         ack_seconds: float = 3.0,
         events: Collection[str] = (),
+        shortcuts: Collection[Shortcut] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
         """`host` is the name in addresses; it listens on 127.0.0.1 in any case. With `tls` it serves https and wss.
 
-        `events` of messages are sent to the app (`hearing`); all others are, whatever it is subscribed to.
+        `events` of messages are sent to the app (`hearing`); all others are, whatever it is subscribed to. `shortcuts`
+        are what the page offers.
         """
         self._host, self._tls = host, tls
         self.bot_token, self.app_token, self.signing_secret = bot_token, app_token, signing_secret
@@ -59,6 +61,7 @@ class Slack:
         self.request_url: str | None = None
         """Where the app receives signed HTTP requests; None: it uses Socket Mode."""
         self.port = port
+        self.shortcuts = tuple(shortcuts)
         self._passes = Passes(now)
         self.sockets = SocketMode(self.workspace.app_id, ack_seconds)
         self._http = HTTPMode(signing_secret, ack_seconds, now)

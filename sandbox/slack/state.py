@@ -122,6 +122,15 @@ class View:
     """The app's errors about the last submission, by block_id."""
 
 
+@dataclass(frozen=True)
+class Shortcut:
+    """What the app offers to do, in its manifest: with a message, or everywhere."""
+
+    name: str
+    callback_id: str
+    is_message: bool = False
+
+
 class Ears(Protocol):
     """Who is told of messages (`hearing`)."""
 

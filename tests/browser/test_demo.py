@@ -127,6 +127,55 @@ async def test_each_hint_fills_in_what_is_answered(page: Page) -> None:
         await expect(private).to_be_attached()
 
 
+async def test_words_in_direct_messages_are_answered(page: Page) -> None:
+    """As one would type to a colleague."""
+    await page.get_by_role("link", name="execution-bot").click()
+    count = await page.locator("#log article").count()
+    await page.locator("#say").fill("running")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#log article")).to_have_count(count + 2)
+    await expect(page.locator("#log article").last).to_contain_text("running")
+
+
+async def test_a_mention_is_answered_for_its_author(page: Page) -> None:
+    """In the channel, and in the thread of the mention."""
+    count = await page.locator(".message.ephemeral").count()
+    await page.locator("#say").fill("@execution-bot list")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#log b, #log .mention", has_text="execution-bot").last).to_be_visible()
+    await expect(page.locator(".message.ephemeral")).to_have_count(count + 1)
+    await page.locator(".thread-line").first.click()
+    await page.get_by_label("Reply…").fill("@execution-bot help")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#thread-log .message.ephemeral")).to_contain_text("/execution list")
+
+
+async def test_a_shortcut_follows_what_a_message_names(page: Page, demo: Demo) -> None:
+    """The dialog is filled in from a card; one press follows."""
+    card = page.locator("#log article", has_text="rna-").first
+    await card.hover()
+    await card.get_by_role("button", name="Follow this execution").click()
+    await expect(page.locator("#modal")).to_contain_text("rna-")
+    await page.locator("#modal").get_by_role("button", name="Follow", exact=True).click()
+    await expect(page.locator("#modal")).to_contain_text("You follow this execution")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#modal")).to_be_hidden()
+    assert demo.slack.views(demo.you) == []
+
+
+async def test_a_shortcut_asks_which_is_meant(page: Page) -> None:
+    """From everywhere: a part of names, several to choose from, and the one that was chosen."""
+    await page.get_by_role("button", name="Follow an execution").click()
+    await page.locator("#modal").get_by_label("Execution").fill("a")
+    await page.locator("#modal").get_by_role("button", name="Follow", exact=True).click()
+    await expect(page.locator("#modal [data-input=execution] label").first).to_be_visible()
+    await page.locator("#modal [data-input=execution] label").first.click()
+    await page.locator("#modal").get_by_role("button", name="Follow", exact=True).click()
+    await expect(page.locator("#modal")).to_contain_text("execution")
+    await expect(page.locator("#modal [data-input]")).to_have_count(0)
+    await page.keyboard.press("Escape")
+
+
 async def test_gcs_goes_away_and_comes_back(page: Page, demo: Demo) -> None:
     """The cards say so, and no longer once it is back."""
     await page.get_by_text("Things to try").click()

@@ -20,13 +20,16 @@ from bot.blocks import (
     loading_modal,
     loading_why,
     refusing_home,
+    replies,
     steps_modal,
     why_modal,
 )
+from bot.blocks.follow_dialog import EMPTY, Entered, follow_dialog, followed, working
 from bot.blocks.message import Block
 from bot.blocks.sentences import sentence
 from bot.domain.model import Execution
-from bot.errors import GCSUnavailable, InputProblem, NotAllowed
+from bot.domain.search import Match
+from bot.errors import GCSUnavailable, InputProblem, InvalidInput, NotAllowed
 from tests.messages import world
 from tests.messages.example import Example, Place, Surface
 from tests.messages.world import CHANNEL_SUBSCRIPTION, ID, LEVELS, NOW, OWN_SUBSCRIPTION, snapshot
@@ -59,6 +62,12 @@ HOME = Surface(
 )
 
 
+_CHOICES = (
+    Match(ID, world.NAME, "Running", "germline-wgs", world.STARTED),
+    Match(world.OTHER_ID, "germline-wgs-03-11-080000-13", "Failed", "germline-wgs"),
+)
+
+
 def _why(execution: Execution, **evidence: Any) -> Callable[[], Block]:
     return lambda: why_modal(snapshot(execution), Evidence(**evidence))
 
@@ -68,6 +77,23 @@ DIALOGS = Surface(
     "Opened by a button.",
     Place.DIALOG,
     (
+        Example("Follow an execution", "The shortcut.", lambda: follow_dialog(level=LEVELS[2])),
+        Example(
+            "Follow an execution, one of several",
+            "A part of a name was typed; also after *Follow this execution* on a message that names several.",
+            lambda: follow_dialog(Entered(choices=_CHOICES, channel_id=world.CHANNEL), level=LEVELS[2], more=3),
+        ),
+        Example(
+            "Follow an execution, none named",
+            "*Follow this execution* on a message without any.",
+            lambda: follow_dialog(level=LEVELS[2], problem=sentence(InvalidInput(InputProblem.NOTHING_NAMED))),
+        ),
+        Example("Follow an execution, working", "While the bot looks.", working),
+        Example(
+            "Follow an execution, done",
+            "After the submission.",
+            lambda: followed(replies.subscribed(OWN_SUBSCRIPTION, snapshot()), EMPTY),
+        ),
         Example("Steps, loading", "At once, before GCS has answered.", lambda: loading_modal(ID)),
         Example("Steps", "The usual case.", lambda: steps_modal(snapshot(), execution_id=ID)),
         Example(

@@ -12,13 +12,25 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
 
 from sandbox import terminal
-from sandbox.demo import Demo
+from sandbox.demo import EVENTS, SHORTCUTS, Demo
 from sandbox.process import Bot
 
 ROOT = Path(__file__).parents[2]
 BROKEN = ("-c", "print('no store to be had'); raise SystemExit(3)")
+
+
+def test_the_app_is_as_in_the_manifest() -> None:
+    """The page offers the shortcuts of manifest.yaml, and the app hears of its messages what it says there."""
+    manifest = yaml.safe_load((ROOT / "manifest.yaml").read_text(encoding="utf-8"))
+    rows = manifest["features"]["shortcuts"]
+    assert {(row["name"], row["callback_id"], row["type"] == "message") for row in rows} == {
+        (one.name, one.callback_id, one.is_message) for one in SHORTCUTS
+    }
+    events = manifest["settings"]["event_subscriptions"]["bot_events"]
+    assert set(EVENTS) == {event for event in events if event == "app_mention" or event.startswith("message.")}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bot.app.checks import GROUPS_SCOPE, GUESTS_SCOPE, OPTIONAL, SCOPES
-from handlers import COMMANDS, EVENTS
+from handlers import COMMANDS, EVENTS, SHORTCUTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,9 +44,11 @@ def test_scopes_are_checked_and_explained(manifest: dict[str, Any]) -> None:
     assert len(scopes) == len(explained) == len(SCOPES) + len(optional)
 
 
-def test_no_shortcut_without_a_handler(manifest: dict[str, Any]) -> None:
-    """The bot registers no shortcut, so the manifest offers none."""
-    assert "shortcuts" not in manifest["features"]
+def test_every_shortcut_has_a_handler(manifest: dict[str, Any]) -> None:
+    """Each of its type, with texts within Slack's limits."""
+    shortcuts = manifest["features"]["shortcuts"]
+    assert {row["callback_id"]: row["type"] for row in shortcuts} == SHORTCUTS
+    assert all(len(row["name"]) <= 24 and len(row["description"]) <= 150 for row in shortcuts)
 
 
 def test_people_can_press_and_type(manifest: dict[str, Any]) -> None:

@@ -287,6 +287,7 @@ addEventListener("click", (event) => {
   let node;
   if ((node = on("a[data-nav]")) && plain) { event.preventDefault(); go(node.getAttribute("href")); }
   else if ((node = on("[data-fill]"))) { at("say").value = node.dataset.fill; grow(at("say")); at("say").focus(); }
+  else if ((node = on("[data-shortcut]"))) send("/shortcut", { callback_id: node.dataset.shortcut, ts: node.dataset.ts, channel: node.closest("[data-channel]")?.dataset.channel ?? app.dataset.channel });
   else if ((node = on("[data-stage]"))) send("/stage", { stage: node.dataset.stage });
   else if ((node = on("[data-dismiss]"))) send("/dismiss", { ephemeral: node.dataset.dismiss });
   else if (on("[data-close-thread]")) closeThread();

@@ -124,6 +124,7 @@ class FakeSubscriptions:
     """In the place of `Subscriptions`: remembers its calls, and raises the error that a test sets."""
 
     def __init__(self) -> None:
+        self.default_level = Level.MILESTONES
         self.asked: list[tuple[Any, ...]] = []
         self.admitted: list[str] = []
         self.is_refresh = False

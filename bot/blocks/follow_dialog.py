@@ -1,0 +1,152 @@
+"""The dialog in which an execution is chosen, and who is to follow it at which level: for people who type no commands.
+
+Lives here: the dialog, what it says while the bot works and at the end, and what was entered. Does not live here: what
+the entries mean and do (`handlers.follow`). Called by `handlers`, from shortcuts and from wherever a button opens it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bot.blocks import text, words
+from bot.blocks.language import N_, Language, _, spoken
+from bot.blocks.levels import level_words
+from bot.blocks.message import Block, Message, context, section, view
+from bot.domain.model import Level
+from bot.domain.search import Match
+
+CALLBACK_ID = "follow_execution"
+TITLE = N_("Follow an execution")
+MOST_CHOICES = 10
+"""At most this many executions to choose from: Slack shows no more in one group."""
+
+QUERY, CHOICE, CHANNEL, LEVEL = "query", "execution", "channel", "level"
+"""The fields, by their action ids."""
+
+_OPTION_LIMIT, _QUERY_LIMIT, _NAME_LIMIT = 75, 200, 64
+
+
+class Entered(NamedTuple):
+    """What stands in the dialog."""
+
+    query: str = ""
+    """A name, a part of one, or an id, as somebody typed it."""
+    choice: str = ""
+    """The id of the execution that was picked."""
+    channel_id: str = ""
+    """Who is to follow it; empty for the person themselves."""
+    level: str = ""
+    """Empty for the level that is used where nobody names one."""
+    choices: tuple[Match, ...] = ()
+    """What there was to pick from."""
+
+
+EMPTY = Entered()
+
+
+def follow_dialog(entered: Entered = EMPTY, *, level: Level, problem: str = "", more: int = 0) -> Block:
+    """The dialog, filled in with `entered`: with a field for a name, or with `choices` to pick from.
+
+    `level` is the one that is used where nobody names one. `problem` is a sentence, escaped here. `more`: so many
+    executions fit besides the choices.
+    """
+    chosen = Level(entered.level) if entered.level in set(Level) else level
+    shown = entered.choices[:MOST_CHOICES]
+    hidden = len(entered.choices) - len(shown) + more
+    blocks = [
+        section(f"⚠️ {text.prose(problem)}" if problem else ""),
+        _which(shown, entered.choice) if shown else _name(entered.query),
+        context(_("… and {number} more: write more of the name.").format(number=text.number(hidden)) if hidden else ""),
+        _input(
+            CHANNEL,
+            _("Channel"),
+            {
+                "type": "conversations_select",
+                "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+                **({"initial_conversation": entered.channel_id} if entered.channel_id else {}),
+            },
+            hint=_("Leave it empty to be told yourself. I have to be in the channel, and you too."),
+            is_optional=True,
+        ),
+        _input(LEVEL, _("What is told"), _radio([(each.value, level_words(each)) for each in Level], chosen.value)),
+    ]
+    return _modal(blocks, entered, submit=_("Follow"))
+
+
+def working(entered: Entered = EMPTY) -> Block:
+    """While the bot looks."""
+    return _modal([section(_("⏳ Asking GeneContainer Service …"))], entered)
+
+
+def followed(reply: Message, entered: Entered) -> Block:
+    """What became of it: the reply that a command would have, without its buttons, which a dialog has no place for."""
+    blocks = [block for block in reply.blocks if block["type"] != "actions"]
+    return _modal([{key: value for key, value in block.items() if key != "accessory"} for block in blocks], entered)
+
+
+def parse_entered(values: Mapping[str, str], private_metadata: str) -> tuple[Entered, Language | None]:
+    """What was entered, and the language of the dialog; None where it is not known.
+
+    Raises:
+        ValueError: the metadata was not written by this module.
+    """
+    try:
+        known = json.loads(private_metadata)
+        choices = tuple(Match(str(each[0]), str(each[1]), str(each[2])) for each in known["choices"])
+        language = Language(known["language"]) if known["language"] in set(Language) else None
+        query = str(known["query"])
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError("not the metadata of a dialog to follow an execution") from error
+    fields = {name: values.get(name, "") for name in (QUERY, CHOICE, CHANNEL, LEVEL)}
+    entered = Entered(fields[QUERY] or query, fields[CHOICE], fields[CHANNEL], fields[LEVEL], choices)
+    return entered, language
+
+
+def _modal(blocks: Sequence[Block | None], entered: Entered, *, submit: str = "") -> Block:
+    choices = [[each.execution_id, each.name[:_NAME_LIMIT], each.phase[:20]] for each in entered.choices[:MOST_CHOICES]]
+    known = {"language": spoken().value, "choices": choices, "query": entered.query[:_QUERY_LIMIT] if choices else ""}
+    more: dict[str, Any] = {"submit": {"type": "plain_text", "text": submit}} if submit else {}
+    metadata = json.dumps(known, ensure_ascii=False)
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=metadata, **more)
+
+
+def _name(query: str) -> Block:
+    start = {"initial_value": query[:_QUERY_LIMIT]} if query else {}
+    placeholder = {"type": "plain_text", "text": "germline-wgs"}
+    field = {"type": "plain_text_input", "max_length": _QUERY_LIMIT, "focus_on_load": True, "placeholder": placeholder}
+    return _input(QUERY, _("Execution"), field | start, hint=_("Its name, a part of that, or its id."))
+
+
+def _which(choices: Sequence[Match], chosen: str) -> Block:
+    options = [(each.execution_id, _option(each)) for each in choices]
+    ids = [each.execution_id for each in choices]
+    start = chosen if chosen in ids else ids[0] if len(ids) == 1 else ""
+    return _input(CHOICE, _("Execution"), _radio(options, start))
+
+
+def _option(match: Match) -> str:
+    state = f" · {words.phase_word(match.phase)}" if match.phase else ""
+    name = text.plain(match.name, _NAME_LIMIT)
+    if not name:
+        return text.plain(match.execution_id, _OPTION_LIMIT)
+    end = text.cut(f"{state} · {match.execution_id[:8]}", _OPTION_LIMIT // 2)
+    return text.cut(name, _OPTION_LIMIT - len(end)) + end
+
+
+def _radio(options: Sequence[tuple[str, str]], chosen: str) -> Block:
+    shown = [{"text": {"type": "plain_text", "text": label}, "value": value} for value, label in options]
+    start = [each for each in shown if each["value"] == chosen]
+    return {"type": "radio_buttons", "options": shown, **({"initial_option": start[0]} if start else {})}
+
+
+def _input(name: str, label: str, element: Block, *, hint: str = "", is_optional: bool = False) -> Block:
+    shape: Block = {
+        "type": "input",
+        "block_id": name,
+        "label": {"type": "plain_text", "text": label},
+        "element": {"action_id": name, **element},
+        "optional": is_optional,
+    }
+    return shape | ({"hint": {"type": "plain_text", "text": hint}} if hint else {})

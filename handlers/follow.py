@@ -1,0 +1,148 @@
+"""Shortcuts, and the dialog that they open: an execution is chosen, and who is to follow it at which level.
+
+Lives here: opening the dialog, also filled in from a message, and what its submission does. Does not live here: the
+dialog (`bot.blocks.follow_dialog`), what a message names (`handlers.mentioned`). Called by Bolt, through the
+middleware.
+
+A dialog says nothing about where it was opened, and its fields can hold anything: the rules for a channel are asked
+again for the one that was chosen, and the person has to be in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from bot.blocks.follow_dialog import Entered, follow_dialog, followed, parse_entered, working
+from bot.blocks.language import speaking
+from bot.blocks.message import Block
+from bot.blocks.sentences import sentence
+from bot.domain.access import NOBODY_ELSE
+from bot.domain.model import Level, Subscriber
+from bot.domain.search import Match, newest_first
+from bot.errors import BotError, GCSError, InputProblem, InvalidInput, TooManySubscriptions
+from bot.slack.calls import NO_PATIENCE, call
+from bot.slack.channels import check_chosen, readers
+from bot.slack.workspace import Workspace
+from bot.subscriptions import Subscriptions
+from handlers.mentioned import named_in
+from handlers.parsing import MAX_WORD, named
+from handlers.replies import subscribed_reply
+from handlers.request import Request
+
+FOLLOW, FOLLOW_FOUND = "follow_execution", "follow_this_execution"
+"""The callback ids of the global shortcut and of the one on messages, as in manifest.yaml."""
+
+_ID = re.compile(r"[0-9a-f-]{1,36}")
+
+
+async def open_dialog(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """*Follow an execution*, from everywhere: the empty dialog."""
+    request.verb = "dialog"
+    await _open(request, workspace, follow_dialog(level=subscriptions.default_level))
+
+
+async def open_found(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """*Follow this execution* on a message: the dialog, with what the message names."""
+    request.verb = "dialog"
+    await _open(request, workspace, working())
+    entered, problem = await _found(request, subscriptions, workspace)
+    view = follow_dialog(entered, level=subscriptions.default_level, problem=problem)
+    await _show(request, workspace, view)
+
+
+def waiting(request: Request) -> Block:
+    """What the dialog shows from its submission on, in its own language."""
+    try:
+        entered, language = parse_entered(request.entered, request.private_metadata)
+    except ValueError:
+        return working()
+    if language is None:
+        return working(entered)
+    with speaking(language):
+        return working(entered)
+
+
+async def submit(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """Follow what was chosen; where a name means several, or nothing, the dialog asks again."""
+    request.verb = "subscribe"
+    try:
+        entered, _language = parse_entered(request.entered, request.private_metadata)
+    except ValueError:
+        raise InvalidInput(InputProblem.NOT_A_PAGE) from None
+    try:
+        view = await _followed(request, entered, subscriptions, workspace)
+    except (InvalidInput, GCSError, TooManySubscriptions) as error:  # it can be mended in the dialog
+        request.is_answered = True
+        view = follow_dialog(entered, level=subscriptions.default_level, problem=sentence(error))
+        await _show(request, workspace, view)
+        raise
+    await _show(request, workspace, view)
+
+
+async def _followed(request: Request, entered: Entered, subscriptions: Subscriptions, workspace: Workspace) -> Block:
+    asker = request.asker
+    is_channel = bool(entered.channel_id)
+    is_open = not is_channel or await check_chosen(workspace, entered.channel_id, asker.id)
+    execution_id = entered.choice if _ID.fullmatch(entered.choice) else ""
+    if not execution_id:
+        command = named(entered.query)
+        execution_id = command.execution_id
+        found = await subscriptions.find(asker, command.query) if command.query else None
+        if found is not None and len(found.matches) == 1 and not found.unread:
+            execution_id = found.matches[0].execution_id
+        elif found is not None and found.matches:
+            asked = entered._replace(choices=found.matches)
+            return follow_dialog(asked, level=subscriptions.default_level, more=found.unread)
+        elif found is not None:
+            raise InvalidInput(InputProblem.NOT_NAMED, word=command.query[:MAX_WORD])
+    request.execution_id = execution_id
+    subscriber = Subscriber(team_id=asker.team_id, id=entered.channel_id) if is_channel else asker
+    level = Level(entered.level) if entered.level in set(Level) else None
+    done = await subscriptions.subscribe(subscriber, execution_id, level=level, owner=asker.id)
+    if not is_open:  # the reply says so
+        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
+    return followed(subscribed_reply(done, is_open=is_open, readers=shown), entered)
+
+
+async def _found(request: Request, subscriptions: Subscriptions, workspace: Workspace) -> tuple[Entered, str]:
+    """What a message names: one execution, several to choose from, or none and a sentence that says so."""
+    meant = named_in(request.body.get("message"))
+    if len(meant.ids) == 1:
+        request.execution_id = meant.ids[0]
+        summary = await subscriptions.summary(workspace.team_id, meant.ids[0], request.asker.id)
+        execution = summary.snapshot.execution
+        return Entered(choices=(Match(meant.ids[0], execution.name, execution.phase),)), ""
+    if meant.ids:
+        return Entered(choices=await _with_names(meant.ids, request, subscriptions)), ""
+    searches = await asyncio.gather(
+        *(subscriptions.find(request.asker, name) for name in meant.names), return_exceptions=True
+    )
+    errors = [each for each in searches if isinstance(each, BaseException)]
+    matches = newest_first(match for each in searches if not isinstance(each, BaseException) for match in each.matches)
+    if matches:
+        return Entered(choices=matches), ""
+    for error in errors:
+        if not isinstance(error, BotError):
+            raise error
+        return Entered(), sentence(error)
+    return Entered(), sentence(InvalidInput(InputProblem.NOTHING_NAMED))
+
+
+async def _with_names(ids: tuple[str, ...], request: Request, subscriptions: Subscriptions) -> tuple[Match, ...]:
+    """The executions with these ids, named where the person follows them: GCS is not asked about each."""
+    followed_ones = (await subscriptions.of(request.asker)).items
+    names = {item.execution_id: snapshot.execution for item, snapshot in followed_ones if snapshot is not None}
+    return tuple(Match(each, names[each].name, names[each].phase) if each in names else Match(each) for each in ids)
+
+
+async def _open(request: Request, workspace: Workspace, view: Block) -> None:
+    trigger_id = request.trigger_id
+    request.view_id = await call(
+        workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, view), patience=NO_PATIENCE
+    )
+
+
+async def _show(request: Request, workspace: Workspace, view: Block) -> None:
+    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
