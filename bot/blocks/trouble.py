@@ -86,7 +86,13 @@ def _failed(snapshot: Snapshot, _now: datetime) -> Trouble | None:
         return None
     shape = ngettext("{phase}, {number} step failed", "{phase}, {number} steps failed", len(failed))
     shape = shape.format(phase="{phase}", number=text.number(len(failed)))
-    return _said(shape, lambda ink: _cause(failed[0].name, failed[0], ink))
+    others, beside = words.others_go_on(snapshot.execution), _("{cause}; {others}")
+
+    def line(ink: Ink) -> str:
+        cause = _cause(failed[0].name, failed[0], ink)
+        return beside.format(cause=cause, others=others) if others else cause
+
+    return _said(shape, line)
 
 
 def _cause(name: str, of: Execution | Step, ink: Ink) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.blocks import causes, text
+from bot.blocks import causes, text, words
 from bot.blocks.language import _
 from bot.domain.model import Change, ChangeKind, Execution, Step, Subscription
 from bot.domain.priority import mentions_owner
@@ -33,7 +33,7 @@ def warning_words(changes: Sequence[Change]) -> str:
 
 def warning_lines(changes: Sequence[Change], execution: Execution) -> list[str]:
     """What is wrong, the most urgent first: a line for each step, and for the time limit."""
-    lines = _failed_lines(changes)
+    lines = _failed_lines(changes, words.others_go_on(execution))
     deadlines = [change.deadline for change in changes if change.kind is ChangeKind.DEADLINE and change.deadline]
     if deadlines:
         lines.append(_deadline(deadlines[-1], execution))
@@ -46,19 +46,25 @@ def warning_lines(changes: Sequence[Change], execution: Execution) -> list[str]:
     return lines
 
 
-def _failed_lines(changes: Sequence[Change]) -> list[str]:
-    """The steps that failed, each once for each time."""
+def _failed_lines(changes: Sequence[Change], others: str) -> list[str]:
+    """The steps that failed, each once for each time, and how many `others` go on."""
     named = [step for change in changes for step in change.newly_failed]
-    lines = [_failed(step) for step in named[:_LINES_SHOWN]]
-    rest = sum(change.newly_failed_total for change in changes) - len(lines)
+    causes_of_them = [_cause(step) for step in named[:_LINES_SHOWN]]
+    rest = sum(change.newly_failed_total for change in changes) - len(causes_of_them)
+    if others and len(causes_of_them) == 1 and rest <= 0:
+        return [_sentence(_("{cause}; {others}").format(cause=causes_of_them[0], others=others))]
+    lines = [_sentence(cause) for cause in causes_of_them]
     if rest > 0:
         lines.append(text.plural("{number} more step failed.", "{number} more steps failed.", rest))
-    return lines
+    return [*lines, _sentence(others)] if lines and others else lines
 
 
-def _failed(step: Step) -> str:
-    cause = causes.cause(step.name, step.reason, step.message, step.message_zh)
-    return _("{sentence}.").format(sentence=cause.rstrip(".。"))
+def _cause(step: Step) -> str:
+    return causes.cause(step.name, step.reason, step.message, step.message_zh).rstrip(".。")
+
+
+def _sentence(words_of_it: str) -> str:
+    return _("{sentence}.").format(sentence=words_of_it)
 
 
 def _deadline(at: datetime, execution: Execution) -> str:

@@ -208,6 +208,12 @@ def step_name(step: Step) -> str:
     return text.escape(step.name) or _("(no name)")
 
 
+def others_go_on(execution: Execution) -> str:
+    """How many steps run beside one that failed; empty when none does, or the execution does not run either."""
+    running = sum(step.is_running for step in execution.steps) if execution.phase == Phase.RUNNING else 0
+    return text.plural("{number} other goes on", "{number} others go on", running) if running else ""
+
+
 def sub_jobs(step: Step) -> str:
     """How many sub-jobs of a step are done; empty when it has only one."""
     if step.sub_jobs <= 1:

@@ -14,7 +14,7 @@ from tests.workers.rig import Rig
 from tests.workers.sweeper_rig import MANY, SweeperRig, due_now, running
 
 STUMBLING = story.stumbling(5)
-CAUSE = "*bwa-mem* ran out of memory (exit 137, `SubJobFailed`)."
+CAUSE = "*bwa-mem* ran out of memory (exit 137, `SubJobFailed`); 1 other goes on."
 
 
 def last(rig: Rig, name: str) -> Message:

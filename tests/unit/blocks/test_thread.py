@@ -81,7 +81,7 @@ BROKEN = change(
 
 def test_a_failed_step_begins_with_state_and_name() -> None:
     """Then which step and why; the owner is mentioned in a channel, a person needs no mention."""
-    title, cause = "Running, 1 step failed: gcs-exec-3-08-20-144951", "call ran out of memory ({})."
+    title, cause = "Running, 1 step failed: gcs-exec-3-08-20-144951", "call ran out of memory ({}); 1 other goes on."
     message = told(BROKEN)
     assert shown(message.blocks).splitlines()[:2] == [f"⚠️ *{title}*", f"*call*{cause.format('`OOMKilled`')[4:]}"]
     assert message.text.splitlines()[0] == f"⚠️ {title}"
@@ -106,13 +106,20 @@ def test_merged_failures_are_listed_once() -> None:
         newly_failed=tuple(Step(name=f"scatter-{n}") for n in range(5)),
         newly_failed_total=5,
     )
-    assert line(BROKEN, second).splitlines()[:5] == [
+    assert line(BROKEN, second).splitlines()[:6] == [
         "⚠️ *Running, 6 steps failed: gcs-exec-3-08-20-144951*",
         "*call* ran out of memory (`OOMKilled`).",
         "*scatter-0* failed.",
         "*scatter-1* failed.",
         "3 more steps failed.",
+        "1 other goes on.",
     ]
+
+
+def test_who_reads_of_a_failure_late_reads_no_others() -> None:
+    """The run has ended meanwhile, so none goes on."""
+    message = change_message([BROKEN], subscription(), replace(RUNNING, phase="Failed"), now=NOW)
+    assert shown(message.blocks).splitlines()[1] == "*call* ran out of memory (`OOMKilled`)."
 
 
 def test_progress_after_a_failure_repeats_nothing() -> None:

@@ -35,7 +35,7 @@ def head(snapshot: Snapshot) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("troubled", "state", "line"),
     [
-        (seen(FAILED), "⚠️ Running, 1 step failed", "*sort* ran out of memory (exit 137, `OOMKilled`)"),
+        (seen(FAILED), "⚠️ Running, 1 step failed", "*sort* ran out of memory (exit 137, `OOMKilled`); 1 other goes on"),
         (seen(LATE), "⚠️ Running, stops soon", "GCS stops it <!date^1534749100"),
         (seen(PAST), "⚠️ Running, past its time limit", "Its time limit of 5 min was reached <!date^1534747600"),
         (seen(**SLOW), "⚠️ Running, slower than usual", "*call* takes longer than usual: usually at most 1 min."),
@@ -54,6 +54,24 @@ def test_trouble_is_in_headline_and_line(troubled: Snapshot, state: str, line: s
     found_state, found_line = head(troubled)
     assert found_state == state
     assert found_line.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("running", "phase", "others"),
+    [
+        (0, "Running", ""),
+        (1, "Running", "; 1 other goes on"),
+        (5, "Running", "; 5 others go on"),
+        (5, "Cancelling", ""),
+    ],
+)
+def test_who_reads_of_a_failure_reads_what_goes_on(running: int, phase: str, others: str) -> None:
+    """Beside the failed step, in the blocks and in the plain text; not while the execution is being stopped."""
+    steps = (Step(name="sort", phase="Failed"), *(Step(name=f"s{each}", phase="Running") for each in range(running)))
+    troubled = seen({"phase": phase, "steps": (*steps, Step(name="later"))})
+    message = execution_card(troubled, subscription(), now=NOW)
+    assert shown(message.blocks).splitlines()[1] == f"*sort* failed{others}"
+    assert message.text.splitlines()[1] == f"sort failed{others}"
 
 
 def test_no_trouble_is_no_line() -> None:
