@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bot.blocks import text
-from bot.blocks.language import N_, Language, _, spoken
+from bot.blocks.language import N_, _, own_half
 
 _Escape = Callable[[str], str]
 """Makes foreign text safe."""
@@ -82,6 +82,27 @@ class Text(NamedTuple):
     """What is said about it."""
 
 
+class Said(NamedTuple):
+    """What GCS says of a failure, in both languages."""
+
+    reason: str
+    message: str
+    message_zh: str
+    reason_zh: str
+
+    @property
+    def code(self) -> str:
+        """The reason, where it is a word of GCS's own, the same in every language: `OOMKilled`; else empty."""
+        reason = self.reason.strip()
+        return reason if _SHORT_REASON.fullmatch(reason) else ""
+
+    @property
+    def own(self) -> str:
+        """The message in the reader's language, without the machinery around it; else the reason that is no code."""
+        reason = own_half(self.reason, self.reason_zh).strip()
+        return told(own_half(self.message, self.message_zh)).rest or (reason if reason != self.code else "")
+
+
 def told(message: str) -> Text:
     """`Element(job-b) execute Action: create failed: timeout` → job-b and `timeout`; any other text as it is."""
     for machinery in (_MACHINERY, _MACHINERY_ZH):
@@ -90,32 +111,31 @@ def told(message: str) -> Text:
     return Text("", message.strip())
 
 
-def cause(name: str, reason: str, message: str, message_zh: str = "") -> str:
+def cause(name: str, reason: str, message: str, message_zh: str = "", reason_zh: str = "") -> str:
     """Why `name` failed, as mrkdwn, with the evidence in brackets; else what GCS says, in the reader's language.
 
     `name` is a step; where it is empty, the step that `message` names counts, else the execution itself.
     """
     subject = name or told(message).element
     shown = text.bold(subject) if subject else _(_ITSELF)
-    return _sentence(shown, reason, message, message_zh, text.code)
+    return _sentence(shown, Said(reason, message, message_zh, reason_zh), text.code)
 
 
-def cause_words(name: str, reason: str, message: str, message_zh: str = "") -> str:
+def cause_words(name: str, reason: str, message: str, message_zh: str = "", reason_zh: str = "") -> str:
     """The same in plain text."""
     subject = text.escape(name or told(message).element) or _(_ITSELF)
-    return _sentence(subject, reason, message, message_zh, text.escape)
+    return _sentence(subject, Said(reason, message, message_zh, reason_zh), text.escape)
 
 
-def cause_alone(reason: str, message: str, message_zh: str = "") -> str:
+def cause_alone(reason: str, message: str, message_zh: str = "", reason_zh: str = "") -> str:
     """Why it failed without saying what, in plain text, for one of many: `ran out of memory`, `exit 1`."""
-    known, code = _known(reason, message, message_zh)
+    said = Said(reason, message, message_zh, reason_zh)
+    known, code = _known(said)
     if known is not None:
         return _(known).format(name="").strip()
     if code is not None:
         return _("exit {code}").format(code=code)
-    if _SHORT_REASON.fullmatch(reason.strip()):
-        return text.escape(reason.strip())
-    return text.escape(_readers(message, message_zh), _ALONE_LIMIT) or _("no reason given")
+    return text.escape(said.code or said.own, _ALONE_LIMIT) or _("no reason given")
 
 
 def exit_code(*texts: str) -> int | None:
@@ -132,42 +152,36 @@ def retries(message: str) -> int:
     return int(found[1] or found[2]) if found else 0
 
 
-def _known(reason: str, message: str, message_zh: str) -> tuple[str | None, int | None]:
+def _known(said: Said) -> tuple[str | None, int | None]:
     """The sentence of the table that fits, and the exit code; None for those that there are not."""
-    code = exit_code(reason, message, message_zh)
-    searched = f"{reason[:_READ]} {told(message).rest[:_READ]}"
+    code = exit_code(*said)
+    searched = f"{said.reason[:_READ]} {told(said.message).rest[:_READ]}"
     known = next((sentence for pattern, sentence in _SEARCHED if pattern.search(searched)), None)
     return known or _EXIT_CODES.get(code or 0), code
 
 
-def _readers(message: str, message_zh: str) -> str:
-    """GCS's text in the reader's language, without the machinery around it."""
-    return told(message_zh if spoken() is Language.CHINESE and message_zh else message).rest
-
-
-def _sentence(name: str, reason: str, message: str, message_zh: str, quoted: _Escape) -> str:
-    known, code = _known(reason, message, message_zh)
+def _sentence(name: str, said: Said, quoted: _Escape) -> str:
+    known, code = _known(said)
     if known is None:
-        return _unknown(name, reason, message, message_zh, code, quoted)
-    evidence = _evidence(code, reason, quoted)
+        return _unknown(name, said, code, quoted)
+    evidence = _evidence(code, said, quoted)
     sentence = _(known).format(name=name)
     return _("{sentence} ({evidence})").format(sentence=sentence, evidence=evidence) if evidence else sentence
 
 
-def _unknown(name: str, reason: str, message: str, message_zh: str, code: int | None, quoted: _Escape) -> str:
+def _unknown(name: str, said: Said, code: int | None, quoted: _Escape) -> str:
     """What GCS says, in the reader's language."""
-    evidence = _evidence(code, reason, quoted)
-    quote = text.escape(_readers(message, message_zh), max(QUOTE_LEAST, LINE_LIMIT - len(name) - len(evidence)))
+    evidence = _evidence(code, said, quoted)
+    quote = text.escape(said.own, max(QUOTE_LEAST, LINE_LIMIT - len(name) - len(evidence)))
     if not quote or (code is not None and _EXIT_CODE.fullmatch(quote.rstrip(".。"))):  # the evidence says so already
         sentence = _(_FAILED).format(name=name)
         return _("{sentence} ({evidence})").format(sentence=sentence, evidence=evidence) if evidence else sentence
     sentence = _(_QUOTED).format(name=name, quote=quote)
-    is_said = evidence == "" or reason.casefold() in quote.casefold()
+    is_said = evidence == "" or said.reason.casefold() in quote.casefold()
     return sentence if is_said else _("{sentence} ({evidence})").format(sentence=sentence, evidence=evidence)
 
 
-def _evidence(code: int | None, reason: str, quoted: _Escape) -> str:
+def _evidence(code: int | None, said: Said, quoted: _Escape) -> str:
     """What the sentence rests on: the exit code, and GCS's own short reason."""
-    named = quoted(reason.strip()) if _SHORT_REASON.fullmatch(reason.strip()) else ""
     shown = _("exit {code}").format(code=code) if code is not None else ""
-    return text.series((shown, named))
+    return text.series((shown, quoted(said.code) if said.code else ""))

@@ -52,11 +52,13 @@ class Failure(NamedTuple):
         texts = change.reason, change.message, change.reason_zh, change.message_zh
         return cls(failed, max(len(failed), change.failed_steps_total), *texts)
 
-    def says(self, step: Step) -> tuple[str, str, str]:
-        """Reason, message, and its Chinese half: a step's; the execution's where GCS says nothing of its only one."""
-        if step.reason or step.message or self.total > 1:
-            return step.reason, step.message, step.message_zh
-        return self.reason, self.message, self.message_zh
+    def says(self, step: Step) -> tuple[str, str, str, str]:
+        """Reason, message, and their Chinese halves, the message's first.
+
+        A step's; the execution's where GCS says nothing of its only one.
+        """
+        of = step if step.reason or step.message or self.total > 1 else self
+        return of.reason, of.message, of.message_zh, of.reason_zh
 
     @property
     def is_unexplained(self) -> bool:
@@ -78,7 +80,7 @@ def _lines(failure: Failure, most: int, cause: Callable[..., str], shown: Callab
     if not failure.steps:
         if failure.is_unexplained:
             return [_("GCS gives no reason.")]
-        return [cause("", failure.reason, failure.message, failure.message_zh)]
+        return [cause("", failure.reason, failure.message, failure.message_zh, failure.reason_zh)]
     groups = _groups(failure.steps)[:most]
     lines = [_group(failure, group, shown) if len(group) >= LEAST_GROUP else "" for group in groups]
     lines = [line or _alone(failure, group[0], cause) for line, group in zip(lines, groups, strict=True)]

@@ -122,7 +122,8 @@ def _failed(group: Group, ink: Ink, *, is_short: bool) -> Iterator[str]:
 def _failure(step: Step, ink: Ink, *, is_short: bool) -> str:
     if is_short:
         return _line("❌", ink.bold(step.name, _TINY_NAME_LIMIT), _("failed"))
-    why = causes.cause_alone(step.reason, step.message, step.message_zh) if step.reason or step.message else ""
+    says = (step.reason, step.message, step.message_zh, step.reason_zh)
+    why = causes.cause_alone(*says) if any(says) else ""
     return _line("❌", ink.bold(step.name, _NAME_LIMIT), _("failed"), words.sub_jobs(step), why)
 
 
@@ -131,7 +132,7 @@ def _failures(group: Group, ink: Ink, *, is_short: bool) -> str:
     total = text.plural("{number} failed", "{number} failed", len(group.failed))
     if is_short:
         return _line("❌", ink.bold(group.name, _NAME_LIMIT), total)
-    reasons = Counter((step.reason, step.message, step.message_zh) for step in group.failed)
+    reasons = Counter((step.reason, step.message, step.message_zh, step.reason_zh) for step in group.failed)
     shape = _("{reason} ({number})")
     common = [(causes.cause_alone(*why), number) for why, number in reasons.most_common(_REASONS_SHOWN) if any(why)]
     said = text.series(shape.format(reason=why, number=text.number(number)) for why, number in common if why)

@@ -1,7 +1,8 @@
 """The two languages: which one is being written, and the translation of each text into it.
 
-Lives here: `Language`, `speaking`, and the functions that mark and translate a text: `_`, `ngettext`, `N_`. English
-texts are the keys; their translations are in `bot/locale/`, which `make texts` keeps complete.
+Lives here: `Language`, `speaking`, the functions that mark and translate a text (`_`, `ngettext`, `N_`), and the choice
+between the halves of GCS's own texts. English texts are the keys; their translations are in `bot/locale/`, which
+`make texts` keeps complete.
 Does not live here: numbers and durations (`bot.blocks.text`). Called by the other modules of `bot.blocks`;
 `speaking` by the notifier and by `handlers`.
 
@@ -60,6 +61,11 @@ def speaking(language: Language) -> Iterator[None]:
 def spoken() -> Language:
     """The language that is being written."""
     return _spoken.get()
+
+
+def own_half(english: str, chinese: str) -> str:
+    """A text of GCS in the language that is being written; the other one where it has only that."""
+    return (chinese or english) if spoken() is Language.CHINESE else (english or chinese)
 
 
 def _(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from bot.blocks import text, words
-from bot.blocks.language import Language, _, spoken
+from bot.blocks.language import _, own_half
 from bot.domain.model import FAILED_PHASES, TERMINAL_PHASES, WAITING_PHASES, Snapshot, Step
 
 
@@ -45,8 +45,8 @@ def step_line(step: Step, *, at_rest: bool, reason_limit: int = text.STEP_MESSAG
     duration = text.span(step.elapsed) if step.elapsed else ""
     details = [part for part in (word, words.sub_jobs(step), duration) if part]
     line = f"{sign} *{words.unstarred(words.step_name(step))}* · {' · '.join(details)}"
-    said = step.message_zh if spoken() is Language.CHINESE and step.message_zh else step.message
-    reason = words.why(step.reason, said, reason_limit) if step.is_failed else ""
+    said = own_half(step.reason, step.reason_zh), own_half(step.message, step.message_zh)
+    reason = words.why(*said, reason_limit) if step.is_failed else ""
     return f"{line}\n{reason}" if reason else line
 
 

@@ -97,7 +97,7 @@ def _failed(snapshot: Snapshot, _now: datetime) -> Trouble | None:
 
 def _cause(name: str, of: Execution | Step, ink: Ink) -> str:
     say = causes.cause if ink is MRKDWN else causes.cause_words
-    return say(text.cut(name, _NAME_LIMIT), of.reason, of.message, of.message_zh)
+    return say(text.cut(name, _NAME_LIMIT), of.reason, of.message, of.message_zh, of.reason_zh)
 
 
 def _late(snapshot: Snapshot, now: datetime) -> Trouble | None:

@@ -60,7 +60,7 @@ def _failed_lines(changes: Sequence[Change], others: str) -> list[str]:
 
 
 def _cause(step: Step) -> str:
-    return causes.cause(step.name, step.reason, step.message, step.message_zh).rstrip(".。")
+    return causes.cause(step.name, step.reason, step.message, step.message_zh, step.reason_zh).rstrip(".。")
 
 
 def _sentence(words_of_it: str) -> str:

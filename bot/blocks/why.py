@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bot.blocks import text, words
 from bot.blocks.earlier import earlier_lines
 from bot.blocks.failures import Failure, failure_lines
-from bot.blocks.language import N_, Language, _, spoken
+from bot.blocks.language import N_, _, own_half
 from bot.blocks.message import Block, context, section, view
 from bot.domain.events import Event, latest
 from bot.domain.model import FAILED_PHASES, Execution, Snapshot, Step
@@ -85,19 +85,23 @@ def _heading(words_of_it: str) -> str:
 
 def _texts(failure: Failure) -> Iterator[Block | None]:
     """GCS's own words in the reader's language; the other half in small print."""
-    shown: dict[tuple[str, str], tuple[str, str]] = {}
+    shown: dict[tuple[str, str], tuple[str, Step | Failure]] = {}
     for step in failure.steps:
-        shown.setdefault((step.message, step.message_zh), (step.name, step.reason))
-    shown.setdefault((failure.message, failure.message_zh), ("", failure.reason))
-    said = [(pair, about) for pair, about in shown.items() if any(pair)][:_TEXTS]
+        shown.setdefault((step.message, step.message_zh), (step.name, step))
+    shown.setdefault((failure.message, failure.message_zh), ("", failure))
+    said = [about for pair, about in shown.items() if any(pair)][:_TEXTS]
     if said:
         yield section(_heading(_("What GCS says")))
-    for (english, chinese), (name, reason) in said:
-        is_chinese = spoken() is Language.CHINESE and chinese
-        own, other = (chinese, english) if is_chinese else (english, chinese)
-        about = " · ".join(filter(None, (text.bold(name), text.code(reason))))
-        yield section(about, text.escape(own, _TEXT_LIMIT))
-        yield context(text.escape(other, _SMALL_LIMIT))
+    for name, of in said:
+        reason, own = own_half(of.reason, of.reason_zh), own_half(of.message, of.message_zh)
+        other_reason, other = _other(of.reason, of.reason_zh), _other(of.message, of.message_zh)
+        yield section(" · ".join(filter(None, (text.bold(name), text.code(reason)))), text.escape(own, _TEXT_LIMIT))
+        yield context(text.code(other_reason), text.escape(other, _SMALL_LIMIT))
+
+
+def _other(english: str, chinese: str) -> str:
+    """The half that the reader has not chosen; empty where there is only one."""
+    return (english if own_half(english, chinese) == chinese else chinese) if english and chinese else ""
 
 
 def _sub_jobs(steps: Iterable[Step]) -> list[str]:
@@ -120,9 +124,7 @@ def _events(evidence: Evidence, failure: Failure) -> Iterator[Block | None]:
 
 
 def _event(event: Event) -> str:
-    is_chinese = spoken() is Language.CHINESE
-    reason = (event.reason_zh if is_chinese else "") or event.reason
-    said = (event.message_zh if is_chinese else "") or event.message
+    reason, said = own_half(event.reason, event.reason_zh), own_half(event.message, event.message_zh)
     at = text.date(event.at) if event.at else ""
     times = _("{number} times").format(number=text.number(event.times)) if event.times > 1 else ""
     return " · ".join(filter(None, (at, text.escape(reason), text.escape(said, _EVENT_LIMIT), times)))

@@ -99,6 +99,7 @@ CARDS = Surface(
             "Failed, many steps", "29 steps at once.", _card(snapshot(world.MANY_FAILED, retry_until=_RETRY_UNTIL))
         ),
         Example("Failed, Chinese names", "Names and texts in Chinese.", _card(snapshot(world.CHINESE))),
+        Example("Running, Chinese names", "A step failed.", _card(snapshot(world.CHINESE_EARLY)), RUNNING_CARD),
         Example(
             "Failed, time limit",
             "GCS names no reason, but the time is up.",

@@ -71,6 +71,7 @@ ENDS = Surface(
         Example("Failed, many steps", "29 steps failed.", _end(world.MANY_FAILED, **_RETRY), END),
         Example("Failed, long names", "As long as GCS lets them get.", _end(_LONG, **_RETRY), END),
         Example("Failed, Chinese names", "Names and texts in Chinese.", _end(world.CHINESE, **_RETRY), END),
+        Example("Failed, in Chinese only", "GCS says why in Chinese only.", _end(world.CHINESE_ONLY, **_RETRY), END),
         Example("Failed, time limit", "GCS names no reason, but the time is up.", _end(_TIMED_OUT), END),
         Example("Failed at its time limit", "The same, and a step failed.", _end(_TIMED_OUT_TOO), END),
         Example("Failed, no steps", "GCS lists none, but says why.", _end(_NO_STEPS), END),

@@ -95,6 +95,12 @@ THREAD = Surface(
             _line(_failed(world.MARK_FAILED, total=1, is_alert=True)),
             WARNING,
         ),
+        Example(
+            "A step failed, Chinese names",
+            "GCS says why in both languages.",
+            _line(_failed(world.CHINESE.steps[1], total=1, is_alert=True)),
+            WARNING,
+        ),
         Example("Another step failed", "Soon after the first one.", _line(_failed(_CALLERS[0], total=2)), WARNING),
         Example(
             "Many steps failed",

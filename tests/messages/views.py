@@ -102,6 +102,11 @@ DIALOGS = Surface(
             lambda: steps_modal(snapshot(world.FAILED), execution_id=ID),
         ),
         Example(
+            "Steps, Chinese names",
+            "Names and texts in Chinese.",
+            lambda: steps_modal(snapshot(world.CHINESE), execution_id=ID),
+        ),
+        Example(
             "Steps, wide",
             "The second of seven pages.",
             lambda: steps_modal(snapshot(world.WIDE), page=1, execution_id=ID),
@@ -118,6 +123,7 @@ DIALOGS = Surface(
         Example("What is told, in a channel", "The same.", lambda: levels_modal(CHANNEL_SUBSCRIPTION, None)),
         Example("Why, loading", "At once, before GCS has answered.", loading_why),
         Example("Why", "A step failed, as in earlier runs.", _why(world.FAILED, events=world.EVENTS, past=world.PAST)),
+        Example("Why, Chinese names", "Names and texts in Chinese.", _why(world.CHINESE, events=())),
         Example("Why, many steps", "29 steps failed.", _why(world.MANY_FAILED)),
         Example("Why, no events", "GCS does not show them.", _why(world.FAILED, events=None)),
         Example("Why, events refused", "The bot may not read them.", _why(world.FAILED, events=None, is_refused=True)),

@@ -40,6 +40,8 @@ PEOPLE = {PERSON: "you", OTHER_PERSON: "somebody"}
 CHANNELS = {CHANNEL: "sequencing"}
 
 KILLED = "Element(mark-duplicates) execute Action: create failed: container mark-duplicates was killed, exit code 137"
+_DISC = "Element(标记重复) execute Action: create failed: the reference genome does not match the index"
+_DISC_ZH = "元素(标记重复)执行create失败. 参考基因组与索引不匹配"
 KILLED_ZH = "元素(mark-duplicates)执行动作:创建失败:容器 mark-duplicates 被终止,退出码 137"
 
 
@@ -146,8 +148,37 @@ CHINESE = replace(
     workflow_name="全基因组检测",
     description="夜间批次,第三泳道",
     labels={"批次": "面板七"},
-    steps=(replace(SPLIT, name="拆分"), replace(MARK_FAILED, name="标记重复"), replace(CALL, name="变异检测")),
+    reason="step failed",
+    reason_zh="步骤失败",
+    message=_DISC,
+    message_zh=_DISC_ZH,
+    steps=(
+        replace(SPLIT, name="拆分"),
+        replace(
+            MARK_FAILED,
+            name="标记重复",
+            reason="sub-job failed",
+            reason_zh="子任务失败",
+            message=_DISC,
+            message_zh=_DISC_ZH,
+        ),
+        replace(CALL, name="变异检测"),
+    ),
 )
+"""Names, labels and texts in Chinese; GCS says why in both languages."""
+CHINESE_EARLY = replace(CHINESE, phase="Running", reason="", reason_zh="", message="", message_zh="", elapsed=None)
+CHINESE_ONLY = replace(
+    CHINESE,
+    message="参考基因组版本不一致",
+    message_zh="",
+    steps=tuple(
+        replace(step, reason="", reason_zh="", message="参考基因组版本不一致", message_zh="")
+        if step.is_failed
+        else step
+        for step in CHINESE.steps
+    ),
+)
+"""The same where GCS says why in Chinese only."""
 BARE = Execution(id=ID, phase="Pending")
 """What GCS says in the first seconds."""
 WIDEST = replace(

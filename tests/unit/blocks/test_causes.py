@@ -77,6 +77,25 @@ def test_a_chinese_reader_reads_chinese() -> None:
         assert causes.cause_words("", "", f"{MACHINERY}new") == "job-b 失败：new"
 
 
+@pytest.mark.parametrize(
+    ("said", "english", "chinese"),
+    [
+        (("", "new", "新问题"), "job-b failed: new", "job-b 失败：新问题"),
+        (("", "new", ""), "job-b failed: new", "job-b 失败：new"),
+        (("", "新问题", ""), "job-b failed: 新问题", "job-b 失败：新问题"),
+        (("a new thing", "", "", "新问题"), "job-b failed: a new thing", "job-b 失败：新问题"),
+        (("NewThing", "", "", "新问题"), "job-b failed (NewThing)", "job-b 失败：新问题（NewThing）"),
+        (("NewThing", "new", "新"), "job-b failed: new (NewThing)", "job-b 失败：新（NewThing）"),
+        (("", "stopped", "任务退出码:143"), "job-b was stopped (exit 143)", "job-b 被停止（退出码 143）"),
+    ],
+)
+def test_each_reader_reads_their_half(said: tuple[str, ...], english: str, chinese: str) -> None:
+    """Of reason and message; the other half where GCS has only that. A word of GCS's own stays beside it."""
+    assert causes.cause_words("job-b", *said) == english
+    with speaking(Language.CHINESE):
+        assert causes.cause_words("job-b", *said) == chinese
+
+
 def test_machinery_of_both_languages_is_stripped() -> None:
     """The step that it names is kept."""
     assert causes.told("元素(job-b)执行create失败. 超时") == ("job-b", "超时")
@@ -84,12 +103,12 @@ def test_machinery_of_both_languages_is_stripped() -> None:
     assert causes.told("Element(job-b) is well") == ("", "Element(job-b) is well")
 
 
-@given(st.text(), st.text(), st.text(), st.text())
-def test_any_text_is_safe_and_short(name: str, reason: str, message: str, message_zh: str) -> None:
+@given(st.text(), st.tuples(*[st.text()] * 4))
+def test_any_text_is_safe_and_short(name: str, texts: tuple[str, str, str, str]) -> None:
     """No markup, no mention, no wall of text."""
     for language in Language:
         with speaking(language):
-            said = causes.cause(name, reason, message, message_zh)
+            said = causes.cause(name, *texts)
         assert said
         assert len(said) < 500
         assert not {"<", ">", "\n"} & set(said)
