@@ -1,7 +1,7 @@
 """Which steps failed, and why: a line for each step, one for many steps whose names differ in a number.
 
 Lives here: `failure_lines`, `failure_words`. Does not live here: the words for causes (`bot.blocks.causes`). Called by
-`bot.blocks.outcome` and `bot.blocks.why`.
+`bot.blocks.outcome`, `bot.blocks.warnings` and `bot.blocks.why`.
 """
 
 from __future__ import annotations

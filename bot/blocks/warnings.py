@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.blocks import causes, text, words
+from bot.blocks import text, words
+from bot.blocks.failures import Failure, failure_lines
 from bot.blocks.language import _
-from bot.domain.model import Change, ChangeKind, Execution, Step, Subscription
+from bot.domain.model import Change, ChangeKind, Execution, Subscription
 from bot.domain.priority import mentions_owner
 
 _LINES_SHOWN = 3
-"""At most this many steps have a line; the others are counted."""
+"""At most this many steps, or groups of steps alike, have a line; the others are counted."""
 
 
 def warning_words(changes: Sequence[Change]) -> str:
@@ -47,20 +48,17 @@ def warning_lines(changes: Sequence[Change], execution: Execution) -> list[str]:
 
 
 def _failed_lines(changes: Sequence[Change], others: str) -> list[str]:
-    """The steps that failed, each once for each time, and how many `others` go on."""
-    named = [step for change in changes for step in change.newly_failed]
-    causes_of_them = [_cause(step) for step in named[:_LINES_SHOWN]]
-    rest = sum(change.newly_failed_total for change in changes) - len(causes_of_them)
-    if others and len(causes_of_them) == 1 and rest <= 0:
-        return [_sentence(_("{cause}; {others}").format(cause=causes_of_them[0], others=others))]
-    lines = [_sentence(cause) for cause in causes_of_them]
-    if rest > 0:
-        lines.append(text.plural("{number} more step failed.", "{number} more steps failed.", rest))
-    return [*lines, _sentence(others)] if lines and others else lines
-
-
-def _cause(step: Step) -> str:
-    return causes.cause(step.name, step.reason, step.message, step.message_zh, step.reason_zh).rstrip(".。")
+    """The steps that failed, those alike in one line, and how many `others` go on."""
+    named = tuple(step for change in changes for step in change.newly_failed)
+    total = max(sum(change.newly_failed_total for change in changes), len(named))
+    if not total:
+        return []
+    if not named:
+        return [text.plural("{number} step failed.", "{number} steps failed.", total)]
+    first, *more = (line.rstrip(".。") for line in failure_lines(Failure(named, total), _LINES_SHOWN))
+    if others and not more:
+        return [_sentence(_("{cause}; {others}").format(cause=first, others=others))]
+    return [_sentence(line) for line in (first, *more, others) if line]
 
 
 def _sentence(words_of_it: str) -> str:

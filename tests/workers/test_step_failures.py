@@ -14,7 +14,8 @@ from tests.workers.rig import Rig
 from tests.workers.sweeper_rig import MANY, SweeperRig, due_now, running
 
 STUMBLING = story.stumbling(5)
-CAUSE = "*bwa-mem* ran out of memory (exit 137, `SubJobFailed`); 1 other goes on."
+CAUSE = "*bwa-mem* ran out of memory (exit 137, `SubJobFailed`), after "
+OTHERS = "; 1 other goes on."
 
 
 def last(rig: Rig, name: str) -> Message:
@@ -32,6 +33,7 @@ async def test_every_level_reads_of_it(rig: Rig, level: Level) -> None:
     await rig.deliver()
     lab, alice = last(rig, rig.lab), last(rig, rig.alice)
     assert lab.text.startswith("⚠️ Running, 1 step failed: germline-wgs-")
+    assert OTHERS in lab.text
     assert (CAUSE in lab.text, lab.is_broadcast, f"<@{rig.alice}>" in lab.text) == (True, True, True)
     assert (CAUSE in alice.text, alice.thread_ts, "<@" in alice.text) == (True, None, False)
 

@@ -45,6 +45,7 @@ FOREIGN = (
     "steps failed",
     "plugin panicked: index out of range",
     "with length",
+    "execute Action: create failed: the reference genome does not match the index",
     "Created job",
 )
 """What GCS and people say in the examples, in whatever language that is."""

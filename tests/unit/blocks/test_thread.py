@@ -106,17 +106,29 @@ def test_merged_failures_are_listed_once() -> None:
         newly_failed=tuple(Step(name=f"scatter-{n}") for n in range(5)),
         newly_failed_total=5,
     )
-    assert line(BROKEN, second).splitlines()[:6] == [
+    assert line(BROKEN, second).splitlines()[:4] == [
         "⚠️ *Running, 6 steps failed: gcs-exec-3-08-20-144951*",
+        "5 × *scatter*: no reason given.",
         "*call* ran out of memory (`OOMKilled`).",
-        "*scatter-0* failed.",
-        "*scatter-1* failed.",
-        "3 more steps failed.",
         "1 other goes on.",
     ]
 
 
-def test_who_reads_of_a_failure_late_reads_no_others() -> None:
+def test_different_failures_have_a_line_each() -> None:
+    """Three of them; the others are a count, as are those that the change does not name."""
+    names = ("align", "call", "merge", "sort", "split")
+    many = replace(BROKEN, newly_failed=tuple(Step(name=name) for name in names), newly_failed_total=7)
+    assert line(many).splitlines()[1:6] == [
+        "*align* failed.",
+        "*call* failed.",
+        "*merge* failed.",
+        "4 more steps failed.",
+        "1 other goes on.",
+    ]
+    assert "2 steps failed." in line(replace(BROKEN, newly_failed=(), newly_failed_total=2))
+
+
+def test_after_the_end_none_goes_on() -> None:
     """The run has ended meanwhile, so none goes on."""
     message = change_message([BROKEN], subscription(), replace(RUNNING, phase="Failed"), now=NOW)
     assert shown(message.blocks).splitlines()[1] == "*call* ran out of memory (`OOMKilled`)."

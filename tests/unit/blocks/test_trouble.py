@@ -65,7 +65,7 @@ def test_trouble_is_in_headline_and_line(troubled: Snapshot, state: str, line: s
         (5, "Cancelling", ""),
     ],
 )
-def test_who_reads_of_a_failure_reads_what_goes_on(running: int, phase: str, others: str) -> None:
+def test_a_failure_says_how_many_go_on(running: int, phase: str, others: str) -> None:
     """Beside the failed step, in the blocks and in the plain text; not while the execution is being stopped."""
     steps = (Step(name="sort", phase="Failed"), *(Step(name=f"s{each}", phase="Running") for each in range(running)))
     troubled = seen({"phase": phase, "steps": (*steps, Step(name="later"))})
