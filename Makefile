@@ -13,6 +13,8 @@ VENV313 := .venv-3.13
 
 # tests/conftest.py says how many workers there are, and which tests stay in one of them.
 PARALLEL := -n auto
+# Each of these workers would compile all modules itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-3.13 check texts messages pictures fuzz chaos bench lock images audit clean

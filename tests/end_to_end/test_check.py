@@ -14,7 +14,7 @@ from sandbox.gcs import GCS
 from sandbox.slack import Fault, Slack
 from sandbox.slack.web_api import WebAPI
 from tests.chaos.replicas import faketime_library
-from tests.end_to_end.bot_process import ended
+from tests.end_to_end.bot_process import AS_TYPED, ended
 from tests.end_to_end.conftest import SCOPES, made, plain_settings
 from tests.servers import opened, served
 
@@ -28,7 +28,7 @@ async def check(folder: Path, gcs: GCS, slack: Slack, mode: str = "socket", **ch
 async def test_check_ticks_what_works(tmp_path: Path, mode: str) -> None:
     """A tick for each part and exit code 0."""
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
-        code, printed = await check(tmp_path, gcs, slack, mode)
+        code, printed = await check(tmp_path, gcs, slack, mode, **AS_TYPED)
     assert [line[0] for line in printed.splitlines() if line[0] != " "] == ["✓"] * 9, printed
     assert code == 0
 

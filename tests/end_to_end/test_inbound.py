@@ -18,6 +18,7 @@ import pytest
 from sandbox import story
 from sandbox.slack.delivery import Parcel
 from sandbox.slack.state import Ephemeral
+from tests.end_to_end.bot_process import AS_TYPED
 from tests.end_to_end.conftest import World, eventually, made
 from tests.end_to_end.people import PATIENCE, Person, button_of
 from tests.end_to_end.test_process import health
@@ -31,7 +32,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @contextmanager
 def few_descriptors() -> Iterator[None]:
-    """Processes that are started inside may open few files."""
+    """Processes that are started inside, not forked, may open few files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
     try:
@@ -104,7 +105,7 @@ async def test_a_flood_of_connections_stops_nothing(tmp_path: Path, target: str)
     """300 connections with half a request, 256 descriptors: people, the bot's own calls and /livez go on."""
     async with AsyncExitStack() as stack:
         with few_descriptors():
-            world = await stack.enter_async_context(made(tmp_path, mode="http"))
+            world = await stack.enter_async_context(made(tmp_path, mode="http", **AS_TYPED))
         event = "inbound.listening" if target == "requests" else "health.started"
         (listening,) = world.bot.logged(event)
         async with flooded(listening["port"]) as flood:

@@ -16,8 +16,8 @@ from tests.end_to_end.following import Following
 from tests.end_to_end.lives import TALES, Tale
 from tests.end_to_end.people import PATIENCE
 
-BOTS, KILLS = 5, 10
-"""Fifty kills: ten for each of five bots, so that the bots can run side by side."""
+BOTS, KILLS = 3, 10
+"""Thirty kills: ten for each of three bots, so that the bots can run side by side."""
 
 
 async def follow_until(enough: asyncio.Event, world: World, tale: Tale) -> list[Following]:

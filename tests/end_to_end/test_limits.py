@@ -13,6 +13,7 @@ import pytest
 from bot.store.gcs_quota.people import SILENCE
 from sandbox import story
 from sandbox.gcs import GCS
+from tests.end_to_end.bot_process import AS_TYPED
 from tests.end_to_end.conftest import World, made
 from tests.end_to_end.people import Person, words
 
@@ -112,7 +113,7 @@ async def seconds_of(session: aiohttp.ClientSession, url: str) -> float:
 @pytest.mark.parametrize("most", ["4", "32"])
 async def test_large_answers_delay_nobody(tmp_path: Path, most: str) -> None:
     """While six people ask for 15 MB each, others are served, the bot lives, and its memory stays small."""
-    async with made(tmp_path, GCS_MAX_ANSWER_MIB=most) as world:
+    async with made(tmp_path, GCS_MAX_ANSWER_MIB=most, **AS_TYPED) as world:
         ids, other = [world.gcs.play(story.slow()) for _ in range(6)], world.gcs.play(story.slow())
         for each in ids:
             body = world.gcs.body(each)

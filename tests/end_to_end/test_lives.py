@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from sandbox.story import Dialect
+from tests.end_to_end.bot_process import AS_TYPED
 from tests.end_to_end.conftest import World, eventually, made
 from tests.end_to_end.following import Following
 from tests.end_to_end.lives import CANCELLED, FAILING, HAPPY, TALES, Tale
@@ -20,12 +21,13 @@ async def lived(world: World, tale: Tale) -> Following:
     return following
 
 
-async def test_every_life_is_reported_exactly(world: World) -> None:
+async def test_every_life_is_reported_exactly(tmp_path: Path, mode: str) -> None:
     """Happy, failing, cancelled, retried and deleted: the whole transcript of a person and of a channel, literally."""
-    followed = await asyncio.gather(*(lived(world, tale) for tale in TALES))
-    for following, (_, lines) in zip(followed, TALES, strict=True):
-        for channel in following.channels:
-            assert following.transcript(channel) == ["card", *filter(None, lines)]
+    async with made(tmp_path, mode=mode, **AS_TYPED) as world:
+        followed = await asyncio.gather(*(lived(world, tale) for tale in TALES))
+        for following, (_, lines) in zip(followed, TALES, strict=True):
+            for channel in following.channels:
+                assert following.transcript(channel) == ["card", *filter(None, lines)]
 
 
 async def test_each_spelling_of_gcs_reads_the_same(tmp_path: Path) -> None:

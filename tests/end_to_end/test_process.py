@@ -19,7 +19,7 @@ from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.gcs import Fault as GCSFault
 from sandbox.slack import Fault, Slack
-from tests.end_to_end.bot_process import REPOSITORY, ended
+from tests.end_to_end.bot_process import AS_TYPED, REPOSITORY, ended
 from tests.end_to_end.conftest import SCOPES, World, made, plain_settings
 from tests.end_to_end.people import PATIENCE, Person
 from tests.end_to_end.test_unresponsive import in_both_modes, store_stopped
@@ -72,7 +72,7 @@ async def test_sigterm_ends_a_busy_bot_in_time(tmp_path: Path) -> None:
 
 async def test_sigterm_ends_a_quiet_bot_at_once(tmp_path: Path) -> None:
     """Without work in progress a deployment does not wait."""
-    async with made(tmp_path) as world:
+    async with made(tmp_path, **AS_TYPED) as world:
         began = time.monotonic()
         assert await world.bot.stop() == 0
         assert time.monotonic() - began < 5
@@ -84,7 +84,7 @@ async def test_a_crash_leaves_no_core_dump(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
     try:
-        async with made(tmp_path) as world:
+        async with made(tmp_path, **AS_TYPED) as world:
             (core,) = [line for line in proc(world.bot.pid, "limits").splitlines() if "core file" in line]
             assert core.split()[4] == "0"
     finally:
@@ -123,7 +123,7 @@ async def test_the_images_check_finds_a_stopped_bot(tmp_path: Path) -> None:
 
 async def test_nothing_set_lists_all_that_is_missing(tmp_path: Path) -> None:
     """One line for each, exit code 2, no traceback."""
-    code, printed = await ended(tmp_path, "run", {})
+    code, printed = await ended(tmp_path, "run", AS_TYPED)
     assert code == 2
     assert [line.split()[0] for line in printed.splitlines()[1:]] == ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "GCS_AK"]
 

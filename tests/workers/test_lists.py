@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from time import monotonic
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.errors import GCSError
 from bot.metrics import SWEEPER_BYTES
 from bot.store.gcs_quota import READER_LEASE
 from bot.workers.sweeper.pacing import BLIND_ROUNDS, DISTRUST, HOPELESS_PAGES, LARGEST_PAGE, SMALLEST_PAGE, PageSize
@@ -88,21 +87,31 @@ NEVER_FIT = [Fault(kind="status", status=400, execution_id=""), Fault(kind="time
 
 
 @pytest.fixture
-async def _polls(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """While lists have a third of a second to arrive, polls are answered."""
-    monkeypatch.setattr("bot.gcs.client.PAGE_WITHIN", timedelta(seconds=0.3))  # enough on a busy machine
-    execution = rig.gcs.play(story.happy(2), by_hand=True)
+def _hurry(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of a list is waited for briefly while there is a fault."""
+    listed = rig.client.listed
 
-    async def poll() -> None:
-        while True:
+    async def briefly(*asked: Any, **more: Any) -> Any:
+        seconds = 0.1 if rig.gcs.faults.active else 30  # on a busy machine a page may take a while
+        monkeypatch.setattr("bot.gcs.client.PAGE_WITHIN", timedelta(seconds=seconds))
+        return await listed(*asked, **more)
+
+    monkeypatch.setattr(rig.client, "listed", briefly)
+
+
+@pytest.fixture
+def _polls(_hurry: None, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a page fails, a poll is answered."""
+    listed, execution = rig.client.listed, rig.gcs.play(story.happy(2), by_hand=True)
+
+    async def beside_a_poll(*asked: Any, **more: Any) -> Any:
+        try:
+            return await listed(*asked, **more)
+        except GCSError:
             await rig.client.get_execution(execution)
-            await asyncio.sleep(0.02)  # GCS has a quota
+            raise
 
-    polling = asyncio.create_task(poll())
-    yield
-    polling.cancel()
-    with suppress(asyncio.CancelledError):
-        await polling
+    monkeypatch.setattr(rig.client, "listed", beside_a_poll)
 
 
 @pytest.mark.usefixtures("_polls")
@@ -116,11 +125,9 @@ async def test_a_slow_page_is_requested_smaller(rig: Rig, lists: SweeperRig) -> 
     assert lists.sweeper._last.listing.places.keys() >= set(executions)
 
 
-async def test_an_outage_of_gcs_keeps_the_page_size(
-    rig: Rig, lists: SweeperRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("_hurry")
+async def test_an_outage_of_gcs_keeps_the_page_size(rig: Rig, lists: SweeperRig) -> None:
     """While no call is answered smaller pages would not help, and lists are read again as soon as GCS is back."""
-    monkeypatch.setattr("bot.gcs.client.PAGE_WITHIN", timedelta(seconds=0.1))
     await running(rig)
     rig.gcs.faults.add(Fault(kind="timeout"))
     while lists.requests < 2 * HOPELESS_PAGES:
