@@ -74,12 +74,16 @@ class Demo:
         self.sequencing = self.slack.add_channel("sequencing", members=everybody)
         self.slack.add_channel("clinic", private=True, members=(self.you,))
         self.slack.add_channel("random", members=everybody, bot_is_member=False)
+        self.partners = self.slack.add_channel("partners", members=everybody)
+        self.slack.workspace.channels[self.partners].connected.add("T0PARTNERS")
         self.page = Page(self.slack, people=everybody, port=port)
         self.page.binding.stages = {"away": self.leave, "back": self.come_back}
         self.bot: Bot | None = None
         self._has_bot = has_bot
         self._stack = AsyncExitStack()
         self._spare = ""
+        self.running_id = ""
+        """Of the execution that runs as usual."""
         self._away: tuple[Fault, asyncio.TimerHandle] | None = None
         self._parts: list[Part] = []
 
@@ -108,9 +112,10 @@ class Demo:
         channel, direct = self.sequencing, self.slack.dm(self.you)
         failed = await self._follow(programme.failed(), channel, self.desk)
         await self._shown(channel, 1)
-        for count, piece in enumerate((programme.running(), programme.slow()), start=2):
-            await self._follow(piece, channel, self.desk)
-            await self._shown(channel, count)
+        self.running_id = await self._follow(programme.running(), channel, self.desk)
+        await self._shown(channel, 2)
+        await self._follow(programme.slow(), channel, self.desk)
+        await self._shown(channel, 3)
         for piece in (programme.wide(), programme.stumbling()):
             await self._follow(piece, direct)
         chinese = await self._follow(programme.chinese(), self.slack.dm(self.reader), self.reader)
@@ -158,8 +163,13 @@ class Demo:
             for part in self._parts
         )
         away = Hint("GCS goes away", "for a minute; cards say so", stages=(("away", "away"), ("back", "back")))
+        partners = Hint(
+            "#partners",
+            "is shared with another organisation: choose it, and have it follow something",
+            (("subscribe", f"/execution subscribe {self.running_id} here"),) if self.running_id else (),
+        )
         more = (("list", "/execution list"), ("help", "/execution help"), ("mention", "@execution-bot running"))
-        return (*about, away, Hint("More", "press a word to put the command into the message box", more))
+        return (*about, away, partners, Hint("More", "press a word to put the command into the message box", more))
 
     async def _learn(self) -> None:
         """Have the lab desk follow runs that then succeed, so that the bot knows how long such runs take."""
@@ -234,6 +244,7 @@ class Demo:
             "STATE_DIR": str(directory / "state"),
             "POLL_INTERVAL": "2",
             "COALESCE": "1",
+            "PERSON_REQUESTS_PER_MINUTE": "60",  # one person tries everything, and quickly
             "LISTEN_HOST": "127.0.0.1",
             "HEALTH_PORT": str(self._health_port),
             "LOG_FORMAT": "text",

@@ -17,6 +17,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from slack_sdk.web.async_client import AsyncWebClient
 
+from sandbox.demo import Demo
 from sandbox.page.server import Page as PretendPage
 from sandbox.slack import Slack
 
@@ -61,6 +62,18 @@ async def browser(executable: str) -> AsyncIterator[Browser]:
         started = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield started
         await started.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def demo(executable: str) -> AsyncIterator[Demo]:
+    """The whole demo with its bot, once its address would be printed."""
+    assert executable  # without a browser nothing is worth starting
+    started = Demo(port=0)
+    await started.start()
+    await started.ready()
+    await started.begin()
+    yield started
+    await started.stop()
 
 
 @dataclass

@@ -1,8 +1,7 @@
-"""The demo in a real browser: what a newcomer sees first, and every control of it pressed once."""
+"""The demo in a real browser: what a newcomer sees first, and how they get around."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -19,18 +18,6 @@ FIRST = ("exome-", "wgs-", "rna-")
 
 PATIENCE = 20_000
 """Milliseconds that a press may take to show: the machine may be busy."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def demo(executable: str) -> AsyncIterator[Demo]:
-    """The whole demo with its bot, once its address would be printed."""
-    assert executable  # without a browser nothing is worth starting
-    started = Demo(port=0)
-    await started.start()
-    await started.ready()
-    await started.begin()
-    yield started
-    await started.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -60,31 +47,6 @@ async def test_the_first_screen_names_all_three(browser: Browser, demo: Demo, si
         await expect(opened.locator("#log h3", has_text=name).first).to_be_in_viewport()
     await expect(opened.locator("#log h3", has_text="slower than usual")).to_be_in_viewport()
     await context.close()
-
-
-async def test_every_control_of_a_message_does_something(page: Page, demo: Demo) -> None:
-    """Each button and each entry of a menu: a dialog, a private answer, or another look; never an error."""
-    card = page.locator("#log article", has_text="rna-").first
-    names = await card.locator("button[data-act]").all_inner_texts()
-    assert "Steps" in names
-    for index in range(len(names)):
-        button = card.locator("button[data-act]").nth(index)
-        menu = card.locator("details.overflow").first
-        if await button.get_attribute("role") == "menuitem" and await menu.get_attribute("open") is None:
-            await menu.locator("summary").click()
-        if await button.get_attribute("data-confirm"):
-            await button.click()
-            await page.locator("#confirm button").first.click()
-            continue
-        before = _answered(demo)
-        async with page.expect_response("**/press") as pressed:
-            await button.click()
-        answer = await (await pressed.value).json()
-        assert answer == {}, names[index]
-        async with asyncio.timeout(PATIENCE / 1000):
-            while _answered(demo) == before:  # noqa: ASYNC110  # the bot is another process
-                await asyncio.sleep(0.05)
-        await _close_dialog(page, demo)
 
 
 async def test_steps_open_and_close(page: Page, demo: Demo) -> None:
@@ -192,16 +154,3 @@ async def test_a_chinese_reader_has_a_place(page: Page, demo: Demo) -> None:
     await page.get_by_label("You are").select_option("Chinese reader")
     await page.get_by_role("link", name="execution-bot").click()
     await expect(page.locator("#log h3", has_text="全外显子检测").first).to_be_visible()
-
-
-def _answered(demo: Demo) -> int:
-    """How many requests the bot is done with."""
-    assert demo.bot is not None
-    return demo.bot.log.read_text(encoding="utf-8").count("handlers.answered")
-
-
-async def _close_dialog(page: Page, demo: Demo) -> None:
-    """Close what a press may have opened."""
-    for view in demo.slack.views(demo.you):
-        await demo.slack.close(demo.you, view.id)
-    await expect(page.locator("#modal")).to_be_hidden()

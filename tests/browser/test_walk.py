@@ -1,0 +1,320 @@
+"""Every control of the demo is pressed once, as its users do, and what each press shows is checked.
+
+To walk another control, add a line to a walk below: where it is, its label, and what is seen afterwards. A control that
+no line presses fails the test, and so does one without a visible effect.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from time import time
+from typing import Any, cast
+from unittest.mock import MagicMock
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, Request, expect
+
+from bot.blocks.buttons import CHOOSE, parse_choice
+from handlers import register
+from sandbox.demo import Demo
+from tests.browser.conftest import WIDE
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+PATIENCE = 20_000
+"""Milliseconds that an effect may take to show: the machine may be busy."""
+MENU = "⋯ "
+"""Begins the label of what is in a menu."""
+
+
+class Listened:
+    """Takes the place of Bolt's app, and remembers to which controls the bot listens."""
+
+    def __init__(self) -> None:
+        self.actions: set[str] = set()
+        self.views: set[str] = set()
+
+    def action(self, constraint: str | re.Pattern[str]) -> Any:
+        """A button, an entry of a menu, or a choice in a dialog."""
+        return self._noted(self.actions, constraint)
+
+    def view(self, constraint: str | re.Pattern[str]) -> Any:
+        """A dialog that is saved."""
+        return self._noted(self.views, constraint)
+
+    def shortcut(self, constraint: str | re.Pattern[str]) -> Any:
+        """What people choose from Slack's own menus."""
+        return self._noted(self.actions, constraint)
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_constraint, **_matchers: lambda listener: listener
+
+    @staticmethod
+    def _noted(names: set[str], constraint: str | re.Pattern[str]) -> Any:
+        if isinstance(constraint, str):
+            names.add(constraint)
+        return lambda listener: listener
+
+
+def listened() -> set[str]:
+    """The action id of each control, and the callback id of each shortcut and of each dialog that can be saved."""
+    app, nothing = Listened(), MagicMock()
+    register(cast("Any", app), subscriptions=nothing, workspace=nothing, requests=nothing)
+    return app.actions | app.views
+
+
+class Walk:
+    """One page, on which people press controls; `pressed` are those that they did press."""
+
+    def __init__(self, page: Page, demo: Demo) -> None:
+        self.page, self.demo = page, demo
+        self.pressed: set[str] = set()
+        page.on("request", self._note)
+
+    # -- places --
+
+    def card(self, name: str) -> Locator:
+        """The card of an execution, by a part of its name."""
+        headline = self.page.locator("h3", has_text=name)
+        return self.page.locator("#log article:not(.ephemeral)", has=headline, has_not_text="shared by")
+
+    def end(self, name: str) -> Locator:
+        """The message about the end of an execution."""
+        return self.page.locator("#log article:not(.ephemeral)", has_text=name).filter(
+            has=self.page.locator("button[data-action-id=show_why]")
+        )
+
+    def answer(self, text: str) -> Locator:
+        """What only this person sees."""
+        return self.page.locator("#log article.ephemeral", has_text=text)
+
+    def dialog(self, text: str = "") -> Locator:
+        """The open dialog."""
+        return self.page.locator("#modal[open]", has_text=text)
+
+    def home(self, text: str = "") -> Locator:
+        """The bot's Home."""
+        return self.page.locator("#log .home", has_text=text)
+
+    def said(self, text: str) -> Locator:
+        """A message that everybody in the channel sees."""
+        return self.page.locator("#log article:not(.ephemeral)", has_text=text)
+
+    # -- what people do --
+
+    async def go(self, channel: str, *, me: str, tab: str = "messages") -> None:
+        """Open a conversation as somebody."""
+        async with self.page.expect_response("**/fragment/**"):
+            await self.page.goto(f"{self.demo.page.url}/c/{channel}?me={me}&tab={tab}")
+
+    async def type(self, line: str, *, shows: Locator) -> None:
+        """Send a command."""
+        before = await shows.count()
+        await self.page.locator("#say").fill(line)
+        await self.page.locator("#say").press("Enter")
+        await expect(shows.nth(before)).to_be_visible(timeout=PATIENCE)
+
+    async def press(
+        self,
+        where: Locator,
+        label: str,
+        *,
+        shows: Locator | None = None,
+        changes: Locator | None = None,
+        hides: Locator | None = None,
+    ) -> None:
+        """Press the last such control of the last such place, and confirm if asked.
+
+        Then something more `shows`, the last of something `changes`, or something `hides`.
+        """
+        (watched,) = filter(None, (shows, changes, hides))
+        number = await watched.count()
+        before = await watched.last.inner_text() if changes else ""
+        if changes:  # the time in it may be all that changes, and has seconds
+            await self.page.wait_for_function("shown => Date.now() >= shown", arg=(int(time()) + 1) * 1000)
+        await where.last.hover()
+        control = where.last.get_by_role("button", name=label, exact=True)
+        if label.startswith(MENU):
+            await where.last.locator("details.overflow summary").last.click()
+            control = where.last.get_by_role("menuitem", name=label.removeprefix(MENU), exact=True)
+        is_asked = await control.last.get_attribute("data-confirm")
+        await control.last.click()
+        if is_asked:
+            await self.page.locator("#confirm button").last.click()
+        if shows:
+            await expect(shows.nth(number), f"{label} shows").to_be_visible(timeout=PATIENCE)
+        elif changes:
+            await expect(changes.last, f"{label} changes").not_to_have_text(
+                before, timeout=PATIENCE, use_inner_text=True
+            )
+        else:
+            await expect(watched, f"{label} hides").to_have_count(number - 1, timeout=PATIENCE)
+
+    async def enter(self, label: str, text: str) -> None:
+        """Fill in a field of the dialog."""
+        await self.dialog().get_by_label(label).fill(text)
+
+    async def close(self) -> None:
+        """Close the dialog."""
+        await self.press(self.dialog(), "Close", hides=self.dialog())
+
+    def _note(self, request: Request) -> None:
+        act, sent = request.url.rpartition("/")[2], json.loads(request.post_data or "{}")
+        if act == "submit":
+            views = self.demo.slack.views(sent["me"])
+            self.pressed |= {str(view.body.get("callback_id")) for view in views if view.id == sent["view"]}
+        elif act == "shortcut":
+            self.pressed.add(sent["callback_id"])
+        elif act == "press":
+            self.pressed.add(sent["action_id"])
+            if sent["action_id"] == CHOOSE:
+                self.pressed.add(parse_choice(sent["value"])[0])
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def walk(browser: Browser, demo: Demo) -> AsyncIterator[Walk]:
+    """The page at 1280; what its console complains about fails the test."""
+    context = await browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}, timezone_id="Europe/London")
+    page, complaints = await context.new_page(), list[str]()
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: complaints.append(line.text) if line.type in {"error", "warning"} else None)
+    yield Walk(page, demo)
+    await context.close()
+    assert complaints == []
+
+
+async def test_every_control_is_walked(walk: Walk, demo: Demo) -> None:
+    """Nothing that the bot listens to is left out, and each press shows something."""
+    await _card_of_a_channel(walk, demo)
+    await _answers(walk, demo)
+    await _end(walk, demo)
+    await _shortcuts(walk, demo)
+    await _card_in_person(walk, demo)
+    await _home(walk, demo)
+    await _shared_channel(walk, demo)
+    await _languages(walk, demo)
+    await _forgetting(walk, demo)
+    assert listened() - walk.pressed == set(), "add a line to the walk above for each of these"
+
+
+async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
+    """Of a run that is slower than usual."""
+    card, dialog, answer = walk.card("rna-"), walk.dialog, walk.answer
+    await walk.go(demo.sequencing, me=demo.you)
+    await walk.press(card, "Steps", shows=dialog("bwa-mem"))
+    await walk.press(dialog(), "Refresh", changes=dialog("bwa-mem"))
+    await walk.close()
+    await walk.press(card, "⋯ Details", shows=dialog("Workflow id"))
+    await walk.close()
+    await walk.press(card, "⋯ What is told …", shows=dialog("this is told now"))
+    await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
+    await walk.close()
+    await expect(card.last).to_contain_text("told: every step", timeout=PATIENCE)
+    await walk.press(card, "⋯ Refresh", changes=card)
+    await walk.press(card, "Follow", shows=answer("You follow this execution now."))
+    await walk.press(answer("You follow this"), "Steps", shows=dialog("bwa-mem"))
+    await walk.close()
+    await walk.press(answer("You follow this"), "Stop following", shows=answer("You do not follow it any more."))
+
+
+async def _answers(walk: Walk, demo: Demo) -> None:
+    """Summaries, and lists to pick from."""
+    dialog, answer = walk.dialog, walk.answer
+    await walk.go(demo.sequencing, me=demo.you)
+    await walk.type("/execution rna", shows=answer("Which one do you mean?"))
+    await walk.press(answer("Which one"), "Show", shows=answer("As of"))
+    await walk.press(answer("As of"), "⋯ Refresh", changes=answer("As of"))
+    await walk.press(answer("As of"), "⋯ Details", shows=dialog("Workflow id"))
+    await walk.close()
+    await walk.press(answer("As of"), "⋯ Share to channel", shows=walk.said("shared by"))
+    await walk.type("/execution running", shows=answer("executions are running"))
+    await walk.press(answer("executions are running"), "Show", shows=answer("As of"))
+    await walk.type("/execution failed", shows=answer("executions have failed"))
+    await walk.press(answer("have failed"), "Show", shows=answer("As of"))
+    await walk.type("/execution subscribe rna", shows=answer("Which one do you mean?"))
+    await walk.press(answer("Which one"), "Follow", shows=answer("You follow this execution now."))
+    await walk.type("/execution list", shows=answer("3 executions"))
+
+
+async def _end(walk: Walk, demo: Demo) -> None:
+    """Of a failed run; its channel stops following and follows again."""
+    end, dialog, answer = walk.end("exome-"), walk.dialog, walk.answer
+    await walk.go(demo.sequencing, me=demo.you)
+    await walk.press(end, "Why", shows=dialog("What GCS says"))
+    await walk.close()
+    await walk.press(end, "Steps", shows=dialog("Failed"))
+    await walk.close()
+    await walk.press(end, "⋯ Share to channel", shows=walk.said("shared by"))
+    await walk.press(end, "⋯ Stop following here …", shows=answer("Nobody in this channel"))
+    stopped = answer("This channel does not follow it any more.")
+    await walk.press(answer("Nobody in this channel"), "Stop following here", shows=stopped)
+    await expect(walk.card("exome-").last).to_contain_text("no longer followed", timeout=PATIENCE)
+    await walk.press(walk.card("exome-"), "Follow again", shows=answer("This channel follows this execution now."))
+
+
+async def _shortcuts(walk: Walk, demo: Demo) -> None:
+    """For people who type no commands: from everywhere, and from a message."""
+    everywhere, dialog = walk.page.locator("#main"), walk.dialog
+    await walk.go(demo.sequencing, me=demo.you)
+    await walk.press(everywhere, "Follow an execution", shows=dialog("What is told"))
+    await walk.enter("Execution", "cohort")
+    await walk.press(dialog(), "Follow", shows=dialog("You follow this execution already."))
+    await walk.close()
+    await walk.press(walk.card("wgs-"), "Follow this execution", shows=dialog("What is told"))
+    await walk.press(dialog(), "Follow", shows=dialog("You follow this execution now."))
+    await walk.close()
+
+
+async def _card_in_person(walk: Walk, demo: Demo) -> None:
+    """Of 195 steps, in direct messages."""
+    card, dialog = walk.card("cohort-"), walk.dialog
+    await walk.go(demo.slack.dm(demo.you), me=demo.you)
+    await walk.press(card, "Steps", shows=dialog("Steps 1 to 30 of"))
+    await walk.press(dialog(), "Next →", shows=dialog("Steps 31 to 60 of"))
+    await walk.press(dialog(), "← Previous", shows=dialog("Steps 1 to 30 of"))
+    await walk.close()
+    await walk.press(card, "⋯ What is told …", shows=dialog("What I tell you"))
+    await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
+    await walk.close()
+    await walk.press(card, "⋯ Stop following", shows=walk.answer("You do not follow it any more."))
+    await expect(card.last).to_contain_text("no longer followed", timeout=PATIENCE)
+    await walk.press(card, "Follow again", shows=walk.answer("You follow this execution now."))
+
+
+async def _home(walk: Walk, demo: Demo) -> None:
+    """What a person follows."""
+    await walk.go(demo.slack.dm(demo.you), me=demo.you, tab="home")
+    await expect(walk.home("cohort-")).to_be_visible(timeout=PATIENCE)
+    await walk.press(walk.home(), "Steps", shows=walk.dialog("Steps 1 to"))
+    await walk.close()
+    await walk.press(walk.home(), "Stop following", changes=walk.home())
+
+
+async def _shared_channel(walk: Walk, demo: Demo) -> None:
+    """A channel that another organisation reads: nothing is posted there before somebody approves it."""
+    answer, card = walk.answer, walk.card("wgs-")
+    await walk.go(demo.partners, me=demo.you)
+    await walk.type(f"/execution subscribe {demo.running_id} here", shows=answer("I post nothing here until"))
+    await walk.press(answer("I post nothing here until"), "Approve this channel", shows=answer("approved that I post"))
+    await expect(card).to_be_visible(timeout=PATIENCE)
+    await walk.press(answer("approved that I post"), "Withdraw approval", shows=answer("until somebody approves"))
+
+
+async def _languages(walk: Walk, demo: Demo) -> None:
+    """Of a person, and of a channel."""
+    await walk.go(demo.sequencing, me=demo.you)
+    await walk.type("/execution language zh", shows=walk.answer("今后我会用中文给你发消息"))
+    await walk.type("/execution running", shows=walk.answer("个任务执行中"))
+    await walk.type("/execution language en", shows=walk.answer("I write to you in English from now on."))
+    await walk.type("/execution help", shows=walk.answer("Follow workflow executions"))
+
+
+async def _forgetting(walk: Walk, demo: Demo) -> None:
+    """Deletes what is kept about a person."""
+    await walk.go(demo.sequencing, me=demo.you)
+    await walk.type("/execution forget-me", shows=walk.answer("Shall I delete"))
+    await walk.press(walk.answer("Shall I delete"), "Delete my data", shows=walk.answer("I deleted"))
