@@ -27,7 +27,7 @@ from bot.errors import BotError, GCSError, InputProblem, InvalidInput, StoreUnav
 from bot.slack.client import Identity
 from bot.slack.workspace import Workspace
 from handlers.answers import answer
-from handlers.parsing import COMMAND, is_attempt
+from handlers.parsing import COMMAND, MAX_WORD, is_attempt, is_prose
 from handlers.request import TYPED, Request
 
 HELPED = timedelta(hours=1)
@@ -107,16 +107,27 @@ async def said(request: Request, *, listener: Listener, once: Once, workspace: W
     Raises:
         BotError: as for a command; `is_answered` where the person is not told any more.
     """
-    request.text = line_of(request.body["event"], workspace.identity.bot_user_id)
+    line = request.text = line_of(request.body["event"], workspace.identity.bot_user_id)
     try:
-        await listener(request)
+        await _work_on(request, listener)
     except (InvalidInput, GCSError) as error:
-        if not _is_rubbish(request.text, error):
+        if not _is_rubbish(line, error):
             raise
         request.is_answered = True
         if await is_news(request, once, workspace, about="help"):
             await answer(request, not_understood(sentence(error)), workspace)
         raise
+
+
+async def _work_on(request: Request, listener: Listener) -> None:
+    """As a command, unless it is prose: GCS's list need not be searched for that.
+
+    Raises:
+        BotError: as for a command.
+    """
+    if is_prose(request.text) and not is_attempt(request.text):
+        raise InvalidInput(InputProblem.NOT_NAMED, word=request.text[:MAX_WORD])
+    await listener(request)
 
 
 async def is_news(request: Request, once: Once, workspace: Workspace, *, about: str) -> bool:

@@ -158,6 +158,13 @@ def named(text: str) -> Command:
     return Command(Verb.SUBSCRIBE, query=query)
 
 
+def is_prose(text: str) -> bool:
+    """Whether a line is several words of which none is ours: names of executions have no spaces."""
+    typed = read(text)
+    known, unknown = _sorted(typed.words)
+    return len(unknown) > 1 and not (typed.ids or known)
+
+
 def is_attempt(text: str) -> bool:
     """Whether a line that did not work was meant for the bot: it begins with a verb, or has an id or a name in it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sandbox.slack import Fault
 from tests.end_to_end.conftest import World
 from tests.end_to_end.people import Person, labels, words
 
@@ -19,6 +20,19 @@ async def test_direct_messages_take_commands(talk: World, carol: Person, running
     assert shown.user == talk.slack.workspace.bot_user
     assert not carol.read
     assert "You follow this execution now." in (await carol.gets("Follow", shown)).text
+    talk.gcs.step(running)
+    await carol.chooses("Refresh", shown)
+    await talk.slack.wait_for(lambda: "2 of 3 steps" in words(shown))
+
+
+async def test_an_answer_finds_its_person(talk: World, carol: Person) -> None:
+    """The bot cannot answer in the channel: it does in direct messages, and says what it answers."""
+    method, channel = "chat.postEphemeral", carol.channel
+    talk.slack.faults.add(Fault(kind="error", method=method, channel=channel, error="user_not_in_channel"))
+    await carol.says(f"{BOT} list", carol.channel)
+    await talk.slack.wait_for(lambda: carol.dm)
+    assert f"You asked me in <#{carol.channel}>" in carol.dm[0].text
+    assert "You follow no executions." in carol.dm[0].text
 
 
 async def test_following_in_direct_messages_is_one_line(carol: Person, running: str) -> None:

@@ -86,8 +86,9 @@ class Bot:
             pipeline.execute()
 
     def posted(self) -> int:
-        """How many messages there are in all channels."""
-        return sum(map(len, self.slack.workspace.messages.values()))
+        """How many messages there are that several people read: who may not ask reads that in direct messages."""
+        channels = self.slack.workspace.channels
+        return sum(len(found) for name, found in self.slack.workspace.messages.items() if not channels[name].is_im)
 
 
 @dataclass
@@ -226,6 +227,14 @@ async def _captured(bot: Bot, scene: Scene, execution_id: str) -> dict[str, Parc
     await slack.open_home(scene.member)
     await _press_everything(bot, scene)
     await slack.submit(scene.member, slack.views(scene.member)[-1].id)
+    typed = {"user": scene.member, "text": f"<@U0BOT> subscribe {execution_id}", "ts": slack.workspace.next_ts()}
+    await slack.event(typed | {"type": "message", "channel": slack.dm(scene.member), "channel_type": "im"})
+    await slack.event(typed | {"type": "app_mention", "channel": scene.lab, "thread_ts": typed["ts"]})
+    said = slack.say(scene.member, scene.lab, f"is {execution_id} done?")
+    await slack.shortcut(scene.member, "follow_this_execution", channel=scene.lab, ts=said.ts)
+    await slack.shortcut(scene.member, "follow_execution")
+    entered = {"query": execution_id, "channel": scene.lab, "level": "final"}
+    await slack.submit(scene.member, slack.views(scene.member)[-1].id, entered)
     await slack.command(scene.member, scene.lab, f"unsubscribe {execution_id} here")
     for kind in ("channel_shared", "channel_unshared"):
         await slack.event({"type": kind, "channel": scene.lab, "connected_team_id": "T0OTHER"})

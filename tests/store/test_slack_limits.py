@@ -285,3 +285,13 @@ async def test_a_crowd_goes_in_order_asking_seldom(store: Store) -> None:
     inversions = sum(before > after for place, before in enumerate(gone) for after in gone[place + 1 :])
     assert inversions <= 60  # of 1,770 pairs: lanes that went before more urgent ones had come
     assert sum(asked.values()) <= 4 * 60
+
+
+async def test_an_answer_takes_part_in_the_limits(shared: SlackLimits, other: SlackLimits) -> None:
+    """Of all posts and of one person's; among the first of those who wait, and not behind the notifier's edits."""
+    assert not (await shared.admit_answer("T1", "U1", "U1/1.1")).wait
+    assert await wait(other, "U1", method=POST, place="U1") > 0
+    assert (await other.admit_answer("T1", "U1", "U1/1.2")).wait
+    assert await wait(shared, "U2", method=EDIT) == 0
+    await shared.pause("T2", POST, timedelta(seconds=30))
+    assert (await shared.admit_answer("T2", "U1", "U1/1.3")).wait > timedelta(seconds=29)

@@ -148,6 +148,7 @@ async def test_rubbish_is_explained_once(world: World, text: str) -> None:
     """In each conversation and to each person; then there is silence, and a command is still answered."""
     (help_,) = await world.says(text)
     assert "once an hour" in help_["text"]
+    assert all(" " not in query for _, query, _ in world.subscriptions.queries)
     assert [await world.says(again) for again in (text, "what?", text)] == [[], [], []]
     assert len(await world.says("list")) == 1
     assert HELPED in world.requests.spans
@@ -194,7 +195,7 @@ async def test_without_the_store_rubbish_is_not_answered(world: World) -> None:
 async def test_too_many_words_are_not_worked_on(world: World) -> None:
     """One person's limit holds, also for what only helps, and for rubbish."""
     world.subscriptions.refusal = TooManyRequests(timedelta(seconds=3), is_repeated=False)
-    for text in ("help", "thanks", ID):
+    for text in ("help", "thanks", ID):  # prose of several words costs nothing but one answer an hour
         assert ["more than I take" in each["text"] for each in await world.says(text)] == [True]
     world.subscriptions.refusal = TooManyRequests(timedelta(seconds=3), is_repeated=True)
     assert await world.says("help") == []

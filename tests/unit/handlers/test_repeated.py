@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from bot.blocks import steps_modal
+from bot.blocks.follow_dialog import follow_dialog
+from bot.domain.model import Level
 from bot.errors import StoreUnavailable
 from bot.slack.inbound.payloads import Malformed
 from tests.unit.handlers.conftest import ID, World, action_of
@@ -138,6 +140,10 @@ KINDS = [
     "submission",
     "closed",
     "shortcut",
+    "found",
+    "followed",
+    "direct",
+    "mention",
 ]
 
 
@@ -147,6 +153,10 @@ def of_kind(world: World, kind: str) -> dict[str, Any]:
     person = {"team": {"id": "T1"}, "user": {"id": "U1", "team_id": "T1"}, "enterprise": None}
     home = {"type": "app_home_opened", "user": "U1", "tab": "home"}
     event = {"type": "event_callback", "team_id": "T1", "authorizations": [{"team_id": "T1"}]}
+    typed = {"user": "U1", "ts": "5.1", "thread_ts": "5.0", "user_team": "T1"}
+    fields = {"query": {"query": {"value": ID}}, "level": {"level": {"selected_option": {"value": "final"}}}}
+    dialog = {"id": "V1", **follow_dialog(level=Level.FINAL), "blocks": [], "state": {"values": fields}}
+    said = {"text": "which?", "blocks": [{"type": "section", "text": {"text": ID}}]}
     return {
         "command": command_of(world, f"subscribe {ID} here"),
         "share": press_of(world, "share_execution"),
@@ -158,6 +168,20 @@ def of_kind(world: World, kind: str) -> dict[str, Any]:
         "submission": {"type": "view_submission", "view": view, **person},
         "closed": {"type": "view_closed", "view": view, **person},
         "shortcut": {"type": "message_action", "callback_id": "c", "trigger_id": "t.1", **person},
+        "found": {
+            "type": "message_action",
+            "callback_id": "follow_this_execution",
+            "trigger_id": "t.1",
+            **person,
+            "message": said,
+            "channel": {"id": "C1"},
+            "response_url": f"{world.slack.url}/hook",
+        },
+        "followed": {"type": "view_submission", "view": dialog, "trigger_id": "t.1", **person},
+        "direct": event
+        | {"event_id": "Ev1", "event": typed | {"type": "message", "channel": "D1", "text": f"subscribe {ID}"}},
+        "mention": event
+        | {"event_id": "Ev1", "event": typed | {"type": "app_mention", "channel": "C1", "text": "<@UBOT> list"}},
     }[kind]
 
 
