@@ -18,7 +18,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.blocks import buttons, follow_dialog
+from bot.blocks import buttons, follow_dialog, share
 from bot.errors import BotError
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -69,6 +69,8 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
     app.action(buttons.CHOOSE)(middleware.guard(buttons.CHOOSE, menu, is_public=True))  # one choice shows it to all
     for action_id, listener in _decisions().items():
         app.action(action_id)(middleware.guard(action_id, counted(listener), who=Who.MEMBERS))
+    shared = middleware.guard("share_into", counted(views.share_into), is_public=True, shows=views.sharing)
+    app.view(share.CALLBACK_ID)(shared)
     app.event("app_home_opened")(middleware.guard("app_home_opened", bind(events.app_home_opened)))
     for event in ("app_uninstalled", "tokens_revoked"):
         app.event(event)(middleware.guard(event, partial(events.app_gone, workspace=workspace), who=Who.SLACK))

@@ -14,25 +14,26 @@ from bot.blocks import (
     levels_modal,
     loading_modal,
     replies,
-    shared_summary,
+    share_modal,
     steps_modal,
 )
 from bot.blocks.buttons import ActionValue, parse_action_value
 from bot.blocks.facts import TITLE as DETAILS_TITLE
-from bot.blocks.language import _, speaking
+from bot.blocks.language import _
 from bot.blocks.message import Block
 from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.model import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
-from bot.slack.channels import check_audience, check_channel, check_person, readers
+from bot.slack.channels import check_channel, check_person, readers
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_home
 from handlers.replies import subscribed_reply, unsubscribed_reply
 from handlers.request import Request
+from handlers.sharing import share_with_channel
 
 
 async def subscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -104,13 +105,15 @@ async def refresh_card(request: Request, *, subscriptions: Subscriptions, worksp
 
 
 async def share_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Share to channel`: a summary that only one person saw, for everyone, freshly polled."""
-    asker, execution_id = request.asker, _execution_id(request)
-    await check_audience(workspace, request.channel_id)
-    summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
-    with speaking(await workspace.languages.of(workspace.team_id, request.channel_id)):
-        message = shared_summary(summary.snapshot, now=workspace.now(), shared_by=asker.id)
-    await respond(workspace.slack, request.response_url, message, is_public=True)
+    """`Share to channel`: a summary that only one person saw, for everyone, freshly polled.
+
+    In a direct message there is nobody to share it with, so a dialog asks for the channel.
+    """
+    execution_id = _execution_id(request)
+    if request.is_direct:
+        await _open(request, workspace, share_modal(execution_id))
+        return
+    await share_with_channel(request, execution_id, subscriptions, workspace)
 
 
 async def approve_channel(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:

@@ -49,8 +49,8 @@ class Request:
 
     @property
     def response_url(self) -> str:
-        """Where an answer goes; empty for modals, the Home tab and events."""
-        return str(self.body.get("response_url") or "")
+        """Where an answer goes; empty for the Home tab, events, and dialogs in which no channel was chosen."""
+        return str(self.body.get("response_url") or self._address.get("response_url") or "")
 
     @property
     def trigger_id(self) -> str:
@@ -75,11 +75,12 @@ class Request:
 
     @property
     def channel_id(self) -> str:
-        """The channel that the request comes from; empty for modals and the Home tab."""
+        """The channel that the request comes from, or that was chosen in a dialog; else empty."""
         if self.is_typed:
             return str(self._part("event").get("channel") or "")
         channel, container = self._part("channel"), self._part("container")
-        return str(self.body.get("channel_id") or channel.get("id") or container.get("channel_id") or "")
+        named = self.body.get("channel_id") or channel.get("id") or container.get("channel_id")
+        return str(named or self._address.get("channel_id") or "")
 
     @property
     def is_direct(self) -> bool:
@@ -150,6 +151,13 @@ class Request:
             names_team=bool(self._user.get("team_id")) or len(self._named) == 1,
             is_in_shared_channel=self.body.get("is_ext_shared_channel") is True,
         )
+
+    @property
+    def _address(self) -> dict[str, Any]:
+        """The channel that was chosen in a dialog, with the address for a message there, as Slack issues it."""
+        addresses = self.body.get("response_urls")
+        first = addresses[0] if isinstance(addresses, list) and addresses else None
+        return first if isinstance(first, dict) else {}
 
     @property
     def _user(self) -> dict[str, Any]:

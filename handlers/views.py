@@ -1,4 +1,4 @@
-"""Buttons inside modals: the pages of the steps, and the level of a subscription.
+"""Buttons inside modals: the pages of the steps, the level of a subscription, the channel to share with.
 
 Lives here: one function for each button that a modal shows. Does not live here: buttons of messages and of the Home tab
 (`handlers.actions`). Called by Bolt, through the middleware.
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 
-from bot.blocks import levels_modal, parse_about, parse_metadata, steps_modal
+from bot.blocks import levels_modal, parse_about, parse_metadata, share, steps_modal
 from bot.blocks.buttons import REFRESH_STEPS
+from bot.blocks.language import speaking
+from bot.blocks.message import Block
 from bot.domain.model import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import call
-from bot.slack.channels import check_person
+from bot.slack.channels import check_in, check_person
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.request import Request
+from handlers.sharing import share_with_channel
 
 
 async def show_page(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -37,6 +40,35 @@ async def choose_level(request: Request, *, subscriptions: Subscriptions, worksp
         raise InvalidInput(InputProblem.NOT_A_PAGE)
     done = await subscriptions.change_level(subscriber, execution_id, known[0], by=request.asker.id)
     view = levels_modal(done.subscription, done.snapshot)
+    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+
+
+def sharing(request: Request) -> Block:
+    """What the dialog shows from its submission on, in its own language."""
+    try:
+        _execution, language = share.parse_about(request.private_metadata)
+    except ValueError:
+        return share.sharing_modal()
+    with speaking(language):
+        return share.sharing_modal()
+
+
+async def share_into(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Share` in its dialog: in the channel that was chosen, as if it had been pressed there.
+
+    Raises:
+        InvalidInput: no channel was chosen, or one that the person is not in.
+    """
+    try:
+        execution_id, _language = share.parse_about(request.private_metadata)
+    except ValueError:
+        raise InvalidInput(InputProblem.NOT_A_PAGE) from None
+    request.execution_id = execution_id
+    if not (request.channel_id and workspace.slack.takes_answers(request.response_url)):
+        raise InvalidInput(InputProblem.NOT_A_PAGE)
+    await check_in(workspace, request.channel_id, request.asker.id)
+    await share_with_channel(request, execution_id, subscriptions, workspace)
+    view = share.shared_modal(request.channel_id)
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
 
 

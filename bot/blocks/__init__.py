@@ -1,9 +1,9 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
-Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `facts`, `told`, `why`, `home`),
-the buttons with their action ids (`buttons`), the sentences for errors (`sentences`), and what these are made of
-(`words`, `trouble`, `groups`, `steps`, `failures`, `causes`, `earlier`, `message`, `text`). Does not live here: I/O and
-clocks; `now` is an argument. Called by the notifier and by `handlers`.
+Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `facts`, `told`, `share`, `why`,
+`home`), the buttons with their action ids (`buttons`), the sentences for errors (`sentences`), and what these are made
+of (`words`, `trouble`, `groups`, `steps`, `failures`, `causes`, `earlier`, `message`, `text`). Does not live here: I/O
+and clocks; `now` is an argument. Called by the notifier and by `handlers`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from bot.blocks.home import home_tab, refusing_home
 from bot.blocks.message import Message
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.outcome import outcome_message
+from bot.blocks.share import share_modal, shared_modal, sharing_modal
 from bot.blocks.thread import (
     card_left_message,
     change_message,
@@ -51,7 +52,10 @@ __all__ = [
     "parse_metadata",
     "refusing_home",
     "replies",
+    "share_modal",
+    "shared_modal",
     "shared_summary",
+    "sharing_modal",
     "steps_modal",
     "undeliverable_message",
     "why_modal",

@@ -168,7 +168,7 @@ def details(execution_id: str) -> Entry:
 
 
 def share(execution_id: str) -> Entry:
-    """Posts an ephemeral summary to the channel."""
+    """Posts a summary to the channel; in a direct message it asks to which one."""
     return Entry(_("Share to channel"), SHARE_EXECUTION, action_value(execution_id))
 
 

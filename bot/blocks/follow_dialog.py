@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bot.blocks import text, words
 from bot.blocks.language import N_, Language, _, spoken
@@ -107,9 +107,8 @@ def parse_entered(values: Mapping[str, str], private_metadata: str) -> tuple[Ent
 def _modal(blocks: Sequence[Block | None], entered: Entered, *, submit: str = "") -> Block:
     choices = [[each.execution_id, each.name[:_NAME_LIMIT], each.phase[:20]] for each in entered.choices[:MOST_CHOICES]]
     known = {"language": spoken().value, "choices": choices, "query": entered.query[:_QUERY_LIMIT] if choices else ""}
-    more: dict[str, Any] = {"submit": {"type": "plain_text", "text": submit}} if submit else {}
     metadata = json.dumps(known, ensure_ascii=False)
-    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=metadata, **more)
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=metadata, submit=submit)
 
 
 def _name(query: str) -> Block:

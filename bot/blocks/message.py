@@ -100,13 +100,26 @@ def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> Block:
     return {"type": "overflow", "action_id": action_id, "options": shown}
 
 
+def channel_input(label: str) -> Block:
+    """A field in which a channel is chosen; with it comes an address for a message there (`response_urls`)."""
+    menu = {
+        "type": "conversations_select",
+        "action_id": "channel",
+        "response_url_enabled": True,
+        "filter": {"include": ["public", "private"]},
+    }
+    return {"type": "input", "label": _plain(label), "element": menu}
+
+
 def confirm(title: str, text: str, yes: str, no: str) -> Block:
     """The confirmation dialog of a button."""
     return {"title": _plain(title), "text": _plain(text), "confirm": _plain(yes), "deny": _plain(no)}
 
 
-def view(title: str, blocks: Iterable[Block | None], **extra: Any) -> Block:
-    """A modal."""
+def view(title: str, blocks: Iterable[Block | None], *, submit: str = "", **extra: Any) -> Block:
+    """A modal; `submit` is the label of the button that sends what was entered."""
+    if submit:
+        extra["submit"] = _plain(submit)
     return {
         "type": "modal",
         "title": _plain(title),

@@ -20,7 +20,7 @@ PAGE_STEPS = 30
 _STEPS_IN_SECTION = 5
 _REASON_LIMIT = 120
 _TITLE = N_("Steps")
-_ID_LIMIT = 240
+ID_LIMIT = 240
 """At most this many characters of an id: JSON may need twelve for one, and Slack takes 3,000 in all."""
 
 
@@ -76,7 +76,7 @@ def parse_metadata(private_metadata: str) -> Metadata:
 
 
 def _modal(execution_id: str, page: int, blocks: list[Block | None], title: str = _TITLE) -> Block:
-    metadata = json.dumps({"execution_id": execution_id[:_ID_LIMIT], "page": page})
+    metadata = json.dumps({"execution_id": execution_id[:ID_LIMIT], "page": page})
     return view(_(title), blocks, callback_id=CALLBACK_ID, private_metadata=metadata)
 
 

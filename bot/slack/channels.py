@@ -66,9 +66,19 @@ async def check_chosen(workspace: Workspace, channel_id: str, asker_id: str) -> 
     if not workspace.rules.allows_channel(channel_id):
         raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
     is_open = await check_channel(workspace, channel_id, asker_id)
+    await check_in(workspace, channel_id, asker_id)
+    return is_open
+
+
+async def check_in(workspace: Workspace, channel_id: str, asker_id: str) -> None:
+    """Make sure that a person is in a channel that they chose elsewhere.
+
+    Raises:
+        NotAllowed: they are not.
+        SlackError: Slack could not say.
+    """
     if not await _is_member(workspace, channel_id, asker_id):
         raise NotAllowed(InputProblem.NOT_THEIR_CHANNEL)
-    return is_open
 
 
 async def check_person(workspace: Workspace, channel_id: str, asker_id: str) -> bool:

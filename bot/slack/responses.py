@@ -63,9 +63,11 @@ async def respond(
         await answer.send({"text": message.text})
     except Undeliverable as error:
         lost(error.code.removesuffix("_url"), error.code)
+        if is_public:  # the person can still read that nobody got it
+            raise
     except SlackError as error:
         lost("failed", error.code)
-        if is_public:  # the person can still read that nobody got it
+        if is_public:
             raise
     else:
         SLACK_RESPONSES.labels("sent").inc()

@@ -82,13 +82,29 @@ class Interactions:
     async def submit(self, user: str, view: View, values: dict[str, Any]) -> Interaction:
         """Submit a modal."""
         payload = payloads.interaction(self._workspace, "view_submission", user)
-        payload |= {"view": view_row(self._workspace, view, payloads.state(view, values)), "response_urls": []}
+        state = payloads.state(view, values)
+        payload |= {"view": view_row(self._workspace, view, state), "response_urls": self._addresses(user, view, state)}
         done = await self._deliver_once(Parcel("interactive", payload), self._with_trigger(payload, user))
         if done.acked:
             self._apply_response(done, view)
         else:
             self._notice(user, self._workspace.im(user).id, f'The form failed: "{done.error}"')
         return done
+
+    def _addresses(self, user: str, view: View, state: Row) -> list[Row]:
+        """One response_url for each channel that was chosen in a field which asks for that."""
+        found = []
+        for block in view.body["blocks"]:
+            element = block.get("element") or {}
+            if block["type"] == "input" and element.get("response_url_enabled"):
+                block_id, action_id = block["block_id"], element.get("action_id", "")
+                entered = state[block_id][action_id]
+                channel = entered.get("selected_conversation") or entered.get("selected_channel")
+                if channel:
+                    url = f"{self._base_url()}/response/{self._passes.reply(user, channel)}"
+                    about = {"block_id": block_id, "action_id": action_id}
+                    found.append({**about, "channel_id": channel, "response_url": url})
+        return found
 
     async def close(self, user: str, view: View) -> Interaction | None:
         """Close a modal; the app is notified only if it asked for that."""

@@ -45,6 +45,18 @@ async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[st
     assert "You follow no executions." in (await carol.types("list")).text
 
 
+async def test_share_from_a_direct_message(talk: World, running: str) -> None:
+    """The dialog asks for a channel; everybody there sees it, and the dialog says so."""
+    carol = Person.new(talk)
+    await carol.types(f"subscribe {running}")
+    await carol.presses("Share to channel", await carol.card())
+    asking = await carol.modal("conversations_select")
+    await talk.slack.submit(carol.id, asking.id, {"channel": carol.channel})
+    shared = await carol.card(carol.channel)
+    assert f"shared by <@{carol.id}>" in shared.text
+    await carol.modal(f"<#{carol.channel}>")
+
+
 async def test_nothing_is_shared_where_nobody_knows_who_reads(talk: World, running: str) -> None:
     """A private channel without the bot may have anybody in it: one sentence with the remedy."""
     carol = Person.new(talk, bot_is_member=False, private=True)

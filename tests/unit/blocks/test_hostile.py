@@ -20,6 +20,7 @@ from sandbox.slack import blockkit
 from tests.unit.blocks.world import (
     ID,
     NOW,
+    buttons_of,
     hostile_changes,
     hostile_evidence,
     hostile_finds,
@@ -106,6 +107,7 @@ def views(seen: Snapshot, link: Subscription, change: Change, evidence: Evidence
     yield blocks.details_modal(seen, now=NOW)
     yield blocks.levels_modal(link, seen)
     yield blocks.levels_modal(link, None)
+    yield blocks.share_modal(execution.id)
     yield blocks.why_modal(seen, evidence)
     yield blocks.home_tab([(link, seen), (link, None)] * 60, unreadable=[execution.id] * 60, now=NOW)
     yield blocks.refusing_home(change.message)
@@ -175,6 +177,15 @@ def test_plain_text_has_phase_and_counts(seen: Snapshot, link: Subscription, lan
         plain = blocks.execution_card(seen, link, now=NOW).text
         assert words.phase_word(execution.phase) in plain
         assert words.counts(execution.steps_finished, execution.steps_total) in plain
+
+
+@patiently
+@given(hostile_snapshots, subscriptions)
+def test_a_followed_card_can_be_stopped(seen: Snapshot, link: Subscription) -> None:
+    """A menu has five entries at most, and whatever else is in it, this one is not cut off."""
+    values = buttons_of(list(blocks.execution_card(seen, link, now=NOW).blocks)).values()
+    stops = [value for value in values if value.startswith(("unsubscribe_execution:", "ask_unsubscribe:"))]
+    assert len(stops) == (not link.is_ending)
 
 
 @patiently

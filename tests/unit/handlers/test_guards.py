@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import handlers
-from bot.blocks import buttons, levels_modal, steps_modal
+from bot.blocks import buttons, levels_modal, share_modal, steps_modal
 from bot.blocks.follow_dialog import follow_dialog
 from bot.domain.access import AccessRules
 from bot.domain.model import Level, Subscriber
@@ -52,6 +52,7 @@ def kind_of(listener: str) -> str:
         "follow_execution": "shortcut",
         "follow_this_execution": "shortcut on a message",
         "follow_submitted": "submitted dialog",
+        "share_into": "submitted dialog",
     }
     return known.get(listener, "button of a message")
 
@@ -82,6 +83,13 @@ def submitted(world: World) -> Awaitable[Any]:
     return world.send(body | {"view": view})
 
 
+def shared(world: World) -> Awaitable[Any]:
+    """The dialog to share with a channel, filled in."""
+    address = {"channel_id": "C1", "response_url": f"{world.slack.url}/hook"}
+    body = {"type": "view_submission", "user": {"id": "U1", "team_id": "T1"}, "team": {"id": "T1"}, "trigger_id": "t.1"}
+    return world.send(body | {"view": {"id": "V1", **share_modal(ID)}, "response_urls": [address]})
+
+
 def shortcut(world: World, callback_id: str) -> Awaitable[Any]:
     """A shortcut, used."""
     body = {
@@ -104,6 +112,7 @@ def ways() -> dict[str, Way]:
         "message": lambda world: world.says(f"subscribe {ID}"),
         "app_mention": lambda world: world.says(f"<@UBOT> subscribe {ID} here", type="app_mention", channel="C1"),
         "follow_submitted": submitted,
+        "share_into": shared,
         buttons.CHOOSE: lambda world: world.chooses(buttons.SHARE_EXECUTION),
     }
     known |= {name: lambda world, name=name: shortcut(world, name) for name in handlers.SHORTCUTS}  # type: ignore[misc]  # bound at once
@@ -185,7 +194,7 @@ async def test_subscriptions_are_capped(world: World, listener: str) -> None:
 
 
 HELD = [each for each in SUBSCRIBING if each != "message"]
-NOT_SHOWN = [buttons.CHOOSE, buttons.SHARE_EXECUTION]
+NOT_SHOWN = [buttons.CHOOSE, buttons.SHARE_EXECUTION, "share_into"]
 
 
 @pytest.mark.parametrize("listener", [*HELD, *NOT_SHOWN])

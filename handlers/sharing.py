@@ -1,0 +1,31 @@
+"""A summary for everyone in a channel, at the wish of one person.
+
+Lives here: `share_with_channel`. Does not live here: where it is asked for (`handlers.actions`, `handlers.views`), who
+may read a channel (`bot.slack.channels`), the summary itself (`bot.blocks.cards`). Called by those listeners.
+"""
+
+from __future__ import annotations
+
+from bot.blocks import shared_summary
+from bot.blocks.language import speaking
+from bot.slack.channels import check_audience
+from bot.slack.responses import respond
+from bot.slack.workspace import Workspace
+from bot.subscriptions import Subscriptions
+from handlers.request import Request
+
+
+async def share_with_channel(
+    request: Request, execution_id: str, subscriptions: Subscriptions, workspace: Workspace
+) -> None:
+    """Show everyone in the channel of the request a summary, freshly polled, in the channel's language.
+
+    Raises:
+        NotAllowed: others than people of ours read it, or Slack does not say who does.
+    """
+    asker = request.asker
+    await check_audience(workspace, request.channel_id)
+    summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
+    with speaking(await workspace.languages.of(workspace.team_id, request.channel_id)):
+        message = shared_summary(summary.snapshot, now=workspace.now(), shared_by=asker.id)
+    await respond(workspace.slack, request.response_url, message, is_public=True)
