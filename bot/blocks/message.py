@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from bot.blocks.language import _
-from bot.blocks.text import cut, within
+from bot.blocks.text import cut, spelled_dates, within
 
 Block = dict[str, Any]
 """Block Kit JSON."""
@@ -42,7 +42,7 @@ def message(blocks: Iterable[Block | None], *words: str) -> Message:
     """A message of `blocks` without the missing ones; `words` are the lines of its plain text, empty ones left out."""
     return Message(
         blocks=tuple(filter(None, blocks)),
-        text=within(filter(None, words), PLAIN_LIMIT),
+        text=within(map(spelled_dates, filter(None, words)), PLAIN_LIMIT),
     )
 
 

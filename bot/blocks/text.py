@@ -40,7 +40,7 @@ _JOINER = "\u2060"
 """Takes no room, and ends what Slack would take for a mention, an emoji or a quotation."""
 _LISTS = {Language.ENGLISH: "en_GB", Language.CHINESE: "zh_CN"}
 """Whose lists are written: British English has no comma before "and"."""
-_DATE = re.compile(r"<!date[^>]*>")
+_DATE = re.compile(r"<!date[^>|]*\|([^>]*)>")
 _WIDE_FROM = 0x2E7F
 """Characters after this one are as wide as two letters, most of them Chinese."""
 _HOUR, _MINUTE = 3_600, 60
@@ -128,6 +128,11 @@ def ago(moment: datetime) -> str:
 def date_secs(moment: datetime) -> str:
     """Day and time of `moment` to the second, in the reader's time zone."""
     return _token(moment, "{date_short_pretty} {time_secs}", utc_seconds(moment))
+
+
+def spelled_dates(line: str) -> str:
+    """`line` with its date tokens as text: notifications and screen readers fill in none."""
+    return _DATE.sub(r"\1", line)
 
 
 def _token(moment: datetime, shape: str, fallback: str) -> str:

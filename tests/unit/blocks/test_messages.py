@@ -127,6 +127,12 @@ def test_english_in_chinese_is_found() -> None:
     assert english_in("关于 wgs-1：stopped following `x` here now") == ["stopped following", "here now"]
 
 
+def test_plain_text_has_dates_in_words() -> None:
+    """Notifications and screen readers fill in no tokens, so these are text there."""
+    assert [one.text for one in everyone() if "<!date" in one.text] == []
+    assert any("<!date" in text for one in everyone() for text in texts(one.blocks))
+
+
 def test_the_sandbox_draws_every_emoji() -> None:
     """Otherwise it is an empty box on a machine without a colour emoji font."""
     written = "".join(text for one in everyone() for text in texts(one.blocks))

@@ -192,7 +192,7 @@ NEAR = change(ChangeKind.DEADLINE, deadline=NOW + timedelta(minutes=28))
     [
         ([SLOW], "slower than usual", "*bwa-mem* has taken 3 h so far, usually at most 1 h 40 min."),
         ([replace(SLOW, step="")], "slower than usual", "It has taken 3 h so far, usually at most 1 h 40 min."),
-        ([SLOW, NEAR], "stops soon", "2018-08-20 07:21 UTC>: its time limit is 1 d.\n*bwa-mem* has taken"),
+        ([SLOW, NEAR], "stops soon", "its time limit is 1 d.\n*bwa-mem* has taken"),
     ],
 )
 def test_warnings_begin_with_state_and_name(warnings: list[Change], headline: str, cause: str) -> None:
