@@ -172,6 +172,11 @@ def share(execution_id: str) -> Entry:
     return Entry(_("Share to channel"), SHARE_EXECUTION, action_value(execution_id))
 
 
+def follow(execution_id: str) -> Entry:
+    """Subscribes the person who chooses it."""
+    return Entry(_("Follow"), SUBSCRIBE_EXECUTION, action_value(execution_id))
+
+
 def levels(subscription: Subscription) -> Entry:
     """Opens the dialog in which the level is chosen."""
     return Entry(_("What is told …"), SHOW_LEVELS, _bound(subscription))

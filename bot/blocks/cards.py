@@ -21,7 +21,7 @@ from bot.blocks.language import _
 from bot.blocks.levels import level_words
 from bot.blocks.message import OPTIONS_LIMIT, Block, Message, actions, header, message, section
 from bot.blocks.trouble import Trouble, failure, is_time_limit, outlook_words, trouble_of, unseen_line
-from bot.domain.model import Execution, Phase, Snapshot, Step, Subscription
+from bot.domain.model import FAILED_PHASES, Execution, Phase, Snapshot, Step, Subscription
 
 _NAME_LIMIT = 64
 """How much of a name is in the first line where another follows that says what is wrong. GCS allows as much."""
@@ -35,23 +35,29 @@ def execution_summary(snapshot: Snapshot, *, now: datetime, subscription: Subscr
     """The summary that one person asked for; `subscription` is that person's own, if there is one."""
     execution = snapshot.execution
     following = _("You follow it: {level}").format(level=level_words(subscription.level)) if subscription else ""
+    entries = [buttons.refresh_summary(execution.id), buttons.details(execution.id), buttons.share(execution.id)]
     row = [buttons.steps(execution.id)]
-    if subscription is not None:
+    if _has_failed(snapshot):  # that comes first; following has its place in the menu
+        row.insert(0, buttons.why(execution.id))
+        entries += [buttons.stop(subscription) if subscription else buttons.follow(execution.id)]
+    elif subscription is not None:
         row.append(buttons.unsubscribe(subscription))
     elif not _is_over(snapshot):
         row.append(buttons.subscribe(execution.id))
-    entries = [buttons.refresh_summary(execution.id), buttons.details(execution.id), buttons.share(execution.id)]
     return _message(snapshot, now, [following], [*row, buttons.menu(entries)])
 
 
 def shared_summary(snapshot: Snapshot, *, now: datetime, shared_by: str) -> Message:
     """The summary that one person shares with a channel; its button subscribes the person who presses it."""
     execution = snapshot.execution
-    row = [buttons.steps(execution.id)]
-    if not _is_over(snapshot):
+    row, entries = [buttons.steps(execution.id)], [buttons.details(execution.id)]
+    if _has_failed(snapshot):
+        row.insert(0, buttons.why(execution.id))
+        entries.append(buttons.follow(execution.id))
+    elif not _is_over(snapshot):
         row.append(buttons.subscribe(execution.id))
     sharer = _("shared by {person}").format(person=f"<@{text.identifier(shared_by)}>")
-    return _message(snapshot, now, [sharer], [*row, buttons.menu([buttons.details(execution.id)])])
+    return _message(snapshot, now, [sharer], [*row, buttons.menu(entries)])
 
 
 def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datetime) -> Message:
@@ -186,6 +192,13 @@ def _stale(snapshot: Snapshot, trouble: Trouble | None) -> str:
 def _is_over(snapshot: Snapshot) -> bool:
     """Whether no change can follow; failed and cancelled executions may be retried."""
     return snapshot.is_vanished or snapshot.execution.phase == Phase.SUCCEEDED
+
+
+def _has_failed(snapshot: Snapshot) -> bool:
+    """Whether there is something to explain, about which GCS can still be asked."""
+    execution = snapshot.execution
+    is_failing = bool(execution.failed_steps) and not execution.is_terminal
+    return not snapshot.is_vanished and (execution.phase in FAILED_PHASES or is_failing)
 
 
 def _is_at_rest(snapshot: Snapshot) -> bool:

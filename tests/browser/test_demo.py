@@ -80,7 +80,7 @@ async def test_a_thread_opens_and_takes_a_reply(page: Page) -> None:
 async def test_each_hint_fills_in_what_is_answered(page: Page) -> None:
     """Every command that the page proposes is one that the bot takes."""
     await page.get_by_text("Things to try").click()
-    for word in ("status", "list", "help"):
+    for word in ("status", "中文", "English", "list", "help"):
         count = await page.locator(".message.ephemeral").count()
         await page.locator("#hints").get_by_role("button", name=word).first.click()
         await page.keyboard.press("Enter")

@@ -83,7 +83,7 @@ class Walk:
 
     def end(self, name: str) -> Locator:
         """The message about the end of an execution."""
-        return self.page.locator("#log article:not(.ephemeral)", has_text=name).filter(
+        return self.page.locator("#log article:not(.ephemeral)", has_text=name, has_not_text="shared by").filter(
             has=self.page.locator("button[data-action-id=show_why]")
         )
 
@@ -235,9 +235,12 @@ async def _answers(walk: Walk, demo: Demo) -> None:
     await walk.press(answer("executions are running"), "Show", shows=answer("As of"))
     await walk.type("/execution failed", shows=answer("executions have failed"))
     await walk.press(answer("have failed"), "Show", shows=answer("As of"))
+    await walk.press(answer("As of"), "Why", shows=dialog("What GCS says"))
+    await walk.close()
+    await walk.press(answer("As of"), "⋯ Follow", shows=answer("You follow this execution now."))
     await walk.type("/execution subscribe rna", shows=answer("Which one do you mean?"))
     await walk.press(answer("Which one"), "Follow", shows=answer("You follow this execution now."))
-    await walk.type("/execution list", shows=answer("3 executions"))
+    await walk.type("/execution list", shows=answer("4 executions"))
 
 
 async def _end(walk: Walk, demo: Demo) -> None:

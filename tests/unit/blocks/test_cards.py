@@ -144,6 +144,18 @@ def test_a_succeeded_execution_cannot_be_followed() -> None:
     assert "Follow" not in buttons_of(done.blocks)
 
 
+@pytest.mark.parametrize("seen", [FAILED, EARLY])
+def test_a_summary_of_a_failure_offers_why(seen: Execution) -> None:
+    """First; following is in the menu then."""
+    mine = execution_summary(snapshot(seen), now=NOW, subscription=subscription("U1"))
+    other = execution_summary(snapshot(seen), now=NOW, subscription=None)
+    shared = shared_summary(snapshot(seen), now=NOW, shared_by="U1")
+    menu = ["⋯ Refresh", "⋯ Details", "⋯ Share to channel"]
+    assert list(buttons_of(mine.blocks)) == ["Why", "Steps", *menu, "⋯ Stop following"]
+    assert list(buttons_of(other.blocks)) == ["Why", "Steps", *menu, "⋯ Follow"]
+    assert list(buttons_of(shared.blocks)) == ["Why", "Steps", "⋯ Details", "⋯ Follow"]
+
+
 def test_a_shared_summary_names_who_shared_it() -> None:
     """The channel sees by whom, and everyone there can follow."""
     message = shared_summary(snapshot(), now=NOW, shared_by="U1")
