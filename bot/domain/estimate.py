@@ -187,8 +187,8 @@ def time_taken(snapshot: Snapshot) -> timedelta | None:
         return execution.elapsed
     if execution.is_terminal:
         return _whole_time(execution, seen_at=snapshot.seen_at)
-    since = time_since_start(snapshot, now=snapshot.seen_at)
-    return execution.elapsed if since is None else since
+    since, own = time_since_start(snapshot, now=snapshot.seen_at), execution.elapsed
+    return own if since is None else max(since, own or since)  # GCS's own is longer if the clock here is behind
 
 
 def _whole_time(execution: Execution, *, seen_at: datetime) -> timedelta | None:

@@ -225,8 +225,9 @@ def test_a_run_takes_from_start_to_end() -> None:
 
 
 def test_what_runs_has_taken_time_since_its_start() -> None:
-    """By the clock as well; a run that was retried or suspended goes by GCS's own duration."""
+    """By the clock, unless GCS says more; a run that was retried or suspended goes by GCS's own duration."""
     assert taken(elapsed=minutes(33)) == minutes(60)
+    assert taken(elapsed=minutes(62)) == minutes(62)
     assert taken(elapsed=minutes(33), created_at=None) == minutes(33)
     retried = replace(running(elapsed=minutes(33)), is_interrupted=True)
     assert estimate.time_taken(retried) == minutes(33)
