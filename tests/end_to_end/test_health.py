@@ -60,11 +60,12 @@ async def test_one_unreadable_execution_is_no_outage(tmp_path: Path, body: bytes
         world.gcs.faults.add(Fault(kind="malformed", execution_id=bad, body=body))
         card = await dave.card(text="I have not been able to read GCS's answers since")
         for _ in range(60):
-            assert (await health(world))[0] == 200
+            report = (await health(world))[1]["components"]
+            assert report["gcs"]["ok"], report  # others may be late on a busy machine
         assert "unreachable" not in words(card)
         world.gcs.step(good, to="succeeded")
         await eventually(lambda: any("Succeeded" in message.text for message in carol.dm[1:]))
-        assert (await health(world))[0] == 200
+        await until_ready(world)
 
 
 @pytest.mark.parametrize("seconds", [360, -360])

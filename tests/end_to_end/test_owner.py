@@ -146,7 +146,7 @@ async def test_prefixes_let_bots_share_a_server(production: Production, tmp_path
 async def test_a_store_that_answers_late_is_compared(tmp_path: Path) -> None:
     """It was away at the start, and belongs to another bot: nothing is done, and the bot ends with code 2."""
     redis_server()
-    server = Node(tmp_path / "server", free_ports(1)[0], "--appendonly", "yes")
+    server = Node(tmp_path / "server", free_ports(1)[0], "--appendonly", "yes", "--appendfsync", "always")
     url = f"redis://127.0.0.1:{server.port}"
     others = Owner(account="gcs1", team="T0OTHERS", endpoint="https://gcs.example.com")
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:

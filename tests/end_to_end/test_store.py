@@ -103,7 +103,7 @@ Outage = Callable[[Node], AbstractAsyncContextManager[None]]
 async def on_a_server(folder: Path) -> AsyncIterator[tuple[World, Node]]:
     """A bot on a Redis that starts after it: the bot starts too, says what is missing, and waits."""
     redis_server()
-    server = Node(folder / "server", free_ports(1)[0], "--appendonly", "yes")
+    server = Node(folder / "server", free_ports(1)[0], "--appendonly", "yes", "--appendfsync", "always")
     try:
         async with made(folder, REDIS_URL=f"redis://127.0.0.1:{server.port}") as world:
             assert "does not answer" in await problem_with(world, "store")
