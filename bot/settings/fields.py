@@ -178,8 +178,8 @@ class Settings(BaseModel):
     """At most how many MiB of GCS's answer about one execution are read, from 1 to 32. If it is larger, cards show what
     GCS's lists say: all but step counts."""
     person_requests_per_minute: Annotated[PerMinute, EXPERT] = 20
-    """How many commands and presses of buttons per minute each person may make; one and a half times as many at once.
-    All copies of the bot on one store count together."""
+    """How many commands, messages to the bot and presses of buttons per minute each person may make; one and a half
+    times as many at once. All copies of the bot on one store count together."""
     subscriptions_per_person: Annotated[int, Field(ge=1, le=100_000), EXPERT] = 100
     """At most how many executions one person may follow."""
     subscriptions_per_channel: Annotated[int, Field(ge=1, le=100_000), EXPERT] = 200

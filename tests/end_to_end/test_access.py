@@ -63,7 +63,7 @@ OUTSIDERS: list[dict[str, str]] = [{"team_id": "T0OTHER"}, {"team_id": "T0OTHER"
 
 @pytest.mark.parametrize("who", [*GUESTS, *OUTSIDERS])
 async def test_others_are_refused_everywhere(open_world: World, who: dict[str, str]) -> None:
-    """Command, button and Home tab: one sentence each, and GCS is not asked for them."""
+    """Command, button, Home tab, words and shortcuts: one sentence each, and GCS is not asked for them."""
     erin, dave = joined(open_world, **who), Person.new(open_world)
     execution = open_world.gcs.play(story.happy(3), by_hand=True)
     sentence = "do not answer guests" if "guest" in who else "answer only people of the workspace"
@@ -74,6 +74,14 @@ async def test_others_are_refused_everywhere(open_world: World, who: dict[str, s
     await open_world.slack.open_home(erin.id)
     await erin.home(sentence)
     assert not erin.dm
+    seen = len(erin.read)
+    await erin.says(f"<@U0BOT> subscribe {execution}", erin.channel)
+    assert sentence in (await erin.next_answer(seen)).text
+    assert sentence in (await erin.told(f"subscribe {execution}")).text
+    await erin.says("list")  # once an hour, so that two bots do not talk for ever
+    await open_world.slack.shortcut(erin.id, "follow_execution")
+    await erin.modal(sentence)
+    assert len(erin.dm) == 3
     assert lookups(open_world).count(erin.id) == 1  # the event of the Home tab shows the app's own ids
 
 
@@ -84,6 +92,10 @@ async def test_without_the_scope_guests_are_served(open_world: World, granted: S
     assert "You follow no executions." in (await erin.types("list")).text
     assert "answer only people of the workspace" in (await frank.types("list")).text
     assert frank.id not in lookups(open_world)
+    await granted.share(frank.channel)
+    seen = len(frank.read)
+    await frank.says("<@U0BOT> list", frank.channel)  # the event says that the channel is shared, not whose he is
+    assert "I may not look up who you are" in (await frank.next_answer(seen)).text
 
 
 @pytest.mark.parametrize("fault", [{"kind": "error", "error": "internal_error"}, {"kind": "status"}])
