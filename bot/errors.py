@@ -5,6 +5,7 @@
     │   └── NotAllowed              the person may not use the bot, or not there
     ├── TooManyRequests             a person asks faster than allowed: `.retry_after`
     ├── TooManySubscriptions        a person or channel follows as much as allowed: `.most`
+    ├── TooManyRules                a person or channel has as many rules as allowed: `.most`
     ├── SettingsInvalid             settings are missing or wrong: `.problems`, all of them at once
     │   └── StateDirInUse           another bot runs on STATE_DIR
     ├── PortUnavailable             the bot cannot listen on an address
@@ -124,6 +125,14 @@ class InputProblem(StrEnum):
     """The bot may not be used in this channel."""
     CARD_ENDED = "card_ended"
     """The card belongs to no subscription any more. `execution_id`."""
+    RULE_ENDED = "rule_ended"
+    """The button belongs to a rule that has ended."""
+    MISSING_RULE = "missing_rule"
+    """What is to be followed is not named. `kind`: a `RuleKind`."""
+    LISTS_REFUSED = "lists_refused"
+    """GCS does not show its list, without which no rule finds anything."""
+    NOT_A_LABEL = "not_a_label"
+    """`word` is no `key=value`."""
     OTHER_CHANNEL = "other_channel"
     """The button names another channel than the one where it was pressed."""
     OTHER_PERSON = "other_person"
@@ -165,6 +174,14 @@ class TooManySubscriptions(BotError):
 
     def __init__(self, most: int, *, is_person: bool) -> None:
         super().__init__(f"{most} subscriptions")
+        self.most, self.is_person = most, is_person
+
+
+class TooManyRules(BotError):
+    """A person or a channel has as many rules as allowed."""
+
+    def __init__(self, most: int, *, is_person: bool) -> None:
+        super().__init__(f"{most} rules")
         self.most, self.is_person = most, is_person
 
 

@@ -57,6 +57,12 @@ SWEEPER_ROUND_SECONDS = Histogram(
     "Time for one round through all pages of the lists.",
     buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300),
 )
+SWEEPER_RULES = Gauge("execution_bot_sweeper_rules", "Rules that this process looks for new executions for.")
+SWEEPER_FOUND_SECONDS = Histogram(
+    "execution_bot_sweeper_found_seconds",
+    "Time from the creation of an execution until a rule has it followed.",
+    buckets=(1, 2, 5, 10, 20, 30, 60, 90, 120, 300, 900, 3600),
+)
 
 NOTIFIER_MESSAGES = Counter(
     "execution_bot_notifier_messages_total", "Messages and edits, by kind and result.", ["kind", "result"]

@@ -8,12 +8,12 @@ with a sentence in `bot.blocks.sentences`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,7 +21,18 @@ from bot.audit import audit, current_request
 from bot.domain import alarms, observing
 from bot.domain.cadence import Cadence
 from bot.domain.events import Event
-from bot.domain.model import Change, ChangeKind, Execution, Followed, Level, Phase, Snapshot, Subscriber, Subscription
+from bot.domain.model import (
+    Change,
+    ChangeKind,
+    Execution,
+    Followed,
+    Level,
+    Phase,
+    Snapshot,
+    Subscriber,
+    Subscription,
+    louder,
+)
 from bot.domain.past import Past
 from bot.domain.search import Found, Match, begins_an_id, fits, narrowed, newest_first
 from bot.errors import GCS_AWAY, GCSError, GCSForbidden, InputProblem, InvalidInput, StoreUnavailable, TooManyRequests
@@ -30,24 +41,22 @@ from bot.gcs.errors import unseen
 from bot.gcs.fingerprint import Fingerprint
 from bot.gcs.search import SharedSearches
 from bot.gcs.shared import SharedReads
+from bot.rules import RuleRequests
 from bot.store.gcs_quota import PersonLimit
+from bot.store.patience import in_time
 from bot.store.people import Forgotten, People
+from bot.store.rules import Enlisting, Rules
 from bot.store.schedule.history import History
 from bot.store.subscriptions import Subscribers
 
 WITHIN = timedelta(seconds=15)
 """At most how long a person waits for GCS."""
 
-STORE_WITHIN = timedelta(seconds=5)
-"""At most how long a person waits for each call to the store; its own retries would take longer."""
-
 FORGET_WITHIN = timedelta(minutes=1)
 """At most how long it takes to delete what is kept about a person: all executions are looked at."""
 
 REDRAW_SECONDS = 0.2
 """How long a refreshed card waits until it is looked again whether the watcher has seen what GCS shows."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,8 @@ class Subscriptions:
         people: People,
         *,
         history: History,
+        rules: Rules,
+        enlisting: Enlisting,
         allowance: Allowance,
         cadence: Cadence,
         now: Callable[[], datetime],
@@ -134,6 +145,8 @@ class Subscriptions:
         self.default_level = default_level
         self._reads = SharedReads(gcs, within=WITHIN, now=now)
         self._searches = SharedSearches(gcs, within=WITHIN, now=now)
+        self.rules = RuleRequests(rules, enlisting, self._searches)
+        """What people ask for about rules."""
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
         self._history = history
         self._cadence, self._now = cadence, now
@@ -144,7 +157,7 @@ class Subscriptions:
         Raises:
             TooManyRequests: it is one too many, and is not served.
         """
-        refusal = await _in_time(self._allowance.requests.count(asker))
+        refusal = await in_time(self._allowance.requests.count(asker))
         if refusal is not None:
             raise TooManyRequests(refusal.wait, is_repeated=refusal.is_repeated)
 
@@ -154,9 +167,9 @@ class Subscriptions:
         `is_refresh`: the person has an answer and wants a newer one.
         """
         snapshot = (await self._poll(team_id, execution_id, newer_than=self._now() if is_refresh else None)).snapshot
-        await _in_time(self._subscribers.viewed(team_id, execution_id, soon=self._cadence.soon))
+        await in_time(self._subscribers.viewed(team_id, execution_id, soon=self._cadence.soon))
         subscriber = Subscriber(team_id=team_id, id=user_id)
-        return Summary(snapshot, await _in_time(self._subscribers.find(subscriber, execution_id)))
+        return Summary(snapshot, await in_time(self._subscribers.find(subscriber, execution_id)))
 
     async def explain(self, team_id: str, execution_id: str, user_id: str) -> Explained:
         """The current state of an execution, its events, and how earlier runs ended, as far as they are to be had."""
@@ -166,29 +179,31 @@ class Subscriptions:
         return Explained(summary.snapshot, events, is_refused, await self._past(team_id, summary.snapshot.execution))
 
     async def subscribe(
-        self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str
+        self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str, is_exact: bool = False
     ) -> Subscribed:
         """Let `subscriber` follow an execution from now on; if it does already, `level` replaces the level.
 
         `owner` is the person who asks. A subscription that exists keeps its owner, who reads who changed it, if it has
-        one.
+        one. Where a rule follows it, too, the louder level counts, unless `level` is to be exactly that.
 
         Raises:
             TooManySubscriptions: it follows as many executions as it may.
         """
         snapshot, fingerprint, alarm_at = await self._poll(subscriber.team_id, execution_id)
-        was = await _in_time(self._subscribers.find(subscriber, execution_id))
+        was = await in_time(self._subscribers.find(subscriber, execution_id))
         subscription = Subscription(
             execution_id=execution_id,
             subscriber=subscriber,
-            level=level or (was.level if was else self.default_level),
+            level=self._level(was, level, is_exact=is_exact),
             owner=(was.owner if was else "") or owner,
             created_at=was.created_at if was else self._now(),
             request_id=current_request(),
+            is_by_rule=was is not None and was.is_by_rule,
+            own_level=self._own_level(was, level) if was is not None and was.is_by_rule else None,
         )
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
-        _, is_safe = await _in_time(
+        _, is_safe = await in_time(
             self._subscribers.subscribe(
                 subscription,
                 snapshot,
@@ -206,7 +221,7 @@ class Subscriptions:
         """Stop `subscriber` from following an execution; a channel reads `by` whom."""
         notice = self._notice(ChangeKind.STOPPED, subscriber, by)
         ending = self._subscribers.unsubscribe(subscriber, execution_id, request_id=current_request(), notice=notice)
-        was_followed, is_safe = await _in_time(ending)
+        was_followed, is_safe = await in_time(ending)
         if was_followed:
             audit(
                 "subscription.ended",
@@ -219,7 +234,7 @@ class Subscriptions:
 
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""
-        return await _in_time(self._subscribers.of(subscriber))
+        return await in_time(self._subscribers.of(subscriber))
 
     async def find(self, subscriber: Subscriber, query: str, *, is_followed: bool = False) -> Found:
         """The executions that `query` may mean: one, if only one can be meant.
@@ -253,13 +268,13 @@ class Subscriptions:
 
     async def forget(self, person: Subscriber) -> Forgotten:
         """Delete what the store keeps about a person; the log keeps its lines."""
-        forgotten = await _in_time(self._people.forget(person.id), within=FORGET_WITHIN)
+        forgotten = await in_time(self._people.forget(person.id), within=FORGET_WITHIN)
         audit("person.forgotten", team=person.team_id, subscriber=person.id, subscriptions=forgotten.subscriptions)
         return forgotten
 
     async def resume(self, channel: Subscriber) -> None:
         """Deliver what waits for a channel, since it may be written to now."""
-        await _in_time(self._subscribers.resume(channel))
+        await in_time(self._subscribers.resume(channel))
 
     async def refresh_card(self, subscriber: Subscriber, execution_id: str) -> None:
         """Have the card of a subscription show what GCS shows now: asked after this call, or later.
@@ -270,18 +285,18 @@ class Subscriptions:
         """
         team_id = subscriber.team_id
         await self._subscription(subscriber, execution_id)
-        known, now = await _in_time(self._subscribers.last(team_id, execution_id))
+        known, now = await in_time(self._subscribers.last(team_id, execution_id))
         ahead = now - self._now()
         read = await self._reads.get(
             execution_id, newer_than=self._now(), name=lambda: known.execution.name if known else ""
         )
         end = monotonic() + WITHIN.total_seconds()
         try:
-            while not await _in_time(
+            while not await in_time(
                 self._subscribers.redraw(subscriber, execution_id, read.fingerprint, read.at + ahead)
             ):
                 if monotonic() > end:  # nobody polls: the card says when GCS answered
-                    await _in_time(self._subscribers.refresh(subscriber, execution_id))
+                    await in_time(self._subscribers.refresh(subscriber, execution_id))
                     return
                 await asyncio.sleep(REDRAW_SECONDS)
         except KeyError:
@@ -294,7 +309,7 @@ class Subscriptions:
             InvalidInput: there is no such subscription.
         """
         subscription = await self._subscription(subscriber, execution_id)
-        return subscription, await _in_time(self._subscribers.snapshot(subscriber.team_id, execution_id))
+        return subscription, await in_time(self._subscribers.snapshot(subscriber.team_id, execution_id))
 
     async def change_level(self, subscriber: Subscriber, execution_id: str, level: Level, *, by: str) -> Subscribed:
         """Give a subscription another level; a channel reads `by` whom.
@@ -303,10 +318,20 @@ class Subscriptions:
             InvalidInput: there is no such subscription.
         """
         await self._subscription(subscriber, execution_id)
-        return await self.subscribe(subscriber, execution_id, level=level, owner=by)
+        return await self.subscribe(subscriber, execution_id, level=level, owner=by, is_exact=True)
+
+    def _level(self, was: Subscription | None, level: Level | None, *, is_exact: bool) -> Level:
+        """The level of a subscription from now on; `was` is the one before."""
+        if was is None or not was.is_by_rule or is_exact:
+            return level or (was.level if was else self.default_level)
+        return louder(self._own_level(was, level), was.level)
+
+    def _own_level(self, was: Subscription, level: Level | None) -> Level:
+        """The level that is chosen for an execution that a rule follows."""
+        return level or was.own_level or self.default_level
 
     async def _subscription(self, subscriber: Subscriber, execution_id: str) -> Subscription:
-        subscription = await _in_time(self._subscribers.find(subscriber, execution_id))
+        subscription = await in_time(self._subscribers.find(subscriber, execution_id))
         if subscription is None:
             raise InvalidInput(InputProblem.CARD_ENDED, execution_id=execution_id)
         return subscription
@@ -326,11 +351,11 @@ class Subscriptions:
 
     async def _past(self, team_id: str, execution: Execution) -> Past:
         with suppress(StoreUnavailable):  # it is a help only
-            return await _in_time(self._history.past(team_id, execution))
+            return await in_time(self._history.past(team_id, execution))
         return Past()
 
     async def _poll(self, team_id: str, execution_id: str, *, newer_than: datetime | None = None) -> _Polled:
-        known, now = await _in_time(self._subscribers.last(team_id, execution_id))
+        known, now = await in_time(self._subscribers.last(team_id, execution_id))
         ahead = now - self._now()  # this machine's clock may be wrong, and others go by what is stored
         try:
             read = await self._reads.get(
@@ -343,7 +368,7 @@ class Subscriptions:
                 raise
             since = known.unreachable_since or known.seen_at
             return _Polled(replace(known, unreachable_since=since, unseen=unseen(error)))
-        typical = await _in_time(self._history.typical(team_id, read.execution))
+        typical = await in_time(self._history.typical(team_id, read.execution))
         snapshot = observing.first_snapshot(
             read.execution, now=read.at + ahead, cadence=self._cadence, known=known, typical=typical
         )
@@ -372,16 +397,3 @@ def _audit(subscription: Subscription, was: Subscription | None) -> None:
         changes=subscription.level.value,
         changes_before=was.level.value if was else "",
     )
-
-
-async def _in_time(answer: Awaitable[T], *, within: timedelta = STORE_WITHIN) -> T:
-    """The store's answer, in time for the person who waits.
-
-    Raises:
-        StoreUnavailable: it did not come `within` that time.
-    """
-    try:
-        async with asyncio.timeout(within.total_seconds()):
-            return await answer
-    except TimeoutError:
-        raise StoreUnavailable(f"no answer within {within.total_seconds():g} s") from None

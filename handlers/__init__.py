@@ -128,6 +128,8 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.SHOW_DETAILS: actions.show_details,
         buttons.SHOW_LEVELS: actions.show_levels,
         buttons.DELETE_MY_DATA: actions.delete_my_data,
+        buttons.END_RULE: actions.end_rule,
+        buttons.KEEP_RULE: actions.keep_rule,
         buttons.PREVIOUS_PAGE: views.show_page,
         buttons.NEXT_PAGE: views.show_page,
         buttons.REFRESH_STEPS: views.show_page,

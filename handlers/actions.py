@@ -14,6 +14,7 @@ from bot.blocks import (
     levels_modal,
     loading_modal,
     replies,
+    rules,
     share_modal,
     steps_modal,
 )
@@ -31,7 +32,7 @@ from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_home
-from handlers.replies import subscribed_reply, unsubscribed_reply
+from handlers.replies import rule_ended_reply, subscribed_reply, unsubscribed_reply
 from handlers.request import Request
 from handlers.sharing import share_with_channel
 
@@ -56,6 +57,20 @@ async def unsubscribe_execution(request: Request, *, subscriptions: Subscription
     done = await subscriptions.unsubscribe(subscriber, execution_id, by=request.asker.id)
     reply = unsubscribed_reply(done, subscriber, execution_id)
     await _reply(request, reply, request.asker, subscriptions, workspace)
+
+
+async def end_rule(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Stop following` of a rule."""
+    subscriber, rule_id = await _rule_of(request, workspace)
+    ended = await subscriptions.rules.end(subscriber, rule_id, by=request.asker.id)
+    await respond(workspace.slack, request.response_url, rule_ended_reply(ended))
+
+
+async def keep_rule(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Keep following` of a rule that would end soon."""
+    subscriber, rule_id = await _rule_of(request, workspace)
+    rule = await subscriptions.rules.keep(subscriber, rule_id)
+    await respond(workspace.slack, request.response_url, rules.rule_kept(rule))
 
 
 async def show_steps(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -174,6 +189,19 @@ async def _bound_to(request: Request, workspace: Workspace) -> tuple[Subscriber,
         InvalidInput, NotAllowed: it is another channel's, or of one that they may not see.
     """
     value = _value(request)
+    subscriber = _meant(request, value, request.asker)
+    if not subscriber.is_person:
+        await check_person(workspace, subscriber.id, request.asker.id)
+    return subscriber, value.execution_id
+
+
+async def _rule_of(request: Request, workspace: Workspace) -> tuple[Subscriber, str]:
+    """Whose rule is meant, and its id: the person's, or that of the channel in which they pressed.
+
+    Raises:
+        InvalidInput, NotAllowed: it is another channel's, or of one that they may not see.
+    """
+    value = parse_action_value(request.action_value)
     subscriber = _meant(request, value, request.asker)
     if not subscriber.is_person:
         await check_person(workspace, subscriber.id, request.asker.id)

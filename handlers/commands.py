@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.audit import audit
-from bot.blocks import Message, execution_summary, matches, replies
+from bot.blocks import Message, execution_summary, matches, replies, rules
 from bot.blocks.language import speaking
 from bot.domain.access import NOBODY_ELSE
-from bot.domain.model import Followed, Phase, Subscriber
+from bot.domain.model import Followed, Phase, Subscriber, rule_id
 from bot.domain.search import Found, begins_an_id
 from bot.errors import InputProblem, InvalidInput, SlackError
 from bot.slack.channels import check_channel, check_person, readers
@@ -21,7 +21,7 @@ from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
 from handlers.parsing import MAX_WORD, Command, Verb, parse
-from handlers.replies import subscribed_reply, unsubscribed_reply
+from handlers.replies import rule_ended_reply, rule_made_reply, subscribed_reply, unsubscribed_reply
 from handlers.request import Request
 
 
@@ -51,6 +51,8 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
         case Verb.RUNNING | Verb.FAILED:
             phase = Phase.RUNNING if command.verb is Verb.RUNNING else Phase.FAILED
             message = matches.in_phase(await subscriptions.in_phase(phase), phase)
+        case _ if command.rule is not None:
+            message = await _rule(request, command, subscriber, subscriptions, workspace)
         case _:
             message = await _about_one(request, command, subscriber, subscriptions, workspace)
     await answer(request, message, workspace)
@@ -78,6 +80,25 @@ async def _about_one(
             return unsubscribed_reply(done, subscriber, command.execution_id)
         case _:
             return await _summary(command, asker, subscriptions, workspace)
+
+
+async def _rule(
+    request: Request, command: Command, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+) -> Message:
+    """What is about all new executions of a kind."""
+    assert command.rule is not None  # noqa: S101  # the caller has looked
+    (kind, values), asker = command.rule, request.asker
+    if command.verb is Verb.UNSUBSCRIBE:
+        if not subscriber.is_person:
+            await check_person(workspace, subscriber.id, asker.id)
+        ended = await subscriptions.rules.end(subscriber, rule_id(subscriber, kind, values), by=asker.id)
+        return rule_ended_reply(ended) if ended.rule else rules.no_such_rule(subscriber, kind, values)
+    is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
+    made = await subscriptions.rules.make(subscriber, kind, values, level=command.level, owner=asker.id)
+    if not is_open:  # the reply says so
+        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
+    return rule_made_reply(made, is_open=is_open, readers=shown)
 
 
 def _which(command: Command, found: Found, subscriber: Subscriber, workspace: Workspace) -> Message:
@@ -134,6 +155,7 @@ async def _list(
     message = replies.subscription_list(
         followed.items, unreadable=followed.unreadable, now=workspace.now(), is_person=subscriber.is_person
     )
+    message = rules.with_rules(message, await subscriptions.rules.of(subscriber))
     if subscriber.is_person:
         here = await _followed_here(request, subscriptions, workspace)
         return replies.also_here(message, here.items, now=workspace.now())

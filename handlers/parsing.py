@@ -14,9 +14,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import NamedTuple
 
 from bot.blocks.language import Language
-from bot.domain.model import Level
+from bot.domain.model import Level, RuleKind
+from bot.domain.rules import SEPARATOR
 from bot.errors import InputProblem, InvalidInput
 from handlers.typed import Typed, Word, read
 
@@ -101,9 +103,29 @@ _MEANT: dict[str, tuple[str, ...]] = {
 """What people say elsewhere, and the words for it here."""
 
 
+_NO_WORDS = (Word("", ""), Word("", ""))
+_RULES: dict[str, RuleKind] = {
+    **{kind.value: kind for kind in (RuleKind.WORKFLOW, RuleKind.LABEL, RuleKind.PROJECT)},
+    "labels": RuleKind.LABEL,
+    "流程": RuleKind.WORKFLOW,
+    "标签": RuleKind.LABEL,
+    "项目": RuleKind.PROJECT,
+}
+"""The words behind `subscribe` and `unsubscribe` that begin a rule."""
+_MAX_LABELS = 5
+"""At most how many labels a rule names."""
+
+
+class RuleWords(NamedTuple):
+    """What a rule follows."""
+
+    kind: RuleKind
+    values: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A parsed command. A verb that is about one execution has `execution_id` or `query`, others have neither."""
+    """A parsed command. A verb that is about one execution has `execution_id`, `query` or `rule`, others have none."""
 
     verb: Verb
     execution_id: str = ""
@@ -114,6 +136,8 @@ class Command:
     """For `language`; None for that of the person's Slack."""
     query: str = ""
     """A name, a part of one, or the first digits of an id."""
+    rule: RuleWords | None = None
+    """For `subscribe` and `unsubscribe`: all new executions of a kind."""
 
 
 def parse(text: str) -> Command:
@@ -123,6 +147,8 @@ def parse(text: str) -> Command:
         InvalidInput: it is no command; the problem is one of the first in `InputProblem`.
     """
     typed = read(text)
+    if (rule := _rule(typed)) is not None:
+        return rule
     known, unknown = _sorted(typed.words)
     verb = _verb(known, is_about_one=bool(typed.ids or unknown))
     if unknown and (typed.ids or verb not in _ABOUT_ONE or _slip(typed, known, unknown)):
@@ -177,6 +203,50 @@ def is_attempt(text: str) -> bool:
     if first.known in _VERBS or first.known in _MEANT:
         return True
     return len(typed.words) == 1 and _LOOKS_NAMED.search(first.known) is not None
+
+
+def _rule(typed: Typed) -> Command | None:
+    """A command about a rule: `subscribe workflow …`; None for any other.
+
+    Raises:
+        InvalidInput: it names nothing, or its words do not fit.
+    """
+    first, second = (*typed.words, *_NO_WORDS)[:2]
+    verb, kind = _VERBS.get(first.known), _RULES.get(second.known)
+    if kind is None or verb not in {Verb.SUBSCRIBE, Verb.UNSUBSCRIBE}:
+        return None
+    rest = typed.words[2:]
+    known = [word.known for word in rest if word.known in {*_LEVELS, _HERE, _ME}]
+    levels = [_LEVELS[word] for word in known if word in _LEVELS]
+    if _HERE in known and _ME in known:
+        raise InvalidInput(InputProblem.HERE_AND_ME, verb=verb)
+    if len(set(levels)) > 1:
+        raise InvalidInput(InputProblem.SEVERAL_LEVELS, verb=verb)
+    if levels and verb is Verb.UNSUBSCRIBE:
+        raise InvalidInput(InputProblem.UNWANTED_LEVEL, verb=verb, level=levels[0])
+    values = _rule_values(kind, [word.shown for word in rest if word.known not in known], typed.ids)
+    if not values or not all(values):
+        raise InvalidInput(InputProblem.MISSING_RULE, kind=kind)
+    level = levels[0] if levels else None
+    return Command(verb, is_here=_HERE in known, level=level, rule=RuleWords(kind, values))
+
+
+def _rule_values(kind: RuleKind, words: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
+    """What a rule is about; a workflow may be named by its id.
+
+    Raises:
+        InvalidInput: a label is none, or it is too much.
+    """
+    if len(" ".join(words)) > _MAX_NAME or len(words) > _MAX_LABELS:
+        raise InvalidInput(InputProblem.UNKNOWN_WORD, word=" ".join(words)[:MAX_WORD])
+    if kind is not RuleKind.LABEL:
+        name = " ".join(words)
+        return (name or (ids[0] if kind is RuleKind.WORKFLOW and len(ids) == 1 else ""),)
+    for word in words:
+        key, separator, value = word.partition(SEPARATOR)
+        if not (separator and key and value):
+            raise InvalidInput(InputProblem.NOT_A_LABEL, word=word[:MAX_WORD])
+    return tuple(dict.fromkeys(words))
 
 
 def _sorted(words: Iterable[Word]) -> tuple[list[str], list[Word]]:

@@ -1,4 +1,4 @@
-"""Which reply fits the result of subscribing or unsubscribing.
+"""Which reply fits the result of subscribing or unsubscribing, of one execution or by a rule.
 
 Lives here: the choice. Does not live here: what replies look like (`bot.blocks.replies`). Called by the listeners that
 subscribe and unsubscribe.
@@ -6,12 +6,14 @@ subscribe and unsubscribe.
 
 from __future__ import annotations
 
-from bot.blocks import Message, replies
+from bot.blocks import Message, replies, rules
 from bot.blocks.conversation import following
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.domain.access import NOBODY_ELSE, Readers
 from bot.domain.model import Subscriber
+from bot.errors import InputProblem, InvalidInput
+from bot.rules import RuleEnded, RuleMade
 from bot.subscriptions import Subscribed, Unsubscribed
 
 
@@ -40,3 +42,23 @@ def unsubscribed_reply(done: Unsubscribed, subscriber: Subscriber, execution_id:
     """The reply to the person who unsubscribed."""
     reply = replies.unsubscribed if done.was_followed else replies.not_subscribed
     return reply(subscriber, execution_id, note="" if done.is_safe else _(UNSAFE_UNSUBSCRIBED))
+
+
+def rule_made_reply(made: RuleMade, *, is_open: bool = True, readers: Readers = NOBODY_ELSE) -> Message:
+    """The reply to the person who made a rule; `is_open` is False for a channel of `readers` that nobody approved."""
+    unsafe = "" if made.is_safe else _(UNSAFE_SUBSCRIBED)
+    if made.was is not None:
+        return rules.rule_changed(made.rule, was=made.was.level, note=unsafe)
+    notes = " ".join(filter(None, ("" if is_open else _(NOT_APPROVED), unsafe)))
+    return rules.rule_made(made.rule, has_run=made.has_run, note=notes, is_held=not is_open, readers=readers)
+
+
+def rule_ended_reply(ended: RuleEnded) -> Message:
+    """The reply to the person who ended a rule.
+
+    Raises:
+        InvalidInput: there was none.
+    """
+    if ended.rule is None:
+        raise InvalidInput(InputProblem.RULE_ENDED)
+    return rules.rule_ended(ended.rule, ended.executions, note="" if ended.is_safe else _(UNSAFE_UNSUBSCRIBED))

@@ -40,7 +40,7 @@ from bot.slack.workspace import Removal, Workspace
 from bot.store import Store
 from bot.subscriptions import Allowance, Subscriptions
 from bot.workers.notifier import Notifier
-from bot.workers.sweeper import Sweeper
+from bot.workers.sweeper import Finder, Sweeper
 from bot.workers.watcher import Watcher
 
 log = structlog.get_logger()
@@ -104,6 +104,7 @@ class WorkspaceRuntime:
             store.brake,
             rules=access_rules(settings),
             history=store.history,
+            followed_rules=store.rules,
             languages=self._languages,
         )
         self._owner_check = OwnerCheck(settings, store.ownership, account.client)
@@ -163,6 +164,8 @@ class WorkspaceRuntime:
             self._store.subscribers,
             self._store.people,
             history=self._store.history,
+            rules=self._store.rules,
+            enlisting=self._store.enlisting,
             allowance=self._allowance(),
             cadence=self._cadence,
             now=_utc_now,
@@ -227,6 +230,13 @@ class WorkspaceRuntime:
             team_id=identity.team_id,
             cadence=self._cadence,
             bytes_per_second=self._settings.list_bytes_per_second,
+            finder=Finder(
+                self._account.client,
+                self._store.rules,
+                self._store.enlisting,
+                quota=self._account.quota,
+                most=self._settings.rule_executions,
+            ),
         )
 
     def _allowance(self) -> Allowance:

@@ -1,5 +1,6 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
+Lives here: the messages (`cards`, `thread`, `outcome`, `replies`, `rules`), the views (`modal`, `facts`, `told`, `why`,
 Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `facts`, `told`, `share`, `why`,
 `home`), the buttons with their action ids (`buttons`), the sentences for errors (`sentences`), and what these are made
 of (`words`, `trouble`, `groups`, `steps`, `failures`, `causes`, `earlier`, `message`, `text`). Does not live here: I/O
@@ -8,13 +9,14 @@ and clocks; `now` is an argument. Called by the notifier and by `handlers`.
 
 from __future__ import annotations
 
-from bot.blocks import buttons, replies
+from bot.blocks import buttons, replies, rules
 from bot.blocks.cards import execution_card, execution_summary, shared_summary
 from bot.blocks.facts import details_modal
 from bot.blocks.home import home_tab, refusing_home
 from bot.blocks.message import Message
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.outcome import outcome_message
+from bot.blocks.rules import rule_message
 from bot.blocks.share import share_modal, shared_modal, sharing_modal
 from bot.blocks.thread import (
     card_left_message,
@@ -52,6 +54,8 @@ __all__ = [
     "parse_metadata",
     "refusing_home",
     "replies",
+    "rule_message",
+    "rules",
     "share_modal",
     "shared_modal",
     "shared_summary",

@@ -13,7 +13,7 @@ from bot.blocks.language import _
 from bot.blocks.message import Block, button, confirm, overflow
 from bot.blocks.readers import readers_line
 from bot.domain.access import Readers
-from bot.domain.model import Level, Subscriber, Subscription
+from bot.domain.model import Level, Rule, Subscriber, Subscription
 
 SUBSCRIBE_EXECUTION = "subscribe_execution"
 UNSUBSCRIBE_EXECUTION = "unsubscribe_execution"
@@ -35,6 +35,8 @@ REFRESH_STEPS = "refresh_steps"
 SHOW_DETAILS = "show_details"
 SHOW_LEVELS = "show_levels"
 CHOOSE_LEVEL = "choose_level"
+END_RULE = "end_rule"
+KEEP_RULE = "keep_rule"
 
 _SEPARATOR, _CHOICE = "|", ":"
 _ID_LIMIT = 240
@@ -224,6 +226,23 @@ def delete_my_data(user_id: str) -> Block:
         _("Keep it"),
     )
     return button(_("Delete my data"), DELETE_MY_DATA, user_id, style="danger", confirm=confirmation)
+
+
+def end_rule(rule: Rule) -> Block:
+    """Ends a rule, after a question, since it ends whatever it follows."""
+    label = _("Stop following") if rule.subscriber.is_person else _("Stop following here")
+    confirmation = confirm(
+        _("Stop following?") if rule.subscriber.is_person else _("Stop following here?"),
+        _("No new executions are followed, and those that are followed only for this are not followed any more."),
+        _("Stop following"),
+        _("Keep following"),
+    )
+    return button(label, END_RULE, action_value(rule.id, rule.subscriber), confirm=confirmation)
+
+
+def keep_rule(rule: Rule) -> Block:
+    """Has a rule last longer that would end soon."""
+    return button(_("Keep following"), KEEP_RULE, action_value(rule.id, rule.subscriber), style="primary")
 
 
 def previous_page(page: int) -> Block:

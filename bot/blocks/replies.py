@@ -16,7 +16,7 @@ from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.readers import readers_line
-from bot.blocks.sentences import HAS_GROWN, NAME_OR_ID, NOT_APPROVED
+from bot.blocks.sentences import HAS_GROWN, NAME, NAME_OR_ID, NOT_APPROVED
 from bot.domain.access import NOBODY, NOBODY_ELSE, Readers
 from bot.domain.model import FAILED_PHASES, Level, Snapshot, Subscriber, Subscription
 
@@ -215,8 +215,8 @@ def subscription_list(
 
 def help_text(command: str = "/execution") -> Message:
     """The commands and levels."""
-    which = text.escape(f"<{_(NAME_OR_ID)}>")
-    lines = [f"`{command} {usage.format(which=which)}` {_(what)}" for usage, what in _USAGE]
+    which, name = (text.escape(f"<{_(word)}>") for word in (NAME_OR_ID, NAME))
+    lines = [f"`{command} {usage.format(which=which, name=name)}` {_(what)}" for usage, what in _USAGE]
     shape = _("{level} ({meaning})")
     levels = text.series(shape.format(level=f"`{level.value}`", meaning=level_words(level)) for level in Level)
     more = _("How much is told: {levels}. `here` means this channel instead of you.").format(levels=levels)
@@ -258,6 +258,10 @@ _USAGE = [
     (
         "subscribe {which} [here] [failures|final|milestones|steps]",
         N_("follows it, for you or for this channel"),
+    ),
+    (
+        "subscribe workflow {name} [here]",
+        N_("follows each new run of it; `label batch=panel-7` and `project genomics` work alike"),
     ),
     ("unsubscribe {which} [here]", N_("stops that")),
     ("running", N_("shows what runs")),

@@ -37,6 +37,7 @@ from bot.errors import (
     StoreReadOnly,
     StoreUnavailable,
     TooManyRequests,
+    TooManyRules,
     TooManySubscriptions,
     UnknownRefusal,
 )
@@ -118,6 +119,17 @@ _FOLLOWS_TOO_MUCH = {
     ),
 }
 """For a person (True), and for a channel."""
+_TOO_MANY_RULES = {
+    True: N_(
+        "You have {most} subscriptions to new executions, and more I do not take on for one person. "
+        "Stop one of them (`/execution list` shows them), then ask again."
+    ),
+    False: N_(
+        "This channel has {most} subscriptions to new executions, and more I do not take on for one channel. "
+        "Stop one of them here (`/execution list here` shows them), then ask again."
+    ),
+}
+"""The same for rules."""
 _TRIGGER_EXPIRED = N_("That took too long to open. Press the button once more.")
 
 _PROBLEMS: dict[InputProblem, str] = {
@@ -192,12 +204,23 @@ _PROBLEMS: dict[InputProblem, str] = {
         "I cannot follow for this kind of conversation. Leave out `here`, and I tell you alone."
     ),
     InputProblem.CHANNEL_ARCHIVED: N_("This channel is archived, so I cannot tell it anything."),
+    InputProblem.RULE_ENDED: N_("That was stopped already, so there is nothing to do."),
+    InputProblem.MISSING_RULE: N_("Which ones? For example: {rule}."),
+    InputProblem.LISTS_REFUSED: N_(
+        "I am not allowed to read the list of executions, so I would find no new ones. Ask this bot's operator to "
+        "grant its IAM user `gcs:executions:list`."
+    ),
+    InputProblem.NOT_A_LABEL: N_(
+        "{word} is no label. A label is a key and a value with `=` between them and no spaces: `batch=panel-7`."
+    ),
     InputProblem.CHANNEL_REFUSED: N_("I cannot follow for this channel: {reason}."),
 }
 """By problem. Its values are shown as code; `usage` is the right line for its `verb`."""
 
 NAME_OR_ID = N_("name or id")
 """What stands between `<` and `>` in a line to type."""
+NAME = N_("name")
+"""The same where only a name fits."""
 
 _USAGE: dict[str, str] = {
     "summary": "/execution <{which}>",
@@ -212,6 +235,13 @@ _USAGE: dict[str, str] = {
     "help": "/execution help",
 }
 """The right line, by the verb of `handlers.parsing`."""
+
+_RULES: dict[str, str] = {
+    "workflow": "/execution subscribe workflow germline-wgs",
+    "label": "/execution subscribe label batch=panel-7",
+    "project": "/execution subscribe project genomics",
+}
+"""A line that has new executions followed, by the kind of the rule."""
 
 _UNDELIVERABLE: dict[str, str] = {
     "channel_not_found": N_("the channel does not exist, or is private and I am not in it: invite me there"),
@@ -282,8 +312,9 @@ def sentence(error: BotError) -> str:
             return _(_SLOW_DOWN).format(seconds=max(1, ceil(error.retry_after.total_seconds())))
         case TooManyRequests():
             return _(_TOO_FAST).format(seconds=max(1, ceil(error.retry_after.total_seconds())))
-        case TooManySubscriptions():
-            return _(_FOLLOWS_TOO_MUCH[error.is_person]).format(most=number(error.most))
+        case TooManySubscriptions() | TooManyRules():
+            shapes = _FOLLOWS_TOO_MUCH if isinstance(error, TooManySubscriptions) else _TOO_MANY_RULES
+            return _(shapes[error.is_person]).format(most=number(error.most))
         case SlackError() if "trigger" in error.code:
             return _(_TRIGGER_EXPIRED)
         case _:
@@ -300,6 +331,8 @@ def _input_sentence(error: InvalidInput) -> str:
     shown = {name: _code(value) for name, value in error.values.items()}
     if "verb" in error.values:
         shown["usage"] = _code(_USAGE[str(error.values["verb"])].format(which=_(NAME_OR_ID)))
+    if error.problem is InputProblem.MISSING_RULE:
+        shown["rule"] = _code(_RULES[str(error.values.get("kind", "workflow"))])
     if "execution_id" in error.values:
         shown["line"] = _code(f"/execution {error.values['execution_id']}")
     if "code" in error.values:

@@ -1,6 +1,6 @@
 """The nouns of the bot, and nothing else.
 
-Lives here: `Execution`, `Step`, `Phase`, `Change`, `Subscriber`, `Subscription`, `Snapshot`, `Notification`,
+Lives here: `Execution`, `Step`, `Phase`, `Change`, `Subscriber`, `Subscription`, `Rule`, `Snapshot`, `Notification`,
 `Receipt`, as frozen values that are stored as JSON. Does not live here: how GCS spells them (`bot.gcs.tables`), rules
 about them (`bot.domain.observing`), how they look (`bot.blocks`). Called by every layer above; imports nothing of the
 bot and reads no clock.
@@ -8,8 +8,10 @@ bot and reads no clock.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 import msgspec
 
@@ -280,6 +282,8 @@ class Snapshot(Value, frozen=True):
     """How long it waited before it began to run; None unless that was seen."""
     usual_wait: timedelta | None = None
     """How long runs of its workflow wait at most, 97 of 100 times; set while it waits, and has for longer than that."""
+    rule_news: RuleNews | None = None
+    """What is told about a rule: such a snapshot shows no execution, and its lane delivers this message only."""
 
     @property
     def is_quiet(self) -> bool:
@@ -485,6 +489,94 @@ _FORMER_LEVELS = {"progress": "steps", "phase": "milestones"}
 """Words that the store may still hold, and people may still type."""
 
 
+def louder(*levels: Level) -> Level:
+    """The one of `levels` that includes most; a level of another version includes everything."""
+    order = list(Level)
+    return max(levels, key=lambda level: order.index(level) if level in order else len(order))
+
+
+class RuleKind(StrEnum):
+    """What the executions that a rule follows have in common."""
+
+    WORKFLOW = "workflow"
+    """They are runs of a workflow: its name or id."""
+    LABEL = "label"
+    """They have some labels: each `key=value`."""
+    PROJECT = "project"
+    """They belong to an enterprise project: its name or id."""
+    OTHER = "other"
+    """Of another version of the bot: nothing matches."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> RuleKind:
+        """Read an unknown kind as `OTHER`."""
+        del value
+        return cls.OTHER
+
+
+def rule_id(subscriber: Subscriber, kind: RuleKind, values: Iterable[str]) -> str:
+    """`Rule.id` of a rule about `values`."""
+    parts = (subscriber.id, kind.value, *sorted(value.casefold() for value in values))
+    return sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+class Rule(Value, frozen=True, kw_only=True):
+    """Follows each new execution of a kind for a subscriber."""
+
+    subscriber: Subscriber
+    kind: RuleKind
+    values: tuple[str, ...]
+    """As they were typed."""
+    level: Level = Level.FAILURES
+    owner: str
+    """User id of the person who asked for it; empty once that person's data was deleted."""
+    created_at: datetime
+    """By the store's clock. What was created before that is not followed."""
+    expires_at: datetime
+    before: tuple[str, ...] = ()
+    """Ids of executions that existed when it began, although they seem no older than it: clocks differ."""
+    is_announced: bool = False
+    """Whether its subscriber was told that it ends soon."""
+    is_full: bool = False
+    """Whether it follows as many executions as it may, and its subscriber was told so."""
+    times_full: int = 0
+    """How often that was told."""
+    ended_by: str | None = None
+    """Set once it has ended: the person who ended it, or empty where its time or its destination did."""
+    code: str = ""
+    """With `ended_by`: why its destination cannot be reached, as Slack's code."""
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits that stand for what it follows for whom: a rule that is made twice is one."""
+        return rule_id(self.subscriber, self.kind, self.values)
+
+
+class RuleNewsKind(StrEnum):
+    """What is told about a rule."""
+
+    ENDED = "ended"
+    EXPIRES = "expires"
+    """It ends in a week, unless somebody keeps it."""
+    FULL = "full"
+    """It follows as many executions at once as it may."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> RuleNewsKind:
+        """Read the kind of another version as `EXPIRES`, which names the rule and offers to keep it."""
+        del value
+        return cls.EXPIRES
+
+
+class RuleNews(Value, frozen=True):
+    """A message about a rule, as data."""
+
+    kind: RuleNewsKind
+    rule: Rule
+    executions: int = 0
+    """With `ENDED` how many are not followed any more, with `FULL` how many it may follow at once."""
+
+
 class Subscription(Value, frozen=True, kw_only=True):
     """The link between a subscriber and an execution."""
 
@@ -500,6 +592,20 @@ class Subscription(Value, frozen=True, kw_only=True):
     """Of the request that made or last changed it; the log names it with every message."""
     ended_by: str = ""
     """The person who ended it; empty while it goes on, and where the execution's end did."""
+    is_by_rule: bool = False
+    """Whether a rule has a part in it: then `level` is the louder one of the rule's and that which was chosen."""
+    own_level: Level | None = None
+    """With `is_by_rule`: the level that somebody chose for this execution; None where nobody did."""
+
+    @property
+    def is_by_rule_only(self) -> bool:
+        """Whether it ends with its rule."""
+        return self.is_by_rule and self.own_level is None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has no card until there is something to say."""
+        return self.is_by_rule_only and self.level in {Level.FAILURES, Level.FINAL}
 
 
 class Followed(Value, frozen=True):

@@ -23,6 +23,11 @@ class Match(NamedTuple):
     phase: str = ""
     workflow_name: str = ""
     created_at: datetime | None = None
+    workflow_id: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Keys and values."""
+    projects: tuple[str, ...] = ()
+    """Name and id of its enterprise project."""
 
 
 class Found(NamedTuple):

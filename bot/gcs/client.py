@@ -232,24 +232,33 @@ class GCSClient:
     async def listed(self, status: str, *, offset: int, limit: int, before: Listing = NOTHING_LISTED) -> Page:
         """One page of the executions in one phase (reference 5.1); one attempt, already taken out of the quota.
 
-        `before`: what an earlier reading of the list showed; items that are still the same cost less.
+        An empty `status` is for all phases. `before`: what an earlier reading of the list showed; items that are still
+        the same cost less.
 
         Raises:
             GCSMalformed: the answer is no list, or GCS refuses so large a `limit`.
             GCSError: no usable answer within `PAGE_WITHIN`.
         """
-        url, reader = f"{self._executions}?limit={limit}&offset={offset}&status={status}", PageReader(before)
+        chosen = f"&status={status}" if status else ""
+        url, reader = f"{self._executions}?limit={limit}&offset={offset}{chosen}", PageReader(before)
         request = Request(url, is_prepaid=True, sink=reader.feed)
         return await self._get(request, lambda _: reader.page(), PAGE_WITHIN, attempts=1)
 
-    async def find(self, *, name: str = "", status: str = "", offset: int, limit: int, within: timedelta) -> FoundPage:
+    async def find(  # the filters that GCS has
+        self, *, name: str = "", status: str = "", workflow: str = "", offset: int, limit: int, within: timedelta
+    ) -> FoundPage:
         """One page of the executions with `name` in their name, in one phase, or of all, for a person (reference 5.1).
 
+        `workflow`: the name of theirs.
+
         Raises:
-            GCSError: GCS did not return the list, or not `within` the time. No error repeats `name`.
+            GCSError: GCS did not return the list, or not `within` the time. No error repeats `name` or `workflow`.
         """
-        quoted = quote(name, safe="")
-        filters = "".join(f"&{key}={value}" for key, value in (("name", quoted), ("status", status)) if value)
+        filters = "".join(
+            f"&{key}={quote(value, safe='')}"
+            for key, value in (("name", name), ("status", status), ("workflow_name", workflow))
+            if value
+        )
         url = f"{self._executions}?limit={limit}&offset={offset}{filters}"
         try:
             return await self._get(Request(url, is_person=True, most=MAX_PAGE), parse_found, within, attempts=2)
@@ -258,8 +267,9 @@ class GCSClient:
         except (ExecutionNotFound, GCSAbsent):  # a list always exists: the address is wrong
             raise GCSMisdirected("there is no list of executions") from None
         except GCSError as error:
-            if name:  # GCS may repeat what was typed, which no log gets
-                error.args = tuple(str(part).replace(name, "…").replace(quoted, "…") for part in error.args)
+            for typed in filter(None, (name, workflow)):  # GCS may repeat what was typed, which no log gets
+                quoted = quote(typed, safe="")
+                error.args = tuple(str(part).replace(typed, "…").replace(quoted, "…") for part in error.args)
             raise
 
     async def shown(self, status: str = "", *, limit: int = 100) -> tuple[Shown, ...]:

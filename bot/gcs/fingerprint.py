@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bot.domain.model import TERMINAL_PHASES, WAITING_PHASES
+from bot.domain.search import Match
 from bot.gcs import values
 from bot.gcs.body import MAX_REPORTS, decoded
 from bot.gcs.tables import ActionStatus, ExecutionStatus, GetExecutionResponse, NodeStatus, StepCounts
@@ -70,6 +71,26 @@ class ItemState(NamedTuple):
     """Equal to `Fingerprint.state` of the execution's own answer."""
     labels: frozenset[str]
     """The names of its labels."""
+    item: _Item
+
+    def match(self) -> Match:
+        """What names the execution, and what rules look for."""
+        item = self.item
+        record, metadata = item.execution, item.object.metadata if item.object else None
+        spec = item.object.spec if item.object else None
+        labels = record.label or (spec.metadata.labels if spec and spec.metadata else None) or {}
+        created = (record.create_at or "", (metadata and metadata.creation_timestamp) or "")
+        project = item.enterprise_project
+        return Match(
+            execution_id=self.execution_id,
+            name=values.cut(record.name or ""),
+            phase=values.phase(record.status or ""),
+            workflow_name=values.cut(record.workflow_name or record.wdl_name or ""),
+            created_at=values.first_moment(created) or values.moment_of_id(self.execution_id),
+            workflow_id=values.cut(record.workflow_id or ""),
+            labels=tuple(values.labels(labels).items()),
+            projects=tuple(values.cut(text) for text in (project.name, project.id) if text) if project else (),
+        )
 
 
 def item_state(text: bytes) -> ItemState | None:
@@ -83,7 +104,7 @@ def item_state(text: bytes) -> ItemState | None:
     if not values.ID_PATTERN.fullmatch(execution_id):
         return None
     labels = frozenset((spec.metadata.labels if spec and spec.metadata else None) or ())
-    return ItemState(execution_id, state, labels.union(item.execution.label or ()))
+    return ItemState(execution_id, state, labels.union(item.execution.label or ()), item)
 
 
 def _state(item: GetExecutionResponse | _Item) -> str:

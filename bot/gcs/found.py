@@ -39,10 +39,13 @@ class _Record(msgspec.Struct):
     workflow_name: Any = None
     wdl_name: Any = None
     create_at: Any = None
+    workflow_id: Any = None
+    label: Any = None
 
 
 class _Item(msgspec.Struct):
     execution: _Record
+    enterprise_project: Any = None
 
 
 _page, _item = msgspec.json.Decoder(_Page), msgspec.json.Decoder(_Item)
@@ -65,9 +68,10 @@ def parse_found(body: bytes) -> FoundPage:
 
 def _match(raw: msgspec.Raw) -> Match | None:
     try:
-        record = _item.decode(raw).execution
+        item = _item.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+    record, project = item.execution, item.enterprise_project if isinstance(item.enterprise_project, dict) else {}
     execution_id = record.guid.strip().casefold()
     if not values.ID_PATTERN.fullmatch(execution_id):
         return None
@@ -77,4 +81,7 @@ def _match(raw: msgspec.Raw) -> Match | None:
         phase=values.phase(values.plain(record.status)),
         workflow_name=values.cut(values.plain(record.workflow_name) or values.plain(record.wdl_name)),
         created_at=values.moment(values.plain(record.create_at)) or values.moment_of_id(execution_id),
+        workflow_id=values.cut(values.plain(record.workflow_id)),
+        labels=tuple(values.labels(values.pairs(record.label)).items()),
+        projects=tuple(filter(None, (values.cut(values.plain(project.get(key))) for key in ("name", "id")))),
     )

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bot.domain.search import Match
 from bot.errors import GCSMalformed
 from bot.gcs.body import mend
 from bot.gcs.fingerprint import ItemState, item_state
@@ -46,6 +47,8 @@ class Page(NamedTuple):
     size_bytes: int
     runs: tuple[Run, ...] = ()
     """Of items that were unchanged."""
+    new: tuple[Match, ...] = ()
+    """Those of the items that the earlier reading did not show."""
 
 
 def parse_page(body: bytes, before: Listing = NOTHING_LISTED) -> Page:
@@ -77,6 +80,7 @@ class PageReader:
         self._lessons = LESSONS
         self._items: list[Listed] = []
         self._runs: list[Run] = []
+        self._new: list[Match] = []
         self._length = self._size_bytes = 0
         self._is_closed = False
         """Whether the end of the items was read."""
@@ -107,7 +111,8 @@ class PageReader:
             raise _no_list() from None
         if rest.executions or not self._is_closed:
             raise _no_list()
-        return Page(tuple(self._items), self._length, max(total, self._length), self._size_bytes, tuple(self._runs))
+        items, runs, new = tuple(self._items), tuple(self._runs), tuple(self._new)
+        return Page(items, self._length, max(total, self._length), self._size_bytes, runs, new)
 
     def _read(self, *, is_whole: bool) -> None:
         """Read all items that have arrived to their end."""
@@ -207,6 +212,7 @@ class PageReader:
         """The item with this text, which was not expected."""
         place = self._before.places.get(shown.execution_id)
         if place is None:
+            self._new.append(shown.match())
             return Listed.of(text, shown)
         self._place = place + 1
         known = self._before.items[place]

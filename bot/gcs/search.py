@@ -55,6 +55,14 @@ class SharedSearches:
         """
         return await self._shared(("status", phase), partial(self._pages, status=phase))
 
+    async def of_workflow(self, name: str) -> Found:
+        """The newest runs of a workflow, or of all where `name` is empty.
+
+        Raises:
+            GCSError: as from `GCSClient.find`.
+        """
+        return await self._shared(("workflow", name), partial(self._pages, workflow=name, most=2))
+
     async def _shared(self, key: tuple[str, str], search: Callable[[], Awaitable[Found]]) -> Found:
         now = self._now()
         good = [(kept, answer) for kept, answer in self._answers.items() if now - answer[0] < GOOD_FOR]
@@ -89,18 +97,16 @@ class SharedSearches:
             return _fitting(query, await self._pages(name=query.casefold(), most=PAGES - 1))
         return found
 
-    async def _pages(self, *, name: str = "", status: str = "", most: int = PAGES) -> Found:
+    async def _pages(self, *, name: str = "", status: str = "", workflow: str = "", most: int = PAGES) -> Found:
         """The newest of a list, whether it begins or ends with them: the order is not documented."""
-        first = await self._page(name, status, 0)
+        page = partial(self._client.find, name=name, status=status, workflow=workflow, limit=PAGE, within=self._within)
+        first = await page(offset=0)
         pages, size = [first], first.length
         while size and len(pages) < most and _read(pages) < first.total:
             number = len(pages)
             offset = max(size, first.total - size * number) if _is_oldest_first(first) else size * number
-            pages.append(await self._page(name, status, offset))
+            pages.append(await page(offset=offset))
         return Found(newest_first(match for page in pages for match in page.matches), first.total - _read(pages))
-
-    async def _page(self, name: str, status: str, offset: int) -> FoundPage:
-        return await self._client.find(name=name, status=status, offset=offset, limit=PAGE, within=self._within)
 
 
 def _read(pages: list[FoundPage]) -> int:

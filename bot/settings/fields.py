@@ -181,9 +181,12 @@ class Settings(BaseModel):
     """How many commands, messages to the bot and presses of buttons per minute each person may make; one and a half
     times as many at once. All copies of the bot on one store count together."""
     subscriptions_per_person: Annotated[int, Field(ge=1, le=100_000), EXPERT] = 100
-    """At most how many executions one person may follow."""
+    """At most how many executions one person may follow. Those that a rule has found do not count."""
     subscriptions_per_channel: Annotated[int, Field(ge=1, le=100_000), EXPERT] = 200
-    """At most how many executions one channel may follow."""
+    """At most how many executions one channel may follow. Those that a rule has found do not count."""
+    rule_executions: Annotated[int, Field(ge=1, le=10_000), EXPERT] = 200
+    """At most how many executions one rule (`/execution subscribe workflow …`) follows at once. Those beyond that are
+    not followed, and the person or channel of the rule is told so. One person or channel may have 20 rules."""
 
     redis_url: StoreAddress = None
     """Address of Redis or Valkey. Without it the bot starts its own server, which keeps its data in `STATE_DIR`;

@@ -1,9 +1,10 @@
 """The store, in which the workers meet: subscriptions, schedule, outbox and receipts, in Redis or Valkey.
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `owner` (whose store it is),
-`migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `channels`, `languages`,
-`requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts beside them), `people` (deleting what is
-kept about one), `contents` and `transfer` (all of it, for operators), `engine` (the server). Called by the workers, by
+`migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `rules`, `channels`,
+`languages`, `requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts beside them), `people`
+(deleting what is kept about one), `contents` and `transfer` (all of it, for operators), `engine` (the server), and
+`patience` (how long people wait for it). Called by the workers, by
 handlers and by `bot.app`. Only this package imports redis.
 """
 
@@ -29,6 +30,7 @@ from bot.store.owner import Owner, Ownership
 from bot.store.people import People
 from bot.store.requests import Requests
 from bot.store.rows import milliseconds
+from bot.store.rules import Enlisting, Rules
 from bot.store.schedule import Schedule
 from bot.store.schedule.history import History
 from bot.store.slack_limits import SlackLimits
@@ -67,15 +69,19 @@ class Store:
             polls=polls,
             deliveries=deliveries,
         )
+        self.rules = Rules(self._connection, self.ownership)
+        self.enlisting = Enlisting(
+            self._connection, self.ownership, self.rules, self.subscribers, polls=polls, deliveries=deliveries
+        )
         self.channels = Channels(self._connection)
         self.languages = Languages(self._connection)
         self.outbox = Outbox(self._connection, self.ownership, deliveries=deliveries)
-        self.people = People(self._connection, self.ownership)
+        self.people = People(self._connection, self.ownership, self.rules)
         self.inspection = Inspection(self._connection)
         self.migrations = Migrations(self._connection, self.ownership)
         self.history = History(self._connection, self.ownership)
         self.contents = Contents(self._connection)
-        self.transfer = Transfer(self._connection, self.outbox, self.history)
+        self.transfer = Transfer(self._connection, self.outbox, self.history, self.rules)
         self.brake = Brake(self._connection)
         self.requests = Requests(self._connection)
         self._process = uuid4().hex

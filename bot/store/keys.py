@@ -15,11 +15,13 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:alarms` | zset | those of them for which time alone will be news → when to poll them in any case, ms |
 | `xb3:{pNN}:leases` | hash | execution key → token of the worker that polls it; gone once settled |
 | `xb3:{pNN}:snap:<execution key>` | string | header (`snapshots`) and the last snapshot, deflated JSON |
-| `xb3:{pNN}:subs:<execution key>` | hash | subscriber → `level|owner|created ms|e?|request id?|ended by?` |
+| `xb3:{pNN}:subs:<execution key>` | hash | subscriber → `level|owner|created ms|e?|request id?|ended by?|by a rule?` |
 | `xb3:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|delivered_through` |
 | `xb3:{pNN}:outbox:<priority>` | zset | lane → when to deliver next, in ms; while claimed: when the lease ends |
 | `xb3:{pNN}:claims` | hash | lane → `token|claimed ms|ends ms|again?|doubt ms`; outlives a crash: then in doubt |
 | `xb3:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
+| `xb3:{pNN}:passed` | zset | lane → when its execution was created, ms: what rules have followed lately |
+| `xb3:{pNN}:announced:<execution key>` | string | a message about a rule was queued; expires |
 | `xb3:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
 | `xb3:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb3:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
@@ -40,6 +42,10 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{brake:<account>/<team>}:waiting:<reason>` | zset | execution key or lane → when it was to end, ms; expires |
 | `xb3:{brake:<account>/<team>}:refused:<vendor>` | zset | person or channel → refused since when, ms; expires |
 | `xb3:{brake:<account>/<team>}:released:<reason>` | set | those that an operator lets end; expires |
+| `xb3:{rules:<account>/<team>}:rows` | hash | `<subscriber id>/<rule id>` → the rule, JSON |
+| `xb3:{rules:<account>/<team>}:of:<field>` | zset | execution id → when the rule of this field found it, ms |
+| `xb3:{rules:<account>/<team>}:through` | string | executions created before that were looked at, ms |
+| `xb3:{rules:<account>/<team>}:look` | string | a copy of the bot has just begun to look; expires |
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `told`; expires |
 | `xb3:language:<team>:<subscriber id>` | string | the language that a person chose, or that was chosen for a channel |
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
@@ -52,9 +58,13 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 
 An execution key is `<account>/<team>/<execution id>`: an execution of a GCS account as a Slack workspace sees it. A
 lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
-Nothing in a partition but dead letters expires: each key is deleted with the subscription or the execution that it
-belongs to. What belongs to Slack's limits expires once it has no meaning. The history of a workflow outlives every
-subscription, and expires half a year after its last run.
+In a partition only dead letters and what was announced expire: each other key is deleted with the subscription or the
+execution that it belongs to, and `passed` forgets what lists are not looked through for any more. What belongs to
+Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription, and expires half a
+year after its last run.
+
+A message about a rule is a lane, too: its execution id stands for the message, which is in the snapshot. In the index
+`of:`, the score of an entry that a rule has made ends with half a millisecond.
 
 The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one
 of them, and 0 is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens.
@@ -201,6 +211,10 @@ class Keyspace:
     def quota_of(self, user: str) -> str:
         """The window of a GCS user's calls. A digest, since an access key must not be in a key of the store."""
         return f"{self.prefix}:{{quota:{sha256(user.encode()).hexdigest()[:12]}}}"
+
+    def rules_of(self, account: str, team_id: str) -> str:
+        """The common beginning of the keys of an account's rules, which one slot holds."""
+        return f"{self.prefix}:{{rules:{account}/{team_id}}}:"
 
     def brake_of(self, owner: str) -> str:
         """The common beginning of the keys of the brake on endings."""

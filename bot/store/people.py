@@ -18,6 +18,7 @@ from bot.store.contents import BATCH, Contents
 from bot.store.engine.connection import Connection
 from bot.store.outbox.dead_letters import DeadLetters
 from bot.store.owner import Owner, Ownership
+from bot.store.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,9 @@ class Forgotten:
     """How much was deleted."""
 
     subscriptions: int = 0
-    """Of the person's own."""
+    """Of the person's own, rules among them."""
     owned: int = 0
-    """Subscriptions of channels that go on without an owner."""
+    """Subscriptions of channels, and rules, that go on without an owner."""
     letters: int = 0
     """Dead letters that named the person."""
     channels: int = 0
@@ -37,8 +38,9 @@ class Forgotten:
 class People:
     """Deletes what is kept about people."""
 
-    def __init__(self, connection: Connection, ownership: Ownership) -> None:
+    def __init__(self, connection: Connection, ownership: Ownership, rules: Rules) -> None:
         self._connection, self._keys, self._ownership = connection, connection.keys, ownership
+        self._rules = rules
         self._contents, self._letters = Contents(connection), DeadLetters(connection)
 
     async def forget(self, user_id: str, *, owner: Owner | None = None) -> Forgotten:
@@ -50,6 +52,7 @@ class People:
             StoreUnavailable: the store does not answer; what was deleted until then stays deleted.
         """
         owner = owner or self._ownership.owner
+        rules, owned_rules = await self._rules.forget_person(user_id, owner=owner)  # first: they would follow more
         found = [execution async for execution, _ in self._contents.executions() if execution.startswith(owner.scope)]
         deleted = owned = 0
         for begin in range(0, len(found), BATCH):
@@ -60,7 +63,7 @@ class People:
         async with self._connection.guarded() as redis:
             await redis.delete(self._keys.executions_of(owner.account, owner.team, user_id))
             await redis.delete(self._keys.language_of(owner.team, user_id))
-        return Forgotten(deleted, owned, letters, channels)
+        return Forgotten(deleted + rules, owned + owned_rules, letters, channels)
 
     async def _forget_executions(self, executions: list[str], user_id: str) -> list[tuple[int, int]]:
         answers = await self._connection.run_many(

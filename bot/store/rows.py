@@ -40,6 +40,9 @@ BYTES = "surrogateescape"
 """Error handler with which any bytes pass as UTF-8 text, to the store and back (see `bot.store.engine.topology`)."""
 
 
+NOT_CHOSEN = "-"
+"""In the row of a subscription that a rule has made: nobody has chosen a level for it."""
+
 _snapshot = msgspec.json.Decoder(Snapshot, strict=False).decode  # a duration was a number once
 _change = msgspec.json.Decoder(Change, strict=False).decode
 
@@ -77,10 +80,14 @@ def change_of(text: str) -> Change:
 
 
 def subscription_row(subscription: Subscription) -> str:
-    """`level|owner|created ms|e?|request id?|ended by?`; `e`: it is ending. Empty fields at the end are left out."""
+    """`level|owner|created ms|e?|request id?|ended by?|by a rule?`; empty fields at the end are left out.
+
+    `e`: it is ending. The last field of one that a rule has a part in is the level that was chosen, or `-` for none.
+    """
     created = (subscription.created_at - EPOCH) // timedelta(milliseconds=1)
     ending = "e" if subscription.is_ending else ""
-    last = f"{ending}|{subscription.request_id}|{subscription.ended_by}"
+    own = (subscription.own_level or NOT_CHOSEN) if subscription.is_by_rule else ""
+    last = f"{ending}|{subscription.request_id}|{subscription.ended_by}|{own}"
     return f"{subscription.level.value}|{subscription.owner}|{created}|{last}".rstrip("|")
 
 
@@ -92,7 +99,7 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
     """
     with reading("subscription"):
         level, owner, created, *more = row.split("|")
-        ending, request_id, ended_by, *_ = [*more, "", "", ""]
+        ending, request_id, ended_by, own, *_ = [*more, "", "", "", ""]
         return Subscription(
             execution_id=lane.execution_id,
             subscriber=Subscriber(team_id=lane.team_id, id=lane.subscriber_id),
@@ -102,6 +109,8 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
             is_ending=ending == "e",
             request_id=request_id,
             ended_by=ended_by,
+            is_by_rule=own != "",
+            own_level=None if own in {"", NOT_CHOSEN} else Level(own),
         )
 
 

@@ -1,7 +1,7 @@
 """All that people would miss of a store, as lines of JSON.
 
-Lives here: `Transfer`, which writes subscriptions with receipts and pending changes, dead letters, and the history of
-workflows, and reads them into a store. Does not live here: files and sentences
+Lives here: `Transfer`, which writes subscriptions with receipts and pending changes, rules, dead letters, and the
+history of workflows, and reads them into a store. Does not live here: files and sentences
 (`bot.app.store_admin`). Called by `bot.app` for `execution-bot store export` and `import`. Lines hold no secret. They
 name no GCS account: what is read belongs to the account of the store that reads it.
 """
@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from bot.domain.model import Change, Receipt, Snapshot, Subscription, Value
+from bot.domain.model import Change, Receipt, Rule, Snapshot, Subscription, Value
 from bot.store.contents import Contents
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane, lane_of
@@ -28,6 +28,7 @@ from bot.store.rows import (
     subscription_of,
     subscription_row,
 )
+from bot.store.rules import Rules
 from bot.store.schedule.history import History
 from bot.store.schedule.history_rows import is_history
 from bot.store.snapshots import first_text, snapshot_of
@@ -61,6 +62,14 @@ class KeptHistory(Value, frozen=True, tag_field="kind", tag="history"):
     """As they are stored (`history_rows`)."""
 
 
+class KeptRule(Value, frozen=True, tag_field="kind", tag="rule"):
+    """A rule that has not ended."""
+
+    rule: Rule
+    executions: tuple[str, ...] = ()
+    """The ids of those that it follows."""
+
+
 class Imported(StrEnum):
     """What became of a line."""
 
@@ -75,28 +84,37 @@ class Imported(StrEnum):
 class Transfer:
     """Writes what a store holds as lines, and reads lines into a store."""
 
-    def __init__(self, connection: Connection, outbox: Outbox, history: History) -> None:
+    def __init__(self, connection: Connection, outbox: Outbox, history: History, rules: Rules) -> None:
         self._connection, self._keys, self._outbox, self._history = connection, connection.keys, outbox, history
+        self._rules = rules
         self._contents, self._index = Contents(connection), Index(connection)
 
     async def lines(self, owner: Owner) -> AsyncIterator[bytes | None]:
-        """A line for each subscription, dead letter and workflow of `owner`; None for one that cannot be read."""
+        """A line for each subscription, rule, dead letter and workflow of `owner`; None for one that cannot be read."""
         for _, letter in await self._outbox.letters.rows():
             if letter.lane.startswith(owner.scope):
                 yield msgspec.json.encode(KeptLetter(letter))
         for workflow in await self._contents.workflows(owner.account, owner.team):
             if fields := await self._history.fields(owner.account, owner.team, workflow):
                 yield msgspec.json.encode(KeptHistory(owner.team, workflow, dict(fields)))
+        for kept_rule in await self._kept_rules(owner):
+            yield msgspec.json.encode(kept_rule)
         async for lane in self._contents.lanes():
-            if str(lane).startswith(owner.scope):
-                try:
-                    kept = await self._kept(lane)
-                except Unreadable as error:
-                    error.report(str(lane))
-                    yield None
-                else:
-                    if kept is not None:
-                        yield msgspec.json.encode(kept)
+            if str(lane).startswith(owner.scope) and (line := await self._line(lane)) != b"":
+                yield line
+
+    async def _line(self, lane: Lane) -> bytes | None:
+        """The line of a subscription: empty if it has ended meanwhile, None if it cannot be read."""
+        try:
+            kept = await self._kept(lane)
+        except Unreadable as error:
+            error.report(str(lane))
+            return None
+        return b"" if kept is None else msgspec.json.encode(kept)
+
+    async def _kept_rules(self, owner: Owner) -> list[KeptRule]:
+        rules = [rule for rule in (await self._rules.read(owner)).rules if rule.ended_by is None]
+        return [KeptRule(rule, tuple(await self._rules.places(rule, owner))) for rule in rules]
 
     async def _kept(self, lane: Lane) -> Kept | None:
         """The subscription; None if it has ended meanwhile."""
@@ -108,9 +126,12 @@ class Transfer:
             entries = await redis.lrange(f"{home}changes:{lane}", 0, -1)
         if not row or not text:
             return None
+        snapshot = snapshot_of(str(text))
+        if snapshot.rule_news is not None:  # a message that is on its way
+            return None
         return Kept(
             subscription=subscription_of(lane, str(row)),
-            snapshot=snapshot_of(str(text)),
+            snapshot=snapshot,
             receipt=receipt_of(str(receipt or "")),
             changes=tuple(change_of(str(entry).partition("|")[2]) for entry in entries),
         )
@@ -122,18 +143,20 @@ class Transfer:
             StoreUnavailable: the store does not answer.
         """
         try:
-            kept = msgspec.json.decode(line, type=Kept | KeptLetter | KeptHistory)
+            kept = msgspec.json.decode(line, type=Kept | KeptLetter | KeptHistory | KeptRule)
         except (msgspec.MsgspecError, ValueError):
             return Imported.UNREADABLE
         if isinstance(kept, KeptLetter):
             return await self._read_letter(kept.letter, owner)
         if isinstance(kept, KeptHistory):
             return await self._read_history(kept, owner)
+        if isinstance(kept, KeptRule):
+            return await self._read_rule(kept, owner)
         subscription = kept.subscription
         if subscription.subscriber.team_id != owner.team:
             return Imported.FOREIGN
         lane = lane_of(owner.account, subscription.subscriber, subscription.execution_id)
-        await self._index.enter(lane, subscription.created_at)
+        await self._index.enter(lane, subscription.created_at, is_by_rule=subscription.is_by_rule_only)
         is_added = await self._connection.run(
             "subscriptions/restore",
             self._keys.home_of(lane.execution),
@@ -151,6 +174,12 @@ class Transfer:
         if not kept.workflow or not is_history(kept.fields):
             return Imported.UNREADABLE
         is_added = await self._history.restore(owner.account, owner.team, kept.workflow, kept.fields)
+        return Imported.ADDED if is_added else Imported.KNOWN
+
+    async def _read_rule(self, kept: KeptRule, owner: Owner) -> Imported:
+        if kept.rule.subscriber.team_id != owner.team:
+            return Imported.FOREIGN
+        is_added = await self._rules.restore(kept.rule, kept.executions, owner)
         return Imported.ADDED if is_added else Imported.KNOWN
 
     async def _read_letter(self, letter: DeadLetter, owner: Owner) -> Imported:

@@ -20,7 +20,7 @@ CHANGES = [
     ("bot/store/migrations/migrations.py", r"^AGAIN_SECONDS = .*$", "AGAIN_SECONDS = 1.0"),
     ("bot/domain/model.py", r'FINAL = "final"$', 'FINAL = "verdict"'),
     ("bot/domain/model.py", r"( +)(level = str.__new__)", r'\1if value == "final":\n\1    return cls.FINAL\n\1\2'),
-    ("bot/store/schedule/settle.lua", r"\bfinal = (\d)", r"final = \1, verdict = \1"),
+    ("bot/store/subscriptions/prelude.lua", r"\bfinal = (\d)", r"final = \1, verdict = \1"),
 ]
 """File, what stands there, and what stands there in the next version."""
 

@@ -11,10 +11,23 @@ from tests.messages.cards import CARDS, SHARED, SUMMARIES
 from tests.messages.ends import ENDS
 from tests.messages.example import Example, Said, Surface, said
 from tests.messages.replies import REPLIES
+from tests.messages.rules import RULE_NEWS, RULE_REPLIES
 from tests.messages.thread import OWNERS, THREAD
 from tests.messages.views import DIALOGS, HOME
 
-CATALOGUE: tuple[Surface, ...] = (CARDS, ENDS, THREAD, OWNERS, SUMMARIES, SHARED, REPLIES, HOME, DIALOGS)
+CATALOGUE: tuple[Surface, ...] = (
+    CARDS,
+    ENDS,
+    THREAD,
+    OWNERS,
+    RULE_NEWS,
+    SUMMARIES,
+    SHARED,
+    REPLIES,
+    RULE_REPLIES,
+    HOME,
+    DIALOGS,
+)
 
 
 def everything() -> Iterator[tuple[Surface, Example, list[Said]]]:

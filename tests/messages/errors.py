@@ -25,6 +25,7 @@ from bot.errors import (
     SlackError,
     StoreNotOurs,
     TooManyRequests,
+    TooManyRules,
     TooManySubscriptions,
     Undeliverable,
 )
@@ -38,6 +39,7 @@ WITHOUT_SENTENCE = (InvalidInput, NotAllowed, SettingsInvalid, PortUnavailable)
 _MADE: dict[type[BotError], Callable[[], BotError]] = {
     TooManyRequests: lambda: TooManyRequests(timedelta(seconds=20)),
     TooManySubscriptions: lambda: TooManySubscriptions(50, is_person=True),
+    TooManyRules: lambda: TooManyRules(20, is_person=True),
     StoreNotOurs: lambda: StoreNotOurs({}),
     GCSThrottled: lambda: GCSThrottled(retry_after=timedelta(seconds=20)),
     GCSTooLarge: lambda: GCSTooLarge(8 << 20),
@@ -71,6 +73,7 @@ def errors() -> list[Sentence]:
     return [
         *rows,
         Sentence("TooManySubscriptions, channel", _sentence(channel)),
+        Sentence("TooManyRules, channel", _sentence(TooManyRules(20, is_person=False))),
         Sentence("SlackError, trigger", _sentence(trigger)),
     ]
 

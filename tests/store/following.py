@@ -9,7 +9,18 @@ from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 
-from bot.domain.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.model import (
+    Change,
+    ChangeKind,
+    Execution,
+    Level,
+    Receipt,
+    Rule,
+    RuleKind,
+    Snapshot,
+    Subscriber,
+    Subscription,
+)
 from bot.store import PARTITIONS, Store
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
@@ -24,6 +35,20 @@ LATER = timedelta(hours=1)
 def snapshot_of(execution_id: str, revision: int = 1) -> Snapshot:
     """A snapshot of which only the id and the revision matter."""
     return Snapshot(execution=Execution(id=execution_id, phase="Running"), revision=revision, seen_at=NOW)
+
+
+def rule_of(subscriber: Subscriber, workflow: str = "germline-wgs", level: Level = Level.FAILURES) -> Rule:
+    """A rule that began just now."""
+    now = datetime.now(UTC)
+    return Rule(
+        subscriber=subscriber,
+        kind=RuleKind.WORKFLOW,
+        values=(workflow,),
+        level=level,
+        owner="U1",
+        created_at=now,
+        expires_at=now + timedelta(days=90),
+    )
 
 
 def change(revision: int, kind: ChangeKind = ChangeKind.PROGRESS) -> Change:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import ChangeKind, Receipt, Subscription
+from bot.domain.model import ChangeKind, Level, Receipt, RuleNews, RuleNewsKind, Subscriber, Subscription
+from bot.domain.search import Match
 from bot.errors import StoreUnavailable
 from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
@@ -26,7 +28,7 @@ from bot.store.rows import subscription_row
 from bot.store.schedule import Due
 from bot.store.snapshots import NO_FINGERPRINT, first_text
 from tests.servers import ACCOUNT, KEYS, OWNER, configured
-from tests.store.following import ALICE, LAB, LATER, NOW, SOON, change, due, follow, lanes, snapshot_of
+from tests.store.following import ALICE, LAB, LATER, NOW, SOON, change, due, follow, lanes, rule_of, snapshot_of
 
 Work = Callable[[], Awaitable[object]]
 """Something that runs one script; called by the script's name, with a word behind it where there are several."""
@@ -34,6 +36,7 @@ Work = Callable[[], Awaitable[object]]
 READ_ONLY = {
     *("brake/state", "gcs_quota/usage", "inspection/backlog"),
     *("outbox/ready", "schedule/ready", "slack_limits/paused"),
+    "rules/read",
     "subscriptions/last",
 }
 
@@ -71,10 +74,17 @@ NAMES = [
         "schedule/unchanged put_back",
     ),
     "requests/first_time",
+    *("rules/begin_look", "rules/end_look", "rules/swap", "rules/swap away", "rules/swap new", "rules/take_place"),
     *("slack_limits/admit", "slack_limits/away", "slack_limits/back", "slack_limits/pause"),
     *(
+        "subscriptions/announce",
+        "subscriptions/enlist",
+        "subscriptions/enlist louder",
         "subscriptions/enter",
         "subscriptions/enter full",
+        "subscriptions/enter rule",
+        "subscriptions/unlist",
+        "subscriptions/unlist kept",
         "subscriptions/redraw",
         "subscriptions/refresh",
         "subscriptions/subscribe",
@@ -108,6 +118,7 @@ async def works(store: Store) -> dict[str, Work]:
         **of_outbox(store, claims, letter),
         **await of_brakes(store),
         **await of_channels(store),
+        **await of_rules(store),
         **of_limits(store, claims["e1"].lane),
         **of_subscriptions(store),
     }
@@ -202,6 +213,45 @@ async def of_channels(store: Store) -> dict[str, Work]:
     }
 
 
+async def of_rules(store: Store) -> dict[str, Work]:
+    """Rules, and what they follow."""
+    rules, enlisting, run = store.rules, store.enlisting, store._connection.run
+    home = KEYS.rules_of(ACCOUNT, "T1")
+    now = NOW  # a moment of another length would be packed into another size
+    rule, _, _ = await rules.put(replace(rule_of(LAB), created_at=now, expires_at=now + LATER), level=None)
+    await rules.put(rule_of(LAB, "rna-seq"), level=None)
+    row = str(await store._connection._endpoint.redis.hget(f"{home}rows", f"C1/{rule.id}"))
+
+    def enlist(execution_id: str, subscriber: Subscriber = LAB) -> Awaitable[object]:
+        match = Match(execution_id, created_at=now)
+        return enlisting.enlist(subscriber, [rule], match, now=now, floor=now - LATER)
+
+    def enlist_alone(execution_id: str, subscriber: Subscriber, known: str) -> Awaitable[object]:
+        made = Subscription(
+            execution_id=execution_id, subscriber=subscriber, owner="U1", created_at=now, is_by_rule=True
+        )
+        lane, text = lane_of(ACCOUNT, subscriber, execution_id), first_text(snapshot_of(execution_id), None)
+        args = (str(lane), subscription_row(made), text, 1, 9, 5, 1, 1000, "", -1, known)
+        return run("subscriptions/enlist", KEYS.home_of(lane.execution), *args)
+
+    await enlist("ruled")
+    await enlist("ruled too")
+    return {
+        "rules/begin_look": lambda: rules.begin_look(every=LATER),
+        "rules/end_look": lambda: rules.end_look(now),
+        "rules/read": rules.read,
+        "rules/swap": lambda: rules.change(LAB, rule.id, lambda known: replace(known, is_full=True)),
+        "rules/swap away": lambda: run("rules/swap", home, f"C1/{rule.id}", row, "", 9),
+        "rules/swap new": lambda: rules.put(rule_of(ALICE), level=None),
+        "rules/take_place": lambda: rules.take_places([rule], "e1", most=9),
+        "subscriptions/announce": lambda: enlisting.announce(RuleNews(RuleNewsKind.FULL, rule)),
+        "subscriptions/enlist": lambda: enlist_alone("found", LAB, ""),
+        "subscriptions/enlist louder": lambda: enlist_alone("e1", ALICE, "1"),
+        "subscriptions/unlist": lambda: enlisting._unlist(lane_of(ACCOUNT, LAB, "ruled"), None, by="U1"),
+        "subscriptions/unlist kept": lambda: enlisting._unlist(lane_of(ACCOUNT, LAB, "ruled too"), Level.FINAL),
+    }
+
+
 def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
     """GCS's quota and Slack's limits."""
     quota = store.gcs_quota("AK", per_minute=10, reserve=0)
@@ -236,6 +286,7 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
     restored = (str(lane), row[1], row[2], "D1|1.2|1|0", f"2|{msgspec.json.encode(change(2)).decode()}")
     return {
         "subscriptions/enter": lambda: store.subscribers._index.enter(lane, NOW),
+        "subscriptions/enter rule": lambda: store.subscribers._index.enter(lane, NOW, is_by_rule=True),
         "subscriptions/enter full": lambda: store.subscribers._index.enter(lane, NOW, most=99),
         "subscriptions/forget_person": lambda: run("subscriptions/forget_person", home("e3"), key("e3"), "U1"),
         "subscriptions/forget_person owner": lambda: run("subscriptions/forget_person", home("lab"), key("lab"), "U1"),
@@ -255,7 +306,8 @@ async def contents(redis: Redis, name: str) -> dict[str, object]:
     """All that the store holds; without the index, which may hold stale entries, unless it is the index's script."""
     await asyncio.sleep(0.005)  # the probe is gone by then
     keys = map(str, redis.scan_iter())
-    return {key: redis.dump(key) for key in keys if ":of:" not in key or name.startswith("subscriptions/enter")}
+    is_counted = name.startswith(("subscriptions/enter", "rules/"))
+    return {key: redis.dump(key) for key in keys if ":of:" not in key or is_counted}
 
 
 async def shape(redis: Redis, name: str) -> dict[str, object]:

@@ -20,6 +20,7 @@ _PRELUDES: dict[str, tuple[str, ...]] = {
     "channels": ("engine",),
     "gcs_quota": ("engine",),
     "requests": (),
+    "rules": ("engine",),
     "slack_limits": ("engine", "slack_limits"),
 }
 """The same for scripts on other keys."""

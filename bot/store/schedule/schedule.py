@@ -201,7 +201,7 @@ class Schedule:
             False when the claim was lost to another worker, and nothing was written.
         """
         alarm = "" if alarm_at is None else max(milliseconds(alarm_at - snapshot.seen_at), SOONEST_ALARM_MS)
-        ranks = [_rank(change) for change in changes]
+        ranks = [rank_of(change) for change in changes]
         entries = [field for rank, change in zip(ranks, changes, strict=True) for field in (rank, change_entry(change))]
         settled = await self._connection.run(
             "schedule/settle",
@@ -290,6 +290,6 @@ class Schedule:
         return found
 
 
-def _rank(change: Change) -> int:
+def rank_of(change: Change) -> int:
     """How many levels beside the widest include `change`: the script keeps it from subscriptions of a narrower one."""
     return sum(level.includes(change) for level in Level) - 1

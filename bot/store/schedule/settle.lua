@@ -41,17 +41,14 @@ else
   if listed ~= listed_then and listed ~= header_field(header, 'state') then expedite(prefix, execution, now, listed) end
 end
 
--- The lowest rank that each level includes.
-local LOWEST = {steps = 0, milestones = 1, final = 2, failures = 3, progress = 0, phase = 1} -- and former words
-
 -- Queue the changes that a subscription includes; returns when its lane is to be delivered, or nil.
-local function queue_changes(lane, subscription)
-  -- One that only another version of the bot can read may include everything.
-  local lowest = subscription and LOWEST[subscription.level] or 0
-  local at = is_visible == '1' and now + coalesce or nil
+local function queue_changes(lane, subscriber, subscription)
+  local least = lowest(subscription and subscription.level)
+  local shows_nothing = subscription and is_silent(subscription) and not has_card(prefix, execution, subscriber)
+  local at = is_visible == '1' and not shows_nothing and now + coalesce or nil
   for i = FIRST_CHANGE, #ARGV, 2 do
     local rank, entry = tonumber(ARGV[i]), ARGV[i + 1]
-    if rank >= lowest then
+    if rank >= least then
       queue(prefix, lane, entry)
       if rank >= 2 then at = now end
     end
@@ -63,7 +60,7 @@ for i = 1, #subscriptions, 2 do
   local subscriber, subscription = subscriptions[i], parse_subscription(subscriptions[i + 1])
   local lane = execution .. '/' .. subscriber
   local is_ending = subscription and subscription.is_ending
-  local at = not is_ending and queue_changes(lane, subscription) or nil
+  local at = not is_ending and queue_changes(lane, subscriber, subscription) or nil
   if is_over and subscription and not is_ending then
     subscription.is_ending = true
     write_subscription(prefix, execution, subscriber, subscription)

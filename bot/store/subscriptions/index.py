@@ -26,15 +26,24 @@ class Index:
     def __init__(self, connection: Connection) -> None:
         self._connection, self._keys = connection, connection.keys
 
-    async def enter(self, lane: Lane, since: datetime, *, most: int | None = None) -> bool | None:
+    async def enter(
+        self, lane: Lane, since: datetime, *, most: int | None = None, is_by_rule: bool = False
+    ) -> bool | None:
         """Enter a subscription; with `most`, one that is about to be written, if there are no more than that with it.
+
+        Those that only a rule has made do not count.
 
         Returns:
             Whether replicas hold the entry, as `Connection.keep` does; None if it was not entered.
         """
         key = self._keys.executions_of(lane.account, lane.team_id, lane.subscriber_id)
         is_entered, is_replicated = await self._connection.keep(
-            "subscriptions/enter", key, lane.execution_id, milliseconds(since - EPOCH), most or ""
+            "subscriptions/enter",
+            key,
+            lane.execution_id,
+            milliseconds(since - EPOCH),
+            most or "",
+            "1" if is_by_rule else "",
         )
         return is_replicated if is_entered else None
 
@@ -52,7 +61,7 @@ class Index:
                 await self.enter(lane, EPOCH)
             else:
                 if not subscription.is_ending:
-                    await self.enter(lane, subscription.created_at)
+                    await self.enter(lane, subscription.created_at, is_by_rule=subscription.is_by_rule_only)
 
     async def of(self, account: str, subscriber: Subscriber) -> list[tuple[Lane, bool]]:
         """The lanes of a subscriber, the oldest subscription first, and whether each is just being subscribed to."""

@@ -5,13 +5,29 @@ local function split_lane(lane)
   return string.match(lane, '^(.*)/([^/]+)$')
 end
 
--- A row is `level|owner|created ms|e?|request id?|ended by?`, `e` once the subscription is ending; empty fields at the end
--- are left out. Fields of a newer version are ignored; nil for a row that cannot be read.
+-- The lowest rank of a change that each level includes: the lower, the louder.
+local LOWEST = {steps = 0, milestones = 1, final = 2, failures = 3, progress = 0, phase = 1} -- and former words
+
+-- The rank of a level; one that only another version of the bot can read may include everything.
+local function lowest(level)
+  return LOWEST[level] or 0
+end
+
+-- A row is `level|owner|created ms|e?|request id?|ended by?|by a rule?`, `e` once the subscription is ending; empty fields
+-- at the end are left out. The last one is set where a rule has a part in it: the level that somebody chose, or `-` for
+-- none. Fields of a newer version are ignored; nil for a row that cannot be read.
 local function parse_subscription(row)
-  local level, owner, created, ending, request, by =
-    string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)|?([^|]*)|?([^|]*)')
+  local level, owner, created, ending, request, by, own =
+    string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)')
   if not level then return nil end
-  return {level = level, owner = owner, created = created, is_ending = ending == 'e', request = request, by = by}
+  return {
+    level = level, owner = owner, created = created, is_ending = ending == 'e', request = request, by = by, own = own,
+  }
+end
+
+-- Whether a subscription that only a rule has made has no card until there is something to say.
+local function is_silent(subscription)
+  return subscription.own == '-' and lowest(subscription.level) >= LOWEST.final
 end
 
 -- The subscription; nil when there is none, or it is unreadable.
@@ -23,7 +39,8 @@ end
 local function write_subscription(prefix, execution, subscriber, subscription)
   local ending = subscription.is_ending and 'e' or ''
   local first = table.concat({subscription.level, subscription.owner, subscription.created, ending}, '|')
-  local row = string.gsub(first .. '|' .. subscription.request .. '|' .. subscription.by, '|+$', '')
+  local last = table.concat({subscription.request, subscription.by, subscription.own}, '|')
+  local row = string.gsub(first .. '|' .. last, '|+$', '')
   redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, row)
 end
 

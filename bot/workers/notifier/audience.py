@@ -87,7 +87,8 @@ class Audience:
         return found or ChannelRecord(is_shared=is_shared, looked_at=delivery.claim.now)
 
     async def _hold(self, delivery: Delivery, why: str, told: frozenset[str]) -> bool:
-        if delivery.subscription.is_ending and all(change.kind.is_notice for change in delivery.pending):
+        is_news = delivery.claim.notification.snapshot.rule_news is not None
+        if delivery.subscription.is_ending and not is_news and all(each.kind.is_notice for each in delivery.pending):
             return False
         if delivery.waited > HELD:
             raise Undeliverable(why)

@@ -177,6 +177,17 @@ class Delivery:
         )
 
     @property
+    def shows_card(self) -> bool:
+        """Whether a card is to be posted that was not posted yet, with nothing else pending.
+
+        None is of a subscription that somebody has ended meanwhile, nor of one that is silent until something fails, or
+        ends. A message about a rule is posted like a card.
+        """
+        if self.claim.notification.snapshot.rule_news is not None:
+            return True
+        return not self.subscription.is_silent and (not self.subscription.is_ending or self.is_over)
+
+    @property
     def is_over(self) -> bool:
         """Whether the execution's end ended the subscription. Somebody else may have followed it again since then."""
         snapshot, subscription = self.claim.notification.snapshot, self.subscription

@@ -18,7 +18,8 @@ import structlog
 from msgspec.structs import replace
 
 from bot import metrics
-from bot.blocks import Message, change_message, ended_message, execution_card, outcome_message
+from bot.audit import audit
+from bot.blocks import Message, change_message, ended_message, execution_card, outcome_message, rule_message
 from bot.blocks.language import speaking
 from bot.domain.access import AccessRules
 from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Receipt
@@ -35,7 +36,7 @@ from bot.errors import (
     Undeliverable,
     UnknownRefusal,
 )
-from bot.slack.errors import is_about_token, is_answer
+from bot.slack.errors import is_about_token, is_answer, slack_error
 from bot.slack.languages import Languages
 from bot.slack.messages import Messages
 from bot.store.brake import Brake, undeliverable
@@ -43,6 +44,7 @@ from bot.store.channels import Channels
 from bot.store.engine.connection import Ready
 from bot.store.keys import Lane, owner_of
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
+from bot.store.rules import Rules
 from bot.store.schedule.history import History
 from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier import reconcile
@@ -89,10 +91,14 @@ class Notifier:
         rules: AccessRules = ALL,
         languages: Languages | None = None,
         history: History | None = None,
+        followed_rules: Rules | None = None,
         concurrency: int = 16,
     ) -> None:
-        """`history`: what failures are compared with; without one they are told by themselves."""
-        self._outbox, self._brake, self._history = outbox, brake, history
+        """`history`: what failures are compared with; without one they are told by themselves.
+
+        `followed_rules` end where their destination cannot be reached.
+        """
+        self._outbox, self._brake, self._history, self._rules = outbox, brake, history, followed_rules
         self._messenger = Messenger(messages, limits, languages)
         self._audience = Audience(channels, self._messenger, rules)
         self._failures = CardFailures()
@@ -161,12 +167,32 @@ class Notifier:
         loses_nothing = delivery.subscription.is_ending and not delivery.pending
         if loses_nothing or await self._brake.may_end(owner_of(lane.execution), undeliverable(error.code), str(lane)):
             await give_up(delivery, error, self._messenger, self._outbox)
+            await self._end_rules(delivery, error)
             return
         tries = self._failures.note_post_fault(delivery.lane)
         wait = min(BRAKED_PAUSE * (1 << min(tries - 1, 8)), LONGEST_BRAKED_PAUSE)
         log.info("notifier.braked", lane=str(lane), code=error.code, wait_s=wait.total_seconds())
         is_in_doubt = claim.in_doubt_since is not None and not delivery.is_recorded
         await self._outbox.release(claim, wait=wait, in_doubt=is_in_doubt)
+
+    async def _end_rules(self, delivery: Delivery, error: Undeliverable) -> None:
+        """End the rules of a destination that is dead: each new execution would be given up, and told to the owner."""
+        is_about_content = not isinstance(slack_error(error.code), Undeliverable | UnknownRefusal)
+        if self._rules is None or not delivery.subscription.is_by_rule_only or is_about_content:
+            return
+        subscriber = delivery.subscription.subscriber
+        with suppress(StoreUnavailable):  # then the next execution ends them
+            for rule in await self._rules.of(subscriber):
+                await self._rules.end(subscriber, rule.id, code=error.code)
+                audit(
+                    "rule.ended",
+                    why="undeliverable",
+                    code=error.code,
+                    team=subscriber.team_id,
+                    subscriber=subscriber.id,
+                    rule=rule.id,
+                    owner=rule.owner,
+                )
 
     async def _recovered(self, lane: Lane) -> None:
         """Slack took everything of a lane, which may be one that the brake keeps."""
@@ -245,8 +271,7 @@ class Notifier:
         """Post the card, or edit it when it shows less than the snapshot."""
         receipt, revision = delivery.receipt, delivery.claim.notification.snapshot.revision
         if receipt is None:
-            # Somebody ended it before its card was posted: there is nothing to show.
-            if not delivery.subscription.is_ending or delivery.is_over:
+            if delivery.shows_card:
                 await self._post_card(delivery)
             return
         if receipt.revision >= revision and not delivery.subscription.is_ending:
@@ -341,7 +366,10 @@ class Notifier:
     def _cards(self, delivery: Delivery) -> Fallbacks:
         """The card, and without its blocks in case Slack does not take them."""
         shown = delivery.claim.notification
-        draw = cache(partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now))
+        if (news := shown.snapshot.rule_news) is not None:
+            draw = cache(partial(rule_message, news, shown.subscription.subscriber))
+        else:
+            draw = cache(partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now))
         cards: list[Callable[[], Message]] = [draw, lambda: draw().plain()]
         plainer = self._failures.edit_faults(delivery.lane) // PLAINER_EVERY
         return cards[min(plainer, len(cards) - 1) :]

@@ -34,6 +34,7 @@ from bot.gcs.listing import Page
 from bot.store.gcs_quota import GCSQuota
 from bot.store.schedule import Coverage, Schedule
 from bot.store.snapshots import GONE
+from bot.workers.sweeper.finder import Finder
 from bot.workers.sweeper.pacing import DISTRUST, SHORTEST_ROUND, SMALLEST_PAGE, Cost, Measured, Pacing, PageSize, Trust
 from bot.workers.sweeper.round import PHASES, Round, Wanted
 
@@ -63,7 +64,7 @@ TEMPORARY = (GCSUnavailable, GCSThrottled, GCSBadCredentials, GCSMalformed)
 class Sweeper:
     """Reads the lists of one GCS user; one copy of the bot does at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all that it works with, once
         self,
         gcs: GCSClient,
         schedule: Schedule,
@@ -72,8 +73,11 @@ class Sweeper:
         team_id: str,
         cadence: Cadence,
         bytes_per_second: int,
+        finder: Finder | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        """`finder` is told which executions are new."""
+        self._finder = finder
         self._gcs, self._schedule, self._quota, self._team_id = gcs, schedule, quota, team_id
         self._cadence, self._clock = cadence, clock
         self._pacing, self._page_size, self._trust = Pacing(bytes_per_second), PageSize(), Trust()
@@ -91,7 +95,8 @@ class Sweeper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read lists while that pays, until `stop` is set."""
-        await asyncio.gather(self._read_pages(stop), self._keep_reader_lease(stop))
+        finding = [self._finder.run(stop)] if self._finder else []
+        await asyncio.gather(self._read_pages(stop), self._keep_reader_lease(stop), *finding)
 
     async def run_once(self) -> float:
         """Request one page if it is time for it; returns the seconds until there may be another one."""
@@ -251,6 +256,8 @@ class Sweeper:
         self._trust, self._pacing = self._trust.page_read(), self._pacing.read(*sizes, now=now)
         metrics.SWEEPER_PAGES.inc()
         metrics.SWEEPER_BYTES.inc(page.size_bytes)
+        if self._finder is not None:
+            self._finder.note(page.new)
         if round_ not in self._rounds:  # given up, or a later round has read the same since
             return
         round_.add(wanted.phase, wanted.offset, page)

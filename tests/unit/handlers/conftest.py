@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 from aiohttp import web
+from msgspec import structs
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
@@ -22,9 +23,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.blocks import buttons
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.domain.events import Event
-from bot.domain.model import Execution, Followed, Level, Phase, Snapshot, Subscriber, Subscription
+from bot.domain.model import (
+    Execution,
+    Followed,
+    Level,
+    Phase,
+    Rule,
+    RuleKind,
+    Snapshot,
+    Subscriber,
+    Subscription,
+)
 from bot.domain.past import Past
 from bot.domain.search import Found
+from bot.rules import RuleEnded, RuleMade
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound.dispatch import dispatch
 from bot.slack.inbound.payloads import checked
@@ -143,6 +155,7 @@ class FakeSubscriptions:
         self.followers: set[str] | None = None
         """Who follows the execution; None for everybody."""
         self.was_subscribed = True
+        self.rules = FakeRules(self._note)
 
     def _note(self, *asked: Any) -> None:
         self.asked.append(asked)
@@ -221,6 +234,52 @@ class FakeSubscriptions:
         """Someone chooses a level."""
         self._note("change_level", subscriber.id, execution_id, level, by)
         return Subscribed(subscription_of(subscriber, level), SNAPSHOT, None, followed=True)
+
+
+RULE = Rule(
+    subscriber=Subscriber(team_id="T1", id="U1"),
+    kind=RuleKind.WORKFLOW,
+    values=("germline-wgs",),
+    owner="U1",
+    created_at=NOW,
+    expires_at=NOW + timedelta(days=90),
+)
+
+
+class FakeRules:
+    """In the place of `RuleRequests`."""
+
+    def __init__(self, note: Callable[..., None]) -> None:
+        self._note = note
+        self.was: Rule | None = None
+        """The rule before."""
+        self.has_run = self.is_there = True
+        """Whether something that matches has run lately, and whether there is a rule to end."""
+        self.items: tuple[tuple[Rule, int], ...] = ()
+        """What anybody has."""
+
+    async def make(
+        self, subscriber: Subscriber, kind: RuleKind, values: tuple[str, ...], *, level: Level | None, owner: str
+    ) -> RuleMade:
+        """Someone has new executions followed."""
+        self._note("make", subscriber.id, kind, values, level, owner)
+        rule = structs.replace(RULE, subscriber=subscriber, kind=kind, values=values, level=level or Level.FAILURES)
+        return RuleMade(rule, self.was, self.has_run)
+
+    async def end(self, subscriber: Subscriber, rule_id: str, *, by: str) -> RuleEnded:
+        """Someone ends that."""
+        self._note("end", subscriber.id, rule_id, by)
+        return RuleEnded(structs.replace(RULE, subscriber=subscriber) if self.is_there else None, 3)
+
+    async def keep(self, subscriber: Subscriber, rule_id: str) -> Rule:
+        """Someone keeps a rule."""
+        self._note("keep", subscriber.id, rule_id)
+        return structs.replace(RULE, subscriber=subscriber)
+
+    async def of(self, subscriber: Subscriber) -> tuple[tuple[Rule, int], ...]:
+        """Someone wants the list."""
+        del subscriber
+        return self.items
 
 
 class FakeChannels:

@@ -13,7 +13,7 @@ from bot.blocks.sentences import sentence
 from bot.domain.access import AccessRules
 from bot.domain.model import Level
 from bot.errors import GCSUnavailable, InputProblem, InvalidInput, NotAllowed
-from tests.unit.handlers.conftest import ID, World, made
+from tests.unit.handlers.conftest import ID, RULE, World, made
 
 HOME = {"view": {"id": "V9", "type": "home", "callback_id": ""}, "response_url": None, "channel": None}
 MODAL = {
@@ -393,3 +393,20 @@ async def test_steps_without_a_trigger_have_a_sentence(world: World) -> None:
     await world.send({"type": "block_actions", "user": person, "actions": [action]} | place | answer)
     assert "Press the button once more" in world.reply
     assert world.subscriptions.asked == []
+
+
+@pytest.mark.parametrize(("action_id", "verb"), [(buttons.END_RULE, "end"), (buttons.KEEP_RULE, "keep")])
+async def test_a_rules_buttons_are_its_places(world: World, action_id: str, verb: str) -> None:
+    """A person's act for who presses; a channel's in that channel only."""
+    await world.press(action_id, f"{RULE.id}|U2")
+    await world.press(action_id, f"{RULE.id}|C1")
+    assert [asked[:3] for asked in world.subscriptions.asked] == [(verb, "U1", RULE.id), (verb, "C1", RULE.id)]
+    await world.press(action_id, f"{RULE.id}|C2")
+    assert world.slack.answers[-1]["text"] == sentence(InvalidInput(InputProblem.OTHER_CHANNEL))
+
+
+async def test_a_rule_that_has_ended_says_so(world: World) -> None:
+    """Somebody was faster."""
+    world.subscriptions.rules.is_there = False
+    await world.press(buttons.END_RULE, f"{RULE.id}|U1")
+    assert world.reply == sentence(InvalidInput(InputProblem.RULE_ENDED))

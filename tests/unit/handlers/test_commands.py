@@ -12,7 +12,7 @@ import handlers
 from bot import errors
 from bot.blocks import buttons, matches, replies
 from bot.blocks.sentences import sentence
-from bot.domain.model import Level
+from bot.domain.model import Level, RuleKind
 from bot.domain.search import Found, Match
 from bot.errors import (
     BotError,
@@ -49,13 +49,14 @@ from bot.errors import (
     StoreReadOnly,
     StoreUnavailable,
     TooManyRequests,
+    TooManyRules,
     TooManySubscriptions,
     Undeliverable,
     UnknownRefusal,
 )
 from bot.gcs.breaker import BreakerOpen
 from handlers.parsing import parse
-from tests.unit.handlers.conftest import ID, OURS, World, made
+from tests.unit.handlers.conftest import ID, OURS, RULE, World, made
 
 
 async def test_an_id_is_answered_with_a_summary(world: World) -> None:
@@ -290,6 +291,7 @@ EVERY_ERROR = [
     TooManyRequests(timedelta(seconds=2)),
     TooManySubscriptions(100, is_person=True),
     TooManySubscriptions(200, is_person=False),
+    TooManyRules(20, is_person=True),
     RateLimited(timedelta(seconds=5)),
     Undeliverable("is_archived"),
     MessageGone("message_not_found"),
@@ -375,3 +377,63 @@ async def test_another_grid_or_none_is_refused(own: str, said: dict[str, str]) -
         await world.command(f"unsubscribe {ID} here", **said)
         assert "only people of the workspace" in world.reply
         assert world.subscriptions.asked == []
+
+
+async def test_a_rule_is_for_the_person(world: World) -> None:
+    """Without `here`; the reply says what is followed, and that nothing of it has run."""
+    world.subscriptions.rules.has_run = False
+    await world.command("subscribe workflow germline-wgs steps")
+    assert world.subscriptions.asked == [("make", "U1", RuleKind.WORKFLOW, ("germline-wgs",), Level.STEPS, "U1")]
+    assert "You follow runs of the workflow `germline-wgs` from now on." in world.reply
+    assert "Nothing of that kind has run lately" in world.reply
+    assert world.slack.called("conversations.info") == []
+
+
+async def test_a_rule_here_is_for_the_channel(world: World) -> None:
+    """It is checked like any that is to follow something."""
+    await world.command("subscribe label batch=panel-7 here")
+    assert world.subscriptions.asked == [("make", "C1", RuleKind.LABEL, ("batch=panel-7",), None, "U1")]
+    assert "This channel follows executions with the label" in world.reply
+
+
+async def test_a_rule_in_a_shared_channel_waits(world: World) -> None:
+    """The reply offers the approval, as with an execution."""
+    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_ext_shared": True}}
+    world.slack.results["conversations.members"] = {"members": ["U1"]}
+    await world.command("subscribe workflow germline-wgs here")
+    assert buttons.APPROVE_CHANNEL in str(world.slack.answers[-1]["blocks"])
+
+
+async def test_a_private_channels_rules_are_its_members(world: World) -> None:
+    """Nobody makes or ends one from outside."""
+    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_private": True}}
+    world.slack.results["conversations.members"] = {"members": ["U2"]}
+    for verb in ("subscribe", "unsubscribe"):
+        await world.command(f"{verb} workflow germline-wgs here")
+    assert world.subscriptions.asked == []
+
+
+async def test_the_same_rule_says_its_level(world: World) -> None:
+    """And the one before."""
+    world.subscriptions.rules.was = RULE
+    await world.command("subscribe workflow germline-wgs final")
+    assert "You follow runs of the workflow `germline-wgs` already." in world.reply
+    assert "was: failures only" in world.reply
+
+
+@pytest.mark.parametrize(("is_there", "part"), [(True, "not followed any more"), (False, "nothing to end")])
+async def test_a_rule_is_ended_by_its_words(world: World, is_there: bool, part: str) -> None:
+    """The same words stand for the same rule."""
+    world.subscriptions.rules.is_there = is_there
+    await world.command("unsubscribe workflow Germline-WGS")
+    (asked,) = world.subscriptions.asked
+    assert asked == ("end", "U1", RULE.id, "U1")
+    assert part in world.reply
+
+
+async def test_the_list_begins_with_rules(world: World) -> None:
+    """Each with a button that ends it."""
+    world.subscriptions.rules.items = ((RULE, 3),)
+    await world.command("list")
+    assert world.reply.index("3 executions now") < world.reply.index("deepvariant")
+    assert buttons.END_RULE in str(world.slack.answers[-1]["blocks"])

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from bot.blocks.language import Language
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
-from bot.domain.model import Level
+from bot.domain.model import Level, RuleKind
 from bot.errors import InputProblem, InvalidInput
-from handlers.parsing import Command, Verb, parse
+from handlers.parsing import Command, RuleWords, Verb, parse
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 OTHER = "3310a25e-fc1c-11e8-bcb5-0255ac10a106"
@@ -186,3 +186,61 @@ def test_order_and_quotes_do_not_matter(words: list[str], quote: str) -> None:
     """All orders of the same words, quoted or not, ask for the same thing."""
     text = " ".join(f"{quote}{word}{quote}" for word in words)
     assert parse(text) == Command(Verb.SUBSCRIBE, ID, is_here=True, level=Level.FINAL)
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        (
+            "subscribe workflow germline-wgs",
+            Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.WORKFLOW, ("germline-wgs",))),
+        ),
+        (
+            "follow Workflow here “全基因组 检测” final",
+            Command(
+                Verb.SUBSCRIBE,
+                is_here=True,
+                level=Level.FINAL,
+                rule=RuleWords(RuleKind.WORKFLOW, ("全基因组 检测",)),
+            ),
+        ),
+        (f"subscribe workflow {ID}", Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.WORKFLOW, (ID,)))),
+        (
+            "subscribe label batch=panel-7 lane=3 batch=panel-7 me",
+            Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.LABEL, ("batch=panel-7", "lane=3"))),
+        ),
+        (
+            "unsubscribe project genomics here",
+            Command(Verb.UNSUBSCRIBE, is_here=True, rule=RuleWords(RuleKind.PROJECT, ("genomics",))),
+        ),
+        ("subscribe 流程 全基因组", Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.WORKFLOW, ("全基因组",)))),
+        ("subscribe workflow list", Command(Verb.SUBSCRIBE, rule=RuleWords(RuleKind.WORKFLOW, ("list",)))),
+    ],
+)
+def test_a_rule_is_understood(text: str, command: Command) -> None:
+    """Kind and values as they were typed; place and level stand anywhere behind them."""
+    assert parse(text) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("subscribe workflow", InputProblem.MISSING_RULE),
+        ("subscribe label here final", InputProblem.MISSING_RULE),
+        ("unsubscribe project", InputProblem.MISSING_RULE),
+        ("subscribe label batch", InputProblem.NOT_A_LABEL),
+        ("subscribe label batch = panel-7", InputProblem.NOT_A_LABEL),
+        ("subscribe label =panel-7", InputProblem.NOT_A_LABEL),
+        ("subscribe workflow a here me", InputProblem.HERE_AND_ME),
+        ("subscribe workflow a final steps", InputProblem.SEVERAL_LEVELS),
+        ("unsubscribe workflow a final", InputProblem.UNWANTED_LEVEL),
+        ("subscribe workflow " + "a" * 300, InputProblem.UNKNOWN_WORD),
+        ("subscribe label " + " ".join(f"k{n}=v" for n in range(9)), InputProblem.UNKNOWN_WORD),
+    ],
+)
+def test_a_mistake_in_a_rule_has_its_problem(text: str, problem: InputProblem) -> None:
+    """Each has a sentence that says what to type."""
+    with pytest.raises(InvalidInput) as raised:
+        parse(text)
+    assert raised.value.problem is problem
+    assert sentence(raised.value)

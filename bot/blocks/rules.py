@@ -1,0 +1,203 @@
+"""What people read about rules: the replies to those who make and end them, and what a place is told by itself.
+
+Lives here: these messages, and a rule in a few words. Does not live here: the executions that a rule follows (`cards`
+and its neighbours), when a message is due (`bot.workers.sweeper.finder`). Called by `handlers` and the notifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.blocks import buttons, text
+from bot.blocks.language import _, ngettext
+from bot.blocks.levels import level_words
+from bot.blocks.message import Message, actions, context, message, section
+from bot.blocks.sentences import undeliverable_reason
+from bot.domain.access import NOBODY_ELSE, Readers
+from bot.domain.model import Level, Rule, RuleKind, RuleNews, RuleNewsKind, Subscriber
+
+SHOWN = 20
+"""At most this many rules in one list: as many as somebody may have."""
+
+Item = tuple[Rule, int]
+"""A rule, and how many executions it follows now."""
+
+
+def rule_made(
+    rule: Rule, *, has_run: bool, note: str = "", is_held: bool = False, readers: Readers = NOBODY_ELSE
+) -> Message:
+    """A new rule. `has_run`: something that it would follow is among the newest executions.
+
+    `note` is a warning. `is_held` offers the approval without which nothing is posted in a channel that `readers` read.
+    """
+    shape = (
+        _("You follow {rule} from now on.")
+        if rule.subscriber.is_person
+        else _("This channel follows {rule} from now on.")
+    )
+    head = shape.format(rule=rule_words(rule))
+    more = "" if has_run else _("Nothing of that kind has run lately; I follow it all the same.")
+    first = [buttons.approve_channel(rule.subscriber.id, readers)] if is_held else []
+    return _about(rule, f"🔔 {head}", head, more, note=note, first=first)
+
+
+def rule_changed(rule: Rule, *, was: Level, note: str = "") -> Message:
+    """The rule existed already; its level may have changed."""
+    shape = _("You follow {rule} already.") if rule.subscriber.is_person else _("This channel follows {rule} already.")
+    head = shape.format(rule=rule_words(rule))
+    more = ""
+    if was is not rule.level:
+        more = _("That level is for what I find from now on (was: {before}).").format(before=level_words(was))
+    return _about(rule, f"🔔 {head}", head, more, note=note)
+
+
+def rule_kept(rule: Rule) -> Message:
+    """Somebody had it last longer."""
+    shape = (
+        _("You go on following {rule}.") if rule.subscriber.is_person else _("This channel goes on following {rule}.")
+    )
+    head = shape.format(rule=rule_words(rule))
+    return _about(rule, f"🔔 {head}", head)
+
+
+def rule_ended(rule: Rule, executions: int, *, note: str = "") -> Message:
+    """Somebody ended it; so many executions are not followed any more."""
+    shape = (
+        _("You do not follow {rule} any more.")
+        if rule.subscriber.is_person
+        else _("This channel does not follow {rule} any more.")
+    )
+    line = shape.format(rule=rule_words(rule))
+    warning = text.prose(note)
+    more = _let_go(executions)
+    return message([section(f"🔕 {line}", f"⚠️ {warning}" if warning else ""), context(more)], line, more, warning)
+
+
+def no_such_rule(subscriber: Subscriber, kind: RuleKind, values: Sequence[str]) -> Message:
+    """There was nothing to end."""
+    shape = (
+        _("You do not follow {rule}; there is nothing to end.")
+        if subscriber.is_person
+        else _("This channel does not follow {rule}; there is nothing to end.")
+    )
+    line = shape.format(rule=_words(kind, values))
+    more = _("{command} shows all that is followed.").format(
+        command="`/execution list`" if subscriber.is_person else "`/execution list here`"
+    )
+    return message([section(f"🔕 {line}"), context(more)], line, more)
+
+
+def with_rules(followed: Message, rules: Sequence[Item]) -> Message:
+    """A list of what is followed, behind the rules that follow more."""
+    if not rules:
+        return followed
+    title = _("New executions that are followed")
+    blocks = [section(f"*{title}*")]
+    lines = [title]
+    for rule, executions in rules[:SHOWN]:
+        line, more = rule_words(rule), _now(rule, executions)
+        blocks.append(section(line, more, accessory=buttons.end_rule(rule)))
+        lines.append(text.spelled_dates(f"{line}: {more}"))
+    return Message((*filter(None, blocks), *followed.blocks), "\n".join((*lines, followed.text)))
+
+
+def rule_message(news: RuleNews, reader: Subscriber) -> Message:
+    """What a place is told about its rule, or the owner of a rule whose place cannot be reached."""
+    if news.kind is RuleNewsKind.ENDED:
+        return _goodbye(news, reader)
+    rule, kind = news.rule, news.kind
+    if kind is RuleNewsKind.FULL:
+        shape = _("{rule}: I follow {most} of them now, and more than that I do not take on at once.")
+        head = shape.format(rule=_capital(rule_words(rule)), most=text.number(news.executions))
+        more = _("New ones are not followed until some of these have ended.")
+        return message([section(f"⚠️ {head}", more), actions([buttons.end_rule(rule)])], head, more)
+    shape = (
+        _("You follow {rule}; that ends {date}.")
+        if rule.subscriber.is_person
+        else _("This channel follows {rule}; that ends {date}.")
+    )
+    head = shape.format(rule=rule_words(rule), date=text.date(rule.expires_at))
+    more = _("Press the button to go on for another 90 days.")
+    return message(
+        [section(f"⏳ {head}", more), actions([buttons.keep_rule(rule), buttons.end_rule(rule)])], head, more
+    )
+
+
+def rule_words(rule: Rule) -> str:
+    """What a rule follows, in a few words: within a sentence."""
+    return _words(rule.kind, rule.values)
+
+
+def _goodbye(news: RuleNews, reader: Subscriber) -> Message:
+    rule, more = news.rule, _let_go(news.executions)
+    words = rule_words(rule)
+    if rule.code:
+        shape = _("I do not follow {rule} for {channel} any more: {reason}.")
+        kind = "@" if rule.subscriber.is_person else "#"
+        where = f"<{kind}{text.identifier(rule.subscriber.id)}>"
+        line = shape.format(rule=words, channel=where, reason=text.prose(undeliverable_reason(rule.code)))
+    elif rule.ended_by:
+        shape = _("{person} ended it: this channel does not follow {rule} any more.")
+        line = shape.format(rule=words, person=f"<@{text.identifier(rule.ended_by)}>")
+    elif reader.is_person:
+        line = _("The 90 days are over: you do not follow {rule} any more.").format(rule=words)
+    else:
+        line = _("The 90 days are over: this channel does not follow {rule} any more.").format(rule=words)
+    again = "" if rule.code else _("{command} follows them again.").format(command=text.code(_command(rule), 200))
+    return message([section(f"🔕 {line}"), context(more, again)], line, more, again)
+
+
+def _about(
+    rule: Rule, shown: str, head: str, *more: str, note: str = "", first: Sequence[dict[str, object]] = ()
+) -> Message:
+    warning = text.prose(note)
+    shape = _("Told in a direct message: {level}") if rule.subscriber.is_person else _("Told in the channel: {level}")
+    level = shape.format(level=level_words(rule.level))
+    until = _("until {date}").format(date=text.date(rule.expires_at))
+    lines = [*filter(None, more), f"⚠️ {warning}" if warning else ""]
+    return message(
+        [section(shown, *lines), context(level, until), actions([*first, buttons.end_rule(rule)])],
+        head,
+        *more,
+        level,
+        warning,
+    )
+
+
+def _now(rule: Rule, executions: int) -> str:
+    running = (
+        text.plural("{number} execution now", "{number} executions now", executions)
+        if executions
+        else _("no execution now")
+    )
+    until = _("until {date}").format(date=text.date(rule.expires_at))
+    return " · ".join((running, level_words(rule.level), until))
+
+
+def _let_go(executions: int) -> str:
+    if not executions:
+        return ""
+    return text.plural(
+        "{number} execution that was followed for it is not followed any more.",
+        "{number} executions that were followed for it are not followed any more.",
+        executions,
+    )
+
+
+def _words(kind: RuleKind, values: Sequence[str]) -> str:
+    shown = text.series([text.code(value) for value in values])
+    if kind is RuleKind.LABEL:
+        shape = ngettext("executions with the label {values}", "executions with the labels {values}", len(values))
+        return shape.format(values=shown)
+    if kind is RuleKind.PROJECT:
+        return _("executions of the project {values}").format(values=shown)
+    return _("runs of the workflow {values}").format(values=shown)
+
+
+def _command(rule: Rule) -> str:
+    here = [] if rule.subscriber.is_person else ["here"]
+    return " ".join(["/execution subscribe", rule.kind.value, *rule.values, *here, rule.level.value])
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

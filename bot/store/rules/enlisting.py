@@ -1,0 +1,272 @@
+"""The subscriptions that rules make, and what becomes of them when a rule ends.
+
+Lives here: `Enlisting`. Does not live here: the rules (`rules`), which executions match them (`bot.domain.rules`).
+Called by the sweeper, and by `bot.rules` when somebody ends a rule.
+
+An execution is followed once for a subscriber: the script that writes the subscription notes that, and the note is kept
+for as long as lists are looked through that far back. Once somebody has stopped following it, or it has ended, it is
+not followed again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec.structs import replace
+
+from bot.domain import observing
+from bot.domain.model import (
+    TERMINAL_PHASES,
+    Change,
+    Execution,
+    Level,
+    Rule,
+    RuleNews,
+    RuleNewsKind,
+    Snapshot,
+    Subscriber,
+    Subscription,
+    louder,
+)
+from bot.domain.search import Match
+from bot.store.engine.connection import Connection
+from bot.store.engine.wakeup import Wakeup
+from bot.store.keys import Lane, lane_of
+from bot.store.owner import Ownership
+from bot.store.rows import EPOCH, change_entry, milliseconds, subscription_of, subscription_row
+from bot.store.rules.rules import Rules
+from bot.store.schedule import rank_of
+from bot.store.snapshots import first_text
+from bot.store.subscriptions import Subscribers
+from bot.store.subscriptions.index import Index
+from bot.store.unreadable import Unreadable
+
+CARD_WAIT = timedelta(seconds=15)
+"""How long the first card waits for the first poll."""
+
+PASSED_KEPT = timedelta(hours=1)
+"""How much longer than lists are looked through it is remembered what was followed: copies of the bot differ a bit."""
+
+NEWS_KEPT = timedelta(days=14)
+"""How long a message about a rule is remembered, so that it is not sent again."""
+
+_NEWS_LETTERS = {RuleNewsKind.ENDED: "e", RuleNewsKind.EXPIRES: "a", RuleNewsKind.FULL: "f"}
+"""Stand for them in keys, in hexadecimal digits like all ids."""
+
+
+class Enlisted(StrEnum):
+    """What became of an execution that rules match."""
+
+    MADE = "made"
+    """It is followed now."""
+    LOUDER = "louder"
+    """Somebody followed it by hand already, and is told more now."""
+    KEPT = "kept"
+    """The same, and the level by hand was the louder one."""
+    SEEN = "seen"
+    """It was followed before, or has just ended."""
+    OLD = "old"
+    """It is older than what lists are looked through for."""
+
+
+class Enlisting:
+    """Makes subscriptions for rules, and ends them."""
+
+    def __init__(  # what the store has
+        self,
+        connection: Connection,
+        ownership: Ownership,
+        rules: Rules,
+        subscribers: Subscribers,
+        *,
+        polls: Wakeup,
+        deliveries: Wakeup,
+    ) -> None:
+        self._connection, self._ownership, self._rules = connection, ownership, rules
+        self._subscribers, self._index = subscribers, Index(connection)
+        self._polls, self._deliveries = polls, deliveries
+
+    async def enlist(
+        self, subscriber: Subscriber, rules: list[Rule], match: Match, *, now: datetime, floor: datetime
+    ) -> Enlisted:
+        """Have a subscriber follow an execution that `rules` of theirs match; a second time changes nothing.
+
+        Nothing is told from the list that shows it: its first poll comes at once. Executions that are older than
+        `floor` were looked at before.
+
+        Raises:
+            StoreUnavailable: the store does not answer; repeat it.
+        """
+        lane = lane_of(self._ownership.owner.account, subscriber, match.execution_id)
+        level = louder(*(rule.level for rule in rules))
+        owner = next((rule.owner for rule in rules if rule.owner), "")
+        subscription = Subscription(
+            execution_id=match.execution_id,
+            subscriber=subscriber,
+            level=level,
+            owner=owner,
+            created_at=now,
+            is_by_rule=True,
+        )
+        await self._index.enter(lane, now, is_by_rule=True)
+        while True:
+            known = await self._subscribers.snapshot(subscriber.team_id, match.execution_id)
+            start = _start(match, now=now, revision=known.revision + 1 if known else 1)
+            missed = _missed(start, known)
+            done = await self._connection.run(
+                "subscriptions/enlist",
+                self._connection.keys.home_of(lane.execution),
+                str(lane),
+                subscription_row(subscription),
+                first_text(start, None),
+                start.revision,
+                milliseconds((match.created_at or now) - EPOCH),
+                milliseconds(floor - EPOCH),
+                milliseconds(PASSED_KEPT),
+                milliseconds(CARD_WAIT),
+                change_entry(missed) if missed else "",
+                rank_of(missed) if missed else -1,
+                known.revision if known else "",
+            )
+            if not isinstance(done, int):
+                break
+        enlisted = Enlisted(str(done[0]))
+        if enlisted in {Enlisted.MADE, Enlisted.LOUDER, Enlisted.KEPT}:
+            alive = await self._rules.alive(rules)
+            if len(alive) < len(rules):  # a rule has ended meanwhile, and its end did not see this
+                await self._unlist(lane, louder(*(rule.level for rule in alive)) if alive else None)
+        if enlisted is Enlisted.MADE:
+            await self._index.enter(lane, now, is_by_rule=True)
+            self._polls.set()
+            self._deliveries.set(after=CARD_WAIT.total_seconds())
+        elif enlisted is Enlisted.LOUDER:
+            self._deliveries.set()
+        elif enlisted is not Enlisted.KEPT and not await self._is_followed(lane):
+            await self._index.remove(lane)
+        return enlisted
+
+    async def tidy(self, rule: Rule) -> int:
+        """Have a rule leave the places of executions that are over, or not followed any more; returns how many stay."""
+        places = await self._rules.places(rule)
+        lanes = [lane_of(self._ownership.owner.account, rule.subscriber, each) for each in places]
+        followed = await self._followed(lanes)
+        await self._rules.leave_places(rule, [lane.execution_id for lane in lanes if lane not in followed])
+        return len(followed)
+
+    async def finish(self, rule: Rule) -> int:
+        """End what only a rule that has ended follows, say goodbye once, and delete the rule.
+
+        Repeated after a crash, it does what is left to do.
+
+        Returns:
+            How many executions are not followed any more.
+
+        Raises:
+            StoreUnavailable: the store does not answer; repeat it.
+        """
+        others = {other: set(await self._rules.places(other)) for other in await self._rules.of(rule.subscriber)}
+        ended = 0
+        for execution_id in await self._rules.places(rule):
+            levels = [other.level for other, places in others.items() if execution_id in places]
+            lane = lane_of(self._ownership.owner.account, rule.subscriber, execution_id)
+            ended += await self._unlist(lane, louder(*levels) if levels else None, by=rule.ended_by or "")
+        reader = _reader(rule)
+        if reader is not None:
+            await self.announce(RuleNews(RuleNewsKind.ENDED, rule, ended), reader=reader)
+        await self._rules.delete(rule)
+        return ended
+
+    async def announce(self, news: RuleNews, *, reader: Subscriber | None = None) -> bool:
+        """Have a message about a rule delivered, once each time that it is true; False when that was done before."""
+        rule, reader = news.rule, reader or news.rule.subscriber
+        times = rule.times_full if news.kind is RuleNewsKind.FULL else milliseconds(rule.expires_at - EPOCH)
+        news_id = f"{rule.id}-{_NEWS_LETTERS[news.kind]}-{times:x}"
+        lane = lane_of(self._ownership.owner.account, reader, news_id)
+        subscription = Subscription(
+            execution_id=news_id,
+            subscriber=reader,
+            level=rule.level,
+            owner=rule.owner,
+            created_at=EPOCH,  # the script writes the moment
+            is_ending=True,
+        )
+        shown = Execution(id=news_id, name=" ".join(rule.values)[:60])
+        snapshot = Snapshot(execution=shown, revision=1, seen_at=EPOCH, rule_news=news)
+        is_new = await self._connection.run(
+            "subscriptions/announce",
+            self._connection.keys.home_of(lane.execution),
+            str(lane),
+            subscription_row(subscription),
+            first_text(snapshot, None),
+            milliseconds(NEWS_KEPT),
+        )
+        self._deliveries.set()
+        return bool(is_new)
+
+    async def _unlist(self, lane: Lane, level: Level | None, *, by: str = "") -> bool:
+        """End what rules have made, but for what keeps it at `level`; whether it has ended."""
+        done = await self._connection.run(
+            "subscriptions/unlist",
+            self._connection.keys.home_of(lane.execution),
+            str(lane),
+            level.value if level else "",
+            by,
+        )
+        if done is not None:
+            self._deliveries.set()
+        if done == "ended":
+            await self._index.remove(lane)
+        return bool(done == "ended")
+
+    async def _is_followed(self, lane: Lane) -> bool:
+        return bool(await self._followed([lane]))
+
+    async def _followed(self, lanes: list[Lane]) -> set[Lane]:
+        """Those that somebody follows; one that cannot be read is taken for one of them."""
+        if not lanes:
+            return set()
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for lane in lanes:
+                pipeline.hget(self._connection.keys.subscriptions_of(lane.execution), lane.subscriber_id)
+            rows = await pipeline.execute()
+        return {lane for lane, row in zip(lanes, rows, strict=True) if row is not None and _goes_on(lane, str(row))}
+
+
+def _start(match: Match, *, now: datetime, revision: int) -> Snapshot:
+    """What a new subscription starts from: the execution as a list shows it, or before it ran where that shows its end.
+
+    A list is no evidence of an end: the first poll tells it, and what has failed until then.
+    """
+    phase = "Pending" if match.phase in {"", *TERMINAL_PHASES} else match.phase
+    shown = Execution(
+        id=match.execution_id,
+        name=match.name,
+        workflow_id=match.workflow_id,
+        workflow_name=match.workflow_name,
+        phase=phase,
+        created_at=match.created_at,
+    )
+    return Snapshot(execution=shown, revision=revision, seen_at=now)
+
+
+def _missed(start: Snapshot, known: Snapshot | None) -> Change | None:
+    """What others have read of an execution that has ended already."""
+    if known is None or not (known.execution.is_terminal or known.is_vanished):
+        return None
+    return observing.missed(replace(start, revision=known.revision), known, revision=known.revision)
+
+
+def _reader(rule: Rule) -> Subscriber | None:
+    """Who reads that a rule has ended: its owner where its destination is dead, and nobody who ended their own."""
+    if rule.code:
+        is_other = rule.owner not in {"", rule.subscriber.id}
+        return Subscriber(team_id=rule.subscriber.team_id, id=rule.owner) if is_other else None
+    return None if rule.ended_by and rule.subscriber.is_person else rule.subscriber
+
+
+def _goes_on(lane: Lane, row: str) -> bool:
+    try:
+        return not subscription_of(lane, row).is_ending
+    except Unreadable:
+        return True

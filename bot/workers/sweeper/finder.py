@@ -1,0 +1,266 @@
+"""Finds new executions that rules match, has them followed, and ends rules whose time is over.
+
+Lives here: `Finder`. What the sweeper's pages show as new is followed within a second or two. Once a minute one copy of
+the bot looks through the newest executions as well, in whatever phase: that finds what the sweeper does not read, what
+was over between two rounds, and what came while no bot ran. Does not live here: which executions match
+(`bot.domain.rules`), the pages of a look (`look`), what is stored (`bot.store.rules`). Run by the sweeper.
+
+Whatever is found twice, or by two copies of the bot, is followed once (`bot.store.rules.enlisting`). What could not be
+followed because the store was away is found again: a look is done only when everything that it found is followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+
+import structlog
+from msgspec.structs import replace
+
+from bot import metrics
+from bot.audit import audit
+from bot.domain.model import Rule, RuleNews, RuleNewsKind, Subscriber, louder
+from bot.domain.rules import ANNOUNCED, CLOCKS_APART, RuleBook
+from bot.domain.search import Match
+from bot.errors import GCSError, GCSMalformed, GCSThrottled, StoreUnavailable
+from bot.gcs.client import GCSClient
+from bot.gcs.listing import Page
+from bot.store.gcs_quota import GCSQuota
+from bot.store.rules import Enlisted, Enlisting, Rules, RulesRead
+from bot.workers.sweeper.look import FIRST, LARGEST, Look
+
+log = structlog.get_logger()
+
+READ_EVERY = timedelta(seconds=10)
+"""How long until rules are read again; also how late a rule is noticed to be over."""
+
+SOONEST_SECONDS = 1.0
+"""How long at least from one run to the next."""
+
+LOOK_EVERY = timedelta(seconds=60)
+"""How long from one look to the next, in all copies of the bot."""
+
+MARGIN = timedelta(minutes=10)
+"""How much farther back than the last look the next one goes: GCS may list an execution late, and clocks differ."""
+
+LONGEST_BACK = timedelta(days=7)
+"""How far back a look goes at most, after a time in which no bot ran."""
+
+AT_ONCE = 20
+"""How many executions are enlisted at the same time."""
+
+QUOTA_PATIENCE_SECONDS = 40
+"""How long a page of a look waits for a call of the quota."""
+
+TIDY_SECONDS = 30.0
+"""How long a rule that is full is not looked through again for executions that are over."""
+
+ROOM = 0.8
+"""A rule is not full any more when it follows this share of what it may."""
+
+
+class Finder:
+    """Follows for each rule what is new; any number of copies may run."""
+
+    def __init__(  # all that it works with, once
+        self,
+        gcs: GCSClient,
+        rules: Rules,
+        enlisting: Enlisting,
+        *,
+        quota: GCSQuota,
+        most: int,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """`most`: how many executions a rule follows at once."""
+        self._gcs, self._rules, self._enlisting, self._quota = gcs, rules, enlisting, quota
+        self._most, self._clock = most, clock
+        self._book = RuleBook()
+        self._waiting: dict[str, Match] = {}
+        """What the sweeper's pages have shown since the last run, by execution id."""
+        self._wake = asyncio.Event()
+        self._done: dict[tuple[str, Subscriber], datetime] = {}
+        """What was enlisted, and when that was created: it is found again with each look."""
+        self._tidied: dict[str, float] = {}
+        """Rule id → when it was tidied last, by the clock."""
+        self._largest = LARGEST
+        self._has_looked = False
+
+    def note(self, shown: Iterable[Match]) -> None:
+        """A page of a list shows executions that the one before it did not."""
+        found = {match.execution_id: match for match in shown if self._book.matching(match)}
+        self._waiting |= found
+        if found:
+            self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set."""
+        while not stop.is_set():
+            try:
+                await self.run_once()
+            except StoreUnavailable as error:
+                log.warning("finder.store_away", error=str(error))
+            except GCSError as error:
+                log.warning("finder.look_failed", kind=type(error).__name__, error=str(error))
+            except Exception:
+                log.exception("finder.failed")
+            await self._pause(stop)
+
+    async def run_once(self) -> None:
+        """Read the rules, end those that are over, and have everything followed that was found.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+            GCSError: GCS does not show its list.
+        """
+        self._wake.clear()
+        read = await self._rules.read()
+        self._book = RuleBook(read.rules)
+        metrics.SWEEPER_RULES.set(len(self._book.rules))
+        for rule in read.rules:
+            await self._keep_up(rule, read.now)
+        if not self._book.rules:
+            self._waiting, self._done = {}, {}
+            return
+        floor = max(read.through - MARGIN, read.now - LONGEST_BACK)
+        self._done = {key: created for key, created in self._done.items() if created >= floor}
+        waiting = tuple(self._waiting.values())
+        await self._enlist_all(waiting, now=read.now, floor=floor)
+        for match in waiting:
+            self._waiting.pop(match.execution_id, None)
+        is_time = await self._rules.begin_look(every=LOOK_EVERY)
+        if is_time or not self._has_looked:  # a bot that was started looks for what it has missed
+            await self._look(read, floor)
+            self._has_looked = True
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        stopping = asyncio.create_task(stop.wait())
+        waking = asyncio.create_task(self._wake.wait())
+        try:
+            await asyncio.wait({stopping}, timeout=SOONEST_SECONDS)
+            left = READ_EVERY.total_seconds() - SOONEST_SECONDS
+            await asyncio.wait({stopping, waking}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            waking.cancel()
+
+    async def _look(self, read: RulesRead, floor: datetime) -> None:
+        """Look through the newest executions, and have everything followed that matches."""
+        since = self._book.since
+        look = Look(max(floor, since - CLOCKS_APART) if since else floor, largest=self._largest)
+        while (wanted := look.next_page) is not None and not look.is_cut_off:
+            page = await self._page(*wanted)
+            await self._enlist_all([match for match in page.new if self._book.matching(match)], read.now, floor)
+            look.add(page)
+        if look.is_cut_off:
+            log.warning("finder.look_cut_off", pages=look.pages)
+        await self._rules.end_look(read.now)
+
+    async def _page(self, offset: int, limit: int) -> Page:
+        """One page, as soon as the quota has a call.
+
+        Raises:
+            GCSError: GCS does not show it.
+        """
+        for _ in range(QUOTA_PATIENCE_SECONDS):
+            if await self._quota.take_up_to(1, for_lists=True):
+                break
+            await asyncio.sleep(1)
+        else:
+            raise GCSThrottled("no call is left in our share of the quota", retry_after=LOOK_EVERY)
+        try:
+            return await self._gcs.listed("", offset=offset, limit=limit)
+        except GCSMalformed:
+            if limit <= FIRST:
+                raise
+            self._largest = FIRST  # so large a page is refused: the next look asks for smaller ones
+            raise
+
+    async def _enlist_all(self, found: Sequence[Match], now: datetime, floor: datetime) -> None:
+        """Have these followed, the oldest first.
+
+        Raises:
+            StoreUnavailable: not all of them are; repeat it.
+        """
+        found = sorted(found, key=lambda match: (match.created_at or floor, match.name))
+        for begin in range(0, len(found), AT_ONCE):
+            some = found[begin : begin + AT_ONCE]
+            await asyncio.gather(*(self._enlist(match, now=now, floor=floor) for match in some))
+
+    async def _enlist(self, match: Match, *, now: datetime, floor: datetime) -> None:
+        created = match.created_at or floor
+        for subscriber, rules in self._book.matching(match).items():
+            if (match.execution_id, subscriber) in self._done or created < floor:
+                continue
+            placed = await self._rules.take_places(rules, match.execution_id, most=self._most)
+            if not placed:
+                placed = await self._after_tidying(rules, match.execution_id)
+            if not placed:
+                continue  # another look finds it while it is new
+            enlisted = await self._enlisting.enlist(subscriber, placed, match, now=now, floor=floor)
+            self._done[match.execution_id, subscriber] = created
+            if enlisted in {Enlisted.MADE, Enlisted.LOUDER}:
+                self._audit(enlisted, subscriber, placed, match)
+            if enlisted is Enlisted.MADE:
+                metrics.SWEEPER_FOUND_SECONDS.observe(max(0.0, (now - created).total_seconds()))
+
+    async def _after_tidying(self, rules: Sequence[Rule], execution_id: str) -> list[Rule]:
+        """The rules that have a place once they have left those of executions that are over."""
+        for rule in rules:
+            if self._clock() < self._tidied.get(rule.id, -TIDY_SECONDS) + TIDY_SECONDS:
+                continue
+            self._tidied[rule.id] = self._clock()
+            if await self._enlisting.tidy(rule) >= self._most and not rule.is_full:
+                await self._say_full(rule)
+        return await self._rules.take_places(rules, execution_id, most=self._most)
+
+    async def _say_full(self, rule: Rule) -> None:
+        times = rule.times_full + 1
+        news = RuleNews(RuleNewsKind.FULL, replace(rule, times_full=times), self._most)
+        await self._enlisting.announce(news)
+        await self._rules.change(
+            rule.subscriber,
+            rule.id,
+            lambda known: replace(known, is_full=True, times_full=max(times, known.times_full)),
+        )
+        log.warning("finder.rule_full", rule=rule.id, most=self._most)
+
+    async def _keep_up(self, rule: Rule, now: datetime) -> None:
+        """End a rule whose time is over, finish one that has ended, and say in time that one will end."""
+        if rule.ended_by is None and now >= rule.expires_at:
+            ended, _ = await self._rules.change(
+                rule.subscriber, rule.id, lambda known: replace(known, ended_by="") if now >= known.expires_at else None
+            )
+            if ended is not None:
+                audit(
+                    "rule.ended",
+                    why="expired",
+                    team=rule.subscriber.team_id,
+                    subscriber=rule.subscriber.id,
+                    rule=rule.id,
+                )
+                await self._enlisting.finish(ended)
+            self._book = RuleBook(each for each in self._book.rules if each.id != rule.id)
+        elif rule.ended_by is not None:
+            await self._enlisting.finish(rule)
+        elif now >= rule.expires_at - ANNOUNCED and not rule.is_announced:
+            await self._enlisting.announce(RuleNews(RuleNewsKind.EXPIRES, rule))
+            await self._rules.change(rule.subscriber, rule.id, lambda known: replace(known, is_announced=True))
+        elif rule.is_full and self._clock() >= self._tidied.get(rule.id, -TIDY_SECONDS) + TIDY_SECONDS:
+            self._tidied[rule.id] = self._clock()
+            if await self._enlisting.tidy(rule) <= self._most * ROOM:
+                await self._rules.change(rule.subscriber, rule.id, lambda known: replace(known, is_full=False))
+
+    @staticmethod
+    def _audit(enlisted: Enlisted, subscriber: Subscriber, rules: Sequence[Rule], match: Match) -> None:
+        audit(
+            "subscription.created" if enlisted is Enlisted.MADE else "subscription.changed",
+            team=subscriber.team_id,
+            subscriber=subscriber.id,
+            execution=match.execution_id,
+            owner=rules[0].owner,
+            changes=louder(*(rule.level for rule in rules)).value,
+            rule=rules[0].id,
+        )

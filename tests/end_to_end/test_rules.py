@@ -1,0 +1,61 @@
+"""Following what is yet to come: the command, the runs that come, the list, and the goodbye."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox import story
+from tests.end_to_end.bot_process import BotProcess
+from tests.end_to_end.conftest import World, made
+from tests.end_to_end.people import Person, labels, words
+
+WITHIN = 90.0
+"""How long a new run may take to be found, in seconds: at the latest by the next look."""
+
+
+async def test_a_workflows_runs_are_followed(tmp_path: Path) -> None:
+    """What goes well is not told, what fails is; the bot is started again in between; the end is said once."""
+    async with made(tmp_path) as world:
+        carol = Person.new(world)
+        world.gcs.play(story.failing(3), by_hand=True)
+        made_it = await carol.types("subscribe workflow germline-wgs here")
+        assert "This channel follows runs of the workflow `germline-wgs` from now on." in made_it.text
+        await _a_failure_is_told(world, carol, 1)
+        await world.bot.stop()
+        missed = world.gcs.play(story.failing(3), by_hand=True)
+        world.gcs.step(missed, to="failed")
+        world.bot = BotProcess(world.bot.settings, tmp_path / "again.log")
+        await world.bot.start()
+        await world.slack.wait_for(lambda: _failures(world, carol) == 2, WITHIN)
+        listed = await carol.types("list here")
+        assert "runs of the workflow `germline-wgs`" in listed.text
+        ended = await carol.gets("Stop following here", listed)
+        assert "This channel does not follow" in ended.text
+        await world.slack.wait_for(lambda: "ended it" in world.slack.messages(carol.channel)[-1].text)
+        assert "Stop following here" not in labels(await carol.types("list here"))
+        assert _failures(world, carol) == 2
+        assert not carol.dm
+
+
+async def test_a_rule_that_does_not_exist_says_so(tmp_path: Path) -> None:
+    """And a name that nobody has run is followed all the same."""
+    async with made(tmp_path, mode="http") as world:
+        carol = Person.new(world)
+        assert "nothing to end" in (await carol.types("unsubscribe label batch=none")).text
+        shown = await carol.types("subscribe project nobody-has-it final")
+        assert "Nothing of that kind has run lately" in words(shown)
+        assert "failures and the end" in shown.text
+        assert "Which ones?" in (await carol.types("subscribe workflow here")).text
+
+
+async def _a_failure_is_told(world: World, carol: Person, count: int) -> None:
+    good, bad = (world.gcs.play(life, by_hand=True) for life in (story.happy(3), story.failing(3)))
+    world.gcs.step(good, to="succeeded")
+    world.gcs.step(bad, to="failed")
+    await world.slack.wait_for(lambda: _failures(world, carol) == count, WITHIN)
+
+
+def _failures(world: World, carol: Person) -> int:
+    """How many failures the channel has read."""
+    payloads = [message.metadata["event_payload"] for message in world.slack.messages(carol.channel)]
+    return sum(each["part"] == "change" for each in payloads)
