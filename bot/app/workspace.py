@@ -96,6 +96,13 @@ class WorkspaceRuntime:
             history=store.history,
             brake=store.brake,
         )
+        self._finder = Finder(
+            account.client,
+            store.rules,
+            store.enlisting,
+            quota=account.quota,
+            most=settings.rule_executions,
+        )
         self._notifier = Notifier(
             Messages(self._slack),
             store.outbox,
@@ -216,7 +223,7 @@ class WorkspaceRuntime:
         return "; ".join(filter(None, found)) or None
 
     async def _gcs_problem(self) -> str | None:
-        return self._watcher.problem
+        return "; ".join(filter(None, (self._watcher.problem, self._finder.problem))) or None
 
     async def _brake_problem(self) -> str | None:
         owner = self._store.ownership.known
@@ -230,13 +237,7 @@ class WorkspaceRuntime:
             team_id=identity.team_id,
             cadence=self._cadence,
             bytes_per_second=self._settings.list_bytes_per_second,
-            finder=Finder(
-                self._account.client,
-                self._store.rules,
-                self._store.enlisting,
-                quota=self._account.quota,
-                most=self._settings.rule_executions,
-            ),
+            finder=self._finder,
         )
 
     def _allowance(self) -> Allowance:

@@ -251,6 +251,22 @@ async def test_a_look_that_fails_is_repeated(rig: Rig, rules: RulesRig) -> None:
     assert set(await rules.followed(rig.alice)) == {execution}
 
 
+async def test_a_list_that_stays_away_is_a_problem(rig: Rig, rules: RulesRig) -> None:
+    """After five minutes `/readyz` says so, until a look succeeds; what came meanwhile is found."""
+    await rules.make(rig.alice)
+    rig.gcs.faults.add(Fault(kind="status", status=503, times=2))
+    for _ in range(2):
+        with pytest.raises(GCSError) as raised:
+            await rules.look()
+        rules.finder._failed(raised.value)
+        rules.now += finder.FAILING_SECONDS
+    assert "rules find no new ones" in (rules.finder.problem or "")
+    execution = rig.gcs.play(story.happy(3), by_hand=True)
+    await rules.look()
+    assert rules.finder.problem is None
+    assert set(await rules.followed(rig.alice)) == {execution}
+
+
 async def test_a_louder_rule_raises_what_is_followed(rig: Rig, rules: RulesRig) -> None:
     """One card for both; when the rule ends, the level is the one that was chosen."""
     await rules.make(rig.lab, level=Level.STEPS)

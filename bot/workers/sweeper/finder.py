@@ -29,6 +29,7 @@ from bot.gcs.client import GCSClient
 from bot.gcs.listing import Page
 from bot.store.gcs_quota import GCSQuota
 from bot.store.rules import Enlisted, Enlisting, Rules, RulesRead
+from bot.workers.pool import Condition
 from bot.workers.sweeper.look import FIRST, LARGEST, Look
 
 log = structlog.get_logger()
@@ -53,6 +54,12 @@ AT_ONCE = 20
 
 QUOTA_PATIENCE_SECONDS = 40
 """How long a page of a look waits for a call of the quota."""
+
+FAILING_SECONDS = 300.0
+"""How long looks must fail until that is a problem."""
+
+OWN_SHARE_SECONDS = 3
+"""How long it waits for one of the bot's own, until it takes one that is kept for people: that is one in a minute."""
 
 TIDY_SECONDS = 30.0
 """How long a rule that is full is not looked through again for executions that are over."""
@@ -87,6 +94,15 @@ class Finder:
         """Rule id → when it was tidied last, by the clock."""
         self._largest = LARGEST
         self._has_looked = False
+        self._failing_since: float | None = None
+        """When the first look failed since the last one that was done, by the clock."""
+        self._condition = Condition()
+        """Why nothing is found."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why rules find no new executions; None when they do, or there are none."""
+        return self._condition.text
 
     def note(self, shown: Iterable[Match]) -> None:
         """A page of a list shows executions that the one before it did not."""
@@ -103,7 +119,7 @@ class Finder:
             except StoreUnavailable as error:
                 log.warning("finder.store_away", error=str(error))
             except GCSError as error:
-                log.warning("finder.look_failed", kind=type(error).__name__, error=str(error))
+                self._failed(error)
             except Exception:
                 log.exception("finder.failed")
             await self._pause(stop)
@@ -135,6 +151,15 @@ class Finder:
             await self._look(read, floor)
             self._has_looked = True
 
+    def _failed(self, error: GCSError) -> None:
+        """A look has failed; that is a problem once GCS has shown no list for a while."""
+        log.warning("finder.look_failed", kind=type(error).__name__, error=str(error))
+        if self._failing_since is None:
+            self._failing_since = self._clock()
+        if self._clock() >= self._failing_since + FAILING_SECONDS:
+            why = f"GCS does not show the list of executions ({error.words}), so rules find no new ones"
+            self._condition.set(why, next_try=LOOK_EVERY)
+
     async def _pause(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
         waking = asyncio.create_task(self._wake.wait())
@@ -157,6 +182,8 @@ class Finder:
         if look.is_cut_off:
             log.warning("finder.look_cut_off", pages=look.pages)
         await self._rules.end_look(read.now)
+        self._failing_since = None
+        self._condition.clear()
 
     async def _page(self, offset: int, limit: int) -> Page:
         """One page, as soon as the quota has a call.
@@ -164,8 +191,11 @@ class Finder:
         Raises:
             GCSError: GCS does not show it.
         """
-        for _ in range(QUOTA_PATIENCE_SECONDS):
+        for tries in range(QUOTA_PATIENCE_SECONDS):
             if await self._quota.take_up_to(1, for_lists=True):
+                break
+            # Polls may use up all that is not kept for people, as long as no lists are read.
+            if tries >= OWN_SHARE_SECONDS and not await self._quota.take(is_person=True):
                 break
             await asyncio.sleep(1)
         else:
