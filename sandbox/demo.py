@@ -33,10 +33,10 @@ SHORTCUTS = (
 )
 """The shortcuts, as in manifest.yaml."""
 
-READY_SECONDS = 45.0
-"""How long the bot may take to start."""
+READY_SECONDS = 180.0
+"""How long the bot may take to start: seconds, but minutes on a machine that is busy."""
 
-SHOWN_SECONDS = 30.0
+SHOWN_SECONDS = 90.0
 """How long the bot may take to post the cards of the first screen."""
 
 LEARNT_SECONDS = 15.0

@@ -17,15 +17,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Request, expect
 
-from bot.blocks.buttons import CHOOSE, parse_choice
+from bot.blocks.buttons import CHOOSE, KEEP_RULE, parse_choice
 from handlers import register
 from sandbox.demo import Demo
 from tests.browser.conftest import WIDE
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE = 20_000
+PATIENCE = 60_000
 """Milliseconds that an effect may take to show: the machine may be busy."""
+TRIES = 3
+"""So often is a control pressed that opens a dialog: Slack lets the bot open one for three seconds only."""
+NOT_YET = {KEEP_RULE}
+"""What is shown weeks after the demo has begun only."""
 MENU = "⋯ "
 """Begins the label of what is in a menu."""
 
@@ -145,13 +149,26 @@ class Walk:
         if is_asked:
             await self.page.locator("#confirm button").last.click()
         if shows:
-            await expect(shows.nth(number), f"{label} shows").to_be_visible(timeout=PATIENCE)
+            await self._see(shows.nth(number), control.last, f"{label} shows")
         elif changes:
             await expect(changes.last, f"{label} changes").not_to_have_text(
                 before, timeout=PATIENCE, use_inner_text=True
             )
         else:
             await expect(watched, f"{label} hides").to_have_count(number - 1, timeout=PATIENCE)
+
+    async def _see(self, seen: Locator, control: Locator, what: str) -> None:
+        """Wait for what a press shows; a dialog that was too late to open is asked for again."""
+        for left in reversed(range(TRIES)):
+            try:
+                return await expect(seen, what).to_be_visible(timeout=PATIENCE / TRIES)
+            except AssertionError:
+                if not left:
+                    raise
+                is_late = "#modal" in str(seen) and not await self.dialog().count()
+                if is_late and await control.is_visible():
+                    await control.click()
+        return None
 
     async def enter(self, label: str, text: str) -> None:
         """Fill in a field of the dialog."""
@@ -197,8 +214,9 @@ async def test_every_control_is_walked(walk: Walk, demo: Demo) -> None:
     await _home(walk, demo)
     await _shared_channel(walk, demo)
     await _languages(walk, demo)
+    await _rules(walk, demo)
     await _forgetting(walk, demo)
-    assert listened() - walk.pressed == set(), "add a line to the walk above for each of these"
+    assert listened() - walk.pressed == NOT_YET, "add a line to the walk above for each of these"
 
 
 async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
@@ -318,6 +336,13 @@ async def _languages(walk: Walk, demo: Demo) -> None:
     await walk.type("/execution running", shows=walk.answer("个任务执行中"))
     await walk.type("/execution language en", shows=walk.answer("I write to you in English from now on."))
     await walk.type("/execution help", shows=walk.answer("Follow workflow executions"))
+
+
+async def _rules(walk: Walk, demo: Demo) -> None:
+    """What is yet to come is followed, and no longer."""
+    await walk.go(demo.sequencing, me=demo.you)
+    await walk.type("/execution subscribe workflow panel", shows=walk.answer("from now on"))
+    await walk.press(walk.answer("from now on"), "Stop following", shows=walk.answer("You do not follow runs"))
 
 
 async def _forgetting(walk: Walk, demo: Demo) -> None:
