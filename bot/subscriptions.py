@@ -41,10 +41,12 @@ from bot.gcs.errors import unseen
 from bot.gcs.fingerprint import Fingerprint
 from bot.gcs.search import SharedSearches
 from bot.gcs.shared import SharedReads
+from bot.quiet import QuietTimes
 from bot.rules import RuleRequests
 from bot.store.gcs_quota import PersonLimit
 from bot.store.patience import in_time
 from bot.store.people import Forgotten, People
+from bot.store.quiet_hours import HoursKept
 from bot.store.rules import Enlisting, Rules
 from bot.store.schedule.history import History
 from bot.store.subscriptions import Subscribers
@@ -136,6 +138,7 @@ class Subscriptions:
         history: History,
         rules: Rules,
         enlisting: Enlisting,
+        hours: HoursKept,
         allowance: Allowance,
         cadence: Cadence,
         now: Callable[[], datetime],
@@ -150,6 +153,7 @@ class Subscriptions:
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
         self._history = history
         self._cadence, self._now = cadence, now
+        self.quiet = QuietTimes(subscribers, hours, now=now)
 
     async def admit(self, asker: Subscriber) -> None:
         """Count one request of a person.
@@ -200,6 +204,8 @@ class Subscriptions:
             request_id=current_request(),
             is_by_rule=was is not None and was.is_by_rule,
             own_level=self._own_level(was, level) if was is not None and was.is_by_rule else None,
+            muted=was.muted if was else None,
+            hours=await self.quiet.present(subscriber),
         )
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)

@@ -134,6 +134,9 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.NEXT_PAGE: views.show_page,
         buttons.REFRESH_STEPS: views.show_page,
         buttons.CHOOSE_LEVEL: views.choose_level,
+        buttons.CHOOSE_MUTE: views.choose_mute,
+        buttons.MUTE_EXECUTION: actions.mute_execution,
+        buttons.UNMUTE_EXECUTION: actions.unmute_execution,
     }
 
 

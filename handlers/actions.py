@@ -18,7 +18,7 @@ from bot.blocks import (
     share_modal,
     steps_modal,
 )
-from bot.blocks.buttons import ActionValue, parse_action_value
+from bot.blocks.buttons import ActionValue, parse_action_value, parse_span
 from bot.blocks.facts import TITLE as DETAILS_TITLE
 from bot.blocks.language import _
 from bot.blocks.message import Block
@@ -32,7 +32,7 @@ from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_home
-from handlers.replies import rule_ended_reply, subscribed_reply, unsubscribed_reply
+from handlers.replies import muted_reply, rule_ended_reply, subscribed_reply, unmuted_reply, unsubscribed_reply
 from handlers.request import Request
 from handlers.sharing import share_with_channel
 
@@ -95,7 +95,25 @@ async def show_levels(request: Request, *, subscriptions: Subscriptions, workspa
     """`What is told …`: the levels of the subscription whose card was pressed on, in a dialog."""
     subscriber, execution_id = await _bound_to(request, workspace)
     subscription, snapshot = await subscriptions.following(subscriber, execution_id)
-    await _open(request, workspace, levels_modal(subscription, snapshot))
+    await _open(request, workspace, levels_modal(subscription, snapshot, now=workspace.now()))
+
+
+async def mute_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Mute` in a list: for as long as was typed."""
+    subscriber, execution_id = await _bound_to(request, workspace)
+    chosen, asker = parse_span(_value(request).level), request.asker
+    if chosen is None:
+        raise InvalidInput(InputProblem.NOT_A_PAGE)
+    zone = await workspace.languages.zone(asker.id)
+    done = await subscriptions.quiet.mute(subscriber, execution_id, *chosen, by=asker.id, zone=zone)
+    await respond(workspace.slack, request.response_url, muted_reply(done))
+
+
+async def unmute_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Unmute` on a card or below a reply: what was waiting comes now."""
+    subscriber, execution_id = await _bound_to(request, workspace)
+    done = await subscriptions.quiet.unmute(subscriber, execution_id, by=request.asker.id)
+    await respond(workspace.slack, request.response_url, unmuted_reply(done))
 
 
 async def show_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:

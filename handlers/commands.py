@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.audit import audit
-from bot.blocks import Message, execution_summary, matches, replies, rules
+from bot.blocks import Message, execution_summary, matches, quiet, replies, rules
 from bot.blocks.language import speaking
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.model import Followed, Phase, Subscriber, rule_id
+from bot.domain.quiet import MuteFor, QuietHours, zone_named
 from bot.domain.search import Found, begins_an_id
 from bot.errors import InputProblem, InvalidInput, SlackError
 from bot.slack.channels import check_channel, check_person, readers
@@ -21,11 +22,20 @@ from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
 from handlers.parsing import MAX_WORD, Command, Verb, parse
-from handlers.replies import rule_ended_reply, rule_made_reply, subscribed_reply, unsubscribed_reply
+from handlers.replies import (
+    muted_reply,
+    rule_ended_reply,
+    rule_made_reply,
+    subscribed_reply,
+    unmuted_reply,
+    unsubscribed_reply,
+)
 from handlers.request import Request
 
 
-async def execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+async def execution(  # noqa: C901  # a verb each
+    request: Request, *, subscriptions: Subscriptions, workspace: Workspace
+) -> None:
     """`/execution …`, and the same words where somebody has typed them to the bot."""
     asker = request.asker
     if request.is_typed:  # each answer is a call that Slack limits, also one that only helps
@@ -43,6 +53,8 @@ async def execution(request: Request, *, subscriptions: Subscriptions, workspace
             message = replies.forget_question(asker.id)
         case Verb.LANGUAGE:
             message = await _language(command, asker, subscriber, workspace)
+        case Verb.QUIET:
+            message = await _quiet(command, asker, subscriptions, workspace)
         case Verb.OVERVIEW:
             followed = await subscriptions.of(asker)
             message = matches.overview(followed.items, unreadable=followed.unreadable, now=now)
@@ -63,10 +75,10 @@ async def _about_one(
 ) -> Message:
     """What is about one execution; where a name may mean several, nothing is done but to ask which."""
     asker = request.asker
-    if command.verb is Verb.UNSUBSCRIBE and not subscriber.is_person:
+    is_followed = command.verb in {Verb.UNSUBSCRIBE, Verb.MUTE, Verb.UNMUTE}
+    if is_followed and not subscriber.is_person:
         await check_person(workspace, subscriber.id, asker.id)
     if not command.execution_id:
-        is_followed = command.verb is Verb.UNSUBSCRIBE
         found = await subscriptions.find(subscriber if is_followed else asker, command.query, is_followed=is_followed)
         if len(found.matches) != 1 or found.unread:
             return _which(command, found, subscriber, workspace)
@@ -78,6 +90,10 @@ async def _about_one(
         case Verb.UNSUBSCRIBE:
             done = await subscriptions.unsubscribe(subscriber, command.execution_id, by=asker.id)
             return unsubscribed_reply(done, subscriber, command.execution_id)
+        case Verb.MUTE:
+            return await _mute(command, asker, subscriber, subscriptions, workspace)
+        case Verb.UNMUTE:
+            return unmuted_reply(await subscriptions.quiet.unmute(subscriber, command.execution_id, by=asker.id))
         case _:
             return await _summary(command, asker, subscriptions, workspace)
 
@@ -116,6 +132,10 @@ def _which(command: Command, found: Found, subscriber: Subscriber, workspace: Wo
         return matches.to_follow(found, subscriber, level=command.level)
     if command.verb is Verb.UNSUBSCRIBE:
         return matches.to_stop(found, subscriber, now=now)
+    if command.verb is Verb.MUTE:
+        return matches.to_mute(found, subscriber, command.span or MuteFor.HOUR, is_silent=command.is_for_everything)
+    if command.verb is Verb.UNMUTE:
+        return matches.to_unmute(found, subscriber, now=now)
     return matches.to_show(found)
 
 
@@ -135,6 +155,37 @@ async def _subscribe(
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
     is_above_card = request.is_typed and request.is_direct
     return subscribed_reply(done, is_open=is_open, readers=shown, is_above_card=is_above_card)
+
+
+async def _mute(
+    command: Command, asker: Subscriber, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+) -> Message:
+    done = await subscriptions.quiet.mute(
+        subscriber,
+        command.execution_id,
+        command.span or MuteFor.HOUR,
+        command.is_for_everything,
+        by=asker.id,
+        zone=await workspace.languages.zone(asker.id),
+    )
+    return muted_reply(done)
+
+
+async def _quiet(command: Command, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace) -> Message:
+    hours = await subscriptions.quiet.hours(asker)
+    if command.hours is not None:
+        begins, ends = command.hours
+        slack = "" if command.zone else await workspace.languages.zone(asker.id)
+        zone = zone_named(command.zone or slack or (hours.zone if hours else ""))
+        if not zone:
+            raise InvalidInput(InputProblem.WHICH_ZONE, verb=command.verb)
+        hours = QuietHours(begins=begins, ends=ends, zone=zone, holds_failures=command.is_for_everything)
+    elif command.is_off:
+        hours = None
+    is_new = command.hours is not None or command.is_off
+    if is_new:
+        await subscriptions.quiet.choose_hours(asker, hours)
+    return quiet.hours_reply(hours, workspace.now(), is_new=is_new)
 
 
 async def _language(command: Command, asker: Subscriber, subscriber: Subscriber, workspace: Workspace) -> Message:

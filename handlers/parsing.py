@@ -12,12 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import time
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
 from bot.blocks.language import Language
 from bot.domain.model import Level, RuleKind
+from bot.domain.quiet import MuteFor
 from bot.domain.rules import SEPARATOR
 from bot.errors import InputProblem, InvalidInput
 from handlers.typed import Typed, Word, read
@@ -48,6 +50,9 @@ class Verb(StrEnum):
     SUMMARY = "summary"
     SUBSCRIBE = "subscribe"
     UNSUBSCRIBE = "unsubscribe"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    QUIET = "quiet"
     LIST = "list"
     RUNNING = "running"
     FAILED = "failed"
@@ -73,13 +78,14 @@ _VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
     "find": Verb.SUMMARY,
     "follow": Verb.SUBSCRIBE,
     "unfollow": Verb.UNSUBSCRIBE,
+    "snooze": Verb.MUTE,
     "mine": Verb.LIST,
     "forget": Verb.FORGET,
     "?": Verb.HELP,
     "语言": Verb.LANGUAGE,
 }
 del _VERBS[Verb.OVERVIEW]  # which is what an empty line asks for
-_ABOUT_ONE = frozenset({Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE})
+_ABOUT_ONE = frozenset({Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE, Verb.MUTE, Verb.UNMUTE})
 _IN_PHASE = frozenset({Verb.RUNNING, Verb.FAILED})
 _LISTING = _IN_PHASE | {Verb.LIST, Verb.SUMMARY}
 _LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
@@ -90,12 +96,20 @@ _LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
     "progress": Level.STEPS,
 }
 """The last two are former words."""
+_SPANS: dict[str, MuteFor] = {span.value: span for span in MuteFor} | {
+    "hour": MuteFor.HOUR,
+    "ends": MuteFor.END,
+}
+_EVERYTHING = "everything"
+_WITH_MUTE = {*_SPANS, _EVERYTHING, "for", "until", "it", "an"}
+"""Words that mean something beside `mute` only; the last ones mean nothing: "until it ends"."""
+_CLOCKS = re.compile(r"\d{1,2}(?::\d{2})?-\d{1,2}(?::\d{2})?", re.ASCII)
+"""Two times of day: `22:00-07:00`, `22-7`."""
+_OFF = "off"
 _HERE, _ME = "here", "me"
 _KNOWN = {*_VERBS, *_LEVELS, _HERE, _ME}
 _MEANT: dict[str, tuple[str, ...]] = {
-    "mute": ("subscribe", "failures"),
-    "quiet": ("subscribe", "failures"),
-    "silence": ("subscribe", "failures"),
+    "silence": ("mute",),
     "watch": ("subscribe",),
     "stop": ("unsubscribe",),
     "unwatch": ("unsubscribe",),
@@ -138,6 +152,16 @@ class Command:
     """A name, a part of one, or the first digits of an id."""
     rule: RuleWords | None = None
     """For `subscribe` and `unsubscribe`: all new executions of a kind."""
+    span: MuteFor | None = None
+    """For `mute`: for how long."""
+    is_for_everything: bool = False
+    """For `mute` and `quiet`: whether it is for failures, too."""
+    hours: tuple[time, time] | None = None
+    """For `quiet`: when it begins and ends."""
+    zone: str = ""
+    """For `quiet`: as it was typed."""
+    is_off: bool = False
+    """For `quiet`: whether there is to be none."""
 
 
 def parse(text: str) -> Command:
@@ -150,6 +174,8 @@ def parse(text: str) -> Command:
     if (rule := _rule(typed)) is not None:
         return rule
     known, unknown = _sorted(typed.words)
+    if {_VERBS[word] for word in known if word in _VERBS} == {Verb.QUIET}:
+        return _quiet(typed)
     verb = _verb(known, is_about_one=bool(typed.ids or unknown))
     if unknown and (typed.ids or verb not in _ABOUT_ONE or _slip(typed, known, unknown)):
         raise _not_understood(typed, known, unknown, verb)
@@ -252,8 +278,10 @@ def _rule_values(kind: RuleKind, words: Sequence[str], ids: Sequence[str]) -> tu
 def _sorted(words: Iterable[Word]) -> tuple[list[str], list[Word]]:
     """The words that are known, and the others."""
     words = list(words)
-    is_about_one = any(_VERBS.get(word.known) in _ABOUT_ONE for word in words)
-    ours = _KNOWN if is_about_one else {*_KNOWN, *_LANGUAGES}  # a run may be called `en`
+    verbs = {_VERBS.get(word.known) for word in words}
+    ours = _KNOWN if verbs & _ABOUT_ONE else {*_KNOWN, *_LANGUAGES}  # a run may be called `en`
+    if Verb.MUTE in verbs:
+        ours = ours | _WITH_MUTE
     return [word.known for word in words if word.known in ours], [word for word in words if word.known not in ours]
 
 
@@ -272,6 +300,39 @@ def _verb(known: Sequence[str], *, is_about_one: bool) -> Verb:
     if known:
         raise InvalidInput(InputProblem.MISSING_VERB, verb=Verb.SUBSCRIBE)
     return Verb.OVERVIEW
+
+
+def _quiet(typed: Typed) -> Command:
+    """When somebody wants quiet, in any order: two times of day, a zone, `everything`; or `off`.
+
+    Raises:
+        InvalidInput: it is neither, or both.
+    """
+    words = [word for word in typed.words if _VERBS.get(word.known) is not Verb.QUIET and word.known != _ME]
+    spans = [_clocks(word.known) for word in words if _CLOCKS.fullmatch(word.known)]
+    zone = [word.shown for word in words if not _CLOCKS.fullmatch(word.known) and word.known not in {_OFF, _EVERYTHING}]
+    is_off, is_for_everything = any(word.known == _OFF for word in words), any(w.known == _EVERYTHING for w in words)
+    is_wrong = len(spans) > 1 or None in spans or is_off is bool(spans) or (is_off and len(words) > 1)
+    if typed.ids or (words and is_wrong):
+        raise InvalidInput(InputProblem.WHICH_HOURS, verb=Verb.QUIET)
+    hours = spans[0] if spans else None
+    return Command(
+        Verb.QUIET, is_for_everything=is_for_everything, hours=hours, zone=" ".join(zone)[:MAX_WORD], is_off=is_off
+    )
+
+
+def _clocks(span: str) -> tuple[time, time] | None:
+    """Two times of day; None where a day has no such time."""
+    begin, _, end = span.partition("-")
+    try:
+        return _clock(begin), _clock(end)
+    except ValueError:
+        return None
+
+
+def _clock(typed: str) -> time:
+    hours, _, minutes = typed.partition(":")
+    return time(int(hours) % 24 if hours == "24" and not int(minutes or 0) else int(hours), int(minutes or 0))
 
 
 def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) -> Command:
@@ -296,8 +357,18 @@ def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) ->
         raise InvalidInput(InputProblem.WHICH_LANGUAGE, verb=verb)
     if levels and verb is not Verb.SUBSCRIBE:
         raise InvalidInput(InputProblem.UNWANTED_LEVEL, verb=verb, level=levels[0])
+    spans = {_SPANS[word] for word in known if word in _SPANS}
+    if len(spans) > 1:
+        raise InvalidInput(InputProblem.WHICH_SPAN, verb=verb)
     return Command(
-        verb, execution_id, is_here, levels[0] if levels else None, languages[0] if languages else None, query
+        verb,
+        execution_id,
+        is_here,
+        levels[0] if levels else None,
+        languages[0] if languages else None,
+        query,
+        span=spans.pop() if spans else None,
+        is_for_everything=_EVERYTHING in known,
     )
 
 

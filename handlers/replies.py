@@ -6,13 +6,14 @@ subscribe and unsubscribe.
 
 from __future__ import annotations
 
-from bot.blocks import Message, replies, rules
+from bot.blocks import Message, quiet, replies, rules
 from bot.blocks.conversation import following
 from bot.blocks.language import _
-from bot.blocks.sentences import NOT_APPROVED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
+from bot.blocks.sentences import NOT_APPROVED, UNSAFE_MUTED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.domain.access import NOBODY_ELSE, Readers
 from bot.domain.model import Subscriber
 from bot.errors import InputProblem, InvalidInput
+from bot.quiet import Muted
 from bot.rules import RuleEnded, RuleMade
 from bot.subscriptions import Subscribed, Unsubscribed
 
@@ -62,3 +63,15 @@ def rule_ended_reply(ended: RuleEnded) -> Message:
     if ended.rule is None:
         raise InvalidInput(InputProblem.RULE_ENDED)
     return rules.rule_ended(ended.rule, ended.executions, note="" if ended.is_safe else _(UNSAFE_UNSUBSCRIBED))
+
+
+def muted_reply(done: Muted) -> Message:
+    """The reply to the person who muted an execution."""
+    note = "" if done.is_safe else _(UNSAFE_MUTED)
+    return quiet.muted_reply(done.subscription, done.snapshot, note=note)
+
+
+def unmuted_reply(done: Muted) -> Message:
+    """The reply to the person who ended that."""
+    note = "" if done.is_safe else _(UNSAFE_MUTED)
+    return quiet.unmuted_reply(done.subscription, done.snapshot, is_changed=done.is_changed, note=note)

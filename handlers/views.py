@@ -1,4 +1,4 @@
-"""Buttons inside modals: the pages of the steps, the level of a subscription, the channel to share with.
+"""Buttons inside modals: pages of steps, the level of a subscription and its mute, the channel to share with.
 
 Lives here: one function for each button that a modal shows. Does not live here: buttons of messages and of the Home tab
 (`handlers.actions`). Called by Bolt, through the middleware.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 from bot.blocks import levels_modal, parse_about, parse_metadata, share, steps_modal
-from bot.blocks.buttons import REFRESH_STEPS
+from bot.blocks.buttons import NO_MUTE, REFRESH_STEPS, parse_span
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
-from bot.domain.model import Level, Subscriber
+from bot.domain.model import Level, Snapshot, Subscriber, Subscription
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import call
 from bot.slack.channels import check_in, check_person
@@ -39,7 +39,27 @@ async def choose_level(request: Request, *, subscriptions: Subscriptions, worksp
     if not known:
         raise InvalidInput(InputProblem.NOT_A_PAGE)
     done = await subscriptions.change_level(subscriber, execution_id, known[0], by=request.asker.id)
-    view = levels_modal(done.subscription, done.snapshot)
+    await _show_levels(request, done.subscription, done.snapshot, workspace)
+
+
+async def choose_mute(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """A choice in `Mute …`, or `Unmute`: it is so from now on, and the dialog shows so."""
+    subscriber, execution_id = await _about(request, workspace)
+    asker, chosen = request.asker, parse_span(request.action_value)
+    if chosen is not None:
+        zone = await workspace.languages.zone(asker.id)
+        done = await subscriptions.quiet.mute(subscriber, execution_id, *chosen, by=asker.id, zone=zone)
+    elif request.action_value == NO_MUTE:
+        done = await subscriptions.quiet.unmute(subscriber, execution_id, by=asker.id)
+    else:
+        raise InvalidInput(InputProblem.NOT_A_PAGE)
+    await _show_levels(request, done.subscription, done.snapshot, workspace)
+
+
+async def _show_levels(
+    request: Request, subscription: Subscription, snapshot: Snapshot | None, workspace: Workspace
+) -> None:
+    view = levels_modal(subscription, snapshot, now=workspace.now())
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
 
 

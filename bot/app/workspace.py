@@ -31,6 +31,7 @@ from bot.domain.access import AccessRules
 from bot.domain.cadence import Cadence
 from bot.domain.model import Level
 from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, StoreNotOurs, UnknownRefusal
+from bot.quiet import HoursWorker
 from bot.settings import Settings
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound import HTTPMode, Sender, SocketMode
@@ -153,6 +154,7 @@ class WorkspaceRuntime:
             self._start("notifier", self._notifier.run(stop))
             self._start("sweeper", self._sweeper(identity).run(stop))
             self._start("migrations", repeat(self._store.migrations.run_once, stop))
+            self._start("quiet hours", repeat(self._hours_worker(identity).run_once, stop))
 
         self._start("token probe", repeat(self._token_probe.run_once, stop))
         self._start("owner check", self._check_owner(identity, stop, start_workers))
@@ -173,6 +175,7 @@ class WorkspaceRuntime:
             history=self._store.history,
             rules=self._store.rules,
             enlisting=self._store.enlisting,
+            hours=self._store.quiet_hours,
             allowance=self._allowance(),
             cadence=self._cadence,
             now=_utc_now,
@@ -239,6 +242,10 @@ class WorkspaceRuntime:
             bytes_per_second=self._settings.list_bytes_per_second,
             finder=self._finder,
         )
+
+    def _hours_worker(self, identity: Identity) -> HoursWorker:
+        store = self._store
+        return HoursWorker(store.subscribers, store.quiet_hours, team_id=identity.team_id, now=_utc_now)
 
     def _allowance(self) -> Allowance:
         settings = self._settings

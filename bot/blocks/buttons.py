@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bot.blocks.language import _
-from bot.blocks.message import Block, button, confirm, overflow
+from bot.blocks.message import Block, button, confirm, overflow, select
 from bot.blocks.readers import readers_line
 from bot.domain.access import Readers
 from bot.domain.model import Level, Rule, Subscriber, Subscription
+from bot.domain.quiet import MuteFor
 
 SUBSCRIBE_EXECUTION = "subscribe_execution"
 UNSUBSCRIBE_EXECUTION = "unsubscribe_execution"
@@ -37,6 +38,11 @@ SHOW_LEVELS = "show_levels"
 CHOOSE_LEVEL = "choose_level"
 END_RULE = "end_rule"
 KEEP_RULE = "keep_rule"
+CHOOSE_MUTE = "choose_mute"
+MUTE_EXECUTION = "mute_execution"
+UNMUTE_EXECUTION = "unmute_execution"
+NO_MUTE = "off"
+"""What is chosen in the dialog to end a mute."""
 
 _SEPARATOR, _CHOICE = "|", ":"
 _ID_LIMIT = 240
@@ -50,7 +56,7 @@ class ActionValue(NamedTuple):
     subscriber_id: str = ""
     """Empty for the person who presses."""
     level: str = ""
-    """The level at which is followed; empty for none in particular."""
+    """The level at which is followed, or for how long is muted; empty for none in particular."""
 
 
 class Entry(NamedTuple):
@@ -194,6 +200,38 @@ def stop(subscription: Subscription) -> Entry:
 def choose_level(level: Level) -> Block:
     """Chooses a level in its dialog."""
     return button(_("Choose"), CHOOSE_LEVEL, level.value)
+
+
+def choose_mute(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Block:
+    """Chooses in the dialog for how long an execution is muted: groups of pairs of label and value."""
+    return select(CHOOSE_MUTE, _("Mute …"), groups)
+
+
+def choose_unmute() -> Block:
+    """Ends that, in the dialog."""
+    return button(_("Unmute"), CHOOSE_MUTE, NO_MUTE)
+
+
+def mute(execution_id: str, subscriber: Subscriber, span: MuteFor, *, is_silent: bool) -> Block:
+    """Mutes one of several executions for as long as was asked for."""
+    value = _SEPARATOR.join((action_value(execution_id, subscriber), f"{span.value}{'!' if is_silent else ''}"))
+    return button(_("Mute"), MUTE_EXECUTION, value)
+
+
+def parse_span(value: str) -> tuple[MuteFor, bool] | None:
+    """For how long something is muted, and whether failures are, too; None for what says neither."""
+    span, mark, rest = value.partition("!")
+    return (MuteFor(span), bool(mark)) if span in set(MuteFor) and not rest else None
+
+
+def unmute(subscription: Subscription) -> Block:
+    """The same, below a reply."""
+    return button(_("Unmute"), UNMUTE_EXECUTION, _bound(subscription))
+
+
+def unmute_entry(subscription: Subscription) -> Entry:
+    """The same, in the menu of a card."""
+    return Entry(_("Unmute"), UNMUTE_EXECUTION, _bound(subscription))
 
 
 def approve_channel(channel_id: str, readers: Readers | None = None) -> Block:

@@ -20,6 +20,7 @@ from bot.blocks.groups import MRKDWN, PLAIN, ROOM, Ink, grouped, step_lines
 from bot.blocks.language import _
 from bot.blocks.levels import level_words
 from bot.blocks.message import OPTIONS_LIMIT, Block, Message, actions, header, message, section
+from bot.blocks.quiet import muted_note
 from bot.blocks.trouble import Trouble, failure, is_time_limit, outlook_words, trouble_of, unseen_line
 from bot.domain.model import FAILED_PHASES, Execution, Phase, Snapshot, Step, Subscription
 
@@ -73,13 +74,15 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
         if not snapshot.is_vanished:
             row.append(buttons.menu([details]))
         return _message(snapshot, now, [_ending_words(subscription)], row)
-    told = _("told: {level}").format(level=level_words(subscription.level))
+    told, muted = _("told: {level}").format(level=level_words(subscription.level)), muted_note(subscription, now)
     is_person = subscription.subscriber.is_person
     menu = [buttons.refresh_card(subscription), details, buttons.levels(subscription), buttons.stop(subscription)]
+    if muted:
+        menu.insert(0, buttons.unmute_entry(subscription))
     if is_person and len(menu) < OPTIONS_LIMIT:  # a channel's card is there already
         menu.insert(-2, buttons.share(execution_id))
     row = [steps] if is_person else [steps, buttons.subscribe(execution_id)]
-    return _message(snapshot, now, [told, facts.retry_line(snapshot.retry_until)], [*row, buttons.menu(menu)])
+    return _message(snapshot, now, [told, muted, facts.retry_line(snapshot.retry_until)], [*row, buttons.menu(menu)])
 
 
 def _message(snapshot: Snapshot, now: datetime, notes: Sequence[str], row: Sequence[Block]) -> Message:

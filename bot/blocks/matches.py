@@ -14,6 +14,7 @@ from bot.blocks.home import Item
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, context, message, section
 from bot.domain.model import Level, Phase, Subscriber, Subscription
+from bot.domain.quiet import MuteFor
 from bot.domain.search import Found, Match
 
 SHOWN = 8
@@ -51,6 +52,22 @@ def to_stop(found: Found, subscriber: Subscriber, *, now: datetime) -> Message:
         )
 
     return _to_pick(found, stop)
+
+
+def to_mute(found: Found, subscriber: Subscriber, span: MuteFor, *, is_silent: bool) -> Message:
+    """Executions of which one is to be muted; `is_silent`: failures, too."""
+    return _to_pick(found, lambda match: buttons.mute(match.execution_id, subscriber, span, is_silent=is_silent))
+
+
+def to_unmute(found: Found, subscriber: Subscriber, *, now: datetime) -> Message:
+    """Executions of which one is to be muted no longer."""
+
+    def unmute(match: Match) -> Block:
+        return buttons.unmute(
+            Subscription(execution_id=match.execution_id, subscriber=subscriber, owner="", created_at=now)
+        )
+
+    return _to_pick(found, unmute)
 
 
 def in_phase(found: Found, phase: Phase) -> Message:

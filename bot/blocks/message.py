@@ -111,6 +111,19 @@ def channel_input(label: str) -> Block:
     return {"type": "input", "label": _plain(label), "element": menu}
 
 
+def select(action_id: str, placeholder: str, groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Block:
+    """A menu that shows what can be chosen, in groups of pairs of label and value."""
+    return {
+        "type": "static_select",
+        "action_id": action_id,
+        "placeholder": _plain(placeholder),
+        "option_groups": [
+            {"label": _plain(label), "options": [{"text": _plain(name), "value": value} for name, value in options]}
+            for label, options in groups
+        ],
+    }
+
+
 def confirm(title: str, text: str, yes: str, no: str) -> Block:
     """The confirmation dialog of a button."""
     return {"title": _plain(title), "text": _plain(text), "confirm": _plain(yes), "deny": _plain(no)}

@@ -264,6 +264,14 @@ _USAGE = [
         N_("follows each new run of it; `label batch=panel-7` and `project genomics` work alike"),
     ),
     ("unsubscribe {which} [here]", N_("stops that")),
+    (
+        "mute {which} [here] [1h|8h|tomorrow|end] [everything]",
+        N_("tells nothing of it for a while but failures, or not even those; `unmute` ends that"),
+    ),
+    (
+        "quiet &lt;22:00-07:00|off&gt; [zone] [everything]",
+        N_("sends you nothing at these hours but failures, or not even those"),
+    ),
     ("running", N_("shows what runs")),
     ("failed", N_("shows what has failed")),
     ("list", N_("shows what is followed")),

@@ -149,6 +149,10 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.HERE_AND_ME: N_("Either `here`, for this channel, or `me`: {usage}."),
     InputProblem.SEVERAL_LEVELS: N_("One of `failures`, `final`, `milestones` and `steps`, please: {usage}."),
     InputProblem.UNWANTED_LEVEL: N_("{level} belongs to `subscribe`; here the line is {usage}."),
+    InputProblem.NOT_FOLLOWED: N_("That execution is not followed, so there is nothing to mute. To follow it: {line}."),
+    InputProblem.WHICH_HOURS: N_("When do you want quiet? {usage}, by the clocks where you live."),
+    InputProblem.WHICH_ZONE: N_("In which time zone do you live? {usage}, for example `Asia/Shanghai` or `UTC`."),
+    InputProblem.WHICH_SPAN: N_("For how long? {usage}."),
     InputProblem.NOT_NAMED: N_("No execution has {word} in its name. `/execution help` shows what I understand."),
     InputProblem.NOT_NAMED_NOR_BEGUN: N_(
         "No execution has {word} in its name, and none of the newest has an id that begins with it. "
@@ -226,6 +230,9 @@ _USAGE: dict[str, str] = {
     "summary": "/execution <{which}>",
     "subscribe": "/execution subscribe <{which}> [here] [failures|final|milestones|steps]",
     "unsubscribe": "/execution unsubscribe <{which}> [here]",
+    "mute": "/execution mute <{which}> [here] [1h|8h|tomorrow|end] [everything]",
+    "unmute": "/execution unmute <{which}> [here]",
+    "quiet": "/execution quiet <22:00-07:00|off> [zone] [everything]",
     "list": "/execution list [here]",
     "running": "/execution running",
     "failed": "/execution failed",
@@ -295,6 +302,10 @@ UNSAFE_SUBSCRIBED = N_(
 UNSAFE_UNSUBSCRIBED = N_(
     "My memory has fewer copies right now than it should, and if its server fails I forget that. "
     "Stop following once more in a minute to be sure."
+)
+UNSAFE_MUTED = N_(
+    "My memory has fewer copies right now than it should, and if its server fails I forget that. "
+    "Mute or unmute it once more in a minute to be sure."
 )
 UNSAFE_DECIDED = N_(
     "My memory has fewer copies right now than it should, and if its server fails I forget that. "

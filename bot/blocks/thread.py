@@ -15,6 +15,7 @@ from bot.blocks import buttons, text, words
 from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, actions, context, message, section
+from bot.blocks.quiet import notice_line
 from bot.blocks.sentences import undeliverable_reason
 from bot.blocks.warnings import owner_mention, warning_lines, warning_words
 from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, Execution, Level, Phase, Subscription
@@ -108,12 +109,19 @@ def _deed(notice: Change) -> str:
     who = f"<@{text.identifier(notice.by)}>" if notice.by else _("Somebody")
     if notice.kind is ChangeKind.STOPPED:
         return _("{person} stopped following this execution here.").format(person=who)
+    if line := notice_line(notice, who):
+        return line
     known = [level for level in Level if level.value == notice.level]
     told = level_words(known[0]) if known else text.escape(notice.level)
     return _("{person} changed what is told here: {level}.").format(person=who, level=told)
 
 
-_NOTICE_SIGNS = {ChangeKind.STOPPED: "⏹", ChangeKind.LEVEL: "🔔"}
+_NOTICE_SIGNS = {
+    ChangeKind.STOPPED: "⏹",
+    ChangeKind.LEVEL: "🔔",
+    ChangeKind.MUTED: "🔕",
+    ChangeKind.UNMUTED: "🔔",
+}
 
 
 def _end_reason(change: Change) -> str:

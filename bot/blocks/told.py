@@ -7,12 +7,14 @@ Lives here: `levels_modal`, and what it remembers. Does not live here: what a le
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import buttons, text, words
 from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, context, section, view
+from bot.blocks.quiet import mute_block
 from bot.domain.model import Level, Snapshot, Subscription
 
 CALLBACK_ID = "told"
@@ -28,8 +30,8 @@ class About(NamedTuple):
     subscriber_id: str
 
 
-def levels_modal(subscription: Subscription, snapshot: Snapshot | None) -> Block:
-    """The levels, each with a button; the present one has a mark instead."""
+def levels_modal(subscription: Subscription, snapshot: Snapshot | None, *, now: datetime) -> Block:
+    """The levels, each with a button; the present one has a mark instead. Below them, the menu that mutes it."""
     is_person = subscription.subscriber.is_person
     where = _("What I tell you about it:") if is_person else _("What I tell this channel about it:")
     note = _("The card is kept up to date in any case.")
@@ -39,6 +41,7 @@ def levels_modal(subscription: Subscription, snapshot: Snapshot | None) -> Block
             section(f"*{_named(subscription.execution_id, snapshot)}*", where),
             *(_level(level, is_present=level is subscription.level) for level in Level),
             context(note),
+            *mute_block(subscription, now),
         ],
     )
 

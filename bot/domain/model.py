@@ -317,6 +317,10 @@ class ChangeKind(StrEnum):
     """Nor here: `Change.by` changed the level of a channel's subscription to `Change.level`."""
     STOPPED = "stopped"
     """Nor here: `Change.by` ended a channel's subscription."""
+    MUTED = "muted"
+    """Nor here: `Change.by` muted a channel's subscription until `Change.until`."""
+    UNMUTED = "unmuted"
+    """Nor here: `Change.by` ended that."""
 
     @classmethod
     def _missing_(cls, value: object) -> ChangeKind:
@@ -337,7 +341,7 @@ class ChangeKind(StrEnum):
     @property
     def is_notice(self) -> bool:
         """Whether it is about the subscription. Such a change has no revision: receipts count them instead."""
-        return self in {ChangeKind.LEVEL, ChangeKind.STOPPED}
+        return self in {ChangeKind.LEVEL, ChangeKind.STOPPED, ChangeKind.MUTED, ChangeKind.UNMUTED}
 
 
 class EndReason(StrEnum):
@@ -404,6 +408,8 @@ class Change(Value, frozen=True):
     """With a notice: the person whose doing it was."""
     level: str = ""
     """With `LEVEL`: the new one."""
+    until: datetime | None = None
+    """With `MUTED`: until when; None until the execution ends."""
 
     @property
     def fails(self) -> bool:
@@ -577,6 +583,21 @@ class RuleNews(Value, frozen=True):
     """With `ENDED` how many are not followed any more, with `FULL` how many it may follow at once."""
 
 
+class Quiet(Value, frozen=True, kw_only=True):
+    """A time in which a subscriber wants to read nothing."""
+
+    until: datetime | None = None
+    """None until the execution ends."""
+    since: datetime | None = None
+    """When it begins; None at once."""
+    holds_failures: bool = False
+    """Whether failures wait for its end like everything else."""
+
+    def is_on(self, now: datetime) -> bool:
+        """Whether it has begun and is not over."""
+        return (self.since is None or self.since <= now) and (self.until is None or now < self.until)
+
+
 class Subscription(Value, frozen=True, kw_only=True):
     """The link between a subscriber and an execution."""
 
@@ -606,6 +627,16 @@ class Subscription(Value, frozen=True, kw_only=True):
     def is_silent(self) -> bool:
         """Whether it has no card until there is something to say."""
         return self.is_by_rule_only and self.level in {Level.FAILURES, Level.FINAL}
+
+    muted: Quiet | None = None
+    """Until when its subscriber wants to read nothing of it; stays when that is over."""
+    hours: Quiet | None = None
+    """The quiet hours of its subscriber: the present ones, the next or the last ones."""
+
+    def quiet_ended_at(self, now: datetime) -> datetime | None:
+        """When the last quiet time was over; None if there was none, or it is not over."""
+        ended = [each.until for each in (self.muted, self.hours) if each and each.until and each.until <= now]
+        return max(ended, default=None)
 
 
 class Followed(Value, frozen=True):

@@ -1,7 +1,8 @@
 """Which language a person or channel reads: their own choice, else that of their Slack, else the default.
 
-Lives here: `Languages`. Does not live here: the texts (`bot.blocks.language`), where choices are kept
-(`bot.store.languages`). Called by the middleware and the listeners, through `bot.slack.workspace`, and by the notifier.
+Lives here: `Languages`, which knows time zones, too, since Slack says both at once. Does not live here: the texts
+(`bot.blocks.language`), where choices are kept (`bot.store.languages`). Called by the middleware and the listeners,
+through `bot.slack.workspace`, and by the notifier.
 
 Nothing waits for long here and nothing fails: what is not known in time is the default language, and known for the
 next message. Slack says which language somebody uses only with the optional scope `users:read`.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import structlog
 
@@ -52,13 +53,25 @@ class People(Protocol):
         """What Slack says about a person."""
 
 
+class _Profile(NamedTuple):
+    """What Slack says about a person."""
+
+    locale: str
+    zone: str
+
+    @classmethod
+    def of(cls, user: Mapping[str, Any]) -> Self:
+        """What an answer of `users.info` says; empty where it says nothing."""
+        return cls(str(user.get("locale") or ""), str(user.get("tz") or ""))
+
+
 class Languages:
     """The languages of the people and channels of one workspace."""
 
     def __init__(self, slack: People, choices: Choices, *, default: Language = Language.ENGLISH) -> None:
         self._slack, self._choices, self._default = slack, choices, default
         self._chosen: Lookups[str] = Lookups(CHOICE_SECONDS, most=MOST)
-        self._locales: Lookups[str] = Lookups(LOCALE_SECONDS, most=MOST)
+        self._profiles: Lookups[_Profile] = Lookups(LOCALE_SECONDS, most=MOST)
         self._quiet_until = 0.0
 
     async def of(self, team_id: str, reader_id: str, *, asks_slack: bool = True) -> Language:
@@ -72,15 +85,24 @@ class Languages:
                     return chosen
                 is_person = reader_id.startswith(("U", "W"))
                 if is_person and asks_slack:
-                    locale = await self._locales.get(reader_id, self._ask(reader_id))
-                    return Language.of_locale(locale) or self._default
+                    profile = await self._profiles.get(reader_id, self._ask(reader_id))
+                    return Language.of_locale(profile.locale) or self._default
         except (SlackError, TimeoutError) as error:
             log.debug("slack.language_unknown", kind=type(error).__name__)
         return self._default
 
+    async def zone(self, user_id: str) -> str:
+        """The time zone of a person's Slack, such as `Asia/Shanghai`; empty where Slack does not say it in time."""
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS):
+                return (await self._profiles.get(user_id, self._ask(user_id))).zone
+        except (SlackError, TimeoutError) as error:
+            log.debug("slack.zone_unknown", kind=type(error).__name__)
+            return ""
+
     def note(self, user_id: str, user: Mapping[str, Any]) -> None:
         """Slack has described a person for another reason, so it need not be asked again."""
-        self._locales.note(user_id, str(user.get("locale") or ""))
+        self._profiles.note(user_id, _Profile.of(user))
 
     def note_silence(self) -> None:
         """Slack says nothing about people at present, so it is not asked in vain."""
@@ -109,15 +131,15 @@ class Languages:
             return None
         return Language(found) if found in set(Language) else None
 
-    def _ask(self, user_id: str) -> Callable[[], Awaitable[str]]:
-        async def locale() -> str:
+    def _ask(self, user_id: str) -> Callable[[], Awaitable[_Profile]]:
+        async def profile() -> _Profile:
             if monotonic() < self._quiet_until:
                 raise SlackError("not_asked")
             try:
-                return str((await self._slack.user(user_id)).get("locale") or "")
+                return _Profile.of(await self._slack.user(user_id))
             except SlackError as error:
                 self.note_silence()
                 log.info("slack.language_unknown", code=error.code)
                 raise
 
-        return locale
+        return profile

@@ -2,9 +2,9 @@
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `owner` (whose store it is),
 `migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `rules`, `channels`,
-`languages`, `requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts beside them), `people`
-(deleting what is kept about one), `contents` and `transfer` (all of it, for operators), `engine` (the server), and
-`patience` (how long people wait for it). Called by the workers, by
+`languages`, `quiet_hours`, `requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts beside them),
+`people` (deleting what is kept about one), `contents` and `transfer` (all of it, for operators), `engine` (the server),
+and `patience` (how long people wait for it). Called by the workers, by
 handlers and by `bot.app`. Only this package imports redis.
 """
 
@@ -28,6 +28,7 @@ from bot.store.migrations import Migrations
 from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.owner import Owner, Ownership
 from bot.store.people import People
+from bot.store.quiet_hours import HoursKept
 from bot.store.requests import Requests
 from bot.store.rows import milliseconds
 from bot.store.rules import Enlisting, Rules
@@ -75,13 +76,14 @@ class Store:
         )
         self.channels = Channels(self._connection)
         self.languages = Languages(self._connection)
+        self.quiet_hours = HoursKept(self._connection)
         self.outbox = Outbox(self._connection, self.ownership, deliveries=deliveries)
         self.people = People(self._connection, self.ownership, self.rules)
         self.inspection = Inspection(self._connection)
         self.migrations = Migrations(self._connection, self.ownership)
         self.history = History(self._connection, self.ownership)
         self.contents = Contents(self._connection)
-        self.transfer = Transfer(self._connection, self.outbox, self.history, self.rules)
+        self.transfer = Transfer(self._connection, self.outbox, self.history, self.rules, self.quiet_hours)
         self.brake = Brake(self._connection)
         self.requests = Requests(self._connection)
         self._process = uuid4().hex

@@ -15,7 +15,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:alarms` | zset | those of them for which time alone will be news → when to poll them in any case, ms |
 | `xb3:{pNN}:leases` | hash | execution key → token of the worker that polls it; gone once settled |
 | `xb3:{pNN}:snap:<execution key>` | string | header (`snapshots`) and the last snapshot, deflated JSON |
-| `xb3:{pNN}:subs:<execution key>` | hash | subscriber → `level|owner|created ms|e?|request id?|ended by?|by a rule?` |
+| `xb3:{pNN}:subs:<execution key>` | hash | `level|owner|created ms|e?|request id?|ended by?|by a rule?|muted?|hours?` |
 | `xb3:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|delivered_through` |
 | `xb3:{pNN}:outbox:<priority>` | zset | lane → when to deliver next, in ms; while claimed: when the lease ends |
 | `xb3:{pNN}:claims` | hash | lane → `token|claimed ms|ends ms|again?|doubt ms`; outlives a crash: then in doubt |
@@ -47,6 +47,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{rules:<account>/<team>}:through` | string | executions created before that were looked at, ms |
 | `xb3:{rules:<account>/<team>}:look` | string | a copy of the bot has just begun to look; expires |
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `told`; expires |
+| `xb3:quiet:<team>` | hash | user id → when the person wants quiet every day, JSON (`QuietHours`) |
 | `xb3:language:<team>:<subscriber id>` | string | the language that a person chose, or that was chosen for a channel |
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
 | `xb3:request:<team>/<digest>` | string | token of the attempt at it; expires after 10 min, for help an hour |
@@ -68,8 +69,10 @@ A message about a rule is a lane, too: its execution id stands for the message, 
 
 The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one
 of them, and 0 is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens.
-An `e` marks a subscription that is ending. Hash values stay under 64 bytes, because above that the servers store the
-whole hash in a form that is four times as large. Order in `wait` is one number, not a key per priority: a lane must
+An `e` marks a subscription that is ending. `muted` is `ms` or `end`, `hours` are `begin ms-end ms`, both with `!` if
+failures wait, too: a quiet lane is in the outbox for the end of that time, or in no set until its execution ends.
+Hash values stay under 64 bytes unless something is muted, because above that the servers store the whole hash in a form
+that is four times as large. Order in `wait` is one number, not a key per priority: a lane must
 find its rank among all priorities.
 """
 
@@ -187,6 +190,10 @@ class Keyspace:
     def language_of(self, team_id: str, reader_id: str) -> str:
         """The language that a person or channel has chosen."""
         return f"{self.prefix}:language:{team_id}:{reader_id}"
+
+    def quiet_hours_of(self, team_id: str) -> str:
+        """When the people of a workspace want to read nothing."""
+        return f"{self.prefix}:quiet:{team_id}"
 
     def limits_of(self, team_id: str) -> str:
         """The common beginning of the keys of Slack's limits in one workspace."""

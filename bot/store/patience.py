@@ -1,6 +1,6 @@
 """How long a person waits for the store: its own retries would take longer.
 
-Lives here: `in_time`. Called by `bot.subscriptions` and `bot.rules`.
+Lives here: `in_time`. Called by `bot.subscriptions`, `bot.rules` and `bot.quiet`.
 """
 
 from __future__ import annotations

@@ -6,12 +6,13 @@ not live here: the same rows in Lua (`subscriptions/prelude.lua`). Called by the
 
 from __future__ import annotations
 
+import re
 import zlib
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from bot.domain.model import Change, Level, Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.model import Change, Level, Quiet, Receipt, Snapshot, Subscriber, Subscription
 from bot.store.keys import Lane
 from bot.store.unreadable import reading
 
@@ -35,6 +36,11 @@ DICTIONARY = (
 )
 """What snapshots have in common: names of our fields, GCS's own words; the most frequent at the end, where deflate
 spends least. Must never change for a schema version."""
+
+UNTIL_THE_END = "end"
+"""How long a subscription is muted whose execution has to end first."""
+
+_QUIET = re.compile(r"(?:(\d{1,14})-)?(\d{1,14}|end)(!?)", re.ASCII)
 
 BYTES = "surrogateescape"
 """Error handler with which any bytes pass as UTF-8 text, to the store and back (see `bot.store.engine.topology`)."""
@@ -80,14 +86,15 @@ def change_of(text: str) -> Change:
 
 
 def subscription_row(subscription: Subscription) -> str:
-    """`level|owner|created ms|e?|request id?|ended by?|by a rule?`; empty fields at the end are left out.
+    """`level|owner|created ms|e?|request id?|ended by?|by a rule?|muted?|hours?`; empty fields at the end are left out.
 
-    `e`: it is ending. The last field of one that a rule has a part in is the level that was chosen, or `-` for none.
+    `e`: it is ending. `by a rule` is the level that was chosen where a rule has a part in it, or `-` for none.
     """
     created = (subscription.created_at - EPOCH) // timedelta(milliseconds=1)
     ending = "e" if subscription.is_ending else ""
     own = (subscription.own_level or NOT_CHOSEN) if subscription.is_by_rule else ""
-    last = f"{ending}|{subscription.request_id}|{subscription.ended_by}|{own}"
+    quiet = f"{quiet_field(subscription.muted)}|{quiet_field(subscription.hours)}"
+    last = f"{ending}|{subscription.request_id}|{subscription.ended_by}|{own}|{quiet}"
     return f"{subscription.level.value}|{subscription.owner}|{created}|{last}".rstrip("|")
 
 
@@ -99,7 +106,7 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
     """
     with reading("subscription"):
         level, owner, created, *more = row.split("|")
-        ending, request_id, ended_by, own, *_ = [*more, "", "", "", ""]
+        ending, request_id, ended_by, own, muted, hours, *_ = [*more, "", "", "", "", "", ""]
         return Subscription(
             execution_id=lane.execution_id,
             subscriber=Subscriber(team_id=lane.team_id, id=lane.subscriber_id),
@@ -111,7 +118,31 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
             ended_by=ended_by,
             is_by_rule=own != "",
             own_level=None if own in {"", NOT_CHOSEN} else Level(own),
+            muted=_quiet(muted),
+            hours=_quiet(hours),
         )
+
+
+def quiet_field(quiet: Quiet | None) -> str:
+    """A quiet time as a field of a subscription: `ms`, `begin ms-end ms` or `end`, and `!` if it holds failures."""
+    if quiet is None:
+        return ""
+    begins = f"{milliseconds(quiet.since - EPOCH)}-" if quiet.since else ""
+    ends = str(milliseconds(quiet.until - EPOCH)) if quiet.until else UNTIL_THE_END
+    return f"{begins}{ends}{'!' if quiet.holds_failures else ''}"
+
+
+def _quiet(field: str) -> Quiet | None:
+    """The quiet time that a field stands for; None for none, and for one of another version's."""
+    form = _QUIET.fullmatch(field)
+    if form is None:
+        return None
+    since, until, mark = form.groups()
+    return Quiet(
+        since=at(int(since)) if since else None,
+        until=None if until == UNTIL_THE_END else at(int(until)),
+        holds_failures=bool(mark),
+    )
 
 
 def receipt_row(receipt: Receipt) -> str:

@@ -15,11 +15,13 @@ import msgspec
 from msgspec.structs import replace
 
 from bot.domain.model import Change, Receipt, Rule, Snapshot, Subscription, Value
+from bot.domain.quiet import QuietHours
 from bot.store.contents import Contents
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane, lane_of
 from bot.store.outbox import DeadLetter, Outbox
 from bot.store.owner import Owner
+from bot.store.quiet_hours import HoursKept
 from bot.store.rows import (
     change_entry,
     change_of,
@@ -70,6 +72,15 @@ class KeptRule(Value, frozen=True, tag_field="kind", tag="rule"):
     """The ids of those that it follows."""
 
 
+class KeptHours(Value, frozen=True, tag_field="kind", tag="quiet_hours"):
+    """When a person wants quiet."""
+
+    team: str
+    person: str
+    """Their user id."""
+    hours: QuietHours
+
+
 class Imported(StrEnum):
     """What became of a line."""
 
@@ -84,21 +95,17 @@ class Imported(StrEnum):
 class Transfer:
     """Writes what a store holds as lines, and reads lines into a store."""
 
-    def __init__(self, connection: Connection, outbox: Outbox, history: History, rules: Rules) -> None:
+    def __init__(
+        self, connection: Connection, outbox: Outbox, history: History, rules: Rules, hours: HoursKept
+    ) -> None:
         self._connection, self._keys, self._outbox, self._history = connection, connection.keys, outbox, history
-        self._rules = rules
+        self._rules, self._hours = rules, hours
         self._contents, self._index = Contents(connection), Index(connection)
 
     async def lines(self, owner: Owner) -> AsyncIterator[bytes | None]:
-        """A line for each subscription, rule, dead letter and workflow of `owner`; None for one that cannot be read."""
-        for _, letter in await self._outbox.letters.rows():
-            if letter.lane.startswith(owner.scope):
-                yield msgspec.json.encode(KeptLetter(letter))
-        for workflow in await self._contents.workflows(owner.account, owner.team):
-            if fields := await self._history.fields(owner.account, owner.team, workflow):
-                yield msgspec.json.encode(KeptHistory(owner.team, workflow, dict(fields)))
-        for kept_rule in await self._kept_rules(owner):
-            yield msgspec.json.encode(kept_rule)
+        """A line for each subscription, rule, dead letter, workflow and person's quiet hours; None: unreadable."""
+        async for row in self._without_lane(owner):
+            yield row
         async for lane in self._contents.lanes():
             if str(lane).startswith(owner.scope) and (line := await self._line(lane)) != b"":
                 yield line
@@ -115,6 +122,18 @@ class Transfer:
     async def _kept_rules(self, owner: Owner) -> list[KeptRule]:
         rules = [rule for rule in (await self._rules.read(owner)).rules if rule.ended_by is None]
         return [KeptRule(rule, tuple(await self._rules.places(rule, owner))) for rule in rules]
+
+    async def _without_lane(self, owner: Owner) -> AsyncIterator[bytes]:
+        for _, letter in await self._outbox.letters.rows():
+            if letter.lane.startswith(owner.scope):
+                yield msgspec.json.encode(KeptLetter(letter))
+        for workflow in await self._contents.workflows(owner.account, owner.team):
+            if fields := await self._history.fields(owner.account, owner.team, workflow):
+                yield msgspec.json.encode(KeptHistory(owner.team, workflow, dict(fields)))
+        for kept_rule in await self._kept_rules(owner):
+            yield msgspec.json.encode(kept_rule)
+        for person, hours in (await self._hours.all(owner.team)).items():
+            yield msgspec.json.encode(KeptHours(owner.team, person, hours))
 
     async def _kept(self, lane: Lane) -> Kept | None:
         """The subscription; None if it has ended meanwhile."""
@@ -143,15 +162,28 @@ class Transfer:
             StoreUnavailable: the store does not answer.
         """
         try:
-            kept = msgspec.json.decode(line, type=Kept | KeptLetter | KeptHistory | KeptRule)
+            kept = msgspec.json.decode(line, type=Kept | KeptLetter | KeptHistory | KeptRule | KeptHours)
         except (msgspec.MsgspecError, ValueError):
             return Imported.UNREADABLE
-        if isinstance(kept, KeptLetter):
-            return await self._read_letter(kept.letter, owner)
-        if isinstance(kept, KeptHistory):
-            return await self._read_history(kept, owner)
-        if isinstance(kept, KeptRule):
-            return await self._read_rule(kept, owner)
+        match kept:
+            case KeptLetter():
+                return await self._read_letter(kept.letter, owner)
+            case KeptHistory():
+                return await self._read_history(kept, owner)
+            case KeptRule():
+                return await self._read_rule(kept, owner)
+            case KeptHours():
+                return await self._read_hours(kept, owner)
+            case _:
+                return await self._read_subscription(kept, owner)
+
+    async def _read_hours(self, kept: KeptHours, owner: Owner) -> Imported:
+        if kept.team != owner.team:
+            return Imported.FOREIGN
+        is_added = await self._hours.add(kept.team, kept.person, kept.hours)
+        return Imported.ADDED if is_added else Imported.KNOWN
+
+    async def _read_subscription(self, kept: Kept, owner: Owner) -> Imported:
         subscription = kept.subscription
         if subscription.subscriber.team_id != owner.team:
             return Imported.FOREIGN

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from sandbox.page.markup import Html, join, tag, text
@@ -110,7 +111,12 @@ def _menu(item: Element, viewer: Viewer) -> Html:
     many = str(item.get("type", "")).startswith("multi_")
     placeholder = str((item.get("placeholder") or {}).get("text") or "Choose…")
     empty = None if many else tag("option", placeholder, value="", selected=not chosen, disabled=True, hidden=True)
-    listed = (tag("option", label, value=value, selected=value in chosen) for value, label in options)
+    listed = [tag("option", label, value=value, selected=value in chosen) for value, label in options]
+    if groups := item.get("option_groups"):
+        rest = iter(listed)
+        listed = [
+            tag("optgroup", *islice(rest, len(group["options"])), label=str(group["label"]["text"])) for group in groups
+        ]
     return tag("select", empty, *listed, **_acts(item), multiple=many, class_="menu", aria_label=placeholder)
 
 

@@ -174,6 +174,14 @@ class Walk:
         """Fill in a field of the dialog."""
         await self.dialog().get_by_label(label).fill(text)
 
+    async def choose(self, menu: str, label: str, *, group: str, shows: Locator) -> None:
+        """Choose from a menu of the dialog; then something more `shows`."""
+        number = await shows.count()
+        options = self.dialog().get_by_label(menu).locator(f"optgroup[label='{group}'] option", has_text=label)
+        value = await options.get_attribute("value")
+        await self.dialog().get_by_label(menu).select_option(value)
+        await expect(shows.nth(number), f"{label} shows").to_be_visible(timeout=PATIENCE)
+
     async def close(self) -> None:
         """Close the dialog."""
         await self.press(self.dialog(), "Close", hides=self.dialog())
@@ -232,6 +240,12 @@ async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
     await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
     await walk.close()
     await expect(card.last).to_contain_text("told: every step", timeout=PATIENCE)
+    await walk.press(card, "⋯ What is told …", shows=dialog("this is told now"))
+    await walk.choose("Mute …", "Until tomorrow, 9:00", group="Failures wait, too", shows=dialog("nothing of it until"))
+    await walk.close()
+    await expect(card.last).to_contain_text("muted until", timeout=PATIENCE)
+    await walk.press(card, "⋯ Unmute", shows=answer("What was waiting comes now."))
+    await expect(card.last).not_to_contain_text("muted until", timeout=PATIENCE)
     await walk.press(card, "⋯ Refresh", changes=card)
     await walk.press(card, "Follow", shows=answer("You follow this execution now."))
     await walk.press(answer("You follow this"), "Steps", shows=dialog("bwa-mem"))
@@ -259,6 +273,11 @@ async def _answers(walk: Walk, demo: Demo) -> None:
     await walk.type("/execution subscribe rna", shows=answer("Which one do you mean?"))
     await walk.press(answer("Which one"), "Follow", shows=answer("You follow this execution now."))
     await walk.type("/execution list", shows=answer("4 executions"))
+    await walk.type("/execution mute - here 8h", shows=answer("Which one do you mean?"))
+    await walk.press(answer("Which one"), "Mute", shows=answer("I tell this channel nothing of it until"))
+    await walk.press(answer("I tell this channel"), "Unmute", shows=answer("What was waiting comes now."))
+    await walk.type("/execution quiet 22:00-07:00", shows=answer("Your quiet hours are 22:00 to 07:00"))
+    await walk.type("/execution quiet off", shows=answer("You have no quiet hours now."))
 
 
 async def _end(walk: Walk, demo: Demo) -> None:

@@ -158,5 +158,7 @@ def _elements(shown: Shown) -> list[dict[str, Any]]:
 def _choices(element: dict[str, Any]) -> list[dict[str, Any]]:
     """A button, or each entry of a menu as a button."""
     return [
-        {"type": "button", "action_id": element["action_id"], **option} for option in element.get("options", ())
+        {"type": "button", "action_id": element["action_id"], **option}
+        for options in (element.get("options", ()), *(group["options"] for group in element.get("option_groups", ())))
+        for option in options
     ] or [element]

@@ -145,6 +145,30 @@ async def test_the_level_is_chosen_from_the_card(talk: World, carol: Person, run
     await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)
 
 
+async def test_a_channel_is_muted_from_the_card(talk: World, carol: Person, running: str) -> None:
+    """The dialog and the card say so, the thread says who did it, and the card's menu ends it."""
+    await carol.types(f"subscribe {running} here")
+    card = await carol.card(carol.channel)
+    await carol.presses("What is told …", card)
+    dialog = await carol.modal("What I tell this channel")
+    await talk.slack.press(carol.id, action_id="choose_mute", value="8h", view=dialog.id)
+    await carol.modal("I tell this channel nothing of it until")
+    card = await carol.card(carol.channel, text="muted until")
+    await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)
+    assert "What was waiting comes now." in (await carol.gets("Unmute", card)).text
+    await talk.slack.wait_for(lambda: "muted until" not in words(card))
+    assert "It is not muted" in (await carol.types(f"unmute {running} here")).text
+
+
+async def test_a_person_mutes_by_name(carol: Person, running: str) -> None:
+    """What is not followed cannot be muted; what is says so on its card."""
+    assert "nothing to mute" in (await carol.types(f"mute {running}")).text
+    await carol.types(f"subscribe {running}")
+    await carol.card()
+    assert "until it ends" in (await carol.types(f"mute {running} until it ends")).text
+    await carol.card(text="muted until it ends")
+
+
 async def test_details_have_all_facts(carol: Person, running: str) -> None:
     """What left the card is one choice away."""
     await carol.presses("Details", await carol.types(running))

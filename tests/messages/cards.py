@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bot.blocks import Message, execution_card, execution_summary, shared_summary
-from bot.domain.model import Snapshot, Subscription, Unseen
+from bot.domain.model import Quiet, Snapshot, Subscription, Unseen
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface
 from tests.messages.world import CHANNEL_SUBSCRIPTION, NOW, OWN_SUBSCRIPTION, snapshot
@@ -93,6 +93,30 @@ CARDS = Surface(
         Example("Suspended", "It was suspended.", _card(world.running(phase="Suspended"))),
         Example("Being deleted", "Deleted while it runs.", _card(world.running(action="delete"))),
         Example("Unknown phase", "GCS invents a phase.", _card(world.running(phase="Hibernating"))),
+        Example(
+            "Muted",
+            "For some hours.",
+            _card(snapshot(), replace(CHANNEL_SUBSCRIPTION, muted=world.MUTED)),
+            RUNNING_CARD,
+        ),
+        Example(
+            "Muted, failures too",
+            "In person.",
+            _card(snapshot(), replace(OWN_SUBSCRIPTION, muted=world.MUTED_ALL)),
+            RUNNING_CARD,
+        ),
+        Example(
+            "Muted until it ends",
+            "A failure is told all the same.",
+            _card(snapshot(), replace(OWN_SUBSCRIPTION, muted=Quiet())),
+            RUNNING_CARD,
+        ),
+        Example(
+            "Muted until it ends, failures too",
+            "Nothing is told before.",
+            _card(snapshot(), replace(OWN_SUBSCRIPTION, muted=Quiet(holds_failures=True))),
+            RUNNING_CARD,
+        ),
         Example("Succeeded", "All is done.", _card(snapshot(world.SUCCEEDED))),
         Example("Failed", "It may be retried.", _card(snapshot(world.FAILED, retry_until=_RETRY_UNTIL))),
         Example(

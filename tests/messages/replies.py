@@ -7,21 +7,23 @@ Lives here: the examples. Does not live here: the sentences for errors (`tests.m
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 
 from msgspec.structs import replace
 
-from bot.blocks import Message, conversation, matches, replies
+from bot.blocks import Message, conversation, matches, quiet, replies
 from bot.blocks.language import _
 from bot.blocks.sentences import (
     NOT_APPROVED,
     UNSAFE_DECIDED,
+    UNSAFE_MUTED,
     UNSAFE_SUBSCRIBED,
     UNSAFE_UNSUBSCRIBED,
     sentence,
 )
 from bot.domain.access import NOBODY, Readers
-from bot.domain.model import Phase, Subscription
+from bot.domain.model import Phase, Quiet, Subscription
+from bot.domain.quiet import MuteFor, QuietHours
 from bot.domain.search import Found, Match
 from bot.errors import ExecutionNotFound, InputProblem, InvalidInput
 from tests.messages import world
@@ -124,6 +126,59 @@ _HITS = Found(
 )
 _MANY_HITS = Found(_HITS.matches[:1] * 8, 23)
 
+_WISHES = (
+    ("Muted", "For some hours.", OWN_SUBSCRIPTION, world.MUTED),
+    ("Muted here", "A channel, failures too.", CHANNEL_SUBSCRIPTION, world.MUTED_ALL),
+    ("Muted until it ends", "In person.", OWN_SUBSCRIPTION, Quiet()),
+    ("Muted here until it ends", "A channel.", CHANNEL_SUBSCRIPTION, Quiet()),
+)
+
+
+def _muted(subscription: Subscription, wish: Quiet) -> Callable[[], Message]:
+    return lambda: quiet.muted_reply(replace(subscription, muted=wish), snapshot())
+
+
+MUTING = (
+    *(Example(title, when, _muted(subscription, wish), REPLY) for title, when, subscription, wish in _WISHES),
+    Example("Unmuted", "In person.", lambda: quiet.unmuted_reply(OWN_SUBSCRIPTION, snapshot()), REPLY),
+    Example("Unmuted here", "A channel.", lambda: quiet.unmuted_reply(CHANNEL_SUBSCRIPTION, snapshot()), REPLY),
+    Example(
+        "Not muted",
+        "There is nothing to end.",
+        lambda: quiet.unmuted_reply(OWN_SUBSCRIPTION, None, is_changed=False),
+        REPLY,
+    ),
+    Example(
+        "Unmuted, unsafely",
+        "The store has fewer copies than it should.",
+        lambda: quiet.unmuted_reply(OWN_SUBSCRIPTION, snapshot(), note=_(UNSAFE_MUTED)),
+    ),
+    Example(
+        "Several to mute",
+        "A part of two names was typed.",
+        lambda: matches.to_mute(_HITS, OWN_SUBSCRIPTION.subscriber, MuteFor.HOUR, is_silent=False),
+    ),
+    Example(
+        "Several to unmute",
+        "The same.",
+        lambda: matches.to_unmute(_HITS, OWN_SUBSCRIPTION.subscriber, now=NOW),
+    ),
+)
+
+NIGHTS = QuietHours(begins=time(22), ends=time(7), zone="Asia/Shanghai")
+
+
+def _hours(hours: QuietHours | None, *, is_new: bool = True) -> Callable[[], Message]:
+    return lambda: quiet.hours_reply(hours, NOW, is_new=is_new)
+
+
+HOURS = (
+    Example("Quiet hours", "`/execution quiet 22:00-07:00`.", _hours(NIGHTS)),
+    Example("Quiet hours, failures too", "With `everything`.", _hours(replace(NIGHTS, holds_failures=True))),
+    Example("No quiet hours any more", "`/execution quiet off`.", _hours(None), REPLY),
+    Example("No quiet hours", "`/execution quiet` alone.", _hours(None, is_new=False), REPLY),
+)
+
 LISTS = (
     Example("Overview", "`/execution` alone.", lambda: matches.overview(_ITEMS[:2], now=NOW)),
     Example("Overview, empty", "Nothing is followed.", lambda: matches.overview((), now=NOW)),
@@ -216,5 +271,5 @@ REPLIES = Surface(
     "Replies",
     "To the person who typed a command or pressed a button; nobody else sees them.",
     Place.PRIVATE,
-    (*FOLLOWING, *LISTS, *OTHERS, *TYPED),
+    (*FOLLOWING, *MUTING, *HOURS, *LISTS, *OTHERS, *TYPED),
 )

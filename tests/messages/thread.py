@@ -69,6 +69,7 @@ def _ended(why: EndReason) -> Callable[[], Message]:
 
 _STOPPED = change(ChangeKind.STOPPED, by=world.OTHER_PERSON)
 _LEVEL = change(ChangeKind.LEVEL, by=world.OTHER_PERSON, level=Level.FINAL.value)
+_MUTED = change(ChangeKind.MUTED, by=world.OTHER_PERSON, until=NOW + timedelta(hours=8))
 
 
 def _undeliverable(code: str) -> Callable[[], Message]:
@@ -139,6 +140,19 @@ THREAD = Surface(
         Example("Ended otherwise", "For a reason of another version.", _ended(EndReason.OTHER)),
         Example("Somebody stopped it", "In a channel.", lambda: notice_message(_STOPPED, RUNNING), LINE),
         Example("Somebody changed the level", "In a channel.", lambda: notice_message(_LEVEL, RUNNING), LINE),
+        Example("Somebody muted it", "In a channel.", lambda: notice_message(_MUTED, RUNNING), LINE),
+        Example(
+            "Somebody muted it until it ends",
+            "In a channel.",
+            lambda: notice_message(replace(_MUTED, until=None), RUNNING),
+            LINE,
+        ),
+        Example(
+            "Somebody unmuted it",
+            "In a channel.",
+            lambda: notice_message(replace(_MUTED, kind=ChangeKind.UNMUTED), RUNNING),
+            LINE,
+        ),
         Example(
             "Nobody is named",
             "The person's data was deleted meanwhile.",

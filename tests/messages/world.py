@@ -18,6 +18,7 @@ from bot.domain.model import (
     ChangeKind,
     Execution,
     Level,
+    Quiet,
     SlowStep,
     Snapshot,
     Step,
@@ -299,3 +300,9 @@ WAITING = snapshot(replace(RUNNING, phase="Pending", steps=(), steps_finished=0)
 SLOW_RUN = snapshot(RUNNING, usual=Usual(count=12, center=7.2, scale=0.15, freedom=15), raised=("slow",))
 
 LEVELS = tuple(Level)
+
+MUTED = Quiet(until=NOW + timedelta(hours=8))
+"""Until when something is muted."""
+
+MUTED_ALL = Quiet(until=NOW + timedelta(hours=8), holds_failures=True)
+"""The same with failures."""

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import ChangeKind, Level, Receipt, RuleNews, RuleNewsKind, Subscriber, Subscription
+from bot.domain.model import ChangeKind, Level, Quiet, Receipt, RuleNews, RuleNewsKind, Subscriber, Subscription
 from bot.domain.search import Match
 from bot.errors import StoreUnavailable
 from bot.gcs.fingerprint import Fingerprint
@@ -32,6 +32,8 @@ from tests.store.following import ALICE, LAB, LATER, NOW, SOON, change, due, fol
 
 Work = Callable[[], Awaitable[object]]
 """Something that runs one script; called by the script's name, with a word behind it where there are several."""
+
+NIGHT = execution_key(ACCOUNT, "T1", "night")
 
 READ_ONLY = {
     *("brake/state", "gcs_quota/usage", "inspection/backlog"),
@@ -85,6 +87,10 @@ NAMES = [
         "subscriptions/enter rule",
         "subscriptions/unlist",
         "subscriptions/unlist kept",
+        "subscriptions/hours",
+        "subscriptions/hours off",
+        "subscriptions/mute",
+        "subscriptions/mute end",
         "subscriptions/redraw",
         "subscriptions/refresh",
         "subscriptions/subscribe",
@@ -113,6 +119,10 @@ async def works(store: Store) -> dict[str, Work]:
     claims = {claim.lane.execution_id: claim for claim in await lanes(store)}
     await follow(store, execution_id="e5")
     await follow(store, LAB, execution_id="lab")
+    await follow(store, LAB, execution_id="muted")
+    await store.subscribers.mute(LAB, "muted", Quiet())
+    await follow(store, execution_id="night")
+    await store._connection.run("subscriptions/hours", KEYS.home_of(NIGHT), f"{NIGHT}/U1", "1-9999999999999")
     return {
         **of_engine_and_schedule(store, polls, claims),
         **of_outbox(store, claims, letter),
@@ -283,6 +293,8 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
     def home(execution_id: str) -> str:
         return KEYS.home_of(key(execution_id))
 
+    lab, muted = lane_of(ACCOUNT, LAB, "lab"), lane_of(ACCOUNT, LAB, "muted")
+    told = f"0|{msgspec.json.encode(change(0, ChangeKind.MUTED)).decode()}"
     restored = (str(lane), row[1], row[2], "D1|1.2|1|0", f"2|{msgspec.json.encode(change(2)).decode()}")
     return {
         "subscriptions/enter": lambda: store.subscribers._index.enter(lane, NOW),
@@ -290,6 +302,10 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
         "subscriptions/enter full": lambda: store.subscribers._index.enter(lane, NOW, most=99),
         "subscriptions/forget_person": lambda: run("subscriptions/forget_person", home("e3"), key("e3"), "U1"),
         "subscriptions/forget_person owner": lambda: run("subscriptions/forget_person", home("lab"), key("lab"), "U1"),
+        "subscriptions/hours": lambda: run("subscriptions/hours", home("e5"), f"{key('e5')}/U1", "1-2"),
+        "subscriptions/hours off": lambda: run("subscriptions/hours", home("night"), f"{key('night')}/U1", ""),
+        "subscriptions/mute": lambda: run("subscriptions/mute", home("lab"), str(lab), "end", told),
+        "subscriptions/mute end": lambda: run("subscriptions/mute", home("muted"), str(muted), "", ""),
         "subscriptions/redraw": lambda: store.subscribers.redraw(
             ALICE, "e3", (NO_FINGERPRINT, NO_FINGERPRINT, False), NOW + timedelta(days=1)
         ),

@@ -28,7 +28,7 @@ class Slack:
         await asyncio.sleep(self.seconds)
         if self.error is not None:
             raise self.error
-        return {"id": user_id, "locale": self.locale}
+        return {"id": user_id, "locale": self.locale, "tz": "Asia/Shanghai"}
 
 
 class Choices(dict[str, str]):
@@ -45,6 +45,17 @@ class Choices(dict[str, str]):
     async def choose(self, team_id: str, reader_id: str, language: str) -> None:
         """A reader chooses."""
         self[f"{team_id}/{reader_id}"] = language
+
+
+async def test_slack_says_the_zone_as_well() -> None:
+    """In the same answer; where it says nothing, the zone is empty."""
+    slack = Slack("zh-CN")
+    known = Languages(slack, Choices())
+    assert await known.of("T1", "U1") is Language.CHINESE
+    assert await known.zone("U1") == "Asia/Shanghai"
+    assert slack.asked == 1
+    slack.error = SlackError("missing_scope")
+    assert await known.zone("U2") == ""
 
 
 async def test_a_choice_beats_the_locale_of_slack() -> None:

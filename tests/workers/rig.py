@@ -213,6 +213,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
                 history=store.history,
                 rules=store.rules,
                 enlisting=store.enlisting,
+                hours=store.quiet_hours,
                 allowance=Allowance(store.person_limit(per_minute=100_000), per_person=1_000, per_channel=1_000),
                 cadence=CADENCE,
                 now=lambda: datetime.now(UTC),

@@ -26,11 +26,11 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import Change, ChangeKind, Execution, Level, Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.model import Change, ChangeKind, Execution, Level, Quiet, Receipt, Snapshot, Subscriber, Subscription
 from bot.store import Store
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
-from tests.servers import OWNER, expire_claims, let_polls_come, let_time_pass
+from tests.servers import OWNER, expire_claims, let_polls_come, let_quiet_end, let_time_pass
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
@@ -56,6 +56,8 @@ class Person:
     """The moment of the last wish for a fresh card; 0: it came true."""
     is_resting: bool = False
     """Whether its lane was put back in doubt and keeps its time."""
+    quiet: Quiet | None = None
+    """The mute that holds."""
     put_off: set[int] = field(default_factory=set)
     """Revisions whose turn had not come: they wait, unless something else happens."""
 
@@ -132,6 +134,7 @@ class Table(RuleBasedStateMachine):
         person = self.people.setdefault(name, Person(level))
         if person.is_ending:
             person.owed = [revision for revision in person.owed if self.kinds[revision] is not ChangeKind.ENDED]
+            person.quiet = None
         person.level, person.is_ending, person.wish = level, False, self.now()
         snapshot = self.run(self.store.subscribers.snapshot("T1", "e1"))
         assert snapshot is not None
@@ -147,6 +150,39 @@ class Table(RuleBasedStateMachine):
         if is_live:
             self.people[name].is_ending = True
             self.people[name].owed.clear()
+            self.people[name].quiet = None
+
+    @precondition(lambda self: self.people)
+    @rule(name=names, is_timed=st.booleans(), holds_failures=st.booleans())
+    def mute(self, name: str, is_timed: bool, holds_failures: bool) -> None:
+        """Want to read nothing for a while."""
+        until = datetime.now(UTC) + LONG + timedelta(minutes=self.now()) if is_timed else None
+        quiet = Quiet(until=until, holds_failures=holds_failures)
+        done, _ = self.run(self.store.subscribers.mute(Subscriber(team_id="T1", id=name), "e1", quiet))
+        assert bool(done) == (name in self.people and not self.people[name].is_ending)
+        if done and self.people[name].quiet != quiet:
+            self.people[name].quiet, self.people[name].wish = quiet, self.now()
+
+    @precondition(lambda self: any(person.quiet for person in self.people.values()))
+    @rule(name=names)
+    def unmute(self, name: str) -> None:
+        """Want to read all of it."""
+        done, _ = self.run(self.store.subscribers.mute(Subscriber(team_id="T1", id=name), "e1", None))
+        if done is not None:
+            assert done == (self.people[name].quiet is not None)
+        if done:
+            self.people[name].quiet, self.people[name].wish = None, self.now()
+            self.people[name].put_off = set()
+
+    @precondition(lambda self: any(person.quiet for person in self.people.values()))
+    @rule()
+    def mutes_end(self) -> None:
+        """Those with a time."""
+        let_quiet_end(self.redis)
+        for person in self.people.values():
+            if person.quiet and person.quiet.until:
+                person.quiet = None
+            person.is_resting = False
 
     @rule(name=names)
     def refresh(self, name: str) -> None:
@@ -163,13 +199,17 @@ class Table(RuleBasedStateMachine):
         for number in self.run(self.store.schedule.ready()).partitions:
             self.polls += self.run(self.store.schedule.claim(number, 9))
 
-    @precondition(lambda self: self.polls)
-    @rule(pick=picks, kind=kinds, is_over=st.sampled_from([False, False, True]))
-    def settle(self, pick: int, kind: ChangeKind, is_over: bool) -> None:
-        """Settle one of the looks under way."""
+    @precondition(lambda self: self.people)
+    @rule(pick=picks, kind=kinds, is_over=st.sampled_from([False, False, True]), is_alert=st.booleans())
+    def settle(self, pick: int, kind: ChangeKind, is_over: bool, is_alert: bool) -> None:
+        """Settle one of the looks under way, or a new one."""
+        if not self.polls:
+            self.poll()
+        if not self.polls:  # it is over
+            return
         poll = self.polls.pop(pick % len(self.polls))
         revision = poll.snapshot.revision + 1
-        change = Change(kind=kind, revision=revision, at=NOW)
+        change = Change(kind=kind, revision=revision, at=NOW, is_alert=is_alert and kind is ChangeKind.STEP_FAILED)
         next_poll = None if is_over else LONG
         if self.run(
             self.store.schedule.settle(poll, snapshot_of(revision), [change], next_poll=next_poll, is_visible=True)
@@ -180,6 +220,8 @@ class Table(RuleBasedStateMachine):
                 if not person.is_ending:
                     person.owed += [revision] * person.level.includes(change)
                     person.is_ending = is_over
+                    if person.quiet and person.quiet.until is None and (is_over or kind.is_final):
+                        person.quiet = None
 
     # -- the workers --
 
@@ -190,9 +232,21 @@ class Table(RuleBasedStateMachine):
             for claim in self.run(self.store.outbox.claim(number, 9)):
                 name = claim.lane.subscriber_id
                 assert name not in self.workers
+                quiet, changes = self.people[name].quiet, claim.notification.changes
+                is_broken = quiet and not quiet.holds_failures and any(each.is_alert for each in changes)
+                assert claim.is_quiet == (quiet is not None and not is_broken)
                 doubt = claim.in_doubt_since is not None
                 self.workers[name] = Worker(claim, self.now(), claim.notification.receipt, doubt)
                 self.people[name].is_resting, self.people[name].put_off = False, set()
+
+    @rule(has_come=st.booleans())
+    def deliver(self, has_come: bool) -> None:
+        """Claim what is due, or could be by and by, and do all of it."""
+        if has_come:
+            self.time_passes()
+        self.claim()
+        for name in list(self.workers):
+            self.work(name, 99)
 
     @precondition(lambda self: self.workers)
     @rule(name=names, steps=st.integers(1, 6))
@@ -218,7 +272,7 @@ class Table(RuleBasedStateMachine):
             assert not person.has_card
             person.has_card = True
             worker.unrecorded = Receipt(channel="C1", ts="1.2", revision=worker.shows)
-        elif receipt and worker.queue:
+        elif receipt and worker.queue and not worker.claim.is_quiet:
             self.send(person, worker.queue[0])
             worker.unrecorded = replace(receipt, delivered_through=worker.queue[0])
         elif receipt and not worker.has_edited and (is_ending or receipt.revision < worker.shows):
@@ -327,10 +381,19 @@ class Table(RuleBasedStateMachine):
         """A lane that waits for its turn is woken by it; one in doubt keeps its time, and so does one that is held."""
         for name, person in self.people.items():
             finals = {revision for revision in person.owed if self.kinds[revision].is_final}
-            if name in self.workers or person.is_resting or finals <= person.put_off:
+            if name in self.workers or person.is_resting or person.quiet or finals <= person.put_off:
                 continue
             scores = [self.redis.zscore(str(key), f"gcs1/T1/e1/{name}") for key in self.redis.scan_iter("*:outbox:*")]
             assert [float(str(score)) <= time() * 1000 for score in scores if score is not None] == [True]
+
+    @invariant()
+    def what_is_owed_has_a_time(self) -> None:
+        """A lane that holds something comes by itself, unless it waits for an end that nobody knows."""
+        for name, person in self.people.items():
+            waits_for_the_end = person.quiet and person.quiet.until is None
+            if person.owed and name not in self.workers and not waits_for_the_end:
+                sets = [str(key) for key in self.redis.scan_iter("*:outbox:*")]
+                assert any(self.redis.zscore(key, f"gcs1/T1/e1/{name}") is not None for key in sets)
 
     def teardown(self) -> None:
         """Let everything be told; then nothing is owed, and nothing of what has ended is left."""
@@ -343,6 +406,8 @@ class Table(RuleBasedStateMachine):
 
     def settle_down(self) -> None:
         """The workers go on until there is nothing more to do."""
+        for name in self.people:
+            self.unmute(name)
         for _ in range(8):
             let_time_pass(self.redis)
             self.claim()

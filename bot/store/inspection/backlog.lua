@@ -2,7 +2,8 @@
 -- KEYS: partition prefixes
 -- most: at most so many lanes of each priority are looked at, those that are due first
 -- Returns per partition {now in ms, executions, subscriptions, dead letters, oldest of priority 0, of 1, of 2}: an oldest is
--- the time of a change as in its JSON, or '' where none waits. With priorities 0 and 1, only outcomes count.
+-- the time of a change as in its JSON, or '' where none waits. With priorities 0 and 1, only outcomes count. What waits for
+-- the end of a quiet time does not count.
 local most = unpack(ARGV)
 
 local function time_of(json)
@@ -21,7 +22,8 @@ end
 local function oldest(prefix, priority)
   local found = ''
   for _, lane in ipairs(redis.call('ZRANGE', prefix .. 'outbox:' .. priority, 0, most - 1)) do
-    local since = waiting_since(prefix, lane, priority < 2)
+    local is_quiet = quiet_until(prefix, lane, read_subscription(prefix, split_lane(lane)), now_ms())
+    local since = is_quiet and '' or waiting_since(prefix, lane, priority < 2)
     if since ~= '' and (found == '' or since < found) then found = since end
   end
   return found

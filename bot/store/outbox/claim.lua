@@ -2,8 +2,8 @@
 -- KEYS: partition prefix
 -- limit: at most so many lanes; lease: ms; token: of this claim; most_changes: at most so many of each lane; scope: how
 -- our lanes begin; aside: ms for which others' are left alone
--- Returns now in ms, then per lane: lane, when the send began that is in doubt (ms; 0: none is), subscription, receipt,
--- snapshot, number of changes, changes…
+-- Returns now in ms, then per lane: lane, when the send began that is in doubt (ms; 0: none is), 1 when it keeps its
+-- changes and only its card is edited (else 0), subscription, receipt, snapshot, number of changes, changes…
 -- A claim that outlived its lease means that its worker died between sending and recording: the lane is in doubt.
 local prefix, limit, lease, token, most_changes, scope, aside = KEYS[1], unpack(ARGV)
 local now = now_ms()
@@ -34,7 +34,8 @@ local function take(lane, set)
   write_claim(prefix, lane, {token = token, claimed = now, ends = now + lease, doubt = doubt})
   local entries = redis.call('LRANGE', prefix .. 'changes:' .. lane, 0, most_changes - 1)
   local receipt = redis.call('HGET', prefix .. 'receipts:' .. execution, subscriber) or ''
-  add(lane, doubt, subscription, receipt, snapshot, #entries, unpack(entries))
+  local is_quiet = quiet_until(prefix, lane, parse_subscription(subscription), now) and 1 or 0
+  add(lane, doubt, is_quiet, subscription, receipt, snapshot, #entries, unpack(entries))
 end
 
 for _, priority in ipairs(PRIORITIES) do

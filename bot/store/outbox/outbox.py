@@ -49,6 +49,8 @@ class Claim:
     """Server time of the claim."""
     in_doubt_since: datetime | None
     """Set when an earlier worker may have sent something without recording it: when it had begun."""
+    is_quiet: bool
+    """Whether the lane keeps its changes, and only its card is edited, because its subscriber wants quiet."""
     token: str
     began: float
     """When the claim was asked for, by this process's monotonic clock: its lease began after that."""
@@ -81,9 +83,9 @@ class Outbox:
         )
         now, i, claims = at(rows[0]), 1, []
         while i < len(rows):
-            name, doubt, subscription, receipt, snapshot, count = rows[i : i + 6]
-            entries = rows[i + 6 : i + 6 + count]
-            i += 6 + count
+            name, doubt, is_quiet, subscription, receipt, snapshot, count = rows[i : i + 7]
+            entries = rows[i + 7 : i + 7 + count]
+            i += 7 + count
             lane = Lane.parse(name)
             try:
                 notification = Notification(
@@ -95,7 +97,7 @@ class Outbox:
             except Unreadable as error:
                 await self._set_aside(lane, token, error, is_in_doubt=bool(doubt))
                 continue
-            claims.append(Claim(lane, notification, now, at(doubt) if doubt else None, token, began))
+            claims.append(Claim(lane, notification, now, at(doubt) if doubt else None, bool(is_quiet), token, began))
         return claims
 
     async def _set_aside(self, lane: Lane, token: str, error: Unreadable, *, is_in_doubt: bool) -> None:

@@ -31,7 +31,7 @@ local function parse_change(entry)
 end
 
 -- Changes of a subscription itself. They have no revision: a receipt says how many of them are delivered.
-local NOTICES = {level = true, stopped = true}
+local NOTICES = {level = true, stopped = true, muted = true, unmuted = true}
 
 -- Append a change to a lane, which holds 50 at most. Of more, the line after the oldest goes: progress first, then
 -- phases, then warnings. The oldest stays because it says where the count and the phases came from; outcomes and the like
@@ -94,13 +94,50 @@ local function wake(prefix, lane, at, now)
   end
 end
 
--- Give a lane back whose changes are delivered. Returns whether it is due again, because something has happened to it.
+-- Phases of an outcome that is a failure.
+local FAILED = {Failed = true, Error = true}
+
+-- What may end a quiet time early: 'muted', said by the notice that begins it, or 'failure', one that is announced.
+local function breaks_quiet(entry)
+  local _, kind, json = parse_change(entry)
+  if kind == 'muted' then return 'muted' end
+  local is_read, change = pcall(cjson.decode, json)
+  if not is_read then return nil end
+  if change.is_alert == true or (kind == 'outcome' and FAILED[change.phase]) then return 'failure' end
+end
+
+-- Until when a lane keeps its changes and only its card is edited: ms, math.huge until its execution ends; nil when they
+-- are delivered. Workers ask when they claim it, and scripts before they have it claimed, so that it costs nothing.
+local function quiet_until(prefix, lane, subscription, now)
+  if not subscription then return nil end
+  local all, failures = quiet_times(subscription, now)
+  if all == 0 then return nil end
+  for _, entry in ipairs(redis.call('LRANGE', prefix .. 'changes:' .. lane, 0, -1)) do
+    local why = breaks_quiet(entry)
+    if why == 'muted' then return nil end
+    if why == 'failure' then all = failures end
+  end
+  return all > 0 and all or nil
+end
+
+-- Something has happened to a lane that keeps it until `at`. One that is claimed is given back for that time.
+local function keep(prefix, lane, at)
+  if read_claim(prefix, lane) then return end
+  at = math.min(at, scheduled(prefix, lane) or at)
+  if at < math.huge then schedule(prefix, lane, at) end
+end
+
+-- Give a lane back that was worked on. Returns whether it is due again, because something has happened to it. If it is
+-- quiet, it is claimed once more when that ends: its card says something else then.
 local function give_back(prefix, lane, claim, now)
   redis.call('HDEL', prefix .. 'claims', lane)
-  if claim.is_again or redis.call('LLEN', prefix .. 'changes:' .. lane) > 0 then
+  local subscription = read_subscription(prefix, split_lane(lane))
+  local quiet = quiet_until(prefix, lane, subscription, now)
+  if claim.is_again or (not quiet and redis.call('LLEN', prefix .. 'changes:' .. lane) > 0) then
     schedule(prefix, lane, now)
     return true
   end
   unschedule(prefix, lane)
+  if quiet and quiet < math.huge then schedule(prefix, lane, quiet) end
   return false
 end

@@ -8,8 +8,6 @@ local claim = read_claim(prefix, lane)
 if not claim or claim.token ~= token then return 0 end
 local execution, subscriber = split_lane(lane)
 local now, shown = now_ms(), parse_receipt(receipt)
-if claim.is_again then shown.revision = 0 end -- the card does not show yet what was asked for since the claim
-write_receipt(prefix, execution, subscriber, shown)
 local entries = prefix .. 'changes:' .. lane
 while true do
   local head = redis.call('LINDEX', entries, 0)
@@ -23,6 +21,10 @@ while true do
   end
   redis.call('LPOP', entries)
 end
+-- The card does not show yet what was asked for since the claim, or that a quiet time is over.
+local subscription = read_subscription(prefix, execution, subscriber)
+if claim.is_again or quiet_until(prefix, lane, subscription, now) then shown.revision = 0 end
+write_receipt(prefix, execution, subscriber, shown)
 if lease == '' then return give_back(prefix, lane, claim, now) and 2 or 1 end
 claim.claimed, claim.ends, claim.doubt = now, now + lease, 0
 write_claim(prefix, lane, claim)

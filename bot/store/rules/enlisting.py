@@ -34,6 +34,7 @@ from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import Lane, lane_of
 from bot.store.owner import Ownership
+from bot.store.quiet_hours import HoursKept
 from bot.store.rows import EPOCH, change_entry, milliseconds, subscription_of, subscription_row
 from bot.store.rules.rules import Rules
 from bot.store.schedule import rank_of
@@ -84,7 +85,7 @@ class Enlisting:
         deliveries: Wakeup,
     ) -> None:
         self._connection, self._ownership, self._rules = connection, ownership, rules
-        self._subscribers, self._index = subscribers, Index(connection)
+        self._subscribers, self._index, self._hours = subscribers, Index(connection), HoursKept(connection)
         self._polls, self._deliveries = polls, deliveries
 
     async def enlist(
@@ -101,6 +102,7 @@ class Enlisting:
         lane = lane_of(self._ownership.owner.account, subscriber, match.execution_id)
         level = louder(*(rule.level for rule in rules))
         owner = next((rule.owner for rule in rules if rule.owner), "")
+        hours = await self._hours.find(subscriber.team_id, subscriber.id) if subscriber.is_person else None
         subscription = Subscription(
             execution_id=match.execution_id,
             subscriber=subscriber,
@@ -108,6 +110,7 @@ class Enlisting:
             owner=owner,
             created_at=now,
             is_by_rule=True,
+            hours=hours.at(now) if hours else None,
         )
         await self._index.enter(lane, now, is_by_rule=True)
         while True:

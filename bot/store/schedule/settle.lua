@@ -41,6 +41,13 @@ else
   if listed ~= listed_then and listed ~= header_field(header, 'state') then expedite(prefix, execution, now, listed) end
 end
 
+-- Whether the execution ends with this poll, for now or for good.
+local is_end = is_over
+for i = FIRST_CHANGE + 1, #ARGV, 2 do
+  local _, kind = parse_change(ARGV[i])
+  is_end = is_end or kind == 'outcome' or kind == 'vanished'
+end
+
 -- Queue the changes that a subscription includes; returns when its lane is to be delivered, or nil.
 local function queue_changes(lane, subscriber, subscription)
   local least = lowest(subscription and subscription.level)
@@ -66,6 +73,16 @@ for i = 1, #subscriptions, 2 do
     write_subscription(prefix, execution, subscriber, subscription)
     at = now
   end
-  if at then wake(prefix, lane, at, now) end
+  if is_end and subscription and string.sub(subscription.muted, 1, 3) == 'end' then
+    subscription.muted = string.format('%d', now)
+    write_subscription(prefix, execution, subscriber, subscription)
+    at = now
+  end
+  local quiet = at and quiet_until(prefix, lane, subscription, now)
+  if quiet then
+    keep(prefix, lane, quiet)
+  elseif at then
+    wake(prefix, lane, at, now)
+  end
 end
 return 1

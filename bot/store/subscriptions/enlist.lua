@@ -34,6 +34,16 @@ local function join()
   return is_louder and 'louder' or 'kept'
 end
 
+-- Have its card posted; nobody waits for that, so in quiet hours it comes afterwards.
+local function announce(at)
+  local quiet = quiet_until(prefix, lane, wanted, now)
+  if quiet then
+    keep(prefix, lane, quiet)
+  else
+    wake(prefix, lane, at, now)
+  end
+end
+
 local function make()
   write_subscription(prefix, execution, subscriber, wanted)
   if not is_watched then
@@ -41,9 +51,9 @@ local function make()
     redis.call('ZADD', prefix .. 'due', now, execution)
   elseif missed ~= '' and tonumber(rank) >= lowest(wanted.level) then
     queue(prefix, lane, missed)
-    wake(prefix, lane, now, now)
+    announce(now)
   end
-  if not is_silent(wanted) then wake(prefix, lane, now + card_wait, now) end
+  if not is_silent(wanted) then announce(now + card_wait) end
   return 'made'
 end
 

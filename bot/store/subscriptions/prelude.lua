@@ -13,15 +13,16 @@ local function lowest(level)
   return LOWEST[level] or 0
 end
 
--- A row is `level|owner|created ms|e?|request id?|ended by?|by a rule?`, `e` once the subscription is ending; empty fields
--- at the end are left out. The last one is set where a rule has a part in it: the level that somebody chose, or `-` for
--- none. Fields of a newer version are ignored; nil for a row that cannot be read.
+-- A row is `level|owner|created ms|e?|request id?|ended by?|by a rule?|muted?|hours?`, `e` once the subscription is ending;
+-- empty fields at the end are left out. `by a rule` is set where a rule has a part in it: the level that somebody chose, or
+-- `-` for none. Fields of a newer version are ignored; nil for a row that cannot be read.
 local function parse_subscription(row)
-  local level, owner, created, ending, request, by, own =
-    string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)')
+  local level, owner, created, ending, request, by, own, muted, hours =
+    string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)')
   if not level then return nil end
   return {
     level = level, owner = owner, created = created, is_ending = ending == 'e', request = request, by = by, own = own,
+    muted = muted, hours = hours,
   }
 end
 
@@ -39,9 +40,27 @@ end
 local function write_subscription(prefix, execution, subscriber, subscription)
   local ending = subscription.is_ending and 'e' or ''
   local first = table.concat({subscription.level, subscription.owner, subscription.created, ending}, '|')
-  local last = table.concat({subscription.request, subscription.by, subscription.own}, '|')
+  local last = table.concat(
+    {subscription.request, subscription.by, subscription.own, subscription.muted, subscription.hours}, '|'
+  )
   local row = string.gsub(first .. '|' .. last, '|+$', '')
   redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, row)
+end
+
+-- Until when a subscriber wants quiet, and until when they do not even want failures: ms, math.huge until the execution
+-- ends, 0 when not now. `muted` is `ms` or `end`, `hours` is `begin ms-end ms`; a `!` behind it: failures wait too.
+local function quiet_times(subscription, now)
+  local all, failures = 0, 0
+  local function add(ends, mark)
+    if ends <= now then return end
+    all = math.max(all, ends)
+    if mark == '!' then failures = math.max(failures, ends) end
+  end
+  local till, mark = string.match(subscription.muted, '^(%w+)(!?)$')
+  if till then add(till == 'end' and math.huge or tonumber(till) or 0, mark) end
+  local begins, ends, mark_of_hours = string.match(subscription.hours, '^(%d+)%-(%d+)(!?)$')
+  if begins and tonumber(begins) <= now then add(tonumber(ends), mark_of_hours) end
+  return all, failures
 end
 
 -- A row is `channel|ts|revision|delivered_through`; nil for one that cannot be read.

@@ -20,7 +20,10 @@ end
 local wanted, existing = parse_subscription(subscription), before and parse_subscription(before)
 -- Messages are marked with the start of their subscription: one that goes on keeps it, or its own would look like
 -- another's.
-if existing then wanted.created = existing.created end
+if existing then
+  wanted.created = existing.created
+  if not existing.is_ending then wanted.muted = existing.muted end
+end
 write_subscription(prefix, execution, subscriber, wanted)
 if existing and existing.is_ending then
   local entries = prefix .. 'changes:' .. lane

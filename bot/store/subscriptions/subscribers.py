@@ -12,13 +12,13 @@ from itertools import product
 
 from msgspec.structs import replace
 
-from bot.domain.model import Change, Followed, Snapshot, Subscriber, Subscription
+from bot.domain.model import Change, Followed, Quiet, Snapshot, Subscriber, Subscription
 from bot.errors import StoreUnavailable, TooManySubscriptions
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, Lane, execution_key, lane_of
 from bot.store.owner import Ownership
-from bot.store.rows import EPOCH, at, change_entry, milliseconds, subscription_of, subscription_row
+from bot.store.rows import EPOCH, at, change_entry, milliseconds, quiet_field, subscription_of, subscription_row
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
 from bot.store.unreadable import Unreadable
@@ -114,6 +114,40 @@ class Subscribers:
         with suppress(StoreUnavailable):  # then it is stale until the next list
             await self._index.remove(lane)
         return bool(was_there), is_safe
+
+    async def mute(
+        self, subscriber: Subscriber, execution_id: str, quiet: Quiet | None, *, notice: Change | None = None
+    ) -> tuple[bool | None, bool]:
+        """Have nothing of an execution delivered until `quiet` is over; None ends that at once. The card says so.
+
+        `notice` is for the thread, if the card was posted.
+
+        Returns:
+            Whether something has changed, False when there was nothing to end, None when there is no such subscription;
+            and whether replicas hold it.
+        """
+        lane = lane_of(self._ownership.owner.account, subscriber, execution_id)
+        entry = change_entry(notice) if notice else ""
+        done, is_safe = await self._connection.keep(
+            "subscriptions/mute", self._keys.home_of(lane.execution), str(lane), quiet_field(quiet), entry
+        )
+        self._deliveries.set()
+        return None if done is None else bool(done), is_safe
+
+    async def keep_hours(self, person: Subscriber, hours: Quiet | None) -> int:
+        """Write the quiet hours of a person into everything that they follow; returns into how many that was new."""
+        found = await self._index.of(self._ownership.owner.account, person)
+        answers = await self._connection.run_many(
+            [
+                ("subscriptions/hours", self._keys.home_of(lane.execution), (str(lane), quiet_field(hours)))
+                for lane, _ in found
+            ]
+        )
+        for answer in answers:
+            if isinstance(answer, StoreUnavailable):
+                raise answer
+        self._deliveries.set()
+        return sum(map(int, answers))
 
     async def refresh(self, subscriber: Subscriber, execution_id: str) -> bool:
         """Have the card edited and the execution polled now. False when there is no such subscription."""

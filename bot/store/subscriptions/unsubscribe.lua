@@ -8,6 +8,7 @@ local subscription = read_subscription(prefix, execution, subscriber)
 if not subscription or subscription.is_ending then return 0 end
 subscription.is_ending = true
 subscription.by = by
+subscription.muted, subscription.hours = '', '' -- its end is shown at once
 if request ~= '' then subscription.request = request end
 write_subscription(prefix, execution, subscriber, subscription)
 redis.call('DEL', prefix .. 'changes:' .. lane)

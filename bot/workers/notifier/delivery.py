@@ -116,10 +116,23 @@ class Delivery:
 
     @property
     def waited(self) -> timedelta:
-        """How long the next message has been pending; zero when only an edit is."""
+        """How long the next message has been pending, quiet times apart; zero when only an edit is."""
         pending = self.pending
-        since = pending[0].at if pending else None if self.receipt else self.subscription.created_at
-        return self.claim.now - since if since is not None else timedelta(0)
+        if pending and self._breaks_quiet:  # which of them it was is the store's to know: the latest at least
+            return self.claim.now - pending[-1].at
+        if pending:
+            return self.claim.now - self.late_since(pending[0])
+        return timedelta(0) if self.receipt else self.claim.now - self.subscription.created_at
+
+    def late_since(self, change: Change) -> datetime:
+        """Since when a change could have been delivered: since it was seen, or since a quiet time was over."""
+        return max(filter(None, (change.at, self.subscription.quiet_ended_at(self.claim.now))))
+
+    @property
+    def _breaks_quiet(self) -> bool:
+        """Whether the lane is delivered although its subscriber wants quiet."""
+        wishes = filter(None, (self.subscription.muted, self.subscription.hours))
+        return not self.claim.is_quiet and any(wish.is_on(self.claim.now) for wish in wishes)
 
     def is_all(self, receipt: Receipt, *, notices: int = 0) -> bool:
         """Whether nothing is pending once Slack shows what `receipt` says, and so many notices more."""
@@ -148,7 +161,7 @@ class Delivery:
 
     def log_sent(self, kind: str, channel: str, ts: str, *, attempt: int, change: Change | None = None) -> None:
         """Write to the audit trail which message was sent, and how long after `change`, or the request, was stored."""
-        since = change.at if change else None if self.receipt else self.subscription.created_at
+        since = self.late_since(change) if change else None if self.receipt else self.subscription.created_at
         audit(
             "message.sent",
             kind=kind,

@@ -207,7 +207,7 @@ class Notifier:
     async def _deliver_all(self, delivery: Delivery) -> None:
         if delivery.is_in_doubt and (delivery.pending or delivery.receipt is None):
             await self._reconcile(delivery)
-        while changes := batch(delivery.pending):
+        while not delivery.claim.is_quiet and (changes := batch(delivery.pending)):
             receipt = delivery.receipt or await self._post_card(delivery)
             if changes[0].kind.is_notice:
                 await post_notice(delivery, receipt, changes[0], self._messenger)
@@ -252,7 +252,7 @@ class Notifier:
             return
         self._failures.clear_posts(delivery.lane)
         label = priority_of(last, subscriber).label
-        metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((delivery.now - last.at).total_seconds())
+        metrics.NOTIFIER_DELAY_SECONDS.labels(label).observe((delivery.now - delivery.late_since(last)).total_seconds())
         kind = "dm" if is_alone else "message" if delivery.is_without_thread else "thread"
         attempt = self._messenger.attempts(delivery)
         delivery.log_sent(kind, receipt.channel, ts, attempt=attempt, change=last)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bot.blocks import Message, details_modal, execution_card, execution_summary, shared_summary
 from bot.blocks.language import Language, speaking
-from bot.domain.model import Execution, Phase, Snapshot, Step, Usual
+from bot.domain.model import Execution, Phase, Quiet, Snapshot, Step, Usual
 from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, buttons_of, execution, shown, snapshot, subscription
 
 EARLY = replace(RUNNING, steps=(*RUNNING.steps, Step(name="sort", phase="Failed", reason="OOMKilled")))
@@ -173,6 +173,18 @@ def test_buttons_of_a_channel_carry_its_id() -> None:
         "⋯ What is told …": f"show_levels:{ID}|C123",
         "⋯ Stop following here …": f"ask_unsubscribe:{ID}|C123",
     }
+
+
+def test_a_muted_card_says_until_when() -> None:
+    """In the reader's zone, with a way out in its menu; one whose mute is over says nothing of it."""
+    for until, seen in ((NOW + timedelta(hours=1), "🔕 muted until <!date^"), (None, "🔕 muted until it ends")):
+        muted = replace(subscription("C123"), muted=Quiet(until=until))
+        message = execution_card(snapshot(), muted, now=NOW)
+        assert seen in shown(message.blocks)
+        assert seen.partition("<")[0] in message.text
+        assert buttons_of(message.blocks)["⋯ Unmute"] == f"unmute_execution:{ID}|C123"
+    over = replace(subscription("C123"), muted=Quiet(until=NOW))
+    assert execution_card(snapshot(), over, now=NOW) == execution_card(snapshot(), subscription("C123"), now=NOW)
 
 
 def test_the_card_of_a_person_unsubscribes_that_person() -> None:

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import blocks
-from bot.blocks import Evidence, Message, matches, replies, text, words
+from bot.blocks import Evidence, Message, matches, quiet, replies, text, words
 from bot.blocks.language import Language, speaking
 from bot.domain.access import Readers
 from bot.domain.model import Change, Level, Phase, Snapshot, Subscription
+from bot.domain.quiet import MuteFor
 from bot.domain.search import Found
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import (
@@ -95,6 +96,9 @@ def others(case: Case) -> Iterator[Message]:
     yield matches.to_stop(found, link.subscriber, now=NOW)
     yield matches.in_phase(found, Phase.RUNNING)
     yield matches.overview([(link, seen), (link, None)] * 30, unreadable=[seen.execution.id] * 30, now=NOW)
+    yield matches.to_mute(found, link.subscriber, MuteFor.END, is_silent=True)
+    yield quiet.muted_reply(link, seen)
+    yield quiet.unmuted_reply(link, seen)
 
 
 def views(seen: Snapshot, link: Subscription, change: Change, evidence: Evidence = NOTHING) -> Iterator[Any]:
@@ -105,8 +109,8 @@ def views(seen: Snapshot, link: Subscription, change: Change, evidence: Evidence
     yield blocks.loading_modal(execution.id)
     yield blocks.error_modal(change.message)
     yield blocks.details_modal(seen, now=NOW)
-    yield blocks.levels_modal(link, seen)
-    yield blocks.levels_modal(link, None)
+    yield blocks.levels_modal(link, seen, now=NOW)
+    yield blocks.levels_modal(link, None, now=NOW)
     yield blocks.share_modal(execution.id)
     yield blocks.why_modal(seen, evidence)
     yield blocks.home_tab([(link, seen), (link, None)] * 60, unreadable=[execution.id] * 60, now=NOW)

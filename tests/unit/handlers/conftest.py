@@ -12,6 +12,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 from msgspec import structs
@@ -35,7 +36,9 @@ from bot.domain.model import (
     Subscription,
 )
 from bot.domain.past import Past
+from bot.domain.quiet import MuteFor, QuietHours
 from bot.domain.search import Found
+from bot.quiet import Muted
 from bot.rules import RuleEnded, RuleMade
 from bot.slack.client import Identity, SlackClient
 from bot.slack.inbound.dispatch import dispatch
@@ -156,6 +159,7 @@ class FakeSubscriptions:
         """Who follows the execution; None for everybody."""
         self.was_subscribed = True
         self.rules = FakeRules(self._note)
+        self.quiet = FakeQuiet(self._note)
 
     def _note(self, *asked: Any) -> None:
         self.asked.append(asked)
@@ -280,6 +284,44 @@ class FakeRules:
         """Someone wants the list."""
         del subscriber
         return self.items
+
+
+class FakeQuiet:
+    """In the place of `QuietTimes`."""
+
+    def __init__(self, note: Callable[..., None]) -> None:
+        self._note = note
+        self.kept: QuietHours | None = None
+
+    async def hours(self, person: Subscriber) -> QuietHours | None:
+        """Someone wants to know their quiet hours."""
+        del person
+        return self.kept
+
+    async def choose_hours(self, person: Subscriber, hours: QuietHours | None) -> None:
+        """Someone wants other ones."""
+        self._note("choose_hours", person.id, hours)
+        self.kept = hours
+
+    async def mute(
+        self,
+        subscriber: Subscriber,
+        execution_id: str,
+        span: MuteFor,
+        holds_failures: bool = False,
+        *,
+        by: str,
+        zone: str = "",
+    ) -> Muted:
+        """Someone wants to read nothing for a while."""
+        self._note("mute", subscriber.id, execution_id, span, holds_failures, by, zone)
+        quiet = span.from_now(NOW, zone, holds_failures=holds_failures)
+        return Muted(msgspec.structs.replace(subscription_of(subscriber, Level.FINAL), muted=quiet), SNAPSHOT, NOW)
+
+    async def unmute(self, subscriber: Subscriber, execution_id: str, *, by: str) -> Muted:
+        """Someone wants to read again."""
+        self._note("unmute", subscriber.id, execution_id, by)
+        return Muted(subscription_of(subscriber, Level.FINAL), SNAPSHOT, NOW)
 
 
 class FakeChannels:

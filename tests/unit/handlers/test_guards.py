@@ -18,7 +18,7 @@ from bot.domain.access import AccessRules
 from bot.domain.model import Level, Subscriber
 from bot.errors import TooManyRequests, TooManySubscriptions
 from handlers.middleware import Who
-from tests.unit.handlers.conftest import ID, World, made, subscription_of
+from tests.unit.handlers.conftest import ID, NOW, World, made, subscription_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 
@@ -26,7 +26,13 @@ GUARDS = ("organisation", "guests", "people", "channels", "requests", "subscript
 
 SHARED = {"id": "C1", "is_member": True, "is_private": False, "is_ext_shared": True, "is_pending_ext_shared": False}
 
-IN_DIALOGS = {buttons.PREVIOUS_PAGE, buttons.NEXT_PAGE, buttons.REFRESH_STEPS, buttons.CHOOSE_LEVEL}
+IN_DIALOGS = {
+    buttons.PREVIOUS_PAGE,
+    buttons.NEXT_PAGE,
+    buttons.REFRESH_STEPS,
+    buttons.CHOOSE_LEVEL,
+    buttons.CHOOSE_MUTE,
+}
 """Buttons that are in no message."""
 
 Way = Callable[[World], Awaitable[Any]]
@@ -59,8 +65,8 @@ def kind_of(listener: str) -> str:
 
 def in_dialog(action_id: str, value: str) -> Way:
     """A button of a dialog, pressed."""
-    told = levels_modal(subscription_of(Subscriber("T1", "U1"), Level.FINAL), None)
-    about = told if action_id == buttons.CHOOSE_LEVEL else steps_modal(None, execution_id=ID)
+    told = levels_modal(subscription_of(Subscriber("T1", "U1"), Level.FINAL), None, now=NOW)
+    about = told if action_id in {buttons.CHOOSE_LEVEL, buttons.CHOOSE_MUTE} else steps_modal(None, execution_id=ID)
     view = {"id": "V1", "type": "modal", "private_metadata": about["private_metadata"]}
     more: dict[str, Any] = {"view": view, "channel": None, "response_url": None, "container": {"type": "view"}}
     return lambda world: world.press(action_id, value, **more)
@@ -116,7 +122,8 @@ def ways() -> dict[str, Way]:
         buttons.CHOOSE: lambda world: world.chooses(buttons.SHARE_EXECUTION),
     }
     known |= {name: lambda world, name=name: shortcut(world, name) for name in handlers.SHORTCUTS}  # type: ignore[misc]  # bound at once
-    known |= {name: in_dialog(name, "1" if name != buttons.CHOOSE_LEVEL else "final") for name in IN_DIALOGS}
+    chosen = {buttons.CHOOSE_LEVEL: "final", buttons.CHOOSE_MUTE: "1h"}
+    known |= {name: in_dialog(name, chosen.get(name, "1")) for name in IN_DIALOGS}
     others = {*handlers._buttons(), *handlers._decisions()} - known.keys()
     return known | {name: pressed(name) for name in others}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from contextlib import suppress
+from datetime import time
 from time import process_time
 
 import pytest
@@ -15,6 +16,7 @@ from bot.blocks.language import Language
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.model import Level, RuleKind
+from bot.domain.quiet import MuteFor
 from bot.errors import InputProblem, InvalidInput
 from handlers.parsing import Command, RuleWords, Verb, parse
 
@@ -87,6 +89,21 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
         ),
         ("show en", Command(Verb.SUMMARY, query="en")),
         ("unsubscribe 2018\u20130820", Command(Verb.UNSUBSCRIBE, query="2018-0820")),
+        (f"mute {ID}", Command(Verb.MUTE, ID)),
+        (f"mute {ID} 8h here", Command(Verb.MUTE, ID, is_here=True, span=MuteFor.EIGHT_HOURS)),
+        (f"Mute {ID} for 1h, everything", Command(Verb.MUTE, ID, span=MuteFor.HOUR, is_for_everything=True)),
+        ("snooze germline until tomorrow", Command(Verb.MUTE, query="germline", span=MuteFor.TOMORROW)),
+        ("mute germline until it ends", Command(Verb.MUTE, query="germline", span=MuteFor.END)),
+        (f"unmute {ID}", Command(Verb.UNMUTE, ID)),
+        ("quiet", Command(Verb.QUIET)),
+        ("quiet off", Command(Verb.QUIET, is_off=True)),
+        ("Quiet 22:00–07:00", Command(Verb.QUIET, hours=(time(22), time(7)))),
+        ("quiet 22-7 Europe/Paris", Command(Verb.QUIET, hours=(time(22), time(7)), zone="Europe/Paris")),
+        (
+            "quiet new york 9:30-24 everything",
+            Command(Verb.QUIET, hours=(time(9, 30), time(0)), zone="new york", is_for_everything=True),
+        ),
+        ("until it ends", Command(Verb.SUMMARY, query="until it ends")),
         ("forget-me", Command(Verb.FORGET)),
         ("Forget me.", Command(Verb.FORGET)),
     ],
@@ -110,7 +127,17 @@ def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
         ("subscirbe my-run here", "Did you mean `/execution subscribe my-run here`?"),
         ("subscribe my-run heer", "Did you mean `/execution subscribe my-run here`?"),
         (f"status {ID} final", f"Did you mean `/execution subscribe {ID} final`?"),
-        (f"mute {ID}", f"Did you mean `/execution subscribe {ID} failures`?"),
+        (f"silence {ID}", f"Did you mean `/execution mute {ID}`?"),
+        ("mute", "Which execution? `/execution mute <name or id> [here] [1h|8h|tomorrow|end] [everything]`"),
+        (f"mute {ID} 1h 8h", "For how long? `/execution mute"),
+        (f"mute {ID} final", "`final` belongs to `subscribe`"),
+        (f"mute {ID} 3h", "I do not know `3h`."),
+        ("quiet 25:00-07:00", "When do you want quiet? `/execution quiet <22:00-07:00|off> [zone] [everything]`"),
+        ("quiet tonight", "When do you want quiet?"),
+        ("quiet off 22-7", "When do you want quiet?"),
+        ("quiet 22-7 9-10", "When do you want quiet?"),
+        ("quiet everything", "When do you want quiet?"),
+        (f"quiet {ID}", "When do you want quiet?"),
         (f"{ID} here me", "Either `here`, for this channel, or `me`: `/execution subscribe"),
         ("list foo", "`list` takes no id and no name"),
         (f"explode {ID}", "I do not know `explode`. `/execution help` shows what I know."),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.model import Execution, Level, Snapshot, Step, Subscriber, Subscription
+from bot.domain.model import Execution, Level, Quiet, Snapshot, Step, Subscriber, Subscription
 from bot.store.keys import Lane
 from bot.store.rows import BYTES, DICTIONARY, RAW_DEFLATE, packed, subscription_of, subscription_row, unpacked
 
@@ -94,3 +94,39 @@ def test_a_subscription_row_is_small() -> None:
     row = subscription_row(subscription)
     assert len(row) < 64
     assert subscription_of(Lane("acct", "T1", "e1", "C1"), row) == subscription
+
+
+@pytest.mark.parametrize(
+    ("muted", "hours", "fields"),
+    [
+        (Quiet(until=NOW), None, "1772366400000"),
+        (Quiet(), None, "end"),
+        (Quiet(holds_failures=True), None, "end!"),
+        (None, Quiet(since=NOW, until=NOW + timedelta(hours=8)), "|1772366400000-1772395200000"),
+        (
+            Quiet(until=NOW, holds_failures=True),
+            Quiet(since=NOW, until=NOW + timedelta(hours=8), holds_failures=True),
+            "1772366400000!|1772366400000-1772395200000!",
+        ),
+    ],
+)
+def test_quiet_times_come_back(muted: Quiet | None, hours: Quiet | None, fields: str) -> None:
+    """As the scripts read them."""
+    lane = Lane("gcs1", "T1", "e1", "U1")
+    subscription = Subscription(
+        execution_id="e1",
+        subscriber=Subscriber(team_id="T1", id="U1"),
+        owner="U1",
+        created_at=NOW,
+        muted=muted,
+        hours=hours,
+    )
+    assert subscription_row(subscription) == f"milestones|U1|1772366400000|||||{fields}"
+    assert subscription_of(lane, subscription_row(subscription)) == subscription
+
+
+@pytest.mark.parametrize("field", ["soon", "1-", "!", "1" * 20, "end?"])
+def test_quiet_times_of_another_version_are_none(field: str) -> None:
+    """Their subscriber is told more than they asked for, and misses nothing."""
+    subscription = subscription_of(Lane("gcs1", "T1", "e1", "U1"), f"final|U1|5|||||{field}|{field}")
+    assert (subscription.muted, subscription.hours) == (None, None)

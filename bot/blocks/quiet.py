@@ -1,0 +1,152 @@
+"""Words about quiet times: on the card, in the dialog, in the thread, and in replies.
+
+Lives here: all of them. Does not live here: what a quiet time holds back (`bot/store/outbox/prelude.lua`), its moments
+(`bot.domain.quiet`). Called by the other modules of `bot.blocks` and by `handlers`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+
+from bot.blocks import buttons, text, words
+from bot.blocks.language import N_, _
+from bot.blocks.message import Block, Message, actions, context, message, section
+from bot.domain.model import Change, ChangeKind, Quiet, Snapshot, Subscription
+from bot.domain.quiet import MuteFor, QuietHours
+
+SPANS = {
+    MuteFor.HOUR: N_("1 hour"),
+    MuteFor.EIGHT_HOURS: N_("8 hours"),
+    MuteFor.TOMORROW: N_("Until tomorrow, 9:00"),
+    MuteFor.END: N_("Until it ends"),
+}
+"""The choices in the dialog."""
+
+
+def muted_note(subscription: Subscription, now: datetime) -> str:
+    """On a card: until when it is muted; empty if it is not."""
+    quiet = subscription.muted
+    if quiet is None or not quiet.is_on(now):
+        return ""
+    if quiet.until is None:
+        return _("🔕 muted until it ends, failures too") if quiet.holds_failures else _("🔕 muted until it ends")
+    shape = _("🔕 muted until {time}, failures too") if quiet.holds_failures else _("🔕 muted until {time}")
+    return shape.format(time=text.date(quiet.until))
+
+
+def mute_block(subscription: Subscription, now: datetime) -> list[Block | None]:
+    """In the dialog: for how long it can be muted, or how to end that."""
+    quiet = subscription.muted
+    if quiet is not None and quiet.is_on(now):
+        return [section(f"*{_head(subscription, quiet)}*", _failures(quiet)), actions([buttons.choose_unmute()])]
+    what = _("Mute it for a while. What happens meanwhile is told afterwards.")
+    loud = [(_(label), span.value) for span, label in SPANS.items()]
+    silent = [(_(label), f"{span.value}!") for span, label in SPANS.items()]
+    groups = [(_("Failures come all the same"), loud), (_("Failures wait, too"), silent)]
+    return [section(what), actions([buttons.choose_mute(groups)])]
+
+
+def notice_line(notice: Change, who: str) -> str:
+    """In the thread of a channel: who muted an execution, or ended that; empty for another notice."""
+    match notice.kind:
+        case ChangeKind.MUTED if notice.until is None:
+            return _("{person} muted this execution here until it ends.").format(person=who)
+        case ChangeKind.MUTED:
+            shape = _("{person} muted this execution here until {time}.")
+            return shape.format(person=who, time=text.date(notice.until or notice.at))
+        case ChangeKind.UNMUTED:
+            return _("{person} unmuted this execution here.").format(person=who)
+        case _:
+            return ""
+
+
+def muted_reply(subscription: Subscription, snapshot: Snapshot | None, *, note: str = "") -> Message:
+    """An execution was muted; `note` is a warning."""
+    quiet = subscription.muted or Quiet()
+    later = (
+        _("What happens meanwhile comes with its end.")
+        if quiet.until is None
+        else _("What happens meanwhile comes then.")
+    )
+    lines = (_head(subscription, quiet), f"{later} {_failures(quiet)}")
+    row = [buttons.unmute(subscription)]
+    return _reply("🔕", lines, subscription, snapshot, note, row)
+
+
+def unmuted_reply(
+    subscription: Subscription, snapshot: Snapshot | None, *, is_changed: bool = True, note: str = ""
+) -> Message:
+    """An execution is not muted any more, or was not; `note` is a warning."""
+    line = _("It is not muted; there is nothing to end.")
+    if is_changed:
+        is_person = subscription.subscriber.is_person
+        line = _("You are told about this execution again.") if is_person else _("This channel is told again.")
+        line = " ".join((line, _("What was waiting comes now.")))
+    return _reply("🔔", (line,), subscription, snapshot, note)
+
+
+def _head(subscription: Subscription, quiet: Quiet) -> str:
+    is_person = subscription.subscriber.is_person
+    if quiet.until is None:
+        return (
+            _("I tell you nothing of it until it ends.")
+            if is_person
+            else _("I tell this channel nothing of it until it ends.")
+        )
+    shape = (
+        _("I tell you nothing of it until {time}.")
+        if is_person
+        else _("I tell this channel nothing of it until {time}.")
+    )
+    return shape.format(time=text.date(quiet.until))
+
+
+def _failures(quiet: Quiet) -> str:
+    return _("Failures wait, too.") if quiet.holds_failures else _("A failure is told all the same.")
+
+
+def _reply(
+    sign: str,
+    lines: tuple[str, ...],
+    subscription: Subscription,
+    snapshot: Snapshot | None,
+    note: str,
+    row: list[Block] | None = None,
+) -> Message:
+    named = f"*{words.unstarred(words.name(snapshot.execution))}*" if snapshot else ""
+    warning = text.prose(note)
+    head, *more = lines
+    return message(
+        [
+            section(f"{sign} {head}", named, *more, f"⚠️ {warning}" if warning else ""),
+            context(text.code(subscription.execution_id)),
+            actions(row or []),
+        ],
+        *lines,
+        warning,
+    )
+
+
+def hours_reply(hours: QuietHours | None, now: datetime, *, is_new: bool) -> Message:
+    """The quiet hours of a person: chosen, withdrawn, or as they are."""
+    hint = _("To choose others: {line}. To have none: {off}.").format(
+        line="`/execution quiet 22:00-07:00`", off="`/execution quiet off`"
+    )
+    if hours is None:
+        line = _("You have no quiet hours now. What was waiting comes.") if is_new else _("You have no quiet hours.")
+        return message([section(f"🔔 {line}"), context("" if is_new else hint)], line, "" if is_new else hint)
+    shape = _("Your quiet hours are {begin} to {end}, every day, in the zone {zone}.")
+    line = shape.format(begin=_clock(hours.begins), end=_clock(hours.ends), zone=text.code(hours.zone))
+    following = hours.at(now)
+    at = following.since if following and following.since and following.since > now else None
+    more = [
+        _("They begin {time} next.").format(time=text.date(at)) if at else "",
+        _("What happens then comes when they are over."),
+        _("Failures wait, too.") if hours.holds_failures else _("A failure is told all the same."),
+    ]
+    rest = " ".join(filter(None, more))
+    return message([section(f"🔕 {line}", rest), context(hint)], line, rest, hint)
+
+
+def _clock(moment: time) -> str:
+    return moment.isoformat("minutes")
