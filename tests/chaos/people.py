@@ -27,8 +27,8 @@ ANSWER_SECONDS = 6.0
 _UNSURE = "My memory has fewer copies right now than it should"
 """Part of the response where the bot does not promise to keep a subscription: people repeat the command, as it says."""
 
-_FOLLOWED = ("You follow this execution", "This channel follows this execution")
-_LEFT = ("You do not follow", "This channel does not follow")
+FOLLOWED = ("You follow this execution", "This channel follows this execution")
+LEFT = ("You do not follow", "This channel does not follow")
 _OVER = ("nothing left to follow", "knows no such execution")
 """Responses to people who came too late: the execution has succeeded, or was deleted."""
 
@@ -68,8 +68,8 @@ class Person:
     async def _follow(self, wish: Wish) -> None:
         name = self.arena.name_of(wish.execution_id)
         text = f"subscribe {wish.execution_id} {wish.level}{_here(wish)}"
-        answer = await self._type(wish, text, lambda said: _is_about(said, name) and _UNSURE not in said)
-        if answer.startswith(_FOLLOWED):
+        answer = await self._type(wish, text, lambda said: is_about(said, name) and _UNSURE not in said)
+        if answer.startswith(FOLLOWED):
             self.promises[wish] = Promise(
                 execution_id=wish.execution_id,
                 subscriber=self._subscriber(wish),
@@ -82,7 +82,7 @@ class Person:
     async def _leave(self, wish: Wish) -> None:
         text = f"unsubscribe {wish.execution_id}{_here(wish)}"
         answer = await self._type(
-            wish, text, lambda said: said.startswith(_LEFT) and wish.execution_id in said and _UNSURE not in said
+            wish, text, lambda said: said.startswith(LEFT) and wish.execution_id in said and _UNSURE not in said
         )
         if answer and wish in self.promises:
             self.promises[wish] = replace(self.promises[wish], left_at=self.arena.slack.workspace.now())
@@ -124,11 +124,11 @@ class Person:
         return None
 
 
-def _is_about(said: str, name: str) -> bool:
+def is_about(said: str, name: str) -> bool:
     """Whether `said` is a response to subscribing to that execution."""
-    if said.startswith(_FOLLOWED):
+    if said.startswith(FOLLOWED):
         return f" {name}:" in said
-    return (f"{name} is " in said and _OVER[0] in said) or _OVER[1] in said
+    return (f": {name} (" in said and _OVER[0] in said) or _OVER[1] in said
 
 
 def _here(wish: Wish) -> str:
