@@ -24,17 +24,20 @@ async def test_a_workflows_runs_are_followed(tmp_path: Path) -> None:
         await world.bot.stop()
         missed = world.gcs.play(story.failing(3), by_hand=True)
         world.gcs.step(missed, to="failed")
-        world.bot = BotProcess(world.bot.settings, tmp_path / "again.log")
-        await world.bot.start()
-        await world.slack.wait_for(lambda: _failures(world, carol) == 2, WITHIN)
-        listed = await carol.types("list here")
-        assert "runs of the workflow `germline-wgs`" in listed.text
-        ended = await carol.gets("Stop following here", listed)
-        assert "This channel does not follow" in ended.text
-        await world.slack.wait_for(lambda: "ended it" in world.slack.messages(carol.channel)[-1].text)
-        assert "Stop following here" not in labels(await carol.types("list here"))
-        assert _failures(world, carol) == 2
-        assert not carol.dm
+        again = BotProcess(world.bot.settings, tmp_path / "again.log")
+        try:
+            await again.start()
+            await world.slack.wait_for(lambda: _failures(world, carol) == 2, WITHIN)
+            listed = await carol.types("list here")
+            assert "runs of the workflow `germline-wgs`" in listed.text
+            ended = await carol.gets("Stop following here", listed)
+            assert "This channel does not follow" in ended.text
+            await world.slack.wait_for(lambda: "ended it" in world.slack.messages(carol.channel)[-1].text)
+            assert "Stop following here" not in labels(await carol.types("list here"))
+            assert _failures(world, carol) == 2
+            assert not carol.dm
+        finally:
+            assert await again.stop() == 0
 
 
 async def test_a_rule_that_does_not_exist_says_so(tmp_path: Path) -> None:
