@@ -8,7 +8,7 @@ with a sentence in `bot.blocks.sentences`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from bot.audit import audit, current_request
 from bot.domain import alarms, observing
 from bot.domain.cadence import Cadence
 from bot.domain.events import Event
+from bot.domain.home import Home
 from bot.domain.model import (
     Change,
     ChangeKind,
@@ -44,6 +45,7 @@ from bot.gcs.shared import SharedReads
 from bot.quiet import QuietTimes
 from bot.rules import RuleRequests
 from bot.store.gcs_quota import PersonLimit
+from bot.store.homes import Homes
 from bot.store.patience import in_time
 from bot.store.people import Forgotten, People
 from bot.store.quiet_hours import HoursKept
@@ -139,19 +141,20 @@ class Subscriptions:
         rules: Rules,
         enlisting: Enlisting,
         hours: HoursKept,
+        homes: Homes,
         allowance: Allowance,
         cadence: Cadence,
         now: Callable[[], datetime],
         default_level: Level = Level.MILESTONES,
     ) -> None:
-        """`default_level` is that of who names none."""
-        self.default_level = default_level
+        """`default_level` is that of who names none, and has not chosen one."""
+        self._default_level = default_level
         self._reads = SharedReads(gcs, within=WITHIN, now=now)
         self._searches = SharedSearches(gcs, within=WITHIN, now=now)
         self.rules = RuleRequests(rules, enlisting, self._searches)
         """What people ask for about rules."""
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
-        self._history = history
+        self._history, self._homes = history, homes
         self._cadence, self._now = cadence, now
         self.quiet = QuietTimes(subscribers, hours, now=now)
 
@@ -195,15 +198,16 @@ class Subscriptions:
         """
         snapshot, fingerprint, alarm_at = await self._poll(subscriber.team_id, execution_id)
         was = await in_time(self._subscribers.find(subscriber, execution_id))
+        usual = self._default_level if level else await self.level_of(subscriber)
         subscription = Subscription(
             execution_id=execution_id,
             subscriber=subscriber,
-            level=self._level(was, level, is_exact=is_exact),
+            level=self._level(was, level, usual, is_exact=is_exact),
             owner=(was.owner if was else "") or owner,
             created_at=was.created_at if was else self._now(),
             request_id=current_request(),
             is_by_rule=was is not None and was.is_by_rule,
-            own_level=self._own_level(was, level) if was is not None and was.is_by_rule else None,
+            own_level=self._own_level(was, level, usual) if was is not None and was.is_by_rule else None,
             muted=was.muted if was else None,
             hours=await self.quiet.present(subscriber),
         )
@@ -241,6 +245,21 @@ class Subscriptions:
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""
         return await in_time(self._subscribers.of(subscriber))
+
+    async def home(self, person: Subscriber, channels: Collection[str] | None) -> Home:
+        """What `person` sees on their Home who is in `channels`; None where it is not known in which."""
+        home = await in_time(self._homes.of(person, channels))
+        return home._replace(level=home.level or self._default_level)
+
+    async def level_of(self, subscriber: Subscriber) -> Level:
+        """How much `subscriber` is told where no level is named."""
+        chosen = await in_time(self._homes.level_of(subscriber)) if subscriber.is_person else None
+        return chosen or self._default_level
+
+    async def choose_level(self, person: Subscriber, level: Level) -> None:
+        """Tell `person` so much from now on where they name no level; what they follow already keeps its level."""
+        await in_time(self._homes.choose_level(person, level))
+        audit("level.chosen", subscriber=person.id, changes=level.value)
 
     async def find(self, subscriber: Subscriber, query: str, *, is_followed: bool = False) -> Found:
         """The executions that `query` may mean: one, if only one can be meant.
@@ -326,15 +345,15 @@ class Subscriptions:
         await self._subscription(subscriber, execution_id)
         return await self.subscribe(subscriber, execution_id, level=level, owner=by, is_exact=True)
 
-    def _level(self, was: Subscription | None, level: Level | None, *, is_exact: bool) -> Level:
-        """The level of a subscription from now on; `was` is the one before."""
+    def _level(self, was: Subscription | None, level: Level | None, usual: Level, *, is_exact: bool) -> Level:
+        """The level of a subscription from now on; `was` is the one before, `usual` the level where none is named."""
         if was is None or not was.is_by_rule or is_exact:
-            return level or (was.level if was else self.default_level)
-        return louder(self._own_level(was, level), was.level)
+            return level or (was.level if was else usual)
+        return louder(self._own_level(was, level, usual), was.level)
 
-    def _own_level(self, was: Subscription, level: Level | None) -> Level:
+    def _own_level(self, was: Subscription, level: Level | None, usual: Level) -> Level:
         """The level that is chosen for an execution that a rule follows."""
-        return level or was.own_level or self.default_level
+        return level or was.own_level or usual
 
     async def _subscription(self, subscriber: Subscriber, execution_id: str) -> Subscription:
         subscription = await in_time(self._subscribers.find(subscriber, execution_id))

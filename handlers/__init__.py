@@ -1,8 +1,8 @@
 """Slack's requests, inbound: every listener, registered in one place.
 
 Lives here: `register`, which binds each listener to what it needs and wraps it in the middleware. Does not live here:
-what listeners do (`commands`, `actions`, `ends`, `views`, `events`), how errors are shown (`middleware`). Called by
-`bot.app.workspace`.
+what listeners do (`commands`, `actions`, `ends`, `views`, `home`, `events`), how errors are shown (`middleware`).
+Called by `bot.app.workspace`.
 
 Listeners answer, and open or publish views; they never post a message. Catch-alls at the end ack everything else,
 because Slack shows people an error, or repeats the request, when nobody acks.
@@ -22,13 +22,14 @@ from bot.blocks import buttons, follow_dialog, share
 from bot.errors import BotError
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers import actions, commands, conversation, ends, events, follow, views
+from handlers import actions, commands, conversation, ends, events, follow, home, views
 from handlers.conversation import Once
+from handlers.live import LiveHomes
 from handlers.middleware import App, Listener, Middleware, Who
 from handlers.parsing import COMMAND
 from handlers.request import Request
 
-__all__ = ["COMMANDS", "EVENTS", "App", "Middleware", "register"]
+__all__ = ["COMMANDS", "EVENTS", "App", "LiveHomes", "Middleware", "register"]
 
 COMMANDS = (COMMAND,)
 """The slash commands, as in manifest.yaml."""
@@ -133,6 +134,11 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.PREVIOUS_PAGE: views.show_page,
         buttons.NEXT_PAGE: views.show_page,
         buttons.REFRESH_STEPS: views.show_page,
+        buttons.OPEN_FOLLOW: follow.open_dialog,
+        buttons.CHOOSE_MY_LEVEL: home.choose_my_level,
+        buttons.CHOOSE_LANGUAGE: home.choose_language,
+        buttons.PREVIOUS_HOME: home.show_home_page,
+        buttons.NEXT_HOME: home.show_home_page,
         buttons.CHOOSE_LEVEL: views.choose_level,
         buttons.CHOOSE_MUTE: views.choose_mute,
         buttons.MUTE_EXECUTION: actions.mute_execution,

@@ -31,7 +31,7 @@ from bot.slack.channels import check_channel, check_person, readers
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers.home import publish_home
+from handlers.home import publish_again
 from handlers.replies import muted_reply, rule_ended_reply, subscribed_reply, unmuted_reply, unsubscribed_reply
 from handlers.request import Request
 from handlers.sharing import share_with_channel
@@ -48,7 +48,7 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
     reply = subscribed_reply(done, is_open=is_open, readers=shown)
-    await _reply(request, reply, asker, subscriptions, workspace)
+    await _reply(request, reply, subscriptions, workspace)
 
 
 async def unsubscribe_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -56,7 +56,7 @@ async def unsubscribe_execution(request: Request, *, subscriptions: Subscription
     subscriber, execution_id = await _bound_to(request, workspace)
     done = await subscriptions.unsubscribe(subscriber, execution_id, by=request.asker.id)
     reply = unsubscribed_reply(done, subscriber, execution_id)
-    await _reply(request, reply, request.asker, subscriptions, workspace)
+    await _reply(request, reply, subscriptions, workspace)
 
 
 async def end_rule(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -132,9 +132,11 @@ async def refresh_summary(request: Request, *, subscriptions: Subscriptions, wor
 
 
 async def refresh_card(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Refresh` on a card: the notifier edits it, which is all that the person sees."""
+    """`Refresh` on a card: the notifier edits it, which is all that the person sees; on the Home tab, that."""
     subscriber, execution_id = await _bound_to(request, workspace)
     await subscriptions.refresh_card(subscriber, execution_id)
+    if request.is_at_home:
+        await publish_again(request, subscriptions, workspace)
 
 
 async def share_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -188,6 +190,7 @@ async def delete_my_data(request: Request, *, subscriptions: Subscriptions, work
         raise InvalidInput(InputProblem.OTHER_PERSON)
     done = await subscriptions.forget(asker)
     workspace.languages.forget(asker.team_id, asker.id)
+    workspace.homes.close(asker.id)
     reply = replies.forgotten(done.subscriptions, done.owned, done.letters, done.channels)
     await respond(workspace.slack, request.response_url, reply, replace=True)
 
@@ -265,11 +268,9 @@ def _meant(request: Request, value: ActionValue, asker: Subscriber) -> Subscribe
     return bound
 
 
-async def _reply(
-    request: Request, message: Message, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace
-) -> None:
+async def _reply(request: Request, message: Message, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """Answer the person; the Home tab takes no answer, so it is published again instead."""
     if request.is_at_home:
-        await publish_home(await subscriptions.of(asker), asker, workspace)
+        await publish_again(request, subscriptions, workspace)
     else:
         await respond(workspace.slack, request.response_url, message)

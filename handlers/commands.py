@@ -48,7 +48,7 @@ async def execution(  # noqa: C901  # a verb each
     now = workspace.now()
     match command.verb:
         case Verb.HELP:
-            message = replies.help_text()
+            message = replies.help_text(await workspace.languages.chosen(workspace.team_id, asker.id))
         case Verb.FORGET:
             message = replies.forget_question(asker.id)
         case Verb.LANGUAGE:

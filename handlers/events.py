@@ -17,10 +17,9 @@ log = structlog.get_logger()
 
 
 async def app_home_opened(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """The Home tab shows what the person follows; the tab of messages needs nothing."""
+    """The Home tab shows what there is to see for the person; the tab of messages needs nothing."""
     if request.body["event"].get("tab") == "home":
-        asker = request.asker
-        await publish_home(await subscriptions.of(asker), asker, workspace)
+        await publish_home(request.asker, subscriptions, workspace)
 
 
 async def app_gone(request: Request, *, workspace: Workspace) -> None:

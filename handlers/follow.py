@@ -37,9 +37,9 @@ _ID = re.compile(r"[0-9a-f-]{1,36}")
 
 
 async def open_dialog(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """*Follow an execution*, from everywhere: the empty dialog."""
+    """*Follow an execution*, from everywhere and from the Home tab: the empty dialog."""
     request.verb = "dialog"
-    await _open(request, workspace, follow_dialog(level=subscriptions.default_level))
+    await _open(request, workspace, follow_dialog(level=await subscriptions.level_of(request.asker)))
 
 
 async def open_found(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -47,7 +47,7 @@ async def open_found(request: Request, *, subscriptions: Subscriptions, workspac
     request.verb = "dialog"
     await _open(request, workspace, working())
     entered, problem = await _found(request, subscriptions, workspace)
-    view = follow_dialog(entered, level=subscriptions.default_level, problem=problem)
+    view = follow_dialog(entered, level=await subscriptions.level_of(request.asker), problem=problem)
     await _show(request, workspace, view)
 
 
@@ -74,10 +74,11 @@ async def submit(request: Request, *, subscriptions: Subscriptions, workspace: W
         view = await _followed(request, entered, subscriptions, workspace)
     except (InvalidInput, GCSError, TooManySubscriptions) as error:  # it can be mended in the dialog
         request.is_answered = True
-        view = follow_dialog(entered, level=subscriptions.default_level, problem=sentence(error))
+        view = follow_dialog(entered, level=await subscriptions.level_of(request.asker), problem=sentence(error))
         await _show(request, workspace, view)
         raise
     await _show(request, workspace, view)
+    workspace.homes.hurry(request.asker.id)
 
 
 async def _followed(request: Request, entered: Entered, subscriptions: Subscriptions, workspace: Workspace) -> Block:
@@ -93,7 +94,7 @@ async def _followed(request: Request, entered: Entered, subscriptions: Subscript
             execution_id = found.matches[0].execution_id
         elif found is not None and found.matches:
             asked = entered._replace(choices=found.matches)
-            return follow_dialog(asked, level=subscriptions.default_level, more=found.unread)
+            return follow_dialog(asked, level=await subscriptions.level_of(request.asker), more=found.unread)
         elif found is not None:
             raise InvalidInput(InputProblem.NOT_NAMED, word=command.query[:MAX_WORD])
     request.execution_id = execution_id

@@ -24,7 +24,7 @@ import handlers
 from bot.app.gcs_account import GCSAccount
 from bot.app.health import Probe
 from bot.app.ownership import OwnerCheck
-from bot.app.probes import TokenProbe, repeat
+from bot.app.probes import TokenProbe, repeat, repeating
 from bot.blocks.language import Language
 from bot.clock import ClockSkew
 from bot.domain.access import AccessRules
@@ -113,6 +113,7 @@ class WorkspaceRuntime:
             rules=access_rules(settings),
             history=store.history,
             followed_rules=store.rules,
+            homes=store.homes,
             languages=self._languages,
         )
         self._owner_check = OwnerCheck(settings, store.ownership, account.client)
@@ -176,6 +177,7 @@ class WorkspaceRuntime:
             rules=self._store.rules,
             enlisting=self._store.enlisting,
             hours=self._store.quiet_hours,
+            homes=self._store.homes,
             allowance=self._allowance(),
             cadence=self._cadence,
             now=_utc_now,
@@ -195,9 +197,11 @@ class WorkspaceRuntime:
             app, subscriptions=subscriptions, workspace=workspace, requests=self._store.requests
         )
         self._inbound = self._connection(app, identity)
+        live = handlers.LiveHomes(subscriptions, workspace)
         try:
             await self._inbound.start()
-            yield
+            async with repeating(live.run_once, asyncio.Event()):
+                yield
         finally:
             await self._inbound.stop()
             await middleware.drain(min(time_left(), DRAIN_WITHIN))

@@ -3,8 +3,8 @@
 Lives here: the messages (`cards`, `thread`, `outcome`, `replies`, `rules`), the views (`modal`, `facts`, `told`, `why`,
 Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `facts`, `told`, `share`, `why`,
 `home`), the buttons with their action ids (`buttons`), the sentences for errors (`sentences`), and what these are made
-of (`words`, `trouble`, `groups`, `steps`, `failures`, `causes`, `earlier`, `message`, `text`). Does not live here: I/O
-and clocks; `now` is an argument. Called by the notifier and by `handlers`.
+of (`items`, `words`, `trouble`, `groups`, `steps`, `failures`, `causes`, `earlier`, `message`, `text`). Does not live
+here: I/O and clocks; `now` is an argument. Called by the notifier and by `handlers`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from bot.blocks import buttons, replies, rules
 from bot.blocks.cards import execution_card, execution_summary, shared_summary
 from bot.blocks.facts import details_modal
-from bot.blocks.home import home_tab, refusing_home
+from bot.blocks.home import home_tab, parse_page, refusing_home
 from bot.blocks.message import Message
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.outcome import outcome_message
@@ -52,6 +52,7 @@ __all__ = [
     "owner_notice_message",
     "parse_about",
     "parse_metadata",
+    "parse_page",
     "refusing_home",
     "replies",
     "rule_message",

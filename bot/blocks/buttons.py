@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bot.blocks.language import _
-from bot.blocks.message import Block, button, confirm, overflow, select
+from bot.blocks.language import Language, _
+from bot.blocks.levels import level_words
+from bot.blocks.message import Block, button, choice, confirm, overflow, select
 from bot.blocks.readers import readers_line
 from bot.domain.access import Readers
 from bot.domain.model import Level, Rule, Subscriber, Subscription
@@ -33,6 +34,11 @@ DELETE_MY_DATA = "delete_my_data"
 PREVIOUS_PAGE = "previous_page"
 NEXT_PAGE = "next_page"
 REFRESH_STEPS = "refresh_steps"
+OPEN_FOLLOW = "open_follow"
+CHOOSE_MY_LEVEL = "choose_my_level"
+CHOOSE_LANGUAGE = "choose_language"
+PREVIOUS_HOME = "previous_home"
+NEXT_HOME = "next_home"
 SHOW_DETAILS = "show_details"
 SHOW_LEVELS = "show_levels"
 CHOOSE_LEVEL = "choose_level"
@@ -43,6 +49,11 @@ MUTE_EXECUTION = "mute_execution"
 UNMUTE_EXECUTION = "unmute_execution"
 NO_MUTE = "off"
 """What is chosen in the dialog to end a mute."""
+
+AUTO = "auto"
+"""In place of a language: that of the person's Slack."""
+
+_LANGUAGES = {Language.ENGLISH: "English", Language.CHINESE: "简体中文"}
 
 _SEPARATOR, _CHOICE = "|", ":"
 _ID_LIMIT = 240
@@ -175,14 +186,24 @@ def details(execution_id: str) -> Entry:
     return Entry(_("Details"), SHOW_DETAILS, action_value(execution_id))
 
 
-def share(execution_id: str) -> Entry:
-    """Posts a summary to the channel; in a direct message it asks to which one."""
-    return Entry(_("Share to channel"), SHARE_EXECUTION, action_value(execution_id))
+def show_steps(execution_id: str) -> Entry:
+    """Opens the list of all steps."""
+    return Entry(_("Steps"), SHOW_STEPS, action_value(execution_id))
+
+
+def show_why(execution_id: str) -> Entry:
+    """Opens what is known about a failure."""
+    return Entry(_("Why"), SHOW_WHY, action_value(execution_id))
 
 
 def follow(execution_id: str) -> Entry:
     """Subscribes the person who chooses it."""
     return Entry(_("Follow"), SUBSCRIBE_EXECUTION, action_value(execution_id))
+
+
+def share(execution_id: str) -> Entry:
+    """Posts a summary to the channel; in a direct message it asks to which one."""
+    return Entry(_("Share to channel"), SHARE_EXECUTION, action_value(execution_id))
 
 
 def levels(subscription: Subscription) -> Entry:
@@ -291,6 +312,32 @@ def previous_page(page: int) -> Block:
 def next_page(page: int) -> Block:
     """Shows the next page of the steps."""
     return button(_("Next →"), NEXT_PAGE, str(page + 1))
+
+
+def open_follow() -> Block:
+    """Opens the dialog in which a person follows an execution, for themselves or for a channel."""
+    return button(_("Follow an execution …"), OPEN_FOLLOW, "home", style="primary")
+
+
+def my_level(level: Level) -> Block:
+    """Chooses how much the person is told where they name no level."""
+    return choice(CHOOSE_MY_LEVEL, [(level_words(each), each.value) for each in Level], level.value)
+
+
+def language(chosen: Language | None) -> Block:
+    """Chooses the language that the person reads; None is that of their Slack. Languages have their own names."""
+    options = [(_("as in my Slack"), AUTO), *((name, language.value) for language, name in _LANGUAGES.items())]
+    return choice(CHOOSE_LANGUAGE, options, chosen or AUTO)
+
+
+def previous_home(page: int) -> Block:
+    """Shows the previous page of the Home tab. The value is the page to show."""
+    return button(_("← Previous"), PREVIOUS_HOME, str(page - 1))
+
+
+def next_home(page: int) -> Block:
+    """Shows the next page of the Home tab."""
+    return button(_("Next →"), NEXT_HOME, str(page + 1))
 
 
 def refresh_page(page: int) -> Block:

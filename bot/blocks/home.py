@@ -1,41 +1,79 @@
-"""The Home tab: what one person follows, with buttons.
+"""The Home tab: what needs a person, what runs, what their channels follow, what has ended.
 
-Lives here: `home_tab`, and `item_line`, which the reply to `/execution list` uses too. Does not live here: that reply
-(`bot.blocks.replies`). Called by `handlers`.
+Lives here: `home_tab`, `refusing_home`, and the page that a Home shows (`parse_page`). Does not live here: what it is
+drawn from (`bot.domain.home`), lists in replies (`bot.blocks.items`). Called by `handlers`.
+
+Rows of all sections are counted together for the pages: a view takes 100 blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
 from bot.blocks import buttons, text, words
-from bot.blocks.language import N_, _
-from bot.blocks.levels import level_words
+from bot.blocks.failures import Failure, failure_lines
+from bot.blocks.items import Item, unreadable_line
+from bot.blocks.language import N_, Language, _
 from bot.blocks.message import Block, actions, context, header, section
-from bot.blocks.trouble import outlook_words
-from bot.domain.model import Snapshot, Subscription
+from bot.blocks.trouble import Trouble, is_time_limit, outlook_words, trouble_of
+from bot.domain.home import Home, InChannels, ended_at
+from bot.domain.model import FAILED_PHASES, Level, Snapshot, Subscription
 
-ITEMS_SHOWN = 25
-"""At most this many subscriptions: a view takes 100 blocks."""
+PAGE_ROWS = 15
+"""At most this many executions on one page, of two blocks each."""
+
+CHANNELS_NAMED = 3
+"""At most this many channels are named that follow one execution."""
+
+AS_OF = "as_of"
+"""The block that says when it was drawn."""
+
 _EMPTY = N_(
-    "You follow no executions yet.\nType `/execution` and an id in any conversation to look at one, "
-    "or `/execution subscribe` and the id to follow it."
+    "You follow no executions yet.\nPress the button above. Or type `/execution` and a name or an id in any "
+    "conversation to look at one; `/execution subscribe` and the same follows it."
 )
-
-UNREADABLE_NAMED = 10
-"""At most this many of those that cannot be read are named."""
-
-Item = tuple[Subscription, Snapshot | None]
+_NEEDS, _RUNNING = N_("Needs you ({number})"), N_("Running ({number})")
+_CHANNELS, _ENDED = N_("In your channels ({number})"), N_("Ended in the last 24 hours ({number})")
 
 
-def home_tab(items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] = ()) -> Block:
-    """A person's subscriptions in the given order. Only block types that the Home tab takes."""
-    blocks = [header(_("Executions you follow")), *(_intro(items) if items or not unreadable else [])]
-    blocks.append(section(unreadable_line(unreadable)))
-    for subscription, snapshot in items[:ITEMS_SHOWN]:
-        blocks += [section(item_line(subscription, snapshot, now)), actions(_row(subscription))]
-    return {"type": "home", "blocks": [block for block in blocks if block is not None]}
+class _Row(NamedTuple):
+    """An execution in its section."""
+
+    title: str
+    draw: Callable[[], list[Block | None]]
+
+
+def home_tab(
+    home: Home, *, now: datetime, page: int = 0, language: Language | None = None, is_live: bool = True
+) -> Block:
+    """One page of a person's Home; `page` is moved into the existing ones. Only block types that the Home tab takes.
+
+    `language` is the one that the person chose; None for that of their Slack. `is_live`: it is kept up to date.
+    """
+    rows = list(_rows(home, now))
+    page = max(0, min(page, (len(rows) - 1) // PAGE_ROWS))
+    shown = rows[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
+    is_empty = not rows and not home.followed.unreadable
+    blocks = [
+        actions([buttons.open_follow()]),
+        section(unreadable_line(home.followed.unreadable)),
+        section(_(_EMPTY)) if is_empty else None,
+        *_sections(shown, rows),
+        *_pages(page, len(rows)),
+        context(*_notes(home)),
+        header(_("Settings")),
+        section(
+            _("What I tell you, where you name no level"), accessory=buttons.my_level(home.level or Level.MILESTONES)
+        ),
+        section(_("The language that I write to you"), accessory=buttons.language(language)),
+        _as_of(now, is_live=is_live),
+    ]
+    metadata = json.dumps({"page": page})
+    return {"type": "home", "blocks": [block for block in blocks if block is not None], "private_metadata": metadata}
 
 
 def refusing_home(sentence: str) -> Block:
@@ -43,53 +81,185 @@ def refusing_home(sentence: str) -> Block:
     return {"type": "home", "blocks": [block for block in [section(f"⚠️ {text.prose(sentence)}")] if block is not None]}
 
 
-def item_line(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> str:
-    """Name, phase, progress and time of the last poll of a followed execution, on two lines."""
-    level = level_words(subscription.level)
+def parse_page(private_metadata: str) -> int:
+    """The page that a Home shows; the first one where that is not known."""
+    try:
+        return int(json.loads(private_metadata)["page"])
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def _rows(home: Home, now: datetime) -> Iterator[_Row]:
+    """What is shown, the most urgent first."""
+    needs, running, over = _sorted(home.followed.items, now)
+    yield from (_Row(_NEEDS, partial(_own, *item, now)) for item in needs)
+    yield from (_Row(_RUNNING, partial(_own, *item, now)) for item in running)
+    urgent = sorted(home.in_channels, key=lambda one: not _needs_somebody(one.snapshot, now))
+    yield from (_Row(_CHANNELS, partial(_channels, one, now)) for one in urgent)
+    yield from (_Row(_ENDED, partial(_own, *item, now)) for item in over)
+    known = {subscription.execution_id for subscription, _snapshot in home.followed.items}
+    yield from (_Row(_ENDED, partial(_over, one)) for one in home.ended if one.execution.id not in known)
+
+
+def _sorted(items: Sequence[Item], now: datetime) -> tuple[list[Item], list[Item], list[Item]]:
+    """What needs the person, the others that go on, and those that have ended and may be retried."""
+    needs: list[Item] = []
+    running: list[Item] = []
+    over: list[Item] = []
+    for item in items:
+        snapshot = item[1]
+        if snapshot is None:
+            running.append(item)
+        elif _needs_somebody(snapshot, now):
+            needs.append(item)
+        else:
+            (over if snapshot.execution.is_terminal else running).append(item)
+    return needs, running, over
+
+
+def _sections(shown: Sequence[_Row], rows: Sequence[_Row]) -> Iterator[Block | None]:
+    """The rows below the titles of their sections, which count what is on other pages, too."""
+    title = ""
+    for row in shown:
+        if row.title != title:
+            title = row.title
+            yield header(_(title).format(number=text.number(sum(each.title == title for each in rows))))
+        yield from row.draw()
+
+
+def _pages(page: int, total: int) -> Iterator[Block | None]:
+    """What page it is, and the buttons to the others; nothing where there is only one."""
+    if total <= PAGE_ROWS:
+        return
+    first = page * PAGE_ROWS + 1
+    shape = _("Executions {first} to {last} of {total}")
+    last = min(first + PAGE_ROWS - 1, total)
+    yield context(shape.format(first=text.number(first), last=text.number(last), total=text.number(total)))
+    yield actions(
+        [
+            *([buttons.previous_home(page)] if page else []),
+            *([buttons.next_home(page)] if last < total else []),
+        ]
+    )
+
+
+def _notes(home: Home) -> Iterator[str]:
+    if not home.are_channels_known:
+        yield _("Slack does not say at the moment which channels you are in, so what they follow is missing here.")
+    if home.channels_left_out:
+        shape = _("{number} more of your channels follow executions: {command} there shows them.")
+        yield shape.format(number=text.number(home.channels_left_out), command="`/execution list here`")
+
+
+def _as_of(now: datetime, *, is_live: bool) -> Block:
+    shape = (
+        _("As of {time}. Kept up to date for ten minutes after you open it.")
+        if is_live
+        else _("As of {time}. Open this tab again to bring it up to date.")
+    )
+    return {**(context(shape.format(time=text.date_secs(now))) or {}), "block_id": AS_OF}
+
+
+def _own(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> list[Block | None]:
+    """What the person follows: what it is, why it needs them, and all that they can do about it."""
+    execution_id = subscription.execution_id
     if snapshot is None:
-        name, state = words.unstarred(text.escape(subscription.execution_id)), _("GCS was not asked about it yet")
-        return f"⏳ *{name}*\n{state} · {level}"
-    execution = snapshot.execution
-    label = _("{icon} *{name}* ({workflow})").format(
-        icon=words.snapshot_icon(snapshot),
-        name=words.unstarred(words.name(execution)),
-        workflow=words.workflow(execution),
-    )
-    known = [
-        words.snapshot_word(snapshot),
-        words.progress(execution),
-        words.time_words(snapshot),
-        outlook_words(snapshot, now=now),
-        level,
-        _("as of {time}").format(time=text.date_secs(snapshot.seen_at)),
+        name = words.unstarred(text.escape(execution_id))
+        lines = [f"⏳ *{name}*", _("GCS was not asked about it yet")]
+        return [section(*lines), actions([buttons.steps(execution_id), buttons.unsubscribe(subscription)])]
+    trouble = trouble_of(snapshot, now=now)
+    row = [buttons.why(execution_id)] if _is_failed(snapshot) or snapshot.execution.failed_steps else []
+    entries = [
+        buttons.details(execution_id),
+        buttons.refresh_card(subscription),
+        buttons.levels(subscription),
+        buttons.stop(subscription),
     ]
-    return f"{label}\n{' · '.join(filter(None, known))}"
+    return [
+        section(_headline(snapshot, trouble), *_cause(snapshot, trouble), _facts(snapshot, now)),
+        actions([*row, buttons.steps(execution_id), buttons.menu(entries)]),
+    ]
 
 
-def unreadable_line(execution_ids: Sequence[str], command: str = "/execution") -> str:
-    """Executions about which the store holds something that cannot be read; empty for none."""
-    if not execution_ids:
-        return ""
-    named = text.series(text.code(each) for each in execution_ids[:UNREADABLE_NAMED])
-    hidden = len(execution_ids) - UNREADABLE_NAMED
-    if hidden > 0:
+def _channels(one: InChannels, now: datetime) -> list[Block | None]:
+    """What only channels follow. Who is in them may read about it, and follow it in person."""
+    named = text.series(f"<#{text.identifier(each)}>" for each in one.channel_ids[:CHANNELS_NAMED])
+    if (hidden := len(one.channel_ids) - CHANNELS_NAMED) > 0:
         named = _("{names} and {number} more").format(names=named, number=text.number(hidden))
-    shape = _(
-        "⚠️ I cannot read what I have stored about {names}: another version of me may have written it. "
-        "{command} and the id still shows it."
-    )
-    return shape.format(names=named, command=f"`{command}`")
+    execution_id = one.execution_id
+    entries = [buttons.show_steps(execution_id), buttons.details(execution_id)]
+    if one.snapshot is None:
+        lines = [f"⏳ *{words.unstarred(text.escape(execution_id))}* · {named}", _("GCS was not asked about it yet")]
+    else:
+        trouble = trouble_of(one.snapshot, now=now)
+        causes = _cause(one.snapshot, trouble)
+        lines = [f"{_headline(one.snapshot, trouble)} · {named}", *causes, _facts(one.snapshot, now)]
+        entries += [buttons.show_why(execution_id)] if causes else []
+    entries += [buttons.follow(execution_id)]
+    return [section(*lines, accessory=buttons.menu(entries))]
 
 
-def _intro(items: Sequence[Item]) -> list[Block | None]:
-    if not items:
-        return [section(_(_EMPTY))]
-    total = text.plural("{number} execution", "{number} executions", len(items))
-    if len(items) > ITEMS_SHOWN:
-        total = _("{executions}, the first {number} shown").format(executions=total, number=ITEMS_SHOWN)
-    return [context(total)]
+def _over(snapshot: Snapshot) -> list[Block | None]:
+    """What the person followed until its end."""
+    execution_id, is_failed = snapshot.execution.id, _is_failed(snapshot)
+    beside = buttons.why(execution_id) if is_failed else buttons.steps(execution_id)
+    causes = _cause(snapshot, None, left_out=snapshot.execution.steps_left_out) if is_failed else []
+    return [
+        section(
+            _headline(snapshot, None), *causes, _facts(snapshot), accessory=None if snapshot.is_vanished else beside
+        )
+    ]
 
 
-def _row(subscription: Subscription) -> list[Block]:
-    row = [buttons.steps(subscription.execution_id)]
-    return row if subscription.is_ending else [*row, buttons.unsubscribe(subscription)]
+def _headline(snapshot: Snapshot, trouble: Trouble | None) -> str:
+    """State and name."""
+    word, named = words.snapshot_word(snapshot), words.unstarred(words.name(snapshot.execution))
+    state = trouble.shape.format(phase=word) if trouble else word
+    headline = _("{state}: {name}").format(state=state, name=named)
+    return f"{'⚠️' if trouble else words.snapshot_icon(snapshot)} *{headline}*"
+
+
+def _cause(snapshot: Snapshot, trouble: Trouble | None, *, left_out: int = 0) -> list[str]:
+    """Why it needs somebody, as the message about its end says it; `left_out`: failed steps that are not known."""
+    if trouble is not None:
+        return [trouble.line]
+    execution = snapshot.execution
+    if not _is_failed(snapshot):
+        return []
+    failure, note = Failure.of_execution(execution), ""
+    failure = failure._replace(total=failure.total + left_out)
+    if is_time_limit(snapshot):
+        note = words.time_out_note(execution.timeout)
+    return [note] if note and failure.is_unexplained else [*failure_lines(failure, 1), note]
+
+
+def _facts(snapshot: Snapshot, now: datetime | None = None) -> str:
+    """How far it is, and how long still; once it has ended, how long it took, and when that was."""
+    execution = snapshot.execution
+    if execution.is_terminal or snapshot.is_vanished:
+        return " · ".join(filter(None, (_taken(snapshot), text.ago(ended_at(snapshot)), _retry(snapshot))))
+    outlook = outlook_words(snapshot, now=now) if now else ""
+    return " · ".join(filter(None, (words.progress(execution), words.time_words(snapshot), outlook)))
+
+
+def _taken(snapshot: Snapshot) -> str:
+    execution = snapshot.execution
+    done, took = words.counts(execution.steps_finished, execution.steps_total), words.time_words(snapshot)
+    return _("{steps} in {duration}").format(steps=done, duration=took) if took and execution.is_terminal else done
+
+
+def _retry(snapshot: Snapshot) -> str:
+    """That a retry is waited for, so that it is followed still."""
+    if snapshot.retry_until is None:
+        return ""
+    return _("Watching for a retry until {time}").format(time=text.date(snapshot.retry_until))
+
+
+def _needs_somebody(snapshot: Snapshot | None, now: datetime) -> bool:
+    if snapshot is None:
+        return False
+    return _is_failed(snapshot) or snapshot.is_vanished or trouble_of(snapshot, now=now) is not None
+
+
+def _is_failed(snapshot: Snapshot) -> bool:
+    return snapshot.execution.phase in FAILED_PHASES and not snapshot.is_vanished

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bot.blocks import buttons, replies, text, words
-from bot.blocks.home import Item
+from bot.blocks.items import Item
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, context, message, section
 from bot.domain.model import Level, Phase, Subscriber, Subscription

@@ -96,8 +96,18 @@ def button(label: str, action_id: str, value: str, *, style: str = "", confirm: 
 
 def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> Block:
     """The menu behind three dots, of pairs of label and value: at most five."""
-    shown = [{"text": _plain(label), "value": value[:OPTION_LIMIT]} for label, value in options[:OPTIONS_LIMIT]]
-    return {"type": "overflow", "action_id": action_id, "options": shown}
+    return {"type": "overflow", "action_id": action_id, "options": [_option(*each) for each in options[:OPTIONS_LIMIT]]}
+
+
+def choice(action_id: str, options: Sequence[tuple[str, str]], chosen: str) -> Block:
+    """A list of pairs of label and value, of which the one with the value `chosen` is marked, if it is there."""
+    shape: Block = {"type": "static_select", "action_id": action_id, "options": [_option(*each) for each in options]}
+    start = [_option(*each) for each in options if each[1] == chosen]
+    return shape | ({"initial_option": start[0]} if start else {})
+
+
+def _option(label: str, value: str) -> Block:
+    return {"text": _plain(label), "value": value[:OPTION_LIMIT]}
 
 
 def channel_input(label: str) -> Block:

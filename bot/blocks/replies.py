@@ -11,8 +11,8 @@ from datetime import datetime
 
 from bot.blocks import buttons, text, words
 from bot.blocks.failures import Failure, failure_lines, failure_words
-from bot.blocks.home import Item, item_line, unreadable_line
-from bot.blocks.language import N_, _
+from bot.blocks.items import Item, item_line, unreadable_line
+from bot.blocks.language import N_, Language, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.readers import readers_line
@@ -213,8 +213,8 @@ def subscription_list(
     return message([section(f"*{title}*"), *sections, context(more), section(problem)], title, *lines, more, problem)
 
 
-def help_text(command: str = "/execution") -> Message:
-    """The commands and levels."""
+def help_text(language: Language | None = None, command: str = "/execution") -> Message:
+    """The commands and levels, and the language that the person has chosen; None for that of their Slack."""
     which, name = (text.escape(f"<{_(word)}>") for word in (NAME_OR_ID, NAME))
     lines = [f"`{command} {usage.format(which=which, name=name)}` {_(what)}" for usage, what in _USAGE]
     shape = _("{level} ({meaning})")
@@ -224,7 +224,8 @@ def help_text(command: str = "/execution") -> Message:
         "For example, {line} has this channel hear of the end of an execution with germline in its name."
     ).format(line=f"`{command} {HELP_EXAMPLE}`")
     title = _("Follow workflow executions")
-    return message([section(f"*{title}*", *lines), section(more, example)], *lines, more, example)
+    read = section(_("The language that I write to you"), accessory=buttons.language(language))
+    return message([section(f"*{title}*", *lines), section(more, example), read], *lines, more, example)
 
 
 def language_chosen(subscriber: Subscriber) -> Message:

@@ -23,6 +23,9 @@ from bot.slack.workspace import Workspace
 MEMBER_PAGES = 10
 """At most this many pages of a private channel's members are read, a thousand people each."""
 
+CONVERSATION_PAGES = 5
+"""At most this many pages of the channels that a person is in are read."""
+
 NAMES_SCOPE = "team:read"
 """The optional scope without which other organisations are counted, not named."""
 
@@ -117,6 +120,31 @@ async def readers(workspace: Workspace, channel_id: str) -> Readers:
         return Readers(organisations)
     named = await asyncio.gather(*(_name(workspace, each) for each in sorted(organisations)[:MOST_NAMES]))
     return Readers(organisations, tuple(filter(None, named)))
+
+
+async def channels_of(workspace: Workspace, user_id: str) -> frozenset[str] | None:
+    """The channels that a person is in and the bot may see; None where Slack does not say."""
+
+    async def ask() -> frozenset[str]:
+        found: frozenset[str] = frozenset()
+        cursor = ""
+        for _ in range(CONVERSATION_PAGES):
+            page, cursor = await call(
+                workspace,
+                "users.conversations",
+                lambda cursor=cursor: workspace.slack.conversations(user_id, cursor),  # type: ignore[misc]  # bound at once
+                patience=NO_PATIENCE,
+            )
+            found |= page
+            if not cursor:
+                break
+        return found
+
+    try:
+        return await workspace.memberships.get(user_id, ask)
+    except SlackError as error:
+        log.info("slack.memberships_unknown", code=error.code)
+        return None
 
 
 async def look(workspace: Workspace, channel_id: str) -> bool:

@@ -40,6 +40,9 @@ HOOKS: _Server = ("https", "hooks.slack.com", 443)
 MEMBERS_PAGE = 1000
 """How many members of a channel one call returns, the most that Slack does."""
 
+CONVERSATIONS_PAGE = 999
+"""How many channels of a person one call returns, the most that Slack does."""
+
 _ID_FORMS = {"team_id": re.compile(r"[TE][A-Z0-9]{1,63}"), "user_id": re.compile(r"[UW][A-Z0-9]{1,63}")}
 """What `auth.test` must say, and what an id of that kind looks like."""
 
@@ -154,6 +157,20 @@ class SlackClient:
         found = frozenset(map(str, response.get("members") or ()))
         return found, str((response.get("response_metadata") or {}).get("next_cursor") or "")
 
+    async def conversations(self, user_id: str, cursor: str = "") -> tuple[frozenset[str], str]:
+        """One page of the channels that a person is in and the bot may see (`users.conversations`), and the cursor.
+
+        Of private channels these are the ones that the bot is in, too.
+        """
+        arguments = {"user": user_id, "limit": CONVERSATIONS_PAGE, "types": "public_channel,private_channel"}
+        arguments |= {"exclude_archived": True} | ({"cursor": cursor} if cursor else {})
+        response = await self.call(self.web.users_conversations, **arguments)
+        found = response.get("channels")
+        if not isinstance(found, list):
+            raise OutcomeUnknown("no_channels")
+        ids = frozenset(str(each["id"]) for each in found if isinstance(each, dict) and each.get("id"))
+        return ids, str((response.get("response_metadata") or {}).get("next_cursor") or "")
+
     async def user(self, user_id: str) -> Mapping[str, Any]:
         """What Slack says about a person (`users.info`)."""
         response = await self.call(self.web.users_info, user=user_id, include_locale=True)
@@ -173,9 +190,14 @@ class SlackClient:
         """Replace what an open modal shows."""
         await self.call(self.web.views_update, view_id=view_id, view=dict(view))
 
-    async def publish_home(self, user_id: str, view: Mapping[str, Any]) -> None:
-        """Replace what a person's Home tab shows."""
-        await self.call(self.web.views_publish, user_id=user_id, view=dict(view))
+    async def publish_home(self, user_id: str, view: Mapping[str, Any], *, version: str = "") -> str:
+        """Replace what a person's Home tab shows; with `version`, only if Slack's hash of it is still this one.
+
+        Returns the hash of what it shows then; empty where Slack does not say.
+        """
+        guard = {"hash": version} if version else {}
+        response = await self.call(self.web.views_publish, user_id=user_id, view=dict(view), **guard)
+        return str((response.get("view") or {}).get("hash") or "")
 
     def takes_answers(self, url: str) -> bool:
         """Whether `url` is Slack's: nobody else gets an answer, whatever a request says.

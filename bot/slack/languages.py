@@ -120,6 +120,14 @@ class Languages:
         self.forget(team_id, reader_id)
         return await self.of(team_id, reader_id)
 
+    async def chosen(self, team_id: str, reader_id: str) -> Language | None:
+        """What a person has chosen, or was chosen for a channel; None for nothing, or where that is not known."""
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS):
+                return await self._choice(team_id, reader_id)
+        except TimeoutError:
+            return None
+
     def forget(self, team_id: str, reader_id: str) -> None:
         """The choice of a person was deleted, or is another now."""
         self._chosen.forget(f"{team_id}/{reader_id}")

@@ -15,6 +15,14 @@ from typing import Protocol
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.slack.client import Identity, SlackClient
 from bot.slack.languages import Languages
+from bot.slack.lookups import Lookups
+from bot.slack.open_homes import OpenHomes
+
+MEMBERSHIP_SECONDS = 60.0
+"""How long Slack's word on which channels somebody is in is used."""
+
+MOST_MEMBERSHIPS = 1_000
+"""Of at most this many people that is kept."""
 
 SETTLED_SECONDS = 60.0
 """How long Slack may still accept the token of an app that was removed."""
@@ -113,6 +121,12 @@ class Workspace:
     languages: Languages
     now: Callable[[], datetime]
     removal: Removal = field(default_factory=Removal)
+    homes: OpenHomes = field(default_factory=OpenHomes)
+    """Who looks at their Home tab."""
+    memberships: Lookups[frozenset[str]] = field(
+        default_factory=lambda: Lookups(MEMBERSHIP_SECONDS, most=MOST_MEMBERSHIPS)
+    )
+    """The channels that people are in, by the person."""
 
     @property
     def team_id(self) -> str:

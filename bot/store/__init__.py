@@ -1,11 +1,11 @@
 """The store, in which the workers meet: subscriptions, schedule, outbox and receipts, in Redis or Valkey.
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `owner` (whose store it is),
-`migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `rules`, `channels`,
-`languages`, `quiet_hours`, `requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts beside them),
-`people` (deleting what is kept about one), `contents` and `transfer` (all of it, for operators), `engine` (the server),
-and `patience` (how long people wait for it). Called by the workers, by
-handlers and by `bot.app`. Only this package imports redis.
+`migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `rules`, `homes`,
+`channels`, `languages`, `quiet_hours`, `requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts
+beside them), `people` (deleting what is kept about one), `contents` and `transfer` (all of it, for operators), `engine`
+(the server), and `patience` (how long people wait for it). Called by the workers, by handlers and by `bot.app`. Only
+this package imports redis.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bot.store.contents import Contents
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.gcs_quota import GCSQuota, PersonLimit
+from bot.store.homes import Homes
 from bot.store.inspection import Inspection
 from bot.store.keys import PARTITIONS, PREFIX
 from bot.store.languages import Languages
@@ -62,6 +63,7 @@ class Store:
         self.ownership = Ownership(self._connection, owner)
         polls, deliveries = Wakeup(), Wakeup()
         self.subscribers = Subscribers(self._connection, self.ownership, polls=polls, deliveries=deliveries)
+        self.homes = Homes(self._connection, self.ownership, self.subscribers)
         self.schedule = Schedule(
             self._connection,
             self.ownership,

@@ -49,6 +49,8 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `told`; expires |
 | `xb3:quiet:<team>` | hash | user id → when the person wants quiet every day, JSON (`QuietHours`) |
 | `xb3:language:<team>:<subscriber id>` | string | the language that a person chose, or that was chosen for a channel |
+| `xb3:ends:<account>/<team>:<user id>` | hash | execution id → `ended ms|how it ended, JSON`: 20 at most; expires |
+| `xb3:level:<team>:<user id>` | string | the level of a person who names none |
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
 | `xb3:request:<team>/<digest>` | string | token of the attempt at it; expires after 10 min, for help an hour |
 | `xb3:sender:<team>` | string | digest of the word by which Slack's requests name their sender |
@@ -194,6 +196,14 @@ class Keyspace:
     def quiet_hours_of(self, team_id: str) -> str:
         """When the people of a workspace want to read nothing."""
         return f"{self.prefix}:quiet:{team_id}"
+
+    def ends_of(self, account: str, team_id: str, user_id: str) -> str:
+        """How executions ended that a person followed."""
+        return f"{self.prefix}:ends:{account}/{team_id}:{user_id}"
+
+    def level_of(self, team_id: str, user_id: str) -> str:
+        """The level of a person who names none."""
+        return f"{self.prefix}:level:{team_id}:{user_id}"
 
     def limits_of(self, team_id: str) -> str:
         """The common beginning of the keys of Slack's limits in one workspace."""

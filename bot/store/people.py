@@ -62,8 +62,10 @@ class People:
         channels = await self._forget_channels(owner, user_id)
         async with self._connection.guarded() as redis:
             await redis.delete(self._keys.executions_of(owner.account, owner.team, user_id))
+            await redis.delete(self._keys.ends_of(owner.account, owner.team, user_id))
             await redis.delete(self._keys.language_of(owner.team, user_id))
             await redis.hdel(self._keys.quiet_hours_of(owner.team), user_id)
+            await redis.delete(self._keys.level_of(owner.team, user_id))
         return Forgotten(deleted + rules, owned + owned_rules, letters, channels)
 
     async def _forget_executions(self, executions: list[str], user_id: str) -> list[tuple[int, int]]:

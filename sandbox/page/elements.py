@@ -157,7 +157,7 @@ def _overflow(item: Element, _viewer: Viewer) -> Html:
         dots,
         tag("div", *listed, class_="overflow-menu", role="menu"),
         class_="overflow",
-        data_keep=f"menu-{item.get('action_id')}",
+        data_keep=f"menu-{item.get('action_id')}-{item.get('options', [{}])[0].get('value')}",
     )
 
 

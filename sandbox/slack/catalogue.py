@@ -34,6 +34,8 @@ class Method:
 
     def scope_for(self, workspace: Workspace, args: Args) -> str:
         """The scope that this call needs; empty if none."""
+        if "private_channel" in str(args.get("types")):
+            return self.scope.replace("*", "groups")
         channel = workspace.channels.get(str(args.get("channel")))
         return self.scope.replace("*", channel.kind if channel else "channels")
 
@@ -103,7 +105,7 @@ METHODS: dict[str, Method] = {
     "conversations.history": Method(_plain(conversations.history), 3, "*:history"),
     "conversations.replies": Method(_plain(conversations.replies), 3, "*:history"),
     "conversations.join": Method(_plain(conversations.join), 3, "channels:join"),
-    "users.conversations": Method(_plain(conversations.of_bot), 3, "channels:read"),
+    "users.conversations": Method(_plain(conversations.of_person), 3, "*:read"),
     "views.open": Method(views.open_view, 4),
     "views.push": Method(views.push, 4),
     "views.update": Method(views.update, 4),

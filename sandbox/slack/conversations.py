@@ -65,11 +65,35 @@ def join(workspace: Workspace, args: Args) -> dict[str, Any]:
     return {"channel": channel_row(workspace, channel)}
 
 
-def of_bot(workspace: Workspace, _args: Args) -> dict[str, Any]:
-    """users.conversations, for the bot itself."""
-    mine = [channel for channel in workspace.channels.values() if workspace.bot_user in channel.members]
-    rows = [channel_row(workspace, channel) for channel in mine if not channel.is_im]
-    return {"channels": rows, "response_metadata": {"next_cursor": ""}}
+def of_person(workspace: Workspace, args: Args) -> dict[str, Any]:
+    """users.conversations: of the bot itself, or of a person, private ones only where the bot is, too.
+
+    Public channels only unless the call says otherwise, in pages of 100.
+    """
+    user = str(args.get("user") or workspace.bot_user)
+    if user not in workspace.users:
+        raise Refused("user_not_found")
+    kinds = set(str(args.get("types") or "public_channel").split(","))
+    if kinds - {"public_channel", "private_channel", "mpim", "im"}:
+        raise Refused("invalid_types")
+    limit = integer(args, "limit", 100)
+    if not 0 < limit < _MEMBERS:
+        raise Refused("invalid_limit")
+    found = [
+        channel
+        for channel in workspace.channels.values()
+        if user in channel.members
+        and not channel.is_im
+        and ("private_channel" if channel.is_private else "public_channel") in kinds
+        and (not channel.is_private or workspace.bot_user in channel.members)
+        and not (channel.is_archived and is_on(args, "exclude_archived"))
+    ]
+    ids, cursor = [channel.id for channel in found], str(args.get("cursor") or "")
+    if cursor and cursor not in ids:
+        raise Refused("invalid_cursor")
+    start = ids.index(cursor) if cursor else 0
+    rows = [channel_row(workspace, channel) for channel in found[start : start + limit]]
+    return {"channels": rows, "response_metadata": {"next_cursor": "".join(ids[start + limit : start + limit + 1])}}
 
 
 def history(workspace: Workspace, args: Args) -> dict[str, Any]:

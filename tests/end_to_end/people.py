@@ -82,6 +82,19 @@ class Person:
         self._took(pressed)
         return pressed
 
+    async def submits(self, view: View, **values: Any) -> Interaction:
+        """Submit a form with what was entered in its fields."""
+        done = await self.world.slack.submit(self.id, view.id, values)
+        self._took(done)
+        return done
+
+    async def picks(self, action_id: str, value: str, shown: View | Ephemeral) -> Interaction:
+        """Choose from a list."""
+        where = {"view": shown.id} if isinstance(shown, View) else {"ephemeral": shown.ts, "channel": shown.channel}
+        done = await self.world.slack.press(self.id, action_id=action_id, value=value, **where)
+        self._took(done)
+        return done
+
     async def gets(self, label: str, shown: Shown) -> Ephemeral:
         """Press a button whose response comes beside the message; returns the response."""
         seen = len(self.read)

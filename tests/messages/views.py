@@ -28,9 +28,11 @@ from bot.blocks import (
     why_modal,
 )
 from bot.blocks.follow_dialog import EMPTY, Entered, follow_dialog, followed, working
+from bot.blocks.language import Language
 from bot.blocks.message import Block
 from bot.blocks.sentences import sentence
-from bot.domain.model import Execution
+from bot.domain.home import Home, InChannels
+from bot.domain.model import Execution, Followed
 from bot.domain.search import Match
 from bot.errors import GCSUnavailable, InputProblem, InvalidInput, NotAllowed
 from tests.messages import world
@@ -42,20 +44,61 @@ _ITEMS = (
     (replace(OWN_SUBSCRIPTION, level=LEVELS[-1]), snapshot()),
     (replace(OWN_SUBSCRIPTION, execution_id=world.OTHER_ID), None),
 )
+_OVER = "5d1b0e64-93f7-4c55-8f0a-0c9b1d2e3f47"
+_LATER = "2c9f4a10-0f4d-4b7e-8a2b-6e5d4c3b2a19"
+_HOME = Home(
+    Followed(
+        (
+            (OWN_SUBSCRIPTION, snapshot(world.FAILED, retry_until=NOW + world.minutes(600))),
+            (OWN_SUBSCRIPTION, snapshot(world.EARLY)),
+            (replace(OWN_SUBSCRIPTION, level=LEVELS[-1]), world.USUAL_KNOWN),
+            *_ITEMS[2:],
+            (
+                OWN_SUBSCRIPTION,
+                snapshot(replace(world.RUNNING, id=_LATER, phase="Cancelled", elapsed=world.minutes(9))),
+            ),
+        )
+    ),
+    in_channels=(
+        InChannels(ID, snapshot(world.WIDE), (world.CHANNEL,)),
+        InChannels(ID, snapshot(world.MANY_FAILED), (world.CHANNEL,)),
+        InChannels(world.OTHER_ID, None, (world.CHANNEL,)),
+    ),
+    ended=(snapshot(replace(world.SUCCEEDED, id=_OVER)), snapshot(replace(world.FAILED, id=_OVER))),
+)
 
 HOME = Surface(
     "Home",
-    "What one person follows.",
+    "What one person sees of what they follow, and of what their channels follow.",
     Place.HOME,
     (
-        Example("Empty", "Nothing is followed yet.", lambda: home_tab((), now=NOW)),
-        Example("Following some", "Three executions.", lambda: home_tab(_ITEMS, now=NOW)),
+        Example("Empty", "Nothing is followed yet.", lambda: home_tab(Home(), now=NOW)),
+        Example(
+            "Following some",
+            "Of each kind, and what channels follow; the person has chosen a language.",
+            lambda: home_tab(_HOME, now=NOW, language=Language.CHINESE),
+        ),
         Example(
             "Unreadable",
             "The store holds what this version cannot read.",
-            lambda: home_tab(_ITEMS[:1], now=NOW, unreadable=(world.OTHER_ID,)),
+            lambda: home_tab(Home(Followed(_ITEMS[:1], (world.OTHER_ID,))), now=NOW),
         ),
-        Example("Crowded", "More than are shown.", lambda: home_tab((_ITEMS[1],) * 30, now=NOW)),
+        Example(
+            "Channels unknown",
+            "Slack does not say which ones the person is in.",
+            lambda: home_tab(Home(Followed(_ITEMS[1:2]), are_channels_known=False), now=NOW),
+        ),
+        Example(
+            "Many channels",
+            "More than are read.",
+            lambda: home_tab(Home(in_channels=_HOME.in_channels, channels_left_out=2), now=NOW),
+        ),
+        Example("Left open", "For more than ten minutes.", lambda: home_tab(Home(), now=NOW, is_live=False)),
+        Example(
+            "Crowded",
+            "The second of three pages.",
+            lambda: home_tab(Home(Followed((_ITEMS[1],) * 40)), now=NOW, page=1),
+        ),
         Example(
             "Refused",
             "The person may not use the bot.",

@@ -48,6 +48,7 @@ NAMES = [
     *("channels/forget_person", "subscriptions/forget_person", "subscriptions/forget_person owner"),
     *("engine/give_back", "engine/probe", "engine/recover"),
     *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/request", "gcs_quota/take"),
+    "homes/ended",
     *(
         "outbox/claim",
         "outbox/forget",
@@ -263,10 +264,11 @@ async def of_rules(store: Store) -> dict[str, Work]:
 
 
 def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
-    """GCS's quota and Slack's limits."""
+    """GCS's quota, Slack's limits, and what else is beside the executions."""
     quota = store.gcs_quota("AK", per_minute=10, reserve=0)
     limits = store.slack_limits(calls=9, posts=9, channel_posts=9)
     return {
+        "homes/ended": lambda: store.homes.note_end(ALICE, snapshot_of("e1")),
         "requests/first_time": lambda: store.requests.is_first("T1", "digest"),
         "gcs_quota/reader_lease": lambda: quota.hold_reader_lease("T1", reading=(LATER, 5)),
         "gcs_quota/refused": lambda: quota.refused(LATER),

@@ -169,8 +169,8 @@ class Rig:
         return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:
-        """All keys of the store except limits, brakes, step durations, channels and dead letters."""
-        lasting = {"{took", "channel", "{quota", "{slack", "{brake", "dead"}
+        """All keys of the store except limits, brakes, step durations, channels, dead letters and people's ends."""
+        lasting = {"ends", "{took", "channel", "{quota", "{slack", "{brake", "dead"}
         return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
 
 
@@ -205,6 +205,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
                 languages=Languages(NoLocales(), store.languages),
                 history=store.history,
                 followed_rules=store.rules,
+                homes=store.homes,
             ),
             subscriptions=Subscriptions(
                 client,
@@ -214,6 +215,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
                 rules=store.rules,
                 enlisting=store.enlisting,
                 hours=store.quiet_hours,
+                homes=store.homes,
                 allowance=Allowance(store.person_limit(per_minute=100_000), per_person=1_000, per_channel=1_000),
                 cadence=CADENCE,
                 now=lambda: datetime.now(UTC),

@@ -19,6 +19,7 @@ _PRELUDES: dict[str, tuple[str, ...]] = {
     "brake": ("engine", "brake"),
     "channels": ("engine",),
     "gcs_quota": ("engine",),
+    "homes": ("engine",),
     "requests": (),
     "rules": ("engine",),
     "slack_limits": ("engine", "slack_limits"),

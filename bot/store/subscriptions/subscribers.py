@@ -6,6 +6,7 @@ Lives here: `Subscribers`. Does not live here: what a subscriber follows (`index
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import product
@@ -226,6 +227,15 @@ class Subscribers:
         except Unreadable as error:
             error.report(execution)
             return None, at(now)
+
+    async def that_follow(self, team_id: str, subscriber_ids: Sequence[str]) -> list[str]:
+        """Those of them that follow something, or did until a moment ago."""
+        account = self._ownership.owner.account
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for each in subscriber_ids:
+                pipeline.exists(self._keys.executions_of(account, team_id, each))
+            answers = await pipeline.execute() if subscriber_ids else []
+        return [each for each, is_there in zip(subscriber_ids, answers, strict=True) if is_there]
 
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""

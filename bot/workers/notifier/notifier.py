@@ -42,6 +42,7 @@ from bot.slack.messages import Messages
 from bot.store.brake import Brake, undeliverable
 from bot.store.channels import Channels
 from bot.store.engine.connection import Ready
+from bot.store.homes import Homes
 from bot.store.keys import Lane, owner_of
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
 from bot.store.rules import Rules
@@ -92,13 +93,15 @@ class Notifier:
         languages: Languages | None = None,
         history: History | None = None,
         followed_rules: Rules | None = None,
+        homes: Homes | None = None,
         concurrency: int = 16,
     ) -> None:
         """`history`: what failures are compared with; without one they are told by themselves.
 
-        `followed_rules` end where their destination cannot be reached.
+        `followed_rules` end where their destination cannot be reached. `homes`: where people see what has ended.
         """
         self._outbox, self._brake, self._history, self._rules = outbox, brake, history, followed_rules
+        self._homes = homes
         self._messenger = Messenger(messages, limits, languages)
         self._audience = Audience(channels, self._messenger, rules)
         self._failures = CardFailures()
@@ -394,13 +397,22 @@ class Notifier:
 
     async def _is_forgotten(self, delivery: Delivery) -> bool:
         """Forget a subscription that has ended and whose last message is delivered."""
-        if not delivery.subscription.is_ending or not await self._outbox.forget(delivery.claim):
+        if not delivery.subscription.is_ending:
+            return False
+        await self._note_end(delivery)
+        if not await self._outbox.forget(delivery.claim):
             return False
         delivery.is_left = True
         log.info("notifier.forgotten", lane=str(delivery.claim.lane))
         if delivery.is_over:
             delivery.log_ended("execution_over")
         return True
+
+    async def _note_end(self, delivery: Delivery) -> None:
+        """Have the Home tab of a person show how an execution ended that they followed until then."""
+        if self._homes is not None and delivery.is_over and delivery.subscription.subscriber.is_person:
+            with suppress(StoreUnavailable):  # it is a help only
+                await self._homes.note_end(delivery.subscription.subscriber, delivery.claim.notification.snapshot)
 
     async def _put_back(self, delivery: Delivery, error: SlackError) -> None:
         """Release a lane that Slack did not take now, to be tried again."""

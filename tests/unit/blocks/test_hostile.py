@@ -14,7 +14,8 @@ from bot import blocks
 from bot.blocks import Evidence, Message, matches, quiet, replies, text, words
 from bot.blocks.language import Language, speaking
 from bot.domain.access import Readers
-from bot.domain.model import Change, Level, Phase, Snapshot, Subscription
+from bot.domain.home import Home, InChannels
+from bot.domain.model import Change, Followed, Level, Phase, Snapshot, Subscription
 from bot.domain.quiet import MuteFor
 from bot.domain.search import Found
 from sandbox.slack import blockkit
@@ -113,7 +114,10 @@ def views(seen: Snapshot, link: Subscription, change: Change, evidence: Evidence
     yield blocks.levels_modal(link, None, now=NOW)
     yield blocks.share_modal(execution.id)
     yield blocks.why_modal(seen, evidence)
-    yield blocks.home_tab([(link, seen), (link, None)] * 60, unreadable=[execution.id] * 60, now=NOW)
+    followed = Followed(((link, seen), (link, None)) * 60, (execution.id,) * 60)
+    channels = (InChannels(execution.id, seen, ("C123", "C2", "C3", "C4")),) * 20
+    home = Home(followed, channels, are_channels_known=False, channels_left_out=3, ended=(seen,) * 20)
+    yield from (blocks.home_tab(home, now=NOW, page=page) for page in (0, 8, 10))
     yield blocks.refusing_home(change.message)
 
 

@@ -83,7 +83,7 @@ def test_an_empty_list_says_what_to_type() -> None:
 
 def test_help_shows_every_command() -> None:
     """Each with what it does, under the name that the app has for it."""
-    plain = replies.help_text("/gcs").text
+    plain = replies.help_text(command="/gcs").text
     for usage in ("&lt;name or id&gt;", "subscribe &lt;name or id&gt; [here]", "list", "running", "failed", "help"):
         assert f"`/gcs {usage}" in plain
     assert all(level.value in plain for level in Level)

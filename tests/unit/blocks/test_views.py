@@ -1,13 +1,13 @@
-"""Promises of the steps modal, the Home tab, and the values of their buttons."""
+"""Promises of the steps modal, and the values of buttons."""
 
 from __future__ import annotations
 
 import pytest
 
-from bot.blocks import buttons, error_modal, home_tab, loading_modal, parse_metadata, steps_modal
+from bot.blocks import buttons, error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.steps import by_priority
 from bot.domain.model import Phase, Step
-from tests.unit.blocks.world import FAILED, ID, NOW, buttons_of, execution, shown, snapshot, subscription
+from tests.unit.blocks.world import FAILED, ID, buttons_of, execution, shown, snapshot, subscription
 
 WIDE = execution(
     steps=tuple(Step(name=f"scatter-{number}", phase="Failed" if number == 70 else "Running") for number in range(75))
@@ -68,34 +68,6 @@ def test_foreign_metadata_is_refused(foreign: str) -> None:
     """Metadata that this bot did not write is an error."""
     with pytest.raises(ValueError, match="not the metadata of a list of steps"):
         parse_metadata(foreign)
-
-
-def test_home_lists_what_is_followed() -> None:
-    """Each with phase, progress, time of the poll and its own buttons; one not polled yet is listed too."""
-    view = home_tab([(subscription("U1"), snapshot()), (subscription("U1"), None)], now=NOW)
-    assert "*gcs-exec-3-08-20-144951* (deepvariant)\nRunning · ▰▰▱▱▱▱▱▱▱▱ 3 of 12 steps" in shown(view)
-    assert f"*{ID}*\nGCS was not asked about it yet · phases and every quarter" in shown(view)
-    assert buttons_of(view)["Stop following"] == f"{ID}|U1"
-
-
-def test_an_empty_home_says_how_to_begin() -> None:
-    """A new person learns what to type."""
-    assert "`/execution subscribe`" in shown(home_tab([], now=NOW))
-
-
-def test_home_names_what_is_unreadable() -> None:
-    """A person who follows nothing else does not read that they follow nothing."""
-    view = shown(home_tab([], unreadable=["e-bad"], now=NOW))
-    assert "about `e-bad`" in view
-    assert "You follow no executions" not in view
-    assert "about `e-bad`" in shown(home_tab([(subscription("U1"), snapshot())], unreadable=["e-bad"], now=NOW))
-
-
-def test_a_crowded_home_stays_within_its_blocks() -> None:
-    """Subscriptions that do not fit are counted."""
-    view = home_tab([(subscription("U1"), snapshot())] * 300, now=NOW)
-    assert len(view["blocks"]) <= 100
-    assert "300 executions, the first 25 shown" in shown(view)
 
 
 def test_a_button_carries_execution_and_subscriber() -> None:

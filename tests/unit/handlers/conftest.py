@@ -24,6 +24,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.blocks import buttons
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.domain.events import Event
+from bot.domain.home import Home
 from bot.domain.model import (
     Execution,
     Followed,
@@ -111,6 +112,7 @@ class TinySlack:
         known: dict[str, dict[str, Any]] = {
             "auth.test": {"user_id": "UBOT", "team_id": "T1", "bot_id": "B1"},
             "views.open": {"view": {"id": "V1"}},
+            "users.conversations": {"channels": [{"id": "C1"}, {"id": "C2"}]},
             "conversations.info": {"channel": {"id": "C1", "is_member": True, "is_private": False, **OURS}},
             "team.info": {"team": {"id": body.get("team"), "name": self.teams.get(str(body.get("team")))}},
             "users.info": {"user": {"id": body.get("user"), "team_id": self.team_id}},
@@ -139,7 +141,6 @@ class FakeSubscriptions:
     """In the place of `Subscriptions`: remembers its calls, and raises the error that a test sets."""
 
     def __init__(self) -> None:
-        self.default_level = Level.MILESTONES
         self.asked: list[tuple[Any, ...]] = []
         self.admitted: list[str] = []
         self.is_refresh = False
@@ -160,6 +161,11 @@ class FakeSubscriptions:
         self.was_subscribed = True
         self.rules = FakeRules(self._note)
         self.quiet = FakeQuiet(self._note)
+        self.followed_at_home = 1
+        self.level = Level.MILESTONES
+        """How many executions a Home shows."""
+        self.channels: Collection[str] | None = None
+        """Which channels the person was said to be in who has looked at their Home last; None: not known."""
 
     def _note(self, *asked: Any) -> None:
         self.asked.append(asked)
@@ -196,6 +202,22 @@ class FakeSubscriptions:
         self.by = by
         self._note("unsubscribe", subscriber.id, execution_id)
         return Unsubscribed(self.was_subscribed)
+
+    async def home(self, person: Subscriber, channels: Collection[str] | None) -> Home:
+        """Someone looks at their Home."""
+        self._note("home", person.id)
+        self.channels = channels
+        item = (subscription_of(person, Level.STEPS), SNAPSHOT)
+        return Home(followed=Followed(items=(item,) * self.followed_at_home), are_channels_known=channels is not None)
+
+    async def level_of(self, subscriber: Subscriber) -> Level:
+        """Someone is about to name a level."""
+        del subscriber
+        return self.level
+
+    async def choose_level(self, person: Subscriber, level: Level) -> None:
+        """Someone chooses what they are told."""
+        self._note("choose_level", person.id, level)
 
     async def of(self, subscriber: Subscriber) -> Followed:
         """Someone wants the list of what they follow."""

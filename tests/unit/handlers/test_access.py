@@ -196,7 +196,8 @@ async def test_only_listed_channels_are_served() -> None:
             await world.command(ID, channel=channel)
         await world.press(buttons.REFRESH_SUMMARY, channel={"id": "C2"})
         await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
-        assert [asked[0] for asked in world.subscriptions.asked] == ["summary", "summary", "of"]
+        assert [asked[0] for asked in world.subscriptions.asked] == ["summary", "summary", "home"]
+        assert world.subscriptions.channels == {"C1"}
         assert ["may not be used in this channel" in each["text"] for each in world.slack.answers] == [
             *(True, True, False, False, True)
         ]

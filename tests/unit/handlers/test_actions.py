@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.blocks import buttons
+from bot.blocks import buttons, parse_page
 from bot.blocks.sentences import sentence
 from bot.domain.access import AccessRules
 from bot.domain.model import Level
@@ -296,7 +296,7 @@ async def test_share_without_an_address_says_so(world: World, addresses: list[An
 async def test_a_press_at_home_publishes_home_again(world: World) -> None:
     """The Home tab takes no answer: the tab itself changes."""
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U1", **HOME)
-    assert world.subscriptions.asked == [("unsubscribe", "U1", ID), ("of", "U1")]
+    assert world.subscriptions.asked == [("unsubscribe", "U1", ID), ("home", "U1")]
     assert world.slack.called("views.publish")[0]["user_id"] == "U1"
 
 
@@ -410,3 +410,39 @@ async def test_a_rule_that_has_ended_says_so(world: World) -> None:
     world.subscriptions.rules.is_there = False
     await world.press(buttons.END_RULE, f"{RULE.id}|U1")
     assert world.reply == sentence(InvalidInput(InputProblem.RULE_ENDED))
+
+
+@pytest.mark.parametrize(("value", "page"), [("1", 1), ("-1", 0), ("x", 0), ("²", 0), ("99999", 0)])
+async def test_home_has_pages(world: World, value: str, page: int) -> None:
+    """A button may be old, or forged: what is no page is the first."""
+    world.subscriptions.followed_at_home = 20
+    await world.press(buttons.NEXT_HOME, value, **HOME)
+    (published,) = world.slack.called("views.publish")
+    view = published["view"]
+    assert parse_page((view if isinstance(view, dict) else json.loads(view))["private_metadata"]) == page
+
+
+async def test_home_asks_for_the_persons_channels(world: World) -> None:
+    """Slack says which ones a person is in; where it does not, none is shown. Its word is used for a while."""
+    opened = {"type": "app_home_opened", "user": "U1", "tab": "home"}
+    await world.event(opened)
+    await world.press(buttons.NEXT_HOME, "0", **HOME)
+    assert world.subscriptions.channels == {"C1", "C2"}
+    (asked,) = world.slack.called("users.conversations")
+    assert (asked["user"], asked["types"]) == ("U1", "public_channel,private_channel")
+
+
+@pytest.mark.parametrize("result", [{"ok": False, "error": "missing_scope"}, {"channels": None}])
+async def test_unknown_channels_are_shown_to_nobody(world: World, result: dict[str, Any]) -> None:
+    """The rest of the Home tab is there all the same."""
+    world.slack.results["users.conversations"] = result
+    await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
+    assert world.subscriptions.channels is None
+    assert "Slack does not say" in str(world.slack.called("views.publish")[0]["view"])
+
+
+async def test_refresh_at_home_shows_the_new_state(world: World) -> None:
+    """The card is edited elsewhere; who pressed on Home looks at Home."""
+    await world.chooses(buttons.REFRESH_CARD, f"{ID}|U1", **HOME)
+    assert world.subscriptions.asked[-1] == ("home", "U1")
+    assert len(world.slack.called("views.publish")) == 1

@@ -1,0 +1,88 @@
+"""What a person's Home tab is drawn from.
+
+Lives here: `Home`, `InChannels`, and what is kept of an execution that has ended (`kept_of`). Does not live here: how
+it looks (`bot.blocks.home`), where it comes from (`bot.store.homes`). Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from bot.domain.model import Execution, Followed, Level, Snapshot
+
+SHOWN_FOR = timedelta(hours=24)
+"""How long the end of an execution is shown."""
+
+ENDS_KEPT = 20
+"""At most so many ends are kept for one person."""
+
+STEPS_KEPT = 3
+"""At most so many failed steps are kept of each."""
+
+TEXT_KEPT = 300
+"""How much of GCS's texts is kept, in characters."""
+
+
+class InChannels(NamedTuple):
+    """An execution that channels follow in which the person is."""
+
+    execution_id: str
+    snapshot: Snapshot | None
+    channel_ids: tuple[str, ...]
+
+
+class Home(NamedTuple):
+    """All of it."""
+
+    followed: Followed = Followed()
+    in_channels: tuple[InChannels, ...] = ()
+    """What only channels follow, and not the person."""
+    are_channels_known: bool = True
+    """Whether Slack says in which channels the person is."""
+    channels_left_out: int = 0
+    """How many more channels of theirs follow something."""
+    ended: tuple[Snapshot, ...] = ()
+    """What the person followed until its end, the last end first."""
+    level: Level | None = None
+    """What the person has chosen to be told where they name no level; None for nothing."""
+
+
+def ended_at(snapshot: Snapshot) -> datetime:
+    """When an execution that has ended did so, as far as that is known."""
+    return snapshot.execution.updated_at or snapshot.seen_at
+
+
+def kept_of(snapshot: Snapshot) -> Snapshot:
+    """As much of an execution that has ended as its line on the Home tab needs, so that many can be kept.
+
+    `steps` are some of those that failed; `steps_left_out` counts the others.
+    """
+    execution = snapshot.execution
+    failed = execution.failed_steps
+    steps = tuple(
+        replace(step, message=step.message[:TEXT_KEPT], message_zh=step.message_zh[:TEXT_KEPT], resources={})
+        for step in failed[:STEPS_KEPT]
+    )
+    brief = Execution(
+        id=execution.id,
+        name=execution.name,
+        phase=execution.phase,
+        reason=execution.reason,
+        message=execution.message[:TEXT_KEPT],
+        reason_zh=execution.reason_zh,
+        message_zh=execution.message_zh[:TEXT_KEPT],
+        steps_total=execution.steps_total,
+        steps_finished=execution.steps_finished,
+        steps=steps,
+        steps_left_out=len(failed) - len(steps),
+        created_at=execution.created_at,
+        updated_at=execution.updated_at,
+        elapsed=execution.elapsed,
+        timeout=execution.timeout,
+    )
+    return Snapshot(
+        execution=brief, revision=snapshot.revision, seen_at=snapshot.seen_at, is_vanished=snapshot.is_vanished
+    )

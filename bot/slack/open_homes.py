@@ -1,0 +1,83 @@
+"""Who has their Home tab open: in memory only, since nobody misses anything who opens it again.
+
+Lives here: `OpenHomes`, which says whose Home is to be brought up to date now. Does not live here: what a Home shows
+(`bot.blocks.home`), doing it (`handlers.live`). Called by the listeners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+
+LIVE_SECONDS = 600.0
+"""How long a Home is kept up to date after a person was seen there: Slack does not say when they leave."""
+
+EVERY_SECONDS = 30.0
+"""How often it changes by itself, at most."""
+
+SHARE_SECONDS = 1.5
+"""How much later for each Home that is open: all of them together stay within Slack's limits."""
+
+MOST = 1_000
+"""At most this many are kept up to date: those that were opened last."""
+
+
+@dataclass(slots=True)
+class OpenHome:
+    """A Home that somebody looks at."""
+
+    until: float
+    """When it is no longer kept up to date, by the monotonic clock."""
+    due_at: float
+    page: int = 0
+    shown: str = ""
+    """A digest of what it shows."""
+    version: str = ""
+    """Slack's hash of it."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while it is drawn and published, so that an older state never overwrites a newer one."""
+
+
+class OpenHomes:
+    """The Homes that are open, as far as this process was told."""
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._open: dict[str, OpenHome] = {}
+
+    def seen(self, user_id: str, page: int) -> OpenHome:
+        """A person looks at a page of their Home."""
+        home = self._open.pop(user_id, None) or OpenHome(0.0, self._now() + EVERY_SECONDS)
+        home.until, home.page = self._now() + LIVE_SECONDS, page
+        self._open[user_id] = home
+        if len(self._open) > MOST:
+            del self._open[next(iter(self._open))]
+        return home
+
+    def find(self, user_id: str) -> OpenHome | None:
+        """The Home of a person who was seen there lately."""
+        return self._open.get(user_id)
+
+    def close(self, user_id: str) -> None:
+        """Keep it up to date no longer."""
+        self._open.pop(user_id, None)
+
+    def hurry(self, user_id: str) -> None:
+        """Bring it up to date soon, if it is open: the person has done something that it shows."""
+        if home := self._open.get(user_id):
+            home.due_at = self._now()
+
+    def put_off(self, home: OpenHome) -> None:
+        """It was looked after now."""
+        home.due_at = self._now() + max(EVERY_SECONDS, SHARE_SECONDS * len(self._open))
+
+    def due(self) -> list[tuple[str, OpenHome]]:
+        """Those that are to be brought up to date now."""
+        now = self._now()
+        return [(user_id, home) for user_id, home in self._open.items() if home.due_at <= now or home.until <= now]
+
+    def is_over(self, home: OpenHome) -> bool:
+        """Whether this is the last time."""
+        return home.until <= self._now()
