@@ -17,7 +17,8 @@
     │   ├── ExecutionNotFound       never existed, other project, or deleted
     │   │   └── ExecutionGone       GCS says explicitly that it existed (HTTP 410)
     │   ├── GCSForbidden            the IAM user may not read executions
-    │   │   └── GCSListForbidden    nor list them
+    │   │   ├── GCSListForbidden    nor list them
+    │   │   └── GCSActionForbidden  nor cancel or retry them
     │   ├── GCSBadCredentials       keys or token refused: stop calling, since repeats get a key blocked
     │   ├── GCSMisdirected          no such API there: wrong region, endpoint or path
     │   ├── GCSThrottled            `.retry_after`
@@ -26,6 +27,7 @@
     │   │   └── GCSTooLate          no answer within the time of the request
     │   └── GCSMalformed            an answer that is no execution
     │       ├── GCSRequestRefused   GCS calls our request malformed
+    │       │   └── GCSActionRefused    GCS does not do what was asked: `.code`
     │       └── GCSTooLarge         the answer is larger than what is read: `.most`
     └── SlackError                  `.code` is Slack's code
         ├── RateLimited             `.retry_after`
@@ -105,6 +107,10 @@ class InputProblem(StrEnum):
     """The person is neither among the allowed people nor in an allowed user group."""
     GROUP_UNREADABLE = "group_unreadable"
     """The same, as far as known: an allowed user group cannot be read."""
+    NO_OPERATOR = "no_operator"
+    """The person is not among those who may cancel and retry executions."""
+    OPERATORS_UNREADABLE = "operators_unreadable"
+    """The same, as far as known: a user group of theirs cannot be read."""
     PERSON_UNKNOWN = "person_unknown"
     """Slack does not say what the person is to the workspace."""
     PERSON_UNNAMED = "person_unnamed"
@@ -145,6 +151,8 @@ class InputProblem(StrEnum):
     """The button names another channel than the one where it was pressed."""
     OTHER_PERSON = "other_person"
     """The button deletes another person's data."""
+    NOT_A_QUESTION = "not_a_question"
+    """The button answers no question that the bot has asked."""
     NOT_A_PAGE = "not_a_page"
     """The button of a modal names no page."""
     NOT_IN_CHANNEL = "not_in_channel"
@@ -281,6 +289,12 @@ class GCSListForbidden(GCSForbidden):
     meaning = "the IAM user may not list executions"
 
 
+class GCSActionForbidden(GCSForbidden):
+    """The bot's IAM user may not cancel or retry executions."""
+
+    meaning = "the IAM user may not cancel or retry executions"
+
+
 class GCSBadCredentials(GCSError):
     """Keys, token or clock are refused."""
 
@@ -325,6 +339,15 @@ class GCSMalformed(GCSError):
 
 class GCSRequestRefused(GCSMalformed):
     """GCS calls our request malformed: a mistake in the bot, or a change of the API."""
+
+
+class GCSActionRefused(GCSRequestRefused):
+    """GCS does not do to the execution what was asked, mostly because of its state."""
+
+    def __init__(self, detail: str = "", *, code: str, request_id: str = "") -> None:
+        """`code`: GCS's own, or the HTTP status where it has none."""
+        super().__init__(detail, request_id=request_id)
+        self.code = code
 
 
 class GCSTooLarge(GCSMalformed):

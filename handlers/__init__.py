@@ -1,8 +1,8 @@
 """Slack's requests, inbound: every listener, registered in one place.
 
 Lives here: `register`, which binds each listener to what it needs and wraps it in the middleware. Does not live here:
-what listeners do (`commands`, `actions`, `ends`, `views`, `home`, `events`), how errors are shown (`middleware`).
-Called by `bot.app.workspace`.
+what listeners do (`commands`, `conversation`, `actions`, `ends`, `views`, `home`, `follow`, `acting`, `events`), how
+errors are shown (`middleware`). Called by `bot.app.workspace`.
 
 Listeners answer, and open or publish views; they never post a message. Catch-alls at the end ack everything else,
 because Slack shows people an error, or repeats the request, when nobody acks.
@@ -18,11 +18,13 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
+from bot.acting import Acting
 from bot.blocks import buttons, follow_dialog, share
 from bot.errors import BotError
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers import actions, commands, conversation, ends, events, follow, home, views
+from handlers.acting import ask_action, do_action
 from handlers.conversation import Once
 from handlers.live import LiveHomes
 from handlers.middleware import App, Listener, Middleware, Who
@@ -43,12 +45,26 @@ EVENTS = (
 SHORTCUTS = {follow.FOLLOW: "global", follow.FOLLOW_FOUND: "message"}
 """The shortcuts, each with its type, as in manifest.yaml."""
 
+_ONLY_IF_NEW = frozenset({buttons.SHARE_EXECUTION, buttons.DO_ACTION})
+"""Buttons of which a press does nothing unless the store says that it is new."""
+
 _ANY = re.compile(r".*", re.DOTALL)
 
 
-def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspace, requests: Once) -> Middleware:
-    """Register every listener with `app`; returns the middleware, which knows the running ones."""
+def register(
+    app: AsyncApp,
+    *,
+    subscriptions: Subscriptions,
+    workspace: Workspace,
+    requests: Once,
+    acting: Acting | None = None,
+) -> Middleware:
+    """Register every listener with `app`; returns the middleware, which knows the running ones.
+
+    Without `acting` nobody may cancel or retry: nothing listens to the buttons for that.
+    """
     middleware = Middleware(workspace, requests)
+    listeners = _buttons() | ({} if acting is None else _acting(acting))
 
     def bind(listener: Callable[..., Awaitable[None]]) -> Listener:
         return partial(listener, subscriptions=subscriptions, workspace=workspace)
@@ -63,10 +79,10 @@ def register(app: AsyncApp, *, subscriptions: Subscriptions, workspace: Workspac
         return admitted
 
     app.command(COMMAND)(middleware.guard("execution_command", bind(commands.execution)))  # counts unless it is `help`
-    for action_id, listener in _buttons().items():
-        is_public = action_id == buttons.SHARE_EXECUTION
+    for action_id, listener in listeners.items():
+        is_public = action_id in _ONLY_IF_NEW
         app.action(action_id)(middleware.guard(action_id, counted(listener), is_public=is_public))
-    menu = counted(partial(_chosen, listeners=_buttons()))
+    menu = counted(partial(_chosen, listeners=listeners))
     app.action(buttons.CHOOSE)(middleware.guard(buttons.CHOOSE, menu, is_public=True))  # one choice shows it to all
     for action_id, listener in _decisions().items():
         app.action(action_id)(middleware.guard(action_id, counted(listener), who=Who.MEMBERS))
@@ -143,6 +159,14 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.CHOOSE_MUTE: views.choose_mute,
         buttons.MUTE_EXECUTION: actions.mute_execution,
         buttons.UNMUTE_EXECUTION: actions.unmute_execution,
+    }
+
+
+def _acting(acting: Acting) -> dict[str, Callable[..., Awaitable[None]]]:
+    """The same for what operators have GCS do."""
+    return {
+        buttons.ASK_ACTION: partial(ask_action, acting=acting),
+        buttons.DO_ACTION: partial(do_action, acting=acting),
     }
 
 

@@ -6,11 +6,12 @@ Lives here: one function for each button and entry that a message shows. Does no
 
 from __future__ import annotations
 
+from asyncio import gather
+
 from bot.audit import audit
 from bot.blocks import (
     Message,
     details_modal,
-    execution_summary,
     levels_modal,
     loading_modal,
     replies,
@@ -24,6 +25,7 @@ from bot.blocks.language import _
 from bot.blocks.message import Block
 from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.domain.access import NOBODY_ELSE
+from bot.domain.acting import offered
 from bot.domain.model import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
@@ -32,7 +34,14 @@ from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_again
-from handlers.replies import muted_reply, rule_ended_reply, subscribed_reply, unmuted_reply, unsubscribed_reply
+from handlers.replies import (
+    muted_reply,
+    rule_ended_reply,
+    subscribed_reply,
+    summary_message,
+    unmuted_reply,
+    unsubscribed_reply,
+)
 from handlers.request import Request
 from handlers.sharing import share_with_channel
 
@@ -86,8 +95,11 @@ async def show_details(request: Request, *, subscriptions: Subscriptions, worksp
     """`Details`: all that is known about the execution, in a dialog."""
     asker, execution_id = request.asker, _execution_id(request)
     await _open(request, workspace, loading_modal(execution_id, DETAILS_TITLE))
-    summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
-    view = details_modal(summary.snapshot, now=workspace.now())
+    summary, is_operator = await gather(
+        subscriptions.summary(workspace.team_id, execution_id, asker.id), request.is_operator()
+    )
+    offer = offered(summary.snapshot, is_operator=is_operator)
+    view = details_modal(summary.snapshot, now=workspace.now(), offer=offer)
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
 
 
@@ -119,7 +131,7 @@ async def unmute_execution(request: Request, *, subscriptions: Subscriptions, wo
 async def show_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Show` in a list: the summary, beside the list."""
     summary = await subscriptions.summary(workspace.team_id, _execution_id(request), request.asker.id)
-    message = execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
+    message = await summary_message(request, summary, workspace)
     await respond(workspace.slack, request.response_url, message)
 
 
@@ -127,7 +139,7 @@ async def refresh_summary(request: Request, *, subscriptions: Subscriptions, wor
     """`Refresh` on a summary: a new one replaces it."""
     asker, execution_id = request.asker, _execution_id(request)
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id, is_refresh=True)
-    message = execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
+    message = await summary_message(request, summary, workspace)
     await respond(workspace.slack, request.response_url, message, replace=True)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.audit import audit
-from bot.blocks import Message, execution_summary, matches, quiet, replies, rules
+from bot.blocks import Message, matches, quiet, replies, rules
 from bot.blocks.language import speaking
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.model import Followed, Phase, Subscriber, rule_id
@@ -27,6 +27,7 @@ from handlers.replies import (
     rule_ended_reply,
     rule_made_reply,
     subscribed_reply,
+    summary_message,
     unmuted_reply,
     unsubscribed_reply,
 )
@@ -95,7 +96,8 @@ async def _about_one(
         case Verb.UNMUTE:
             return unmuted_reply(await subscriptions.quiet.unmute(subscriber, command.execution_id, by=asker.id))
         case _:
-            return await _summary(command, asker, subscriptions, workspace)
+            summary = await subscriptions.summary(workspace.team_id, command.execution_id, asker.id)
+            return await summary_message(request, summary, workspace)
 
 
 async def _rule(
@@ -137,11 +139,6 @@ def _which(command: Command, found: Found, subscriber: Subscriber, workspace: Wo
     if command.verb is Verb.UNMUTE:
         return matches.to_unmute(found, subscriber, now=now)
     return matches.to_show(found)
-
-
-async def _summary(command: Command, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace) -> Message:
-    summary = await subscriptions.summary(workspace.team_id, command.execution_id, asker.id)
-    return execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription)
 
 
 async def _subscribe(

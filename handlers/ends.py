@@ -6,8 +6,11 @@ Called by Bolt, through the middleware.
 
 from __future__ import annotations
 
+from asyncio import gather
+
 from bot.blocks import Evidence, loading_why, replies, why_modal
 from bot.blocks.buttons import parse_action_value
+from bot.domain.acting import offered
 from bot.slack.calls import NO_PATIENCE, call
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
@@ -22,9 +25,12 @@ async def show_why(request: Request, *, subscriptions: Subscriptions, workspace:
     request.view_id = await call(
         workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, loading), patience=NO_PATIENCE
     )
-    explained = await subscriptions.explain(workspace.team_id, execution_id, request.asker.id)
+    explained, is_operator = await gather(
+        subscriptions.explain(workspace.team_id, execution_id, request.asker.id), request.is_operator()
+    )
     evidence = Evidence(explained.events, explained.is_refused, explained.past)
-    view = why_modal(explained.snapshot, evidence)
+    offer = offered(explained.snapshot, is_operator=is_operator)
+    view = why_modal(explained.snapshot, evidence, offer=offer)
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
 
 

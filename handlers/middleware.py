@@ -176,6 +176,7 @@ class Middleware:
         await self._access.check(request.user_id, signs=signs, channel_id=channel_id)
         if who is Who.MEMBERS:
             await self._access.check_member(request.user_id, signs=signs, channel_id=channel_id)
+        request.access = self._access
         request.asker = Subscriber(team_id=identity.team_id, id=request.user_id)
         with speaking(await self.workspace.languages.of(identity.team_id, request.user_id)):
             await listener(request)

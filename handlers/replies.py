@@ -1,21 +1,30 @@
-"""Which reply fits the result of subscribing or unsubscribing, of one execution or by a rule.
+"""Which reply fits the result of subscribing or unsubscribing, of one execution or by a rule; and summaries.
 
-Lives here: the choice. Does not live here: what replies look like (`bot.blocks.replies`). Called by the listeners that
-subscribe and unsubscribe.
+Lives here: the choice. Does not live here: what replies look like (`bot.blocks.replies`). Called by the listeners of
+commands and of buttons.
 """
 
 from __future__ import annotations
 
-from bot.blocks import Message, quiet, replies, rules
+from bot.blocks import Message, execution_summary, quiet, replies, rules
 from bot.blocks.conversation import following
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_MUTED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.domain.access import NOBODY_ELSE, Readers
+from bot.domain.acting import offered
 from bot.domain.model import Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.quiet import Muted
 from bot.rules import RuleEnded, RuleMade
-from bot.subscriptions import Subscribed, Unsubscribed
+from bot.slack.workspace import Workspace
+from bot.subscriptions import Subscribed, Summary, Unsubscribed
+from handlers.request import Request
+
+
+async def summary_message(request: Request, summary: Summary, workspace: Workspace) -> Message:
+    """The summary that the person who asks reads alone; operators may cancel and retry from it."""
+    offer = offered(summary.snapshot, is_operator=await request.is_operator())
+    return execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription, offer=offer)
 
 
 def subscribed_reply(

@@ -13,6 +13,8 @@ from typing import Any
 from bot.blocks.buttons import parse_choice
 from bot.domain.access import Signs
 from bot.domain.model import Subscriber
+from bot.errors import InputProblem, NotAllowed
+from bot.slack.access import Access
 from bot.slack.client import Identity
 
 TYPED = frozenset({"app_mention", "message"})
@@ -33,6 +35,8 @@ class Request:
     """What is asked for, for the audit trail; a listener with several verbs sets it."""
     execution_id: str = ""
     """About which execution, for the audit trail; a listener sets it."""
+    access: Access | None = None
+    """Who may do what; the middleware sets it."""
     problem: str = ""
     """The `InputProblem` for which it was refused, for the audit trail; the middleware sets it."""
 
@@ -46,6 +50,20 @@ class Request:
         view = self._part("view")
         if view.get("type") == "modal":
             self.view_id = str(view.get("id") or "")
+
+    async def check_operator(self) -> None:
+        """Make sure that the person may cancel and retry executions.
+
+        Raises:
+            NotAllowed: they may not.
+        """
+        if self.access is None:
+            raise NotAllowed(InputProblem.NO_OPERATOR)
+        await self.access.check_operator(self.asker.id)
+
+    async def is_operator(self) -> bool:
+        """Whether they may: what is drawn for them alone depends on it."""
+        return self.access is not None and await self.access.is_operator(self.asker.id)
 
     @property
     def response_url(self) -> str:

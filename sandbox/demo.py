@@ -66,6 +66,7 @@ class Demo:
 
     def __init__(self, *, port: int, has_bot: bool = True) -> None:
         self.gcs = GCS()  # story time is wall time, so that the dates on a card agree with the reader's clock
+        self.gcs.play_on()
         self.slack = Slack(events=EVENTS, shortcuts=SHORTCUTS)
         self.you = self.slack.add_user("You")
         self.desk = self.slack.add_user("Lab desk")
@@ -248,6 +249,7 @@ class Demo:
             "POLL_INTERVAL": "2",
             "COALESCE": "1",
             "PERSON_REQUESTS_PER_MINUTE": "60",  # one person tries everything, and quickly
+            "OPERATORS": self.you,
             "LISTEN_HOST": "127.0.0.1",
             "HEALTH_PORT": str(self._health_port),
             "LOG_FORMAT": "text",

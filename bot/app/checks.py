@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -49,7 +49,7 @@ SCOPES = frozenset(
 
 GUESTS_SCOPE, GROUPS_SCOPE = "users:read", "usergroups:read"
 """The optional scopes whose absence matters with some settings: to recognise guests, and to read the groups of
-`ALLOWED_USER_GROUPS`."""
+`ALLOWED_USER_GROUPS` and `OPERATOR_GROUPS`."""
 
 OPTIONAL = {
     "app_mentions:read": "who mentions the bot in a channel gets no answer; /execution and direct messages have one",
@@ -177,25 +177,38 @@ async def _scopes(slack: SlackClient) -> _Found:
 
 
 async def _access(settings: Settings, slack: SlackClient) -> _Found:
-    """Who may use the bot, and whether the bot can find out who somebody is."""
-    granted, people = (await slack.identity()).scopes, set(settings.allowed_users)
-    for group in sorted(settings.allowed_user_groups):
-        try:
-            people |= await slack.group(group)
-        except SlackError as error:
-            scope = f"Grant {GROUPS_SCOPE}" if error.code == "missing_scope" else "Check ALLOWED_USER_GROUPS"
-            raise _Missing(
-                f"cannot read user group {group}: {error.code}",
-                f"{scope}; user groups need a paid plan. Until then nobody is let in through this group.",
-            ) from error
+    """Who may use the bot, who may cancel and retry, and whether the bot can find out who somebody is."""
+    granted = (await slack.identity()).scopes
+    people = await _people(slack, settings.allowed_users, settings.allowed_user_groups, "ALLOWED_USER_GROUPS")
+    operators = await _people(slack, settings.operators, settings.operator_groups, "OPERATOR_GROUPS")
     who = f"{len(people)} people" if settings.allowed_users or settings.allowed_user_groups else "all members"
     where = f", in {len(settings.allowed_channels)} channels" if settings.allowed_channels else ""
+    acting = "nobody may" if not (settings.operators or settings.operator_groups) else f"{len(operators)} people may"
     is_blind = not settings.allow_guests and granted is not None and GUESTS_SCOPE not in granted
     guests = (
         f"guests count as members in spite of ALLOW_GUESTS=false, since {GUESTS_SCOPE} is not granted: they read "
         "every execution as members do, and commands in channels that other organisations share are refused"
     )
-    return _Found(f"{who}{where}", (guests,) if is_blind else ())
+    return _Found(f"{who}{where}; {acting} cancel and retry", (guests,) if is_blind else ())
+
+
+async def _people(slack: SlackClient, users: Collection[str], groups: Collection[str], setting: str) -> set[str]:
+    """The people of a list, with the members of the groups that `setting` names.
+
+    Raises:
+        _Missing: a group cannot be read.
+    """
+    people = set(users)
+    for group in sorted(groups):
+        try:
+            people |= await slack.group(group)
+        except SlackError as error:
+            scope = f"Grant {GROUPS_SCOPE}" if error.code == "missing_scope" else f"Check {setting}"
+            raise _Missing(
+                f"cannot read user group {group} of {setting}: {error.code}",
+                f"{scope}; user groups need a paid plan. Until then nobody is let in through this group.",
+            ) from error
+    return people
 
 
 async def _connection(settings: Settings, slack: SlackClient) -> _Found:

@@ -21,6 +21,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
+from bot.acting import Acting
 from bot.app.gcs_account import GCSAccount
 from bot.app.health import Probe
 from bot.app.ownership import OwnerCheck
@@ -96,6 +97,7 @@ class WorkspaceRuntime:
             quota=account.quota,
             history=store.history,
             brake=store.brake,
+            acts=store.acts if access_rules(settings).has_operators else None,
         )
         self._finder = Finder(
             account.client,
@@ -193,8 +195,13 @@ class WorkspaceRuntime:
             now=_utc_now,
             removal=self._removal,
         )
+        acting = Acting(self._account.client, self._store.acts, self._store.subscribers, now=_utc_now)
         middleware = handlers.register(
-            app, subscriptions=subscriptions, workspace=workspace, requests=self._store.requests
+            app,
+            subscriptions=subscriptions,
+            workspace=workspace,
+            requests=self._store.requests,
+            acting=acting if workspace.rules.has_operators else None,
         )
         self._inbound = self._connection(app, identity)
         live = handlers.LiveHomes(subscriptions, workspace)
@@ -312,6 +319,8 @@ def access_rules(settings: Settings) -> AccessRules:
         users=settings.allowed_users,
         groups=settings.allowed_user_groups,
         channels=settings.allowed_channels,
+        operators=settings.operators,
+        operator_groups=settings.operator_groups,
     )
 
 

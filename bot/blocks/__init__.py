@@ -1,15 +1,16 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
-Lives here: the messages (`cards`, `thread`, `outcome`, `replies`, `rules`), the views (`modal`, `facts`, `told`, `why`,
-Lives here: the messages (`cards`, `thread`, `outcome`, `replies`), the views (`modal`, `facts`, `told`, `share`, `why`,
-`home`), the buttons with their action ids (`buttons`), the sentences for errors (`sentences`), and what these are made
-of (`items`, `words`, `trouble`, `groups`, `steps`, `failures`, `causes`, `earlier`, `message`, `text`). Does not live
-here: I/O and clocks; `now` is an argument. Called by the notifier and by `handlers`.
+Lives here: the messages (`cards`, `thread`, `outcome`, `replies`, `rules`), the views (`modal`, `facts`, `told`,
+`share`, `why`, `acting`, `home`), the buttons with their action ids (`buttons`), the sentences for errors
+(`sentences`), and what these are made of (`items`, `words`, `trouble`, `groups`, `steps`, `failures`, `causes`,
+`earlier`, `message`, `text`). Does not live here: I/O and clocks; `now` is an argument. Called by the notifier and by
+`handlers`.
 """
 
 from __future__ import annotations
 
 from bot.blocks import buttons, replies, rules
+from bot.blocks.acting import acted_modal, acted_notice, loading_action, question_modal
 from bot.blocks.cards import execution_card, execution_summary, shared_summary
 from bot.blocks.facts import details_modal
 from bot.blocks.home import home_tab, parse_page, refusing_home
@@ -34,6 +35,8 @@ __all__ = [
     "About",
     "Evidence",
     "Message",
+    "acted_modal",
+    "acted_notice",
     "buttons",
     "card_left_message",
     "change_message",
@@ -45,6 +48,7 @@ __all__ = [
     "held_message",
     "home_tab",
     "levels_modal",
+    "loading_action",
     "loading_modal",
     "loading_why",
     "notice_message",
@@ -53,6 +57,7 @@ __all__ = [
     "parse_about",
     "parse_metadata",
     "parse_page",
+    "question_modal",
     "refusing_home",
     "replies",
     "rule_message",

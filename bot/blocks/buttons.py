@@ -1,11 +1,12 @@
 """Every button: its action id, what it carries, and when it is shown.
 
-Lives here: the `verb_noun` constants that `handlers.actions` listens to, `action_value`/`parse_action_value`, and one
-builder per button. Does not live here: what a press does (`handlers.actions`). Called by `bot.blocks` and `handlers`.
+Lives here: the `verb_noun` constants that `handlers` listens to, what buttons carry and how it is read, and one builder
+per button. Does not live here: what a press does (`handlers.actions`). Called by `bot.blocks` and `handlers`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from bot.blocks.levels import level_words
 from bot.blocks.message import Block, button, choice, confirm, overflow, select
 from bot.blocks.readers import readers_line
 from bot.domain.access import Readers
+from bot.domain.acting import Action, Question
 from bot.domain.model import Level, Rule, Subscriber, Subscription
 from bot.domain.quiet import MuteFor
 
@@ -49,6 +51,8 @@ MUTE_EXECUTION = "mute_execution"
 UNMUTE_EXECUTION = "unmute_execution"
 NO_MUTE = "off"
 """What is chosen in the dialog to end a mute."""
+ASK_ACTION = "ask_action"
+DO_ACTION = "do_action"
 
 AUTO = "auto"
 """In place of a language: that of the person's Slack."""
@@ -216,6 +220,57 @@ def stop(subscription: Subscription) -> Entry:
     if subscription.subscriber.is_person:
         return Entry(_("Stop following"), UNSUBSCRIBE_EXECUTION, _bound(subscription))
     return Entry(_("Stop following here …"), ASK_UNSUBSCRIBE, _bound(subscription))
+
+
+def ask_action(execution_id: str, action: Action, label: str = "") -> Block:
+    """Asks whether an execution is to be cancelled or retried; `label` is in the reader's language."""
+    return button(label or _action(action), ASK_ACTION, _asking(execution_id, action))
+
+
+def action_entry(execution_id: str, action: Action) -> Entry:
+    """The same in a menu."""
+    return Entry(_action(action), ASK_ACTION, _asking(execution_id, action))
+
+
+def _action(action: Action) -> str:
+    return _("Cancel …") if action is Action.CANCEL else _("Retry …")
+
+
+def _asking(execution_id: str, action: Action) -> str:
+    return f"{execution_id[:_ID_LIMIT]}{_SEPARATOR}{action.value}"
+
+
+def parse_asking(value: str) -> tuple[str, Action]:
+    """What `ask_action` carries.
+
+    Raises:
+        ValueError: it was not written by it.
+    """
+    execution_id, _separator, action = value.partition(_SEPARATOR)
+    return execution_id, Action(action)
+
+
+def do_action(question: Question) -> Block:
+    """Answers a question with yes; it carries what was asked, so that nothing else is done."""
+    asked_at = question.asked_at.timestamp()
+    parts = [question.execution_id[:_ID_LIMIT], question.action.value, question.state, question.act, f"{asked_at:.3f}"]
+    is_cancel = question.action is Action.CANCEL  # which cannot be taken back
+    label, style = (_("Cancel it"), "danger") if is_cancel else (_("Retry it"), "primary")
+    return button(label, DO_ACTION, _SEPARATOR.join(parts), style=style)
+
+
+def parse_question(value: str) -> Question:
+    """What `do_action` carries.
+
+    Raises:
+        ValueError: it was not written by it.
+    """
+    try:
+        execution_id, action, state, act, asked_at = value.split(_SEPARATOR)
+        at = dt.datetime.fromtimestamp(float(asked_at), dt.UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError("no moment") from error
+    return Question(execution_id=execution_id, action=Action(action), state=state, act=act, asked_at=at)
 
 
 def choose_level(level: Level) -> Block:

@@ -22,6 +22,7 @@ from bot.blocks.levels import level_words
 from bot.blocks.message import OPTIONS_LIMIT, Block, Message, actions, header, message, section
 from bot.blocks.quiet import muted_note
 from bot.blocks.trouble import Trouble, failure, is_time_limit, outlook_words, trouble_of, unseen_line
+from bot.domain.acting import Action
 from bot.domain.model import FAILED_PHASES, Execution, Phase, Snapshot, Step, Subscription
 
 _NAME_LIMIT = 64
@@ -32,8 +33,13 @@ _HEADLINE_WIDTH = 28
 """How many letters of a headline stand beside each other on a phone."""
 
 
-def execution_summary(snapshot: Snapshot, *, now: datetime, subscription: Subscription | None) -> Message:
-    """The summary that one person asked for; `subscription` is that person's own, if there is one."""
+def execution_summary(
+    snapshot: Snapshot, *, now: datetime, subscription: Subscription | None, offer: Action | None = None
+) -> Message:
+    """The summary that one person asked for; `subscription` is that person's own, if there is one.
+
+    `offer`: what the person may have GCS do.
+    """
     execution = snapshot.execution
     following = _("You follow it: {level}").format(level=level_words(subscription.level)) if subscription else ""
     entries = [buttons.refresh_summary(execution.id), buttons.details(execution.id), buttons.share(execution.id)]
@@ -45,6 +51,8 @@ def execution_summary(snapshot: Snapshot, *, now: datetime, subscription: Subscr
         row.append(buttons.unsubscribe(subscription))
     elif not _is_over(snapshot):
         row.append(buttons.subscribe(execution.id))
+    if offer:
+        entries.append(buttons.action_entry(execution.id, offer))
     return _message(snapshot, now, [following], [*row, buttons.menu(entries)])
 
 

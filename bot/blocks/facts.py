@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.blocks import text, words
+from bot.blocks import buttons, text, words
 from bot.blocks.groups import MRKDWN
 from bot.blocks.language import N_, _
-from bot.blocks.message import Block, context, fields, section, view
+from bot.blocks.message import Block, actions, context, fields, section, view
 from bot.blocks.trouble import failure, is_time_limit, trouble_of, unseen_line
 from bot.domain import estimate
+from bot.domain.acting import Action
 from bot.domain.model import Execution, Snapshot
 
 TITLE = N_("Details")
@@ -63,8 +64,8 @@ def retry_line(retry_until: datetime | None) -> str:
     return "" if retry_until is None else _("Watching for a retry until {time}").format(time=text.date(retry_until))
 
 
-def details_modal(snapshot: Snapshot, *, now: datetime) -> Block:
-    """All that is known about an execution; what GCS did not send is left out."""
+def details_modal(snapshot: Snapshot, *, now: datetime, offer: Action | None = None) -> Block:
+    """All that is known about an execution; what GCS did not send is left out. `offer`: what the reader may do."""
     execution = snapshot.execution
     trouble = trouble_of(snapshot, now=now)
     pairs = _facts(snapshot, now)
@@ -74,6 +75,7 @@ def details_modal(snapshot: Snapshot, *, now: datetime) -> Block:
         section(text.escape(execution.description, 255)),
         section(failure(execution, MRKDWN), words.time_out_note(execution.timeout) if is_time_limit(snapshot) else ""),
         *(fields(pairs[start : start + _FIELDS]) for start in range(0, len(pairs), _FIELDS)),
+        actions([buttons.ask_action(execution.id, offer)] if offer else []),
         as_of(snapshot),
     ]
     return view(_(TITLE), blocks, callback_id=CALLBACK_ID)

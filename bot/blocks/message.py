@@ -139,14 +139,14 @@ def confirm(title: str, text: str, yes: str, no: str) -> Block:
     return {"title": _plain(title), "text": _plain(text), "confirm": _plain(yes), "deny": _plain(no)}
 
 
-def view(title: str, blocks: Iterable[Block | None], *, submit: str = "", **extra: Any) -> Block:
-    """A modal; `submit` is the label of the button that sends what was entered."""
+def view(title: str, blocks: Iterable[Block | None], *, submit: str = "", close: str = "", **extra: Any) -> Block:
+    """A modal; `submit` is the label of the button that sends what was entered, `close` that of the other one."""
     if submit:
         extra["submit"] = _plain(submit)
     return {
         "type": "modal",
         "title": _plain(title),
-        "close": _plain(_("Close")),
+        "close": _plain(close or _("Close")),
         "blocks": [block for block in blocks if block is not None],
         **extra,
     }

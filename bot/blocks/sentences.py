@@ -17,6 +17,8 @@ from bot.errors import (
     ExecutionGone,
     ExecutionNotFound,
     GCSAbsent,
+    GCSActionForbidden,
+    GCSActionRefused,
     GCSBadCredentials,
     GCSError,
     GCSForbidden,
@@ -71,6 +73,10 @@ _ERRORS: dict[type, str] = {
         "I am not allowed to search by name; an id works. "
         "Ask this bot's operator to grant its IAM user `gcs:executions:list`."
     ),
+    GCSActionForbidden: N_(
+        "I am not allowed to cancel or retry executions. Ask this bot's operator to grant its IAM user the right to "
+        "operate them."
+    ),
     GCSBadCredentials: N_(
         "GeneContainer Service refuses my credentials. Ask this bot's operator to run `execution-bot check`."
     ),
@@ -107,6 +113,7 @@ _ERRORS: dict[type, str] = {
 """By class. A class that is missing here has the sentence of the class above it."""
 
 _SLOW_DOWN = N_("Slack did not take that now: it asks me to slow down. Try again in {seconds} s.")
+_ACTION_REFUSED = N_("GeneContainer Service refuses that, with the code {code}.")
 _TOO_FAST = N_("You ask more than I take from one person at once. Go on in {seconds} s.")
 _FOLLOWS_TOO_MUCH = {
     True: N_(
@@ -171,6 +178,14 @@ _PROBLEMS: dict[InputProblem, str] = {
         "I cannot read the user group whose members may use me. "
         "Try again in a minute; if it stays, ask this bot's operator to run `execution-bot check`."
     ),
+    InputProblem.NO_OPERATOR: N_(
+        "You are not among the people who may cancel and retry executions. "
+        "Ask this bot's operator to add you or one of your user groups."
+    ),
+    InputProblem.OPERATORS_UNREADABLE: N_(
+        "I cannot read the user group whose members may cancel and retry executions. "
+        "Try again in a minute; if it stays, ask this bot's operator to run `execution-bot check`."
+    ),
     InputProblem.PERSON_UNKNOWN: N_(
         "Slack does not tell me right now who you are, so I cannot answer. Try again in a minute."
     ),
@@ -200,6 +215,7 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.CARD_ENDED: N_("That card is not followed any more. Use {line} to see how the execution stands."),
     InputProblem.OTHER_CHANNEL: N_("That button belongs to another channel, so it does nothing here: press it there."),
     InputProblem.OTHER_PERSON: N_("That button is somebody else's. Type `/execution forget-me` for one of your own."),
+    InputProblem.NOT_A_QUESTION: N_("That button does nothing that I know. Close this window and ask again."),
     InputProblem.NOT_A_PAGE: N_("That button names no page that I know. Close this window and open the steps again."),
     InputProblem.NOT_IN_CHANNEL: N_(
         "I am not in this channel, so it would never hear from me. Invite me with `/invite`, then ask again."
@@ -314,11 +330,13 @@ UNSAFE_DECIDED = N_(
 """The notes for a change that fewer replicas of the store hold than are configured."""
 
 
-def sentence(error: BotError) -> str:
+def sentence(error: BotError) -> str:  # noqa: PLR0911  # one for each kind with values
     """What the person who asked reads: one or two sentences, not yet escaped for Slack."""
     match error:
         case InvalidInput():
             return _input_sentence(error)
+        case GCSActionRefused():
+            return _(_ACTION_REFUSED).format(code=_code(error.code))
         case RateLimited():
             return _(_SLOW_DOWN).format(seconds=max(1, ceil(error.retry_after.total_seconds())))
         case TooManyRequests():

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.blocks import text, words
+from bot.blocks import buttons, text, words
 from bot.blocks.earlier import earlier_lines
 from bot.blocks.failures import Failure, failure_lines
 from bot.blocks.language import N_, _, own_half
-from bot.blocks.message import Block, context, section, view
+from bot.blocks.message import Block, actions, context, section, view
+from bot.domain.acting import Action
 from bot.domain.events import Event, latest
 from bot.domain.model import FAILED_PHASES, Execution, Snapshot, Step
 from bot.domain.past import Past
@@ -47,8 +48,8 @@ class Evidence:
     past: Past = Past()  # noqa: RUF009  # a tuple of nothing
 
 
-def why_modal(snapshot: Snapshot, evidence: Evidence) -> Block:
-    """All that is known about why an execution, or some of its steps, failed."""
+def why_modal(snapshot: Snapshot, evidence: Evidence, *, offer: Action | None = None) -> Block:
+    """All that is known about why an execution, or some of its steps, failed. `offer`: what the reader may do."""
     execution = snapshot.execution
     failure = Failure.of_execution(execution)
     has_failed = bool(failure.steps) or execution.phase in FAILED_PHASES
@@ -61,6 +62,7 @@ def why_modal(snapshot: Snapshot, evidence: Evidence) -> Block:
         *_events(evidence, failure),
         _logs(execution),
         section(_heading(_("Earlier runs")), *earlier) if earlier else None,
+        actions([buttons.ask_action(execution.id, offer)] if offer else []),
         context(text.code(execution.id)),
     ]
     return view(_(_TITLE), blocks, callback_id=CALLBACK_ID)

@@ -49,6 +49,10 @@ class Refusal(StrEnum):
     """Neither among the allowed people nor in an allowed group."""
     GROUP_UNREADABLE = "group_unreadable"
     """The same, as far as known: an allowed group cannot be read, and lets nobody in meanwhile."""
+    NO_OPERATOR = "no_operator"
+    """Neither among the people who may cancel and retry nor in a group of theirs."""
+    OPERATORS_UNREADABLE = "operators_unreadable"
+    """The same, as far as known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,20 @@ class AccessRules:
     """User groups. With `users`, a person needs to be in one of the two."""
     channels: frozenset[str] = frozenset()
     """Channels in which the bot may be used, and into which it may write. Direct messages are not channels."""
+    operators: frozenset[str] = frozenset()
+    """People who may cancel and retry executions, if they may use the bot. An empty list allows nobody."""
+    operator_groups: frozenset[str] = frozenset()
+    """User groups whose members may do so, too."""
 
     @property
     def needs_standing(self) -> bool:
         """Whether it matters what a person is."""
         return not (self.guests and self.external)
+
+    @property
+    def has_operators(self) -> bool:
+        """Whether anybody may cancel and retry executions."""
+        return bool(self.operators or self.operator_groups)
 
     def allows_channel(self, channel_id: str) -> bool:
         """Whether the bot may be used in a channel; empty for the Home tab and dialogs, which are in none."""
@@ -89,6 +102,12 @@ class AccessRules:
         if not (self.users or self.groups) or user_id in self.users or is_in_group:
             return None
         return Refusal.GROUP_UNREADABLE if is_group_unreadable else Refusal.NOT_LISTED
+
+    def no_operator(self, user_id: str, *, is_in_group: bool, is_group_unreadable: bool) -> Refusal | None:
+        """Why a person may not cancel or retry who is in one of the operators' groups or not; None when they may."""
+        if user_id in self.operators or is_in_group:
+            return None
+        return Refusal.OPERATORS_UNREADABLE if is_group_unreadable else Refusal.NO_OPERATOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,6 +321,8 @@ class ChangeKind(StrEnum):
     """Nor here: `Change.by` muted a channel's subscription until `Change.until`."""
     UNMUTED = "unmuted"
     """Nor here: `Change.by` ended that."""
+    ACTED = "acted"
+    """`Change.by` had GCS do `Change.action`; what that changes is a change of its own."""
 
     @classmethod
     def _missing_(cls, value: object) -> ChangeKind:
@@ -340,8 +342,8 @@ class ChangeKind(StrEnum):
 
     @property
     def is_notice(self) -> bool:
-        """Whether it is about the subscription. Such a change has no revision: receipts count them instead."""
-        return self in {ChangeKind.LEVEL, ChangeKind.STOPPED, ChangeKind.MUTED, ChangeKind.UNMUTED}
+        """Whether it says what a person did. Such a change has no revision: receipts count them instead."""
+        return self in {ChangeKind.LEVEL, ChangeKind.STOPPED, ChangeKind.MUTED, ChangeKind.UNMUTED, ChangeKind.ACTED}
 
 
 class EndReason(StrEnum):
@@ -410,6 +412,8 @@ class Change(Value, frozen=True):
     """With `LEVEL`: the new one."""
     until: datetime | None = None
     """With `MUTED`: until when; None until the execution ends."""
+    action: str = ""
+    """With `ACTED`: `cancel` or `retry`."""
 
     @property
     def fails(self) -> bool:

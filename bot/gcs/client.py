@@ -1,8 +1,8 @@
-"""The client of GCS: one execution by its id, in full or only if it changed; its events; one page of the list.
+"""The client of GCS: one execution by its id, in full or only if it changed; its events; lists; cancel and retry.
 
 Lives here: which paths are requested, how often a request is repeated, and the quota and breaker that each call passes.
 Does not live here: HTTP (`http`), credentials (`auth`), what answers mean (`tables`, `events`, `errors`), when to poll
-(`watcher`). Called by `subscriptions`, the workers and `execution-bot check`.
+(`watcher`). Called by `subscriptions`, `acting`, the workers and `execution-bot check`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
+import msgspec
 import stamina
 
+from bot.domain.acting import Action
 from bot.domain.events import Event
 from bot.errors import (
     ExecutionNotFound,
@@ -90,6 +92,8 @@ MAX_EXECUTION = 4 * 1024 * 1024
 """At most this many bytes of an answer about one execution are read, unless a setting says more."""
 MAX_EVENTS = 1024 * 1024
 """The same of an answer about its events."""
+MAX_TAKEN = 64 * 1024
+"""The same of GCS's word that it takes an action."""
 MAX_PAGE = 32 * 1024 * 1024
 """The same of a page of a list that a person searches."""
 LARGE = 128 * 1024
@@ -108,6 +112,14 @@ class Request:
     """What takes the body of the answer while it arrives; its reader gets nothing then."""
     most: int | None = None
     """At most so many bytes are read of an answer that a large parse may hold up; None: as many as come."""
+    action: Action | None = None
+    """What GCS is to do to the execution; None for a question, which changes nothing."""
+
+
+class _Taken(msgspec.Struct):
+    """GCS's word that it takes an action."""
+
+    id: str
 
 
 class QuotaSpent(GCSThrottled):
@@ -177,6 +189,31 @@ class GCSClient:
         url = f"{self._executions}/{quote(_asked(execution_id), safe='')}/events"
         request = Request(url, is_person=is_person, most=MAX_EVENTS)
         return await self._get(request, parse_events, within)
+
+    async def operate(self, execution_id: str, action: Action, *, within: timedelta = timedelta(seconds=15)) -> None:
+        """Have GCS cancel or retry an execution (reference 5.5); returns once GCS takes that, before it has done it.
+
+        It is sent once: if the answer is lost, only a look at the execution can tell (`errors.may_have_acted`). The
+        exception is a token that GCS refuses, because then it has not read the call: it is sent with a new one.
+
+        Raises:
+            InvalidInput: `execution_id` is no id.
+            GCSActionRefused: GCS does not do that.
+            GCSError: GCS did not say that it takes it, or not `within` the time.
+        """
+        asked = _asked(execution_id)
+
+        def read(body: bytes) -> None:
+            try:
+                taken = msgspec.json.decode(body, type=_Taken)
+            except (msgspec.MsgspecError, ValueError):
+                raise GCSMalformed("an answer to an action that does not name the execution") from None
+            if taken.id.strip().casefold() != asked:
+                raise GCSMalformed("an answer about another execution")
+
+        url = f"{self._executions}/{quote(asked, safe='')}"
+        request = Request(url, is_person=True, most=MAX_TAKEN, action=action)
+        await self._get(request, read, within, attempts=1)
 
     async def get_if_changed(
         self,
@@ -376,12 +413,13 @@ class GCSClient:
         else:
             await self._spend(request)
         started = time.perf_counter()
+        method, json = ("PUT", {"action": request.action.value}) if request.action else ("GET", None)
         send = self._http.send
-        response = await send("GET", request.url, auth=self._auth, sink=request.sink, limit=request.most)
+        response = await send(method, request.url, auth=self._auth, json=json, sink=request.sink, limit=request.most)
         GCS_CALL_SECONDS.observe(time.perf_counter() - started)
         if response.is_success:
             return response.content
-        error = errors.gcs_error(response)
+        error = errors.action_error(response) if request.action else errors.gcs_error(response)
         if isinstance(error, GCSThrottled) and self._refused is not None:
             await self._refused(error.retry_after)
         raise error

@@ -21,6 +21,8 @@ from bot.errors import (
     ExecutionGone,
     ExecutionNotFound,
     GCSAbsent,
+    GCSActionForbidden,
+    GCSActionRefused,
     GCSBadCredentials,
     GCSError,
     GCSForbidden,
@@ -119,6 +121,22 @@ def gcs_error(response: httpx.Response) -> GCSError:
     if kind is GCSThrottled:
         return GCSThrottled(detail, retry_after=retry_after(response), request_id=body.request_id)
     return kind(detail, request_id=body.request_id)
+
+
+def action_error(response: httpx.Response) -> GCSError:
+    """The same for a call that was to change an execution: what GCS refuses is then mostly not the bot's mistake."""
+    error, body = gcs_error(response), error_body(response)
+    if isinstance(error, GCSForbidden):
+        return GCSActionForbidden(str(error))
+    if isinstance(error, GCSRequestRefused):
+        return GCSActionRefused(str(error), code=body.code or str(response.status_code))
+    return error
+
+
+def may_have_acted(error: GCSError) -> bool:
+    """Whether a call that was to change an execution may have done so all the same, as far as its failure shows."""
+    is_lost = isinstance(error, GCSUnavailable | GCSMalformed)
+    return is_lost and not isinstance(error, GCSRequestRefused)
 
 
 def unseen(error: GCSError) -> Unseen:

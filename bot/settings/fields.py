@@ -116,6 +116,18 @@ class Settings(BaseModel):
     """Ids of the channels in which the bot may be used and into which it may write (`C…`). Empty: all. Direct messages
     and the Home tab are always allowed."""
 
+    operators: Annotated[Words, all_matching("[UW][A-Z0-9]+", "give ids of people, which begin with U or W")] = (
+        frozenset()
+    )
+    """Ids of the people who may cancel and retry executions from Slack (`U…`, separated by commas), besides those of
+    `OPERATOR_GROUPS`. If both are empty, nobody may. They must be people who may use the bot, and its IAM user needs
+    the right to operate executions."""
+    operator_groups: Annotated[Words, all_matching("S[A-Z0-9]+", "give ids of user groups, which begin with S")] = (
+        frozenset()
+    )
+    """Ids of the user groups whose members may do so (`S…`). Needs the scope `usergroups:read` and a paid plan. While a
+    group cannot be read, nobody may through it."""
+
     default_language: Annotated[Literal["en", "zh"], BeforeValidator(lambda name: str(name).lower())] = "en"
     """Language of those for whom no other is known: `en`, or `zh` for Simplified Chinese. People read their own where
     the scope `users:read` lets the bot see it, and everybody can choose one by `/execution language`."""

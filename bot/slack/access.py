@@ -11,7 +11,7 @@ who is a guest, and only what the request shows counts (`Signs`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from time import monotonic
 from typing import Any
 
@@ -41,6 +41,8 @@ _PROBLEMS = {
     Refusal.GUEST: InputProblem.GUEST,
     Refusal.NOT_LISTED: InputProblem.NOT_LISTED,
     Refusal.GROUP_UNREADABLE: InputProblem.GROUP_UNREADABLE,
+    Refusal.NO_OPERATOR: InputProblem.NO_OPERATOR,
+    Refusal.OPERATORS_UNREADABLE: InputProblem.OPERATORS_UNREADABLE,
 }
 
 log = structlog.get_logger()
@@ -84,6 +86,18 @@ class Access:
         """
         if await self.standing(user_id, signs=signs, channel_id=channel_id) is not Standing.MEMBER:
             raise NotAllowed(InputProblem.MEMBERS_ONLY)
+
+    async def check_operator(self, user_id: str) -> None:
+        """Make sure that a person may cancel and retry executions, who may use the bot.
+
+        Raises:
+            NotAllowed: they may not, or a group of theirs cannot be read.
+        """
+        self._refuse(await self._no_operator(user_id))
+
+    async def is_operator(self, user_id: str) -> bool:
+        """Whether they may: what is drawn for one person depends on it, and nothing else."""
+        return self._rules.has_operators and await self._no_operator(user_id) is None
 
     async def standing(self, user_id: str, *, signs: Signs, channel_id: str) -> Standing:
         """What a person is to the workspace.
@@ -153,12 +167,19 @@ class Access:
     async def _unlisted(self, user_id: str) -> Refusal | None:
         if not self._rules.needs_groups(user_id):
             return self._rules.unlisted(user_id, is_in_group=False, is_group_unreadable=False)
-        groups = await asyncio.gather(*map(self._members, sorted(self._rules.groups)))
-        return self._rules.unlisted(
-            user_id,
-            is_in_group=any(user_id in members for members in groups if members is not None),
-            is_group_unreadable=None in groups,
-        )
+        is_in, is_unreadable = await self._in_one_of(user_id, self._rules.groups)
+        return self._rules.unlisted(user_id, is_in_group=is_in, is_group_unreadable=is_unreadable)
+
+    async def _no_operator(self, user_id: str) -> Refusal | None:
+        rules = self._rules
+        groups = frozenset() if user_id in rules.operators else rules.operator_groups
+        is_in, is_unreadable = await self._in_one_of(user_id, groups)
+        return rules.no_operator(user_id, is_in_group=is_in, is_group_unreadable=is_unreadable)
+
+    async def _in_one_of(self, user_id: str, groups: Collection[str]) -> tuple[bool, bool]:
+        """Whether a person is in one of the groups that can be read, and whether one cannot be."""
+        found = await asyncio.gather(*map(self._members, sorted(groups)))
+        return any(user_id in members for members in found if members is not None), None in found
 
     async def _members(self, group_id: str) -> frozenset[str] | None:
         """The members of a group; None when it cannot be read."""

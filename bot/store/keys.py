@@ -22,6 +22,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
 | `xb3:{pNN}:passed` | zset | lane → when its execution was created, ms: what rules have followed lately |
 | `xb3:{pNN}:announced:<execution key>` | string | a message about a rule was queued; expires |
+| `xb3:{pNN}:act:<execution key>` | string | `token|action|by|began ms|result`: the last act of a person; expires |
 | `xb3:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
 | `xb3:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
 | `xb3:{quota:<user>}` | zset | a GCS user's calls → when they left, ms |
@@ -61,8 +62,8 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 
 An execution key is `<account>/<team>/<execution id>`: an execution of a GCS account as a Slack workspace sees it. A
 lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
-In a partition only dead letters and what was announced expire: each other key is deleted with the subscription or the
-execution that it belongs to, and `passed` forgets what lists are not looked through for any more. What belongs to
+In a partition only dead letters, acts and what was announced expire: each other key is deleted with the subscription or
+the execution that it belongs to, and `passed` forgets what lists are not looked through for any more. What belongs to
 Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription, and expires half a
 year after its last run.
 
@@ -171,6 +172,10 @@ class Keyspace:
     def snapshot_of(self, execution: str) -> str:
         """The last snapshot of an execution, by its key."""
         return f"{self.home_of(execution)}snap:{execution}"
+
+    def act_on(self, execution: str) -> str:
+        """The last act of a person on an execution, by its key."""
+        return f"{self.home_of(execution)}act:{execution}"
 
     def requests_of(self, team_id: str, user_id: str) -> str:
         """How much a person has asked for lately."""

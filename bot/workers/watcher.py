@@ -17,8 +17,11 @@ import structlog
 from msgspec.structs import replace
 
 from bot import metrics
+from bot.audit import audit
 from bot.domain import observing
+from bot.domain.acting import Result
 from bot.domain.cadence import Cadence, running_interval
+from bot.domain.model import Execution
 from bot.domain.observing import Verdict
 from bot.errors import (
     ExecutionNotFound,
@@ -34,6 +37,7 @@ from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
 from bot.gcs.errors import unseen
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.tables import GetExecutionResponse
+from bot.store.acts import Acts
 from bot.store.brake import Brake
 from bot.store.engine.connection import Ready
 from bot.store.gcs_quota import MOMENT_SECONDS, GCSQuota
@@ -61,7 +65,7 @@ _UNCHANGED = metrics.WATCHER_POLLS.labels("unchanged")
 class Watcher:
     """Polls executions when they are due, and settles what it saw."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what the composition root has
         self,
         gcs: GCSClient,
         schedule: Schedule,
@@ -70,10 +74,13 @@ class Watcher:
         quota: GCSQuota,
         history: History,
         brake: Brake,
+        acts: Acts | None = None,
         concurrency: int = 64,
     ) -> None:
+        """`acts`: what people had GCS do; None where nobody may."""
         self._gcs, self._schedule, self._cadence, self._quota, self._history = gcs, schedule, cadence, quota, history
         self._deletions = Deletions(gcs, brake)
+        self._acts = acts
         self._pool = WorkerPool(
             "watcher",
             ready=self._ready,
@@ -214,7 +221,25 @@ class Watcher:
             verdict = replace(verdict, next_poll=self._deferred(verdict.next_poll, due, fingerprint))
         # Sent together with settling. If two watchers saw the same end, it counts once.
         self._history.ended(due.team_id, due.snapshot, verdict.snapshot)
+        if verdict.changes:
+            await self._note_act(due, seen, now=now)
         await self._settle(due, verdict, fingerprint=fingerprint)
+
+    async def _note_act(self, due: Due, seen: Execution, *, now: datetime) -> None:
+        """The change may be what a person had GCS do, of which the answer was lost: then those who follow it read that.
+
+        Written before the change is settled, or a crash in between would lose it.
+        """
+        if self._acts is not None and (act := await self._acts.noticed(due.team_id, seen, now=now)):
+            audit(
+                "action.ended",
+                actor=act.by,
+                team=due.team_id,
+                execution=due.execution_id,
+                action=act.action.value,
+                result=Result.DONE.value,
+                request_id=act.token,
+            )
 
     def _deferred(self, next_poll: timedelta, due: Due, fingerprint: Fingerprint | None) -> timedelta:
         """A later `next_poll` if a list that is being read shows what this poll saw, and would show the next change."""

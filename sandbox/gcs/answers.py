@@ -15,6 +15,8 @@ from typing import Any
 NO_SUCH_EXECUTION = "GCS.4040001"
 """Invented: the reference has no service code for it, only says that it is not the gateway's."""
 BAD_LIST_QUERY = "GCS.4000001"
+BAD_ACTION = "GCS.4000002"
+WRONG_STATE = "GCS.4000003"
 """Invented likewise."""
 
 
@@ -73,6 +75,16 @@ def no_such_api() -> Answer:
 def no_such_execution() -> Answer:
     """404 of GCS."""
     return error(404, NO_SUCH_EXECUTION, "The execution does not exist.")
+
+
+def bad_action() -> Answer:
+    """400 of GCS: the body names no action that it knows."""
+    return error(400, BAD_ACTION, "The action is invalid.")
+
+
+def wrong_state(action: str, status: str) -> Answer:
+    """400 of GCS: the execution is in no state for this action."""
+    return error(400, WRONG_STATE, f"The execution is {status}. The action {action} is not allowed in this state.")
 
 
 def throttled(limit: int, retry_after: str) -> Answer:

@@ -23,8 +23,8 @@ from sandbox.gcs import answers
 from sandbox.gcs.answers import Answer
 
 Kind = Literal["status", "timeout", "truncated", "oversized", "slow", "reset", "malformed", "html", "not_found_page"]
-Service = Literal["gcs", "events", "iam"]
-"""`gcs` also means events, `events` means them alone."""
+Service = Literal["gcs", "events", "actions", "iam"]
+"""`gcs` also means events and actions, `events` and `actions` mean them alone."""
 
 MIB = 1024 * 1024
 
@@ -46,6 +46,9 @@ class Fault:
     service: Service = "gcs"
     execution_id: str | None = None
     """Only calls about this execution; None: all calls of the service."""
+    is_done: bool | None = None
+    """Whether an action is done all the same, though its answer is lost or replaced; None: only if the fault disturbs
+    no more than the answer's transport."""
     status: int = 503
     body: Any = None
     """Replaces the usual body: JSON value, text or bytes."""
@@ -55,6 +58,11 @@ class Fault:
     size: int = 33 * MIB
     passed: int = 0
     """Matching calls let through since the fault last applied."""
+
+    @property
+    def lets_act(self) -> bool:
+        """Whether an action that meets this fault is done."""
+        return self.answer is None if self.is_done is None else self.is_done
 
     @property
     def answer(self) -> Answer | None:

@@ -7,6 +7,7 @@ the package's docstring).
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import secrets
 import time
@@ -24,7 +25,7 @@ from sandbox.clock import Clock
 from sandbox.gcs import answers, faults
 from sandbox.gcs.answers import Answer, Refusal
 from sandbox.gcs.bodies import Body
-from sandbox.gcs.faults import Fault, Faults
+from sandbox.gcs.faults import Fault, Faults, Service
 from sandbox.gcs.gate import Gate, Quota
 from sandbox.gcs.iam import Tokens, User
 from sandbox.gcs.ledger import Call, Ledger
@@ -141,6 +142,10 @@ class GCS:
         """
         return self._stage.play(life, execution_id=execution_id, by_hand=by_hand, ago=ago)
 
+    def play_on(self) -> None:
+        """From now on a life that is played by hand goes on by the clock once somebody cancels or retries it."""
+        self._stage.plays_on = True
+
     def step(self, execution_id: str, *, to: str | None = None) -> Frame | None:
         """Advance a life played by hand to its next frame, or to the next one named `to`; None at the end."""
         return self._stage.step(execution_id, to=to)
@@ -189,9 +194,13 @@ class GCS:
         raw = Raw(method=request.method, target=request.raw_path, headers=headers, body=await request.read())
         found = _EXECUTION.fullmatch(raw.path)
         execution_id = unquote(found[1]) if found else ""
-        fault = self.faults.take("events", execution_id) if found and found[2] else None
+        is_action = found is not None and not found[2] and raw.method == "PUT"
+        is_narrow = found is not None and (found[2] or is_action)
+        narrow: Service = "actions" if is_action else "events"
+        fault = self.faults.take(narrow, execution_id) if is_narrow else None
         fault = fault or self.faults.take("iam" if raw.path.startswith("/v3/") else "gcs", execution_id)
-        user, answer = self._answer(raw, execution_id, fault)
+        answered = self._operated if is_action else self._answer
+        user, answer = answered(raw, execution_id, fault)
         is_silent = fault is not None and fault.kind in {"timeout", "reset"}
         await self._ledger.write(
             Call(
@@ -223,6 +232,35 @@ class GCS:
             return user, self._get(execution_id) if execution_id else self._list(raw.query)
         except Refusal as refusal:
             return user, refusal.answer
+
+    def _operated(self, raw: Raw, execution_id: str, fault: Fault | None) -> tuple[str, Answer]:
+        """The caller, and the answer to an action (reference 5.5), which is done unless a fault comes before it."""
+        user, replaced = "", fault.answer if fault else None
+        if fault is not None and not fault.lets_act:
+            return user, replaced or answers.unavailable(503)
+        try:
+            user = self._gate.identify(raw)
+            self._quota.take()
+            answer = self._operate(execution_id, raw.body)
+        except Refusal as refusal:
+            answer = refusal.answer
+        return user, replaced or answer
+
+    def _operate(self, execution_id: str, body: bytes) -> Answer:
+        try:
+            action = json.loads(body)["action"]
+        except (ValueError, KeyError, TypeError):
+            return answers.bad_action()
+        if action not in ("cancel", "retry"):  # `update` changes a priority, which nobody here does
+            return answers.bad_action()
+        is_allowed = self._stage.operate(execution_id, action)
+        if is_allowed is None:
+            return answers.no_such_execution()
+        return (
+            Answer(200, {"id": execution_id})
+            if is_allowed
+            else answers.wrong_state(action, self.frame(execution_id).status)
+        )
 
     def _get(self, execution_id: str) -> Answer:
         body = self._stage.answer(execution_id)

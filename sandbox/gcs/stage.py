@@ -7,13 +7,18 @@ Lives here: `Stage`. Does not live here: what a life is (`sandbox.story`), how i
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from sandbox.clock import Clock
 from sandbox.gcs.bodies import Body, Scene, whole
 from sandbox.gcs.events import events
+from sandbox.operated import cancelled_from, retried_from
 from sandbox.story import Frame, Life
+
+CANCELLABLE = frozenset({"Pending", "Running"})
+RETRIABLE = frozenset({"Failed", "Cancelled"})
+"""Phases, under the action `create`, from which GCS takes an action (reference 3.3)."""
 
 CHINA = timezone(timedelta(hours=8))
 """GCS derives names from local time."""
@@ -49,6 +54,8 @@ class Stage:
     """All plays of one project."""
 
     def __init__(self, clock: Clock, *, project_id: str, domain_id: str, seed: str) -> None:
+        self.plays_on = False
+        """Whether a life that is played by hand goes on by the clock once somebody cancels or retries it."""
         self._clock = clock
         self._project_id = project_id
         self._domain_id = domain_id
@@ -107,6 +114,26 @@ class Stage:
         play = self._plays.get(execution_id)
         scene = self._scene(play, self._clock.now()) if play else None
         return None if scene is None or scene.frame.is_gone else events(scene)
+
+    def operate(self, execution_id: str, action: str) -> bool | None:
+        """Cancel or retry an execution; False if its state does not allow that, None if it does not exist."""
+        play, now = self._plays.get(execution_id), self._clock.now()
+        if play is None or play.frame(now).is_gone:
+            return None
+        frame, at = play.frame(now), play.elapsed(now)
+        phase = frame.status if frame.phase is None else frame.phase or frame.status
+        if action == "cancel":
+            is_allowed, turn = frame.action == "create" and phase in CANCELLABLE, cancelled_from
+        else:
+            is_allowed, turn = phase in (RETRIABLE if frame.action == "create" else {"Failed"}), retried_from
+        if is_allowed:
+            shown = replace(play.life, frames=(replace(frame, at=min(frame.at, at)),)) if play.frame_set else play.life
+            play.life, play.frame_set, play.body_set = turn(shown, at), None, None
+            if play.hand is not None and self.plays_on:
+                play.hand, play.began = None, now - at
+            elif play.hand is not None:
+                play.hand = next(place for place, each in enumerate(play.life.frames) if each.at >= at)
+        return is_allowed
 
     def answer(self, execution_id: str) -> Body | bytes | None:
         """What get-execution answers now: the body that was set, or else the frame's."""

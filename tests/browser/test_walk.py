@@ -66,7 +66,7 @@ class Listened:
 def listened() -> set[str]:
     """The action id of each control, and the callback id of each shortcut and of each dialog that can be saved."""
     app, nothing = Listened(), MagicMock()
-    register(cast("Any", app), subscriptions=nothing, workspace=nothing, requests=nothing)
+    register(cast("Any", app), subscriptions=nothing, workspace=nothing, requests=nothing, acting=nothing)
     return app.actions | app.views
 
 
@@ -217,6 +217,7 @@ async def test_every_control_is_walked(walk: Walk, demo: Demo) -> None:
     await _card_of_a_channel(walk, demo)
     await _answers(walk, demo)
     await _end(walk, demo)
+    await _acting(walk, demo)
     await _shortcuts(walk, demo)
     await _card_in_person(walk, demo)
     await _home(walk, demo)
@@ -294,6 +295,21 @@ async def _end(walk: Walk, demo: Demo) -> None:
     await walk.press(answer("Nobody in this channel"), "Stop following here", shows=stopped)
     await expect(walk.card("exome-").last).to_contain_text("no longer followed", timeout=PATIENCE)
     await walk.press(walk.card("exome-"), "Follow again", shows=answer("This channel follows this execution now."))
+
+
+async def _acting(walk: Walk, demo: Demo) -> None:
+    """An operator cancels the slow run and retries the failed one; both say what that means before it is done."""
+    dialog = walk.dialog
+    await walk.go(demo.sequencing, me=demo.you)
+    await walk.press(walk.card("rna-"), "⋯ Details", shows=dialog("Workflow id"))
+    await walk.press(dialog(), "Cancel …", shows=dialog("Cancel it?"))
+    await walk.press(dialog(), "Cancel it", shows=dialog("GCS has taken it"))
+    await walk.close()
+    await expect(walk.card("rna-").last).to_contain_text("Cancell", timeout=PATIENCE)
+    await walk.press(walk.end("exome-"), "Why", shows=dialog("What GCS says"))
+    await walk.press(dialog(), "Retry …", shows=dialog("Retry it?"))
+    await walk.press(dialog(), "Retry it", shows=dialog("starts the execution again"))
+    await walk.close()
 
 
 async def _shortcuts(walk: Walk, demo: Demo) -> None:

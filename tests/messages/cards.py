@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bot.blocks import Message, execution_card, execution_summary, shared_summary
+from bot.domain.acting import Action
 from bot.domain.model import Quiet, Snapshot, Subscription, Unseen
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface
@@ -141,8 +142,10 @@ CARDS = Surface(
 )
 
 
-def _summary(shown: Snapshot, subscription: Subscription | None = None) -> Callable[[], Message]:
-    return lambda: execution_summary(shown, now=NOW, subscription=subscription)
+def _summary(
+    shown: Snapshot, subscription: Subscription | None = None, offer: Action | None = None
+) -> Callable[[], Message]:
+    return lambda: execution_summary(shown, now=NOW, subscription=subscription, offer=offer)
 
 
 def _shared(shown: Snapshot) -> Callable[[], Message]:
@@ -157,6 +160,7 @@ SUMMARIES = Surface(
         Example("Summary", "Of an execution that the person does not follow.", _summary(snapshot())),
         Example("Summary, followed", "Of one that the person follows.", _summary(snapshot(), OWN_SUBSCRIPTION)),
         Example("Summary, failed", "Of a failed one.", _summary(snapshot(world.FAILED))),
+        Example("Summary, for an operator", "It can be cancelled.", _summary(snapshot(), offer=Action.CANCEL)),
         Example("Summary, succeeded", "Nothing is left to follow.", _summary(snapshot(world.SUCCEEDED))),
     ),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.messages.acting import ACTING
 from tests.messages.cards import CARDS, SHARED, SUMMARIES
 from tests.messages.ends import ENDS
 from tests.messages.example import Example, Said, Surface, said
@@ -27,6 +28,7 @@ CATALOGUE: tuple[Surface, ...] = (
     RULE_REPLIES,
     HOME,
     DIALOGS,
+    ACTING,
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from bot.blocks.sentences import sentence, undeliverable_reason
 from bot.errors import (
     BotError,
+    GCSActionRefused,
     GCSThrottled,
     GCSTooLarge,
     InputProblem,
@@ -42,6 +43,7 @@ _MADE: dict[type[BotError], Callable[[], BotError]] = {
     TooManyRules: lambda: TooManyRules(20, is_person=True),
     StoreNotOurs: lambda: StoreNotOurs({}),
     GCSThrottled: lambda: GCSThrottled(retry_after=timedelta(seconds=20)),
+    GCSActionRefused: lambda: GCSActionRefused(code="GCS.4000003"),
     GCSTooLarge: lambda: GCSTooLarge(8 << 20),
     RateLimited: lambda: RateLimited(timedelta(seconds=20)),
 }

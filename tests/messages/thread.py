@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from bot.blocks import (
     Message,
+    acted_notice,
     card_left_message,
     change_message,
     ended_message,
@@ -22,6 +23,7 @@ from bot.blocks import (
     owner_notice_message,
     undeliverable_message,
 )
+from bot.domain.acting import Action
 from bot.domain.model import Change, ChangeKind, EndReason, Level, Step
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface
@@ -70,6 +72,10 @@ def _ended(why: EndReason) -> Callable[[], Message]:
 _STOPPED = change(ChangeKind.STOPPED, by=world.OTHER_PERSON)
 _LEVEL = change(ChangeKind.LEVEL, by=world.OTHER_PERSON, level=Level.FINAL.value)
 _MUTED = change(ChangeKind.MUTED, by=world.OTHER_PERSON, until=NOW + timedelta(hours=8))
+
+
+def _acted(action: Action, by: str = world.OTHER_PERSON) -> Callable[[], Message]:
+    return lambda: acted_notice(change(ChangeKind.ACTED, by=by, action=action.value), RUNNING)
 
 
 def _undeliverable(code: str) -> Callable[[], Message]:
@@ -159,6 +165,8 @@ THREAD = Surface(
             lambda: notice_message(change(ChangeKind.STOPPED), RUNNING),
             LINE,
         ),
+        Example("Somebody cancelled it", "From Slack.", _acted(Action.CANCEL), LINE),
+        Example("Somebody retried it", "From Slack.", _acted(Action.RETRY), LINE),
         Example("The card is left", "Slack does not let the bot edit it.", lambda: card_left_message(RUNNING), LINE),
     ),
 )

@@ -103,6 +103,9 @@ SUCCEEDED = replace(
         for step in RUNNING.steps
     ),
 )
+CANCELLING = replace(RUNNING, phase="Cancelling")
+CANCELLED = replace(RUNNING, phase="Cancelled", elapsed=minutes(90), updated_at=NOW)
+RETRYING = replace(RUNNING, phase="Retrying")
 EARLY = replace(RUNNING, steps=(SPLIT, ALIGN, MARK_FAILED, CALL, *LATER), steps_finished=2)
 CLOSE = replace(RUNNING, timeout=minutes(118))
 """GCS stops it in 28 min."""

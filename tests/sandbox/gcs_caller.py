@@ -40,19 +40,22 @@ class Reply:
         return self.status, self.json["error_code"]
 
 
-def signed(gcs: GCS, path: str, query: Query = (), headers: Mapping[str, str] = NONE) -> SdkRequest:
-    """A GET of `path`, signed with `gcs`'s keys; its `uri` and `header_params` are ready to send."""
+def signed(
+    gcs: GCS, path: str, query: Query = (), headers: Mapping[str, str] = NONE, *, method: str = "GET", body: str = ""
+) -> SdkRequest:
+    """A request of `path`, signed with `gcs`'s keys; its `uri` and `header_params` are ready to send."""
     usual = {
         "Content-Type": "application/json",
         "X-Project-Id": gcs.project_id,
         "X-Sdk-Date": datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
     }
     request = SdkRequest(
-        method="GET",
+        method=method,
         host=gcs.url.removeprefix("http://"),
         resource_path=path,
         query_params=list(query),
         header_params={**usual, **headers},
+        body=body,
     )
     return Signer(BasicCredentials(ak=gcs.access_key, sk=gcs.secret_key)).sign(request)
 
@@ -76,3 +79,9 @@ async def get(gcs: GCS, path: str, query: Query = (), headers: Mapping[str, str]
 async def get_execution(gcs: GCS, execution_id: str) -> Reply:
     """The answer to get-execution."""
     return await get(gcs, f"/v1/executions/{execution_id}")
+
+
+async def operate(gcs: GCS, execution_id: str, body: str) -> Reply:
+    """The answer to a well-signed PUT of an execution."""
+    request = signed(gcs, f"/v1/executions/{execution_id}", method="PUT", body=body)
+    return await send(gcs, request.uri, request.header_params, method="PUT", body=body.encode())

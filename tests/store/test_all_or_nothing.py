@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 
+from bot.domain.acting import Action, Result
 from bot.domain.model import ChangeKind, Level, Quiet, Receipt, RuleNews, RuleNewsKind, Subscriber, Subscription
 from bot.domain.search import Match
 from bot.errors import StoreUnavailable
@@ -43,6 +44,7 @@ READ_ONLY = {
 }
 
 NAMES = [
+    *("acts/begin", "acts/finish", "acts/finish done"),
     *("brake/ask", "brake/ask too many", "brake/ask lost", "brake/recovered", "brake/release"),
     *("channels/approve", "channels/approve revoke", "channels/looked", "channels/looked unshared", "channels/tell"),
     *("channels/forget_person", "subscriptions/forget_person", "subscriptions/forget_person owner"),
@@ -125,6 +127,7 @@ async def works(store: Store) -> dict[str, Work]:
     await follow(store, execution_id="night")
     await store._connection.run("subscriptions/hours", KEYS.home_of(NIGHT), f"{NIGHT}/U1", "1-9999999999999")
     return {
+        **await of_acts(store),
         **of_engine_and_schedule(store, polls, claims),
         **of_outbox(store, claims, letter),
         **await of_brakes(store),
@@ -132,6 +135,23 @@ async def works(store: Store) -> dict[str, Work]:
         **await of_rules(store),
         **of_limits(store, claims["e1"].lane),
         **of_subscriptions(store),
+    }
+
+
+async def of_acts(store: Store) -> dict[str, Work]:
+    """What people had GCS do: to an execution that somebody else follows, and nobody polls at the moment."""
+    acts = store.acts
+
+    def begin(token: str, execution_id: str = "e5") -> Awaitable[bool]:
+        return acts.begin("T1", execution_id, token=token, known="", action=Action.CANCEL, by="U2")
+
+    await begin("a1")
+    act = await acts.last("T1", "e5")
+    assert act is not None
+    return {
+        "acts/begin": lambda: begin("a2", "e1"),
+        "acts/finish": lambda: acts.finish("T1", "e5", act, Result.UNKNOWN, now=NOW),
+        "acts/finish done": lambda: acts.finish("T1", "e5", act, Result.DONE, now=NOW),
     }
 
 

@@ -8,6 +8,7 @@ import msgspec
 from redis import Redis
 
 from bot.domain.access import NOBODY
+from bot.domain.acting import Action
 from bot.domain.model import Change, ChangeKind, Subscriber, Subscription
 from bot.store import Store
 from bot.store.people import Forgotten
@@ -47,6 +48,7 @@ async def test_nothing_names_the_person_any_more(store: Store, redis: Redis) -> 
         await follow(store, subscriber, execution_id)
     await store.channels.approve("T1", "C1", "U1")
     await store.channels.note_told("T1", "C1", "U1")
+    await store.acts.begin("T1", "e3", token="a1", known="", action=Action.CANCEL, by="U1")
     assert named(redis, "U1")
     assert await store.people.forget("U1") == Forgotten(subscriptions=2, owned=2, letters=1, channels=1)
     assert named(redis, "U1") == []

@@ -241,14 +241,16 @@ async def test_an_unknown_error_shows_its_kind_only(outside: Outside) -> None:
 async def test_access_is_summed_up(outside: Outside) -> None:
     """Who may use the bot, with the groups counted, and what a missing scope means."""
     blind = (await check(settings()))[-2]
-    assert (blind.detail, len(blind.notes)) == ("all members", 1)
+    assert (blind.detail, len(blind.notes)) == ("all members; nobody may cancel and retry", 1)
     assert (
         "in spite of ALLOW_GUESTS=false, since users:read is not granted: they read every execution" in blind.notes[0]
     )
     assert (await check(settings(allow_guests="true")))[-2].notes == ()
     outside.scopes = SCOPES | {"users:read"}
     lists = settings(allowed_users="U1, U2", allowed_user_groups="S1", allowed_channels="C1")
-    assert (await check(lists))[-2].detail == "3 people, in 1 channels"
+    assert (await check(lists))[-2].detail == "3 people, in 1 channels; nobody may cancel and retry"
+    operators = settings(operators="U1, U2", operator_groups="S1")
+    assert (await check(operators))[-2].detail == "all members; 3 people may cancel and retry"
 
 
 @pytest.mark.parametrize(
@@ -258,5 +260,7 @@ async def test_an_unreadable_group_fails(outside: Outside, code: str, remedy: st
     """The group, Slack's code, and what to do."""
     outside.group_error = SlackError(code)
     failed = (await check(settings(allowed_user_groups="S1")))[-2]
-    assert (failed.is_ok, failed.detail) == (False, f"cannot read user group S1: {code}")
+    assert (failed.is_ok, failed.detail) == (False, f"cannot read user group S1 of ALLOWED_USER_GROUPS: {code}")
     assert remedy in failed.remedy
+    failed = (await check(settings(operator_groups="S1")))[-2]
+    assert (failed.is_ok, failed.detail) == (False, f"cannot read user group S1 of OPERATOR_GROUPS: {code}")

@@ -17,6 +17,7 @@ import aiohttp
 from pydantic import SecretStr
 from redis import Redis
 
+from bot.acting import Acting
 from bot.domain.cadence import Cadence
 from bot.domain.model import Level, Subscriber
 from bot.errors import SlackError
@@ -55,7 +56,8 @@ def ample_limits(store: Store) -> SlackLimits:
 
 def watcher_of(client: GCSClient, store: Store, **settings: Any) -> Watcher:
     """A watcher, such as that of another copy of the bot; `settings` replace the usual ones."""
-    usual: dict[str, Any] = {"cadence": CADENCE, "quota": ample(store), "history": store.history, "brake": store.brake}
+    parts: dict[str, Any] = {"history": store.history, "brake": store.brake, "acts": store.acts}
+    usual = {"cadence": CADENCE, "quota": ample(store), **parts}
     return Watcher(client, store.schedule, **(usual | settings))
 
 
@@ -78,6 +80,7 @@ class Rig:
     watcher: Watcher
     notifier: Notifier
     subscriptions: Subscriptions
+    acting: Acting
     client: GCSClient
     door: Messages
     alice: str
@@ -221,6 +224,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
                 now=lambda: datetime.now(UTC),
                 default_level=Level.STEPS,
             ),
+            acting=Acting(client, store.acts, store.subscribers, now=lambda: datetime.now(UTC)),
             client=client,
             door=door,
             alice=alice,

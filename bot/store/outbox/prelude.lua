@@ -30,8 +30,8 @@ local function parse_change(entry)
   return tonumber(revision), string.match(json, '^{"kind":"([%l_]+)"'), json
 end
 
--- Changes of a subscription itself. They have no revision: a receipt says how many of them are delivered.
-local NOTICES = {level = true, stopped = true, muted = true, unmuted = true}
+-- What people did. Such changes have no revision: a receipt says how many of them are delivered.
+local NOTICES = {level = true, stopped = true, muted = true, unmuted = true, acted = true}
 
 -- Append a change to a lane, which holds 50 at most. Of more, the line after the oldest goes: progress first, then
 -- phases, then warnings. The oldest stays because it says where the count and the phases came from; outcomes and the like

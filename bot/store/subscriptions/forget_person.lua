@@ -13,6 +13,8 @@ if redis.call('HDEL', subscriptions, person) == 1 then
   if redis.call('HLEN', subscriptions) == 0 then forget_execution(prefix, execution) end
   deleted = 1
 end
+local act = parse_act(redis.call('GET', prefix .. 'act:' .. execution) or '')
+if act and act.by == person then redis.call('DEL', prefix .. 'act:' .. execution) end
 local function without_name(entries)
   local name = '"by":"' .. person .. '"'
   for i, entry in ipairs(redis.call('LRANGE', entries, 0, -1)) do

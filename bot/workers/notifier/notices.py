@@ -1,16 +1,17 @@
 """Who changed or ended a channel's subscription: a line in its thread, and a message to its owner if it was another.
 
-Lives here: `post_notice`, `tell_owner`. Does not live here: what they say (`bot.blocks.thread`), the card
-(`notifier`). Called by `notifier`, which records each notice after it was posted.
+Lives here: `post_notice`, also for who had GCS do something, and `tell_owner`. Does not live here: what they say
+(`bot.blocks.thread`, `bot.blocks.acting`), the card (`notifier`). Called by `notifier`, which records each notice after
+it was posted.
 """
 
 from __future__ import annotations
 
 import structlog
 
-from bot.blocks import notice_message, owner_notice_message
+from bot.blocks import acted_notice, notice_message, owner_notice_message
 from bot.blocks.language import speaking
-from bot.domain.model import Change, Receipt
+from bot.domain.model import Change, ChangeKind, Receipt
 from bot.errors import MessageGone, Undeliverable
 from bot.workers.notifier.delivery import Delivery
 from bot.workers.notifier.messenger import Messenger
@@ -20,14 +21,15 @@ log = structlog.get_logger()
 
 
 async def post_notice(delivery: Delivery, receipt: Receipt, notice: Change, messenger: Messenger) -> None:
-    """Tell the owner, then the thread. Without its card there is no thread to tell.
+    """Tell the owner of the subscription, if it is about that, then the thread. Without its card there is no thread.
 
     Raises:
         SlackError: Slack refuses, or does not answer.
         Deferred: it is not admitted now.
     """
+    execution, is_act = delivery.claim.notification.snapshot.execution, notice.kind is ChangeKind.ACTED
     await tell_owner(delivery, notice, messenger)
-    message = notice_message(notice, delivery.claim.notification.snapshot.execution)
+    message = acted_notice(notice, execution) if is_act else notice_message(notice, execution)
     try:
         ts = await messenger.post(
             delivery,
@@ -49,7 +51,8 @@ async def post_notice(delivery: Delivery, receipt: Receipt, notice: Change, mess
 
 async def tell_owner(delivery: Delivery, notice: Change, messenger: Messenger) -> None:
     """Tell the owner of a subscription in person what somebody else did to it."""
-    if delivery.is_owner_told or notice.by == delivery.subscription.owner:
+    is_about_it = notice.kind is not ChangeKind.ACTED  # that is about the execution
+    if delivery.is_owner_told or not is_about_it or notice.by == delivery.subscription.owner:
         return
     execution = delivery.claim.notification.snapshot.execution
     with speaking(await messenger.language(delivery, delivery.subscription.owner)):

@@ -14,8 +14,9 @@ from bot import blocks
 from bot.blocks import Evidence, Message, matches, quiet, replies, text, words
 from bot.blocks.language import Language, speaking
 from bot.domain.access import Readers
+from bot.domain.acting import Action, Result
 from bot.domain.home import Home, InChannels
-from bot.domain.model import Change, Followed, Level, Phase, Snapshot, Subscription
+from bot.domain.model import Change, ChangeKind, Followed, Level, Phase, Snapshot, Subscription
 from bot.domain.quiet import MuteFor
 from bot.domain.search import Found
 from sandbox.slack import blockkit
@@ -69,7 +70,9 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield blocks.held_message(link, execution, change.reason)
     yield blocks.undeliverable_message(link, execution, change.reason)
     yield blocks.undeliverable_message(link, None, change.reason)
-    if change.kind.is_notice:
+    if change.kind is ChangeKind.ACTED:
+        yield blocks.acted_notice(change, execution)
+    elif change.kind.is_notice:
         yield blocks.notice_message(change, execution)
         yield blocks.owner_notice_message(change, link, execution)
     yield replies.subscribed(link, seen, note=change.message)
@@ -110,6 +113,9 @@ def views(seen: Snapshot, link: Subscription, change: Change, evidence: Evidence
     yield blocks.loading_modal(execution.id)
     yield blocks.error_modal(change.message)
     yield blocks.details_modal(seen, now=NOW)
+    for action in Action:
+        yield blocks.question_modal(action, seen, None, now=NOW, has_changed=True)
+        yield blocks.acted_modal(action, Result.REFUSED, seen, refusal=change.message)
     yield blocks.levels_modal(link, seen, now=NOW)
     yield blocks.levels_modal(link, None, now=NOW)
     yield blocks.share_modal(execution.id)

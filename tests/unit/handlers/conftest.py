@@ -21,6 +21,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.acting import Acting
 from bot.blocks import buttons
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.domain.events import Event
@@ -579,9 +580,16 @@ async def world() -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def made(
-    team_id: str = "T1", enterprise_id: str = "", rules: AccessRules = ALL, scopes: Collection[str] = ()
+    team_id: str = "T1",
+    enterprise_id: str = "",
+    rules: AccessRules = ALL,
+    scopes: Collection[str] = (),
+    acting: Acting | None = None,
 ) -> AsyncIterator[World]:
-    """The same, for a workspace of its own, perhaps of an organisation, or with other rules, or optional scopes."""
+    """The same, for a workspace of its own, perhaps of an organisation, or with other rules, or optional scopes.
+
+    With `acting` some may cancel and retry.
+    """
     slack, subscriptions, limits = TinySlack(team_id=team_id), FakeSubscriptions(), FakePauses(team_id)
     channels, choices = FakeChannels(), FakeChoices()
     server = web.Application()
@@ -605,7 +613,11 @@ async def made(
         )
         requests = FakeRequests()
         middleware = register(
-            app, subscriptions=cast("Subscriptions", subscriptions), workspace=workspace, requests=requests
+            app,
+            subscriptions=cast("Subscriptions", subscriptions),
+            workspace=workspace,
+            requests=requests,
+            acting=acting,
         )
         yield World(slack, subscriptions, app, middleware, limits, channels, requests, choices)
     await runner.cleanup()

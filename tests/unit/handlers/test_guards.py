@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from bot.domain.access import AccessRules
 from bot.domain.model import Level, Subscriber
 from bot.errors import TooManyRequests, TooManySubscriptions
 from handlers.middleware import Who
-from tests.unit.handlers.conftest import ID, NOW, World, made, subscription_of
+from tests.unit.handlers.conftest import ID, NOW, World, subscription_of
+from tests.unit.handlers.test_acting import ASKED, CONFIRMED, world_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 
@@ -32,10 +34,18 @@ IN_DIALOGS = {
     buttons.REFRESH_STEPS,
     buttons.CHOOSE_LEVEL,
     buttons.CHOOSE_MUTE,
+    buttons.DO_ACTION,
 }
 """Buttons that are in no message."""
 
 Way = Callable[[World], Awaitable[Any]]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """Listeners in a workspace whose only person may do everything."""
+    async with world_of() as (world, _):
+        yield world
 
 
 def table() -> dict[str, dict[str, bool]]:
@@ -74,7 +84,12 @@ def in_dialog(action_id: str, value: str) -> Way:
 
 def pressed(action_id: str) -> Way:
     """A button of a message, pressed: for the channel, where it can be for one."""
-    values = {buttons.DELETE_MY_DATA: "U1", buttons.APPROVE_CHANNEL: "C1", buttons.REVOKE_CHANNEL: "C1"}
+    values = {
+        buttons.DELETE_MY_DATA: "U1",
+        buttons.APPROVE_CHANNEL: "C1",
+        buttons.REVOKE_CHANNEL: "C1",
+        buttons.ASK_ACTION: ASKED,
+    }
     value = values.get(action_id, f"{ID}|C1" if action_id == buttons.SUBSCRIBE_EXECUTION else ID)
     action = {"type": "button", "block_id": "b", "action_id": action_id, "value": value}
     return lambda world: world.press(action_id, value, actions=[action])
@@ -122,8 +137,9 @@ def ways() -> dict[str, Way]:
         buttons.CHOOSE: lambda world: world.chooses(buttons.SHARE_EXECUTION),
     }
     known |= {name: lambda world, name=name: shortcut(world, name) for name in handlers.SHORTCUTS}  # type: ignore[misc]  # bound at once
-    chosen = {buttons.CHOOSE_LEVEL: "final", buttons.CHOOSE_MUTE: "1h"}
+    chosen = {buttons.CHOOSE_LEVEL: "final", buttons.CHOOSE_MUTE: "1h", buttons.DO_ACTION: CONFIRMED}
     known |= {name: in_dialog(name, chosen.get(name, "1")) for name in IN_DIALOGS}
+    known |= {buttons.ASK_ACTION: pressed(buttons.ASK_ACTION)}
     others = {*handlers._buttons(), *handlers._decisions()} - known.keys()
     return known | {name: pressed(name) for name in others}
 
@@ -165,12 +181,12 @@ async def test_people_without_the_right_get_nothing(listener: str, guard: str) -
     """They read why, where the page says so; nothing is asked of GCS or the store for them."""
     rules, said, words = REFUSALS[guard]
     is_held = table()[kind_of(listener)][guard]
-    async with made(rules=rules) as world:
+    async with world_of(replace(rules, operators=frozenset({"U1"}))) as (world, acting):
         world.slack.results |= {"users.info": said, "conversations.members": {"members": ["U1"]}} if said else {}
         await WAYS[listener](world)
         assert (words in read(world)) is is_held
         if is_held:
-            assert world.subscriptions.asked == []
+            assert (world.subscriptions.asked, acting.looked, acting.acted) == ([], [], [])
             assert in_public(world) == []
 
 

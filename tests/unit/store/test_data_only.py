@@ -70,8 +70,9 @@ def every_change() -> list[Change]:
         kind=ChangeKind.SLOW, revision=2, at=NOW, step=GCS, taken=timedelta(hours=3), usual=timedelta(hours=1)
     )
     near = Change(kind=ChangeKind.DEADLINE, revision=2, at=NOW, deadline=NOW + timedelta(minutes=28))
+    acted = Change(kind=ChangeKind.ACTED, revision=0, at=NOW, by="U1", action="cancel")
     quiet = [Change(kind=kind, revision=0, at=NOW, by="U1") for kind in (ChangeKind.MUTED, ChangeKind.UNMUTED)]
-    return [*(change for verdict in verdicts for change in verdict.changes), slow, near, stopped, level, *quiet]
+    return [*(change for verdict in verdicts for change in verdict.changes), slow, near, stopped, level, acted, *quiet]
 
 
 def every_snapshot() -> list[Snapshot]:

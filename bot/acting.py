@@ -1,0 +1,169 @@
+"""Cancel and retry: what an operator has GCS do to an execution, each time asked for and done once.
+
+Lives here: the order of things. GCS is looked at before anybody is asked, and again before anything is done; the act is
+written before GCS is called; when GCS's answer is lost, GCS is looked at, and the call is never repeated. Does not live
+here: who may (`bot.slack.access`), what GCS takes in which state (`bot.domain.acting`), the call (`bot.gcs.client`),
+the record (`bot.store.acts`), dialogs (`handlers.acting`, the only caller).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import uuid4
+
+import structlog
+
+from bot.audit import audit, current_request
+from bot.domain.acting import Act, Question, Result, has_taken
+from bot.domain.model import Execution, Snapshot
+from bot.errors import BotError, GCSError, StoreUnavailable
+from bot.gcs.client import GCSClient
+from bot.gcs.errors import may_have_acted
+from bot.gcs.shared import SharedReads
+from bot.store.acts import Acts
+from bot.store.subscriptions import Subscribers
+
+WITHIN = timedelta(seconds=15)
+"""At most how long one call to GCS may take."""
+
+STORE_WITHIN = timedelta(seconds=5)
+"""At most how long each call to the store may take."""
+
+LOOKS = (1.0, 2.0, 3.0, 4.0)
+"""How many seconds before each look at an execution after an answer was lost."""
+
+LOOKS_WITHIN = timedelta(seconds=20)
+"""At most how long all of them may take. With one call it is less than `acts.BUSY`."""
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An execution as GCS shows it now, and the last thing that somebody had done to it."""
+
+    execution: Execution
+    at: datetime
+    act: Act | None
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The same as what the dialogs show."""
+        return Snapshot(execution=self.execution, revision=0, seen_at=self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What became of an act."""
+
+    result: Result | None
+    """None: nothing was done, because something has changed since the person was asked."""
+    look: Look
+    """What GCS shows afterwards, as far as it still answers."""
+    refusal: BotError | None = None
+    """Why it was refused."""
+
+
+class Acting:
+    """Has GCS cancel and retry executions."""
+
+    def __init__(self, gcs: GCSClient, acts: Acts, subscribers: Subscribers, *, now: Callable[[], datetime]) -> None:
+        self._gcs, self._acts, self._subscribers, self._now = gcs, acts, subscribers, now
+        self._reads = SharedReads(gcs, within=WITHIN, now=now)
+
+    async def look(self, team_id: str, execution_id: str) -> Look:
+        """The execution as GCS shows it now, never as it showed it before.
+
+        Raises:
+            InvalidInput: `execution_id` is no id.
+            GCSError, StoreUnavailable: it is not known.
+        """
+        known = await _in_time(self._subscribers.snapshot(team_id, execution_id))
+        name = known.execution.name if known else ""
+        read = await self._reads.get(execution_id, newer_than=self._now(), name=lambda: name)
+        return Look(read.execution, read.at, await _in_time(self._acts.last(team_id, read.execution.id)))
+
+    async def act(self, team_id: str, question: Question, by: str) -> Acted:
+        """Do what a person was asked about and has confirmed, if nothing has changed since then.
+
+        Raises:
+            InvalidInput, GCSError, StoreUnavailable: as from `look`; then nothing was done.
+        """
+        look = await self.look(team_id, question.execution_id)
+        execution_id = look.execution.id
+        if not question.still_holds(look.execution, look.act, now=self._now()):
+            return Acted(None, look)
+        act = Act(token=_token(), action=question.action, by=by, began_at=self._now())
+        begins = self._acts.begin(team_id, execution_id, token=act.token, known=question.act, action=act.action, by=by)
+        if not await _in_time(begins):
+            return Acted(None, await self.look(team_id, execution_id))
+        audit("action.began", execution=execution_id, action=act.action.value)
+        return await self._sent(team_id, act, look)
+
+    async def _sent(self, team_id: str, act: Act, look: Look) -> Acted:
+        """Send an act that has begun, once, and find out how it ends."""
+        execution_id = look.execution.id
+        refusal: BotError | None = None
+        try:
+            await self._gcs.operate(execution_id, act.action, within=WITHIN)
+            result = Result.DONE
+        except StoreUnavailable as error:  # which has the quota: GCS was not called, or it was and refused
+            result, refusal = Result.REFUSED, error
+        except GCSError as error:
+            log.warning("acting.unanswered", kind=type(error).__name__, error=str(error))
+            if may_have_acted(error):
+                result, look = await self._looked_for(team_id, act, look)
+            else:
+                result, refusal = Result.REFUSED, error
+        await self._finish(team_id, execution_id, act, result)
+        if refusal is None:
+            with suppress(GCSError, StoreUnavailable):  # what is known is told in any case
+                look = await self.look(team_id, execution_id)
+        return Acted(result, look, refusal)
+
+    async def _looked_for(self, team_id: str, act: Act, look: Look) -> tuple[Result, Look]:
+        """GCS's answer was lost: whether it shows within a while that it took the act."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOKS_WITHIN.total_seconds()):
+                for seconds in LOOKS:
+                    await asyncio.sleep(seconds)
+                    with suppress(GCSError, StoreUnavailable):
+                        look = await self.look(team_id, look.execution.id)
+                        if has_taken(act.action, look.execution):
+                            return Result.DONE, look
+        return Result.UNKNOWN, look
+
+    async def _finish(self, team_id: str, execution_id: str, act: Act, result: Result) -> None:
+        """Write how it ended. If the store does not take that, the watcher finds out what GCS has done."""
+        is_news = True
+        try:
+            is_news = await _in_time(self._acts.finish(team_id, execution_id, act, result, now=self._now()))
+        except StoreUnavailable as error:
+            log.warning("acting.unrecorded", execution=execution_id, result=result.value, why=error.words)
+        if is_news:
+            audit("action.ended", execution=execution_id, action=act.action.value, result=result.value)
+
+
+def _token() -> str:
+    """The id of the request under way, by which the log names it, too."""
+    return current_request() or uuid4().hex[:12]
+
+
+async def _in_time(answer: Awaitable[T]) -> T:
+    """The store's answer, in time for the person who waits.
+
+    Raises:
+        StoreUnavailable: it did not come.
+    """
+    try:
+        async with asyncio.timeout(STORE_WITHIN.total_seconds()):
+            return await answer
+    except TimeoutError:
+        raise StoreUnavailable(f"no answer within {STORE_WITHIN.total_seconds():g} s") from None
