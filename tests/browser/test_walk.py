@@ -17,7 +17,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Request, expect
 
-from bot.blocks.buttons import CHOOSE, KEEP_RULE, parse_choice
+from bot.blocks.buttons import AUTO, CHOOSE, KEEP_RULE, NEXT_HOME, PREVIOUS_HOME, parse_choice
+from bot.blocks.language import Language
 from handlers import register
 from sandbox.demo import Demo
 from tests.browser.conftest import WIDE
@@ -28,8 +29,8 @@ PATIENCE = 60_000
 """Milliseconds that an effect may take to show: the machine may be busy."""
 TRIES = 3
 """So often is a control pressed that opens a dialog: Slack lets the bot open one for three seconds only."""
-NOT_YET = {KEEP_RULE}
-"""What is shown weeks after the demo has begun only."""
+NOT_YET = {KEEP_RULE, NEXT_HOME, PREVIOUS_HOME}
+"""What is shown weeks after the demo has begun only, or to people who follow more than it has."""
 MENU = "⋯ "
 """Begins the label of what is in a menu."""
 
@@ -346,12 +347,26 @@ async def _card_in_person(walk: Walk, demo: Demo) -> None:
 
 
 async def _home(walk: Walk, demo: Demo) -> None:
-    """What a person follows."""
+    """What a person follows, and how they want to be told."""
+    home, dialog = walk.home, walk.dialog
     await walk.go(demo.slack.dm(demo.you), me=demo.you, tab="home")
-    await expect(walk.home("cohort-")).to_be_visible(timeout=PATIENCE)
-    await walk.press(walk.home(), "Steps", shows=walk.dialog("Steps 1 to"))
+    await expect(home("cohort-")).to_be_visible(timeout=PATIENCE)
+    await walk.press(home(), "Steps", shows=dialog("Steps 1 to"))
     await walk.close()
-    await walk.press(walk.home(), "Stop following", changes=walk.home())
+    await walk.press(home(), "Follow an execution …", shows=dialog("What is told"))
+    await walk.enter("Execution", "cohort")
+    await walk.press(dialog(), "Follow", shows=dialog("You follow this execution already."))
+    await walk.close()
+    level, language = home().locator("select").nth(0), home().locator("select").nth(1)
+    async with walk.page.expect_response("**/press"):
+        await level.select_option("steps")
+    await walk.go(demo.slack.dm(demo.you), me=demo.you, tab="home")
+    await expect(level).to_have_value("steps", timeout=PATIENCE)
+    await language.select_option(Language.CHINESE.value)
+    await expect(home("设置")).to_be_visible(timeout=PATIENCE)
+    await language.select_option(AUTO)
+    await expect(home("Settings")).to_be_visible(timeout=PATIENCE)
+    await walk.press(home(), "⋯ Stop following", changes=home())
 
 
 async def _shared_channel(walk: Walk, demo: Demo) -> None:

@@ -102,7 +102,7 @@ async def test_places_are_counted_for_each_rule(store: Store) -> None:
 async def test_one_copy_looks_at_a_time(store: Store) -> None:
     """And what was looked through is never forgotten."""
     assert [await store.rules.begin_look(every=LATER) for _ in range(2)] == [True, False]
-    later = NOW + timedelta(minutes=5)
+    later = datetime.now(UTC) + timedelta(minutes=5)
     for moment in (later, NOW):
         await store.rules.end_look(moment)
     assert abs((await store.rules.read()).through - later) < timedelta(milliseconds=1)
