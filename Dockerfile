@@ -1,11 +1,11 @@
-# Two stages, from the newest patch of a tag; `make images` adds the digest that it has now. The first installs what the lock pins, by hash. The second has no compiler and runs without root.
-FROM python:3.13-slim-bookworm AS install
+# Two stages, from an image that `make images` brings up to date. The first installs what the lock pins, by hash. The second has no compiler and runs without root.
+FROM python:3.13-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS install
 COPY requirements.lock requirements-embedded.lock /tmp/
 RUN python -m venv /opt/bot \
     && /opt/bot/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
        --require-hashes --only-binary=:all: -r /tmp/requirements.lock -r /tmp/requirements-embedded.lock
 
-FROM python:3.13-slim-bookworm
+FROM python:3.13-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8
 ENV PATH=/opt/bot/bin:$PATH \
     HEALTH_HOST=0.0.0.0 \
     PYTHONDONTWRITEBYTECODE=1 \

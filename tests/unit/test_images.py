@@ -34,3 +34,10 @@ def test_images_are_pinned_and_renewed(tmp_path: Path) -> None:
         assert len(images) == 3
         assert all(re.fullmatch(rf"[a-z/]+:[\w.-]+@sha256:{digest}", image) for image in images)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, "docker"])
+
+
+def test_no_image_lacks_a_digest() -> None:
+    """A tag alone is another image tomorrow."""
+    images = [image for name in FILES[1:] for image in IMAGE.findall((ROOT / name).read_text())]
+    assert len(images) == 3
+    assert all(re.search(r"@sha256:[0-9a-f]{64}$", image) for image in images)
