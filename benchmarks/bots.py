@@ -21,7 +21,7 @@ import aiohttp
 
 from benchmarks.harness import free_port
 from benchmarks.memory import fill
-from bot.domain.model import Snapshot
+from bot.domain.model import Level, Snapshot
 from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore
@@ -119,6 +119,7 @@ async def filled(
     *,
     gcs: str,
     fingerprints: Mapping[str, Fingerprint] | None = None,
+    level: Level = Level.MILESTONES,
 ) -> None:
     """Fill the store that a bot will find in `state`: each execution is followed by one person, has a card, is due.
 
@@ -128,7 +129,7 @@ async def filled(
     engine, owner = EmbeddedStore(state), Owner(account=account, team="T0123ABCD", endpoint=gcs)
     store = Store(await engine.start(), owner=owner, coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
     try:
-        await fill(store, snapshots, first_poll=timedelta(0), fingerprints=fingerprints)
+        await fill(store, snapshots, first_poll=timedelta(0), fingerprints=fingerprints, level=level)
     finally:
         await store.aclose()
         await engine.stop()

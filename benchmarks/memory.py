@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 from redis.asyncio import Redis
 
 from benchmarks.harness import CLIENT_CORE, Row, a_snapshot, at_most, opened_store, pinned, say
-from bot.domain.model import Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.model import Level, Receipt, Snapshot, Subscriber, Subscription
 from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
 from bot.store.outbox import Claim
@@ -59,6 +59,7 @@ async def fill(
     *,
     first_poll: timedelta = timedelta(hours=1),
     fingerprints: Mapping[str, Fingerprint] | None = None,
+    level: Level = Level.MILESTONES,
 ) -> None:
     """Have each of `snapshots` followed by one person, who has a card of it.
 
@@ -67,7 +68,7 @@ async def fill(
     known = {} if fingerprints is None else fingerprints
     waiting = enumerate(snapshots)
     while batch := list(islice(waiting, BATCH)):
-        await asyncio.gather(*(_subscribe(store, number, snapshot, first_poll, known) for number, snapshot in batch))
+        await asyncio.gather(*(_subscribe(store, *each, first_poll, known, level) for each in batch))
         while ready := (await store.outbox.ready()).partitions:
             for partition in ready:
                 claims = await store.outbox.claim(partition, BATCH)
@@ -75,11 +76,20 @@ async def fill(
 
 
 async def _subscribe(
-    store: Store, number: int, snapshot: Snapshot, first_poll: timedelta, known: Mapping[str, Fingerprint]
+    store: Store,
+    number: int,
+    snapshot: Snapshot,
+    first_poll: timedelta,
+    known: Mapping[str, Fingerprint],
+    level: Level,
 ) -> None:
     person = Subscriber(team_id="T0123ABCD", id=f"U{number % PEOPLE:09d}")
     subscription = Subscription(
-        execution_id=snapshot.execution.id, subscriber=person, owner=person.id, created_at=datetime.now(UTC)
+        execution_id=snapshot.execution.id,
+        subscriber=person,
+        level=level,
+        owner=person.id,
+        created_at=datetime.now(UTC),
     )
     fingerprint = known.get(snapshot.execution.id)
     await store.subscribers.subscribe(

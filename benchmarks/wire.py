@@ -20,7 +20,7 @@ from statistics import quantiles
 from benchmarks import servers
 from benchmarks.bots import Bot, filled, started
 from benchmarks.harness import Row, at_most, say
-from bot.domain.model import Snapshot
+from bot.domain.model import Level, Snapshot
 from bot.gcs.tables import GetExecutionResponse
 from sandbox import story
 from sandbox.gcs import GCS
@@ -51,7 +51,7 @@ async def rows() -> AsyncIterator[Row]:
             executions = [gcs.play(story.happy(1 + CHANGES // EXECUTIONS), by_hand=True) for _ in range(EXECUTIONS)]
             for execution in executions:
                 gcs.step(execution)
-            await filled(state, snapshots(gcs, executions), gcs=gcs.url)
+            await filled(state, snapshots(gcs, executions), gcs=gcs.url, level=Level.STEPS)
             async with started(state, gcs=gcs.url, slack=slack, **SETTINGS) as bot:
                 await asyncio.sleep(5)
                 arrivals.posts.clear()
