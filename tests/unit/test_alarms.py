@@ -209,7 +209,7 @@ def test_another_attempt_may_be_told_again() -> None:
 
 
 def waits(*minutes: float) -> Typical:
-    """What is known of a workflow whose runs have waited for so long."""
+    """What is known of a workflow whose runs have waited for these times."""
     return Typical(None, {}, estimate.usual_of([60 * each for each in minutes], spread=estimate.WAIT_SPREAD))
 
 
