@@ -21,7 +21,8 @@ import aiohttp
 
 from benchmarks.harness import free_port
 from benchmarks.memory import fill
-from bot.domain.model import Level, Snapshot
+from bot.domain.following import Level
+from bot.domain.snapshot import Snapshot
 from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
 from bot.store.engine.embedded import EmbeddedStore

@@ -17,8 +17,10 @@ from statistics import fmean
 
 from benchmarks.harness import Row, at_most
 from bot.domain import alarms, estimate
-from bot.domain.model import ChangeKind, Execution, Snapshot, Step, Usual
+from bot.domain.change import ChangeKind
+from bot.domain.execution import Execution, Step
 from bot.domain.past import Typical
+from bot.domain.snapshot import Snapshot, Usual
 
 SEED = 12
 COUNTS = (3, 5, 8, 12, 20)

@@ -31,7 +31,8 @@ from msgspec.structs import replace
 from benchmarks import servers
 from bot.app import service
 from bot.app.logs import set_up_logging
-from bot.domain.model import Execution, Snapshot, Usual
+from bot.domain.execution import Execution
+from bot.domain.snapshot import Snapshot, Usual
 from bot.gcs.tables import GetExecutionResponse
 from bot.settings import Settings
 from bot.store import Store

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from benchmarks import servers
 from benchmarks.bots import Bot, filled, started
 from benchmarks.harness import SERVER_CORE, Row, at_most, say
-from bot.domain.model import Snapshot
+from bot.domain.snapshot import Snapshot
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.tables import GetExecutionResponse
 

@@ -14,7 +14,8 @@ from itertools import islice, pairwise
 from redis.asyncio import Redis
 
 from benchmarks.harness import CLIENT_CORE, Row, a_snapshot, at_most, opened_store, pinned, say
-from bot.domain.model import Level, Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.following import Level, Subscriber, Subscription
+from bot.domain.snapshot import Receipt, Snapshot
 from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
 from bot.store.outbox import Claim

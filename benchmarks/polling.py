@@ -35,7 +35,7 @@ from benchmarks.harness import (
 )
 from bot.domain import observing
 from bot.domain.cadence import Cadence
-from bot.domain.model import Subscriber, Subscription
+from bot.domain.following import Subscriber, Subscription
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
 from bot.gcs.fingerprint import fingerprint_of

@@ -15,7 +15,9 @@ from time import process_time
 from benchmarks.harness import Row
 from bot.blocks import execution_card
 from bot.blocks.language import Language, speaking
-from bot.domain.model import Execution, Snapshot, Step, Subscriber, Subscription
+from bot.domain.execution import Execution, Step
+from bot.domain.following import Subscriber, Subscription
+from bot.domain.snapshot import Snapshot
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ROUNDS = 40

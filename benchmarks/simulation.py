@@ -25,7 +25,8 @@ from benchmarks.servers import answer_seconds
 from benchmarks.virtual import BEGAN, VirtualSelector
 from bot.domain import observing
 from bot.domain.cadence import Cadence
-from bot.domain.model import Change, Level, Subscriber, Subscription
+from bot.domain.change import Change
+from bot.domain.following import Level, Subscriber, Subscription
 from bot.gcs.client import GCSClient
 from bot.gcs.fingerprint import fingerprint_of
 from bot.gcs.http import HTTPClient

@@ -20,7 +20,8 @@ from statistics import quantiles
 from benchmarks import servers
 from benchmarks.bots import Bot, filled, started
 from benchmarks.harness import Row, at_most, say
-from bot.domain.model import Level, Snapshot
+from bot.domain.following import Level
+from bot.domain.snapshot import Snapshot
 from bot.gcs.tables import GetExecutionResponse
 from sandbox import story
 from sandbox.gcs import GCS

@@ -20,7 +20,8 @@ import structlog
 
 from bot.audit import audit, current_request
 from bot.domain.acting import Act, Question, Result, has_taken
-from bot.domain.model import Execution, Snapshot
+from bot.domain.execution import Execution
+from bot.domain.snapshot import Snapshot
 from bot.errors import BotError, GCSError, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.errors import may_have_acted

@@ -15,8 +15,10 @@ import structlog
 from msgspec.structs import replace
 
 from bot.audit import audit
-from bot.domain.model import Change, ChangeKind, Quiet, Snapshot, Subscriber, Subscription
+from bot.domain.change import Change, ChangeKind
+from bot.domain.following import Quiet, Subscriber, Subscription
 from bot.domain.quiet import MuteFor, QuietHours
+from bot.domain.snapshot import Snapshot
 from bot.errors import InputProblem, InvalidInput, StoreUnavailable
 from bot.store.patience import in_time
 from bot.store.quiet_hours import HoursKept

@@ -13,7 +13,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from bot.audit import audit
-from bot.domain.model import Level, Rule, RuleKind, Subscriber
+from bot.domain.following import Level, Rule, RuleKind, Subscriber
 from bot.domain.rules import LASTS, existing, matches
 from bot.domain.search import Match
 from bot.errors import GCSListForbidden, InputProblem, InvalidInput, StoreUnavailable

@@ -20,22 +20,14 @@ from msgspec.structs import replace
 from bot.audit import audit, current_request
 from bot.domain import alarms, observing
 from bot.domain.cadence import Cadence
+from bot.domain.change import Change, ChangeKind
 from bot.domain.events import Event
+from bot.domain.execution import Execution, Phase
+from bot.domain.following import Level, Subscriber, Subscription, louder
 from bot.domain.home import Home
-from bot.domain.model import (
-    Change,
-    ChangeKind,
-    Execution,
-    Followed,
-    Level,
-    Phase,
-    Snapshot,
-    Subscriber,
-    Subscription,
-    louder,
-)
 from bot.domain.past import Past
 from bot.domain.search import Found, Match, begins_an_id, fits, narrowed, newest_first
+from bot.domain.snapshot import Followed, Snapshot
 from bot.errors import GCS_AWAY, GCSError, GCSForbidden, InputProblem, InvalidInput, StoreUnavailable, TooManyRequests
 from bot.gcs.client import GCSClient
 from bot.gcs.errors import unseen

@@ -26,7 +26,7 @@ from bot.blocks.message import Block
 from bot.blocks.sentences import UNSAFE_DECIDED
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.acting import offered
-from bot.domain.model import Level, Subscriber
+from bot.domain.following import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
 from bot.slack.channels import check_channel, check_person, readers

@@ -13,9 +13,11 @@ from bot.audit import audit
 from bot.blocks import Message, matches, quiet, replies, rules
 from bot.blocks.language import speaking
 from bot.domain.access import NOBODY_ELSE
-from bot.domain.model import Followed, Phase, Subscriber, rule_id
+from bot.domain.execution import Phase
+from bot.domain.following import Subscriber, rule_id
 from bot.domain.quiet import MuteFor, QuietHours, zone_named
 from bot.domain.search import Found, begins_an_id
+from bot.domain.snapshot import Followed
 from bot.errors import InputProblem, InvalidInput, SlackError
 from bot.slack.channels import check_channel, check_person, readers
 from bot.slack.workspace import Workspace

@@ -18,7 +18,7 @@ from bot.blocks.language import speaking
 from bot.blocks.message import Block
 from bot.blocks.sentences import sentence
 from bot.domain.access import NOBODY_ELSE
-from bot.domain.model import Level, Subscriber
+from bot.domain.following import Level, Subscriber
 from bot.domain.search import Match, newest_first
 from bot.errors import BotError, GCSError, InputProblem, InvalidInput, TooManySubscriptions
 from bot.slack.calls import NO_PATIENCE, call

@@ -15,7 +15,7 @@ from bot.blocks import buttons, home_tab, parse_page, replies
 from bot.blocks.home import AS_OF
 from bot.blocks.language import Language, speaking
 from bot.blocks.message import Block
-from bot.domain.model import Level, Subscriber
+from bot.domain.following import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, PATIENCE, call
 from bot.slack.channels import channels_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import structlog
 
 from bot.blocks.language import speaking
-from bot.domain.model import Subscriber
+from bot.domain.following import Subscriber
 from bot.errors import BotError, SlackError
 from bot.slack.open_homes import OpenHome
 from bot.slack.workspace import Workspace

@@ -35,7 +35,7 @@ from bot.blocks.message import Block
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.domain.access import NOBODY_ELSE
-from bot.domain.model import Subscriber
+from bot.domain.following import Subscriber
 from bot.errors import (
     BotError,
     InputProblem,

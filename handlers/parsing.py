@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bot.blocks.language import Language
-from bot.domain.model import Level, RuleKind
+from bot.domain.following import Level, RuleKind
 from bot.domain.quiet import MuteFor
 from bot.domain.rules import SEPARATOR
 from bot.errors import InputProblem, InvalidInput

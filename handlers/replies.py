@@ -12,7 +12,7 @@ from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_MUTED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.domain.access import NOBODY_ELSE, Readers
 from bot.domain.acting import offered
-from bot.domain.model import Subscriber
+from bot.domain.following import Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.quiet import Muted
 from bot.rules import RuleEnded, RuleMade

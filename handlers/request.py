@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.blocks.buttons import parse_choice
 from bot.domain.access import Signs
-from bot.domain.model import Subscriber
+from bot.domain.following import Subscriber
 from bot.errors import InputProblem, NotAllowed
 from bot.slack.access import Access
 from bot.slack.client import Identity

@@ -12,7 +12,8 @@ from bot.blocks import levels_modal, parse_about, parse_metadata, share, steps_m
 from bot.blocks.buttons import NO_MUTE, REFRESH_STEPS, parse_span
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
-from bot.domain.model import Level, Snapshot, Subscriber, Subscription
+from bot.domain.following import Level, Subscriber, Subscription
+from bot.domain.snapshot import Snapshot
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import call
 from bot.slack.channels import check_in, check_person

@@ -30,7 +30,7 @@ from bot.blocks.language import Language
 from bot.clock import ClockSkew
 from bot.domain.access import AccessRules
 from bot.domain.cadence import Cadence
-from bot.domain.model import Level
+from bot.domain.following import Level
 from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, StoreNotOurs, UnknownRefusal
 from bot.quiet import HoursWorker
 from bot.settings import Settings

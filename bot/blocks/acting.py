@@ -14,7 +14,9 @@ from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, actions, context, message, section, view
 from bot.blocks.steps import by_priority
 from bot.domain.acting import Act, Action, Question, Result, possible, state_of
-from bot.domain.model import Change, Execution, Phase, Snapshot
+from bot.domain.change import Change
+from bot.domain.execution import Execution, Phase
+from bot.domain.snapshot import Snapshot
 
 CALLBACK_ID = "acting"
 _STEPS_SHOWN = 3

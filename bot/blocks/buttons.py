@@ -16,7 +16,7 @@ from bot.blocks.message import Block, button, choice, confirm, overflow, select
 from bot.blocks.readers import readers_line
 from bot.domain.access import Readers
 from bot.domain.acting import Action, Question
-from bot.domain.model import Level, Rule, Subscriber, Subscription
+from bot.domain.following import Level, Rule, Subscriber, Subscription
 from bot.domain.quiet import MuteFor
 
 SUBSCRIBE_EXECUTION = "subscribe_execution"

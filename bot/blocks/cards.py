@@ -23,7 +23,9 @@ from bot.blocks.message import OPTIONS_LIMIT, Block, Message, actions, header, m
 from bot.blocks.quiet import muted_note
 from bot.blocks.trouble import Trouble, failure, is_time_limit, outlook_words, trouble_of, unseen_line
 from bot.domain.acting import Action
-from bot.domain.model import FAILED_PHASES, Execution, Phase, Snapshot, Step, Subscription
+from bot.domain.execution import FAILED_PHASES, Execution, Phase, Step
+from bot.domain.following import Subscription
+from bot.domain.snapshot import Snapshot
 
 _NAME_LIMIT = 64
 """How much of a name is in the first line where another follows that says what is wrong. GCS allows as much."""

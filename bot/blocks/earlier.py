@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from bot.blocks import causes, text, words
 from bot.blocks.failures import Failure
 from bot.blocks.language import _
-from bot.domain.model import FAILED_PHASES
+from bot.domain.execution import FAILED_PHASES
 from bot.domain.past import End, Past, stem_of
 
 

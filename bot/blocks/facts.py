@@ -16,7 +16,8 @@ from bot.blocks.message import Block, actions, context, fields, section, view
 from bot.blocks.trouble import failure, is_time_limit, trouble_of, unseen_line
 from bot.domain import estimate
 from bot.domain.acting import Action
-from bot.domain.model import Execution, Snapshot
+from bot.domain.execution import Execution
+from bot.domain.snapshot import Snapshot
 
 TITLE = N_("Details")
 CALLBACK_ID = "details"

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from bot.blocks import causes, text
 from bot.blocks.language import _, ngettext
-from bot.domain.model import Change, Execution, Step
+from bot.domain.change import Change
+from bot.domain.execution import Execution, Step
 from bot.domain.past import stem_of
 
 LEAST_GROUP = 3

@@ -14,7 +14,7 @@ from bot.blocks import text, words
 from bot.blocks.language import N_, Language, _, spoken
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, context, section, view
-from bot.domain.model import Level
+from bot.domain.following import Level
 from bot.domain.search import Match
 
 CALLBACK_ID = "follow_execution"

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from bot.blocks import causes, text, words
 from bot.blocks.language import _
 from bot.blocks.steps import by_priority, more_steps
-from bot.domain.model import Phase, Snapshot, Step
+from bot.domain.execution import Phase, Step
 from bot.domain.past import stem_of
+from bot.domain.snapshot import Snapshot
 
 LEAST_MEMBERS = 3
 """At least so many steps with one stem are a group."""

@@ -20,8 +20,10 @@ from bot.blocks.items import Item, unreadable_line
 from bot.blocks.language import N_, Language, _
 from bot.blocks.message import Block, actions, context, header, section
 from bot.blocks.trouble import Trouble, is_time_limit, outlook_words, trouble_of
+from bot.domain.execution import FAILED_PHASES
+from bot.domain.following import Level, Subscription
 from bot.domain.home import Home, InChannels, ended_at
-from bot.domain.model import FAILED_PHASES, Level, Snapshot, Subscription
+from bot.domain.snapshot import Snapshot
 
 PAGE_ROWS = 15
 """At most this many executions on one page, of two blocks each."""

@@ -13,7 +13,8 @@ from bot.blocks import text, words
 from bot.blocks.language import _
 from bot.blocks.levels import level_words
 from bot.blocks.trouble import outlook_words
-from bot.domain.model import Snapshot, Subscription
+from bot.domain.following import Subscription
+from bot.domain.snapshot import Snapshot
 
 UNREADABLE_NAMED = 10
 """At most this many of those that cannot be read are named."""

@@ -1,13 +1,13 @@
 """Names of the levels of a subscription.
 
-Lives here: `level_words`. Does not live here: what a level means (`bot.domain.model.Level`). Called by the other
+Lives here: `level_words`. Does not live here: what a level means (`bot.domain.following.Level`). Called by the other
 modules of `bot.blocks`.
 """
 
 from __future__ import annotations
 
 from bot.blocks.language import N_, _
-from bot.domain.model import Level
+from bot.domain.following import Level
 
 _LEVELS = {
     Level.FAILURES: N_("failures only"),

@@ -13,7 +13,8 @@ from bot.blocks import buttons, replies, text, words
 from bot.blocks.items import Item
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, context, message, section
-from bot.domain.model import Level, Phase, Subscriber, Subscription
+from bot.domain.execution import Phase
+from bot.domain.following import Level, Subscriber, Subscription
 from bot.domain.quiet import MuteFor
 from bot.domain.search import Found, Match
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bot.blocks import buttons, facts, steps, text, words
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, actions, context, section, view
-from bot.domain.model import Snapshot
+from bot.domain.snapshot import Snapshot
 
 CALLBACK_ID = "steps"
 PAGE_STEPS = 30

@@ -19,9 +19,12 @@ from bot.blocks.failures import Failure, failure_lines, failure_words
 from bot.blocks.language import _
 from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.warnings import owner_mention
+from bot.domain.change import Change, ChangeKind
 from bot.domain.estimate import outlook
-from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Execution, Phase, Snapshot, Step, Subscription
+from bot.domain.execution import FAILED_PHASES, Execution, Phase, Step
+from bot.domain.following import Subscription
 from bot.domain.past import Past
+from bot.domain.snapshot import Snapshot
 
 _STOPPED = frozenset({Phase.CANCELLED, Phase.ABORTED})
 NO_PAST = Past()

@@ -11,8 +11,10 @@ from datetime import datetime, time
 from bot.blocks import buttons, text, words
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, actions, context, message, section
-from bot.domain.model import Change, ChangeKind, Quiet, Snapshot, Subscription
+from bot.domain.change import Change, ChangeKind
+from bot.domain.following import Quiet, Subscription
 from bot.domain.quiet import MuteFor, QuietHours
+from bot.domain.snapshot import Snapshot
 
 SPANS = {
     MuteFor.HOUR: N_("1 hour"),

@@ -18,7 +18,9 @@ from bot.blocks.message import Block, Message, actions, context, message, sectio
 from bot.blocks.readers import readers_line
 from bot.blocks.sentences import HAS_GROWN, NAME, NAME_OR_ID, NOT_APPROVED
 from bot.domain.access import NOBODY, NOBODY_ELSE, Readers
-from bot.domain.model import FAILED_PHASES, Level, Snapshot, Subscriber, Subscription
+from bot.domain.execution import FAILED_PHASES
+from bot.domain.following import Level, Subscriber, Subscription
+from bot.domain.snapshot import Snapshot
 
 CAUSES_SHOWN = 2
 """At most this many lines say why a run failed that is followed only now."""

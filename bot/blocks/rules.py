@@ -14,7 +14,7 @@ from bot.blocks.levels import level_words
 from bot.blocks.message import Message, actions, context, message, section
 from bot.blocks.sentences import undeliverable_reason
 from bot.domain.access import NOBODY_ELSE, Readers
-from bot.domain.model import Level, Rule, RuleKind, RuleNews, RuleNewsKind, Subscriber
+from bot.domain.following import Level, Rule, RuleKind, RuleNews, RuleNewsKind, Subscriber
 
 SHOWN = 20
 """At most this many rules in one list: as many as somebody may have."""

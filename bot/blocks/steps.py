@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from bot.blocks import text, words
 from bot.blocks.language import _, own_half
-from bot.domain.model import FAILED_PHASES, TERMINAL_PHASES, WAITING_PHASES, Snapshot, Step
+from bot.domain.execution import FAILED_PHASES, TERMINAL_PHASES, WAITING_PHASES, Step
+from bot.domain.snapshot import Snapshot
 
 
 class StepGroups(NamedTuple):

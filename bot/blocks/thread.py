@@ -18,7 +18,9 @@ from bot.blocks.message import Block, Message, actions, context, message, sectio
 from bot.blocks.quiet import notice_line
 from bot.blocks.sentences import undeliverable_reason
 from bot.blocks.warnings import owner_mention, warning_lines, warning_words
-from bot.domain.model import REOPENABLE_PHASES, Change, ChangeKind, EndReason, Execution, Level, Phase, Subscription
+from bot.domain.change import Change, ChangeKind, EndReason
+from bot.domain.execution import REOPENABLE_PHASES, Execution, Phase
+from bot.domain.following import Level, Subscription
 from bot.domain.priority import is_announced
 
 _NAMES_SHOWN = 5

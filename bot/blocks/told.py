@@ -1,7 +1,7 @@
 """The dialog about what a subscriber is told.
 
 Lives here: `levels_modal`, and what it remembers. Does not live here: what a level means
-(`bot.domain.model.Level`), what the buttons do (`handlers.views`). Called by `handlers`.
+(`bot.domain.following.Level`), what the buttons do (`handlers.views`). Called by `handlers`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, context, section, view
 from bot.blocks.quiet import mute_block
-from bot.domain.model import Level, Snapshot, Subscription
+from bot.domain.following import Level, Subscription
+from bot.domain.snapshot import Snapshot
 
 CALLBACK_ID = "told"
 TITLE = N_("What is told")

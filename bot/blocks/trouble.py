@@ -15,7 +15,8 @@ from bot.blocks import causes, text, words
 from bot.blocks.groups import MRKDWN, PLAIN, Ink
 from bot.blocks.language import N_, _, ngettext
 from bot.domain import alarms, estimate
-from bot.domain.model import FAILED_PHASES, Execution, Snapshot, Step, Unseen
+from bot.domain.execution import FAILED_PHASES, Execution, Step
+from bot.domain.snapshot import Snapshot, Unseen
 
 CLOSE = timedelta(hours=1)
 """A time limit within this time is trouble."""

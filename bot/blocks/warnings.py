@@ -13,7 +13,9 @@ from datetime import datetime
 from bot.blocks import text, words
 from bot.blocks.failures import Failure, failure_lines
 from bot.blocks.language import _
-from bot.domain.model import Change, ChangeKind, Execution, Subscription
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import Execution
+from bot.domain.following import Subscription
 from bot.domain.priority import mentions_owner
 
 _LINES_SHOWN = 3

@@ -17,8 +17,9 @@ from bot.blocks.language import N_, _, own_half
 from bot.blocks.message import Block, actions, context, section, view
 from bot.domain.acting import Action
 from bot.domain.events import Event, latest
-from bot.domain.model import FAILED_PHASES, Execution, Snapshot, Step
+from bot.domain.execution import FAILED_PHASES, Execution, Step
 from bot.domain.past import Past
+from bot.domain.snapshot import Snapshot
 
 CALLBACK_ID = "why"
 _TITLE = N_("Why")

@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 
 from bot.blocks import text
 from bot.blocks.language import N_, _, ngettext
+from bot.domain.change import Change
 from bot.domain.estimate import time_taken
-from bot.domain.model import Change, Execution, Phase, Snapshot, Step
+from bot.domain.execution import Execution, Phase, Step
+from bot.domain.snapshot import Snapshot
 
 _ICONS: dict[str, str] = {
     Phase.PENDING: "⏳",

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from bot.domain.model import FAILED_PHASES, Execution, Phase, Snapshot, Value
+from bot.domain.execution import FAILED_PHASES, Execution, Phase, Value
+from bot.domain.snapshot import Snapshot
 
 ASKED_FOR = timedelta(minutes=2)
 """How long an answer to the question counts after it was asked; then what it was about may have changed too much."""

@@ -16,8 +16,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from bot.domain import estimate
-from bot.domain.model import WAITING_PHASES, Change, ChangeKind, SlowStep, Snapshot, Step, Usual
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import WAITING_PHASES, Step
 from bot.domain.past import Typical, step_keys
+from bot.domain.snapshot import SlowStep, Snapshot, Usual
 
 SLOW, DEADLINE = "slow", "deadline"
 """What `Snapshot.raised` holds once that was told of the run."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bot.domain.model import Snapshot, Value
+from bot.domain.execution import Value
+from bot.domain.snapshot import Snapshot
 
 CONFIRM_WITHIN = timedelta(seconds=5)
 """At most how long until something is polled again that must be confirmed."""

@@ -19,8 +19,9 @@ from math import exp, log, sqrt
 from statistics import fmean, stdev
 
 from bot.domain import student
-from bot.domain.model import Execution, Phase, Snapshot, Step, Usual
+from bot.domain.execution import Execution, Phase, Step
 from bot.domain.past import step_keys
+from bot.domain.snapshot import Snapshot, Usual
 
 LAST = 20
 """How many durations count: the last ones."""

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from bot.domain.model import Execution, Followed, Level, Snapshot
+from bot.domain.execution import Execution
+from bot.domain.following import Level
+from bot.domain.snapshot import Followed, Snapshot
 
 SHOWN_FOR = timedelta(hours=24)
 """How long the end of an execution is shown."""

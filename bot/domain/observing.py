@@ -14,21 +14,12 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from bot.domain import alarms, changes, estimate
+from bot.domain import alarms, comparing, estimate
 from bot.domain.cadence import Cadence, expected_at, failure_interval, grace_interval, running_interval
-from bot.domain.model import (
-    FAILED_PHASES,
-    TERMINAL_PHASES,
-    Change,
-    ChangeKind,
-    EndReason,
-    Execution,
-    Phase,
-    Snapshot,
-    Unseen,
-    Value,
-)
+from bot.domain.change import Change, ChangeKind, EndReason
+from bot.domain.execution import FAILED_PHASES, TERMINAL_PHASES, Execution, Phase, Value
 from bot.domain.past import NOTHING_TYPICAL, Typical
+from bot.domain.snapshot import Snapshot, Unseen
 
 CONFIRM_MISSING = timedelta(seconds=20)
 """How long GCS must say "no such execution" before that counts: it may say so for seconds while it has problems."""
@@ -79,7 +70,7 @@ def first_snapshot(
         usual=typical.run or (known.usual if known else None),
         raised=known.raised if known else (),
         is_interrupted=(known is not None and _is_interrupted(known, seen)) or seen.phase in _INTERRUPTED,
-        share=changes.share_of(seen),
+        share=comparing.share_of(seen),
         waited=known.waited if known else None,
     )
     return alarms.known_from_the_start(_judged(snapshot, typical), typical)
@@ -93,7 +84,7 @@ def observe(
     if _is_doubtful(before, seen, reported):
         unconfirmed = replace(before, contradicted=True, seen_at=now, misses=0, missing=0)
         return Verdict(snapshot=unconfirmed, next_poll=cadence.soon, is_expedited=True)
-    kind = changes.kind_of(before.execution, seen)
+    kind = comparing.kind_of(before.execution, seen)
     is_again = kind is ChangeKind.REOPENED
     snapshot = Snapshot(
         execution=seen,
@@ -103,7 +94,7 @@ def observe(
         usual=typical.run or before.usual,
         raised=() if is_again else before.raised,
         is_interrupted=_is_interrupted(before, seen),
-        share=changes.share_of(seen) if is_again else max(before.share, changes.share_of(seen)),
+        share=comparing.share_of(seen) if is_again else max(before.share, comparing.share_of(seen)),
         alerted_at=None if is_again else before.alerted_at,
         waited=_waited(before, seen, now),
     )
@@ -113,7 +104,7 @@ def observe(
     snapshot = replace(snapshot, revision=before.revision + is_visible)
     if kind is None and snapshot.retry_until is not None and now >= snapshot.retry_until:
         return _end(snapshot, EndReason.NO_RETRY)
-    found = () if kind is None else (changes.between(kind, before, snapshot),)
+    found = () if kind is None else (comparing.between(kind, before, snapshot),)
     if any(change.is_alert for change in found):
         snapshot = replace(snapshot, alerted_at=now)
     expected = expected_at(snapshot, estimate.medians(seen.steps, typical.steps))
@@ -143,7 +134,7 @@ def observe_missing(before: Snapshot, *, now: datetime) -> Verdict:
     if before.execution.is_terminal:
         return _end(snapshot, EndReason.DELETED)
     snapshot = replace(snapshot, revision=before.revision + 1)
-    change = changes.between(ChangeKind.VANISHED, before, snapshot)
+    change = comparing.between(ChangeKind.VANISHED, before, snapshot)
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)
 
 
@@ -171,8 +162,8 @@ def missed(before: Snapshot, now: Snapshot, *, revision: int) -> Change | None:
     if now.is_vanished:
         kind: ChangeKind | None = ChangeKind.VANISHED
     else:
-        kind = changes.kind_of(before.execution, now.execution)
-    return changes.between(kind, before, replace(now, revision=revision)) if kind else None
+        kind = comparing.kind_of(before.execution, now.execution)
+    return comparing.between(kind, before, replace(now, revision=revision)) if kind else None
 
 
 def observe_failure(
@@ -297,5 +288,5 @@ def _next_poll(snapshot: Snapshot, expected: datetime | None, now: datetime, cad
 
 def _end(snapshot: Snapshot, why: EndReason) -> Verdict:
     snapshot = replace(snapshot, revision=snapshot.revision + 1)
-    change = changes.between(ChangeKind.ENDED, snapshot, snapshot, why=why)
+    change = comparing.between(ChangeKind.ENDED, snapshot, snapshot, why=why)
     return Verdict(snapshot=snapshot, changes=(change,), is_visible=True)

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from bot.domain.model import Execution, Step, Usual, Value
+from bot.domain.execution import Execution, Step, Value
+from bot.domain.snapshot import Usual
 
 WIDE = 30
 """More steps than this with one stem are remembered together: their number differs from run to run."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
-from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Phase, Subscriber
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import FAILED_PHASES, Phase
+from bot.domain.following import Subscriber
 
 
 class Priority(IntEnum):

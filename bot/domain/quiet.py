@@ -11,7 +11,8 @@ from enum import StrEnum
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from bot.domain.model import Quiet, Value
+from bot.domain.execution import Value
+from bot.domain.following import Quiet
 
 MORNING = time(9)
 """When a mute until tomorrow ends."""

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.model import Rule, RuleKind, Subscriber
+from bot.domain.following import Rule, RuleKind, Subscriber
 from bot.domain.search import Match
 
 LASTS = timedelta(days=90)

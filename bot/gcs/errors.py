@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from bot.domain.model import Unseen
+from bot.domain.snapshot import Unseen
 from bot.errors import (
     GCS_AWAY,
     ExecutionGone,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bot.domain.model import TERMINAL_PHASES, WAITING_PHASES
+from bot.domain.execution import TERMINAL_PHASES, WAITING_PHASES
 from bot.domain.search import Match
 from bot.gcs import values
 from bot.gcs.body import MAX_REPORTS, decoded

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from bot.domain.events import Event
-from bot.domain.model import Execution
+from bot.domain.execution import Execution
 from bot.gcs.client import GCSClient, Name, unnamed
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 

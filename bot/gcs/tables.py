@@ -1,9 +1,9 @@
 """The answer to `GET /v1/executions/{id}` as it arrives: Tables 1-12 of the GCS reference, and its Cromwell variant.
 
 Lives here: every documented field, read or named as not read, and the one translation to
-`bot.domain.model.Execution`. Lenient: what is missing, null or of another type than documented is read sensibly or is
-unknown, and the rest is read. Only an object `execution` with the id that was asked for is required; what has none is
-`GCSMalformed`, which never quotes values. Does not live here: what a single value means (`bot.gcs.values`), bytes
+`bot.domain.execution.Execution`. Lenient: what is missing, null or of another type than documented is read sensibly or
+is unknown, and the rest is read. Only an object `execution` with the id that was asked for is required; what has none
+is `GCSMalformed`, which never quotes values. Does not live here: what a single value means (`bot.gcs.values`), bytes
 (`bot.gcs.body`). Called by `bot.gcs.client` and `fingerprint`; `to_execution` by the workers and `subscriptions`.
 """
 
@@ -18,7 +18,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from bot.domain.model import TERMINAL_PHASES, Execution, Step
+from bot.domain.execution import TERMINAL_PHASES, Execution, Step
 from bot.errors import GCSMalformed
 from bot.gcs import body as bodies
 from bot.gcs import values

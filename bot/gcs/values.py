@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
-from bot.domain.model import Phase
+from bot.domain.execution import Phase
 
 ID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Shape of an id. Looser than RFC 4122: GCS hands out ids of no valid version or variant (reference 1.1)."""

@@ -87,7 +87,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
-from bot.domain.model import Subscriber
+from bot.domain.following import Subscriber
 
 PREFIX = "xb3"
 """How all keys begin by default."""

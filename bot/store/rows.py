@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from bot.domain.model import Change, Level, Quiet, Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.change import Change
+from bot.domain.following import Level, Quiet, Subscriber, Subscription
+from bot.domain.snapshot import Receipt, Snapshot
 from bot.store.keys import Lane
 from bot.store.unreadable import reading
 

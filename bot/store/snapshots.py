@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from bot.domain.model import Snapshot
+from bot.domain.snapshot import Snapshot
 from bot.store.rows import EPOCH, at, milliseconds, packed, unpacked
 from bot.store.unreadable import reading
 

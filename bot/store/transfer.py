@@ -14,8 +14,11 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from bot.domain.model import Change, Receipt, Rule, Snapshot, Subscription, Value
+from bot.domain.change import Change
+from bot.domain.execution import Value
+from bot.domain.following import Rule, Subscription
 from bot.domain.quiet import QuietHours
+from bot.domain.snapshot import Receipt, Snapshot
 from bot.store.contents import Contents
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane, lane_of

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import structlog
 
-from bot.domain.model import Phase
+from bot.domain.execution import Phase
 from bot.errors import ExecutionNotFound, GCSError, GCSForbidden, GCSRequestRefused, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.shown import Shown

@@ -10,7 +10,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from time import monotonic
 
-from bot.domain.model import Execution
+from bot.domain.execution import Execution
 from bot.metrics import WATCHER_DETECTION_SECONDS
 
 WINDOW_SECONDS = 600.0

@@ -21,7 +21,7 @@ from bot.audit import audit
 from bot.domain import observing
 from bot.domain.acting import Result
 from bot.domain.cadence import Cadence, running_interval
-from bot.domain.model import Execution
+from bot.domain.execution import Execution
 from bot.domain.observing import Verdict
 from bot.errors import (
     ExecutionNotFound,

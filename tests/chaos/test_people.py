@@ -7,7 +7,7 @@ import pytest
 from bot.blocks import replies
 from bot.blocks.message import Message
 from bot.blocks.sentences import sentence
-from bot.domain.model import Level, Subscription
+from bot.domain.following import Level, Subscription
 from bot.errors import ExecutionNotFound
 from tests.chaos.people import FOLLOWED, LEFT, is_about
 from tests.messages import world

@@ -18,8 +18,8 @@ CHANGES = [
     ("bot/store/owner/owner.py", rf"^SCHEMA = {SCHEMA}$", f"SCHEMA = {SCHEMA + 1}"),
     ("bot/store/migrations/migrations.py", r"(^MIGRATIONS.* = \{)", rf'\g<1>{SCHEMA + 1}: "migrations/rename_words", '),
     ("bot/store/migrations/migrations.py", r"^AGAIN_SECONDS = .*$", "AGAIN_SECONDS = 1.0"),
-    ("bot/domain/model.py", r'FINAL = "final"$', 'FINAL = "verdict"'),
-    ("bot/domain/model.py", r"( +)(level = str.__new__)", r'\1if value == "final":\n\1    return cls.FINAL\n\1\2'),
+    ("bot/domain/following.py", r'FINAL = "final"$', 'FINAL = "verdict"'),
+    ("bot/domain/following.py", r"( +)(level = str.__new__)", r'\1if value == "final":\n\1    return cls.FINAL\n\1\2'),
     ("bot/store/subscriptions/prelude.lua", r"\bfinal = (\d)", r"final = \1, verdict = \1"),
 ]
 """File, what stands there, and what stands there in the next version."""

@@ -14,7 +14,10 @@ from bot.blocks import replies
 from bot.blocks.sentences import sentence
 from bot.domain import observing
 from bot.domain.cadence import Cadence
-from bot.domain.model import Change, ChangeKind, Execution, Level, Snapshot
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import Execution
+from bot.domain.following import Level
+from bot.domain.snapshot import Snapshot
 from bot.errors import BotError, GCSMalformed
 from bot.gcs.errors import gcs_error
 from bot.gcs.fingerprint import fingerprint_of

@@ -15,7 +15,7 @@ from bot.blocks.message import Block
 from bot.blocks.sentences import sentence
 from bot.blocks.why import Evidence
 from bot.domain.acting import Act, Action, Result
-from bot.domain.model import Execution
+from bot.domain.execution import Execution
 from bot.errors import BotError, GCSActionForbidden, GCSActionRefused, InputProblem, NotAllowed
 from tests.messages import world
 from tests.messages.example import Example, Place, Surface

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from bot.blocks import Message, execution_card, execution_summary, shared_summary
 from bot.domain.acting import Action
-from bot.domain.model import Quiet, Snapshot, Subscription, Unseen
+from bot.domain.following import Quiet, Subscription
+from bot.domain.snapshot import Snapshot, Unseen
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface
 from tests.messages.world import CHANNEL_SUBSCRIPTION, NOW, OWN_SUBSCRIPTION, snapshot

@@ -13,7 +13,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from bot.blocks import Message, outcome_message
-from bot.domain.model import ChangeKind, Execution, Step
+from bot.domain.change import ChangeKind
+from bot.domain.execution import Execution, Step
 from bot.domain.past import Past
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface

@@ -22,7 +22,8 @@ from bot.blocks.sentences import (
     sentence,
 )
 from bot.domain.access import NOBODY, Readers
-from bot.domain.model import Phase, Quiet, Subscription
+from bot.domain.execution import Phase
+from bot.domain.following import Quiet, Subscription
 from bot.domain.quiet import MuteFor, QuietHours
 from bot.domain.search import Found, Match
 from bot.errors import ExecutionNotFound, InputProblem, InvalidInput

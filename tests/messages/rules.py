@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from bot.blocks import Message, replies, rules
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_UNSUBSCRIBED
-from bot.domain.model import Level, Rule, RuleKind, RuleNews, RuleNewsKind
+from bot.domain.following import Level, Rule, RuleKind, RuleNews, RuleNewsKind
 from tests.messages.example import Example, Goal, Place, Surface
 from tests.messages.world import CHANNEL_SUBSCRIPTION, NOW, OTHER_PERSON, OWN_SUBSCRIPTION, PERSON, snapshot
 

@@ -24,7 +24,9 @@ from bot.blocks import (
     undeliverable_message,
 )
 from bot.domain.acting import Action
-from bot.domain.model import Change, ChangeKind, EndReason, Level, Step
+from bot.domain.change import Change, ChangeKind, EndReason
+from bot.domain.execution import Step
+from bot.domain.following import Level
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface
 from tests.messages.world import CHANNEL_SUBSCRIPTION, NOW, RUNNING, change

@@ -31,9 +31,10 @@ from bot.blocks.follow_dialog import EMPTY, Entered, follow_dialog, followed, wo
 from bot.blocks.language import Language
 from bot.blocks.message import Block
 from bot.blocks.sentences import sentence
+from bot.domain.execution import Execution
 from bot.domain.home import Home, InChannels
-from bot.domain.model import Execution, Followed
 from bot.domain.search import Match
+from bot.domain.snapshot import Followed
 from bot.errors import GCSUnavailable, InputProblem, InvalidInput, NotAllowed
 from tests.messages import world
 from tests.messages.example import Example, Place, Surface

@@ -10,23 +10,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from bot.domain.change import Change, ChangeKind
 from bot.domain.estimate import usual_of
 from bot.domain.events import Event
-from bot.domain.model import (
-    FAILED_PHASES,
-    Change,
-    ChangeKind,
-    Execution,
-    Level,
-    Quiet,
-    SlowStep,
-    Snapshot,
-    Step,
-    Subscriber,
-    Subscription,
-    Usual,
-)
+from bot.domain.execution import FAILED_PHASES, Execution, Step
+from bot.domain.following import Level, Quiet, Subscriber, Subscription
 from bot.domain.past import End, Past
+from bot.domain.snapshot import SlowStep, Snapshot, Usual
 
 NOW = datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
 """The moment at which every example is said."""

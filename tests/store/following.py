@@ -9,18 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 
-from bot.domain.model import (
-    Change,
-    ChangeKind,
-    Execution,
-    Level,
-    Receipt,
-    Rule,
-    RuleKind,
-    Snapshot,
-    Subscriber,
-    Subscription,
-)
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import Execution
+from bot.domain.following import Level, Rule, RuleKind, Subscriber, Subscription
+from bot.domain.snapshot import Receipt, Snapshot
 from bot.store import PARTITIONS, Store
 from bot.store.outbox import Claim
 from bot.store.schedule import Due

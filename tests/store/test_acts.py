@@ -8,7 +8,9 @@ import pytest
 from redis import Redis
 
 from bot.domain.acting import Act, Action, Result
-from bot.domain.model import Change, ChangeKind, Execution, Level, Subscriber
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import Execution
+from bot.domain.following import Level, Subscriber
 from bot.store import Store
 from bot.store.acts.acts import BUSY, KEPT, OWN_EFFECT
 from bot.store.outbox import Claim

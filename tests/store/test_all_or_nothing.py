@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from redis import Redis
 
 from bot.domain.acting import Action, Result
-from bot.domain.model import ChangeKind, Level, Quiet, Receipt, RuleNews, RuleNewsKind, Subscriber, Subscription
+from bot.domain.change import ChangeKind
+from bot.domain.following import Level, Quiet, RuleNews, RuleNewsKind, Subscriber, Subscription
 from bot.domain.search import Match
+from bot.domain.snapshot import Receipt
 from bot.errors import StoreUnavailable
 from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from redis import Redis
 from redis.exceptions import ConnectionError as Disconnected
 
-from bot.domain.model import Receipt
+from bot.domain.snapshot import Receipt
 from bot.errors import StoreUnavailable
 from bot.store import Store
 from bot.store.engine.connection import Connection

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from redis import Redis
 
-from bot.domain.model import Change, ChangeKind
+from bot.domain.change import Change, ChangeKind
 from bot.store import Store
 from bot.store.outbox import dead_letters
 from tests.store.following import ALICE, LAB, change, follow, lanes, settle

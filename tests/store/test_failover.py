@@ -17,7 +17,8 @@ from time import monotonic
 import pytest
 from redis import Redis
 
-from bot.domain.model import ChangeKind, Receipt
+from bot.domain.change import ChangeKind
+from bot.domain.snapshot import Receipt
 from bot.errors import StoreUnavailable
 from bot.metrics import STORE_WITHOUT_REPLICAS
 from bot.store import PARTITIONS, Store

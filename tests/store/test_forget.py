@@ -9,7 +9,8 @@ from redis import Redis
 
 from bot.domain.access import NOBODY
 from bot.domain.acting import Action
-from bot.domain.model import Change, ChangeKind, Subscriber, Subscription
+from bot.domain.change import Change, ChangeKind
+from bot.domain.following import Subscriber, Subscription
 from bot.store import Store
 from bot.store.people import Forgotten
 from tests.servers import ACCOUNT, KEYS

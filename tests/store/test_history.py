@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from redis import Redis
 
 from bot.domain import estimate
-from bot.domain.model import Execution, Snapshot, Step
+from bot.domain.execution import Execution, Step
 from bot.domain.past import WIDE, Typical
+from bot.domain.snapshot import Snapshot
 from bot.store import Store
 from bot.store.schedule import history
 from bot.store.schedule.history import KEPT, History

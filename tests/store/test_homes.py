@@ -7,7 +7,9 @@ from typing import Any
 
 from redis import Redis
 
-from bot.domain.model import Execution, Level, Snapshot, Step, Subscriber
+from bot.domain.execution import Execution, Step
+from bot.domain.following import Level, Subscriber
+from bot.domain.snapshot import Snapshot
 from bot.store import Store
 from tests.store.following import ALICE, LAB, follow
 

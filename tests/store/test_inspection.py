@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from bot.app import store_probe
 from bot.app.store_probe import StoreProbe
-from bot.domain.model import ChangeKind
+from bot.domain.change import ChangeKind
 from bot.metrics import GCS_QUOTA_CALLS, NOTIFIER_OLDEST_SECONDS, WATCHER_EXECUTIONS, WATCHER_SUBSCRIPTIONS
 from bot.store import Store
 from tests.servers import OWNER

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from redis import Redis
 from structlog.testing import capture_logs
 
-from bot.domain.model import ChangeKind, Level
+from bot.domain.change import ChangeKind
+from bot.domain.following import Level
 from bot.errors import StoreNotOurs
 from bot.store import PARTITIONS, Store
 from bot.store.engine import connection

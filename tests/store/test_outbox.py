@@ -6,7 +6,8 @@ import msgspec
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import Change, ChangeKind, Receipt
+from bot.domain.change import Change, ChangeKind
+from bot.domain.snapshot import Receipt
 from bot.store import Store
 from tests.servers import expire_claims, let_time_pass
 from tests.store.following import ALICE, LAB, LATER, SOON, change, deliver, drained, due, follow, lanes, settle

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 
-from bot.domain.model import Subscriber, Subscription
+from bot.domain.following import Subscriber, Subscription
 from bot.errors import TooManySubscriptions
 from bot.store import Store
 from bot.store.gcs_quota import PersonLimit, Refusal

@@ -9,7 +9,10 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Quiet, Receipt, Subscriber
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import FAILED_PHASES
+from bot.domain.following import Quiet, Subscriber
+from bot.domain.snapshot import Receipt
 from bot.store import Store
 from bot.store.outbox import Claim
 from tests.servers import ACCOUNT, expire_claims, let_quiet_end

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import Quiet
+from bot.domain.following import Quiet
 from bot.domain.quiet import QuietHours
 from bot.quiet import LOOK_SECONDS, HoursWorker
 from bot.store import Store

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import ChangeKind, Level, RuleNews, RuleNewsKind, Subscriber
+from bot.domain.change import ChangeKind
+from bot.domain.following import Level, RuleNews, RuleNewsKind, Subscriber
 from bot.domain.search import Match
 from bot.errors import TooManyRules
 from bot.store import Store

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import ChangeKind, Level
+from bot.domain.change import ChangeKind
+from bot.domain.following import Level
 from bot.store import Store
 from tests.servers import let_time_pass
 from tests.store.following import (

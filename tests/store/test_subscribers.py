@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import ChangeKind, Level, Receipt, Subscription
+from bot.domain.change import ChangeKind
+from bot.domain.following import Level, Subscription
+from bot.domain.snapshot import Receipt
 from bot.store import Store
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import ChangeKind, Level
+from bot.domain.change import ChangeKind
+from bot.domain.following import Level
 from bot.store import Store
 from bot.store.transfer import Imported
 from tests.servers import ACCOUNT, KEYS, OWNER

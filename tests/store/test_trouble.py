@@ -9,7 +9,8 @@ import pytest
 from redis import Redis, RedisCluster
 from structlog.testing import capture_logs
 
-from bot.domain.model import ChangeKind, Receipt
+from bot.domain.change import ChangeKind
+from bot.domain.snapshot import Receipt
 from bot.errors import StoreFull, StoreUnavailable
 from bot.store import Store
 from tests.servers import OWNER, configured

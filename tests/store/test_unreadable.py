@@ -9,7 +9,10 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from bot.domain.model import ChangeKind, Execution, Level, Snapshot
+from bot.domain.change import ChangeKind
+from bot.domain.execution import Execution
+from bot.domain.following import Level
+from bot.domain.snapshot import Snapshot
 from bot.metrics import STORE_UNREADABLE
 from bot.store import Store
 from bot.store.keys import lane_of

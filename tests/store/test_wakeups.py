@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.model import ChangeKind, Receipt
+from bot.domain.change import ChangeKind
+from bot.domain.snapshot import Receipt
 from bot.store import PARTITIONS, Store
 from bot.store.engine.wakeup import Wakeup
 from tests.store.following import ALICE, LATER, SOON, change, drained, due, follow, lanes, settle

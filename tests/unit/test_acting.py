@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from bot.domain.acting import ASKED_FOR, Act, Action, Question, Result, has_taken, possible, state_of
-from bot.domain.model import Execution, Phase, Step
+from bot.domain.execution import Execution, Phase, Step
 
 NOW = datetime(2026, 3, 4, 10, 41, 3, tzinfo=UTC)
 RUNNING = Execution(id="e1", phase="Running", witness="Running", action="create", steps_finished=2)

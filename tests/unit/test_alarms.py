@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from bot.domain import alarms, estimate
 from bot.domain.cadence import Cadence
-from bot.domain.model import ChangeKind, Execution, Phase, Snapshot, Step, Usual
+from bot.domain.change import ChangeKind
+from bot.domain.execution import Execution, Phase, Step
 from bot.domain.observing import Verdict, first_snapshot, observe
 from bot.domain.past import Typical
+from bot.domain.snapshot import Snapshot, Usual
 
 BEGAN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CADENCE = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.domain.cadence import Cadence, expected_at, failure_interval, grace_interval, running_interval
-from bot.domain.model import Execution, Snapshot, Step
+from bot.domain.execution import Execution, Step
+from bot.domain.snapshot import Snapshot
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CADENCE = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.model import Execution
+from bot.domain.execution import Execution
 from bot.metrics import WATCHER_DETECTION_SECONDS
 from bot.workers import detection as module
 from bot.workers.detection import Detection

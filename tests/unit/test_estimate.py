@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.domain import estimate
-from bot.domain.model import Execution, Phase, Snapshot, Step, Usual
+from bot.domain.execution import Execution, Phase, Step
+from bot.domain.snapshot import Snapshot, Usual
 from bot.domain.student import quantile
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.model import MANY_STEPS, Change, ChangeKind, Level
+from bot.domain.change import MANY_STEPS, Change, ChangeKind
+from bot.domain.following import Level
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALL = list(Level)

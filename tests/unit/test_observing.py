@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.domain.cadence import LONGEST_FAILURE_INTERVAL, Cadence
-from bot.domain.model import TERMINAL_PHASES, ChangeKind, EndReason, Execution, Phase, Snapshot, Step, Unseen
+from bot.domain.change import ChangeKind, EndReason
+from bot.domain.execution import TERMINAL_PHASES, Execution, Phase, Step
 from bot.domain.observing import CONFIRM_MISSING, first_snapshot, observe, observe_failure, observe_missing
+from bot.domain.snapshot import Snapshot, Unseen
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CADENCE = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))

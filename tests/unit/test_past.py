@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.model import Execution, Step
+from bot.domain.execution import Execution, Step
 from bot.domain.past import WIDE, stem_of, step_keys, workflow_key
 
 

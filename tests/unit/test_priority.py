@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bot.domain.model import Change, ChangeKind, Subscriber
+from bot.domain.change import Change, ChangeKind
+from bot.domain.following import Subscriber
 from bot.domain.priority import Priority, batch, is_announced, mentions_owner, priority, priority_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from bot.domain.model import Quiet
+from bot.domain.following import Quiet
 from bot.domain.quiet import KEPT_FOR, SOON, MuteFor, QuietHours, zone_named, zone_of
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

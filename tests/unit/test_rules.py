@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bot.domain.model import Level, Rule, RuleKind, Subscriber, louder
+from bot.domain.following import Level, Rule, RuleKind, Subscriber, louder
 from bot.domain.rules import CLOCKS_APART, RuleBook, existing, is_new, matches
 from bot.domain.search import Match
 

@@ -19,7 +19,7 @@ from redis import Redis
 
 from bot.acting import Acting
 from bot.domain.cadence import Cadence
-from bot.domain.model import Level, Subscriber
+from bot.domain.following import Level, Subscriber
 from bot.errors import SlackError
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from bot.domain.model import Level, Rule, RuleKind
+from bot.domain.following import Level, Rule, RuleKind
 from bot.rules import RuleMade
 from bot.workers.sweeper import Finder
 from sandbox.story import Life

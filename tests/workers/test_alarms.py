@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from bot.domain import estimate
-from bot.domain.model import Execution, Snapshot, Step
+from bot.domain.execution import Execution, Step
+from bot.domain.snapshot import Snapshot
 from bot.store import PARTITIONS
 from sandbox import story
 from sandbox.gcs import Fault

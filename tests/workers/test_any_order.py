@@ -26,7 +26,10 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import Change, ChangeKind, Execution, Level, Quiet, Receipt, Snapshot, Subscriber, Subscription
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import Execution
+from bot.domain.following import Level, Quiet, Subscriber, Subscription
+from bot.domain.snapshot import Receipt, Snapshot
 from bot.store import Store
 from bot.store.outbox import Claim
 from bot.store.schedule import Due

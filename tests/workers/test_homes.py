@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.model import Level
+from bot.domain.following import Level
 from tests.workers.rig import Rig
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.blocks.language import Language, speaking
 from bot.blocks.levels import level_words
-from bot.domain.model import Level
+from bot.domain.following import Level
 from tests.workers.rig import Rig
 
 

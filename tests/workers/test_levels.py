@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from bot.domain.model import Level
+from bot.domain.following import Level
 from sandbox import story
 from sandbox.story import Life
 from tests.workers.rig import CADENCE, Rig, watcher_of

@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.model import Execution, Snapshot, Subscriber, Subscription
+from bot.domain.execution import Execution
+from bot.domain.following import Subscriber, Subscription
+from bot.domain.snapshot import Snapshot
 from bot.store import Store
 from bot.store.owner import Owner
 from bot.store.schedule import Due

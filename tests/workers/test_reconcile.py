@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from bot.domain.model import Level
+from bot.domain.following import Level
 from bot.metrics import NOTIFIER_RECONCILED
 from bot.slack import messages
 from bot.slack.messages import Mark

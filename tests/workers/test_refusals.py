@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from bot.domain.model import Change, Level
+from bot.domain.change import Change
+from bot.domain.following import Level
 from bot.metrics import SLACK_FAILURES
 from bot.store.keys import PARTITIONS
 from bot.workers import pool

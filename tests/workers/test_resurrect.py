@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.model import Level
+from bot.domain.following import Level
 from sandbox import story
 from sandbox.story import Life
 from tests.workers.rig import Rig

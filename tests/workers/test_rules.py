@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bot.domain.model import Level, RuleKind
+from bot.domain.following import Level, RuleKind
 from bot.domain.rules import LASTS
 from bot.errors import GCSError, StoreUnavailable, TooManyRules
 from bot.store.rules import MOST_RULES

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.model import Phase
+from bot.domain.execution import Phase
 from bot.errors import GCSUnavailable
 from bot.gcs.client import QuotaSpent
 from sandbox import story

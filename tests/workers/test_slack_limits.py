@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.model import Level
+from bot.domain.following import Level
 from bot.metrics import NOTIFIER_BACKLOG_LANES, NOTIFIER_PAUSES, NOTIFIER_WAITS
 from bot.store.slack_limits import Admission, SlackLimits
 from bot.store.slack_limits import limits as slack_limits

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.model import Level
+from bot.domain.following import Level
 from sandbox import story
 from sandbox.slack.state import Message
 from sandbox.story import Frame, Life, Step

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.model import Unseen
+from bot.domain.snapshot import Unseen
 from bot.errors import GCSBadCredentials, GCSError, GCSForbidden, GCSThrottled
 from bot.gcs.client import QuotaSpent
 from sandbox import story

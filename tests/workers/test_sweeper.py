@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from bot.domain.model import Subscriber
+from bot.domain.following import Subscriber
 from bot.workers.sweeper.pacing import DISTRUST, PageSize
 from sandbox import story
 from sandbox.gcs import Fault

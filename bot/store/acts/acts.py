@@ -12,7 +12,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.domain.acting import Act, Action, Result, has_taken
-from bot.domain.model import Change, ChangeKind, Execution
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import Execution
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import execution_key

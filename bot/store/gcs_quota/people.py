@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
-from bot.domain.model import Subscriber
+from bot.domain.following import Subscriber
 from bot.store.engine.connection import Connection
 from bot.store.rows import milliseconds
 

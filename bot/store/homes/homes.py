@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from bot.domain.following import Level, Subscriber
 from bot.domain.home import ENDS_KEPT, SHOWN_FOR, Home, InChannels, ended_at, kept_of
-from bot.domain.model import Followed, Level, Snapshot, Subscriber
+from bot.domain.snapshot import Followed, Snapshot
 from bot.store.engine.connection import Connection
 from bot.store.owner import Ownership
 from bot.store.rows import EPOCH, milliseconds

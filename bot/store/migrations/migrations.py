@@ -2,7 +2,7 @@
 
 Lives here: `MIGRATIONS`, which script brings rows to which schema, and `Migrations`, which runs them. Does not live
 here: which schemas a bot may work on (`bot.store.owner`), what a version does with a value that it does not know
-(`bot.domain.model`). Called by `bot.app.workspace` while the workers run.
+(`bot.domain`). Called by `bot.app.workspace` while the workers run.
 
 A migration is a Lua script in this folder. It rewrites the rows of one execution, all or nothing, and finds nothing to
 do the second time; it leaves alone what it cannot read. So it can be killed, and two copies can run it at once. What is

@@ -13,7 +13,9 @@ import msgspec
 from msgspec.structs import replace
 
 from bot.domain import observing
-from bot.domain.model import Change, Receipt, Snapshot, Value
+from bot.domain.change import Change
+from bot.domain.execution import Value
+from bot.domain.snapshot import Receipt, Snapshot
 from bot.store.engine.connection import Connection
 from bot.store.keys import PARTITIONS, Lane
 from bot.store.rows import BYTES, at, change_of, milliseconds, packed, receipt_of, receipt_row, subscription_of

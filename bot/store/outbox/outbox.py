@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
-from bot.domain.model import Notification, Receipt
+from bot.domain.snapshot import Notification, Receipt
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup

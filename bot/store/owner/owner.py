@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import asdict, replace
 
-from bot.domain.model import Value
+from bot.domain.execution import Value
 from bot.errors import StoreNotOurs, StoreUnavailable
 from bot.store.engine.connection import Connection
 from bot.store.keys import PARTITIONS

@@ -16,20 +16,11 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from bot.domain import observing
-from bot.domain.model import (
-    TERMINAL_PHASES,
-    Change,
-    Execution,
-    Level,
-    Rule,
-    RuleNews,
-    RuleNewsKind,
-    Snapshot,
-    Subscriber,
-    Subscription,
-    louder,
-)
+from bot.domain.change import Change
+from bot.domain.execution import TERMINAL_PHASES, Execution
+from bot.domain.following import Level, Rule, RuleNews, RuleNewsKind, Subscriber, Subscription, louder
 from bot.domain.search import Match
+from bot.domain.snapshot import Snapshot
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import Lane, lane_of

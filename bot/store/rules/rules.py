@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from bot.domain.model import Level, Rule, Subscriber
+from bot.domain.following import Level, Rule, Subscriber
 from bot.errors import TooManyRules
 from bot.store.engine.connection import Connection
 from bot.store.owner import Owner, Ownership

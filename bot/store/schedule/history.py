@@ -19,8 +19,9 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from bot.domain import estimate
-from bot.domain.model import Execution, Phase, Snapshot
+from bot.domain.execution import Execution, Phase
 from bot.domain.past import NOTHING_TYPICAL, Past, Typical, step_keys, workflow_key
+from bot.domain.snapshot import Snapshot
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection
 from bot.store.owner import Ownership

@@ -16,8 +16,9 @@ from math import exp, log
 import msgspec
 
 from bot.domain.estimate import time_taken
-from bot.domain.model import Execution, Snapshot
+from bot.domain.execution import Execution
 from bot.domain.past import End, Past
+from bot.domain.snapshot import Snapshot
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-"
 _BASE = len(ALPHABET)

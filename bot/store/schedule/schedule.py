@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from bot.domain.model import Change, Level, Snapshot
+from bot.domain.change import Change
+from bot.domain.following import Level
+from bot.domain.snapshot import Snapshot
 from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup

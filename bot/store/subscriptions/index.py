@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.model import Subscriber
+from bot.domain.following import Subscriber
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane, lane_of
 from bot.store.rows import EPOCH, milliseconds, subscription_of

@@ -13,7 +13,9 @@ from itertools import product
 
 from msgspec.structs import replace
 
-from bot.domain.model import Change, Followed, Quiet, Snapshot, Subscriber, Subscription
+from bot.domain.change import Change
+from bot.domain.following import Quiet, Subscriber, Subscription
+from bot.domain.snapshot import Followed, Snapshot
 from bot.errors import StoreUnavailable, TooManySubscriptions
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from bot.audit import audit
-from bot.domain.model import Change, Receipt
+from bot.domain.change import Change
 from bot.domain.priority import Priority, priority
+from bot.domain.snapshot import Receipt
 from bot.slack.messages import Mark
 from bot.store.outbox import LEASE, Claim
 from bot.store.rows import EPOCH, milliseconds

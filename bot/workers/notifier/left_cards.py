@@ -9,7 +9,7 @@ from __future__ import annotations
 import structlog
 
 from bot.blocks import card_left_message
-from bot.domain.model import Receipt
+from bot.domain.snapshot import Receipt
 from bot.errors import MessageGone, SlackBadCredentials, Undeliverable, UnknownRefusal
 from bot.workers.notifier.delivery import Delivery
 from bot.workers.notifier.messenger import Messenger

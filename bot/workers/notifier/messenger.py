@@ -16,8 +16,8 @@ import structlog
 from bot import metrics
 from bot.blocks import Message
 from bot.blocks.language import Language
-from bot.domain.model import Receipt
 from bot.domain.priority import Priority
+from bot.domain.snapshot import Receipt
 from bot.errors import (
     OutcomeUnknown,
     PayloadRejected,

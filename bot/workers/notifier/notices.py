@@ -11,7 +11,8 @@ import structlog
 
 from bot.blocks import acted_notice, notice_message, owner_notice_message
 from bot.blocks.language import speaking
-from bot.domain.model import Change, ChangeKind, Receipt
+from bot.domain.change import Change, ChangeKind
+from bot.domain.snapshot import Receipt
 from bot.errors import MessageGone, Undeliverable
 from bot.workers.notifier.delivery import Delivery
 from bot.workers.notifier.messenger import Messenger

@@ -22,9 +22,11 @@ from bot.audit import audit
 from bot.blocks import Message, change_message, ended_message, execution_card, outcome_message, rule_message
 from bot.blocks.language import speaking
 from bot.domain.access import AccessRules
-from bot.domain.model import FAILED_PHASES, Change, ChangeKind, Receipt
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import FAILED_PHASES
 from bot.domain.past import Past
 from bot.domain.priority import batch, is_announced, priority_of
+from bot.domain.snapshot import Receipt
 from bot.errors import (
     MessageGone,
     NotEditable,

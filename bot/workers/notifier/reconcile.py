@@ -18,8 +18,9 @@ import structlog
 from msgspec.structs import replace
 
 from bot import metrics
-from bot.domain.model import Change, Receipt
+from bot.domain.change import Change
 from bot.domain.priority import Priority, is_announced
+from bot.domain.snapshot import Receipt
 from bot.errors import MessageGone, SlackBadCredentials, SlackError, Undeliverable, UnknownRefusal
 from bot.slack.errors import is_about_token
 from bot.slack.messages import Delivered, Mark

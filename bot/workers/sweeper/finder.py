@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from bot import metrics
 from bot.audit import audit
-from bot.domain.model import Rule, RuleNews, RuleNewsKind, Subscriber, louder
+from bot.domain.following import Rule, RuleNews, RuleNewsKind, Subscriber, louder
 from bot.domain.rules import ANNOUNCED, CLOCKS_APART, RuleBook
 from bot.domain.search import Match
 from bot.errors import GCSError, GCSMalformed, GCSThrottled, StoreUnavailable

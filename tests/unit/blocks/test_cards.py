@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from bot.blocks import Message, details_modal, execution_card, execution_summary, shared_summary
 from bot.blocks.language import Language, speaking
-from bot.domain.model import Execution, Phase, Quiet, Snapshot, Step, Usual
+from bot.domain.execution import Execution, Phase, Step
+from bot.domain.following import Quiet
+from bot.domain.snapshot import Snapshot, Usual
 from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, buttons_of, execution, shown, snapshot, subscription
 
 EARLY = replace(RUNNING, steps=(*RUNNING.steps, Step(name="sort", phase="Failed", reason="OOMKilled")))

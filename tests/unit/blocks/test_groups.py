@@ -8,7 +8,7 @@ import pytest
 
 from bot.blocks import text
 from bot.blocks.groups import PLAIN, ROOM, grouped, step_lines
-from bot.domain.model import Execution, Step
+from bot.domain.execution import Execution, Step
 from tests.unit.blocks.world import execution, snapshot
 
 

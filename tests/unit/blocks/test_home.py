@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from bot.blocks import home_tab, parse_page
 from bot.blocks.language import Language, speaking
+from bot.domain.following import Subscription
 from bot.domain.home import Home, InChannels
-from bot.domain.model import Followed, Snapshot, Subscription
+from bot.domain.snapshot import Followed, Snapshot
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, execution, shown, snapshot, subscription
 

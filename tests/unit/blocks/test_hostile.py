@@ -15,10 +15,13 @@ from bot.blocks import Evidence, Message, matches, quiet, replies, text, words
 from bot.blocks.language import Language, speaking
 from bot.domain.access import Readers
 from bot.domain.acting import Action, Result
+from bot.domain.change import Change, ChangeKind
+from bot.domain.execution import Phase
+from bot.domain.following import Level, Subscription
 from bot.domain.home import Home, InChannels
-from bot.domain.model import Change, ChangeKind, Followed, Level, Phase, Snapshot, Subscription
 from bot.domain.quiet import MuteFor
 from bot.domain.search import Found
+from bot.domain.snapshot import Followed, Snapshot
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import (
     ID,

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from bot.blocks import Message, outcome_message
 from bot.blocks.language import Language, speaking
-from bot.domain.model import ChangeKind, Execution, Step, Usual
+from bot.domain.change import ChangeKind
+from bot.domain.execution import Execution, Step
 from bot.domain.past import End, Past
+from bot.domain.snapshot import Usual
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import FAILED, FAILED_STEP, ID, NOW, RUNNING, change, shown, snapshot, subscription
 

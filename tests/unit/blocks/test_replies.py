@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.blocks import Message, replies
-from bot.domain.model import Level
+from bot.domain.following import Level
 from tests.unit.blocks.world import ID, NOW, buttons_of, execution, shown, snapshot, subscription
 
 ME, HERE = subscription("U1"), subscription("C123", level=Level.FINAL)

@@ -15,7 +15,9 @@ from bot.blocks import (
     owner_notice_message,
     undeliverable_message,
 )
-from bot.domain.model import Change, ChangeKind, EndReason, Level, Step
+from bot.domain.change import Change, ChangeKind, EndReason
+from bot.domain.execution import Step
+from bot.domain.following import Level
 from tests.unit.blocks.world import FAILED_STEP, ID, NOW, RUNNING, buttons_of, change, shown, subscription
 
 PROGRESS = change(finished_before=3, finished=5, total=12, phase="Running", finished_steps=("bwa-mem", "mark-dup"))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bot.blocks import execution_card
-from bot.domain.model import SlowStep, Snapshot, Step, Unseen, Usual
+from bot.domain.execution import Step
+from bot.domain.snapshot import SlowStep, Snapshot, Unseen, Usual
 from tests.unit.blocks.world import NOW, RUNNING, execution, shown, snapshot, subscription
 
 FAILED = {"steps": (*RUNNING.steps, Step(name="sort", phase="Failed", reason="OOMKilled", message="exit code 137"))}

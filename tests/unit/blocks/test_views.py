@@ -6,7 +6,7 @@ import pytest
 
 from bot.blocks import buttons, error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.steps import by_priority
-from bot.domain.model import Phase, Step
+from bot.domain.execution import Phase, Step
 from tests.unit.blocks.world import FAILED, ID, buttons_of, execution, shown, snapshot, subscription
 
 WIDE = execution(

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from bot.blocks import Evidence, why_modal
 from bot.blocks.language import Language, speaking
 from bot.domain.events import Event, latest
-from bot.domain.model import Execution, Snapshot, Step
+from bot.domain.execution import Execution, Step
 from bot.domain.past import End, Past
+from bot.domain.snapshot import Snapshot
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, hostile_snapshots, shown, snapshot
 

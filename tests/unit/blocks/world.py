@@ -11,24 +11,13 @@ from msgspec.structs import replace
 
 from bot.blocks import Evidence
 from bot.domain.access import Readers
+from bot.domain.change import Change, ChangeKind, EndReason
 from bot.domain.events import Event
-from bot.domain.model import (
-    Change,
-    ChangeKind,
-    EndReason,
-    Execution,
-    Level,
-    Phase,
-    SlowStep,
-    Snapshot,
-    Step,
-    Subscriber,
-    Subscription,
-    Unseen,
-    Usual,
-)
+from bot.domain.execution import Execution, Phase, Step
+from bot.domain.following import Level, Subscriber, Subscription
 from bot.domain.past import End, Past
 from bot.domain.search import Found, Match
+from bot.domain.snapshot import SlowStep, Snapshot, Unseen, Usual
 
 NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"

@@ -13,7 +13,7 @@ import stamina
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.domain.model import Execution
+from bot.domain.execution import Execution
 from bot.gcs.client import GCSClient
 from bot.gcs.http import HTTPClient
 from bot.gcs.tables import GetExecutionResponse

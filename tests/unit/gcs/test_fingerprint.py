@@ -12,7 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from bot.blocks import execution_card, execution_summary, shared_summary, steps_modal
-from bot.domain.model import Execution, Snapshot, Subscriber, Subscription
+from bot.domain.execution import Execution
+from bot.domain.following import Subscriber, Subscription
+from bot.domain.snapshot import Snapshot
 from bot.gcs.body import MAX_REPORTS
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.known import NOTHING_LISTED, Listing

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.model import Execution, Step
+from bot.domain.execution import Execution, Step
 from bot.errors import GCSMalformed
 from bot.gcs.fingerprint import fingerprint_of
 from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse, find_listed

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bot.domain.model import Execution, Step
+from bot.domain.execution import Execution, Step
 from bot.errors import GCSMalformed
 from bot.gcs.body import MAX_REPORTS, MAX_STEPS, SMALL
 from bot.gcs.fingerprint import fingerprint_of

@@ -25,21 +25,13 @@ from bot.acting import Acting
 from bot.blocks import buttons
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.domain.events import Event
+from bot.domain.execution import Execution, Phase
+from bot.domain.following import Level, Rule, RuleKind, Subscriber, Subscription
 from bot.domain.home import Home
-from bot.domain.model import (
-    Execution,
-    Followed,
-    Level,
-    Phase,
-    Rule,
-    RuleKind,
-    Snapshot,
-    Subscriber,
-    Subscription,
-)
 from bot.domain.past import Past
 from bot.domain.quiet import MuteFor, QuietHours
 from bot.domain.search import Found
+from bot.domain.snapshot import Followed, Snapshot
 from bot.quiet import Muted
 from bot.rules import RuleEnded, RuleMade
 from bot.slack.client import Identity, SlackClient

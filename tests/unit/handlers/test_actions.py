@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from bot.blocks import buttons, parse_page
 from bot.blocks.sentences import sentence
 from bot.domain.access import AccessRules
-from bot.domain.model import Level
+from bot.domain.following import Level
 from bot.errors import GCSUnavailable, InputProblem, InvalidInput, NotAllowed
 from tests.unit.handlers.conftest import ID, RULE, World, made
 

@@ -12,7 +12,7 @@ import handlers
 from bot import errors
 from bot.blocks import buttons, matches, replies
 from bot.blocks.sentences import sentence
-from bot.domain.model import Level, RuleKind
+from bot.domain.following import Level, RuleKind
 from bot.domain.search import Found, Match
 from bot.errors import (
     BotError,

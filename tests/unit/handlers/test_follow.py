@@ -10,7 +10,7 @@ import pytest
 from bot.blocks.follow_dialog import Entered, follow_dialog, parse_entered, working
 from bot.blocks.language import Language, speaking
 from bot.domain.access import AccessRules
-from bot.domain.model import Level
+from bot.domain.following import Level
 from bot.domain.search import Found, Match
 from bot.errors import ExecutionNotFound, GCSListForbidden, StoreUnavailable, TooManySubscriptions
 from handlers.mentioned import named_in

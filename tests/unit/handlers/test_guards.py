@@ -16,7 +16,7 @@ import handlers
 from bot.blocks import buttons, levels_modal, share_modal, steps_modal
 from bot.blocks.follow_dialog import follow_dialog
 from bot.domain.access import AccessRules
-from bot.domain.model import Level, Subscriber
+from bot.domain.following import Level, Subscriber
 from bot.errors import TooManyRequests, TooManySubscriptions
 from handlers.middleware import Who
 from tests.unit.handlers.conftest import ID, NOW, World, subscription_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.blocks import buttons
 from bot.blocks.language import Language
-from bot.domain.model import Level
+from bot.domain.following import Level
 from tests.unit.handlers.conftest import World
 from tests.unit.handlers.test_actions import HOME
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot.blocks.language import Language
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
-from bot.domain.model import Level, RuleKind
+from bot.domain.following import Level, RuleKind
 from bot.domain.quiet import MuteFor
 from bot.errors import InputProblem, InvalidInput
 from handlers.parsing import Command, RuleWords, Verb, parse

@@ -10,7 +10,7 @@ import pytest
 
 from bot.blocks import steps_modal
 from bot.blocks.follow_dialog import follow_dialog
-from bot.domain.model import Level
+from bot.domain.following import Level
 from bot.errors import StoreUnavailable
 from bot.slack.inbound.payloads import Malformed
 from tests.unit.handlers.conftest import ID, World, action_of

@@ -10,21 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from bot.domain.cadence import Cadence
-from bot.domain.model import (
-    Change,
-    ChangeKind,
-    EndReason,
-    Execution,
-    Level,
-    Phase,
-    Receipt,
-    Snapshot,
-    Step,
-    Subscriber,
-    Subscription,
-    Unseen,
-)
+from bot.domain.change import Change, ChangeKind, EndReason
+from bot.domain.execution import Execution, Phase, Step
+from bot.domain.following import Level, Subscriber, Subscription
 from bot.domain.observing import MISSES_BEFORE_UNREACHABLE, observe, observe_failure, observe_missing
+from bot.domain.snapshot import Receipt, Snapshot, Unseen
 from bot.store.outbox import DeadLetter
 from bot.store.rows import receipt_row, subscription_row
 

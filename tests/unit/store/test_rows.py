@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.model import Execution, Level, Quiet, Snapshot, Step, Subscriber, Subscription
+from bot.domain.execution import Execution, Step
+from bot.domain.following import Level, Quiet, Subscriber, Subscription
+from bot.domain.snapshot import Snapshot
 from bot.store.keys import Lane
 from bot.store.rows import BYTES, DICTIONARY, RAW_DEFLATE, packed, subscription_of, subscription_row, unpacked
 

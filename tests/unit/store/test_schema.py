@@ -9,7 +9,8 @@ import pytest
 
 from bot.app.ownership import refusal_text
 from bot.blocks.levels import level_words
-from bot.domain.model import Level, Receipt, Subscriber, Subscription
+from bot.domain.following import Level, Subscriber, Subscription
+from bot.domain.snapshot import Receipt
 from bot.errors import StoreNotOurs
 from bot.store.keys import Lane
 from bot.store.outbox import DeadLetter

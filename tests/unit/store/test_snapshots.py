@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from bot.domain.model import Execution, Snapshot, Step
+from bot.domain.execution import Execution, Step
+from bot.domain.snapshot import Snapshot
 from bot.store.rows import EPOCH, packed
 from bot.store.snapshots import header_for, snapshot_of
 

@@ -8,9 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from bot.domain.cadence import Cadence
-from bot.domain.changes import ONE_ALERT, share_of
-from bot.domain.model import Change, ChangeKind, Execution, Phase, Snapshot, Step
+from bot.domain.change import Change, ChangeKind
+from bot.domain.comparing import ONE_ALERT, share_of
+from bot.domain.execution import Execution, Phase, Step
 from bot.domain.observing import first_snapshot, observe
+from bot.domain.snapshot import Snapshot
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CADENCE = Cadence(poll=timedelta(seconds=15), retry_grace=timedelta(minutes=30), staleness=timedelta(hours=2))

@@ -12,8 +12,10 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from bot.domain.change import Change, ChangeKind, EndReason
 from bot.domain.estimate import time_taken
-from bot.domain.model import FAILED_PHASES, Change, ChangeKind, EndReason, Execution, Phase, Snapshot, Step
+from bot.domain.execution import FAILED_PHASES, Execution, Phase, Step
+from bot.domain.snapshot import Snapshot
 
 NAMED_STEPS = 5
 """At most how many steps a change names; the rest is a count."""

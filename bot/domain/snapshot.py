@@ -1,0 +1,138 @@
+"""An execution as last seen, and what is pending for those who follow it.
+
+Lives here: `Snapshot`, `Notification`, `Receipt`, `Followed`. Does not live here: what a poll means
+(`bot.domain.observing`), how they are delivered (`bot.workers.notifier`). Called by every layer above; reads no clock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.domain.change import Change
+from bot.domain.execution import Execution, Value
+from bot.domain.following import RuleNews, Subscription
+
+
+class Unseen(StrEnum):
+    """Why GCS does not show an execution, as far as that is known."""
+
+    AWAY = "away"
+    """It does not answer, or what answers is not GCS."""
+    REFUSED = "refused"
+    """It refuses access."""
+    UNREADABLE = "unreadable"
+    """It answers with something that cannot be read."""
+    TOO_LARGE = "too_large"
+    """Its answer is larger than what is read."""
+    MISSING = "missing"
+    """It says that the execution does not exist, and that is not believed."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Unseen:
+        """Read the reason of another version as `AWAY`."""
+        del value
+        return cls.AWAY
+
+
+class Usual(Value, frozen=True, array_like=True):
+    """How long a run or a step usually takes: Student's t-distribution of the logarithm of seconds (`estimate`)."""
+
+    count: int
+    """How many durations it was made of."""
+    center: float
+    """Mean of their logarithms."""
+    scale: float
+    """How far the next one may be from it: what the distribution's quantiles are multiplied with."""
+    freedom: int
+    """Degrees of freedom."""
+
+
+class SlowStep(Value, frozen=True):
+    """A step that runs, and has been running for longer than it usually does at most."""
+
+    name: str
+    usual: timedelta
+    """How long it takes at most, 97 of 100 times."""
+
+
+class Snapshot(Value, frozen=True):
+    """An execution as last seen, and what earlier polls say about it."""
+
+    execution: Execution
+    revision: int
+    """Starts at 1 and grows by one with each visible difference that is settled."""
+    seen_at: datetime
+    """When GCS last answered."""
+    retry_until: datetime | None = None
+    """Set while a failed or cancelled execution is polled in case it is retried."""
+    unreachable_since: datetime | None = None
+    """Set after several failed polls in a row; None again with the next answer."""
+    unseen: Unseen = Unseen.AWAY
+    """Why GCS has not shown it since then."""
+    misses: int = 0
+    """Failed polls in a row."""
+    missing: int = 0
+    """How many polls in a row said "no such execution"; a repeat that comes too soon does not count. Above 1 it was
+    confirmed, and not believed."""
+    share: int = 0
+    """The largest share of finished steps so far, a multiple of `comparing.SHARE_STEP` percent; a retry starts at 0."""
+    alerted_at: datetime | None = None
+    """When a failure was last announced, of the current try of the execution."""
+    contradicted: bool = False
+    """A terminal phase was seen that the second witness denied; it counts only when seen again."""
+    is_vanished: bool = False
+    """The execution no longer exists; no poll will follow."""
+    usual: Usual | None = None
+    """How long runs of its workflow take; None where too few are known."""
+    by_steps: timedelta | None = None
+    """How long the whole run takes, judged by the work that its steps have done; None where its time says the same."""
+    slow_steps: tuple[SlowStep, ...] = ()
+    """Steps that were running for longer than usual when it was seen, at most `alarms.NAMED`, the longest first."""
+    raised: tuple[str, ...] = ()
+    """What was told already about time, each once a run: `slow`, `deadline`, and `step:` with a name or stem."""
+    is_interrupted: bool = False
+    """It was retried or suspended, so the time since its start says nothing about the work."""
+    waited: timedelta | None = None
+    """How long it waited before it began to run; None unless that was seen."""
+    usual_wait: timedelta | None = None
+    """How long runs of its workflow wait at most, 97 of 100 times; set while it waits, and has for longer than that."""
+    rule_news: RuleNews | None = None
+    """What is told about a rule: such a snapshot shows no execution, and its lane delivers this message only."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a poll that shows the same again means that nothing happened: nothing else is pending."""
+        has_problem = self.misses or self.missing or self.contradicted or self.unreachable_since
+        return not (has_problem or self.is_vanished or self.retry_until or self.execution.is_terminal)
+
+
+class Followed(Value, frozen=True):
+    """What one subscriber follows."""
+
+    items: tuple[tuple[Subscription, Snapshot | None], ...] = ()
+    """Oldest subscription first; the snapshot is None if it is lost."""
+    unreadable: tuple[str, ...] = ()
+    """Ids of executions about which the store holds something that cannot be read."""
+
+
+class Receipt(Value, frozen=True):
+    """Proof of what Slack shows for one subscription."""
+
+    channel: str
+    """Channel of the card; for a person its `D…` id, since an edit needs it."""
+    ts: str
+    """Timestamp of the card, which identifies it in the channel."""
+    revision: int
+    """Snapshot revision that the card shows; 0 requests an edit in any case."""
+    delivered_through: int = 0
+    """Revision up to which changes were delivered."""
+
+
+class Notification(Value, frozen=True):
+    """What is pending for one subscription: its undelivered changes, oldest first; none means that only the card is."""
+
+    subscription: Subscription
+    snapshot: Snapshot
+    receipt: Receipt | None
+    changes: tuple[Change, ...] = ()
