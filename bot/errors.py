@@ -37,6 +37,7 @@
         ├── PayloadRejected         Slack refuses the content: try a plainer one
         ├── OutcomeUnknown          sent, but nobody knows whether it arrived
         ├── UnknownRefusal          a code that the bot does not know: wait, and end nothing
+        │   └── SlackSuspended      admins allow no messages there for now
         ├── SlackUnavailable        certainly not applied; try again later
         └── SlackBadCredentials     the app itself is refused: stop sending, report unhealthy
 
@@ -414,6 +415,10 @@ class OutcomeUnknown(SlackError):
 
 class UnknownRefusal(SlackError):
     """Slack refuses with a code that the bot does not know. That is never the reason to end anything: try later."""
+
+
+class SlackSuspended(UnknownRefusal):
+    """The organisation's admins have suspended messages there, which they end some day: wait as for an unknown code."""
 
 
 class SlackUnavailable(SlackError):

@@ -34,6 +34,7 @@ from bot.errors import (
     RateLimited,
     SlackBadCredentials,
     SlackError,
+    SlackSuspended,
     StoreFull,
     StoreNotOurs,
     StoreReadOnly,
@@ -108,6 +109,7 @@ _ERRORS: dict[type, str] = {
         "Slack refuses that for a reason that I do not know. "
         "Try again in a few minutes; if it stays, tell this bot's operator to look at its log."
     ),
+    SlackSuspended: N_("Your organisation's admins have suspended messages here. Ask them, then try again."),
     SlackBadCredentials: N_("Slack refuses my token. Ask this bot's operator to run `execution-bot check`."),
 }
 """By class. A class that is missing here has the sentence of the class above it."""

@@ -25,6 +25,7 @@ from bot.errors import (
     RateLimited,
     SlackBadCredentials,
     SlackError,
+    SlackSuspended,
     SlackUnavailable,
     Undeliverable,
     UnknownRefusal,
@@ -64,12 +65,13 @@ _CODES: dict[type[SlackError], frozenset[str]] = {
         "message_limit_exceeded".split()
     ),
     OutcomeUnknown: frozenset("internal_error fatal_error".split()),
+    SlackSuspended: frozenset({"ekm_access_denied"}),
     Undeliverable: frozenset(
         "channel_not_found not_in_channel is_archived restricted_action restricted_action_read_only_channel "
         "restricted_action_thread_only_channel restricted_action_non_threadable_channel "
         "restricted_action_thread_locked messages_tab_disabled cannot_reply_to_message user_not_found users_not_found "
         "user_disabled user_not_visible cannot_dm_bot not_allowed_token_type no_permission access_denied "
-        "team_access_not_granted ekm_access_denied slack_connect_canvas_sharing_blocked "
+        "team_access_not_granted slack_connect_canvas_sharing_blocked "
         "slack_connect_file_link_sharing_blocked as_user_not_supported".split()
     ),
 }

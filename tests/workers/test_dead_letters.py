@@ -69,7 +69,6 @@ async def test_an_unknown_code_for_the_owner_waits(rig: Rig) -> None:
         ("no_permission", "invite me"),
         ("access_denied", "ask an admin of the workspace"),
         ("team_access_not_granted", "ask an admin of the organisation"),
-        ("ekm_access_denied", "ask them"),
     ],
 )
 async def test_a_refusing_channel_delays_nobody_else(rig: Rig, code: str, remedy: str) -> None:

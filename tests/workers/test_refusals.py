@@ -187,6 +187,20 @@ async def test_an_ended_subscription_needs_no_edit(rig: Rig) -> None:
     assert rig.left_over() == []
 
 
+async def test_suspended_messages_come_once_allowed(rig: Rig) -> None:
+    """The admins of the organisation suspended them: nothing ends, and nobody has to ask again."""
+    execution = await rig.followed(rig.lab, life=story.happy(6))
+    rig.fault("error", None, error="ekm_access_denied", channel=rig.lab, times=None)
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    assert rig.waits() == [pytest.approx(60, abs=2)]
+    await rig.later(times=3)
+    assert (rig.read(rig.lab), await rig.store.outbox.dead_letters()) == (["card"], [])
+    rig.slack.faults.clear()
+    await rig.later()
+    assert (rig.read(rig.lab), rig.left_over()) == (["card", "change 2"], [])
+
+
 EDIT_REFUSALS = ["ekm_access_denied", "access_denied", "is_archived", "msg_too_long", "a_code_of_next_year"]
 """Codes that say much about a channel when it refuses a post, and nothing when it refuses an edit."""
 
