@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot import errors
 from tests.fuzz.bot_in_process import Bot, Scene, body_of, with_passes
-from tests.fuzz.mutations import encoded, mutated
+from tests.fuzz.mutations import encoded, mutated, paths
 from tests.fuzz.profiles import examples
 from tests.fuzz.test_words import typed
 
@@ -61,6 +62,23 @@ async def test_a_request_has_a_clean_answer(
     payload = with_passes(data.draw(mutated(parcel.payload, scene.ids)), bot.slack, person, scene.lab)
     body, content_type = body_of(parcel.kind, payload)
     await assert_clean(bot, scene, who, tracebacks, body, content_type)
+
+
+@pytest.mark.parametrize("kind", ["slash_commands", "interactive", "events_api"])
+async def test_half_a_character_has_an_answer(world: tuple[Bot, Scene], tracebacks: list[str], kind: str) -> None:
+    """In place of any text of a request, and behind it."""
+    bot, scene = world
+    parcel = next(each for each in scene.requests[scene.member].values() if each.kind == kind)
+    for path in paths(parcel.payload):
+        for text in ("\ud800", "help\udfff"):
+            payload = with_passes(copy.deepcopy(parcel.payload), bot.slack, scene.member, scene.lab)
+            holder = payload
+            for step in path[:-1]:
+                holder = holder[step]
+            if path and isinstance(holder[path[-1]], str):
+                holder[path[-1]] = text
+                body, content_type = body_of("interactive" if kind == "slash_commands" else kind, payload)
+                await assert_clean(bot, scene, "member", tracebacks, body, content_type)
 
 
 @examples(200)

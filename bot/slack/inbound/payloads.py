@@ -15,12 +15,15 @@ from hashlib import sha256
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 _Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{0,64}$")]
 _CHANNEL = re.compile(r"[CDG][A-Z0-9]{1,63}")
 _Text = Annotated[str, StringConstraints(max_length=40_000)]
 _Word = Annotated[str, StringConstraints(max_length=3_000)]
+
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON can hold and neither UTF-8 nor the store can."""
 
 _MAX_FIELDS = 100
 """At most this many fields in a form; Slack's commands have about 15."""
@@ -136,16 +139,17 @@ def parsed(body: bytes, content_type: str) -> Any:
 
 
 def checked(payload: Any) -> dict[str, Any]:
-    """The payload itself, if it has the shape that everybody behind this relies on.
+    """The payload, if it has the shape that everybody behind this relies on; half a character in it becomes U+FFFD.
 
     Raises:
         Malformed: it has not.
     """
     try:
         _Payload.model_validate(payload)
-    except (ValidationError, RecursionError):
+        text = json.dumps(payload, ensure_ascii=False)
+        found: dict[str, Any] = json.loads(_HALF.sub("\ufffd", text)) if _HALF.search(text) else payload
+    except (ValueError, RecursionError):
         raise Malformed from None
-    found: dict[str, Any] = payload
     return found
 
 

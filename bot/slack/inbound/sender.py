@@ -89,7 +89,7 @@ class Sender:
 def _digest(payload: Mapping[str, Any]) -> str:
     """Of the verification token; empty where there is none."""
     token = payload.get("token")
-    return sha256(token.encode()).hexdigest() if isinstance(token, str) and token else ""
+    return sha256(token.encode(errors="replace")).hexdigest() if isinstance(token, str) and token else ""
 
 
 def _teams(payload: Mapping[str, Any]) -> set[str]:

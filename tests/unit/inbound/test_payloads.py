@@ -128,6 +128,12 @@ def test_wrong_shapes_are_malformed(change: dict[str, Any]) -> None:
         checked(PRESS | change)
 
 
+def test_half_a_character_is_replaced() -> None:
+    """Anywhere, also in names of fields; what is whole stays."""
+    payload = PRESS | {"token": "\ud800", "state": [{"a\udfff": "\U0001f9ec\ud83e"}]}
+    assert checked(payload) == PRESS | {"token": "\ufffd", "state": [{"a\ufffd": "\U0001f9ec\ufffd"}]}
+
+
 @pytest.mark.parametrize("payload", [None, [], "x", 7, True])
 def test_only_objects_are_payloads(payload: Any) -> None:
     """Valid JSON of another kind is malformed."""

@@ -84,6 +84,7 @@ BODIES = [
     b'{"team_id": ["T1"]}',
     b'{"team": "T1"}',
     b"[" * 5000,
+    b'{"token": "\\ud800", "team_id": "T2"}',
     b"x" * (MOST_BYTES + 1),
 ]
 
@@ -93,6 +94,15 @@ BODIES = [
 async def test_rubbish_is_nobodys(body: bytes, kind: str) -> None:
     """It raises nothing, either."""
     assert not await Sender(US, Kept()).is_slacks(body, kind)
+
+
+async def test_half_a_character_is_no_token() -> None:
+    """Neither that of a stranger nor, before it is replaced, that of a signed request."""
+    sender, _ = await learned()
+    stranger = json.dumps({"token": "\ud800", "team_id": "T1"}).encode()
+    assert not await sender.is_slacks(stranger, "application/json")
+    sender.learn({"token": "\ud800", "team_id": "T1"})
+    assert not await sender.is_slacks(command(), FORM)
 
 
 async def test_a_store_that_is_away_decides_nothing() -> None:
