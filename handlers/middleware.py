@@ -42,11 +42,13 @@ from bot.errors import (
     InvalidInput,
     NotAllowed,
     RateLimited,
+    SlackError,
     StoreUnavailable,
     TooManyRequests,
 )
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS, LAST_SUCCESS
 from bot.slack.access import Access
+from bot.slack.answers import Place, say_directly
 from bot.slack.channels import readers
 from bot.slack.inbound import IDENTITY
 from bot.slack.workspace import Workspace
@@ -245,23 +247,34 @@ class Middleware:
             await self._show(request, error)
 
     async def _show(self, request: Request, error: BotError) -> None:
-        shown, is_limited = sentence(error), isinstance(error, RateLimited)
-        slack, body = self.workspace.slack, request.body
+        shown = sentence(error)
         try:
-            if request.view_id and not is_limited:
-                await slack.update_view(request.view_id, error_modal(shown))
-            elif request.trigger_id and (request.is_at_home or not request.response_url):
-                await slack.open_view(request.trigger_id, error_modal(shown))
-            elif request.is_home_opened:
-                if isinstance(error, NotAllowed):
-                    await slack.publish_home(request.user_id, refusing_home(shown))
-            elif request.is_typed or body.get("type") != "event_callback":
-                channel_id = _approvable(request, error)
-                others = await readers(self.workspace, channel_id) if channel_id else NOBODY_ELSE
-                reply = error_reply(shown, approvable=channel_id, readers=others)
-                await answer(request, reply, self.workspace)
+            await self._say(request, error, shown)
         except Exception as lost:  # noqa: BLE001  # nothing is left to do but to log it
-            log.warning("handlers.sentence_lost", why=type(lost).__name__)
+            if isinstance(lost, SlackError) and "trigger" in lost.code:  # too late for a dialog, and no other address
+                place = Place(request.user_id, request.user_id, request.trigger_id)
+                await say_directly(self.workspace, place, error_reply(shown))
+            else:
+                log.warning("handlers.sentence_lost", why=type(lost).__name__)
+
+    async def _say(self, request: Request, error: BotError, shown: str) -> None:
+        """Show it where the person looks.
+
+        Raises:
+            SlackError: Slack does not show it there.
+        """
+        slack, is_limited = self.workspace.slack, isinstance(error, RateLimited)
+        if request.view_id and not is_limited:
+            await slack.update_view(request.view_id, error_modal(shown))
+        elif request.trigger_id and (request.is_at_home or not request.response_url):
+            await slack.open_view(request.trigger_id, error_modal(shown))
+        elif request.is_home_opened:
+            if isinstance(error, NotAllowed):
+                await slack.publish_home(request.user_id, refusing_home(shown))
+        elif request.is_typed or request.body.get("type") != "event_callback":
+            channel_id = _approvable(request, error)
+            others = await readers(self.workspace, channel_id) if channel_id else NOBODY_ELSE
+            await answer(request, error_reply(shown, approvable=channel_id, readers=others), self.workspace)
 
 
 def _approvable(request: Request, error: BotError) -> str:

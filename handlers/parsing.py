@@ -109,10 +109,18 @@ _OFF = "off"
 _HERE, _ME = "here", "me"
 _KNOWN = {*_VERBS, *_LEVELS, _HERE, _ME}
 _MEANT: dict[str, tuple[str, ...]] = {
-    "silence": ("mute",),
-    "watch": ("subscribe",),
-    "stop": ("unsubscribe",),
-    "unwatch": ("unsubscribe",),
+    word: (verb,)
+    for verb, words in {
+        "mute": "silence 静音",
+        "subscribe": "sub watch 关注",
+        "unsubscribe": "stop unsub unwatch end remove 停止 取消关注",
+        "status": "info details describe get search why log logs cancel abort kill retry rerun 状态 重试",
+        "list": "ls rule rules 列表 规则",
+        "running": "执行中 运行中",
+        "failed": "失败 执行失败",
+        "help": "帮助",
+    }.items()
+    for word in words.split()
 }
 """What people say elsewhere, and the words for it here."""
 
@@ -375,7 +383,7 @@ def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) ->
 def _slip(typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> bool:
     """Whether a word that could be a name is rather one of ours, misspelled."""
     return bool(_corrected(typed, known, unknown)) or (
-        len(unknown) == 1 and not known and _nearest(unknown[0], sorted(_VERBS), cutoff=0.85) != ""
+        len(unknown) == 1 and not (typed.ids or known) and _verb_alone(unknown[0]) is not None
     )
 
 
@@ -386,8 +394,7 @@ def _not_understood(typed: Typed, known: Sequence[str], unknown: Sequence[Word],
         return InvalidInput(InputProblem.MISSPELLED_WORD, word=word.shown[:MAX_WORD], line=line)
     if any(_NEARLY_AN_ID.fullmatch(word.known) for word in unknown):
         return InvalidInput(InputProblem.INCOMPLETE_ID, word=unknown[0].shown[:MAX_WORD])
-    if not typed.ids and not known:
-        meant = _VERBS[_nearest(unknown[0], sorted(_VERBS), cutoff=0.85)]
+    if not (typed.ids or known) and (meant := _verb_alone(unknown[0])) is not None:
         return InvalidInput(InputProblem.MISSING_ID, verb=meant)
     if verb is Verb.LANGUAGE:
         return InvalidInput(InputProblem.WHICH_LANGUAGE, verb=verb)
@@ -404,12 +411,19 @@ def _corrected(typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> t
         if is_name_alone and has_verb and _VERBS[next(each for each in known if each in _VERBS)] in _ABOUT_ONE:
             continue  # what follows such a verb is a name
         words = sorted(_KNOWN - set(_VERBS) if has_verb else _VERBS if is_name_alone else _KNOWN)
-        nearest = _nearest(word, words)
-        meant = (nearest,) if nearest else () if has_verb else _MEANT.get(word.known, ())
+        meant: tuple[str, ...] = () if has_verb else _MEANT.get(word.known, ())
+        if not meant and (nearest := _nearest(word, words)):
+            meant = (nearest,)
         others = [each.shown for each in unknown if each is not word]
         if meant and (line := _suggested(_in_order([*known, *meant], [*typed.ids, *others]))):
             return word, line
     return None
+
+
+def _verb_alone(word: Word) -> Verb | None:
+    """The verb that a word alone is meant for, rather than for a name; None if it may well be one."""
+    nearest = _nearest(word, sorted({*_VERBS, *_MEANT}), cutoff=0.85)
+    return _VERBS[_MEANT.get(nearest, (nearest,))[0]] if nearest else None
 
 
 def _nearest(word: Word, words: Sequence[str], cutoff: float = 0.7) -> str:

@@ -183,5 +183,8 @@ def _unknown(name: str, said: Said, code: int | None, quoted: _Escape) -> str:
 
 def _evidence(code: int | None, said: Said, quoted: _Escape) -> str:
     """What the sentence rests on: the exit code, and GCS's own short reason."""
-    shown = _("exit {code}").format(code=code) if code is not None else ""
-    return text.series((shown, quoted(said.code) if said.code else ""))
+    reason = quoted(said.code) if said.code else ""
+    if code is None:
+        return reason
+    shape = _("exit {code}, {reason}") if reason else _("exit {code}")
+    return shape.format(code=code, reason=reason)

@@ -17,6 +17,8 @@ from tests.texts import CHINESE, FOLDERS, MARKERS, ROOT, extracted, forms
 LETTER = "[\u4e00-\u9fff]"
 HALF_WIDTH = re.compile(rf"{LETTER}[,;:!?()]|[,;:!?()]{LETTER}|{LETTER}\.(?![\w/])")
 """Punctuation of English beside a Chinese character."""
+SPACED = re.compile(r"[\u3001\u3002\u4e00-\u9fff\uff00-\uffef] +[\u3001\u3002\u4e00-\u9fff\uff00-\uffef]")
+"""A space that no Chinese text has: between two of its characters."""
 
 
 def catalog() -> Catalog:
@@ -90,6 +92,12 @@ def test_translations_show_the_same_code() -> None:
 def test_chinese_has_full_width_punctuation() -> None:
     """As in Slack's and GCS's own pages."""
     assert [each for _, chinese in entries() for each in chinese if HALF_WIDTH.search(each)] == []
+
+
+def test_chinese_has_no_spaces_within() -> None:
+    """Only beside what is not Chinese: numbers, names, commands."""
+    unmarked = [each.replace("* ", "") for _, chinese in entries() for each in chinese]
+    assert [each for each in unmarked if SPACED.search(each)] == []
 
 
 def test_marked_texts_are_never_put_together() -> None:

@@ -119,6 +119,16 @@ async def test_a_trigger_that_expired_asks_for_another_press(world: World) -> No
     assert world.subscriptions.asked == []
 
 
+async def test_a_late_dialog_of_home_is_explained(world: World) -> None:
+    """The Home tab takes no answer, so the sentence comes as a direct message, once."""
+    world.slack.results["views.open"] = {"ok": False, "error": "expired_trigger_id"}
+    await world.press(buttons.SHOW_STEPS, channel=None, response_url="", view={"id": "V1", "type": "home"})
+    (post,) = world.slack.called("chat.postMessage")
+    assert post["channel"] == "U1"
+    assert "Press the button once more" in post["text"]
+    assert world.subscriptions.asked == []
+
+
 async def test_pages_are_turned_in_place(world: World) -> None:
     """The same modal shows the page that the button names."""
     await world.press(buttons.NEXT_PAGE, "1", **MODAL)

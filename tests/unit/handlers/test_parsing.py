@@ -87,6 +87,8 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
             "here follow \u5168\u57fa\u56e0\u7ec4 final",
             Command(Verb.SUBSCRIBE, "", True, Level.FINAL, query="\u5168\u57fa\u56e0\u7ec4"),
         ),
+        ("show stop", Command(Verb.SUMMARY, query="stop")),
+        ("stop-7", Command(Verb.SUMMARY, query="stop-7")),
         ("show en", Command(Verb.SUMMARY, query="en")),
         ("unsubscribe 2018\u20130820", Command(Verb.UNSUBSCRIBE, query="2018-0820")),
         (f"mute {ID}", Command(Verb.MUTE, ID)),
@@ -128,6 +130,14 @@ def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
         ("subscribe my-run heer", "Did you mean `/execution subscribe my-run here`?"),
         (f"status {ID} final", f"Did you mean `/execution subscribe {ID} final`?"),
         (f"silence {ID}", f"Did you mean `/execution mute {ID}`?"),
+        ("stop", "Which execution? `/execution unsubscribe"),
+        ("Stopp", "Which execution? `/execution unsubscribe"),
+        ("stop my-run", "Did you mean `/execution unsubscribe my-run`?"),
+        ("retry", "Which execution? `/execution <name or id>`"),
+        ("cancel my-run", "Did you mean `/execution status my-run`?"),
+        ("ls", "Did you mean `/execution list`?"),
+        ("rules", "Did you mean `/execution list`?"),
+        ("帮助", "Did you mean `/execution help`?"),
         ("mute", "Which execution? `/execution mute <name or id> [here] [1h|8h|tomorrow|end] [everything]`"),
         (f"mute {ID} 1h 8h", "For how long? `/execution mute"),
         (f"mute {ID} final", "`final` belongs to `subscribe`"),
@@ -171,7 +181,7 @@ def test_a_repeated_word_mentions_nobody(text: str) -> None:
 WORDS = st.sampled_from(
     [
         *("status show subscirbe unsubscribe lst heer here me finl final stepz phase mute mine foo run-7".split()),
-        *("a`b help runing failed forget \u5168\u57fa\u56e0\u7ec4".split()),
+        *("a`b stop ls rules help runing failed forget \u5168\u57fa\u56e0\u7ec4".split()),
         *(ID, ID[:8], ID[:-1], OTHER),
     ]
 )
