@@ -46,6 +46,7 @@ from bot.settings.values import (
     Words,
     all_matching,
     matching,
+    skips_names,
     with_bundle,
 )
 
@@ -58,7 +59,10 @@ class _Expert:
 
 EXPERT = _Expert()
 
-_PLAIN = "give it as Huawei Cloud shows it, without spaces"
+_PLAIN = "give it as Huawei Cloud shows it, without spaces and quotation marks"
+
+_UNQUOTED = "[!#-&(-_a-~]"
+"""A character of a key or token. A quotation mark is none: it was copied along, at one end or at both."""
 
 
 def _huawei(name: str, sdk_name: str) -> AliasChoices:
@@ -79,17 +83,20 @@ class Settings(BaseModel):
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 
     slack_bot_token: Annotated[
-        SecretStr, matching(r"xoxb-[!-~]+", "give the Bot User OAuth Token; it begins with xoxb-")
+        SecretStr, matching(f"xoxb-{_UNQUOTED}+", "give the Bot User OAuth Token; it begins with xoxb-")
     ]
     """Bot User OAuth Token of the Slack app (OAuth & Permissions → Install), `xoxb-…`."""
     slack_app_token: Annotated[
-        SecretStr | None, matching(r"xapp-[!-~]+", "give an app-level token; it begins with xapp-")
+        SecretStr | None, matching(f"xapp-{_UNQUOTED}+", "give an app-level token; it begins with xapp-")
     ] = None
     """App-level token with the scope `connections:write` (Basic Information → App-Level Tokens), `xapp-…`. Selects
     Socket Mode: the bot connects to Slack and needs no public address. If `SLACK_SIGNING_SECRET` is set too, this token
     wins."""
     slack_signing_secret: Annotated[
-        SecretStr | None, matching(r"\S{8,}", "give the Signing Secret of Basic Information, without spaces")
+        SecretStr | None,
+        matching(
+            f"{_UNQUOTED}{{8,}}", "give the Signing Secret of Basic Information, without spaces and quotation marks"
+        ),
     ] = None
     """Signing secret of the Slack app (Basic Information). Selects HTTP mode if there is no app-level token: Slack
     calls `POST /slack/events` on `PORT`."""
@@ -157,15 +164,15 @@ class Settings(BaseModel):
         None, validation_alias=_huawei("GCS_PROJECT_ID", "PROJECT_ID")
     )
     """Project id of the region (My Credentials → Projects). Required if the account has several projects there."""
-    gcs_ak: Annotated[SecretStr | None, matching(r"[!-~]+", _PLAIN)] = Field(
+    gcs_ak: Annotated[SecretStr | None, matching(f"{_UNQUOTED}+", _PLAIN)] = Field(
         None, validation_alias=_huawei("GCS_AK", "AK")
     )
     """Access key of an IAM user that may read executions. With `GCS_SK`, the recommended kind of credentials."""
-    gcs_sk: Annotated[SecretStr | None, matching(r"[!-~]+", _PLAIN)] = Field(
+    gcs_sk: Annotated[SecretStr | None, matching(f"{_UNQUOTED}+", _PLAIN)] = Field(
         None, validation_alias=_huawei("GCS_SK", "SK")
     )
     """Secret key that belongs to `GCS_AK`."""
-    gcs_security_token: Annotated[SecretStr | None, matching(r"[!-~]+", _PLAIN), EXPERT] = Field(
+    gcs_security_token: Annotated[SecretStr | None, matching(f"{_UNQUOTED}+", _PLAIN), EXPERT] = Field(
         None, validation_alias=_huawei("GCS_SECURITY_TOKEN", "SECURITY_TOKEN")
     )
     """Security token that belongs to temporary keys. They are valid for a day at most, so they do not suit a permanent
@@ -294,9 +301,9 @@ class Settings(BaseModel):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is careless about the settings and how they were given, though they can be used."""
-        is_lax = self.redis_url and "ssl_check_hostname=false" in self.redis_url.get_secret_value().lower()
-        lax = "with ssl_check_hostname=false anybody with a certificate of the same authority can pose as the store"
-        return (*self._warnings, *([f"REDIS_URL: {lax}"] if is_lax else []))
+        lax = "with ssl_check_hostname off anybody with a certificate of the same authority can pose as the store"
+        address = self.redis_url.get_secret_value() if self.redis_url else ""
+        return (*self._warnings, *([f"REDIS_URL: {lax}"] if skips_names(address) else []))
 
     @property
     def network(self) -> Network:

@@ -25,7 +25,7 @@ FILE = "_FILE"
 """Behind the name of a secret: the name of a file that holds it."""
 
 _MOST_BYTES = 64 * 1024
-"""At most this many bytes of such a file are read; no secret is that long."""
+"""At most this many bytes such a file may have; no secret is that long."""
 
 _UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of control characters, invisible ones, halves of characters and line ends."""
@@ -82,7 +82,7 @@ def _in_capitals(environment: Mapping[str, str]) -> dict[str, str]:
 def _dotenv(path: Path, given: Given) -> dict[str, str]:
     """Names and values of `path`, if there is such a file."""
     try:
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():  # a link that leads nowhere is not what was meant
             return {}
         _must_be_file(path)
         with path.open(encoding="utf-8-sig") as stream:
@@ -103,10 +103,17 @@ def _take_file(name: str, path: Path, secret: str, given: Given) -> None:
         given.problems.append(f"{secret} and {name} are both set: keep one of them")
         return
     given.wrong.add(secret)
+    if _flaw(str(path), secret):
+        given.problems.append(f"{name} is wrong: {_flaw(str(path), secret)}")
+        return
     try:
         _must_be_file(path)
         with path.open("rb") as file:
-            text = file.read(_MOST_BYTES).decode().strip()
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            given.problems.append(f"{name} is wrong: the file is larger than {_MOST_BYTES // 1024} KiB")
+            return
+        text = content.decode().strip()
         is_careless = _is_open(path) and path.stat().st_uid == os.geteuid()  # others' files are for others to close
     except (OSError, UnicodeError) as error:
         given.problems.append(f"{name} is wrong: the file cannot be read ({_reason(error)})")
@@ -122,15 +129,21 @@ def _take_file(name: str, path: Path, secret: str, given: Given) -> None:
 
 def _checked(name: str, text: str, setting: str, given: Given, *, is_quoted_on_purpose: bool = False) -> str:
     """`text` as it is, after a problem with it was noted."""
-    problem = ""
-    if any(unicodedata.category(character) in _UNUSABLE for character in text):
-        problem = "it contains a line break or an invisible character; remove it"
-    elif len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and not is_quoted_on_purpose:
-        problem = "it is in quotation marks, which count as part of it; remove them"
-    if problem:
+    if problem := _flaw(text, setting, is_quoted_on_purpose=is_quoted_on_purpose):
         given.problems.append(f"{name} is wrong: {problem}")
         given.wrong.add(setting)
     return text
+
+
+def _flaw(text: str, setting: str, *, is_quoted_on_purpose: bool = False) -> str:
+    """What shows that `text` was copied or passed on with something that is not part of it; empty if nothing does."""
+    if any(unicodedata.category(character) in _UNUSABLE for character in text):
+        return "it contains a line break or an invisible character; remove it"
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and not is_quoted_on_purpose:
+        return "it is in quotation marks, which count as part of it; remove them"
+    if text.startswith(f"{setting}="):
+        return "it begins with its own name; give only what follows the equals sign"
+    return ""
 
 
 def _must_be_file(path: Path) -> None:

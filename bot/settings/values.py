@@ -22,6 +22,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 _USER = r"([^\s/?#\[\]]*@)?"
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:,\[\]]+)(:\d+)?"
+_SERVER = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d*[1-9]\d*)?"
 _HOSTS = rf"{_USER}{_HOST}(,{_HOST})*"
 _STORES = {
     r"rediss?": rf"{_USER}({_HOST})?(/\d*)?",
@@ -52,7 +53,8 @@ def _url(text: str) -> str:
     except ValueError:  # its text would repeat the value
         raise ValueError("give an https:// address") from None
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not is_safe or not parts.hostname or parts.username or parts.query or parts.fragment:
+    is_plain = re.fullmatch(_SERVER, parts.netloc) and not re.search(r"\s", parts.path)
+    if not is_safe or not is_plain or parts.query or parts.fragment:
         raise ValueError("give an https:// address (http:// is for this machine only) without user, query or fragment")
     return text.rstrip("/")
 
@@ -68,8 +70,16 @@ def _seconds(value: Any) -> Any:
 
 
 def _words(value: Any) -> Any:
-    """The words of a text, separated by commas or spaces."""
-    return frozenset(re.split(r"[,\s]+", value.strip(", \t\r\n"))) - {""} if isinstance(value, str) else value
+    """The words of a text, separated by commas or spaces.
+
+    Separators alone are no empty list: an empty list allows all, and something was to be in it.
+    """
+    if not isinstance(value, str):
+        return value
+    found = frozenset(re.split(r"[,\s]+", value)) - {""}
+    if value and not found:
+        raise ValueError("it has separators only; give at least one id, or leave it out")
+    return found
 
 
 def all_matching(pattern: str, advice: str) -> AfterValidator:
@@ -131,6 +141,12 @@ def with_bundle(address: str, bundle: Path | None) -> str:
     if bundle is None or not has_tls or "ssl_ca_" in address:
         return address
     return f"{address}{'&' if '?' in address else '?'}ssl_ca_certs={quote(str(bundle.resolve()))}"
+
+
+def skips_names(address: str) -> bool:
+    """Whether a store's certificate may be for another name; off is spelt as redis-py reads it."""
+    found = parse_qs(urlsplit(address).query).get("ssl_check_hostname", [])
+    return any(value.upper() in {"0", "F", "FALSE", "N", "NO"} for value in found)
 
 
 def _store_address(value: SecretStr | None) -> SecretStr | None:

@@ -253,7 +253,7 @@ def is_shared(channel: Mapping[str, Any]) -> bool:
     """
     if channel.get("is_im") is True:
         return bool(channel.get("is_ext_shared"))
-    return not (_denied(channel, "is_ext_shared", "is_shared") and _denied(channel, *_INVITED))
+    return not (_denied(channel, "is_ext_shared", "is_shared") and _nobody_invited(channel))
 
 
 def organisations_of(channel: Mapping[str, Any], own: frozenset[str]) -> frozenset[str]:
@@ -271,6 +271,12 @@ def _ids(channel: Mapping[str, Any], name: str) -> frozenset[str]:
 
 
 _INVITED = ("is_pending_ext_shared", "pending_connected_team_ids", "pending_shared")
+
+
+def _nobody_invited(channel: Mapping[str, Any]) -> bool:
+    """Whether Slack says so, and no other field names somebody all the same."""
+    given = [channel[name] for name in _INVITED if channel.get(name) is not None]
+    return bool(given) and all(each is False or each == [] for each in given)
 
 
 def _denied(channel: Mapping[str, Any], *names: str) -> bool:

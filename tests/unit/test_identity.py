@@ -94,6 +94,8 @@ CHANNEL: dict[str, Any] = {"id": "C1", "is_im": False, "is_ext_shared": False, "
         ({"is_ext_shared": None, "is_shared": True}, True),
         ({"is_pending_ext_shared": None, "pending_connected_team_ids": []}, False),
         ({"is_pending_ext_shared": None, "pending_connected_team_ids": ["T2"]}, True),
+        ({"pending_connected_team_ids": ["T2"]}, True),
+        ({"pending_shared": ["T2"], "pending_connected_team_ids": []}, True),
         ({"is_mpim": True, "is_ext_shared": None}, True),
         ({"is_im": True, "is_ext_shared": None, "is_pending_ext_shared": None}, False),
         ({"is_im": None, "is_ext_shared": None}, True),
@@ -102,5 +104,5 @@ CHANNEL: dict[str, Any] = {"id": "C1", "is_im": False, "is_ext_shared": False, "
     ids=str,
 )
 def test_what_slack_leaves_out_counts_as_shared(said: dict[str, Any], expected: bool) -> None:
-    """Except in direct messages, of which it says less and which nobody else can join."""
+    """Except in direct messages, of which it says less and which nobody else can join; both yes and no is yes."""
     assert is_shared({name: value for name, value in (CHANNEL | said).items() if value is not None}) is expected

@@ -42,8 +42,12 @@ def test_the_region_gives_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_endpoint_wins_over_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
     """An explicit address is used as it is, without its last slash; plain http only on this machine."""
     assert load(monkeypatch, GCS_ENDPOINT="http://127.0.0.1:9000/").gcs_endpoint == "http://127.0.0.1:9000"
-    (line,) = problems(monkeypatch, GCS_ENDPOINT="http://gcs.example.com")
-    assert line.startswith("GCS_ENDPOINT is wrong: give an https:// address")
+    for wrong in (
+        *("http://gcs.example.com", "https://gcs .example.com", "https://gcs.example.com/a b", "https://gcs:0"),
+        *("https://gcs.example.com:", "https://\uff47cs.example.com", "https://u@gcs", "https://:p@gcs", "https://"),
+    ):
+        (line,) = problems(monkeypatch, GCS_ENDPOINT=wrong)
+        assert line.startswith("GCS_ENDPOINT is wrong: give an https:// address"), wrong
 
 
 def test_all_problems_come_at_once() -> None:
@@ -165,10 +169,18 @@ def test_a_wrong_type_is_said_plainly(monkeypatch: pytest.MonkeyPatch, name: str
     assert problems(monkeypatch, **{name: value}) == [f"{name} is wrong: {advice}"]
 
 
-def test_an_unchecked_name_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store's certificate may belong to another server then."""
-    (warning,) = load(monkeypatch, REDIS_URL="rediss://:p@h?ssl_check_hostname=False").warnings
+@pytest.mark.parametrize("off", ["False", "0", "no", "%66"])
+def test_an_unchecked_name_is_warned_of(monkeypatch: pytest.MonkeyPatch, off: str) -> None:
+    """The store's certificate may belong to another server then, however that is spelt."""
+    (warning,) = load(monkeypatch, REDIS_URL=f"rediss://:p@h?ssl_check_hostname={off}").warnings
     assert "pose as the store" in warning
+
+
+@pytest.mark.parametrize("value", [",", ", ,"])
+def test_a_list_of_separators_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """An empty list allows all: one whose ids were lost on the way must not."""
+    (line,) = problems(monkeypatch, ALLOWED_USERS=value)
+    assert line == "ALLOWED_USERS is wrong: it has separators only; give at least one id, or leave it out"
 
 
 def test_durations_are_said_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

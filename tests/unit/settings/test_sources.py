@@ -73,6 +73,7 @@ CONTAINER = {
         ("SLACK_SIGNING_SECERT", "SLACK_SIGNING_SECRET"),
         ("REDIS_URI", "REDIS_URL"),
         ("VALKEY_URL", "REDIS_URL"),
+        ("ALLOWED_GROUP", "ALLOWED_USER_GROUPS"),
         ("REDIS_ADDR", "REDIS_URL"),
         ("POLL_INTERVALL", "POLL_INTERVAL"),
         ("LOGLEVEL", "LOG_LEVEL"),
@@ -146,9 +147,28 @@ def test_quotation_marks_around_a_value_are_refused(monkeypatch: pytest.MonkeyPa
     assert line == "GCS_SK is wrong: it is in quotation marks, which count as part of it; remove them"
 
 
+@pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "GCS_AK", "GCS_SK"])
+@pytest.mark.parametrize("form", ["'{}", '{}"'])
+def test_half_a_quotation_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, form: str) -> None:
+    """One mark was copied, and the other was not; no key or token has any."""
+    value = (MINIMAL | {"SLACK_APP_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": "0123456789"})[name]
+    (line,) = problems(monkeypatch, **{name: form.format(value)})
+    assert line.startswith(f"{name} is wrong: give ")
+
+
+def test_a_value_with_its_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A whole line of `.env` in a file, or in an environment variable."""
+    (tmp_path / "sk").write_text("GCS_SK=hunter2\n")
+    sentence = "it begins with its own name; give only what follows the equals sign"
+    assert problems(monkeypatch, GCS_AK="GCS_AK=x", GCS_SK=None, GCS_SK_FILE="sk") == [
+        f"GCS_AK is wrong: {sentence}",
+        f"GCS_SK_FILE is wrong: {sentence}",
+    ]
+
+
 def test_every_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each has a `_FILE`; white space at the end of the file does not count, quotation marks do."""
-    values = dict.fromkeys(SECRETS, "hunter2-'x'") | MINIMAL
+    values = dict.fromkeys(SECRETS, "hunter2-x") | MINIMAL
     values |= {"REDIS_URL": "redis://:p@h", "HTTPS_PROXY": "http://u:p@h:1", "GCS_PASSWORD": "'quoted'"}
     for name in SECRETS:
         (tmp_path / name).write_text(f"{values[name]}\r\n")
@@ -168,6 +188,8 @@ def test_every_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         (b"\n", "GCS_SK_FILE is wrong: the file is empty"),
         (b"\xff\xfe", "GCS_SK_FILE is wrong: the file cannot be read (UnicodeDecodeError)"),
         (b"one\ntwo", "GCS_SK_FILE is wrong: it contains a line break or an invisible character; remove it"),
+        (b"\xef\xbb\xbfone", "GCS_SK_FILE is wrong: it contains a line break or an invisible character; remove it"),
+        (b"x" * 65_537, "GCS_SK_FILE is wrong: the file is larger than 64 KiB"),
     ],
 )
 def test_a_wrong_file_is_one_problem(
@@ -191,6 +213,19 @@ def test_what_is_no_file_is_refused(
         f".env cannot be read: {kind}",
         f"GCS_SK_FILE is wrong: the file cannot be read ({kind})",
     ]
+
+
+def test_a_path_that_cannot_be_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A NUL in it would end in a traceback."""
+    (tmp_path / ".env").write_text("GCS_SK_FILE=/run/\0secret\n")
+    line = "GCS_SK_FILE is wrong: it contains a line break or an invisible character; remove it"
+    assert problems(monkeypatch, GCS_SK=None) == [line]
+
+
+def test_a_dotenv_that_leads_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The lists of who may ask would be gone with it, and everybody might."""
+    (tmp_path / ".env").symlink_to("elsewhere")
+    assert problems(monkeypatch) == [".env cannot be read: No such file or directory"]
 
 
 def test_value_and_file_together_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
