@@ -50,7 +50,7 @@ SWEEPER_PAGES = Counter("execution_bot_sweeper_pages_total", "Pages of lists rea
 SWEEPER_BYTES = Counter("execution_bot_sweeper_bytes_total", "Bytes of lists read, after decompression.")
 SWEEPER_CHANGED = Counter("execution_bot_sweeper_changed_total", "Executions that a list showed as changed.")
 SWEEPER_COVERED = Gauge(
-    "execution_bot_sweeper_covered", "Watched executions that the last round of lists showed as unchanged."
+    "execution_bot_sweeper_covered", "Watched executions that lists showed as unchanged when all were last compared."
 )
 SWEEPER_ROUND_SECONDS = Histogram(
     "execution_bot_sweeper_round_seconds",

@@ -49,6 +49,8 @@ class Page(NamedTuple):
     """Of items that were unchanged."""
     new: tuple[Match, ...] = ()
     """Those of the items that the earlier reading did not show."""
+    changed: tuple[Listed, ...] = ()
+    """The same, and those of which it showed another state."""
 
 
 def parse_page(body: bytes, before: Listing = NOTHING_LISTED) -> Page:
@@ -81,6 +83,7 @@ class PageReader:
         self._items: list[Listed] = []
         self._runs: list[Run] = []
         self._new: list[Match] = []
+        self._changed: list[Listed] = []
         self._length = self._size_bytes = 0
         self._is_closed = False
         """Whether the end of the items was read."""
@@ -111,8 +114,15 @@ class PageReader:
             raise _no_list() from None
         if rest.executions or not self._is_closed:
             raise _no_list()
-        items, runs, new = tuple(self._items), tuple(self._runs), tuple(self._new)
-        return Page(items, self._length, max(total, self._length), self._size_bytes, runs, new)
+        return Page(
+            items=tuple(self._items),
+            length=self._length,
+            total=max(total, self._length),
+            size_bytes=self._size_bytes,
+            runs=tuple(self._runs),
+            new=tuple(self._new),
+            changed=tuple(self._changed),
+        )
 
     def _read(self, *, is_whole: bool) -> None:
         """Read all items that have arrived to their end."""
@@ -213,9 +223,17 @@ class PageReader:
         place = self._before.places.get(shown.execution_id)
         if place is None:
             self._new.append(shown.match())
-            return Listed.of(text, shown)
+            self._changed.append(item := Listed.of(text, shown))
+            return item
         self._place = place + 1
         known = self._before.items[place]
+        item = self._learnt(known, shown, text)
+        if item.state != known.state:
+            self._changed.append(item)
+        return item
+
+    def _learnt(self, known: Listed, shown: ItemState, text: bytes) -> Listed:
+        """The item that was `known`, and perhaps where it is cut from now on."""
         before = known.known
         if before.length == len(text) and before.is_at(text, 0):
             return known

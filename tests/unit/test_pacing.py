@@ -60,13 +60,13 @@ def test_polls_of_listed_changes_come_first() -> None:
 @pytest.mark.parametrize(
     ("pages", "seconds", "deferral"),
     [
-        (1, 0, CADENCE.poll),
-        (90, 0, timedelta(seconds=60)),  # 90 pages, half the quota: 20 s a round
-        (1, 50, timedelta(seconds=150)),
+        (9, 0, timedelta(seconds=36)),  # 9 pages, half the quota: 2 s a round, and all are compared within 12
+        (90, 0, timedelta(seconds=90)),
+        (1, 50, timedelta(seconds=180)),
         (1, 3600, DISTRUST),
     ],
 )
-def test_unchanged_executions_are_deferred_three_rounds(pages: int, seconds: int, deferral: timedelta) -> None:
+def test_deferrals_outlast_three_comparisons(pages: int, seconds: int, deferral: timedelta) -> None:
     """As long as rounds are expected to take, or as the last one took; within bounds."""
     assert cost(900, pages=pages).defer_for(CADENCE, timedelta(seconds=seconds)) == deferral
 

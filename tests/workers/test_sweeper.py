@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
 from bot.domain.following import Subscriber
-from bot.workers.sweeper.pacing import DISTRUST, PageSize
+from bot.store.schedule import Coverage
+from bot.workers.sweeper.pacing import DISTRUST, SHORTEST_ROUND, TELL_EVERY, PageSize
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.workers.rig import Rig
@@ -27,6 +30,30 @@ async def test_a_listed_change_is_polled_at_once(rig: Rig, lists: SweeperRig) ->
     assert due_now(rig) == set()
     await rig.later(times=3)
     assert "change 2" in rig.read(rig.lab)
+
+
+async def test_unchanged_executions_are_compared_now_and_then(
+    rig: Rig, lists: SweeperRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each round tells the store what has changed; what has not is deferred for much longer than a round."""
+    executions = await running(rig)
+    told, listed = list[int](), rig.store.schedule.listed
+
+    async def spied(team_id: str, shown: Iterable[tuple[str, str]], **more: Any) -> Coverage:
+        told.append(len(shown := list(shown)))
+        return await listed(team_id, shown, **more)
+
+    monkeypatch.setattr(rig.store.schedule, "listed", spied)
+    compared = []
+    for number in range(2 + int(TELL_EVERY / SHORTEST_ROUND)):
+        if number == 1:
+            rig.gcs.step(executions[7], to="running 2/3")
+        told.clear()
+        await lists.read_round()
+        compared.append(sum(told))
+    assert compared[:2] == [MANY, 1]
+    assert MANY in compared[2:]
+    assert compared[2:].count(0) == len(compared) - 3
 
 
 async def test_a_dropped_execution_is_polled_at_once(rig: Rig, lists: SweeperRig) -> None:

@@ -35,7 +35,17 @@ from bot.store.gcs_quota import GCSQuota
 from bot.store.schedule import Coverage, Schedule
 from bot.store.snapshots import GONE
 from bot.workers.sweeper.finder import Finder
-from bot.workers.sweeper.pacing import DISTRUST, SHORTEST_ROUND, SMALLEST_PAGE, Cost, Measured, Pacing, PageSize, Trust
+from bot.workers.sweeper.pacing import (
+    DISTRUST,
+    SHORTEST_ROUND,
+    SMALLEST_PAGE,
+    TELL_EVERY,
+    Cost,
+    Measured,
+    Pacing,
+    PageSize,
+    Trust,
+)
 from bot.workers.sweeper.round import PHASES, Round, Wanted
 
 log = structlog.get_logger()
@@ -88,6 +98,8 @@ class Sweeper:
         """The rounds that are not complete, oldest first: the next one begins while pages of the last are under way."""
         self._last: Round | None = None
         """The last complete round."""
+        self._told_at = -math.inf
+        """When the last round began that tells the store of unchanged executions."""
         self._not_before = 0.0
         """When the next page may be requested, or the next decision made."""
         self._lease_checked = -math.inf
@@ -189,12 +201,16 @@ class Sweeper:
         if self._not_before > now + IDLE_SECONDS:  # or a page that failed meanwhile pauses lists
             return
         metrics.SWEEPER_ACTIVE.set(1)
+        tells_all = now >= self._told_at + TELL_EVERY.total_seconds()
+        if tells_all:
+            self._told_at = now
         self._rounds.append(
             Round(
                 began=now,
                 limit=self._page_size.items,
                 defer_for=cost.defer_for(self._cadence, self._measured.duration),
                 useful_calls=self._pacing.useful_calls(cost.pages, self._last.page_bytes if self._last else 0),
+                tells_all=tells_all,
                 totals=dict(newest.totals) if newest else {},
             )
         )
@@ -262,7 +278,8 @@ class Sweeper:
             return
         round_.add(wanted.phase, wanted.offset, page)
         dropped = self._last.dropped(page, round_.seen) if self._last else []
-        shown = [(item.execution_id, item.state) for item in page.items]
+        told = page.items if round_.tells_all else page.changed
+        shown = [(item.execution_id, item.state) for item in told]
         found = await self._compare(round_, [*shown, *_gone(dropped)])
         round_.found += found  # read after the wait: other pages are counted during it
         if round_.is_cut(wanted.offset, page):
@@ -283,7 +300,8 @@ class Sweeper:
     def _restart(self, round_: Round, page_size: PageSize) -> None:
         """Begin again with smaller pages, unless another page of this round had that effect already."""
         if round_ in self._rounds:
-            self._page_size, self._rounds = page_size, []
+            self._page_size = page_size
+            self._give_up_rounds()
 
     async def _end_round(self, round_: Round) -> None:
         """The whole list was read: what dropped out of it has ended, or was deleted. Older rounds end with this one."""
@@ -295,7 +313,10 @@ class Sweeper:
             return
         self._measure(round_, changed)
         round_.complete()
-        self._last, self._trust = round_, self._trust.round_read(round_.found)
+        self._last = round_
+        if round_.tells_all:
+            metrics.SWEEPER_COVERED.set(round_.found.same)
+            self._trust = self._trust.round_read(round_.found)
         if self._trust.is_blind:
             log.warning("sweeper.distrusted", watched=round_.found.watched, same=round_.found.same)
             self._trust, self._last = Trust(), None
@@ -314,7 +335,6 @@ class Sweeper:
         took = timedelta(seconds=self._clock() - round_.began)
         metrics.SWEEPER_ROUND_SECONDS.observe(took.total_seconds())
         metrics.SWEEPER_CHANGED.inc(changed)
-        metrics.SWEEPER_COVERED.set(round_.found.same)
         if self._last and round_.began > self._last.began:
             self._measured = self._measured.changed(changed, seconds=round_.began - self._last.began)
         if not round_.had_failures:
@@ -326,8 +346,12 @@ class Sweeper:
 
     def _stop(self, seconds: float) -> None:
         """Give up the rounds that are not complete, and read no list for so many seconds."""
-        self._rounds = []
+        self._give_up_rounds()
         self._pause(seconds)
+
+    def _give_up_rounds(self) -> None:
+        """Forget the rounds that are not complete; the next one tells what they have not told."""
+        self._rounds, self._told_at = [], -math.inf
 
     def _pause(self, seconds: float) -> None:
         """Request no page for so many seconds; those under way still count."""

@@ -113,8 +113,15 @@ def test_pieces_of_any_size_are_the_page(size: int) -> None:
         reader = PageReader(before)
         for begin in range(0, len(body), size):
             reader.feed(body[begin : begin + size])
-        assert reader.page()._replace(new=whole.new) == whole
+        assert reader.page()._replace(new=whole.new, changed=whole.changed) == whole
     assert (whole.length, whole.total, whole.size_bytes) == (3, 7, len(body))
+
+
+def test_a_page_says_what_has_changed() -> None:
+    """What is new, or in another state; not what has only moved."""
+    before = listing(read(at(1), item(2), item(3)))
+    page = read(at(2), item(4), item(3, status="Pending"), item(2), before=before)
+    assert [each.execution_id[:8] for each in page.changed] == ["00000004", "00000003"]
 
 
 def test_a_page_says_what_is_new() -> None:
