@@ -1,7 +1,8 @@
 """Poll cycle: how much of a core one poll takes, beside a naive cycle, and how many one process can make.
 
-Lives here: the two contenders. The bot's is its real watcher with its real client and store; the other is written here
-in the shortest way. Called by `__main__`; `replicas` uses the bot's.
+Lives here: the contenders. The bot's is its real watcher with its real client and store; the naive one is written here
+in the shortest way; the third is the least that any poll takes with the bot's libraries. Called by `__main__`;
+`replicas` uses the bot's.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ from bot.domain.following import Subscriber, Subscription
 from bot.gcs.auth import SignatureAuth
 from bot.gcs.client import GCSClient
 from bot.gcs.fingerprint import fingerprint_of
-from bot.gcs.http import HTTPClient
+from bot.gcs.http import HEADERS, TIMEOUT, HTTPClient
+from bot.gcs.tables import GetExecutionResponse
+from bot.gcs.transport import AiohttpTransport
+from bot.network import Network
 from bot.store import Store
 from bot.workers.watcher import Watcher
 
@@ -50,6 +54,7 @@ CEILING = 1_000
 CADENCE = Cadence(poll=timedelta(0), retry_grace=timedelta(hours=1), staleness=timedelta(hours=2))
 """Everything is always due."""
 QUOTA = 10**9
+_LIBRARIES = "libraries alone"
 _AUTH = SignatureAuth("BENCHMARKACCESSKEY01", SecretStr("b" * 40), project_id="0" * 32)
 
 
@@ -58,13 +63,15 @@ async def rows() -> AsyncIterator[Row]:
     found, polls, changes = await _measured()
     times = ratios(found["naive"], found["bot"])
     figures = {f"{name}, µs CPU a poll": median(micros) for name, micros in found.items()}
+    figures["naive beside libraries alone, ×"] = median(ratios(found["naive"], found[_LIBRARIES]))
     yield at_least(
         4,
         median(times),
         unit="×",
         name=f"Poll cycle beside the one you would write first, {AT_ONCE} at once",
         measures="CPU of claim, fetch, parse, compare, settle; 8 KB bodies, 20 steps. The naive cycle: httpx as it "
-        "comes, `.json()`, one store command at a time, no signature, no lease.",
+        "comes, `.json()`, one store command at a time, no signature, no lease. Libraries alone: signed, fetched, "
+        "validated, nothing else.",
         rounds=times,
         figures=figures | {"polls that showed a change, %": 100 * median(changes)},
     )
@@ -93,7 +100,7 @@ async def _measured() -> tuple[dict[str, list[float]], list[float], list[float]]
             Redis.from_url(store_url, decode_responses=True) as redis,
         ):
             watch = await _watch(store, http, url)
-            naive = _Naive(as_it_comes, redis, url)
+            naive, libraries = _Naive(as_it_comes, redis, url), _Libraries(url)
             await naive.fill()
 
             async def bot() -> float:
@@ -102,7 +109,8 @@ async def _measured() -> tuple[dict[str, list[float]], list[float], list[float]]
                 polls.append(rate)
                 return micros
 
-            found = await interleaved({"bot": bot, "naive": naive.measured})
+            found = await interleaved({"bot": bot, "naive": naive.measured, _LIBRARIES: libraries.measured})
+            await libraries.aclose()
     return found, polls[1:], changes[1:]
 
 
@@ -195,6 +203,31 @@ class _Naive:
             await self._redis.rpush("naive:outbox", execution_id)
         await self._redis.zadd("naive:due", {execution_id: time.time()})
         self._polls += 1
+
+
+class _Libraries:
+    """What no poll goes below: a signed request of httpx's over aiohttp, and pydantic."""
+
+    def __init__(self, url: str) -> None:
+        self._transport, self._url = AiohttpTransport(AT_ONCE, Network()), url
+
+    async def measured(self) -> float:
+        """One round: µs a poll."""
+        ends, stopwatch, polls = time.perf_counter() + SECONDS, Stopwatch(), 0
+        while time.perf_counter() < ends:
+            await asyncio.gather(*(self._poll(_guid(number, 5)) for number in range(AT_ONCE)))
+            polls += AT_ONCE
+        return stopwatch.per(polls)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def _poll(self, execution_id: str) -> None:
+        url, timeout = f"{self._url}/v1/executions/{execution_id}", {"timeout": TIMEOUT.as_dict()}
+        request = next(_AUTH.auth_flow(httpx.Request("GET", url, headers=HEADERS, extensions=timeout)))
+        response = await self._transport.handle_async_request(request)
+        GetExecutionResponse.model_validate_json(await response.aread())
 
 
 def _interesting(body: dict[str, Any]) -> tuple[object, ...]:
