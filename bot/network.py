@@ -38,8 +38,10 @@ class Network:
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy for a request to `url`, with its password; None for a direct connection."""
+        if self.proxy is None:
+            return None
         parts = urlsplit(url)
-        if self.proxy is None or parts.scheme not in _PROXIED or not parts.hostname:
+        if parts.scheme not in _PROXIED or not parts.hostname:
             return None
         if bypasses(self.no_proxy, parts.hostname, parts.port or _TLS_PORT):
             return None

@@ -35,6 +35,7 @@ from bot.errors import (
 )
 from bot.gcs import values
 from bot.gcs.body import mend
+from bot.gcs.http import Answer
 
 _ANY_CODE = ""
 _ANY_STATUS = 0
@@ -90,7 +91,7 @@ class ErrorBody:
         return self.is_error and not self.code.startswith(_GATEWAY_CODES)
 
 
-def error_body(response: httpx.Response) -> ErrorBody:
+def error_body(response: Answer) -> ErrorBody:
     """Read an error body: the three documented shapes, flat or one object deeper, or any text (reference 1.7).
 
     Half a character in it changes nothing: it must not keep a deletion from being recognised.
@@ -113,7 +114,7 @@ def error_body(response: httpx.Response) -> ErrorBody:
     return ErrorBody(values.safe(code, 40), values.safe(message, 200), request_id, is_error)
 
 
-def gcs_error(response: httpx.Response) -> GCSError:
+def gcs_error(response: Answer) -> GCSError:
     """The error for a response other than 2xx."""
     body, status = error_body(response), response.status_code
     detail = f"HTTP {status} {body.code}: {body.message}".strip(" :")
@@ -123,7 +124,7 @@ def gcs_error(response: httpx.Response) -> GCSError:
     return kind(detail, request_id=body.request_id)
 
 
-def action_error(response: httpx.Response) -> GCSError:
+def action_error(response: Answer) -> GCSError:
     """The same for a call that was to change an execution: what GCS refuses is then mostly not the bot's mistake."""
     error, body = gcs_error(response), error_body(response)
     if isinstance(error, GCSForbidden):
@@ -148,7 +149,7 @@ def unseen(error: GCSError) -> Unseen:
     return Unseen.AWAY if isinstance(error, GCS_AWAY) else Unseen.REFUSED
 
 
-def iam_error(response: httpx.Response) -> GCSError:
+def iam_error(response: Answer) -> GCSError:
     """The error for IAM's response other than 2xx. It may quote what was sent, so its message is not kept."""
     body, status = error_body(response), response.status_code
     detail = f"IAM: HTTP {status} {body.code}".strip()
@@ -169,7 +170,7 @@ def _kind(status: int, body: ErrorBody) -> type[GCSError]:
     return GCSMisdirected if httpx.codes.is_redirect(status) else GCSUnavailable
 
 
-def retry_after(response: httpx.Response) -> timedelta:
+def retry_after(response: Answer) -> timedelta:
     """How long `Retry-After` asks to wait: seconds or a date, within bounds; a default where it says nothing."""
     text = response.headers.get("retry-after", "").strip()
     wait = DEFAULT_RETRY_AFTER

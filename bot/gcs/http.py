@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
@@ -30,16 +30,32 @@ MAX_PIECE = 256 * 1024
 TIMEOUT = httpx.Timeout(None, connect=5, pool=10)
 """How many seconds a connection may take, and waiting for a free one. The caller limits the whole exchange."""
 
-HEADERS = {
-    "Accept": "application/json",
-    "Accept-Encoding": "gzip",  # the only packing that `_unpacked` reads
-    "Content-Type": "application/json",  # GCS wants it on every request
-    "User-Agent": f"execution-bot/{__version__}",
-}
+HEADERS = httpx.Headers(
+    {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",  # the only packing that `_unpacked` reads
+        "Content-Type": "application/json",  # GCS wants it on every request
+        "User-Agent": f"execution-bot/{__version__}",
+    }
+)
 
 
 Sink = Callable[[bytes], object]
 """What takes the pieces of a body as they arrive."""
+
+
+class Answer(NamedTuple):
+    """A response with its whole body, unpacked."""
+
+    status_code: int
+    headers: httpx.Headers
+    """As received, those of the packed body among them."""
+    content: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return httpx.codes.is_success(self.status_code)
 
 
 class HTTPClient:
@@ -75,8 +91,8 @@ class HTTPClient:
         json: Any = None,
         sink: Sink | None = None,
         limit: int | None = None,
-    ) -> httpx.Response:
-        """Send one request and return its response with the whole body, unpacked; any status is a response.
+    ) -> Answer:
+        """Send one request and return the answer to it; any status is one.
 
         The body of a successful response goes into `sink`, if there is one, and is not kept: lists have megabytes, and
         new memory for all of one costs more than reading it.
@@ -103,8 +119,7 @@ class HTTPClient:
             raise GCSMisdirected("the endpoint is no http(s) address") from None
         except httpx.RequestError as error:
             raise GCSUnavailable(f"no answer: {values.safe(str(error), 200)}") from error
-        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _PACKING_HEADERS]
-        return httpx.Response(response.status_code, headers=headers, content=b"".join(pieces))
+        return Answer(response.status_code, response.headers, b"".join(pieces))
 
     async def _exchange(self, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
         """Send what `auth` makes of `request`, and what it sends after a refusal; returns the last response, unread."""
@@ -122,9 +137,6 @@ class HTTPClient:
                     if not is_last:
                         await response.aclose()
 
-
-_PACKING_HEADERS = frozenset((b"content-encoding", b"content-length", b"transfer-encoding"))
-"""Headers that describe the packed body, not the unpacked one."""
 
 _PACKINGS = frozenset(("identity", "", "gzip", "x-gzip"))
 

@@ -43,14 +43,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol("not an http(s) address")
         if self._session is None:  # a session belongs to the event loop that opens it
             self._session = self._opened()
-        timeout = request.extensions["timeout"]
+        timeout, url = request.extensions["timeout"], str(request.url)
         with _httpx_errors():
             response = await self._session.request(
                 request.method,
-                yarl.URL(str(request.url), encoded=True),
+                yarl.URL(url, encoded=True),
                 headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
                 data=await request.aread() or None,
-                proxy=self._network.proxy_for(str(request.url)),
+                proxy=self._network.proxy_for(url),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(connect=timeout["pool"], sock_connect=timeout["connect"]),
             )

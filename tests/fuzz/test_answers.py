@@ -21,6 +21,7 @@ from bot.domain.snapshot import Snapshot
 from bot.errors import BotError, GCSMalformed
 from bot.gcs.errors import gcs_error
 from bot.gcs.fingerprint import fingerprint_of
+from bot.gcs.http import Answer
 from bot.gcs.known import Listing
 from bot.gcs.listing import Page, PageReader, parse_page
 from bot.gcs.shown import parse_shown
@@ -143,5 +144,4 @@ def test_a_refusal_has_a_sentence(data: st.DataObject, status: int, wait: str) -
     """Any body of a refusal is understood as an error that people can read."""
     body = data.draw(encoded(data.draw(st.one_of(mutated(REFUSED), values))))
     headers = [(b"retry-after", wait.encode("utf-8", "replace").replace(b"\n", b"").replace(b"\r", b""))]
-    response = httpx.Response(status, content=body, headers=headers, request=httpx.Request("GET", "https://gcs"))
-    assert_sentence(gcs_error(response))
+    assert_sentence(gcs_error(Answer(status, httpx.Headers(headers), body)))

@@ -52,7 +52,9 @@ def signer(token: str | None = None) -> SignatureAuth:
 
 def signed(auth: SignatureAuth, method: str, target: str, body: bytes, **headers: str) -> httpx.Request:
     """A request as the client builds it, headers included that are not signed, and signed."""
-    request = httpx.Request(method, f"https://{HOST}{target}", headers={**HEADERS, **headers}, content=body)
+    all_headers = HEADERS.copy()
+    all_headers.update(headers)
+    request = httpx.Request(method, f"https://{HOST}{target}", headers=all_headers, content=body)
     return next(auth.auth_flow(request))
 
 
