@@ -18,6 +18,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from bot.audit import audit, current_request
+from bot.boards import BoardRequests
 from bot.domain import alarms, observing
 from bot.domain.cadence import Cadence
 from bot.domain.change import Change, ChangeKind
@@ -134,6 +135,7 @@ class Subscriptions:
         enlisting: Enlisting,
         hours: HoursKept,
         homes: Homes,
+        boards: BoardRequests,
         allowance: Allowance,
         cadence: Cadence,
         now: Callable[[], datetime],
@@ -145,6 +147,8 @@ class Subscriptions:
         self._searches = SharedSearches(gcs, within=WITHIN, now=now)
         self.rules = RuleRequests(rules, enlisting, self._searches)
         """What people ask for about rules."""
+        self.boards = boards
+        """What people ask for about boards."""
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
         self._history, self._homes = history, homes
         self._cadence, self._now = cadence, now

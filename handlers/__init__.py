@@ -147,6 +147,7 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.DELETE_MY_DATA: actions.delete_my_data,
         buttons.END_RULE: actions.end_rule,
         buttons.KEEP_RULE: actions.keep_rule,
+        buttons.END_BOARD: actions.end_board,
         buttons.PREVIOUS_PAGE: views.show_page,
         buttons.NEXT_PAGE: views.show_page,
         buttons.REFRESH_STEPS: views.show_page,

@@ -35,6 +35,7 @@ from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_again
 from handlers.replies import (
+    board_ended_reply,
     muted_reply,
     rule_ended_reply,
     subscribed_reply,
@@ -80,6 +81,15 @@ async def keep_rule(request: Request, *, subscriptions: Subscriptions, workspace
     subscriber, rule_id = await _rule_of(request, workspace)
     rule = await subscriptions.rules.keep(subscriber, rule_id)
     await respond(workspace.slack, request.response_url, rules.rule_kept(rule))
+
+
+async def end_board(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """`Stop this board`: of the channel in which it was pressed."""
+    channel, board_id = await _rule_of(request, workspace)
+    if channel.is_person:
+        raise InvalidInput(InputProblem.OTHER_CHANNEL)
+    ended, is_safe = await subscriptions.boards.end(channel, board_id, by=request.asker.id)
+    await respond(workspace.slack, request.response_url, board_ended_reply(ended, is_safe=is_safe))
 
 
 async def show_steps(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -229,7 +239,7 @@ async def _bound_to(request: Request, workspace: Workspace) -> tuple[Subscriber,
 
 
 async def _rule_of(request: Request, workspace: Workspace) -> tuple[Subscriber, str]:
-    """Whose rule is meant, and its id: the person's, or that of the channel in which they pressed.
+    """Whose rule or board is meant, and its id: the person's, or that of the channel in which they pressed.
 
     Raises:
         InvalidInput, NotAllowed: it is another channel's, or of one that they may not see.

@@ -23,6 +23,7 @@ from bot.slack.channels import check_channel, check_person, readers
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
+from handlers.board import board_reply
 from handlers.parsing import MAX_WORD, Command, Verb, parse
 from handlers.replies import (
     muted_reply,
@@ -61,6 +62,8 @@ async def execution(  # noqa: C901  # a verb each
         case Verb.OVERVIEW:
             followed = await subscriptions.of(asker)
             message = matches.overview(followed.items, unreadable=followed.unreadable, now=now)
+        case Verb.BOARD:
+            message = await board_reply(request, command.query, subscriptions, workspace, is_off=command.is_off)
         case Verb.LIST:
             message = await _list(request, subscriber, subscriptions, workspace)
         case Verb.RUNNING | Verb.FAILED:

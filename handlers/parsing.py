@@ -37,6 +37,9 @@ MAX_WORD = 40
 _MAX_NAME = 200
 """At most how long a name may be, in characters: several times as long as GCS's."""
 
+_NEAR_MUCH = {"board"}
+"""Words that other short words are near to."""
+
 _MAX_SLIPS = 3
 """At most how many words are tried for being misspelled: a longer text is a name, or prose."""
 
@@ -53,6 +56,7 @@ class Verb(StrEnum):
     MUTE = "mute"
     UNMUTE = "unmute"
     QUIET = "quiet"
+    BOARD = "board"
     LIST = "list"
     RUNNING = "running"
     FAILED = "failed"
@@ -115,6 +119,7 @@ _MEANT: dict[str, tuple[str, ...]] = {
         "subscribe": "sub watch 关注",
         "unsubscribe": "stop unsub unwatch end remove 停止 取消关注",
         "status": "info details describe get search why log logs cancel abort kill retry rerun 状态 重试",
+        "board": "dashboard 看板",
         "list": "ls rule rules 列表 规则",
         "running": "执行中 运行中",
         "failed": "失败 执行失败",
@@ -134,6 +139,8 @@ _RULES: dict[str, RuleKind] = {
     "项目": RuleKind.PROJECT,
 }
 """The words behind `subscribe` and `unsubscribe` that begin a rule."""
+_STARTS, _STOPS = frozenset({"subscribe", "follow"}), frozenset({"unsubscribe", "unfollow", "stop", _OFF})
+"""The words beside `board` that ask for one, and that end it."""
 _MAX_LABELS = 5
 """At most how many labels a rule names."""
 
@@ -169,7 +176,7 @@ class Command:
     zone: str = ""
     """For `quiet`: as it was typed."""
     is_off: bool = False
-    """For `quiet`: whether there is to be none."""
+    """For `quiet` and `board`: whether there is to be none."""
 
 
 def parse(text: str) -> Command:
@@ -179,8 +186,8 @@ def parse(text: str) -> Command:
         InvalidInput: it is no command; the problem is one of the first in `InputProblem`.
     """
     typed = read(text)
-    if (rule := _rule(typed)) is not None:
-        return rule
+    if (special := _board(typed) or _rule(typed)) is not None:
+        return special
     known, unknown = _sorted(typed.words)
     if {_VERBS[word] for word in known if word in _VERBS} == {Verb.QUIET}:
         return _quiet(typed)
@@ -263,6 +270,32 @@ def _rule(typed: Typed) -> Command | None:
         raise InvalidInput(InputProblem.MISSING_RULE, kind=kind)
     level = levels[0] if levels else None
     return Command(verb, is_here=_HERE in known, level=level, rule=RuleWords(kind, values))
+
+
+def _board(typed: Typed) -> Command | None:
+    """A command about the board of a channel: `board [workflow <name>] [stop]`; None for any other.
+
+    Raises:
+        InvalidInput: its words do not fit.
+    """
+    words = list(typed.words)
+    is_off = len(words) > 1 and words[1].known == Verb.BOARD and words[0].known in _STOPS
+    if words and words[0].known in {*_STARTS, *_STOPS}:
+        words = words[1:]
+    if not words or words[0].known != Verb.BOARD:
+        return None
+    rest = [word for word in words[1:] if word.known != _HERE]
+    if any(word.known == _ME for word in rest):
+        raise InvalidInput(InputProblem.BOARD_NEEDS_CHANNEL, line=f"{COMMAND} {Verb.BOARD}")
+    is_off = is_off or any(word.known in _STOPS for word in rest[:1] + rest[-1:])
+    rest = [word for word in rest if word.known not in _STOPS]
+    if rest and _RULES.get(rest[0].known) is RuleKind.WORKFLOW:
+        rest = rest[1:]
+        if not rest and not typed.ids:
+            raise InvalidInput(InputProblem.MISSING_RULE, kind=RuleKind.WORKFLOW)
+    names = [word.shown for word in rest]
+    (workflow,) = _rule_values(RuleKind.WORKFLOW, names, typed.ids)
+    return Command(Verb.BOARD, is_here=True, query=workflow, is_off=is_off)
 
 
 def _rule_values(kind: RuleKind, words: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
@@ -410,7 +443,7 @@ def _corrected(typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> t
     for word in unknown if len(unknown) <= _MAX_SLIPS else ():
         if is_name_alone and has_verb and _VERBS[next(each for each in known if each in _VERBS)] in _ABOUT_ONE:
             continue  # what follows such a verb is a name
-        words = sorted(_KNOWN - set(_VERBS) if has_verb else _VERBS if is_name_alone else _KNOWN)
+        words = sorted((_KNOWN - set(_VERBS) if has_verb else _VERBS.keys() if is_name_alone else _KNOWN) - _NEAR_MUCH)
         meant: tuple[str, ...] = () if has_verb else _MEANT.get(word.known, ())
         if not meant and (nearest := _nearest(word, words)):
             meant = (nearest,)

@@ -6,12 +6,13 @@ commands and of buttons.
 
 from __future__ import annotations
 
-from bot.blocks import Message, execution_summary, quiet, replies, rules
+from bot.blocks import Message, board, execution_summary, quiet, replies, rules
 from bot.blocks.conversation import following
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_MUTED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.domain.access import NOBODY_ELSE, Readers
 from bot.domain.acting import offered
+from bot.domain.board import BoardRecord
 from bot.domain.following import Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.quiet import Muted
@@ -72,6 +73,13 @@ def rule_ended_reply(ended: RuleEnded) -> Message:
     if ended.rule is None:
         raise InvalidInput(InputProblem.RULE_ENDED)
     return rules.rule_ended(ended.rule, ended.executions, note="" if ended.is_safe else _(UNSAFE_UNSUBSCRIBED))
+
+
+def board_ended_reply(ended: BoardRecord | None, *, is_safe: bool) -> Message:
+    """The reply to the person who ended a board."""
+    if ended is None:
+        return board.no_such_board()
+    return board.board_ended(note="" if is_safe else _(UNSAFE_UNSUBSCRIBED))
 
 
 def muted_reply(done: Muted) -> Message:

@@ -169,11 +169,20 @@ class Demo:
             "is shared with another organisation: choose it, and have it follow something",
             (("subscribe", f"/execution subscribe {self.running_id} here"),) if self.running_id else (),
         )
+        board = Hint(
+            "#sequencing",
+            "may have a board: choose it, and see all that it follows in one message",
+            (("board", "/execution board"), ("stop", "/execution board stop")),
+        )
         languages = (("中文", "/execution language zh"), ("English", "/execution language en"))
-        more = (("list", "/execution list"), ("help", "/execution help"), ("mention", "@execution-bot running"))
+        more = (
+            ("list", "/execution list"),
+            ("help", "/execution help"),
+            ("mention", "@execution-bot running"),
+        )
         spoken = Hint("Language", "what the bot writes to you in", languages)
         everything = Hint("More", "press a word to put the command into the message box", more)
-        return (*about, away, partners, spoken, everything)
+        return (*about, away, partners, board, spoken, everything)
 
     async def _learn(self) -> None:
         """Have the lab desk follow runs that then succeed, so that the bot knows how long such runs take."""

@@ -27,6 +27,7 @@ from bot.app.health import Probe
 from bot.app.ownership import OwnerCheck
 from bot.app.probes import TokenProbe, repeat, repeating
 from bot.blocks.language import Language
+from bot.boards import BoardMaker, BoardRequests, BoardWorker
 from bot.clock import ClockSkew
 from bot.domain.access import AccessRules
 from bot.domain.cadence import Cadence
@@ -157,6 +158,7 @@ class WorkspaceRuntime:
             self._start("notifier", self._notifier.run(stop))
             self._start("sweeper", self._sweeper(identity).run(stop))
             self._start("migrations", repeat(self._store.migrations.run_once, stop))
+            self._start("boards", repeat(BoardWorker(self._board_maker()).run_once, stop))
             self._start("quiet hours", repeat(self._hours_worker(identity).run_once, stop))
 
         self._start("token probe", repeat(self._token_probe.run_once, stop))
@@ -180,6 +182,7 @@ class WorkspaceRuntime:
             enlisting=self._store.enlisting,
             hours=self._store.quiet_hours,
             homes=self._store.homes,
+            boards=BoardRequests(self._board_maker(), self._store.rules),
             allowance=self._allowance(),
             cadence=self._cadence,
             now=_utc_now,
@@ -257,6 +260,10 @@ class WorkspaceRuntime:
     def _hours_worker(self, identity: Identity) -> HoursWorker:
         store = self._store
         return HoursWorker(store.subscribers, store.quiet_hours, team_id=identity.team_id, now=_utc_now)
+
+    def _board_maker(self) -> BoardMaker:
+        store = self._store
+        return BoardMaker(store.boards, store.subscribers, store.homes, now=_utc_now)
 
     def _allowance(self) -> Allowance:
         settings = self._settings

@@ -1,7 +1,7 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
-Lives here: the messages (`cards`, `thread`, `outcome`, `replies`, `rules`), the views (`modal`, `facts`, `told`,
-`share`, `why`, `acting`, `home`), the buttons with their action ids (`buttons`), the sentences for errors
+Lives here: the messages (`cards`, `thread`, `outcome`, `board`, `replies`, `rules`), the views (`modal`, `facts`,
+`told`, `share`, `why`, `acting`, `home`), the buttons with their action ids (`buttons`), the sentences for errors
 (`sentences`), and what these are made of (`items`, `words`, `trouble`, `groups`, `steps`, `failures`, `causes`,
 `earlier`, `message`, `text`). Does not live here: I/O and clocks; `now` is an argument. Called by the notifier and by
 `handlers`.
@@ -9,8 +9,9 @@ Lives here: the messages (`cards`, `thread`, `outcome`, `replies`, `rules`), the
 
 from __future__ import annotations
 
-from bot.blocks import buttons, replies, rules
+from bot.blocks import board, buttons, replies, rules
 from bot.blocks.acting import acted_modal, acted_notice, loading_action, question_modal
+from bot.blocks.board import board_held, board_left, board_message, board_undeliverable
 from bot.blocks.cards import execution_card, execution_summary, shared_summary
 from bot.blocks.facts import details_modal
 from bot.blocks.home import home_tab, parse_page, refusing_home
@@ -37,6 +38,11 @@ __all__ = [
     "Message",
     "acted_modal",
     "acted_notice",
+    "board",
+    "board_held",
+    "board_left",
+    "board_message",
+    "board_undeliverable",
     "buttons",
     "card_left_message",
     "change_message",

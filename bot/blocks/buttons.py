@@ -46,6 +46,7 @@ SHOW_LEVELS = "show_levels"
 CHOOSE_LEVEL = "choose_level"
 END_RULE = "end_rule"
 KEEP_RULE = "keep_rule"
+END_BOARD = "end_board"
 CHOOSE_MUTE = "choose_mute"
 MUTE_EXECUTION = "mute_execution"
 UNMUTE_EXECUTION = "unmute_execution"
@@ -357,6 +358,11 @@ def end_rule(rule: Rule) -> Block:
 def keep_rule(rule: Rule) -> Block:
     """Has a rule last longer that would end soon."""
     return button(_("Keep following"), KEEP_RULE, action_value(rule.id, rule.subscriber), style="primary")
+
+
+def end_board(channel: Subscriber, board_id: str) -> Entry:
+    """Ends the board of a channel."""
+    return Entry(_("Stop this board"), END_BOARD, action_value(board_id, channel))
 
 
 def previous_page(page: int) -> Block:

@@ -275,6 +275,10 @@ _USAGE = [
         "quiet &lt;22:00-07:00|off&gt; [zone] [everything]",
         N_("sends you nothing at these hours but failures, or not even those"),
     ),
+    (
+        "board [workflow {name}] [stop]",
+        N_("keeps one message in this channel that shows what the channel follows"),
+    ),
     ("running", N_("shows what runs")),
     ("failed", N_("shows what has failed")),
     ("list", N_("shows what is followed")),

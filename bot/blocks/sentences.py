@@ -215,6 +215,13 @@ _PROBLEMS: dict[InputProblem, str] = {
         "I may not be used in this channel. Ask me in a direct message, or ask this bot's operator to allow it."
     ),
     InputProblem.CARD_ENDED: N_("That card is not followed any more. Use {line} to see how the execution stands."),
+    InputProblem.BOARD_NEEDS_CHANNEL: N_("A board is for a channel: type {line} there."),
+    InputProblem.BOARD_NOT_FOLLOWED: N_(
+        "This channel follows no runs of the workflow {word}, so a board of them would stay empty. {line} has them "
+        "followed; then ask again."
+    ),
+    InputProblem.TOO_MANY_BOARDS: N_("This channel has {word} boards, which is as many as it may: end one first."),
+    InputProblem.SEVERAL_BOARDS: N_("This channel has several boards. Say which one ends, for example {line}."),
     InputProblem.OTHER_CHANNEL: N_("That button belongs to another channel, so it does nothing here: press it there."),
     InputProblem.OTHER_PERSON: N_("That button is somebody else's. Type `/execution forget-me` for one of your own."),
     InputProblem.NOT_A_QUESTION: N_("That button does nothing that I know. Close this window and ask again."),
@@ -251,6 +258,7 @@ _USAGE: dict[str, str] = {
     "mute": "/execution mute <{which}> [here] [1h|8h|tomorrow|end] [everything]",
     "unmute": "/execution unmute <{which}> [here]",
     "quiet": "/execution quiet <22:00-07:00|off> [zone] [everything]",
+    "board": "/execution board [workflow <name>] [stop]",
     "list": "/execution list [here]",
     "running": "/execution running",
     "failed": "/execution failed",

@@ -167,7 +167,7 @@ def held_message(subscription: Subscription, execution: Execution, code: str) ->
     name, where = words.name(execution), _destination(subscription)
     shape = _("I have something to tell {channel} about {name}.")
     why = _("I hold it back: {reason}.").format(reason=text.prose(undeliverable_reason(code)).rstrip("."))
-    remedy = _(_RELEASES.get(code, _RELEASED))
+    remedy = released(code)
     bold = shape.format(channel=where, name=f"*{words.unstarred(name)}*")
     return message(
         [
@@ -187,6 +187,11 @@ _RELEASES = {
     ),
 }
 """What releases held messages, by why they are held."""
+
+
+def released(code: str) -> str:
+    """What releases held messages, by why they are held."""
+    return _(_RELEASES.get(code, _RELEASED))
 
 
 def _destination(subscription: Subscription) -> str:

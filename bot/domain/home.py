@@ -21,6 +21,9 @@ SHOWN_FOR = timedelta(hours=24)
 ENDS_KEPT = 20
 """At most so many ends are kept for one person."""
 
+CHANNEL_ENDS_KEPT = 300
+"""At most so many ends are kept for a channel, whose board shows them."""
+
 STEPS_KEPT = 3
 """At most so many failed steps are kept of each."""
 
@@ -71,6 +74,8 @@ def kept_of(snapshot: Snapshot) -> Snapshot:
     brief = Execution(
         id=execution.id,
         name=execution.name,
+        workflow_id=execution.workflow_id,
+        workflow_name=execution.workflow_name,
         phase=execution.phase,
         reason=execution.reason,
         message=execution.message[:TEXT_KEPT],

@@ -1,7 +1,8 @@
 """An execution as last seen, and what is pending for those who follow it.
 
-Lives here: `Snapshot`, `Notification`, `Receipt`, `Followed`. Does not live here: what a poll means
-(`bot.domain.observing`), how they are delivered (`bot.workers.notifier`). Called by every layer above; reads no clock.
+Lives here: `Snapshot`, `Notification`, `Receipt`, `Followed`, `Board`. Does not live here: what a poll means
+(`bot.domain.observing`), what is on a board (`bot.domain.board`), how they are delivered (`bot.workers.notifier`).
+Called by every layer above; reads no clock.
 """
 
 from __future__ import annotations
@@ -99,12 +100,60 @@ class Snapshot(Value, frozen=True):
     """How long runs of its workflow wait at most, 97 of 100 times; set while it waits, and has for longer than that."""
     rule_news: RuleNews | None = None
     """What is told about a rule: such a snapshot shows no execution, and its lane delivers this message only."""
+    board: Board | None = None
+    """What a channel's board shows: such a snapshot shows no execution, and its lane posts and edits the board."""
 
     @property
     def is_quiet(self) -> bool:
         """Whether a poll that shows the same again means that nothing happened: nothing else is pending."""
         has_problem = self.misses or self.missing or self.contradicted or self.unreachable_since
         return not (has_problem or self.is_vanished or self.retry_until or self.execution.is_terminal)
+
+
+class BoardGroup(Value, frozen=True):
+    """Executions that share a line of a board."""
+
+    title: str
+    """Their workflow, or what their names have in common; empty for those that fit nowhere else."""
+    phase: str
+    number: int
+    names: tuple[str, ...] = ()
+    """Of those that failed: as many as there is room for."""
+    steps_finished: int = 0
+    """With the next: of all that run together, as far as known."""
+    steps_total: int = 0
+    at: datetime | None = None
+    """When the last of them ended, or is likely to be done."""
+
+
+class Board(Value, frozen=True):
+    """What a channel follows, in as much detail as one message has room for."""
+
+    workflow: str = ""
+    """The name or id of the only workflow that it is about; empty for all that the channel follows."""
+    rows: tuple[Snapshot, ...] = ()
+    """Executions with a line of their own, in brief: failed ones first, then what is in trouble, then what runs."""
+    groups: tuple[BoardGroup, ...] = ()
+    """The others: failed ones, what runs, what has ended."""
+    failed: int = 0
+    """How many have failed in the last 24 hours."""
+    running: int = 0
+    waiting: int = 0
+    succeeded: int = 0
+    """In the last 24 hours, as is the next."""
+    others: int = 0
+    """Cancelled, aborted or deleted."""
+    unseen_since: datetime | None = None
+    """Since when GCS has not shown some that run; None while it shows them all."""
+    newest: datetime | None = None
+    """When the last of them began or ended."""
+    oldest: datetime | None = None
+    """When the first of those ended that have ended."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing on it."""
+        return not (self.rows or self.groups)
 
 
 class Followed(Value, frozen=True):

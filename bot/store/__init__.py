@@ -1,11 +1,11 @@
 """The store, in which the workers meet: subscriptions, schedule, outbox and receipts, in Redis or Valkey.
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `owner` (whose store it is),
-`migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `rules`, `homes`, `acts`
-(what people had GCS do), `channels`, `languages`, `quiet_hours`, `requests`, `brake`, `gcs_quota` and `slack_limits`
-(with their Lua scripts beside them), `people` (deleting what is kept about one), `contents` and `transfer` (all of it,
-for operators), `engine` (the server), and `patience` (how long people wait for it). Called by the workers, by handlers
-and by `bot.app`. Only this package imports redis.
+`migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `rules`, `homes`,
+`boards`, `acts` (what people had GCS do), `channels`, `languages`, `quiet_hours`, `requests`, `brake`, `gcs_quota` and
+`slack_limits` (with their Lua scripts beside them), `people` (deleting what is kept about one), `contents` and
+`transfer` (all of it, for operators), `engine` (the server), and `patience` (how long people wait for it). Called by
+the workers, by handlers and by `bot.app`. Only this package imports redis.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from bot.errors import StoreUnavailable
 from bot.store.acts import Acts
+from bot.store.boards import Boards
 from bot.store.brake import Brake
 from bot.store.channels import Channels
 from bot.store.contents import Contents
@@ -77,17 +78,18 @@ class Store:
         self.enlisting = Enlisting(
             self._connection, self.ownership, self.rules, self.subscribers, polls=polls, deliveries=deliveries
         )
+        self.boards = Boards(self._connection, self.ownership, deliveries=deliveries)
         self.acts = Acts(self._connection, self.ownership, polls=polls, deliveries=deliveries)
         self.channels = Channels(self._connection)
         self.languages = Languages(self._connection)
         self.quiet_hours = HoursKept(self._connection)
         self.outbox = Outbox(self._connection, self.ownership, deliveries=deliveries)
-        self.people = People(self._connection, self.ownership, self.rules)
+        self.people = People(self._connection, self.ownership, self.rules, self.boards)
         self.inspection = Inspection(self._connection)
         self.migrations = Migrations(self._connection, self.ownership)
         self.history = History(self._connection, self.ownership)
         self.contents = Contents(self._connection)
-        self.transfer = Transfer(self._connection, self.outbox, self.history, self.rules, self.quiet_hours)
+        self.transfer = Transfer(self._connection, self.outbox, self.history, self.rules, self.quiet_hours, self.boards)
         self.brake = Brake(self._connection)
         self.requests = Requests(self._connection)
         self._process = uuid4().hex

@@ -47,10 +47,12 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{rules:<account>/<team>}:of:<field>` | zset | execution id → when the rule of this field found it, ms |
 | `xb3:{rules:<account>/<team>}:through` | string | executions created before that were looked at, ms |
 | `xb3:{rules:<account>/<team>}:look` | string | a copy of the bot has just begun to look; expires |
+| `xb3:{boards:<account>/<team>}:rows` | hash | `<channel>/<board id>` → the board, JSON |
+| `xb3:{boards:<account>/<team>}:look` | string | a copy of the bot has just looked after the boards; expires |
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `told`; expires |
 | `xb3:quiet:<team>` | hash | user id → when the person wants quiet every day, JSON (`QuietHours`) |
 | `xb3:language:<team>:<subscriber id>` | string | the language that a person chose, or that was chosen for a channel |
-| `xb3:ends:<account>/<team>:<user id>` | hash | execution id → `ended ms|how it ended, JSON`: 20 at most; expires |
+| `xb3:ends:<account>/<team>:<subscriber id>` | hash | execution id → `ended ms|how it ended, JSON`; expires |
 | `xb3:level:<team>:<user id>` | string | the level of a person who names none |
 | `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
 | `xb3:request:<team>/<digest>` | string | token of the attempt at it; expires after 10 min, for help an hour |
@@ -67,7 +69,8 @@ the execution that it belongs to, and `passed` forgets what lists are not looked
 Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription, and expires half a
 year after its last run.
 
-A message about a rule is a lane, too: its execution id stands for the message, which is in the snapshot. In the index
+A message about a rule is a lane, too: its execution id stands for the message, which is in the snapshot. So is each
+message that a board is or was. In the index
 `of:`, the score of an entry that a rule has made ends with half a millisecond.
 
 The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one
@@ -202,9 +205,9 @@ class Keyspace:
         """When the people of a workspace want to read nothing."""
         return f"{self.prefix}:quiet:{team_id}"
 
-    def ends_of(self, account: str, team_id: str, user_id: str) -> str:
-        """How executions ended that a person followed."""
-        return f"{self.prefix}:ends:{account}/{team_id}:{user_id}"
+    def ends_of(self, account: str, team_id: str, subscriber_id: str) -> str:
+        """How executions ended that a person or channel followed."""
+        return f"{self.prefix}:ends:{account}/{team_id}:{subscriber_id}"
 
     def level_of(self, team_id: str, user_id: str) -> str:
         """The level of a person who names none."""
@@ -237,6 +240,10 @@ class Keyspace:
     def rules_of(self, account: str, team_id: str) -> str:
         """The common beginning of the keys of an account's rules, which one slot holds."""
         return f"{self.prefix}:{{rules:{account}/{team_id}}}:"
+
+    def boards_of(self, account: str, team_id: str) -> str:
+        """The common beginning of the keys of an account's boards, which one slot holds."""
+        return f"{self.prefix}:{{boards:{account}/{team_id}}}:"
 
     def brake_of(self, owner: str) -> str:
         """The common beginning of the keys of the brake on endings."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from bot.domain.access import NOBODY
 from bot.errors import StoreUnavailable
+from bot.store.boards import Boards
 from bot.store.contents import BATCH, Contents
 from bot.store.engine.connection import Connection
 from bot.store.outbox.dead_letters import DeadLetters
@@ -38,9 +39,9 @@ class Forgotten:
 class People:
     """Deletes what is kept about people."""
 
-    def __init__(self, connection: Connection, ownership: Ownership, rules: Rules) -> None:
+    def __init__(self, connection: Connection, ownership: Ownership, rules: Rules, boards: Boards) -> None:
         self._connection, self._keys, self._ownership = connection, connection.keys, ownership
-        self._rules = rules
+        self._rules, self._boards = rules, boards
         self._contents, self._letters = Contents(connection), DeadLetters(connection)
 
     async def forget(self, user_id: str, *, owner: Owner | None = None) -> Forgotten:
@@ -53,6 +54,7 @@ class People:
         """
         owner = owner or self._ownership.owner
         rules, owned_rules = await self._rules.forget_person(user_id, owner=owner)  # first: they would follow more
+        await self._boards.forget_person(user_id, owner=owner)  # first: the next message would name its owner
         found = [execution async for execution, _ in self._contents.executions() if execution.startswith(owner.scope)]
         deleted = owned = 0
         for begin in range(0, len(found), BATCH):

@@ -1,7 +1,7 @@
 """All that people would miss of a store, as lines of JSON.
 
-Lives here: `Transfer`, which writes subscriptions with receipts and pending changes, rules, dead letters, and the
-history of workflows, and reads them into a store. Does not live here: files and sentences
+Lives here: `Transfer`, which writes subscriptions with receipts and pending changes, rules, boards, dead letters, and
+the history of workflows, and reads them into a store. Does not live here: files and sentences
 (`bot.app.store_admin`). Called by `bot.app` for `execution-bot store export` and `import`. Lines hold no secret. They
 name no GCS account: what is read belongs to the account of the store that reads it.
 """
@@ -14,11 +14,13 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
+from bot.domain.board import BoardRecord
 from bot.domain.change import Change
 from bot.domain.execution import Value
 from bot.domain.following import Rule, Subscription
 from bot.domain.quiet import QuietHours
-from bot.domain.snapshot import Receipt, Snapshot
+from bot.domain.snapshot import Board, Receipt, Snapshot
+from bot.store.boards import Boards
 from bot.store.contents import Contents
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane, lane_of
@@ -75,6 +77,16 @@ class KeptRule(Value, frozen=True, tag_field="kind", tag="rule"):
     """The ids of those that it follows."""
 
 
+class KeptBoard(Value, frozen=True, tag_field="kind", tag="board"):
+    """The board of a channel."""
+
+    record: BoardRecord
+    board: Board = Board()
+    """What it shows."""
+    receipt: Receipt | None = None
+    """The message that shows it; None if there is none yet."""
+
+
 class KeptHours(Value, frozen=True, tag_field="kind", tag="quiet_hours"):
     """When a person wants quiet."""
 
@@ -99,14 +111,20 @@ class Transfer:
     """Writes what a store holds as lines, and reads lines into a store."""
 
     def __init__(
-        self, connection: Connection, outbox: Outbox, history: History, rules: Rules, hours: HoursKept
+        self,
+        connection: Connection,
+        outbox: Outbox,
+        history: History,
+        rules: Rules,
+        hours: HoursKept,
+        boards: Boards,
     ) -> None:
         self._connection, self._keys, self._outbox, self._history = connection, connection.keys, outbox, history
-        self._rules, self._hours = rules, hours
+        self._rules, self._hours, self._boards = rules, hours, boards
         self._contents, self._index = Contents(connection), Index(connection)
 
     async def lines(self, owner: Owner) -> AsyncIterator[bytes | None]:
-        """A line for each subscription, rule, dead letter, workflow and person's quiet hours; None: unreadable."""
+        """A line for each subscription, rule, board, dead letter, workflow and quiet hours; None: unreadable."""
         async for row in self._without_lane(owner):
             yield row
         async for lane in self._contents.lanes():
@@ -135,6 +153,10 @@ class Transfer:
                 yield msgspec.json.encode(KeptHistory(owner.team, workflow, dict(fields)))
         for kept_rule in await self._kept_rules(owner):
             yield msgspec.json.encode(kept_rule)
+        for record in await self._boards.all(owner):
+            post = await self._boards.find(record, owner=owner)
+            shown = (post.board or Board(), post.receipt) if post else (Board(), None)
+            yield msgspec.json.encode(KeptBoard(record, *shown))
         for person, hours in (await self._hours.all(owner.team)).items():
             yield msgspec.json.encode(KeptHours(owner.team, person, hours))
 
@@ -149,7 +171,7 @@ class Transfer:
         if not row or not text:
             return None
         snapshot = snapshot_of(str(text))
-        if snapshot.rule_news is not None:  # a message that is on its way
+        if snapshot.rule_news is not None or snapshot.board is not None:  # on its way; or kept with its record
             return None
         return Kept(
             subscription=subscription_of(lane, str(row)),
@@ -165,20 +187,29 @@ class Transfer:
             StoreUnavailable: the store does not answer.
         """
         try:
-            kept = msgspec.json.decode(line, type=Kept | KeptLetter | KeptHistory | KeptRule | KeptHours)
+            kept = msgspec.json.decode(line, type=Kept | KeptLetter | KeptHistory | KeptRule | KeptHours | KeptBoard)
         except (msgspec.MsgspecError, ValueError):
             return Imported.UNREADABLE
         match kept:
             case KeptLetter():
-                return await self._read_letter(kept.letter, owner)
+                read = self._read_letter(kept.letter, owner)
             case KeptHistory():
-                return await self._read_history(kept, owner)
+                read = self._read_history(kept, owner)
             case KeptRule():
-                return await self._read_rule(kept, owner)
+                read = self._read_rule(kept, owner)
+            case KeptBoard():
+                read = self._read_board(kept, owner)
             case KeptHours():
-                return await self._read_hours(kept, owner)
+                read = self._read_hours(kept, owner)
             case _:
-                return await self._read_subscription(kept, owner)
+                read = self._read_subscription(kept, owner)
+        return await read
+
+    async def _read_board(self, kept: KeptBoard, owner: Owner) -> Imported:
+        if kept.record.subscriber.team_id != owner.team:
+            return Imported.FOREIGN
+        is_added = await self._boards.restore(kept.record, kept.board, kept.receipt, owner)
+        return Imported.ADDED if is_added else Imported.KNOWN
 
     async def _read_hours(self, kept: KeptHours, owner: Owner) -> Imported:
         if kept.team != owner.team:

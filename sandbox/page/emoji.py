@@ -95,7 +95,7 @@ DRAWN = frozenset(
     " no_entry warning bell no_bell mag rocket large_green_circle large_yellow_circle large_orange_circle"
     " large_blue_circle red_circle white_circle black_circle information_source question grey_question exclamation"
     " tada eyes dna wastebasket double_vertical_bar arrow_forward black_square_for_stop stopwatch link wave bulb"
-    " octagonal_sign speech_balloon recycle globe_with_meridians white_small_square".split()
+    " octagonal_sign speech_balloon recycle globe_with_meridians white_small_square clipboard".split()
 )
 
 VARIATION = "\ufe0f"

@@ -225,6 +225,7 @@ async def test_every_control_is_walked(walk: Walk, demo: Demo) -> None:
     await _shared_channel(walk, demo)
     await _languages(walk, demo)
     await _rules(walk, demo)
+    await _boards(walk, demo)
     await _forgetting(walk, demo)
     assert listened() - walk.pressed == NOT_YET, "add a line to the walk above for each of these"
 
@@ -393,6 +394,15 @@ async def _rules(walk: Walk, demo: Demo) -> None:
     await walk.go(demo.sequencing, me=demo.you)
     await walk.type("/execution subscribe workflow panel", shows=walk.answer("from now on"))
     await walk.press(walk.answer("from now on"), "Stop following", shows=walk.answer("You do not follow runs"))
+
+
+async def _boards(walk: Walk, demo: Demo) -> None:
+    """One message for all that a channel follows, and its end."""
+    await walk.go(demo.sequencing, me=demo.you)
+    board = walk.said("Board: all that this channel follows")
+    await walk.type("/execution board", shows=board)
+    await walk.press(board, "⋯ Stop this board", shows=walk.answer("The board has ended"))
+    await expect(walk.said("ended this board").last).to_be_visible(timeout=PATIENCE)
 
 
 async def _forgetting(walk: Walk, demo: Demo) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.messages.acting import ACTING
+from tests.messages.boards import BOARD_REPLIES, BOARDS
 from tests.messages.cards import CARDS, SHARED, SUMMARIES
 from tests.messages.ends import ENDS
 from tests.messages.example import Example, Said, Surface, said
@@ -22,10 +23,12 @@ CATALOGUE: tuple[Surface, ...] = (
     THREAD,
     OWNERS,
     RULE_NEWS,
+    BOARDS,
     SUMMARIES,
     SHARED,
     REPLIES,
     RULE_REPLIES,
+    BOARD_REPLIES,
     HOME,
     DIALOGS,
     ACTING,

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from redis import Redis
 
 from bot.domain.acting import Action, Result
+from bot.domain.board import BoardRecord
 from bot.domain.change import ChangeKind
 from bot.domain.following import Level, Quiet, RuleNews, RuleNewsKind, Subscriber, Subscription
 from bot.domain.search import Match
-from bot.domain.snapshot import Receipt
+from bot.domain.snapshot import Board, Receipt
 from bot.errors import StoreUnavailable
 from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
@@ -47,6 +48,7 @@ READ_ONLY = {
 
 NAMES = [
     *("acts/begin", "acts/finish", "acts/finish done"),
+    "boards/show",
     *("brake/ask", "brake/ask too many", "brake/ask lost", "brake/recovered", "brake/release"),
     *("channels/approve", "channels/approve revoke", "channels/looked", "channels/looked unshared", "channels/tell"),
     *("channels/forget_person", "subscriptions/forget_person", "subscriptions/forget_person owner"),
@@ -85,6 +87,7 @@ NAMES = [
     *("slack_limits/admit", "slack_limits/away", "slack_limits/back", "slack_limits/pause"),
     *(
         "subscriptions/announce",
+        "subscriptions/announce shown",
         "subscriptions/enlist",
         "subscriptions/enlist louder",
         "subscriptions/enter",
@@ -132,6 +135,7 @@ async def works(store: Store) -> dict[str, Work]:
         **await of_acts(store),
         **of_engine_and_schedule(store, polls, claims),
         **of_outbox(store, claims, letter),
+        **await of_boards(store),
         **await of_brakes(store),
         **await of_channels(store),
         **await of_rules(store),
@@ -210,6 +214,18 @@ def of_outbox(store: Store, claims: dict[str, Claim], letter: str) -> dict[str, 
         "outbox/resurrect": lambda: store.outbox.letters._restore(letter, letter_of(letter)),
         "outbox/release": lambda: store.outbox.release(claims["e1"]),
         "outbox/release later": lambda: store.outbox.release(claims["e2"], wait=SOON),
+    }
+
+
+async def of_boards(store: Store) -> dict[str, Work]:
+    """A board that is posted, and one whose message another store has posted."""
+    boards, shown = store.boards, Receipt(channel="C1", ts="1.2", revision=1)
+    record = BoardRecord(subscriber=LAB, owner="U1", posted_at=NOW)
+    await boards.post(record, Board())
+    other = replace(record, workflow="rna")
+    return {
+        "boards/show": lambda: boards.show(record, Board(failed=7), revision=1),
+        "subscriptions/announce shown": lambda: boards.post(other, Board(), receipt=shown),
     }
 
 

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from redis import Redis
 
 from bot.acting import Acting
+from bot.boards import BoardMaker, BoardRequests
 from bot.domain.cadence import Cadence
 from bot.domain.following import Level, Subscriber
 from bot.errors import SlackError
@@ -52,6 +53,11 @@ def ample(store: Store) -> GCSQuota:
 def ample_limits(store: Store) -> SlackLimits:
     """SlackLimits of Slack that are never in the way."""
     return store.slack_limits(calls=100_000, posts=100_000, channel_posts=100_000)
+
+
+def board_maker(store: Store) -> BoardMaker:
+    """What draws boards."""
+    return BoardMaker(store.boards, store.subscribers, store.homes, now=lambda: datetime.now(UTC))
 
 
 def watcher_of(client: GCSClient, store: Store, **settings: Any) -> Watcher:
@@ -219,6 +225,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
                 enlisting=store.enlisting,
                 hours=store.quiet_hours,
                 homes=store.homes,
+                boards=BoardRequests(board_maker(store), store.rules),
                 allowance=Allowance(store.person_limit(per_minute=100_000), per_person=1_000, per_channel=1_000),
                 cadence=CADENCE,
                 now=lambda: datetime.now(UTC),

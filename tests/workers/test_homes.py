@@ -16,13 +16,13 @@ async def ends(rig: Rig, name: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("level", [Level.FAILURES, Level.STEPS])
 async def test_an_end_is_there_at_every_level(rig: Rig, level: Level) -> None:
-    """Also where the end has no message of its own; once, and for people only."""
+    """Also where the end has no message of its own; once, for people, and for channels, whose boards show it."""
     execution = await rig.followed(rig.alice, rig.lab, level=level)
     await rig.step(execution, to="succeeded")
     assert await ends(rig, rig.alice) == []
     await rig.later(times=2)
     assert await ends(rig, rig.alice) == [(execution, "Succeeded")]
-    assert await ends(rig, rig.lab) == []
+    assert await ends(rig, rig.lab) == [(execution, "Succeeded")]
 
 
 async def test_what_somebody_stopped_is_not_there(rig: Rig) -> None:

@@ -1,5 +1,5 @@
--- Keep how an execution ended that a person followed; drop what ended too long ago, and the earliest of too many.
--- KEYS: ends of the person
+-- Keep how an execution ended that a person or channel followed; drop what ended too long ago, and the earliest of too many.
+-- KEYS: ends of the person or channel
 -- ended_at: ms; most: how many ends are kept; kept_ms: for how long
 local execution_id, ended_at, row, most, kept_ms = unpack(ARGV)
 redis.call('HSET', KEYS[1], execution_id, ended_at .. '|' .. row)

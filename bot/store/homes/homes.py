@@ -1,7 +1,7 @@
-"""What a person's Home tab shows, from the store.
+"""What a person's Home tab shows, from the store; and how what somebody followed has ended, also for boards.
 
 Lives here: `Homes`. Does not live here: in which channels a person is (`bot.slack.channels`), how it looks
-(`bot.blocks.home`). Called by `bot.subscriptions`, and by the notifier when a subscription is over.
+(`bot.blocks.home`). Called by `bot.subscriptions` and `bot.boards`, and by the notifier when a subscription is over.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from bot.domain.following import Level, Subscriber
-from bot.domain.home import ENDS_KEPT, SHOWN_FOR, Home, InChannels, ended_at, kept_of
+from bot.domain.home import CHANNEL_ENDS_KEPT, ENDS_KEPT, SHOWN_FOR, Home, InChannels, ended_at, kept_of
 from bot.domain.snapshot import Followed, Snapshot
 from bot.store.engine.connection import Connection
 from bot.store.owner import Ownership
@@ -31,36 +31,36 @@ class Homes:
         self._connection, self._keys, self._ownership = connection, connection.keys, ownership
         self._subscribers = subscribers
 
-    async def note_end(self, person: Subscriber, snapshot: Snapshot) -> None:
-        """Keep for a day how an execution ended that `person` followed until then; a second time changes nothing.
+    async def note_end(self, subscriber: Subscriber, snapshot: Snapshot) -> None:
+        """Keep for a day how an execution ended that `subscriber` followed until then; a second time changes nothing.
 
         Raises:
             StoreUnavailable: the store does not answer, or takes no writes.
         """
         await self._connection.run(
             "homes/ended",
-            self._ended(person),
+            self._ended(subscriber),
             snapshot.execution.id,
             milliseconds(ended_at(snapshot) - EPOCH),
             msgspec.json.encode(kept_of(snapshot)).decode(),
-            ENDS_KEPT,
+            ENDS_KEPT if subscriber.is_person else CHANNEL_ENDS_KEPT,
             milliseconds(SHOWN_FOR),
         )
 
-    async def ended(self, person: Subscriber) -> tuple[Snapshot, ...]:
-        """What `person` followed until it ended in the last day, the last end first.
+    async def ended(self, subscriber: Subscriber) -> tuple[Snapshot, ...]:
+        """What `subscriber` followed until it ended in the last day, the last end first.
 
         Raises:
             StoreUnavailable: the store does not answer.
         """
         async with self._connection.guarded() as redis:
-            rows = await redis.hvals(self._ended(person))
+            rows = await redis.hvals(self._ended(subscriber))
         ends = sorted(filter(None, map(_read, map(str, rows))), key=ended_at, reverse=True)
         since = datetime.now(UTC) - SHOWN_FOR
         return tuple(snapshot for snapshot in ends if ended_at(snapshot) > since)
 
-    def _ended(self, person: Subscriber) -> str:
-        return self._keys.ends_of(self._ownership.owner.account, person.team_id, person.id)
+    def _ended(self, subscriber: Subscriber) -> str:
+        return self._keys.ends_of(self._ownership.owner.account, subscriber.team_id, subscriber.id)
 
     async def level_of(self, person: Subscriber) -> Level | None:
         """The level that a person has chosen for what they follow without naming one; None for none.

@@ -120,7 +120,7 @@ class DeadLetters:
     async def resurrect(self, row: str) -> bool:
         """Restore the subscription of a letter, and have delivered what was not; the letter is gone then.
 
-        False when the subscriber follows the execution again, or the letter is gone, or holds too little.
+        False when the subscriber follows the execution again, or the letter is gone, holds too little, or is a board's.
 
         Raises:
             Unreadable: another version of the bot wrote the letter.
@@ -129,6 +129,8 @@ class DeadLetters:
         if not letter.subscription or not letter.snapshot:
             return False
         lane = Lane.parse(letter.lane)
+        if snapshot_of(bytes.fromhex(letter.snapshot).decode(errors=BYTES)).board is not None:
+            return False  # somebody asks for a board again
         since = subscription_of(lane, letter.subscription).created_at
         await self._index.enter(lane, since)  # before and after: it may hold stale entries, but never miss one
         for _ in range(RESTORE_TRIES):

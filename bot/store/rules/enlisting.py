@@ -194,6 +194,7 @@ class Enlisting:
             subscription_row(subscription),
             first_text(snapshot, None),
             milliseconds(NEWS_KEPT),
+            "",
         )
         self._deliveries.set()
         return bool(is_new)

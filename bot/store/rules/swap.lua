@@ -1,6 +1,6 @@
--- Write a rule in place of the one that the caller has read.
--- KEYS: home of an account's rules
--- field: `<subscriber id>/<rule id>`; expected: the row that was read, '' for none; wanted: the row, '' for none; most: so
+-- Write a rule, or a board, in place of the one that the caller has read.
+-- KEYS: home of an account's rules, or boards
+-- field: `<subscriber id>/<id>`; expected: the row that was read, '' for none; wanted: the row, '' for none; most: so
 -- many rules the subscriber may have with a new one
 -- Returns {1, ''}; or {0, the row} when it is another one; or {-1, ''} when there are too many
 local rows, field, expected, wanted, most = KEYS[1] .. 'rows', unpack(ARGV)

@@ -1,8 +1,9 @@
--- Have a message about a rule delivered, once: a lane of its own, which is gone when that is done.
+-- Have a message about a rule, or a board, delivered, once: a lane of its own.
 -- KEYS: partition prefix
--- subscription: a row, ending; text: header and snapshot with the news; keep: ms for which it is remembered
+-- subscription: a row; if it is ending, the lane is gone once the message is delivered; text: header and snapshot with
+-- what it says; keep: ms for which it is remembered; receipt: a row, if the message is there already and is edited, or ''
 -- Returns 1, or 0 when it was announced before
-local prefix, lane, subscription, text, keep = KEYS[1], unpack(ARGV)
+local prefix, lane, subscription, text, keep, receipt = KEYS[1], unpack(ARGV)
 local execution, subscriber = split_lane(lane)
 local now = now_ms()
 if not redis.call('SET', prefix .. 'announced:' .. execution, 1, 'NX', 'PX', keep) then return 0 end
@@ -10,5 +11,10 @@ redis.call('SET', prefix .. 'snap:' .. execution, text)
 local row = parse_subscription(subscription)
 row.created = string.format('%d', now)
 write_subscription(prefix, execution, subscriber, row)
+local shown = parse_receipt(receipt)
+if shown then
+  shown.revision = 0
+  write_receipt(prefix, execution, subscriber, shown)
+end
 wake(prefix, lane, now, now)
 return 1

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot import metrics
-from bot.blocks import held_message
+from bot.blocks import board_held, held_message
 from bot.blocks.language import speaking
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.errors import Undeliverable
@@ -99,12 +99,13 @@ class Audience:
         raise Deferred(delivery.held_pause)
 
     async def _tell_owner(self, delivery: Delivery, why: str) -> None:
-        subscription, execution = delivery.subscription, delivery.claim.notification.snapshot.execution
+        subscription, snapshot = delivery.subscription, delivery.claim.notification.snapshot
         try:
             with speaking(await self._messenger.language(delivery, subscription.owner)):
-                message = held_message(subscription, execution, why)
+                is_board = snapshot.board is not None
+                channel = subscription.subscriber
+                message = board_held(channel, why) if is_board else held_message(subscription, snapshot.execution, why)
             await notify_owner(delivery, self._messenger, delivery.mark("held"), message)
         except Undeliverable as error:
             log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=error.code)
-        channel = subscription.subscriber
         await self._channels.note_told(channel.team_id, channel.id, subscription.owner)

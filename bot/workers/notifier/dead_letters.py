@@ -9,7 +9,7 @@ from __future__ import annotations
 import structlog
 
 from bot import metrics
-from bot.blocks import undeliverable_message
+from bot.blocks import Message, board_undeliverable, undeliverable_message
 from bot.blocks.language import speaking
 from bot.errors import Undeliverable
 from bot.store.outbox import Outbox
@@ -31,9 +31,8 @@ async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger
     owner = "same" if delivery.subscription.owner else "nobody"
     if delivery.subscription.owner not in {"", delivery.subscription.subscriber.id}:
         try:
-            execution = delivery.claim.notification.snapshot.execution
             with speaking(await messenger.language(delivery, delivery.subscription.owner)):
-                message = undeliverable_message(delivery.subscription, execution, error.code)
+                message = _message(delivery, error.code)
             await notify_owner(delivery, messenger, delivery.mark("dead"), message)
             owner = "notified"
         except Undeliverable as second:
@@ -42,3 +41,11 @@ async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger
     if await outbox.forget(delivery.claim, reason=error.code):
         delivery.log_ended("undeliverable", code=error.code)
         metrics.NOTIFIER_DEAD_LETTERS.labels(owner).inc()
+
+
+def _message(delivery: Delivery, code: str) -> Message:
+    """What the owner reads."""
+    subscription, snapshot = delivery.subscription, delivery.claim.notification.snapshot
+    if snapshot.board is not None:
+        return board_undeliverable(subscription.subscriber, code)
+    return undeliverable_message(subscription, snapshot.execution, code)

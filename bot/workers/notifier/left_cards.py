@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import structlog
 
-from bot.blocks import card_left_message
+from bot.blocks import board_left, card_left_message
 from bot.domain.snapshot import Receipt
 from bot.errors import MessageGone, SlackBadCredentials, Undeliverable, UnknownRefusal
 from bot.workers.notifier.delivery import Delivery
@@ -30,7 +30,8 @@ async def say_left(delivery: Delivery, receipt: Receipt, messenger: Messenger) -
     try:
         if await _is_said(delivery, receipt, messenger):
             return
-        message = card_left_message(delivery.claim.notification.snapshot.execution)
+        shown = delivery.claim.notification.snapshot
+        message = board_left() if shown.board is not None else card_left_message(shown.execution)
         ts = await messenger.post(
             delivery,
             PART,

@@ -19,7 +19,15 @@ from msgspec.structs import replace
 
 from bot import metrics
 from bot.audit import audit
-from bot.blocks import Message, change_message, ended_message, execution_card, outcome_message, rule_message
+from bot.blocks import (
+    Message,
+    board_message,
+    change_message,
+    ended_message,
+    execution_card,
+    outcome_message,
+    rule_message,
+)
 from bot.blocks.language import speaking
 from bot.domain.access import AccessRules
 from bot.domain.change import Change, ChangeKind
@@ -373,6 +381,8 @@ class Notifier:
         shown = delivery.claim.notification
         if (news := shown.snapshot.rule_news) is not None:
             draw = cache(partial(rule_message, news, shown.subscription.subscriber))
+        elif shown.snapshot.board is not None:
+            draw = cache(partial(board_message, shown.snapshot.board, shown.subscription, now=delivery.claim.now))
         else:
             draw = cache(partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now))
         cards: list[Callable[[], Message]] = [draw, lambda: draw().plain()]
@@ -411,8 +421,8 @@ class Notifier:
         return True
 
     async def _note_end(self, delivery: Delivery) -> None:
-        """Have the Home tab of a person show how an execution ended that they followed until then."""
-        if self._homes is not None and delivery.is_over and delivery.subscription.subscriber.is_person:
+        """Have a person's Home tab, or a channel's board, show how an execution ended that was followed until then."""
+        if self._homes is not None and delivery.is_over:
             with suppress(StoreUnavailable):  # it is a help only
                 await self._homes.note_end(delivery.subscription.subscriber, delivery.claim.notification.snapshot)
 

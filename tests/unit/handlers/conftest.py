@@ -23,7 +23,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acting import Acting
 from bot.blocks import buttons
+from bot.boards import BoardMade
 from bot.domain.access import AccessRules, ChannelRecord
+from bot.domain.board import BoardRecord
 from bot.domain.events import Event
 from bot.domain.execution import Execution, Phase
 from bot.domain.following import Level, Rule, RuleKind, Subscriber, Subscription
@@ -153,6 +155,7 @@ class FakeSubscriptions:
         """Who follows the execution; None for everybody."""
         self.was_subscribed = True
         self.rules = FakeRules(self._note)
+        self.boards = FakeBoards(self._note)
         self.quiet = FakeQuiet(self._note)
         self.followed_at_home = 1
         self.level = Level.MILESTONES
@@ -299,6 +302,30 @@ class FakeRules:
         """Someone wants the list."""
         del subscriber
         return self.items
+
+
+class FakeBoards:
+    """In the place of `BoardRequests`."""
+
+    def __init__(self, note: Callable[..., None]) -> None:
+        self._note = note
+        self.is_there = False
+        """Whether the channel has a board."""
+
+    async def make(self, channel: Subscriber, workflow: str, *, owner: str) -> BoardMade:
+        """Someone wants a board."""
+        self._note("board", channel.id, workflow, owner)
+        record = BoardRecord(subscriber=channel, workflow=workflow, owner=owner, posted_at=NOW)
+        return BoardMade(record, not self.is_there)
+
+    async def end(self, channel: Subscriber, board: str, *, by: str) -> tuple[BoardRecord | None, bool]:
+        """Someone ends one."""
+        self._note("end_board", channel.id, board, by)
+        return (BoardRecord(subscriber=channel, owner=by, posted_at=NOW) if self.is_there else None), True
+
+    async def end_named(self, channel: Subscriber, workflow: str, *, by: str) -> tuple[BoardRecord | None, bool]:
+        """The same, by its workflow."""
+        return await self.end(channel, workflow, by=by)
 
 
 class FakeQuiet:

@@ -1,0 +1,224 @@
+"""Boards: what people ask for about them, and the work that keeps them true.
+
+Lives here: `BoardRequests`, and `BoardWorker`, which draws each board again when something has changed. Does not live
+here: what is on a board (`bot.domain.board`), its record and its messages (`bot.store.boards`), posting and editing
+(the notifier, which does it as for cards). Called by the handlers, through `Subscriptions.boards`; the worker is
+started by `bot.app.workspace`.
+
+A board is drawn by one copy of the bot at a time, at most once in `EVERY`, and written only if it looks different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from msgspec.structs import replace
+
+from bot.audit import audit
+from bot.blocks.board import board_blocks
+from bot.domain.board import LASTS, BoardRecord, board_id, board_of, is_news
+from bot.domain.following import RuleKind, Subscriber
+from bot.domain.home import SHOWN_FOR
+from bot.domain.rules import normal
+from bot.domain.snapshot import Board
+from bot.errors import InputProblem, InvalidInput, StoreUnavailable
+from bot.store.boards import Boards, Post
+from bot.store.boards.boards import MOST_BOARDS
+from bot.store.homes import Homes
+from bot.store.patience import in_time
+from bot.store.rules import Rules
+from bot.store.subscriptions import Subscribers
+from bot.store.unreadable import Unreadable
+
+EVERY = timedelta(seconds=30)
+"""How often boards are edited at most."""
+
+LOOK_SECONDS = 10.0
+"""How long until it is looked again whether it is this copy's turn."""
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class BoardMade:
+    """The result of asking for a board."""
+
+    record: BoardRecord
+    is_new: bool
+    """False if the channel had it already; then it is posted again."""
+    is_safe: bool = True
+    """False if fewer replicas of the store hold it than configured."""
+
+
+class BoardMaker:
+    """Draws boards, and has them posted."""
+
+    def __init__(self, boards: Boards, subscribers: Subscribers, homes: Homes, *, now: Callable[[], datetime]) -> None:
+        self.boards, self.now = boards, now
+        self._subscribers, self._homes = subscribers, homes
+
+    async def drawn(self, channel: Subscriber, workflow: str) -> Board:
+        """What the board of a channel shows now."""
+        followed, ended = await self._subscribers.of(channel), await self._homes.ended(channel)
+        return board_of(followed, ended, workflow, now=self.now())
+
+    async def renew(self, record: BoardRecord, board: Board) -> None:
+        """Post a board again; its present message says so once the next one is there."""
+        wanted = replace(record, posted_at=self.now(), before=record.posted_at)
+        written, _ = await self.boards.change(
+            record.subscriber, record.id, lambda known: wanted if known == record else known
+        )
+        if written == wanted:
+            await self.boards.post(wanted, board)
+
+    async def end(self, record: BoardRecord, *, by: str = "") -> bool:
+        """End a board: first its messages, so that what a crash leaves is ended by the next look."""
+        for posted_at in filter(None, (record.posted_at, record.before)):
+            await self.boards.close(record.subscriber, record.message_id(posted_at), by=by)
+        _, is_safe = await self.boards.change(record.subscriber, record.id, lambda _known: None)
+        return is_safe
+
+
+class BoardRequests:
+    """Serves what people ask for about boards."""
+
+    def __init__(self, maker: BoardMaker, rules: Rules) -> None:
+        self._maker, self._boards, self._rules = maker, maker.boards, rules
+
+    async def make(self, channel: Subscriber, workflow: str, *, owner: str) -> BoardMade:
+        """Give a channel a board of all that it follows, or of one workflow; one that it has is posted again.
+
+        Raises:
+            InvalidInput: the channel does not follow that workflow, or has too many boards.
+        """
+        board = await in_time(self._maker.drawn(channel, workflow))
+        if workflow and board.is_empty and not await self._is_followed(channel, workflow):
+            line = f"/execution subscribe workflow {workflow} here"
+            raise InvalidInput(InputProblem.BOARD_NOT_FOLLOWED, word=workflow, line=line)
+        new = BoardRecord(subscriber=channel, workflow=workflow, owner=owner, posted_at=self._maker.now())
+        record, is_safe = await in_time(self._boards.change(channel, new.id, lambda known: known or new))
+        if record is None:
+            raise InvalidInput(InputProblem.TOO_MANY_BOARDS, word=str(MOST_BOARDS))
+        if record == new:
+            await in_time(self._boards.post(record, board))
+        else:
+            post = await in_time(self._boards.find(record))
+            if post is not None and post.receipt is not None and record.before is None:
+                await in_time(self._maker.renew(record, board))
+        _audit("board.created" if record == new else "board.renewed", record)
+        return BoardMade(record, record == new, is_safe)
+
+    async def end(self, channel: Subscriber, board: str, *, by: str) -> tuple[BoardRecord | None, bool]:
+        """End the board of a channel with this id; the channel reads `by` whom.
+
+        Returns:
+            The board, None if there was none; and whether replicas hold its end.
+        """
+        found = [each for each in await in_time(self._boards.of(channel)) if each.id == board]
+        if not found:
+            return None, True
+        is_safe = await in_time(self._maker.end(found[0], by=by))
+        _audit("board.ended", found[0], why="unsubscribed")
+        return found[0], is_safe
+
+    async def end_named(self, channel: Subscriber, workflow: str, *, by: str) -> tuple[BoardRecord | None, bool]:
+        """The same for the board about `workflow`; without one, for the only board that the channel has.
+
+        Raises:
+            InvalidInput: it has several.
+        """
+        found = await in_time(self._boards.of(channel))
+        named = [each for each in found if each.id == board_id(channel, workflow)]
+        if not named and not workflow and len(found) > 1:
+            raise InvalidInput(InputProblem.SEVERAL_BOARDS, line=f"/execution board workflow {found[0].workflow} stop")
+        meant = named or ([] if workflow else list(found))
+        return await self.end(channel, meant[0].id, by=by) if meant else (None, True)
+
+    async def _is_followed(self, channel: Subscriber, workflow: str) -> bool:
+        """Whether runs of a workflow may come; those that a label or a project is followed for may be of any."""
+        rules = await in_time(self._rules.of(channel))
+        return any(
+            rule.kind in {RuleKind.LABEL, RuleKind.PROJECT} or normal(workflow) in map(normal, rule.values)
+            for rule in rules
+        )
+
+
+class BoardWorker:
+    """Keeps all boards true."""
+
+    def __init__(self, maker: BoardMaker) -> None:
+        self._maker, self._boards, self._now = maker, maker.boards, maker.now
+        self._seen: dict[str, tuple[str, datetime]] = {}
+        """Message → what it was drawn from, and when time alone makes it look different."""
+
+    async def run_once(self) -> float:
+        """Look after all boards, if it is this copy's turn; returns after how many seconds to look again."""
+        try:
+            records = await self._boards.all() if await self._boards.begin_look(every=EVERY) else ()
+        except StoreUnavailable as error:
+            log.warning("boards.store_away", error=str(error))
+            return LOOK_SECONDS
+        for record in records:
+            try:
+                await self._look_after(record)
+            except StoreUnavailable as error:
+                log.warning("boards.store_away", error=str(error))
+            except Unreadable as error:
+                error.report(record.message_id())
+        if records:
+            kept = {record.message_id() for record in records}
+            self._seen = {message: seen for message, seen in self._seen.items() if message in kept}
+        return LOOK_SECONDS
+
+    async def _look_after(self, record: BoardRecord) -> None:
+        post = await self._boards.find(record)
+        if post is None:
+            await self._begin(record)
+        elif not post.is_ending:
+            record = await self._close_before(record, post)
+            await self._bring_up_to_date(record, post)
+
+    async def _begin(self, record: BoardRecord) -> None:
+        """Post a message that a copy of the bot did not get to post; or end a board that the notifier gave up."""
+        if not await self._boards.post(record, await self._maker.drawn(record.subscriber, record.workflow)):
+            await self._maker.end(record)
+            _audit("board.ended", record, why="undeliverable")
+
+    async def _close_before(self, record: BoardRecord, post: Post) -> BoardRecord:
+        """Once the next message is there, have the one before it say so."""
+        if record.before is None or post.receipt is None:
+            return record
+        await self._boards.close(record.subscriber, record.message_id(record.before))
+        without = replace(record, before=None)
+        await self._boards.change(record.subscriber, record.id, lambda known: without if known == record else known)
+        return without
+
+    async def _bring_up_to_date(self, record: BoardRecord, post: Post) -> None:
+        version, now, message = await self._boards.version(record.subscriber), self._now(), record.message_id()
+        seen, until = self._seen.get(message, ("", now))
+        if seen == version and now < until:
+            return
+        board = await self._maker.drawn(record.subscriber, record.workflow)
+        if post.board is None or board_blocks(post.board, now=now) != board_blocks(board, now=now):
+            is_old = now - record.posted_at >= LASTS and post.receipt is not None and record.before is None
+            if is_old and (post.board is None or is_news(board, post.board)):
+                await self._maker.renew(record, board)
+            elif not await self._boards.show(record, board, revision=post.revision):
+                return
+        self._seen[message] = (version, board.oldest + SHOWN_FOR if board.oldest else _LATEST)
+
+
+def _audit(event: str, record: BoardRecord, *, why: str = "") -> None:
+    audit(
+        event,
+        why=why,
+        team=record.subscriber.team_id,
+        subscriber=record.subscriber.id,
+        board=record.id,
+        owner=record.owner,
+    )

@@ -1,0 +1,13 @@
+-- Have a board's message show something else, by an edit.
+-- KEYS: partition prefix
+-- revision: of the stored snapshot that `text`, header and snapshot, takes the place of
+-- Returns 1, or 0 when another copy of the bot was faster, or the message is not the board's any more
+local prefix, lane, revision, text = KEYS[1], unpack(ARGV)
+local execution, subscriber = split_lane(lane)
+local subscription = read_subscription(prefix, execution, subscriber)
+if not subscription or subscription.is_ending then return 0 end
+if header_field(read_header(prefix, execution), 'revision') ~= revision then return 0 end
+local now = now_ms()
+redis.call('SET', prefix .. 'snap:' .. execution, text)
+wake(prefix, lane, now, now)
+return 1

@@ -1,0 +1,274 @@
+"""A channel's board: one message that is true, posted once a day, and never twice."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.boards import BoardMade, BoardMaker, BoardRequests, BoardWorker
+from bot.domain.following import Level
+from bot.errors import InputProblem, InvalidInput
+from sandbox import story
+from tests.servers import expire_claims
+from tests.workers.rig import Rig
+from tests.workers.rules_rig import WORKFLOW, RulesRig
+
+
+@dataclass
+class Board:
+    """A worker for boards beside the rig's, on a clock that a test moves."""
+
+    rig: Rig
+    passed: timedelta = timedelta()
+    worker: BoardWorker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.worker = self.copy()
+
+    @property
+    def maker(self) -> BoardMaker:
+        """What draws boards for any copy of the bot."""
+        store = self.rig.store
+        return BoardMaker(store.boards, store.subscribers, store.homes, now=lambda: datetime.now(UTC) + self.passed)
+
+    def copy(self) -> BoardWorker:
+        """The worker of another copy of the bot, or of one that was started again."""
+        return BoardWorker(self.maker)
+
+    async def make(self, workflow: str = "") -> BoardMade:
+        """Alice asks for a board in the channel."""
+        requests = BoardRequests(self.maker, self.rig.store.rules)
+        return await requests.make(self.rig.who(self.rig.lab), workflow, owner=self.rig.alice)
+
+    async def stop(self) -> bool:
+        """Alice ends it."""
+        requests = BoardRequests(self.maker, self.rig.store.rules)
+        ended, _ = await requests.end_named(self.rig.who(self.rig.lab), "", by=self.rig.alice)
+        return ended is not None
+
+    async def look(self, *workers: BoardWorker) -> None:
+        """Let half a minute pass, and each of `workers` look at the same time; then deliver what that made."""
+        for worker in workers or (self.worker,):
+            for key in self.rig.redis.scan_iter("*boards:*:look"):
+                self.rig.redis.delete(key)
+            await worker.run_once()
+        await self.rig.deliver()
+
+    def posts(self) -> list[str]:
+        """The texts of the board's messages, in order."""
+        return [
+            message.text
+            for message in self.rig.slack.messages(self.rig.lab)
+            if "-b-" in message.metadata["event_payload"]["lane"]
+        ]
+
+    def blocks(self) -> str:
+        """All that the newest of them shows."""
+        return str([each.blocks for each in self.rig.slack.messages(self.rig.lab) if "-b-" in str(each.metadata)][-1])
+
+
+@pytest.fixture
+def board(rig: Rig) -> Board:
+    """A board that nobody has asked for yet."""
+    return Board(rig)
+
+
+async def test_a_board_shows_what_runs(rig: Rig, board: Board) -> None:
+    """It comes at once, and is edited when something has changed, and not otherwise."""
+    execution = await rig.followed(rig.lab)
+    await board.make()
+    await rig.deliver()
+    assert len(board.posts()) == 1
+    await rig.step(execution, to="running 1/2")
+    await rig.deliver()
+    await board.look()
+    assert "50 %" in board.blocks()
+    edits = rig.times("chat.update")
+    for _ in range(3):
+        await board.look()
+    await board.look(board.copy())
+    assert rig.times("chat.update") == edits
+
+
+async def test_a_board_keeps_what_has_ended(rig: Rig, board: Board) -> None:
+    """Also of runs that a rule follows silently, and that are forgotten."""
+    rules = RulesRig(rig)
+    await rules.make(rig.lab, level=Level.FAILURES)
+    await board.make(WORKFLOW)
+    await rig.deliver()
+    good = await rules.found(story.happy(2), to="running 1/2")
+    await board.look()
+    assert "1 running" in board.posts()[0]
+    await rig.step(good, to="succeeded")
+    await rig.deliver()
+    bad = await rules.found(story.failing(2))
+    await rig.step(bad, to="failed")
+    await rig.deliver()
+    await board.look()
+    assert "1 failed" in board.posts()[0]
+    assert "1 succeeded" in board.posts()[0]
+
+
+async def test_the_next_day_has_a_new_message(rig: Rig, board: Board) -> None:
+    """Once something is worth it, in whichever copy; the old one becomes a line."""
+    execution = await rig.followed(rig.lab)
+    await board.make()
+    await rig.deliver()
+    board.passed = timedelta(hours=25)
+    await board.look()
+    assert len(board.posts()) == 1
+    await rig.step(execution, to="running 1/2")
+    await rig.deliver()
+    await board.look(board.copy(), board.copy(), board.worker)
+    await board.look()
+    old, new = board.posts()
+    assert "newer message" in old
+    assert "1 running" in new
+    await board.look(board.copy())
+    assert len(board.posts()) == 2
+
+
+async def test_asking_again_posts_it_again(rig: Rig, board: Board) -> None:
+    """So that it is the last message again; the one before says so."""
+    await rig.followed(rig.lab)
+    assert (await board.make()).is_new
+    await rig.deliver()
+    assert not (await board.make()).is_new
+    await rig.deliver()
+    await board.look()
+    assert ["newer message" in text for text in board.posts()] == [True, False]
+
+
+async def test_a_lost_answer_posts_nothing_twice(rig: Rig, board: Board) -> None:
+    """Slack has taken the board, and the bot was killed before it knew."""
+    await rig.followed(rig.lab)
+    await board.make()
+    rig.fault("drop_after", times=1)
+    await rig.deliver()
+    await rig.later()
+    assert len(board.posts()) == 1
+    board.passed = timedelta(hours=25)
+    await rig.follow(rig.lab)
+    await rig.deliver()
+    rig.fault("drop_after", times=1)
+    await board.look()
+    await rig.later()
+    await board.look()
+    assert ["newer message" in text for text in board.posts()] == [True, False]
+
+
+async def test_a_kill_before_the_lane_loses_nothing(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record is written, its message is not asked for yet: the next look does it."""
+
+    async def killed(*_: object, **__: object) -> bool:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store.boards, "post", killed)
+        with pytest.raises(asyncio.CancelledError):
+            await board.make()
+    await board.look()
+    await board.look()
+    assert len(board.posts()) == 1
+
+
+async def test_stopping_leaves_a_line_and_nothing_else(rig: Rig, board: Board) -> None:
+    """Everybody reads by whom."""
+    await board.make()
+    await rig.deliver()
+    assert await board.stop()
+    await rig.deliver()
+    await board.look()
+    assert [rig.alice in text for text in board.posts()] == [True]
+    assert not await board.stop()
+    assert [key for key in rig.left_over() if ":announced:" not in key and not key.endswith(":look")] == []
+
+
+async def test_a_kill_while_stopping_is_finished(rig: Rig, board: Board) -> None:
+    """The message is ended, the record is not deleted yet."""
+    made = await board.make()
+    await rig.deliver()
+    await rig.store.boards.close(rig.who(rig.lab), made.record.message_id(), by=rig.alice)
+    await rig.deliver()
+    await board.look()
+    assert await rig.store.boards.all() == ()
+    assert len(board.posts()) == 1
+
+
+async def test_a_dead_channel_ends_its_board(rig: Rig, board: Board) -> None:
+    """Its owner reads why, once."""
+    await board.make()
+    rig.fault("error", error="is_archived", channel=rig.lab, times=None)
+    await rig.deliver()
+    await board.look()
+    await rig.later()
+    assert rig.read(rig.alice) == ["dead"]
+    assert "board" in rig.slack.messages(rig.slack.dm(rig.alice))[0].text
+    assert await rig.store.boards.all() == ()
+    ((row, _letter),) = await rig.store.outbox.letters.rows()
+    assert not await rig.store.outbox.letters.resurrect(row)
+
+
+async def test_an_unknown_code_ends_no_board(rig: Rig, board: Board) -> None:
+    """It waits, and comes when Slack takes messages again."""
+    await board.make()
+    rig.fault("error", error="some_code_of_next_year", times=2)
+    await rig.deliver()
+    await rig.later()
+    await board.look()
+    assert board.posts() == []
+    await rig.later(times=2)
+    assert len(board.posts()) == 1
+
+
+async def test_a_shared_channel_has_none_before_approval(rig: Rig, board: Board) -> None:
+    """Its owner reads what it waits for."""
+    rig.slack.workspace.channels[rig.lab].connected.add("T0OTHER")
+    await rig.store.channels.note(rig.slack.workspace.team_id, rig.lab, is_shared=True)
+    await board.make()
+    await rig.deliver()
+    await board.look()
+    assert (board.posts(), rig.read(rig.alice)) == ([], ["held"])
+    await rig.store.channels.approve(rig.slack.workspace.team_id, rig.lab, rig.alice)
+    await rig.subscriptions.resume(rig.who(rig.lab))
+    await rig.deliver()
+    assert len(board.posts()) == 1
+
+
+async def test_a_deleted_board_comes_again(rig: Rig, board: Board) -> None:
+    """Somebody has deleted the message: with the next change there is one again."""
+    execution = await rig.followed(rig.lab)
+    await board.make()
+    await rig.deliver()
+    messages = rig.slack.workspace.messages[rig.lab]
+    messages.remove(next(each for each in messages if "-b-" in str(each.metadata)))
+    await rig.step(execution, to="running 1/2")
+    await rig.deliver()
+    await board.look()
+    assert len(board.posts()) == 1
+
+
+async def test_a_kill_between_edits_loses_none(rig: Rig, board: Board) -> None:
+    """The worker that had claimed the lane died: another one edits."""
+    execution = await rig.followed(rig.lab)
+    await board.make()
+    await rig.deliver()
+    await rig.step(execution, to="running 1/2")
+    rig.fault("drop_before", "chat.update", times=None)
+    await board.look()
+    rig.slack.faults.clear()
+    expire_claims(rig.redis)
+    await rig.later()
+    assert "50 %" in board.blocks()
+    assert len(board.posts()) == 1
+
+
+async def test_an_unfollowed_workflow_has_no_board(rig: Rig, board: Board) -> None:
+    """The person reads how to have it followed."""
+    with pytest.raises(InvalidInput) as refused:
+        await board.make("rna-seq")
+    assert refused.value.problem is InputProblem.BOARD_NOT_FOLLOWED
+    assert await rig.store.boards.all() == ()
