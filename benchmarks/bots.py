@@ -121,16 +121,17 @@ async def filled(
     gcs: str,
     fingerprints: Mapping[str, Fingerprint] | None = None,
     level: Level = Level.MILESTONES,
+    first_poll: timedelta = timedelta(0),
 ) -> None:
-    """Fill the store that a bot will find in `state`: each execution is followed by one person, has a card, is due.
+    """Fill the store that a bot will find in `state`: each execution is followed by one person and has a card.
 
-    `fingerprints`: as with `fill`.
+    It is due after `first_poll`. `fingerprints`: as with `fill`.
     """
     account = account_id(gcs, GCS().project_id)
     engine, owner = EmbeddedStore(state), Owner(account=account, team="T0123ABCD", endpoint=gcs)
     store = Store(await engine.start(), owner=owner, coalesce=timedelta(seconds=5), staleness=timedelta(hours=2))
     try:
-        await fill(store, snapshots, first_poll=timedelta(0), fingerprints=fingerprints, level=level)
+        await fill(store, snapshots, first_poll=first_poll, fingerprints=fingerprints, level=level)
     finally:
         await store.aclose()
         await engine.stop()

@@ -25,9 +25,11 @@ from bot.domain.snapshot import Snapshot
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.tables import GetExecutionResponse
 
-WARM_SECONDS = 120
+WARM_SECONDS = 90
 """How long both bots run first: by then a whole minute of calls has been made, and the busy one has learned in a dozen
 rounds which values of the lists move by themselves."""
+FIRST_POLL = timedelta(seconds=30)
+"""In how long all executions are due but for lists: were it sooner, polls would take all calls of the first minute."""
 SECONDS = 60
 PAGES = 60
 """How many pages are read to learn what receiving costs."""
@@ -44,7 +46,9 @@ async def rows() -> AsyncIterator[Row]:
             gcs = await stack.enter_async_context(servers.serving("population", core=SERVER_CORE, argument=began))
             say(f"  filling a store with {servers.POPULATION:,} executions …")
             known: dict[str, Fingerprint] = {}
-            await filled(Path(folder) / "busy", _snapshots(began, known), gcs=gcs, fingerprints=known)
+            await filled(
+                Path(folder) / "busy", _snapshots(began, known), gcs=gcs, fingerprints=known, first_poll=FIRST_POLL
+            )
             idle = await stack.enter_async_context(started(Path(folder) / "idle", gcs=gcs, slack=slack))
             busy = await stack.enter_async_context(started(Path(folder) / "busy", gcs=gcs, slack=slack))
             say(f"  two bots run for {WARM_SECONDS + SECONDS} s …")

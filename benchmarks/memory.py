@@ -13,7 +13,7 @@ from itertools import islice, pairwise
 
 from redis.asyncio import Redis
 
-from benchmarks.harness import CLIENT_CORE, Row, a_snapshot, at_most, opened_store, pinned, say
+from benchmarks.harness import Row, a_snapshot, at_most, opened_store, say
 from bot.domain.following import Level, Subscriber, Subscription
 from bot.domain.snapshot import Receipt, Snapshot
 from bot.gcs.fingerprint import Fingerprint
@@ -34,12 +34,11 @@ PEOPLE = 2_000
 async def rows() -> AsyncIterator[Row]:
     """Bytes at 100,000, and whether they grow no faster than the number of executions."""
     used = []
-    with pinned(CLIENT_CORE):
-        async with opened_store() as (store, url), Redis.from_url(url) as redis:
-            for before, count in pairwise((0, 0, *COUNTS)):
-                await fill(store, map(a_snapshot, range(before, count)))
-                used.append((await redis.info("memory"))["used_memory"])
-                say(f"  {count:,} executions: {used[-1] / 1e6:.0f} MB")
+    async with opened_store() as (store, url), Redis.from_url(url) as redis:
+        for before, count in pairwise((0, 0, *COUNTS)):
+            await fill(store, map(a_snapshot, range(before, count)))
+            used.append((await redis.info("memory"))["used_memory"])
+            say(f"  {count:,} executions: {used[-1] / 1e6:.0f} MB")
     sizes = [(size - used[0]) / count for count, size in zip(COUNTS, used[1:], strict=True)]
     yield at_most(
         TARGET,

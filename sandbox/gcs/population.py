@@ -10,13 +10,15 @@ from __future__ import annotations
 import heapq
 import json
 import random
+import re
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import accumulate
-from math import log
+from math import floor, log
 from types import TracebackType
 from typing import Self
 
@@ -41,8 +43,10 @@ class Member:
     ends: list[float]
     """When each of its steps ends."""
     finished: int = 0
-    row: str = ""
-    """Its item of the list at `_LATER`, cached until it changes."""
+    row: list[bytes] = field(default_factory=list)
+    """Its item of the list, kept until it changes: every second piece is a value that moves with each second."""
+    moving: list[int] = field(default_factory=list)
+    """Which of `Population._moving` these values are."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class Population:
             at, guid = heapq.heappop(self._queue)
             member = self._members[guid]
             member.finished += 1
-            member.row = ""
+            member.row = []
             self.now = at
             self.changes.append((at, guid, member.finished))
             if member.finished < len(member.ends):
@@ -220,8 +224,19 @@ class Population:
     def _row(self, member: Member) -> bytes:
         """Its item of the list: as in its own answer, times and versions move with each second."""
         if not member.row:
-            member.row = json.dumps(item(self._scene(member, _LATER)))
-        begin, elapsed = self._begin + timedelta(seconds=member.began), self.now - member.began
-        row = member.row.replace(date(begin, _LATER), date(begin, elapsed))
-        row = row.replace(f'"time_duration": {_LATER}', f'"time_duration": {int(elapsed)}')
-        return row.replace(resource_version(_LATER), resource_version(elapsed)).encode()
+            text, later = json.dumps(item(self._scene(member, _LATER))).encode(), self._moving(member, _LATER)
+            member.row = re.split(b"(" + b"|".join(later) + b")", text)
+            member.moving = [later.index(value) for value in member.row[1::2]]
+        values = self._moving(member, int(self.now - member.began))
+        member.row[1::2] = [values[which] for which in member.moving]
+        return b"".join(member.row)
+
+    def _moving(self, member: Member, elapsed: int) -> tuple[bytes, bytes, bytes]:
+        """What moves with each second in its item."""
+        moment = _moment(self._begin, floor(member.began + elapsed))
+        return moment, b'"time_duration": %d' % elapsed, resource_version(elapsed).encode()
+
+
+@lru_cache(maxsize=2**16)
+def _moment(begin: datetime, second: int) -> bytes:
+    return date(begin, second).encode()
