@@ -57,25 +57,28 @@ COMMAND = "/execution board"
 def board_message(board: Board, subscription: Subscription, *, now: datetime) -> Message:
     """The board; once it has ended, or goes on in another message, a short line that says so."""
     if subscription.is_ending:
-        return _over(subscription)
+        return _over(board, subscription)
     channel = subscription.subscriber
-    menu = buttons.menu([buttons.end_board(channel, board_id(channel, board.workflow))])
+    row = [buttons.menu([buttons.end_board(channel, board_id(channel, board.workflow))])]
+    named = [(text.cut(words.plain_name(each.execution), _NAME), each.execution.id) for each in board.rows]
+    if named:
+        row.insert(0, buttons.show_one(named))
     changed = context(_("Ends: of the last 24 hours · changed {time}").format(time=text.date(now)))
     return message(
-        [*board_blocks(board, now=now, menu=menu), changed], _headline(board), _counts(board), *_named(board)
+        [*board_blocks(board, now=now), actions(row), changed], _headline(board), _counts(board), *_named(board)
     )
 
 
-def board_blocks(board: Board, *, now: datetime, menu: Block | None = None) -> list[Block]:
-    """What a board shows, without when it was changed: as much as one message may hold."""
+def board_blocks(board: Board, *, now: datetime) -> list[Block]:
+    """What a board shows, without its menus and when it was changed: as much as one message may hold."""
     for room in (_ROOMY, _TIGHT):
-        blocks = _drawn(board, now, menu, room)
+        blocks = _drawn(board, now, room)
         if len(json.dumps(blocks, ensure_ascii=False).encode(errors="replace")) <= MOST_BYTES:
             break
     return blocks
 
 
-def _drawn(board: Board, now: datetime, menu: Block | None, room: _Room) -> list[Block]:
+def _drawn(board: Board, now: datetime, room: _Room) -> list[Block]:
     failed = [_over_row(snapshot, room) for snapshot in board.rows if _is_over(snapshot)]
     going = [_row(snapshot, now, room) for snapshot in board.rows if not _is_over(snapshot)]
     ended: list[str] = []
@@ -86,7 +89,7 @@ def _drawn(board: Board, now: datetime, menu: Block | None, room: _Room) -> list
             ended.append(_ended_group(group))
         else:
             going.append(_going_group(group))
-    head = section(f"📋 *{words.unstarred(_headline(board))}*", _counts(board), accessory=menu)
+    head = section(f"📋 *{words.unstarred(_headline(board))}*", _counts(board))
     blocks = [head, section(_unseen(board)), *_sections(failed), *_sections(going), *_sections(ended)]
     return [block for block in (*blocks, context(_empty(board))) if block is not None]
 
@@ -229,12 +232,13 @@ def _is_over(snapshot: Snapshot) -> bool:
     return snapshot.is_vanished or snapshot.execution.is_terminal
 
 
-def _over(subscription: Subscription) -> Message:
+def _over(board: Board, subscription: Subscription) -> Message:
     if not subscription.ended_by:
         line = _("This board goes on in a newer message below.")
     else:
         shape = _("{person} ended this board. {command} makes a new one.")
-        line = shape.format(person=f"<@{text.identifier(subscription.ended_by)}>", command=f"`{COMMAND}`")
+        person = f"<@{text.identifier(subscription.ended_by)}>"
+        line = shape.format(person=person, command=_command(board.workflow))
     return message([context(f"📋 {line}")], line)
 
 
@@ -249,7 +253,7 @@ def board_made(
     more = _("It is kept up to date, and once a day it comes as a new message. Failures are still told by themselves.")
     warning = text.prose(note)
     row = [buttons.approve_channel(record.subscriber.id, readers)] if is_held else []
-    stop = _("{command} ends it.").format(command=text.code(_stop_command(record), 200))
+    stop = _("{command} ends it.").format(command=_command(record.workflow, "stop"))
     return message(
         [section(f"📋 {line}", f"⚠️ {warning}" if warning else ""), context(more, stop), actions(row)],
         line,
@@ -278,21 +282,21 @@ def board_held(channel: Subscriber, code: str) -> Message:
     return message([section(f"⏸️ {line}", why, remedy)], line, why, remedy)
 
 
-def board_left() -> Message:
+def board_left(board: Board) -> Message:
     """In the thread of a board that Slack does not let the bot edit."""
     line = _("Slack does not let me edit the board above, so it stays as it is. {command} posts it again.")
-    line = line.format(command=f"`{COMMAND}`")
+    line = line.format(command=_command(board.workflow))
     return message([context(f"⚠️ {line}")], line)
 
 
-def board_undeliverable(channel: Subscriber, code: str) -> Message:
+def board_undeliverable(channel: Subscriber, board: Board, code: str) -> Message:
     """To its owner, in person: the channel of their board cannot be reached, why by Slack's `code`."""
     because = text.prose(undeliverable_reason(code)).rstrip(".")
     line = _("I cannot keep the board in {channel} any more: {reason}.").format(
         channel=_channel(channel), reason=because
     )
     remedy = _("I ended it. Once this is mended, {command} in the channel makes a new one.")
-    remedy = remedy.format(command=f"`{COMMAND}`")
+    remedy = remedy.format(command=_command(board.workflow))
     return message([section(f"⚠️ {line}", remedy)], line, remedy)
 
 
@@ -300,6 +304,7 @@ def _channel(channel: Subscriber) -> str:
     return f"<#{text.identifier(channel.id)}>"
 
 
-def _stop_command(record: BoardRecord) -> str:
-    about = ["workflow", record.workflow] if record.workflow else []
-    return " ".join([COMMAND, *about, "stop"])
+def _command(workflow: str, *more: str) -> str:
+    """The command that makes a board of a workflow, or of everything, or with `more` ends it."""
+    about = ["workflow", workflow] if workflow else []
+    return text.code(" ".join([COMMAND, *about, *more]), 200)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bot.blocks.language import Language, _
 from bot.blocks.levels import level_words
-from bot.blocks.message import Block, button, choice, confirm, overflow, select
+from bot.blocks.message import Block, button, choice, confirm, overflow, pick, select
 from bot.blocks.readers import readers_line
 from bot.domain.access import Readers
 from bot.domain.acting import Action, Question
@@ -105,6 +105,11 @@ def subscribe(execution_id: str, label: str = "") -> Block:
 def show(execution_id: str) -> Block:
     """Shows one of several executions to the person who presses."""
     return button(_("Show"), SHOW_EXECUTION, action_value(execution_id))
+
+
+def show_one(executions: Sequence[tuple[str, str]]) -> Block:
+    """Shows the one of several executions that is chosen to the person who does: pairs of label and id."""
+    return pick(SHOW_EXECUTION, _("Show …"), [(label, action_value(each)) for label, each in executions])
 
 
 def follow_this(execution_id: str, subscriber: Subscriber, level: Level | None = None) -> Block:

@@ -106,6 +106,16 @@ def choice(action_id: str, options: Sequence[tuple[str, str]], chosen: str) -> B
     return shape | ({"initial_option": start[0]} if start else {})
 
 
+def pick(action_id: str, placeholder: str, options: Sequence[tuple[str, str]]) -> Block:
+    """A list of pairs of label and value, of which none is marked."""
+    return {
+        "type": "static_select",
+        "action_id": action_id,
+        "placeholder": _plain(placeholder),
+        "options": [_option(*each) for each in options],
+    }
+
+
 def _option(label: str, value: str) -> Block:
     return {"text": _plain(label), "value": value[:OPTION_LIMIT]}
 

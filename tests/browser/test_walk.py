@@ -401,6 +401,9 @@ async def _boards(walk: Walk, demo: Demo) -> None:
     await walk.go(demo.sequencing, me=demo.you)
     board = walk.said("Board: all that this channel follows")
     await walk.type("/execution board", shows=board)
+    menu, shown = board.last.get_by_role("combobox"), walk.answer("germline-wgs")
+    await menu.select_option(index=1)
+    await expect(shown.last).to_be_visible(timeout=PATIENCE)
     await walk.press(board, "⋯ Stop this board", shows=walk.answer("The board has ended"))
     await expect(walk.said("ended this board").last).to_be_visible(timeout=PATIENCE)
 

@@ -18,7 +18,7 @@ from bot.domain.board import BoardRecord, board_of
 from bot.domain.estimate import usual_of
 from bot.domain.execution import Execution
 from bot.domain.following import Subscription
-from bot.domain.snapshot import Followed, Snapshot
+from bot.domain.snapshot import Board, Followed, Snapshot
 from tests.messages.example import Example, Goal, Place, Surface
 from tests.messages.world import (
     CANCELLED,
@@ -35,8 +35,8 @@ from tests.messages.world import (
 )
 
 REPLY = Goal("short reply", wide=220, narrow=330, is_held=True)
-BOARD = Goal("board", wide=350, narrow=560, is_held=True)
-CROWD = Goal("board of 200 runs", wide=1000, narrow=1750, is_held=True)
+BOARD = Goal("board", wide=380, narrow=600, is_held=True)
+CROWD = Goal("board of 200 runs", wide=1020, narrow=1750, is_held=True)
 RECORD = BoardRecord(subscriber=CHANNEL_SUBSCRIPTION.subscriber, owner=PERSON, posted_at=NOW)
 OF_ONE = replace(RECORD, workflow="germline-wgs")
 USUAL = usual_of([7200 + 60 * number for number in range(-10, 11)])
@@ -108,7 +108,7 @@ BOARDS = Surface(
             lambda: _shown(subscription=replace(CHANNEL_SUBSCRIPTION, is_ending=True, ended_by=OTHER_PERSON)),
             REPLY,
         ),
-        Example("It cannot be edited", "In its thread: Slack refuses.", board.board_left, REPLY),
+        Example("It cannot be edited", "In its thread: Slack refuses.", lambda: board.board_left(Board()), REPLY),
     ),
 )
 
@@ -134,7 +134,7 @@ BOARD_REPLIES = Surface(
         Example(
             "The channel is gone",
             "The board has ended.",
-            lambda: board.board_undeliverable(RECORD.subscriber, "is_archived"),
+            lambda: board.board_undeliverable(RECORD.subscriber, Board(workflow="germline-wgs"), "is_archived"),
         ),
     ),
 )

@@ -131,6 +131,52 @@ async def test_the_next_day_has_a_new_message(rig: Rig, board: Board) -> None:
     assert len(board.posts()) == 2
 
 
+async def test_the_old_message_waits_for_the_next(rig: Rig, board: Board) -> None:
+    """Slack does not take the new one for now: the old one says nothing else until it does."""
+    execution = await rig.followed(rig.lab, level=Level.FAILURES)
+    await board.make()
+    await rig.deliver()
+    board.passed = timedelta(hours=25)
+    await rig.step(execution, to="running 1/2")
+    rig.fault("error", error="some_code_of_next_year", times=None)
+    await board.look()
+    await board.look()
+    assert ["newer message" in text for text in board.posts()] == [False]
+    rig.slack.faults.clear()
+    await rig.later()
+    await board.look()
+    assert ["newer message" in text for text in board.posts()] == [True, False]
+
+
+async def test_copies_at_the_same_time_post_one(rig: Rig, board: Board) -> None:
+    """They have read the same record, and each wants the next message."""
+    await rig.followed(rig.lab)
+    await board.make()
+    await rig.deliver()
+    await rig.step(await rig.followed(rig.lab), to="running 1/2")
+    await rig.deliver()
+    (record,) = await rig.store.boards.all()
+    copies = [Board(rig, timedelta(hours=hours)).worker for hours in (25, 26, 27)]
+    await asyncio.gather(*(copy._look_after(record) for copy in copies))
+    await rig.deliver()
+    assert len(board.posts()) == 2
+
+
+async def test_a_waiting_board_is_not_hurried(rig: Rig, board: Board) -> None:
+    """Slack refuses it for now: what changes meanwhile makes no pause shorter."""
+    execution = await rig.followed(rig.lab, level=Level.FAILURES)
+    await board.make()
+    rig.fault("error", error="some_code_of_next_year", times=None)
+    await rig.deliver()
+    tries = rig.times("chat.postMessage")
+    await rig.step(execution, to="running 1/2")
+    await board.look()
+    assert rig.times("chat.postMessage") == tries
+    rig.slack.faults.clear()
+    await rig.later()
+    assert "50 %" in board.blocks()
+
+
 async def test_asking_again_posts_it_again(rig: Rig, board: Board) -> None:
     """So that it is the last message again; the one before says so."""
     await rig.followed(rig.lab)

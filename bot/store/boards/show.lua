@@ -9,5 +9,6 @@ if not subscription or subscription.is_ending then return 0 end
 if header_field(read_header(prefix, execution), 'revision') ~= revision then return 0 end
 local now = now_ms()
 redis.call('SET', prefix .. 'snap:' .. execution, text)
-wake(prefix, lane, now, now)
+-- One that waits already, for Slack or for an approval, shows the newest when its time has come.
+if read_claim(prefix, lane) or not scheduled(prefix, lane) then wake(prefix, lane, now, now) end
 return 1

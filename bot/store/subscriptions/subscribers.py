@@ -29,6 +29,9 @@ from bot.store.unreadable import Unreadable
 PRIORITIES = (0, 1, 2)
 """The sets of the outbox in each partition, as in `outbox/prelude.lua`."""
 
+TOGETHER = 200
+"""At most how many executions are read at once, since nothing else is done while they are decoded."""
+
 VIEWED_FOR = timedelta(seconds=30)
 """Half of the time for which somebody who has asked will ask again, or go on reading."""
 
@@ -242,13 +245,24 @@ class Subscribers:
     async def of(self, subscriber: Subscriber) -> Followed:
         """What `subscriber` follows."""
         found = await self._index.of(self._ownership.owner.account, subscriber)
-        lanes = [lane for lane, _ in found]
+        items: list[tuple[Subscription, Snapshot | None]] = []
+        unreadable: list[str] = []
+        for first in range(0, len(found), TOGETHER):
+            await self._read(found[first : first + TOGETHER], items, unreadable)
+        return Followed(items=tuple(items), unreadable=tuple(unreadable))
+
+    async def _read(
+        self,
+        found: Sequence[tuple[Lane, bool]],
+        items: list[tuple[Subscription, Snapshot | None]],
+        unreadable: list[str],
+    ) -> None:
+        """Read these entries of an index into `items`, and the ids of those that cannot be read into `unreadable`."""
         async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
-            for lane in lanes:
+            for lane, _ in found:
                 pipeline.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
                 pipeline.get(self._keys.snapshot_of(lane.execution))
-            answers = await pipeline.execute() if lanes else []
-        items, unreadable = [], []
+            answers = await pipeline.execute()
         for (lane, is_beginning), row, text in zip(found, answers[::2], answers[1::2], strict=True):
             try:
                 subscription = subscription_of(lane, str(row)) if row is not None else None
@@ -260,7 +274,6 @@ class Subscribers:
             except Unreadable as error:
                 error.report(str(lane))
                 unreadable.append(lane.execution_id)
-        return Followed(items=tuple(items), unreadable=tuple(unreadable))
 
 
 def _readable(lane: Lane, row: object) -> Subscription | None:

@@ -47,5 +47,5 @@ def _message(delivery: Delivery, code: str) -> Message:
     """What the owner reads."""
     subscription, snapshot = delivery.subscription, delivery.claim.notification.snapshot
     if snapshot.board is not None:
-        return board_undeliverable(subscription.subscriber, code)
+        return board_undeliverable(subscription.subscriber, snapshot.board, code)
     return undeliverable_message(subscription, snapshot.execution, code)

@@ -31,7 +31,7 @@ async def say_left(delivery: Delivery, receipt: Receipt, messenger: Messenger) -
         if await _is_said(delivery, receipt, messenger):
             return
         shown = delivery.claim.notification.snapshot
-        message = board_left() if shown.board is not None else card_left_message(shown.execution)
+        message = board_left(shown.board) if shown.board is not None else card_left_message(shown.execution)
         ts = await messenger.post(
             delivery,
             PART,
