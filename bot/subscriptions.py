@@ -29,6 +29,7 @@ from bot.domain.home import Home
 from bot.domain.past import Past
 from bot.domain.search import Found, Match, begins_an_id, fits, narrowed, newest_first
 from bot.domain.snapshot import Followed, Snapshot
+from bot.domain.told import Log
 from bot.errors import GCS_AWAY, GCSError, GCSForbidden, InputProblem, InvalidInput, StoreUnavailable, TooManyRequests
 from bot.gcs.client import GCSClient
 from bot.gcs.errors import unseen
@@ -39,6 +40,7 @@ from bot.quiet import QuietTimes
 from bot.rules import RuleRequests
 from bot.store.gcs_quota import PersonLimit
 from bot.store.homes import Homes
+from bot.store.log import Logs
 from bot.store.patience import in_time
 from bot.store.people import Forgotten, People
 from bot.store.quiet_hours import HoursKept
@@ -136,6 +138,7 @@ class Subscriptions:
         hours: HoursKept,
         homes: Homes,
         boards: BoardRequests,
+        logs: Logs,
         allowance: Allowance,
         cadence: Cadence,
         now: Callable[[], datetime],
@@ -150,7 +153,7 @@ class Subscriptions:
         self.boards = boards
         """What people ask for about boards."""
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
-        self._history, self._homes = history, homes
+        self._history, self._homes, self._logs = history, homes, logs
         self._cadence, self._now = cadence, now
         self.quiet = QuietTimes(subscribers, hours, now=now)
 
@@ -256,6 +259,10 @@ class Subscriptions:
         """Tell `person` so much from now on where they name no level; what they follow already keeps its level."""
         await in_time(self._homes.choose_level(person, level))
         audit("level.chosen", subscriber=person.id, changes=level.value)
+
+    async def log(self, execution_id: str, *subscribers: Subscriber) -> Log:
+        """What is kept of an execution's changes, and what became of them for `subscribers` of one workspace."""
+        return await in_time(self._logs.read(subscribers[0].team_id, execution_id, subscribers))
 
     async def find(self, subscriber: Subscriber, query: str, *, is_followed: bool = False) -> Found:
         """The executions that `query` may mean: one, if only one can be meant.

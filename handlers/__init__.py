@@ -1,8 +1,8 @@
 """Slack's requests, inbound: every listener, registered in one place.
 
 Lives here: `register`, which binds each listener to what it needs and wraps it in the middleware. Does not live here:
-what listeners do (`commands`, `conversation`, `actions`, `ends`, `views`, `home`, `follow`, `acting`, `events`), how
-errors are shown (`middleware`). Called by `bot.app.workspace`.
+what listeners do (`commands`, `conversation`, `actions`, `ends`, `views`, `home`, `follow`, `log`, `acting`, `events`),
+how errors are shown (`middleware`). Called by `bot.app.workspace`.
 
 Listeners answer, and open or publish views; they never post a message. Catch-alls at the end ack everything else,
 because Slack shows people an error, or repeats the request, when nobody acks.
@@ -27,6 +27,7 @@ from handlers import actions, commands, conversation, ends, events, follow, home
 from handlers.acting import ask_action, do_action
 from handlers.conversation import Once
 from handlers.live import LiveHomes
+from handlers.log import show_log
 from handlers.middleware import App, Listener, Middleware, Who
 from handlers.parsing import COMMAND
 from handlers.request import Request
@@ -144,6 +145,7 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.SHARE_EXECUTION: actions.share_execution,
         buttons.SHOW_DETAILS: actions.show_details,
         buttons.SHOW_LEVELS: actions.show_levels,
+        buttons.SHOW_LOG: show_log,
         buttons.DELETE_MY_DATA: actions.delete_my_data,
         buttons.END_RULE: actions.end_rule,
         buttons.KEEP_RULE: actions.keep_rule,

@@ -34,6 +34,7 @@ from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_again
+from handlers.log import channel_of
 from handlers.replies import (
     board_ended_reply,
     muted_reply,
@@ -109,7 +110,7 @@ async def show_details(request: Request, *, subscriptions: Subscriptions, worksp
         subscriptions.summary(workspace.team_id, execution_id, asker.id), request.is_operator()
     )
     offer = offered(summary.snapshot, is_operator=is_operator)
-    view = details_modal(summary.snapshot, now=workspace.now(), offer=offer)
+    view = details_modal(summary.snapshot, now=workspace.now(), offer=offer, channel=channel_of(request))
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
 
 

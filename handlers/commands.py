@@ -24,6 +24,7 @@ from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
 from handlers.board import board_reply
+from handlers.log import log_reply
 from handlers.parsing import MAX_WORD, Command, Verb, parse
 from handlers.replies import (
     muted_reply,
@@ -76,7 +77,7 @@ async def execution(  # noqa: C901  # a verb each
     await answer(request, message, workspace)
 
 
-async def _about_one(
+async def _about_one(  # noqa: PLR0911  # a verb each
     request: Request, command: Command, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
 ) -> Message:
     """What is about one execution; where a name may mean several, nothing is done but to ask which."""
@@ -98,6 +99,8 @@ async def _about_one(
             return unsubscribed_reply(done, subscriber, command.execution_id)
         case Verb.MUTE:
             return await _mute(command, asker, subscriber, subscriptions, workspace)
+        case Verb.LOG:
+            return await log_reply(request, command.execution_id, subscriptions, workspace)
         case Verb.UNMUTE:
             return unmuted_reply(await subscriptions.quiet.unmute(subscriber, command.execution_id, by=asker.id))
         case _:
@@ -141,6 +144,8 @@ def _which(command: Command, found: Found, subscriber: Subscriber, workspace: Wo
         return matches.to_stop(found, subscriber, now=now)
     if command.verb is Verb.MUTE:
         return matches.to_mute(found, subscriber, command.span or MuteFor.HOUR, is_silent=command.is_for_everything)
+    if command.verb is Verb.LOG:
+        return matches.to_log(found)
     if command.verb is Verb.UNMUTE:
         return matches.to_unmute(found, subscriber, now=now)
     return matches.to_show(found)

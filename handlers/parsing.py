@@ -53,6 +53,7 @@ class Verb(StrEnum):
     SUMMARY = "summary"
     SUBSCRIBE = "subscribe"
     UNSUBSCRIBE = "unsubscribe"
+    LOG = "log"
     MUTE = "mute"
     UNMUTE = "unmute"
     QUIET = "quiet"
@@ -87,9 +88,10 @@ _VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
     "forget": Verb.FORGET,
     "?": Verb.HELP,
     "语言": Verb.LANGUAGE,
+    "日志": Verb.LOG,
 }
 del _VERBS[Verb.OVERVIEW]  # which is what an empty line asks for
-_ABOUT_ONE = frozenset({Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE, Verb.MUTE, Verb.UNMUTE})
+_ABOUT_ONE = frozenset({Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE, Verb.LOG, Verb.MUTE, Verb.UNMUTE})
 _IN_PHASE = frozenset({Verb.RUNNING, Verb.FAILED})
 _LISTING = _IN_PHASE | {Verb.LIST, Verb.SUMMARY}
 _LEVELS: dict[str, Level] = {level.value: level for level in Level} | {

@@ -183,6 +183,7 @@ class WorkspaceRuntime:
             hours=self._store.quiet_hours,
             homes=self._store.homes,
             boards=BoardRequests(self._board_maker(), self._store.rules),
+            logs=self._store.logs,
             allowance=self._allowance(),
             cadence=self._cadence,
             now=_utc_now,

@@ -1,8 +1,8 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
 Lives here: the messages (`cards`, `thread`, `outcome`, `board`, `replies`, `rules`), the views (`modal`, `facts`,
-`told`, `share`, `why`, `acting`, `home`), the buttons with their action ids (`buttons`), the sentences for errors
-(`sentences`), and what these are made of (`items`, `words`, `trouble`, `groups`, `steps`, `failures`, `causes`,
+`told`, `share`, `why`, `log`, `acting`, `home`), the buttons with their action ids (`buttons`), the sentences for
+errors (`sentences`), and what these are made of (`items`, `words`, `trouble`, `groups`, `steps`, `failures`, `causes`,
 `earlier`, `message`, `text`). Does not live here: I/O and clocks; `now` is an argument. Called by the notifier and by
 `handlers`.
 """
@@ -15,6 +15,7 @@ from bot.blocks.board import board_held, board_left, board_message, board_undeli
 from bot.blocks.cards import execution_card, execution_summary, shared_summary
 from bot.blocks.facts import details_modal
 from bot.blocks.home import home_tab, parse_page, refusing_home
+from bot.blocks.log import log_message, log_modal
 from bot.blocks.message import Message
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.outcome import outcome_message
@@ -57,6 +58,8 @@ __all__ = [
     "loading_action",
     "loading_modal",
     "loading_why",
+    "log_message",
+    "log_modal",
     "notice_message",
     "outcome_message",
     "owner_notice_message",

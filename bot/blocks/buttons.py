@@ -43,6 +43,7 @@ PREVIOUS_HOME = "previous_home"
 NEXT_HOME = "next_home"
 SHOW_DETAILS = "show_details"
 SHOW_LEVELS = "show_levels"
+SHOW_LOG = "show_log"
 CHOOSE_LEVEL = "choose_level"
 END_RULE = "end_rule"
 KEEP_RULE = "keep_rule"
@@ -194,6 +195,11 @@ def refresh_card(subscription: Subscription) -> Entry:
 def details(execution_id: str) -> Entry:
     """Opens the dialog with all that is known about the execution."""
     return Entry(_("Details"), SHOW_DETAILS, action_value(execution_id))
+
+
+def show_log(execution_id: str, channel: Subscriber | None = None) -> Block:
+    """Shows what the person, and a channel that they see, was told of an execution."""
+    return button(_("Log"), SHOW_LOG, action_value(execution_id, channel))
 
 
 def show_steps(execution_id: str) -> Entry:

@@ -17,6 +17,7 @@ from bot.blocks.trouble import failure, is_time_limit, trouble_of, unseen_line
 from bot.domain import estimate
 from bot.domain.acting import Action
 from bot.domain.execution import Execution
+from bot.domain.following import Subscriber
 from bot.domain.snapshot import Snapshot
 
 TITLE = N_("Details")
@@ -65,8 +66,13 @@ def retry_line(retry_until: datetime | None) -> str:
     return "" if retry_until is None else _("Watching for a retry until {time}").format(time=text.date(retry_until))
 
 
-def details_modal(snapshot: Snapshot, *, now: datetime, offer: Action | None = None) -> Block:
-    """All that is known about an execution; what GCS did not send is left out. `offer`: what the reader may do."""
+def details_modal(
+    snapshot: Snapshot, *, now: datetime, offer: Action | None = None, channel: Subscriber | None = None
+) -> Block:
+    """All that is known about an execution; what GCS did not send is left out. `offer`: what the reader may do.
+
+    `channel`: where it was opened; its log is that of the reader and of this channel.
+    """
     execution = snapshot.execution
     trouble = trouble_of(snapshot, now=now)
     pairs = _facts(snapshot, now)
@@ -76,7 +82,9 @@ def details_modal(snapshot: Snapshot, *, now: datetime, offer: Action | None = N
         section(text.escape(execution.description, 255)),
         section(failure(execution, MRKDWN), words.time_out_note(execution.timeout) if is_time_limit(snapshot) else ""),
         *(fields(pairs[start : start + _FIELDS]) for start in range(0, len(pairs), _FIELDS)),
-        actions([buttons.ask_action(execution.id, offer)] if offer else []),
+        actions(
+            [buttons.show_log(execution.id, channel), *([buttons.ask_action(execution.id, offer)] if offer else [])]
+        ),
         as_of(snapshot),
     ]
     return view(_(TITLE), blocks, callback_id=CALLBACK_ID)

@@ -39,6 +39,11 @@ def to_show(found: Found) -> Message:
     return _to_pick(found, lambda match: buttons.show(match.execution_id))
 
 
+def to_log(found: Found) -> Message:
+    """Executions of which the log of one is to be shown."""
+    return _to_pick(found, lambda match: buttons.show_log(match.execution_id))
+
+
 def to_follow(found: Found, subscriber: Subscriber, *, level: Level | None = None) -> Message:
     """Executions of which one is to be followed, at `level`."""
     return _to_pick(found, lambda match: buttons.follow_this(match.execution_id, subscriber, level))

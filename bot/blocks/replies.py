@@ -279,6 +279,7 @@ _USAGE = [
         "board [workflow {name}] [stop]",
         N_("keeps one message in this channel that shows what the channel follows"),
     ),
+    ("log {which}", N_("shows what changed, and what I told you and this channel of it, or why not")),
     ("running", N_("shows what runs")),
     ("failed", N_("shows what has failed")),
     ("list", N_("shows what is followed")),

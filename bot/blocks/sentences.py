@@ -255,6 +255,7 @@ _USAGE: dict[str, str] = {
     "summary": "/execution <{which}>",
     "subscribe": "/execution subscribe <{which}> [here] [failures|final|milestones|steps]",
     "unsubscribe": "/execution unsubscribe <{which}> [here]",
+    "log": "/execution log <{which}>",
     "mute": "/execution mute <{which}> [here] [1h|8h|tomorrow|end] [everything]",
     "unmute": "/execution unmute <{which}> [here]",
     "quiet": "/execution quiet <22:00-07:00|off> [zone] [everything]",

@@ -46,6 +46,9 @@ CONVERSATIONS_PAGE = 999
 _ID_FORMS = {"team_id": re.compile(r"[TE][A-Z0-9]{1,63}"), "user_id": re.compile(r"[UW][A-Z0-9]{1,63}")}
 """What `auth.test` must say, and what an id of that kind looks like."""
 
+_ADDRESS = re.compile(r"https://[a-z0-9-]+(?:\.[a-z0-9-]+)*\.slack(?:-gov)?\.com/")
+"""The address of a workspace, whose links are shown to people."""
+
 _SLACK_HOSTS = frozenset({"slack.com", "www.slack.com"})
 """Slack's own hosts of the Web API, which take no answers."""
 
@@ -61,6 +64,8 @@ class Identity:
     """None where Slack, or a proxy in front of it, did not say."""
     enterprise_id: str = ""
     """The organisation of the workspace (`E…`); empty outside Enterprise Grid."""
+    address: str = ""
+    """Where its messages are, for links to them: `https://….slack.com/`; empty where Slack did not say."""
 
     @property
     def own(self) -> frozenset[str]:
@@ -120,6 +125,7 @@ class SlackClient:
             bot_id=response.get("bot_id") or "",
             scopes=frozenset(filter(None, map(str.strip, scopes.split(",")))) or None,  # every token has some
             enterprise_id=response.get("enterprise_id") or "",
+            address=str(response.get("url")) if _ADDRESS.fullmatch(str(response.get("url"))) else "",
         )
         return self._identity
 

@@ -46,6 +46,7 @@ class Delivered:
 
     ts: str
     mark: Mark
+    is_in_thread: bool = False
 
 
 class Messages:
@@ -145,4 +146,5 @@ def _delivered(row: Mapping[str, Any], lane: str, own: Identity) -> Delivered | 
     delivered_through, at = payload.get("delivered_through"), payload.get("at", 0)
     if not isinstance(delivered_through, int) or not isinstance(at, int):  # another version of the bot wrote it
         return None
-    return Delivered(ts=str(row["ts"]), mark=Mark(lane, str(payload.get("part")), delivered_through, at))
+    mark = Mark(lane, str(payload.get("part")), delivered_through, at)
+    return Delivered(str(row["ts"]), mark, is_in_thread=row.get("thread_ts") not in {None, "", row["ts"]})

@@ -2,10 +2,10 @@
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `owner` (whose store it is),
 `migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `rules`, `homes`,
-`boards`, `acts` (what people had GCS do), `channels`, `languages`, `quiet_hours`, `requests`, `brake`, `gcs_quota` and
-`slack_limits` (with their Lua scripts beside them), `people` (deleting what is kept about one), `contents` and
-`transfer` (all of it, for operators), `engine` (the server), and `patience` (how long people wait for it). Called by
-the workers, by handlers and by `bot.app`. Only this package imports redis.
+`boards`, `acts` (what people had GCS do), `log` (what became of changes), `channels`, `languages`, `quiet_hours`,
+`requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts beside them), `people` (deleting what is
+kept about one), `contents` and `transfer` (all of it, for operators), `engine` (the server), and `patience` (how long
+people wait for it). Called by the workers, by handlers and by `bot.app`. Only this package imports redis.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from bot.store.homes import Homes
 from bot.store.inspection import Inspection
 from bot.store.keys import PARTITIONS, PREFIX
 from bot.store.languages import Languages
+from bot.store.log import Logs
 from bot.store.migrations import Migrations
 from bot.store.outbox import IN_FLIGHT, Outbox
 from bot.store.owner import Owner, Ownership
@@ -87,6 +88,7 @@ class Store:
         self.people = People(self._connection, self.ownership, self.rules, self.boards)
         self.inspection = Inspection(self._connection)
         self.migrations = Migrations(self._connection, self.ownership)
+        self.logs = Logs(self._connection, self.ownership)
         self.history = History(self._connection, self.ownership)
         self.contents = Contents(self._connection)
         self.transfer = Transfer(self._connection, self.outbox, self.history, self.rules, self.quiet_hours, self.boards)

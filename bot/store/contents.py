@@ -35,6 +35,12 @@ class Contents:
                 rows = await redis.hgetall(key)
                 yield str(key).partition("}:subs:")[2], {str(name): str(row) for name, row in rows.items()}
 
+    async def logged(self) -> AsyncIterator[str]:
+        """Every execution key that has a log."""
+        async with self._connection.guarded() as redis:
+            async for key in redis.scan_iter(match=f"{self._keys.prefix}:{{p*}}:log:*", count=BATCH):
+                yield str(key).partition("}:log:")[2]
+
     async def executions_of(self, number: int) -> Sequence[str]:
         """The key of every execution of partition `number` that somebody follows; some may come twice."""
         begin = f"{self._keys.partition(number)}subs:"

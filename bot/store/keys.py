@@ -17,6 +17,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:snap:<execution key>` | string | header (`snapshots`) and the last snapshot, deflated JSON |
 | `xb3:{pNN}:subs:<execution key>` | hash | `level|owner|created ms|e?|request id?|ended by?|by a rule?|muted?|hours?` |
 | `xb3:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|delivered_through` |
+| `xb3:{pNN}:log:<execution key>` | list | what became of its changes (`log/prelude.lua`): 200 rows at most; expires |
 | `xb3:{pNN}:outbox:<priority>` | zset | lane → when to deliver next, in ms; while claimed: when the lease ends |
 | `xb3:{pNN}:claims` | hash | lane → `token|claimed ms|ends ms|again?|doubt ms`; outlives a crash: then in doubt |
 | `xb3:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
@@ -64,10 +65,11 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 
 An execution key is `<account>/<team>/<execution id>`: an execution of a GCS account as a Slack workspace sees it. A
 lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
-In a partition only dead letters, acts and what was announced expire: each other key is deleted with the subscription or
-the execution that it belongs to, and `passed` forgets what lists are not looked through for any more. What belongs to
-Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription, and expires half a
-year after its last run.
+In a partition only logs, dead letters, acts and what was announced expire: each other key is deleted with the
+subscription or the execution that it belongs to, and `passed` forgets what lists are not looked through for any more.
+What belongs to Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription,
+and expires half a year after its last run. The log of an execution outlives them too, for 30 days after its last
+change.
 
 A message about a rule is a lane, too: its execution id stands for the message, which is in the snapshot. So is each
 message that a board is or was. In the index

@@ -55,7 +55,9 @@ class People:
         owner = owner or self._ownership.owner
         rules, owned_rules = await self._rules.forget_person(user_id, owner=owner)  # first: they would follow more
         await self._boards.forget_person(user_id, owner=owner)  # first: the next message would name its owner
-        found = [execution async for execution, _ in self._contents.executions() if execution.startswith(owner.scope)]
+        followed = {execution async for execution, _ in self._contents.executions()}
+        logged = {execution async for execution in self._contents.logged()}
+        found = [execution for execution in followed | logged if execution.startswith(owner.scope)]
         deleted = owned = 0
         for begin in range(0, len(found), BATCH):
             for one, more in await self._forget_executions(found[begin : begin + BATCH], user_id):

@@ -12,6 +12,7 @@ from tests.messages.boards import BOARD_REPLIES, BOARDS
 from tests.messages.cards import CARDS, SHARED, SUMMARIES
 from tests.messages.ends import ENDS
 from tests.messages.example import Example, Said, Surface, said
+from tests.messages.logs import LOGS
 from tests.messages.replies import REPLIES
 from tests.messages.rules import RULE_NEWS, RULE_REPLIES
 from tests.messages.thread import OWNERS, THREAD
@@ -29,6 +30,7 @@ CATALOGUE: tuple[Surface, ...] = (
     REPLIES,
     RULE_REPLIES,
     BOARD_REPLIES,
+    LOGS,
     HOME,
     DIALOGS,
     ACTING,

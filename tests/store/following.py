@@ -99,5 +99,6 @@ async def deliver(store: Store, claim: Claim) -> None:
 
 
 def left_over(redis: Redis, prefix: str = "") -> list[str]:
-    """All keys but dead letters, of one partition if its prefix is given."""
-    return [key for key in map(str, redis.scan_iter(f"{prefix}*")) if ":dead" not in key]
+    """All keys but dead letters and logs, of one partition if its prefix is given."""
+    keys = map(str, redis.scan_iter(f"{prefix}*"))
+    return [key for key in keys if ":dead" not in key and ":log:" not in key]

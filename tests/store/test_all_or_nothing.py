@@ -26,6 +26,7 @@ from bot.store.brake import LEAST, NOT_FOUND
 from bot.store.engine import connection
 from bot.store.engine.scripts import Script, script
 from bot.store.keys import Lane, execution_key, lane_of
+from bot.store.log.rows import Sent
 from bot.store.outbox import Claim
 from bot.store.outbox.dead_letters import letter_of
 from bot.store.rows import subscription_row
@@ -43,7 +44,7 @@ READ_ONLY = {
     *("brake/state", "gcs_quota/usage", "inspection/backlog"),
     *("outbox/ready", "schedule/ready", "slack_limits/paused"),
     "rules/read",
-    "subscriptions/last",
+    *("subscriptions/last", "log/read"),
 }
 
 NAMES = [
@@ -60,9 +61,11 @@ NAMES = [
         "outbox/forget",
         "outbox/record",
         "outbox/record last",
+        "outbox/record told",
         "outbox/resurrect",
         "outbox/release",
         "outbox/release later",
+        "outbox/release refused",
     ),
     "owner/swap",
     *(
@@ -121,6 +124,9 @@ async def works(store: Store) -> dict[str, Work]:
     (dead,) = await lanes(store)
     await store.outbox.forget(dead, reason="is_archived")
     ((letter, _),) = await store.outbox.letters.rows()
+    await follow(store, execution_id="told")
+    (told,) = await due(store)
+    await store.schedule.settle(told, snapshot_of("told", 2), [change(2)], next_poll=LATER, is_visible=True)
     for execution_id in ("e1", "e2", "e3", "e4"):
         await follow(store, execution_id=execution_id)
     polls = {item.execution_id: item for item in await due(store)}
@@ -211,9 +217,13 @@ def of_outbox(store: Store, claims: dict[str, Claim], letter: str) -> dict[str, 
         "outbox/ready": store.outbox.ready,
         "outbox/record": lambda: store.outbox.record(claims["e1"], shown),
         "outbox/record last": lambda: store.outbox.record(claims["e3"], shown, is_last=True),
+        "outbox/record told": lambda: store.outbox.record(
+            claims["told"], replace(shown, delivered_through=2), sent=Sent("2.3", is_in_thread=True)
+        ),
         "outbox/resurrect": lambda: store.outbox.letters._restore(letter, letter_of(letter)),
         "outbox/release": lambda: store.outbox.release(claims["e1"]),
         "outbox/release later": lambda: store.outbox.release(claims["e2"], wait=SOON),
+        "outbox/release refused": lambda: store.outbox.release(claims["told"], wait=SOON, code="not_in_channel"),
     }
 
 
@@ -352,6 +362,7 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
         "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
         "subscriptions/subscribe": lambda: run("subscriptions/subscribe", KEYS.home_of(lane.execution), *row),
         "subscriptions/last": lambda: store.subscribers.last("T1", "e1"),
+        "log/read": lambda: store.logs.read("T1", "told", [ALICE]),
         "subscriptions/restore": lambda: run("subscriptions/restore", KEYS.home_of(lane.execution), *restored),
         "subscriptions/unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
         "subscriptions/viewed": lambda: store.subscribers.viewed("T1", "e5", soon=SOON),

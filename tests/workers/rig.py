@@ -178,8 +178,8 @@ class Rig:
         return {str(entry): round(float(score) / 1000 - now, 1) for entry, score in found}
 
     def left_over(self) -> list[str]:
-        """All keys of the store except limits, brakes, step durations, channels, dead letters and people's ends."""
-        lasting = {"ends", "{took", "channel", "{quota", "{slack", "{brake", "dead"}
+        """All keys of the store except limits, brakes, durations, channels, dead letters, logs and people's ends."""
+        lasting = {"ends", "{took", "channel", "{quota", "{slack", "{brake", "dead", "log"}
         return [key for key in map(str, self.redis.scan_iter()) if not lasting & set(key.split(":"))]
 
 
@@ -226,6 +226,7 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
                 hours=store.quiet_hours,
                 homes=store.homes,
                 boards=BoardRequests(board_maker(store), store.rules),
+                logs=store.logs,
                 allowance=Allowance(store.person_limit(per_minute=100_000), per_person=1_000, per_channel=1_000),
                 cadence=CADENCE,
                 now=lambda: datetime.now(UTC),

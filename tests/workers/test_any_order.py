@@ -417,7 +417,7 @@ class Table(RuleBasedStateMachine):
             for name in list(self.workers):
                 self.work(name, 99)
         assert not [person for person in self.people.values() if person.owed or person.wish or person.is_ending]
-        assert self.people or all(":dead" in str(key) for key in self.redis.scan_iter())
+        assert self.people or all(":dead" in str(key) or ":log:" in str(key) for key in self.redis.scan_iter())
 
 
 def snapshot_of(revision: int) -> Snapshot:

@@ -11,7 +11,7 @@ from hashlib import sha1
 from importlib import resources
 from typing import NamedTuple
 
-_OF_PARTITIONS = ("engine", "schedule", "subscriptions", "outbox", "acts")
+_OF_PARTITIONS = ("engine", "log", "schedule", "subscriptions", "outbox", "acts")
 """Concerns whose preludes precede every script on a partition: all of them work on the same records."""
 
 _PRELUDES: dict[str, tuple[str, ...]] = {

@@ -29,6 +29,9 @@ else
   if claim.is_again or redis.call('LLEN', entries) > 0 then return 0 end
   if subscription and not subscription.is_ending then return 0 end
 end
+local shown = parse_receipt(redis.call('HGET', prefix .. 'receipts:' .. execution, subscriber) or '')
+if reason ~= '' then note_following(prefix, execution, subscriber, subscription, nil, reason) end
+if shown then note(prefix, execution, string.format('k%s|%s|%s', subscriber, shown.channel, shown.ts)) end
 redis.call('HDEL', prefix .. 'subs:' .. execution, subscriber)
 redis.call('HDEL', prefix .. 'receipts:' .. execution, subscriber)
 redis.call('HDEL', prefix .. 'claims', lane)

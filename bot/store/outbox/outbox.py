@@ -17,6 +17,7 @@ from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import Lane
+from bot.store.log.rows import Sent, code_field
 from bot.store.outbox import dead_letters
 from bot.store.outbox.dead_letters import DeadLetter, DeadLetters
 from bot.store.owner import Ownership
@@ -106,13 +107,21 @@ class Outbox:
         in_doubt = "1" if is_in_doubt else ""
         with suppress(StoreUnavailable):  # then it comes again when the lease ends
             await self._connection.run(
-                "outbox/release", self._keys.home_of(lane.execution), str(lane), token, milliseconds(ASIDE), in_doubt
+                "outbox/release",
+                self._keys.home_of(lane.execution),
+                str(lane),
+                token,
+                milliseconds(ASIDE),
+                in_doubt,
+                "",
             )
 
-    async def record(self, claim: Claim, receipt: Receipt, *, is_last: bool = False, notices: int = 0) -> bool:
+    async def record(
+        self, claim: Claim, receipt: Receipt, *, is_last: bool = False, notices: int = 0, sent: Sent | None = None
+    ) -> bool:
         """Record what Slack shows; changes up to `receipt.delivered_through` and the next `notices` are delivered.
 
-        `is_last` also gives the lane back.
+        `is_last` also gives the lane back. `sent`: the message that told the changes, for the log.
 
         Returns:
             False when the claim was lost.
@@ -125,16 +134,19 @@ class Outbox:
             receipt_row(receipt),
             "" if is_last else milliseconds(LEASE),
             notices,
+            sent.row() if sent else "",
             patient=True,
         )
         if recorded == _DUE_AGAIN:
             self.deliveries.set()
         return bool(recorded)
 
-    async def release(self, claim: Claim, *, wait: timedelta | None = None, in_doubt: bool = False) -> None:
+    async def release(
+        self, claim: Claim, *, wait: timedelta | None = None, in_doubt: bool = False, code: str = ""
+    ) -> None:
         """Give the lane back; with `wait` it is claimed again after that time, even if nothing else happens.
 
-        Something that happens has it claimed sooner, unless it is in doubt.
+        Something that happens has it claimed sooner, unless it is in doubt. `code`: why Slack refuses it, for the log.
         """
         released = await self._connection.run(
             "outbox/release",
@@ -143,6 +155,7 @@ class Outbox:
             claim.token,
             "" if wait is None else milliseconds(wait),
             "1" if in_doubt else "",
+            code_field(code),
             patient=True,
         )
         if released == _DUE_AGAIN:

@@ -94,6 +94,12 @@ local function wake(prefix, lane, at, now)
   end
 end
 
+-- Drop what is still to be delivered, since somebody has ended the subscription.
+local function drop_changes(prefix, lane)
+  local execution, subscriber = split_lane(lane)
+  if redis.call('DEL', prefix .. 'changes:' .. lane) > 0 then note(prefix, execution, 'd' .. subscriber .. '|') end
+end
+
 -- Phases of an outcome that is a failure.
 local FAILED = {Failed = true, Error = true}
 

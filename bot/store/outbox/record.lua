@@ -1,13 +1,21 @@
 -- Record what Slack shows now, drop the changes that are delivered by that, and renew the claim, which ends its doubt.
 -- KEYS: partition prefix
--- receipt: a row; lease: ms, or '' to give the lane back; notices: how many of them are delivered since the last record
+-- receipt: a row; lease: ms, or '' to give the lane back; notices: how many of them are delivered since the last record;
+-- sent: `ts|where` of the message that told the changes, as the log has it, or ''
 -- Returns 1, or 2 when the lane was given back and is due again, or 0 when the claim is lost: then nothing more may be
 -- sent
-local prefix, lane, token, receipt, lease, notices = KEYS[1], unpack(ARGV)
+local prefix, lane, token, receipt, lease, notices, sent = KEYS[1], unpack(ARGV)
 local claim = read_claim(prefix, lane)
 if not claim or claim.token ~= token then return 0 end
 local execution, subscriber = split_lane(lane)
 local now, shown = now_ms(), parse_receipt(receipt)
+local before = parse_receipt(redis.call('HGET', prefix .. 'receipts:' .. execution, subscriber) or '')
+if before and before.ts ~= shown.ts then -- the card was posted again
+  note(prefix, execution, string.format('k%s|%s|%s', subscriber, before.channel, before.ts))
+end
+if sent ~= '' and shown.delivered_through > (before and before.delivered_through or 0) then
+  note(prefix, execution, string.format('s%s|%d|%s', subscriber, shown.delivered_through, sent))
+end
 local entries = prefix .. 'changes:' .. lane
 while true do
   local head = redis.call('LINDEX', entries, 0)

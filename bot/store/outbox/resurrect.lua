@@ -19,6 +19,10 @@ redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, subscription)
 if receipt ~= '' then redis.call('HSET', prefix .. 'receipts:' .. execution, subscriber, receipt) end
 for i = FIRST_ENTRY, #ARGV do redis.call('RPUSH', prefix .. 'changes:' .. lane, ARGV[i]) end
 local restored = parse_subscription(subscription)
+if restored and not restored.is_ending then
+  local level = restored.level -- it goes on as it was
+  note(prefix, execution, string.format('l%s|%s|%s|%d', subscriber, level, level, now / 1000))
+end
 if not (restored and restored.is_ending) then redis.call('ZADD', prefix .. 'due', 'LT', now, execution) end
 if doubt ~= '0' then
   write_claim(prefix, lane, {token = '-', claimed = tonumber(doubt), ends = 0, doubt = tonumber(doubt)})

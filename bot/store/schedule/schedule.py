@@ -25,6 +25,7 @@ from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, execution_key, partition_of
+from bot.store.log.rows import change_row
 from bot.store.owner import Ownership
 from bot.store.rows import EPOCH, at, change_entry, milliseconds, packed
 from bot.store.schedule.unchanged import Unchanged
@@ -204,7 +205,11 @@ class Schedule:
         """
         alarm = "" if alarm_at is None else max(milliseconds(alarm_at - snapshot.seen_at), SOONEST_ALARM_MS)
         ranks = [rank_of(change) for change in changes]
-        entries = [field for rank, change in zip(ranks, changes, strict=True) for field in (rank, change_entry(change))]
+        entries = [
+            field
+            for rank, change in zip(ranks, changes, strict=True)
+            for field in (rank, change_entry(change), change_row(change, rank))
+        ]
         settled = await self._connection.run(
             "schedule/settle",
             self._keys.home_of(due.execution),

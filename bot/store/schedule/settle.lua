@@ -5,7 +5,7 @@
 -- coalesce: ms to wait for more before cards and progress are delivered; is_expedited: whether the next poll goes ahead
 -- of what is merely due ('1', '' or 'as before'); alarm: ms until the execution is polled in any case, '' for never, or
 -- 'as before': then not before the next poll; then per change: rank (-1 no level, 0 steps, 1 milestones, 2 the end,
--- 3 trouble), entry
+-- 3 trouble), entry, row of the log
 -- Returns 1, or 0 when the claim is lost: another worker polled later, and its result must not be overwritten
 local prefix, execution, token, header, snapshot, listed_then, next_poll, is_visible, coalesce, is_expedited, alarm =
   KEYS[1], unpack(ARGV, 1, 10)
@@ -43,31 +43,55 @@ end
 
 -- Whether the execution ends with this poll, for now or for good.
 local is_end = is_over
-for i = FIRST_CHANGE + 1, #ARGV, 2 do
+for i = FIRST_CHANGE + 1, #ARGV, 3 do
   local _, kind = parse_change(ARGV[i])
   is_end = is_end or kind == 'outcome' or kind == 'vanished'
 end
 
--- Queue the changes that a subscription includes; returns when its lane is to be delivered, or nil.
+-- The lowest rank of a change that anybody is told.
+local told_from = math.huge
+for i = 2, #subscriptions, 2 do
+  local subscription = parse_subscription(subscriptions[i])
+  if not (subscription and subscription.is_ending) then
+    told_from = math.min(told_from, lowest(subscription and subscription.level))
+  end
+end
+for i = FIRST_CHANGE, #ARGV, 3 do
+  note_change(prefix, execution, ARGV[i + 2], tonumber(ARGV[i]) >= told_from)
+end
+
+-- Queue the changes that a subscription includes; returns when its lane is to be delivered, or nil, and how many.
 local function queue_changes(lane, subscriber, subscription)
   local least = lowest(subscription and subscription.level)
   local shows_nothing = subscription and is_silent(subscription) and not has_card(prefix, execution, subscriber)
   local at = is_visible == '1' and not shows_nothing and now + coalesce or nil
-  for i = FIRST_CHANGE, #ARGV, 2 do
+  local queued = 0
+  for i = FIRST_CHANGE, #ARGV, 3 do
     local rank, entry = tonumber(ARGV[i]), ARGV[i + 1]
     if rank >= least then
       queue(prefix, lane, entry)
+      queued = queued + 1
       if rank >= 2 then at = now end
     end
   end
-  return at
+  return at, queued
+end
+
+-- What was queued begins to wait for the end of quiet.
+local function note_quiet(lane, subscriber, subscription, quiet, queued)
+  if queued == 0 or redis.call('LLEN', prefix .. 'changes:' .. lane) > queued then return end
+  local till = string.match(subscription.muted, '^%w+')
+  local why = (quiet == math.huge or tonumber(till) == quiet) and 'm' or 'h'
+  local ends = quiet == math.huge and 'end' or string.format('%d', quiet / 1000)
+  note(prefix, execution, string.format('q%s|%s|%s', subscriber, ends, why))
 end
 
 for i = 1, #subscriptions, 2 do
   local subscriber, subscription = subscriptions[i], parse_subscription(subscriptions[i + 1])
   local lane = execution .. '/' .. subscriber
   local is_ending = subscription and subscription.is_ending
-  local at = not is_ending and queue_changes(lane, subscriber, subscription) or nil
+  local at, queued = nil, 0
+  if not is_ending then at, queued = queue_changes(lane, subscriber, subscription) end
   if is_over and subscription and not is_ending then
     subscription.is_ending = true
     write_subscription(prefix, execution, subscriber, subscription)
@@ -80,6 +104,7 @@ for i = 1, #subscriptions, 2 do
   end
   local quiet = at and quiet_until(prefix, lane, subscription, now)
   if quiet then
+    note_quiet(lane, subscriber, subscription, quiet, queued)
     keep(prefix, lane, quiet)
   elseif at then
     wake(prefix, lane, at, now)

@@ -13,6 +13,7 @@ if redis.call('HDEL', subscriptions, person) == 1 then
   if redis.call('HLEN', subscriptions) == 0 then forget_execution(prefix, execution) end
   deleted = 1
 end
+forget_logged(prefix, execution, person)
 local act = parse_act(redis.call('GET', prefix .. 'act:' .. execution) or '')
 if act and act.by == person then redis.call('DEL', prefix .. 'act:' .. execution) end
 local function without_name(entries)

@@ -38,6 +38,7 @@ local function read_subscription(prefix, execution, subscriber)
 end
 
 local function write_subscription(prefix, execution, subscriber, subscription)
+  note_following(prefix, execution, subscriber, read_subscription(prefix, execution, subscriber), subscription)
   local ending = subscription.is_ending and 'e' or ''
   local first = table.concat({subscription.level, subscription.owner, subscription.created, ending}, '|')
   local last = table.concat(

@@ -11,7 +11,7 @@ if level == '' and subscription.own == '-' then
   subscription.is_ending = true
   subscription.by = by
   write_subscription(prefix, execution, subscriber, subscription)
-  redis.call('DEL', prefix .. 'changes:' .. lane)
+  drop_changes(prefix, lane)
   wake(prefix, lane, now, now)
   return 'ended'
 end

@@ -11,7 +11,7 @@ subscription.by = by
 subscription.muted, subscription.hours = '', '' -- its end is shown at once
 if request ~= '' then subscription.request = request end
 write_subscription(prefix, execution, subscriber, subscription)
-redis.call('DEL', prefix .. 'changes:' .. lane)
+drop_changes(prefix, lane)
 if notice ~= '' and has_card(prefix, execution, subscriber) then queue(prefix, lane, notice) end
 local now = now_ms()
 wake(prefix, lane, now, now)

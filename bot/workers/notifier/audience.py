@@ -96,7 +96,7 @@ class Audience:
         log.info("notifier.held", lane=str(delivery.claim.lane), why=why)
         if delivery.subscription.owner and delivery.subscription.owner not in told:
             await self._tell_owner(delivery, why)
-        raise Deferred(delivery.held_pause)
+        raise Deferred(delivery.held_pause, why)
 
     async def _tell_owner(self, delivery: Delivery, why: str) -> None:
         subscription, snapshot = delivery.subscription, delivery.claim.notification.snapshot

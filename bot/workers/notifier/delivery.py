@@ -36,9 +36,10 @@ class ClaimLost(Exception):
 class Deferred(Exception):
     """The call is not admitted now; try again after `wait`."""
 
-    def __init__(self, wait: timedelta) -> None:
+    def __init__(self, wait: timedelta, code: str = "") -> None:
+        """`code`: why what is pending may not be sent; empty where only Slack's limits leave no room."""
         super().__init__(f"in {wait.total_seconds():g} s")
-        self.wait = wait
+        self.wait, self.code = wait, code
 
 
 class Delivery:

@@ -54,6 +54,7 @@ from bot.store.channels import Channels
 from bot.store.engine.connection import Ready
 from bot.store.homes import Homes
 from bot.store.keys import Lane, owner_of
+from bot.store.log.rows import Sent
 from bot.store.outbox import IN_FLIGHT, Claim, Outbox
 from bot.store.rules import Rules
 from bot.store.schedule.history import History
@@ -168,7 +169,7 @@ class Notifier:
             else:
                 await self._recovered(claim.lane)
         except Deferred as deferred:
-            await self._outbox.release(claim, wait=deferred.wait, in_doubt=delivery.is_in_doubt)
+            await self._outbox.release(claim, wait=deferred.wait, in_doubt=delivery.is_in_doubt, code=deferred.code)
         except ClaimLost:
             log.warning("notifier.claim_lost", lane=str(claim.lane))
         except SlackError as error:
@@ -186,7 +187,7 @@ class Notifier:
         wait = min(BRAKED_PAUSE * (1 << min(tries - 1, 8)), LONGEST_BRAKED_PAUSE)
         log.info("notifier.braked", lane=str(lane), code=error.code, wait_s=wait.total_seconds())
         is_in_doubt = claim.in_doubt_since is not None and not delivery.is_recorded
-        await self._outbox.release(claim, wait=wait, in_doubt=is_in_doubt)
+        await self._outbox.release(claim, wait=wait, in_doubt=is_in_doubt, code=error.code)
 
     async def _end_rules(self, delivery: Delivery, error: Undeliverable) -> None:
         """End the rules of a destination that is dead: each new execution would be given up, and told to the owner."""
@@ -231,10 +232,10 @@ class Notifier:
         await self._leave(delivery)
 
     async def _reconcile(self, delivery: Delivery) -> None:
-        receipt, notices = await reconcile.reconciled(delivery, self._messenger)
+        receipt, notices, sent = await reconcile.reconciled(delivery, self._messenger)
         delivery.is_in_doubt = False
         if receipt is not None:
-            await self._record(delivery, receipt, notices=notices)
+            await self._record(delivery, receipt, notices=notices, sent=sent)
 
     async def _post_changes(self, delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...]) -> None:
         last, subscriber = changes[-1], delivery.subscription.subscriber
@@ -269,7 +270,8 @@ class Notifier:
         kind = "dm" if is_alone else "message" if delivery.is_without_thread else "thread"
         attempt = self._messenger.attempts(delivery)
         delivery.log_sent(kind, receipt.channel, ts, attempt=attempt, change=last)
-        await self._record(delivery, replace(receipt, delivered_through=last.revision))
+        sent = Sent(ts, is_in_thread=not (is_alone or delivery.is_without_thread))
+        await self._record(delivery, replace(receipt, delivered_through=last.revision), sent=sent)
 
     async def _past(self, delivery: Delivery, change: Change) -> Past:
         """How earlier runs ended, to compare a failure with."""
@@ -389,9 +391,11 @@ class Notifier:
         plainer = self._failures.edit_faults(delivery.lane) // PLAINER_EVERY
         return cards[min(plainer, len(cards) - 1) :]
 
-    async def _record(self, delivery: Delivery, receipt: Receipt, *, notices: int = 0) -> None:
+    async def _record(
+        self, delivery: Delivery, receipt: Receipt, *, notices: int = 0, sent: Sent | None = None
+    ) -> None:
         is_last = delivery.is_all(receipt, notices=notices)
-        if not await self._outbox.record(delivery.claim, receipt, is_last=is_last, notices=notices):
+        if not await self._outbox.record(delivery.claim, receipt, is_last=is_last, notices=notices, sent=sent):
             raise ClaimLost
         delivery.recorded(receipt, notices=notices)
 
@@ -451,7 +455,8 @@ class Notifier:
         if isinstance(error, UnknownRefusal) and not delivery.is_edit_refused:
             # perhaps the channel could not be read back for the same reason
             is_in_doubt |= delivery.claim.in_doubt_since is not None and not delivery.is_recorded
-        await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_in_doubt)
+        code = "" if delivery.is_edit_refused or delivery.is_edit_fault else error.code  # edits tell nothing new
+        await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_in_doubt, code=code)
 
 
 def _change_message(claim: Claim, changes: tuple[Change, ...], past: Past) -> Message:

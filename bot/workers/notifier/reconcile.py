@@ -24,6 +24,7 @@ from bot.domain.snapshot import Receipt
 from bot.errors import MessageGone, SlackBadCredentials, SlackError, Undeliverable, UnknownRefusal
 from bot.slack.errors import is_about_token
 from bot.slack.messages import Delivered, Mark
+from bot.store.log.rows import Sent
 from bot.store.rows import EPOCH, milliseconds
 from bot.workers.notifier.delivery import Delivery
 from bot.workers.notifier.messenger import Messenger
@@ -37,11 +38,12 @@ PAGES = 5
 """At most this many pages are read: no channel gets 5,000 messages within a few minutes."""
 
 
-async def reconciled(delivery: Delivery, messenger: Messenger) -> tuple[Receipt | None, int]:
+async def reconciled(delivery: Delivery, messenger: Messenger) -> tuple[Receipt | None, int, Sent | None]:
     """Find out whether a send without a receipt arrived.
 
     Returns:
-        The receipt to record, or None if none arrived; and how many of the pending notices arrived.
+        The receipt to record, or None if none arrived; how many of the pending notices arrived; and the message that
+        told the changes which arrived.
     """
     since = (delivery.claim.in_doubt_since or delivery.claim.now) - CLOCKS_APART
     channel = delivery.receipt.channel if delivery.receipt else await messenger.channel(delivery)
@@ -49,7 +51,7 @@ async def reconciled(delivery: Delivery, messenger: Messenger) -> tuple[Receipt 
         found = await _found(delivery, messenger, channel, since)
     except (SlackBadCredentials, Undeliverable, UnknownRefusal) as error:
         unreadable(error, channel)
-        return None, 0
+        return None, 0, None
     card = _latest_card(found)
     through = _delivered_through(delivery.pending, [message.mark for message in found if message.mark.part == "change"])
     metrics.NOTIFIER_RECONCILED.labels("sent" if found else "not_sent").inc()
@@ -62,7 +64,10 @@ async def reconciled(delivery: Delivery, messenger: Messenger) -> tuple[Receipt 
     marks = [message.mark for message in found]
     notices = [change for change in delivery.pending if change.kind.is_notice]
     arrived = list(takewhile(lambda notice: delivery.mark("notice", notice) in marks, notices))
-    return receipt and replace(receipt, delivered_through=max(receipt.delivered_through, through)), len(arrived)
+    told = [message for message in found if message.mark.part == "change" and message.mark.delivered_through == through]
+    sent = Sent(told[-1].ts, is_in_thread=told[-1].is_in_thread) if told else None
+    shown = receipt and replace(receipt, delivered_through=max(receipt.delivered_through, through))
+    return shown, len(arrived), sent
 
 
 def unreadable(error: SlackError, channel: str) -> None:

@@ -22,6 +22,8 @@ from bot.domain.home import Home, InChannels
 from bot.domain.quiet import MuteFor
 from bot.domain.search import Found
 from bot.domain.snapshot import Followed, Snapshot
+from bot.domain.told import Lane, Log
+from bot.store.log.rows import change_row, entries_of
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import (
     ID,
@@ -88,6 +90,13 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield replies.error_reply(change.message or "No.")
 
 
+def logged(case: Case) -> tuple[Log, Lane]:
+    """The log of its change, as the store keeps it."""
+    entries, _ = entries_of([change_row(case.change, 3)] * 50)
+    lane = Lane(subscriber_id=case.link.subscriber.id, subscription=case.link)
+    return Log(now=NOW, snapshot=case.seen, entries=entries, dropped=case.change.revision), lane
+
+
 def others(case: Case) -> Iterator[Message]:
     """Every message that shows more than one execution and a change of it."""
     seen, link, found, readers = case.seen, case.link, case.found, case.readers
@@ -106,6 +115,8 @@ def others(case: Case) -> Iterator[Message]:
     yield matches.to_mute(found, link.subscriber, MuteFor.END, is_silent=True)
     yield quiet.muted_reply(link, seen)
     yield quiet.unmuted_reply(link, seen)
+    log, lane = logged(case)
+    yield blocks.log_message(log, [lane, lane], seen.execution.id, address="https://lab.slack.com/")
 
 
 def views(seen: Snapshot, link: Subscription, change: Change, evidence: Evidence = NOTHING) -> Iterator[Any]:
@@ -139,6 +150,8 @@ def all_messages(case: Case) -> Iterator[Message]:
 def all_views(case: Case) -> Iterator[Any]:
     """Every view."""
     yield from views(case.seen, case.link, case.change, case.evidence)
+    log, lane = logged(case)
+    yield blocks.log_modal(log, [lane], case.seen.execution.id, address="https://lab.slack.com/")
 
 
 @patiently

@@ -26,6 +26,7 @@ from bot.blocks import buttons
 from bot.boards import BoardMade
 from bot.domain.access import AccessRules, ChannelRecord
 from bot.domain.board import BoardRecord
+from bot.domain.change import ChangeKind
 from bot.domain.events import Event
 from bot.domain.execution import Execution, Phase
 from bot.domain.following import Level, Rule, RuleKind, Subscriber, Subscription
@@ -34,6 +35,7 @@ from bot.domain.past import Past
 from bot.domain.quiet import MuteFor, QuietHours
 from bot.domain.search import Found
 from bot.domain.snapshot import Followed, Snapshot
+from bot.domain.told import Lane, Log, Seen
 from bot.quiet import Muted
 from bot.rules import RuleEnded, RuleMade
 from bot.slack.client import Identity, SlackClient
@@ -179,6 +181,13 @@ class FakeSubscriptions:
         self.is_refresh = is_refresh
         self._note("summary", team_id, execution_id, user_id)
         return Summary(SNAPSHOT, None)
+
+    async def log(self, execution_id: str, *subscribers: Subscriber) -> Log:
+        """Someone wants to know what they were told."""
+        self._note("log", execution_id, *(each.id for each in subscribers))
+        seen = Seen(kind=ChangeKind.OUTCOME, revision=2, at=NOW, rank=2, phase="Failed")
+        lanes = [Lane(subscriber_id=each.id, subscription=subscription_of(each, Level.STEPS)) for each in subscribers]
+        return Log(now=NOW, snapshot=SNAPSHOT, entries=(seen,), lanes=tuple(lanes))
 
     async def explain(self, team_id: str, execution_id: str, user_id: str) -> Explained:
         """Someone wants to know why it failed."""

@@ -1,0 +1,182 @@
+"""The log of an execution: each change that was seen, and what became of it for those who ask.
+
+Lives here: `log_message`, `log_modal`. Does not live here: what became of a change (`bot.domain.told`), what Slack's
+codes mean (`bot.blocks.sentences`). Called by `handlers`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.blocks import text, words
+from bot.blocks.language import N_, _, ngettext
+from bot.blocks.message import Block, Message, context, message, section, view
+from bot.blocks.sentences import undeliverable_reason
+from bot.domain.change import ChangeKind
+from bot.domain.execution import Phase
+from bot.domain.told import Fate, FateKind, Lane, Log, Quiet, Seen, told
+
+CALLBACK_ID = "log"
+TITLE = N_("Log")
+IN_MESSAGE, IN_DIALOG = 15, 40
+"""How many changes are shown: the newest."""
+_IN_SECTION = 5
+_LATE = timedelta(minutes=1)
+"""A change that was told later than this shows when."""
+_REASON_LIMIT = 160
+_TS = re.compile(r"\d{1,16}\.\d{1,9}")
+_NAME_LIMIT = 40
+
+
+def log_message(log: Log, lanes: Sequence[Lane], execution_id: str, *, address: str) -> Message:
+    """The log as a reply, for `lanes`: of the person who asks, and of the channel. `address`: of Slack's messages."""
+    head, lines, notes = _parts(log, lanes, execution_id, address, IN_MESSAGE)
+    return message([section(head), *_sections(lines), context(*notes, text.code(execution_id))], head, *lines, *notes)
+
+
+def log_modal(log: Log, lanes: Sequence[Lane], execution_id: str, *, address: str) -> Block:
+    """The same as a dialog."""
+    head, lines, notes = _parts(log, lanes, execution_id, address, IN_DIALOG)
+    blocks = [section(head), *_sections(lines), context(*notes, text.code(execution_id))]
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID)
+
+
+def _parts(
+    log: Log, lanes: Sequence[Lane], execution_id: str, address: str, most: int
+) -> tuple[str, list[str], list[str]]:
+    """The first line, a line for each change, the newest first, and what is left out."""
+    if not lanes:  # nor do they read here that others follow it
+        shape = _("{name}: neither you nor this channel has followed it, so nothing was told.")
+        return shape.format(name=text.code(execution_id)), [], []
+    name = words.name(log.snapshot.execution) if log.snapshot else text.escape(execution_id)
+    bold = f"*{words.unstarred(name)}*"
+    changes = list(zip(*(told(log, lane) for lane in lanes), strict=True))[::-1]
+    if not changes:
+        return _("{name}: nothing has changed yet.").format(name=bold), [], []
+    lines = [
+        _line(
+            pairs[0][0],
+            [
+                _whose(lane, _fate(seen, fate, log.now, address))
+                for lane, (seen, fate) in zip(lanes, pairs, strict=True)
+            ],
+        )
+        for pairs in changes[:most]
+    ]
+    left = log.dropped + sum(pairs[0][0].times for pairs in changes[most:])
+    older = text.plural("{number} earlier change is not shown", "{number} earlier changes are not shown", left)
+    head = _("{name}: what was seen, and what I told of it").format(name=bold)
+    return head, lines, [_("Newest first"), older if left else ""]
+
+
+def _sections(lines: Sequence[str]) -> list[Block | None]:
+    return [section(*lines[start : start + _IN_SECTION]) for start in range(0, len(lines), _IN_SECTION)]
+
+
+def _line(seen: Seen, fates: Sequence[str]) -> str:
+    return f"{text.date(seen.at)} · {_change(seen)}\n      {' · '.join(fates)}"
+
+
+def _whose(lane: Lane, fate: str) -> str:
+    shape = _("you: {fate}") if lane.subscriber_id[:1] in {"U", "W"} else _("here: {fate}")
+    return shape.format(fate=fate)
+
+
+def _change(seen: Seen) -> str:
+    """What happened, in a few words."""
+    match seen.kind:
+        case ChangeKind.PROGRESS:
+            counted = words.counts(seen.finished, seen.total)
+            shape = ngettext("{counts} ({number} change)", "{counts} ({number} changes)", seen.times)
+            line = shape.format(counts=counted, number=text.number(seen.times)) if seen.times > 1 else counted
+            return f"▸ {line}"
+        case ChangeKind.STEP_FAILED | ChangeKind.SLOW | ChangeKind.DEADLINE:
+            step = text.escape(seen.step, _NAME_LIMIT)
+            return f"⚠️ {_warning(seen)}: {step}" if step else f"⚠️ {_warning(seen)}"
+        case ChangeKind.ENDED:
+            return f"⏹ {_('no longer watched')}"
+        case _:
+            return _phase(seen)
+
+
+def _warning(seen: Seen) -> str:
+    if seen.kind is ChangeKind.STEP_FAILED:
+        return text.plural("{number} step failed", "{number} steps failed", seen.failed)
+    return _("slower than usual") if seen.kind is ChangeKind.SLOW else _("stops soon")
+
+
+def _phase(seen: Seen) -> str:
+    phase = words.phase_word(seen.phase)
+    if seen.kind is ChangeKind.VANISHED:
+        return f"{words.icon(Phase.DELETING)} *{_(words.DELETED)}*"
+    if seen.kind is ChangeKind.REOPENED:
+        return f"♻️ {_('Retried: {phases}').format(phases=phase)}"
+    return f"{words.icon(seen.phase)} {f'*{phase}*' if seen.kind is ChangeKind.OUTCOME else phase}"
+
+
+_FATES = {
+    FateKind.TOLD: N_("told"),
+    FateKind.IN_DOUBT: N_("perhaps sent: I look in Slack whether it is there"),
+    FateKind.DROPPED: N_("not told: following ended first"),
+    FateKind.NOT_FOLLOWED: N_("not followed then"),
+}
+
+
+def _fate(seen: Seen, fate: Fate, now: datetime, address: str) -> str:  # noqa: PLR0911  # a sentence for each
+    """What became of a change, in a few words."""
+    match fate.kind:
+        case FateKind.SENT:
+            return _when(_linked(_("told"), fate, address), seen, fate)
+        case FateKind.MERGED:
+            return _when(_linked(_("told with a later one"), fate, address), seen, fate)
+        case FateKind.BELOW:
+            shape = _("not told; level {level} would") if fate.level else _("not told at any level")
+            return shape.format(level=text.code(fate.level.value if fate.level else ""))
+        case FateKind.QUIET:
+            return _waits(fate.quiet)
+        case FateKind.WAITING:
+            is_soon = fate.next_at is None or fate.next_at - now < _LATE
+            return _("on its way") if is_soon else _next(_("waits for its turn at Slack"), fate.next_at)
+        case FateKind.REFUSED:
+            return _next(_("refused: {reason}").format(reason=_reason(fate.code)), fate.next_at)
+        case FateKind.GIVEN_UP:
+            return _("given up: {reason}").format(reason=_reason(fate.code))
+        case _:
+            return _(_FATES[fate.kind])
+
+
+def _next(line: str, next_at: datetime | None) -> str:
+    """`line`, and when it is tried next."""
+    return line if next_at is None else _("{line}; next try {time}").format(line=line, time=text.date(next_at))
+
+
+def _when(link: str, seen: Seen, fate: Fate) -> str:
+    """The message, and when it was sent and why so late, if it was late."""
+    if fate.at is None or fate.at - seen.at < _LATE:
+        return link
+    shape = _("{told} {time}")
+    if fate.quiet is not None:
+        shape = _("{told} {time}, after the mute") if fate.quiet.is_mute else _("{told} {time}, after quiet hours")
+    return shape.format(told=link, time=text.date(fate.at))
+
+
+def _waits(quiet: Quiet | None) -> str:
+    if quiet is None or quiet.until is None:
+        return _("muted until it ends")
+    shape = _("muted until {time}") if quiet.is_mute else _("quiet hours until {time}")
+    return shape.format(time=text.date(quiet.until))
+
+
+def _reason(code: str) -> str:
+    return text.prose(undeliverable_reason(code), _REASON_LIMIT).rstrip(".")
+
+
+def _linked(label: str, fate: Fate, address: str) -> str:
+    """`label` as a link to the message, where that is known."""
+    channel, is_known = text.identifier(fate.channel), _TS.fullmatch(fate.ts)
+    if not (address and channel and is_known):
+        return label
+    thread = f"?thread_ts={fate.thread_ts}&amp;cid={channel}" if _TS.fullmatch(fate.thread_ts) else ""
+    return f"<{address}archives/{channel}/p{fate.ts.replace('.', '')}{thread}|{label}>"

@@ -1,0 +1,68 @@
+"""The log as people read it: a line for each change, with what became of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from bot.blocks import log_message, log_modal
+from bot.domain.change import ChangeKind
+from bot.domain.told import Lane, Log, Seen
+from tests.messages.logs import ADDRESS, ALONE, HERE, LOG, MINE, PENDING, RUNS
+from tests.messages.world import ID, NOW
+
+
+def lines_of(log: Log, *lanes: Lane) -> list[str]:
+    """Each change with what became of it, the newest first, in one line."""
+    shown = log_message(log, lanes, ID, address=ADDRESS).text
+    return [each.replace("\n      ", " ").partition(" · ")[2] for each in shown.split("\n2026-")[1:]]
+
+
+def test_both_are_told_apart() -> None:
+    """The person and the channel have a fate each, in one line."""
+    lines = lines_of(LOG, MINE, HERE)
+    assert lines[0].startswith("✅ *Succeeded* you: not followed then · here: refused: ")
+    joined = "\n".join(lines)
+    assert "invite me there; next try" in joined
+    assert "level `milestones` would" in joined
+    assert "after the mute" in joined
+    assert joined.count("you:") == joined.count("here:") == 9
+
+
+def test_links_lead_to_messages() -> None:
+    """Channel, message and thread, as Slack's own links have them."""
+    blocks = str(log_message(LOG, [MINE, HERE], ID, address=ADDRESS).blocks)
+    assert (
+        f"<{ADDRESS}archives/C0SEQUENCING/p1773306000000100?thread_ts=1773300000.000200&amp;cid=C0SEQUENCING|told>"
+        in blocks
+    )
+    assert "archives" not in str(log_message(LOG, [MINE, HERE], ID, address="").blocks)
+
+
+def test_it_fits_however_long() -> None:
+    """500 changes: the newest are shown, the others counted."""
+    many = tuple(replace(RUNS, revision=n, at=NOW + timedelta(minutes=n)) for n in range(500))
+    log = replace(PENDING, entries=many, dropped=7)
+    reply, dialog = log_message(log, [ALONE, HERE], ID, address=ADDRESS), log_modal(log, [ALONE], ID, address=ADDRESS)
+    assert "492 earlier changes are not shown" in str(reply.blocks)
+    assert "467 earlier changes are not shown" in str(dialog)
+    for blocks in (reply.blocks, dialog["blocks"]):
+        assert len(blocks) <= 12
+        assert all(len(block["text"]["text"]) < 2900 for block in blocks if block["type"] == "section")
+    assert "archives" not in str(dialog)
+
+
+def test_names_are_escaped() -> None:
+    """A step's name is foreign text."""
+    failed = Seen(kind=ChangeKind.STEP_FAILED, revision=2, at=NOW, rank=3, step="<!here> *x*", failed=1)
+    shown = str(log_message(replace(PENDING, entries=(failed,)), [ALONE], ID, address=ADDRESS).blocks)
+    assert "<!here>" not in shown
+    assert "*x*" not in shown
+
+
+def test_nothing_of_others() -> None:
+    """Who has never followed it reads nothing of it."""
+    shown = log_message(LOG, [], ID, address=ADDRESS)
+    assert "neither you nor this channel" in shown.text
+    assert "Succeeded" not in str(shown)
