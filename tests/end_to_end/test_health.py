@@ -20,6 +20,9 @@ from tests.end_to_end.people import Person, words
 from tests.end_to_end.test_process import health, problem_with, until_ready
 from tests.end_to_end.test_unresponsive import store_stopped
 
+LATE = "no answer within"
+"""Begins what is said of a component that was not heard in time: on a busy machine a store may be late."""
+
 
 def slack_ahead(seconds: float) -> Callable[[], float]:
     """A clock of Slack's."""
@@ -61,7 +64,9 @@ async def test_one_unreadable_execution_is_no_outage(tmp_path: Path, body: bytes
         card = await dave.card(text="I have not been able to read GCS's answers since")
         for _ in range(60):
             report = (await health(world))[1]["components"]
-            assert report["gcs"]["ok"], report  # others may be late on a busy machine
+            wrong = {name: each["detail"] for name, each in report.items() if not each["ok"]}
+            wrong = {name: why for name, why in wrong.items() if name == "gcs" or not why.startswith(LATE)}
+            assert not wrong, wrong
         assert "unreachable" not in words(card)
         world.gcs.step(good, to="succeeded")
         await eventually(lambda: any("Succeeded" in message.text for message in carol.dm[1:]))
