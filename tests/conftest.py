@@ -1,4 +1,4 @@
-"""What all tests share: the servers of the store, and how pytest-xdist hands tests to its workers.
+"""What all tests share: the servers of the store, their end, and how pytest-xdist hands tests to its workers.
 
 Lives here: fixtures that several folders of tests use, hypothesis's profile, the number of workers and what stays in
 one of them. Does not live here: what a single folder needs. Called by pytest.
@@ -7,6 +7,9 @@ one of them. Does not live here: what a single folder needs. Called by pytest.
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from multiprocessing.util import get_temp_dir
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.fuzz.profiles import FUZZ
+from tests.leftovers import ended_with_us
 from tests.store.conftest import server_url
 
 __all__ = ["server_url"]
@@ -64,6 +68,17 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no t
     def _split_scope(self, nodeid: str) -> str:
         path, _, _ = nodeid.partition("::")
         return path if path in SHARING else nodeid
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What this worker starts works in its folder, temporary folders included, and ends when it is killed."""
+    folder = tmp_path_factory.getbasetemp()
+    get_temp_dir()  # stays elsewhere: it is removed after the worker's folder may be
+    with pytest.MonkeyPatch.context() as patch, ended_with_us(folder):
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", None)  # it is read from there again
+        yield
 
 
 def pytest_xdist_auto_num_workers() -> int:
