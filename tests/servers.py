@@ -18,6 +18,8 @@ from msgspec.structs import replace
 from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
+from bot.store.engine import connection
+from bot.store.engine.scripts import Script, script
 from bot.store.keys import PARTITIONS, Keyspace
 from bot.store.owner import SCHEMA, Owner
 
@@ -84,6 +86,38 @@ def configured(redis: Any, name: str, value: int) -> Iterator[None]:
         yield
     finally:
         redis.config_set(name, 0, **more)
+
+
+class StillClock:
+    """The clock that the store's scripts read: it moves when a test says so, and by `TICK` with each script.
+
+    Keys expire by the server's own.
+    """
+
+    TICK = 10
+    """Microseconds: what comes later has arrived later."""
+
+    def __init__(self) -> None:
+        self.now = int(time() * 1e6)
+        """Microseconds since 1970."""
+
+    @classmethod
+    @contextmanager
+    def standing(cls) -> Iterator[StillClock]:
+        """Inside the context, this process has scripts run by it."""
+        with pytest.MonkeyPatch.context() as patch:
+            clock = cls()
+            patch.setattr(connection, "script", clock._script)
+            yield clock
+
+    def passes(self, seconds: float) -> None:
+        """So much later."""
+        self.now += round(seconds * 1e6)
+
+    def _script(self, name: str) -> Script:
+        self.now += self.TICK
+        seconds, micros = divmod(self.now, 1_000_000)
+        return Script.of(script(name).text.replace("redis.call('TIME')", f"{{{seconds}, {micros}}}"))
 
 
 def let_time_pass(redis: Redis) -> None:

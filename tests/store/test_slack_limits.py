@@ -1,23 +1,35 @@
-"""Slack's limits as all copies of the bot share them: never exceeded, the most urgent first, and pauses respected."""
+"""Slack's limits as all copies of the bot share them: never exceeded, the most urgent first, and pauses respected.
+
+Time stands almost still in every test until the test lets it pass, so what the store says of it is exact.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from time import monotonic, time
+from heapq import heapify, heappop, heappush
+from math import ceil
 
 import pytest
 from redis import Redis
 
 from bot.store import Store
 from bot.store.keys import Lane
-from bot.store.slack_limits import POST, SlackLimits, limits
-from tests.servers import ACCOUNT, OWNER
+from bot.store.slack_limits import POST, SlackLimits
+from tests.servers import ACCOUNT, OWNER, StillClock
 
 EDIT = "chat.update"
 HOUR = timedelta(hours=1)
 NOW = timedelta(0)
+WINDOW = 62.0
+"""Seconds: a minute, and some for the way."""
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[StillClock]:
+    """The clock of the limits."""
+    with StillClock.standing() as clock:
+        yield clock
 
 
 def lane(name: str) -> Lane:
@@ -45,6 +57,11 @@ async def wait(some: SlackLimits, name: str, priority: int = 3, *, method: str =
     return admission.wait.total_seconds()
 
 
+def ms(seconds: float) -> object:
+    """So many seconds as the store says them: in whole milliseconds, after some ticks."""
+    return pytest.approx(seconds, abs=0.002)
+
+
 def a_minute_later(redis: Redis) -> None:
     """Fill every bucket again; places are kept, as if their owners came in time."""
     for key in redis.scan_iter("*:next:*"):
@@ -52,36 +69,30 @@ def a_minute_later(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("per_minute", [1, 7, 50])
-async def test_no_minute_holds_more_than_the_limit(
-    store: Store, monkeypatch: pytest.MonkeyPatch, per_minute: int
-) -> None:
-    """Two callers that never pause, in minutes of 0.3 s wherever these begin."""
-    monkeypatch.setattr(limits, "WINDOW", timedelta(seconds=0.31))
+async def test_no_minute_holds_more_than_the_limit(store: Store, clock: StillClock, per_minute: int) -> None:
+    """Wherever it begins: three callers come as early as they may, for a while, and again after a rest."""
     some = store.slack_limits(calls=per_minute, posts=1, channel_posts=1)
-    gone: list[tuple[float, float]] = []
-    """Before and after each call that was let through: it left between the two, on a busy machine much later."""
-
-    async def ask(name: str) -> None:
-        while monotonic() < ends:
-            before = monotonic()
-            if not await wait(some, name):
-                gone.append((before, monotonic()))
-
-    ends = monotonic() + 1.2
-    await asyncio.gather(ask("C1"), ask("C2"))
-    assert len(gone) >= 2
-    gone.sort()
-    too_many = [gone[at : at + per_minute + 1] for at in range(len(gone) - per_minute)]
-    assert all(max(after for _, after in calls) - calls[0][0] >= 0.3 for calls in too_many)
+    gone: list[int] = []
+    for _ in range(2):
+        coming = [(clock.now, name) for name in ("C1", "C2", "C3")]
+        ends = clock.now + 130_000_000
+        while coming[0][0] < ends:
+            clock.now, name = coming[0]
+            seconds = await wait(some, name)
+            if not seconds:
+                gone.append(clock.now)
+            heappop(coming)
+            heappush(coming, (clock.now + ceil(seconds * 1e6), name))
+        clock.passes(40)
+    assert len(gone) > 3 * per_minute
+    assert all(gone[at + per_minute] - gone[at] >= 60_000_000 for at in range(len(gone) - per_minute))
 
 
 async def test_a_burst_and_then_evenly(store: Store) -> None:
     """A tenth goes at once; after it nobody waits longer than for the next call, instead of for the next minute."""
     some = store.slack_limits(calls=50, posts=1, channel_posts=1)
     waits = [await wait(some, f"C{number}") for number in range(8)]
-    gap = 62 / 46
-    assert waits[:5] == [0] * 5
-    assert waits[5:] == [pytest.approx(gap * place, abs=0.1) for place in (1, 2, 3)]
+    assert waits == [0] * 5 + [ms(WINDOW / 46 * place) for place in (1, 2, 3)]
 
 
 async def test_the_most_urgent_comes_first(shared: SlackLimits, redis: Redis) -> None:
@@ -98,12 +109,12 @@ async def test_the_most_urgent_comes_first(shared: SlackLimits, redis: Redis) ->
     assert order == ["C0", "C3", "C4", "C5"]
 
 
-async def test_equal_priorities_go_in_order_of_arrival(shared: SlackLimits, redis: Redis) -> None:
+async def test_equal_priorities_go_in_order_of_arrival(shared: SlackLimits, redis: Redis, clock: StillClock) -> None:
     """Coming back too early loses no place, so no lane starves."""
     await wait(shared, "C0")
     for name in ("C1", "C2", "C3"):
         await wait(shared, name)
-        await asyncio.sleep(0.002)
+        clock.passes(0.002)
     order = []
     for _ in range(3):
         a_minute_later(redis)
@@ -117,9 +128,9 @@ async def test_a_wait_says_when_to_come_back(shared: SlackLimits) -> None:
     """Those further behind wait longer, and longer still when an urgent lane comes in between."""
     await wait(shared, "C0")
     waits = [await wait(shared, name, 4) for name in ("C1", "C2", "C3")]
-    assert waits == [pytest.approx(62 * place, abs=1) for place in (1, 2, 3)]
-    assert await wait(shared, "C9", 0) == pytest.approx(62, abs=1)
-    assert await wait(shared, "C3", 4) == pytest.approx(4 * 62, abs=1)
+    assert waits == [ms(WINDOW * place) for place in (1, 2, 3)]
+    assert await wait(shared, "C9", 0) == ms(WINDOW)
+    assert await wait(shared, "C3", 4) == ms(4 * WINDOW)
 
 
 async def test_a_lane_that_becomes_urgent_moves_up(shared: SlackLimits, redis: Redis) -> None:
@@ -127,7 +138,7 @@ async def test_a_lane_that_becomes_urgent_moves_up(shared: SlackLimits, redis: R
     await wait(shared, "C0")
     await wait(shared, "C1", 3)
     await wait(shared, "C2", 4)
-    assert await wait(shared, "C2", 0) == pytest.approx(62, abs=1)
+    assert await wait(shared, "C2", 0) == ms(WINDOW)
     a_minute_later(redis)
     assert await wait(shared, "C1", 3)
     assert await wait(shared, "C2", 0) == 0
@@ -158,7 +169,7 @@ async def test_a_workspace_limits_all_its_channels(store: Store) -> None:
     """Another workspace has limits of its own."""
     some = store.slack_limits(calls=1, posts=1, channel_posts=60)
     assert await wait(some, "C1", method=POST, place="C1") == 0
-    assert await wait(some, "C2", method=POST, place="C2") == pytest.approx(62, abs=1)
+    assert await wait(some, "C2", method=POST, place="C2") == ms(WINDOW)
     admission = await some.admit(Lane(ACCOUNT, "T2", "e1", "C3"), POST, priority=3, place="C3")
     assert admission.wait == NOW
 
@@ -166,7 +177,7 @@ async def test_a_workspace_limits_all_its_channels(store: Store) -> None:
 async def test_what_slack_says_holds_for_all_copies(shared: SlackLimits, other: SlackLimits) -> None:
     """Nobody calls the method before `Retry-After` is over; other methods go on."""
     await shared.pause("T1", EDIT, timedelta(seconds=30))
-    assert await wait(other, "C1", 0) == pytest.approx(30, abs=1)
+    assert await wait(other, "C1", 0) == ms(30)
     assert await wait(other, "C1", 0, method="conversations.open") == 0
 
 
@@ -174,20 +185,19 @@ async def test_a_shorter_pause_ends_no_longer_one(shared: SlackLimits) -> None:
     """Two calls that were refused at the same time: the later moment counts."""
     await shared.pause("T1", EDIT, timedelta(seconds=30))
     await shared.pause("T1", EDIT, timedelta(seconds=1))
-    assert await wait(shared, "C1") == pytest.approx(30, abs=1)
+    assert await wait(shared, "C1") == ms(30)
 
 
-async def test_after_a_hold_it_begins_slowly(store: Store, redis: Redis) -> None:
+async def test_after_a_hold_it_begins_slowly(store: Store, redis: Redis, clock: StillClock) -> None:
     """No burst, and a quarter of the rate; half a minute later all of it."""
     some = store.slack_limits(calls=50, posts=1, channel_posts=1)
-    gap = 62 / 46
+    gap = WINDOW / 46
     await some.pause("T1", EDIT, NOW)
     assert await wait(some, "C1") == 0
     (key,) = redis.scan_iter("*:next:*")
-    assert float(str(redis.get(str(key)))) / 1e6 - time() == pytest.approx(4 * gap, abs=0.5)
+    assert (int(str(redis.get(str(key)))) - clock.now) / 1e6 == ms(4 * gap)
     assert await wait(some, "C2") > gap
-    (key,) = redis.scan_iter("*:pause:*")
-    redis.set(str(key), int((time() - 30) * 1e6))
+    clock.passes(30)
     a_minute_later(redis)
     assert [await wait(some, f"C{number}") for number in (2, 3, 4, 5, 6)] == [0] * 5
 
@@ -200,25 +210,27 @@ async def test_one_failure_pauses_nothing(shared: SlackLimits) -> None:
 
 @pytest.mark.parametrize(("failing", "pause"), [(5, 5), (20, 20), (3600, 60)])
 async def test_an_outage_pauses_for_as_long_again(
-    shared: SlackLimits, other: SlackLimits, redis: Redis, failing: int, pause: int
+    shared: SlackLimits, other: SlackLimits, clock: StillClock, failing: int, pause: int
 ) -> None:
     """It doubles, up to a minute, however many find out, and for every method."""
     await shared.away("T1")
-    slack_was_gone(redis, failing)
-    assert (await shared.away("T1")).total_seconds() == pytest.approx(pause, abs=1)
-    assert (await other.away("T1")).total_seconds() == pytest.approx(pause, abs=1)
-    assert await wait(other, "C1", 0) == pytest.approx(pause, abs=1)
+    clock.passes(failing)
+    assert (await shared.away("T1")).total_seconds() == ms(pause)
+    assert (await other.away("T1")).total_seconds() == ms(pause)
+    assert await wait(other, "C1", 0) == ms(pause)
 
 
-async def test_one_probe_finds_out_whether_slack_answers(shared: SlackLimits, other: SlackLimits, redis: Redis) -> None:
+async def test_one_probe_finds_out_whether_slack_answers(
+    shared: SlackLimits, other: SlackLimits, clock: StillClock
+) -> None:
     """The others wait for what it meets; an answer lets them come, slowly at first."""
     await shared.away("T1")
-    slack_was_gone(redis, 30)
-    await shared.away("T1")
-    pause_ends(redis)
+    clock.passes(30)
+    pause = await shared.away("T1")
+    clock.passes(pause.total_seconds())
     probe = await shared.admit(lane("C1"), EDIT, priority=3)
     assert (probe.wait, probe.is_away) == (NOW, True)
-    assert await wait(other, "C2", 0, method=POST, place="C2") == pytest.approx(1, abs=0.1)
+    assert await wait(other, "C2", 0, method=POST, place="C2") == ms(1)
     await shared.back("T1")
     after = await other.admit(lane("C2"), POST, priority=0, place="C2")
     assert (after.wait, after.is_away) == (NOW, False)
@@ -228,63 +240,53 @@ async def test_one_probe_finds_out_whether_slack_answers(shared: SlackLimits, ot
 async def test_listeners_respect_pauses_too(shared: SlackLimits, other: SlackLimits) -> None:
     """A method that Slack wants to be left alone is so for listeners of all copies, for the rest of that time."""
     await shared.pause("T1", "views.open", timedelta(seconds=30))
-    assert (await other.paused("T1", "views.open")).total_seconds() == pytest.approx(30, abs=1)
+    assert (await other.paused("T1", "views.open")).total_seconds() == ms(30)
     assert await other.paused("T1", "views.update") == NOW
     await shared.pause("T1", "views.update", NOW)
     assert await other.paused("T1", "views.update") == NOW
 
 
-async def test_an_answer_forgets_what_failed_before(shared: SlackLimits, redis: Redis) -> None:
+async def test_an_answer_forgets_what_failed_before(shared: SlackLimits, clock: StillClock) -> None:
     """The next failure is a first one again."""
     await shared.away("T1")
-    slack_was_gone(redis, 30)
+    clock.passes(30)
     await shared.back("T1")
     assert await shared.away("T1") == NOW
 
 
-async def test_limits_leave_nothing_for_ever(shared: SlackLimits, redis: Redis) -> None:
+async def test_limits_leave_nothing_for_ever(shared: SlackLimits, redis: Redis, clock: StillClock) -> None:
     """Each key expires by itself, and all lie in one slot."""
     for priority in (0, 3):
         for name in ("C1", "C2", "C3"):
             await wait(shared, name, priority, method=POST, place=name)
     await shared.pause("T1", EDIT, HOUR)
     await shared.away("T1")
-    slack_was_gone(redis, 30)
+    clock.passes(30)
     await shared.away("T1")
     keys = [str(key) for key in redis.scan_iter()]
     assert len(keys) >= 6
     assert all("{slack:T1}" in key and 0 < int(str(redis.pttl(key))) <= 2 * 3_600_000 for key in keys)
 
 
-def slack_was_gone(redis: Redis, seconds: float) -> None:
-    """Let the first failure lie so far back."""
-    (key,) = redis.scan_iter("*:away")
-    redis.set(str(key), int((time() - seconds) * 1e6), keepttl=True)
-
-
-def pause_ends(redis: Redis) -> None:
-    """Let everybody's pause be over just now."""
-    redis.set(str(next(redis.scan_iter("*:pause:[*]"))), int(time() * 1e6) - 1)
-
-
-async def test_a_crowd_goes_in_order_asking_seldom(store: Store) -> None:
+async def test_a_crowd_goes_in_order_asking_seldom(store: Store, clock: StillClock) -> None:
     """Sixty lanes that come back when the store says: by priority, each after a few asks, however many wait."""
     some = store.slack_limits(calls=3000, posts=1, channel_posts=1)
     while not await wait(some, "C0"):
         pass
-    asked: dict[str, int] = {}
+    coming = [(clock.now + number, f"C{number}", 1 + number % 5) for number in range(1, 61)]
+    heapify(coming)
     gone: list[int] = []
-
-    async def come(name: str, priority: int) -> None:
-        while seconds := await wait(some, name, priority):
-            asked[name] = asked.get(name, 0) + 1
-            await asyncio.sleep(seconds)
-        gone.append(priority)
-
-    await asyncio.gather(*(come(f"C{number}", 1 + number % 5) for number in range(1, 61)))
+    asked = 0
+    while coming:
+        clock.now, name, priority = heappop(coming)
+        if seconds := await wait(some, name, priority):
+            asked += 1
+            heappush(coming, (clock.now + ceil(seconds * 1e6), name, priority))
+        else:
+            gone.append(priority)
     inversions = sum(before > after for place, before in enumerate(gone) for after in gone[place + 1 :])
     assert inversions <= 60  # of 1,770 pairs: lanes that went before more urgent ones had come
-    assert sum(asked.values()) <= 4 * 60
+    assert asked <= 4 * 60
 
 
 async def test_an_answer_takes_part_in_the_limits(shared: SlackLimits, other: SlackLimits) -> None:
@@ -294,4 +296,4 @@ async def test_an_answer_takes_part_in_the_limits(shared: SlackLimits, other: Sl
     assert (await other.admit_answer("T1", "U1", "U1/1.2")).wait
     assert await wait(shared, "U2", method=EDIT) == 0
     await shared.pause("T2", POST, timedelta(seconds=30))
-    assert (await shared.admit_answer("T2", "U1", "U1/1.3")).wait > timedelta(seconds=29)
+    assert (await shared.admit_answer("T2", "U1", "U1/1.3")).wait.total_seconds() == ms(30)
