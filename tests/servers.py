@@ -80,12 +80,16 @@ def opened(url: str) -> Redis:
 @contextmanager
 def configured(redis: Any, name: str, value: int) -> Iterator[None]:
     """Let a setting of the server, or of all masters, whose default is 0, be different for a while."""
-    more = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(redis, RedisCluster) else {}
-    redis.config_set(name, value, **more)
+    redis.config_set(name, value, **on_all_masters(redis))
     try:
         yield
     finally:
-        redis.config_set(name, 0, **more)
+        redis.config_set(name, 0, **on_all_masters(redis))
+
+
+def on_all_masters(redis: Any) -> dict[str, Any]:
+    """What a command of the client's takes to go to all masters of a cluster."""
+    return {"target_nodes": RedisCluster.PRIMARIES} if isinstance(redis, RedisCluster) else {}
 
 
 class StillClock:

@@ -184,7 +184,7 @@ class GCS:
         """The most queries of GCS in any 60 seconds of wall time, refused ones included."""
         return self._ledger.worst_minute()
 
-    async def wait_for_calls(self, execution_id: str, count: int, timeout: float = 30) -> None:  # noqa: ASYNC109  # a test's promise
+    async def wait_for_calls(self, execution_id: str, count: int, timeout: float = 60) -> None:  # noqa: ASYNC109  # a test's promise
         """Return after `count` calls about `execution_id` since the beginning, else TimeoutError."""
         await self._ledger.wait_for(execution_id, count, timeout)
 

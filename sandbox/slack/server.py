@@ -301,7 +301,7 @@ class Slack:
         """The open modals of a person, the one in front last."""
         return list(self.workspace.modals.get(user, ()))
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 30.0) -> T:  # noqa: ASYNC109  # the error lists what is there
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 60.0) -> T:  # noqa: ASYNC109  # the error lists what is there
         """The first true result of `predicate`, which is called again after each change."""
         try:
             async with asyncio.timeout(timeout):

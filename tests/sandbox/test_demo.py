@@ -61,7 +61,7 @@ async def test_prints_one_address_and_stops_on_signal(name: signal.Signals) -> N
     said = await line(process)
     assert re.match(r"Open http://127\.0\.0\.1:\d+ ", said)
     process.send_signal(name)
-    assert await asyncio.wait_for(process.wait(), 5) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 async def test_port_in_use_is_one_sentence() -> None:

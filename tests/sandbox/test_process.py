@@ -11,9 +11,11 @@ import pytest
 from sandbox import process
 from sandbox.process import Bot
 
-SLEEPER = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
+SLEEPER = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
 """Starts a process of its own and sleeps."""
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ async def test_nothing_is_left_of_it(bot: Bot) -> None:
     await bot.start("-c", SLEEPER)
     child = int(await said(bot))
     await bot.stop()
-    await asyncio.wait_for(gone(child), 2)
+    await asyncio.wait_for(gone(child), 60)
 
 
 async def test_bot_that_ignores_sigterm_is_killed(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +83,7 @@ async def test_bot_that_ignores_sigterm_is_killed(bot: Bot, monkeypatch: pytest.
     await bot.start("-c", STUBBORN)
     assert await said(bot) == "up"
     await bot.stop()
-    await asyncio.wait_for(gone(bot.pid), 2)
+    await asyncio.wait_for(gone(bot.pid), 60)
 
 
 async def test_store_of_a_killed_bot_is_ended(bot: Bot, tmp_path: Path) -> None:

@@ -314,7 +314,7 @@ async def test_app_reconnects_after_disconnect(at: World, reason: Any) -> None:
 
     async with by_socket(at, app):
         await at.slack.disconnect_sockets(reason)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await at.slack.sockets.connected()
         assert (await at.slack.command(at.you, at.channel, "list")).acked
 

@@ -45,7 +45,7 @@ async def test_direct_messages_are_heard(at: World) -> None:
         posted = await at.client.chat_postMessage(channel=direct, text="nothing")
         await at.client.chat_update(channel=direct, ts=posted["ts"], text="something")
         await at.client.chat_delete(channel=direct, ts=posted["ts"])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(heard) < 4:  # noqa: ASYNC110  # the app's own are told in the background
                 await asyncio.sleep(0.01)
     typed, own, changed, deleted = heard

@@ -17,7 +17,7 @@ from bot.errors import StoreUnavailable
 from bot.store import Store
 from bot.store.engine.connection import Connection
 from bot.store.keys import partition_of
-from tests.servers import KEYS, expire_claims
+from tests.servers import KEYS, expire_claims, on_all_masters
 from tests.store.following import ALICE, SOON, change, drained, due, follow, lanes, snapshot_of
 
 HOMES = [KEYS.partition(number) for number in range(16)]
@@ -81,13 +81,16 @@ async def test_scripts_of_one_moment_share_a_round_trip(
 
 async def test_a_slow_store_is_unavailable(server_url: str, store: Store, redis: Redis) -> None:
     """So is all that was asked of it in that trip; later ones are answered, on another connection."""
-    connection = Connection(f"{server_url}?socket_timeout=0.2")
+    connection = Connection(f"{server_url}?socket_timeout=1")
     assert await connection.ready("outbox/ready") == ([], None, 0)
-    redis.client_pause(600)  # of a cluster, one node
-    async with asyncio.timeout(4):
-        answers = await connection.run_many(taking(*HOMES))
-    assert any(isinstance(answer, StoreUnavailable) for answer in answers)
-    async with asyncio.timeout(5):
+    redis.client_pause(120_000, all=False)  # of a cluster, one node
+    try:
+        async with asyncio.timeout(60):
+            answers = await connection.run_many(taking(*HOMES))
+        assert any(isinstance(answer, StoreUnavailable) for answer in answers)
+    finally:
+        redis.client_unpause(**on_all_masters(redis))
+    async with asyncio.timeout(60):
         while any(isinstance(answer, StoreUnavailable) for answer in answers):
             answers = await connection.run_many(taking(*HOMES))
     await connection.aclose()

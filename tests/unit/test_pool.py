@@ -7,16 +7,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
+import pytest
+
 from bot.domain import cadence
 from bot.store.engine.connection import Ready
 from bot.store.engine.wakeup import Wakeup
 from bot.store.slack_limits import limits
-from bot.workers import watcher
+from bot.workers import pool, watcher
 from bot.workers.notifier.messenger import REFUSED_PAUSE
 from bot.workers.pool import BLOCKED_SECONDS, IDLE_SECONDS, REMEMBERED, Condition, WorkerPool
 
 NOTHING = Ready([], None, 0)
 DUE = Ready([0], None, 1)
+PATIENCE = 60.0
+"""Seconds that a busy machine may take."""
+
+
+@pytest.fixture
+def drowsy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool that nothing wakes sleeps for longer than any test waits."""
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 10 * PATIENCE)
 
 
 class Work:
@@ -31,14 +41,14 @@ class Work:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the pool; it ends within the context manager's end, or the test hangs."""
-        pool = WorkerPool("test", ready=self.say, claim=self.claim, do=self.do, wakeup=self.wakeup, concurrency=4)
+        worked = WorkerPool("test", ready=self.say, claim=self.claim, do=self.do, wakeup=self.wakeup, concurrency=4)
         stop = asyncio.Event()
-        running = asyncio.create_task(pool.run(stop))
+        running = asyncio.create_task(worked.run(stop))
         try:
             yield
         finally:
             stop.set()
-            async with asyncio.timeout(IDLE_SECONDS / 2):
+            async with asyncio.timeout(PATIENCE):
                 await running
 
     async def say(self) -> Ready:
@@ -60,8 +70,8 @@ class Work:
         self.ready = DUE
 
     async def is_done(self) -> None:
-        """Wait for it, for less than a pool sleeps."""
-        async with asyncio.timeout(IDLE_SECONDS / 2):
+        """Wait for it, for less than a pool that is `drowsy` sleeps."""
+        async with asyncio.timeout(PATIENCE):
             await self.done.wait()
 
 
@@ -73,6 +83,7 @@ async def test_an_idle_pool_asks_the_store_seldom() -> None:
     assert 1 <= len(work.asked) <= 3
 
 
+@pytest.mark.usefixtures("drowsy")
 async def test_a_wakeup_ends_the_sleep_at_once() -> None:
     """What this process makes does not wait for the next question."""
     work = Work()
@@ -83,6 +94,7 @@ async def test_a_wakeup_ends_the_sleep_at_once() -> None:
         await work.is_done()
 
 
+@pytest.mark.usefixtures("drowsy")
 async def test_a_wakeup_between_question_and_sleep_counts() -> None:
     """The store's answer was older than the change."""
     work = Work()
@@ -100,6 +112,7 @@ async def test_a_wakeup_between_question_and_sleep_counts() -> None:
         await work.is_done()
 
 
+@pytest.mark.usefixtures("drowsy")
 async def test_a_pool_sleeps_until_the_next_item() -> None:
     """The store says when that is due."""
     work = Work(Ready([], 0.2, 1))
@@ -110,6 +123,7 @@ async def test_a_pool_sleeps_until_the_next_item() -> None:
     assert work.asked[1] - work.asked[0] >= 0.19
 
 
+@pytest.mark.usefixtures("drowsy")
 async def test_a_later_wakeup_shortens_the_sleep() -> None:
     """A lane that was put back for a moment is claimed when that is over."""
     work = Work()

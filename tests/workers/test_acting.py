@@ -215,7 +215,7 @@ async def test_an_effect_that_comes_late_is_told(rig: Rig, bob: str, monkeypatch
 
 async def until_sent(rig: Rig) -> None:
     """Return once GCS has got an action."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not actions(rig):  # noqa: ASYNC110  # the sandbox has no event for it
             await asyncio.sleep(0)
 

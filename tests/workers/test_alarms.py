@@ -90,7 +90,7 @@ async def test_the_loop_wakes_for_an_alarm(rig: Rig) -> None:
     execution = await about_to_be_slow(rig)
     stop = asyncio.Event()
     running = asyncio.create_task(rig.watcher.run(stop))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (await snapshot(rig, execution)).raised:  # noqa: ASYNC110  # the watcher's doing
             await asyncio.sleep(0.1)
     stop.set()

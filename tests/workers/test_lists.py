@@ -217,7 +217,7 @@ async def test_the_reader_lease_outlives_pending_pages(
     lists.sweeper._not_before = 10**6
     stop = asyncio.Event()
     waiting = asyncio.create_task(lists.sweeper.run(stop))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in range(3):
             while not (leases := list(rig.redis.scan_iter("*:reader:*"))):  # noqa: ASYNC110  # another task does it
                 await asyncio.sleep(0.01)
@@ -338,7 +338,7 @@ async def test_pages_under_way_are_limited(rig: Rig, monkeypatch: pytest.MonkeyP
 
     rig.client.listed = slow  # type: ignore[method-assign]  # a spy
     reading = asyncio.create_task(lists.sweeper.run(stop))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(counts) < 6 or not under_way:  # noqa: ASYNC110  # another task does it
             await asyncio.sleep(0.01)
     stop.set()

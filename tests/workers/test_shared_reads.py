@@ -28,7 +28,7 @@ def calls(rig: Rig, execution_id: str) -> int:
 async def test_one_call_at_a_time(rig: Rig) -> None:
     """Everybody who asks while a call is under way waits for its answer; another execution has a call of its own."""
     one, other = rig.gcs.play(story.happy(2), by_hand=True), rig.gcs.play(story.happy(2), by_hand=True)
-    rig.gcs.faults.add(Fault(kind="slow", delay=0.3))
+    rig.gcs.faults.add(Fault(kind="slow", delay=2))
     await asyncio.gather(asked(rig, one, 20), asked(rig, other, 20))
     assert (calls(rig, one), calls(rig, other)) == (1, 1)
 
@@ -59,7 +59,7 @@ async def test_a_refresh_is_newer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_refresh_joins_no_earlier_call(rig: Rig) -> None:
     """A call that is under way may have been answered before the press."""
     execution = rig.gcs.play(story.happy(2), by_hand=True)
-    rig.gcs.faults.add(Fault(kind="slow", delay=0.5, times=1))
+    rig.gcs.faults.add(Fault(kind="slow", delay=2, times=1))
     earlier = asyncio.create_task(asked(rig, execution, 1))
     await asyncio.sleep(0.1)
     team_id = rig.who(rig.alice).team_id
@@ -90,7 +90,7 @@ async def test_a_failure_is_everybodys_and_kept_by_nobody(rig: Rig) -> None:
 async def test_one_who_gives_up_takes_no_answer_away(rig: Rig) -> None:
     """The call goes on for those who still wait."""
     execution = rig.gcs.play(story.happy(2), by_hand=True)
-    rig.gcs.faults.add(Fault(kind="slow", delay=0.3))
+    rig.gcs.faults.add(Fault(kind="slow", delay=2))
     first = asyncio.create_task(asked(rig, execution, 1))
     await asyncio.sleep(0.1)
     second = asyncio.create_task(asked(rig, execution, 1))

@@ -111,7 +111,7 @@ ASKING = {"command": "/execution", "text": ID, "team_id": "T1", "user_id": "U1",
 async def test_a_listener_starts_by_itself(world: World) -> None:
     """Nothing else has to happen after the ack."""
     await world.deliver(ASKING)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not world.subscriptions.asked:  # noqa: ASYNC110  # a task of its own
             await asyncio.sleep(0.01)
     await world.middleware.drain(timedelta(seconds=2))

@@ -25,7 +25,7 @@ from sandbox.slack import Fault, Slack
 from sandbox.slack.delivery import Parcel
 from sandbox.slack.socket_mode import Disconnect, Reason
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass
@@ -155,7 +155,8 @@ async def test_ended_connections_make_no_storm(reason: Reason, capsys: pytest.Ca
     async with made(lambda slack: setattr(slack.sockets, "ends_at_once", reason)) as world:
         await world.problem_is(reason)
         await asyncio.sleep(3)
-        assert 1 < world.slack.sockets.opened <= 5
+        assert world.slack.sockets.opened <= 5
+        await until(lambda: world.slack.sockets.opened > 1)
         assert reason in str(await world.inbound.problem())
     printed = "".join(capsys.readouterr())
     assert "inbound.reconnect_paused" in printed
@@ -187,8 +188,9 @@ async def test_an_eleventh_socket_waits() -> None:
         ours = SlackClient(slack.bot_token, base_url=slack.api_url, session=session)
         inbound = SocketMode(bolt(slack, session), ours, slack.app_token, Network())
         await inbound.start()
-        await asyncio.sleep(1)
-        assert "too_many_websockets" in str(await inbound.problem())
+        async with asyncio.timeout(PATIENCE):
+            while "too_many_websockets" not in str(await inbound.problem()):  # noqa: ASYNC110  # the loop's doing
+                await asyncio.sleep(0.01)
         assert slack.sockets.connections == 10
         await inbound.stop()
         for other in others:
