@@ -1,10 +1,12 @@
-"""Promises of the budget: no window holds more than the quota, people go first, refusals slow everybody down."""
+"""Promises of the budget: no window holds more than the quota, people go first, refusals slow everybody down.
+
+Time stands almost still in every test until the test lets it pass.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -16,7 +18,14 @@ from redis import Redis
 from bot.store.engine.connection import Connection
 from bot.store.gcs_quota import WINDOW, GCSQuota
 from sandbox.slack.limits import most_within
-from tests.servers import KEYS, opened
+from tests.servers import KEYS, StillClock, opened
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[StillClock]:
+    """The clock of the quota."""
+    with StillClock.standing() as clock:
+        yield clock
 
 
 @pytest.fixture
@@ -53,26 +62,24 @@ asks = st.tuples(st.sampled_from(["people", "polls", "lists"]), st.integers(1, 8
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])  # each has its own window
 @given(asked=st.lists(asks, min_size=1, max_size=25), is_reading=st.booleans())
 async def test_the_quota_holds_in_any_order(
-    connection: Connection, redis: Redis, asked: list[tuple[str, int, int]], is_reading: bool
+    connection: Connection, clock: StillClock, asked: list[tuple[str, int, int]], is_reading: bool
 ) -> None:
     """No minute holds more calls, nor more polls than people leave; and a caller that waited as said has one."""
-    user, clock = uuid4().hex, time.monotonic
-    own = GCSQuota(connection, user=user, per_minute=10, reserve=3, process="a process")
+    own = GCSQuota(connection, user=uuid4().hex, per_minute=10, reserve=3, process="a process")
     if is_reading:
         assert await own.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
     everybodys, watchs = list[float](), list[float]()
     for whom, calls, seconds in asked:
         if whom == "people":
-            everybodys += [clock()] * await taken(own, calls, is_person=True)
+            everybodys += [clock.now / 1e6] * await taken(own, calls, is_person=True)
         else:
-            given = [clock()] * await own.take_up_to(calls, for_lists=whom == "lists")
+            given = [clock.now / 1e6] * await own.take_up_to(calls, for_lists=whom == "lists")
             everybodys, watchs = everybodys + given, watchs + given
-        age(redis, timedelta(seconds=seconds), user=user)
-        everybodys, watchs = ([at - seconds for at in moments] for moments in (everybodys, watchs))
+        clock.passes(seconds)
     assert most_within(everybodys, 60) <= 10
     assert most_within(watchs, 60) <= 7
     wait = await own.take(is_person=True)
-    age(redis, wait, user=user)
+    clock.passes(wait.total_seconds())
     assert not wait or not await own.take(is_person=True)
 
 
@@ -100,26 +107,26 @@ async def test_plenty_is_not_asked_for_again(connection: Connection, monkeypatch
     assert await watch.left(enough=1) == 0
 
 
-async def test_after_a_refusal_polls_start_slowly(connection: Connection, redis: Redis) -> None:
+async def test_after_a_refusal_polls_start_slowly(connection: Connection, redis: Redis, clock: StillClock) -> None:
     """The slow start is a rate: with most of the window used, it does not stand still until that has left."""
     large = budget(connection, per_minute=6000, reserve=600)
-    earlier = time.time() * 1000 - 20_000
+    earlier = clock.now / 1000 - 20_000
     redis.zadd(KEYS.quota_of("AK"), {f"call {number}": earlier for number in range(4000)})
     await large.refused(timedelta(0))
     given = 0
-    async with asyncio.timeout(10):
-        while given < 3:
-            given += await large.take_up_to(100)
-    assert given < 100
+    for _ in range(12):  # a quarter of a hundred a second
+        clock.passes(0.01)
+        given += await large.take_up_to(100)
+    assert 3 <= given <= 5
     assert await large.take(is_person=False) <= timedelta(seconds=1)
 
 
-async def test_after_a_refusal_lists_keep_a_share(connection: Connection, server_url: str) -> None:
+async def test_after_a_refusal_lists_keep_a_share(connection: Connection, redis: Redis, clock: StillClock) -> None:
     """People in a hurry do not use up the slow start; of what it allows, a third is for lists while they are read."""
     watch = budget(connection, per_minute=620, reserve=0)
     assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 999))
     await watch.refused(timedelta(0))
-    refused_ago(server_url, timedelta(seconds=10))
+    refused_ago(redis, clock, timedelta(seconds=10))
     assert await taken(watch, 100, is_person=True) == 100
     assert 24 <= await watch.take_up_to(100) <= 27  # ten a second: 37 by now
     assert 12 <= await watch.take_up_to(100, for_lists=True) <= 14
@@ -151,12 +158,14 @@ async def test_small_lists_leave_most_calls_to_polls(connection: Connection) -> 
     assert await watch.take_up_to(100, for_lists=True) == 2
 
 
-async def test_small_lists_need_few_calls_after_a_refusal(connection: Connection, server_url: str) -> None:
+async def test_small_lists_need_few_calls_after_a_refusal(
+    connection: Connection, redis: Redis, clock: StillClock
+) -> None:
     """Ten seconds into the slow start 37 calls may have left: of a dozen a minute, two are for lists by then."""
     watch = budget(connection, per_minute=620, reserve=0)
     assert await watch.hold_reader_lease("T1", reading=(timedelta(minutes=1), 12))
     await watch.refused(timedelta(0))
-    refused_ago(server_url, timedelta(seconds=10))
+    refused_ago(redis, clock, timedelta(seconds=10))
     assert 35 <= await watch.take_up_to(100) <= 38
 
 
@@ -168,7 +177,7 @@ async def test_the_watch_makes_no_burst(connection: Connection) -> None:
     assert await taken(watch, 600, is_person=True) == 300
 
 
-async def test_people_get_half_while_polls_need_calls(connection: Connection, redis: Redis) -> None:
+async def test_people_get_half_while_polls_need_calls(connection: Connection, clock: StillClock) -> None:
     """Many commands leave the other half to the watch, and the one who waits learns for how long."""
     own = budget(connection, per_minute=20, reserve=2)
     assert await own.left() == 18
@@ -176,7 +185,7 @@ async def test_people_get_half_while_polls_need_calls(connection: Connection, re
     wait = await own.take(is_person=True)
     assert WINDOW - timedelta(seconds=10) < wait <= WINDOW + timedelta(seconds=1)
     assert await taken(own, 50, is_person=False) == 8
-    age(redis, wait)
+    clock.passes(wait.total_seconds())
     assert not await own.take(is_person=True)
 
 
@@ -195,12 +204,12 @@ async def test_many_people_do_not_slow_polls(connection: Connection) -> None:
     assert await watch.take_up_to(600) == 98
 
 
-async def test_who_has_to_wait_learns_how_long(connection: Connection, redis: Redis) -> None:
+async def test_who_has_to_wait_learns_how_long(connection: Connection, clock: StillClock) -> None:
     """The wait ends when the oldest call that is in the way leaves the window; then there is one."""
     await taken(budget(connection), 10, is_person=True)
     wait = await budget(connection).take(is_person=True)
     assert WINDOW - timedelta(seconds=10) < wait <= WINDOW + timedelta(seconds=1)
-    age(redis, WINDOW)
+    clock.passes(WINDOW.total_seconds() + 0.1)
     assert await taken(budget(connection), 20, is_person=True) == 10
 
 
@@ -211,25 +220,18 @@ async def test_a_refusal_pauses_all_then_starts_slowly(connection: Connection) -
     assert await budget(connection).left() == 0
 
 
-async def test_after_a_refusal_the_quota_returns_gradually(connection: Connection, server_url: str) -> None:
+async def test_after_a_refusal_the_quota_returns_gradually(
+    connection: Connection, redis: Redis, clock: StillClock
+) -> None:
     """A good half of the slow start later the watch has a part of its share again, in the end all; people at once."""
     await budget(connection).refused(timedelta(seconds=40))
-    refused_ago(server_url, timedelta(seconds=18))
+    refused_ago(redis, clock, timedelta(seconds=18))
     assert 1 <= await budget(connection).left() <= 5
     assert not await budget(connection).take(is_person=True)
-    refused_ago(server_url, timedelta(minutes=5))
+    refused_ago(redis, clock, timedelta(minutes=5))
     assert await budget(connection).left() == 6
 
 
-def age(redis: Redis, span: timedelta, *, user: str = "AK") -> None:
-    """Let the calls so far lie `span` further back."""
-    for calls in (KEYS.quota_of(user), f"{KEYS.quota_of(user)}:lists", f"{KEYS.quota_of(user)}:people"):
-        for call in redis.zrange(calls, 0, -1):
-            redis.zincrby(calls, -span.total_seconds() * 1000, str(call))
-
-
-def refused_ago(server_url: str, span: timedelta) -> None:
+def refused_ago(redis: Redis, clock: StillClock, span: timedelta) -> None:
     """Let the end of the refusal lie so far back."""
-    with opened(server_url) as redis:
-        seconds, micros = redis.time()
-        redis.set(KEYS.quota_of("AK") + ":pause", int(seconds * 1000 + micros / 1000 - span.total_seconds() * 1000))
+    redis.set(KEYS.quota_of("AK") + ":pause", int(clock.now / 1000 - span.total_seconds() * 1000))
