@@ -185,12 +185,20 @@ class Subscriptions:
         return Explained(summary.snapshot, events, is_refused, await self._past(team_id, summary.snapshot.execution))
 
     async def subscribe(
-        self, subscriber: Subscriber, execution_id: str, *, level: Level | None, owner: str, is_exact: bool = False
+        self,
+        subscriber: Subscriber,
+        execution_id: str,
+        *,
+        level: Level | None,
+        owner: str,
+        is_exact: bool = False,
+        announces_success: bool | None = None,
     ) -> Subscribed:
         """Let `subscriber` follow an execution from now on; if it does already, `level` replaces the level.
 
         `owner` is the person who asks. A subscription that exists keeps its owner, who reads who changed it, if it has
         one. Where a rule follows it, too, the louder level counts, unless `level` is to be exactly that.
+        `announces_success` stays as it was where it is None.
 
         Raises:
             TooManySubscriptions: it follows as many executions as it may.
@@ -209,6 +217,9 @@ class Subscriptions:
             own_level=self._own_level(was, level, usual) if was is not None and was.is_by_rule else None,
             muted=was.muted if was else None,
             hours=await self.quiet.present(subscriber),
+            announces_success=(
+                announces_success if announces_success is not None else was is not None and was.announces_success
+            ),
         )
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
@@ -219,7 +230,7 @@ class Subscriptions:
                 first_poll=self._cadence.poll,
                 alarm=alarm_at - snapshot.seen_at if alarm_at else None,
                 fingerprint=fingerprint,
-                notice=self._notice(ChangeKind.LEVEL, subscriber, owner, subscription.level),
+                notice=self._level_notice(subscription, by=owner),
                 most=self._allowance.per_person if subscriber.is_person else self._allowance.per_channel,
             )
         )
@@ -348,6 +359,19 @@ class Subscriptions:
         await self._subscription(subscriber, execution_id)
         return await self.subscribe(subscriber, execution_id, level=level, owner=by, is_exact=True)
 
+    async def announce_success(
+        self, subscriber: Subscriber, execution_id: str, *, is_wanted: bool, by: str
+    ) -> Subscribed:
+        """Tell a channel of a success outside the thread, too, or in the thread only; it reads `by` whom.
+
+        Raises:
+            InvalidInput: there is no such subscription.
+        """
+        was = await self._subscription(subscriber, execution_id)
+        return await self.subscribe(
+            subscriber, execution_id, level=was.level, owner=by, is_exact=True, announces_success=is_wanted
+        )
+
     def _level(self, was: Subscription | None, level: Level | None, usual: Level, *, is_exact: bool) -> Level:
         """The level of a subscription from now on; `was` is the one before, `usual` the level where none is named."""
         if was is None or not was.is_by_rule or is_exact:
@@ -364,11 +388,16 @@ class Subscriptions:
             raise InvalidInput(InputProblem.CARD_ENDED, execution_id=execution_id)
         return subscription
 
-    def _notice(self, kind: ChangeKind, subscriber: Subscriber, by: str, level: str = "") -> Change | None:
+    def _level_notice(self, subscription: Subscription, *, by: str) -> Change | None:
+        notice = self._notice(ChangeKind.LEVEL, subscription.subscriber, by)
+        told = subscription.announces_success
+        return notice and replace(notice, level=subscription.level.value, announces_success=told)
+
+    def _notice(self, kind: ChangeKind, subscriber: Subscriber, by: str) -> Change | None:
         """What a channel reads when somebody changes its subscription. People know what they did themselves."""
         if subscriber.is_person or not by:
             return None
-        return Change(kind=kind, revision=0, at=self._now(), by=by, level=str(level))
+        return Change(kind=kind, revision=0, at=self._now(), by=by)
 
     async def _events(self, execution_id: str) -> tuple[tuple[Event, ...] | None, bool]:
         """Its events, None where GCS does not show them; and whether it refuses that."""

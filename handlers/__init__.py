@@ -159,6 +159,7 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.PREVIOUS_HOME: home.show_home_page,
         buttons.NEXT_HOME: home.show_home_page,
         buttons.CHOOSE_LEVEL: views.choose_level,
+        buttons.CHOOSE_SUCCESS: views.choose_success,
         buttons.CHOOSE_MUTE: views.choose_mute,
         buttons.MUTE_EXECUTION: actions.mute_execution,
         buttons.UNMUTE_EXECUTION: actions.unmute_execution,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from bot.blocks import levels_modal, parse_about, parse_metadata, share, steps_modal
-from bot.blocks.buttons import NO_MUTE, REFRESH_STEPS, parse_span
+from bot.blocks.buttons import IN_CHANNEL, IN_THREAD, NO_MUTE, REFRESH_STEPS, parse_span
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
 from bot.domain.following import Level, Subscriber, Subscription
@@ -40,6 +40,17 @@ async def choose_level(request: Request, *, subscriptions: Subscriptions, worksp
     if not known:
         raise InvalidInput(InputProblem.NOT_A_PAGE)
     done = await subscriptions.change_level(subscriber, execution_id, known[0], by=request.asker.id)
+    await _show_levels(request, done.subscription, done.snapshot, workspace)
+
+
+async def choose_success(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """Where a channel reads of a success: also outside the thread, or in it only."""
+    subscriber, execution_id = await _about(request, workspace)
+    if subscriber.is_person or request.action_value not in {IN_CHANNEL, IN_THREAD}:
+        raise InvalidInput(InputProblem.NOT_A_PAGE)
+    done = await subscriptions.announce_success(
+        subscriber, execution_id, is_wanted=request.action_value == IN_CHANNEL, by=request.asker.id
+    )
     await _show_levels(request, done.subscription, done.snapshot, workspace)
 
 

@@ -45,6 +45,7 @@ SHOW_DETAILS = "show_details"
 SHOW_LEVELS = "show_levels"
 SHOW_LOG = "show_log"
 CHOOSE_LEVEL = "choose_level"
+CHOOSE_SUCCESS = "choose_success"
 END_RULE = "end_rule"
 KEEP_RULE = "keep_rule"
 END_BOARD = "end_board"
@@ -56,6 +57,8 @@ NO_MUTE = "off"
 ASK_ACTION = "ask_action"
 DO_ACTION = "do_action"
 
+IN_CHANNEL, IN_THREAD = "channel", "thread"
+"""The values of `choose_success`."""
 AUTO = "auto"
 """In place of a language: that of the person's Slack."""
 
@@ -288,6 +291,13 @@ def parse_question(value: str) -> Question:
 def choose_level(level: Level) -> Block:
     """Chooses a level in its dialog."""
     return button(_("Choose"), CHOOSE_LEVEL, level.value)
+
+
+def choose_success(subscription: Subscription) -> Block:
+    """Has a channel told of a success outside the thread, too, or in the thread only: the value is what it is not."""
+    if subscription.announces_success:
+        return button(_("In the thread only"), CHOOSE_SUCCESS, IN_THREAD)
+    return button(_("Tell the channel, too"), CHOOSE_SUCCESS, IN_CHANNEL)
 
 
 def choose_mute(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Block:

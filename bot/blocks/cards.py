@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from bot.blocks import buttons, facts, text, words
 from bot.blocks.groups import MRKDWN, PLAIN, ROOM, Ink, grouped, step_lines
 from bot.blocks.language import _
-from bot.blocks.levels import level_words
+from bot.blocks.levels import level_words, told_words
 from bot.blocks.message import OPTIONS_LIMIT, Block, Message, actions, header, message, section
 from bot.blocks.quiet import muted_note
 from bot.blocks.trouble import Trouble, failure, is_time_limit, outlook_words, trouble_of, unseen_line
@@ -84,7 +84,12 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
         if not snapshot.is_vanished:
             row.append(buttons.menu([details]))
         return _message(snapshot, now, [_ending_words(subscription)], row)
-    told, muted = _("told: {level}").format(level=level_words(subscription.level)), muted_note(subscription, now)
+    told, muted = (
+        _("told: {level}").format(
+            level=told_words(subscription.level, announces_success=subscription.announces_success)
+        ),
+        muted_note(subscription, now),
+    )
     is_person = subscription.subscriber.is_person
     menu = [buttons.refresh_card(subscription), details, buttons.levels(subscription), buttons.stop(subscription)]
     if muted:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from bot.blocks import text, words
 from bot.blocks.language import _
-from bot.blocks.levels import level_words
+from bot.blocks.levels import told_words
 from bot.blocks.trouble import outlook_words
 from bot.domain.following import Subscription
 from bot.domain.snapshot import Snapshot
@@ -24,7 +24,7 @@ Item = tuple[Subscription, Snapshot | None]
 
 def item_line(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> str:
     """Name, phase, progress and time of the last poll of a followed execution, on two lines."""
-    level = level_words(subscription.level)
+    level = told_words(subscription.level, announces_success=subscription.announces_success)
     if snapshot is None:
         name, state = words.unstarred(text.escape(subscription.execution_id)), _("GCS was not asked about it yet")
         return f"⏳ *{name}*\n{state} · {level}"

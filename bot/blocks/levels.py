@@ -1,7 +1,7 @@
 """Names of the levels of a subscription.
 
-Lives here: `level_words`. Does not live here: what a level means (`bot.domain.following.Level`). Called by the other
-modules of `bot.blocks`.
+Lives here: `level_words`, `told_words`. Does not live here: what a level means (`bot.domain.following.Level`). Called
+by the other modules of `bot.blocks`.
 """
 
 from __future__ import annotations
@@ -20,3 +20,11 @@ _LEVELS = {
 def level_words(level: Level) -> str:
     """Which changes a level includes, in a few words; that of another version includes everything."""
     return _(_LEVELS.get(level, _LEVELS[Level.STEPS]))
+
+
+def told_words(level: Level, *, announces_success: bool) -> str:
+    """The same of a subscription, which may have a channel told of a success outside the thread."""
+    words = level_words(level)
+    if not announces_success or level is Level.FAILURES:
+        return words
+    return _("{level}; a success to the channel, too").format(level=words)

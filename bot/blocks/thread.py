@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from bot.blocks import buttons, text, words
 from bot.blocks.language import N_, _
-from bot.blocks.levels import level_words
+from bot.blocks.levels import told_words
 from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.quiet import notice_line
 from bot.blocks.sentences import undeliverable_reason
@@ -53,7 +53,7 @@ def change_message(
     late = text.date(last.at) if now - last.at > _LATE else ""
     owner = owner_mention(changes, subscription)
     sign = "⚠️" if warning else _sign(changes)
-    if warning or is_announced(changes, subscription.subscriber):
+    if warning or is_announced(changes, subscription):
         head = section(f"{sign} *{words.unstarred(title)}*", *causes)
         blocks = [head, context(line, took, late, owner)]
     elif phases:  # a new phase is a paragraph, progress a small line
@@ -114,7 +114,7 @@ def _deed(notice: Change) -> str:
     if line := notice_line(notice, who):
         return line
     known = [level for level in Level if level.value == notice.level]
-    told = level_words(known[0]) if known else text.escape(notice.level)
+    told = told_words(known[0], announces_success=notice.announces_success) if known else text.escape(notice.level)
     return _("{person} changed what is told here: {level}.").format(person=who, level=told)
 
 

@@ -32,7 +32,10 @@ class About(NamedTuple):
 
 
 def levels_modal(subscription: Subscription, snapshot: Snapshot | None, *, now: datetime) -> Block:
-    """The levels, each with a button; the present one has a mark instead. Below them, the menu that mutes it."""
+    """The levels, each with a button; the present one has a mark instead.
+
+    Below them, where a channel reads of a success, and the menu that mutes it.
+    """
     is_person = subscription.subscriber.is_person
     where = _("What I tell you about it:") if is_person else _("What I tell this channel about it:")
     note = _("The card is kept up to date in any case.")
@@ -41,6 +44,7 @@ def levels_modal(subscription: Subscription, snapshot: Snapshot | None, *, now: 
         [
             section(f"*{_named(subscription.execution_id, snapshot)}*", where),
             *(_level(level, is_present=level is subscription.level) for level in Level),
+            _success(subscription),
             context(note),
             *mute_block(subscription, now),
         ],
@@ -73,3 +77,12 @@ def _level(level: Level, *, is_present: bool) -> Block | None:
     if is_present:
         return section(_("✓ *{level}* · this is told now").format(level=level_words(level)))
     return section(level_words(level), accessory=buttons.choose_level(level))
+
+
+def _success(subscription: Subscription) -> Block | None:
+    """Where a success is told; nothing for a person, and for a level that tells of none."""
+    if subscription.subscriber.is_person or subscription.level is Level.FAILURES:
+        return None
+    told = _("✓ A success is told to the channel, too.")
+    line = told if subscription.announces_success else _("A success is told in the thread only.")
+    return section(line, accessory=buttons.choose_success(subscription))

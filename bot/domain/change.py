@@ -137,6 +137,8 @@ class Change(Value, frozen=True):
     """With a notice: the person whose doing it was."""
     level: str = ""
     """With `LEVEL`: the new one."""
+    announces_success: bool = False
+    """With `LEVEL`: `Subscription.announces_success`."""
     until: datetime | None = None
     """With `MUTED`: until when; None until the execution ends."""
     action: str = ""

@@ -199,6 +199,8 @@ class Subscription(Value, frozen=True, kw_only=True):
     """Whether a rule has a part in it: then `level` is the louder one of the rule's and that which was chosen."""
     own_level: Level | None = None
     """With `is_by_rule`: the level that somebody chose for this execution; None where nobody did."""
+    announces_success: bool = False
+    """Whether a channel is told of a success outside the thread, too, as it is of all other ends."""
 
     @property
     def is_by_rule_only(self) -> bool:

@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from bot.domain.change import Change, ChangeKind
 from bot.domain.execution import FAILED_PHASES, Phase
-from bot.domain.following import Subscriber
+from bot.domain.following import Subscriber, Subscription
 
 
 class Priority(IntEnum):
@@ -60,19 +60,20 @@ def batch(pending: Sequence[Change]) -> tuple[Change, ...]:
     return tuple(head)
 
 
-def is_announced(changes: Iterable[Change], subscriber: Subscriber) -> bool:
+def is_announced(changes: Iterable[Change], subscription: Subscription) -> bool:
     """Whether a message is seen outside the card's thread: in a channel by a broadcast, by a person as a new message.
 
-    A success is announced to persons only. Of failures in a burst, the first one is; so is what takes a failure back.
-    That one step is slow stays in the thread, as workflows have many.
+    A success is announced to persons, and to channels that asked for it. Of failures in a burst, the first one is; so
+    is what takes a failure back. That one step is slow stays in the thread, as workflows have many.
     """
-    return any(_is_announced(change, subscriber) for change in changes)
+    return any(_is_announced(change, subscription) for change in changes)
 
 
-def _is_announced(change: Change, subscriber: Subscriber) -> bool:
+def _is_announced(change: Change, subscription: Subscription) -> bool:
     match change.kind:
         case ChangeKind.OUTCOME:
-            return subscriber.is_person or change.phase != Phase.SUCCEEDED
+            is_for_all = subscription.subscriber.is_person or subscription.announces_success
+            return is_for_all or change.phase != Phase.SUCCEEDED
         case ChangeKind.REOPENED:
             return change.is_alert or change.phase_before in FAILED_PHASES
         case ChangeKind.SLOW:

@@ -15,7 +15,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:alarms` | zset | those of them for which time alone will be news → when to poll them in any case, ms |
 | `xb3:{pNN}:leases` | hash | execution key → token of the worker that polls it; gone once settled |
 | `xb3:{pNN}:snap:<execution key>` | string | header (`snapshots`) and the last snapshot, deflated JSON |
-| `xb3:{pNN}:subs:<execution key>` | hash | `level|owner|created ms|e?|request id?|ended by?|by a rule?|muted?|hours?` |
+| `xb3:{pNN}:subs:<execution key>` | hash | `level|owner|created ms|e?|request id?|ended by?|rule?|muted?|hours?|a?` |
 | `xb3:{pNN}:receipts:<execution key>` | hash | subscriber id → `channel|ts|revision|delivered_through` |
 | `xb3:{pNN}:log:<execution key>` | list | what became of its changes (`log/prelude.lua`): 200 rows at most; expires |
 | `xb3:{pNN}:outbox:<priority>` | zset | lane → when to deliver next, in ms; while claimed: when the lease ends |
@@ -77,8 +77,9 @@ message that a board is or was. In the index
 
 The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one
 of them, and 0 is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens.
-An `e` marks a subscription that is ending. `muted` is `ms` or `end`, `hours` are `begin ms-end ms`, both with `!` if
-failures wait, too: a quiet lane is in the outbox for the end of that time, or in no set until its execution ends.
+An `e` marks a subscription that is ending, an `a` one that announces a success. `muted` is `ms` or `end`, `hours` are
+`begin ms-end ms`, both with `!` if failures wait, too: a quiet lane is in the outbox for the end of that time, or in no
+set until its execution ends.
 Hash values stay under 64 bytes unless something is muted, because above that the servers store the whole hash in a form
 that is four times as large. Order in `wait` is one number, not a key per priority: a lane must
 find its rank among all priorities.

@@ -88,15 +88,17 @@ def change_of(text: str) -> Change:
 
 
 def subscription_row(subscription: Subscription) -> str:
-    """`level|owner|created ms|e?|request id?|ended by?|by a rule?|muted?|hours?`; empty fields at the end are left out.
+    """`level|owner|created ms|e?|request id?|ended by?|by a rule?|muted?|hours?|a?`; no empty ones at the end.
 
-    `e`: it is ending. `by a rule` is the level that was chosen where a rule has a part in it, or `-` for none.
+    `e`: it is ending. `by a rule` is the level that was chosen where a rule has a part in it, or `-` for none. `a`: it
+    announces a success.
     """
     created = (subscription.created_at - EPOCH) // timedelta(milliseconds=1)
     ending = "e" if subscription.is_ending else ""
     own = (subscription.own_level or NOT_CHOSEN) if subscription.is_by_rule else ""
     quiet = f"{quiet_field(subscription.muted)}|{quiet_field(subscription.hours)}"
-    last = f"{ending}|{subscription.request_id}|{subscription.ended_by}|{own}|{quiet}"
+    success = "a" if subscription.announces_success else ""
+    last = f"{ending}|{subscription.request_id}|{subscription.ended_by}|{own}|{quiet}|{success}"
     return f"{subscription.level.value}|{subscription.owner}|{created}|{last}".rstrip("|")
 
 
@@ -108,7 +110,7 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
     """
     with reading("subscription"):
         level, owner, created, *more = row.split("|")
-        ending, request_id, ended_by, own, muted, hours, *_ = [*more, "", "", "", "", "", ""]
+        ending, request_id, ended_by, own, muted, hours, success, *_ = [*more, "", "", "", "", "", "", ""]
         return Subscription(
             execution_id=lane.execution_id,
             subscriber=Subscriber(team_id=lane.team_id, id=lane.subscriber_id),
@@ -122,6 +124,7 @@ def subscription_of(lane: Lane, row: str) -> Subscription:
             own_level=None if own in {"", NOT_CHOSEN} else Level(own),
             muted=_quiet(muted),
             hours=_quiet(hours),
+            announces_success=success == "a",
         )
 
 

@@ -169,6 +169,11 @@ DIALOGS = Surface(
         Example("What is told, in person", "The level.", lambda: levels_modal(OWN_SUBSCRIPTION, snapshot(), now=NOW)),
         Example("What is told, in a channel", "The same.", lambda: levels_modal(CHANNEL_SUBSCRIPTION, None, now=NOW)),
         Example(
+            "What is told, with successes",
+            "Somebody had the channel told of a success outside the thread, too.",
+            lambda: levels_modal(replace(CHANNEL_SUBSCRIPTION, announces_success=True), snapshot(), now=NOW),
+        ),
+        Example(
             "What is told, muted",
             "Somebody muted it for the channel; failures wait, too.",
             lambda: levels_modal(replace(CHANNEL_SUBSCRIPTION, muted=world.MUTED_ALL), snapshot(), now=NOW),

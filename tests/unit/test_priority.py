@@ -10,11 +10,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.domain.change import Change, ChangeKind
-from bot.domain.following import Subscriber
+from bot.domain.following import Subscriber, Subscription
 from bot.domain.priority import Priority, batch, is_announced, mentions_owner, priority, priority_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALICE, LAB = Subscriber(team_id="T1", id="U1"), Subscriber(team_id="T1", id="C1")
+
+
+def of(subscriber: Subscriber) -> Subscription:
+    """What it follows."""
+    return Subscription(execution_id="e1", subscriber=subscriber, owner="U1", created_at=NOW)
 
 
 def change(kind: ChangeKind, *, revision: int = 2, fails: bool = False) -> Change:
@@ -103,7 +108,14 @@ OUTCOME = change(ChangeKind.OUTCOME)
 )
 def test_failures_are_announced_once_a_burst(changes: list[Change], person: bool, channel: bool) -> None:
     """Outside the thread stand failures, ends and what takes a failure back; a channel's success is in the thread."""
-    assert (is_announced(changes, ALICE), is_announced(changes, LAB)) == (person, channel)
+    assert (is_announced(changes, of(ALICE)), is_announced(changes, of(LAB))) == (person, channel)
+
+
+def test_a_channel_may_ask_for_successes() -> None:
+    """Then they are announced like all other ends, and nothing else is that was not."""
+    lab = replace(of(LAB), announces_success=True)
+    assert is_announced([replace(OUTCOME, phase="Succeeded")], lab)
+    assert not is_announced([change(ChangeKind.PROGRESS)], lab)
 
 
 @pytest.mark.parametrize(

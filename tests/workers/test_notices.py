@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.following import Level
+from bot.domain.quiet import MuteFor
 from sandbox import story
 from tests.workers.rig import Rig
 
@@ -43,6 +44,22 @@ async def test_who_stopped_a_channel_is_named(rig: Rig, bob: str) -> None:
     (told,) = texts(rig, rig.alice)
     assert f"<@{bob}> stopped following" in told
     assert f"<#{rig.lab}>" in told
+    assert rig.left_over() == []
+
+
+async def test_a_channel_asks_for_its_successes(rig: Rig, bob: str) -> None:
+    """The thread names who did, the card says so, and a mute in between takes nothing of it away."""
+    execution = await rig.followed(rig.lab)
+    await rig.subscriptions.announce_success(rig.who(rig.lab), execution, is_wanted=True, by=bob)
+    await rig.subscriptions.quiet.mute(rig.who(rig.lab), execution, MuteFor.HOUR, by=bob)
+    await rig.subscriptions.quiet.unmute(rig.who(rig.lab), execution, by=bob)
+    await rig.deliver()
+    card, line, *_ = rig.slack.messages(rig.lab)
+    assert all("a success to the channel, too" in shown.text for shown in (card, line))
+    assert f"<@{bob}>" in line.text
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    assert [message.is_broadcast for message in rig.slack.messages(rig.lab)][-1]
     assert rig.left_over() == []
 
 

@@ -13,16 +13,16 @@ local function lowest(level)
   return LOWEST[level] or 0
 end
 
--- A row is `level|owner|created ms|e?|request id?|ended by?|by a rule?|muted?|hours?`, `e` once the subscription is ending;
--- empty fields at the end are left out. `by a rule` is set where a rule has a part in it: the level that somebody chose, or
--- `-` for none. Fields of a newer version are ignored; nil for a row that cannot be read.
+-- A row is `level|owner|created ms|e?|request id?|ended by?|by a rule?|muted?|hours?|a?`, `e` once it is ending, `a` if it
+-- announces a success; empty fields at the end are left out. `by a rule` is set where a rule has a part in it: the level
+-- that somebody chose, or `-` for none. Fields of a newer version are ignored; nil for a row that cannot be read.
 local function parse_subscription(row)
-  local level, owner, created, ending, request, by, own, muted, hours =
-    string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)')
+  local level, owner, created, ending, request, by, own, muted, hours, success =
+    string.match(row, '^([^|]*)|([^|]*)|(%d+)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)')
   if not level then return nil end
   return {
     level = level, owner = owner, created = created, is_ending = ending == 'e', request = request, by = by, own = own,
-    muted = muted, hours = hours,
+    muted = muted, hours = hours, success = success,
   }
 end
 
@@ -42,7 +42,11 @@ local function write_subscription(prefix, execution, subscriber, subscription)
   local ending = subscription.is_ending and 'e' or ''
   local first = table.concat({subscription.level, subscription.owner, subscription.created, ending}, '|')
   local last = table.concat(
-    {subscription.request, subscription.by, subscription.own, subscription.muted, subscription.hours}, '|'
+    {
+      subscription.request, subscription.by, subscription.own, subscription.muted, subscription.hours,
+      subscription.success,
+    },
+    '|'
   )
   local row = string.gsub(first .. '|' .. last, '|+$', '')
   redis.call('HSET', prefix .. 'subs:' .. execution, subscriber, row)

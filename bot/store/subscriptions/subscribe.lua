@@ -2,7 +2,7 @@
 -- KEYS: partition prefix
 -- subscription: a row; text: header and snapshot, for an execution that is not watched; first_poll: ms until then;
 -- alarm: ms until it is polled in any case, '' for never; revision: of that snapshot; notice: entry for the thread if
--- the level changes, or ''
+-- what is told changes, or ''
 -- Returns the row that was there before, or nil. One that was ending goes on, without its farewell.
 -- Returns a number, and nothing is written, when the snapshot is behind that revision: changes would be taken for
 -- delivered ones.
@@ -32,7 +32,8 @@ if existing and existing.is_ending then
     if kind == 'ended' or kind == 'stopped' then redis.call('LREM', entries, 0, entry) end
   end
 end
-local is_changed = existing and not existing.is_ending and existing.level ~= wanted.level
+local is_other = existing and (existing.level ~= wanted.level or existing.success ~= wanted.success)
+local is_changed = is_other and not existing.is_ending
 if is_changed and notice ~= '' and has_card(prefix, execution, subscriber) then queue(prefix, lane, notice) end
 request_edit(prefix, execution, subscriber)
 wake(prefix, lane, now, now)

@@ -239,7 +239,7 @@ class Notifier:
 
     async def _post_changes(self, delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...]) -> None:
         last, subscriber = changes[-1], delivery.subscription.subscriber
-        announced = is_announced(changes, subscriber)
+        announced = is_announced(changes, delivery.subscription)
         is_alone = announced and subscriber.is_person
         draw = cache(partial(_change_message, delivery.claim, changes, await self._past(delivery, last)))
         try:

@@ -120,8 +120,8 @@ async def _found(delivery: Delivery, messenger: Messenger, channel: str, since: 
     """The bot's messages of the lane. Calls are scarce, so the thread of a card that still exists comes first."""
     card = delivery.receipt.ts if delivery.receipt else ""
     found = await _thread(delivery, messenger, channel, since, card) if card else []
-    subscriber = delivery.subscription.subscriber
-    is_alone = subscriber.is_person and is_announced(delivery.pending, subscriber)
+    subscription = delivery.subscription
+    is_alone = subscription.subscriber.is_person and is_announced(delivery.pending, subscription)
     if is_alone or not any(message.ts == card for message in found):  # posted outside the thread; the card may be gone
         found += await read_back(delivery, messenger, channel, since)
         if (newest := _latest_card(found)) > card:

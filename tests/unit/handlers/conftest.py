@@ -266,6 +266,14 @@ class FakeSubscriptions:
         self._note("change_level", subscriber.id, execution_id, level, by)
         return Subscribed(subscription_of(subscriber, level), SNAPSHOT, None, followed=True)
 
+    async def announce_success(
+        self, subscriber: Subscriber, execution_id: str, *, is_wanted: bool, by: str
+    ) -> Subscribed:
+        """Someone has a channel told of a success, or not."""
+        self._note("announce_success", subscriber.id, execution_id, is_wanted, by)
+        changed = structs.replace(subscription_of(subscriber, Level.FINAL), announces_success=is_wanted)
+        return Subscribed(changed, SNAPSHOT, None, followed=True)
+
 
 RULE = Rule(
     subscriber=Subscriber(team_id="T1", id="U1"),

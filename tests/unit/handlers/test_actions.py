@@ -174,6 +174,19 @@ async def test_the_level_is_chosen_in_a_dialog(world: World) -> None:
     assert world.slack.called("views.update")[0]["view_id"] == "V8"
 
 
+async def test_a_channel_is_told_of_successes(world: World) -> None:
+    """It asks for that in the dialog, which then offers the opposite; a person's success is a message anyway."""
+    await world.press(buttons.SHOW_LEVELS, f"{ID}|C1")
+    view = world.slack.called("views.open")[0]["view"]
+    await world.press(buttons.CHOOSE_SUCCESS, buttons.IN_CHANNEL, **dialog(view))
+    assert world.subscriptions.asked[1:] == [("announce_success", "C1", ID, True, "U1")]
+    (shown,) = world.slack.called("views.update")
+    assert ("In the thread only" in str(shown), "Tell the channel, too" in str(view)) == (True, True)
+    person = {"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": ""}}'}
+    await world.press(buttons.CHOOSE_SUCCESS, buttons.IN_CHANNEL, **dialog(person))
+    assert len(world.subscriptions.asked) == 2
+
+
 async def test_a_dialog_is_no_authority(world: World) -> None:
     """Nobody decides for a private channel that they have left since, nor for another person."""
     world.slack.results["conversations.info"] = {"channel": {"id": "C9", "is_member": True, "is_private": True}}

@@ -33,6 +33,7 @@ IN_DIALOGS = {
     buttons.NEXT_PAGE,
     buttons.REFRESH_STEPS,
     buttons.CHOOSE_LEVEL,
+    buttons.CHOOSE_SUCCESS,
     buttons.CHOOSE_MUTE,
     buttons.DO_ACTION,
 }
@@ -75,8 +76,10 @@ def kind_of(listener: str) -> str:
 
 def in_dialog(action_id: str, value: str) -> Way:
     """A button of a dialog, pressed."""
-    told = levels_modal(subscription_of(Subscriber("T1", "U1"), Level.FINAL), None, now=NOW)
-    about = told if action_id in {buttons.CHOOSE_LEVEL, buttons.CHOOSE_MUTE} else steps_modal(None, execution_id=ID)
+    who = Subscriber("T1", "C1" if action_id == buttons.CHOOSE_SUCCESS else "U1")
+    told = levels_modal(subscription_of(who, Level.FINAL), None, now=NOW)
+    is_told = action_id in {buttons.CHOOSE_LEVEL, buttons.CHOOSE_SUCCESS, buttons.CHOOSE_MUTE}
+    about = told if is_told else steps_modal(None, execution_id=ID)
     view = {"id": "V1", "type": "modal", "private_metadata": about["private_metadata"]}
     more: dict[str, Any] = {"view": view, "channel": None, "response_url": None, "container": {"type": "view"}}
     return lambda world: world.press(action_id, value, **more)
@@ -137,7 +140,8 @@ def ways() -> dict[str, Way]:
         buttons.CHOOSE: lambda world: world.chooses(buttons.SHARE_EXECUTION),
     }
     known |= {name: lambda world, name=name: shortcut(world, name) for name in handlers.SHORTCUTS}  # type: ignore[misc]  # bound at once
-    chosen = {buttons.CHOOSE_LEVEL: "final", buttons.CHOOSE_MUTE: "1h", buttons.DO_ACTION: CONFIRMED}
+    chosen = {buttons.CHOOSE_LEVEL: "final", buttons.CHOOSE_SUCCESS: buttons.IN_CHANNEL, buttons.CHOOSE_MUTE: "1h"}
+    chosen |= {buttons.DO_ACTION: CONFIRMED}
     known |= {name: in_dialog(name, chosen.get(name, "1")) for name in IN_DIALOGS}
     known |= {buttons.ASK_ACTION: pressed(buttons.ASK_ACTION)}
     others = {*handlers._buttons(), *handlers._decisions()} - known.keys()

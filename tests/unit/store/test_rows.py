@@ -127,6 +127,14 @@ def test_quiet_times_come_back(muted: Quiet | None, hours: Quiet | None, fields:
     assert subscription_of(lane, subscription_row(subscription)) == subscription
 
 
+def test_announced_successes_come_back() -> None:
+    """Behind all other fields."""
+    lab = Subscriber(team_id="T1", id="C1")
+    subscription = Subscription(execution_id="e1", subscriber=lab, owner="U1", created_at=NOW, announces_success=True)
+    assert subscription_row(subscription) == "milestones|U1|1772366400000|||||||a"
+    assert subscription_of(Lane("gcs1", "T1", "e1", "C1"), subscription_row(subscription)) == subscription
+
+
 @pytest.mark.parametrize("field", ["soon", "1-", "!", "1" * 20, "end?"])
 def test_quiet_times_of_another_version_are_none(field: str) -> None:
     """Their subscriber is told more than they asked for, and misses nothing."""
