@@ -128,7 +128,7 @@ def _row(snapshot: Snapshot, now: datetime, room: _Room) -> str:
 def _outlook(snapshot: Snapshot, now: datetime) -> str:
     """When it is done, as likely as not; empty where nobody knows."""
     outlook = outlook_of(snapshot, now=now)
-    if outlook is None or outlook.is_longer_than_usual:
+    if outlook is None or outlook.is_open:
         return ""
     return _("likely done {time}").format(time=text.date(outlook.done_at(now)))
 

@@ -158,7 +158,7 @@ def outlook_words(snapshot: Snapshot, *, now: datetime, moment: Callable[[dateti
     if outlook is None:
         return ""
     low, high = text.span(outlook.usual_low), text.span(outlook.usual_high)
-    if outlook.is_longer_than_usual:
+    if outlook.is_open:
         return _("usually {low} – {high}").format(low=low, high=high)
     shape = _("likely done {time} (usually {low} – {high})")
     return shape.format(time=moment(outlook.done_at(now)), low=low, high=high)

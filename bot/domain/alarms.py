@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from bot.domain import estimate
 from bot.domain.change import Change, ChangeKind
-from bot.domain.execution import WAITING_PHASES, Step
+from bot.domain.execution import Step
 from bot.domain.past import Typical, step_keys
 from bot.domain.snapshot import SlowStep, Snapshot, Usual
 
@@ -120,14 +120,9 @@ def _slow_at(snapshot: Snapshot) -> datetime | None:
 def _wait_at(snapshot: Snapshot, typical: Typical) -> datetime | None:
     """When the run waits for longer than usual before it begins; the card says so, and no message."""
     created = snapshot.execution.created_at
-    if created is None or typical.wait is None or not is_waiting(snapshot):
+    if created is None or typical.wait is None or not estimate.is_waiting(snapshot):
         return None
     return created + estimate.slow_after(typical.wait)
-
-
-def is_waiting(snapshot: Snapshot) -> bool:
-    """Whether the run has not begun."""
-    return snapshot.execution.phase in WAITING_PHASES and estimate.is_running(snapshot)
 
 
 def _deadline_at(snapshot: Snapshot) -> datetime | None:

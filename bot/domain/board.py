@@ -210,7 +210,7 @@ def _going(folded: Sequence[Snapshot], now: datetime) -> Iterator[BoardGroup]:
     for title, phase, group in _by_title(folded):
         counted = [each.execution for each in group if each.execution.steps_total]
         outlooks = [outlook_of(each, now=now) for each in group]
-        known = [each.done_at(now) for each in outlooks if each and not each.is_longer_than_usual]
+        known = [each.done_at(now) for each in outlooks if each and not each.is_open]
         yield BoardGroup(
             title,
             phase,

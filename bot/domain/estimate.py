@@ -19,7 +19,7 @@ from math import exp, log, sqrt
 from statistics import fmean, stdev
 
 from bot.domain import student
-from bot.domain.execution import Execution, Phase, Step
+from bot.domain.execution import WAITING_PHASES, Execution, Phase, Step
 from bot.domain.past import step_keys
 from bot.domain.snapshot import Snapshot, Usual
 
@@ -37,6 +37,9 @@ SPREAD = 0.3
 
 WAIT_SPREAD = 1.0
 """What is expected of the spread of waits: they depend on what else runs, and differ more than the work does."""
+
+TYPICAL_WAIT = 0.7
+"""The share of waits that are no longer than the mean one, which is what the time of whole runs holds of them."""
 
 LOW, MEDIAN, HIGH, SLOW = 0.1, 0.5, 0.9, 0.97
 """Shares of runs: a band from `LOW` to `HIGH` holds 8 of 10; longer than `SLOW` is slow."""
@@ -83,8 +86,9 @@ class Outlook:
     usual_low: timedelta
     usual_high: timedelta
     """8 of 10 runs take from `usual_low` to `usual_high`: rounded down and up."""
-    is_longer_than_usual: bool = False
-    """More than 99 of 100 runs had ended by now: nobody knows how long still, and the next three are zero."""
+    is_open: bool = False
+    """Nobody knows how long still: more than 99 of 100 runs had ended by now, or nobody knows when it begins. The next
+    three are zero then."""
     median_left: timedelta = timedelta()
     """As likely more as less; rounded up, a minute at least."""
     low: timedelta = timedelta()
@@ -142,7 +146,7 @@ def outlook(usual: Usual | None, elapsed: timedelta, *, by_steps: timedelta | No
         return None
     usual_low, usual_high = rounded_down(duration(usual, LOW)), rounded_up(duration(usual, HIGH))
     if share_by(usual, elapsed) > LONGER:
-        return Outlook(usual_low, usual_high, is_longer_than_usual=True)
+        return Outlook(usual_low, usual_high, is_open=True)
     low, median, high = (duration(usual, share, elapsed=elapsed) for share in (LOW, MEDIAN, HIGH))
     if by_steps is not None:
         median = min(max(_between(median, by_steps), low), high)
@@ -157,10 +161,12 @@ def outlook(usual: Usual | None, elapsed: timedelta, *, by_steps: timedelta | No
 
 def outlook_of(snapshot: Snapshot, *, now: datetime) -> Outlook | None:
     """How long an execution still takes; None where that is unknown, or it does not run towards its end."""
-    elapsed = time_since_start(snapshot, now=now)
+    elapsed = time_on_the_way(snapshot, now=now)
     if elapsed is None or not is_running(snapshot):
         return None
-    return outlook(snapshot.usual, elapsed, by_steps=snapshot.by_steps)
+    found = outlook(snapshot.usual, elapsed, by_steps=snapshot.by_steps)
+    is_stuck = is_waiting(snapshot) and (snapshot.typical_wait is None or snapshot.usual_wait is not None)
+    return Outlook(found.usual_low, found.usual_high, is_open=True) if found and is_stuck else found
 
 
 def is_running(snapshot: Snapshot) -> bool:
@@ -169,6 +175,23 @@ def is_running(snapshot: Snapshot) -> bool:
     return not (
         execution.is_terminal or execution.phase in _STANDING or snapshot.is_interrupted or snapshot.is_vanished
     )
+
+
+def is_waiting(snapshot: Snapshot) -> bool:
+    """Whether the run has not begun."""
+    return snapshot.execution.phase in WAITING_PHASES and is_running(snapshot)
+
+
+def time_on_the_way(snapshot: Snapshot, *, now: datetime) -> timedelta | None:
+    """The time since its start, as if it had waited no longer than such runs do; None if its start is unknown.
+
+    A wait brings no run nearer to its end. Where too few were seen to wait, they hardly do.
+    """
+    elapsed = time_since_start(snapshot, now=now)
+    waited = elapsed if is_waiting(snapshot) else snapshot.waited
+    if elapsed is None or waited is None:
+        return elapsed
+    return elapsed - max(waited - (snapshot.typical_wait or timedelta()), timedelta())
 
 
 def time_since_start(snapshot: Snapshot, *, now: datetime) -> timedelta | None:
@@ -222,7 +245,7 @@ def doubtful_after(usual: Usual, limit: timedelta) -> timedelta:
 def judged_by_steps(snapshot: Snapshot, steps: Mapping[str, Usual], *, elapsed: timedelta) -> timedelta | None:
     """How long the run takes if its time goes on as the work of its steps; None where that says nothing else.
 
-    `steps` by `step_keys`.
+    `steps` by `step_keys`, `elapsed` by `time_on_the_way`.
     """
     found = snapshot.execution.steps
     if snapshot.usual is None or not found or not elapsed:

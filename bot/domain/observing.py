@@ -72,6 +72,7 @@ def first_snapshot(
         is_interrupted=(known is not None and _is_interrupted(known, seen)) or seen.phase in _INTERRUPTED,
         share=comparing.share_of(seen),
         waited=known.waited if known else None,
+        typical_wait=known.typical_wait if known else None,
     )
     return alarms.known_from_the_start(_judged(snapshot, typical), typical)
 
@@ -97,6 +98,7 @@ def observe(
         share=comparing.share_of(seen) if is_again else max(before.share, comparing.share_of(seen)),
         alerted_at=None if is_again else before.alerted_at,
         waited=_waited(before, seen, now),
+        typical_wait=before.typical_wait,
     )
     snapshot, warnings, alarm_at = alarms.ring(_judged(snapshot, typical), typical, revision=before.revision + 1)
     waits_as_before = snapshot.usual_wait == before.usual_wait
@@ -206,15 +208,17 @@ def _is_interrupted(before: Snapshot, seen: Execution) -> bool:
 
 def _waited(before: Snapshot, seen: Execution, now: datetime) -> timedelta | None:
     """How long it waited before it began to run, if this poll is the first to see it run, and the last one was read."""
-    if before.waited is not None or seen.created_at is None or not before.is_quiet or not alarms.is_waiting(before):
+    if before.waited is not None or seen.created_at is None or not before.is_quiet or not estimate.is_waiting(before):
         return before.waited
     has_begun = seen.phase == Phase.RUNNING
     return max(now - seen.created_at, timedelta()) if has_begun else None
 
 
 def _judged(snapshot: Snapshot, typical: Typical) -> Snapshot:
-    """A snapshot with what its steps say about the whole run."""
-    elapsed = estimate.time_since_start(snapshot, now=snapshot.seen_at)
+    """A snapshot with how long such runs wait, and what its steps say about the whole run."""
+    if typical.wait is not None:
+        snapshot = replace(snapshot, typical_wait=estimate.duration(typical.wait, estimate.TYPICAL_WAIT))
+    elapsed = estimate.time_on_the_way(snapshot, now=snapshot.seen_at)
     if elapsed is None or not estimate.is_running(snapshot):
         return snapshot
     return replace(snapshot, by_steps=estimate.judged_by_steps(snapshot, typical.steps, elapsed=elapsed))

@@ -96,6 +96,8 @@ class Snapshot(Value, frozen=True):
     """It was retried or suspended, so the time since its start says nothing about the work."""
     waited: timedelta | None = None
     """How long it waited before it began to run; None unless that was seen."""
+    typical_wait: timedelta | None = None
+    """How long runs of its workflow wait on average; None where too few were seen to wait."""
     usual_wait: timedelta | None = None
     """How long runs of its workflow wait at most, 97 of 100 times; set while it waits, and has for longer than that."""
     rule_news: RuleNews | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from math import exp, log, sqrt
+from random import Random
 from statistics import fmean
 
 import pytest
@@ -97,7 +98,7 @@ def test_longer_than_usual_has_no_end() -> None:
     """Beyond 99 of 100 runs nobody knows."""
     found = estimate.outlook(usual(), timedelta(hours=6))
     assert found
-    assert found.is_longer_than_usual
+    assert found.is_open
     assert found.median_left == timedelta()
 
 
@@ -107,7 +108,7 @@ def test_a_band_is_a_band(seconds: list[float], elapsed: float, spread: float) -
     found = estimate.outlook(usual(seconds, spread), timedelta(seconds=elapsed))
     assert found
     assert timedelta() <= found.usual_low <= found.usual_high
-    if not found.is_longer_than_usual:
+    if not found.is_open:
         assert timedelta() <= found.low <= found.median_left <= found.high
         assert found.median_left >= minutes(1)
 
@@ -202,6 +203,44 @@ def test_unknown_steps_say_nothing() -> None:
     steps = tuple(replace(step, phase="Succeeded") for step in STEPS)
     known = {name: each for name, each in EACH.items() if name != "a"}
     assert estimate.judged_by_steps(running(steps=steps), known, elapsed=minutes(10)) is None
+
+
+def ended_early(extra: float, *, waits_are_known: bool = True) -> float:
+    """The share of runs that end before they are likely done, said when they begin after `extra` s of waiting more."""
+    chance, early = Random(7), 0  # noqa: S311  # a simulation
+    for _ in range(200):
+        works = [chance.lognormvariate(log(7200), 0.1) for _ in range(21)]
+        waits = [chance.lognormvariate(log(300), 1.0) for _ in range(21)]
+        waited = timedelta(seconds=waits[-1] + extra)
+        wait = estimate.usual_of(waits[:-1], spread=estimate.WAIT_SPREAD) if waits_are_known else None
+        seen = replace(
+            running(created_at=NOW - waited),
+            usual=usual([work + each for work, each in zip(works[:-1], waits[:-1], strict=True)]),
+            waited=waited,
+            typical_wait=estimate.duration(wait, estimate.TYPICAL_WAIT) if wait else None,
+        )
+        found = estimate.outlook_of(seen, now=NOW)
+        early += found is not None and timedelta(seconds=works[-1]) <= found.median_left
+    return early / 200
+
+
+def test_long_waits_do_not_hasten_the_end() -> None:
+    """Runs that waited for an hour end as often before they are likely done as those that began as usual."""
+    assert 0.5 < ended_early(0) < 0.8  # the time is rounded up
+    assert 0.5 < ended_early(3600) < 0.8
+    assert 0.5 < ended_early(3600, waits_are_known=False) < 0.9
+
+
+def test_what_has_not_begun_has_no_end() -> None:
+    """While it waits for longer than usual, and where nobody knows how long such runs wait."""
+    pending = replace(running(phase="Pending"), typical_wait=minutes(3))
+    ends = [estimate.outlook_of(seen, now=NOW) for seen in (pending, replace(pending, usual_wait=minutes(20)))]
+    assert [found.is_open for found in ends if found] == [False, True]
+    found, unknown = ends[0], estimate.outlook_of(replace(pending, typical_wait=None), now=NOW)
+    assert unknown
+    assert unknown.is_open
+    assert found
+    assert found.median_left == minutes(170)
 
 
 @pytest.mark.parametrize("phase", [Phase.SUSPENDED, Phase.CANCELLING, Phase.SUCCEEDED, Phase.DELETING])
