@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from bot.blocks.language import _
-from bot.blocks.text import cut, spelled_dates, within
+from bot.blocks.text import UNBROKEN, cut, spelled_dates, within
 
 Block = dict[str, Any]
 """Block Kit JSON."""
@@ -32,6 +32,9 @@ class Message:
 
     blocks: tuple[Block, ...]
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", self.text.replace(UNBROKEN, " "))
 
     def plain(self) -> Self:
         """The plain text without the blocks."""

@@ -36,6 +36,9 @@ _MARKS = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
 """What begins or ends bold, italic and struck text: within a word it does neither."""
 _LOOKALIKES = {"*": "\u2217", "_": "\u02cd", "~": "\u223c", "`": "\u02cb"}
 """Slack has no escape for its marks, so others that look the same stand in their place."""
+UNBROKEN = "\u00a0"
+"""A space at which no line ends. The plain text of a message has ordinary ones, as people search in it."""
+_AFTER_NUMBER = re.compile(r"(?<=\d) (?=[\w%])")
 _JOINER = "\u2060"
 """Takes no room, and ends what Slack would take for a mention, an emoji or a quotation."""
 _LISTS = {Language.ENGLISH: "en_GB", Language.CHINESE: "zh_CN"}
@@ -140,7 +143,7 @@ def _token(moment: datetime, shape: str, fallback: str) -> str:
 
 
 def span(duration: timedelta) -> str:
-    """`duration` in its two largest units: "45 s", "11 min 41 s", "1 h 12 min", "2 d 3 h"."""
+    """`duration` in its two largest units: "45 s", "11 min 41 s", "1 h 12 min", "2 d 3 h". No line ends within it."""
     seconds = max(0, int(duration.total_seconds()))
     (days, hours), (minutes, rest) = divmod(seconds // _HOUR, 24), divmod(seconds % _HOUR, _MINUTE)
     if days:
@@ -151,7 +154,12 @@ def span(duration: timedelta) -> str:
         shape = _("{minutes} min {seconds} s") if rest else _("{minutes} min")
     else:
         shape = _("{seconds} s")
-    return shape.format(days=number(days), hours=hours, minutes=minutes, seconds=rest)
+    return shape.format(days=number(days), hours=hours, minutes=minutes, seconds=rest).replace(" ", UNBROKEN)
+
+
+def unbroken(phrase: str) -> str:
+    """`phrase`, in which no line ends between a number and what it counts."""
+    return _AFTER_NUMBER.sub(UNBROKEN, phrase)
 
 
 def bar(done: int, total: int, width: int = 10) -> str:
@@ -171,7 +179,7 @@ def count(number: int, noun: str) -> str:
 
 def plural(one: str, many: str, amount: int) -> str:
     """`amount` in the text of its form, where it is `{number}`: `plural("{number} step", "{number} steps", 1200)`."""
-    return ngettext(one, many, amount).format(number=number(amount))
+    return unbroken(ngettext(one, many, amount).format(number=number(amount)))
 
 
 def number(value: float) -> str:
@@ -181,7 +189,7 @@ def number(value: float) -> str:
 
 def percent(value: float) -> str:
     """`value` percent: "33 %"."""
-    return _("{number} %").format(number=number(value))
+    return unbroken(_("{number} %").format(number=number(value)))
 
 
 def listed(items: Iterable[str]) -> str:

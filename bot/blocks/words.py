@@ -129,7 +129,7 @@ def counts(done: int | None, total: int | None) -> str:
     if total is None:
         return text.plural("{number} step done", "{number} steps done", done or 0)
     shape = ngettext("{done} of {total} step", "{done} of {total} steps", total)
-    return shape.format(done=text.number(done or 0), total=text.number(total))
+    return text.unbroken(shape.format(done=text.number(done or 0), total=text.number(total)))
 
 
 def progress(execution: Execution) -> str:
@@ -221,7 +221,7 @@ def sub_jobs(step: Step) -> str:
     if step.sub_jobs <= 1:
         return ""
     shape = _("{done} of {total} sub-jobs")
-    return shape.format(done=text.number(step.sub_jobs_finished), total=text.number(step.sub_jobs))
+    return text.unbroken(shape.format(done=text.number(step.sub_jobs_finished), total=text.number(step.sub_jobs)))
 
 
 def timed_out(phase: str, reason: str, duration: timedelta | None, limit: timedelta | None) -> bool:

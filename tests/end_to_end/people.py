@@ -142,10 +142,10 @@ class Person:
 
 
 def words(shown: Shown) -> str:
-    """All words of a message or view, plain text and blocks."""
-    if isinstance(shown, View):
-        return json.dumps(shown.body, ensure_ascii=False)
-    return f"{shown.text}\n{json.dumps(shown.blocks, ensure_ascii=False)}"
+    """All words of a message or view, plain text and blocks, as they are read."""
+    body = shown.body if isinstance(shown, View) else shown.blocks
+    before = "" if isinstance(shown, View) else f"{shown.text}\n"
+    return f"{before}{json.dumps(body, ensure_ascii=False)}".replace("\u00a0", " ")
 
 
 def labels(shown: Shown) -> list[str]:

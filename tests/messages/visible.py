@@ -14,6 +14,7 @@ from html import escape
 from typing import Any
 
 from bot.blocks.language import spoken
+from bot.blocks.text import UNBROKEN
 from sandbox.page import dates
 from sandbox.page.mrkdwn import unescape
 from tests.messages.world import CHANNELS, NOW, PEOPLE
@@ -62,7 +63,7 @@ def _mrkdwn(line: str) -> str:
 
 
 def _plain(wire: str) -> str:
-    return escape(unescape(wire), quote=False)
+    return escape(unescape(wire).replace(UNBROKEN, " "), quote=False)  # Markdown has no use for it
 
 
 def _mark(match: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot.blocks import text
 from bot.blocks.language import Language, speaking
+from bot.blocks.message import message, section
 from sandbox.page.mrkdwn import Viewer, mrkdwn
 
 NOW = datetime(2018, 8, 20, 6, 53, 21, tzinfo=UTC)
@@ -142,7 +143,7 @@ def test_the_short_cut_changes_nothing(foreign: str, limit: int) -> None:
 )
 def test_durations_have_two_units(duration: timedelta, shown_as: str) -> None:
     """The two largest units, none of them zero."""
-    assert text.span(duration) == shown_as
+    assert text.span(duration) == shown_as.replace(" ", text.UNBROKEN)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +161,13 @@ def test_durations_have_two_units(duration: timedelta, shown_as: str) -> None:
 def test_durations_are_in_chinese_too(duration: timedelta, shown_as: str) -> None:
     """With the units that Chinese pages use."""
     with speaking(Language.CHINESE):
-        assert text.span(duration) == shown_as
+        assert text.span(duration) == shown_as.replace(" ", text.UNBROKEN)
 
 
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
-        (Language.ENGLISH, ["33 %", "a", "a and b", "a, b and c", "a, b"]),
+        (Language.ENGLISH, ["33\u00a0%", "a", "a and b", "a, b and c", "a, b"]),
         (Language.CHINESE, ["33%", "a", "a和b", "a、b和c", "a、b"]),
     ],
 )
@@ -222,9 +223,16 @@ def test_numbers_have_no_needless_digits() -> None:
     assert [text.number(3.10), text.number(92.0), text.number(1200)] == ["3.1", "92", "1,200"]
     assert (text.count(1, "step"), text.count(5000, "step")) == ("1 step", "5,000 steps")
     assert [text.plural("{number} step", "{number} steps", number) for number in (1, 5000)] == [
-        "1 step",
-        "5,000 steps",
+        "1\u00a0step",
+        "5,000\u00a0steps",
     ]
+
+
+def test_no_line_ends_within_an_amount() -> None:
+    """Of blocks; the plain text, in which people search, has ordinary spaces."""
+    assert text.unbroken("65 of 195 steps, 3 × call") == "65\u00a0of 195\u00a0steps, 3 × call"
+    shown = message([section(text.span(timedelta(hours=2, minutes=10)))], text.span(timedelta(hours=2, minutes=10)))
+    assert (shown.text, shown.blocks[0]["text"]["text"]) == ("2 h 10 min", "2\u00a0h\u00a010\u00a0min")
 
 
 def test_lines_are_kept_whole() -> None:
