@@ -15,6 +15,7 @@ from typing import Any
 from sandbox.page.markup import Html
 from sandbox.page.message import Message
 from sandbox.page.mrkdwn import Viewer, mrkdwn
+from sandbox.page.own import own, reading
 from sandbox.page.render import blocks
 from sandbox.page.screen import Conversation, Hint, Modal, Person, Screen
 from sandbox.slack import Channel, Ephemeral, Interaction, Slack
@@ -100,6 +101,10 @@ class Binding:
         me = me if me in self._people else self._people[0]
         return f"/c/{self._channels(me)[0].id}?me={me}"
 
+    def read_by(self, me: str) -> None:
+        """What is drawn and said for this request is in the language of `me`, as the bot's words are."""
+        reading(self._workspace.users[me].locale if me in self._people else "")
+
     def screen(self, *, me: str, channel: str, thread: str, tab: str, zone: tzinfo, is_seen: bool) -> Screen:
         """What `me` sees in a channel; `NoSuchChannel` if it is not visible."""
         me = me if me in self._people else self._people[0]
@@ -111,6 +116,7 @@ class Binding:
         if is_seen:
             self._read[me, channel] = self._last(channel)
         viewer = self._viewer(me, zone)
+        self.read_by(me)
         return Screen(
             workspace=WORKSPACE,
             me=self._person(me),
@@ -246,7 +252,7 @@ class Binding:
     async def _command(self, data: Row) -> Row:
         command, _, words = str(data["text"]).partition(" ")
         if command != "/execution":
-            return {"error": f"{command} is not a valid command here. Try /execution help."}
+            return {"error": own("{command} is not a valid command here. Try /execution help.", command=command)}
         await self._slack.command(data["me"], data["channel"], words.strip(), command=command)
         return {}  # if it failed, Slack's own notice says so
 
@@ -311,7 +317,7 @@ def _body(one: SlackMessage | Ephemeral, viewer: Viewer) -> Html:
 
 
 def _result(done: Interaction) -> Row:
-    return {} if done.acked else {"error": f"That did not work: {done.error}"}
+    return {} if done.acked else {"error": own("That did not work: {error}", error=done.error)}
 
 
 def _entered(field: Row) -> Any:

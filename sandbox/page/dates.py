@@ -1,7 +1,7 @@
 """Slack's date tokens, in the reader's time zone and language.
 
-Lives here: `<!date^…>` templates such as `{date_short_pretty} at {time_secs}`, in English and Chinese, and the page's
-own short clock times, which are English like the page. Does not live here: finding them in a text (`mrkdwn`). Reads no
+Lives here: `<!date^…>` templates such as `{date_short_pretty} at {time_secs}`, in English and Chinese, and the English
+line between two days. Does not live here: finding them in a text (`mrkdwn`). Reads no
 clock: `now` is an argument.
 """
 

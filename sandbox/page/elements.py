@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.page.markup import Html, join, tag, text
 from sandbox.page.mrkdwn import SAFE_LINK, Viewer, link, plain
+from sandbox.page.own import own
 from sandbox.page.words import picture, words
 
 Element = Mapping[str, Any]
@@ -34,7 +35,9 @@ def element(item: Element, viewer: Viewer) -> Html:
         return picture(item, "accessory-image")
     draw = DRAW.get(kind)
     return (
-        draw(item, viewer) if draw else tag("span", f"An element that this page cannot show: {kind}", class_="unknown")
+        draw(item, viewer)
+        if draw
+        else tag("span", own("An element that this page cannot show: {kind}", kind=kind), class_="unknown")
     )
 
 
@@ -109,7 +112,7 @@ def _menu(item: Element, viewer: Viewer) -> Html:
     options = _options(item, viewer)
     chosen = {value for value, _ in _initial(item)}
     many = str(item.get("type", "")).startswith("multi_")
-    placeholder = str((item.get("placeholder") or {}).get("text") or "Choose…")
+    placeholder = str((item.get("placeholder") or {}).get("text") or own("Choose…"))
     empty = None if many else tag("option", placeholder, value="", selected=not chosen, disabled=True, hidden=True)
     listed = [tag("option", label, value=value, selected=value in chosen) for value, label in options]
     if groups := item.get("option_groups"):
@@ -151,7 +154,7 @@ def _overflow(item: Element, _viewer: Viewer) -> Html:
         )
         for one in item.get("options", [])
     )
-    dots = tag("summary", "⋯", class_="button button-default", aria_label="More actions")
+    dots = tag("summary", "⋯", class_="button button-default", aria_label=own("More actions"))
     return tag(
         "details",
         dots,

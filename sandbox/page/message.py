@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sandbox.page import dates
 from sandbox.page.markup import Html, icon, join, tag
+from sandbox.page.own import clock, day, own, recently
 
 RUN_GAP = timedelta(minutes=5)
 """Messages of one author that are closer together than this share one header."""
@@ -74,10 +74,10 @@ def message(one: Message, now: datetime, address: Address, *, continues: bool = 
     ]
     return tag(
         "article",
-        _avatar(one) if not continues else tag("span", dates.clock(one.at), class_="gutter"),
+        _avatar(one) if not continues else tag("span", clock(one.at), class_="gutter"),
         tag(
             "div",
-            None if not one.ephemeral else tag("p", "Only visible to you", class_="private-mark"),
+            None if not one.ephemeral else tag("p", own("Only visible to you"), class_="private-mark"),
             _head(one) if not continues else None,
             None if is_thread or not one.thread_ts else _broadcast(one, address),
             tag("div", one.body, _edited(one), class_="body"),
@@ -91,7 +91,7 @@ def message(one: Message, now: datetime, address: Address, *, continues: bool = 
         data_ts=one.ts or None,
         data_ephemeral=one.ephemeral or None,
         data_edits=one.edits,
-        aria_label=f"{one.author}, {dates.clock(one.at)}",
+        aria_label=f"{one.author}, {clock(one.at)}",
     )
 
 
@@ -104,7 +104,7 @@ def _continues(before: Message | None, one: Message, *, is_thread: bool) -> bool
 
 
 def _day(moment: datetime, now: datetime) -> Html:
-    line = tag("span", dates.day(moment, now))
+    line = tag("span", day(moment, now))
     return tag("div", line, class_="day", role="separator", data_key=f"day-{moment:%Y%m%d}")
 
 
@@ -115,39 +115,39 @@ def _avatar(one: Message) -> Html:
 
 
 def _head(one: Message) -> Html:
-    badge = tag("span", "APP", class_="app-badge") if one.is_bot else None
-    stamp = tag("time", dates.clock(one.at), datetime=one.at.isoformat(), title=f"{one.at:%Y-%m-%d %H:%M:%S %Z}")
+    badge = tag("span", own("APP"), class_="app-badge") if one.is_bot else None
+    stamp = tag("time", clock(one.at), datetime=one.at.isoformat(), title=f"{one.at:%Y-%m-%d %H:%M:%S %Z}")
     return tag("header", tag("b", one.author, class_="author"), badge, stamp)
 
 
 def _edited(one: Message) -> Html | None:
-    return tag("span", "(edited)", class_="edited") if one.is_marked else None
+    return tag("span", own("(edited)"), class_="edited") if one.is_marked else None
 
 
 def _broadcast(one: Message, address: Address) -> Html:
-    whole = tag("a", "a thread", href=address(one.channel, thread=one.thread_ts), data_nav=True)
-    return tag("p", "replied to ", whole, class_="broadcast")
+    whole = tag("a", own("a thread"), href=address(one.channel, thread=one.thread_ts), data_nav=True)
+    return tag("p", own("replied to "), whole, class_="broadcast")
 
 
 def _thread_line(one: Message, now: datetime, address: Address) -> Html:
-    count = tag("b", f"{one.replies} {'reply' if one.replies == 1 else 'replies'}")
-    last = tag("span", f"Last reply {_recently(one.last_reply, now)}", class_="last") if one.last_reply else None
+    count = tag("b", own("{number} reply" if one.replies == 1 else "{number} replies", number=one.replies))
+    last = (
+        tag("span", own("Last reply {time}", time=recently(one.last_reply, now)), class_="last")
+        if one.last_reply
+        else None
+    )
     return tag("a", count, last, href=address(one.channel, thread=one.ts), class_="thread-line", data_nav=True)
-
-
-def _recently(moment: datetime, now: datetime) -> str:
-    return "just now" if now - moment < timedelta(minutes=1) else dates.ago(moment, now)
 
 
 def _tools(one: Message, address: Address, *, is_thread: bool) -> Html | None:
     if one.ephemeral:
-        dismiss = tag("button", "Dismiss", type="button", class_="tool", data_dismiss=one.ephemeral)
+        dismiss = tag("button", own("Dismiss"), type="button", class_="tool", data_dismiss=one.ephemeral)
         return tag("div", dismiss, class_="tools")
     offered = [
-        tag("button", name, type="button", class_="tool", data_shortcut=callback_id, data_ts=one.ts)
+        tag("button", own(name), type="button", class_="tool", data_shortcut=callback_id, data_ts=one.ts)
         for name, callback_id in one.shortcuts
     ]
     if is_thread or one.thread_ts:
         return tag("div", *offered, class_="tools") if offered else None
-    reply = tag("a", "Reply in thread", href=address(one.channel, thread=one.ts), class_="tool", data_nav=True)
+    reply = tag("a", own("Reply in thread"), href=address(one.channel, thread=one.ts), class_="tool", data_nav=True)
     return tag("div", reply, *offered, class_="tools")

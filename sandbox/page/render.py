@@ -13,6 +13,7 @@ from typing import Any
 from sandbox.page import elements
 from sandbox.page.markup import Html, join, tag, text
 from sandbox.page.mrkdwn import Viewer, markdown, plain
+from sandbox.page.own import own
 from sandbox.page.richtext import rich_text
 from sandbox.page.words import picture, words
 
@@ -31,7 +32,11 @@ def block(item: Block, viewer: Viewer, index: int = 0) -> Html:
     kind = str(item.get("type", ""))
     draw = DRAW.get(kind)
     block_id = str(item.get("block_id") or f"block-{index}")
-    body = draw(item, viewer) if draw else tag("p", f"A block that this page cannot show: {kind}", class_="unknown")
+    body = (
+        draw(item, viewer)
+        if draw
+        else tag("p", own("A block that this page cannot show: {kind}", kind=kind), class_="unknown")
+    )
     return tag("div", body, class_=f"block block-{kind}", data_block_id=block_id, data_key=block_id)
 
 
@@ -88,7 +93,7 @@ def _plan(item: Block, viewer: Viewer) -> Html:
     summary = tag(
         "summary",
         _task_icon(_roll_up(tasks)),
-        tag("span", plain(_title(item) or "Plan"), class_="plan-title"),
+        tag("span", plain(_title(item) or own("Plan")), class_="plan-title"),
         tag("span", class_="chevron", aria_hidden="true"),
     )
     steps = tag("ol", *(_task(task, viewer) for task in tasks), class_="tasks")
@@ -156,7 +161,7 @@ def _table(item: Block, viewer: Viewer) -> Html:
         class_="table",
         tabindex="0",
         role="region",
-        aria_label="Table",
+        aria_label=own("Table"),
     )
 
 

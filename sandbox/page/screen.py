@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from sandbox.page.markup import Html, icon, join, tag, text
 from sandbox.page.message import Message, log
+from sandbox.page.own import for_script, language, own
 
 PRETENCE = "This Slack is pretend, the bot is real."
 
@@ -123,7 +124,7 @@ def page(screen: Screen) -> Html:
     )
     body = tag(
         "body",
-        tag("a", "Skip to the message box", href="#say", class_="skip"),
+        tag("a", own("Skip to the message box"), href="#say", class_="skip"),
         tag("div", drawn["alarm"], id="alarm", role="alert"),
         tag(
             "div",
@@ -136,9 +137,9 @@ def page(screen: Screen) -> Html:
         tag("dialog", tag("form", drawn["modal-body"], id="modal-body", method="dialog"), id="modal"),
         tag("dialog", id="confirm"),
         tag("div", id="toast", role="status"),
-        tag("noscript", "This page needs its script."),
+        tag("noscript", own("This page needs its script.")),
     )
-    return join(Html("<!doctype html>"), tag("html", head, body, lang="en"))
+    return join(Html("<!doctype html>"), tag("html", head, body, lang=language()))
 
 
 def state(screen: Screen) -> dict[str, object]:
@@ -151,7 +152,8 @@ def state(screen: Screen) -> dict[str, object]:
         "data_modal": screen.modal.id if screen.modal else "",
         "data_version": screen.version,
         "data_unread": screen.first_unread,
-        "data_say": f"Message {_conversation_name(screen.conversation)}",
+        "data_say": own("Message {place}", place=_conversation_name(screen.conversation)),
+        "data_words": for_script(),
     }
 
 
@@ -163,9 +165,9 @@ def _drawer(sidebar: Html) -> Html:
     return tag(
         "nav",
         tag("div", sidebar, id="sidebar"),
-        tag("p", f"{PRETENCE} Nothing leaves this computer.", class_="simulated"),
+        tag("p", own(PRETENCE), " ", own("Nothing leaves this computer."), class_="simulated"),
         id="drawer",
-        aria_label="Channels and direct messages",
+        aria_label=own("Channels and direct messages"),
     )
 
 
@@ -179,17 +181,17 @@ def _sidebar(screen: Screen) -> Html:
             tag("strong", screen.workspace, class_="workspace"),
             tag(
                 "button",
-                icon("close", "Close the list"),
+                icon("close", own("Close the list")),
                 type="button",
                 class_="plain drawer-close",
                 data_drawer="close",
             ),
             class_="sidebar-top",
         ),
-        tag("label", "You are", tag("select", *people, id="me"), class_="me"),
-        tag("h2", "Channels"),
+        tag("label", own("You are"), tag("select", *people, id="me"), class_="me"),
+        tag("h2", own("Channels")),
         tag("ul", *(_conversation(conversation, screen) for conversation in channels)),
-        tag("h2", "Apps"),
+        tag("h2", own("Apps")),
         tag("ul", *(_conversation(conversation, screen) for conversation in direct)),
     )
 
@@ -199,7 +201,7 @@ def _conversation(conversation: Conversation, screen: Screen) -> Html:
     mark = tag("span", icon("helix"), class_="avatar avatar-small avatar-bot") if conversation.is_dm else None
     sign = mark or icon("lock" if conversation.is_private else "hash")
     badge = (
-        tag("span", conversation.unread, class_="badge", aria_label=f"{conversation.unread} unread")
+        tag("span", conversation.unread, class_="badge", aria_label=own("{number} unread", number=conversation.unread))
         if conversation.unread
         else None
     )
@@ -220,7 +222,7 @@ def _conversation(conversation: Conversation, screen: Screen) -> Html:
 
 def _head(screen: Screen) -> Html:
     conversation = screen.conversation
-    opener = tag("button", icon("menu", "Channels"), type="button", class_="plain drawer-open", data_drawer="open")
+    opener = tag("button", icon("menu", own("Channels")), type="button", class_="plain drawer-open", data_drawer="open")
     heading = tag("h1", _conversation_name(conversation))
     return join(
         opener, heading, tag("span", screen.topic, class_="topic"), _tabs(screen) if conversation.is_dm else None
@@ -231,7 +233,7 @@ def _tabs(screen: Screen) -> Html:
     links = (
         tag(
             "a",
-            word,
+            own(word),
             href=screen.address(tab=key),
             class_="tab",
             aria_current="page" if screen.tab == key else None,
@@ -248,11 +250,11 @@ def _hints(screen: Screen) -> Html:
     rows = (
         tag(
             "li",
-            tag("span", tag("b", hint.title), tag("span", hint.note, class_="note"), class_="about"),
+            tag("span", tag("b", own(hint.title)), tag("span", own(hint.note), class_="note"), class_="about"),
             tag(
                 "span",
-                *(_chip(word, data_fill=fill, title=fill) for word, fill in hint.commands),
-                *(_chip(word, data_stage=stage) for word, stage in hint.stages),
+                *(_chip(own(word), data_fill=fill, title=fill) for word, fill in hint.commands),
+                *(_chip(own(word), data_stage=stage) for word, stage in hint.stages),
                 class_="chips",
             ),
         )
@@ -261,8 +263,8 @@ def _hints(screen: Screen) -> Html:
     summary = tag(
         "summary",
         icon("bulb"),
-        tag("span", "Things to try"),
-        tag("span", PRETENCE, class_="note pretence"),
+        tag("span", own("Things to try")),
+        tag("span", own(PRETENCE), class_="note pretence"),
         tag("span", class_="chevron", aria_hidden="true"),
     )
     return tag("details", summary, tag("ul", *rows), data_keep="hints")
@@ -276,7 +278,7 @@ def _main(screen: Screen) -> Html:
     if screen.tab == "home":
         return tag(
             "div",
-            screen.home or tag("p", "This Home is empty.", class_="empty"),
+            screen.home or tag("p", own("This Home is empty."), class_="empty"),
             class_="home",
             data_key="home",
             data_home="1",
@@ -284,7 +286,7 @@ def _main(screen: Screen) -> Html:
     if not screen.messages:
         return tag(
             "p",
-            f"This is the very beginning of {_conversation_name(screen.conversation)}.",
+            own("This is the very beginning of {place}.", place=_conversation_name(screen.conversation)),
             class_="empty",
             data_key="empty",
         )
@@ -300,8 +302,10 @@ def _middle(screen: Screen, drawn: dict[str, Html]) -> Html:
         "main",
         tag("header", drawn["head"], id="head"),
         tag("div", drawn["hints"], id="hints"),
-        tag("div", drawn["log"], id="log", role="log", aria_live="polite", aria_label="Messages", tabindex="0"),
-        _composer("say", f"Message {_conversation_name(screen.conversation)}", "/say", screen.shortcuts),
+        tag("div", drawn["log"], id="log", role="log", aria_live="polite", aria_label=own("Messages"), tabindex="0"),
+        _composer(
+            "say", own("Message {place}", place=_conversation_name(screen.conversation)), "/say", screen.shortcuts
+        ),
         id="main",
     )
 
@@ -311,24 +315,34 @@ def _side_panel(screen: Screen, drawn: Html) -> Html:
         "aside",
         tag(
             "header",
-            tag("h2", "Thread"),
-            tag("button", icon("close", "Close the thread"), type="button", class_="plain", data_close_thread=True),
+            tag("h2", own("Thread")),
+            tag(
+                "button", icon("close", own("Close the thread")), type="button", class_="plain", data_close_thread=True
+            ),
         ),
-        tag("div", drawn, id="thread-log", role="log", aria_live="polite", aria_label="Thread", tabindex="0"),
-        _composer("reply", "Reply…", "/say"),
+        tag("div", drawn, id="thread-log", role="log", aria_live="polite", aria_label=own("Thread"), tabindex="0"),
+        _composer("reply", own("Reply…"), "/say"),
         id="thread",
-        aria_label="Thread",
+        aria_label=own("Thread"),
         hidden=not screen.thread_ts,
     )
 
 
 def _composer(name: str, label: str, action: str, shortcuts: tuple[tuple[str, str], ...] = ()) -> Html:
     offered = (
-        tag("button", "⚡", type="button", class_="plain", data_shortcut=callback_id, title=word, aria_label=word)
+        tag(
+            "button",
+            "⚡",
+            type="button",
+            class_="plain",
+            data_shortcut=callback_id,
+            title=own(word),
+            aria_label=own(word),
+        )
         for word, callback_id in shortcuts
     )
     box = tag("textarea", id=name, name="text", rows="1", placeholder=label, aria_label=label, autocomplete="off")
-    send = tag("button", icon("send", "Send"), class_="send", type="submit")
+    send = tag("button", icon("send", own("Send")), class_="send", type="submit")
     return tag("form", *offered, box, send, class_="composer", action=action, method="post", data_composer=name)
 
 
@@ -338,13 +352,19 @@ def _modal(modal: Modal) -> Html:
         tag(
             "header",
             tag("h2", text(modal.title), id="modal-title"),
-            tag("button", icon("close", "Close"), type="button", class_="plain", data_close_modal=True),
+            tag("button", icon("close", own("Close")), type="button", class_="plain", data_close_modal=True),
             data_key="modal-head",
         ),
         tag("div", modal.body, class_="modal-blocks", data_key=f"modal-{modal.id}", data_view=modal.id),
         tag(
             "footer",
-            tag("button", modal.close or "Close", type="button", class_="button button-default", data_close_modal=True),
+            tag(
+                "button",
+                modal.close or own("Close"),
+                type="button",
+                class_="button button-default",
+                data_close_modal=True,
+            ),
             submit,
             data_key="modal-foot",
         ),

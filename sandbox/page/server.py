@@ -19,6 +19,7 @@ from aiohttp import web
 
 from sandbox.page import screen
 from sandbox.page.binding import Binding, NoSuchChannel
+from sandbox.page.own import own
 from sandbox.page.screen import Hint
 from sandbox.slack import Slack
 
@@ -129,9 +130,11 @@ class Page:
 
     async def _act(self, request: web.Request) -> web.StreamResponse:
         try:
-            result = await self.binding.acts[request.path.removeprefix("/")](await request.json())
-        except (LookupError, TypeError, ValueError) as error:
-            result = {"error": f"That did not work: {error}"}
+            data = await request.json()
+            self.binding.read_by(data.get("me", ""))
+            result = await self.binding.acts[request.path.removeprefix("/")](data)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            result = {"error": own("That did not work: {error}", error=error)}
         return web.json_response(result, headers=HEADERS)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:

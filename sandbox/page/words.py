@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from sandbox.page.markup import Html, tag
 from sandbox.page.mrkdwn import Viewer, mrkdwn, plain
+from sandbox.page.own import own
 
 INLINE_PICTURES = ("data:image/png;", "data:image/svg+xml;", "data:image/gif;", "data:image/jpeg;")
 
@@ -30,7 +31,12 @@ def picture(item: Mapping[str, Any], kind: str) -> Html:
     described = str(item.get("alt_text", ""))
     if source.startswith(INLINE_PICTURES):
         return tag("img", src=source, alt=described, class_=kind)
-    hint = f"Picture from {urlsplit(source).hostname or 'elsewhere'}, not fetched"
+    hint = own("Picture from {host}, not fetched", host=urlsplit(source).hostname or own("elsewhere"))
     return tag(
-        "span", described or "Picture", class_=f"{kind} picture-frame", role="img", aria_label=described, title=hint
+        "span",
+        described or own("Picture"),
+        class_=f"{kind} picture-frame",
+        role="img",
+        aria_label=described,
+        title=hint,
     )

@@ -4,6 +4,9 @@ const app = document.getElementById("app");
 const at = (id) => document.getElementById(id);
 const REGIONS = ["alarm", "sidebar", "head", "hints", "log", "thread-log", "modal-body"];
 
+// The page's own words, in the language of its reader.
+const own = (words) => JSON.parse(app.dataset.words)[words];
+
 // --- the address -------------------------------------------------------------------------------------------------
 
 document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;samesite=strict`;
@@ -150,7 +153,7 @@ function dialog(view) {
 }
 
 function lost(yes) {
-  if (yes) toast("The sandbox has stopped: this page is no longer updated.", 0);
+  if (yes) toast(own("The sandbox has stopped: this page is no longer updated."), 0);
   else if (at("toast").dataset.lost) at("toast").replaceChildren();
   at("toast").dataset.lost = yes ? "1" : "";
 }
@@ -210,9 +213,9 @@ function sure(confirm) {
   const box = at("confirm");
   const make = (name, words, look) => Object.assign(document.createElement(name), { textContent: words, className: look ?? "" });
   const row = make("div", "");
-  const title = Object.assign(make("h2", confirm.title || "Are you sure?"), { id: "confirm-title" });
-  const no = make("button", confirm.deny || "Cancel", "button button-default");
-  const yes = make("button", confirm.confirm || "Yes", `button button-${confirm.style}`);
+  const title = Object.assign(make("h2", confirm.title || own("Are you sure?")), { id: "confirm-title" });
+  const no = make("button", confirm.deny || own("Cancel"), "button button-default");
+  const yes = make("button", confirm.confirm || own("Yes"), `button button-${confirm.style}`);
   row.append(no, yes);
   box.replaceChildren(title, make("p", confirm.text), row);
   box.setAttribute("aria-labelledby", "confirm-title");
@@ -240,7 +243,7 @@ async function submit(form) {
   const given = values(form);
   const missing = given.filter((one) => one.required && !one.value.length);
   const result = missing.length
-    ? { errors: Object.fromEntries(missing.map((one) => [one.block_id, "Please complete this required field."])) }
+    ? { errors: Object.fromEntries(missing.map((one) => [one.block_id, own("Please complete this required field.")])) }
     : await send("/submit", { view: form.querySelector("[data-view]").dataset.view, values: given });
   for (const block of form.querySelectorAll("[data-block-id]")) {
     const complaint = block.querySelector(".complaint");
