@@ -21,7 +21,15 @@ from bot.blocks.language import _
 from bot.blocks.levels import level_words, told_words
 from bot.blocks.message import OPTIONS_LIMIT, Block, Message, actions, header, message, section
 from bot.blocks.quiet import muted_note
-from bot.blocks.trouble import Trouble, failure, is_time_limit, outlook_words, trouble_of, unseen_line
+from bot.blocks.trouble import (
+    Trouble,
+    failure,
+    is_time_limit,
+    many_failed,
+    outlook_words,
+    trouble_of,
+    unseen_line,
+)
 from bot.domain.acting import Action
 from bot.domain.execution import FAILED_PHASES, Execution, Phase, Step
 from bot.domain.following import Subscription
@@ -193,9 +201,10 @@ def _steps(snapshot: Snapshot) -> tuple[Step, ...]:
 
 
 def _is_cause_shown(snapshot: Snapshot) -> bool:
-    """Whether the line about trouble says why the first failed step failed."""
+    """Whether the line about trouble says why steps failed: many that are alike, or the first one."""
     failed = snapshot.execution.failed_steps
-    is_said = not snapshot.execution.is_terminal or bool(failed and (failed[0].reason or failed[0].message))
+    is_first = bool(failed and (failed[0].reason or failed[0].message))
+    is_said = not snapshot.execution.is_terminal or is_first or bool(many_failed(snapshot.execution))
     return not snapshot.is_vanished and bool(failed) and is_said and snapshot.execution.phase != Phase.SUCCEEDED
 
 

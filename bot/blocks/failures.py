@@ -1,7 +1,7 @@
 """Which steps failed, and why: a line for each step, one for many steps whose names differ in a number.
 
-Lives here: `failure_lines`, `failure_words`. Does not live here: the words for causes (`bot.blocks.causes`). Called by
-`bot.blocks.outcome`, `bot.blocks.warnings` and `bot.blocks.why`.
+Lives here: `failure_lines`, `failure_words`, `group_line`. Does not live here: words for causes (`bot.blocks.causes`).
+Called by `bot.blocks.outcome`, `bot.blocks.trouble`, `bot.blocks.warnings` and `bot.blocks.why`.
 """
 
 from __future__ import annotations
@@ -75,6 +75,12 @@ def failure_lines(failure: Failure, most: int) -> list[str]:
 def failure_words(failure: Failure, most: int) -> list[str]:
     """The same in plain text."""
     return _lines(failure, most, causes.cause_words, text.escape)
+
+
+def group_line(failure: Failure, shown: Callable[[str], str]) -> str:
+    """The largest group of steps on one line; empty where none shares a line. `shown` writes a name."""
+    groups = _groups(failure.steps)
+    return _group(failure, groups[0], shown) if groups and len(groups[0]) >= LEAST_GROUP else ""
 
 
 def _lines(failure: Failure, most: int, cause: Callable[..., str], shown: Callable[[str], str]) -> list[str]:

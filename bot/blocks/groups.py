@@ -87,8 +87,8 @@ def step_lines(
 ) -> list[str]:
     """The most important steps first; no lines when GCS sent no steps.
 
-    `groups`: those of its steps that have lines. `is_cause_shown`: the cause of the first failed step stands above
-    already. `room`: rows that the lines may take.
+    `groups`: those of its steps that have lines. `is_cause_shown`: the cause of the largest group of failed steps, else
+    that of the first one, stands above already. `room`: rows that the lines may take.
     """
     at_rest = snapshot.execution.is_terminal or snapshot.is_vanished
     lines: list[str] = []
@@ -106,8 +106,12 @@ def step_lines(
 
 def _failed_lines(groups: Iterable[Group], ink: Ink, *, is_cause_shown: bool, most: int) -> list[str]:
     failing = [group for group in groups if group.failed]
+    largest = max(failing, key=lambda group: len(group.failed), default=None)
+    if is_cause_shown and largest and len(largest.failed) > FAILED_SHOWN:
+        failing.remove(largest)
+        is_cause_shown = False
     drawn = (line for group in failing for line in _failed(group, ink, is_short=most == 1))
-    if is_cause_shown and failing and len(failing[0].failed) <= FAILED_SHOWN:
+    if is_cause_shown and failing:
         next(drawn)
     lines = list(islice(drawn, most + 1))
     return lines if len(lines) <= most else [*lines[:most], _("… and more that failed")]

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.blocks import causes, text, words
+from bot.blocks.failures import Failure, group_line
 from bot.blocks.groups import MRKDWN, PLAIN, Ink
 from bot.blocks.language import N_, _, ngettext
 from bot.domain import alarms, estimate
@@ -56,13 +57,23 @@ def trouble_of(snapshot: Snapshot, *, now: datetime) -> Trouble | None:
 
 
 def failure(execution: Execution, ink: Ink) -> str:
-    """Why an execution failed: by its first failed step, else by what GCS says of it; empty unless it failed."""
+    """Why an execution failed: by most or the first of its failed steps, else by what GCS says of it.
+
+    Empty unless it failed.
+    """
     if execution.phase not in FAILED_PHASES:
         return ""
+    if together := many_failed(execution, ink):
+        return together
     failed = execution.failed_steps
     if failed and (failed[0].reason or failed[0].message):
         return _cause(failed[0].name, failed[0], ink)
     return _cause(failed[0].name if len(failed) == 1 else "", execution, ink)
+
+
+def many_failed(execution: Execution, ink: Ink = MRKDWN) -> str:
+    """What most of the failed steps have in common, on one line; empty where they are few, or not alike."""
+    return group_line(Failure.of_execution(execution), lambda name: ink.bold(name, _NAME_LIMIT))
 
 
 def is_time_limit(snapshot: Snapshot) -> bool:
@@ -90,7 +101,7 @@ def _failed(snapshot: Snapshot, _now: datetime) -> Trouble | None:
     others, beside = words.others_go_on(snapshot.execution), _("{cause}; {others}")
 
     def line(ink: Ink) -> str:
-        cause = _cause(failed[0].name, failed[0], ink)
+        cause = many_failed(snapshot.execution, ink) or _cause(failed[0].name, failed[0], ink)
         return beside.format(cause=cause, others=others) if others else cause
 
     return _said(shape, line)

@@ -65,6 +65,16 @@ def test_a_cause_is_not_said_twice() -> None:
     assert step_lines(seen, grouped(seen.execution.steps), ink=PLAIN, is_cause_shown=True) == ["❌ part-x2 · failed"]
 
 
+def test_the_largest_failed_group_is_said_above() -> None:
+    """Of many that failed alike the line about trouble counts the causes; the others have lines."""
+    seen = snapshot(
+        execution(steps=(Step(name="sort", phase="Failed"), *steps("Failed", "Failed", "Failed", "Running")))
+    )
+    shown = step_lines(seen, grouped(seen.execution.steps), ink=PLAIN, is_cause_shown=True)
+    assert shown[0] == "❌ sort · failed"
+    assert not any("3 failed" in line for line in shown)
+
+
 def test_what_waits_or_is_done_is_named() -> None:
     """The first three, and how many more."""
     named = tuple(Step(name=name, phase="Succeeded") for name in "abcde")

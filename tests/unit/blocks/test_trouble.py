@@ -57,6 +57,17 @@ def test_trouble_is_in_headline_and_line(troubled: Snapshot, state: str, line: s
     assert found_line.startswith(line)
 
 
+@pytest.mark.parametrize("phase", ["Running", "Failed"])
+def test_many_failed_alike_are_counted(phase: str) -> None:
+    """One name among twenty says little: the line names what they share, and the steps below do not repeat it."""
+    alike = [Step(name=f"call-{each}", phase="Failed", message=f"exit code {1 + each % 2}") for each in range(20)]
+    steps = (Step(name="sort", phase="Failed", message="exit code 3"), *alike, Step(name="index", phase="Running"))
+    drawn = shown(execution_card(seen({"steps": steps, "phase": phase}), subscription(), now=NOW).blocks)
+    others = "; 1 other goes on" if phase == "Running" else ""
+    assert drawn.splitlines()[1] == f"20 × *call*: exit 1 (10), exit 2 (10){others}"
+    assert (drawn.count("call"), "*sort* · failed · exit 3" in drawn) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("running", "phase", "others"),
     [
