@@ -17,8 +17,11 @@ from tests.chaos.verdict import judge
 from tests.end_to_end.leaping import leaped
 from tests.end_to_end.outages import EXECUTIONS, HOUR, Evidence
 
-REAL_SECONDS = 500.0
+REAL_SECONDS = 1500.0
 """How long the process may take for an hour and some minutes; half a minute on an idle machine."""
+
+PATIENTLY = pytest.mark.timeout(REAL_SECONDS + 100)
+"""Marks the tests that read the evidence: the first of them waits for it."""
 
 
 def lived(day: str, folders: pytest.TempPathFactory) -> Evidence:

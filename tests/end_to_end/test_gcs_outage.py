@@ -13,8 +13,10 @@ from statistics import median
 import pytest
 
 from sandbox.slack.limits import most_within
-from tests.end_to_end.outage_evidence import check_every_outcome, late_outcomes, lived, since_return
+from tests.end_to_end.outage_evidence import PATIENTLY, check_every_outcome, late_outcomes, lived, since_return
 from tests.end_to_end.outages import EXECUTIONS, MINUTE, Evidence
+
+pytestmark = PATIENTLY
 
 AWAY = "GCS has not answered since"
 

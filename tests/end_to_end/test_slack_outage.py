@@ -12,6 +12,7 @@ import pytest
 
 from sandbox.slack.limits import most_within
 from tests.end_to_end.outage_evidence import (
+    PATIENTLY,
     check_every_outcome,
     late_outcomes,
     lived,
@@ -19,6 +20,8 @@ from tests.end_to_end.outage_evidence import (
     since_return,
 )
 from tests.end_to_end.outages import MINUTE, Evidence
+
+pytestmark = PATIENTLY
 
 
 @pytest.fixture(scope="module")
