@@ -76,6 +76,7 @@ def this_owner(settings: Settings, identity: Identity, project_id: str, *, is_ce
         endpoint=settings.gcs_endpoint,
         project=project_id,
         enterprise=identity.enterprise_id,
+        bot_user=identity.bot_user_id,
     )
 
 

@@ -36,6 +36,7 @@ STORE_AWAY_SECONDS = 1.0
 
 _NAMES = {
     "team": "Slack workspace {}",
+    "bot_user": "the Slack app whose bot user is {}",
     "endpoint": "GCS at {}",
     "project": "GCS project {}",
     "account": "GCS account {}",

@@ -130,6 +130,21 @@ async def test_another_workspace_is_refused(production: Production) -> None:
     await production.kept()
 
 
+async def test_another_app_is_refused(production: Production) -> None:
+    """A second app of the same workspace is in other channels: it would end what it cannot reach."""
+    async with Slack(scopes=SCOPES) as slack:
+        slack.workspace.bot_user = other = slack.add_user("trials")
+        change = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url}
+        code, printed = await ended(production.folder, "run", production.settings(**change))
+        assert [call.method for call in slack.calls] == ["auth.test"]
+    theirs, ours = (
+        "the Slack app whose bot user is U0BOT",
+        f"this is the bot of the Slack app whose bot user is {other}",
+    )
+    assert (code, theirs in printed, ours in printed) == (2, True, True)
+    await production.kept()
+
+
 async def test_prefixes_let_bots_share_a_server(production: Production, tmp_path: Path) -> None:
     """The same staging bot with a prefix of its own: both work."""
     async with staging() as (gcs, slack):

@@ -96,10 +96,12 @@ async def test_a_path_too_long_is_refused(tmp_path: Path) -> None:
 
 
 async def test_an_unwritable_directory_is_refused(tmp_path: Path) -> None:
-    """A file in the way is no stack trace."""
+    """A file in the way, or links in a circle, are no stack trace."""
     (tmp_path / "state").write_text("")
-    with pytest.raises(SettingsInvalid, match="cannot be written"):
-        await EmbeddedStore(tmp_path / "state").start()
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for name in ("state", "circle"):
+        with pytest.raises(SettingsInvalid, match="cannot be written"):
+            await EmbeddedStore(tmp_path / name).start()
 
 
 async def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
@@ -316,3 +318,15 @@ async def test_an_open_directory_of_others_is_refused(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Path, "chmod", lambda *_: None)  # as on a file system without modes
     with pytest.raises(SettingsInvalid, match="mode 0700"):
         await EmbeddedStore(shared).start()
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_it_stops_during_a_check(tmp_path: Path, steps: int) -> None:
+    """However far a PING has come: redis-py takes some cancellations for its own time-out, and returns."""
+    store = EmbeddedStore(tmp_path)
+    await store.start()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await store.stop()
+    assert not store.is_running

@@ -68,6 +68,7 @@ async def test_bots_that_start_together_agree(server_url: str, store: Store) -> 
         (replace(OWNER, enterprise="E1"), set()),
         (replace(OWNER, project=""), set()),
         (replace(OWNER, schema=SCHEMA + 1), set()),
+        (replace(OWNER, bot_user="U1"), set()),
         (replace(OWNER, team="T2"), {"team"}),
         (replace(OWNER, endpoint="https://gcs.cn-east-2.example.com"), {"endpoint"}),
         (replace(OWNER, project="p2"), {"project"}),
@@ -81,14 +82,21 @@ def test_what_may_differ_silently(ours: Owner, expected: set[str]) -> None:
     assert set(differences(ours, OWNER)) == expected
 
 
+def test_another_app_differs() -> None:
+    """Of the same workspace; that of another one goes without saying."""
+    ours, theirs = replace(OWNER, bot_user="U1"), replace(OWNER, bot_user="U2")
+    assert differences(ours, theirs) == {"bot_user": ("U1", "U2")}
+    assert set(differences(ours, replace(theirs, team="T2"))) == {"team"}
+
+
 async def test_what_is_new_is_added(store: Store, redis: Redis) -> None:
     """And nothing is taken back: neither by a copy that knows less, nor what a newer version added."""
     await store.ownership.take(replace(OWNER, project=""))
     redis.set(KEYS.owner, msgspec.json.encode({**written(redis), "mood": "new"}))
-    await store.ownership.take(replace(OWNER, enterprise="E1", schema=SCHEMA + 1))
+    await store.ownership.take(replace(OWNER, enterprise="E1", bot_user="U1", schema=SCHEMA + 1))
     await store.ownership.take(replace(OWNER, project="", schema=SCHEMA))
-    known = {name: written(redis)[name] for name in ("project", "enterprise", "schema", "mood")}
-    assert known == {"project": "p1", "enterprise": "E1", "schema": SCHEMA + 1, "mood": "new"}
+    known = {name: written(redis)[name] for name in ("project", "enterprise", "bot_user", "schema", "mood")}
+    assert known == {"project": "p1", "enterprise": "E1", "bot_user": "U1", "schema": SCHEMA + 1, "mood": "new"}
 
 
 async def test_a_project_named_later_keeps_the_account(store: Store, redis: Redis) -> None:

@@ -55,10 +55,11 @@ class EmbeddedStore:
     """One engine in one state directory. `await start()` gives its URL."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._dir = state_dir.resolve()
+        self._dir = Path(os.path.realpath(state_dir))  # unlike `resolve`, it raises nothing for links in a circle
         self._engine = EngineProcess(self._dir)
         self._lock: TextIO | None = None
         self._supervising: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self._silent_pings = 0
         self._away_since: float | None = None
         """Since when the engine has not responded; None while it does."""
@@ -103,17 +104,17 @@ class EmbeddedStore:
 
     async def stop(self) -> None:
         """Stop the engine, which writes all it has, and leave the directory; one that does not respond is killed."""
+        self._is_stopping = True  # redis-py may take a cancellation during a PING for its own time-out
         if self._supervising is not None:
             self._supervising.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervising
+            await asyncio.wait({self._supervising})
         try:
             await self._engine.shut_down()
         finally:
             self._leave()
 
     async def _supervise(self) -> None:
-        while True:
+        while not self._is_stopping:
             try:
                 await self._check()
             except Exception:  # a bug of ours must not leave the engine alone

@@ -45,6 +45,8 @@ class Owner(Value, frozen=True):
     """Project id of GCS; empty while neither the settings nor GCS have named it."""
     enterprise: str = ""
     """The organisation of the workspace; empty outside Enterprise Grid."""
+    bot_user: str = ""
+    """The user that the Slack app has in the workspace; empty where an earlier version wrote the record."""
     schema: int = SCHEMA
     """The newest schema of a row that may be in the store."""
     migrated: tuple[int, ...] = ()
@@ -68,15 +70,18 @@ class Owner(Value, frozen=True):
 def differences(record: Owner, ours: Owner) -> Differences:
     """What keeps a bot from working on a store; empty when it may.
 
-    A workspace may join an organisation, and a project may be named later. Rows may be one version away.
+    A workspace may join an organisation, and project and app may be named later. Rows may be one version away.
     """
     found = {
         name: (getattr(record, name), getattr(ours, name))
-        for name in ("team", "endpoint", "project")
+        for name in ("team", "bot_user", "endpoint", "project")
         if getattr(record, name) != getattr(ours, name)
     }
-    if not record.project or not ours.project:
-        found.pop("project", None)
+    for name in ("bot_user", "project"):
+        if not getattr(record, name) or not getattr(ours, name):
+            found.pop(name, None)
+    if "team" in found:  # whose users are others anyway
+        found.pop("bot_user", None)
     if abs(record.schema - ours.schema) > 1:
         found["schema"] = (str(record.schema), str(ours.schema))
     elif record.oldest < ours.schema - 1:
@@ -90,6 +95,7 @@ def merged(record: Owner, ours: Owner) -> Owner:
         record,
         enterprise=ours.enterprise or record.enterprise,
         project=record.project or ours.project,
+        bot_user=record.bot_user or ours.bot_user,
         schema=max(record.schema, ours.schema),
         migrated=tuple(min(schema, ours.schema) for schema in record.migrated),
     )
