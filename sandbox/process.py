@@ -80,9 +80,9 @@ class Bot:
                 await asyncio.wait_for(self._process.wait(), GRACE_SECONDS)
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        await self._end_stores()  # which may hold its output open
         await self._process.wait()
         await self._reader
-        await self._end_stores()
 
     async def _end_stores(self) -> None:
         """Shut down the store of a killed bot: it has a session of its own and would wait for the next bot."""

@@ -17,6 +17,13 @@ STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 )
 
+STORE = (
+    "import socket; listening = socket.socket(socket.AF_UNIX); listening.bind('store.sock'); listening.listen(); "
+    "print('up', flush=True); listening.accept()[0].recv(99)"
+)
+"""Listens until somebody sends anything."""
+APART = {"start_new_session": True}
+
 
 @pytest.fixture
 async def bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bot]:
@@ -98,6 +105,13 @@ async def test_store_of_a_killed_bot_is_ended(bot: Bot, tmp_path: Path) -> None:
         await bot.start("-c", "")
         await bot.stop()
         assert await received == b"SHUTDOWN NOSAVE\r\n"
+
+
+async def test_output_that_a_store_holds_ends(bot: Bot) -> None:
+    """A store may have inherited the output of its bot, which is read to its end."""
+    await bot.start("-c", f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STORE!r}], **{APART})")
+    assert await said(bot) == "up"
+    await asyncio.wait_for(bot.stop(), 20)
 
 
 async def test_colours_are_for_terminals_only(bot: Bot) -> None:
