@@ -10,6 +10,7 @@ from bot.blocks import Message
 from bot.blocks.board import COMMAND, board_made
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_SUBSCRIBED
+from bot.blocks.text import sentences
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.following import Subscriber
 from bot.errors import InputProblem, InvalidInput
@@ -44,7 +45,7 @@ async def board_reply(
     return board_made(
         made.record,
         is_new=made.is_new,
-        note=" ".join(filter(None, notes)),
+        note=sentences(notes),
         is_held=not is_open,
         readers=NOBODY_ELSE if is_open else await readers(workspace, channel.id),
     )

@@ -10,6 +10,7 @@ from bot.blocks import Message, board, execution_summary, quiet, replies, rules
 from bot.blocks.conversation import following
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_MUTED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
+from bot.blocks.text import sentences
 from bot.domain.access import NOBODY_ELSE, Readers
 from bot.domain.acting import offered
 from bot.domain.board import BoardRecord
@@ -40,7 +41,7 @@ def subscribed_reply(
     unsafe = "" if done.is_safe else _(UNSAFE_SUBSCRIBED)
     if done.was is None:
         note = "" if is_open else _(NOT_APPROVED)
-        notes = " ".join(filter(None, (note, unsafe)))
+        notes = sentences((note, unsafe))
         if is_above_card:
             return following(notes)
         return replies.subscribed(done.subscription, done.snapshot, note=notes, is_held=not is_open, readers=readers)
@@ -60,7 +61,7 @@ def rule_made_reply(made: RuleMade, *, is_open: bool = True, readers: Readers = 
     unsafe = "" if made.is_safe else _(UNSAFE_SUBSCRIBED)
     if made.was is not None:
         return rules.rule_changed(made.rule, was=made.was.level, note=unsafe)
-    notes = " ".join(filter(None, ("" if is_open else _(NOT_APPROVED), unsafe)))
+    notes = sentences(("" if is_open else _(NOT_APPROVED), unsafe))
     return rules.rule_made(made.rule, has_run=made.has_run, note=notes, is_held=not is_open, readers=readers)
 
 

@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bot.blocks import text
 from bot.blocks.language import Language, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, button, choice, confirm, overflow, pick, select
@@ -341,7 +342,7 @@ def approve_channel(channel_id: str, readers: Readers | None = None) -> Block:
     value = _SEPARATOR.join(filter(None, (channel_id[:_ID_LIMIT], others.digest)))
     confirmation = confirm(
         _("Post in this channel?"),
-        " ".join((readers_line(others), _("They will see what I post about every execution followed here."))),
+        text.sentences((readers_line(others), _("They will see what I post about every execution followed here."))),
         _("Approve"),
         _("Not now"),
     )

@@ -105,6 +105,10 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
     if is_person and len(menu) < OPTIONS_LIMIT:  # a channel's card is there already
         menu.insert(-2, buttons.share(execution_id))
     row = [steps] if is_person else [steps, buttons.subscribe(execution_id)]
+    if _has_failed(snapshot):  # that comes first; following has its place in the menu
+        row = [buttons.why(execution_id), steps]
+        if not is_person and len(menu) < OPTIONS_LIMIT:
+            menu.insert(-2, buttons.follow(execution_id))
     return _message(snapshot, now, [told, muted, facts.retry_line(snapshot.retry_until)], [*row, buttons.menu(menu)])
 
 

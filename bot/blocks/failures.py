@@ -118,7 +118,7 @@ def _group(failure: Failure, group: Sequence[Step], shown: Callable[[str], str])
         why = [_("{cause} ({number})").format(cause=cause, number=text.number(count)) for cause, count in counted]
     line = _("{number} × {step}: {causes}")
     stem = stem_of(group[0].name)
-    return line.format(number=text.number(len(group)), step=shown(stem) or _("(no name)"), causes=text.series(why))
+    return line.format(number=text.number(len(group)), step=shown(stem) or _("(no name)"), causes=text.clauses(why))
 
 
 def _alone(failure: Failure, step: Step, cause: Callable[..., str]) -> str:

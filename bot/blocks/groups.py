@@ -140,7 +140,7 @@ def _failures(group: Group, ink: Ink, *, is_short: bool) -> str:
     reasons = Counter((step.reason, step.message, step.message_zh, step.reason_zh) for step in group.failed)
     shape = _("{reason} ({number})")
     common = [(causes.cause_alone(*why), number) for why, number in reasons.most_common(_REASONS_SHOWN) if any(why)]
-    said = text.series(shape.format(reason=why, number=text.number(number)) for why, number in common if why)
+    said = text.clauses(shape.format(reason=why, number=text.number(number)) for why, number in common if why)
     return _line("❌", ink.bold(group.name, _NAME_LIMIT), total, said)
 
 

@@ -96,7 +96,8 @@ def _change(seen: Seen) -> str:
             step = text.escape(seen.step, _NAME_LIMIT)
             return f"⚠️ {_warning(seen)}: {step}" if step else f"⚠️ {_warning(seen)}"
         case ChangeKind.ENDED:
-            return f"⏹ {_('no longer watched')}"
+            ended = _("no longer watched")
+            return f"⏹ {ended}"
         case _:
             return _phase(seen)
 

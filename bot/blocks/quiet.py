@@ -48,18 +48,35 @@ def mute_block(subscription: Subscription, now: datetime) -> list[Block | None]:
     return [section(what), actions([buttons.choose_mute(groups)])]
 
 
-def notice_line(notice: Change, who: str) -> str:
-    """In the thread of a channel: who muted an execution, or ended that; empty for another notice."""
+_MUTED, _MUTED_THERE = (
+    N_("{person} muted this execution here until {time}."),
+    N_("{person} muted this execution there until {time}."),
+)
+_TO_THE_END, _TO_THE_END_THERE = (
+    N_("{person} muted this execution here until it ends."),
+    N_("{person} muted this execution there until it ends."),
+)
+_UNMUTED, _UNMUTED_THERE = (
+    N_("{person} unmuted this execution here."),
+    N_("{person} unmuted this execution there."),
+)
+
+
+def notice_line(notice: Change, who: str, *, is_there: bool = False) -> str:
+    """In the thread of a channel, or told elsewhere of it: who muted an execution, or ended that.
+
+    Empty for another notice.
+    """
     match notice.kind:
         case ChangeKind.MUTED if notice.until is None:
-            return _("{person} muted this execution here until it ends.").format(person=who)
+            shape = _TO_THE_END_THERE if is_there else _TO_THE_END
         case ChangeKind.MUTED:
-            shape = _("{person} muted this execution here until {time}.")
-            return shape.format(person=who, time=text.date(notice.until or notice.at))
+            shape = _MUTED_THERE if is_there else _MUTED
         case ChangeKind.UNMUTED:
-            return _("{person} unmuted this execution here.").format(person=who)
+            shape = _UNMUTED_THERE if is_there else _UNMUTED
         case _:
             return ""
+    return _(shape).format(person=who, time=text.date(notice.until or notice.at))
 
 
 def muted_reply(subscription: Subscription, snapshot: Snapshot | None, *, note: str = "") -> Message:
@@ -70,7 +87,7 @@ def muted_reply(subscription: Subscription, snapshot: Snapshot | None, *, note: 
         if quiet.until is None
         else _("What happens meanwhile comes then.")
     )
-    lines = (_head(subscription, quiet), f"{later} {_failures(quiet)}")
+    lines = (_head(subscription, quiet), text.sentences((later, _failures(quiet))))
     row = [buttons.unmute(subscription)]
     return _reply("🔕", lines, subscription, snapshot, note, row)
 
@@ -83,7 +100,7 @@ def unmuted_reply(
     if is_changed:
         is_person = subscription.subscriber.is_person
         line = _("You are told about this execution again.") if is_person else _("This channel is told again.")
-        line = " ".join((line, _("What was waiting comes now.")))
+        line = text.sentences((line, _("What was waiting comes now.")))
     return _reply("🔔", (line,), subscription, snapshot, note)
 
 
@@ -146,7 +163,7 @@ def hours_reply(hours: QuietHours | None, now: datetime, *, is_new: bool) -> Mes
         _("What happens then comes when they are over."),
         _("Failures wait, too.") if hours.holds_failures else _("A failure is told all the same."),
     ]
-    rest = " ".join(filter(None, more))
+    rest = text.sentences(more)
     return message([section(f"🔕 {line}", rest), context(hint)], line, rest, hint)
 
 

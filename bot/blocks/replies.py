@@ -138,7 +138,7 @@ def channel_list(
             text.prose(_(HAS_GROWN if has_grown else NOT_APPROVED)),
             [buttons.approve_channel(channel_id, readers)],
         )
-    line = f"{line} {text.prose(readers_line(readers))}" if readers.organisations else line
+    line = text.sentences((line, text.prose(readers_line(readers)))) if readers.organisations else line
     return Message((*followed.blocks, *filter(None, (section(line), actions(row)))), f"{followed.text}\n{line}")
 
 
@@ -146,7 +146,7 @@ def channel_approved(channel_id: str, approver: str, *, note: str = "", readers:
     """A member approved that `readers` read what is posted in a channel; `note` is a warning."""
     shape = _("{person} approved that I post in this channel. What was waiting comes now.")
     line = shape.format(person=f"<@{text.identifier(approver)}>")
-    line = f"{line} {text.prose(readers_line(readers))}" if readers.organisations else line
+    line = text.sentences((line, text.prose(readers_line(readers)))) if readers.organisations else line
     return message([section(f"✅ {line}", note), actions([buttons.revoke_channel(channel_id)])], line, note)
 
 

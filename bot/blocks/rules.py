@@ -144,7 +144,7 @@ def _goodbye(news: RuleNews, reader: Subscriber) -> Message:
     else:
         line = _("The 90 days are over: this channel does not follow {rule} any more.").format(rule=words)
     again = "" if rule.code else _("{command} follows them again.").format(command=text.code(_command(rule), 200))
-    return message([section(f"🔕 {line}"), context(more, again)], line, more, again)
+    return message([section(f"🔕 {line}"), context(text.sentences((more, again)))], line, more, again)
 
 
 def _about(

@@ -203,6 +203,20 @@ def series(items: Iterable[str]) -> str:
     return _(", ").join(filter(None, items))
 
 
+def clauses(items: Iterable[str]) -> str:
+    """The same for phrases of which one may have a comma in it: "exit 1 (20); was killed, most often so (9)"."""
+    phrases = list(filter(None, items))
+    if not any("," in phrase or "\uff0c" in phrase for phrase in phrases):
+        return series(phrases)
+    # Translators: stands between phrases that may have commas in them, with the space after it if there is one.
+    return _("; ").join(phrases)
+
+
+def sentences(parts: Iterable[str]) -> str:
+    """Sentences one behind the other, the empty ones left out; in Chinese without a space between them."""
+    return ("" if spoken() is Language.CHINESE else " ").join(filter(None, parts))
+
+
 def within(lines: Iterable[str], limit: int) -> str:
     """As many whole lines as fit into `limit` characters, so that no markup is cut in two."""
     lines = list(lines)

@@ -73,7 +73,7 @@ def ended_message(change: Change, execution: Execution) -> Message:
     head = shape.format(name=f"*{words.unstarred(name)}*")
     return message(
         [section(f"⏹ {head}", why), context(text.date(change.at), text.code(execution.id))],
-        " ".join((shape.format(name=name), why)),
+        text.sentences((shape.format(name=name), why)),
     )
 
 
@@ -88,7 +88,7 @@ def notice_message(notice: Change, execution: Execution) -> Message:
 
 def owner_notice_message(notice: Change, subscription: Subscription, execution: Execution) -> Message:
     """To the owner of a channel's subscription, in person: what somebody else did to it."""
-    name, where, line = words.name(execution), _destination(subscription), _deed(notice)
+    name, where, line = words.name(execution), _destination(subscription), _deed(notice, is_there=True)
     shape = _("About {name} in {channel}, which you had it follow: {sentence}")
     bold = shape.format(name=f"*{words.unstarred(name)}*", channel=where, sentence=line)
     is_over = notice.kind is ChangeKind.STOPPED
@@ -106,16 +106,22 @@ def _follow_it_here(subscription: Subscription) -> Block:
     return buttons.subscribe(subscription.execution_id, _("Follow it here"))
 
 
-def _deed(notice: Change) -> str:
-    """Who did what; unnamed if their data was deleted meanwhile."""
+def _deed(notice: Change, *, is_there: bool = False) -> str:
+    """Who did what, in the channel or told elsewhere of it; unnamed if their data was deleted meanwhile."""
     who = f"<@{text.identifier(notice.by)}>" if notice.by else _("Somebody")
     if notice.kind is ChangeKind.STOPPED:
-        return _("{person} stopped following this execution here.").format(person=who)
-    if line := notice_line(notice, who):
+        shape = (
+            _("{person} stopped following this execution there.")
+            if is_there
+            else _("{person} stopped following this execution here.")
+        )
+        return shape.format(person=who)
+    if line := notice_line(notice, who, is_there=is_there):
         return line
     known = [level for level in Level if level.value == notice.level]
     told = told_words(known[0], announces_success=notice.announces_success) if known else text.escape(notice.level)
-    return _("{person} changed what is told here: {level}.").format(person=who, level=told)
+    there, here = _("{person} changed what is told there: {level}."), _("{person} changed what is told here: {level}.")
+    return (there if is_there else here).format(person=who, level=told)
 
 
 _NOTICE_SIGNS = {
@@ -175,7 +181,7 @@ def held_message(subscription: Subscription, execution: Execution, code: str) ->
             actions([_follow_it_here(subscription)]),
             context(text.code(subscription.execution_id)),
         ],
-        " ".join((shape.format(channel=where, name=name), why)),
+        text.sentences((shape.format(channel=where, name=name), why)),
         remedy,
     )
 

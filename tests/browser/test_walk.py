@@ -88,9 +88,9 @@ class Walk:
 
     def end(self, name: str) -> Locator:
         """The message about the end of an execution."""
-        return self.page.locator("#log article:not(.ephemeral)", has_text=name, has_not_text="shared by").filter(
-            has=self.page.locator("button[data-action-id=show_why]")
-        )
+        said = self.page.locator("#log article:not(.ephemeral)", has_text=name, has_not_text="shared by")
+        why = self.page.locator("button[data-action-id=show_why]")
+        return said.filter(has=why, has_not=self.page.locator("h3"))  # a card has a headline
 
     def answer(self, text: str) -> Locator:
         """What only this person sees."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser, BrowserContext, Page, Route
 
 from sandbox.page import message as messages
-from sandbox.page import screen
+from sandbox.page import own, screen
 from sandbox.page.markup import Html
 from sandbox.page.mrkdwn import Viewer, mrkdwn
 from sandbox.page.render import blocks
@@ -102,6 +102,7 @@ def _screen(modal: screen.Modal | None = None, home: Html | None = None) -> scre
 def drawn(said: Said) -> Html:
     """A message, a Home or a dialog, as the page draws it for a reader of its language."""
     locale = said.language.replace("_", "-")
+    own.reading(locale)
     reader = Viewer(id=PERSON, locale=locale, now=NOW, users=PEOPLE, channels=CHANNELS)
     body = blocks(said.blocks, reader) if said.blocks else mrkdwn(said.text, reader)
     match said.place:

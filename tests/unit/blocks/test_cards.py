@@ -158,6 +158,18 @@ def test_a_summary_of_a_failure_offers_why(seen: Execution) -> None:
     assert list(buttons_of(shared.blocks)) == ["Why", "Steps", "⋯ Details", "⋯ Follow"]
 
 
+@pytest.mark.parametrize("phase", ["Running", "Failed"])
+def test_a_card_of_a_failure_offers_why(phase: str) -> None:
+    """As soon as a step has failed; following has its place in the menu, where there is room for it."""
+    seen = snapshot(execution(phase=phase, steps=FAILED.steps))
+    assert list(buttons_of(card(seen).blocks))[:2] == ["Why", "Steps"]
+    assert "⋯ Follow" in buttons_of(card(seen).blocks)
+    assert "⋯ Follow" not in buttons_of(card(seen, subscriber="U1").blocks)
+    quiet = replace(subscription("C123"), muted=Quiet(until=NOW + timedelta(hours=1)))
+    muted = execution_card(seen, quiet, now=NOW)
+    assert sum(label.startswith("⋯") for label in buttons_of(muted.blocks)) == 5
+
+
 def test_a_shared_summary_names_who_shared_it() -> None:
     """The channel sees by whom, and everyone there can follow."""
     message = shared_summary(snapshot(), now=NOW, shared_by="U1")

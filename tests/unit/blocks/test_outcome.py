@@ -135,7 +135,7 @@ def many(number: int, **fields: Any) -> Execution:
 def test_many_failed_steps_make_one_line() -> None:
     """Also those that the change does not name: the snapshot does."""
     assert outcome(many(29)).text.splitlines()[1] == (
-        "29 × call: exit 1 (19), was killed, most often for want of memory (10)"
+        "29 × call: exit 1 (19); was killed, most often for want of memory (10)"
     )
 
 
@@ -235,5 +235,5 @@ def test_counts_that_never_came_read_well() -> None:
 def test_five_thousand_steps_fit() -> None:
     """However many steps failed, the message stays small; causes are not counted then."""
     message = outcome(many(5_000))
-    assert message.text.splitlines()[1] == "5,000 × call: exit 1, was killed, most often for want of memory"
+    assert message.text.splitlines()[1] == "5,000 × call: exit 1; was killed, most often for want of memory"
     assert blockkit.text_size(list(message.blocks)) < 1_000

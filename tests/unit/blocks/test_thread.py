@@ -252,6 +252,7 @@ def test_notices_name_who_did_it(notice: Change, words: str) -> None:
     """In the thread, and to the owner with the channel; the level in words."""
     assert words in shown(notice_message(notice, RUNNING).blocks)
     personal = owner_notice_message(notice, subscription("C1"), RUNNING)
-    assert words in shown(personal.blocks)
+    assert words.replace("here", "there") in shown(personal.blocks)
+    assert " here" not in personal.text
     assert "<#C1>" in personal.text
     assert ("Follow it here" in str(personal.blocks)) is (notice.kind is ChangeKind.STOPPED)
