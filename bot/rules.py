@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from bot.audit import audit
 from bot.domain.following import Level, Rule, RuleKind, Subscriber
-from bot.domain.rules import LASTS, existing, matches
+from bot.domain.rules import LASTS, existing, matches, newest
 from bot.domain.search import Match
 from bot.errors import GCSListForbidden, InputProblem, InvalidInput, StoreUnavailable
 from bot.gcs.search import SharedSearches
@@ -68,9 +68,10 @@ class RuleRequests:
             GCSError: GCS does not show its list now.
         """
         try:
-            found = await self._newest(kind, values)
+            listed = await self._listed(kind, values)
         except GCSListForbidden:
             raise InvalidInput(InputProblem.LISTS_REFUSED) from None
+        found = [match for match in listed if matches(kind, values, match)]
         now = (await in_time(self._rules.read())).now
         new = Rule(
             subscriber=subscriber,
@@ -80,6 +81,7 @@ class RuleRequests:
             created_at=now,
             expires_at=now + LASTS,
             before=existing(found, now=now),
+            newest=newest(listed, now=now),
         )
         rule, was, is_safe = await in_time(self._rules.put(new, level=level))
         _audit("rule.changed" if was else "rule.created", rule)
@@ -117,14 +119,13 @@ class RuleRequests:
         rules = await in_time(self._rules.of(subscriber))
         return tuple([(rule, await in_time(self._enlisting.tidy(rule))) for rule in rules])
 
-    async def _newest(self, kind: RuleKind, values: tuple[str, ...]) -> tuple[Match, ...]:
-        """What a rule would follow, of the newest executions."""
+    async def _listed(self, kind: RuleKind, values: tuple[str, ...]) -> tuple[Match, ...]:
+        """The newest executions, of what a rule would follow or of all."""
         name = values[0] if kind is RuleKind.WORKFLOW else ""
-        found = [match for match in (await self._searches.of_workflow(name)).matches if matches(kind, values, match)]
-        if name and not found:  # it may be an id, or spelled in another way
-            newest = (await self._searches.of_workflow("")).matches
-            found = [match for match in newest if matches(kind, values, match)]
-        return tuple(found)
+        found = (await self._searches.of_workflow(name)).matches
+        if name and not any(matches(kind, values, match) for match in found):  # an id, or spelled in another way
+            return (await self._searches.of_workflow("")).matches
+        return found
 
 
 def _audit(event: str, rule: Rule, *, why: str = "") -> None:

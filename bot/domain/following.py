@@ -123,6 +123,8 @@ class Rule(Value, frozen=True, kw_only=True):
     expires_at: datetime
     before: tuple[str, ...] = ()
     """Ids of executions that existed when it began, although they seem no older than it: clocks differ."""
+    newest: datetime | None = None
+    """When the newest of all that existed then was created, by GCS's clock: what is older existed, too."""
     is_announced: bool = False
     """Whether its subscriber was told that it ends soon."""
     is_full: bool = False

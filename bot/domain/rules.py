@@ -46,6 +46,8 @@ def is_new(rule: Rule, match: Match) -> bool:
     """Whether an execution was created after a rule; one whose creation is unknown was not, as far as is known."""
     if match.created_at is None or match.execution_id in rule.before:
         return False
+    if rule.newest is not None and match.created_at < rule.newest:
+        return False
     return match.created_at > rule.created_at - CLOCKS_APART
 
 
@@ -53,8 +55,14 @@ def existing(found: Iterable[Match], *, now: datetime) -> tuple[str, ...]:
     """The ids of those that a rule must know which begins `now`: they exist, and may seem no older than it."""
     since = now - CLOCKS_APART
     recent = [match for match in found if match.created_at is not None and match.created_at > since]
-    newest = sorted(recent, key=lambda match: match.created_at or since, reverse=True)
-    return tuple(match.execution_id for match in newest[:MOST_BEFORE])
+    latest = sorted(recent, key=lambda match: match.created_at or since, reverse=True)
+    return tuple(match.execution_id for match in latest[:MOST_BEFORE])
+
+
+def newest(found: Iterable[Match], *, now: datetime) -> datetime | None:
+    """When the newest of all executions was created; None without one. A date that can only be wrong does not count."""
+    created = [match.created_at for match in found if match.created_at is not None]
+    return max((each for each in created if each < now + CLOCKS_APART), default=None)
 
 
 class RuleBook:

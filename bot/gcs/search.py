@@ -56,12 +56,14 @@ class SharedSearches:
         return await self._shared(("status", phase), partial(self._pages, status=phase))
 
     async def of_workflow(self, name: str) -> Found:
-        """The newest runs of a workflow, or of all where `name` is empty.
+        """The newest runs of a workflow, or of all where `name` is empty; shared with nobody.
+
+        What has begun a moment ago counts here, and would be missing in an answer that somebody else was given.
 
         Raises:
             GCSError: as from `GCSClient.find`.
         """
-        return await self._shared(("workflow", name), partial(self._pages, workflow=name, most=2))
+        return await self._in_time(partial(self._pages, workflow=name, most=2))
 
     async def _shared(self, key: tuple[str, str], search: Callable[[], Awaitable[Found]]) -> Found:
         now = self._now()
@@ -76,15 +78,18 @@ class SharedSearches:
 
     async def _search(self, key: tuple[str, str], search: Callable[[], Awaitable[Found]]) -> Found:
         try:
-            async with asyncio.timeout(self._within.total_seconds()):
-                found = await search()
-        except TimeoutError:
-            raise GCSTooLate("the list of executions does not come in time") from None
-        else:
+            found = await self._in_time(search)
             self._answers[key] = (self._now(), found)
             return found
         finally:
             del self._under_way[key]
+
+    async def _in_time(self, search: Callable[[], Awaitable[Found]]) -> Found:
+        try:
+            async with asyncio.timeout(self._within.total_seconds()):
+                return await search()
+        except TimeoutError:
+            raise GCSTooLate("the list of executions does not come in time") from None
 
     async def _named(self, query: str) -> Found:
         """GCS finds names, in what case is not documented; the newest are compared with the beginning of an id."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.domain.following import Level, Rule, RuleKind, Subscriber, louder
-from bot.domain.rules import CLOCKS_APART, RuleBook, existing, is_new, matches
+from bot.domain.rules import CLOCKS_APART, RuleBook, existing, is_new, matches, newest
 from bot.domain.search import Match
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -93,6 +93,26 @@ def test_what_existed_is_known_by_its_id() -> None:
     known = existing([young, old._replace(execution_id="e2")], now=NOW)
     assert known == ("e1",)
     assert not is_new(replace(rule(RuleKind.WORKFLOW, "germline-wgs"), before=known), young)
+
+
+def test_however_many_existed_none_is_told() -> None:
+    """A whole batch was started just before the rule: more than it knows by their ids, by a clock that is ahead."""
+    ahead = timedelta(minutes=1)
+    made = NOW + ahead
+    batch = [RUN._replace(execution_id=f"e{n}", created_at=made - timedelta(seconds=n)) for n in range(200)]
+    began = replace(
+        rule(RuleKind.WORKFLOW, "germline-wgs"), before=existing(batch, now=NOW), newest=newest(batch, now=NOW)
+    )
+    assert not any(is_new(began, match) for match in batch)
+    assert is_new(began, RUN._replace(execution_id="next", created_at=made))
+    assert is_new(began, RUN._replace(execution_id="later", created_at=made + timedelta(seconds=1)))
+
+
+def test_a_date_in_the_future_blocks_nothing() -> None:
+    """An execution whose date can only be wrong says nothing about others."""
+    odd = RUN._replace(created_at=NOW + timedelta(days=400))
+    assert newest([odd, RUN._replace(created_at=None)], now=NOW) is None
+    assert newest([odd, RUN], now=NOW) == RUN.created_at
 
 
 def test_a_rule_that_has_ended_finds_nothing() -> None:

@@ -92,6 +92,16 @@ async def test_the_same_search_is_shared(client: GCSClient, scripted: Scripted) 
     assert len(scripted.requests) == 2
 
 
+async def test_a_rule_gets_an_answer_of_its_own(client: GCSClient, scripted: Scripted) -> None:
+    """What began since somebody else asked is in it."""
+    items = [item(1)]
+    serve(scripted, items)
+    shared = searches(client)
+    await shared.of_workflow("")
+    items.append(item(0))
+    assert [match.name for match in (await shared.of_workflow("")).matches] == ["run-0", "run-1"]
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, GCSError), (403, GCSListForbidden), (404, GCSMisdirected), (500, GCSError)]
 )
