@@ -283,7 +283,7 @@ async def of_rules(store: Store) -> dict[str, Work]:
 
     def enlist(execution_id: str, subscriber: Subscriber = LAB) -> Awaitable[object]:
         match = Match(execution_id, created_at=now)
-        return enlisting.enlist(subscriber, [rule], match, now=now, floor=now - LATER)
+        return enlisting.enlist({subscriber: [rule]}, match, now=now, floor=now - LATER)
 
     def enlist_alone(execution_id: str, subscriber: Subscriber, known: str) -> Awaitable[object]:
         made = Subscription(

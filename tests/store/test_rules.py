@@ -40,13 +40,28 @@ async def enlist(
     """A lab's rule finds an execution that was created so long ago."""
     await store.rules.put(rule_of(LAB), level=level)
     match = Match(execution_id, workflow_name="germline-wgs", created_at=NOW - created)
-    return await store.enlisting.enlist(LAB, [rule_of(LAB, level=level)], match, now=NOW, floor=NOW - LATER)
+    wanted = {LAB: [rule_of(LAB, level=level)]}
+    return (await store.enlisting.enlist(wanted, match, now=NOW, floor=NOW - LATER))[LAB]
 
 
 async def levels(store: Store, subscriber: Subscriber = LAB) -> dict[str, tuple[Level, Level | None]]:
     """Execution → the level of its subscription, and the one that was chosen."""
     items = (await store.subscribers.of(subscriber)).items
     return {each.execution_id: (each.level, each.own_level) for each, _ in items}
+
+
+async def test_places_follow_it_together(store: Store) -> None:
+    """Each in its own way: once, and not where the rule has ended meanwhile."""
+    wanted = {each: [rule_of(each, level=Level.FINAL)] for each in (LAB, ALICE)}
+    for (rule,) in wanted.values():
+        await store.rules.put(rule, level=None)
+    await store.rules.end(ALICE, rule_of(ALICE).id, by="U1")
+    match = Match("e1", workflow_name="germline-wgs", created_at=NOW)
+    done = await store.enlisting.enlist(wanted, match, now=NOW, floor=NOW - LATER)
+    assert done == dict.fromkeys(wanted, Enlisted.MADE)
+    assert (await levels(store, LAB), await levels(store, ALICE)) == ({"e1": (Level.FINAL, None)}, {})
+    again = await store.enlisting.enlist(wanted, match, now=NOW, floor=NOW - LATER)
+    assert again[LAB] is Enlisted.SEEN
 
 
 async def test_rules_are_read_as_written(store: Store) -> None:
@@ -128,10 +143,10 @@ async def test_what_is_too_old_is_left_alone(store: Store, redis: Redis) -> None
     assert await levels(store) == {"young": (Level.FAILURES, None)}
     (key,) = redis.scan_iter("*:passed")
     match = Match("young", created_at=NOW)
-    await store.enlisting.enlist(ALICE, [rule_of(ALICE)], match, now=NOW, floor=NOW + LATER * 2)
+    await store.enlisting.enlist({ALICE: [rule_of(ALICE)]}, match, now=NOW, floor=NOW + LATER * 2)
     assert redis.zcard(str(key)) == 1
     match = Match("young", created_at=NOW + LATER * 3)
-    await store.enlisting.enlist(ALICE, [rule_of(ALICE)], match, now=NOW, floor=NOW + LATER * 2)
+    await store.enlisting.enlist({ALICE: [rule_of(ALICE)]}, match, now=NOW, floor=NOW + LATER * 2)
     assert redis.zcard(str(key)) == 1, "hers, and the lab's is forgotten"
 
 
@@ -223,7 +238,7 @@ async def test_an_end_that_was_not_seen_counts(store: Store) -> None:
     assert await store.rules.take_places([rule], "e0", most=9) == []
     await store.enlisting.finish(ended)
     match = Match("e1", created_at=NOW)
-    await store.enlisting.enlist(LAB, [rule], match, now=NOW, floor=NOW - LATER)
+    await store.enlisting.enlist({LAB: [rule]}, match, now=NOW, floor=NOW - LATER)
     assert await levels(store) == {}
 
 

@@ -10,6 +10,8 @@ not followed again.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -21,6 +23,7 @@ from bot.domain.execution import TERMINAL_PHASES, Execution
 from bot.domain.following import Level, Rule, RuleNews, RuleNewsKind, Subscriber, Subscription, louder
 from bot.domain.search import Match
 from bot.domain.snapshot import Snapshot
+from bot.errors import StoreUnavailable
 from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import Lane, lane_of
@@ -80,65 +83,75 @@ class Enlisting:
         self._polls, self._deliveries = polls, deliveries
 
     async def enlist(
-        self, subscriber: Subscriber, rules: list[Rule], match: Match, *, now: datetime, floor: datetime
-    ) -> Enlisted:
-        """Have a subscriber follow an execution that `rules` of theirs match; a second time changes nothing.
+        self, wanted: Mapping[Subscriber, Sequence[Rule]], match: Match, *, now: datetime, floor: datetime
+    ) -> dict[Subscriber, Enlisted]:
+        """Have each subscriber follow an execution that `wanted` rules of theirs match; a second time changes nothing.
 
         Nothing is told from the list that shows it: its first poll comes at once. Executions that are older than
-        `floor` were looked at before.
+        `floor` were looked at before. All are of one workspace.
 
         Raises:
             StoreUnavailable: the store does not answer; repeat it.
         """
-        lane = lane_of(self._ownership.owner.account, subscriber, match.execution_id)
-        level = louder(*(rule.level for rule in rules))
-        owner = next((rule.owner for rule in rules if rule.owner), "")
+        lanes = {each: lane_of(self._ownership.owner.account, each, match.execution_id) for each in wanted}
+        rows = {each: subscription_row(await self._subscription(each, wanted[each], match, now)) for each in wanted}
+        await asyncio.gather(*(self._index.enter(lane, now, is_by_rule=True) for lane in lanes.values()))
+        done, failure = await self._run(lanes, rows, match, now=now, floor=floor)
+        alive = await self._rules.alive([rule for each in done for rule in wanted[each]])
+        for each, enlisted in done.items():
+            if enlisted in {Enlisted.MADE, Enlisted.LOUDER, Enlisted.KEPT}:
+                levels = [rule.level for rule in alive if rule.subscriber == each]
+                if len(levels) < len(wanted[each]):  # a rule has ended meanwhile, and its end did not see this
+                    await self._unlist(lanes[each], louder(*levels) if levels else None)
+        await asyncio.gather(*(self._index_again(lanes[each], done[each], now) for each in done))
+        if Enlisted.MADE in done.values():
+            self._polls.set()
+            self._deliveries.set(after=CARD_WAIT.total_seconds())
+        if Enlisted.LOUDER in done.values():
+            self._deliveries.set()
+        if failure is not None:
+            raise failure
+        return done
+
+    async def _run(
+        self, lanes: Mapping[Subscriber, Lane], rows: Mapping[Subscriber, str], match: Match, **when: datetime
+    ) -> tuple[dict[Subscriber, Enlisted], StoreUnavailable | None]:
+        """Run the script for all, in one round trip; what was done, and why not all of it was."""
+        done: dict[Subscriber, Enlisted] = {}
+        while left := [each for each in lanes if each not in done]:
+            known = await self._subscribers.snapshot(left[0].team_id, match.execution_id)
+            about, home = _about(match, known, **when), self._connection.keys.home_of(lanes[left[0]].execution)
+            answers = await self._connection.run_many(
+                [("subscriptions/enlist", home, (str(lanes[each]), rows[each], *about)) for each in left]
+            )
+            answered = list(zip(left, answers, strict=True))
+            # A number says that the snapshot is another one by now.
+            done |= {each: Enlisted(str(answer[0])) for each, answer in answered if isinstance(answer, list)}
+            failure = next((answer for answer in answers if isinstance(answer, StoreUnavailable)), None)
+            if failure is not None:
+                return done, failure
+        return done, None
+
+    async def _subscription(
+        self, subscriber: Subscriber, rules: Sequence[Rule], match: Match, now: datetime
+    ) -> Subscription:
         hours = await self._hours.find(subscriber.team_id, subscriber.id) if subscriber.is_person else None
-        subscription = Subscription(
+        return Subscription(
             execution_id=match.execution_id,
             subscriber=subscriber,
-            level=level,
-            owner=owner,
+            level=louder(*(rule.level for rule in rules)),
+            owner=next((rule.owner for rule in rules if rule.owner), ""),
             created_at=now,
             is_by_rule=True,
             hours=hours.at(now) if hours else None,
         )
-        await self._index.enter(lane, now, is_by_rule=True)
-        while True:
-            known = await self._subscribers.snapshot(subscriber.team_id, match.execution_id)
-            start = _start(match, now=now, revision=known.revision + 1 if known else 1)
-            missed = _missed(start, known)
-            done = await self._connection.run(
-                "subscriptions/enlist",
-                self._connection.keys.home_of(lane.execution),
-                str(lane),
-                subscription_row(subscription),
-                first_text(start, None),
-                start.revision,
-                milliseconds((match.created_at or now) - EPOCH),
-                milliseconds(floor - EPOCH),
-                milliseconds(PASSED_KEPT),
-                milliseconds(CARD_WAIT),
-                change_entry(missed) if missed else "",
-                rank_of(missed) if missed else -1,
-                known.revision if known else "",
-            )
-            if not isinstance(done, int):
-                break
-        enlisted = Enlisted(str(done[0]))
-        if enlisted in {Enlisted.MADE, Enlisted.LOUDER, Enlisted.KEPT}:
-            alive = await self._rules.alive(rules)
-            if len(alive) < len(rules):  # a rule has ended meanwhile, and its end did not see this
-                await self._unlist(lane, louder(*(rule.level for rule in alive)) if alive else None)
+
+    async def _index_again(self, lane: Lane, enlisted: Enlisted, now: datetime) -> None:
+        """Have the index say what became of it."""
         if enlisted is Enlisted.MADE:
             await self._index.enter(lane, now, is_by_rule=True)
-            self._polls.set()
-            self._deliveries.set(after=CARD_WAIT.total_seconds())
-        elif enlisted is Enlisted.LOUDER:
-            self._deliveries.set()
-        elif enlisted is not Enlisted.KEPT and not await self._is_followed(lane):
+        elif enlisted in {Enlisted.SEEN, Enlisted.OLD} and not await self._is_followed(lane):
             await self._index.remove(lane)
-        return enlisted
 
     async def tidy(self, rule: Rule) -> int:
         """Have a rule leave the places of executions that are over, or not followed any more; returns how many stay."""
@@ -243,6 +256,23 @@ def _start(match: Match, *, now: datetime, revision: int) -> Snapshot:
         created_at=match.created_at,
     )
     return Snapshot(execution=shown, revision=revision, seen_at=now)
+
+
+def _about(match: Match, known: Snapshot | None, *, now: datetime, floor: datetime) -> tuple[str | int, ...]:
+    """What the script is told of an execution that others follow as `known`, behind the subscription."""
+    start = _start(match, now=now, revision=known.revision + 1 if known else 1)
+    missed = _missed(start, known)
+    return (
+        first_text(start, None),
+        start.revision,
+        milliseconds((match.created_at or now) - EPOCH),
+        milliseconds(floor - EPOCH),
+        milliseconds(PASSED_KEPT),
+        milliseconds(CARD_WAIT),
+        change_entry(missed) if missed else "",
+        rank_of(missed) if missed else -1,
+        known.revision if known else "",
+    )
 
 
 def _missed(start: Snapshot, known: Snapshot | None) -> Change | None:

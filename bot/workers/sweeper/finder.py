@@ -12,7 +12,7 @@ followed because the store was away is found again: a look is done only when eve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -221,20 +221,32 @@ class Finder:
 
     async def _enlist(self, match: Match, *, now: datetime, floor: datetime) -> None:
         created = match.created_at or floor
-        for subscriber, rules in self._book.matching(match).items():
-            if (match.execution_id, subscriber) in self._done or created < floor:
-                continue
-            placed = await self._rules.take_places(rules, match.execution_id, most=self._most)
-            if not placed:
-                placed = await self._after_tidying(rules, match.execution_id)
-            if not placed:
-                continue  # another look finds it while it is new
-            enlisted = await self._enlisting.enlist(subscriber, placed, match, now=now, floor=floor)
+        if created < floor:
+            return
+        found = self._book.matching(match)
+        new = {each: rules for each, rules in found.items() if (match.execution_id, each) not in self._done}
+        placed = await self._placed(new, match.execution_id)
+        if not placed:
+            return  # another look finds it while it is new
+        enlisted = await self._enlisting.enlist(placed, match, now=now, floor=floor)
+        for subscriber, what in enlisted.items():
             self._done[match.execution_id, subscriber] = created
-            if enlisted in {Enlisted.MADE, Enlisted.LOUDER}:
-                self._audit(enlisted, subscriber, placed, match)
-            if enlisted is Enlisted.MADE:
+            if what in {Enlisted.MADE, Enlisted.LOUDER}:
+                self._audit(what, subscriber, placed[subscriber], match)
+            if what is Enlisted.MADE:
                 metrics.SWEEPER_FOUND_SECONDS.observe(max(0.0, (now - created).total_seconds()))
+
+    async def _placed(
+        self, wanted: Mapping[Subscriber, Sequence[Rule]], execution_id: str
+    ) -> dict[Subscriber, list[Rule]]:
+        """The rules that may follow one more execution, by subscriber."""
+        all_rules = [rule for rules in wanted.values() for rule in rules]
+        having = await self._rules.take_places(all_rules, execution_id, most=self._most)
+        placed = {each: [rule for rule in rules if rule in having] for each, rules in wanted.items()}
+        for subscriber, rules in wanted.items():
+            if not placed[subscriber]:
+                placed[subscriber] = await self._after_tidying(rules, execution_id)
+        return {subscriber: rules for subscriber, rules in placed.items() if rules}
 
     async def _after_tidying(self, rules: Sequence[Rule], execution_id: str) -> list[Rule]:
         """The rules that have a place once they have left those of executions that are over."""
