@@ -27,7 +27,7 @@ def cancelled_from(life: Life, at: float) -> Life:
     return replace(life, frames=(*before, stops, stopped))
 
 
-def retried_from(life: Life, at: float) -> Life:
+def retried_from(life: Life, at: float, *, step_seconds: float = STEP_SECONDS) -> Life:
     """The same life, retried at second `at`: what has succeeded stays so, the other steps run one after another."""
     before = [frame for frame in life.frames if frame.at < at]
     steps = tuple(step if step.status == "Succeeded" else _waiting(step) for step in life.frame(at).steps)
@@ -37,7 +37,7 @@ def retried_from(life: Life, at: float) -> Life:
         if step.status != "Succeeded":
             steps = _with(steps, place, replace(step, status="Running", began=moment))
             frames.append(Frame(at=moment, name=f"running {_done(steps)}/{len(steps)}", steps=steps))
-            moment += STEP_SECONDS
+            moment += step_seconds
             ended = replace(steps[place], status="Succeeded", ended=moment, sub_jobs_finished=step.sub_jobs)
             steps = _with(steps, place, replace(ended, reason="SuccessfulFinish"))
     end = Frame(at=moment, name="succeeded", status="Succeeded", reason="SuccessfulFinish", steps=steps)

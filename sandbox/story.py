@@ -114,6 +114,10 @@ class Life:
     name: str
     frames: tuple[Frame, ...]
     workflow: str = "germline-wgs"
+    label: tuple[str, str] = ("batch", "panel-7")
+    """Key and value."""
+    project: str = "dts"
+    """Name of its enterprise project."""
     timeout_minutes: int = 1440
     dialect: Dialect = Dialect()
 

@@ -12,12 +12,14 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from sandbox.story import Frame, Life, Step
 
 Body = dict[str, Any]
 
-ENTERPRISE_PROJECT = {"id": "ccc130bb-fa32-4af9-9370-7458470169cf", "name": "dts"}
+PROJECT_IDS = {"dts": "ccc130bb-fa32-4af9-9370-7458470169cf"}
+"""Ids of enterprise projects, by their names; those of others follow from their names."""
 API_VERSION = "gene.kubedag/v1alpha1"
 
 _CROMWELL = {
@@ -87,8 +89,13 @@ def item(scene: Scene) -> Body:
     body |= {"metadata": _cromwell_metadata(scene)} if dialect.cromwell else {"object": _object(scene)}
     body["status"] = None
     if not dialect.from_file:
-        body["enterprise_project"] = dict(ENTERPRISE_PROJECT)
+        body["enterprise_project"] = _project(scene.life.project)
     return body
+
+
+def _project(name: str) -> Body:
+    """An enterprise project."""
+    return {"id": PROJECT_IDS.get(name) or str(uuid5(NAMESPACE_URL, name)), "name": name}
 
 
 def _record(scene: Scene) -> Body:
@@ -115,7 +122,7 @@ def _record(scene: Scene) -> Body:
         "target": "cce",
         "create_at": scene.date(0),
         "update_at": scene.date(scene.seconds),
-        "label": {"batch": "panel-7"},
+        "label": dict([life.label]),
         "priority": 0,
     }
     if life.dialect.jobs_type:
@@ -155,7 +162,7 @@ def _object(scene: Scene) -> Body:
             "annotations": {},
         },
         "spec": {
-            "metadata": {"labels": {"batch": "panel-7"}, "namespace": "default"},
+            "metadata": {"labels": dict([scene.life.label]), "namespace": "default"},
             "actionName": scene.frame.action,
             "timeoutInMinutes": scene.life.timeout_minutes,
             "onFailureStrategy": "",

@@ -146,6 +146,14 @@ class GCS:
         """From now on a life that is played by hand goes on by the clock once somebody cancels or retries it."""
         self._stage.plays_on = True
 
+    def retries_take(self, seconds: float) -> None:
+        """How long each step takes of an execution that somebody retries from now on, in story seconds."""
+        self._stage.retried_step_seconds = seconds
+
+    def life(self, execution_id: str) -> Life:
+        """What an execution has shown, and will show unless somebody cancels or retries it."""
+        return self._stage.life(execution_id)
+
     def step(self, execution_id: str, *, to: str | None = None) -> Frame | None:
         """Advance a life played by hand to its next frame, or to the next one named `to`; None at the end."""
         return self._stage.step(execution_id, to=to)

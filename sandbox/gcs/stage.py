@@ -7,13 +7,15 @@ Lives here: `Stage`. Does not live here: what a life is (`sandbox.story`), how i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 from sandbox.clock import Clock
 from sandbox.gcs.bodies import Body, Scene, whole
 from sandbox.gcs.events import events
-from sandbox.operated import cancelled_from, retried_from
+from sandbox.operated import STEP_SECONDS, cancelled_from, retried_from
 from sandbox.story import Frame, Life
 
 CANCELLABLE = frozenset({"Pending", "Running"})
@@ -56,6 +58,8 @@ class Stage:
     def __init__(self, clock: Clock, *, project_id: str, domain_id: str, seed: str) -> None:
         self.plays_on = False
         """Whether a life that is played by hand goes on by the clock once somebody cancels or retries it."""
+        self.retried_step_seconds = STEP_SECONDS
+        """How long each step takes of an execution that somebody retries."""
         self._clock = clock
         self._project_id = project_id
         self._domain_id = domain_id
@@ -91,6 +95,10 @@ class Stage:
             raise ValueError(message)
         return None
 
+    def life(self, execution_id: str) -> Life:
+        """What it has shown, and will show unless somebody cancels or retries it."""
+        return self._plays[execution_id].life
+
     def frame(self, execution_id: str) -> Frame:
         """The frame shown now."""
         return self._plays[execution_id].frame(self._clock.now())
@@ -123,9 +131,11 @@ class Stage:
         frame, at = play.frame(now), play.elapsed(now)
         phase = frame.status if frame.phase is None else frame.phase or frame.status
         if action == "cancel":
-            is_allowed, turn = frame.action == "create" and phase in CANCELLABLE, cancelled_from
+            is_allowed = frame.action == "create" and phase in CANCELLABLE
+            turn: Callable[[Life, float], Life] = cancelled_from
         else:
-            is_allowed, turn = phase in (RETRIABLE if frame.action == "create" else {"Failed"}), retried_from
+            is_allowed = phase in (RETRIABLE if frame.action == "create" else {"Failed"})
+            turn = partial(retried_from, step_seconds=self.retried_step_seconds)
         if is_allowed:
             shown = replace(play.life, frames=(replace(frame, at=min(frame.at, at)),)) if play.frame_set else play.life
             play.life, play.frame_set, play.body_set = turn(shown, at), None, None

@@ -17,14 +17,16 @@ from typing import Any
 
 from sandbox import gcs, slack
 from sandbox.slack.limits import PER_MINUTE
-from sandbox.slack.state import Message
-from tests.chaos.evidence import Promise, Record, Said, Truth
+from tests.chaos.evidence import Promise, Record, Truth
+from tests.chaos.gathering import all_boards, all_goodbyes, all_notices, all_said
+from tests.chaos.operators import Operator
 from tests.chaos.people import Person
 from tests.chaos.plan import RELEASE_SECONDS, Blow, Plan
 from tests.chaos.reading import moments
 from tests.chaos.replicas import Replica, admitted
 from tests.chaos.stores import STORES, Store
 from tests.chaos.verdict import Verdict, judge
+from tests.chaos.wishes import OPERATORS, marks
 from tests.end_to_end.bot_process import ended
 from tests.end_to_end.conftest import SCOPES, plain_settings
 
@@ -49,13 +51,27 @@ class Arena:
         (folder / "store").mkdir()
         self.store: Store = STORES[store](folder / "store")
         self.gcs = gcs.GCS(quota_per_minute=GCS_QUOTA)
+        self.gcs.retries_take(plan.scale.lives[0] / 12)
         self.slack = slack.Slack(scopes=SCOPES)
         self.slack.limits.per_minute = {tier: most * SLACK_SCALE for tier, most in PER_MINUTE.items()}
         self.slack.limits.posts_per_minute *= SLACK_SCALE
         users = [self.slack.add_user(f"person-{n}") for n in range(plan.scale.people)]
         self.channels = [self.slack.add_channel(f"lab-{n}", members=users) for n in range(plan.scale.channels)]
         self.people = [
-            Person(self, user, [wish for wish in plan.wishes if wish.person == n]) for n, user in enumerate(users)
+            Person(
+                self,
+                user,
+                wishes=[wish for wish in plan.wishes if wish.person == n],
+                rules=[rule for rule in plan.rules if rule.person == n],
+                boards=[board for board in plan.boards if board.person == n],
+                hours=[hours for hours in plan.hours if hours.person == n],
+            )
+            for n, user in enumerate(users)
+        ]
+        bystander = self.slack.add_user("bystander")
+        self.operators = [
+            Operator(self, self.slack.add_user(f"operator-{n}"), bystander, [a for a in plan.acts if a.operator == n])
+            for n in range(OPERATORS)
         ]
         self.others = slack.Slack(scopes=SCOPES, team_id="T0OTHERS")
         """The Slack of another workspace, whose bot must not work on this store."""
@@ -64,7 +80,8 @@ class Arena:
         """What bots said that were not refused."""
         self.blind: list[tuple[float, float]] = []
         """When GCS showed nothing."""
-        self._lives = {role.execution_id: role.life for role in plan.roles}
+        self.planned = {role.execution_id: role.life for role in plan.roles}
+        """Lives as they are unless operators cancel or retry them."""
         self._names: dict[str, str] = {}
         self._began: dict[str, float] = {}
         self.struck = Counter[str]()
@@ -105,7 +122,8 @@ class Arena:
             self._since = time.monotonic()
             async with asyncio.TaskGroup() as group:
                 watching = [group.create_task(replica.watch()) for replica in self.replicas]
-                acts = [self._play(), self._strike(), *(person.live() for person in self.people)]
+                everybody: list[Person | Operator] = [*self.people, *self.operators]
+                acts = [self._play(), self._strike(), *(each.live() for each in everybody)]
                 await asyncio.gather(*acts)
                 await self.until(self.plan.scale.seconds)
                 record = await self._settled()
@@ -142,6 +160,7 @@ class Arena:
             "POLL_INTERVAL": "2",
             "RETRY_GRACE": str(self.plan.scale.rest + self.plan.scale.spell + 15),
             "COALESCE": "1",
+            "OPERATORS": ",".join(operator.id for operator in self.operators),
             "PERSON_REQUESTS_PER_MINUTE": "1000000",
             "SUBSCRIPTIONS_PER_PERSON": "100000",
             "SUBSCRIPTIONS_PER_CHANNEL": "100000",
@@ -161,7 +180,7 @@ class Arena:
     def name_of(self, execution_id: str) -> str:
         """The name of an execution, which begins now if it has not, since people may be a little early."""
         if execution_id not in self._names:
-            self.gcs.play(self._lives[execution_id], execution_id=execution_id)
+            self.gcs.play(self.planned[execution_id], execution_id=execution_id)
             self._began[execution_id] = self.slack.workspace.now()
             body = self.gcs.body(execution_id)
             assert body is not None
@@ -247,15 +266,34 @@ class Arena:
     def record(self) -> Record:
         """The evidence so far."""
         refused = sum(call.error == "ratelimited" for call in self.slack.calls)
+        lives = {execution_id: self.gcs.life(execution_id) for execution_id in self._names}
+        messages = [message for each in self.slack.workspace.messages.values() for message in each]
         return Record(
             truths={
-                execution_id: Truth(name=name, moments=moments(self._lives[execution_id], self._began[execution_id]))
+                execution_id: Truth(
+                    name=name,
+                    moments=moments(lives[execution_id], self._began[execution_id]),
+                    marks=frozenset(marks(lives[execution_id]).items()),
+                )
                 for execution_id, name in self._names.items()
             },
             promises=self.promises,
             polled=self._polled(),
-            said=[said for messages in self.slack.workspace.messages.values() for said in all_said(messages)],
-            unanswered=[text for person in self.people for text in person.unanswered],
+            said=all_said(messages),
+            asked={asked for person in self.people for asked in person.asked},
+            rules=[rule for person in self.people for rule in person.ruled.values()],
+            quiet=[quiet for person in self.people for quiet in person.quiet],
+            presses=[press for operator in self.operators for press in operator.presses],
+            acted=[(call.execution_id, call.at + self._shift) for call in self.gcs.calls if call.method == "PUT"],
+            operated={each for each, life in lives.items() if life is not self.planned[each]},
+            acts=all_notices(messages),
+            goodbyes=all_goodbyes(messages),
+            boards=[board for person in self.people for board in person.boarded.values()],
+            board_posts=all_boards(messages),
+            unanswered=[
+                *(text for person in self.people for text in person.unanswered),
+                *(text for operator in self.operators for text in operator.unanswered),
+            ],
             admitted=self.admitted,
             blind=self.blind,
             lossy=self.store.lossy,
@@ -266,14 +304,17 @@ class Arena:
 
     def _polled(self) -> dict[str, list[float]]:
         """When GCS responded to polls of each execution, by Slack's clock."""
-        shift = self.slack.workspace.now() - time.monotonic()
         polled = defaultdict[str, list[float]](list)
         for call in sorted(self.gcs.calls, key=lambda call: call.at):
-            if (
-                call.user and call.execution_id in self._names and call.status in {200, 404}
-            ):  # not the responses of a fault
-                polled[call.execution_id].append(call.at + shift)
+            is_poll = call.method == "GET" and call.user and call.execution_id in self._names
+            if is_poll and call.status in {200, 404}:  # not the responses of a fault
+                polled[call.execution_id].append(call.at + self._shift)
         return polled
+
+    @property
+    def _shift(self) -> float:
+        """Slack's clock less the one of GCS's calls."""
+        return self.slack.workspace.now() - time.monotonic()
 
     @property
     def promises(self) -> list[Promise]:
@@ -286,26 +327,3 @@ async def _fault(faults: Any, fault: Any, seconds: float) -> None:
     faults.add(fault)
     await asyncio.sleep(seconds)
     faults.remove(fault)
-
-
-def all_said(messages: list[Message]) -> list[Said]:
-    """The bot's messages about executions in a channel; those about subscriptions state nothing that GCS showed."""
-    return [_said(message) for message in messages if message.metadata and not _is_notice(message)]
-
-
-def _is_notice(message: Message) -> bool:
-    return bool(message.metadata["event_payload"]["part"] == "notice")
-
-
-def _said(message: Message) -> Said:
-    payload = message.metadata["event_payload"]
-    _, _, execution_id, subscriber, _ = payload["lane"].split("/")
-    since = [float(message.ts), *(edit.at for edit in message.edits)]
-    texts = [*(edit.text for edit in message.edits), message.text]
-    return Said(
-        execution_id=execution_id,
-        subscriber=subscriber,
-        lane=payload["lane"],
-        is_card=payload["part"] == "card",
-        versions=tuple(zip(since, texts, strict=True)),
-    )

@@ -16,6 +16,13 @@ class Truth:
 
     name: str
     moments: tuple[Moment, ...]
+    marks: frozenset[tuple[str, str]] = frozenset()
+    """Kind and value of each rule that would match it."""
+
+    @property
+    def began(self) -> float:
+        """When GCS began to show it."""
+        return self.moments[0].at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +36,75 @@ class Promise:
     """When the person read it: what happens from then on must be delivered."""
     left_at: float | None = None
     """When they read that their own command ended it: nothing is delivered any more."""
+    found_by: float = 0.0
+    """Until when the bot may not know the execution yet, where a rule has to find it."""
+    is_by_rule: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulePromise:
+    """A rule that somebody has asked for."""
+
+    subscriber: str
+    kind: str
+    value: str
+    level: str
+    asked_at: float
+    """When they first typed it: what ran before is not told."""
+    promised_at: float | None = None
+    """When they read that it is so; None: they never did."""
+    end_asked_at: float | None = None
+    """When they first typed that it is to end."""
+    ended_at: float | None = None
+    """When they read that it has ended."""
+    ended_by: str = ""
+
+    def matches(self, truth: Truth) -> bool:
+        """Whether it is about an execution, whenever that began."""
+        return (self.kind, self.value) in truth.marks
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardPromise:
+    """A board that a channel has."""
+
+    subscriber: str
+    ended_at: float | None = None
+    """When somebody read that it has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quiet:
+    """Somebody wants to read nothing, and the bot confirmed that."""
+
+    subscriber: str
+    execution_id: str = ""
+    """Empty: of everything."""
+    since: float
+    """When they read that it is so."""
+    until: float | None = None
+    """When it ends, or when they first typed that it is to end; None: when the execution ends."""
+    is_for_everything: bool = False
+    """Whether failures wait, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Press:
+    """An operator has confirmed that an execution is to be cancelled, or retried."""
+
+    execution_id: str
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """What is said beside executions: what an operator did, the end of a rule, a board."""
+
+    about: str
+    """Id of the execution, or of the message about a rule or a board."""
+    subscriber: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +137,22 @@ class Record:
     truths: dict[str, Truth]
     promises: list[Promise]
     said: list[Said]
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    """Execution and subscriber of each command to follow one that was typed, whether or not it had a response."""
+    rules: list[RulePromise] = field(default_factory=list)
+    quiet: list[Quiet] = field(default_factory=list)
+    presses: list[Press] = field(default_factory=list)
+    acted: list[tuple[str, float]] = field(default_factory=list)
+    """Execution and time of each action that reached GCS, whatever it answered."""
+    operated: set[str] = field(default_factory=set)
+    """Executions that GCS has cancelled or started again."""
+    acts: list[Notice] = field(default_factory=list)
+    """Those about what operators did."""
+    goodbyes: list[Notice] = field(default_factory=list)
+    """Those about the ends of rules."""
+    boards: list[BoardPromise] = field(default_factory=list)
+    board_posts: list[Notice] = field(default_factory=list)
+    """The messages of boards, as they are now."""
     polled: dict[str, list[float]] = field(default_factory=dict)
     """Execution → when GCS responded to its polls, in order."""
     gcs_quota: int = 0

@@ -1,41 +1,25 @@
 """What happens in a run, decided beforehand from the seed: lives, wishes and faults.
 
-Lives here: `Plan` and how it is drawn. Pure: the same seed and scale give the same plan. Does not live here: how much
-of everything (`scale`), doing it (`arena`, `people`), judging it (`verdict`). Called by `arena`. A seed does not repeat
-the timing of the machine: which call a fault hits, and between which two instructions a kill falls.
+Lives here: `Plan`, and how faults are drawn. Pure: the same seed and scale give the same plan. Does not live here: what
+begins and what people want (`wishes`), how much of everything (`scale`), doing it (`arena`, `people`), judging it
+(`verdict`). Called by `arena`. A seed does not repeat the timing of the machine: which call a fault hits, and between
+which two instructions a kill falls.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
-from uuid import UUID
 
-from sandbox import story
-from sandbox.story import Frame, Life, Step
+from tests.chaos import wishes
 from tests.chaos.scale import Scale
+from tests.chaos.wishes import ActWish, BoardWish, HoursWish, Role, RuleWish, Wish
 
 REPLICAS = 3
 SKEWS = (0, 30, 360)
 """Seconds by which the clocks of the replicas are wrong, one way or the other: within what is promised, and beyond."""
-
-LEVELS = ("steps", "steps", "milestones", "milestones", "final", "failures")
-"""Most people follow every step."""
-
-LIVES: Sequence[tuple[int, Callable[[float], Life]]] = (
-    (11, lambda seconds: story.happy(6, seconds=seconds)),
-    (3, lambda seconds: story.failing(10, seconds=seconds)),
-    (2, lambda seconds: story.stumbling(6, seconds=seconds)),
-    (2, lambda seconds: story.cancelled(12, seconds=seconds)),
-    (2, lambda seconds: story.retried(6, seconds=seconds)),
-    (2, lambda seconds: story.deleted(12, seconds=seconds)),
-)
-"""How many of twenty executions have which life."""
-
-LEAVING = 0.04
-"""Share of subscribers who unsubscribe before the end."""
 
 StoreBlow = Literal["restart", "pause", "fail_over", "zombie", "full_disk"]
 SpellKind = Literal["nothing_known", "token_refused", "unknown_code"]
@@ -55,29 +39,6 @@ SPELLS: Sequence[tuple[float, SpellKind, dict[str, Any]]] = (
 RELEASE_SECONDS = 40.0
 """How often an operator releases what the brake has stopped. Time is compressed, but not the brake's ten minutes, so it
 goes on although all that GCS says is right."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Role:
-    """One execution."""
-
-    execution_id: str
-    at: float
-    """When it begins, seconds of the run."""
-    life: Life
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wish:
-    """A person wants to follow an execution, or wants a channel to."""
-
-    at: float
-    execution_id: str
-    person: int
-    channel: int | None
-    level: str
-    leaves: float | None
-    """When they unsubscribe; None: never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +64,20 @@ class Plan:
     skews: tuple[int, ...]
     roles: tuple[Role, ...]
     wishes: tuple[Wish, ...]
+    rules: tuple[RuleWish, ...]
+    boards: tuple[BoardWish, ...]
+    hours: tuple[HoursWish, ...]
+    acts: tuple[ActWish, ...]
     blows: tuple[Blow, ...]
 
     @classmethod
     def draw(cls, seed: int, scale: Scale) -> Plan:
         """The plan that follows from `seed`."""
-        roles = _roles(_dice(seed, "roles"), scale)
+        roles = wishes.roles(_dice(seed, "roles"), scale)
+        newcomers, rules = wishes.newcomers(_dice(seed, "newcomers"), scale), wishes.rules(_dice(seed, "rules"), scale)
+        wanted = wishes.wishes(_dice(seed, "wishes"), scale, roles)
+        wanted += wishes.meetings(_dice(seed, "meetings"), newcomers, rules)
+        everything = tuple(sorted([*roles, *newcomers], key=lambda role: role.at))
         dice = _dice(seed, "skews")
         skews = [skew * dice.choice((-1, 1)) for skew in dice.sample(SKEWS, REPLICAS)]
         blows = [*_fire(_dice(seed, "fire"), scale), *_gcs(_dice(seed, "gcs"), scale)]
@@ -119,8 +88,12 @@ class Plan:
             seed=seed,
             scale=scale,
             skews=tuple(skews),
-            roles=roles,
-            wishes=_wishes(_dice(seed, "wishes"), scale, roles),
+            roles=everything,
+            wishes=wishes.muted(_dice(seed, "mutes"), scale, everything, wanted),
+            rules=rules,
+            boards=wishes.boards(_dice(seed, "boards"), scale),
+            hours=wishes.hours(_dice(seed, "hours"), scale),
+            acts=wishes.acts(_dice(seed, "acts"), scale, roles),
             blows=tuple(sorted(blows, key=lambda blow: blow.at)),
         )
 
@@ -128,67 +101,6 @@ class Plan:
 def _dice(seed: int, what: str) -> random.Random:
     """Separate dice for each part, so that a change of one part leaves the others as they were."""
     return random.Random(f"{seed} {what}")  # noqa: S311  # no secret
-
-
-def _roles(dice: random.Random, scale: Scale) -> tuple[Role, ...]:
-    weights = [weight for weight, _ in LIVES]
-    roles = []
-    for _ in range(scale.executions):
-        [(_, make)] = dice.choices(LIVES, weights)
-        seconds = dice.uniform(*scale.lives)
-        roles.append(
-            Role(
-                execution_id=str(UUID(int=dice.getrandbits(128))),
-                at=dice.uniform(0, scale.seconds - scale.lives[1] - scale.rest / 2),
-                life=_rested(make(seconds), scale.rest),
-            )
-        )
-    middle = dice.randrange(len(roles))  # a number drawn last leaves the others as they were
-    roles[middle] = replace(roles[middle], life=_large(scale.large_steps, dice.uniform(*scale.lives)))
-    return tuple(sorted(roles, key=lambda role: role.at))
-
-
-def _large(steps: int, seconds: float) -> Life:
-    """A life of so many steps, of which six run one after another, and the others at the end."""
-    life = story.happy(6, seconds=seconds)
-
-    def padded(frame: Frame) -> Frame:
-        has_ended = frame.status == "Succeeded"
-        more = Step(name="", status="Succeeded", began=0, ended=seconds) if has_ended else Step(name="")
-        names = (f"sample-{number}" for number in range(steps - len(frame.steps)))
-        return replace(frame, steps=(*frame.steps, *(replace(more, name=name) for name in names)))
-
-    return replace(life, name="large", frames=tuple(padded(frame) if frame.steps else frame for frame in life.frames))
-
-
-def _rested(life: Life, seconds: float) -> Life:
-    """`life`, with `seconds` more between its failure and its retry."""
-    failed = next((frame.at for frame in life.frames if frame.name == "failed"), life.frames[-1].at)
-    frames = (frame if frame.at <= failed else replace(frame, at=frame.at + seconds) for frame in life.frames)
-    return replace(life, frames=tuple(frames))
-
-
-def _wishes(dice: random.Random, scale: Scale, roles: Sequence[Role]) -> tuple[Wish, ...]:
-    """One for each execution, and the rest for any; no subscriber has the same wish twice."""
-    chosen = [*roles, *dice.choices(roles, k=scale.subscriptions - len(roles))]
-    wishes: dict[tuple[str, str], Wish] = {}
-    for role in chosen:
-        while True:
-            person = dice.randrange(scale.people)
-            channel = dice.choice((None, None, None, *(dice.randrange(scale.channels) for _ in range(2))))
-            who = f"person {person}" if channel is None else f"channel {channel}"
-            if (role.execution_id, who) not in wishes:
-                break
-        ends = role.life.frames[-1].at
-        wishes[role.execution_id, who] = Wish(
-            at=role.at + dice.uniform(0, 0.15) * ends,
-            execution_id=role.execution_id,
-            person=person,
-            channel=channel,
-            level=dice.choice(LEVELS),
-            leaves=role.at + dice.uniform(0.3, 0.9) * ends if dice.random() < LEAVING else None,
-        )
-    return tuple(sorted(wishes.values(), key=lambda wish: wish.at))
 
 
 def _fire(dice: random.Random, scale: Scale) -> list[Blow]:

@@ -43,7 +43,7 @@ def _what_happened(arena: Arena) -> list[tuple[str, str]]:
         ("lasted, s", f"{arena.now():.0f}"),
         ("CPU of the sandbox, of bots and store, s", cpu),
         ("clocks of the replicas, s", _clocks(arena)),
-        ("executions", str(scale.executions)),
+        ("executions, and newcomers", f"{scale.executions}, {scale.newcomers}"),
         ("commands typed", str(sum(person.commands for person in arena.people))),
         ("subscriptions promised", str(len(arena.promises))),
         (
@@ -51,6 +51,11 @@ def _what_happened(arena: Arena) -> list[tuple[str, str]]:
             str(sum(person.unsure for person in arena.people)),
         ),
         ("commands for executions that had ended", str(sum(person.too_late for person in arena.people))),
+        ("rules promised, ended", _rules(arena)),
+        ("boards", str(sum(len(person.boarded) for person in arena.people))),
+        ("mutes and quiet hours promised", str(sum(len(person.quiet) for person in arena.people))),
+        ("actions confirmed, called, done; too late", _acts(arena)),
+        ("others refused to act", str(sum(operator.refused for operator in arena.operators))),
     ]
 
 
@@ -74,12 +79,25 @@ def _what_people_read(arena: Arena, record: Record, verdict: Verdict) -> list[tu
         ("messages: cards, lines, edits", " ".join(str(verdict.counts[kind]) for kind in ("cards", "lines", "edits"))),
         ("calls of GCS, worst minute", f"{len(arena.gcs.calls)}, {record.gcs_worst_minute} of {record.gcs_quota}"),
         ("calls of Slack", str(len(arena.slack.calls))),
+        ("newcomer read of after, p50 p99 max, s", _delays(verdict.found_delays)),
         ("outcome polled after, p50 p99 max, s", _delays(verdict.poll_delays)),
         ("outcome delivered after, p50 p99 max, s", _delays(verdict.outcome_delays)),
         ("change delivered after, p50 p99 max, s", _delays(verdict.change_delays)),
         ("repeated after lost writes", str(verdict.counts["repeated after lost writes"])),
         ("of these, cards that stay as they were", str(verdict.counts["cards left behind"])),
     ]
+
+
+def _rules(arena: Arena) -> str:
+    rules = [rule for person in arena.people for rule in person.ruled.values()]
+    promised = sum(rule.promised_at is not None for rule in rules)
+    return f"{promised}, {sum(rule.ended_at is not None for rule in rules)}"
+
+
+def _acts(arena: Arena) -> str:
+    record = arena.record()
+    late = sum(operator.too_late for operator in arena.operators)
+    return f"{len(record.presses)}, {len(record.acted)}, {len(record.operated)}; {late}"
 
 
 def _clocks(arena: Arena) -> str:

@@ -41,6 +41,17 @@ class Scale:
     """How often an embedded store has no space."""
     large_steps: int
     """How many steps the largest execution has."""
+    newcomers: int
+    """How many executions more begin that rules are about."""
+    kinds: int
+    """How many workflows, labels and projects these have."""
+    rules: int
+    boards: int
+    """How many channels have one; a board is drawn every 30 s, which a short run does not wait for."""
+    quiet_people: int
+    """How many people have quiet hours."""
+    acts: int
+    """How many executions operators cancel; they retry half as many."""
 
 
 FULL = Scale(
@@ -62,6 +73,12 @@ FULL = Scale(
     strangers=2,
     full_disks=4,
     large_steps=10_000,
+    newcomers=300,
+    kinds=20,
+    rules=60,
+    boards=20,
+    quiet_people=12,
+    acts=30,
 )
 MEDIUM = replace(
     FULL,
@@ -80,6 +97,12 @@ MEDIUM = replace(
     spell=30,
     strangers=1,
     full_disks=2,
+    newcomers=100,
+    kinds=8,
+    rules=24,
+    boards=8,
+    quiet_people=6,
+    acts=12,
 )
 SMALL = Scale(
     executions=40,
@@ -100,6 +123,12 @@ SMALL = Scale(
     strangers=1,
     full_disks=1,
     large_steps=10_000,
+    newcomers=10,
+    kinds=2,
+    rules=6,
+    boards=0,
+    quiet_people=2,
+    acts=3,
 )
 
 SCALES = {"full": FULL, "medium": MEDIUM, "small": SMALL}

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from datetime import time
 
-from bot.blocks import replies
+import pytest
+from msgspec.structs import replace
+
+from bot.blocks import acted_modal, buttons, loading_action, question_modal, quiet, replies, rules
 from bot.blocks.message import Message
 from bot.blocks.sentences import sentence
-from bot.domain.following import Level, Subscription
-from bot.errors import ExecutionNotFound
-from tests.chaos.people import FOLLOWED, LEFT, is_about
+from bot.domain.acting import Action, Result
+from bot.domain.execution import Execution
+from bot.domain.following import Level, Rule, Subscription
+from bot.domain.quiet import MuteFor, QuietHours
+from bot.errors import ExecutionNotFound, InputProblem, InvalidInput, NotAllowed
+from sandbox.slack.state import Ephemeral
+from tests.chaos import people
+from tests.chaos.operators import LABELS as WORDS
+from tests.chaos.operators import NOT_YOURS, ONGOING, TAKEN
+from tests.chaos.people import FOLLOWED, LEFT, is_about, is_about_quiet, is_about_rule
 from tests.messages import world
+from tests.messages.rules import HERE, LABELS, OWN, PROJECT
 
 MINE, OURS = world.OWN_SUBSCRIPTION, world.CHANNEL_SUBSCRIPTION
 RUNNING = world.snapshot()
@@ -47,3 +59,57 @@ def test_people_know_that_they_have_left(subscription: Subscription) -> None:
         said = reply(subscription.subscriber, world.ID).text
         assert said.startswith(LEFT)
         assert world.ID in said
+
+
+@pytest.mark.parametrize("rule", [OWN, HERE, LABELS, PROJECT])
+def test_people_know_what_rules_they_have(rule: Rule) -> None:
+    """A rule was made, or existed already, and has ended, or there was none."""
+    (value, *_) = rule.values
+    for reply in (rules.rule_made(rule, has_run=False), rules.rule_changed(rule, was=Level.STEPS)):
+        assert is_about_rule(reply.text, value, people.RULED)
+        assert not is_about_rule(reply.text, value, LEFT)
+        assert not reply.text.startswith(FOLLOWED)
+    for reply in (rules.rule_ended(rule, 2), rules.no_such_rule(rule.subscriber, rule.kind, rule.values)):
+        assert is_about_rule(reply.text, value, LEFT)
+        assert not is_about_rule(reply.text, value, people.RULED)
+    assert not is_about_rule(rules.rule_ended(rule, 2).text, "another", LEFT)
+
+
+@pytest.mark.parametrize("subscription", [MINE, OURS])
+def test_people_know_that_it_is_quiet(subscription: Subscription) -> None:
+    """Muted, unmuted, or not followed at all."""
+    now = world.NOW
+    for span in MuteFor:
+        muted = replace(subscription, muted=span.from_now(now, "UTC"))
+        assert is_about_quiet(_shown(quiet.muted_reply(muted, RUNNING)), world.ID, people.MUTED)
+    for is_changed in (True, False):
+        unmuted = quiet.unmuted_reply(subscription, RUNNING, is_changed=is_changed)
+        assert is_about_quiet(_shown(unmuted), world.ID, people.UNMUTED)
+        assert not is_about_quiet(_shown(unmuted), "another", people.UNMUTED)
+    problem = InvalidInput(InputProblem.NOT_FOLLOWED, line=f"/execution subscribe {world.ID}")
+    said = Ephemeral(channel="", ts="", user="", text=sentence(problem))
+    assert is_about_quiet(said, world.ID, people.MUTED)
+    assert not said.text.startswith(people.MUTED)
+
+
+def test_people_know_their_quiet_hours() -> None:
+    """That they have some, and that they have none."""
+    hours = QuietHours(begins=time(22), ends=time(7), zone="UTC")
+    assert quiet.hours_reply(hours, world.NOW, is_new=True).text.startswith(people.HOURS)
+    assert quiet.hours_reply(None, world.NOW, is_new=True).text.startswith(people.NO_HOURS)
+
+
+@pytest.mark.parametrize(("action", "execution"), [(Action.CANCEL, world.RUNNING), (Action.RETRY, world.FAILED)])
+def test_operators_know_what_they_did(action: Action, execution: Execution) -> None:
+    """The question has the button, the result says that it was taken, and others read that they may not."""
+    shown = world.snapshot(execution)
+    asks, confirms = WORDS[action.value]
+    assert confirms in json.dumps(question_modal(action, shown, None, now=world.NOW), ensure_ascii=False)
+    assert TAKEN in json.dumps(acted_modal(action, Result.DONE, shown), ensure_ascii=False)
+    assert asks in json.dumps(buttons.action_entry(world.ID, action), ensure_ascii=False)
+    assert ONGOING[0] in json.dumps(loading_action(action), ensure_ascii=False)
+    assert NOT_YOURS in sentence(NotAllowed(InputProblem.NO_OPERATOR))
+
+
+def _shown(message: Message) -> Ephemeral:
+    return Ephemeral(channel="", ts="", user="", text=message.text, blocks=list(message.blocks))

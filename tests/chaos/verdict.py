@@ -17,7 +17,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
+from tests.chaos.acts_verdict import judge_acts, judge_goodbyes
+from tests.chaos.boards_verdict import judge_boards
 from tests.chaos.evidence import Promise, Record, Said
+from tests.chaos.implied import EARLY, implied, is_held, unasked
 from tests.chaos.reading import Moment, Unreadable, is_end, read_card, read_line
 
 MUST_REST = 45.0
@@ -31,9 +34,6 @@ MOST_REPEATS = 48
 
 MANY_STEPS = 30
 """Of an execution with more steps than this, only every 5 percent are told."""
-
-EARLY = 0.1
-"""By how many seconds the two servers' notes of one moment may differ."""
 
 ON_ITS_WAY = 30.0
 """How long after leaving a message may still arrive, which a worker had claimed before."""
@@ -49,6 +49,8 @@ class Verdict:
     change_delays: list[float] = field(default_factory=list)
     poll_delays: list[float] = field(default_factory=list)
     """How long after each outcome GCS was polled, in seconds."""
+    found_delays: list[float] = field(default_factory=list)
+    """How long after an execution began people read of it that only follow it by a rule, in seconds."""
     waiting: int = 0
     """How many violations may still disappear, since more may be delivered."""
 
@@ -72,6 +74,15 @@ KINDS = (
     "ended wrongly",
     "never was",
     "message after leaving",
+    "told unasked",
+    "told while quiet",
+    "action doubled",
+    "action by others",
+    "notice doubled",
+    "notice lost",
+    "board doubled",
+    "board lost",
+    "board wrong",
     "no response",
     "too many repeats",
     "over quota",
@@ -88,10 +99,17 @@ def judge(record: Record) -> Verdict:
     said = defaultdict[tuple[str, str], list[Said]](list)
     for message in record.said:
         said[message.execution_id, message.subscriber].append(message)
-    promised = {(promise.execution_id, promise.subscriber): promise for promise in record.promises}
+    promised = defaultdict[tuple[str, str], list[Promise]](list)
+    for promise in (*record.promises, *implied(record)):
+        promised[promise.execution_id, promise.subscriber].append(promise)
     for key in said.keys() | promised.keys():
-        one = _Subscription(verdict, record, key, promised.get(key), said[key])
+        one = _Subscription(verdict, record, key, promised[key], said[key])
         one.judge()
+    for what in unasked(record):
+        verdict.find("told unasked", what)
+    judge_acts(record, verdict.find)
+    judge_goodbyes(record, verdict.find)
+    judge_boards(record, verdict.find)
     _judge_servers(record, verdict)
     return verdict
 
@@ -118,9 +136,10 @@ class _Subscription:
     """What one subscriber read of one execution."""
 
     def __init__(
-        self, verdict: Verdict, record: Record, key: tuple[str, str], promise: Promise | None, said: Sequence[Said]
+        self, verdict: Verdict, record: Record, key: tuple[str, str], promises: Sequence[Promise], said: Sequence[Said]
     ) -> None:
-        self._verdict, self._record, self._promise = verdict, record, promise
+        self._verdict, self._record, self._promises = verdict, record, promises
+        self._quiet = [each for each in record.quiet if each.subscriber == key[1] and each.execution_id in {"", key[0]}]
         self._truth, self._polled = record.truths[key[0]], record.polled.get(key[0], [])
         self._whose = f"{self._truth.name} for {key[1]}"
         self._cards = sorted((message for message in said if message.is_card), key=lambda message: message.at)
@@ -133,14 +152,15 @@ class _Subscription:
         delivered = self._judge_lines()
         for _, cards in groupby(sorted(self._cards, key=lambda card: card.lane), key=lambda card: card.lane):
             self._judge_cards(list(cards))
-        if self._promise is not None and self._promise.left_at is None:
-            self._judge_promise(self._promise, delivered)
-        elif self._promise is not None and self._promise.left_at is not None:
-            if self._truth.moments[-1].at < self._promise.left_at:
-                return  # it had ended by itself, and what is still to be delivered of that is
-            for message in self._lines:
-                if message.at > self._promise.left_at + ON_ITS_WAY:
-                    self._verdict.find("message after leaving", f"{self._whose}: {message.text!r}")
+        for promise in self._promises:
+            if promise.left_at is None:
+                self._judge_promise(promise, delivered)
+        left = [promise.left_at for promise in self._promises if promise.left_at is not None]
+        if len(left) < len(self._promises) or not left or self._truth.moments[-1].at < max(left):
+            return  # what had ended by itself before they left is still delivered
+        for message in self._lines:
+            if message.at > max(left) + ON_ITS_WAY:
+                self._verdict.find("message after leaving", f"{self._whose}: {message.text!r}")
 
     def _judge_lines(self) -> list[tuple[int, float]]:
         """Each line in the order of the truth, and none twice; returns the index and time of each delivered moment."""
@@ -159,6 +179,8 @@ class _Subscription:
             if index is not None and self._is_premature(index, message.at):
                 self._verdict.find("ended wrongly", f"{self._whose}, before it was so: {message.text!r}")
             elif index is not None:
+                if any(is_held(quiet, self._truth, index, message.at, after=last) for quiet in self._quiet):
+                    self._verdict.find("told while quiet", f"{self._whose}: {message.text!r}")
                 last = index
                 delivered.append((index, message.at))
                 self._warned += [index] * (moment.failed is not None)
@@ -197,10 +219,12 @@ class _Subscription:
         """Everything that happened after the promise was delivered, and the card shows the outcome."""
         moments = self._truth.moments
         due = [n for n, moment in enumerate(moments) if moment.at > promise.promised_at]
-        owed = [n for n in due if self._must_be_delivered(n) and self._is_wanted(promise.level, n)]
+        owed = [n for n in due if self._must_be_delivered(n, promise) and self._is_wanted(promise.level, n)]
         lost = [n for n in owed if not any(index == n for index, _ in delivered)]
-        unheard = [n for n in due if self._must_be_warned(n) and not any(index >= n for index in self._warned)]
-        is_final = self._is_card_final()
+        warned = [n for n in due if self._must_be_warned(n, promise)]
+        unheard = [n for n in warned if not any(index >= n for index in self._warned)]
+        is_silent = promise.is_by_rule and promise.level in {"failures", "final"}
+        is_final = (is_silent and not self._cards and not (owed or warned)) or self._is_card_final()
         if lost and not self._cards:
             self._verdict.find("subscription forgotten", self._whose, is_waiting=True)
         else:
@@ -213,18 +237,19 @@ class _Subscription:
                 self._verdict.find("card not final", f"{self._whose}: {card!r}", is_waiting=True)
         self._measure(promise, due, delivered)
 
-    def _must_be_delivered(self, n: int) -> bool:
+    def _must_be_delivered(self, n: int, promise: Promise) -> bool:
         moments = self._truth.moments
-        is_last = n + 1 == len(moments)
-        return moments[n].is_outcome and (is_last or self._shown(moments[n].at, moments[n + 1].at) >= MUST_REST)
+        if not moments[n].is_outcome or n + 1 == len(moments):
+            return moments[n].is_outcome
+        return self._shown(max(moments[n].at, promise.found_by), moments[n + 1].at) >= MUST_REST
 
-    def _must_be_warned(self, n: int) -> bool:
+    def _must_be_warned(self, n: int, promise: Promise) -> bool:
         """Whether people must read that a step has failed, since the execution goes on for long enough after it."""
         moments = self._truth.moments
         if not self._is_failure(n):
             return False
         ends = next((moment.at for moment in moments[n:] if moment.is_outcome), moments[-1].at)
-        return self._shown(moments[n].at, ends) >= MUST_REST
+        return self._shown(max(moments[n].at, promise.found_by), ends) >= MUST_REST
 
     def _is_failure(self, n: int) -> bool:
         before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]
@@ -253,7 +278,12 @@ class _Subscription:
         return shown is not None and shown.fits(self._truth.moments[-1])
 
     def _measure(self, promise: Promise, due: Iterable[int], delivered: Sequence[tuple[int, float]]) -> None:
-        """Measure how long after GCS showed a change people could read it."""
+        """Measure how long after GCS showed a change people could read it, unless they wanted quiet."""
+        if promise.is_by_rule and len(self._promises) == 1 and promise.level not in {"failures", "final"}:
+            said = [message.at for message in (*self._cards, *self._lines)]
+            self._verdict.found_delays += [min(said) - self._truth.began] if said else []
+        if self._quiet or promise.is_by_rule:
+            return
         for n in due:
             moment = self._truth.moments[n]
             if not self._is_wanted(promise.level, n):

@@ -27,8 +27,8 @@ from sandbox import gcs, slack, story
 from sandbox.gcs.ledger import Call as Poll
 from sandbox.slack.web_api import Call
 from sandbox.story import Life
-from tests.chaos.arena import all_said
 from tests.chaos.evidence import Promise, Record, Truth
+from tests.chaos.gathering import all_said
 from tests.chaos.reading import moments
 from tests.end_to_end.conftest import SCOPES, plain_settings
 

@@ -1,0 +1,69 @@
+"""What the bot's messages in Slack are about, from their marks: executions, what operators did, rules, boards.
+
+Lives here: `all_said`, `all_notices`, `all_goodbyes`, `all_boards`. Does not live here: what their texts mean
+(`reading`). Called by `arena` and the outage tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sandbox.slack.state import Message
+from tests.chaos.acts_verdict import DONE
+from tests.chaos.evidence import Notice, Said
+
+_ID = 36
+"""How long an execution's id is; that of a message about a rule is shorter."""
+
+
+def all_said(messages: Iterable[Message]) -> list[Said]:
+    """The bot's messages about executions in a channel; those about subscriptions state nothing that GCS showed."""
+    marked = [message for message in messages if message.metadata and _part(message) != "notice"]
+    return [said for said in map(_said, marked) if len(said.execution_id) == _ID]
+
+
+def all_notices(messages: Iterable[Message]) -> list[Notice]:
+    """Those that say what operators did."""
+    found = [_noticed(message) for message in messages if message.metadata and _part(message) == "notice"]
+    return [notice for notice in found if any(done in notice.text for done in DONE)]
+
+
+def all_goodbyes(messages: Iterable[Message]) -> list[Notice]:
+    """Those that say that a rule has ended."""
+    found = [_noticed(message) for message in messages if message.metadata]
+    return [notice for notice in found if len(notice.about) < _ID and "ended it" in notice.text]
+
+
+def all_boards(messages: Iterable[Message]) -> list[Notice]:
+    """Boards, and those that go on in another message, or have ended."""
+    found = [_noticed(message) for message in messages if message.metadata and _part(message) == "card"]
+    return [notice for notice in found if "-b-" in notice.about and len(notice.about) < _ID]
+
+
+def _part(message: Message) -> str:
+    return str(message.metadata["event_payload"]["part"])
+
+
+def _about(message: Message) -> tuple[str, str]:
+    """Execution, or rule, and subscriber."""
+    _, _, execution_id, subscriber, _ = message.metadata["event_payload"]["lane"].split("/")
+    return execution_id, subscriber
+
+
+def _noticed(message: Message) -> Notice:
+    about, subscriber = _about(message)
+    return Notice(about=about, subscriber=subscriber, text=message.text)
+
+
+def _said(message: Message) -> Said:
+    payload = message.metadata["event_payload"]
+    execution_id, subscriber = _about(message)
+    since = [float(message.ts), *(edit.at for edit in message.edits)]
+    texts = [*(edit.text for edit in message.edits), message.text]
+    return Said(
+        execution_id=execution_id,
+        subscriber=subscriber,
+        lane=payload["lane"],
+        is_card=payload["part"] == "card",
+        versions=tuple(zip(since, texts, strict=True)),
+    )

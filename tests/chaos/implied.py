@@ -1,0 +1,90 @@
+"""What people are owed besides the executions that they follow by hand: by rules, and while they want quiet.
+
+Lives here: `implied`, `unasked`, `may_follow` and `is_held`. Pure. Does not live here: whether that is what they
+read (`verdict`, which calls it).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from tests.chaos.evidence import Promise, Quiet, Record, RulePromise, Truth
+
+EARLY = 0.1
+"""By how many seconds the two servers' notes of one moment may differ."""
+
+FOUND = 90.0
+"""How long a new execution may be unknown: the bot looks once a minute, unless it is killed meanwhile."""
+
+_LOUDEST = ("failures", "final", "milestones", "steps")
+
+
+def implied(record: Record) -> Iterator[Promise]:
+    """What rules promise of each execution that began while they were in force, and what has ended with them."""
+    asked = _asked(record)
+    for subscriber, rules in _by_subscriber(record).items():
+        for execution_id, truth in record.truths.items():
+            matching = [rule for rule in rules if rule.matches(truth) and rule.promised_at is not None]
+            living = [rule for rule in matching if rule.end_asked_at is None]
+            owed = [rule for rule in living if truth.began > (rule.promised_at or 0)]
+            ended = [rule.ended_at for rule in matching if rule.ended_at is not None]
+            if not owed and (living or not ended or (execution_id, subscriber) in asked):
+                continue
+            yield Promise(
+                execution_id=execution_id,
+                subscriber=subscriber,
+                level=max((rule.level for rule in owed or matching), key=_LOUDEST.index),
+                promised_at=truth.began,
+                left_at=None if owed else max(ended),
+                found_by=truth.began + FOUND,
+                is_by_rule=True,
+            )
+
+
+def unasked(record: Record) -> Iterator[str]:
+    """What is told where nobody follows it, and no rule: it ran before the rule was made, or began after its end."""
+    rules = _by_subscriber(record)
+    told = {(said.execution_id, said.subscriber) for said in record.said}
+    for execution_id, subscriber in sorted(told - _asked(record)):
+        truth = record.truths[execution_id]
+        if not any(may_follow(rule, truth) for rule in rules[subscriber]):
+            yield f"{truth.name} for {subscriber}"
+
+
+def is_held(quiet: Quiet, truth: Truth, index: int, at: float, *, after: int) -> bool:
+    """Whether a message at `at` breaks a promise of quiet.
+
+    It tells the moment `index` of an execution; the message before it told the moment `after`.
+    """
+    moments = truth.moments
+    until = quiet.until
+    if until is None:
+        until = next((moment.at for moment in moments if moment.is_outcome and moment.at > quiet.since), moments[-1].at)
+    if moments[index].at <= quiet.since + EARLY or at >= until - EARLY:
+        return False
+    return quiet.is_for_everything or not any(
+        _has_failed(truth, n) and moments[n].at <= at for n in range(after + 1, len(moments))
+    )
+
+
+def _has_failed(truth: Truth, n: int) -> bool:
+    before, moment = truth.moments[n - 1] if n else None, truth.moments[n]
+    return moment.phase == "Failed" or (moment.failed or 0) > ((before.failed or 0) if before else 0)
+
+
+def may_follow(rule: RulePromise, truth: Truth) -> bool:
+    """Whether an execution may be followed for a rule that somebody has asked for."""
+    has_ended = rule.ended_at is not None and truth.began > rule.ended_at
+    return rule.matches(truth) and truth.began >= rule.asked_at - EARLY and not has_ended
+
+
+def _asked(record: Record) -> set[tuple[str, str]]:
+    return record.asked | {(promise.execution_id, promise.subscriber) for promise in record.promises}
+
+
+def _by_subscriber(record: Record) -> defaultdict[str, Sequence[RulePromise]]:
+    found = defaultdict[str, list[RulePromise]](list)
+    for rule in record.rules:
+        found[rule.subscriber].append(rule)
+    return found  # type: ignore[return-value]
