@@ -17,7 +17,7 @@ from sandbox.gcs import Fault
 from tests.workers.rig import Rig, watcher_of
 
 HOUR = timedelta(hours=1)
-SHORTLY = timedelta(seconds=2)
+SHORTLY = timedelta(seconds=4)
 
 
 def runs_that_make_slow(after: timedelta) -> timedelta:
@@ -64,7 +64,7 @@ async def snapshot(rig: Rig, execution_id: str) -> Snapshot:
 
 
 async def about_to_be_slow(rig: Rig) -> str:
-    """An execution that Alice follows, and that will be slower than usual in two seconds."""
+    """An execution that Alice follows, and that will be slower than usual in four seconds."""
     execution = rig.gcs.play(story.happy(2), by_hand=True, ago=(HOUR - SHORTLY).total_seconds())
     await knows_runs(rig, await seen(rig, execution), runs_that_make_slow(HOUR))
     await rig.subscriptions.subscribe(rig.who(rig.alice), execution, level=None, owner=rig.alice)
@@ -174,6 +174,7 @@ async def test_a_run_that_was_retried_teaches_nothing(rig: Rig) -> None:
 async def test_the_first_card_knows_how_long(rig: Rig, is_known: bool) -> None:
     """Where its workflow is known, the estimate is there at once; else nothing is said."""
     execution = rig.gcs.play(story.happy(2), by_hand=True, ago=600)
+    rig.gcs.step(execution, to="running 0/2")  # while it waits, nobody knows when it begins
     if is_known:
         await knows_runs(rig, await seen(rig, execution), HOUR)
     subscribed = await rig.subscriptions.subscribe(rig.who(rig.alice), execution, level=None, owner=rig.alice)
