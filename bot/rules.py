@@ -6,6 +6,7 @@ replying (`handlers`). Called by the handlers, through `Subscriptions.rules`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +37,8 @@ class RuleMade:
     """Whether something that it would follow is among the newest executions."""
     is_safe: bool = True
     """False if fewer replicas of the store hold it than configured."""
+    workflows: int = 1
+    """How many workflows with the name that it follows have run lately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ class RuleRequests:
         )
         rule, was, is_safe = await in_time(self._rules.put(new, level=level))
         _audit("rule.changed" if was else "rule.created", rule)
-        return RuleMade(rule, was, bool(found), is_safe)
+        workflows = len({match.workflow_id for match in found}) if kind is RuleKind.WORKFLOW else 1
+        return RuleMade(rule, was, bool(found), is_safe, workflows)
 
     async def end(self, subscriber: Subscriber, rule_id: str, *, by: str) -> RuleEnded:
         """End a rule, and what only it follows; a channel reads `by` whom."""
@@ -113,6 +117,16 @@ class RuleRequests:
             raise InvalidInput(InputProblem.RULE_ENDED)
         _audit("rule.kept", rule)
         return rule
+
+    async def mine(self, person: Subscriber, channels: Collection[str]) -> tuple[Rule, ...]:
+        """A person's own rules, and those that they made for the `channels` that they are in; the oldest first."""
+        rules = (await in_time(self._rules.read())).rules
+        return tuple(
+            rule
+            for rule in rules
+            if rule.ended_by is None
+            and (rule.subscriber == person or (rule.owner == person.id and rule.subscriber.id in channels))
+        )
 
     async def of(self, subscriber: Subscriber) -> tuple[tuple[Rule, int], ...]:
         """The rules of a subscriber, and how many executions each follows now."""

@@ -27,6 +27,7 @@ from bot.domain.execution import Execution, Phase
 from bot.domain.following import Level, Subscriber, Subscription, louder
 from bot.domain.home import Home
 from bot.domain.past import Past
+from bot.domain.quiet import day_began
 from bot.domain.search import Found, Match, begins_an_id, fits, narrowed, newest_first
 from bot.domain.snapshot import Followed, Snapshot
 from bot.domain.told import Log
@@ -256,10 +257,16 @@ class Subscriptions:
         """What `subscriber` follows."""
         return await in_time(self._subscribers.of(subscriber))
 
-    async def home(self, person: Subscriber, channels: Collection[str] | None) -> Home:
-        """What `person` sees on their Home who is in `channels`; None where it is not known in which."""
-        home = await in_time(self._homes.of(person, channels))
-        return home._replace(level=home.level or self._default_level)
+    async def home(self, person: Subscriber, channels: Collection[str] | None, *, zone: str = "") -> Home:
+        """What `person` sees on their Home who is in `channels`; None where it is not known in which.
+
+        `zone` is that of their Slack; the one that they have chosen for their quiet hours comes first.
+        """
+        hours = await self.quiet.hours(person)
+        since = day_began(self._now(), hours.zone if hours else zone)
+        home = await in_time(self._homes.of(person, channels, since=since))
+        rules = await self.rules.mine(person, channels or ())
+        return home._replace(level=home.level or self._default_level, hours=hours, rules=rules)
 
     async def level_of(self, subscriber: Subscriber) -> Level:
         """How much `subscriber` is told where no level is named."""

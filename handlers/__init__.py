@@ -1,8 +1,8 @@
 """Slack's requests, inbound: every listener, registered in one place.
 
 Lives here: `register`, which binds each listener to what it needs and wraps it in the middleware. Does not live here:
-what listeners do (`commands`, `conversation`, `actions`, `ends`, `views`, `home`, `follow`, `log`, `acting`, `events`),
-how errors are shown (`middleware`). Called by `bot.app.workspace`.
+what listeners do (`commands`, `conversation`, `actions`, `ends`, `views`, `home`, `follow`, `follow_workflow`, `hours`,
+`log`, `acting`, `events`), how errors are shown (`middleware`). Called by `bot.app.workspace`.
 
 Listeners answer, and open or publish views; they never post a message. Catch-alls at the end ack everything else,
 because Slack shows people an error, or repeats the request, when nobody acks.
@@ -19,11 +19,11 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.acting import Acting
-from bot.blocks import buttons, follow_dialog, share
+from bot.blocks import buttons, follow_dialog, hours_dialog, rule_dialog, share
 from bot.errors import BotError
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers import actions, commands, conversation, ends, events, follow, home, views
+from handlers import actions, commands, conversation, ends, events, follow, follow_workflow, home, hours, views
 from handlers.acting import ask_action, do_action
 from handlers.conversation import Once
 from handlers.live import LiveHomes
@@ -45,6 +45,13 @@ EVENTS = (
 
 SHORTCUTS = {follow.FOLLOW: "global", follow.FOLLOW_FOUND: "message"}
 """The shortcuts, each with its type, as in manifest.yaml."""
+
+_DIALOGS = (
+    ("follow_submitted", follow_dialog.CALLBACK_ID, follow.submit, follow.waiting),
+    ("workflow_submitted", rule_dialog.CALLBACK_ID, follow_workflow.submit, follow_workflow.waiting),
+    ("hours_submitted", hours_dialog.CALLBACK_ID, hours.submit, hours.waiting),
+)
+"""The dialogs that are submitted: the name of the listener, its callback id, what it does, and shows meanwhile."""
 
 _ONLY_IF_NEW = frozenset({buttons.SHARE_EXECUTION, buttons.DO_ACTION})
 """Buttons of which a press does nothing unless the store says that it is new."""
@@ -96,8 +103,7 @@ def register(
         app.event(event)(middleware.guard(event, partial(events.sharing_changed, workspace=workspace), who=Who.SLACK))
     for callback_id, listener in ((follow.FOLLOW, follow.open_dialog), (follow.FOLLOW_FOUND, follow.open_found)):
         app.shortcut(callback_id)(middleware.guard(callback_id, counted(listener)))
-    submitted = middleware.guard("follow_submitted", counted(follow.submit), shows=follow.waiting)
-    app.view(follow_dialog.CALLBACK_ID)(submitted)
+    _submissions(app, middleware, counted)
     for event in ("app_mention", "message"):
         _converse(app, event, middleware, bind(commands.execution), requests)
     _ack_the_rest(app, middleware)
@@ -117,6 +123,14 @@ def _converse(app: AsyncApp, event: str, middleware: Middleware, listener: Liste
     said = partial(conversation.said, listener=listener, once=once, workspace=workspace)
     app.event(event, matchers=[is_heard])(middleware.guard(event, said))
     app.event(event)(_ack)
+
+
+def _submissions(
+    app: AsyncApp, middleware: Middleware, counted: Callable[[Callable[..., Awaitable[None]]], Listener]
+) -> None:
+    """What somebody has filled in and sent, of which only they read what becomes of it."""
+    for name, callback_id, submit, waiting in _DIALOGS:
+        app.view(callback_id)(middleware.guard(name, counted(submit), shows=waiting))
 
 
 async def _ack(ack: AsyncAck) -> None:
@@ -154,6 +168,9 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.NEXT_PAGE: views.show_page,
         buttons.REFRESH_STEPS: views.show_page,
         buttons.OPEN_FOLLOW: follow.open_dialog,
+        buttons.OPEN_WORKFLOW: follow_workflow.open_workflow,
+        buttons.OPEN_HOURS: hours.open_hours,
+        buttons.END_HOURS: hours.end_hours,
         buttons.CHOOSE_MY_LEVEL: home.choose_my_level,
         buttons.CHOOSE_LANGUAGE: home.choose_language,
         buttons.PREVIOUS_HOME: home.show_home_page,

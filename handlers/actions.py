@@ -29,7 +29,7 @@ from bot.domain.acting import offered
 from bot.domain.following import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
-from bot.slack.channels import check_channel, check_person, readers
+from bot.slack.channels import check_channel, check_person, check_theirs, readers
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -74,14 +74,14 @@ async def end_rule(request: Request, *, subscriptions: Subscriptions, workspace:
     """`Stop following` of a rule."""
     subscriber, rule_id = await _rule_of(request, workspace)
     ended = await subscriptions.rules.end(subscriber, rule_id, by=request.asker.id)
-    await respond(workspace.slack, request.response_url, rule_ended_reply(ended))
+    await _reply(request, rule_ended_reply(ended), subscriptions, workspace)
 
 
 async def keep_rule(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Keep following` of a rule that would end soon."""
     subscriber, rule_id = await _rule_of(request, workspace)
     rule = await subscriptions.rules.keep(subscriber, rule_id)
-    await respond(workspace.slack, request.response_url, rules.rule_kept(rule))
+    await _reply(request, rules.rule_kept(rule), subscriptions, workspace)
 
 
 async def end_board(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -240,12 +240,16 @@ async def _bound_to(request: Request, workspace: Workspace) -> tuple[Subscriber,
 
 
 async def _rule_of(request: Request, workspace: Workspace) -> tuple[Subscriber, str]:
-    """Whose rule or board is meant, and its id: the person's, or that of the channel in which they pressed.
+    """Whose rule or board is meant, and its id: the person's, or of the channel where they pressed; at Home, either.
 
     Raises:
         InvalidInput, NotAllowed: it is another channel's, or of one that they may not see.
     """
     value = parse_action_value(request.action_value)
+    bound = Subscriber(team_id=workspace.team_id, id=value.subscriber_id)
+    if request.is_at_home and bound.id and not bound.is_person:
+        await check_theirs(workspace, bound.id, request.asker.id)
+        return bound, value.execution_id
     subscriber = _meant(request, value, request.asker)
     if not subscriber.is_person:
         await check_person(workspace, subscriber.id, request.asker.id)

@@ -63,6 +63,7 @@ async def execution(  # noqa: C901  # a verb each
         case Verb.OVERVIEW:
             followed = await subscriptions.of(asker)
             message = matches.overview(followed.items, unreadable=followed.unreadable, now=now)
+            message = rules.with_rules(message, await subscriptions.rules.of(asker), most=matches.OVERVIEW_SHOWN)
         case Verb.BOARD:
             message = await board_reply(request, command.query, subscriptions, workspace, is_off=command.is_off)
         case Verb.LIST:

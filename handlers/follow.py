@@ -21,10 +21,11 @@ from bot.domain.access import NOBODY_ELSE
 from bot.domain.following import Level, Subscriber
 from bot.domain.search import Match, newest_first
 from bot.errors import BotError, GCSError, InputProblem, InvalidInput, TooManySubscriptions
-from bot.slack.calls import NO_PATIENCE, call
 from bot.slack.channels import check_chosen, readers
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
+from handlers import dialogs
+from handlers.dialogs import show
 from handlers.mentioned import named_in
 from handlers.parsing import MAX_WORD, named
 from handlers.replies import subscribed_reply
@@ -39,16 +40,16 @@ _ID = re.compile(r"[0-9a-f-]{1,36}")
 async def open_dialog(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """*Follow an execution*, from everywhere and from the Home tab: the empty dialog."""
     request.verb = "dialog"
-    await _open(request, workspace, follow_dialog(level=await subscriptions.level_of(request.asker)))
+    await dialogs.open_dialog(request, workspace, follow_dialog(level=await subscriptions.level_of(request.asker)))
 
 
 async def open_found(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """*Follow this execution* on a message: the dialog, with what the message names."""
     request.verb = "dialog"
-    await _open(request, workspace, working())
+    await dialogs.open_dialog(request, workspace, working())
     entered, problem = await _found(request, subscriptions, workspace)
     view = follow_dialog(entered, level=await subscriptions.level_of(request.asker), problem=problem)
-    await _show(request, workspace, view)
+    await show(request, workspace, view)
 
 
 def waiting(request: Request) -> Block:
@@ -75,9 +76,9 @@ async def submit(request: Request, *, subscriptions: Subscriptions, workspace: W
     except (InvalidInput, GCSError, TooManySubscriptions) as error:  # it can be mended in the dialog
         request.is_answered = True
         view = follow_dialog(entered, level=await subscriptions.level_of(request.asker), problem=sentence(error))
-        await _show(request, workspace, view)
+        await show(request, workspace, view)
         raise
-    await _show(request, workspace, view)
+    await show(request, workspace, view)
     workspace.homes.hurry(request.asker.id)
 
 
@@ -136,14 +137,3 @@ async def _with_names(ids: tuple[str, ...], request: Request, subscriptions: Sub
     followed_ones = (await subscriptions.of(request.asker)).items
     names = {item.execution_id: snapshot.execution for item, snapshot in followed_ones if snapshot is not None}
     return tuple(Match(each, names[each].name, names[each].phase) if each in names else Match(each) for each in ids)
-
-
-async def _open(request: Request, workspace: Workspace, view: Block) -> None:
-    trigger_id = request.trigger_id
-    request.view_id = await call(
-        workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, view), patience=NO_PATIENCE
-    )
-
-
-async def _show(request: Request, workspace: Workspace, view: Block) -> None:
-    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))

@@ -54,7 +54,7 @@ async def _drawn(
     channels = await channels_of(workspace, person.id)
     if channels is not None:  # where the bot may not be used, it tells nobody what is followed
         channels = frozenset(filter(workspace.rules.allows_channel, channels))
-    home = await subscriptions.home(person, channels)
+    home = await subscriptions.home(person, channels, zone=await workspace.languages.zone(person.id))
     language = await workspace.languages.chosen(workspace.team_id, person.id)
     return home_tab(home, now=workspace.now(), page=page, language=language, is_live=is_live)
 

@@ -14,13 +14,11 @@ from bot.errors import BotError, SlackError
 from bot.slack.open_homes import OpenHome
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
+from handlers.dialogs import HASH_CONFLICT
 from handlers.home import renew_home
 
 LOOK_SECONDS = 2.0
 """How long until it is looked again which Homes are due."""
-
-HASH_CONFLICT = "hash_conflict"
-"""Slack's word for a view that somebody else has published since: another copy of the bot keeps it up to date."""
 
 log = structlog.get_logger()
 
@@ -49,7 +47,7 @@ class LiveHomes:
                 await renew_home(person, home, self._subscriptions, workspace, is_last=is_last)
         except SlackError as error:
             log.info("handlers.home_not_renewed", code=error.code)
-            if error.code == HASH_CONFLICT:
+            if error.code == HASH_CONFLICT:  # another copy of the bot has published it since, and keeps it up to date
                 workspace.homes.close(user_id)
         except BotError as error:  # the next time, perhaps
             log.info("handlers.home_not_renewed", kind=type(error).__name__)

@@ -49,12 +49,14 @@ from bot.errors import (
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS, LAST_SUCCESS
 from bot.slack.access import Access
 from bot.slack.answers import Place, say_directly
+from bot.slack.calls import NO_PATIENCE
 from bot.slack.channels import readers
 from bot.slack.inbound import IDENTITY
 from bot.slack.workspace import Workspace
 from bot.store.requests import REMEMBERED
 from handlers.answers import answer
 from handlers.conversation import Once, is_news
+from handlers.dialogs import show
 from handlers.request import Request
 
 Listener = Callable[[Request], Awaitable[None]]
@@ -141,6 +143,7 @@ class Middleware:
             if shows is None:
                 await ack()
             else:
+                request.submitted = request.view_hash
                 await ack(response_action="update", view=shows(request))
             once = partial(self._once, checked, context.get(IDENTITY, ""), is_public)
             task = asyncio.create_task(self._run(name, once, request))
@@ -265,7 +268,7 @@ class Middleware:
         """
         slack, is_limited = self.workspace.slack, isinstance(error, RateLimited)
         if request.view_id and not is_limited:
-            await slack.update_view(request.view_id, error_modal(shown))
+            await show(request, self.workspace, error_modal(shown), patience=NO_PATIENCE)
         elif request.trigger_id and (request.is_at_home or not request.response_url):
             await slack.open_view(request.trigger_id, error_modal(shown))
         elif request.is_home_opened:

@@ -227,6 +227,19 @@ def named(text: str) -> Command:
     return Command(Verb.SUBSCRIBE, query=query)
 
 
+def workflow_named(text: str) -> tuple[str, ...]:
+    """What a rule is about, where only the name of a workflow or its id can stand.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    typed = read(text)
+    values = _rule_values(RuleKind.WORKFLOW, [word.shown for word in typed.words], typed.ids)
+    if not all(values):
+        raise InvalidInput(InputProblem.MISSING_WORKFLOW)
+    return values
+
+
 def is_prose(text: str) -> bool:
     """Whether a line is several words of which none is ours: names of executions have no spaces."""
     typed = read(text)

@@ -62,7 +62,9 @@ def rule_made_reply(made: RuleMade, *, is_open: bool = True, readers: Readers = 
     if made.was is not None:
         return rules.rule_changed(made.rule, was=made.was.level, note=unsafe)
     notes = sentences(("" if is_open else _(NOT_APPROVED), unsafe))
-    return rules.rule_made(made.rule, has_run=made.has_run, note=notes, is_held=not is_open, readers=readers)
+    return rules.rule_made(
+        made.rule, workflows=made.workflows if made.has_run else 0, note=notes, is_held=not is_open, readers=readers
+    )
 
 
 def rule_ended_reply(ended: RuleEnded) -> Message:

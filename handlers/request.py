@@ -42,6 +42,8 @@ class Request:
 
     text: str = ""
     """The command that was typed: after `/execution`, after the bot's name, or in its direct messages."""
+    submitted: str = ""
+    """Slack's hash of the dialog as it was submitted, until what became of that is shown; the middleware sets it."""
     is_answered: bool = False
     """Whether the person needs no sentence about an error any more."""
 
@@ -143,6 +145,11 @@ class Request:
         return {str(name): _entered(field) for block in blocks for name, field in block.items()}
 
     @property
+    def view_hash(self) -> str:
+        """Slack's hash of the dialog that the request comes from; empty where there is none."""
+        return str(self._part("view").get("hash") or "")
+
+    @property
     def private_metadata(self) -> str:
         """What the bot put into the dialog that was pressed in; empty where there is none."""
         return str(self._part("view").get("private_metadata") or "")
@@ -213,6 +220,7 @@ def _entered(field: Any) -> str:
     if not isinstance(field, dict):
         return ""
     option = field.get("selected_option")
-    chosen = option.get("value") if isinstance(option, dict) else field.get("selected_conversation")
+    picked = field.get("selected_conversation") or field.get("selected_time")
+    chosen = option.get("value") if isinstance(option, dict) else picked
     value = chosen or field.get("value")
     return value if isinstance(value, str) else ""

@@ -19,6 +19,7 @@ from bot.slack.calls import call
 from bot.slack.channels import check_in, check_person
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
+from handlers.dialogs import show
 from handlers.request import Request
 from handlers.sharing import share_with_channel
 
@@ -100,8 +101,7 @@ async def share_into(request: Request, *, subscriptions: Subscriptions, workspac
         raise InvalidInput(InputProblem.NOT_A_PAGE)
     await check_in(workspace, request.channel_id, request.asker.id)
     await share_with_channel(request, execution_id, subscriptions, workspace)
-    view = share.shared_modal(request.channel_id)
-    await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
+    await show(request, workspace, share.shared_modal(request.channel_id))
 
 
 async def _about(request: Request, workspace: Workspace) -> tuple[Subscriber, str]:

@@ -38,6 +38,9 @@ PREVIOUS_PAGE = "previous_page"
 NEXT_PAGE = "next_page"
 REFRESH_STEPS = "refresh_steps"
 OPEN_FOLLOW = "open_follow"
+OPEN_WORKFLOW = "open_workflow"
+OPEN_HOURS = "open_hours"
+END_HOURS = "end_hours"
 CHOOSE_MY_LEVEL = "choose_my_level"
 CHOOSE_LANGUAGE = "choose_language"
 PREVIOUS_HOME = "previous_home"
@@ -365,11 +368,12 @@ def delete_my_data(user_id: str) -> Block:
     return button(_("Delete my data"), DELETE_MY_DATA, user_id, style="danger", confirm=confirmation)
 
 
-def end_rule(rule: Rule) -> Block:
-    """Ends a rule, after a question, since it ends whatever it follows."""
-    label = _("Stop following") if rule.subscriber.is_person else _("Stop following here")
+def end_rule(rule: Rule, *, is_at_home: bool = False) -> Block:
+    """Ends a rule, after a question, since it ends whatever it follows; at Home, which is in no channel, also one's."""
+    is_here = not (rule.subscriber.is_person or is_at_home)
+    label = _("Stop following here") if is_here else _("Stop following")
     confirmation = confirm(
-        _("Stop following?") if rule.subscriber.is_person else _("Stop following here?"),
+        _("Stop following here?") if is_here else _("Stop following?"),
         _("No new executions are followed, and those that are followed only for this are not followed any more."),
         _("Stop following"),
         _("Keep following"),
@@ -400,6 +404,21 @@ def next_page(page: int) -> Block:
 def open_follow() -> Block:
     """Opens the dialog in which a person follows an execution, for themselves or for a channel."""
     return button(_("Follow an execution …"), OPEN_FOLLOW, "home", style="primary")
+
+
+def open_workflow() -> Block:
+    """Opens the dialog in which a workflow is named whose new runs are followed."""
+    return button(_("Follow a workflow …"), OPEN_WORKFLOW, "home")
+
+
+def open_hours() -> Block:
+    """Opens the dialog in which the person chooses their quiet hours."""
+    return button(_("Quiet hours …"), OPEN_HOURS, "home")
+
+
+def end_hours() -> Block:
+    """Ends them, in that dialog."""
+    return button(_("No quiet hours"), END_HOURS, NO_MUTE)
 
 
 def my_level(level: Level) -> Block:

@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bot.blocks import text, words
+from bot.blocks import fields, text, words
+from bot.blocks.fields import CHANNEL, LEVEL
 from bot.blocks.language import N_, Language, _, spoken
-from bot.blocks.levels import level_words
 from bot.blocks.message import Block, Message, context, section, view
 from bot.domain.following import Level
 from bot.domain.search import Match
@@ -22,8 +22,8 @@ TITLE = N_("Follow an execution")
 MOST_CHOICES = 10
 """At most this many executions to choose from: Slack shows no more in one group."""
 
-QUERY, CHOICE, CHANNEL, LEVEL = "query", "execution", "channel", "level"
-"""The fields, by their action ids."""
+QUERY, CHOICE = "query", "execution"
+"""The fields of this dialog, by their action ids."""
 
 _OPTION_LIMIT, _QUERY_LIMIT, _NAME_LIMIT = 75, 200, 64
 
@@ -59,18 +59,8 @@ def follow_dialog(entered: Entered = EMPTY, *, level: Level, problem: str = "", 
         section(f"⚠️ {text.prose(problem)}" if problem else ""),
         _which(shown, entered.choice) if shown else _name(entered.query),
         context(_("… and {number} more: write more of the name.").format(number=text.number(hidden)) if hidden else ""),
-        _input(
-            CHANNEL,
-            _("Channel"),
-            {
-                "type": "conversations_select",
-                "filter": {"include": ["public", "private"], "exclude_bot_users": True},
-                **({"initial_conversation": entered.channel_id} if entered.channel_id else {}),
-            },
-            hint=_("Leave it empty to be told yourself. I have to be in the channel, and you too."),
-            is_optional=True,
-        ),
-        _input(LEVEL, _("What is told"), _radio([(each.value, level_words(each)) for each in Level], chosen.value)),
+        fields.channel(entered.channel_id),
+        fields.level(chosen),
     ]
     return _modal(blocks, entered, submit=_("Follow"))
 
@@ -82,8 +72,13 @@ def working(entered: Entered = EMPTY) -> Block:
 
 def followed(reply: Message, entered: Entered) -> Block:
     """What became of it: the reply that a command would have, without its buttons, which a dialog has no place for."""
+    return _modal(without_buttons(reply), entered)
+
+
+def without_buttons(reply: Message) -> list[Block]:
+    """The blocks of a reply as a dialog can show them."""
     blocks = [block for block in reply.blocks if block["type"] != "actions"]
-    return _modal([{key: value for key, value in block.items() if key != "accessory"} for block in blocks], entered)
+    return [{key: value for key, value in block.items() if key != "accessory"} for block in blocks]
 
 
 def parse_entered(values: Mapping[str, str], private_metadata: str) -> tuple[Entered, Language | None]:
@@ -99,8 +94,8 @@ def parse_entered(values: Mapping[str, str], private_metadata: str) -> tuple[Ent
         query = str(known["query"])
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError("not the metadata of a dialog to follow an execution") from error
-    fields = {name: values.get(name, "") for name in (QUERY, CHOICE, CHANNEL, LEVEL)}
-    entered = Entered(fields[QUERY] or query, fields[CHOICE], fields[CHANNEL], fields[LEVEL], choices)
+    query = values.get(QUERY, "") or query
+    entered = Entered(query, values.get(CHOICE, ""), values.get(CHANNEL, ""), values.get(LEVEL, ""), choices)
     return entered, language
 
 
@@ -112,17 +107,15 @@ def _modal(blocks: Sequence[Block | None], entered: Entered, *, submit: str = ""
 
 
 def _name(query: str) -> Block:
-    start = {"initial_value": query[:_QUERY_LIMIT]} if query else {}
-    placeholder = {"type": "plain_text", "text": "germline-wgs"}
-    field = {"type": "plain_text_input", "max_length": _QUERY_LIMIT, "focus_on_load": True, "placeholder": placeholder}
-    return _input(QUERY, _("Execution"), field | start, hint=_("Its name, a part of that, or its id."))
+    field = fields.typed(query, most=_QUERY_LIMIT, example="germline-wgs", has_focus=True)
+    return fields.entry(QUERY, _("Execution"), field, hint=_("Its name, a part of that, or its id."))
 
 
 def _which(choices: Sequence[Match], chosen: str) -> Block:
     options = [(each.execution_id, _option(each)) for each in choices]
     ids = [each.execution_id for each in choices]
     start = chosen if chosen in ids else ids[0] if len(ids) == 1 else ""
-    return _input(CHOICE, _("Execution"), _radio(options, start))
+    return fields.entry(CHOICE, _("Execution"), fields.radio(options, start))
 
 
 def _option(match: Match) -> str:
@@ -132,20 +125,3 @@ def _option(match: Match) -> str:
         return text.plain(match.execution_id, _OPTION_LIMIT)
     end = text.cut(f"{state} · {match.execution_id[:8]}", _OPTION_LIMIT // 2)
     return text.cut(name, _OPTION_LIMIT - len(end)) + end
-
-
-def _radio(options: Sequence[tuple[str, str]], chosen: str) -> Block:
-    shown = [{"text": {"type": "plain_text", "text": label}, "value": value} for value, label in options]
-    start = [each for each in shown if each["value"] == chosen]
-    return {"type": "radio_buttons", "options": shown, **({"initial_option": start[0]} if start else {})}
-
-
-def _input(name: str, label: str, element: Block, *, hint: str = "", is_optional: bool = False) -> Block:
-    shape: Block = {
-        "type": "input",
-        "block_id": name,
-        "label": {"type": "plain_text", "text": label},
-        "element": {"action_id": name, **element},
-        "optional": is_optional,
-    }
-    return shape | ({"hint": {"type": "plain_text", "text": hint}} if hint else {})

@@ -1,4 +1,4 @@
-"""The Home tab: what needs a person, what runs, what their channels follow, what has ended.
+"""The Home tab: what needs a person, what runs, what their channels follow, their rules, what has ended, settings.
 
 Lives here: `home_tab`, `refusing_home`, and the page that a Home shows (`parse_page`). Does not live here: what it is
 drawn from (`bot.domain.home`), lists in replies (`bot.blocks.items`). Called by `handlers`.
@@ -14,19 +14,20 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from bot.blocks import buttons, text, words
+from bot.blocks import buttons, quiet, text, words
 from bot.blocks.failures import Failure, failure_lines
 from bot.blocks.items import Item, unreadable_line
 from bot.blocks.language import N_, Language, _
 from bot.blocks.message import Block, actions, context, header, section
+from bot.blocks.rules import rule_rows
 from bot.blocks.trouble import Trouble, is_time_limit, outlook_words, trouble_of
 from bot.domain.execution import FAILED_PHASES
 from bot.domain.following import Level, Subscription
-from bot.domain.home import Home, InChannels, ended_at
+from bot.domain.home import SHOWN_FOR, Home, InChannels, ended_at
 from bot.domain.snapshot import Snapshot
 
 PAGE_ROWS = 15
-"""At most this many executions on one page, of two blocks each."""
+"""At most this many executions and rules on one page, of two blocks each."""
 
 CHANNELS_NAMED = 3
 """At most this many channels are named that follow one execution."""
@@ -39,7 +40,9 @@ _EMPTY = N_(
     "conversation to look at one; `/execution subscribe` and the same follows it."
 )
 _NEEDS, _RUNNING = N_("Needs you ({number})"), N_("Running ({number})")
-_CHANNELS, _ENDED = N_("In your channels ({number})"), N_("Ended in the last 24 hours ({number})")
+_CHANNELS, _RULES = N_("In your channels ({number})"), N_("New executions that you follow ({number})")
+_ENDED, _TODAY = N_("Ended in the last 24 hours ({number})"), N_("Ended today ({number})")
+_WATCHED = N_("Watched for a retry ({number})")
 
 
 class _Row(NamedTuple):
@@ -59,9 +62,9 @@ def home_tab(
     rows = list(_rows(home, now))
     page = max(0, min(page, (len(rows) - 1) // PAGE_ROWS))
     shown = rows[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
-    is_empty = not rows and not home.followed.unreadable
+    is_empty = not (rows or home.followed.unreadable)
     blocks = [
-        actions([buttons.open_follow()]),
+        actions([buttons.open_follow(), buttons.open_workflow()]),
         section(unreadable_line(home.followed.unreadable)),
         section(_(_EMPTY)) if is_empty else None,
         *_sections(shown, rows),
@@ -72,6 +75,8 @@ def home_tab(
             _("What I tell you, where you name no level"), accessory=buttons.my_level(home.level or Level.MILESTONES)
         ),
         section(_("The language that I write to you"), accessory=buttons.language(language)),
+        section(*quiet.hours_lines(home.hours), accessory=buttons.open_hours()),
+        context(_("What you follow for yourself, I tell you here under Messages, and nowhere else.")),
         _as_of(now, is_live=is_live),
     ]
     metadata = json.dumps({"page": page})
@@ -94,13 +99,17 @@ def parse_page(private_metadata: str) -> int:
 def _rows(home: Home, now: datetime) -> Iterator[_Row]:
     """What is shown, the most urgent first."""
     needs, running, over = _sorted(home.followed.items, now)
+    since, ended = home.since or now - SHOWN_FOR, _TODAY if home.since else _ENDED
     yield from (_Row(_NEEDS, partial(_own, *item, now)) for item in needs)
     yield from (_Row(_RUNNING, partial(_own, *item, now)) for item in running)
     urgent = sorted(home.in_channels, key=lambda one: not _needs_somebody(one.snapshot, now))
     yield from (_Row(_CHANNELS, partial(_channels, one, now)) for one in urgent)
-    yield from (_Row(_ENDED, partial(_own, *item, now)) for item in over)
+    yield from (_Row(_RULES, partial(rule_rows, rule, now)) for rule in home.rules)
+    recent = [item for item in over if item[1] is not None and ended_at(item[1]) > since]
+    yield from (_Row(_WATCHED, partial(_own, *item, now)) for item in over if item not in recent)
+    yield from (_Row(ended, partial(_own, *item, now)) for item in recent)
     known = {subscription.execution_id for subscription, _snapshot in home.followed.items}
-    yield from (_Row(_ENDED, partial(_over, one)) for one in home.ended if one.execution.id not in known)
+    yield from (_Row(ended, partial(_over, one)) for one in home.ended if one.execution.id not in known)
 
 
 def _sorted(items: Sequence[Item], now: datetime) -> tuple[list[Item], list[Item], list[Item]]:

@@ -154,17 +154,30 @@ def hours_reply(hours: QuietHours | None, now: datetime, *, is_new: bool) -> Mes
     if hours is None:
         line = _("You have no quiet hours now. What was waiting comes.") if is_new else _("You have no quiet hours.")
         return message([section(f"🔔 {line}"), context("" if is_new else hint)], line, "" if is_new else hint)
-    shape = _("Your quiet hours are {begin} to {end}, every day, in the zone {zone}.")
-    line = shape.format(begin=_clock(hours.begins), end=_clock(hours.ends), zone=text.code(hours.zone))
+    line = _hours(hours)
     following = hours.at(now)
     at = following.since if following and following.since and following.since > now else None
     more = [
         _("They begin {time} next.").format(time=text.date(at)) if at else "",
         _("What happens then comes when they are over."),
-        _("Failures wait, too.") if hours.holds_failures else _("A failure is told all the same."),
+        _through(hours),
     ]
     rest = text.sentences(more)
     return message([section(f"🔕 {line}", rest), context(hint)], line, rest, hint)
+
+
+def hours_lines(hours: QuietHours | None) -> tuple[str, str]:
+    """The quiet hours of a person, on the Home tab."""
+    return (_hours(hours), _through(hours)) if hours else (_("You have no quiet hours."), "")
+
+
+def _hours(hours: QuietHours) -> str:
+    shape = _("Your quiet hours are {begin} to {end}, every day, in the zone {zone}.")
+    return shape.format(begin=_clock(hours.begins), end=_clock(hours.ends), zone=text.code(hours.zone))
+
+
+def _through(hours: QuietHours) -> str:
+    return _("Failures wait, too.") if hours.holds_failures else _("A failure is told all the same.")
 
 
 def _clock(moment: time) -> str:

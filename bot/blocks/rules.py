@@ -7,14 +7,16 @@ and its neighbours), when a message is due (`bot.workers.sweeper.finder`). Calle
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.blocks import buttons, text
 from bot.blocks.language import _, ngettext
 from bot.blocks.levels import level_words
-from bot.blocks.message import Message, actions, context, message, section
+from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.sentences import undeliverable_reason
 from bot.domain.access import NOBODY_ELSE, Readers
 from bot.domain.following import Level, Rule, RuleKind, RuleNews, RuleNewsKind, Subscriber
+from bot.domain.rules import ANNOUNCED
 
 SHOWN = 20
 """At most this many rules in one list: as many as somebody may have."""
@@ -24,9 +26,9 @@ Item = tuple[Rule, int]
 
 
 def rule_made(
-    rule: Rule, *, has_run: bool, note: str = "", is_held: bool = False, readers: Readers = NOBODY_ELSE
+    rule: Rule, *, workflows: int = 1, note: str = "", is_held: bool = False, readers: Readers = NOBODY_ELSE
 ) -> Message:
-    """A new rule. `has_run`: something that it would follow is among the newest executions.
+    """A new rule. `workflows`: so many with its name are among the newest executions; 0: nothing that it would follow.
 
     `note` is a warning. `is_held` offers the approval without which nothing is posted in a channel that `readers` read.
     """
@@ -36,7 +38,9 @@ def rule_made(
         else _("This channel follows {rule} from now on.")
     )
     head = shape.format(rule=rule_words(rule))
-    more = "" if has_run else _("Nothing of that kind has run lately; I follow it all the same.")
+    more = "" if workflows else _("Nothing of that kind has run lately; I follow it all the same.")
+    if workflows > 1:
+        more = _("Several workflows have this name: I follow the runs of all of them.")
     first = [buttons.approve_channel(rule.subscriber.id, readers)] if is_held else []
     return _about(rule, f"🔔 {head}", head, more, note=note, first=first)
 
@@ -87,17 +91,21 @@ def no_such_rule(subscriber: Subscriber, kind: RuleKind, values: Sequence[str]) 
     return message([section(f"🔕 {line}"), context(more)], line, more)
 
 
-def with_rules(followed: Message, rules: Sequence[Item]) -> Message:
-    """A list of what is followed, behind the rules that follow more."""
+def with_rules(followed: Message, rules: Sequence[Item], *, most: int = SHOWN) -> Message:
+    """A list of what is followed, behind the rules that follow more, of which `most` are shown."""
     if not rules:
         return followed
     title = _("New executions that are followed")
     blocks = [section(f"*{title}*")]
     lines = [title]
-    for rule, executions in rules[:SHOWN]:
+    for rule, executions in rules[:most]:
         line, more = rule_words(rule), _now(rule, executions)
         blocks.append(section(line, more, accessory=buttons.end_rule(rule)))
         lines.append(text.spelled_dates(f"{line}: {more}"))
+    if (hidden := len(rules) - most) > 0:
+        rest = _("… and {number} more").format(number=text.number(hidden))
+        blocks.append(context(rest))
+        lines.append(rest)
     return Message((*filter(None, blocks), *followed.blocks), "\n".join((*lines, followed.text)))
 
 
@@ -121,6 +129,15 @@ def rule_message(news: RuleNews, reader: Subscriber) -> Message:
     return message(
         [section(f"⏳ {head}", more), actions([buttons.keep_rule(rule), buttons.end_rule(rule)])], head, more
     )
+
+
+def rule_rows(rule: Rule, now: datetime) -> list[Block | None]:
+    """A rule on the Home tab: what it follows, for whom, at which level, until when; and what can be done about it."""
+    lines = (f"🔔 *{_capital(rule_words(rule))}*", " · ".join((_told(rule), _until(rule))))
+    stop = buttons.end_rule(rule, is_at_home=True)
+    if rule.expires_at - now > ANNOUNCED:
+        return [section(*lines, accessory=stop)]
+    return [section(*lines), actions([buttons.keep_rule(rule), stop])]
 
 
 def rule_words(rule: Rule) -> str:
@@ -152,8 +169,7 @@ def _about(
 ) -> Message:
     warning = text.prose(note)
     shape = _("Told in a direct message: {level}") if rule.subscriber.is_person else _("Told in the channel: {level}")
-    level = shape.format(level=level_words(rule.level))
-    until = _("until {date}").format(date=text.date(rule.expires_at))
+    level, until = shape.format(level=level_words(rule.level)), _until(rule)
     lines = [*filter(None, more), f"⚠️ {warning}" if warning else ""]
     return message(
         [section(shown, *lines), context(level, until), actions([*first, buttons.end_rule(rule)])],
@@ -170,8 +186,18 @@ def _now(rule: Rule, executions: int) -> str:
         if executions
         else _("no execution now")
     )
-    until = _("until {date}").format(date=text.date(rule.expires_at))
-    return " · ".join((running, level_words(rule.level), until))
+    return " · ".join((running, level_words(rule.level), _until(rule)))
+
+
+def _told(rule: Rule) -> str:
+    if rule.subscriber.is_person:
+        return _("Told in a direct message: {level}").format(level=level_words(rule.level))
+    channel = f"<#{text.identifier(rule.subscriber.id)}>"
+    return _("Told in {channel}: {level}").format(channel=channel, level=level_words(rule.level))
+
+
+def _until(rule: Rule) -> str:
+    return _("until {date}").format(date=text.date(rule.expires_at))
 
 
 def _let_go(executions: int) -> str:

@@ -161,6 +161,9 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.NOT_FOLLOWED: N_("That execution is not followed, so there is nothing to mute. To follow it: {line}."),
     InputProblem.WHICH_HOURS: N_("When do you want quiet? {usage}, by the clocks where you live."),
     InputProblem.WHICH_ZONE: N_("In which time zone do you live? {usage}, for example `Asia/Shanghai` or `UTC`."),
+    InputProblem.UNKNOWN_ZONE: N_(
+        "In which time zone do you live? Write a large city of it, or a name such as `Asia/Shanghai`."
+    ),
     InputProblem.WHICH_SPAN: N_("For how long? {usage}."),
     InputProblem.NOT_NAMED: N_("No execution has {word} in its name. `/execution help` shows what I understand."),
     InputProblem.NOT_NAMED_NOR_BEGUN: N_(
@@ -235,6 +238,7 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.CHANNEL_ARCHIVED: N_("This channel is archived, so I cannot tell it anything."),
     InputProblem.RULE_ENDED: N_("That was stopped already, so there is nothing to do."),
     InputProblem.MISSING_RULE: N_("Which ones? For example: {rule}."),
+    InputProblem.MISSING_WORKFLOW: N_("Which workflow? Write its name, or its id."),
     InputProblem.LISTS_REFUSED: N_(
         "I am not allowed to read the list of executions, so I would find no new ones. Ask this bot's operator to "
         "grant its IAM user `gcs:executions:list`."

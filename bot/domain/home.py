@@ -12,7 +12,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from bot.domain.execution import Execution
-from bot.domain.following import Level
+from bot.domain.following import Level, Rule
+from bot.domain.quiet import QuietHours
 from bot.domain.snapshot import Followed, Snapshot
 
 SHOWN_FOR = timedelta(hours=24)
@@ -51,6 +52,12 @@ class Home(NamedTuple):
     """How many more channels of theirs follow something."""
     ended: tuple[Snapshot, ...] = ()
     """What the person followed until its end, the last end first."""
+    since: datetime | None = None
+    """When the person's day began, since which ends are shown; None for `SHOWN_FOR`, where it is not known."""
+    rules: tuple[Rule, ...] = ()
+    """Their own, and those that they made for their channels."""
+    hours: QuietHours | None = None
+    """When they want quiet."""
     level: Level | None = None
     """What the person has chosen to be told where they name no level; None for nothing."""
 

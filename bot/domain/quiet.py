@@ -88,6 +88,12 @@ def _moment(day: date, clock: time, place: tzinfo) -> datetime:
     return datetime.combine(day, clock, place).astimezone(UTC)
 
 
+def day_began(now: datetime, zone: str) -> datetime | None:
+    """When the day of somebody began who lives in `zone`; None for no known zone."""
+    place = zone_of(zone)
+    return _moment(now.astimezone(place).date(), time(0), place) if place else None
+
+
 def zone_of(name: str) -> tzinfo | None:
     """The zone of that name; None for none that is known here."""
     try:

@@ -73,6 +73,20 @@ async def check_chosen(workspace: Workspace, channel_id: str, asker_id: str) -> 
     return is_open
 
 
+async def check_theirs(workspace: Workspace, channel_id: str, asker_id: str) -> None:
+    """Make sure that a person may decide for a channel from elsewhere: the bot may be used there, and they are in it.
+
+    Raises:
+        InvalidInput: the rules forbid it, or the person is not in it.
+        SlackError: Slack could not say.
+    """
+    if not _CHANNEL.fullmatch(channel_id):
+        raise InvalidInput(InputProblem.CHANNEL_KIND)
+    if not workspace.rules.allows_channel(channel_id):
+        raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
+    await check_in(workspace, channel_id, asker_id)
+
+
 async def check_in(workspace: Workspace, channel_id: str, asker_id: str) -> None:
     """Make sure that a person is in a channel that they chose elsewhere.
 

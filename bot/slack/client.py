@@ -192,9 +192,14 @@ class SlackClient:
         response = await self.call(self.web.views_open, trigger_id=trigger_id, view=dict(view))
         return str(response["view"]["id"])
 
-    async def update_view(self, view_id: str, view: Mapping[str, Any]) -> None:
-        """Replace what an open modal shows."""
-        await self.call(self.web.views_update, view_id=view_id, view=dict(view))
+    async def update_view(self, view_id: str, view: Mapping[str, Any], *, before: str = "") -> str:
+        """Replace what an open modal shows; with `before`, only if Slack's hash of it is still this one.
+
+        Returns the hash of what it shows then; empty where Slack does not say.
+        """
+        guard = {"hash": before} if before else {}
+        response = await self.call(self.web.views_update, view_id=view_id, view=dict(view), **guard)
+        return str((response.get("view") or {}).get("hash") or "")
 
     async def publish_home(self, user_id: str, view: Mapping[str, Any], *, version: str = "") -> str:
         """Replace what a person's Home tab shows; with `version`, only if Slack's hash of it is still this one.

@@ -91,7 +91,16 @@ class Store:
         self.logs = Logs(self._connection, self.ownership)
         self.history = History(self._connection, self.ownership)
         self.contents = Contents(self._connection)
-        self.transfer = Transfer(self._connection, self.outbox, self.history, self.rules, self.quiet_hours, self.boards)
+        self.transfer = Transfer(
+            self._connection,
+            self.outbox,
+            self.history,
+            self.rules,
+            hours=self.quiet_hours,
+            boards=self.boards,
+            homes=self.homes,
+            languages=self.languages,
+        )
         self.brake = Brake(self._connection)
         self.requests = Requests(self._connection)
         self._process = uuid4().hex

@@ -55,6 +55,12 @@ class Contents:
                 str(name) for name in await redis.zrange(f"{self._keys.history_of(account, team_id)}workflows", 0, -1)
             ]
 
+    async def kept_under(self, begin: str) -> AsyncIterator[str]:
+        """What the keys that begin with `begin` go on with; some may come twice."""
+        async with self._connection.guarded() as redis:
+            async for key in redis.scan_iter(match=f"{begin}*", count=BATCH):
+                yield str(key).removeprefix(begin)
+
     async def subscriptions_by_scope(self) -> Mapping[str, int]:
         """How many subscriptions there are, by `<account>/<team>/` (`Owner.scope`)."""
         return Counter([f"{lane.account}/{lane.team_id}/" async for lane in self.lanes()])

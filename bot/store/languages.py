@@ -24,6 +24,11 @@ class Languages:
         async with self._connection.guarded() as redis:
             return str(await redis.get(self._keys.language_of(team_id, reader_id)) or "")
 
+    async def add(self, team_id: str, reader_id: str, language: str) -> bool:
+        """Keep what another store held, unless something was chosen here."""
+        async with self._connection.guarded() as redis:
+            return bool(await redis.set(self._keys.language_of(team_id, reader_id), language, nx=True))
+
     async def choose(self, team_id: str, reader_id: str, language: str) -> None:
         """Keep a choice; an empty `language` deletes it.
 

@@ -1,7 +1,7 @@
 """All that people would miss of a store, as lines of JSON.
 
-Lives here: `Transfer`, which writes subscriptions with receipts and pending changes, rules, boards, dead letters, and
-the history of workflows, and reads them into a store. Does not live here: files and sentences
+Lives here: `Transfer`, which writes subscriptions with receipts and pending changes, rules, boards, dead letters, what
+people have chosen, and the history of workflows, and reads them into a store. Does not live here: files and sentences
 (`bot.app.store_admin`). Called by `bot.app` for `execution-bot store export` and `import`. Lines hold no secret. They
 name no GCS account: what is read belongs to the account of the store that reads it.
 """
@@ -9,6 +9,7 @@ name no GCS account: what is read belongs to the account of the store that reads
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
@@ -17,13 +18,16 @@ from msgspec.structs import replace
 from bot.domain.board import BoardRecord
 from bot.domain.change import Change
 from bot.domain.execution import Value
-from bot.domain.following import Rule, Subscription
+from bot.domain.following import Level, Rule, Subscriber, Subscription
+from bot.domain.home import SHOWN_FOR, ended_at
 from bot.domain.quiet import QuietHours
 from bot.domain.snapshot import Board, Receipt, Snapshot
 from bot.store.boards import Boards
 from bot.store.contents import Contents
 from bot.store.engine.connection import Connection
+from bot.store.homes import Homes
 from bot.store.keys import Lane, lane_of
+from bot.store.languages import Languages
 from bot.store.outbox import DeadLetter, Outbox
 from bot.store.owner import Owner
 from bot.store.quiet_hours import HoursKept
@@ -96,6 +100,19 @@ class KeptHours(Value, frozen=True, tag_field="kind", tag="quiet_hours"):
     hours: QuietHours
 
 
+class KeptChoices(Value, frozen=True, kw_only=True, tag_field="kind", tag="choices"):
+    """What a person has chosen, or was chosen for a channel; and how what a person followed has ended lately."""
+
+    team: str
+    reader: str
+    """Their id."""
+    language: str = ""
+    """Empty for none."""
+    level: Level | None = None
+    """Where no level is named; None for none."""
+    ends: tuple[Snapshot, ...] = ()
+
+
 class Imported(StrEnum):
     """What became of a line."""
 
@@ -107,24 +124,31 @@ class Imported(StrEnum):
     UNREADABLE = "unreadable"
 
 
+_Line = Kept | KeptLetter | KeptHistory | KeptRule | KeptHours | KeptBoard | KeptChoices
+
+
 class Transfer:
     """Writes what a store holds as lines, and reads lines into a store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what the store has
         self,
         connection: Connection,
         outbox: Outbox,
         history: History,
         rules: Rules,
+        *,
         hours: HoursKept,
         boards: Boards,
+        homes: Homes,
+        languages: Languages,
     ) -> None:
         self._connection, self._keys, self._outbox, self._history = connection, connection.keys, outbox, history
         self._rules, self._hours, self._boards = rules, hours, boards
+        self._homes, self._languages = homes, languages
         self._contents, self._index = Contents(connection), Index(connection)
 
     async def lines(self, owner: Owner) -> AsyncIterator[bytes | None]:
-        """A line for each subscription, rule, board, dead letter, workflow and quiet hours; None: unreadable."""
+        """A line for each subscription, rule, board, dead letter, workflow, and what was chosen; None: unreadable."""
         async for row in self._without_lane(owner):
             yield row
         async for lane in self._contents.lanes():
@@ -159,6 +183,23 @@ class Transfer:
             yield msgspec.json.encode(KeptBoard(record, *shown))
         for person, hours in (await self._hours.all(owner.team)).items():
             yield msgspec.json.encode(KeptHours(owner.team, person, hours))
+        for choices in await self._choices(owner):
+            yield msgspec.json.encode(choices)
+
+    async def _choices(self, owner: Owner) -> list[KeptChoices]:
+        account, team, keys, found = owner.account, owner.team, self._keys, self._contents.kept_under
+        begins = (keys.language_of(team, ""), keys.level_of(team, ""), keys.ends_of(account, team, ""))
+        readers = {reader for begin in begins async for reader in found(begin)}
+        return [
+            KeptChoices(
+                team=team,
+                reader=reader,
+                language=await self._languages.find(team, reader),
+                level=await self._homes.level_of(Subscriber(team, reader)),
+                ends=await self._homes.ended(Subscriber(team, reader), owner=owner),
+            )
+            for reader in sorted(readers)
+        ]
 
     async def _kept(self, lane: Lane) -> Kept | None:
         """The subscription; None if it has ended meanwhile."""
@@ -187,7 +228,7 @@ class Transfer:
             StoreUnavailable: the store does not answer.
         """
         try:
-            kept = msgspec.json.decode(line, type=Kept | KeptLetter | KeptHistory | KeptRule | KeptHours | KeptBoard)
+            kept = msgspec.json.decode(line, type=_Line)
         except (msgspec.MsgspecError, ValueError):
             return Imported.UNREADABLE
         match kept:
@@ -201,6 +242,8 @@ class Transfer:
                 read = self._read_board(kept, owner)
             case KeptHours():
                 read = self._read_hours(kept, owner)
+            case KeptChoices():
+                read = self._read_choices(kept, owner)
             case _:
                 read = self._read_subscription(kept, owner)
         return await read
@@ -215,6 +258,21 @@ class Transfer:
         if kept.team != owner.team:
             return Imported.FOREIGN
         is_added = await self._hours.add(kept.team, kept.person, kept.hours)
+        return Imported.ADDED if is_added else Imported.KNOWN
+
+    async def _read_choices(self, kept: KeptChoices, owner: Owner) -> Imported:
+        if kept.team != owner.team:
+            return Imported.FOREIGN
+        person, is_added = Subscriber(kept.team, kept.reader), False
+        if kept.language:
+            is_added |= await self._languages.add(kept.team, kept.reader, kept.language)
+        if kept.level is not None:
+            is_added |= await self._homes.add_level(kept.team, kept.reader, kept.level)
+        known = {end.execution.id for end in await self._homes.ended(person, owner=owner)} if kept.ends else set()
+        for end in kept.ends:
+            if end.execution.id not in known and ended_at(end) > datetime.now(UTC) - SHOWN_FOR:
+                await self._homes.note_end(person, end, owner=owner)
+                is_added = True
         return Imported.ADDED if is_added else Imported.KNOWN
 
     async def _read_subscription(self, kept: Kept, owner: Owner) -> Imported:

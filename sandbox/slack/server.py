@@ -270,6 +270,15 @@ class Slack:
         self._people.echoes = number
 
     @property
+    def dialog_delay(self) -> float:
+        """Seconds until a dialog shows the app's answer to its submission, which has arrived."""
+        return self._people.dialog_delay
+
+    @dialog_delay.setter
+    def dialog_delay(self, seconds: float) -> None:
+        self._people.dialog_delay = seconds
+
+    @property
     def retry_delays(self) -> tuple[float, ...]:
         """Seconds before an event that was not acked is sent again."""
         return self._people.retry_delays

@@ -65,7 +65,7 @@ def test_people_know_that_they_have_left(subscription: Subscription) -> None:
 def test_people_know_what_rules_they_have(rule: Rule) -> None:
     """A rule was made, or existed already, and has ended, or there was none."""
     (value, *_) = rule.values
-    for reply in (rules.rule_made(rule, has_run=False), rules.rule_changed(rule, was=Level.STEPS)):
+    for reply in (rules.rule_made(rule, workflows=0), rules.rule_changed(rule, was=Level.STEPS)):
         assert is_about_rule(reply.text, value, people.RULED)
         assert not is_about_rule(reply.text, value, LEFT)
         assert not reply.text.startswith(FOLLOWED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sandbox import story
@@ -45,6 +47,18 @@ async def test_the_dialog_follows_for_a_channel(talk: World, carol: Person, runn
     await submitted(carol, again, "This channel follows", query=running, channel=carol.channel, level="final")
     await carol.card(carol.channel, text="1 of 3 steps")
     assert talk.slack.messages(elsewhere) == []
+
+
+async def test_a_quick_result_stays(talk: World, carol: Person, running: str) -> None:
+    """Though Slack shows later that the bot works, which it was told earlier."""
+    talk.slack.dialog_delay = 0.7
+    try:
+        view = await opened(carol, "Execution")
+        done = await talk.slack.submit(carol.id, view.id, {"query": running})
+        assert "Asking GeneContainer Service" in json.dumps(done.ack_body, ensure_ascii=False)
+        await carol.modal("You follow this execution now.")
+    finally:
+        talk.slack.dialog_delay = 0.0
 
 
 async def test_a_mistake_keeps_the_dialog_open(carol: Person, running: str) -> None:

@@ -48,7 +48,7 @@ async def test_an_end_stands_there_for_a_day(talk: World, carol: Person, running
     talk.gcs.step(running, to="succeeded")
     await carol.card(text="no longer followed")
     await talk.slack.open_home(carol.id)
-    await carol.home("Ended in the last 24 hours (1)")
+    await carol.home("Ended today (1)")
 
 
 async def test_the_dialog_opens_from_home(talk: World, carol: Person, running: str) -> None:
@@ -61,6 +61,29 @@ async def test_the_dialog_opens_from_home(talk: World, carol: Person, running: s
     await carol.submits(await carol.modal("Its name, a part of that, or its id."), query=running)
     await carol.modal("Told in a direct message: failures and the end")
     await carol.card()
+
+
+async def test_a_workflow_is_followed_from_home(talk: World, carol: Person) -> None:
+    """Home shows the rule, and ends it."""
+    await talk.slack.open_home(carol.id)
+    await carol.presses("Follow a workflow …", await carol.home("You follow no executions yet"))
+    await carol.submits(await carol.modal("I follow each run"), workflow="germline-wgs")
+    await carol.modal("You follow runs of the workflow `germline-wgs` from now on.")
+    await carol.presses("Stop following", await carol.home("New executions that you follow (1)"))
+    await carol.home("You follow no executions yet")
+
+
+async def test_quiet_hours_are_chosen_at_home(talk: World, carol: Person) -> None:
+    """And ended there."""
+    await talk.slack.open_home(carol.id)
+    home = await carol.home("You have no quiet hours.")
+    await carol.presses("Quiet hours …", home)
+    await carol.submits(await carol.modal("Time zone"), begins="21:30", ends="07:00", zone="paris")
+    await carol.modal("Your quiet hours are 21:30 to 07:00")
+    await carol.presses("Quiet hours …", await carol.home("Your quiet hours are 21:30 to 07:00"))
+    await carol.presses("No quiet hours", await carol.modal("Time zone"))
+    await carol.modal("You have no quiet hours now")
+    await carol.home("You have no quiet hours.")
 
 
 async def test_a_person_chooses_level_and_language(talk: World, carol: Person, running: str) -> None:

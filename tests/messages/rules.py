@@ -41,19 +41,19 @@ RULE_REPLIES = Surface(
     "To the person who has them followed as they come, or ends that; nobody else sees them.",
     Place.PRIVATE,
     (
-        Example("A workflow", "`subscribe workflow`, by a person.", lambda: rules.rule_made(OWN, has_run=True), REPLY),
+        Example("A workflow", "`subscribe workflow`, by a person.", lambda: rules.rule_made(OWN), REPLY),
         Example(
             "A workflow that nobody has run",
             "No list shows one of that name.",
-            lambda: rules.rule_made(HERE, has_run=False),
+            lambda: rules.rule_made(HERE, workflows=0),
             REPLY,
         ),
         Example(
             "A label here, not approved",
             "Another organisation shares the channel.",
-            lambda: rules.rule_made(LABELS, has_run=True, note=_(NOT_APPROVED), is_held=True),
+            lambda: rules.rule_made(LABELS, note=_(NOT_APPROVED), is_held=True),
         ),
-        Example("A project", "By its name.", lambda: rules.rule_made(PROJECT, has_run=True), REPLY),
+        Example("A project", "By its name.", lambda: rules.rule_made(PROJECT), REPLY),
         Example("The same once more", "Nothing changed.", lambda: rules.rule_changed(OWN, was=OWN.level), REPLY),
         Example("At another level", "The level changed.", lambda: rules.rule_changed(HERE, was=Level.STEPS), REPLY),
         Example("Kept", "After a press of Keep following.", lambda: rules.rule_kept(HERE), REPLY),

@@ -7,6 +7,7 @@ Lives here: the examples. Does not live here: what they show (`tests.messages.wo
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,8 +20,10 @@ from bot.blocks import (
     levels_modal,
     loading_modal,
     loading_why,
+    quiet,
     refusing_home,
     replies,
+    rules,
     share_modal,
     shared_modal,
     sharing_modal,
@@ -28,8 +31,10 @@ from bot.blocks import (
     why_modal,
 )
 from bot.blocks.follow_dialog import EMPTY, Entered, follow_dialog, followed, working
+from bot.blocks.hours_dialog import Chosen, hours_dialog, hours_saved, saving
 from bot.blocks.language import Language
 from bot.blocks.message import Block
+from bot.blocks.rule_dialog import Wanted, rule_dialog, rule_followed
 from bot.blocks.sentences import sentence
 from bot.domain.execution import Execution
 from bot.domain.home import Home, InChannels
@@ -38,6 +43,8 @@ from bot.domain.snapshot import Followed
 from bot.errors import GCSUnavailable, InputProblem, InvalidInput, NotAllowed
 from tests.messages import world
 from tests.messages.example import Example, Place, Surface
+from tests.messages.replies import NIGHTS
+from tests.messages.rules import HERE, OWN
 from tests.messages.world import CHANNEL_SUBSCRIPTION, ID, LEVELS, NOW, OWN_SUBSCRIPTION, snapshot
 
 _ITEMS = (
@@ -78,6 +85,18 @@ HOME = Surface(
             "Following some",
             "Of each kind, and what channels follow; the person has chosen a language.",
             lambda: home_tab(_HOME, now=NOW, language=Language.CHINESE),
+        ),
+        Example(
+            "New executions",
+            "Rules of the person, and one that they made for a channel and that ends within a week; quiet hours.",
+            lambda: home_tab(
+                Home(rules=(OWN, replace(HERE, expires_at=NOW + timedelta(days=5))), hours=NIGHTS), now=NOW
+            ),
+        ),
+        Example(
+            "Today",
+            "Where the zone of the reader is known; a retry of another run is waited for.",
+            lambda: home_tab(_HOME._replace(since=NOW - timedelta(hours=10)), now=NOW, page=0),
         ),
         Example(
             "Unreadable",
@@ -141,6 +160,31 @@ DIALOGS = Surface(
             "After the submission.",
             lambda: followed(replies.subscribed(OWN_SUBSCRIPTION, snapshot()), EMPTY),
         ),
+        Example("Follow a workflow", "From Home.", rule_dialog),
+        Example(
+            "Follow a workflow, none named",
+            "Nothing was typed.",
+            lambda: rule_dialog(
+                Wanted("", world.CHANNEL, "final"), problem=sentence(InvalidInput(InputProblem.MISSING_WORKFLOW))
+            ),
+        ),
+        Example(
+            "Follow a workflow, done",
+            "Several have the name.",
+            lambda: rule_followed(rules.rule_made(OWN, workflows=2)),
+        ),
+        Example("Quiet hours", "There are none yet.", lambda: hours_dialog(Chosen(zone="Asia/Shanghai"), is_on=False)),
+        Example(
+            "Quiet hours, an unknown zone",
+            "They exist, and can be ended.",
+            lambda: hours_dialog(
+                Chosen.of(NIGHTS, "")._replace(zone="Mars"),
+                is_on=True,
+                problem=sentence(InvalidInput(InputProblem.UNKNOWN_ZONE)),
+            ),
+        ),
+        Example("Quiet hours, saving", "They are written into all that is followed.", saving),
+        Example("Quiet hours, done", "Saved.", lambda: hours_saved(quiet.hours_reply(NIGHTS, NOW, is_new=True))),
         Example("Steps, loading", "At once, before GCS has answered.", lambda: loading_modal(ID)),
         Example("Steps", "The usual case.", lambda: steps_modal(snapshot(), execution_id=ID)),
         Example(

@@ -54,6 +54,15 @@ async def test_channels_beyond_the_limit_are_counted(store: Store) -> None:
     assert (len(home.in_channels), home.channels_left_out) == (30, 3)
 
 
+async def test_what_ended_before_today_is_left_out(store: Store) -> None:
+    """Where the person's day is known."""
+    await store.homes.note_end(ALICE, ended("e-1", timedelta(hours=3)))
+    await store.homes.note_end(ALICE, ended("e-2"))
+    since = datetime.now(UTC) - timedelta(hours=1)
+    assert [each.execution.id for each in await store.homes.ended(ALICE, since=since)] == ["e-2"]
+    assert len(await store.homes.ended(ALICE)) == 2
+
+
 def ended(execution_id: str, ago: timedelta = timedelta(), **more: Any) -> Snapshot:
     """An execution that succeeded so long ago."""
     at = datetime.now(UTC) - ago

@@ -13,6 +13,7 @@ from bot.store import Store
 from bot.store.transfer import Imported
 from tests.servers import ACCOUNT, KEYS, OWNER
 from tests.store.following import ALICE, LAB, change, deliver, due, follow, lanes, settle
+from tests.store.test_homes import ended
 
 ELSEWHERE = replace(OWNER, account="gcs7", endpoint="https://proxy.example.com")
 
@@ -58,6 +59,26 @@ async def test_what_was_exported_goes_on(store: Store, redis: Redis) -> None:
     assert (receipt.channel, receipt.ts, receipt.delivered_through) == ("D1", "1.2", 0)
     assert [item.execution_id for item in await due(store)] == ["e1"]
     assert [letter.reason for letter in await store.outbox.dead_letters()] == ["is_archived"]
+
+
+async def test_what_people_chose_goes_with_them(store: Store, redis: Redis) -> None:
+    """Level, language, and how what they followed has ended; what they chose in the new store stays."""
+    await store.homes.choose_level(ALICE, Level.FINAL)
+    await store.languages.choose(ALICE.team_id, ALICE.id, "zh_CN")
+    await store.languages.choose(LAB.team_id, LAB.id, "en")
+    await store.homes.note_end(ALICE, ended("e-1"))
+    ends = await store.homes.ended(ALICE)
+    lines = [line async for line in store.transfer.lines(OWNER) if line is not None]
+    redis.flushall()
+    await store.languages.choose(LAB.team_id, LAB.id, "zh_CN")
+    assert [await store.transfer.read(line, OWNER) for line in lines] == [Imported.KNOWN, Imported.ADDED]
+    assert [await store.transfer.read(line, OWNER) for line in lines] == [Imported.KNOWN] * 2
+    assert await store.homes.level_of(ALICE) is Level.FINAL
+    assert await store.languages.find(ALICE.team_id, ALICE.id) == "zh_CN"
+    assert await store.languages.find(LAB.team_id, LAB.id) == "zh_CN"
+    assert [each.execution.id for each in ends] == ["e-1"]
+    assert await store.homes.ended(ALICE) == ends
+    assert await store.transfer.read(lines[0], replace(OWNER, team="T2")) is Imported.FOREIGN
 
 
 async def test_importing_twice_changes_nothing(store: Store, redis: Redis) -> None:

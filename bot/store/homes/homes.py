@@ -16,7 +16,7 @@ from bot.domain.following import Level, Subscriber
 from bot.domain.home import CHANNEL_ENDS_KEPT, ENDS_KEPT, SHOWN_FOR, Home, InChannels, ended_at, kept_of
 from bot.domain.snapshot import Followed, Snapshot
 from bot.store.engine.connection import Connection
-from bot.store.owner import Ownership
+from bot.store.owner import Owner, Ownership
 from bot.store.rows import EPOCH, milliseconds
 from bot.store.subscriptions import Subscribers
 
@@ -31,15 +31,17 @@ class Homes:
         self._connection, self._keys, self._ownership = connection, connection.keys, ownership
         self._subscribers = subscribers
 
-    async def note_end(self, subscriber: Subscriber, snapshot: Snapshot) -> None:
+    async def note_end(self, subscriber: Subscriber, snapshot: Snapshot, *, owner: Owner | None = None) -> None:
         """Keep for a day how an execution ended that `subscriber` followed until then; a second time changes nothing.
+
+        `owner`: in whose store, by default this bot's.
 
         Raises:
             StoreUnavailable: the store does not answer, or takes no writes.
         """
         await self._connection.run(
             "homes/ended",
-            self._ended(subscriber),
+            self._ended(subscriber, owner),
             snapshot.execution.id,
             milliseconds(ended_at(snapshot) - EPOCH),
             msgspec.json.encode(kept_of(snapshot)).decode(),
@@ -47,20 +49,22 @@ class Homes:
             milliseconds(SHOWN_FOR),
         )
 
-    async def ended(self, subscriber: Subscriber) -> tuple[Snapshot, ...]:
-        """What `subscriber` followed until it ended in the last day, the last end first.
+    async def ended(
+        self, subscriber: Subscriber, *, since: datetime | None = None, owner: Owner | None = None
+    ) -> tuple[Snapshot, ...]:
+        """What `subscriber` followed until it ended after `since`, by default in the last 24 hours, the last end first.
 
         Raises:
             StoreUnavailable: the store does not answer.
         """
         async with self._connection.guarded() as redis:
-            rows = await redis.hvals(self._ended(subscriber))
+            rows = await redis.hvals(self._ended(subscriber, owner))
         ends = sorted(filter(None, map(_read, map(str, rows))), key=ended_at, reverse=True)
-        since = datetime.now(UTC) - SHOWN_FOR
+        since = since or datetime.now(UTC) - SHOWN_FOR
         return tuple(snapshot for snapshot in ends if ended_at(snapshot) > since)
 
-    def _ended(self, subscriber: Subscriber) -> str:
-        return self._keys.ends_of(self._ownership.owner.account, subscriber.team_id, subscriber.id)
+    def _ended(self, subscriber: Subscriber, owner: Owner | None = None) -> str:
+        return self._keys.ends_of((owner or self._ownership.owner).account, subscriber.team_id, subscriber.id)
 
     async def level_of(self, person: Subscriber) -> Level | None:
         """The level that a person has chosen for what they follow without naming one; None for none.
@@ -81,8 +85,13 @@ class Homes:
         async with self._connection.guarded() as redis:
             await redis.set(self._keys.level_of(person.team_id, person.id), level.value)
 
-    async def of(self, person: Subscriber, channels: Collection[str] | None) -> Home:
-        """What `person` sees who is in `channels`; None where it is not known in which.
+    async def add_level(self, team_id: str, user_id: str, level: Level) -> bool:
+        """Keep the level that another store held, unless the person has chosen here."""
+        async with self._connection.guarded() as redis:
+            return bool(await redis.set(self._keys.level_of(team_id, user_id), level.value, nx=True))
+
+    async def of(self, person: Subscriber, channels: Collection[str] | None, *, since: datetime | None = None) -> Home:
+        """What `person` sees who is in `channels`; None where it is not known in which. Their day began at `since`.
 
         Raises:
             StoreUnavailable: the store does not answer.
@@ -96,7 +105,8 @@ class Homes:
             in_channels=_in_channels(followed, dict(zip(following, theirs, strict=False))),
             are_channels_known=channels is not None,
             channels_left_out=len(following) - len(read),
-            ended=await self.ended(person),
+            ended=await self.ended(person, since=since),
+            since=since,
             level=await self.level_of(person),
         )
 

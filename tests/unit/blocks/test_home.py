@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from msgspec.structs import replace
 
 from bot.blocks import home_tab, parse_page
 from bot.blocks.language import Language, speaking
-from bot.domain.following import Subscription
+from bot.domain.following import Rule, RuleKind, Subscriber, Subscription
 from bot.domain.home import Home, InChannels
+from bot.domain.quiet import QuietHours, day_began
 from bot.domain.snapshot import Followed, Snapshot
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import FAILED, ID, NOW, RUNNING, execution, shown, snapshot, subscription
@@ -70,6 +72,60 @@ def test_each_execution_has_its_buttons() -> None:
     rows = [[one["text"]["text"] for one in block["elements"][:-1]] for block in view["blocks"] if "elements" in block]
     assert rows[1:3] == [["Why", "Steps"], ["Steps"]]
     assert menus(view) == [["Details", "Refresh", "What is told …", "Stop following"]] * 2
+
+
+HOURS = QuietHours(begins=time(22), ends=time(7), zone="Asia/Shanghai")
+
+
+def test_rules_are_shown_with_what_can_be_done() -> None:
+    """Where, how much and until when; within a week of its end a rule can be kept."""
+    soon = replace(rule("C1"), expires_at=NOW + timedelta(days=7))
+    view = home_tab(Home(rules=(rule("U1"), soon)), now=NOW)
+    assert titles(view) == ["New executions that you follow (2)"]
+    seen = shown(view)
+    assert "🔔 *Runs of the workflow `germline-wgs`*\nTold in a direct message: failures only · until " in seen
+    assert "Told in <#C1>: failures only" in seen
+    below = [block["elements"] for block in view["blocks"] if block["type"] == "actions"]
+    rows = [[one["text"]["text"] for one in row] for row in below]
+    assert rows[1:] == [["Keep following", "Stop following"]]
+    assert len(view["blocks"]) <= 100
+
+
+def test_quiet_hours_are_a_setting() -> None:
+    """As they are, with a button that changes them."""
+    assert "Your quiet hours are 22:00 to 07:00, every day" in shown(home_tab(Home(hours=HOURS), now=NOW))
+    assert "You have no quiet hours" in shown(home_tab(Home(), now=NOW))
+
+
+def test_today_is_the_readers_day() -> None:
+    """Where their zone is known; else it is the last 24 hours, and says so. What waits for a retry is older."""
+    old = execution(id="e-old", phase="Cancelled", updated_at=NOW - timedelta(hours=30))
+    new = execution(id="e-new", phase="Cancelled", updated_at=NOW - timedelta(hours=1))
+    home = Home(followed(snapshot(old), snapshot(new)))
+    assert titles(home_tab(home, now=NOW)) == ["Watched for a retry (1)", "Ended in the last 24 hours (1)"]
+    since = day_began(NOW, "Asia/Shanghai")
+    assert titles(home_tab(home._replace(since=since), now=NOW)) == ["Watched for a retry (1)", "Ended today (1)"]
+    assert titles(home_tab(home._replace(since=NOW), now=NOW)) == ["Watched for a retry (2)"]
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_full_home_is_within_slacks_limits(language: Language) -> None:
+    """As many rows as a page has, each of a rule that is about to end."""
+    rules = tuple(replace(rule("C1"), expires_at=NOW, values=("*x*" * 60,)) for _ in range(40))
+    with speaking(language):
+        assert blockkit.view_problems(home_tab(Home(rules=rules, hours=HOURS), now=NOW, page=1)) == []
+
+
+def rule(whose: str) -> Rule:
+    """A rule for somebody."""
+    return Rule(
+        subscriber=Subscriber("T1", whose),
+        kind=RuleKind.WORKFLOW,
+        values=("germline-wgs",),
+        owner="U1",
+        created_at=NOW,
+        expires_at=NOW + timedelta(days=90),
+    )
 
 
 def test_channels_are_named_with_what_they_follow() -> None:

@@ -72,6 +72,8 @@ class TinySlack:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Web API method → what it returns, if that is not simply ok."""
+    first_results: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """The same for its first calls, one by one."""
     teams: dict[str, str] = field(default_factory=dict)
     """The names of workspaces, by their ids."""
     refusing: dict[str, list[str]] = field(default_factory=dict)
@@ -121,7 +123,9 @@ class TinySlack:
             return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
         if method in self.broken:
             return web.Response(status=502, text="<html>bad gateway</html>", content_type="text/html")
-        return web.json_response({"ok": True} | known.get(method, {}) | self.results.get(method, {}))
+        first = self.first_results.get(method)
+        result = first.pop(0) if first else self.results.get(method, {})
+        return web.json_response({"ok": True} | known.get(method, {}) | result)
 
     async def hook(self, request: web.Request) -> web.Response:
         """The response_url."""
@@ -162,6 +166,8 @@ class FakeSubscriptions:
         self.followed_at_home = 1
         self.level = Level.MILESTONES
         """How many executions a Home shows."""
+        self.zone = ""
+        """Where they were said to live."""
         self.channels: Collection[str] | None = None
         """Which channels the person was said to be in who has looked at their Home last; None: not known."""
 
@@ -208,12 +214,17 @@ class FakeSubscriptions:
         self._note("unsubscribe", subscriber.id, execution_id)
         return Unsubscribed(self.was_subscribed)
 
-    async def home(self, person: Subscriber, channels: Collection[str] | None) -> Home:
+    async def home(self, person: Subscriber, channels: Collection[str] | None, *, zone: str = "") -> Home:
         """Someone looks at their Home."""
         self._note("home", person.id)
-        self.channels = channels
+        self.channels, self.zone = channels, zone
         item = (subscription_of(person, Level.STEPS), SNAPSHOT)
-        return Home(followed=Followed(items=(item,) * self.followed_at_home), are_channels_known=channels is not None)
+        return Home(
+            followed=Followed(items=(item,) * self.followed_at_home),
+            are_channels_known=channels is not None,
+            rules=tuple(rule for rule, _ in self.rules.items),
+            hours=self.quiet.kept,
+        )
 
     async def level_of(self, subscriber: Subscriber) -> Level:
         """Someone is about to name a level."""
@@ -294,6 +305,8 @@ class FakeRules:
         """The rule before."""
         self.has_run = self.is_there = True
         """Whether something that matches has run lately, and whether there is a rule to end."""
+        self.workflows = 1
+        """How many workflows have the name."""
         self.items: tuple[tuple[Rule, int], ...] = ()
         """What anybody has."""
 
@@ -303,7 +316,7 @@ class FakeRules:
         """Someone has new executions followed."""
         self._note("make", subscriber.id, kind, values, level, owner)
         rule = structs.replace(RULE, subscriber=subscriber, kind=kind, values=values, level=level or Level.FAILURES)
-        return RuleMade(rule, self.was, self.has_run)
+        return RuleMade(rule, self.was, self.has_run, workflows=self.workflows)
 
     async def end(self, subscriber: Subscriber, rule_id: str, *, by: str) -> RuleEnded:
         """Someone ends that."""

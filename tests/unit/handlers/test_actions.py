@@ -428,6 +428,36 @@ async def test_a_rules_buttons_are_its_places(world: World, action_id: str, verb
     assert world.slack.answers[-1]["text"] == sentence(InvalidInput(InputProblem.OTHER_CHANNEL))
 
 
+@pytest.mark.parametrize(("action_id", "verb"), [(buttons.END_RULE, "end"), (buttons.KEEP_RULE, "keep")])
+async def test_rules_are_decided_about_at_home(world: World, action_id: str, verb: str) -> None:
+    """Their own, and those of channels that they are in; Home shows what became of it."""
+    world.slack.results["conversations.members"] = {"members": ["U1"]}
+    for whose in ("U1", "C1"):
+        await world.press(action_id, f"{RULE.id}|{whose}", **HOME)
+    assert [asked[:2] for asked in world.subscriptions.asked] == [
+        (verb, "U1"),
+        ("home", "U1"),
+        (verb, "C1"),
+        ("home", "U1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "members", "says"),
+    [
+        (AccessRules(), ["U2"], "You are not in that channel"),
+        (AccessRules(channels=frozenset({"C2"})), ["U1"], "may not"),
+    ],
+)
+async def test_rules_of_other_channels_stay(rules: AccessRules, members: list[str], says: str) -> None:
+    """A button carries no right."""
+    async with made(rules=rules) as world:
+        world.slack.results["conversations.members"] = {"members": members}
+        await world.press(buttons.END_RULE, f"{RULE.id}|C1", **HOME)
+        assert world.subscriptions.asked == []
+        assert says in str(world.slack.called("views.open")[-1]["view"])
+
+
 async def test_a_rule_that_has_ended_says_so(world: World) -> None:
     """Somebody was faster."""
     world.subscriptions.rules.is_there = False

@@ -114,6 +114,7 @@ async def submits(world: World, view: dict[str, Any], **values: str) -> dict[str
                 "plain_text_input": {"value": values[name]},
                 "radio_buttons": {"selected_option": {"value": values[name]}},
                 "conversations_select": {"selected_conversation": values[name]},
+                "timepicker": {"selected_time": values[name]},
             }
             state[name] = {name: {"type": kind, **fields[kind]}}
     body = {"type": "view_submission", "user": {"id": "U1", "team_id": "T1"}, "team": {"id": "T1"}, "trigger_id": "t.2"}
@@ -160,6 +161,17 @@ async def test_several_are_chosen_from(world: World) -> None:
     assert fields["level"]["initial_option"]["value"] == "final"
     await submits(world, choice, execution=OTHER_ID, channel="C1", level="final")
     assert world.subscriptions.asked == [("subscribe", "C1", OTHER_ID, Level.FINAL, "U1")]
+
+
+async def test_a_result_waits_for_the_answer(world: World) -> None:
+    """While the dialog shows what was submitted, it is yet to show that the bot works: the result comes again."""
+    view = await uses(world) | {"hash": "1.submitted"}
+    conflict = {"ok": False, "error": "hash_conflict"}
+    world.slack.first_results["views.update"] = [{"view": {"hash": "2.result"}}, conflict]
+    await submits(world, view, query=ID)
+    calls = world.slack.called("views.update")
+    assert [call.get("hash", "") for call in calls] == ["1.submitted", "2.result", ""]
+    assert all("You follow this execution now." in str(call["view"]) for call in calls)
 
 
 MISTAKES = [

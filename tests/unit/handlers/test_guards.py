@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 import handlers
 from bot.blocks import buttons, levels_modal, share_modal, steps_modal
 from bot.blocks.follow_dialog import follow_dialog
+from bot.blocks.hours_dialog import Chosen, hours_dialog
+from bot.blocks.rule_dialog import rule_dialog
 from bot.domain.access import AccessRules
 from bot.domain.following import Level, Subscriber
-from bot.errors import TooManyRequests, TooManySubscriptions
+from bot.errors import TooManyRequests, TooManyRules, TooManySubscriptions
 from handlers.middleware import Who
 from tests.unit.handlers.conftest import ID, NOW, World, subscription_of
 from tests.unit.handlers.test_acting import ASKED, CONFIRMED, world_of
@@ -36,6 +39,7 @@ IN_DIALOGS = {
     buttons.CHOOSE_SUCCESS,
     buttons.CHOOSE_MUTE,
     buttons.DO_ACTION,
+    buttons.END_HOURS,
 }
 """Buttons that are in no message."""
 
@@ -69,6 +73,8 @@ def kind_of(listener: str) -> str:
         "follow_execution": "shortcut",
         "follow_this_execution": "shortcut on a message",
         "follow_submitted": "submitted dialog",
+        "workflow_submitted": "submitted dialog",
+        "hours_submitted": "submitted dialog of settings",
         "share_into": "submitted dialog",
     }
     return known.get(listener, "button of a message")
@@ -98,11 +104,18 @@ def pressed(action_id: str) -> Way:
     return lambda world: world.press(action_id, value, actions=[action])
 
 
-def submitted(world: World) -> Awaitable[Any]:
-    """The dialog, filled in for a channel."""
-    fields: dict[str, dict[str, Any]] = {"query": {"value": ID}, "channel": {"selected_conversation": "C1"}}
+def submitted(world: World, dialog: dict[str, Any] | None = None) -> Awaitable[Any]:
+    """A dialog, filled in for a channel."""
+    fields: dict[str, dict[str, Any]] = {
+        "query": {"value": ID},
+        "workflow": {"value": "germline-wgs"},
+        "channel": {"selected_conversation": "C1"},
+        "begins": {"selected_time": "22:00"},
+        "ends": {"selected_time": "07:00"},
+        "zone": {"value": "UTC"},
+    }
     state = {name: {name: field} for name, field in fields.items()}
-    view = {"id": "V1", **follow_dialog(level=Level.FINAL), "state": {"values": state}}
+    view = {"id": "V1", **(dialog or follow_dialog(level=Level.FINAL)), "state": {"values": state}}
     body = {"type": "view_submission", "user": {"id": "U1", "team_id": "T1"}, "team": {"id": "T1"}, "trigger_id": "t.1"}
     return world.send(body | {"view": view})
 
@@ -136,6 +149,8 @@ def ways() -> dict[str, Way]:
         "message": lambda world: world.says(f"subscribe {ID}"),
         "app_mention": lambda world: world.says(f"<@UBOT> subscribe {ID} here", type="app_mention", channel="C1"),
         "follow_submitted": submitted,
+        "workflow_submitted": partial(submitted, dialog=rule_dialog()),
+        "hours_submitted": partial(submitted, dialog=hours_dialog(Chosen(zone="UTC"), is_on=True)),
         "share_into": shared,
         buttons.CHOOSE: lambda world: world.chooses(buttons.SHARE_EXECUTION),
     }
@@ -207,16 +222,20 @@ async def test_requests_are_counted(world: World, listener: str) -> None:
         assert world.subscriptions.asked == []
 
 
-SUBSCRIBING = ["execution_command", "message", "app_mention", "follow_submitted", buttons.SUBSCRIBE_EXECUTION]
+SUBSCRIBING = [
+    *("execution_command", "message", "app_mention", "follow_submitted", "workflow_submitted"),
+    buttons.SUBSCRIBE_EXECUTION,
+]
 
 
 @pytest.mark.parametrize("listener", SUBSCRIBING)
 async def test_subscriptions_are_capped(world: World, listener: str) -> None:
     """Where something can be followed, the person reads that it is too much."""
     world.slack.results["conversations.members"] = {"members": ["U1"]}
-    world.subscriptions.error = TooManySubscriptions(3, is_person=True)
+    is_rule = listener == "workflow_submitted"
+    world.subscriptions.error = (TooManyRules if is_rule else TooManySubscriptions)(3, is_person=True)
     await WAYS[listener](world)
-    assert "You follow 3 executions" in read(world)
+    assert f"You {'have 3 subscriptions' if is_rule else 'follow 3 executions'}" in read(world)
     assert {kind for kind, guards in table().items() if guards["subscriptions"]} == set(map(kind_of, SUBSCRIBING))
 
 

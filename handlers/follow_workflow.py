@@ -1,0 +1,66 @@
+"""The dialog that follows all new runs of a workflow: the same as `/execution subscribe workflow …`.
+
+Lives here: opening it, and what its submission does. Does not live here: the dialog (`bot.blocks.rule_dialog`), the
+dialog for one execution (`handlers.follow`). Called by Bolt, through the middleware.
+"""
+
+from __future__ import annotations
+
+from bot.blocks.fields import language_of
+from bot.blocks.language import speaking
+from bot.blocks.message import Block
+from bot.blocks.rule_dialog import Wanted, looking, parse_wanted, rule_dialog, rule_followed
+from bot.blocks.sentences import sentence
+from bot.domain.access import NOBODY_ELSE
+from bot.domain.following import Level, RuleKind, Subscriber
+from bot.errors import GCSError, InvalidInput, TooManyRules
+from bot.slack.channels import check_chosen, readers
+from bot.slack.workspace import Workspace
+from bot.subscriptions import Subscriptions
+from handlers.dialogs import open_dialog, show
+from handlers.parsing import workflow_named
+from handlers.replies import rule_made_reply
+from handlers.request import Request
+
+
+async def open_workflow(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """*Follow a workflow …* on the Home tab: the empty dialog."""
+    del subscriptions
+    request.verb = "dialog"
+    await open_dialog(request, workspace, rule_dialog())
+
+
+def waiting(request: Request) -> Block:
+    """What the dialog shows from its submission on, in its own language."""
+    language = language_of(request.private_metadata)
+    if language is None:
+        return looking()
+    with speaking(language):
+        return looking()
+
+
+async def submit(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """Follow what was entered; where that is nothing, or too much, the dialog asks again."""
+    request.verb = "subscribe"
+    wanted = parse_wanted(request.entered)
+    try:
+        view = await _followed(request, wanted, subscriptions, workspace)
+    except (InvalidInput, GCSError, TooManyRules) as error:  # it can be mended in the dialog
+        request.is_answered = True
+        await show(request, workspace, rule_dialog(wanted, problem=sentence(error)))
+        raise
+    await show(request, workspace, view)
+    workspace.homes.hurry(request.asker.id)
+
+
+async def _followed(request: Request, wanted: Wanted, subscriptions: Subscriptions, workspace: Workspace) -> Block:
+    asker, is_channel = request.asker, bool(wanted.channel_id)
+    is_open = not is_channel or await check_chosen(workspace, wanted.channel_id, asker.id)
+    subscriber = Subscriber(team_id=asker.team_id, id=wanted.channel_id) if is_channel else asker
+    level = Level(wanted.level) if wanted.level in set(Level) else None
+    values = workflow_named(wanted.name)
+    made = await subscriptions.rules.make(subscriber, RuleKind.WORKFLOW, values, level=level, owner=asker.id)
+    if not is_open:  # the reply says so
+        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+    shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
+    return rule_followed(rule_made_reply(made, is_open=is_open, readers=shown))
