@@ -68,7 +68,7 @@ def input_block(item: Element, viewer: Viewer) -> Html:
 
 
 def _optional(item: Element) -> Html | None:
-    return tag("span", " (optional)", class_="optional") if item.get("optional") else None
+    return tag("span", " ", own("(optional)"), class_="optional") if item.get("optional") else None
 
 
 def _acts(item: Element) -> dict[str, object]:

@@ -103,6 +103,7 @@ CHINESE = {
     "Reply in thread": "在消息列中回复",
     "Choose…": "请选择…",
     "More actions": "更多操作",
+    "(optional)": "（可选）",
     "Plan": "计划",
     "Table": "表格",
     "Picture": "图片",
@@ -123,6 +124,11 @@ CHINESE = {
     "is shared with another organisation: choose it, and have it follow something": (
         "与其他组织共享：选择它，让它关注一个任务"
     ),
+    "may have a board: choose it, and see all that it follows in one message": (
+        "可以有看板：选择它，在一条消息里查看它关注的全部任务"
+    ),
+    "board": "看板",
+    "stop": "取消",
     "Language": "语言",
     "what the bot writes to you in": "机器人给你发消息所用的语言",
     "More": "更多",
