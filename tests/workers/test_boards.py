@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -66,8 +67,9 @@ class Board:
         ]
 
     def blocks(self) -> str:
-        """All that the newest of them shows."""
-        return str([each.blocks for each in self.rig.slack.messages(self.rig.lab) if "-b-" in str(each.metadata)][-1])
+        """All that the newest of them shows, with ordinary spaces between numbers and their units."""
+        newest = [each.blocks for each in self.rig.slack.messages(self.rig.lab) if "-b-" in str(each.metadata)][-1]
+        return json.dumps(newest, ensure_ascii=False).replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.fixture
