@@ -34,6 +34,8 @@ FIRST_POLL = timedelta(seconds=30)
 SECONDS = 60
 PAGES = 60
 """How many pages are read and decoded to learn what that costs."""
+BUSY_BYTES = 8_000_000
+"""How many bytes of lists are read in a second at least, or something else kept the bot from working."""
 POLLED_WITHIN = timedelta(minutes=75)
 """In how long polls reach every execution that lists show unchanged: within three quarters of `MAX_STALENESS`."""
 
@@ -182,9 +184,11 @@ def _cpu_rows(full: _Reading, none: _Reading, least: dict[str, float]) -> list[R
             3,
             full.cpu_percent,
             unit="% of a core",
+            is_valid=full.used["bytes of lists"] / full.at >= BUSY_BYTES,
             name=f"CPU at full quota: {servers.POPULATION:,} executions, 600 calls a minute",
             measures="User and system time of `python -m bot run` over a minute, with lists and messages, without its "
-            "store, which is a process of its own. Plain code would receive these lists and decode them.",
+            "store, which is a process of its own. Plain code would receive these lists and decode them. "
+            "Valid only if lists were read at nearly their limit.",
             figures=least | full.figures,
         ),
         at_most(
