@@ -187,8 +187,8 @@ def _cpu_rows(full: _Reading, none: _Reading, least: dict[str, float]) -> list[R
             is_valid=full.used["bytes of lists"] / full.at >= BUSY_BYTES,
             name=f"CPU at full quota: {servers.POPULATION:,} executions, 600 calls a minute",
             measures="User and system time of `python -m bot run` over a minute, with lists and messages, without its "
-            "store, which is a process of its own. Plain code would receive these lists and decode them. "
-            "Valid only if lists were read at nearly their limit.",
+            "store. Plain code would receive these lists and decode them. Valid only if they were read at nearly their "
+            "limit.",
             figures=least | full.figures,
         ),
         at_most(
