@@ -100,7 +100,7 @@ async def test_a_person_is_told_who_muted_theirs(rig: Rig) -> None:
     await rig.subscriptions.quiet.mute(rig.who(rig.lab), execution, HOUR, by=bob)
     await rig.deliver()
     (told,) = rig.slack.messages(rig.place(rig.alice))
-    assert f"<@{bob}> muted this execution here until" in told.text
+    assert f"<@{bob}> muted this execution there until" in told.text
 
 
 async def test_a_refresh_edits_and_tells_nothing(rig: Rig) -> None:
