@@ -6,7 +6,7 @@ dialog for one execution (`handlers.follow`). Called by Bolt, through the middle
 
 from __future__ import annotations
 
-from bot.blocks.fields import language_of
+from bot.blocks.fields import parse_language
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
 from bot.blocks.rule_dialog import Wanted, looking, parse_wanted, rule_dialog, rule_followed
@@ -32,7 +32,7 @@ async def open_workflow(request: Request, *, subscriptions: Subscriptions, works
 
 def waiting(request: Request) -> Block:
     """What the dialog shows from its submission on, in its own language."""
-    language = language_of(request.private_metadata)
+    language = parse_language(request.private_metadata)
     if language is None:
         return looking()
     with speaking(language):

@@ -6,7 +6,7 @@ Lives here: opening it, what its submission does, and ending quiet hours. Does n
 
 from __future__ import annotations
 
-from bot.blocks.fields import language_of
+from bot.blocks.fields import parse_language
 from bot.blocks.hours_dialog import Chosen, hours_dialog, hours_saved, parse_chosen, saving
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
@@ -30,7 +30,7 @@ async def open_hours(request: Request, *, subscriptions: Subscriptions, workspac
 
 def waiting(request: Request) -> Block:
     """What the dialog shows from its submission on, in its own language."""
-    language = language_of(request.private_metadata)
+    language = parse_language(request.private_metadata)
     if language is None:
         return saving()
     with speaking(language):

@@ -69,7 +69,7 @@ def spoken_metadata() -> str:
     return json.dumps({"language": spoken().value})
 
 
-def language_of(private_metadata: str) -> Language | None:
+def parse_language(private_metadata: str) -> Language | None:
     """The language of a dialog; None where it is not known."""
     try:
         return Language(json.loads(private_metadata)["language"])

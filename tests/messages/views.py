@@ -34,7 +34,7 @@ from bot.blocks.follow_dialog import EMPTY, Entered, follow_dialog, followed, wo
 from bot.blocks.hours_dialog import Chosen, hours_dialog, hours_saved, saving
 from bot.blocks.language import Language
 from bot.blocks.message import Block
-from bot.blocks.rule_dialog import Wanted, rule_dialog, rule_followed
+from bot.blocks.rule_dialog import Wanted, looking, rule_dialog, rule_followed
 from bot.blocks.sentences import sentence
 from bot.domain.execution import Execution
 from bot.domain.home import Home, InChannels
@@ -168,6 +168,7 @@ DIALOGS = Surface(
                 Wanted("", world.CHANNEL, "final"), problem=sentence(InvalidInput(InputProblem.MISSING_WORKFLOW))
             ),
         ),
+        Example("Follow a workflow, working", "While the bot looks.", looking),
         Example(
             "Follow a workflow, done",
             "Several have the name.",
