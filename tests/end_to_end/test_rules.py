@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from sandbox import story
 from tests.end_to_end.bot_process import BotProcess
-from tests.end_to_end.conftest import World, made
-from tests.end_to_end.people import Person, labels, words
+from tests.end_to_end.conftest import World, eventually, made
+from tests.end_to_end.people import PATIENCE, Person, labels, words
+from tests.end_to_end.test_store import engine_of
 
 WITHIN = 90.0
 """How long a new run may take to be found, in seconds: at the latest by the next look."""
@@ -51,6 +58,32 @@ async def test_a_rule_that_does_not_exist_says_so(tmp_path: Path) -> None:
         assert "Which ones?" in (await carol.types("subscribe workflow here")).text
 
 
+@pytest.mark.parametrize("dies", ["bot", "engine"])
+async def test_a_kill_while_it_follows_loses_none(tmp_path: Path, dies: str) -> None:
+    """Of many that come at once some are followed when the bot, or its store, is killed: each is told, once."""
+    limits: dict[str, Any] = dict.fromkeys(["SLACK_CALLS_PER_MINUTE", "SLACK_CHANNEL_POSTS_PER_MINUTE"], "100000")
+    async with made(tmp_path, **limits) as world:
+        world.slack.limits.is_on = False
+        carol = Person.new(world)
+        await carol.types("subscribe workflow germline-wgs here")
+        runs = [world.gcs.play(story.failing(3), by_hand=True) for _ in range(24)]
+        for run in runs:
+            world.gcs.step(run, to="failed")
+        await eventually(lambda: len(world.bot.logged("subscription.created")) > 3, within=WITHIN)
+        if dies == "bot":
+            await world.bot.kill()
+            await world.bot.start()
+        else:
+            engine = await engine_of(tmp_path / "state")
+            os.kill(engine, signal.SIGKILL)
+            await engine_of(tmp_path / "state", engine)
+        await world.slack.wait_for(lambda: set(runs) <= set(_told(world, carol)), WITHIN)
+        late = world.gcs.play(story.failing(3), by_hand=True)  # what comes after them is told after them
+        world.gcs.step(late, to="failed")
+        await world.slack.wait_for(lambda: late in _told(world, carol), WITHIN + PATIENCE)
+        assert Counter(_told(world, carol)) == dict.fromkeys([*runs, late], 1)
+
+
 async def _a_failure_is_told(world: World, carol: Person, count: int) -> None:
     good, bad = (world.gcs.play(life, by_hand=True) for life in (story.happy(3), story.failing(3)))
     world.gcs.step(good, to="succeeded")
@@ -60,5 +93,10 @@ async def _a_failure_is_told(world: World, carol: Person, count: int) -> None:
 
 def _failures(world: World, carol: Person) -> int:
     """How many failures the channel has read."""
+    return len(_told(world, carol))
+
+
+def _told(world: World, carol: Person) -> list[str]:
+    """The execution of each message about a failure."""
     payloads = [message.metadata["event_payload"] for message in world.slack.messages(carol.channel)]
-    return sum(each["part"] == "change" for each in payloads)
+    return [str(each["lane"]).split("/")[2] for each in payloads if each["part"] == "change"]
