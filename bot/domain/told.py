@@ -211,6 +211,8 @@ class _Reading:
         self._quiet: Quiet | None = None
         self._code = ""
         """Why Slack refuses what is to be told."""
+        self._begin = 0
+        """How many of the items have revisions that have begun again since."""
         self._dropped: list[_Item] = []
         """What was dropped last; a message that was under way then may still tell it."""
 
@@ -224,12 +226,24 @@ class _Reading:
 
     def see(self, seen: Seen) -> None:
         """A change: to be told, or not."""
+        if self.items and self._is_earlier(seen, self.items[-1].seen):
+            self._begin_again()
         item = _Item(seen, quiet=self._quiet)
         if self._level is None:
             item.fate = Fate(kind=FateKind.NOT_FOLLOWED)
         elif seen.rank < _LOWEST.get(self._level, 0):
             item.fate = Fate(kind=FateKind.BELOW, level=_TOLD_AT.get(seen.rank))
         self.items.append(item)
+
+    @staticmethod
+    def _is_earlier(seen: Seen, last: Seen) -> bool:
+        """Whether its revision is not one after the last; what one poll has found has one revision and moment."""
+        return seen.revision < last.revision or (seen.revision == last.revision and seen.at != last.at)
+
+    def _begin_again(self) -> None:
+        """Nobody followed the execution any more, and then somebody did: revisions begin again."""
+        self._close(Fate(kind=FateKind.GIVEN_UP if self._code else FateKind.DROPPED, code=self._code))
+        self._begin, self._dropped = len(self.items), []
 
     def note(self, note: Note) -> None:
         """What happened next to the subscriber."""
@@ -258,6 +272,10 @@ class _Reading:
         if self._level is None:  # or it goes on where it was given up
             self._code = ""
             self._dropped = []
+        if note.level_before is None:  # that the bot stops watching is not told to who follows again
+            for item in self._open():
+                if item.seen.kind is ChangeKind.ENDED:
+                    item.fate = Fate(kind=FateKind.DROPPED)
         self._level = note.level
 
     def _open(self) -> list[_Item]:
@@ -270,7 +288,7 @@ class _Reading:
 
     def _sent(self, note: Note) -> None:
         channel, card = self._cards[0] if self._cards else ("", "")
-        for item in self.items:
+        for item in self.items[self._begin :]:
             is_own, is_through = item.seen.revision == note.revision, item.seen.revision <= note.revision
             # Told as missed, or on its way to Slack when it was dropped.
             is_told_anyway = is_own and item.fate is not None and item.fate.kind in _TOLD_ANYWAY

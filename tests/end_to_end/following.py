@@ -15,6 +15,7 @@ from tests.end_to_end.people import PATIENCE
 END = "end: "
 """Stands for what is seen outside the thread, and for a success, which a channel reads in it."""
 
+_LINK = re.compile(r"/archives/(\w+)/p(\d{10})(\d{6})")
 _USUAL = re.compile(r" \(usually [^)]*\)")
 
 
@@ -75,6 +76,21 @@ class Following:
         ends = (self.channels[channel], "thread: Succeeded: ")
         lines = [self._line(message) for message in self.world.slack.messages(channel) if self._is_about(message)]
         return [END + line.partition(": ")[2] if line.startswith(ends) else line for line in lines]
+
+    async def linked(self) -> set[tuple[str, str]]:
+        """The messages that `log` links for both, as channel and timestamp; asked as a person does."""
+        seen = len(self.world.slack.ephemerals(self.world.alice))
+        await self.world.slack.command(self.world.alice, self.world.lab, f"log {self.execution_id}")
+        await self.world.slack.wait_for(lambda: len(self.world.slack.ephemerals(self.world.alice)) > seen, PATIENCE)
+        answer = str(self.world.slack.ephemerals(self.world.alice)[seen].blocks)
+        return {(channel, f"{whole}.{part}") for channel, whole, part in _LINK.findall(answer)}
+
+    @property
+    def told(self) -> set[tuple[str, str]]:
+        """The messages of both that tell a change."""
+        messages = [each for channel in self.channels for each in self.world.slack.messages(channel)]
+        own = [each for each in messages if self._is_about(each)]
+        return {(each.channel, each.ts) for each in own if each.metadata["event_payload"]["part"] == "change"}
 
     def card(self, channel: str) -> str:
         """What the card says now."""

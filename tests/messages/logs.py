@@ -11,11 +11,13 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from bot.blocks import Message, log_message, log_modal
+from bot.blocks import Message, log_message, log_modal, matches
 from bot.domain.change import ChangeKind
 from bot.domain.following import Level
+from bot.domain.search import Found, Match
 from bot.domain.snapshot import Receipt
 from bot.domain.told import Lane, Log, Note, NoteKind, Quiet, Seen
+from tests.messages import world
 from tests.messages.example import Example, Place, Surface
 from tests.messages.world import CHANNEL, CHANNEL_SUBSCRIPTION, ID, NOW, OWN_SUBSCRIPTION, PERSON, snapshot
 
@@ -76,6 +78,7 @@ HERE = Lane(
     next_at=NOW + timedelta(minutes=4),
 )
 PENDING = Log(now=NOW, snapshot=snapshot(), entries=(RUNS, SUCCEEDED))
+TWO = Found((Match(ID, "germline-wgs-14", "Running"), Match(world.OTHER_ID, "germline-wgs-13", "Failed")))
 ALONE = Lane(subscriber_id=PERSON, subscription=OWN_SUBSCRIPTION)
 
 
@@ -132,6 +135,7 @@ LOGS = Surface(
             "Most of it is not kept, or not shown.",
             _shown(replace(LOG, entries=(RUNS,) * 99, dropped=300), ALONE),
         ),
+        Example("Log, which", "Several have that in their name.", lambda: matches.to_log(TWO)),
         Example("Log, dialog", "From the details.", lambda: log_modal(LOG, [MINE, HERE], ID, address=ADDRESS)),
     ),
 )

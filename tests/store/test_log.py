@@ -75,6 +75,15 @@ async def test_what_is_seen_is_told(store: Store) -> None:
     assert second.thread_ts == CARD.ts
 
 
+async def test_one_poll_finds_several(store: Store) -> None:
+    """They have one revision, and one message tells them."""
+    await follow(store, level=Level.MILESTONES)
+    await card(store)
+    await settle(store, change(2, ChangeKind.PHASE), change(2))
+    await deliver(store, 2, "1764510060.000200")
+    assert await fates(store) == [(2, FateKind.SENT), (2, FateKind.BELOW)]
+
+
 async def test_the_level_says_what_would_tell(store: Store) -> None:
     """Each change knows the level that includes it, also after the subscriber has chosen another one."""
     await follow(store, level=Level.FINAL)
@@ -287,7 +296,7 @@ async def test_rows_of_another_version(store: Store, redis: Redis) -> None:
     await card(store)
     await settle(store, change(2))
     (key,) = redis.scan_iter("*:log:*")
-    redis.rpush(key, "zU1|new", "c3|1764510000|3|novel|x|1|1764510000|more", "c4|soon|3|phase", "sU1|3|1.5|t|more")
+    redis.rpush(key, "zU1|new", "c3|t6kv40|3|novel|x|1|9|more", "c4|?|3|phase", "sU1|3|1.5|m|more")
     log = await log_of(store)
     assert [each.kind.value for each in log.entries] == ["progress", "progress", "sent"]
     assert str(key).startswith(KEYS.partition(0)[:5])

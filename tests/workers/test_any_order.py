@@ -30,7 +30,9 @@ from bot.domain.change import Change, ChangeKind
 from bot.domain.execution import Execution
 from bot.domain.following import Level, Quiet, Subscriber, Subscription
 from bot.domain.snapshot import Receipt, Snapshot
+from bot.domain.told import FateKind, told
 from bot.store import Store
+from bot.store.log.rows import Sent
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
 from tests.servers import OWNER, expire_claims, let_polls_come, let_quiet_end, let_time_pass
@@ -38,6 +40,8 @@ from tests.servers import OWNER, expire_claims, let_polls_come, let_quiet_end, l
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 LONG = timedelta(hours=1)
+TOLD = {FateKind.SENT, FateKind.MERGED, FateKind.TOLD}
+PENDING = {FateKind.WAITING, FateKind.QUIET, FateKind.IN_DOUBT, FateKind.REFUSED}
 T = TypeVar("T")
 
 names = st.sampled_from(["U1", "C1"])
@@ -107,6 +111,8 @@ class Table(RuleBasedStateMachine):
         self.kinds: dict[int, ChangeKind] = {}
         self.revision = 0
         self.moment = 0
+        self.read: dict[str, set[int]] = {"U1": set(), "C1": set()}
+        """Who has read what, also before everything was forgotten: the log outlives that."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await it."""
@@ -277,6 +283,7 @@ class Table(RuleBasedStateMachine):
             worker.unrecorded = Receipt(channel="C1", ts="1.2", revision=worker.shows)
         elif receipt and worker.queue and not worker.claim.is_quiet:
             self.send(person, worker.queue[0])
+            self.read[name].add(worker.queue[0])
             worker.unrecorded = replace(receipt, delivered_through=worker.queue[0])
         elif receipt and not worker.has_edited and (is_ending or receipt.revision < worker.shows):
             worker.has_edited = True
@@ -294,7 +301,10 @@ class Table(RuleBasedStateMachine):
     def record(self, name: str, worker: Worker, receipt: Receipt) -> None:
         """The receipt of the worker that holds the lane is accepted."""
         is_last = self.is_all(worker, receipt)
-        assert self.run(self.store.outbox.record(worker.claim, receipt, is_last=is_last))
+        before = worker.receipt.delivered_through if worker.receipt else 0
+        sent = Sent(f"1764510000.{receipt.delivered_through:06d}", is_in_thread=True)
+        sent_now = sent if receipt.delivered_through > before else None
+        assert self.run(self.store.outbox.record(worker.claim, receipt, is_last=is_last, sent=sent_now))
         worker.receipt, worker.unrecorded = receipt, None
         if receipt.revision == worker.shows and self.people[name].wish < worker.began:
             self.people[name].wish = 0
@@ -397,6 +407,21 @@ class Table(RuleBasedStateMachine):
             if person.owed and name not in self.workers and not waits_for_the_end:
                 sets = [str(key) for key in self.redis.scan_iter("*:outbox:*")]
                 assert any(self.redis.zscore(key, f"gcs1/T1/e1/{name}") is not None for key in sets)
+
+    @invariant()
+    def the_log_is_true(self) -> None:
+        """It claims that something was told only if it was read, and never of what is still owed."""
+        for name in self.people:
+            who = Subscriber(team_id="T1", id=name)
+            log = self.run(self.store.logs.read("T1", "e1", [who]))
+            fates: dict[int, FateKind] = {}
+            for seen, fate in told(log, log.lanes[0]):
+                fates = {**(fates if seen.revision > max(fates, default=0) else {}), seen.revision: fate.kind}
+            owed = set(self.people[name].owed)
+            assert {revision for revision, kind in fates.items() if kind in TOLD} <= self.read[name]
+            assert {revision for revision in owed if fates.get(revision, FateKind.WAITING) not in PENDING} == set()
+            settled = {revision for revision, kind in fates.items() if kind in PENDING} - owed
+            assert settled <= self.read[name]  # sent, and not recorded yet
 
     def teardown(self) -> None:
         """Let everything be told; then nothing is owed, and nothing of what has ended is left."""

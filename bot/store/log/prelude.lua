@@ -1,14 +1,16 @@
 -- In front of every script on a partition: what becomes of the changes of an execution (`bot.store.log.rows` reads it).
 
 -- `log:<execution key>` is a list, oldest first. Rows are what they are because of those before them: scripts add one
--- where they do what it says. A row is its kind's character and its first field, then the others behind `|`:
---   c<revision>|s|rank|kind|more: a change that was seen
+-- where they do what it says. `at` is in s and `ts` of `s` in µs, in base 36, since these are most of all rows. A row
+-- is its kind's character and its first field, then the others behind `|`:
+--   c<revision>|at|rank|kind|more: a change that was seen; `kind` is empty for progress. With `|times|span` behind it
+--     it stands for so many, which were seen within so many seconds before the last of them
 --   l<subscriber>|before|after|s: a subscription begins (`before` is empty) or gets another level
 --   e<subscriber>|level|s|code: it ends; `code` is Slack's where its destination is dead
 --   d<subscriber>|: what was still to be delivered is dropped, as somebody has ended it
 --   q<subscriber>|until|why: what comes from here on waits for the end of quiet: s, or `end`; `m` a mute, `h` quiet hours
 --   r<subscriber>|code|s: Slack refuses to take it for now
---   s<subscriber>|revision|ts|where: a message told the changes up to that revision; `t` in the thread of its card
+--   s<subscriber>|revision|ts|where: a message told the changes up to that revision; `m` beside the thread of its card
 --   k<subscriber>|channel|ts: this was the card until here
 --   x<number>: so many changes before these are not kept; the first row, if there is one
 -- It begins with the first change, so what has no row before it has been like that from the start: the level in the
@@ -28,7 +30,7 @@ local function shorten_log(key)
   local first = dropped and 2 or 1
   local oldest = rows[first]
   for i = first, #rows - 1 do
-    local rank = string.match(rows[i], '^c%d+|%d+|(%-?%d)|')
+    local rank = string.match(rows[i], '^c%d+|%w+|(%-?%d)|')
     if rank and tonumber(rank) <= 0 then
       oldest = rows[i]
       break
@@ -36,7 +38,7 @@ local function shorten_log(key)
   end
   redis.call('LREM', key, 1, oldest)
   if string.sub(oldest, 1, 1) ~= 'c' then return end
-  local more = tonumber(string.match(oldest, '|progress|[^|]*|(%d+)|')) or 1
+  local more = tonumber(string.match(oldest, '^c%d+|%w+|%-?%d||[^|]*|(%d+)|')) or 1
   if dropped then
     redis.call('LSET', key, 0, string.format('x%d', dropped + more))
   else
@@ -53,12 +55,12 @@ end
 -- Add a change that was seen. Progress that nobody is told is one row with the progress before it that nobody was.
 local function note_change(prefix, execution, row, is_told)
   local key = log_of(prefix, execution)
-  local PROGRESS = '^c%d+|(%d+)|(%-?%d)|progress|[^|]*|?(%d*)|?(%d*)'
-  local _, rank = string.match(row, PROGRESS)
-  local since, rank_before, times, first = string.match(redis.call('LINDEX', key, -1) or '', PROGRESS)
+  local PROGRESS = '^c%d+|(%w+)|(%-?%d)||[^|]*|?(%d*)|?(%d*)'
+  local at, rank = string.match(row, PROGRESS)
+  local before, rank_before, times, span = string.match(redis.call('LINDEX', key, -1) or '', PROGRESS)
   if rank and rank == rank_before and not is_told then
-    times, first = tonumber(times) or 1, first ~= '' and first or since
-    redis.call('LSET', key, -1, string.format('%s|%d|%s', row, times + 1, first))
+    span = (tonumber(span) or 0) + tonumber(at, 36) - tonumber(before, 36)
+    redis.call('LSET', key, -1, string.format('%s|%d|%d', row, (tonumber(times) or 1) + 1, math.max(0, span)))
   elseif redis.call('RPUSH', key, row) > MOST_LOGGED then
     shorten_log(key)
   end

@@ -25,6 +25,9 @@ _NOT_IN_CODES = re.compile(r"[^a-z0-9_]+")
 _BREAKS = re.compile(r"[|\s]+")
 _CODE_LIMIT = 60
 _END = "end"
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_MICROSECOND = 6
+"""How many digits of a timestamp stand behind its dot."""
 _PADDING = ("",) * 6
 """Fields at the end of a row that are empty are left out."""
 
@@ -37,7 +40,9 @@ class Sent(NamedTuple):
 
     def row(self) -> str:
         """The last fields of its row."""
-        return f"{self.ts}|{'t' if self.is_in_thread else ''}"
+        whole, _, part = self.ts.partition(".")
+        is_usual = whole.isdecimal() and len(part) == _MICROSECOND and part.isdecimal()
+        return f"{_base_36(int(whole + part)) if is_usual else self.ts}|{'' if self.is_in_thread else 'm'}".rstrip("|")
 
 
 def code_field(code: str) -> str:
@@ -47,7 +52,8 @@ def code_field(code: str) -> str:
 
 def change_row(change: Change, rank: int) -> str:
     """The row of a change that levels tell as `rank` says."""
-    return f"c{change.revision}|{_seconds(change.at)}|{rank}|{change.kind.value}|{_more(change)}".rstrip(_SEPARATOR)
+    kind = "" if change.kind is ChangeKind.PROGRESS else change.kind.value  # the most frequent one
+    return f"c{change.revision}|{_base_36(_seconds(change.at))}|{rank}|{kind}|{_more(change)}".rstrip(_SEPARATOR)
 
 
 def _more(change: Change) -> str:
@@ -62,6 +68,15 @@ def _more(change: Change) -> str:
             return _name(change.step)
         case _:
             return _name(change.phase)
+
+
+def _base_36(number: int) -> str:
+    """`int(…, 36)` reads it; a moment of before 1970 is none that was seen."""
+    digits, number = "", max(number, 0)
+    while number or not digits:
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return digits
 
 
 def _count(count: int | None) -> str:
@@ -97,13 +112,14 @@ def entries_of(rows: Iterable[str]) -> tuple[tuple[Seen | Note, ...], int]:
 
 
 def _seen(fields: Sequence[str]) -> Seen:
-    revision, at, rank, word, more, times, since, *_ = fields
-    kind, (number, _, name) = ChangeKind(word), more.partition("/")
+    revision, at, rank, word, more, times, span, *_ = fields
+    seen_at = EPOCH + timedelta(seconds=int(at, 36))
+    kind, (number, _, name) = ChangeKind(word or ChangeKind.PROGRESS), more.partition("/")
     is_progress, is_failure = kind is ChangeKind.PROGRESS, kind is ChangeKind.STEP_FAILED
     return Seen(
         kind=kind,
         revision=int(revision),
-        at=_moment(at),
+        at=seen_at,
         rank=int(rank),
         phase="" if is_progress or is_failure or kind is ChangeKind.SLOW else more,
         finished=int(number) if is_progress and number.isdecimal() else None,
@@ -111,7 +127,7 @@ def _seen(fields: Sequence[str]) -> Seen:
         step=name if is_failure else more if kind is ChangeKind.SLOW else "",
         failed=int(number or 1) if is_failure else 0,
         times=int(times or 1),
-        since=_moment(since) if since else None,
+        since=seen_at - timedelta(seconds=int(span)) if span else None,
     )
 
 
@@ -143,8 +159,10 @@ def _refused(fields: Sequence[str]) -> Note:
 
 
 def _sent(fields: Sequence[str]) -> Note:
-    who, revision, ts, where, *_ = fields
-    at, is_in_thread = _moment(ts.partition(".")[0]), where == "t"
+    who, revision, sent, where, *_ = fields
+    digits = "" if "." in sent else f"{int(sent, 36):0{_MICROSECOND + 1}d}"
+    ts = f"{digits[:-_MICROSECOND]}.{digits[-_MICROSECOND:]}" if digits else sent
+    at, is_in_thread = _moment(ts.partition(".")[0]), where != "m"
     return Note(kind=NoteKind.SENT, subscriber_id=who, revision=int(revision), ts=ts, at=at, is_in_thread=is_in_thread)
 
 
