@@ -77,6 +77,36 @@ async def test_a_lost_engine_costs_no_message(tmp_path: Path, blow: signal.Signa
         assert len(world.bot.logged("embedded.restarted")) == 2
 
 
+async def test_an_engine_that_stays_away_fails_liveness(tmp_path: Path) -> None:
+    """It cannot be started for 30 s, since a file lies where its data was: an orchestrator is told, until it can."""
+    async with made(tmp_path) as world:
+        living = asyncio.create_task(lived(world, HAPPY))
+        await world.slack.wait_for(lambda: world.slack.messages(world.lab), PATIENCE)
+        engine = await engine_of(tmp_path / "state")
+        (data,) = (each for each in (tmp_path / "state").iterdir() if each.is_dir())
+        kept = data.rename(tmp_path / "kept")
+        data.touch()
+        os.kill(engine, signal.SIGKILL)
+        assert "store" in await ended(world, within=PATIENCE)
+        data.unlink()
+        kept.rename(data)
+        assert await ended(world, within=PATIENCE, wanted=False) == []
+        following = await living
+        for channel in following.channels:
+            assert following.transcript(channel) == ["card", *HAPPY[1]]
+
+
+async def ended(world: World, *, within: float, wanted: bool = True) -> list[str]:
+    """What `/livez` says has ended, once there is something, or nothing."""
+    async with asyncio.timeout(within):
+        while True:
+            status, body = await health(world, "/livez")
+            if (status == 503) is wanted:
+                found: list[str] = body.get("ended", [])
+                return found
+            await asyncio.sleep(0.2)
+
+
 async def test_a_full_disk_costs_no_message(tmp_path: Path) -> None:
     """The embedded engine ends, since it cannot write: the bot lives and says so; with space it continues by itself."""
     with small_disk(tmp_path / "disk", mib=80) as disk:
