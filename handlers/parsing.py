@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
+from bot.blocks.board import COMMAND as BOARD
 from bot.blocks.language import Language
 from bot.domain.following import Level, RuleKind
 from bot.domain.quiet import MuteFor
@@ -301,7 +302,7 @@ def _board(typed: Typed) -> Command | None:
         return None
     rest = [word for word in words[1:] if word.known != _HERE]
     if any(word.known == _ME for word in rest):
-        raise InvalidInput(InputProblem.BOARD_NEEDS_CHANNEL, line=f"{COMMAND} {Verb.BOARD}")
+        raise InvalidInput(InputProblem.BOARD_NEEDS_CHANNEL, line=BOARD)
     is_off = is_off or any(word.known in _STOPS for word in rest[:1] + rest[-1:])
     rest = [word for word in rest if word.known not in _STOPS]
     if rest and _RULES.get(rest[0].known) is RuleKind.WORKFLOW:

@@ -124,6 +124,11 @@ CARDS = Surface(
         Example(
             "Failed, many steps", "29 steps at once.", _card(snapshot(world.MANY_FAILED, retry_until=_RETRY_UNTIL))
         ),
+        Example(
+            "Failed, many steps of two kinds",
+            "29 and 4.",
+            _card(snapshot(world.TWO_KINDS_FAILED, retry_until=_RETRY_UNTIL)),
+        ),
         Example("Failed, Chinese names", "Names and texts in Chinese.", _card(snapshot(world.CHINESE))),
         Example("Running, Chinese names", "A step failed.", _card(snapshot(world.CHINESE_EARLY)), RUNNING_CARD),
         Example(

@@ -136,6 +136,17 @@ MANY_FAILED = replace(
         for number, step in enumerate(WIDE.steps)
     ),
 )
+TWO_KINDS_FAILED = replace(
+    MANY_FAILED,
+    steps_total=199,
+    steps=(
+        *MANY_FAILED.steps,
+        *(
+            Step(name=f"recalibrate-chr{number}", phase="Failed", reason="OOMKilled", elapsed=minutes(12))
+            for number in CHROMOSOMES[:4]
+        ),
+    ),
+)
 CHINESE = replace(
     FAILED,
     name="全基因组-03-12-080000-16",

@@ -9,6 +9,6 @@ from bot.blocks import text
 
 @pytest.fixture(autouse=True)
 def ordinary_spaces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Amounts have the spaces that one sees; only the tests of `bot.blocks.text` look at what they are."""
-    if not request.node.nodeid.startswith("tests/unit/blocks/test_text.py"):
+    """Amounts have the spaces that one sees, but in tests of what they are and of whole messages."""
+    if request.path.name not in {"test_text.py", "test_messages.py"}:
         monkeypatch.setattr(text, "UNBROKEN", " ")

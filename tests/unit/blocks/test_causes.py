@@ -70,7 +70,7 @@ def test_a_name_is_bold_and_a_reason_code() -> None:
 def test_a_chinese_reader_reads_chinese() -> None:
     """Known causes are translated, and others quoted from the Chinese half."""
     with speaking(Language.CHINESE):
-        assert causes.cause_words("job-b", "OOMKilled", "exit code 137") == "job-b 内存不足（退出码 137、OOMKilled）"
+        assert causes.cause_words("job-b", "OOMKilled", "exit code 137") == "job-b 内存不足（退出码 137，OOMKilled）"
         assert (
             causes.cause_words("", "", f"{MACHINERY}new", "元素(job-b)执行create失败. 新问题") == "job-b 失败：新问题"
         )
