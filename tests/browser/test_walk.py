@@ -146,8 +146,10 @@ class Walk:
         await where.last.hover()
         control = where.last.get_by_role("button", name=label, exact=True)
         if label.startswith(MENU):
-            await where.last.locator("details.overflow summary").last.click()
-            control = where.last.get_by_role("menuitem", name=label.removeprefix(MENU), exact=True)
+            entry = self.page.get_by_role("menuitem", name=label.removeprefix(MENU), exact=True, include_hidden=True)
+            menu = where.last.locator("details.overflow", has=entry).last
+            await menu.locator("summary").click()
+            control = menu.get_by_role("menuitem", name=label.removeprefix(MENU), exact=True)
         is_asked = await control.last.get_attribute("data-confirm")
         await control.last.click()
         if is_asked:

@@ -47,6 +47,9 @@ READ_ONLY = {
     *("subscriptions/last", "log/read"),
 }
 
+OF_ALL_NODES = "engine/recover"
+"""Runs once on each node of a cluster."""
+
 NAMES = [
     *("acts/begin", "acts/finish", "acts/finish done"),
     "boards/show",
@@ -438,9 +441,11 @@ async def test_a_full_store_cuts_off_no_script(store: Store, redis: Redis, name:
     before = await contents(redis, name)
     with configured(redis, "maxmemory", 1):
         was_refused = await refused(work())
-    if was_refused:
+    if was_refused and name != OF_ALL_NODES:
         assert await contents(redis, name) == before
         return
+    if was_refused:  # by one node at least: a repetition does what is left
+        await work()
     done = await shape(redis, name)
     redis.flushall()
     await (await works(store))[name]()

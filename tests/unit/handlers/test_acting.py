@@ -78,7 +78,8 @@ def shown(world: World) -> str:
     """The last view that the person saw."""
     views = [body["view"] for method, body in world.slack.calls if method in {"views.open", "views.update"}]
     view = views[-1]
-    return json.dumps(view if isinstance(view, dict) else json.loads(str(view)), ensure_ascii=False)
+    text = json.dumps(view if isinstance(view, dict) else json.loads(str(view)), ensure_ascii=False)
+    return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def offers(world: World) -> list[str]:
