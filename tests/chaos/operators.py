@@ -67,6 +67,8 @@ class Operator:
                         await self._forge(wish, question)
                     if self.arena.now() > wish.until:
                         break
+                    if LABELS[wish.action][1] not in labels(question):  # it says something else by now: they look again
+                        continue
                     pressed_at = self.arena.now()
                     self.presses.append(Press(execution_id=wish.execution_id, by=self.id, at=self._clock))
                     if await self._confirmed(wish, question):
