@@ -15,7 +15,7 @@ from bot.domain.following import Level
 from bot.metrics import SLACK_FAILURES
 from bot.store.keys import PARTITIONS
 from bot.workers import pool
-from bot.workers.notifier import Notifier
+from bot.workers.notifier import Notifier, card_failures
 from bot.workers.notifier.card_failures import EDIT_TRIES, ENDING_TRIES
 from sandbox import story
 from sandbox.slack.catalogue import all_scopes
@@ -251,8 +251,10 @@ async def test_a_refused_edit_after_a_crash_holds_nothing(rig: Rig, code: str) -
 
 
 @pytest.mark.parametrize("hours", [0, 48])
-async def test_pauses_after_an_unknown_code_grow(rig: Rig, hours: float) -> None:
+async def test_pauses_after_an_unknown_code_grow(rig: Rig, hours: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice as long each time, an hour at most; that the message had waited for something else makes them no longer."""
+    passed = [0.0]
+    monkeypatch.setattr(card_failures, "monotonic", lambda: monotonic() + sum(passed))
     execution = await rig.followed(rig.lab)
     rig.fault("error", error="workspace_under_maintenance", times=8)
     await rig.step(execution)
@@ -260,6 +262,7 @@ async def test_pauses_after_an_unknown_code_grow(rig: Rig, hours: float) -> None
     await rig.deliver()
     pauses = rig.waits()
     for _ in range(7):
+        passed.append(pauses[-1])
         await rig.later()
         pauses += rig.waits()
     assert pauses == [pytest.approx(60 * minutes, abs=5) for minutes in (1, 2, 4, 8, 16, 32, 60, 60)]
@@ -269,6 +272,18 @@ async def test_pauses_after_an_unknown_code_grow(rig: Rig, hours: float) -> None
     await rig.step(execution)
     await rig.deliver()
     assert rig.waits() == [pytest.approx(60, abs=5)]
+
+
+async def test_news_makes_no_pause_longer(rig: Rig) -> None:
+    """A lane that is refused is tried again when something happens, and then pauses as long as before."""
+    execution = await rig.followed(rig.lab, life=story.happy(6))
+    rig.fault("error", error="workspace_under_maintenance", times=4)
+    for _ in range(4):
+        await rig.step(execution)
+        await rig.deliver()
+        assert rig.waits() == [pytest.approx(60, abs=5)]
+    await rig.later()
+    assert rig.read(rig.lab) == ["card", "change 5"]
 
 
 async def test_readiness_names_an_unknown_code(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

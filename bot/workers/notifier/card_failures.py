@@ -31,6 +31,9 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=3), timedelta(hours=1)
 ONE_REPOST = timedelta(hours=1)
 """How long a card that was posted again is not posted once more, even if Slack says that it does not exist."""
 
+_SOONER = 5.0
+"""By how many seconds a lane may be tried sooner than its pause ends, as clocks differ."""
+
 MOST_LANES = 10_000
 """At most this many lanes are remembered; the oldest are forgotten first."""
 
@@ -43,6 +46,7 @@ class CardFailures:
         self._edit_faults: dict[str, int] = {}
         self._post_faults: dict[str, int] = {}
         self._refused_posts: dict[str, int] = {}
+        self._paused_until: dict[str, float] = {}
         self._reposted: dict[str, float] = {}
 
     def refused(self, lane: str) -> int:
@@ -70,12 +74,18 @@ class CardFailures:
         return _count(self._post_faults, lane)
 
     def refused_posts(self, lane: str) -> int:
-        """How many posts Slack has refused in a row for a reason that may pass."""
-        return self._refused_posts.get(lane, 0)
+        """How many posts Slack has refused in a row for a reason that may pass, each after the pause of the one before.
 
-    def note_refused_post(self, lane: str) -> None:
-        """It refused one more."""
-        _count(self._refused_posts, lane)
+        A lane is tried sooner than that when something happens: what is refused then makes no pause longer.
+        """
+        return self._refused_posts.get(lane, 0) - (monotonic() < self._paused_until.get(lane, 0))
+
+    def note_refused_post(self, lane: str, pause: timedelta) -> None:
+        """It refused one more, and the lane pauses for it."""
+        if monotonic() >= self._paused_until.get(lane, 0):
+            _count(self._refused_posts, lane)
+            self._paused_until[lane] = monotonic() + pause.total_seconds() - _SOONER
+            _shorten(self._paused_until)
 
     def clear(self, lane: str) -> None:
         """Slack took an edit, or the subscription has ended."""
@@ -86,6 +96,7 @@ class CardFailures:
         """Slack took a post."""
         self._post_faults.pop(lane, None)
         self._refused_posts.pop(lane, None)
+        self._paused_until.pop(lane, None)
 
     def note_reposted(self, lane: str) -> None:
         """A card was posted again because Slack said that it does not exist."""

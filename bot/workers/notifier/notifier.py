@@ -439,7 +439,7 @@ class Notifier:
         if isinstance(error, UnknownRefusal | NotEditable | MessageGone):
             wait = delivery.refused_pause
             if not delivery.is_edit_refused:
-                self._failures.note_refused_post(delivery.lane)
+                self._failures.note_refused_post(delivery.lane, wait)
             result = "unknown_code" if is_unlisted else result
         elif delivery.is_edit_refused and isinstance(error, PayloadRejected):
             wait = delivery.refused_pause
