@@ -65,6 +65,20 @@ async def test_until_it_ends_brings_the_end(rig: Rig) -> None:
     assert rig.left_over() == []
 
 
+@pytest.mark.parametrize("is_in_doubt", [False, True])
+async def test_word_of_a_mute_brings_no_more(rig: Rig, is_in_doubt: bool) -> None:
+    """Slack took who muted the channel only after the next step was done: that step is kept all the same."""
+    execution = await rig.followed(rig.lab, life=story.happy(6))
+    rig.fault("drop_after" if is_in_doubt else "ratelimited", times=1, retry_after=30)
+    await rig.subscriptions.quiet.mute(rig.who(rig.lab), execution, HOUR, by=rig.alice)
+    await rig.deliver()
+    await rig.step(execution)
+    await rig.later(times=3)
+    lines = [message.text for message in rig.slack.messages(rig.lab)][1:]
+    assert ["muted" in line for line in lines] == [True]
+    assert [part.partition(" ")[0] for part in await silence(rig, rig.lab)] == ["change"]
+
+
 @pytest.mark.parametrize("everything", [False, True])
 async def test_a_failure_comes_unless_it_is_muted(rig: Rig, everything: bool) -> None:
     """The run's own, at once, or with the end of the mute."""

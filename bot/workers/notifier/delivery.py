@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from bot.audit import audit
-from bot.domain.change import Change
+from bot.domain.change import Change, ChangeKind
 from bot.domain.priority import Priority, priority
 from bot.domain.snapshot import Receipt
 from bot.slack.messages import Mark
@@ -94,6 +94,14 @@ class Delivery:
             if notices > self.notices if change.kind.is_notice else change.revision > through:
                 pending.append(change)
         return tuple(pending)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether what is pending is kept: since the lane was claimed, or since its readers were told of a mute."""
+        told = [change.kind for change in self.claim.notification.changes if change.kind.is_notice][: self.notices]
+        mutes = [kind for kind in told if kind in {ChangeKind.MUTED, ChangeKind.UNMUTED}]
+        is_muted = bool(mutes) and mutes[-1] is ChangeKind.MUTED and not self.subscription.is_ending
+        return self.claim.is_quiet or is_muted
 
     @property
     def priority(self) -> Priority:

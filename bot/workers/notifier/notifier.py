@@ -221,7 +221,7 @@ class Notifier:
     async def _deliver_all(self, delivery: Delivery) -> None:
         if delivery.is_in_doubt and (delivery.pending or delivery.receipt is None):
             await self._reconcile(delivery)
-        while not delivery.claim.is_quiet and (changes := batch(delivery.pending)):
+        while not delivery.is_quiet and (changes := batch(delivery.pending)):
             receipt = delivery.receipt or await self._post_card(delivery)
             if changes[0].kind.is_notice:
                 await post_notice(delivery, receipt, changes[0], self._messenger)
