@@ -397,9 +397,9 @@ async def _home(walk: Walk, demo: Demo) -> None:
 
 async def _shared_channel(walk: Walk, demo: Demo) -> None:
     """A channel that another organisation reads: nothing is posted there before somebody approves it."""
-    answer, card = walk.answer, walk.card("wgs-")
+    answer, card = walk.answer, walk.card("cohort-")
     await walk.go(demo.partners, me=demo.you)
-    await walk.type(f"/execution subscribe {demo.running_id} here", shows=answer("I post nothing here until"))
+    await walk.type("/execution subscribe cohort here", shows=answer("I post nothing here until"))
     await walk.press(answer("I post nothing here until"), "Approve this channel", shows=answer("approved that I post"))
     await expect(card).to_be_visible(timeout=PATIENCE)
     await walk.press(answer("approved that I post"), "Withdraw approval", shows=answer("until somebody approves"))
