@@ -29,8 +29,8 @@ from handlers.conversation import Once
 from handlers.live import LiveHomes
 from handlers.log import show_log
 from handlers.middleware import App, Listener, Middleware, Who
-from handlers.parsing import COMMAND
 from handlers.request import Request
+from handlers.vocabulary import COMMAND
 
 __all__ = ["COMMANDS", "EVENTS", "App", "LiveHomes", "Middleware", "register"]
 

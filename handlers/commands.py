@@ -25,7 +25,7 @@ from bot.subscriptions import Subscriptions
 from handlers.answers import answer
 from handlers.board import board_reply
 from handlers.log import log_reply
-from handlers.parsing import MAX_WORD, Command, Verb, parse
+from handlers.parsing import MAX_WORD, parse
 from handlers.replies import (
     muted_reply,
     rule_ended_reply,
@@ -36,6 +36,7 @@ from handlers.replies import (
     unsubscribed_reply,
 )
 from handlers.request import Request
+from handlers.vocabulary import Command, Verb
 
 
 async def execution(  # noqa: C901  # a verb each

@@ -1,8 +1,8 @@
 """The grammar of what people type after `/execution`.
 
-Lives here: `parse`, and which problem a command has that does not fit. Does not live here: how a line becomes words
-(`handlers.typed`), what a command does (`handlers.commands`), the sentence for a problem (`bot.blocks.sentences`).
-Called by `handlers.commands`; pure.
+Lives here: `parse`, and which problem a command has that does not fit. Does not live here: what each word stands for
+(`handlers.vocabulary`), how a line becomes words (`handlers.typed`), what a command does (`handlers.commands`), the
+sentence for a problem (`bot.blocks.sentences`). Called by `handlers.commands`; pure.
 
 A word that is not known is a name, or a part of one. Each suggestion is parsed before it is made.
 """
@@ -11,21 +11,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import time
 from difflib import get_close_matches
-from enum import StrEnum
-from typing import NamedTuple
 
 from bot.blocks.board import COMMAND as BOARD
-from bot.blocks.language import Language
-from bot.domain.following import Level, RuleKind
-from bot.domain.quiet import MuteFor
+from bot.domain.following import RuleKind
 from bot.domain.rules import SEPARATOR
 from bot.errors import InputProblem, InvalidInput
 from handlers.typed import Typed, Word, read
-
-COMMAND = "/execution"
+from handlers.vocabulary import (
+    ABOUT_ONE,
+    COMMAND,
+    EVERYTHING,
+    HERE,
+    IN_PHASE,
+    KNOWN,
+    LANGUAGES,
+    LEVELS,
+    LISTING,
+    ME,
+    MEANT,
+    OFF,
+    RULES,
+    SPANS,
+    STARTS,
+    STOPS,
+    VERBS,
+    WITH_MUTE,
+    Command,
+    RuleWords,
+    Verb,
+)
 
 _NEARLY_AN_ID = re.compile(r"(?=.*\d)[0-9a-fx-]{32,}", re.IGNORECASE)
 """As long as an id, and none: something is missing, or is too much."""
@@ -47,139 +63,13 @@ _MAX_SLIPS = 3
 _MAX_LINE = 200
 """At most how long a suggestion is, in characters."""
 
-
-class Verb(StrEnum):
-    """What a command asks for."""
-
-    SUMMARY = "summary"
-    SUBSCRIBE = "subscribe"
-    UNSUBSCRIBE = "unsubscribe"
-    LOG = "log"
-    MUTE = "mute"
-    UNMUTE = "unmute"
-    QUIET = "quiet"
-    BOARD = "board"
-    LIST = "list"
-    RUNNING = "running"
-    FAILED = "failed"
-    OVERVIEW = "overview"
-    FORGET = "forget-me"
-    LANGUAGE = "language"
-    HELP = "help"
-
-
-_LANGUAGES: dict[str, Language | None] = {
-    "en": Language.ENGLISH,
-    "english": Language.ENGLISH,
-    "zh": Language.CHINESE,
-    "chinese": Language.CHINESE,
-    "中文": Language.CHINESE,
-    "auto": None,
-}
-"""The word for each language; `auto` for that of the person's Slack."""
-
-_VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
-    "status": Verb.SUMMARY,
-    "show": Verb.SUMMARY,
-    "find": Verb.SUMMARY,
-    "follow": Verb.SUBSCRIBE,
-    "unfollow": Verb.UNSUBSCRIBE,
-    "snooze": Verb.MUTE,
-    "mine": Verb.LIST,
-    "forget": Verb.FORGET,
-    "?": Verb.HELP,
-    "语言": Verb.LANGUAGE,
-    "日志": Verb.LOG,
-}
-del _VERBS[Verb.OVERVIEW]  # which is what an empty line asks for
-_ABOUT_ONE = frozenset({Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE, Verb.LOG, Verb.MUTE, Verb.UNMUTE})
-_IN_PHASE = frozenset({Verb.RUNNING, Verb.FAILED})
-_LISTING = _IN_PHASE | {Verb.LIST, Verb.SUMMARY}
-_LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
-    "failure": Level.FAILURES,
-    "milestone": Level.MILESTONES,
-    "step": Level.STEPS,
-    "phase": Level.MILESTONES,
-    "progress": Level.STEPS,
-}
-"""The last two are former words."""
-_SPANS: dict[str, MuteFor] = {span.value: span for span in MuteFor} | {
-    "hour": MuteFor.HOUR,
-    "ends": MuteFor.END,
-}
-_EVERYTHING = "everything"
-_WITH_MUTE = {*_SPANS, _EVERYTHING, "for", "until", "it", "an"}
-"""Words that mean something beside `mute` only; the last ones mean nothing: "until it ends"."""
 _CLOCKS = re.compile(r"\d{1,2}(?::\d{2})?-\d{1,2}(?::\d{2})?", re.ASCII)
 """Two times of day: `22:00-07:00`, `22-7`."""
-_OFF = "off"
-_HERE, _ME = "here", "me"
-_KNOWN = {*_VERBS, *_LEVELS, _HERE, _ME}
-_MEANT: dict[str, tuple[str, ...]] = {
-    word: (verb,)
-    for verb, words in {
-        "mute": "silence 静音",
-        "subscribe": "sub watch 关注",
-        "unsubscribe": "stop unsub unwatch end remove 停止 取消关注",
-        "status": "info details describe get search why log logs cancel abort kill retry rerun 状态 重试",
-        "board": "dashboard 看板",
-        "list": "ls rule rules 列表 规则",
-        "running": "执行中 运行中",
-        "failed": "失败 执行失败",
-        "help": "帮助",
-    }.items()
-    for word in words.split()
-}
-"""What people say elsewhere, and the words for it here."""
-
 
 _NO_WORDS = (Word("", ""), Word("", ""))
-_RULES: dict[str, RuleKind] = {
-    **{kind.value: kind for kind in (RuleKind.WORKFLOW, RuleKind.LABEL, RuleKind.PROJECT)},
-    "labels": RuleKind.LABEL,
-    "流程": RuleKind.WORKFLOW,
-    "标签": RuleKind.LABEL,
-    "项目": RuleKind.PROJECT,
-}
-"""The words behind `subscribe` and `unsubscribe` that begin a rule."""
-_STARTS, _STOPS = frozenset({"subscribe", "follow"}), frozenset({"unsubscribe", "unfollow", "stop", _OFF})
-"""The words beside `board` that ask for one, and that end it."""
+
 _MAX_LABELS = 5
 """At most how many labels a rule names."""
-
-
-class RuleWords(NamedTuple):
-    """What a rule follows."""
-
-    kind: RuleKind
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A parsed command. A verb that is about one execution has `execution_id`, `query` or `rule`, others have none."""
-
-    verb: Verb
-    execution_id: str = ""
-    is_here: bool = False
-    """Whether it is about the channel that it was typed in, not about the person."""
-    level: Level | None = None
-    language: Language | None = None
-    """For `language`; None for that of the person's Slack."""
-    query: str = ""
-    """A name, a part of one, or the first digits of an id."""
-    rule: RuleWords | None = None
-    """For `subscribe` and `unsubscribe`: all new executions of a kind."""
-    span: MuteFor | None = None
-    """For `mute`: for how long."""
-    is_for_everything: bool = False
-    """For `mute` and `quiet`: whether it is for failures, too."""
-    hours: tuple[time, time] | None = None
-    """For `quiet`: when it begins and ends."""
-    zone: str = ""
-    """For `quiet`: as it was typed."""
-    is_off: bool = False
-    """For `quiet` and `board`: whether there is to be none."""
 
 
 def parse(text: str) -> Command:
@@ -192,10 +82,10 @@ def parse(text: str) -> Command:
     if (special := _board(typed) or _rule(typed)) is not None:
         return special
     known, unknown = _sorted(typed.words)
-    if {_VERBS[word] for word in known if word in _VERBS} == {Verb.QUIET}:
+    if {VERBS[word] for word in known if word in VERBS} == {Verb.QUIET}:
         return _quiet(typed)
     verb = _verb(known, is_about_one=bool(typed.ids or unknown))
-    if unknown and (typed.ids or verb not in _ABOUT_ONE or _slip(typed, known, unknown)):
+    if unknown and (typed.ids or verb not in ABOUT_ONE or _slip(typed, known, unknown)):
         raise _not_understood(typed, known, unknown, verb)
     if any(_NEARLY_AN_ID.fullmatch(word.known) for word in unknown):
         raise InvalidInput(InputProblem.INCOMPLETE_ID, word=unknown[0].shown[:MAX_WORD])
@@ -257,7 +147,7 @@ def is_attempt(text: str) -> bool:
     if typed.ids or not typed.words:
         return True
     first = typed.words[0]
-    if first.known in _VERBS or first.known in _MEANT:
+    if first.known in VERBS or first.known in MEANT:
         return True
     return len(typed.words) == 1 and _LOOKS_NAMED.search(first.known) is not None
 
@@ -269,13 +159,13 @@ def _rule(typed: Typed) -> Command | None:
         InvalidInput: it names nothing, or its words do not fit.
     """
     first, second = (*typed.words, *_NO_WORDS)[:2]
-    verb, kind = _VERBS.get(first.known), _RULES.get(second.known)
+    verb, kind = VERBS.get(first.known), RULES.get(second.known)
     if kind is None or verb not in {Verb.SUBSCRIBE, Verb.UNSUBSCRIBE}:
         return None
     rest = typed.words[2:]
-    known = [word.known for word in rest if word.known in {*_LEVELS, _HERE, _ME}]
-    levels = [_LEVELS[word] for word in known if word in _LEVELS]
-    if _HERE in known and _ME in known:
+    known = [word.known for word in rest if word.known in {*LEVELS, HERE, ME}]
+    levels = [LEVELS[word] for word in known if word in LEVELS]
+    if HERE in known and ME in known:
         raise InvalidInput(InputProblem.HERE_AND_ME, verb=verb)
     if len(set(levels)) > 1:
         raise InvalidInput(InputProblem.SEVERAL_LEVELS, verb=verb)
@@ -285,7 +175,7 @@ def _rule(typed: Typed) -> Command | None:
     if not values or not all(values):
         raise InvalidInput(InputProblem.MISSING_RULE, kind=kind)
     level = levels[0] if levels else None
-    return Command(verb, is_here=_HERE in known, level=level, rule=RuleWords(kind, values))
+    return Command(verb, is_here=HERE in known, level=level, rule=RuleWords(kind, values))
 
 
 def _board(typed: Typed) -> Command | None:
@@ -295,17 +185,17 @@ def _board(typed: Typed) -> Command | None:
         InvalidInput: its words do not fit.
     """
     words = list(typed.words)
-    is_off = len(words) > 1 and words[1].known == Verb.BOARD and words[0].known in _STOPS
-    if words and words[0].known in {*_STARTS, *_STOPS}:
+    is_off = len(words) > 1 and words[1].known == Verb.BOARD and words[0].known in STOPS
+    if words and words[0].known in {*STARTS, *STOPS}:
         words = words[1:]
     if not words or words[0].known != Verb.BOARD:
         return None
-    rest = [word for word in words[1:] if word.known != _HERE]
-    if any(word.known == _ME for word in rest):
+    rest = [word for word in words[1:] if word.known != HERE]
+    if any(word.known == ME for word in rest):
         raise InvalidInput(InputProblem.BOARD_NEEDS_CHANNEL, line=BOARD)
-    is_off = is_off or any(word.known in _STOPS for word in rest[:1] + rest[-1:])
-    rest = [word for word in rest if word.known not in _STOPS]
-    if rest and _RULES.get(rest[0].known) is RuleKind.WORKFLOW:
+    is_off = is_off or any(word.known in STOPS for word in rest[:1] + rest[-1:])
+    rest = [word for word in rest if word.known not in STOPS]
+    if rest and RULES.get(rest[0].known) is RuleKind.WORKFLOW:
         rest = rest[1:]
         if not rest and not typed.ids:
             raise InvalidInput(InputProblem.MISSING_RULE, kind=RuleKind.WORKFLOW)
@@ -335,18 +225,18 @@ def _rule_values(kind: RuleKind, words: Sequence[str], ids: Sequence[str]) -> tu
 def _sorted(words: Iterable[Word]) -> tuple[list[str], list[Word]]:
     """The words that are known, and the others."""
     words = list(words)
-    verbs = {_VERBS.get(word.known) for word in words}
-    ours = _KNOWN if verbs & _ABOUT_ONE else {*_KNOWN, *_LANGUAGES}  # a run may be called `en`
+    verbs = {VERBS.get(word.known) for word in words}
+    ours = KNOWN if verbs & ABOUT_ONE else {*KNOWN, *LANGUAGES}  # a run may be called `en`
     if Verb.MUTE in verbs:
-        ours = ours | _WITH_MUTE
+        ours = ours | WITH_MUTE
     return [word.known for word in words if word.known in ours], [word for word in words if word.known not in ours]
 
 
 def _verb(known: Sequence[str], *, is_about_one: bool) -> Verb:
-    verbs = {_VERBS[word] for word in known if word in _VERBS}
-    if any(word in _LANGUAGES for word in known):  # says what is wanted without its verb, too
+    verbs = {VERBS[word] for word in known if word in VERBS}
+    if any(word in LANGUAGES for word in known):  # says what is wanted without its verb, too
         verbs.add(Verb.LANGUAGE)
-    if verbs & _IN_PHASE and verbs <= _LISTING:  # "list running"
+    if verbs & IN_PHASE and verbs <= LISTING:  # "list running"
         verbs -= {Verb.LIST, Verb.SUMMARY}
     if len(verbs) > 1:
         raise InvalidInput(InputProblem.SEVERAL_VERBS, verbs=tuple(sorted(verb.value for verb in verbs)))
@@ -365,10 +255,10 @@ def _quiet(typed: Typed) -> Command:
     Raises:
         InvalidInput: it is neither, or both.
     """
-    words = [word for word in typed.words if _VERBS.get(word.known) is not Verb.QUIET and word.known != _ME]
+    words = [word for word in typed.words if VERBS.get(word.known) is not Verb.QUIET and word.known != ME]
     spans = [_clocks(word.known) for word in words if _CLOCKS.fullmatch(word.known)]
-    zone = [word.shown for word in words if not _CLOCKS.fullmatch(word.known) and word.known not in {_OFF, _EVERYTHING}]
-    is_off, is_for_everything = any(word.known == _OFF for word in words), any(w.known == _EVERYTHING for w in words)
+    zone = [word.shown for word in words if not _CLOCKS.fullmatch(word.known) and word.known not in {OFF, EVERYTHING}]
+    is_off, is_for_everything = any(word.known == OFF for word in words), any(w.known == EVERYTHING for w in words)
     is_wrong = len(spans) > 1 or None in spans or is_off is bool(spans) or (is_off and len(words) > 1)
     if typed.ids or (words and is_wrong):
         raise InvalidInput(InputProblem.WHICH_HOURS, verb=Verb.QUIET)
@@ -394,27 +284,27 @@ def _clock(typed: str) -> time:
 
 def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) -> Command:
     """The command, if all words fit its verb."""
-    levels = [_LEVELS[word] for word in known if word in _LEVELS]
-    is_here, with_place = _HERE in known, Verb.SUBSCRIBE if verb is Verb.SUMMARY else verb
-    if verb in _ABOUT_ONE and not (execution_id or query):
+    levels = [LEVELS[word] for word in known if word in LEVELS]
+    is_here, with_place = HERE in known, Verb.SUBSCRIBE if verb is Verb.SUMMARY else verb
+    if verb in ABOUT_ONE and not (execution_id or query):
         raise InvalidInput(InputProblem.MISSING_ID, verb=verb)
-    if execution_id and verb not in _ABOUT_ONE:
+    if execution_id and verb not in ABOUT_ONE:
         raise InvalidInput(InputProblem.UNWANTED_ID, verb=verb)
-    if is_here and (_ME in known or verb is Verb.FORGET):  # a channel is not forgotten
+    if is_here and (ME in known or verb is Verb.FORGET):  # a channel is not forgotten
         raise InvalidInput(InputProblem.HERE_AND_ME, verb=with_place)
     if len(set(levels)) > 1:
         raise InvalidInput(InputProblem.SEVERAL_LEVELS, verb=with_place)
-    if verb is Verb.SUMMARY and (levels or is_here or _ME in known):
-        others = [word for word in known if word not in _VERBS]
+    if verb is Verb.SUMMARY and (levels or is_here or ME in known):
+        others = [word for word in known if word not in VERBS]
         if line := _suggested([Verb.SUBSCRIBE.value, execution_id or query, *others]):
             raise InvalidInput(InputProblem.SUBSCRIBE_MEANT, line=line)
         raise InvalidInput(InputProblem.MISSING_VERB, verb=Verb.SUBSCRIBE)
-    languages = [_LANGUAGES[word] for word in known if word in _LANGUAGES]
+    languages = [LANGUAGES[word] for word in known if word in LANGUAGES]
     if verb is Verb.LANGUAGE and len(set(languages)) != 1:
         raise InvalidInput(InputProblem.WHICH_LANGUAGE, verb=verb)
     if levels and verb is not Verb.SUBSCRIBE:
         raise InvalidInput(InputProblem.UNWANTED_LEVEL, verb=verb, level=levels[0])
-    spans = {_SPANS[word] for word in known if word in _SPANS}
+    spans = {SPANS[word] for word in known if word in SPANS}
     if len(spans) > 1:
         raise InvalidInput(InputProblem.WHICH_SPAN, verb=verb)
     return Command(
@@ -425,7 +315,7 @@ def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) ->
         languages[0] if languages else None,
         query,
         span=spans.pop() if spans else None,
-        is_for_everything=_EVERYTHING in known,
+        is_for_everything=EVERYTHING in known,
     )
 
 
@@ -447,20 +337,20 @@ def _not_understood(typed: Typed, known: Sequence[str], unknown: Sequence[Word],
         return InvalidInput(InputProblem.MISSING_ID, verb=meant)
     if verb is Verb.LANGUAGE:
         return InvalidInput(InputProblem.WHICH_LANGUAGE, verb=verb)
-    if not typed.ids and verb not in _ABOUT_ONE:
+    if not typed.ids and verb not in ABOUT_ONE:
         return InvalidInput(InputProblem.UNWANTED_ID, verb=verb)
     return InvalidInput(InputProblem.UNKNOWN_WORD, word=unknown[0].shown[:MAX_WORD])
 
 
 def _corrected(typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> tuple[Word, str] | None:
     """The word that was misspelled, and the line with the right one; None if no such line parses."""
-    has_verb = any(word in _VERBS for word in known)
+    has_verb = any(word in VERBS for word in known)
     is_name_alone = len(unknown) == 1 and not typed.ids
     for word in unknown if len(unknown) <= _MAX_SLIPS else ():
-        if is_name_alone and has_verb and _VERBS[next(each for each in known if each in _VERBS)] in _ABOUT_ONE:
+        if is_name_alone and has_verb and VERBS[next(each for each in known if each in VERBS)] in ABOUT_ONE:
             continue  # what follows such a verb is a name
-        words = sorted((_KNOWN - set(_VERBS) if has_verb else _VERBS.keys() if is_name_alone else _KNOWN) - _NEAR_MUCH)
-        meant: tuple[str, ...] = () if has_verb else _MEANT.get(word.known, ())
+        words = sorted((KNOWN - set(VERBS) if has_verb else VERBS.keys() if is_name_alone else KNOWN) - _NEAR_MUCH)
+        meant: tuple[str, ...] = () if has_verb else MEANT.get(word.known, ())
         if not meant and (nearest := _nearest(word, words)):
             meant = (nearest,)
         others = [each.shown for each in unknown if each is not word]
@@ -471,8 +361,8 @@ def _corrected(typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> t
 
 def _verb_alone(word: Word) -> Verb | None:
     """The verb that a word alone is meant for, rather than for a name; None if it may well be one."""
-    nearest = _nearest(word, sorted({*_VERBS, *_MEANT}), cutoff=0.85)
-    return _VERBS[_MEANT.get(nearest, (nearest,))[0]] if nearest else None
+    nearest = _nearest(word, sorted({*VERBS, *MEANT}), cutoff=0.85)
+    return VERBS[MEANT.get(nearest, (nearest,))[0]] if nearest else None
 
 
 def _nearest(word: Word, words: Sequence[str], cutoff: float = 0.7) -> str:
@@ -482,8 +372,8 @@ def _nearest(word: Word, words: Sequence[str], cutoff: float = 0.7) -> str:
 
 def _in_order(known: Sequence[str], about: Sequence[str]) -> list[str]:
     """Verb, what it is about, and the rest."""
-    verbs = [word for word in known if word in _VERBS]
-    return [*verbs, *about, *(word for word in known if word not in _VERBS)]
+    verbs = [word for word in known if word in VERBS]
+    return [*verbs, *about, *(word for word in known if word not in VERBS)]
 
 
 def _suggested(words: Sequence[str]) -> str:

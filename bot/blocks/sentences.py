@@ -272,7 +272,7 @@ _USAGE: dict[str, str] = {
     "language": "/execution language <en|zh|auto> [here]",
     "help": "/execution help",
 }
-"""The right line, by the verb of `handlers.parsing`."""
+"""The right line, by the verb of `handlers.vocabulary`."""
 
 _RULES: dict[str, str] = {
     "workflow": "/execution subscribe workflow germline-wgs",

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from bot.blocks.replies import error_reply
 from bot.blocks.sentences import sentence
 from bot.errors import InvalidInput
-from handlers.parsing import Command, Verb, parse
+from handlers.parsing import parse
+from handlers.vocabulary import Command, Verb
 from sandbox.slack import blockkit
 from tests.fuzz.mutations import texts
 from tests.fuzz.profiles import examples

@@ -22,7 +22,7 @@ from bot.errors import (
     UnknownRefusal,
 )
 from bot.slack.errors import KNOWN_CODES, slack_error
-from handlers.parsing import Verb
+from handlers.vocabulary import Verb
 
 EVERY_VALUE: dict[str, str | tuple[str, ...]] = {
     "word": "wrod",

@@ -7,7 +7,8 @@ import pytest
 from bot.blocks import buttons
 from bot.blocks.sentences import sentence
 from bot.errors import InputProblem, InvalidInput
-from handlers.parsing import Command, Verb, parse
+from handlers.parsing import parse
+from handlers.vocabulary import Command, Verb
 from tests.unit.handlers.conftest import World
 
 MEMBERS = {"members": ["U1"]}

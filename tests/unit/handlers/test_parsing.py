@@ -18,7 +18,8 @@ from bot.blocks.sentences import sentence
 from bot.domain.following import Level, RuleKind
 from bot.domain.quiet import MuteFor
 from bot.errors import InputProblem, InvalidInput
-from handlers.parsing import Command, RuleWords, Verb, parse
+from handlers.parsing import parse
+from handlers.vocabulary import Command, RuleWords, Verb
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
 OTHER = "3310a25e-fc1c-11e8-bcb5-0255ac10a106"

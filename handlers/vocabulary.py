@@ -1,0 +1,147 @@
+"""The words that people type after `/execution`, and the command that they make.
+
+Lives here: `Verb`, `Command`, and what each word stands for. Does not live here: which words fit together
+(`handlers.parsing`), how a line becomes words (`handlers.typed`). Called by `handlers.parsing`, and by what carries a
+command out; pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from enum import StrEnum
+from typing import NamedTuple
+
+from bot.blocks.language import Language
+from bot.domain.following import Level, RuleKind
+from bot.domain.quiet import MuteFor
+
+COMMAND = "/execution"
+
+
+class Verb(StrEnum):
+    """What a command asks for."""
+
+    SUMMARY = "summary"
+    SUBSCRIBE = "subscribe"
+    UNSUBSCRIBE = "unsubscribe"
+    LOG = "log"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    QUIET = "quiet"
+    BOARD = "board"
+    LIST = "list"
+    RUNNING = "running"
+    FAILED = "failed"
+    OVERVIEW = "overview"
+    FORGET = "forget-me"
+    LANGUAGE = "language"
+    HELP = "help"
+
+
+LANGUAGES: dict[str, Language | None] = {
+    "en": Language.ENGLISH,
+    "english": Language.ENGLISH,
+    "zh": Language.CHINESE,
+    "chinese": Language.CHINESE,
+    "中文": Language.CHINESE,
+    "auto": None,
+}
+"""The word for each language; `auto` for that of the person's Slack."""
+
+VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
+    "status": Verb.SUMMARY,
+    "show": Verb.SUMMARY,
+    "find": Verb.SUMMARY,
+    "follow": Verb.SUBSCRIBE,
+    "unfollow": Verb.UNSUBSCRIBE,
+    "snooze": Verb.MUTE,
+    "mine": Verb.LIST,
+    "forget": Verb.FORGET,
+    "?": Verb.HELP,
+    "语言": Verb.LANGUAGE,
+    "日志": Verb.LOG,
+}
+del VERBS[Verb.OVERVIEW]  # which is what an empty line asks for
+ABOUT_ONE = frozenset({Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE, Verb.LOG, Verb.MUTE, Verb.UNMUTE})
+IN_PHASE = frozenset({Verb.RUNNING, Verb.FAILED})
+LISTING = IN_PHASE | {Verb.LIST, Verb.SUMMARY}
+LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
+    "failure": Level.FAILURES,
+    "milestone": Level.MILESTONES,
+    "step": Level.STEPS,
+    "phase": Level.MILESTONES,
+    "progress": Level.STEPS,
+}
+"""The last two are former words."""
+SPANS: dict[str, MuteFor] = {span.value: span for span in MuteFor} | {
+    "hour": MuteFor.HOUR,
+    "ends": MuteFor.END,
+}
+EVERYTHING = "everything"
+WITH_MUTE = {*SPANS, EVERYTHING, "for", "until", "it", "an"}
+"""Words that mean something beside `mute` only; the last ones mean nothing: "until it ends"."""
+OFF = "off"
+HERE, ME = "here", "me"
+KNOWN = {*VERBS, *LEVELS, HERE, ME}
+MEANT: dict[str, tuple[str, ...]] = {
+    word: (verb,)
+    for verb, words in {
+        "mute": "silence 静音",
+        "subscribe": "sub watch 关注",
+        "unsubscribe": "stop unsub unwatch end remove 停止 取消关注",
+        "status": "info details describe get search why log logs cancel abort kill retry rerun 状态 重试",
+        "board": "dashboard 看板",
+        "list": "ls rule rules 列表 规则",
+        "running": "执行中 运行中",
+        "failed": "失败 执行失败",
+        "help": "帮助",
+    }.items()
+    for word in words.split()
+}
+"""What people say elsewhere, and the words for it here."""
+
+RULES: dict[str, RuleKind] = {
+    **{kind.value: kind for kind in (RuleKind.WORKFLOW, RuleKind.LABEL, RuleKind.PROJECT)},
+    "labels": RuleKind.LABEL,
+    "流程": RuleKind.WORKFLOW,
+    "标签": RuleKind.LABEL,
+    "项目": RuleKind.PROJECT,
+}
+"""The words behind `subscribe` and `unsubscribe` that begin a rule."""
+STARTS, STOPS = frozenset({"subscribe", "follow"}), frozenset({"unsubscribe", "unfollow", "stop", OFF})
+"""The words beside `board` that ask for one, and that end it."""
+
+
+class RuleWords(NamedTuple):
+    """What a rule follows."""
+
+    kind: RuleKind
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A parsed command. A verb that is about one execution has `execution_id`, `query` or `rule`, others have none."""
+
+    verb: Verb
+    execution_id: str = ""
+    is_here: bool = False
+    """Whether it is about the channel that it was typed in, not about the person."""
+    level: Level | None = None
+    language: Language | None = None
+    """For `language`; None for that of the person's Slack."""
+    query: str = ""
+    """A name, a part of one, or the first digits of an id."""
+    rule: RuleWords | None = None
+    """For `subscribe` and `unsubscribe`: all new executions of a kind."""
+    span: MuteFor | None = None
+    """For `mute`: for how long."""
+    is_for_everything: bool = False
+    """For `mute` and `quiet`: whether it is for failures, too."""
+    hours: tuple[time, time] | None = None
+    """For `quiet`: when it begins and ends."""
+    zone: str = ""
+    """For `quiet`: as it was typed."""
+    is_off: bool = False
+    """For `quiet` and `board`: whether there is to be none."""
