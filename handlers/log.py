@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from bot.blocks import Message, log_message, log_modal
 from bot.blocks.buttons import parse_action_value
 from bot.domain.following import Subscriber
-from bot.domain.told import Lane, Log
+from bot.domain.told import LaneState, Log
 from bot.errors import InvalidInput, SlackError
 from bot.slack.calls import call
 from bot.slack.channels import check_person
@@ -55,7 +55,7 @@ async def _read(
     channel: Subscriber | None,
     subscriptions: Subscriptions,
     workspace: Workspace,
-) -> tuple[Log, Sequence[Lane]]:
+) -> tuple[Log, Sequence[LaneState]]:
     """The log, and what the person may see of it: what they were told, and what a channel was that they may see."""
     asker = request.asker
     log = await subscriptions.log(execution_id, asker, *([channel] if channel else []))

@@ -16,7 +16,7 @@ from bot.blocks.message import Block, Message, context, message, section, view
 from bot.blocks.sentences import undeliverable_reason
 from bot.domain.change import ChangeKind
 from bot.domain.execution import Phase
-from bot.domain.told import Fate, FateKind, Lane, Log, Quiet, Seen, told
+from bot.domain.told import Fate, FateKind, LaneState, Log, QuietTime, Seen, told
 
 CALLBACK_ID = "log"
 TITLE = N_("Log")
@@ -30,13 +30,13 @@ _TS = re.compile(r"\d{1,16}\.\d{1,9}")
 _NAME_LIMIT = 40
 
 
-def log_message(log: Log, lanes: Sequence[Lane], execution_id: str, *, address: str) -> Message:
+def log_message(log: Log, lanes: Sequence[LaneState], execution_id: str, *, address: str) -> Message:
     """The log as a reply, for `lanes`: of the person who asks, and of the channel. `address`: of Slack's messages."""
     head, lines, notes = _parts(log, lanes, execution_id, address, IN_MESSAGE)
     return message([section(head), *_sections(lines), context(*notes, text.code(execution_id))], head, *lines, *notes)
 
 
-def log_modal(log: Log, lanes: Sequence[Lane], execution_id: str, *, address: str) -> Block:
+def log_modal(log: Log, lanes: Sequence[LaneState], execution_id: str, *, address: str) -> Block:
     """The same as a dialog."""
     head, lines, notes = _parts(log, lanes, execution_id, address, IN_DIALOG)
     blocks = [section(head), *_sections(lines), context(*notes, text.code(execution_id))]
@@ -44,7 +44,7 @@ def log_modal(log: Log, lanes: Sequence[Lane], execution_id: str, *, address: st
 
 
 def _parts(
-    log: Log, lanes: Sequence[Lane], execution_id: str, address: str, most: int
+    log: Log, lanes: Sequence[LaneState], execution_id: str, address: str, most: int
 ) -> tuple[str, list[str], list[str]]:
     """The first line, a line for each change, the newest first, and what is left out."""
     if not lanes:  # nor do they read here that others follow it
@@ -79,7 +79,7 @@ def _line(seen: Seen, fates: Sequence[str]) -> str:
     return f"{text.date(seen.at)} · {_change(seen)}\n      {' · '.join(fates)}"
 
 
-def _whose(lane: Lane, fate: str) -> str:
+def _whose(lane: LaneState, fate: str) -> str:
     shape = _("you: {fate}") if lane.subscriber_id[:1] in {"U", "W"} else _("here: {fate}")
     return shape.format(fate=fate)
 
@@ -163,7 +163,7 @@ def _when(link: str, seen: Seen, fate: Fate) -> str:
     return shape.format(told=link, time=text.date(fate.at))
 
 
-def _waits(quiet: Quiet | None) -> str:
+def _waits(quiet: QuietTime | None) -> str:
     if quiet is None or quiet.until is None:
         return _("muted until it ends")
     shape = _("muted until {time}") if quiet.is_mute else _("quiet hours until {time}")

@@ -40,7 +40,7 @@ class Seen(Value, frozen=True, kw_only=True):
     """When the first of them was seen; None for one alone."""
 
 
-class Quiet(Value, frozen=True, kw_only=True):
+class QuietTime(Value, frozen=True, kw_only=True):
     """A quiet time for whose end a change waits."""
 
     is_mute: bool
@@ -77,7 +77,7 @@ class Note(Value, frozen=True, kw_only=True):
     level: Level | None = None
     code: str = ""
     """Slack's, with `REFUSED`, and with `ENDED` where the destination is dead."""
-    quiet: Quiet | None = None
+    quiet: QuietTime | None = None
     """With `QUIET`."""
     revision: int = 0
     """With `SENT`: through which one it tells."""
@@ -88,7 +88,7 @@ class Note(Value, frozen=True, kw_only=True):
     is_in_thread: bool = False
 
 
-class Lane(Value, frozen=True, kw_only=True):
+class LaneState(Value, frozen=True, kw_only=True):
     """How it is with one subscriber now."""
 
     subscriber_id: str
@@ -109,11 +109,11 @@ class Log(Value, frozen=True, kw_only=True):
     now: datetime
     snapshot: Snapshot | None
     entries: tuple[Seen | Note, ...] = ()
-    lanes: tuple[Lane, ...] = ()
+    lanes: tuple[LaneState, ...] = ()
     dropped: int = 0
     """How many changes before these are not kept."""
 
-    def knows(self, lane: Lane) -> bool:
+    def knows(self, lane: LaneState) -> bool:
         """Whether a subscriber follows it, or did while changes were seen."""
         is_noted = any(isinstance(each, Note) and each.subscriber_id == lane.subscriber_id for each in self.entries)
         return is_noted or lane.subscription is not None
@@ -163,7 +163,7 @@ class Fate(Value, frozen=True, kw_only=True):
     """When it is tried next."""
     at: datetime | None = None
     """When it was told."""
-    quiet: Quiet | None = None
+    quiet: QuietTime | None = None
     """For which quiet time it waits, or has waited."""
 
 
@@ -175,7 +175,7 @@ _LOWEST = {Level.FAILURES: 3, Level.FINAL: 2, Level.MILESTONES: 1}
 _TOLD_ANYWAY = frozenset({FateKind.NOT_FOLLOWED, FateKind.DROPPED})
 
 
-def told(log: Log, lane: Lane) -> list[tuple[Seen, Fate]]:
+def told(log: Log, lane: LaneState) -> list[tuple[Seen, Fate]]:
     """Each change with its fate for one subscriber, oldest first."""
     reading = _Reading(log, lane)
     for entry in log.entries:
@@ -193,13 +193,13 @@ class _Item:
     seen: Seen
     fate: Fate | None = None
     """None while it is to be told."""
-    quiet: Quiet | None = None
+    quiet: QuietTime | None = None
 
 
 class _Reading:
     """Reads the log from its beginning, for one subscriber."""
 
-    def __init__(self, log: Log, lane: Lane) -> None:
+    def __init__(self, log: Log, lane: LaneState) -> None:
         self.items: list[_Item] = []
         self._lane, self._now = lane, log.now
         notes = [each for each in log.entries if isinstance(each, Note) and each.subscriber_id == lane.subscriber_id]
@@ -208,7 +208,7 @@ class _Reading:
         if lane.receipt:
             self._cards.append((lane.receipt.channel, lane.receipt.ts))
         self._level = self._first_level(notes)
-        self._quiet: Quiet | None = None
+        self._quiet: QuietTime | None = None
         self._code = ""
         """Why Slack refuses what is to be told."""
         self._begin = 0
@@ -316,7 +316,7 @@ class _Reading:
         if self._code:
             return Fate(kind=FateKind.REFUSED, code=self._code, next_at=lane.next_at)
         if lane.is_quiet:
-            quiet = Quiet(is_mute=self._is_muted(), until=lane.quiet_until)
+            quiet = QuietTime(is_mute=self._is_muted(), until=lane.quiet_until)
             return Fate(kind=FateKind.QUIET, quiet=quiet)
         return Fate(kind=FateKind.WAITING, next_at=lane.next_at)
 

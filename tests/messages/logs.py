@@ -16,7 +16,7 @@ from bot.domain.change import ChangeKind
 from bot.domain.following import Level
 from bot.domain.search import Found, Match
 from bot.domain.snapshot import Receipt
-from bot.domain.told import Lane, Log, Note, NoteKind, Quiet, Seen
+from bot.domain.told import LaneState, Log, Note, NoteKind, QuietTime, Seen
 from tests.messages import world
 from tests.messages.example import Example, Place, Surface
 from tests.messages.world import CHANNEL, CHANNEL_SUBSCRIPTION, ID, NOW, OWN_SUBSCRIPTION, PERSON, snapshot
@@ -47,8 +47,8 @@ SLOW = _seen(12, 16, ChangeKind.SLOW, 3, step="haplotype-caller")
 DEADLINE = _seen(6, 17, ChangeKind.DEADLINE, 3)
 REOPENED = _seen(4, 18, ChangeKind.REOPENED, 3, phase="Retrying")
 SUCCEEDED = _seen(2, 19, ChangeKind.OUTCOME, 2, phase="Succeeded")
-MUTED = Quiet(is_mute=True, until=NOW - timedelta(minutes=15))
-NIGHT = Quiet(is_mute=False, until=NOW + timedelta(hours=8))
+MUTED = QuietTime(is_mute=True, until=NOW - timedelta(minutes=15))
+NIGHT = QuietTime(is_mute=False, until=NOW + timedelta(hours=8))
 
 ENTRIES = (
     RUNS,
@@ -70,8 +70,8 @@ ENTRIES = (
     SUCCEEDED,
 )
 LOG = Log(now=NOW, snapshot=snapshot(), entries=ENTRIES)
-MINE = Lane(subscriber_id=PERSON, receipt=Receipt(channel="D0READER", ts="1773300000.000100", revision=1))
-HERE = Lane(
+MINE = LaneState(subscriber_id=PERSON, receipt=Receipt(channel="D0READER", ts="1773300000.000100", revision=1))
+HERE = LaneState(
     subscriber_id=CHANNEL,
     subscription=CHANNEL_SUBSCRIPTION,
     receipt=Receipt(channel=CHANNEL, ts="1773300000.000200", revision=1),
@@ -79,23 +79,23 @@ HERE = Lane(
 )
 PENDING = Log(now=NOW, snapshot=snapshot(), entries=(RUNS, SUCCEEDED))
 TWO = Found((Match(ID, "germline-wgs-14", "Running"), Match(world.OTHER_ID, "germline-wgs-13", "Failed")))
-ALONE = Lane(subscriber_id=PERSON, subscription=OWN_SUBSCRIPTION)
+ALONE = LaneState(subscriber_id=PERSON, subscription=OWN_SUBSCRIPTION)
 
 
-def _shown(log: Log, *lanes: Lane) -> Callable[[], Message]:
+def _shown(log: Log, *lanes: LaneState) -> Callable[[], Message]:
     return lambda: log_message(log, lanes, ID, address=ADDRESS)
 
 
 def _given_up() -> Message:
     given_up = _note(NoteKind.ENDED, PERSON, level_before=Level.STEPS, code="user_disabled")
     log = replace(PENDING, entries=(*PENDING.entries, given_up), snapshot=None)
-    return log_message(log, [Lane(subscriber_id=PERSON)], ID, address=ADDRESS)
+    return log_message(log, [LaneState(subscriber_id=PERSON)], ID, address=ADDRESS)
 
 
 def _dropped() -> Message:
     notes = (_note(NoteKind.DROPPED, PERSON), _note(NoteKind.ENDED, PERSON, level_before=Level.STEPS))
     log = replace(PENDING, entries=(RUNS, *notes, SUCCEEDED, _seen(1, 20, ChangeKind.VANISHED, 3)))
-    return log_message(log, [Lane(subscriber_id=PERSON)], ID, address=ADDRESS)
+    return log_message(log, [LaneState(subscriber_id=PERSON)], ID, address=ADDRESS)
 
 
 LOGS = Surface(

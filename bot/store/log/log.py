@@ -11,10 +11,9 @@ from contextlib import suppress
 
 from bot.domain.following import Subscriber, Subscription
 from bot.domain.snapshot import Receipt
-from bot.domain.told import Lane, Log
+from bot.domain.told import LaneState, Log
 from bot.store.engine.connection import Connection
-from bot.store.keys import Lane as Key
-from bot.store.keys import execution_key, lane_of
+from bot.store.keys import Lane, execution_key, lane_of
 from bot.store.log.rows import entries_of
 from bot.store.owner import Ownership
 from bot.store.rows import at, receipt_of, subscription_of
@@ -55,9 +54,9 @@ class Logs:
         )
 
 
-def _lane(key: Key, row: str, receipt: str, next_at: int | str, in_doubt: int, quiet: int | str) -> Lane:
+def _lane(key: Lane, row: str, receipt: str, next_at: int | str, in_doubt: int, quiet: int | str) -> LaneState:
     subscription, shown = _readable(key, row, receipt)
-    return Lane(
+    return LaneState(
         subscriber_id=key.subscriber_id,
         subscription=subscription,
         receipt=shown,
@@ -68,7 +67,7 @@ def _lane(key: Key, row: str, receipt: str, next_at: int | str, in_doubt: int, q
     )
 
 
-def _readable(key: Key, row: str, receipt: str) -> tuple[Subscription | None, Receipt | None]:
+def _readable(key: Lane, row: str, receipt: str) -> tuple[Subscription | None, Receipt | None]:
     """Subscription and receipt; None for what there is not, or cannot be read."""
     try:
         return subscription_of(key, row) if row else None, receipt_of(receipt)

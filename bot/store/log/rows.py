@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bot.domain.change import Change, ChangeKind
 from bot.domain.following import Level
-from bot.domain.told import Note, NoteKind, Quiet, Seen
+from bot.domain.told import Note, NoteKind, QuietTime, Seen
 from bot.store.rows import EPOCH, milliseconds
 from bot.store.unreadable import Unreadable, reading
 
@@ -149,7 +149,7 @@ def _dropped(fields: Sequence[str]) -> Note:
 
 def _quiet(fields: Sequence[str]) -> Note:
     who, until, why, *_ = fields
-    quiet = Quiet(is_mute=why == "m", until=None if until == _END else _moment(until))
+    quiet = QuietTime(is_mute=why == "m", until=None if until == _END else _moment(until))
     return Note(kind=NoteKind.QUIET, subscriber_id=who, quiet=quiet)
 
 

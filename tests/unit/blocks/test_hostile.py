@@ -22,7 +22,7 @@ from bot.domain.home import Home, InChannels
 from bot.domain.quiet import MuteFor
 from bot.domain.search import Found
 from bot.domain.snapshot import Followed, Snapshot
-from bot.domain.told import Lane, Log
+from bot.domain.told import LaneState, Log
 from bot.store.log.rows import change_row, entries_of
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import (
@@ -90,10 +90,10 @@ def messages(seen: Snapshot, link: Subscription, change: Change) -> Iterator[Mes
     yield replies.error_reply(change.message or "No.")
 
 
-def logged(case: Case) -> tuple[Log, Lane]:
+def logged(case: Case) -> tuple[Log, LaneState]:
     """The log of its change, as the store keeps it."""
     entries, _ = entries_of([change_row(case.change, 3)] * 50)
-    lane = Lane(subscriber_id=case.link.subscriber.id, subscription=case.link)
+    lane = LaneState(subscriber_id=case.link.subscriber.id, subscription=case.link)
     return Log(now=NOW, snapshot=case.seen, entries=entries, dropped=case.change.revision), lane
 
 

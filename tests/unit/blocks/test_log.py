@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from bot.blocks import log_message, log_modal
 from bot.domain.change import ChangeKind
-from bot.domain.told import Lane, Log, Seen
+from bot.domain.told import LaneState, Log, Seen
 from tests.messages.logs import ADDRESS, ALONE, HERE, LOG, MINE, PENDING, RUNS
 from tests.messages.world import ID, NOW
 
 
-def lines_of(log: Log, *lanes: Lane) -> list[str]:
+def lines_of(log: Log, *lanes: LaneState) -> list[str]:
     """Each change with what became of it, the newest first, in one line."""
     shown = log_message(log, lanes, ID, address=ADDRESS).text
     return [each.replace("\n      ", " ").partition(" · ")[2] for each in shown.split("\n2026-")[1:]]

@@ -35,7 +35,7 @@ from bot.domain.past import Past
 from bot.domain.quiet import MuteFor, QuietHours
 from bot.domain.search import Found
 from bot.domain.snapshot import Followed, Snapshot
-from bot.domain.told import Lane, Log, Seen
+from bot.domain.told import LaneState, Log, Seen
 from bot.quiet import Muted
 from bot.rules import RuleEnded, RuleMade
 from bot.slack.client import Identity, SlackClient
@@ -192,7 +192,9 @@ class FakeSubscriptions:
         """Someone wants to know what they were told."""
         self._note("log", execution_id, *(each.id for each in subscribers))
         seen = Seen(kind=ChangeKind.OUTCOME, revision=2, at=NOW, rank=2, phase="Failed")
-        lanes = [Lane(subscriber_id=each.id, subscription=subscription_of(each, Level.STEPS)) for each in subscribers]
+        lanes = [
+            LaneState(subscriber_id=each.id, subscription=subscription_of(each, Level.STEPS)) for each in subscribers
+        ]
         return Log(now=NOW, snapshot=SNAPSHOT, entries=(seen,), lanes=tuple(lanes))
 
     async def explain(self, team_id: str, execution_id: str, user_id: str) -> Explained:
