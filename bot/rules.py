@@ -128,6 +128,10 @@ class RuleRequests:
             and (rule.subscriber == person or (rule.owner == person.id and rule.subscriber.id in channels))
         )
 
+    async def has(self, subscriber: Subscriber) -> bool:
+        """Whether a subscriber has rules."""
+        return bool(await in_time(self._rules.of(subscriber)))
+
     async def of(self, subscriber: Subscriber) -> tuple[tuple[Rule, int], ...]:
         """The rules of a subscriber, and how many executions each follows now."""
         rules = await in_time(self._rules.of(subscriber))

@@ -240,8 +240,13 @@ class Subscriptions:
 
     async def unsubscribe(self, subscriber: Subscriber, execution_id: str, *, by: str = "") -> Unsubscribed:
         """Stop `subscriber` from following an execution; a channel reads `by` whom."""
-        notice = self._notice(ChangeKind.STOPPED, subscriber, by)
-        ending = self._subscribers.unsubscribe(subscriber, execution_id, request_id=current_request(), notice=notice)
+        ending = self._subscribers.unsubscribe(
+            subscriber,
+            execution_id,
+            request_id=current_request(),
+            notice=self._notice(ChangeKind.STOPPED, subscriber, by),
+            is_ruled=await self.rules.has(subscriber),
+        )
         was_followed, is_safe = await in_time(ending)
         if was_followed:
             audit(

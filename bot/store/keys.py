@@ -21,7 +21,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:outbox:<priority>` | zset | lane → when to deliver next, in ms; while claimed: when the lease ends |
 | `xb3:{pNN}:claims` | hash | lane → `token|claimed ms|ends ms|again?|doubt ms`; outlives a crash: then in doubt |
 | `xb3:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
-| `xb3:{pNN}:passed` | zset | lane → when its execution was created, ms: what rules have followed lately |
+| `xb3:{pNN}:passed` | zset | lane → when its execution was created, or later, ms: what rules do not follow again |
 | `xb3:{pNN}:announced:<execution key>` | string | a message about a rule was queued; expires |
 | `xb3:{pNN}:act:<execution key>` | string | `token|action|by|began ms|result`: the last act of a person; expires |
 | `xb3:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |

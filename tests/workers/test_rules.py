@@ -193,6 +193,29 @@ async def test_a_run_that_somebody_stopped_stays_stopped(rig: Rig, rules: RulesR
     assert rig.read(rig.alice) == ["card"]
 
 
+@pytest.mark.parametrize("name", ["alice", "lab"])
+async def test_what_was_stopped_before_a_look_stays_stopped(rig: Rig, rules: RulesRig, name: str) -> None:
+    """It was followed by hand: no rule has seen it yet."""
+    name = getattr(rig, name)
+    await rules.make(name, level=Level.STEPS)
+    execution = await rig.followed(name, life=story.happy(3))
+    await rig.subscriptions.unsubscribe(rig.who(name), execution, by=rig.alice)
+    await rig.later(times=2)  # its card has said so, and its subscription is forgotten
+    for _ in range(2):
+        await rules.look(rules.copy())
+        assert await rules.followed(name) == {}
+    new = await rules.found(story.happy(3))
+    assert set(await rules.followed(name)) == {new}
+
+
+async def test_without_rules_a_stop_leaves_nothing(rig: Rig) -> None:
+    """A rule that is made later matches new executions only."""
+    execution = await rig.followed(rig.alice, life=story.happy(3))
+    await rig.subscriptions.unsubscribe(rig.who(rig.alice), execution, by=rig.alice)
+    await rig.later(times=2)
+    assert not [key for key in rig.left_over() if "passed" in key]
+
+
 async def test_what_is_over_is_followed_once(rig: Rig, rules: RulesRig) -> None:
     """Its subscription is forgotten; lists still show it."""
     await rules.make(rig.alice, level=Level.FINAL)

@@ -100,12 +100,19 @@ class Subscribers:
         return is_indexed
 
     async def unsubscribe(
-        self, subscriber: Subscriber, execution_id: str, *, request_id: str = "", notice: Change | None = None
+        self,
+        subscriber: Subscriber,
+        execution_id: str,
+        *,
+        request_id: str = "",
+        notice: Change | None = None,
+        is_ruled: bool = False,
     ) -> tuple[bool, bool]:
         """End a subscription; its card is edited once more. `request_id` is that of the request that ends it.
 
         `notice` is delivered before that, if the card was posted. Who ended it is kept with the subscription: the
-        person of `notice`, or a person who ended their own.
+        person of `notice`, or a person who ended their own. `is_ruled`: the subscriber has rules, which may find the
+        execution yet; they do not follow it again.
 
         Returns:
             Whether there was one; and whether replicas hold its end.
@@ -114,7 +121,13 @@ class Subscribers:
         own = subscriber.id if subscriber.is_person else ""
         by, entry = (notice.by, change_entry(notice)) if notice else (own, "")
         was_there, is_safe = await self._connection.keep(
-            "subscriptions/unsubscribe", self._keys.home_of(lane.execution), str(lane), request_id, by, entry
+            "subscriptions/unsubscribe",
+            self._keys.home_of(lane.execution),
+            str(lane),
+            request_id,
+            by,
+            entry,
+            int(is_ruled),
         )
         self._deliveries.set()
         with suppress(StoreUnavailable):  # then it is stale until the next list
