@@ -102,6 +102,10 @@ def _failed(snapshot: Snapshot, _now: datetime) -> Trouble | None:
 
     def line(ink: Ink) -> str:
         cause = many_failed(snapshot.execution, ink) or _cause(failed[0].name, failed[0], ink)
+        if snapshot.failed_at is not None:
+            when = text.ago(snapshot.failed_at) if ink is MRKDWN else text.utc(snapshot.failed_at)
+            shape = _("{cause}, {time}") if len(failed) == 1 else _("{cause}; the last one {time}")
+            cause = shape.format(cause=cause, time=when)
         return beside.format(cause=cause, others=others) if others else cause
 
     return _said(shape, line)

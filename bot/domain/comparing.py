@@ -1,6 +1,6 @@
 """What differs between two polls of an execution: the kind of change, and all that is delivered of it later.
 
-Lives here: `kind_of`, `between`, `share_of`, and which steps have failed since. Does not live here:
+Lives here: `kind_of`, `between`, `share_of`, `newly_failed`. Does not live here:
 whether an answer is believed, and what follows from it (`bot.domain.observing`, the caller). Pure.
 """
 
@@ -33,7 +33,7 @@ def kind_of(before: Execution, seen: Execution) -> ChangeKind | None:
         return _kind_of_phase(before, seen)
     if seen.is_terminal:
         return None
-    if _newly_failed(before, seen):
+    if newly_failed(before, seen):
         return ChangeKind.STEP_FAILED
     if (seen.steps_finished, seen.steps_total) != (before.steps_finished, before.steps_total):
         return ChangeKind.PROGRESS if seen.steps_finished is not None else None
@@ -53,7 +53,7 @@ def between(kind: ChangeKind, last: Snapshot, snapshot: Snapshot, *, why: EndRea
     """The change from the `last` snapshot to this one; `why` comes with `ENDED`."""
     before, seen = last.execution, snapshot.execution
     finished = _added(_finished(before.steps), _finished(seen.steps))
-    failed = _newly_failed(before, seen)
+    failed = newly_failed(before, seen)
     change = Change(
         kind=kind,
         revision=snapshot.revision,
@@ -89,6 +89,11 @@ def share_of(execution: Execution) -> int:
     return max(0, min(percent, 100)) // SHARE_STEP * SHARE_STEP
 
 
+def newly_failed(before: Execution, seen: Execution) -> tuple[Step, ...]:
+    """The steps that failed between two polls."""
+    return _added(before.failed_steps, seen.failed_steps)
+
+
 def _is_alert(snapshot: Snapshot) -> bool:
     """Whether a failure that is seen now is announced: not one of a burst that was announced already."""
     return snapshot.alerted_at is None or snapshot.seen_at - snapshot.alerted_at >= ONE_ALERT
@@ -96,11 +101,6 @@ def _is_alert(snapshot: Snapshot) -> bool:
 
 def _finished(steps: Iterable[Step]) -> list[Step]:
     return [step for step in steps if step.is_finished and not step.is_failed]
-
-
-def _newly_failed(before: Execution, seen: Execution) -> tuple[Step, ...]:
-    """The steps that failed between two polls."""
-    return _added(before.failed_steps, seen.failed_steps)
 
 
 def _added(before: Sequence[Step], now: Sequence[Step]) -> tuple[Step, ...]:

@@ -71,6 +71,7 @@ def first_snapshot(
         raised=known.raised if known else (),
         is_interrupted=(known is not None and _is_interrupted(known, seen)) or seen.phase in _INTERRUPTED,
         share=comparing.share_of(seen),
+        failed_at=known.failed_at if known and not comparing.newly_failed(known.execution, seen) else None,
         waited=known.waited if known else None,
         typical_wait=known.typical_wait if known else None,
     )
@@ -96,6 +97,7 @@ def observe(
         raised=() if is_again else before.raised,
         is_interrupted=_is_interrupted(before, seen),
         share=comparing.share_of(seen) if is_again else max(before.share, comparing.share_of(seen)),
+        failed_at=now if comparing.newly_failed(before.execution, seen) else None if is_again else before.failed_at,
         alerted_at=None if is_again else before.alerted_at,
         waited=_waited(before, seen, now),
         typical_wait=before.typical_wait,

@@ -78,6 +78,8 @@ class Snapshot(Value, frozen=True):
     confirmed, and not believed."""
     share: int = 0
     """The largest share of finished steps so far, a multiple of `comparing.SHARE_STEP` percent; a retry starts at 0."""
+    failed_at: datetime | None = None
+    """When the last of the failed steps was first seen to have failed; None where that was before it was followed."""
     alerted_at: datetime | None = None
     """When a failure was last announced, of the current try of the execution."""
     contradicted: bool = False

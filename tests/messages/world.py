@@ -239,7 +239,9 @@ OWN_SUBSCRIPTION = replace(CHANNEL_SUBSCRIPTION, subscriber=Subscriber(team_id="
 
 
 def snapshot(execution: Execution = RUNNING, **fields: Any) -> Snapshot:
-    """The execution as GCS showed it at `NOW`."""
+    """The execution as GCS showed it at `NOW`; what has failed of one that goes on did so two minutes before."""
+    if execution.failed_steps and not execution.is_terminal:
+        fields.setdefault("failed_at", NOW - minutes(2))
     return Snapshot(execution=execution, revision=3, seen_at=fields.pop("seen_at", NOW), **fields)
 
 

@@ -102,6 +102,23 @@ def test_one_failure_of_a_burst_is_an_alert() -> None:
     assert snapshot.alerted_at == changes[-1].at
 
 
+def test_the_last_failure_has_its_time() -> None:
+    """It was seen when it was new; what had failed before anybody followed it, and what is retried, has none."""
+    moment = [NOW + timedelta(minutes=each) for each in range(9)]
+    polled = run(GOES, GOES, GOES), run(FAILS, GOES, GOES), run(FAILS, DONE, GOES, finished=1), run(FAILS, FAILS, GOES)
+    assert [polls(*polled[:last])[1].failed_at for last in (1, 2, 3, 4)] == [None, moment[1], moment[1], moment[3]]
+    assert polls(polled[1], polled[2])[1].failed_at is None
+    assert polls(*polled, run(GOES, GOES, GOES, phase=Phase.RETRYING))[1].failed_at is None
+
+
+@pytest.mark.parametrize(("more", "is_known"), [((FAILS, GOES), True), ((FAILS, FAILS), False)])
+def test_following_again_keeps_the_known_time(more: tuple[str, ...], is_known: bool) -> None:
+    """Unless another step has failed meanwhile: nobody saw when."""
+    _, known = polls(run(GOES, GOES), run(FAILS, GOES))
+    again = first_snapshot(run(*more), now=NOW + timedelta(hours=1), cadence=CADENCE, known=known)
+    assert again.failed_at == (known.failed_at if is_known else None)
+
+
 def test_the_end_after_a_failure_alerts_nobody() -> None:
     """Its readers have just read why, and were mentioned."""
     soon, _ = polls(run(GOES), run(FAILS), run(FAILS, phase="Failed"))

@@ -86,6 +86,21 @@ def test_a_failure_says_how_many_go_on(running: int, phase: str, others: str) ->
     assert message.text.splitlines()[1] == f"sort failed{others}"
 
 
+@pytest.mark.parametrize(
+    ("failed", "since"),
+    [(1, ", <!date^1534747401^{ago}|2018-08-20 06:43 UTC>"), (2, "; the last one <!date^1534747401^{ago}|")],
+)
+def test_a_failure_says_since_when(failed: int, since: str) -> None:
+    """By a date that Slack fills in when it is read, so that it stays true; in plain text by the time itself."""
+    steps = (*(Step(name=f"s{each}", phase="Failed") for each in range(failed)), Step(name="x", phase="Running"))
+    troubled = seen({"steps": steps}, failed_at=NOW - timedelta(minutes=10))
+    message = execution_card(troubled, subscription(), now=NOW)
+    line = shown(message.blocks).splitlines()[1]
+    assert line.startswith(f"*s0* failed{since}")
+    assert line.endswith("; 1 other goes on")
+    assert "2018-08-20 06:43 UTC; 1 other goes on" in message.text.splitlines()[1]
+
+
 def test_no_trouble_is_no_line() -> None:
     """The second line is the progress."""
     state, line = head(seen())
