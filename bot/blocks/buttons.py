@@ -403,7 +403,7 @@ def next_page(page: int) -> Block:
 
 def open_follow() -> Block:
     """Opens the dialog in which a person follows an execution, for themselves or for a channel."""
-    return button(_("Follow an execution …"), OPEN_FOLLOW, "home", style="primary")
+    return button(_("Follow an execution …"), OPEN_FOLLOW, "new", style="primary")
 
 
 def open_workflow() -> Block:

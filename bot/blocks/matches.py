@@ -12,7 +12,7 @@ from datetime import datetime
 from bot.blocks import buttons, replies, text, words
 from bot.blocks.items import Item
 from bot.blocks.language import N_, _
-from bot.blocks.message import Block, Message, context, message, section
+from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.domain.execution import Phase
 from bot.domain.following import Level, Subscriber, Subscription
 from bot.domain.quiet import MuteFor
@@ -93,13 +93,13 @@ def in_phase(found: Found, phase: Phase) -> Message:
 
 
 def overview(items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] = ()) -> Message:
-    """What the person follows, and three lines to type."""
+    """What the person follows, three lines to type, and the way for those who type none."""
     followed = replies.subscription_list(items, now=now, unreadable=unreadable, most=OVERVIEW_SHOWN, is_person=True)
     shape = _("{line}: {meaning}")
     lines = [shape.format(line=f"`{COMMAND} {line}`", meaning=_(meaning)) for line, meaning in EXAMPLES]
     more = _("{command} shows all that I understand.").format(command=f"`{COMMAND} help`")
-    examples = section(*lines, more)
-    return Message((*followed.blocks, *filter(None, [examples])), "\n".join((followed.text, *lines, more)))
+    examples = [section(*lines, more), actions([buttons.open_follow()])]
+    return Message((*followed.blocks, *filter(None, examples)), "\n".join((followed.text, *lines, more)))
 
 
 def _to_pick(found: Found, pick: Callable[[Match], Block]) -> Message:

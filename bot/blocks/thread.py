@@ -54,7 +54,8 @@ def change_message(
     owner = owner_mention(changes, subscription)
     sign = "⚠️" if warning else _sign(changes)
     if warning or is_announced(changes, subscription):
-        head = section(f"{sign} *{words.unstarred(title)}*", *causes)
+        why = buttons.why(execution.id) if any(each.fails for each in changes) else None
+        head = section(f"{sign} *{words.unstarred(title)}*", *causes, accessory=why)
         blocks = [head, context(line, took, late, owner)]
     elif phases:  # a new phase is a paragraph, progress a small line
         blocks = [section(f"{sign} {line or title}"), context(took, late)]

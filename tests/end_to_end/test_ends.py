@@ -43,6 +43,20 @@ async def test_why_without_events_shows_the_rest(talk: World, carol: Person) -> 
     assert "kubectl logs" in words(await carol.modal("does not let me read the events"))
 
 
+async def test_why_is_answered_in_the_thread(talk: World, carol: Person) -> None:
+    """A step has failed and the run goes on: the line about it opens what the card opens."""
+    execution_id = talk.gcs.play(story.stumbling(5), by_hand=True)
+    await carol.types(f"subscribe {execution_id} here")
+    card = await carol.card(carol.channel)
+    talk.gcs.step(execution_id, to="step failed")
+    place = talk.slack.messages
+    await talk.slack.wait_for(lambda: "1 step failed" in place(carol.channel)[-1].text, 60)
+    line = place(carol.channel)[-1]
+    assert (line.thread_ts, labels(line)) == (card.ts, ["Why"])
+    await carol.presses("Why", line)
+    assert "ran out of memory (exit 137" in words(await carol.modal("What GCS says"))
+
+
 async def test_a_channel_stops_from_the_menu(talk: World, carol: Person) -> None:
     """After a question that only the person sees."""
     execution_id, message = await failed(talk, carol, "here")

@@ -39,6 +39,13 @@ async def test_the_dialog_follows_for_a_person(carol: Person, running: str) -> N
     assert "1 of 3 steps" in words(await carol.card(text="1 of 3 steps"))
 
 
+async def test_the_overview_opens_the_dialog(carol: Person, running: str) -> None:
+    """`/execution` alone has a button for people who type no more."""
+    await carol.presses("Follow an execution …", await carol.types(""))
+    await submitted(carol, await carol.modal("Execution"), "You follow this execution now.", query=running)
+    await carol.card(text="1 of 3 steps")
+
+
 async def test_the_dialog_follows_for_a_channel(talk: World, carol: Person, running: str) -> None:
     """At the level that was chosen, and only for a channel that the person is in."""
     view = await opened(carol, "Execution")

@@ -93,6 +93,15 @@ def test_a_failed_step_begins_with_state_and_name() -> None:
     assert "<@" not in told(BROKEN, to="U1").text
 
 
+@pytest.mark.parametrize("to", ["C123", "U1"])
+def test_a_failed_step_offers_why(to: str) -> None:
+    """As its card does; what only takes long has no cause to look for."""
+    assert buttons_of(told(BROKEN, to=to).blocks) == {"Why": ID}
+    assert buttons_of(told(change(), BROKEN, to=to).blocks) == {"Why": ID}
+    for kind in (ChangeKind.SLOW, ChangeKind.DEADLINE, ChangeKind.PROGRESS):
+        assert buttons_of(told(change(kind), to=to).blocks) == {}
+
+
 def test_later_failures_of_a_burst_mention_nobody() -> None:
     """They are lines in the thread, with state and name as well."""
     later = replace(BROKEN, is_alert=False, failed_steps_total=3, newly_failed_total=1)
