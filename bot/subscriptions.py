@@ -47,7 +47,7 @@ from bot.store.people import Forgotten, People
 from bot.store.quiet_hours import HoursKept
 from bot.store.rules import Enlisting, Rules
 from bot.store.schedule.history import History
-from bot.store.subscriptions import Subscribers
+from bot.store.subscriptions import Decided, Subscribers, SubscriptionChanged
 
 WITHIN = timedelta(seconds=15)
 """At most how long a person waits for GCS."""
@@ -204,26 +204,41 @@ class Subscriptions:
         Raises:
             TooManySubscriptions: it follows as many executions as it may.
         """
-        snapshot, fingerprint, alarm_at = await self._poll(subscriber.team_id, execution_id)
-        was = await in_time(self._subscribers.find(subscriber, execution_id))
+        polled = await self._poll(subscriber.team_id, execution_id)
         usual = self._default_level if level else await self.level_of(subscriber)
-        subscription = Subscription(
-            execution_id=execution_id,
-            subscriber=subscriber,
-            level=self._level(was, level, usual, is_exact=is_exact),
-            owner=(was.owner if was else "") or owner,
-            created_at=was.created_at if was else self._now(),
-            request_id=current_request(),
-            is_by_rule=was is not None and was.is_by_rule,
-            own_level=self._own_level(was, level, usual) if was is not None and was.is_by_rule else None,
-            muted=was.muted if was else None,
-            hours=await self.quiet.present(subscriber),
-            announces_success=(
-                announces_success if announces_success is not None else was is not None and was.announces_success
-            ),
-        )
+        hours = await self.quiet.present(subscriber)
+        while True:
+            was = await in_time(self._subscribers.find(subscriber, execution_id))
+            subscription = Subscription(
+                execution_id=execution_id,
+                subscriber=subscriber,
+                level=self._level(was, level, usual, is_exact=is_exact),
+                owner=(was.owner if was else "") or owner,
+                created_at=was.created_at if was else self._now(),
+                request_id=current_request(),
+                is_by_rule=was is not None and was.is_by_rule,
+                own_level=self._own_level(was, level, usual) if was is not None and was.is_by_rule else None,
+                muted=was.muted if was else None,
+                hours=hours,
+                announces_success=(
+                    announces_success if announces_success is not None else was is not None and was.announces_success
+                ),
+            )
+            with suppress(SubscriptionChanged):  # by a rule, or by somebody else in the same channel
+                return await self._subscribed(subscription, was, polled, by=owner)
+
+    async def _subscribed(
+        self, subscription: Subscription, was: Subscription | None, polled: _Polled, *, by: str
+    ) -> Subscribed:
+        """Write `subscription`, which was decided from `was`.
+
+        Raises:
+            SubscriptionChanged, TooManySubscriptions: nothing was written.
+        """
+        snapshot, fingerprint, alarm_at = polled
         if snapshot.execution.phase == Phase.SUCCEEDED and was is None:
             return Subscribed(subscription, snapshot, None, followed=False)
+        is_person = subscription.subscriber.is_person
         _, is_safe = await in_time(
             self._subscribers.subscribe(
                 subscription,
@@ -231,8 +246,8 @@ class Subscriptions:
                 first_poll=self._cadence.poll,
                 alarm=alarm_at - snapshot.seen_at if alarm_at else None,
                 fingerprint=fingerprint,
-                notice=self._level_notice(subscription, by=owner),
-                most=self._allowance.per_person if subscriber.is_person else self._allowance.per_channel,
+                most=self._allowance.per_person if is_person else self._allowance.per_channel,
+                decided=Decided(was, self._level_notice(subscription, by=by)),
             )
         )
         _audit(subscription, was)

@@ -338,7 +338,7 @@ def of_subscriptions(store: Store) -> dict[str, Work]:
     """What people ask for."""
     run, new = store._connection.run, Subscription(execution_id="new", subscriber=ALICE, owner="U1", created_at=NOW)
     lane = lane_of(ACCOUNT, ALICE, "new")
-    row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 2000, 1, "")
+    row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 2000, 1, "", "")
 
     def key(execution_id: str) -> str:
         return execution_key(ACCOUNT, "T1", execution_id)

@@ -13,7 +13,8 @@ from bot.domain.following import Level, Subscription
 from bot.domain.snapshot import Receipt
 from bot.store import Store
 from bot.store.engine.connection import Connection
-from bot.store.keys import Lane
+from bot.store.keys import Lane, lane_of
+from bot.store.subscriptions import Decided, SubscriptionChanged
 from bot.store.subscriptions.index import Index
 from tests.servers import ACCOUNT, KEYS
 from tests.store.following import (
@@ -92,6 +93,45 @@ async def test_a_subscription_keeps_its_start(store: Store, is_ending: bool) -> 
     )
     await store.subscribers.subscribe(again, snapshot_of("e1"), first_poll=SOON)
     assert await store.subscribers.find(ALICE, "e1") == replace(again, created_at=NOW)
+
+
+@pytest.mark.parametrize("since", ["begun", "changed", "ended"])
+async def test_what_others_wrote_meanwhile_stays(store: Store, since: str) -> None:
+    """A wish that was decided from something else is refused, and changes nothing."""
+    if since != "begun":
+        await follow(store)
+    known = await store.subscribers.find(ALICE, "e1")
+    if since == "ended":
+        await store.subscribers.unsubscribe(ALICE, "e1")
+    else:
+        await follow(store, level=Level.FAILURES)
+    meanwhile = await store.subscribers.find(ALICE, "e1")
+    wish = Subscription(execution_id="e1", subscriber=ALICE, level=Level.FINAL, owner="U2", created_at=NOW)
+    with pytest.raises(SubscriptionChanged):
+        await store.subscribers.subscribe(wish, snapshot_of("e1"), first_poll=SOON, decided=Decided(known, None))
+    assert await store.subscribers.find(ALICE, "e1") == meanwhile
+
+
+async def test_a_lost_answer_is_no_change_by_others(store: Store) -> None:
+    """The same wish is written again."""
+    wish = Subscription(
+        execution_id="e1", subscriber=ALICE, level=Level.FINAL, owner="U2", created_at=NOW, request_id="r1"
+    )
+    for _ in range(2):
+        await store.subscribers.subscribe(wish, snapshot_of("e1"), first_poll=SOON, decided=Decided(None, None))
+    assert await store.subscribers.find(ALICE, "e1") == wish
+
+
+async def test_an_unreadable_subscription_is_replaced(store: Store, redis: Redis) -> None:
+    """Nobody can decide from it, so nobody can know it."""
+    await follow(store)
+    lane = lane_of(ACCOUNT, ALICE, "e1")
+    redis.hset(KEYS.subscriptions_of(lane.execution), ALICE.id, f"steps|U1|{10**17}")
+    wish = Subscription(execution_id="e1", subscriber=ALICE, level=Level.FINAL, owner="U2", created_at=NOW)
+    await store.subscribers.subscribe(wish, snapshot_of("e1"), first_poll=SOON, decided=Decided(None, None))
+    found = await store.subscribers.find(ALICE, "e1")
+    assert found is not None
+    assert found.level == Level.FINAL
 
 
 async def test_an_end_after_subscribing_again_is_still_told(store: Store) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bot.domain.following import Level, RuleKind
+from bot.domain.following import Level, RuleKind, Subscriber, Subscription
 from bot.domain.rules import LASTS
 from bot.errors import GCSError, StoreUnavailable, TooManyRules
 from bot.store.rules import MOST_RULES
@@ -324,6 +324,27 @@ async def test_a_quieter_wish_does_not_silence_a_rule(rig: Rig, rules: RulesRig)
     assert await rules.followed(rig.alice) == {execution: Level.STEPS}
     await rig.subscriptions.change_level(rig.who(rig.alice), execution, Level.FINAL, by=rig.alice)
     assert await rules.followed(rig.alice) == {execution: Level.FINAL}
+
+
+async def test_a_rule_in_between_is_not_lost(
+    rig: Rig, rules: RulesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds the run while somebody follows it by hand, after the bot has looked whether they do already."""
+    await rules.make(rig.alice, level=Level.STEPS)
+    execution = rig.gcs.play(story.happy(3), by_hand=True)
+    find = rig.store.subscribers.find
+
+    async def overtaken(subscriber: Subscriber, execution_id: str) -> Subscription | None:
+        found = await find(subscriber, execution_id)
+        monkeypatch.undo()
+        await rules.look()
+        return found
+
+    monkeypatch.setattr(rig.store.subscribers, "find", overtaken)
+    await rig.subscriptions.subscribe(rig.who(rig.alice), execution, level=Level.FAILURES, owner=rig.alice)
+    assert await rules.followed(rig.alice) == {execution: Level.STEPS}
+    await rules.ended(rig.alice)
+    assert await rules.followed(rig.alice) == {execution: Level.FAILURES}
 
 
 async def test_the_end_of_a_rule_is_said_once(rig: Rig, rules: RulesRig) -> None:

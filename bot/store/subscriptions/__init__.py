@@ -1,5 +1,5 @@
 """Who follows what. The Lua scripts are beside the Python that runs them."""
 
-from bot.store.subscriptions.subscribers import Subscribers
+from bot.store.subscriptions.subscribers import Decided, Subscribers, SubscriptionChanged
 
-__all__ = ["Subscribers"]
+__all__ = ["Decided", "Subscribers", "SubscriptionChanged"]

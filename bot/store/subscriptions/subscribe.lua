@@ -2,14 +2,28 @@
 -- KEYS: partition prefix
 -- subscription: a row; text: header and snapshot, for an execution that is not watched; first_poll: ms until then;
 -- alarm: ms until it is polled in any case, '' for never; revision: of that snapshot; notice: entry for the thread if
--- what is told changes, or ''
+-- what is told changes, or ''; known: the living row that the caller decided from, '' for none, '*' for any, '!' for one
+-- that the caller cannot read
 -- Returns the row that was there before, or nil. One that was ending goes on, without its farewell.
--- Returns a number, and nothing is written, when the snapshot is behind that revision: changes would be taken for
--- delivered ones.
-local prefix, lane, subscription, text, first_poll, alarm, revision, notice = KEYS[1], unpack(ARGV)
+-- Nothing is written when it returns a number: the snapshot is behind that revision, and changes would be taken for
+-- delivered ones; or {row}: somebody else has written that since the caller looked.
+local prefix, lane, subscription, text, first_poll, alarm, revision, notice, known = KEYS[1], unpack(ARGV)
 local execution, subscriber = split_lane(lane)
 local now = now_ms()
 local before = redis.call('HGET', prefix .. 'subs:' .. execution, subscriber)
+local wanted, existing = parse_subscription(subscription), before and known ~= '!' and parse_subscription(before)
+
+-- Whether the caller knows what is there, or wrote it itself: the script may be run twice, if its answer was lost.
+local function is_known(there)
+  if known == '*' or known == '!' then return true end
+  if there and there.request ~= '' and there.request == wanted.request then return true end
+  local seen = parse_subscription(known)
+  if not seen or not there then return not seen and not there end
+  return seen.level == there.level and seen.owner == there.owner and seen.own == there.own
+    and seen.success == there.success
+end
+
+if not is_known(existing and not existing.is_ending and existing or nil) then return {before or ''} end
 if not redis.call('ZSCORE', prefix .. 'due', execution) then
   local last = tonumber(header_field(read_header(prefix, execution), 'revision')) or 0
   if last >= tonumber(revision) then return last end
@@ -17,7 +31,6 @@ if not redis.call('ZSCORE', prefix .. 'due', execution) then
   redis.call('ZADD', prefix .. 'due', now + first_poll, execution)
   if alarm ~= '' then set_alarm(prefix, execution, now + alarm) end
 end
-local wanted, existing = parse_subscription(subscription), before and parse_subscription(before)
 -- Messages are marked with the start of their subscription: one that goes on keeps it, or its own would look like
 -- another's.
 if existing then

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import product
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -36,6 +37,19 @@ VIEWED_FOR = timedelta(seconds=30)
 """Half of the time for which somebody who has asked will ask again, or go on reading."""
 
 
+class Decided(NamedTuple):
+    """What a subscription was decided from."""
+
+    known: Subscription | None
+    """What `Subscribers.find` returned."""
+    notice: Change | None
+    """For the subscriber, if the level changes."""
+
+
+class SubscriptionChanged(Exception):
+    """A subscription is not what somebody has decided from; they look again."""
+
+
 class Subscribers:
     """The subscriptions of all workspaces to executions of one GCS account."""
 
@@ -52,14 +66,14 @@ class Subscribers:
         first_poll: timedelta,
         alarm: timedelta | None = None,
         fingerprint: Fingerprint | None = None,
-        notice: Change | None = None,
         most: int | None = None,
+        decided: Decided | None = None,
     ) -> tuple[Subscription | None, bool]:
         """Write `subscription`, watch its execution from `snapshot` on if nobody does, and have the card posted.
 
         `fingerprint` is that of the response that `snapshot` was read from (`bot.gcs.fingerprint`). After `alarm` it is
-        polled in any case. `notice` is for the subscriber, if the level changes. The subscriber may have `most`
-        subscriptions, counted by one script before anything is written.
+        polled in any case. The subscriber may have `most` subscriptions, counted by one script before anything is
+        written. Without `decided` it replaces whatever is there.
 
         Returns:
             The subscription that was there before, None if there was none; and whether replicas hold the new one, True
@@ -67,8 +81,11 @@ class Subscribers:
 
         Raises:
             TooManySubscriptions: there are `most` already.
+            SubscriptionChanged: it was decided from another one than is there now; nothing was written.
         """
         lane = lane_of(self._ownership.owner.account, subscription.subscriber, subscription.execution_id)
+        notice = change_entry(decided.notice) if decided and decided.notice else ""
+        known = "*" if decided is None else subscription_row(decided.known) if decided.known else ""
         is_indexed = await self._enter(lane, subscription, most)
         while True:
             before, is_safe = await self._connection.keep(
@@ -80,8 +97,14 @@ class Subscribers:
                 milliseconds(first_poll),
                 "" if alarm is None else milliseconds(alarm),
                 snapshot.revision,
-                change_entry(notice) if notice else "",
+                notice,
+                known,
             )
+            if isinstance(before, list):
+                if not before[0] or _readable(lane, before[0]):
+                    raise SubscriptionChanged(str(lane))
+                known = "!"  # nobody can decide from it: it is replaced
+                continue
             if not isinstance(before, int):
                 await self._index.enter(lane, subscription.created_at)
                 self._deliveries.set()
