@@ -52,15 +52,18 @@ def unasked(record: Record) -> Iterator[str]:
             yield f"{truth.name} for {subscriber}"
 
 
-def is_held(quiet: Quiet, truth: Truth, index: int, at: float, *, after: int) -> bool:
+def is_held(quiet: Quiet, truth: Truth, index: int, at: float, *, after: int, ended: Sequence[float] = ()) -> bool:
     """Whether a message at `at` breaks a promise of quiet.
 
-    It tells the moment `index` of an execution; the message before it told the moment `after`.
+    It tells the moment `index` of an execution; the message before it told the moment `after`. `ended` is when messages
+    before it told an end: what had ended shortly before somebody muted it until it ends is no longer muted once that is
+    told.
     """
     moments = truth.moments
     until = quiet.until
     if until is None:
-        until = next((moment.at for moment in moments if moment.is_outcome and moment.at > quiet.since), moments[-1].at)
+        ends = [*(moment.at for moment in moments if moment.is_outcome), *ended]
+        until = min((end for end in ends if end > quiet.since), default=moments[-1].at)
     if moments[index].at <= quiet.since + EARLY or at >= until - EARLY:
         return False
     return quiet.is_for_everything or not any(

@@ -58,6 +58,7 @@ class Operator:
     async def _act(self, wish: ActWish) -> None:
         self.arena.name_of(wish.execution_id)
         pressed_at: float | None = None
+        read = ""
         while self.arena.now() < (wish.until if pressed_at is None else pressed_at + PATIENCE):
             if shown := await self._summary(wish.execution_id):
                 if pressed_at is not None and LABELS[wish.action][0] not in labels(shown):
@@ -66,18 +67,20 @@ class Operator:
                     if pressed_at is None:
                         await self._forge(wish, question)
                     if self.arena.now() > wish.until:
-                        break
+                        self.too_late += 1
+                        return  # they see that it has not been done, and do not press any more
                     if LABELS[wish.action][1] not in labels(question):  # it says something else by now: they look again
                         continue
                     pressed_at = self.arena.now()
                     self.presses.append(Press(execution_id=wish.execution_id, by=self.id, at=self._clock))
                     if await self._confirmed(wish, question):
                         return
+                    read = words(question)
             await asyncio.sleep(1)
         if pressed_at is None:
             self.too_late += 1
         else:
-            self.unanswered.append(f"{wish.action} {wish.execution_id} by {self.id}")
+            self.unanswered.append(f"{wish.action} {wish.execution_id} by {self.id}, who read last: {read!r}")
 
     async def _summary(self, execution_id: str) -> Ephemeral | None:
         seen = len(self._read(self.id))

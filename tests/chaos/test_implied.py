@@ -106,6 +106,21 @@ def test_failures_break_a_quiet_time() -> None:
     assert found(evidence) == {"told while quiet": 2}
 
 
+def test_an_end_told_late_ends_a_mute() -> None:
+    """Muted until it ends, after it had failed and before anybody knew: what a retry brings is told again."""
+    life = story.retried(6, seconds=100)
+    failed = next(frame for frame in life.frames if frame.name == "failed")
+    again = next(frame for frame in life.frames if frame.at > failed.at)
+    retried = line(again.at + 1, f"Running: {NAME} · Retried: Failed → Running · after 1 s")
+    told = line(failed.at + 4, f"🔴 Failed: {NAME}\n{failed.finished} of 6 steps")
+    evidence = ruled(told, retried, rules=(), life=life)
+    evidence.asked.add(("e", "U"))
+    evidence.quiet = [Quiet(subscriber="U", execution_id="e", since=BEGAN + failed.at + 2)]
+    assert found(evidence) == {}
+    evidence.quiet = [replace(evidence.quiet[0], since=BEGAN + failed.at + 6)]
+    assert found(evidence) == {"told while quiet": 1}
+
+
 PRESS = Press(execution_id="e", by="U1", at=BEGAN + 30)
 TOLD = Notice(about="e", subscriber="U", text=f"{NAME}: <@U1> cancelled it from Slack. Jobs already handed out …")
 

@@ -179,7 +179,8 @@ class _Subscription:
             if index is not None and self._is_premature(index, message.at):
                 self._verdict.find("ended wrongly", f"{self._whose}, before it was so: {message.text!r}")
             elif index is not None:
-                if any(is_held(quiet, self._truth, index, message.at, after=last) for quiet in self._quiet):
+                ends = [at for told, at in delivered if self._truth.moments[told].is_outcome]
+                if any(is_held(quiet, self._truth, index, message.at, after=last, ended=ends) for quiet in self._quiet):
                     self._verdict.find("told while quiet", f"{self._whose}: {message.text!r}")
                 last = index
                 delivered.append((index, message.at))
