@@ -326,9 +326,7 @@ async def test_a_quieter_wish_does_not_silence_a_rule(rig: Rig, rules: RulesRig)
     assert await rules.followed(rig.alice) == {execution: Level.FINAL}
 
 
-async def test_a_rule_in_between_is_not_lost(
-    rig: Rig, rules: RulesRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_rule_in_between_is_not_lost(rig: Rig, rules: RulesRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """It finds the run while somebody follows it by hand, after the bot has looked whether they do already."""
     await rules.make(rig.alice, level=Level.STEPS)
     execution = rig.gcs.play(story.happy(3), by_hand=True)
