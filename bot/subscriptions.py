@@ -277,6 +277,10 @@ class Subscriptions:
         """What `subscriber` follows."""
         return await in_time(self._subscribers.of(subscriber))
 
+    async def that_follow(self, team_id: str, execution_id: str) -> frozenset[str]:
+        """Ids of the people and channels that follow an execution."""
+        return await in_time(self._subscribers.that_follow_it(team_id, execution_id))
+
     async def home(self, person: Subscriber, channels: Collection[str] | None, *, zone: str = "") -> Home:
         """What `person` sees on their Home who is in `channels`; None where it is not known in which.
 

@@ -58,7 +58,7 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
     if not is_open:  # the reply says so
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    reply = subscribed_reply(done, is_open=is_open, readers=shown)
+    reply = await subscribed_reply(request, done, subscriptions, workspace, is_open=is_open, readers=shown)
     await _reply(request, reply, subscriptions, workspace)
 
 

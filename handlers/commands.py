@@ -162,8 +162,7 @@ async def _subscribe(
     if not is_open:  # the reply says so
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    is_above_card = request.is_typed and request.is_direct
-    return subscribed_reply(done, is_open=is_open, readers=shown, is_above_card=is_above_card)
+    return await subscribed_reply(request, done, subscriptions, workspace, is_open=is_open, readers=shown)
 
 
 async def _mute(

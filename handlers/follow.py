@@ -105,7 +105,8 @@ async def _followed(request: Request, entered: Entered, subscriptions: Subscript
     if not is_open:  # the reply says so
         await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
-    return followed(subscribed_reply(done, is_open=is_open, readers=shown), entered)
+    reply = await subscribed_reply(request, done, subscriptions, workspace, is_open=is_open, readers=shown)
+    return followed(reply, entered)
 
 
 async def _found(request: Request, subscriptions: Subscriptions, workspace: Workspace) -> tuple[Entered, str]:

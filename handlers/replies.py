@@ -7,19 +7,20 @@ commands and of buttons.
 from __future__ import annotations
 
 from bot.blocks import Message, board, execution_summary, quiet, replies, rules
-from bot.blocks.conversation import following
 from bot.blocks.language import _
+from bot.blocks.replies import ONCE, Twice
 from bot.blocks.sentences import NOT_APPROVED, UNSAFE_MUTED, UNSAFE_SUBSCRIBED, UNSAFE_UNSUBSCRIBED
 from bot.blocks.text import sentences
 from bot.domain.access import NOBODY_ELSE, Readers
 from bot.domain.acting import offered
 from bot.domain.board import BoardRecord
-from bot.domain.following import Subscriber
-from bot.errors import InputProblem, InvalidInput
+from bot.domain.following import Subscriber, Subscription
+from bot.errors import InputProblem, InvalidInput, StoreUnavailable
 from bot.quiet import Muted
 from bot.rules import RuleEnded, RuleMade
+from bot.slack.channels import channels_of
 from bot.slack.workspace import Workspace
-from bot.subscriptions import Subscribed, Summary, Unsubscribed
+from bot.subscriptions import Subscribed, Subscriptions, Summary, Unsubscribed
 from handlers.request import Request
 
 
@@ -29,25 +30,50 @@ async def summary_message(request: Request, summary: Summary, workspace: Workspa
     return execution_summary(summary.snapshot, now=workspace.now(), subscription=summary.subscription, offer=offer)
 
 
-def subscribed_reply(
-    done: Subscribed, *, is_open: bool = True, readers: Readers = NOBODY_ELSE, is_above_card: bool = False
+async def subscribed_reply(
+    request: Request,
+    done: Subscribed,
+    subscriptions: Subscriptions,
+    workspace: Workspace,
+    *,
+    is_open: bool = True,
+    readers: Readers = NOBODY_ELSE,
 ) -> Message:
-    """The reply to the person who subscribed; `is_open` is False for a channel of `readers` that nobody approved.
-
-    `is_above_card`: it stays in direct messages, where the new card says the rest.
-    """
+    """The reply to the person who subscribed; `is_open` is False for a channel of `readers` that nobody approved."""
     if not done.followed:
         return replies.nothing_to_follow(done.snapshot)
     unsafe = "" if done.is_safe else _(UNSAFE_SUBSCRIBED)
+    also = await _twice(done.subscription, request.asker, subscriptions, workspace)
     if done.was is None:
-        note = "" if is_open else _(NOT_APPROVED)
-        notes = sentences((note, unsafe))
-        if is_above_card:
-            return following(notes)
-        return replies.subscribed(done.subscription, done.snapshot, note=notes, is_held=not is_open, readers=readers)
+        return replies.subscribed(
+            done.subscription,
+            done.snapshot,
+            note=sentences(("" if is_open else _(NOT_APPROVED), unsafe)),
+            is_held=not is_open,
+            readers=readers,
+            is_above_card=request.is_typed and request.is_direct,
+            twice=also,
+        )
     if done.was.level is not done.subscription.level:
-        return replies.level_changed(done.subscription, done.snapshot, was=done.was.level, note=unsafe)
-    return replies.already_subscribed(done.subscription, done.snapshot, note=unsafe)
+        return replies.level_changed(done.subscription, done.snapshot, was=done.was.level, note=unsafe, twice=also)
+    return replies.already_subscribed(done.subscription, done.snapshot, note=unsafe, twice=also)
+
+
+async def _twice(
+    subscription: Subscription, asker: Subscriber, subscriptions: Subscriptions, workspace: Workspace
+) -> Twice:
+    """Where else the person who subscribed reads of it. They learn of no channel that they are not in."""
+    try:
+        others = await subscriptions.that_follow(asker.team_id, subscription.execution_id) - {
+            subscription.subscriber.id
+        }
+    except StoreUnavailable:  # it is followed, which is what they asked for
+        return ONCE
+    if not subscription.subscriber.is_person:
+        return Twice(in_person=asker.id in others)
+    channels = {each for each in others if not Subscriber(team_id=asker.team_id, id=each).is_person}
+    theirs = await channels_of(workspace, asker.id) if channels else None
+    return Twice(channels=sorted(channels & theirs) if theirs else ())
 
 
 def unsubscribed_reply(done: Unsubscribed, subscriber: Subscriber, execution_id: str) -> Message:

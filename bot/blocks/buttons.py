@@ -144,6 +144,11 @@ def unsubscribe(subscription: Subscription) -> Block:
     return button(_("Stop following here"), UNSUBSCRIBE_EXECUTION, _bound(subscription), confirm=confirmation)
 
 
+def stop_mine(execution_id: str) -> Block:
+    """Ends the subscription of the person who presses, beside that of a channel, which goes on."""
+    return button(_("Stop following it myself"), UNSUBSCRIBE_EXECUTION, action_value(execution_id))
+
+
 def steps(execution_id: str) -> Block:
     """Opens the list of all steps."""
     return button(_("Steps"), SHOW_STEPS, action_value(execution_id))

@@ -1,7 +1,7 @@
 """Replies that only what is typed to the bot has: that it was not understood, that the answer comes elsewhere.
 
-Lives here: these, and the short confirmation above a card. Does not live here: the replies that commands have as well
-(`bot.blocks.replies`). Called by `handlers` and by `bot.slack.answers`.
+Lives here: these. Does not live here: the replies that commands have as well (`bot.blocks.replies`). Called by
+`handlers` and by `bot.slack.answers`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,6 @@ def not_understood(sentence: str) -> Message:
     hint = shape.format(command=f"`{COMMAND}`", examples=text.series(f"`{line}`" for line in EXAMPLES), help="`help`")
     rule = _("I say this once an hour, so that we can both be silent. What I understand I always answer.")
     return message([section(f"⚠️ {problem}", hint), context(rule)], problem, hint, rule)
-
-
-def following(note: str = "") -> Message:
-    """A person follows an execution from now on, and its card comes as the next message; `note` is a warning."""
-    line, warning = _("You follow it now. Its card comes below."), text.prose(note)
-    return message([section(f"🔔 {line}", f"⚠️ {warning}" if warning else "")], line, warning)
 
 
 def elsewhere(reply: Message, channel_id: str) -> Message:

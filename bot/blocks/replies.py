@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from bot.blocks import buttons, text, words
 from bot.blocks.failures import Failure, failure_lines, failure_words
@@ -28,8 +29,23 @@ CAUSES_SHOWN = 2
 HERE_SHOWN = 5
 """At most this many of a channel's, beside a person's own."""
 
+CHANNELS_SHOWN = 3
+"""At most this many of those that follow the same are named."""
+
 LIST_SHOWN = 15
 """At most this many subscriptions in one list."""
+
+
+class Twice(NamedTuple):
+    """Where else the same person reads of an execution that they, or their channel, follow now."""
+
+    channels: Sequence[str] = ()
+    """Channels that they are in, and that follow it, too."""
+    in_person: bool = False
+    """Whether they do, beside the channel that follows it now."""
+
+
+ONCE = Twice()
 
 
 def subscribed(
@@ -39,34 +55,43 @@ def subscribed(
     note: str = "",
     is_held: bool = False,
     readers: Readers = NOBODY_ELSE,
+    is_above_card: bool = False,
+    twice: Twice = ONCE,
 ) -> Message:
-    """A new subscription: who follows, and at which level.
+    """A new subscription: who follows what, and where its card is, which says the rest.
 
     `note` is a warning. `is_held` offers the approval without which nothing is posted in a channel that `readers` read.
+    `is_above_card`: the reply stays in direct messages, and the card comes as the next one.
     """
-    is_person = subscription.subscriber.is_person
-    head = _("You follow this execution now.") if is_person else _("This channel follows this execution now.")
-    shape = _("Told in a direct message: {level}") if is_person else _("Told in the channel: {level}")
-    level = shape.format(level=level_words(subscription.level))
+    if is_above_card:
+        shape = _("You follow {name} now. Its card comes below.")
+    elif subscription.subscriber.is_person:
+        shape = _("You follow {name} now. Its card comes as a direct message.")
+    elif is_held:
+        shape = _("This channel follows {name} now.")
+    else:
+        shape = _("This channel follows {name} now. Its card comes as a message.")
     more = [buttons.approve_channel(subscription.subscriber.id, readers)] if is_held else []
-    return _about(head, subscription, snapshot, level, note, more)
+    return _about(shape, subscription, snapshot, note=note, more=more, twice=twice)
 
 
-def already_subscribed(subscription: Subscription, snapshot: Snapshot, *, note: str = "") -> Message:
+def already_subscribed(
+    subscription: Subscription, snapshot: Snapshot, *, note: str = "", twice: Twice = ONCE
+) -> Message:
     """The same subscription existed already."""
-    is_person = subscription.subscriber.is_person
-    head = _("You follow this execution already.") if is_person else _("This channel follows this execution already.")
-    level = _("Told: {level}").format(level=level_words(subscription.level))
-    return _about(head, subscription, snapshot, level, note)
+    mine, theirs = _("You follow {name} already: {level}."), _("This channel follows {name} already: {level}.")
+    shape = mine if subscription.subscriber.is_person else theirs
+    return _about(shape, subscription, snapshot, note=note, twice=twice)
 
 
-def level_changed(subscription: Subscription, snapshot: Snapshot, *, was: Level, note: str = "") -> Message:
+def level_changed(
+    subscription: Subscription, snapshot: Snapshot, *, was: Level, note: str = "", twice: Twice = ONCE
+) -> Message:
     """The subscription existed already, with another level."""
-    is_person = subscription.subscriber.is_person
-    head = _("You follow this execution still.") if is_person else _("This channel follows this execution still.")
-    shape = _("Told from now on: {level} (was: {before})")
-    level = shape.format(level=level_words(subscription.level), before=level_words(was))
-    return _about(head, subscription, snapshot, level, note)
+    mine = _("You follow {name} still, told from now on: {level} (was: {before}).")
+    theirs = _("This channel follows {name} still, told from now on: {level} (was: {before}).")
+    shape = mine if subscription.subscriber.is_person else theirs
+    return _about(shape, subscription, snapshot, note=note, twice=twice, before=level_words(was))
 
 
 def unsubscribed(subscriber: Subscriber, execution_id: str, *, note: str = "") -> Message:
@@ -289,38 +314,47 @@ _USAGE = [
 ]
 
 
-def _about(
-    head: str,
+def _about(  # what can be said of a subscription
+    shape: str,
     subscription: Subscription,
     snapshot: Snapshot,
-    level: str,
-    note: str = "",
+    *,
+    note: str,
+    twice: Twice,
     more: Sequence[Block] = (),
+    before: str = "",
 ) -> Message:
+    """One line of this `shape`, and the button that undoes it; more lines only where something is wrong, or twice."""
     execution = snapshot.execution
-    state = f"{words.snapshot_word(snapshot)} · {words.progress(execution)}"
-    named = f"{words.snapshot_icon(snapshot)} *{words.unstarred(words.name(execution))}* · {state}"
-    warning = text.prose(note)
+    values = {"level": level_words(subscription.level), "before": before}
+    name, warning, also = words.name(execution), text.prose(note), _twice(twice)
     failure = Failure.of_execution(execution) if execution.phase in FAILED_PHASES else None
-    causes = failure_lines(failure, CAUSES_SHOWN) if failure else []
-    row = [
-        *more,
-        *([buttons.why(execution.id)] if failure else []),
-        buttons.steps(execution.id),
-        buttons.unsubscribe(subscription),
+    row = [*more, *([buttons.why(execution.id)] if failure else [])]
+    if twice.in_person:
+        row.append(buttons.stop_mine(execution.id))
+    lines = [
+        f"🔔 {shape.format(name=f'*{words.unstarred(name)}*', **values)}",
+        *(failure_lines(failure, CAUSES_SHOWN) if failure else []),
+        f"⚠️ {warning}" if warning else "",
+        also,
     ]
     return message(
-        [
-            section(f"🔔 {head}", named, *causes, f"⚠️ {warning}" if warning else ""),
-            context(level, text.code(execution.id)),
-            actions(row),
-        ],
-        head,
-        _state_line(snapshot),
+        [section(*lines, accessory=buttons.unsubscribe(subscription)), actions(row)],
+        shape.format(name=name, **values),
         *(failure_words(failure, CAUSES_SHOWN) if failure else ()),
-        level,
         warning,
+        also,
     )
+
+
+def _twice(twice: Twice) -> str:
+    """That a person reads of it twice; empty where they do not."""
+    if twice.in_person:
+        return _("You follow it yourself, too, so you read of it twice.")
+    if not twice.channels:
+        return ""
+    channels = text.listed(f"<#{text.identifier(each)}>" for each in twice.channels[:CHANNELS_SHOWN])
+    return _("It is followed in {channels}, too, so you read of it twice.").format(channels=channels)
 
 
 def _line(sign: str, line: str, execution_id: str, note: str = "") -> Message:

@@ -119,7 +119,7 @@ async def test_a_shortcut_follows_what_a_message_names(page: Page, demo: Demo) -
     await card.get_by_role("button", name="Follow this execution").click()
     await expect(page.locator("#modal")).to_contain_text("rna-")
     await page.locator("#modal").get_by_role("button", name="Follow", exact=True).click()
-    await expect(page.locator("#modal")).to_contain_text("You follow this execution")
+    await expect(page.locator("#modal")).to_contain_text("Its card comes as a direct message.")
     await page.keyboard.press("Escape")
     await expect(page.locator("#modal")).to_be_hidden()
     assert demo.slack.views(demo.you) == []

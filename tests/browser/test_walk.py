@@ -261,10 +261,8 @@ async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
     await walk.press(card, "⋯ Unmute", shows=answer("What was waiting comes now."))
     await expect(card.last).not_to_contain_text("muted until", timeout=PATIENCE)
     await walk.press(card, "⋯ Refresh", changes=card)
-    await walk.press(card, "Follow", shows=answer("You follow this execution now."))
-    await walk.press(answer("You follow this"), "Steps", shows=dialog("bwa-mem"))
-    await walk.close()
-    await walk.press(answer("You follow this"), "Stop following", shows=answer("You do not follow it any more."))
+    await walk.press(card, "Follow", shows=answer("Its card comes as a direct message."))
+    await walk.press(answer("as a direct message"), "Stop following", shows=answer("You do not follow it any more."))
 
 
 async def _answers(walk: Walk, demo: Demo) -> None:
@@ -283,9 +281,9 @@ async def _answers(walk: Walk, demo: Demo) -> None:
     await walk.press(answer("have failed"), "Show", shows=answer("As of"))
     await walk.press(answer("As of"), "Why", shows=dialog("What GCS says"))
     await walk.close()
-    await walk.press(answer("As of"), "⋯ Follow", shows=answer("You follow this execution now."))
+    await walk.press(answer("As of"), "⋯ Follow", shows=answer("Its card comes as a direct message."))
     await walk.type("/execution subscribe rna", shows=answer("Which one do you mean?"))
-    await walk.press(answer("Which one"), "Follow", shows=answer("You follow this execution now."))
+    await walk.press(answer("Which one"), "Follow", shows=answer("Its card comes as a direct message."))
     await walk.type("/execution list", shows=answer("4 executions"))
     await walk.type("/execution mute - here 8h", shows=answer("Which one do you mean?"))
     await walk.press(answer("Which one"), "Mute", shows=answer("I tell this channel nothing of it until"))
@@ -307,7 +305,7 @@ async def _end(walk: Walk, demo: Demo) -> None:
     stopped = answer("This channel does not follow it any more.")
     await walk.press(answer("Nobody in this channel"), "Stop following here", shows=stopped)
     await expect(walk.card("exome-").last).to_contain_text("no longer followed", timeout=PATIENCE)
-    await walk.press(walk.card("exome-"), "Follow again", shows=answer("This channel follows this execution now."))
+    await walk.press(walk.card("exome-"), "Follow again", shows=answer("Its card comes as a message."))
 
 
 async def _acting(walk: Walk, demo: Demo) -> None:
@@ -331,10 +329,10 @@ async def _shortcuts(walk: Walk, demo: Demo) -> None:
     await walk.go(demo.sequencing, me=demo.you)
     await walk.press(everywhere, "Follow an execution", shows=dialog("What is told"))
     await walk.enter("Execution", "cohort")
-    await walk.press(dialog(), "Follow", shows=dialog("You follow this execution already."))
+    await walk.press(dialog(), "Follow", shows=dialog(" already: "))
     await walk.close()
     await walk.press(walk.card("wgs-"), "Follow this execution", shows=dialog("What is told"))
-    answer = re.compile("You follow this execution now|There is nothing left to follow")  # which ends some day
+    answer = re.compile("as a direct message|There is nothing left to follow")  # which ends some day
     await walk.press(dialog(), "Follow", shows=dialog(answer))
     await walk.close()
 
@@ -356,7 +354,7 @@ async def _card_in_person(walk: Walk, demo: Demo) -> None:
     await walk.close()
     await walk.press(card, "⋯ Stop following", shows=walk.answer("You do not follow it any more."))
     await expect(card.last).to_contain_text("no longer followed", timeout=PATIENCE)
-    await walk.press(card, "Follow again", shows=walk.answer("You follow this execution now."))
+    await walk.press(card, "Follow again", shows=walk.answer("Its card comes as a direct message."))
 
 
 async def _home(walk: Walk, demo: Demo) -> None:
@@ -368,7 +366,7 @@ async def _home(walk: Walk, demo: Demo) -> None:
     await walk.close()
     await walk.press(home(), "Follow an execution …", shows=dialog("What is told"))
     await walk.enter("Execution", "cohort")
-    await walk.press(dialog(), "Follow", shows=dialog("You follow this execution already."))
+    await walk.press(dialog(), "Follow", shows=dialog(" already: "))
     await walk.close()
     await walk.press(home(), "Follow a workflow …", shows=dialog("I follow each run that begins"))
     await walk.enter("Workflow", "exome")

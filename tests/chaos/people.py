@@ -7,6 +7,7 @@ Lives here: `Person`, who types one wish after another. Does not live here: whic
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,7 @@ ANSWER_SECONDS = 6.0
 _UNSURE = "My memory has fewer copies right now than it should"
 """Part of the response where the bot does not promise to keep a subscription: people repeat the command, as it says."""
 
-FOLLOWED = ("You follow this execution", "This channel follows this execution")
+FOLLOWED = re.compile(r"(?:You follow|This channel follows) (\S+) (?:now\.|already:|still,)")
 LEFT = ("You do not follow", "This channel does not follow")
 _OVER = ("nothing left to follow", "knows no such execution")
 """Responses to people who came too late: the execution has succeeded, or was deleted."""
@@ -107,7 +108,7 @@ class Person:
         self.asked.add((wish.execution_id, self._subscriber(wish)))
         text = f"subscribe {wish.execution_id} {wish.level}{_here(wish)}"
         answer = await self._type(wish, text, lambda said: is_about(said.text, name))
-        if answer.startswith(FOLLOWED):
+        if FOLLOWED.match(answer):
             self.promises[wish] = Promise(
                 execution_id=wish.execution_id,
                 subscriber=self._subscriber(wish),
@@ -237,8 +238,8 @@ class Person:
 
 def is_about(said: str, name: str) -> bool:
     """Whether `said` is a response to subscribing to that execution."""
-    if said.startswith(FOLLOWED):
-        return f" {name}:" in said
+    if promised := FOLLOWED.match(said):
+        return promised[1] == name
     return (f": {name} (" in said and _OVER[0] in said) or _OVER[1] in said
 
 

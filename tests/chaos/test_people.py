@@ -39,7 +39,7 @@ RUNNING = world.snapshot()
 def test_people_know_that_they_follow(reply: Message) -> None:
     """A promise has been made to them."""
     assert is_about(reply.text, world.NAME)
-    assert reply.text.startswith(FOLLOWED)
+    assert FOLLOWED.match(reply.text)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_people_know_that_they_follow(reply: Message) -> None:
 def test_people_know_that_they_are_late(said: str) -> None:
     """There is nothing to wait for, and nothing was promised."""
     assert is_about(said, world.NAME)
-    assert not said.startswith(FOLLOWED)
+    assert not FOLLOWED.match(said)
 
 
 @pytest.mark.parametrize("subscription", [MINE, OURS])
@@ -68,7 +68,7 @@ def test_people_know_what_rules_they_have(rule: Rule) -> None:
     for reply in (rules.rule_made(rule, workflows=0), rules.rule_changed(rule, was=Level.STEPS)):
         assert is_about_rule(reply.text, value, people.RULED)
         assert not is_about_rule(reply.text, value, LEFT)
-        assert not reply.text.startswith(FOLLOWED)
+        assert not FOLLOWED.match(reply.text)
     for reply in (rules.rule_ended(rule, 2), rules.no_such_rule(rule.subscriber, rule.kind, rule.values)):
         assert is_about_rule(reply.text, value, LEFT)
         assert not is_about_rule(reply.text, value, people.RULED)

@@ -19,7 +19,7 @@ async def test_subscribe_on_a_summary_unsubscribe_on_its_response(carol: Person,
     """One press follows, one press ends it."""
     summary = await carol.types(running)
     answer = await carol.gets("Follow", summary)
-    assert "You follow this execution now." in answer.text
+    assert "Its card comes as a direct message." in answer.text
     await carol.card()
     assert "any more" in (await carol.gets("Stop following", answer)).text
     assert "nothing to end" in (await carol.gets("Stop following", answer)).text
@@ -41,7 +41,7 @@ async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[st
     await carol.presses("Share to channel", await carol.types(running))
     shared = await carol.card(carol.channel)
     assert f"shared by <@{carol.id}>" in shared.text
-    assert "You follow this execution now." in (await dave.gets("Follow", shared)).text
+    assert "Its card comes as a direct message." in (await dave.gets("Follow", shared)).text
     assert "You follow no executions." in (await carol.types("list")).text
 
 
@@ -182,7 +182,7 @@ async def test_a_channel_stops_and_follows_again(carol: Person, running: str) ->
     await stop(carol, card)
     card = await carol.card(carol.channel, text="no longer followed")
     assert labels(card) == ["Steps", "Follow again", "Details"]
-    assert "This channel follows this execution now." in (await carol.gets("Follow again", card)).text
+    assert "Its card comes as a message." in (await carol.gets("Follow again", card)).text
     assert running in words(await carol.types("list here"))
     assert "You follow no executions." in (await carol.types("list")).text
 

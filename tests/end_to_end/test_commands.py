@@ -59,7 +59,7 @@ async def test_a_part_of_names_is_asked_about(talk: World, carol: Person, runnin
     shown = await carol.types("follow germline")
     assert "Which one do you mean?" in shown.text
     assert set(labels(shown)) == {"Follow"}
-    assert "You follow this execution now." in (await carol.gets("Follow", shown)).text
+    assert "Its card comes as a direct message." in (await carol.gets("Follow", shown)).text
 
 
 async def test_what_runs_is_listed(carol: Person, running: str) -> None:
@@ -112,12 +112,25 @@ async def test_help_shows_every_line(carol: Person, text: str) -> None:
 
 async def test_subscribing_again_changes_the_level(carol: Person, running: str) -> None:
     """Now, already, another level: three responses, one card."""
-    assert "You follow this execution now." in (await carol.types(f"subscribe {running}")).text
-    assert "You follow this execution already." in (await carol.types(f"subscribe {running}")).text
+    assert "Its card comes as a direct message." in (await carol.types(f"subscribe {running}")).text
+    assert " already: " in (await carol.types(f"subscribe {running}")).text
     changed = await carol.types(f"subscribe {running} final")
     assert "failures and the end (was: every step)" in changed.text
     await carol.card(text="failures and the end")
     assert len(carol.dm) == 1
+
+
+async def test_who_reads_twice_keeps_one(talk: World, carol: Person, running: str) -> None:
+    """In the channel and in person: the reply says so, and one press leaves it to the channel."""
+    await carol.types(f"subscribe {running}")
+    here = await carol.types(f"subscribe {running} here")
+    assert "You follow it yourself, too" in here.text
+    await carol.card(carol.channel)
+    assert "You do not follow it any more." in (await carol.gets("Stop following it myself", here)).text
+    again = await carol.types(f"subscribe {running}")
+    assert f"It is followed in <#{carol.channel}>, too" in again.text
+    await talk.slack.wait_for(lambda: "no longer followed" in words(carol.dm[0]))
+    assert "1 execution" in (await carol.types("list here")).text
 
 
 async def test_a_summary_knows_that_one_follows(carol: Person, running: str) -> None:
@@ -163,7 +176,7 @@ async def test_what_has_succeeded_cannot_be_followed(talk: World, carol: Person)
 async def test_here_subscribes_the_channel(talk: World, carol: Person, running: str) -> None:
     """The card is in the channel, the response is for the person."""
     shown = await carol.types(f"subscribe {running} here")
-    assert "This channel follows this execution now." in shown.text
+    assert "Its card comes as a message." in shown.text
     card = await carol.card(carol.channel)
     assert "Stop following here …" in labels(card)
     assert not carol.dm

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sandbox.slack import Fault
@@ -19,7 +21,7 @@ async def test_direct_messages_take_commands(talk: World, carol: Person, running
     assert "1 of 3 steps" in words(shown)
     assert shown.user == talk.slack.workspace.bot_user
     assert not carol.read
-    assert "You follow this execution now." in (await carol.gets("Follow", shown)).text
+    assert "Its card comes as a direct message." in (await carol.gets("Follow", shown)).text
     talk.gcs.step(running)
     await carol.chooses("Refresh", shown)
     await talk.slack.wait_for(lambda: "2 of 3 steps" in words(shown))
@@ -38,7 +40,8 @@ async def test_an_answer_finds_its_person(talk: World, carol: Person) -> None:
 async def test_following_in_direct_messages_is_one_line(carol: Person, running: str) -> None:
     """The card below says the rest."""
     confirmation = await carol.told(f"follow {running}")
-    assert confirmation.text == "You follow it now. Its card comes below."
+    assert re.fullmatch(r"You follow \S+ now\. Its card comes below\.", confirmation.text)
+    assert [block["type"] for block in confirmation.blocks] == ["section"]
     await carol.world.slack.wait_for(lambda: any("1 of 3" in words(each) for each in carol.dm))
     assert "Details" in [label for each in carol.dm for label in labels(each)]
 

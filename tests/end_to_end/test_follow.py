@@ -35,14 +35,14 @@ async def submitted(carol: Person, view: View, text: str, **values: str) -> View
 
 async def test_the_dialog_follows_for_a_person(carol: Person, running: str) -> None:
     """The card comes in direct messages, and the dialog says so."""
-    await submitted(carol, await opened(carol, "Execution"), "You follow this execution now.", query=running)
+    await submitted(carol, await opened(carol, "Execution"), "Its card comes as a direct message.", query=running)
     assert "1 of 3 steps" in words(await carol.card(text="1 of 3 steps"))
 
 
 async def test_the_overview_opens_the_dialog(carol: Person, running: str) -> None:
     """`/execution` alone has a button for people who type no more."""
     await carol.presses("Follow an execution …", await carol.types(""))
-    await submitted(carol, await carol.modal("Execution"), "You follow this execution now.", query=running)
+    await submitted(carol, await carol.modal("Execution"), "Its card comes as a direct message.", query=running)
     await carol.card(text="1 of 3 steps")
 
 
@@ -63,7 +63,7 @@ async def test_a_quick_result_stays(talk: World, carol: Person, running: str) ->
         view = await opened(carol, "Execution")
         done = await talk.slack.submit(carol.id, view.id, {"query": running})
         assert "Asking GeneContainer Service" in json.dumps(done.ack_body, ensure_ascii=False)
-        await carol.modal("You follow this execution now.")
+        await carol.modal("Its card comes as a direct message.")
     finally:
         talk.slack.dialog_delay = 0.0
 
@@ -79,7 +79,7 @@ async def test_a_message_names_one_execution(talk: World, carol: Person, running
     """Its id is enough: the dialog shows its name, and follows it at one press."""
     said = talk.slack.say(talk.alice, carol.channel, f"is <https://x.y/#/{running}|this> done?")
     view = await opened(carol, "Running", said.ts)
-    await submitted(carol, view, "You follow this execution now.", execution=running)
+    await submitted(carol, view, "Its card comes as a direct message.", execution=running)
 
 
 async def test_a_name_in_a_message_is_found(talk: World, carol: Person) -> None:
@@ -89,7 +89,7 @@ async def test_a_name_in_a_message_is_found(talk: World, carol: Person) -> None:
     said = talk.slack.say(talk.alice, carol.channel, f"compare *{names[0]}* and `{names[1]}`, please")
     view = await opened(carol, pair[0], said.ts)
     assert pair[1] in words(view)
-    await submitted(carol, view, "You follow this execution now.", execution=pair[1])
+    await submitted(carol, view, "Its card comes as a direct message.", execution=pair[1])
 
 
 async def test_a_message_without_any_says_so(talk: World, carol: Person) -> None:

@@ -59,8 +59,8 @@ async def test_the_dialog_opens_from_home(talk: World, carol: Person, running: s
     await carol.home('"value": "final"}}')
     await carol.presses("Follow an execution …", home)
     await carol.submits(await carol.modal("Its name, a part of that, or its id."), query=running)
-    await carol.modal("Told in a direct message: failures and the end")
-    await carol.card()
+    await carol.modal("Its card comes as a direct message.")
+    await carol.card(text="failures and the end")
 
 
 async def test_a_workflow_is_followed_from_home(talk: World, carol: Person) -> None:
@@ -91,8 +91,8 @@ async def test_a_person_chooses_level_and_language(talk: World, carol: Person, r
     await talk.slack.open_home(carol.id)
     home = await carol.home("What I tell you")
     await carol.picks(buttons.CHOOSE_MY_LEVEL, "failures", home)
-    answer = await carol.types(f"subscribe {running}")
-    assert "failures only" in answer.text
+    await carol.types(f"subscribe {running}")
+    await carol.card(text="failures only")
     await carol.picks(buttons.CHOOSE_LANGUAGE, "zh_CN", home)
     await carol.home("我与你交流所用的语言")
     question = await carol.types("forget-me")
@@ -100,4 +100,5 @@ async def test_a_person_chooses_level_and_language(talk: World, carol: Person, r
     await talk.slack.wait_for(lambda: "我已删除" in question.text)
     await talk.slack.open_home(carol.id)
     await carol.home("You follow no executions yet")
-    assert "every step" in (await carol.types(f"subscribe {running}")).text
+    await carol.types(f"subscribe {running}")
+    await talk.slack.wait_for(lambda: "every step" in words(carol.dm[-1]))

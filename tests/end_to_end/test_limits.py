@@ -84,7 +84,7 @@ async def test_a_person_and_a_channel_follow_so_many(tmp_path: Path) -> None:
         await carol.types(f"subscribe {ids[0]} here")
         assert "This channel follows 1 execution" in (await carol.types(f"subscribe {ids[1]} here")).text
         await carol.types(f"unsubscribe {ids[0]}")
-        assert "You follow this execution now." in (await carol.types(f"subscribe {ids[2]}")).text
+        assert "Its card comes as a direct message." in (await carol.types(f"subscribe {ids[2]}")).text
         assert "You follow 2 executions" in (await carol.types(f"subscribe {ids[0]}")).text
 
 

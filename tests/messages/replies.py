@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from bot.blocks import Message, conversation, matches, quiet, replies
 from bot.blocks.language import _
+from bot.blocks.replies import Twice
 from bot.blocks.sentences import (
     NOT_APPROVED,
     UNSAFE_DECIDED,
@@ -32,6 +33,7 @@ from tests.messages.example import Example, Goal, Place, Surface
 from tests.messages.world import CHANNEL, CHANNEL_SUBSCRIPTION, ID, LEVELS, NOW, OWN_SUBSCRIPTION, PERSON, snapshot
 
 REPLY = Goal("short reply", wide=220, narrow=330, is_held=True)
+CONFIRMATION = Goal("confirmation", wide=110, narrow=200, is_held=True)
 _ITEMS = (
     (OWN_SUBSCRIPTION, snapshot()),
     (replace(OWN_SUBSCRIPTION, level=LEVELS[-1]), snapshot(world.FAILED)),
@@ -64,8 +66,20 @@ def _not_approved() -> Message:
 
 
 FOLLOWING = (
-    Example("Followed", "By a person.", _subscribed(OWN_SUBSCRIPTION), REPLY),
-    Example("Followed here", "By a channel.", _subscribed(CHANNEL_SUBSCRIPTION), REPLY),
+    Example("Followed", "By a person.", _subscribed(OWN_SUBSCRIPTION), CONFIRMATION),
+    Example("Followed here", "By a channel.", _subscribed(CHANNEL_SUBSCRIPTION), CONFIRMATION),
+    Example(
+        "Followed, in a channel, too",
+        "In one that the person is in.",
+        lambda: replies.subscribed(OWN_SUBSCRIPTION, snapshot(), twice=Twice(channels=(CHANNEL,))),
+        REPLY,
+    ),
+    Example(
+        "Followed here, in person, too",
+        "By the person who asks.",
+        lambda: replies.subscribed(CHANNEL_SUBSCRIPTION, snapshot(), twice=Twice(in_person=True)),
+        REPLY,
+    ),
     Example(
         "Followed here, not approved",
         "Another organisation shares the channel.",
@@ -259,7 +273,12 @@ TYPED = (
         lambda: conversation.not_understood(sentence(InvalidInput(InputProblem.NOT_NAMED, word="thanks a lot"))),
         REPLY,
     ),
-    Example("Followed, above the card", "Typed in direct messages.", conversation.following, REPLY),
+    Example(
+        "Followed, above the card",
+        "Typed in direct messages.",
+        lambda: replies.subscribed(OWN_SUBSCRIPTION, snapshot(), is_above_card=True),
+        CONFIRMATION,
+    ),
     Example(
         "Answered elsewhere",
         "Asked in a channel where the bot cannot write.",

@@ -69,6 +69,16 @@ async def test_unsubscribing_ends_one_lane_and_tells_nothing(store: Store) -> No
     assert await store.subscribers.snapshot("T1", "e1")
 
 
+async def test_it_is_known_who_follows(store: Store) -> None:
+    """People and channels, without those that have just stopped."""
+    assert await store.subscribers.that_follow_it("T1", "e1") == frozenset()
+    await follow(store, ALICE)
+    await follow(store, LAB)
+    assert await store.subscribers.that_follow_it("T1", "e1") == {ALICE.id, LAB.id}
+    await store.subscribers.unsubscribe(ALICE, "e1")
+    assert await store.subscribers.that_follow_it("T1", "e1") == {LAB.id}
+
+
 async def test_subscribing_while_ending_keeps_the_card(store: Store) -> None:
     """The receipt stays, the last word is taken back, and the worker that was about to forget is refused."""
     await follow(store)

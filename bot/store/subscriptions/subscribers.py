@@ -245,6 +245,14 @@ class Subscribers:
         subscription = _readable(lane, row)
         return None if subscription is None or subscription.is_ending else subscription
 
+    async def that_follow_it(self, team_id: str, execution_id: str) -> frozenset[str]:
+        """Ids of the people and channels that follow an execution, without those that are ending."""
+        account = self._ownership.owner.account
+        async with self._connection.guarded() as redis:
+            rows = await redis.hgetall(self._keys.subscriptions_of(execution_key(account, team_id, execution_id)))
+        found = [_readable(Lane(account, team_id, execution_id, str(each)), row) for each, row in rows.items()]
+        return frozenset(each.subscriber.id for each in found if each is not None and not each.is_ending)
+
     async def viewed(self, team_id: str, execution_id: str, *, soon: timedelta) -> bool:
         """Somebody reads about an execution: for about a minute it is polled sooner. False when nobody follows it."""
         execution = execution_key(self._ownership.owner.account, team_id, execution_id)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bot.blocks import Message, replies
+from bot.blocks.replies import Twice
 from bot.domain.following import Level
-from tests.unit.blocks.world import ID, NOW, buttons_of, execution, shown, snapshot, subscription
+from tests.unit.blocks.world import FAILED_STEP, ID, NOW, buttons_of, execution, shown, snapshot, subscription
 
+NAME = "gcs-exec-3-08-20-144951"
 ME, HERE = subscription("U1"), subscription("C123", level=Level.FINAL)
 
 
@@ -14,28 +16,55 @@ def both(message: Message) -> str:
     return f"{shown(message.blocks)}\n{message.text}"
 
 
-def test_subscribed_names_follower_place_and_level() -> None:
-    """A person gets direct messages, a channel its thread, each at the level that was asked for."""
-    assert "You follow this execution now." in replies.subscribed(ME, snapshot()).text
-    assert "Told in a direct message: phases and every quarter" in replies.subscribed(ME, snapshot()).text
-    assert "This channel follows this execution now." in replies.subscribed(HERE, snapshot()).text
-    assert "Told in the channel: failures and the end" in replies.subscribed(HERE, snapshot()).text
+def test_a_confirmation_is_one_line() -> None:
+    """Who follows what, and where its card is, which says the rest; the button that undoes it stands beside that."""
+    for message, line, value in [
+        (replies.subscribed(ME, snapshot()), f"You follow {NAME} now. Its card comes as a direct message.", "U1"),
+        (replies.subscribed(ME, snapshot(), is_above_card=True), f"You follow {NAME} now. Its card comes below.", "U1"),
+        (
+            replies.subscribed(HERE, snapshot()),
+            f"This channel follows {NAME} now. Its card comes as a message.",
+            "C123",
+        ),
+    ]:
+        assert message.text == line
+        (block,) = message.blocks
+        assert list(buttons_of(block).values()) == [f"{ID}|{value}"]
 
 
-def test_subscribed_shows_phase_and_progress() -> None:
-    """The reply has a summary of the execution, a warning and a button to unsubscribe."""
-    message = replies.subscribed(ME, snapshot(), note="Guests read along.")
-    assert "Running · ▰▰▱▱▱▱▱▱▱▱ 3 of 12 steps (25 %)" in shown(message.blocks)
-    assert "⚠️ Guests read along." in shown(message.blocks)
-    assert buttons_of(message.blocks) == {"Steps": ID, "Stop following": f"{ID}|U1"}
+def test_a_confirmation_says_what_is_wrong() -> None:
+    """A warning, why the run has failed, and that nothing is posted before somebody approves that."""
+    assert "⚠️ Guests read along." in shown(replies.subscribed(ME, snapshot(), note="Guests read along.").blocks)
+    failed = replies.subscribed(ME, snapshot(execution(phase="Failed", steps=(FAILED_STEP,))))
+    assert "ran out of memory" in both(failed)
+    assert list(buttons_of(failed.blocks)) == ["Stop following", "Why"]
+    held = replies.subscribed(HERE, snapshot(), is_held=True)
+    assert held.text == f"This channel follows {NAME} now."
+    assert list(buttons_of(held.blocks)) == ["Stop following here", "Approve this channel"]
+
+
+def test_who_reads_twice_is_told_so() -> None:
+    """In person and in channels; either way one press ends their own."""
+    mine = replies.subscribed(ME, snapshot(), twice=Twice(channels=("C1", "C2")))
+    assert mine.text.splitlines()[1] == "It is followed in <#C1> and <#C2>, too, so you read of it twice."
+    assert buttons_of(mine.blocks) == {"Stop following": f"{ID}|U1"}
+    for theirs in (
+        replies.subscribed(HERE, snapshot(), twice=Twice(in_person=True)),
+        replies.already_subscribed(HERE, snapshot(), twice=Twice(in_person=True)),
+        replies.level_changed(HERE, snapshot(), was=Level.STEPS, twice=Twice(in_person=True)),
+    ):
+        assert "You follow it yourself, too, so you read of it twice." in both(theirs)
+        assert buttons_of(theirs.blocks)["Stop following it myself"] == ID
 
 
 def test_subscribing_again_says_what_changed() -> None:
     """It changes nothing, or only the level."""
-    assert "You follow this execution already." in replies.already_subscribed(ME, snapshot()).text
+    again = f"You follow {NAME} already: phases and every quarter."
+    assert replies.already_subscribed(ME, snapshot()).text == again
     assert "Mind it." in replies.already_subscribed(ME, snapshot(), note="Mind it.").text
     assert "Mind it." in replies.level_changed(HERE, snapshot(), was=Level.STEPS, note="Mind it.").text
     changed = replies.level_changed(HERE, snapshot(), was=Level.STEPS).text
+    assert changed.startswith(f"This channel follows {NAME} still")
     assert "failures and the end (was: every step)" in changed
 
 

@@ -163,6 +163,8 @@ class FakeSubscriptions:
         self.rules = FakeRules(self._note)
         self.boards = FakeBoards(self._note)
         self.quiet = FakeQuiet(self._note)
+        self.also: frozenset[str] = frozenset()
+        """Who else follows what is asked about."""
         self.followed_at_home = 1
         self.level = Level.MILESTONES
         """How many executions a Home shows."""
@@ -227,6 +229,11 @@ class FakeSubscriptions:
             rules=tuple(rule for rule, _ in self.rules.items),
             hours=self.quiet.kept,
         )
+
+    async def that_follow(self, team_id: str, execution_id: str) -> frozenset[str]:
+        """Someone follows, and it is asked who else does."""
+        assert (team_id, execution_id) == ("T1", ID)
+        return self.also
 
     async def level_of(self, subscriber: Subscriber) -> Level:
         """Someone is about to name a level."""

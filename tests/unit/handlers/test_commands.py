@@ -219,6 +219,38 @@ async def test_the_log_says_which_scope_is_missing(world: World) -> None:
     assert [line["needed"] for line in logs if line["event"] == "slack.scope_missing"] == ["groups:read"]
 
 
+async def test_who_reads_twice_is_told_so(world: World) -> None:
+    """Of channels that they are in (C1 and C2), and of themselves."""
+    world.subscriptions.also = frozenset({"U1", "U7", "C2", "C9"})
+    await world.command(f"subscribe {ID}")
+    await world.command(f"subscribe {ID} here")
+    mine, theirs = (answer["text"] for answer in world.slack.answers)
+    assert "It is followed in <#C2>, too, so you read of it twice." in mine
+    assert "You follow it yourself, too, so you read of it twice." in theirs
+    await world.press(buttons.UNSUBSCRIBE_EXECUTION, ID)
+    assert world.subscriptions.asked[-1] == ("unsubscribe", "U1", ID)
+
+
+@pytest.mark.parametrize("also", [{"U7"}, {"C9"}, {"U7", "C9"}])
+async def test_who_reads_once_is_told_nothing_of_others(world: World, also: set[str]) -> None:
+    """Neither of people, nor of channels that they are not in."""
+    world.subscriptions.also = frozenset(also)
+    for text in (f"subscribe {ID}", f"subscribe {ID} here"):
+        await world.command(text)
+    said = str(world.slack.answers)
+    assert ("twice" in said, "C9" in said, "U7" in said) == (False, False, False)
+
+
+async def test_unknown_memberships_say_nothing(world: World) -> None:
+    """Slack does not say which channels they are in: it is followed all the same."""
+    world.subscriptions.also = frozenset({"C2"})
+    world.slack.results["users.conversations"] = {"ok": False, "error": "missing_scope"}
+    await world.command(f"subscribe {ID}")
+    (answer,) = world.slack.answers
+    assert "You follow deepvariant now." in answer["text"]
+    assert "C2" not in str(answer)
+
+
 async def test_a_shared_channel_waits_for_approval(world: World) -> None:
     """Another organisation reads the channel: the person who subscribes reads what is missing, and gets a button."""
     world.slack.results["conversations.info"] = {

@@ -137,7 +137,7 @@ async def test_the_dialog_follows_by_id_or_name(world: World) -> None:
     world.slack.results[MEMBERS] = {"members": ["U1"]}
     view = await uses(world)
     done = await submits(world, view, query=f"`{ID}`", level="final")
-    assert "You follow this execution now." in str(done)
+    assert "Its card comes as a direct message." in str(done)
     assert "actions" not in [block["type"] for block in done["blocks"]]
     world.subscriptions.found = Found((Match(OTHER_ID, NAME),))
     await submits(world, view, query=NAME, level="steps", channel="C1")
@@ -171,7 +171,7 @@ async def test_a_result_waits_for_the_answer(world: World) -> None:
     await submits(world, view, query=ID)
     calls = world.slack.called("views.update")
     assert [call.get("hash", "") for call in calls] == ["1.submitted", "2.result", ""]
-    assert all("You follow this execution now." in str(call["view"]) for call in calls)
+    assert all("Its card comes as a direct message." in str(call["view"]) for call in calls)
 
 
 MISTAKES = [
