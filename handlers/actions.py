@@ -165,13 +165,14 @@ async def refresh_card(request: Request, *, subscriptions: Subscriptions, worksp
 async def share_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Share to channel`: a summary that only one person saw, for everyone, freshly polled.
 
-    In a direct message there is nobody to share it with, so a dialog asks for the channel.
+    In a direct message there is nobody to share it with, and who reads a channel's card has it: then a dialog asks for
+    the channel.
     """
-    execution_id = _execution_id(request)
-    if request.is_direct:
-        await _open(request, workspace, share_modal(execution_id))
+    value = _value(request)
+    if request.is_direct or value.subscriber_id:
+        await _open(request, workspace, share_modal(value.execution_id))
         return
-    await share_with_channel(request, execution_id, subscriptions, workspace)
+    await share_with_channel(request, value.execution_id, subscriptions, workspace)
 
 
 async def approve_channel(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:

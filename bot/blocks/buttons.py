@@ -234,6 +234,13 @@ def share(execution_id: str) -> Entry:
     return Entry(_("Share to channel"), SHARE_EXECUTION, action_value(execution_id))
 
 
+def share_card(subscription: Subscription) -> Entry:
+    """Asks with which channel to share a summary: where the card is, everybody has it already."""
+    if subscription.subscriber.is_person:
+        return share(subscription.execution_id)
+    return Entry(_("Share elsewhere …"), SHARE_EXECUTION, _bound(subscription))
+
+
 def levels(subscription: Subscription) -> Entry:
     """Opens the dialog in which the level is chosen."""
     return Entry(_("What is told …"), SHOW_LEVELS, _bound(subscription))

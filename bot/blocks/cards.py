@@ -102,13 +102,14 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
     menu = [buttons.refresh_card(subscription), details, buttons.levels(subscription), buttons.stop(subscription)]
     if muted:
         menu.insert(0, buttons.unmute_entry(subscription))
-    if is_person and len(menu) < OPTIONS_LIMIT:  # a channel's card is there already
-        menu.insert(-2, buttons.share(execution_id))
-    row = [steps] if is_person else [steps, buttons.subscribe(execution_id)]
+    row, more = [steps], [buttons.share_card(subscription)]
     if _has_failed(snapshot):  # that comes first; following has its place in the menu
         row = [buttons.why(execution_id), steps]
-        if not is_person and len(menu) < OPTIONS_LIMIT:
-            menu.insert(-2, buttons.follow(execution_id))
+        if not is_person:
+            more.insert(0, buttons.follow(execution_id))
+    elif not is_person:
+        row.append(buttons.subscribe(execution_id))
+    menu[-2:-2] = more[: OPTIONS_LIMIT - len(menu)]
     return _message(snapshot, now, [told, muted, facts.retry_line(snapshot.retry_until)], [*row, buttons.menu(menu)])
 
 

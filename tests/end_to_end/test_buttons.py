@@ -57,6 +57,22 @@ async def test_share_from_a_direct_message(talk: World, running: str) -> None:
     await carol.modal(f"<#{carol.channel}>")
 
 
+async def test_a_channels_card_is_shared_elsewhere(talk: World, carol: Person, running: str) -> None:
+    """With a channel that the person is in, and with none that another organisation reads and nobody has approved."""
+    elsewhere = talk.slack.add_channel("elsewhere", members=(carol.id,))
+    foreign = talk.slack.add_channel("foreign", members=(carol.id,))
+    await talk.slack.share(foreign)
+    await carol.types(f"subscribe {running} here")
+    card = await carol.card(carol.channel)
+    await carol.presses("Share elsewhere …", card)
+    await talk.slack.submit(carol.id, (await carol.modal("conversations_select")).id, {"channel": foreign})
+    await carol.modal("shared with another organisation")
+    await carol.presses("Share elsewhere …", card)
+    await talk.slack.submit(carol.id, (await carol.modal("conversations_select")).id, {"channel": elsewhere})
+    assert f"shared by <@{carol.id}>" in (await carol.card(elsewhere)).text
+    assert [len(talk.slack.messages(each)) for each in (carol.channel, foreign)] == [1, 0]
+
+
 async def test_nothing_is_shared_where_nobody_knows_who_reads(talk: World, running: str) -> None:
     """A private channel without the bot may have anybody in it: one sentence with the remedy."""
     carol = Person.new(talk, bot_is_member=False, private=True)

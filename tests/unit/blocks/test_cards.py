@@ -184,6 +184,7 @@ def test_buttons_of_a_channel_carry_its_id() -> None:
         "Follow": ID,
         "⋯ Refresh": f"refresh_card:{ID}|C123",
         "⋯ Details": f"show_details:{ID}",
+        "⋯ Share elsewhere …": f"share_execution:{ID}|C123",
         "⋯ What is told …": f"show_levels:{ID}|C123",
         "⋯ Stop following here …": f"ask_unsubscribe:{ID}|C123",
     }

@@ -243,9 +243,10 @@ def chosen(world: World, channel: str = "C7", **more: Any) -> dict[str, Any]:
     return body | {"response_urls": [address]} | more
 
 
-async def test_in_a_direct_message_share_asks_where(world: World) -> None:
-    """There is nobody else to share it with."""
-    await world.press(buttons.SHARE_EXECUTION, channel={"id": "D1"})
+@pytest.mark.parametrize(("place", "value"), [("D1", ID), ("C1", f"{ID}|C1"), ("C1", f"{ID}|C9")])
+async def test_share_asks_where_it_is_read_already(world: World, place: str, value: str) -> None:
+    """In a direct message there is nobody else to share it with; a channel's card is in that channel."""
+    await world.press(buttons.SHARE_EXECUTION, value, channel={"id": place})
     (opened,) = world.slack.called("views.open")
     assert ID in str(opened["view"])
     assert "response_url_enabled" in str(opened["view"])
