@@ -11,6 +11,7 @@ A board is drawn by one copy of the bot at a time, at most once in `EVERY`, and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 
 from bot.audit import audit
 from bot.blocks.board import board_blocks
+from bot.blocks.message import Block
 from bot.domain.board import LASTS, BoardRecord, board_id, board_of, is_news
 from bot.domain.following import RuleKind, Subscriber
 from bot.domain.home import SHOWN_FOR
@@ -65,7 +67,10 @@ class BoardMaker:
     async def drawn(self, channel: Subscriber, workflow: str) -> Board:
         """What the board of a channel shows now."""
         followed, ended = await self._subscribers.of(channel), await self._homes.ended(channel)
-        return board_of(followed, ended, workflow, now=self.now())
+        board = board_of(followed, ended, workflow, now=self.now())
+        cards = await self._subscribers.cards(channel, [each.execution.id for each in board.rows])
+        rows = tuple(replace(each, card=cards.get(each.execution.id, each.card)) for each in board.rows)
+        return replace(board, rows=rows)
 
     async def renew(self, record: BoardRecord, board: Board) -> None:
         """Post a board again; its present message says so once the next one is there."""
@@ -112,6 +117,15 @@ class BoardRequests:
                 await in_time(self._maker.renew(record, board))
         _audit("board.created" if record == new else "board.renewed", record)
         return BoardMade(record, record == new, is_safe)
+
+    async def of(self, channel: Subscriber) -> tuple[tuple[BoardRecord, str], ...]:
+        """The boards of a channel, each with the timestamp of its message; empty while Slack does not show it."""
+        found = []
+        for record in await in_time(self._boards.of(channel)):
+            with suppress(Unreadable):  # another version of the bot wrote it
+                post = await in_time(self._boards.find(record))
+                found.append((record, post.receipt.ts if post and post.receipt else ""))
+        return tuple(found)
 
     async def end(self, channel: Subscriber, board: str, *, by: str) -> tuple[BoardRecord | None, bool]:
         """End the board of a channel with this id; the channel reads `by` whom.
@@ -204,13 +218,18 @@ class BoardWorker:
         if seen == version and now < until:
             return
         board = await self._maker.drawn(record.subscriber, record.workflow)
-        if post.board is None or board_blocks(post.board, now=now) != board_blocks(board, now=now):
+        if post.board is None or _drawn(post.board, now) != _drawn(board, now):
             is_old = now - record.posted_at >= LASTS and post.receipt is not None and record.before is None
             if is_old and (post.board is None or is_news(board, post.board)):
                 await self._maker.renew(record, board)
             elif not await self._boards.show(record, board, revision=post.revision):
                 return
         self._seen[message] = (version, board.oldest + SHOWN_FOR if board.oldest else _LATEST)
+
+
+def _drawn(board: Board, now: datetime) -> list[Block]:
+    """What a board shows, in whatever workspace."""
+    return board_blocks(board, "C", now=now, address="https://slack.com/")
 
 
 def _audit(event: str, record: BoardRecord, *, why: str = "") -> None:

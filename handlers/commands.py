@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bot.audit import audit
 from bot.blocks import Message, matches, quiet, replies, rules
+from bot.blocks.board import with_boards
 from bot.blocks.language import speaking
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.execution import Phase
@@ -218,6 +219,8 @@ async def _list(
     if subscriber.is_person:
         here = await _followed_here(request, subscriptions, workspace)
         return replies.also_here(message, here.items, now=workspace.now())
+    boards = await subscriptions.boards.of(subscriber)
+    message = with_boards(message, subscriber, boards, workspace.identity.address)
     if not is_shared:
         return message
     record = await workspace.channels.find(workspace.team_id, subscriber.id)

@@ -9,13 +9,14 @@ No time on it goes stale: each is a date that Slack fills in.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import buttons, text, words
 from bot.blocks.groups import MRKDWN
 from bot.blocks.language import _
+from bot.blocks.links import message_link
 from bot.blocks.message import SECTION_LIMIT, Block, Message, actions, context, message, section
 from bot.blocks.sentences import undeliverable_reason
 from bot.blocks.thread import released
@@ -38,15 +39,23 @@ MOST_BYTES = 9_000
 """How large the blocks may be, as JSON: Slack does not say how much it takes, and has refused 10,600 bytes."""
 
 
+class _Place(NamedTuple):
+    """Where the cards are that names link to."""
+
+    address: str
+    """Of the workspace."""
+    channel_id: str
+
+
 class _Room(NamedTuple):
     """How much a line may say."""
 
     name: int
     """In characters."""
     has_causes: bool
+    place: _Place | None = None
+    """Where its names are links to."""
 
-
-_ROOMY, _TIGHT = _Room(_NAME, has_causes=True), _Room(24, has_causes=False)
 
 _ENDS = TERMINAL_PHASES | {GONE}
 """What groups are called whose executions have ended."""
@@ -54,8 +63,11 @@ _ENDS = TERMINAL_PHASES | {GONE}
 COMMAND = "/execution board"
 
 
-def board_message(board: Board, subscription: Subscription, *, now: datetime) -> Message:
-    """The board; once it has ended, or goes on in another message, a short line that says so."""
+def board_message(board: Board, subscription: Subscription, *, now: datetime, address: str = "") -> Message:
+    """The board; once it has ended, or goes on in another message, a short line that says so.
+
+    `address`: of the workspace, for links to cards.
+    """
     if subscription.is_ending:
         return _over(board, subscription)
     channel = subscription.subscriber
@@ -65,13 +77,21 @@ def board_message(board: Board, subscription: Subscription, *, now: datetime) ->
         row.insert(0, buttons.show_one(named))
     changed = context(_("Ends: of the last 24 hours · changed {time}").format(time=text.date(now)))
     return message(
-        [*board_blocks(board, now=now), actions(row), changed], _headline(board), _counts(board), *_named(board)
+        [*board_blocks(board, channel.id, now=now, address=address), actions(row), changed],
+        _headline(board),
+        _counts(board),
+        *_named(board),
     )
 
 
-def board_blocks(board: Board, *, now: datetime) -> list[Block]:
+def board_blocks(board: Board, channel_id: str, *, now: datetime, address: str) -> list[Block]:
     """What a board shows, without its menus and when it was changed: as much as one message may hold."""
-    for room in (_ROOMY, _TIGHT):
+    place = _Place(address, channel_id)
+    for room in (
+        _Room(_NAME, has_causes=True, place=place),
+        _Room(_NAME, has_causes=True),
+        _Room(24, has_causes=False),
+    ):
         blocks = _drawn(board, now, room)
         if len(json.dumps(blocks, ensure_ascii=False).encode(errors="replace")) <= MOST_BYTES:
             break
@@ -136,11 +156,14 @@ def _outlook(snapshot: Snapshot, now: datetime) -> str:
 def _headed(snapshot: Snapshot, room: _Room, shape: str = "{phase}", icon: str = "") -> str:
     execution = snapshot.execution
     state = shape.format(phase=words.snapshot_word(snapshot))
-    return _line(icon or words.snapshot_icon(snapshot), state, _escaped(execution.name or execution.id, room.name))
+    name = words.unstarred(_escaped(execution.name or execution.id, room.name))
+    if room.place is not None:
+        name = message_link(name, address=room.place.address, channel_id=room.place.channel_id, ts=snapshot.card)
+    return _line(icon or words.snapshot_icon(snapshot), state, name)
 
 
 def _line(icon: str, state: str, name: str) -> str:
-    return f"{icon} *{_('{state}: {name}').format(state=state, name=words.unstarred(name))}*"
+    return f"{icon} *{_('{state}: {name}').format(state=state, name=name)}*"
 
 
 def _escaped(name: str, limit: int) -> str:
@@ -152,8 +175,8 @@ def _group(group: BoardGroup) -> str:
     state = _(words.DELETED) if group.phase == GONE else words.phase_word(group.phase)
     icon = words.icon(Phase.DELETING if group.phase == GONE else group.phase)
     if group.number == 1 and group.names:
-        return _line(icon, state, _escaped(group.names[0], _NAME))
-    title = _escaped(group.title, _NAME) if group.title else _("others")
+        return _line(icon, state, words.unstarred(_escaped(group.names[0], _NAME)))
+    title = words.unstarred(_escaped(group.title, _NAME)) if group.title else _("others")
     return _line(icon, state, _("{number} × {name}").format(number=text.number(group.number), name=title))
 
 
@@ -240,6 +263,21 @@ def _over(board: Board, subscription: Subscription) -> Message:
         person = f"<@{text.identifier(subscription.ended_by)}>"
         line = shape.format(person=person, command=_command(board.workflow))
     return message([context(f"📋 {line}")], line)
+
+
+def with_boards(
+    followed: Message, channel: Subscriber, boards: Sequence[tuple[BoardRecord, str]], address: str
+) -> Message:
+    """A list of what a channel follows, behind its boards, each with the timestamp of its message."""
+    if not boards:
+        return followed
+    lines, blocks = [], []
+    for record, ts in boards:
+        name = _headline(Board(workflow=record.workflow))
+        link = message_link(words.unstarred(name), address=address, channel_id=channel.id, ts=ts)
+        blocks.append(section(f"📋 *{link}*", accessory=buttons.menu([buttons.end_board(channel, record.id)])))
+        lines.append(name)
+    return Message((*filter(None, blocks), *followed.blocks), "\n".join((*lines, followed.text)))
 
 
 def board_made(

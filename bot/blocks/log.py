@@ -6,12 +6,12 @@ codes mean (`bot.blocks.sentences`). Called by `handlers`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.blocks import text, words
 from bot.blocks.language import N_, _, ngettext
+from bot.blocks.links import message_link
 from bot.blocks.message import Block, Message, context, message, section, view
 from bot.blocks.sentences import undeliverable_reason
 from bot.domain.change import ChangeKind
@@ -26,7 +26,6 @@ _IN_SECTION = 5
 _LATE = timedelta(minutes=1)
 """A change that was told later than this shows when."""
 _REASON_LIMIT = 160
-_TS = re.compile(r"\d{1,16}\.\d{1,9}")
 _NAME_LIMIT = 40
 
 
@@ -176,8 +175,4 @@ def _reason(code: str) -> str:
 
 def _linked(label: str, fate: Fate, address: str) -> str:
     """`label` as a link to the message, where that is known."""
-    channel, is_known = text.identifier(fate.channel), _TS.fullmatch(fate.ts)
-    if not (address and channel and is_known):
-        return label
-    thread = f"?thread_ts={fate.thread_ts}&amp;cid={channel}" if _TS.fullmatch(fate.thread_ts) else ""
-    return f"<{address}archives/{channel}/p{fate.ts.replace('.', '')}{thread}|{label}>"
+    return message_link(label, address=address, channel_id=fate.channel, ts=fate.ts, thread_ts=fate.thread_ts)

@@ -98,5 +98,9 @@ def kept_of(snapshot: Snapshot) -> Snapshot:
         timeout=execution.timeout,
     )
     return Snapshot(
-        execution=brief, revision=snapshot.revision, seen_at=snapshot.seen_at, is_vanished=snapshot.is_vanished
+        execution=brief,
+        revision=snapshot.revision,
+        seen_at=snapshot.seen_at,
+        is_vanished=snapshot.is_vanished,
+        card=snapshot.card,
     )

@@ -106,6 +106,8 @@ class Snapshot(Value, frozen=True):
     """What is told about a rule: such a snapshot shows no execution, and its lane delivers this message only."""
     board: Board | None = None
     """What a channel's board shows: such a snapshot shows no execution, and its lane posts and edits the board."""
+    card: str = ""
+    """On a board, and of what has ended: timestamp of the card in the channel that follows it; empty for none."""
 
     @property
     def is_quiet(self) -> bool:

@@ -133,6 +133,11 @@ class SlackClient:
         """The same, asked for only once: a token does not change hands."""
         return self._identity or await self.identity()
 
+    @property
+    def address(self) -> str:
+        """The address of the workspace; empty until `identity` was asked for."""
+        return self._identity.address if self._identity else ""
+
     async def socket_url(self, app_token: str) -> str:
         """A Socket Mode address; requested only to see whether the app token works."""
         response = await self.call(self.web.apps_connections_open, app_token=app_token)

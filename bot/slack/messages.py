@@ -55,6 +55,11 @@ class Messages:
     def __init__(self, client: SlackClient) -> None:
         self._client, self._web = client, client.web
 
+    @property
+    def address(self) -> str:
+        """The address of the workspace, for links to messages; empty where it is not known."""
+        return self._client.address
+
     async def open_dm(self, user_id: str) -> str:
         """The channel id (`D…`) of the direct messages with a person. Calling it again changes nothing."""
         response = await self._client.call(self._web.conversations_open, users=user_id)

@@ -175,6 +175,10 @@ class Keyspace:
         """Who follows an execution, by its key."""
         return f"{self.home_of(execution)}subs:{execution}"
 
+    def receipts_of(self, execution: str) -> str:
+        """Who has which card of an execution: subscriber id → receipt."""
+        return f"{self.home_of(execution)}receipts:{execution}"
+
     def snapshot_of(self, execution: str) -> str:
         """The last snapshot of an execution, by its key."""
         return f"{self.home_of(execution)}snap:{execution}"

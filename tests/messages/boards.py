@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from bot.blocks import Message, board
+from bot.blocks import Message, board, replies
 from bot.blocks.language import _
 from bot.blocks.sentences import NOT_APPROVED
 from bot.domain.board import BoardRecord, board_of
@@ -38,6 +38,7 @@ REPLY = Goal("short reply", wide=220, narrow=330, is_held=True)
 BOARD = Goal("board", wide=380, narrow=600, is_held=True)
 CROWD = Goal("board of 200 runs", wide=1020, narrow=1750, is_held=True)
 RECORD = BoardRecord(subscriber=CHANNEL_SUBSCRIPTION.subscriber, owner=PERSON, posted_at=NOW)
+ADDRESS, CARD = "https://lab.slack.com/", "1773307800.000100"
 OF_ONE = replace(RECORD, workflow="germline-wgs")
 USUAL = usual_of([7200 + 60 * number for number in range(-10, 11)])
 
@@ -64,7 +65,9 @@ def _shown(
     subscription: Subscription = CHANNEL_SUBSCRIPTION,
 ) -> Message:
     items = tuple((replace(subscription, execution_id=each.execution.id), each) for each in running)
-    return board.board_message(board_of(Followed(items=items), ended, workflow, now=NOW), subscription, now=NOW)
+    drawn = board_of(Followed(items=items), ended, workflow, now=NOW)
+    linked = replace(drawn, rows=tuple(replace(each, card=CARD) for each in drawn.rows))
+    return board.board_message(linked, subscription, now=NOW, address=ADDRESS)
 
 
 def _typical() -> Message:
@@ -117,6 +120,16 @@ BOARD_REPLIES = Surface(
     "To the person who asks for a board or ends it; the last two to who asked for it, in a direct message.",
     Place.PRIVATE,
     (
+        Example(
+            "The boards of a channel",
+            "`/execution list here`: before what else is followed.",
+            lambda: board.with_boards(
+                replies.subscription_list(((CHANNEL_SUBSCRIPTION, snapshot()),), now=NOW),
+                RECORD.subscriber,
+                ((RECORD, CARD), (OF_ONE, "")),
+                ADDRESS,
+            ),
+        ),
         Example("A new board", "In a channel.", lambda: board.board_made(RECORD, is_new=True), REPLY),
         Example("Asked for again", "It is posted again.", lambda: board.board_made(OF_ONE, is_new=False), REPLY),
         Example(

@@ -11,14 +11,17 @@ from msgspec.structs import replace
 
 from bot.blocks.board import MOST_BYTES, board_blocks, board_message
 from bot.blocks.language import Language, speaking
+from bot.blocks.message import Block
 from bot.domain.board import FAILED_ALONE, board_of, is_news
 from bot.domain.estimate import usual_of
 from bot.domain.execution import Execution, Step
 from bot.domain.following import Subscriber, Subscription
+from bot.domain.home import kept_of
 from bot.domain.snapshot import Board, Followed, Snapshot
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LAB = Subscription(execution_id="b", subscriber=Subscriber(team_id="T1", id="C1"), owner="U1", created_at=NOW)
+ADDRESS, CARD = "https://lab.slack.com/", "1772366400.123456"
 USUAL = usual_of([3600, 3700, 3500, 3600, 3650])
 
 
@@ -41,6 +44,11 @@ def board(*shown: Snapshot, ended: tuple[Snapshot, ...] = (), workflow: str = ""
     """The board of a channel that follows `shown`."""
     items = tuple((replace(LAB, execution_id=each.execution.id), each) for each in shown)
     return board_of(Followed(items=items), ended, workflow, now=NOW)
+
+
+def blocks(shown: Board) -> list[Block]:
+    """What is drawn of it."""
+    return board_blocks(shown, "C1", now=NOW, address=ADDRESS)
 
 
 def named(shown: Board) -> list[str]:
@@ -129,8 +137,9 @@ def test_two_hundred_runs_fit_into_a_message(letter: str, language: Language) ->
         for number in range(100, 400)
     )
     shown = board(*going, ended=over)
+    shown = replace(shown, rows=tuple(replace(each, card=CARD) for each in shown.rows))
     with speaking(language):
-        said = board_message(shown, LAB, now=NOW)
+        said = board_message(shown, LAB, now=NOW, address=ADDRESS)
     assert len(json.dumps(said.blocks, ensure_ascii=False).encode()) < MOST_BYTES + 3_000
     assert len(said.blocks) < 50
     text = json.dumps(said.blocks, ensure_ascii=False)
@@ -142,8 +151,29 @@ def test_only_what_is_seen_counts_as_new() -> None:
     """Another poll that shows the same changes nothing, another step does."""
     first = board(run(1, usual=USUAL))
     again = replace(run(1, usual=USUAL), seen_at=NOW + timedelta(minutes=5), revision=7)
-    assert board_blocks(first, now=NOW) == board_blocks(board(again), now=NOW)
-    assert board_blocks(first, now=NOW) != board_blocks(board(run(1, execution={"steps_finished": 2})), now=NOW)
+    assert blocks(first) == blocks(board(again))
+    assert blocks(first) != blocks(board(run(1, execution={"steps_finished": 2})))
+    posted = replace(first, rows=tuple(replace(each, card=CARD) for each in first.rows))
+    assert blocks(first) != blocks(posted)
+
+
+def test_names_lead_to_their_cards() -> None:
+    """In the channel, where there is one, and where the workspace is known; bold as before."""
+    shown = board(run(1), run(2, "Failed"), run(3))
+    shown = replace(
+        shown, rows=tuple(replace(each, card=CARD if "3" not in each.execution.name else "") for each in shown.rows)
+    )
+    link = "<https://lab.slack.com/archives/C1/p1772366400123456|{}>"
+    said = json.dumps(blocks(shown), ensure_ascii=False)
+    for line in (f"*Failed: {link.format('wgs-2')}*", f"*Running: {link.format('wgs-1')}*", "*Running: wgs-3*"):
+        assert line in said
+    assert "<https" not in json.dumps(board_message(shown, LAB, now=NOW).blocks)
+    assert "slack.com" not in board_message(shown, LAB, now=NOW, address=ADDRESS).text
+
+
+def test_what_has_ended_keeps_its_card() -> None:
+    """In what is kept for a day, from which boards are drawn."""
+    assert kept_of(run(1, "Failed", card=CARD)).card == CARD
 
 
 def test_a_new_message_needs_news() -> None:

@@ -95,6 +95,22 @@ async def test_a_board_shows_what_runs(rig: Rig, board: Board) -> None:
     assert rig.times("chat.update") == edits
 
 
+async def test_a_board_leads_to_the_cards(rig: Rig, board: Board) -> None:
+    """As soon as one is posted, though nothing else has changed; it is still known when the run is forgotten."""
+    await rig.notifier._messenger.messages.check_token()  # a bot asks who it is before it works
+    execution = await rig.follow(rig.lab, life=story.happy(2))
+    await board.make()
+    await board.look()
+    (card,) = [each for each in rig.slack.messages(rig.lab) if "-b-" not in str(each.metadata)]
+    await board.look()
+    assert f"archives/{rig.lab}/p{card.ts.replace('.', '')}|germline-wgs" in board.blocks()
+    await rig.step(execution, to="succeeded")
+    await rig.later(times=2)
+    assert not [key for key in rig.left_over() if execution in key]
+    (ended,) = await rig.store.homes.ended(rig.who(rig.lab))
+    assert ended.card == card.ts
+
+
 async def test_a_board_keeps_what_has_ended(rig: Rig, board: Board) -> None:
     """Also of runs that a rule follows silently, and that are forgotten."""
     rules = RulesRig(rig)

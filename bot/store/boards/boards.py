@@ -150,11 +150,10 @@ class Boards:
             Unreadable: another version of the bot wrote it.
         """
         lane = self._lane(record.subscriber, record.message_id(), owner)
-        home = self._keys.home_of(lane.execution)
         async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
             pipeline.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
             pipeline.get(self._keys.snapshot_of(lane.execution))
-            pipeline.hget(f"{home}receipts:{lane.execution}", lane.subscriber_id)
+            pipeline.hget(self._keys.receipts_of(lane.execution), lane.subscriber_id)
             row, text, receipt = await pipeline.execute()
         if not row or not text:
             return None
@@ -183,7 +182,7 @@ class Boards:
         self._deliveries.set()
 
     async def version(self, channel: Subscriber) -> str:
-        """Changes whenever what a channel follows does, or one of these executions."""
+        """Changes whenever what a channel follows does, or one of these executions, or its card is posted."""
         account = self._ownership.owner.account
         async with self._connection.guarded() as redis:
             found = await redis.zrange(self._keys.executions_of(account, channel.team_id, channel.id), 0, -1)
@@ -192,8 +191,10 @@ class Boards:
                 for each in ids:
                     execution = execution_key(account, channel.team_id, each)
                     pipeline.getrange(self._keys.snapshot_of(execution), 0, 7)  # its revision
-                revisions = await pipeline.execute() if ids else []
-        return " ".join(f"{each}:{revision}" for each, revision in zip(ids, revisions, strict=True))
+                    pipeline.hexists(self._keys.receipts_of(execution), channel.id)
+                answers = list(map(str, await pipeline.execute() if ids else []))
+        seen = zip(ids, answers[::2], answers[1::2], strict=True)
+        return " ".join(f"{each}:{revision}:{has_card}" for each, revision, has_card in seen)
 
     async def forget_person(self, user_id: str, *, owner: Owner) -> None:
         """Delete the name of a person in the boards that they asked for, which go on."""

@@ -22,7 +22,16 @@ from bot.store.engine.connection import Connection
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import PARTITIONS, Lane, execution_key, lane_of
 from bot.store.owner import Ownership
-from bot.store.rows import EPOCH, at, change_entry, milliseconds, quiet_field, subscription_of, subscription_row
+from bot.store.rows import (
+    EPOCH,
+    at,
+    change_entry,
+    milliseconds,
+    quiet_field,
+    receipt_of,
+    subscription_of,
+    subscription_row,
+)
 from bot.store.snapshots import Fingerprint, first_text, snapshot_of
 from bot.store.subscriptions.index import Index
 from bot.store.unreadable import Unreadable
@@ -244,6 +253,21 @@ class Subscribers:
             row = await redis.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
         subscription = _readable(lane, row)
         return None if subscription is None or subscription.is_ending else subscription
+
+    async def cards(self, channel: Subscriber, execution_ids: Sequence[str]) -> dict[str, str]:
+        """The timestamps of the cards that a channel has of these executions."""
+        account = self._ownership.owner.account
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for each in execution_ids:
+                execution = execution_key(account, channel.team_id, each)
+                pipeline.hget(self._keys.receipts_of(execution), channel.id)
+            rows = await pipeline.execute() if execution_ids else []
+        found: dict[str, str] = {}
+        for each, row in zip(execution_ids, rows, strict=True):
+            with suppress(Unreadable):  # then it has no link
+                if (receipt := receipt_of(str(row or ""))) is not None:
+                    found[each] = receipt.ts
+        return found
 
     async def that_follow_it(self, team_id: str, execution_id: str) -> frozenset[str]:
         """Ids of the people and channels that follow an execution, without those that are ending."""

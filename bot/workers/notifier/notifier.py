@@ -384,7 +384,8 @@ class Notifier:
         if (news := shown.snapshot.rule_news) is not None:
             draw = cache(partial(rule_message, news, shown.subscription.subscriber))
         elif shown.snapshot.board is not None:
-            draw = cache(partial(board_message, shown.snapshot.board, shown.subscription, now=delivery.claim.now))
+            board, address = shown.snapshot.board, self._messenger.messages.address
+            draw = cache(partial(board_message, board, shown.subscription, now=delivery.claim.now, address=address))
         else:
             draw = cache(partial(execution_card, shown.snapshot, shown.subscription, now=delivery.claim.now))
         cards: list[Callable[[], Message]] = [draw, lambda: draw().plain()]
@@ -427,8 +428,11 @@ class Notifier:
     async def _note_end(self, delivery: Delivery) -> None:
         """Have a person's Home tab, or a channel's board, show how an execution ended that was followed until then."""
         if self._homes is not None and delivery.is_over:
+            subscriber, snapshot = delivery.subscription.subscriber, delivery.claim.notification.snapshot
+            if delivery.receipt is not None and not subscriber.is_person:
+                snapshot = replace(snapshot, card=delivery.receipt.ts)
             with suppress(StoreUnavailable):  # it is a help only
-                await self._homes.note_end(delivery.subscription.subscriber, delivery.claim.notification.snapshot)
+                await self._homes.note_end(subscriber, snapshot)
 
     async def _put_back(self, delivery: Delivery, error: SlackError) -> None:
         """Release a lane that Slack did not take now, to be tried again."""

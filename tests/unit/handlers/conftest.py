@@ -357,6 +357,11 @@ class FakeBoards:
         record = BoardRecord(subscriber=channel, workflow=workflow, owner=owner, posted_at=NOW)
         return BoardMade(record, not self.is_there)
 
+    async def of(self, channel: Subscriber) -> tuple[tuple[BoardRecord, str], ...]:
+        """Someone wants to know which ones there are."""
+        record = BoardRecord(subscriber=channel, workflow="germline-wgs", owner="U1", posted_at=NOW)
+        return ((record, "1772366400.123456"), (structs.replace(record, workflow=""), "")) if self.is_there else ()
+
     async def end(self, channel: Subscriber, board: str, *, by: str) -> tuple[BoardRecord | None, bool]:
         """Someone ends one."""
         self._note("end_board", channel.id, board, by)

@@ -9,7 +9,7 @@ from bot.blocks.sentences import sentence
 from bot.errors import InputProblem, InvalidInput
 from handlers.parsing import parse
 from handlers.vocabulary import Command, Verb
-from tests.unit.handlers.conftest import World
+from tests.unit.handlers.conftest import OURS, World
 
 MEMBERS = {"members": ["U1"]}
 
@@ -80,3 +80,26 @@ async def test_another_channels_board_stays(world: World, subscriber: str) -> No
     await world.press(buttons.END_BOARD, f"0123456789abcdef|{subscriber}")
     assert world.subscriptions.asked == []
     assert world.reply == sentence(InvalidInput(InputProblem.OTHER_CHANNEL))
+
+
+async def test_the_list_names_the_boards(world: World) -> None:
+    """Of the channel, with what ends each; a person has none."""
+    world.subscriptions.boards.is_there = True
+    await world.command("list here")
+    await world.command("list")
+    here, mine = world.slack.answers
+    assert here["text"].splitlines()[:2] == [
+        "Board: runs of the workflow germline-wgs",
+        "Board: all that this channel follows",
+    ]
+    assert [str(here["blocks"]).count(part) for part in (f"{buttons.END_BOARD}:", "Board: ")] == [2, 2]
+    assert "Board" not in str(mine)
+
+
+async def test_a_private_channels_boards_are_its_members(world: World) -> None:
+    """Who is not in it reads of none."""
+    world.subscriptions.boards.is_there = True
+    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_private": True, **OURS}}
+    world.slack.results["conversations.members"] = {"members": ["U2"]}
+    await world.command("list here")
+    assert "Board" not in str(world.slack.answers)
