@@ -99,8 +99,8 @@ def board_blocks(board: Board, channel_id: str, *, now: datetime, address: str) 
 
 
 def _drawn(board: Board, now: datetime, room: _Room) -> list[Block]:
-    failed = [_over_row(snapshot, room) for snapshot in board.rows if _is_over(snapshot)]
-    going = [_row(snapshot, now, room) for snapshot in board.rows if not _is_over(snapshot)]
+    failed = [_over_row(snapshot, room) for snapshot in board.rows if snapshot.is_over]
+    going = [_row(snapshot, now, room) for snapshot in board.rows if not snapshot.is_over]
     ended: list[str] = []
     for group in board.groups:
         if group.phase in FAILED_PHASES:
@@ -231,7 +231,7 @@ def _counts(board: Board) -> str:
 def _named(board: Board) -> Iterator[str]:
     """Which have failed, for those who read the text only."""
     for snapshot in board.rows:
-        if _is_over(snapshot):
+        if snapshot.is_over:
             execution = snapshot.execution
             word = words.snapshot_word(snapshot)
             yield _("{state}: {name}").format(state=word, name=_escaped(execution.name or execution.id, _NAME))
@@ -249,10 +249,6 @@ def _empty(board: Board) -> str:
         return ""
     line = _("Nothing runs, and nothing has ended in the last 24 hours. {command} has new runs followed here.")
     return line.format(command="`/execution subscribe workflow … here`")
-
-
-def _is_over(snapshot: Snapshot) -> bool:
-    return snapshot.is_vanished or snapshot.execution.is_terminal
 
 
 def _over(board: Board, subscription: Subscription) -> Message:

@@ -19,7 +19,7 @@ from bot.domain import alarms
 from bot.domain.estimate import outlook_of
 from bot.domain.execution import FAILED_PHASES, WAITING_PHASES, Execution, Phase, Step, Value
 from bot.domain.following import Subscriber
-from bot.domain.home import STEPS_KEPT, TEXT_KEPT, ended_at, kept_of
+from bot.domain.home import STEPS_KEPT, TEXT_KEPT, ended_at, ends_of, kept_of
 from bot.domain.past import stem_of
 from bot.domain.rules import normal
 from bot.domain.snapshot import Board, BoardGroup, Followed, Snapshot
@@ -83,12 +83,10 @@ def board_id(channel: Subscriber, workflow: str) -> str:
 
 def board_of(followed: Followed, ended: Sequence[Snapshot], workflow: str = "", *, now: datetime) -> Board:
     """What a channel's board shows that follows `followed`, and until lately followed `ended`."""
-    known = {subscription.execution_id for subscription, _ in followed.items}
-    seen = [snapshot for _, snapshot in followed.items if snapshot is not None]
-    seen += [snapshot for snapshot in ended if snapshot.execution.id not in known]
+    seen = ends_of(followed, ended) + [snapshot for _, snapshot in followed.items if snapshot is not None]
     shown = [snapshot for snapshot in seen if is_of(workflow, snapshot.execution)]
-    going = sorted((each for each in shown if not _is_over(each)), key=_began)
-    over = sorted((each for each in shown if _is_over(each)), key=ended_at, reverse=True)
+    going = sorted((each for each in shown if not each.is_over), key=_began)
+    over = sorted((each for each in shown if each.is_over), key=ended_at, reverse=True)
     failed, fine = _split(over, _has_failed)
     troubled, running = _split(going, _is_in_trouble)
     running = sorted([*troubled[TROUBLED_ALONE:], *running], key=_began)
@@ -132,10 +130,6 @@ def _split(found: Iterable[Snapshot], is_first: Callable[[Snapshot], bool]) -> t
     for snapshot in found:
         (first if is_first(snapshot) else others).append(snapshot)
     return first, others
-
-
-def _is_over(snapshot: Snapshot) -> bool:
-    return snapshot.is_vanished or snapshot.execution.is_terminal
 
 
 def _has_failed(snapshot: Snapshot) -> bool:

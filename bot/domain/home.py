@@ -6,6 +6,7 @@ it looks (`bot.blocks.home`), where it comes from (`bot.store.homes`). Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -65,6 +66,13 @@ class Home(NamedTuple):
 def ended_at(snapshot: Snapshot) -> datetime:
     """When an execution that has ended did so, as far as that is known."""
     return snapshot.execution.updated_at or snapshot.seen_at
+
+
+def ends_of(followed: Followed, ended: Sequence[Snapshot]) -> list[Snapshot]:
+    """What has ended and is not followed again, each once, the last end first."""
+    known = {subscription.execution_id for subscription, _ in followed.items}
+    ends = {each.execution.id: each for each in (*followed.ending, *ended) if each.execution.id not in known}
+    return sorted(ends.values(), key=ended_at, reverse=True)
 
 
 def kept_of(snapshot: Snapshot) -> Snapshot:

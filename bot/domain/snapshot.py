@@ -110,10 +110,15 @@ class Snapshot(Value, frozen=True):
     """On a board, and of what has ended: timestamp of the card in the channel that follows it; empty for none."""
 
     @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or is gone."""
+        return self.is_vanished or self.execution.is_terminal
+
+    @property
     def is_quiet(self) -> bool:
         """Whether a poll that shows the same again means that nothing happened: nothing else is pending."""
         has_problem = self.misses or self.missing or self.contradicted or self.unreachable_since
-        return not (has_problem or self.is_vanished or self.retry_until or self.execution.is_terminal)
+        return not (has_problem or self.retry_until or self.is_over)
 
 
 class BoardGroup(Value, frozen=True):
@@ -169,6 +174,8 @@ class Followed(Value, frozen=True):
     """Oldest subscription first; the snapshot is None if it is lost."""
     unreadable: tuple[str, ...] = ()
     """Ids of executions about which the store holds something that cannot be read."""
+    ending: tuple[Snapshot, ...] = ()
+    """What is over and whose last message has yet to be delivered: nothing follows, and it is not kept as ended yet."""
 
 
 class Receipt(Value, frozen=True):

@@ -130,6 +130,37 @@ async def test_a_board_keeps_what_has_ended(rig: Rig, board: Board) -> None:
     assert "1 succeeded" in board.posts()[0]
 
 
+async def test_what_ran_between_two_looks_is_shown(rig: Rig, board: Board) -> None:
+    """It was followed and over by the time the board was drawn again, as its channel follows nothing again."""
+    await board.make()
+    await rig.deliver()
+    await board.look()
+    execution = await rig.followed(rig.lab, life=story.happy(2))
+    await rig.step(execution, to="succeeded")
+    await rig.later()
+    assert (await rig.store.subscribers.of(rig.who(rig.lab))).items == ()
+    await board.look()
+    assert "1 succeeded" in board.posts()[0]
+
+
+async def test_an_end_is_shown_before_its_message(rig: Rig, board: Board) -> None:
+    """Slack takes no messages for a while: the board, which is edited, is true all the same, and stays so."""
+    await board.make()
+    execution = await rig.followed(rig.lab, life=story.happy(2))
+    await rig.deliver()
+    await board.look()
+    rig.fault("error", error="under_maintenance", times=None)
+    await rig.step(execution, to="succeeded")
+    await rig.deliver()
+    await board.look()
+    assert "1 succeeded" in board.posts()[0]
+    await board.look()
+    rig.slack.faults.clear()
+    await rig.later()
+    await board.look()
+    assert "1 succeeded" in board.posts()[0]
+
+
 async def test_the_next_day_has_a_new_message(rig: Rig, board: Board) -> None:
     """Once something is worth it, in whichever copy; the old one becomes a line."""
     execution = await rig.followed(rig.lab)

@@ -182,10 +182,11 @@ class Boards:
         self._deliveries.set()
 
     async def version(self, channel: Subscriber) -> str:
-        """Changes whenever what a channel follows does, or one of these executions, or its card is posted."""
+        """Changes whenever what a channel follows does, one of these executions, if it has a card, or how it ended."""
         account = self._ownership.owner.account
         async with self._connection.guarded() as redis:
             found = await redis.zrange(self._keys.executions_of(account, channel.team_id, channel.id), 0, -1)
+            rows = await redis.hgetall(self._keys.ends_of(account, channel.team_id, channel.id))
             ids = sorted(map(str, found))
             async with redis.pipeline(transaction=False) as pipeline:
                 for each in ids:
@@ -194,7 +195,8 @@ class Boards:
                     pipeline.hexists(self._keys.receipts_of(execution), channel.id)
                 answers = list(map(str, await pipeline.execute() if ids else []))
         seen = zip(ids, answers[::2], answers[1::2], strict=True)
-        return " ".join(f"{each}:{revision}:{has_card}" for each, revision, has_card in seen)
+        ends = sorted(f"{execution_id!s}@{str(row).partition('|')[0]}" for execution_id, row in rows.items())
+        return " ".join([*(f"{each}:{revision}:{has_card}" for each, revision, has_card in seen), *ends])
 
     async def forget_person(self, user_id: str, *, owner: Owner) -> None:
         """Delete the name of a person in the boards that they asked for, which go on."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from bot.domain.following import Level, Subscriber
-from bot.domain.home import CHANNEL_ENDS_KEPT, ENDS_KEPT, SHOWN_FOR, Home, InChannels, ended_at, kept_of
+from bot.domain.home import CHANNEL_ENDS_KEPT, ENDS_KEPT, SHOWN_FOR, Home, InChannels, ended_at, ends_of, kept_of
 from bot.domain.snapshot import Followed, Snapshot
 from bot.store.engine.connection import Connection
 from bot.store.owner import Owner, Ownership
@@ -105,7 +105,7 @@ class Homes:
             in_channels=_in_channels(followed, dict(zip(following, theirs, strict=False))),
             are_channels_known=channels is not None,
             channels_left_out=len(following) - len(read),
-            ended=await self.ended(person, since=since),
+            ended=tuple(ends_of(followed, await self.ended(person, since=since))),
             since=since,
             level=await self.level_of(person),
         )

@@ -314,18 +314,23 @@ class Subscribers:
         """What `subscriber` follows."""
         found = await self._index.of(self._ownership.owner.account, subscriber)
         items: list[tuple[Subscription, Snapshot | None]] = []
+        ending: list[Snapshot] = []
         unreadable: list[str] = []
         for first in range(0, len(found), TOGETHER):
-            await self._read(found[first : first + TOGETHER], items, unreadable)
-        return Followed(items=tuple(items), unreadable=tuple(unreadable))
+            await self._read(found[first : first + TOGETHER], items, ending, unreadable)
+        return Followed(items=tuple(items), ending=tuple(ending), unreadable=tuple(unreadable))
 
     async def _read(
         self,
         found: Sequence[tuple[Lane, bool]],
         items: list[tuple[Subscription, Snapshot | None]],
+        ending: list[Snapshot],
         unreadable: list[str],
     ) -> None:
-        """Read these entries of an index into `items`, and the ids of those that cannot be read into `unreadable`."""
+        """Read these entries of an index into `items` and `ending`, and the ids of those that cannot into `unreadable`.
+
+        Entries of what has been ended, or is gone, are removed.
+        """
         async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
             for lane, _ in found:
                 pipeline.hget(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
@@ -334,11 +339,13 @@ class Subscribers:
         for (lane, is_beginning), row, text in zip(found, answers[::2], answers[1::2], strict=True):
             try:
                 subscription = subscription_of(lane, str(row)) if row is not None else None
-                if subscription is None or subscription.is_ending:
-                    if not is_beginning:
-                        await self._index.remove(lane)
-                else:
-                    items.append((subscription, snapshot_of(str(text)) if text else None))
+                snapshot = snapshot_of(str(text)) if text and subscription is not None else None
+                if subscription is not None and not subscription.is_ending:
+                    items.append((subscription, snapshot))
+                elif subscription is not None and not subscription.ended_by and snapshot and snapshot.is_over:
+                    ending.append(snapshot)
+                elif not is_beginning:
+                    await self._index.remove(lane)
             except Unreadable as error:
                 error.report(str(lane))
                 unreadable.append(lane.execution_id)
