@@ -39,6 +39,9 @@ SLACK_SCALE = 60
 SETTLE_SECONDS = 180.0
 """How long the last deliveries may take after the faults."""
 
+LOOK_SECONDS = 0.5
+"""How often the arena looks whether any bot runs."""
+
 CHECK_SECONDS = 3.0
 """How often the arena checks whether all is delivered."""
 
@@ -79,7 +82,7 @@ class Arena:
         self.admitted: list[str] = []
         """What bots said that were not refused."""
         self.blind: list[tuple[float, float]] = []
-        """When GCS showed nothing."""
+        """When nobody could see anything: GCS showed nothing, or no bot ran."""
         self.planned = {role.execution_id: role.life for role in plan.roles}
         """Lives as they are unless operators cancel or retry them."""
         self._names: dict[str, str] = {}
@@ -122,6 +125,7 @@ class Arena:
             self._since = time.monotonic()
             async with asyncio.TaskGroup() as group:
                 watching = [group.create_task(replica.watch()) for replica in self.replicas]
+                watching.append(group.create_task(self._note_when_none_runs()))
                 everybody: list[Person | Operator] = [*self.people, *self.operators]
                 acts = [self._play(), self._strike(), *(each.live() for each in everybody)]
                 await asyncio.gather(*acts)
@@ -213,6 +217,16 @@ class Arena:
         self.gcs.faults.clear()  # the first fault applies, and one that is merely slow shows executions
         await self._disturb_gcs(blow)
         self.blind.append((begins, self.slack.workspace.now()))
+
+    async def _note_when_none_runs(self) -> None:
+        """While Slack refuses the token, a bot that is killed cannot start again."""
+        before = self.slack.workspace.now()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now, runs = self.slack.workspace.now(), any(replica.is_up for replica in self.replicas)
+            if not runs:
+                self.blind.append((before, now))
+            before = now
 
     async def _replace(self, blow: Blow) -> None:
         self._refused(await self._replica(blow).replaced(dict(blow.fault)))

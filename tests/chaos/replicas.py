@@ -45,6 +45,17 @@ class Replica:
         self.refused_starts = 0
         """How often it ended before it had started, because Slack refused its token."""
         self._busy = asyncio.Lock()
+        self._up = 0
+        """The process that has last been seen to have started."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs, and has started."""
+        if self.bot.has_ended:
+            return False
+        if self._up != self.bot.pid and self.bot.logged("service.started"):
+            self._up = self.bot.pid
+        return self._up == self.bot.pid
 
     async def start(self) -> None:
         """Start it, and return once it takes requests."""

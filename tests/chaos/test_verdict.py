@@ -174,6 +174,8 @@ def test_an_outcome_that_gcs_hid_may_be_missed() -> None:
     assert found(evidence) == {"outcome lost": 1}
     evidence.blind = [(BEGAN + failed + 10, BEGAN + again + 30)]
     assert found(evidence) == {}
+    evidence.blind = [(BEGAN + failed, BEGAN + again + 10)] * 2  # the rest is still long enough
+    assert found(evidence) == {"outcome lost": 1}
 
 
 def test_repeats_around_lost_writes_are_counted_apart() -> None:

@@ -257,9 +257,12 @@ class _Subscription:
         return not moment.is_outcome and (moment.failed or 0) > (before.failed or 0 if before else 0)
 
     def _shown(self, begins: float, ends: float) -> float:
-        """For how many seconds GCS showed what was so between two times."""
-        hidden = (min(ends, until) - max(begins, since) for since, until in self._record.blind)
-        return ends - begins - sum(max(0.0, seconds) for seconds in hidden)
+        """For how many seconds a bot could see what was so between two times."""
+        shown, seen_until = 0.0, begins
+        for since, until in sorted(self._record.blind):
+            shown += max(0.0, min(since, ends) - seen_until)
+            seen_until = max(seen_until, until)
+        return shown + max(0.0, ends - seen_until)
 
     def _is_premature(self, n: int, at: float) -> bool:
         """Whether an outcome was reported before it was one."""
