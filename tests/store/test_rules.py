@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from redis import Redis
 
 from bot.domain.change import ChangeKind
 from bot.domain.following import Level, RuleNews, RuleNewsKind, Subscriber
+from bot.domain.quiet import QuietHours
 from bot.domain.search import Match
 from bot.errors import TooManyRules
 from bot.store import Store
@@ -42,6 +43,19 @@ async def enlist(
     match = Match(execution_id, workflow_name="germline-wgs", created_at=NOW - created)
     wanted = {LAB: [rule_of(LAB, level=level)]}
     return (await store.enlisting.enlist(wanted, match, now=NOW, floor=NOW - LATER))[LAB]
+
+
+async def test_a_run_of_a_quiet_person_waits(store: Store) -> None:
+    """It is followed in their quiet hours, too; its card comes when these are over."""
+    rule = rule_of(ALICE, level=Level.MILESTONES)
+    await store.rules.put(rule, level=None)
+    await store.quiet_hours.choose("T1", "U1", QuietHours(begins=time(0), ends=time(0), zone="UTC"))
+    match = Match("e1", workflow_name="germline-wgs", created_at=NOW)
+    for expected in (Enlisted.MADE, Enlisted.SEEN):
+        done = await store.enlisting.enlist({ALICE: [rule]}, match, now=NOW, floor=NOW - LATER)
+        assert done == {ALICE: expected}
+    assert await lanes(store) == []
+    assert (await store.outbox.ready()).size == 1
 
 
 async def levels(store: Store, subscriber: Subscriber = LAB) -> dict[str, tuple[Level, Level | None]]:

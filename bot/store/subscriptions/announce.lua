@@ -1,12 +1,12 @@
 -- Have a message about a rule, or a board, delivered, once: a lane of its own.
 -- KEYS: partition prefix
 -- subscription: a row; if it is ending, the lane is gone once the message is delivered; text: header and snapshot with
--- what it says; keep: ms for which it is remembered; receipt: a row, if the message is there already and is edited, or ''
+-- what it says; keep_ms: for how long it is remembered; receipt: a row, if the message is there and is edited, or ''
 -- Returns 1, or 0 when it was announced before
-local prefix, lane, subscription, text, keep, receipt = KEYS[1], unpack(ARGV)
+local prefix, lane, subscription, text, keep_ms, receipt = KEYS[1], unpack(ARGV)
 local execution, subscriber = split_lane(lane)
 local now = now_ms()
-if not redis.call('SET', prefix .. 'announced:' .. execution, 1, 'NX', 'PX', keep) then return 0 end
+if not redis.call('SET', prefix .. 'announced:' .. execution, 1, 'NX', 'PX', keep_ms) then return 0 end
 redis.call('SET', prefix .. 'snap:' .. execution, text)
 local row = parse_subscription(subscription)
 row.created = string.format('%d', now)

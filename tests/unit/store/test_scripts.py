@@ -37,6 +37,17 @@ def test_a_script_says_what_it_returns(name: str) -> None:
     assert "\n-- Returns " in head or SCRIPTS[name].rstrip().endswith("return 1")
 
 
+FUNCTIONS = {name for file in SCRIPTS.keys() - RUN for name in re.findall(r"(?m)^local function (\w+)", SCRIPTS[file])}
+"""Those of the preludes."""
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_no_argument_hides_a_function(name: str) -> None:
+    """It would be called in its place, after what was written before."""
+    arguments = re.match(r"local ([\w, ]+)=", code(name).replace("\n", " "))
+    assert not FUNCTIONS & set(re.findall(r"\w+", arguments[1] if arguments else ""))
+
+
 def test_one_prelude_reads_the_clock() -> None:
     """Milliseconds and microseconds come from one function."""
     assert [name for name in SCRIPTS if "'TIME'" in SCRIPTS[name]] == ["engine/prelude.lua"]
