@@ -6,9 +6,11 @@ Called by the conftests and tests of the rings that need a store.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import sleep, time
 from typing import Any
@@ -41,6 +43,10 @@ SANDBOX_OWNER = replace(OWNER, team="T0SANDBOX")
 
 AT_REST = "-|0|0|0|0"
 """What stands for the claim of a lane that nobody has claimed."""
+
+_HOURS = 8
+"""The place of quiet hours in the row of a subscription."""
+_SEEN = re.compile(r'"at":"([^"]*)"')
 
 
 def served(binary: str, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
@@ -157,6 +163,25 @@ def let_quiet_end(redis: Redis) -> None:
             if fields[7][:1].isdigit():
                 redis.hset(key, str(name), "|".join([*fields[:7], past, fields[8]]))
     let_lanes_come(redis)
+
+
+def let_night_pass(redis: Redis, *, hours: float = 1) -> None:
+    """Let all quiet hours end now, and what they held have been seen so many hours ago."""
+    ends, earlier = str(int(time() * 1000) - 1), timedelta(hours=hours)
+    for key in map(str, redis.scan_iter("*}:subs:*")):
+        for name, row in redis.hgetall(key).items():
+            fields = str(row).split("|")
+            if len(fields) > _HOURS and (begins := fields[_HOURS].partition("-")[0]):
+                fields[_HOURS] = f"{int(begins) - int(earlier.total_seconds() * 1000)}-{ends}"
+                redis.hset(key, str(name), "|".join(fields))
+    for key in map(str, redis.scan_iter("*:changes:*")):
+        for place, entry in enumerate(map(str, redis.lrange(key, 0, -1))):
+            redis.lset(key, place, _SEEN.sub(lambda seen: _shifted(seen, earlier), entry, count=1))
+    let_lanes_come(redis)
+
+
+def _shifted(seen: re.Match[str], earlier: timedelta) -> str:
+    return f'"at":"{(datetime.fromisoformat(seen[1]) - earlier).isoformat()}"'
 
 
 def expire_claims(redis: Redis) -> None:

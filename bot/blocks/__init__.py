@@ -1,10 +1,10 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
-Lives here: the messages (`cards`, `thread`, `outcome`, `board`, `replies`, `rules`), the views (`modal`, `facts`,
-`told`, `share`, `why`, `log`, `acting`, `home`), the buttons with their action ids (`buttons`), the sentences for
-errors (`sentences`), and what these are made of (`items`, `words`, `trouble`, `groups`, `steps`, `failures`, `causes`,
-`earlier`, `message`, `text`). Does not live here: I/O and clocks; `now` is an argument. Called by the notifier and by
-`handlers`.
+Lives here: the messages (`cards`, `thread`, `outcome`, `catch_up`, `board`, `replies`, `rules`), the views (`modal`,
+`facts`, `told`, `share`, `why`, `log`, `acting`, `home`), the buttons with their action ids (`buttons`), the sentences
+for errors (`sentences`), and what these are made of (`items`, `words`, `trouble`, `groups`, `steps`, `failures`,
+`causes`, `earlier`, `message`, `text`). Does not live here: I/O and clocks; `now` is an argument. Called by the
+notifier and by `handlers`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from bot.blocks import board, buttons, replies, rules
 from bot.blocks.acting import acted_modal, acted_notice, loading_action, question_modal
 from bot.blocks.board import board_held, board_left, board_message, board_undeliverable
 from bot.blocks.cards import execution_card, execution_summary, shared_summary
+from bot.blocks.catch_up import catch_up_message
 from bot.blocks.facts import details_modal
 from bot.blocks.home import home_tab, parse_page, refusing_home
 from bot.blocks.log import log_message, log_modal
@@ -46,6 +47,7 @@ __all__ = [
     "board_undeliverable",
     "buttons",
     "card_left_message",
+    "catch_up_message",
     "change_message",
     "details_modal",
     "ended_message",

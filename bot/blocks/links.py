@@ -1,7 +1,7 @@
 """Links to messages of the bot in Slack.
 
 Lives here: `message_link`. Does not live here: links to anything else, of which there are none. Called by
-`bot.blocks.board` and `bot.blocks.log`.
+`bot.blocks.board`, `bot.blocks.catch_up` and `bot.blocks.log`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The message that notifies people: how an execution ended.
 
-Lives here: `outcome_message`. Does not live here: why steps failed (`bot.blocks.failures`), changes before the end
-(`bot.blocks.thread`). Called by the notifier.
+Lives here: `outcome_message`, and `Reason`, which a catch-up message shows, too. Does not live here: why steps failed
+(`bot.blocks.failures`), changes before the end (`bot.blocks.thread`). Called by the notifier.
 
 State and name come first, then the cause, then counts and time, in the blocks as in the plain text: a notification
 shows no more than its beginning.
@@ -40,7 +40,7 @@ def outcome_message(change: Change, subscription: Subscription, snapshot: Snapsh
     icon = words.icon(Phase.DELETING if is_vanished else change.phase)
     state = _(words.DELETED) if is_vanished else words.phase_word(change.phase)
     headline = _("{state}: {name}").format(state=state, name=words.name(execution))
-    reason = _Reason.of(change, execution) if _is_failed(change) else _NO_REASON
+    reason = Reason.of(change, execution) if _is_failed(change) else _NO_REASON
     earlier = earlier_line(reason.failure, past, execution.id) if reason.failure else ""
     owner = owner_mention([change], subscription)
     facts, small = _facts(change, snapshot, reason, text.bold), _rest(change, execution)
@@ -58,7 +58,7 @@ def outcome_message(change: Change, subscription: Subscription, snapshot: Snapsh
     return message(blocks, f"{icon} {headline}", reason.words, plain, owner, reason.note, earlier)
 
 
-class _Reason(NamedTuple):
+class Reason(NamedTuple):
     """Why it failed, in one line."""
 
     failure: Failure | None = None
@@ -71,7 +71,7 @@ class _Reason(NamedTuple):
     """That the time limit is a likely cause as well."""
 
     @classmethod
-    def of(cls, change: Change, execution: Execution) -> _Reason:
+    def of(cls, change: Change, execution: Execution) -> Reason:
         """Of a failure at `change`."""
         failure, limit = Failure.of_change(change, execution), _limit(change, execution)
         if limit and failure.is_unexplained:
@@ -80,7 +80,7 @@ class _Reason(NamedTuple):
         return cls(failure, line, failure_words(failure, 1)[0], "".join(more).rstrip(".。"), limit)
 
 
-_NO_REASON = _Reason()
+_NO_REASON = Reason()
 
 
 def _row(change: Change, subscription: Subscription) -> list[Block]:
@@ -94,7 +94,7 @@ def _is_failed(change: Change) -> bool:
     return change.phase in FAILED_PHASES and change.kind is not ChangeKind.VANISHED
 
 
-def _facts(change: Change, snapshot: Snapshot, reason: _Reason, shown: Callable[[str], str]) -> str:
+def _facts(change: Change, snapshot: Snapshot, reason: Reason, shown: Callable[[str], str]) -> str:
     """How many steps in how long, and what else is worth knowing at this kind of end; steps as they are `shown`."""
     execution = snapshot.execution
     done = words.counts(_finished(change, execution), _total(change, execution))

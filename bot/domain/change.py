@@ -143,6 +143,8 @@ class Change(Value, frozen=True):
     """With `MUTED`: until when; None until the execution ends."""
     action: str = ""
     """With `ACTED`: `cancel` or `retry`."""
+    caught_up: datetime | None = None
+    """Of a final one in the outbox: when the quiet time ended after which a catch-up message tells it."""
 
     @property
     def fails(self) -> bool:

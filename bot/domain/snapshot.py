@@ -108,6 +108,8 @@ class Snapshot(Value, frozen=True):
     """What a channel's board shows: such a snapshot shows no execution, and its lane posts and edits the board."""
     card: str = ""
     """On a board, and of what has ended: timestamp of the card in the channel that follows it; empty for none."""
+    is_catch_up: bool = False
+    """Such a snapshot shows no execution, and its lane delivers a person's catch-up message (`bot.store.catch_ups`)."""
 
     @property
     def is_over(self) -> bool:

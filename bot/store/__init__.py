@@ -2,10 +2,11 @@
 
 Lives here: the `Store` that holds the parts together. The parts: `keys` (every key), `owner` (whose store it is),
 `migrations` (bringing rows to this version's schema), `schedule`, `outbox`, `subscriptions`, `rules`, `homes`,
-`boards`, `acts` (what people had GCS do), `log` (what became of changes), `channels`, `languages`, `quiet_hours`,
-`requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts beside them), `people` (deleting what is
-kept about one), `contents` and `transfer` (all of it, for operators), `engine` (the server), and `patience` (how long
-people wait for it). Called by the workers, by handlers and by `bot.app`. Only this package imports redis.
+`boards`, `catch_ups`, `acts` (what people had GCS do), `log` (what became of changes), `channels`, `languages`,
+`quiet_hours`, `requests`, `brake`, `gcs_quota` and `slack_limits` (with their Lua scripts beside them), `people`
+(deleting what is kept about one), `contents` and `transfer` (all of it, for operators), `engine` (the server), and
+`patience` (how long people wait for it). Called by the workers, by handlers and by `bot.app`. Only this package imports
+redis.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Store:
         self.languages = Languages(self._connection)
         self.quiet_hours = HoursKept(self._connection)
         self.outbox = Outbox(self._connection, self.ownership, deliveries=deliveries)
-        self.people = People(self._connection, self.ownership, self.rules, self.boards)
+        self.people = People(self._connection, self.ownership, self.rules, self.boards, self.outbox.catch_ups)
         self.inspection = Inspection(self._connection)
         self.migrations = Migrations(self._connection, self.ownership)
         self.logs = Logs(self._connection, self.ownership)

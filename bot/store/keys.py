@@ -23,6 +23,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
 | `xb3:{pNN}:passed` | zset | lane → when its execution was created, or later, ms: what rules do not follow again |
 | `xb3:{pNN}:announced:<execution key>` | string | a message about a rule was queued; expires |
+| `xb3:{pNN}:caught:<execution key>` | hash | the ends that a catch-up message tells; expires once it is posted |
 | `xb3:{pNN}:act:<execution key>` | string | `token|action|by|began ms|result`: the last act of a person; expires |
 | `xb3:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
 | `xb3:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
@@ -65,14 +66,15 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 
 An execution key is `<account>/<team>/<execution id>`: an execution of a GCS account as a Slack workspace sees it. A
 lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
-In a partition only logs, dead letters, acts and what was announced expire: each other key is deleted with the
+In a partition only logs, dead letters, acts, what was announced, and what a catch-up message has told expire: each
+other key is deleted with the
 subscription or the execution that it belongs to, and `passed` forgets what lists are not looked through for any more.
 What belongs to Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription,
 and expires half a year after its last run. The log of an execution outlives them too, for 30 days after its last
 change.
 
 A message about a rule is a lane, too: its execution id stands for the message, which is in the snapshot. So is each
-message that a board is or was. In the index
+message that a board is or was, and a person's catch-up message. In the index
 `of:`, the score of an entry that a rule has made ends with half a millisecond.
 
 The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from bot.domain.access import NOBODY
 from bot.errors import StoreUnavailable
 from bot.store.boards import Boards
+from bot.store.catch_ups import CatchUps
 from bot.store.contents import BATCH, Contents
 from bot.store.engine.connection import Connection
 from bot.store.outbox.dead_letters import DeadLetters
@@ -39,9 +40,11 @@ class Forgotten:
 class People:
     """Deletes what is kept about people."""
 
-    def __init__(self, connection: Connection, ownership: Ownership, rules: Rules, boards: Boards) -> None:
+    def __init__(
+        self, connection: Connection, ownership: Ownership, rules: Rules, boards: Boards, catch_ups: CatchUps
+    ) -> None:
         self._connection, self._keys, self._ownership = connection, connection.keys, ownership
-        self._rules, self._boards = rules, boards
+        self._rules, self._boards, self._catch_ups = rules, boards, catch_ups
         self._contents, self._letters = Contents(connection), DeadLetters(connection)
 
     async def forget(self, user_id: str, *, owner: Owner | None = None) -> Forgotten:
@@ -62,6 +65,7 @@ class People:
         for begin in range(0, len(found), BATCH):
             for one, more in await self._forget_executions(found[begin : begin + BATCH], user_id):
                 deleted, owned = deleted + one, owned + more
+        await self._catch_ups.forget_person(owner.scope, user_id)  # last: no lane of theirs can enter any more
         letters = await self._forget_letters(owner, user_id)
         channels = await self._forget_channels(owner, user_id)
         async with self._connection.guarded() as redis:

@@ -212,7 +212,9 @@ class Transfer:
         if not row or not text:
             return None
         snapshot = snapshot_of(str(text))
-        if snapshot.rule_news is not None or snapshot.board is not None:  # on its way; or kept with its record
+        if snapshot.rule_news is not None or snapshot.is_catch_up:  # on its way
+            return None
+        if snapshot.board is not None:  # kept with its record
             return None
         return Kept(
             subscription=subscription_of(lane, str(row)),

@@ -18,7 +18,7 @@ from typing import Any
 from sandbox import gcs, slack
 from sandbox.slack.limits import PER_MINUTE
 from tests.chaos.evidence import Promise, Record, Truth
-from tests.chaos.gathering import all_boards, all_goodbyes, all_notices, all_said
+from tests.chaos.gathering import all_boards, all_caught_up, all_goodbyes, all_notices, all_said
 from tests.chaos.operators import Operator
 from tests.chaos.people import Person
 from tests.chaos.plan import RELEASE_SECONDS, Blow, Plan
@@ -282,6 +282,7 @@ class Arena:
         refused = sum(call.error == "ratelimited" for call in self.slack.calls)
         lives = {execution_id: self.gcs.life(execution_id) for execution_id in self._names}
         messages = [message for each in self.slack.workspace.messages.values() for message in each]
+        caught_up, unreadable = all_caught_up(messages, self._names)
         return Record(
             truths={
                 execution_id: Truth(
@@ -293,7 +294,8 @@ class Arena:
             },
             promises=self.promises,
             polled=self._polled(),
-            said=all_said(messages),
+            said=[*all_said(messages), *caught_up],
+            unreadable=unreadable,
             asked={asked for person in self.people for asked in person.asked},
             rules=[rule for person in self.people for rule in person.ruled.values()],
             quiet=[quiet for person in self.people for quiet in person.quiet],

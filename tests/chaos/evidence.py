@@ -116,6 +116,8 @@ class Said:
     lane: str
     """The subscription, from the message's mark."""
     is_card: bool
+    is_caught_up: bool = False
+    """Whether it is a part of a message about all that has ended while somebody wanted quiet."""
     versions: tuple[tuple[float, str], ...]
     """Each text with the time since which it stood, oldest first."""
 
@@ -137,6 +139,8 @@ class Record:
     truths: dict[str, Truth]
     promises: list[Promise]
     said: list[Said]
+    unreadable: list[str] = field(default_factory=list)
+    """Messages about several executions that nobody could understand."""
     asked: set[tuple[str, str]] = field(default_factory=set)
     """Execution and subscriber of each command to follow one that was typed, whether or not it had a response."""
     rules: list[RulePromise] = field(default_factory=list)

@@ -1,16 +1,18 @@
 """What the bot's messages in Slack are about, from their marks: executions, what operators did, rules, boards.
 
-Lives here: `all_said`, `all_notices`, `all_goodbyes`, `all_boards`. Does not live here: what their texts mean
-(`reading`). Called by `arena` and the outage tests.
+Lives here: `all_said`, `all_caught_up`, `all_notices`, `all_goodbyes`, `all_boards`. Does not live here: what their
+texts mean (`reading`). Called by `arena` and the outage tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from sandbox.slack.state import Message
 from tests.chaos.acts_verdict import DONE
 from tests.chaos.evidence import Notice, Said
+from tests.chaos.reading import AWAY, Unreadable, read_catch_up
 
 _ID = 36
 """How long an execution's id is; that of a message about a rule is shorter."""
@@ -20,6 +22,27 @@ def all_said(messages: Iterable[Message]) -> list[Said]:
     """The bot's messages about executions in a channel; those about subscriptions state nothing that GCS showed."""
     marked = [message for message in messages if message.metadata and _part(message) != "notice"]
     return [said for said in map(_said, marked) if len(said.execution_id) == _ID]
+
+
+def all_caught_up(messages: Iterable[Message], names: Mapping[str, str]) -> tuple[list[Said], list[str]]:
+    """What messages about all that has ended say of each; and those that are unreadable. `names`: id → name."""
+    found, unreadable = list[Said](), list[str]()
+    ids = {name: execution_id for execution_id, name in names.items()}
+    for message in messages:
+        if not message.metadata or not message.text.startswith(AWAY):
+            continue
+        try:
+            ends = read_catch_up(message.text)
+            found += [
+                replace(
+                    _said(message), execution_id=ids[name], is_caught_up=True, is_card=False, versions=((at, line),)
+                )
+                for at in (float(message.ts),)
+                for name, line in ends
+            ]
+        except (Unreadable, KeyError):
+            unreadable.append(message.text)
+    return found, unreadable
 
 
 def all_notices(messages: Iterable[Message]) -> list[Notice]:

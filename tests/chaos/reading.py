@@ -1,7 +1,7 @@
 """What a person reads in a message of the bot, as a moment in an execution's life.
 
-Lives here: `read_line` and `read_card`. Pure, and reads only what people can see. Does not live here: whether
-it is true (`verdict`). Called by `verdict` and the outage tests.
+Lives here: `read_line`, `read_card` and `read_catch_up`. Pure, and reads only what people can see. Does not live here:
+whether it is true (`verdict`). Called by `verdict` and the outage tests.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ _LINE = re.compile(
 _WARNING = re.compile(r"⚠️ (?P<phase>\w+), (?P<failed>\d+) steps? failed: ")
 _COUNTED = re.compile(r"(?P<finished>[\d,]+) of [\d,]+ steps?")
 _END = "No longer following"
+AWAY = "While you were away: "
+_TOLD = re.compile(r"(?P<head>[^\w\s]\S* [A-Z]\w+: )(?P<names>.*?)(?: and (?P<more>[\d,]+) more)?")
+_NUMBER = re.compile(r"\d[\d,]*(?= )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,18 @@ def read_card(text: str, name: str) -> Moment:
     if state is None or (counted is None and _UNCOUNTED not in rest):
         raise Unreadable(text)
     return Moment(state["phase"], int(counted["finished"].replace(",", "")) if counted else None)
+
+
+def read_catch_up(text: str) -> list[tuple[str, str]]:
+    """What a message about all that has ended says: the name of each, and a line as about that alone."""
+    headline, *lines = text.split("\n")
+    ends, more = list[tuple[str, str]](), 0
+    for told in filter(None, map(_TOLD.fullmatch, lines)):
+        ends += [(name, f"{told['head']}{name}") for name in told["names"].split(", ")]
+        more += int((told["more"] or "0").replace(",", ""))
+    if sum(int(number.replace(",", "")) for number in _NUMBER.findall(headline)) != len(ends) + more:
+        raise Unreadable(text)
+    return ends
 
 
 def is_end(text: str) -> bool:

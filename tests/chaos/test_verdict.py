@@ -8,7 +8,7 @@ import pytest
 
 from sandbox import story
 from tests.chaos.evidence import Promise, Record, Said, Truth
-from tests.chaos.reading import Moment, Unreadable, moments, read_card, read_line
+from tests.chaos.reading import Moment, Unreadable, moments, read_card, read_catch_up, read_line
 from tests.chaos.verdict import KINDS, judge
 
 NAME = "germline-wgs-11-24-1"
@@ -278,3 +278,56 @@ def test_a_failed_step_is_read() -> None:
     assert read_line(STUMBLED, NAME) == Moment("Running", None, failed=1)
     more = f"⚠️ Running, 2 steps failed: {NAME}\n*a* failed.\n*b* failed.\n2 → 3 of 4 steps · after 1 min"
     assert read_line(more, NAME) == Moment("Running", 3, failed=2)
+
+
+CAUGHT_UP = """While you were away: 1 failed, 4 succeeded
+❌ Failed: a-1
+bwa-mem ran out of memory
+✅ Succeeded: b-2, c-3 and 2 more"""
+
+
+def test_a_message_about_many_ends_is_read() -> None:
+    """Each as a line about it alone; one whose numbers do not agree is nothing that people understand."""
+    ends = {"a-1": "❌ Failed: a-1", "b-2": "✅ Succeeded: b-2", "c-3": "✅ Succeeded: c-3"}
+    assert dict(read_catch_up(CAUGHT_UP)) == ends
+    assert read_line(ends["a-1"], "a-1") == Moment("Failed", None)
+    with pytest.raises(Unreadable):
+        read_catch_up(CAUGHT_UP.replace("4", "3"))
+
+
+def told_with_others(at: float, text: str) -> Said:
+    """A part of such a message."""
+    return replace(line(at, text), is_caught_up=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "kinds"),
+    [
+        ([CARD, told_with_others(130, DONE)], {}),
+        ([told_with_others(130, DONE)], {}),
+        ([CARD, told_with_others(130, DONE), line(131, DONE)], {"outcome doubled": 1}),
+        ([CARD, told_with_others(130, DONE), told_with_others(140, DONE)], {"outcome doubled": 1}),
+        ([CARD, told_with_others(130, f"❌ Failed: {NAME}")], {"never was": 1, "outcome lost": 1}),
+    ],
+)
+def test_an_end_is_told_with_others(said: list[Said], kinds: dict[str, int]) -> None:
+    """It counts as a message about it, and needs no card that was not there before."""
+    assert found(record(*said)) == kinds
+
+
+def test_an_unreadable_message_is_found() -> None:
+    """Nobody knows what it is about."""
+    assert found(replace(record(CARD, *LINES), unreadable=["While you were away: everything"])) == {"never was": 1}
+
+
+def test_a_failure_with_others_tells_its_steps() -> None:
+    """People who wanted to read nothing at all are told the end, not each step before it."""
+    shown = card(f"Pending: {NAME}\nstep counts not reported yet", f"Failed: {NAME}\n1 of 4 steps in 2 min")
+    kinds = [found(record(shown, said, life=STUMBLING)) for said in _failures()]
+    assert ["failure lost" in each for each in kinds] == [True, False]
+
+
+def _failures() -> tuple[Said, Said]:
+    """The end of a run whose step had failed long before, told by itself and with others."""
+    failed = line(500, f"❌ Failed: {NAME}")
+    return failed, replace(failed, is_caught_up=True)

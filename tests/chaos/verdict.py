@@ -105,6 +105,8 @@ def judge(record: Record) -> Verdict:
     for key in said.keys() | promised.keys():
         one = _Subscription(verdict, record, key, promised[key], said[key])
         one.judge()
+    for text in record.unreadable:
+        verdict.find("never was", f"unreadable {text!r}")
     for what in unasked(record):
         verdict.find("told unasked", what)
     judge_acts(record, verdict.find)
@@ -184,7 +186,8 @@ class _Subscription:
                     self._verdict.find("told while quiet", f"{self._whose}: {message.text!r}")
                 last = index
                 delivered.append((index, message.at))
-                self._warned += [index] * (moment.failed is not None)
+                is_warning = moment.failed is not None or (message.is_caught_up and moment.phase == "Failed")
+                self._warned += [index] * is_warning  # an end that comes with others tells the failures before it
             elif (earlier := self._find(moment, after=-1)) is None:
                 self._verdict.find("never was", f"{self._whose}: {message.text!r}")
             else:
@@ -193,6 +196,7 @@ class _Subscription:
                     _kind(moment, is_reported=earlier in {index for index, _ in delivered}), message.text, of=overtaken
                 )
         self._verdict.counts["lines"] += len(self._lines)
+        self._verdict.counts["caught up"] += sum(message.is_caught_up for message in self._lines)
         return delivered
 
     def _judge_cards(self, cards: Sequence[Said]) -> None:
@@ -225,7 +229,8 @@ class _Subscription:
         warned = [n for n in due if self._must_be_warned(n, promise)]
         unheard = [n for n in warned if not any(index >= n for index in self._warned)]
         is_silent = promise.is_by_rule and promise.level in {"failures", "final"}
-        is_final = (is_silent and not self._cards and not (owed or warned)) or self._is_card_final()
+        has_no_card = (is_silent and not (owed or warned)) or self._is_caught_up(delivered)
+        is_final = (has_no_card and not self._cards) or self._is_card_final()
         if lost and not self._cards:
             self._verdict.find("subscription forgotten", self._whose, is_waiting=True)
         else:
@@ -268,6 +273,11 @@ class _Subscription:
         """Whether an outcome was reported before it was one."""
         moment = self._truth.moments[n]
         return moment.is_outcome and at < moment.at - EARLY
+
+    def _is_caught_up(self, delivered: Sequence[tuple[int, float]]) -> bool:
+        """Whether the end was told with others, after a time in which no card was posted."""
+        ends = {message.at for message in self._lines if message.is_caught_up}
+        return any(index + 1 == len(self._truth.moments) and at in ends for index, at in delivered)
 
     def _is_card_final(self) -> bool:
         """Whether the card shows the outcome. Of a card that was posted twice, which is judged elsewhere, one must."""

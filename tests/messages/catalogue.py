@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from tests.messages.acting import ACTING
 from tests.messages.boards import BOARD_REPLIES, BOARDS
 from tests.messages.cards import CARDS, SHARED, SUMMARIES
-from tests.messages.ends import ENDS
+from tests.messages.ends import AWAY, ENDS
 from tests.messages.example import Example, Said, Surface, said
 from tests.messages.logs import LOGS
 from tests.messages.replies import REPLIES
@@ -21,6 +21,7 @@ from tests.messages.views import DIALOGS, HOME
 CATALOGUE: tuple[Surface, ...] = (
     CARDS,
     ENDS,
+    AWAY,
     THREAD,
     OWNERS,
     RULE_NEWS,

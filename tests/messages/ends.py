@@ -1,4 +1,4 @@
-"""Examples of the message that says how an execution ended.
+"""Examples of the message that says how an execution ended, and of the one about many.
 
 Lives here: the examples. Does not live here: what they show (`tests.messages.world`). Called by
 `tests.messages.catalogue`.
@@ -12,15 +12,29 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bot.blocks import Message, outcome_message
+from bot.blocks import Message, catch_up_message, outcome_message
+from bot.domain.catch_up import Caught, caught
 from bot.domain.change import ChangeKind
 from bot.domain.execution import Execution, Step
 from bot.domain.past import Past
+from bot.domain.snapshot import Receipt
 from tests.messages import world
 from tests.messages.example import Example, Goal, Place, Surface
-from tests.messages.world import CHANNEL_SUBSCRIPTION, NOW, OWN_SUBSCRIPTION, PAST, RUNNING, USUAL, end, snapshot
+from tests.messages.world import (
+    CHANNEL_SUBSCRIPTION,
+    NOW,
+    OWN_SUBSCRIPTION,
+    PAST,
+    PERSON,
+    RUNNING,
+    USUAL,
+    end,
+    snapshot,
+)
 
 END = Goal("end", wide=170, narrow=260, is_held=True)
+MANY = Goal("all that has ended", wide=330, narrow=520, is_held=True)
+MOST = Goal("as much as fits of it", wide=1050, narrow=1950, is_held=True)
 _RETRY = {"retry_until": NOW + timedelta(hours=20)}
 
 
@@ -31,6 +45,15 @@ def _end(execution: Execution, **fields: Any) -> Callable[[], Message]:
 
 def _in_person(execution: Execution, **fields: Any) -> Callable[[], Message]:
     return lambda: outcome_message(end(execution, **fields), OWN_SUBSCRIPTION, snapshot(execution))
+
+
+def _ended(execution: Execution, **fields: Any) -> Caught:
+    change = end(execution, **fields)
+    return caught(change, snapshot(execution), Receipt(channel=PERSON, ts="1773307800.000100", revision=1))
+
+
+def _away(*ends: Caught) -> Callable[[], Message]:
+    return lambda: catch_up_message(ends, address="https://lab.slack.com/")
 
 
 _TIMED_OUT = replace(RUNNING, phase="Failed", elapsed=timedelta(minutes=90), timeout=timedelta(minutes=90))
@@ -49,6 +72,10 @@ _LONG = replace(
     steps=(replace(world.MARK_FAILED, name="contamination-check-and-copy-number-call"),),
     elapsed=timedelta(hours=3),
 )
+
+_NIGHT = [replace(world.SUCCEEDED, name=f"germline-wgs-03-12-020000-{number}") for number in range(1, 61)]
+_LOST = [replace(world.FAILED, name=f"germline-wgs-03-12-030000-{number}") for number in range(1, 13)]
+_ALL = [*_NIGHT, *_LOST, _STOPPED]
 
 ENDS = Surface(
     "Ends",
@@ -81,5 +108,27 @@ ENDS = Surface(
         Example("Cancelled", "Somebody stopped it; it may be retried.", _end(_STOPPED, **_RETRY), END),
         Example("Aborted", "The same word of another engine.", _end(replace(_STOPPED, phase="Aborted")), END),
         Example("Deleted", "GCS does not know it any more.", _end(RUNNING, kind=ChangeKind.VANISHED), END),
+    ),
+)
+
+AWAY = Surface(
+    "After quiet hours",
+    "One message to a person about all that has ended while they wanted to read nothing, if it is more than one run.",
+    Place.CHANNEL,
+    (
+        Example("All went well", "Three runs have succeeded.", _away(*map(_ended, _NIGHT[:3])), MANY),
+        Example(
+            "Some failed",
+            "Each of those with its cause.",
+            _away(*map(_ended, [*_NIGHT[:5], world.FAILED, world.CHINESE])),
+            MANY,
+        ),
+        Example(
+            "Stopped and deleted",
+            "Nothing else has happened.",
+            _away(_ended(_STOPPED), _ended(RUNNING, kind=ChangeKind.VANISHED)),
+            MANY,
+        ),
+        Example("Many", "More than one message has room for.", _away(*map(_ended, _ALL)), MOST),
     ),
 )

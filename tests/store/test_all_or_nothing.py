@@ -15,6 +15,7 @@ from redis import Redis
 
 from bot.domain.acting import Action, Result
 from bot.domain.board import BoardRecord
+from bot.domain.catch_up import catch_up_id, caught
 from bot.domain.change import ChangeKind
 from bot.domain.following import Level, Quiet, RuleNews, RuleNewsKind, Subscriber, Subscription
 from bot.domain.search import Match
@@ -54,17 +55,20 @@ NAMES = [
     *("acts/begin", "acts/finish", "acts/finish done"),
     "boards/show",
     *("brake/ask", "brake/ask too many", "brake/ask lost", "brake/recovered", "brake/release"),
+    *("catch_ups/enter", "catch_ups/enter first", "catch_ups/close", "catch_ups/close alone", "catch_ups/finish"),
     *("channels/approve", "channels/approve revoke", "channels/looked", "channels/looked unshared", "channels/tell"),
     *("channels/forget_person", "subscriptions/forget_person", "subscriptions/forget_person owner"),
     *("engine/give_back", "engine/probe", "engine/recover"),
     *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/request", "gcs_quota/take"),
     "homes/ended",
     *(
+        "outbox/amend",
         "outbox/claim",
         "outbox/forget",
         "outbox/record",
         "outbox/record last",
         "outbox/record told",
+        "outbox/record no card",
         "outbox/resurrect",
         "outbox/release",
         "outbox/release later",
@@ -117,8 +121,9 @@ NAMES = [
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Callers that wait for the store give up at once."""
+    """Callers that wait for the store give up at once, and catch-up messages are due at once."""
     monkeypatch.setattr("bot.store.engine.connection.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("bot.store.catch_ups.catch_ups.REST", SOON)
 
 
 async def works(store: Store) -> dict[str, Work]:
@@ -132,6 +137,8 @@ async def works(store: Store) -> dict[str, Work]:
     await store.schedule.settle(told, snapshot_of("told", 2), [change(2)], next_poll=LATER, is_visible=True)
     for execution_id in ("e1", "e2", "e3", "e4"):
         await follow(store, execution_id=execution_id)
+    for execution_id, minutes in (("e1", 0), ("e2", 0), ("e1", 1)):
+        await join(store, execution_id, minutes)
     polls = {item.execution_id: item for item in await due(store)}
     claims = {claim.lane.execution_id: claim for claim in await lanes(store)}
     await follow(store, execution_id="e5")
@@ -146,6 +153,7 @@ async def works(store: Store) -> dict[str, Work]:
         **of_outbox(store, claims, letter),
         **await of_boards(store),
         **await of_brakes(store),
+        **of_catch_ups(store, claims),
         **await of_channels(store),
         **await of_rules(store),
         **of_limits(store, claims["e1"].lane),
@@ -215,6 +223,7 @@ def of_outbox(store: Store, claims: dict[str, Claim], letter: str) -> dict[str, 
     """Deliveries."""
     shown = Receipt(channel="D1", ts="1.2", revision=1)
     return {
+        "outbox/amend": lambda: store.outbox.amend(claims["told"], replace(change(2), message="another")),
         "outbox/claim": lambda: lanes(store),
         "outbox/forget": lambda: store.outbox.forget(claims["e4"], reason="is_archived"),
         "outbox/ready": store.outbox.ready,
@@ -222,6 +231,9 @@ def of_outbox(store: Store, claims: dict[str, Claim], letter: str) -> dict[str, 
         "outbox/record last": lambda: store.outbox.record(claims["e3"], shown, is_last=True),
         "outbox/record told": lambda: store.outbox.record(
             claims["told"], replace(shown, delivered_through=2), sent=Sent("2.3", is_in_thread=True)
+        ),
+        "outbox/record no card": lambda: store.outbox.record(
+            claims["told"], replace(shown, ts="", delivered_through=2), sent=Sent("2.3", is_in_thread=False)
         ),
         "outbox/resurrect": lambda: store.outbox.letters._restore(letter, letter_of(letter)),
         "outbox/release": lambda: store.outbox.release(claims["e1"]),
@@ -256,6 +268,26 @@ async def of_brakes(store: Store) -> dict[str, Work]:
         "brake/recovered": lambda: brake.recovered("T1", "T1/lost0"),
         "brake/release": lambda: run("brake/release", KEYS.brake_of("T1"), "lost", 60_000),
         "brake/state": lambda: brake.state("T1"),
+    }
+
+
+def join(store: Store, execution_id: str, minutes: int) -> Awaitable[object]:
+    """Have an end told in the catch-up message for a quiet time that ended in so many minutes."""
+    end = caught(change(2, ChangeKind.OUTCOME), snapshot_of(execution_id), None)
+    lane = lane_of(ACCOUNT, ALICE, execution_id)
+    return store.outbox.catch_ups.enter(lane, end, until=NOW + timedelta(minutes=minutes))
+
+
+def of_catch_ups(store: Store, claims: dict[str, Claim]) -> dict[str, Work]:
+    """Messages that are claimed: one with two ends, and one with a single end."""
+    catch_ups = store.outbox.catch_ups
+    two, alone = (claims[catch_up_id("U1", NOW + timedelta(minutes=minutes))] for minutes in (0, 1))
+    return {
+        "catch_ups/enter": lambda: join(store, "e3", 0),
+        "catch_ups/enter first": lambda: join(store, "e3", 2),
+        "catch_ups/close": lambda: catch_ups.close(two.lane, two.token),
+        "catch_ups/close alone": lambda: catch_ups.close(alone.lane, alone.token),
+        "catch_ups/finish": lambda: catch_ups.told(two.lane, two.token, channel="D1", ts="2.3"),
     }
 
 

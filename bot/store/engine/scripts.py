@@ -17,6 +17,7 @@ _OF_PARTITIONS = ("engine", "log", "schedule", "subscriptions", "outbox", "acts"
 _PRELUDES: dict[str, tuple[str, ...]] = {
     "owner": ("engine",),
     "brake": ("engine", "brake"),
+    "catch_ups": (*_OF_PARTITIONS, "catch_ups"),
     "channels": ("engine",),
     "gcs_quota": ("engine",),
     "homes": ("engine",),
@@ -24,7 +25,7 @@ _PRELUDES: dict[str, tuple[str, ...]] = {
     "rules": ("engine",),
     "slack_limits": ("engine", "slack_limits"),
 }
-"""The same for scripts on other keys."""
+"""The same for scripts on other keys, and where one more is needed."""
 
 
 class Script(NamedTuple):

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
+from bot.domain.change import Change
 from bot.domain.snapshot import Notification, Receipt
 from bot.errors import StoreUnavailable
+from bot.store.catch_ups import CatchUps
 from bot.store.engine.connection import Connection, Ready
 from bot.store.engine.wakeup import Wakeup
 from bot.store.keys import Lane
@@ -21,7 +23,7 @@ from bot.store.log.rows import Sent, code_field
 from bot.store.outbox import dead_letters
 from bot.store.outbox.dead_letters import DeadLetter, DeadLetters
 from bot.store.owner import Ownership
-from bot.store.rows import at, change_of, milliseconds, receipt_of, receipt_row, subscription_of
+from bot.store.rows import at, change_entry, change_of, milliseconds, receipt_of, receipt_row, subscription_of
 from bot.store.snapshots import snapshot_of
 from bot.store.subscriptions.index import Index
 from bot.store.unreadable import ASIDE, Unreadable
@@ -64,6 +66,7 @@ class Outbox:
         self._connection, self._keys, self.deliveries = connection, connection.keys, deliveries
         self._ownership, self._index = ownership, Index(connection)
         self.letters = DeadLetters(connection)
+        self.catch_ups = CatchUps(connection, deliveries=deliveries)
 
     async def ready(self) -> Ready:
         """Where lanes are due."""
@@ -121,7 +124,8 @@ class Outbox:
     ) -> bool:
         """Record what Slack shows; changes up to `receipt.delivered_through` and the next `notices` are delivered.
 
-        `is_last` also gives the lane back. `sent`: the message that told the changes, for the log.
+        `is_last` also gives the lane back. `sent`: the message that told the changes, for the log. A receipt without a
+        ts says that they were delivered, and that there is no card.
 
         Returns:
             False when the claim was lost.
@@ -140,6 +144,18 @@ class Outbox:
         if recorded == _DUE_AGAIN:
             self.deliveries.set()
         return bool(recorded)
+
+    async def amend(self, claim: Claim, change: Change) -> bool:
+        """Keep `change` in place of the one with its revision and kind; False when the claim was lost."""
+        done = await self._connection.run(
+            "outbox/amend",
+            self._keys.home_of(claim.lane.execution),
+            str(claim.lane),
+            claim.token,
+            change_entry(change),
+            patient=True,
+        )
+        return bool(done)
 
     async def release(
         self, claim: Claim, *, wait: timedelta | None = None, in_doubt: bool = False, code: str = ""

@@ -1,6 +1,6 @@
 -- Record what Slack shows now, drop the changes that are delivered by that, and renew the claim, which ends its doubt.
 -- KEYS: partition prefix
--- receipt: a row; lease: ms, or '' to give the lane back; notices: how many of them are delivered since the last record;
+-- receipt: a row, without a ts where there is no card; lease: ms, or '' to give the lane back; notices: how many of them are delivered since the last record;
 -- sent: `ts|where` of the message that told the changes, as the log has it, or ''
 -- Returns 1, or 2 when the lane was given back and is due again, or 0 when the claim is lost: then nothing more may be
 -- sent
@@ -15,6 +15,7 @@ if before and before.ts ~= shown.ts then -- the card was posted again
 end
 if sent ~= '' and shown.delivered_through > (before and before.delivered_through or 0) then
   note(prefix, execution, string.format('s%s|%d|%s', subscriber, shown.delivered_through, sent))
+  if shown.ts == '' then note(prefix, execution, string.format('k%s|%s|', subscriber, shown.channel)) end
 end
 local entries = prefix .. 'changes:' .. lane
 while true do
@@ -32,7 +33,7 @@ end
 -- The card does not show yet what was asked for since the claim, or that a quiet time is over.
 local subscription = read_subscription(prefix, execution, subscriber)
 if claim.is_again or quiet_until(prefix, lane, subscription, now) then shown.revision = 0 end
-write_receipt(prefix, execution, subscriber, shown)
+if shown.ts ~= '' then write_receipt(prefix, execution, subscriber, shown) end
 if lease == '' then return give_back(prefix, lane, claim, now) and 2 or 1 end
 claim.claimed, claim.ends, claim.doubt = now, now + lease, 0
 write_claim(prefix, lane, claim)

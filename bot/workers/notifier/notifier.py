@@ -70,6 +70,7 @@ from bot.workers.notifier.card_failures import (
     CardFailures,
     fault_pause,
 )
+from bot.workers.notifier.catch_up import CatchUp
 from bot.workers.notifier.dead_letters import give_up
 from bot.workers.notifier.delivery import NEVER_EDITED, ClaimLost, Deferred, Delivery
 from bot.workers.notifier.left_cards import say_left
@@ -115,6 +116,7 @@ class Notifier:
         self._homes = homes
         self._messenger = Messenger(messages, limits, languages)
         self._audience = Audience(channels, self._messenger, rules)
+        self._catch_up = CatchUp(outbox, self._messenger)
         self._failures = CardFailures()
         self._pool = WorkerPool(
             "notifier",
@@ -178,6 +180,9 @@ class Notifier:
     async def _give_up(self, delivery: Delivery, error: Undeliverable) -> None:
         """End a subscription whose destination is dead, unless too many are about to end for the same reason."""
         claim, lane = delivery.claim, delivery.claim.lane
+        if claim.notification.snapshot.is_catch_up:
+            await self._catch_up.let_go(delivery, error.code)
+            return
         loses_nothing = delivery.subscription.is_ending and not delivery.pending
         if loses_nothing or await self._brake.may_end(owner_of(lane.execution), undeliverable(error.code), str(lane)):
             await give_up(delivery, error, self._messenger, self._outbox)
@@ -219,8 +224,14 @@ class Notifier:
         return is_answer(error) and delivery.waited > FAULTS_GIVEN_UP and tries >= FAULT_TRIES
 
     async def _deliver_all(self, delivery: Delivery) -> None:
+        if delivery.claim.notification.snapshot.is_catch_up:
+            await self._catch_up.deliver(delivery)
+            return
         if delivery.is_in_doubt and (delivery.pending or delivery.receipt is None):
             await self._reconcile(delivery)
+        if not delivery.is_quiet and await self._is_caught_up(delivery):
+            await self._leave(delivery)
+            return
         while not delivery.is_quiet and (changes := batch(delivery.pending)):
             receipt = delivery.receipt or await self._post_card(delivery)
             if changes[0].kind.is_notice:
@@ -230,6 +241,17 @@ class Notifier:
                 await self._post_changes(delivery, receipt, changes)
         await self._deliver_card(delivery)
         await self._leave(delivery)
+
+    async def _is_caught_up(self, delivery: Delivery) -> bool:
+        """Have an end that waited for quiet to be over told with others; whether nothing is left to do for its lane."""
+        told = await self._catch_up.told(delivery)
+        if told is None:
+            return False
+        is_without_card = delivery.receipt is None and delivery.is_over  # it would be one more message
+        card = replace(told, ts="") if is_without_card else delivery.receipt or await self._post_card(delivery)
+        shown = replace(card, delivered_through=told.delivered_through)
+        await self._record(delivery, shown, sent=Sent(told.ts, is_in_thread=False))
+        return is_without_card
 
     async def _reconcile(self, delivery: Delivery) -> None:
         receipt, notices, sent = await reconcile.reconciled(delivery, self._messenger)

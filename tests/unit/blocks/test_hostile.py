@@ -15,13 +15,14 @@ from bot.blocks import Evidence, Message, matches, quiet, replies, text, words
 from bot.blocks.language import Language, speaking
 from bot.domain.access import Readers
 from bot.domain.acting import Action, Result
+from bot.domain.catch_up import caught
 from bot.domain.change import Change, ChangeKind
 from bot.domain.execution import Phase
 from bot.domain.following import Level, Subscription
 from bot.domain.home import Home, InChannels
 from bot.domain.quiet import MuteFor
 from bot.domain.search import Found
-from bot.domain.snapshot import Followed, Snapshot
+from bot.domain.snapshot import Followed, Receipt, Snapshot
 from bot.domain.told import LaneState, Log
 from bot.store.log.rows import change_row, entries_of
 from sandbox.slack import blockkit
@@ -38,7 +39,9 @@ from tests.unit.blocks.world import (
     subscriptions,
 )
 
-OURS = re.compile(r"<!date\^-?\d+\^[a-z_{} ]+\|[^<>|]+>|<[@#][A-Z0-9]+>")
+OURS = re.compile(
+    r"<https://lab\.slack\.com/archives/D1/p12\|[^<>|]+>|<!date\^-?\d+\^[a-z_{} ]+\|[^<>|]+>|<[@#][A-Z0-9]+>"
+)
 CALLS = re.compile(r"@(here|channel|everyone|group)", re.IGNORECASE)
 patiently = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 languages = st.sampled_from(Language)
@@ -116,6 +119,8 @@ def others(case: Case) -> Iterator[Message]:
     yield quiet.muted_reply(link, seen)
     yield quiet.unmuted_reply(link, seen)
     log, lane = logged(case)
+    end = caught(case.change, seen, Receipt(channel="D1", ts="1.2", revision=1))
+    yield blocks.catch_up_message([end] * 30, address="https://lab.slack.com/")
     yield blocks.log_message(log, [lane, lane], seen.execution.id, address="https://lab.slack.com/")
 
 
