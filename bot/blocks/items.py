@@ -7,7 +7,7 @@ the Home tab (`bot.blocks.home`). Called by those.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.blocks import text, words
 from bot.blocks.language import _
@@ -16,6 +16,9 @@ from bot.blocks.trouble import outlook_words
 from bot.domain.following import Subscription
 from bot.domain.snapshot import Snapshot
 
+_FRESH = timedelta(minutes=2)
+"""What was seen within this time is as of now, which need not be said."""
+
 UNREADABLE_NAMED = 10
 """At most this many of those that cannot be read are named."""
 
@@ -23,7 +26,7 @@ Item = tuple[Subscription, Snapshot | None]
 
 
 def item_line(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> str:
-    """Name, phase, progress and time of the last poll of a followed execution, on two lines."""
+    """Name, phase and progress of a followed execution, and when it was last seen if that is long ago, on two lines."""
     level = told_words(subscription.level, announces_success=subscription.announces_success)
     if snapshot is None:
         name, state = words.unstarred(text.escape(subscription.execution_id)), _("GCS was not asked about it yet")
@@ -40,7 +43,7 @@ def item_line(subscription: Subscription, snapshot: Snapshot | None, now: dateti
         words.time_words(snapshot),
         outlook_words(snapshot, now=now),
         level,
-        _("as of {time}").format(time=text.date_secs(snapshot.seen_at)),
+        _("as of {time}").format(time=text.date(snapshot.seen_at)) if now - snapshot.seen_at > _FRESH else "",
     ]
     return f"{label}\n{' · '.join(filter(None, known))}"
 

@@ -75,7 +75,7 @@ def _sections(lines: Sequence[str]) -> list[Block | None]:
 
 
 def _line(seen: Seen, fates: Sequence[str]) -> str:
-    return f"{text.date(seen.at)} · {_change(seen)}\n      {' · '.join(fates)}"
+    return f"{text.date(seen.at)} · {_change(seen)}\n↳ {' · '.join(fates)}"
 
 
 def _whose(lane: LaneState, fate: str) -> str:
@@ -93,7 +93,8 @@ def _change(seen: Seen) -> str:
             return f"▸ {line}"
         case ChangeKind.STEP_FAILED | ChangeKind.SLOW | ChangeKind.DEADLINE:
             step = text.escape(seen.step, _NAME_LIMIT)
-            return f"⚠️ {_warning(seen)}: {step}" if step else f"⚠️ {_warning(seen)}"
+            shape = _("{state}: {name}") if step else "{state}"
+            return f"⚠️ {shape.format(state=_warning(seen), name=step)}"
         case ChangeKind.ENDED:
             ended = _("no longer watched")
             return f"⏹ {ended}"

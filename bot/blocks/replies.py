@@ -329,17 +329,15 @@ def _about(  # what can be said of a subscription
     values = {"level": level_words(subscription.level), "before": before}
     name, warning, also = words.name(execution), text.prose(note), _twice(twice)
     failure = Failure.of_execution(execution) if execution.phase in FAILED_PHASES else None
-    row = [*more, *([buttons.why(execution.id)] if failure else [])]
-    if twice.in_person:
-        row.append(buttons.stop_mine(execution.id))
+    row = [*more, *([buttons.why(execution.id)] if failure else []), buttons.unsubscribe(subscription)]
     lines = [
         f"🔔 {shape.format(name=f'*{words.unstarred(name)}*', **values)}",
         *(failure_lines(failure, CAUSES_SHOWN) if failure else []),
         f"⚠️ {warning}" if warning else "",
-        also,
     ]
+    mine = [buttons.stop_mine(execution.id)] if twice.in_person else []
     return message(
-        [section(*lines, accessory=buttons.unsubscribe(subscription)), actions(row)],
+        [section(*lines), actions(row), section(also), actions(mine)],
         shape.format(name=name, **values),
         *(failure_words(failure, CAUSES_SHOWN) if failure else ()),
         warning,

@@ -41,7 +41,7 @@ async def test_following_in_direct_messages_is_one_line(carol: Person, running: 
     """The card below says the rest."""
     confirmation = await carol.told(f"follow {running}")
     assert re.fullmatch(r"You follow \S+ now\. Its card comes below\.", confirmation.text)
-    assert [block["type"] for block in confirmation.blocks] == ["section"]
+    assert [block["type"] for block in confirmation.blocks] == ["section", "actions"]
     await carol.world.slack.wait_for(lambda: any("1 of 3" in words(each) for each in carol.dm))
     assert "Details" in [label for each in carol.dm for label in labels(each)]
 

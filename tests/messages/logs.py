@@ -40,8 +40,10 @@ def _note(kind: NoteKind, subscriber_id: str, **more: object) -> Note:
 
 
 RUNS = _seen(80, 2, ChangeKind.PHASE, 1, phase="Running")
-STEPS = _seen(60, 12, ChangeKind.PROGRESS, 0, finished=12, total=40, times=10, since=NOW - timedelta(minutes=78))
-QUARTER, HALF = (_seen(at, n, ChangeKind.PROGRESS, 1, finished=10 * n, total=40) for at, n in ((50, 13), (30, 14)))
+STEPS = _seen(60, 12, ChangeKind.PROGRESS, 0, finished=9, total=40, times=10, since=NOW - timedelta(minutes=78))
+QUARTER, HALF = (
+    _seen(at, n, ChangeKind.PROGRESS, 1, finished=done, total=40) for at, n, done in ((50, 13, 10), (30, 14, 20))
+)
 FAILED = _seen(20, 15, ChangeKind.STEP_FAILED, 3, step="mark-duplicates", failed=2)
 SLOW = _seen(12, 16, ChangeKind.SLOW, 3, step="haplotype-caller")
 DEADLINE = _seen(6, 17, ChangeKind.DEADLINE, 3)

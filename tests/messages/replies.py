@@ -33,7 +33,7 @@ from tests.messages.example import Example, Goal, Place, Surface
 from tests.messages.world import CHANNEL, CHANNEL_SUBSCRIPTION, ID, LEVELS, NOW, OWN_SUBSCRIPTION, PERSON, snapshot
 
 REPLY = Goal("short reply", wide=220, narrow=330, is_held=True)
-CONFIRMATION = Goal("confirmation", wide=110, narrow=200, is_held=True)
+CONFIRMATION = Goal("confirmation", wide=130, narrow=180, is_held=True)
 _ITEMS = (
     (OWN_SUBSCRIPTION, snapshot()),
     (replace(OWN_SUBSCRIPTION, level=LEVELS[-1]), snapshot(world.FAILED)),

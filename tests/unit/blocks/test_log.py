@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 from msgspec.structs import replace
 
 from bot.blocks import log_message, log_modal
+from bot.blocks.language import Language, speaking
 from bot.domain.change import ChangeKind
 from bot.domain.told import LaneState, Log, Seen
 from tests.messages.logs import ADDRESS, ALONE, HERE, LOG, MINE, PENDING, RUNS
@@ -16,7 +18,7 @@ from tests.messages.world import ID, NOW
 def lines_of(log: Log, *lanes: LaneState) -> list[str]:
     """Each change with what became of it, the newest first, in one line."""
     shown = log_message(log, lanes, ID, address=ADDRESS).text
-    return [each.replace("\n      ", " ").partition(" · ")[2] for each in shown.split("\n2026-")[1:]]
+    return [each.replace("\n↳ ", " ").partition(" · ")[2] for each in shown.split("\n2026-")[1:]]
 
 
 def test_both_are_told_apart() -> None:
@@ -66,3 +68,13 @@ def test_nothing_of_others() -> None:
     shown = log_message(LOG, [], ID, address=ADDRESS)
     assert "neither you nor this channel" in shown.text
     assert "Succeeded" not in str(shown)
+
+
+def test_a_fate_is_told_from_the_change() -> None:
+    """By a sign at its beginning: Slack drops spaces there; words are joined as the reader's language does."""
+    blocks = json.dumps(log_message(LOG, (MINE, HERE), ID, address=ADDRESS).blocks, ensure_ascii=False)
+    assert "\\n↳ you: " in blocks
+    assert "⚠️ 2 steps failed: mark-duplicates" in blocks
+    with speaking(Language.CHINESE):
+        blocks = json.dumps(log_message(LOG, (MINE, HERE), ID, address=ADDRESS).blocks, ensure_ascii=False)
+    assert "⚠️ 2 个步骤失败：mark-duplicates" in blocks

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
 from bot.blocks import Message, replies
 from bot.blocks.replies import Twice
 from bot.domain.following import Level
@@ -17,7 +22,7 @@ def both(message: Message) -> str:
 
 
 def test_a_confirmation_is_one_line() -> None:
-    """Who follows what, and where its card is, which says the rest; the button that undoes it stands beside that."""
+    """Who follows what, and where its card is, which says the rest; the button that undoes it."""
     for message, line, value in [
         (replies.subscribed(ME, snapshot()), f"You follow {NAME} now. Its card comes as a direct message.", "U1"),
         (replies.subscribed(ME, snapshot(), is_above_card=True), f"You follow {NAME} now. Its card comes below.", "U1"),
@@ -28,8 +33,9 @@ def test_a_confirmation_is_one_line() -> None:
         ),
     ]:
         assert message.text == line
-        (block,) = message.blocks
-        assert list(buttons_of(block).values()) == [f"{ID}|{value}"]
+        assert [block["type"] for block in message.blocks] == ["section", "actions"]
+        assert "\n" not in message.blocks[0]["text"]["text"]
+        assert list(buttons_of(message.blocks).values()) == [f"{ID}|{value}"]
 
 
 def test_a_confirmation_says_what_is_wrong() -> None:
@@ -37,10 +43,10 @@ def test_a_confirmation_says_what_is_wrong() -> None:
     assert "⚠️ Guests read along." in shown(replies.subscribed(ME, snapshot(), note="Guests read along.").blocks)
     failed = replies.subscribed(ME, snapshot(execution(phase="Failed", steps=(FAILED_STEP,))))
     assert "ran out of memory" in both(failed)
-    assert list(buttons_of(failed.blocks)) == ["Stop following", "Why"]
+    assert list(buttons_of(failed.blocks)) == ["Why", "Stop following"]
     held = replies.subscribed(HERE, snapshot(), is_held=True)
     assert held.text == f"This channel follows {NAME} now."
-    assert list(buttons_of(held.blocks)) == ["Stop following here", "Approve this channel"]
+    assert list(buttons_of(held.blocks)) == ["Approve this channel", "Stop following here"]
 
 
 def test_who_reads_twice_is_told_so() -> None:
@@ -92,6 +98,13 @@ def test_the_list_has_one_entry_each() -> None:
     assert "2 executions" in shown(message.blocks)
     assert "deepvariant execution gcs-exec-3-08-20-144951: Running, 3 of 12 steps" in message.text
     assert f"{ID}: GCS was not asked about it yet" in message.text
+
+
+@pytest.mark.parametrize(("ago", "is_said"), [(15, False), (119, False), (300, True)])
+def test_a_list_says_what_is_old(ago: int, is_said: bool) -> None:
+    """When it was seen, where that is not just now: the line stays short."""
+    old = replace(snapshot(), seen_at=NOW - timedelta(seconds=ago))
+    assert ("as of <!date" in both(replies.subscription_list([(ME, old)], now=NOW))) is is_said
 
 
 def test_a_list_names_what_is_unreadable() -> None:
