@@ -79,6 +79,26 @@ async def test_data_outlives_engine_and_bot(tmp_path: Path) -> None:
     await store.stop()
 
 
+@pytest.mark.parametrize("damage", ["cut off", "overwritten"])
+async def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
+    """What a crash cut off was never acknowledged, and is dropped; other damage is for the operator to repair."""
+    await killed_owner(tmp_path)
+    os.kill(engine_of(EmbeddedStore(tmp_path).url), signal.SIGKILL)
+    (file,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
+    whole = file.read_bytes()
+    written = whole.index(b"*3")
+    file.write_bytes(whole + b"*3\r\n$3\r\nSET\r\n$4\r\nne" if damage == "cut off" else whole[:written] + b"no" + whole)
+    store = EmbeddedStore(tmp_path)
+    if damage == "overwritten":
+        with pytest.raises(StoreUnavailable, match=r"its file is damaged: .*valkey-check-aof --fix"):
+            await store.start()
+        assert file.read_bytes().endswith(whole)
+        return
+    with Redis.from_url(await store.start(), decode_responses=True) as redis:
+        assert redis.get("kept") == "yes"
+    await store.stop()
+
+
 async def test_a_second_bot_on_a_directory_is_refused(tmp_path: Path) -> None:
     """One sentence with the way out, and the first goes on."""
     first = EmbeddedStore(tmp_path)

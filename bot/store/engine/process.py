@@ -35,6 +35,10 @@ PING_SECONDS = 1.0
 """How long one PING may take."""
 
 
+DAMAGED = "Bad file format"
+"""What the engine logs last when it cannot read its append-only file; an end that is cut off is no damage to it."""
+
+
 class Reply(Enum):
     """What became of a PING."""
 
@@ -106,8 +110,19 @@ class EngineProcess:
         ends = monotonic() + START_SECONDS
         while await self.ping() is not Reply.READY:
             if not self.is_running or monotonic() > ends:
-                raise StoreUnavailable("the embedded Valkey did not start", f"see {self._folder / 'valkey.log'}")
+                raise StoreUnavailable("the embedded Valkey did not start", self._what_to_do())
             await asyncio.sleep(0.01)
+
+    def _what_to_do(self) -> str:
+        """The way out of a start that failed, by the engine's own last words."""
+        log, file = self._folder / "valkey.log", self._folder / "appendonlydir"
+        last = log.read_text(errors="replace").splitlines()[-1:] if log.exists() else []
+        if any(DAMAGED in line for line in last):
+            way_out = (
+                f"copy {file}, then repair it with 'valkey-check-aof --fix', or move it away to begin without data"
+            )
+            return f"its file is damaged: {way_out}; see {log}"
+        return f"see {log}"
 
     async def ping(self) -> Reply:
         """Whether the engine responds."""
