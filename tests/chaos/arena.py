@@ -315,6 +315,7 @@ class Arena:
             lossy=self.store.lossy,
             gcs_quota=GCS_QUOTA,
             gcs_worst_minute=self.gcs.worst_minute(),
+            slack_calls=len(self.slack.calls),
             slack_over_limit=refused - self.slack.faults.applied["ratelimited"],
         )
 

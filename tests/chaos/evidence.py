@@ -161,6 +161,7 @@ class Record:
     """Execution → when GCS responded to its polls, in order."""
     gcs_quota: int = 0
     gcs_worst_minute: int = 0
+    slack_calls: int = 0
     slack_over_limit: int = 0
     """Calls that Slack refused for its limits, without those of an injected fault."""
     unanswered: list[str] = field(default_factory=list)

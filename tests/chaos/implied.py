@@ -52,23 +52,26 @@ def unasked(record: Record) -> Iterator[str]:
             yield f"{truth.name} for {subscriber}"
 
 
-def is_held(quiet: Quiet, truth: Truth, index: int, at: float, *, after: int, ended: Sequence[float] = ()) -> bool:
-    """Whether a message at `at` breaks a promise of quiet.
+def is_held(quiet: Quiet, truth: Truth, index: int, at: float, delivered: Sequence[tuple[int, float]]) -> bool:
+    """Whether a message at `at` that tells the moment `index` breaks a promise of quiet.
 
-    It tells the moment `index` of an execution; the message before it told the moment `after`. `ended` is when messages
-    before it told an end: what had ended shortly before somebody muted it until it ends is no longer muted once that is
-    told.
+    `delivered` are moments told before it, each with its time. What had ended shortly before somebody muted it until it
+    ends is no longer muted once that is told. With a failure comes what waited when it was told.
     """
-    moments = truth.moments
-    until = quiet.until
+    moments, until = truth.moments, quiet.until
+    last = delivered[-1][0] if delivered else -1
     if until is None:
-        ends = [*(moment.at for moment in moments if moment.is_outcome), *ended]
+        told = (at for n, at in delivered if moments[n].is_outcome)
+        ends = [*(moment.at for moment in moments if moment.is_outcome), *told]
         until = min((end for end in ends if end > quiet.since), default=moments[-1].at)
     if moments[index].at <= quiet.since + EARLY or at >= until - EARLY:
         return False
-    return quiet.is_for_everything or not any(
-        _has_failed(truth, n) and moments[n].at <= at for n in range(after + 1, len(moments))
-    )
+    if quiet.is_for_everything:
+        return True
+    failed = (at for n, at in delivered if _has_failed(truth, n))
+    is_beside_failure = any(moments[index].at <= at for at in failed)
+    is_failure = any(_has_failed(truth, n) and moments[n].at <= at for n in range(last + 1, len(moments)))
+    return not (is_beside_failure or is_failure)
 
 
 def _has_failed(truth: Truth, n: int) -> bool:

@@ -106,6 +106,21 @@ def test_failures_break_a_quiet_time() -> None:
     assert found(evidence) == {"told while quiet": 2}
 
 
+def test_what_waits_comes_with_a_failure() -> None:
+    """It failed and was retried before that was told: both come at once; what happens afterwards waits."""
+    life = story.retried(6, seconds=100)
+    failed = next(frame for frame in life.frames if frame.name == "failed")
+    again = next(frame for frame in life.frames if frame.at > failed.at)
+    told = line(again.at + 4, f"🔴 Failed: {NAME}\n{failed.finished} of 6 steps")
+    retried = line(again.at + 5, f"{again.status}: {NAME} · Retried: Failed → {again.status} · after 1 s")
+    evidence = ruled(told, retried, rules=(), life=life)
+    evidence.asked.add(("e", "U"))
+    evidence.quiet = [Quiet(subscriber="U", execution_id="e", since=BEGAN + 1, until=BEGAN + 200)]
+    assert found(evidence) == {}
+    early = line(again.at - 0.1, told.text)
+    assert found(replace(evidence, said=[early, retried])) == {"told while quiet": 1}
+
+
 def test_an_end_told_late_ends_a_mute() -> None:
     """Muted until it ends, after it had failed and before anybody knew: what a retry brings is told again."""
     life = story.retried(6, seconds=100)

@@ -213,6 +213,7 @@ def test_repeats_are_bounded() -> None:
     [
         ({"gcs_quota": 600, "gcs_worst_minute": 601}, "over quota"),
         ({"slack_over_limit": 1}, "over Slack's limits"),
+        ({"slack_calls": 20_000, "slack_over_limit": 3}, "over Slack's limits"),
         ({"died": ["bot-1: Traceback"]}, "bot ended"),
         ({"dead_letters": ["T/e/U/1 of U: channel_not_found"]}, "ended wrongly"),
         ({"admitted": ["exit code 0"]}, "stranger admitted"),
@@ -222,6 +223,11 @@ def test_repeats_are_bounded() -> None:
 def test_what_the_servers_counted(evidence: dict[str, object], kind: str) -> None:
     """Quotas, limits, crashes and missing responses are violations too."""
     assert found(replace(record(CARD, *LINES), **evidence)) == {kind: 1}  # type: ignore[arg-type]
+
+
+def test_two_calls_may_arrive_together() -> None:
+    """The bot cannot space what waits on its way."""
+    assert found(replace(record(CARD, *LINES), slack_calls=20_000, slack_over_limit=2)) == {}
 
 
 def test_reading() -> None:

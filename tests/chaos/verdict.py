@@ -32,6 +32,10 @@ In sixteen runs GCS was polled within 20 to 29 s after 99 of 100 outcomes; the l
 MOST_REPEATS = 48
 """At most how many messages are repeated after one fail-over: as many as three bots send at once."""
 
+LATE_SHARE = 1e-4
+"""Share of calls of Slack that may be over its limits: the bot spaces calls as they leave, and on a busy machine one
+may arrive together with the next."""
+
 MANY_STEPS = 30
 """Of an execution with more steps than this, only every 5 percent are told."""
 
@@ -122,7 +126,7 @@ def _judge_servers(record: Record, verdict: Verdict) -> None:
     repeats = verdict.counts["repeated after lost writes"]
     if repeats > MOST_REPEATS * len(record.lossy):
         verdict.find("too many repeats", f"{repeats} after {len(record.lossy)} fail-overs")
-    if record.slack_over_limit:
+    if record.slack_over_limit > record.slack_calls * LATE_SHARE:
         verdict.find("over Slack's limits", f"{record.slack_over_limit} calls refused")
     for wish in record.unanswered:
         verdict.find("no response", wish)
@@ -181,8 +185,7 @@ class _Subscription:
             if index is not None and self._is_premature(index, message.at):
                 self._verdict.find("ended wrongly", f"{self._whose}, before it was so: {message.text!r}")
             elif index is not None:
-                ends = [at for told, at in delivered if self._truth.moments[told].is_outcome]
-                if any(is_held(quiet, self._truth, index, message.at, after=last, ended=ends) for quiet in self._quiet):
+                if any(is_held(quiet, self._truth, index, message.at, delivered) for quiet in self._quiet):
                     self._verdict.find("told while quiet", f"{self._whose}: {message.text!r}")
                 last = index
                 delivered.append((index, message.at))

@@ -123,6 +123,7 @@ class Institute:
             said=[said for messages in self.slack.workspace.messages.values() for said in all_said(messages)],
             gcs_quota=600,
             gcs_worst_minute=self.gcs.worst_minute(),
+            slack_calls=len(self.slack.calls),
             slack_over_limit=sum(call.error == "ratelimited" for call in self.slack.calls),
         )
         polls = [replace(call, at=call.at + apart) for call in self.gcs.calls]
