@@ -120,7 +120,7 @@ def loading_action(action: Action) -> Block:
 def acted_notice(notice: Change, execution: Execution) -> Message:
     """Somebody had GCS do something to an execution: who, and what that means."""
     action = Action.RETRY if notice.action == Action.RETRY.value else Action.CANCEL
-    line = _(_NOTICES[action]).format(person=_person(notice.by))
+    line = text.tight(_(_NOTICES[action]).format(person=_person(notice.by)))
     sign = words.icon(Phase.RETRYING if action is Action.RETRY else Phase.CANCELLING)
     head = _("{name}: {sentence}").format(name=words.name(execution), sentence=line)
     return message([context(f"{sign} {line}")], head)
@@ -153,9 +153,10 @@ def _last_words(last: Act | None, *, is_busy: bool) -> str:
     if last is None or last.result is Result.REFUSED:
         return ""
     if is_busy:
-        return _(_UNDER_WAY[last.action]).format(person=_person(last.by))
+        return text.tight(_(_UNDER_WAY[last.action]).format(person=_person(last.by)))
     result = Result.DONE if last.result is Result.DONE else Result.UNKNOWN
-    return _(_LAST[last.action, result]).format(person=_person(last.by), time=text.ago(last.began_at))
+    line = _(_LAST[last.action, result]).format(person=_person(last.by), time=text.ago(last.began_at))
+    return text.tight(line)
 
 
 def _look_again(execution_id: str, action: Action) -> Block:

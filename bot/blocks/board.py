@@ -289,7 +289,7 @@ def board_made(
     row = [buttons.approve_channel(record.subscriber.id, readers)] if is_held else []
     stop = _("{command} ends it.").format(command=_command(record.workflow, "stop"))
     return message(
-        [section(f"📋 {line}", f"⚠️ {warning}" if warning else ""), context(more, stop), actions(row)],
+        [section(f"📋 {line}", f"⚠️ {warning}" if warning else ""), context(text.sentences((more, stop))), actions(row)],
         line,
         more,
         warning,

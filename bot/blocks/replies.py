@@ -335,9 +335,12 @@ def _about(  # what can be said of a subscription
         *(failure_lines(failure, CAUSES_SHOWN) if failure else []),
         f"⚠️ {warning}" if warning else "",
     ]
-    mine = [buttons.stop_mine(execution.id)] if twice.in_person else []
+    if twice.in_person:  # with a button of its own
+        below = [section(also), actions([buttons.stop_mine(execution.id)])]
+    else:
+        lines, below = [*lines, also], []
     return message(
-        [section(*lines), actions(row), section(also), actions(mine)],
+        [section(*lines), actions(row), *below],
         shape.format(name=name, **values),
         *(failure_words(failure, CAUSES_SHOWN) if failure else ()),
         warning,

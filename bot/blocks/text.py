@@ -39,6 +39,7 @@ _LOOKALIKES = {"*": "\u2217", "_": "\u02cd", "~": "\u223c", "`": "\u02cb"}
 UNBROKEN = "\u00a0"
 """A space at which no line ends. The plain text of a message has ordinary ones, as people search in it."""
 _AFTER_NUMBER = re.compile(r"(?<=\d) (?=[\w%])")
+_GAP = re.compile("(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 _JOINER = "\u2060"
 """Takes no room, and ends what Slack would take for a mention, an emoji or a quotation."""
 _LISTS = {Language.ENGLISH: "en_GB", Language.CHINESE: "zh_CN"}
@@ -215,6 +216,11 @@ def clauses(items: Iterable[str]) -> str:
 def sentences(parts: Iterable[str]) -> str:
     """Sentences one behind the other, the empty ones left out; in Chinese without a space between them."""
     return ("" if spoken() is Language.CHINESE else " ").join(filter(None, parts))
+
+
+def tight(line: str) -> str:
+    """`line` of ours without spaces between Chinese characters: one stands where a name may, and a word does."""
+    return _GAP.sub("", line)
 
 
 def within(lines: Iterable[str], limit: int) -> str:

@@ -109,7 +109,10 @@ def _follow_it_here(subscription: Subscription) -> Block:
 
 def _deed(notice: Change, *, is_there: bool = False) -> str:
     """Who did what, in the channel or told elsewhere of it; unnamed if their data was deleted meanwhile."""
-    who = f"<@{text.identifier(notice.by)}>" if notice.by else _("Somebody")
+    return text.tight(_said(notice, f"<@{text.identifier(notice.by)}>" if notice.by else _("Somebody"), is_there))
+
+
+def _said(notice: Change, who: str, is_there: bool) -> str:
     if notice.kind is ChangeKind.STOPPED:
         shape = (
             _("{person} stopped following this execution there.")

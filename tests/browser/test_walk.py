@@ -246,6 +246,8 @@ async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
     await walk.press(card, "⋯ Details", shows=dialog("Workflow id"))
     await walk.press(dialog(), "Log", shows=walk.page.locator("#modal-title", has_text="Log"))
     await walk.close()
+    await walk.press(card, "⋯ Share elsewhere …", shows=dialog("Channel"))
+    await walk.close()
     await walk.press(card, "⋯ What is told …", shows=dialog("this is told now"))
     await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
     await walk.close()

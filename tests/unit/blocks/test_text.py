@@ -245,3 +245,16 @@ def test_an_entity_is_whole_or_left_out() -> None:
     """A character whose entity does not fit is not shown."""
     assert text.escape("<", 2) == "…"
     assert text.escape("a<b", 4) == "a…"
+
+
+@pytest.mark.parametrize(
+    ("line", "tight"),
+    [
+        ("有人 已取消关注", "有人已取消关注"),
+        ("<@U1> 已取消关注", "<@U1> 已取消关注"),
+        ("Somebody did 2 h", "Somebody did 2 h"),
+    ],
+)
+def test_chinese_words_stand_together(line: str, tight: str) -> None:
+    """Where a name would stand apart from them."""
+    assert text.tight(line) == tight
