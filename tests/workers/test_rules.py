@@ -208,6 +208,21 @@ async def test_what_was_stopped_before_a_look_stays_stopped(rig: Rig, rules: Rul
     assert set(await rules.followed(name)) == {new}
 
 
+@pytest.mark.parametrize("name", ["alice", "lab"])
+async def test_what_ended_before_a_look_is_told_once(rig: Rig, rules: RulesRig, name: str) -> None:
+    """It was followed by hand until it was over: no rule has seen it yet."""
+    name = getattr(rig, name)
+    await rules.make(name, level=Level.STEPS)
+    execution = await rig.followed(name, life=story.happy(3))
+    await rig.step(execution, to="succeeded")
+    await rig.later(times=2)
+    read = rig.read(name)
+    await rules.look()
+    await rig.poll()
+    await rig.later(times=2)
+    assert rig.read(name) == read
+
+
 async def test_without_rules_a_stop_leaves_nothing(rig: Rig) -> None:
     """A rule that is made later matches new executions only."""
     execution = await rig.followed(rig.alice, life=story.happy(3))

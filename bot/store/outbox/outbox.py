@@ -179,10 +179,11 @@ class Outbox:
         elif wait is not None:
             self.deliveries.set(after=wait.total_seconds())
 
-    async def forget(self, claim: Claim, *, reason: str = "") -> bool:
+    async def forget(self, claim: Claim, *, reason: str = "", is_ruled: bool = False) -> bool:
         """Forget a subscription after its last delivery, or one whose destination is dead for a `reason`: Slack's code.
 
-        The second leaves a dead letter.
+        The second leaves a dead letter. `is_ruled`: the subscriber has rules, which may find the execution yet; they do
+        not follow it again.
 
         Returns:
             False when somebody has subscribed again since, or the claim was lost; then the subscription stays.
@@ -195,6 +196,7 @@ class Outbox:
             reason,
             dead_letters.KEPT,
             milliseconds(dead_letters.LIVE),
+            int(is_ruled),
             patient=True,
         )
         if forgotten:

@@ -439,13 +439,19 @@ class Notifier:
         if not delivery.subscription.is_ending:
             return False
         await self._note_end(delivery)
-        if not await self._outbox.forget(delivery.claim):
+        if not await self._outbox.forget(delivery.claim, is_ruled=await self._is_ruled(delivery)):
             return False
         delivery.is_left = True
         log.info("notifier.forgotten", lane=str(delivery.claim.lane))
         if delivery.is_over:
             delivery.log_ended("execution_over")
         return True
+
+    async def _is_ruled(self, delivery: Delivery) -> bool:
+        """Whether rules might find an execution yet that was followed by hand until it ended."""
+        if self._rules is None or not delivery.is_over or delivery.subscription.is_by_rule:
+            return False
+        return bool(await self._rules.of(delivery.subscription.subscriber))
 
     async def _note_end(self, delivery: Delivery) -> None:
         """Have a person's Home tab, or a channel's board, show how an execution ended that was followed until then."""
