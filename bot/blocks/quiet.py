@@ -159,7 +159,7 @@ def hours_reply(hours: QuietHours | None, now: datetime, *, is_new: bool) -> Mes
     at = following.since if following and following.since and following.since > now else None
     more = [
         _("They begin {time} next.").format(time=text.date(at)) if at else "",
-        _("What happens then comes when they are over."),
+        _("What happens then comes when they are over; what has ended, in one message."),
         _through(hours),
     ]
     rest = text.sentences(more)

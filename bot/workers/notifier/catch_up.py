@@ -96,6 +96,8 @@ class CatchUp:
             try:
                 await self._post(delivery, ends)
             except (PayloadRejected, UnknownRefusal, Undeliverable) as error:
+                if isinstance(error, UnknownRefusal) and not delivery.is_overdue:  # it may pass
+                    raise
                 await self.let_go(delivery, error.code)
 
     async def let_go(self, delivery: Delivery, code: str) -> None:
