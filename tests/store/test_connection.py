@@ -79,6 +79,26 @@ async def test_scripts_of_one_moment_share_a_round_trip(
     assert isinstance(failed, StoreUnavailable)
 
 
+async def test_promised_writes_share_a_round_trip_without_replicas(
+    server_url: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight entries of an index are no more trips than one; all are as safe as they can be."""
+    connection = Connection(server_url, replicas=0)
+    trips: list[int] = []
+    ask = connection._endpoint.execute
+
+    async def counted(keys: Sequence[str], *others: Any) -> Any:
+        trips.append(len(keys))
+        return await ask(keys, *others)
+
+    monkeypatch.setattr(connection._endpoint, "execute", counted)
+    keeps = [connection.keep("gcs_quota/take", home, 1, 60_000, "kept", 1, "people", 0, 0) for home in HOMES[:8]]
+    answers = await asyncio.gather(*keeps)
+    assert trips[0] == 8
+    assert [(taken, is_safe) for (_, _, taken, *_), is_safe in answers] == [(1, True)] * 8
+    await connection.aclose()
+
+
 async def test_a_slow_store_is_unavailable(server_url: str, store: Store, redis: Redis) -> None:
     """So is all that was asked of it in that trip; later ones are answered, on another connection."""
     connection = Connection(f"{server_url}?socket_timeout=1")

@@ -122,6 +122,8 @@ class Connection:
             StoreUnavailable: as from `run`.
         """
         call: Call = (name, key, args)
+        if not self._replicas.are_wanted:  # nothing waits behind it, so it leaves with all that is run now
+            return await self.run(name, key, *args), True
         (answer,), is_replicated = await self._run_replicated([call], waits_for=key, even_without_replicas=True)
         if isinstance(answer, Exception):
             raise answer

@@ -33,6 +33,11 @@ class Replicas:
         self._missing: dict[str, float] = {}
         """Until when claims do not wait for them, by server."""
 
+    @property
+    def are_wanted(self) -> bool:
+        """Whether anything is to be held by replicas."""
+        return self._wanted > 0
+
     def wait(self, key: str, *, even_in_vain: bool) -> list[tuple[str, int, int]]:
         """The command that waits for the replicas of the server of `key`; none if they were missing a moment ago.
 
