@@ -17,17 +17,19 @@ import uvloop
 from benchmarks.harness import Row, machine, say
 from benchmarks.report import PAGE, RESULTS, listed, page, table
 
-MODULES = ("delays", "burst", "wire", "acks", "load", "memory", "polling", "replicas", "calibration", "rendering")
+MODULES = (
+    *("delays", "rules", "burst", "wire", "acks", "load", "memory", "polling", "replicas", "calibration", "rendering"),
+)
 """In the order of the page."""
 
-TOGETHER = ("delays", "burst", "memory", "calibration")
-"""What runs first and at the same time, each in a process of its own: a virtual clock stands still while it has no
+TOGETHER = ("delays", "rules", "burst", "memory", "calibration")
+"""What runs first and at the same time, each in a process of its own: virtual clocks stand still while they have no
 core, a burst mostly waits for Slack, and the other two read no clock."""
 
 
 async def _rows(name: str, began: float) -> list[Row]:
     """The rows of one module; each is printed as it comes."""
-    found = []
+    found, since = [], monotonic()
     say(f"{name} …", since=began)
     async for row in import_module(f"benchmarks.{name}").rows():
         say(
@@ -36,6 +38,7 @@ async def _rows(name: str, began: float) -> list[Row]:
         if row.figures:
             say(f"        {listed(row.figures)}")
         found.append(row)
+    say(f"{name}: {monotonic() - since:.0f} s", since=began)
     return found
 
 

@@ -1,7 +1,7 @@
 """How late a change is seen, on virtual time: executions, GCS's answers, and the bot's watcher and sweeper.
 
-Lives here: `simulate`, one schedule for one span of time. Does not live here: the clock (`virtual`), which schedules
-are compared (`delays`). Called by `virtual`, in a process of its own.
+Lives here: `simulate`, one schedule for one span of time, and what `finding` shares with it. Does not live here: the
+clock (`virtual`), which schedules are compared (`delays`). Called by `virtual`, in a process of its own.
 
 The watcher, the sweeper, the GCS client and the store are the bot's own and run as in service. GCS is a population of
 running executions, 20 steps each. An answer shows the moment in which its request came, and takes its time.
@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ from bot.gcs.client import GCSClient
 from bot.gcs.fingerprint import fingerprint_of
 from bot.gcs.http import HTTPClient
 from bot.store import Store
-from bot.workers.sweeper import Sweeper
+from bot.workers.sweeper import Finder, Sweeper
 from bot.workers.watcher import Watcher
 from sandbox.gcs.population import Population
 
@@ -96,15 +96,15 @@ async def _in_transit(clock: VirtualSelector, call: Awaitable[T]) -> T:
         clock.in_transit -= 1
 
 
-class _Run:
+class Run:
     """One schedule that runs."""
 
     def __init__(self, clock: VirtualSelector, population: Population, store: Store) -> None:
-        self.population, self.store, self._clock = population, store, clock
+        self.population, self.store, self.clock = population, store, clock
         self._waiting: dict[str, list[tuple[float, int]]] = defaultdict(list)
         """Execution → its changes that were not seen yet: when, and how many steps had finished then."""
-        self.delays: list[tuple[float, float]] = []
-        """Of each change that was seen: when it happened, how much later it was seen."""
+        self.delays: list[tuple[float, float, int]] = []
+        """Of each change that was seen: when it happened, how much later it was seen, how many steps had finished."""
         self._counted = 0
         self._following: set[asyncio.Task[None]] = set()
 
@@ -116,7 +116,7 @@ class _Run:
         self.population.worst_minute = 0
 
     def _happened(self) -> None:
-        self.population.advance(self._clock.now)
+        self.population.advance(self.clock.now)
         changes = self.population.changes
         for at, guid, finished in changes[self._counted :]:
             self._waiting[guid].append((at, finished))
@@ -125,10 +125,10 @@ class _Run:
     def settled(self, guid: str, noticed: Sequence[Change]) -> None:
         """A poll was settled: all that finished up to what it shows is seen now."""
         self._happened()
-        waiting, now = self._waiting[guid], self._clock.now
+        waiting, now = self._waiting[guid], self.clock.now
         for change in noticed:
             seen = [entry for entry in waiting if entry[1] <= (change.finished or 0)]
-            self.delays += [(at, now - at) for at, _ in seen]
+            self.delays += [(at, now - at, finished) for at, finished in seen]
             del waiting[: len(seen)]
 
     def born(self, client: GCSClient, guid: str) -> None:
@@ -140,7 +140,7 @@ class _Run:
     async def follow(self, client: GCSClient, guid: str) -> None:
         """Have one execution followed by a channel."""
         response = await client.get_execution(guid, is_person=True)
-        now = datetime.fromtimestamp(BEGAN + self._clock.now, UTC)
+        now = datetime.fromtimestamp(BEGAN + self.clock.now, UTC)
         subscription = Subscription(
             execution_id=guid,
             subscriber=Subscriber(team_id=TEAM, id="C1"),
@@ -153,75 +153,87 @@ class _Run:
             subscription, snapshot, first_poll=CADENCE.poll, fingerprint=fingerprint_of(response)
         )
 
-    def result(self, begin: float, end: float) -> dict[str, float]:
-        """The delays of what happened between two moments."""
+    def result(self, begin: float, end: float, *, finished: int = 0) -> dict[str, float]:
+        """The delays of what happened between two moments: of all changes, or of ends after so many steps."""
         self._happened()
-        delays = [delay for at, delay in self.delays if begin <= at < end]
-        unseen = [at for waiting in self._waiting.values() for at, _ in waiting if begin <= at < end]
-        cuts = quantiles(delays, n=100, method="inclusive")
-        self.delays = [(at, delay) for at, delay in self.delays if begin <= at < end]
-        return {
-            "p50": cuts[49],
-            "p95": cuts[94],
-            "p99": cuts[98],
-            "longest": max(delays),
-            "changes": len(delays),
+        self.delays = [each for each in self.delays if begin <= each[0] < end and each[2] >= finished]
+        waiting = [each for entries in self._waiting.values() for each in entries]
+        unseen = [at for at, steps in waiting if begin <= at < end and steps >= finished]
+        return spread_of([delay for _, delay, _ in self.delays]) | {
+            "changes": len(self.delays),
             "unseen": len(unseen),
             "worst_minute": self.population.worst_minute,
         }
 
 
+def spread_of(delays: Sequence[float]) -> dict[str, float]:
+    """Quantiles of at least two delays."""
+    cuts = quantiles(delays, n=100, method="inclusive")
+    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "longest": max(delays)}
+
+
+class World:
+    """An empty store, GCS with a population, and whether its answers take their time by now."""
+
+    def __init__(self, clock: VirtualSelector, http: HTTPClient) -> None:
+        self.clock, self._http = clock, http
+        self._chance = random.Random(7)  # noqa: S311  # no secret
+        self.store: Store
+        self.url: str
+        """Of the store's engine."""
+        self.population: Population
+        self.is_slow = False
+
+    @asynccontextmanager
+    async def begun(self, size: int, **population: Any) -> AsyncIterator[None]:
+        """While it is there, the engine follows the virtual clock."""
+        async with (
+            opened_store() as (self.store, self.url),
+            Population(size, clock=lambda: self.clock.now, wait=self._answer, **population) as self.population,
+        ):
+            with self.clock.leading(self.url):
+                yield
+
+    def client(self, **quota: Any) -> GCSClient:
+        """The bot's client."""
+        client = _Client(self._http, endpoint=self.population.url, auth=None, **quota)
+        client.clock = self.clock
+        return client
+
+    def limited_client(self) -> GCSClient:
+        """The bot's client under the quota."""
+        quota = self.store.gcs_quota("AK", per_minute=QUOTA, reserve=RESERVE)
+        return self.client(take=quota.take, refused=quota.refused)
+
+    async def _answer(self, shown: int) -> None:
+        if self.is_slow:
+            self.clock.in_transit -= 1  # while an answer takes its time, nothing moves on the wire
+            try:
+                await asyncio.sleep(answer_seconds(self._chance, shown))
+            finally:
+                self.clock.in_transit += 1
+
+
 @asynccontextmanager
 async def _began(
     clock: VirtualSelector, size: int, page: int, *, has_lists: bool, takes_time: bool
-) -> AsyncIterator[_Run]:
+) -> AsyncIterator[Run]:
     """All executions followed, and the bot at work."""
-    chance = random.Random(7)  # noqa: S311  # no secret
-    is_filling = True
-
-    async def wait(shown: int) -> None:
-        if takes_time and not is_filling:
-            with _waiting(clock):
-                await asyncio.sleep(answer_seconds(chance, shown))
-
-    async with (
-        opened_store() as (store, url),
-        Population(size, page=page, clock=lambda: clock.now, wait=wait) as population,
-        HTTPClient() as http,
-    ):
-        with clock.leading(url):
-            run = _Run(clock, population, store)
-            free = _client(clock, http, population)
-            for first in range(0, size, FOLLOWED_AT_ONCE):
-                some = population.running[first : first + FOLLOWED_AT_ONCE]
-                await asyncio.gather(*(run.follow(free, guid) for guid in some))
-            run.forget_past()
-            is_filling = False
-            people = store.gcs_quota("AK", per_minute=QUOTA, reserve=RESERVE)
-            client = _client(clock, http, population, take=people.take, refused=people.refused)
-            population.born = lambda guid: run.born(client, guid)
-            async with _working(run, client, has_lists=has_lists):
-                yield run
-
-
-def _client(clock: VirtualSelector, http: HTTPClient, population: Population, **quota: Any) -> GCSClient:
-    client = _Client(http, endpoint=population.url, auth=None, **quota)
-    client.clock = clock
-    return client
-
-
-@contextmanager
-def _waiting(clock: VirtualSelector) -> Iterator[None]:
-    """While an answer takes its time, nothing moves on the wire."""
-    clock.in_transit -= 1
-    try:
-        yield
-    finally:
-        clock.in_transit += 1
+    async with HTTPClient() as http, (world := World(clock, http)).begun(size, page=page):
+        population, free = world.population, world.client()
+        run = Run(clock, population, world.store)
+        for first in range(0, size, FOLLOWED_AT_ONCE):
+            some = population.running[first : first + FOLLOWED_AT_ONCE]
+            await asyncio.gather(*(run.follow(free, guid) for guid in some))
+        run.forget_past()
+        world.is_slow, client = takes_time, world.limited_client()
+        population.born = lambda guid: run.born(client, guid)
+        async with working(run, client, has_lists=has_lists):
+            yield run
 
 
 @asynccontextmanager
-async def _working(run: _Run, client: GCSClient, *, has_lists: bool) -> AsyncIterator[None]:
+async def working(run: Run, client: GCSClient, *, has_lists: bool, finder: Finder | None = None) -> AsyncIterator[None]:
     """The bot's watcher and, with lists, its sweeper."""
     store, stop = run.store, asyncio.Event()
     quota = store.gcs_quota("AK", per_minute=QUOTA, reserve=RESERVE)
@@ -235,7 +247,15 @@ async def _working(run: _Run, client: GCSClient, *, has_lists: bool) -> AsyncIte
 
     store.schedule.settle = spied  # type: ignore[method-assign, assignment]  # a spy
     watcher = Watcher(client, store.schedule, cadence=CADENCE, quota=quota, history=store.history, brake=store.brake)
-    sweeper = Sweeper(client, store.schedule, quota=quota, team_id=TEAM, cadence=CADENCE, bytes_per_second=LIST_BYTES)
+    sweeper = Sweeper(
+        client,
+        store.schedule,
+        quota=quota,
+        team_id=TEAM,
+        cadence=CADENCE,
+        bytes_per_second=LIST_BYTES,
+        finder=finder,
+    )
     working = [asyncio.create_task(watcher.run(stop))]
     if has_lists:
         working.append(asyncio.create_task(sweeper.run(stop)))

@@ -1,7 +1,7 @@
 """Time that passes only while everybody waits: hours of the bot's work in minutes.
 
 Lives here: `run_virtual`, which runs a coroutine in a process of its own on a virtual clock, and that clock. Does not
-live here: what happens in that process (`simulation`). Called by `delays`.
+live here: what happens in that process (`simulation`, `finding`). Called by `delays` and `rules`.
 
 In that process `time.monotonic` and the event loop read a clock that stands still while anything works, and moves to
 the next timer when everything waits. The engine's clock follows: the process imports a copy of `bot` in which the

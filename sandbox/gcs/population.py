@@ -2,7 +2,7 @@
 
 Lives here: `Population`: random lives of chained steps on the caller's clock, served over HTTP as get and list, and a
 count of the calls. Does not live here: signatures, faults, other kinds of lives (`sandbox.gcs.server`). Called by the
-benchmarks. A new execution replaces each one that ends, so their number stays the same.
+benchmarks. A new execution replaces each one that ends, and is of the same kind, so their number stays the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import random
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -29,6 +29,7 @@ from sandbox.gcs.stage import guid_of
 from sandbox.story import Frame, Life, Step, step_names
 
 _LIFE = Life(name="chain", frames=())
+"""What they all show, where nothing else is said: workflow, label and project."""
 
 _LATER = 123_456_789
 """Seconds into a life that none reaches: what they are written as is found again in a row."""
@@ -42,6 +43,8 @@ class Member:
     began: float
     ends: list[float]
     """When each of its steps ends."""
+    life: Life
+    """Its workflow, label and project."""
     finished: int = 0
     row: list[bytes] = field(default_factory=list)
     """Its item of the list, kept until it changes: every second piece is a value that moves with each second."""
@@ -54,6 +57,8 @@ class Lives:
     """How long steps take: log-normal, `mean_seconds` on average."""
 
     steps: int = 20
+    at_once: int = 1
+    """How many of them end at the same time."""
     mean_seconds: float = 2400.0
     sigma: float = 0.8
     seed: int = 1
@@ -69,13 +74,15 @@ class Population:
         page: int,
         clock: Callable[[], float],
         lives: Lives | None = None,
+        kinds: Sequence[Life] = (_LIFE,),
         wait: Callable[[int], Awaitable[None]] | None = None,
         begin: datetime = datetime(2026, 3, 1, tzinfo=UTC),
     ) -> None:
         """Serve `size` executions on pages of at most `page` items.
 
-        `clock` returns seconds since `begin`; it is read with every call. `wait`, called with the number of executions
-        in an answer, returns when that answer may leave; its content was read before.
+        `clock` returns seconds since `begin`; it is read with every call. `kinds`: what they show, as many of each.
+        `wait`, called with the number of executions in an answer, returns when that answer may leave; its content was
+        read before.
         """
         lives = lives or Lives()
         self.now, self._clock, self._wait = 0.0, clock, wait
@@ -86,15 +93,16 @@ class Population:
         """Every change so far: (time, execution id, number of finished steps)."""
         self.born: Callable[[str], None] = lambda _: None
         """Called with the id of every execution that begins later."""
-        self._steps, self._page = step_names(lives.steps), page
+        self._steps, self._at_once, self._page = step_names(lives.steps), lives.at_once, page
         self._mu, self._sigma = log(lives.mean_seconds) - lives.sigma * lives.sigma / 2, lives.sigma
         self._chance = random.Random(lives.seed)  # noqa: S311  # no secret
         self._seed, self._count = lives.seed, 0
         self._begin = begin
         self._members: dict[str, Member] = {}
         self._queue: list[tuple[float, str]] = []
-        for _ in range(size):
-            self._join(part=self._chance.random())
+        for number in range(size):
+            self._join(kinds[number % len(kinds)], part=self._chance.random())
+        self._members = {each.id: each for each in sorted(self._members.values(), key=lambda each: each.began)}
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -110,7 +118,7 @@ class Population:
             if member.finished < len(member.ends):
                 heapq.heappush(self._queue, (member.ends[member.finished], guid))
             else:
-                self.born(self._join(part=0.0))
+                self.born(self._join(member.life, part=0.0))
         self.now = to
 
     def body(self, execution_id: str) -> Body:
@@ -123,13 +131,22 @@ class Population:
         """Ids of the running executions, newest first."""
         return [member.id for member in reversed(self._members.values()) if member.finished < len(self._steps)]
 
-    def _join(self, *, part: float) -> str:
+    def _listed(self, status: str) -> list[str]:
+        """Ids of the executions in one phase, or in all of them, newest first."""
+        if not status:
+            return [*reversed(self._members)]
+        return self.running if status == "Running" else []
+
+    def _join(self, life: Life, *, part: float) -> str:
         """Begin an execution of which the fraction `part` is already over."""
         self._count += 1
         guid = guid_of(f"population {self._seed} execution {self._count}")
-        durations = [self._chance.lognormvariate(self._mu, self._sigma) for _ in self._steps]
+        durations = [
+            0.0 if number % self._at_once else self._chance.lognormvariate(self._mu, self._sigma)
+            for number in range(len(self._steps))
+        ]
         began = self.now - part * sum(durations)
-        member = Member(guid, began, [began + end for end in accumulate(durations)])
+        member = Member(guid, began, [began + end for end in accumulate(durations)], life)
         member.finished = bisect_right(member.ends, self.now)
         self._members[guid] = member
         heapq.heappush(self._queue, (member.ends[member.finished], guid))
@@ -151,7 +168,7 @@ class Population:
             project_id="5a4db0c5" * 4,
             domain_id="01234567" * 4,
             workflow_id=guid_of("population workflow"),
-            life=_LIFE,
+            life=member.life,
             frame=frame,
             begin=self._begin + timedelta(seconds=member.began),
             elapsed=elapsed,
@@ -209,7 +226,7 @@ class Population:
         offset, limit = int(request.query["offset"]), int(request.query["limit"])
         if limit > self._page:
             return web.json_response({"error_code": "GCS.0400", "error_msg": "limit is too large"}, status=400)
-        listed = self.running if request.query["status"] == "Running" else []
+        listed = self._listed(request.query.get("status", ""))
         rows = [self._row(self._members[guid]) for guid in listed[offset : offset + limit]]
         await self._answering(len(rows))
         return web.Response(

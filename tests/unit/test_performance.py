@@ -6,15 +6,18 @@ The figures themselves are not tested: `make bench` measures them.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.__main__ import MODULES
 from benchmarks.harness import SENTENCE_WORDS
 from benchmarks.report import RESULTS, page
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGE = REPOSITORY / "docs" / "performance.md"
 SCREEN_LINES = 45
 
 
@@ -43,3 +46,11 @@ def test_table_fits_on_one_screen(results: Any) -> None:
 def test_each_row_needs_one_sentence(results: Any) -> None:
     """What a row measures is read at once."""
     assert all(len(row["measures"].split()) <= SENTENCE_WORDS for row in results["rows"])
+
+
+def test_documents_name_groups_that_there_are() -> None:
+    """`make bench ARGS=…` runs something."""
+    documents = [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")]
+    named = {name for each in documents for name in re.findall(r"bench ARGS=(\w+)", each.read_text(encoding="utf-8"))}
+    assert named
+    assert named <= {*MODULES}
