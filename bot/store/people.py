@@ -18,6 +18,7 @@ from bot.store.boards import Boards
 from bot.store.catch_ups import CatchUps
 from bot.store.contents import BATCH, Contents
 from bot.store.engine.connection import Connection
+from bot.store.keys import PARTITIONS
 from bot.store.outbox.dead_letters import DeadLetters
 from bot.store.owner import Owner, Ownership
 from bot.store.rules import Rules
@@ -66,6 +67,7 @@ class People:
             for one, more in await self._forget_executions(found[begin : begin + BATCH], user_id):
                 deleted, owned = deleted + one, owned + more
         await self._catch_ups.forget_person(owner.scope, user_id)  # last: no lane of theirs can enter any more
+        await self._forget_passed(owner, user_id)
         letters = await self._forget_letters(owner, user_id)
         channels = await self._forget_channels(owner, user_id)
         async with self._connection.guarded() as redis:
@@ -87,6 +89,17 @@ class People:
             if isinstance(answer, StoreUnavailable):
                 raise answer
         return [(int(deleted), int(owned)) for deleted, owned in answers]
+
+    async def _forget_passed(self, owner: Owner, user_id: str) -> None:
+        """Delete what their rules were not to follow again; these are gone, too."""
+        async with self._connection.guarded() as redis:
+            for number in range(PARTITIONS):
+                key = f"{self._keys.partition(number)}passed"
+                found = [
+                    lane async for lane, _ in redis.zscan_iter(key, match=f"{owner.scope}*/{user_id}", count=BATCH)
+                ]
+                if found:
+                    await redis.zrem(key, *found)
 
     async def _forget_letters(self, owner: Owner, user_id: str) -> int:
         named = re.compile(rf"(?<![A-Za-z0-9]){re.escape(user_id)}(?![A-Za-z0-9])")

@@ -50,6 +50,8 @@ async def test_nothing_names_the_person_any_more(store: Store, redis: Redis) -> 
     await store.channels.approve("T1", "C1", "U1")
     await store.channels.note_told("T1", "C1", "U1")
     await store.acts.begin("T1", "e3", token="a1", known="", action=Action.CANCEL, by="U1")
+    await store.subscribers.unsubscribe(ALICE, "e2", is_ruled=True)
+    await follow(store, ALICE, "e2")
     assert named(redis, "U1")
     assert await store.people.forget("U1") == Forgotten(subscriptions=2, owned=2, letters=1, channels=1)
     assert named(redis, "U1") == []
