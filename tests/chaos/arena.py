@@ -21,7 +21,7 @@ from tests.chaos.evidence import Promise, Record, Truth
 from tests.chaos.gathering import all_boards, all_caught_up, all_goodbyes, all_notices, all_said
 from tests.chaos.operators import Operator
 from tests.chaos.people import Person
-from tests.chaos.plan import RELEASE_SECONDS, Blow, Plan
+from tests.chaos.plan import RELEASE_SECONDS, STORE_BLOWS, Blow, Plan
 from tests.chaos.reading import moments
 from tests.chaos.replicas import Replica, admitted
 from tests.chaos.stores import STORES, Store
@@ -82,7 +82,7 @@ class Arena:
         self.admitted: list[str] = []
         """What bots said that were not refused."""
         self.blind: list[tuple[float, float]] = []
-        """When nobody could see anything: GCS showed nothing, or no bot ran."""
+        """When nobody could see anything: GCS showed nothing, no bot ran, or there was no store to write it to."""
         self.planned = {role.execution_id: role.life for role in plan.roles}
         """Lives as they are unless operators cancel or retry them."""
         self._names: dict[str, str] = {}
@@ -200,8 +200,12 @@ class Arena:
                 group.create_task(self._struck(blow))
 
     async def _struck(self, blow: Blow) -> None:
+        begins = self.slack.workspace.now()
         await self._acts[blow.kind](blow)
         self.struck[blow.kind] += 1
+        is_whole_outage = blow.kind in {"gcs", "nothing_known"} and "every" not in dict(blow.fault)
+        if is_whole_outage or blow.kind in STORE_BLOWS:
+            self.blind.append((begins, self.slack.workspace.now()))
 
     def _replica(self, blow: Blow) -> Replica:
         return self.replicas[blow.who % len(self.replicas)]
@@ -213,10 +217,8 @@ class Arena:
         await _fault(self.slack.faults, slack.Fault(times=None, **dict(blow.fault)), blow.seconds)
 
     async def _know_nothing(self, blow: Blow) -> None:
-        begins = self.slack.workspace.now()
         self.gcs.faults.clear()  # the first fault applies, and one that is merely slow shows executions
         await self._disturb_gcs(blow)
-        self.blind.append((begins, self.slack.workspace.now()))
 
     async def _note_when_none_runs(self) -> None:
         """While Slack refuses the token, a bot that is killed cannot start again."""

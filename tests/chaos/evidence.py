@@ -173,6 +173,6 @@ class Record:
     admitted: list[str] = field(default_factory=list)
     """Bots with another region, project or workspace that were not refused."""
     blind: list[tuple[float, float]] = field(default_factory=list)
-    """Periods, begin and end, in which GCS showed nothing, or no bot ran; they may overlap."""
+    """Periods, begin and end, in which GCS showed nothing, no bot ran, or there was no store; they may overlap."""
     lossy: list[tuple[float, float]] = field(default_factory=list)
     """Periods, begin and end, whose writes may be lost: what was sent then may be sent again."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tests.chaos import wishes
 from tests.chaos.scale import Scale
@@ -22,6 +22,7 @@ SKEWS = (0, 30, 360)
 """Seconds by which the clocks of the replicas are wrong, one way or the other: within what is promised, and beyond."""
 
 StoreBlow = Literal["restart", "pause", "fail_over", "zombie", "full_disk"]
+STORE_BLOWS = frozenset(get_args(StoreBlow))
 SpellKind = Literal["nothing_known", "token_refused", "unknown_code"]
 BlowKind = (
     StoreBlow

@@ -24,8 +24,9 @@ from tests.chaos.implied import EARLY, implied, is_held, unasked
 from tests.chaos.reading import Moment, Unreadable, is_end, read_card, read_line
 
 MUST_REST = 45.0
-"""How long an outcome must last before it must be delivered: longer than faults delay nearly all polls. Lists show
-within seconds that an execution has ended, but the worker may be dead, GCS failing, or the quota spent or recovering.
+"""How long an outcome must last before it must be delivered, without the time in which nobody could see it: longer than
+what is left of faults delays nearly all polls. Lists show within seconds that an execution has ended, but the worker
+may be dead, GCS failing, or the quota spent or recovering.
 In sixteen runs GCS was polled within 20 to 29 s after 99 of 100 outcomes; the longest delay of each run was 27 to 61 s
 (30 to 45 in the last four, since failures in a row delay less), so a run may fail by an outcome that is retried."""
 
