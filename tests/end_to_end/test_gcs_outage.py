@@ -13,8 +13,18 @@ from statistics import median
 import pytest
 
 from sandbox.slack.limits import most_within
-from tests.end_to_end.outage_evidence import PATIENTLY, check_every_outcome, late_outcomes, lived, since_return
-from tests.end_to_end.outages import EXECUTIONS, MINUTE, Evidence
+from tests.end_to_end.institute import DURING, EXECUTIONS, MINUTE
+from tests.end_to_end.outage_evidence import (
+    PATIENTLY,
+    check_every_outcome,
+    check_what_was_held,
+    found_after,
+    is_held,
+    late_outcomes,
+    lived,
+    since_return,
+)
+from tests.end_to_end.outages import Evidence
 
 pytestmark = PATIENTLY
 
@@ -37,9 +47,13 @@ def test_every_outcome_arrives_once(no_gcs: Evidence) -> None:
 
 
 def test_cards_say_since_when_gcs_is_away(no_gcs: Evidence) -> None:
-    """All cards say so as soon as Slack's limit on edits allows it, and none does after the outage."""
+    """All cards say so as soon as Slack's limit on edits allows it, and none does after the outage.
+
+    Those that somebody has muted are not edited.
+    """
     since, until = [], []
-    for card in (said for said in no_gcs.record.said if said.is_card):
+    cards = [said for said in no_gcs.record.said if said.is_card]
+    for card in (card for card in cards if not is_held(no_gcs, (card.execution_id, card.subscriber))):
         away = [at for at, text in card.versions if AWAY in text]
         since += away[:1]
         until += [later for (_, before), (later, now) in pairwise(card.versions) if AWAY in before and AWAY not in now]
@@ -80,7 +94,19 @@ def test_outcomes_arrive_soon_after_a_gcs_outage(no_gcs: Evidence) -> None:
         if call.at > no_gcs.back and call.status in {200, 404}:
             polled.setdefault(call.execution_id, call.at - no_gcs.back)
     assert min(late.values()) > 0
-    assert max(polled[execution_id] for execution_id in late) < 6 * MINUTE
-    after = [late[execution_id] - polled[execution_id] for execution_id in late]
+    assert max(polled[execution_id] for execution_id, _ in late) < 6 * MINUTE
+    after = [at - polled[execution_id] for (execution_id, _), at in late.items()]
     assert median(after) < MINUTE / 4
     assert max(after) < 2 * MINUTE  # a deletion is confirmed by another poll, and Slack takes 60 messages in a channel
+
+
+def test_what_was_held_comes_after_a_gcs_outage(no_gcs: Evidence) -> None:
+    """Mutes end during the outage and after it, and so do quiet hours."""
+    check_what_was_held(no_gcs, within=6 * MINUTE)
+
+
+def test_runs_that_began_without_gcs_are_found_soon(no_gcs: Evidence) -> None:
+    """Rules find them with the first look after the outage, however much is overdue."""
+    found = found_after(no_gcs, since=no_gcs.back)
+    assert len(found) > len(DURING)
+    assert max(found) < 2 * MINUTE

@@ -11,15 +11,19 @@ from collections import Counter
 import pytest
 
 from sandbox.slack.limits import most_within
+from tests.end_to_end.institute import DURING, MINUTE
 from tests.end_to_end.outage_evidence import (
     PATIENTLY,
     check_every_outcome,
+    check_what_was_held,
+    found_after,
+    is_held,
     late_outcomes,
     lived,
     posted_since_return,
     since_return,
 )
-from tests.end_to_end.outages import MINUTE, Evidence
+from tests.end_to_end.outages import Evidence
 
 pytestmark = PATIENTLY
 
@@ -60,14 +64,17 @@ def test_no_storm_hits_slack_afterwards(no_slack: Evidence) -> None:
 
 
 def test_outcomes_come_first_after_an_hour_without_slack(no_slack: Evidence) -> None:
-    """People's outcomes, then channels', each after its lane's lines; others wait, except a few already being sent."""
-    late = late_outcomes(no_slack)
-    lanes = [
-        "U" if said.subscriber.startswith("U") else "C"
-        for said in posted_since_return(no_slack)
-        if said.execution_id in late
-    ]
-    others = [said.at for said in posted_since_return(no_slack) if said.execution_id not in late]
+    """People's outcomes, then channels', each after its lane's lines; others wait, except a few already being sent.
+
+    Those who wanted quiet are left out: what they read depends on when that ends.
+    """
+    late, others, lanes = late_outcomes(no_slack), [], []
+    for said in posted_since_return(no_slack):
+        key = said.execution_id, said.subscriber
+        if key in late:
+            lanes.append(said.subscriber[0])
+        elif not is_held(no_slack, key):
+            others.append(said.at)
     last = no_slack.back + max(late.values())
     assert len([at for at in others if at < last]) <= 16
     assert lanes[: len(lanes) // 3].count("C") <= 16
@@ -78,8 +85,20 @@ def test_lines_that_waited_become_one(no_slack: Evidence) -> None:
     """One line before the outcome sums up an hour of steps."""
     late = late_outcomes(no_slack)
     lines = Counter(
-        said.execution_id
+        (said.execution_id, said.subscriber)
         for said in posted_since_return(no_slack)
-        if not said.is_card and said.at - no_slack.back < late.get(said.execution_id, 0)
+        if not said.is_card and said.at - no_slack.back < late.get((said.execution_id, said.subscriber), 0)
     )
     assert set(lines.values()) == {1}
+
+
+def test_what_was_held_comes_after_a_slack_outage(no_slack: Evidence) -> None:
+    """Mutes end during the outage and after it, and so do quiet hours."""
+    check_what_was_held(no_slack, within=3 * MINUTE)
+
+
+def test_runs_that_begin_without_slack_are_found(no_slack: Evidence) -> None:
+    """Rules find them on time: GCS is there."""
+    found = found_after(no_slack, since=no_slack.gone)
+    assert len(found) > len(DURING)
+    assert max(found) < 2 * MINUTE
