@@ -176,6 +176,12 @@ def test_an_outcome_that_gcs_hid_may_be_missed() -> None:
     assert found(evidence) == {}
     evidence.blind = [(BEGAN + failed, BEGAN + again + 10)] * 2  # the rest is still long enough
     assert found(evidence) == {"outcome lost": 1}
+    evidence.polled = {"e": [BEGAN + failed - 1, BEGAN + again + 61]}
+    assert found(evidence) == {}
+    evidence.polled["e"].append(BEGAN + failed + 1)
+    assert found(evidence) == {"outcome lost": 1}
+    evidence.polled, evidence.blind = {"e": []}, []  # but it lasted
+    assert found(evidence) == {"outcome lost": 1}
 
 
 def test_repeats_around_lost_writes_are_counted_apart() -> None:

@@ -28,7 +28,12 @@ MUST_REST = 45.0
 what is left of faults delays nearly all polls. Lists show within seconds that an execution has ended, but the worker
 may be dead, GCS failing, or the quota spent or recovering.
 In sixteen runs GCS was polled within 20 to 29 s after 99 of 100 outcomes; the longest delay of each run was 27 to 61 s
-(30 to 45 in the last four, since failures in a row delay less), so a run may fail by an outcome that is retried."""
+(30 to 45 in the last four, since failures in a row delay less). With bots that cannot start while Slack refuses the
+token it was 60 to 90 s after 99 of 100. So such an outcome is owed only if GCS answered a poll of it meanwhile, or if
+it lasted for `SURELY_SEEN`."""
+
+SURELY_SEEN = 90.0
+"""How long it must last before it must be delivered in any case: longer than two leases of bots that are killed."""
 
 MOST_REPEATS = 48
 """At most how many messages are repeated after one fail-over: as many as three bots send at once."""
@@ -146,6 +151,7 @@ class _Subscription:
         self, verdict: Verdict, record: Record, key: tuple[str, str], promises: Sequence[Promise], said: Sequence[Said]
     ) -> None:
         self._verdict, self._record, self._promises = verdict, record, promises
+        self._execution_id = key[0]
         self._quiet = [each for each in record.quiet if each.subscriber == key[1] and each.execution_id in {"", key[0]}]
         self._truth, self._polled = record.truths[key[0]], record.polled.get(key[0], [])
         self._whose = f"{self._truth.name} for {key[1]}"
@@ -251,7 +257,7 @@ class _Subscription:
         moments = self._truth.moments
         if not moments[n].is_outcome or n + 1 == len(moments):
             return moments[n].is_outcome
-        return self._shown(max(moments[n].at, promise.found_by), moments[n + 1].at) >= MUST_REST
+        return self._must_be_seen(max(moments[n].at, promise.found_by), moments[n + 1].at)
 
     def _must_be_warned(self, n: int, promise: Promise) -> bool:
         """Whether people must read that a step has failed, since the execution goes on for long enough after it."""
@@ -259,11 +265,17 @@ class _Subscription:
         if not self._is_failure(n):
             return False
         ends = next((moment.at for moment in moments[n:] if moment.is_outcome), moments[-1].at)
-        return self._shown(max(moments[n].at, promise.found_by), ends) >= MUST_REST
+        return self._must_be_seen(max(moments[n].at, promise.found_by), ends)
 
     def _is_failure(self, n: int) -> bool:
         before, moment = self._truth.moments[n - 1] if n else None, self._truth.moments[n]
         return not moment.is_outcome and (moment.failed or 0) > (before.failed or 0 if before else 0)
+
+    def _must_be_seen(self, begins: float, ends: float) -> bool:
+        """Whether a bot must have seen what was so between two times."""
+        seconds, polled = self._shown(begins, ends), self._record.polled.get(self._execution_id)
+        was_polled = polled is None or any(begins <= at <= ends for at in polled)
+        return seconds >= SURELY_SEEN or (seconds >= MUST_REST and was_polled)
 
     def _shown(self, begins: float, ends: float) -> float:
         """For how many seconds a bot could see what was so between two times."""
