@@ -125,11 +125,11 @@ async def test_who_reads_twice_keeps_one(talk: World, carol: Person, running: st
     await carol.types(f"subscribe {running}")
     here = await carol.types(f"subscribe {running} here")
     assert "You follow it yourself, too" in here.text
-    await carol.card(carol.channel)
+    await asyncio.gather(carol.card(), carol.card(carol.channel))
     assert "You do not follow it any more." in (await carol.gets("Stop following it myself", here)).text
+    await talk.slack.wait_for(lambda: "no longer followed" in words(carol.dm[0]))
     again = await carol.types(f"subscribe {running}")
     assert f"It is followed in <#{carol.channel}>, too" in again.text
-    await talk.slack.wait_for(lambda: "no longer followed" in words(carol.dm[0]))
     assert "1 execution" in (await carol.types("list here")).text
 
 

@@ -57,10 +57,11 @@ async def test_people_get_a_sentence_while_gcs_hangs(tmp_path: Path) -> None:
 
     async def scene(world: World, carol: Person) -> None:
         known, unknown = playing(world), playing(world)
-        summary, followed = await carol.types(unknown), await carol.types(f"subscribe {known}")
+        summary, _ = await carol.types(unknown), await carol.types(f"subscribe {known}")
+        card = await carol.card(text="1 of 3 steps")
         await answers_forgotten()
         world.gcs.faults.add(GCSFault(kind="timeout"))
-        await carol.presses("Steps", followed)
+        await carol.presses("Steps", card)
         await carol.presses("Refresh", summary)
         await world.slack.open_home(carol.id)
         await carol.home("1 of 3 steps")

@@ -160,8 +160,10 @@ async def test_a_response_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPat
 def port_has_connection(client: Client) -> bool:
     """Whether the server's side of the connection is there, as the kernel lists it."""
     _, own = client.writer.get_extra_info("sockname")
+    _, its = client.writer.get_extra_info("peername")
+    ends = (f":{its:04X}", f":{own:04X}")
     rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()]
-    return any(row[2].endswith(f":{own:04X}") and row[3] == "01" for row in rows)
+    return any((row[1][-5:], row[2][-5:]) == ends and row[3] == "01" for row in rows)
 
 
 @pytest.mark.usefixtures("few")
