@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib import import_module
 from multiprocessing import get_context
 from time import monotonic
 
-import uvloop
-
-from benchmarks.harness import Row, machine, say
-from benchmarks.report import PAGE, RESULTS, listed, page, table
+from benchmarks.harness import Row, machine
+from benchmarks.report import PAGE, RESULTS, page, table
+from benchmarks.running import measured
 
 MODULES = (
     *("delays", "rules", "burst", "wire", "acks", "load", "memory", "polling", "replicas", "calibration", "rendering"),
@@ -27,37 +25,18 @@ TOGETHER = ("delays", "rules", "burst", "memory", "calibration")
 core, a burst mostly waits for Slack, and the other two read no clock."""
 
 
-async def _rows(name: str, began: float) -> list[Row]:
-    """The rows of one module; each is printed as it comes."""
-    found, since = [], monotonic()
-    say(f"{name} …", since=began)
-    async for row in import_module(f"benchmarks.{name}").rows():
-        say(
-            f"{'met   ' if row.is_met else 'MISSED'} {row.name}: {row.value:.3g} {row.unit} ({row.target})", since=began
-        )
-        if row.figures:
-            say(f"        {listed(row.figures)}")
-        found.append(row)
-    say(f"{name}: {monotonic() - since:.0f} s", since=began)
-    return found
-
-
-def _apart(name: str, began: float) -> list[Row]:
-    return uvloop.run(_rows(name, began))
-
-
 def _all(began: float) -> list[Row]:
     """The rows of all modules."""
     with ProcessPoolExecutor(len(TOGETHER), mp_context=get_context("spawn")) as pool:
-        found = dict(zip(TOGETHER, pool.map(_apart, TOGETHER, [began] * len(TOGETHER)), strict=True))
-    found |= {name: _apart(name, began) for name in MODULES if name not in TOGETHER}
+        found = dict(zip(TOGETHER, pool.map(measured, TOGETHER, [began] * len(TOGETHER)), strict=True))
+    found |= {name: measured(name, began) for name in MODULES if name not in TOGETHER}
     return [row for name in MODULES for row in found[name]]
 
 
 def main(names: Sequence[str]) -> int:
     """Run the modules called `names`, or all and write the results; a target that is missed is no failure."""
     began = monotonic()
-    found = [row for name in names for row in _apart(name, began)] if names else _all(began)
+    found = [row for name in names for row in measured(name, began)] if names else _all(began)
     results = {"at": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "rows": [asdict(row) for row in found]}
     print(table(results))
     if not names:
