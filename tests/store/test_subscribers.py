@@ -132,6 +132,22 @@ async def test_a_lost_answer_is_no_change_by_others(store: Store) -> None:
     assert await store.subscribers.find(ALICE, "e1") == wish
 
 
+@pytest.mark.parametrize(
+    "row", ["progress|U1|5", "phase|U1|5", "loudest|U1|5", "steps|U1|5||||-", "steps|U1|5||||phase||z"]
+)
+async def test_other_versions_rows_are_known(store: Store, redis: Redis, row: str) -> None:
+    """Former words, and what only another version can read: a wish can be decided from all that can be read."""
+    await follow(store)
+    redis.hset(KEYS.subscriptions_of(lane_of(ACCOUNT, ALICE, "e1").execution), ALICE.id, row)
+    known = await store.subscribers.find(ALICE, "e1")
+    assert known is not None
+    wish = replace(known, level=Level.FINAL)
+    await store.subscribers.subscribe(wish, snapshot_of("e1"), first_poll=SOON, decided=Decided(known, None))
+    found = await store.subscribers.find(ALICE, "e1")
+    assert found is not None
+    assert found.level == Level.FINAL
+
+
 async def test_an_unreadable_subscription_is_replaced(store: Store, redis: Redis) -> None:
     """Nobody can decide from it, so nobody can know it."""
     await follow(store)

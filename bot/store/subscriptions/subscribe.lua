@@ -13,14 +13,21 @@ local now = now_ms()
 local before = redis.call('HGET', prefix .. 'subs:' .. execution, subscriber)
 local wanted, existing = parse_subscription(subscription), before and known ~= '!' and parse_subscription(before)
 
+-- Whether two levels are the same, or none is chosen in either; the caller writes a former word as what it is called now.
+local function is_same(one, other)
+  if one == other then return true end
+  local is_level = one ~= '' and one ~= '-' and other ~= '' and other ~= '-'
+  return is_level and lowest(one) == lowest(other)
+end
+
 -- Whether the caller knows what is there, or wrote it itself: the script may be run twice, if its answer was lost.
 local function is_known(there)
   if known == '*' or known == '!' then return true end
   if there and there.request ~= '' and there.request == wanted.request then return true end
   local seen = parse_subscription(known)
   if not seen or not there then return not seen and not there end
-  return seen.level == there.level and seen.owner == there.owner and seen.own == there.own
-    and seen.success == there.success
+  local has_same_levels = is_same(seen.level, there.level) and is_same(seen.own, there.own)
+  return has_same_levels and seen.owner == there.owner and (seen.success == 'a') == (there.success == 'a')
 end
 
 if not is_known(existing and not existing.is_ending and existing or nil) then return {before or ''} end
