@@ -17,6 +17,13 @@ ASKED_FOR = timedelta(minutes=2)
 """How long an answer to the question counts after it was asked; then what it was about may have changed too much."""
 
 
+OWN_EFFECT = timedelta(minutes=10)
+"""How long after an act whose answer was lost what GCS shows is taken for its effect."""
+
+_CLOCKS_APART = timedelta(minutes=1)
+"""By how much the store's clock may be ahead of GCS's."""
+
+
 class Action(StrEnum):
     """What GCS calls it, too."""
 
@@ -58,6 +65,17 @@ class Act(Value, frozen=True):
     def is_open(self) -> bool:
         """Whether it is not known if GCS took it."""
         return self.result in {Result.UNDER_WAY, Result.UNKNOWN}
+
+    def explains(self, execution: Execution, *, now: datetime) -> bool:
+        """Whether an execution as GCS shows it `now` is taken for the effect of this act.
+
+        After a time without GCS that comes late; then counts when GCS says that the execution has changed.
+        """
+        if not has_taken(self.action, execution):
+            return False
+        changed = execution.updated_at
+        is_soon = now - self.began_at <= OWN_EFFECT
+        return is_soon or (changed is not None and -_CLOCKS_APART <= changed - self.began_at <= OWN_EFFECT)
 
 
 class Question(Value, frozen=True):

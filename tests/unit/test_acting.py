@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from bot.domain.acting import ASKED_FOR, Act, Action, Question, Result, has_taken, possible, state_of
+from bot.domain.acting import ASKED_FOR, OWN_EFFECT, Act, Action, Question, Result, has_taken, possible, state_of
 from bot.domain.execution import Execution, Phase, Step
 
 NOW = datetime(2026, 3, 4, 10, 41, 3, tzinfo=UTC)
@@ -115,3 +115,25 @@ def test_an_act_of_others_is_asked_about(shown: Act | None, last: Act | None) ->
 def test_an_old_question_is_asked_again(late: timedelta) -> None:
     """A dialog that was open for long, and one of a clock that is wrong."""
     assert not question(RUNNING).still_holds(RUNNING, None, now=NOW + late)
+
+
+@pytest.mark.parametrize(
+    ("polled", "changed", "is_its_own"),
+    [
+        (timedelta(minutes=9), None, True),
+        (timedelta(minutes=9), timedelta(minutes=-30), True),
+        (timedelta(minutes=65), timedelta(seconds=6), True),
+        (timedelta(minutes=65), timedelta(seconds=-20), True),
+        (timedelta(minutes=65), None, False),
+        (timedelta(minutes=65), timedelta(minutes=-30), False),
+        (timedelta(minutes=65), 2 * OWN_EFFECT, False),
+    ],
+)
+def test_what_changed_soon_after_is_its_effect(
+    polled: timedelta, changed: timedelta | None, *, is_its_own: bool
+) -> None:
+    """Polled within ten minutes, or later where GCS says that it changed then, by a clock that may be a little off."""
+    act = Act(token="a1", action=Action.CANCEL, by="U1", began_at=NOW)  # an id
+    stopped = replace(RUNNING, phase="Cancelled", updated_at=None if changed is None else NOW + changed)
+    assert act.explains(stopped, now=NOW + polled) is is_its_own
+    assert not act.explains(replace(stopped, phase="Running"), now=NOW + polled)

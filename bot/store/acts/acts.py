@@ -3,15 +3,16 @@
 Lives here: `Acts`. Does not live here: the call to GCS and what follows from its answer (`bot.acting`), when GCS shows
 that it took an act (`bot.domain.acting`). Called by `bot.acting` and by the watcher.
 
-An act is written before GCS is called and stays for `KEPT`. One that has no result after `BUSY` is of a bot that died:
-nobody knows whether GCS got the call, and only a person who is asked again may send another one.
+An act is written before GCS is called, and stays for `OPEN_KEPT` until its result is known, then for `KEPT`. One that
+has no result after `BUSY` is of a bot that died: nobody knows whether GCS got the call, and only a person who is asked
+again may send another one.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.domain.acting import Act, Action, Result, has_taken
+from bot.domain.acting import Act, Action, Result
 from bot.domain.change import Change, ChangeKind
 from bot.domain.execution import Execution
 from bot.store.engine.connection import Connection
@@ -25,10 +26,10 @@ BUSY = timedelta(minutes=1)
 """How long an act without a result is under way: longer than a call to GCS and the looks after it may take."""
 
 KEPT = timedelta(hours=1)
-"""How long an act is remembered."""
+"""How long an act is remembered that GCS took or refused."""
 
-OWN_EFFECT = timedelta(minutes=10)
-"""How long after an act whose answer was lost what GCS shows is taken for its effect."""
+OPEN_KEPT = timedelta(days=1)
+"""How long one is remembered of which that is not known: GCS may be away for hours before it shows its effect."""
 
 
 class Acts:
@@ -62,7 +63,7 @@ class Acts:
             StoreUnavailable: the store does not answer, or takes no writes. Nothing may be done then.
         """
         execution = self._key(team_id, execution_id)
-        spans = milliseconds(BUSY), milliseconds(KEPT)
+        spans = milliseconds(BUSY), milliseconds(OPEN_KEPT)
         began, _ = await self._connection.keep(
             "acts/begin", self._home(execution), execution, token, known, action.value, by, *spans
         )
@@ -78,11 +79,12 @@ class Acts:
             StoreUnavailable: the store does not answer, or takes no writes.
         """
         execution, notice = self._key(team_id, execution_id), ""
+        keep = OPEN_KEPT if result is Result.UNKNOWN else KEPT
         if result is Result.DONE:
             done = Change(kind=ChangeKind.ACTED, revision=0, at=now, by=act.by, action=act.action.value)
             notice = change_entry(done)
         is_news = await self._connection.run(
-            "acts/finish", self._home(execution), execution, act.token, result.value, notice, milliseconds(KEPT)
+            "acts/finish", self._home(execution), execution, act.token, result.value, notice, milliseconds(keep)
         )
         if notice:
             self._deliveries.set()
@@ -99,7 +101,7 @@ class Acts:
             StoreUnavailable: as from `finish`.
         """
         act = await self.last(team_id, execution.id)
-        if act is None or not act.is_open or not has_taken(act.action, execution) or now - act.began_at > OWN_EFFECT:
+        if act is None or not act.is_open or not act.explains(execution, now=now):
             return None
         return act if await self.finish(team_id, execution.id, act, Result.DONE, now=now) else None
 
