@@ -1,7 +1,7 @@
 """What went wrong with lanes lately: edits that Slack refused, faults of Slack's, and cards that were posted again.
 
 Lives here: `CardFailures`, which keeps it in this process only: a restart costs a few more tries, never a message. Does
-not live here: what follows from it (`notifier`). Called by `notifier`.
+not live here: what follows from it (`notifier`, `cards`). Called by those.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cards that are left as they are, because Slack does not take their edits: one line in the thread says so.
 
 Lives here: that line, once per card, also across restarts and copies of the bot: the thread itself is read back. Does
-not live here: when a card is left (`notifier`), the words (`bot.blocks`). Called by `notifier`.
+not live here: when a card is left (`cards`), the words (`bot.blocks`). Called by `cards`.
 """
 
 from __future__ import annotations

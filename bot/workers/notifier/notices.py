@@ -1,7 +1,7 @@
 """Who changed or ended a channel's subscription: a line in its thread, and a message to its owner if it was another.
 
 Lives here: `post_notice`, also for who had GCS do something, and `tell_owner`. Does not live here: what they say
-(`bot.blocks.thread`, `bot.blocks.acting`), the card (`notifier`). Called by `notifier`, which records each notice after
+(`bot.blocks.thread`, `bot.blocks.acting`), the card (`cards`). Called by `notifier`, which records each notice after
 it was posted.
 """
 

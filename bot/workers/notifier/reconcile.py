@@ -1,8 +1,8 @@
 """Sends without a receipt: Slack did not answer, or a worker died between sending and recording.
 
-Lives here: reading the channel back for the bot's own mark, which settles them. Called by the notifier before it posts
-anything (an edit needs none of it, since the same edit twice has the effect of one), and by `dead_letters` for the
-message to the owner.
+Lives here: reading the channel back for the bot's own mark, which settles them. Called by `notifier`, `cards` and
+`catch_up` before they post anything (an edit needs none of it, since the same edit twice has the effect of one);
+`owner` and `left_cards` read back what they post.
 
 Where the channel cannot be read back for lack of a scope, the message is sent again, because a repeat is better than
 silence; the metric `execution_bot_notifier_reconciled_total{settled="unreadable"}` counts that.
@@ -28,6 +28,7 @@ from bot.store.log.rows import Sent
 from bot.store.rows import EPOCH, milliseconds
 from bot.workers.notifier.delivery import Delivery
 from bot.workers.notifier.messenger import Messenger
+from bot.workers.notifier.records import Records
 
 log = structlog.get_logger()
 
@@ -36,6 +37,14 @@ CLOCKS_APART = timedelta(minutes=2)
 
 PAGES = 5
 """At most this many pages are read: no channel gets 5,000 messages within a few minutes."""
+
+
+async def reconcile(delivery: Delivery, messenger: Messenger, records: Records) -> None:
+    """Find out whether a send without a receipt arrived, and record what did."""
+    receipt, notices, sent = await reconciled(delivery, messenger)
+    delivery.is_in_doubt = False
+    if receipt is not None:
+        await records.record(delivery, receipt, notices=notices, sent=sent)
 
 
 async def reconciled(delivery: Delivery, messenger: Messenger) -> tuple[Receipt | None, int, Sent | None]:
