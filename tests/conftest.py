@@ -39,8 +39,12 @@ SHARING = (
 )
 """Files whose tests share something that takes long to make: a browser, a bot, an outage. Each stays in one worker."""
 
+CLUSTER = "tests/store/cluster"
+"""Stands for the tests of the store on a cluster of six servers: they share it in one worker, for the same reason."""
+
 LONGEST = (
     "tests/end_to_end/test_slack_outage.py",
+    CLUSTER,
     "tests/end_to_end/test_gcs_outage.py",
     "tests/chaos/test_chaos.py",
     "tests/store/test_failover.py",
@@ -59,15 +63,21 @@ LONGEST = (
 the last to begin, while all other workers are done."""
 
 
+def place_of(nodeid: str) -> str:
+    """The file of a test, or what stands for those that share a cluster."""
+    path, _, name = nodeid.partition("::")
+    return CLUSTER if path.startswith("tests/store/") and "[cluster" in name else path
+
+
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Gives a worker the next test when it is done with one; the files in `SHARING` as a whole.
+    """Gives a worker the next test when it is done with one; what shares something as a whole.
 
     This is xdist's `loadgroup`, which needs to write node ids; pytest 9.2 lets nobody do that.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        path, _, _ = nodeid.partition("::")
-        return path if path in SHARING else nodeid
+        place = place_of(nodeid)
+        return place if place in {CLUSTER, *SHARING} else nodeid
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -95,5 +105,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first."""
     items.sort(
-        key=lambda item: next((at for at, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+        key=lambda item: next(
+            (at for at, path in enumerate(LONGEST) if place_of(item.nodeid).startswith(path)), len(LONGEST)
+        )
     )

@@ -50,18 +50,23 @@ def redis_server() -> str:
     return binary or pytest.skip("redis-server is not installed: this ring ran against the embedded Valkey only")
 
 
+@pytest.fixture(scope="session")
+def client(server_url: str) -> Iterator[Redis]:
+    """A client of the server for the whole session: one of a cluster takes long to connect."""
+    with opened(server_url) as client:
+        yield client
+
+
 @pytest.fixture
-async def store(server_url: str) -> AsyncIterator[Store]:
+async def store(server_url: str, client: Redis) -> AsyncIterator[Store]:
     """An empty store."""
-    with opened(server_url) as redis:
-        redis.flushall()
+    client.flushall()
     store = Store(server_url, owner=OWNER, coalesce=COALESCE, staleness=STALENESS)
     yield store
     await store.aclose()
 
 
 @pytest.fixture
-def redis(server_url: str) -> Iterator[Redis]:
+def redis(client: Redis) -> Redis:
     """The server itself, to look behind the store."""
-    with opened(server_url) as redis:
-        yield redis
+    return client

@@ -13,7 +13,7 @@ from bot.domain.change import Change, ChangeKind
 from bot.domain.execution import Execution
 from bot.domain.following import Level, Rule, RuleKind, Subscriber, Subscription
 from bot.domain.snapshot import Receipt, Snapshot
-from bot.store import PARTITIONS, Store
+from bot.store import Store
 from bot.store.outbox import Claim
 from bot.store.schedule import Due
 
@@ -66,12 +66,14 @@ async def follow(
 
 async def due(store: Store) -> list[Due]:
     """Claim all that is due."""
-    return [item for number in range(PARTITIONS) for item in await store.schedule.claim(number, 100)]
+    ready = await store.schedule.ready()
+    return [item for number in sorted(ready.partitions) for item in await store.schedule.claim(number, 100)]
 
 
 async def lanes(store: Store) -> list[Claim]:
     """Claim all lanes that are due."""
-    return [item for number in range(PARTITIONS) for item in await store.outbox.claim(number, 100)]
+    ready = await store.outbox.ready()
+    return [item for number in sorted(ready.partitions) for item in await store.outbox.claim(number, 100)]
 
 
 async def settle(store: Store, *changes: Change, over: bool = False) -> bool:

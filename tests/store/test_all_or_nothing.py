@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable
 from importlib import resources
 from pathlib import Path
+from time import sleep
+from typing import ClassVar
 
-import msgspec
 import pytest
-from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.acting import Action, Result
-from bot.domain.board import BoardRecord
-from bot.domain.catch_up import catch_up_id, caught
-from bot.domain.change import ChangeKind
-from bot.domain.following import Level, Quiet, RuleNews, RuleNewsKind, Subscriber, Subscription
-from bot.domain.search import Match
-from bot.domain.snapshot import Board, Receipt
 from bot.errors import StoreUnavailable
-from bot.gcs.fingerprint import Fingerprint
 from bot.store import Store
-from bot.store.brake import LEAST, NOT_FOUND
 from bot.store.engine import connection
 from bot.store.engine.scripts import Script, script
-from bot.store.keys import Lane, execution_key, lane_of
-from bot.store.log.rows import Sent
-from bot.store.outbox import Claim
-from bot.store.outbox.dead_letters import letter_of
-from bot.store.rows import subscription_row
-from bot.store.schedule import Due
-from bot.store.snapshots import NO_FINGERPRINT, first_text
-from tests.servers import ACCOUNT, KEYS, OWNER, configured
-from tests.store.following import ALICE, LAB, LATER, NOW, SOON, change, due, follow, lanes, rule_of, snapshot_of
-
-Work = Callable[[], Awaitable[object]]
-"""Something that runs one script; called by the script's name, with a word behind it where there are several."""
-
-NIGHT = execution_key(ACCOUNT, "T1", "night")
+from tests.servers import configured
+from tests.store.calls import calls_of
+from tests.store.following import LATER, SOON
 
 READ_ONLY = {
     *("brake/state", "gcs_quota/usage", "inspection/backlog"),
@@ -51,377 +29,55 @@ READ_ONLY = {
 OF_ALL_NODES = "engine/recover"
 """Runs once on each node of a cluster."""
 
-NAMES = [
-    *("acts/begin", "acts/finish", "acts/finish done"),
-    "boards/show",
-    *("brake/ask", "brake/ask too many", "brake/ask lost", "brake/recovered", "brake/release"),
-    *("catch_ups/enter", "catch_ups/enter first", "catch_ups/close", "catch_ups/close alone", "catch_ups/finish"),
-    *("channels/approve", "channels/approve revoke", "channels/looked", "channels/looked unshared", "channels/tell"),
-    *("channels/forget_person", "subscriptions/forget_person", "subscriptions/forget_person owner"),
-    *("engine/give_back", "engine/probe", "engine/recover"),
-    *("gcs_quota/reader_lease", "gcs_quota/refused", "gcs_quota/request", "gcs_quota/take"),
-    "homes/ended",
-    *(
-        "outbox/amend",
-        "outbox/claim",
-        "outbox/forget",
-        "outbox/record",
-        "outbox/record last",
-        "outbox/record told",
-        "outbox/record no card",
-        "outbox/resurrect",
-        "outbox/release",
-        "outbox/release later",
-        "outbox/release refused",
-    ),
-    "owner/swap",
-    *(
-        "schedule/claim",
-        "schedule/ended",
-        "schedule/ended full",
-        "schedule/learnt",
-        "schedule/listed",
-        "schedule/listed gone",
-        "schedule/renew",
-    ),
-    *(
-        "schedule/set_aside",
-        "schedule/settle",
-        "schedule/settle alarm",
-        "schedule/settle end",
-        "schedule/unchanged",
-        "schedule/unchanged put_back",
-    ),
-    "requests/first_time",
-    *("rules/begin_look", "rules/end_look", "rules/swap", "rules/swap away", "rules/swap new", "rules/take_place"),
-    *("slack_limits/admit", "slack_limits/away", "slack_limits/back", "slack_limits/pause"),
-    *(
-        "subscriptions/announce",
-        "subscriptions/announce shown",
-        "subscriptions/enlist",
-        "subscriptions/enlist louder",
-        "subscriptions/enter",
-        "subscriptions/enter full",
-        "subscriptions/enter rule",
-        "subscriptions/unlist",
-        "subscriptions/unlist kept",
-        "subscriptions/hours",
-        "subscriptions/hours off",
-        "subscriptions/mute",
-        "subscriptions/mute end",
-        "subscriptions/redraw",
-        "subscriptions/refresh",
-        "subscriptions/subscribe",
-        "subscriptions/unsubscribe",
-    ),
-    "subscriptions/restore",
-    "subscriptions/viewed",
-]
-
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Callers that wait for the store give up at once, and catch-up messages are due at once."""
+    """Callers that wait for the store give up at once, catch-up messages are due at once, and no claim runs out."""
+    monkeypatch.setattr("bot.store.schedule.schedule.LEASE", LATER)
+    monkeypatch.setattr("bot.store.outbox.outbox.LEASE", LATER)
     monkeypatch.setattr("bot.store.engine.connection.PATIENCE_SECONDS", 0)
     monkeypatch.setattr("bot.store.catch_ups.catch_ups.REST", SOON)
 
 
-async def works(store: Store) -> dict[str, Work]:
-    """One call for each name, with all that it needs."""
-    await follow(store, execution_id="dead")
-    (dead,) = await lanes(store)
-    await store.outbox.forget(dead, reason="is_archived")
-    ((letter, _),) = await store.outbox.letters.rows()
-    await follow(store, execution_id="told")
-    (told,) = await due(store)
-    await store.schedule.settle(told, snapshot_of("told", 2), [change(2)], next_poll=LATER, is_visible=True)
-    for execution_id in ("e1", "e2", "e3", "e4"):
-        await follow(store, execution_id=execution_id)
-    for execution_id, minutes in (("e1", 0), ("e2", 0), ("e1", 1)):
-        await join(store, execution_id, minutes)
-    polls = {item.execution_id: item for item in await due(store)}
-    claims = {claim.lane.execution_id: claim for claim in await lanes(store)}
-    await follow(store, execution_id="e5")
-    await follow(store, LAB, execution_id="lab")
-    await follow(store, LAB, execution_id="muted")
-    await store.subscribers.mute(LAB, "muted", Quiet())
-    await follow(store, execution_id="night")
-    await store._connection.run("subscriptions/hours", KEYS.home_of(NIGHT), f"{NIGHT}/U1", "1-9999999999999")
-    return {
-        **await of_acts(store),
-        **of_engine_and_schedule(store, polls, claims),
-        **of_outbox(store, claims, letter),
-        **await of_boards(store),
-        **await of_brakes(store),
-        **of_catch_ups(store, claims),
-        **await of_channels(store),
-        **await of_rules(store),
-        **of_limits(store, claims["e1"].lane),
-        **of_subscriptions(store),
-    }
+class State:
+    """All that the store holds at a moment, and how much; moments and tokens differ, sizes do not."""
+
+    SIZES: ClassVar = {"string": "strlen", "hash": "hlen", "zset": "zcard", "list": "llen", "set": "scard"}
+
+    def __init__(self, redis: Redis, *, has_index: bool = True) -> None:
+        """Without the index, which may hold stale entries, unless `has_index`."""
+        self._redis = redis
+        sleep(0.005)  # the probe is gone by then
+        keys = [key for key in map(str, redis.scan_iter()) if has_index or ":of:" not in key]
+        with redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.dump(key)
+                pipeline.pexpiretime(key)
+                pipeline.type(key)
+            rows = pipeline.execute()
+        self.values = dict(zip(keys, rows[::3], strict=True))
+        self._ends = dict(zip(keys, rows[1::3], strict=True))
+        self._types = dict(zip(keys, map(str, rows[2::3]), strict=True))
+
+    def restore(self) -> None:
+        """Have the store hold this again, and nothing else."""
+        self._redis.flushall()
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key, value in self.values.items():
+                pipeline.restore(key, max(self._ends[key], 0), value, absttl=True)
+            pipeline.execute()
+
+    def sizes(self) -> dict[str, object]:
+        """How much is in each key."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key in self.values:
+                getattr(pipeline, self.SIZES[self._types[key]])(key)
+            return dict(zip(self.values, pipeline.execute(), strict=True))
 
 
-async def of_acts(store: Store) -> dict[str, Work]:
-    """What people had GCS do: to an execution that somebody else follows, and nobody polls at the moment."""
-    acts = store.acts
-
-    def begin(token: str, execution_id: str = "e5") -> Awaitable[bool]:
-        return acts.begin("T1", execution_id, token=token, known="", action=Action.CANCEL, by="U2")
-
-    await begin("a1")
-    act = await acts.last("T1", "e5")
-    assert act is not None
-    return {
-        "acts/begin": lambda: begin("a2", "e1"),
-        "acts/finish": lambda: acts.finish("T1", "e5", act, Result.UNKNOWN, now=NOW),
-        "acts/finish done": lambda: acts.finish("T1", "e5", act, Result.DONE, now=NOW),
-    }
-
-
-def of_engine_and_schedule(store: Store, polls: dict[str, Due], claims: dict[str, Claim]) -> dict[str, Work]:
-    """Polls, and what is done for the store as a whole."""
-    run, schedule, first = store._connection.run, store.schedule, polls["e1"]
-    home = KEYS.home_of(first.execution)
-    outcome, history = [change(2, ChangeKind.OUTCOME)], KEYS.history_of(ACCOUNT, "T1")
-    end = ("align", "markmark", "e9", '{"id":"e9"}', "1", 60_000)
-    return {
-        "engine/give_back": lambda: run("engine/give_back", home, claims["e1"].token),
-        "engine/probe": lambda: run("engine/probe", KEYS.partition(0)),
-        "engine/recover": store.recover,
-        "inspection/backlog": store.inspection.backlog,
-        "owner/swap": lambda: store.ownership.take(OWNER),
-        "schedule/claim": lambda: due(store),
-        "schedule/ended": lambda: run("schedule/ended", history, *end, 9, 9, "run", "AA", "step:sort", "AB"),
-        "schedule/ended full": lambda: run("schedule/ended", history, *end, 0, 9, "run", "AA"),
-        "schedule/learnt": lambda: run("schedule/learnt", history, "align", 60_000, 9, "0.3", "run", "AA"),
-        "schedule/listed": lambda: schedule.listed("T1", [("e1", "newer---")], defer_for=LATER),
-        "schedule/listed gone": lambda: schedule.listed("T1", [("e5", "gone----")], defer_for=LATER),
-        "schedule/ready": schedule.ready,
-        "schedule/renew": lambda: run("schedule/renew", home, 9000, first.execution, first.token, first.header.listed),
-        "schedule/settle alarm": lambda: schedule.settle(
-            first,
-            snapshot_of("e1", 2),
-            (),
-            next_poll=LATER,
-            is_visible=False,
-            fingerprint=Fingerprint("state---", "counts--", is_covered=True),
-            alarm_at=NOW + LATER,
-        ),
-        "schedule/set_aside": lambda: run("schedule/set_aside", home, first.execution, first.token, 1000),
-        "schedule/settle": lambda: schedule.settle(
-            first, snapshot_of("e1", 2), outcome, next_poll=LATER, is_visible=True
-        ),
-        "schedule/settle end": lambda: schedule.settle(
-            polls["e2"], snapshot_of("e2", 2), outcome, next_poll=None, is_visible=True
-        ),
-        "schedule/unchanged": lambda: schedule.settle_unchanged(first, seen_at=first.now, next_poll=LATER),
-        "schedule/unchanged put_back": lambda: schedule.put_back(first),
-    }
-
-
-def of_outbox(store: Store, claims: dict[str, Claim], letter: str) -> dict[str, Work]:
-    """Deliveries."""
-    shown = Receipt(channel="D1", ts="1.2", revision=1)
-    return {
-        "outbox/amend": lambda: store.outbox.amend(claims["told"], replace(change(2), message="another")),
-        "outbox/claim": lambda: lanes(store),
-        "outbox/forget": lambda: store.outbox.forget(claims["e4"], reason="is_archived"),
-        "outbox/ready": store.outbox.ready,
-        "outbox/record": lambda: store.outbox.record(claims["e1"], shown),
-        "outbox/record last": lambda: store.outbox.record(claims["e3"], shown, is_last=True),
-        "outbox/record told": lambda: store.outbox.record(
-            claims["told"], replace(shown, delivered_through=2), sent=Sent("2.3", is_in_thread=True)
-        ),
-        "outbox/record no card": lambda: store.outbox.record(
-            claims["told"], replace(shown, ts="", delivered_through=2), sent=Sent("2.3", is_in_thread=False)
-        ),
-        "outbox/resurrect": lambda: store.outbox.letters._restore(letter, letter_of(letter)),
-        "outbox/release": lambda: store.outbox.release(claims["e1"]),
-        "outbox/release later": lambda: store.outbox.release(claims["e2"], wait=SOON),
-        "outbox/release refused": lambda: store.outbox.release(claims["told"], wait=SOON, code="not_in_channel"),
-    }
-
-
-async def of_boards(store: Store) -> dict[str, Work]:
-    """A board that is posted, and one whose message another store has posted."""
-    boards, shown = store.boards, Receipt(channel="C1", ts="1.2", revision=1)
-    record = BoardRecord(subscriber=LAB, owner="U1", posted_at=NOW)
-    await boards.post(record, Board())
-    other = replace(record, workflow="rna")
-    return {
-        "boards/show": lambda: boards.show(record, Board(failed=7), revision=1),
-        "subscriptions/announce shown": lambda: boards.post(other, Board(), receipt=shown),
-    }
-
-
-async def of_brakes(store: Store) -> dict[str, Work]:
-    """Endings, after as many as may be: the next one is braked."""
-    brake, run = store.brake, store._connection.run
-    for number in range(LEAST):
-        await brake.may_end("T1", "full", f"T1/full{number}")
-    for number in range(2):
-        await brake.may_end("T1", "lost", f"T1/lost{number}", is_lost=True)
-    return {
-        "brake/ask": lambda: brake.may_end("T1", NOT_FOUND, "T1/e1"),
-        "brake/ask too many": lambda: brake.may_end("T1", "full", "T1/e1"),
-        "brake/ask lost": lambda: brake.may_end("T1", NOT_FOUND, "T1/e1", is_lost=True),
-        "brake/recovered": lambda: brake.recovered("T1", "T1/lost0"),
-        "brake/release": lambda: run("brake/release", KEYS.brake_of("T1"), "lost", 60_000),
-        "brake/state": lambda: brake.state("T1"),
-    }
-
-
-def join(store: Store, execution_id: str, minutes: int) -> Awaitable[object]:
-    """Have an end told in the catch-up message for a quiet time that ended in so many minutes."""
-    end = caught(change(2, ChangeKind.OUTCOME), snapshot_of(execution_id), None)
-    lane = lane_of(ACCOUNT, ALICE, execution_id)
-    return store.outbox.catch_ups.enter(lane, end, until=NOW + timedelta(minutes=minutes))
-
-
-def of_catch_ups(store: Store, claims: dict[str, Claim]) -> dict[str, Work]:
-    """Messages that are claimed: one with two ends, and one with a single end."""
-    catch_ups = store.outbox.catch_ups
-    two, alone = (claims[catch_up_id("U1", NOW + timedelta(minutes=minutes))] for minutes in (0, 1))
-    return {
-        "catch_ups/enter": lambda: join(store, "e3", 0),
-        "catch_ups/enter first": lambda: join(store, "e3", 2),
-        "catch_ups/close": lambda: catch_ups.close(two.lane, two.token),
-        "catch_ups/close alone": lambda: catch_ups.close(alone.lane, alone.token),
-        "catch_ups/finish": lambda: catch_ups.told(two.lane, two.token, channel="D1", ts="2.3"),
-    }
-
-
-async def of_channels(store: Store) -> dict[str, Work]:
-    """What is known of channels."""
-    channels, run = store.channels, store._connection.run
-    await channels.note("T1", "C1", is_shared=True)
-    await channels.note("T1", "C2", is_shared=True)
-    await channels.approve("T1", "C2", "U1")
-    return {
-        "channels/approve": lambda: channels.approve("T1", "C1", "U1"),
-        "channels/approve revoke": lambda: channels.approve("T1", "C2", ""),
-        "channels/forget_person": lambda: run("channels/forget_person", KEYS.channel_of("T1", "C2"), "U1", "-"),
-        "channels/looked": lambda: channels.note("T1", "C3", is_shared=True),
-        "channels/looked unshared": lambda: channels.note("T1", "C2", is_shared=False),
-        "channels/tell": lambda: channels.note_told("T1", "C1", "U1"),
-    }
-
-
-async def of_rules(store: Store) -> dict[str, Work]:
-    """Rules, and what they follow."""
-    rules, enlisting, run = store.rules, store.enlisting, store._connection.run
-    home = KEYS.rules_of(ACCOUNT, "T1")
-    now = NOW  # a moment of another length would be packed into another size
-    rule, _, _ = await rules.put(replace(rule_of(LAB), created_at=now, expires_at=now + LATER), level=None)
-    await rules.put(rule_of(LAB, "rna-seq"), level=None)
-    row = str(await store._connection._endpoint.redis.hget(f"{home}rows", f"C1/{rule.id}"))
-
-    def enlist(execution_id: str, subscriber: Subscriber = LAB) -> Awaitable[object]:
-        match = Match(execution_id, created_at=now)
-        return enlisting.enlist({subscriber: [rule]}, match, now=now, floor=now - LATER)
-
-    def enlist_alone(execution_id: str, subscriber: Subscriber, known: str) -> Awaitable[object]:
-        made = Subscription(
-            execution_id=execution_id, subscriber=subscriber, owner="U1", created_at=now, is_by_rule=True
-        )
-        lane, text = lane_of(ACCOUNT, subscriber, execution_id), first_text(snapshot_of(execution_id), None)
-        args = (str(lane), subscription_row(made), text, 1, 9, 5, 1, 1000, "", -1, known)
-        return run("subscriptions/enlist", KEYS.home_of(lane.execution), *args)
-
-    await enlist("ruled")
-    await enlist("ruled too")
-    return {
-        "rules/begin_look": lambda: rules.begin_look(every=LATER),
-        "rules/end_look": lambda: rules.end_look(now),
-        "rules/read": rules.read,
-        "rules/swap": lambda: rules.change(LAB, rule.id, lambda known: replace(known, is_full=True)),
-        "rules/swap away": lambda: run("rules/swap", home, f"C1/{rule.id}", row, "", 9),
-        "rules/swap new": lambda: rules.put(rule_of(ALICE), level=None),
-        "rules/take_place": lambda: rules.take_places([rule], "e1", most=9),
-        "subscriptions/announce": lambda: enlisting.announce(RuleNews(RuleNewsKind.FULL, rule)),
-        "subscriptions/enlist": lambda: enlist_alone("found", LAB, ""),
-        "subscriptions/enlist louder": lambda: enlist_alone("e1", ALICE, "1"),
-        "subscriptions/unlist": lambda: enlisting._unlist(lane_of(ACCOUNT, LAB, "ruled"), None, by="U1"),
-        "subscriptions/unlist kept": lambda: enlisting._unlist(lane_of(ACCOUNT, LAB, "ruled too"), Level.FINAL),
-    }
-
-
-def of_limits(store: Store, lane: Lane) -> dict[str, Work]:
-    """GCS's quota, Slack's limits, and what else is beside the executions."""
-    quota = store.gcs_quota("AK", per_minute=10, reserve=0)
-    limits = store.slack_limits(calls=9, posts=9, channel_posts=9)
-    return {
-        "homes/ended": lambda: store.homes.note_end(ALICE, snapshot_of("e1")),
-        "requests/first_time": lambda: store.requests.is_first("T1", "digest"),
-        "gcs_quota/reader_lease": lambda: quota.hold_reader_lease("T1", reading=(LATER, 5)),
-        "gcs_quota/refused": lambda: quota.refused(LATER),
-        "gcs_quota/request": lambda: store.person_limit(per_minute=20).count(ALICE),
-        "gcs_quota/usage": quota.usage,
-        "gcs_quota/take": lambda: quota.take(is_person=True),
-        "slack_limits/admit": lambda: limits.admit(lane, "chat.update", priority=0),
-        "slack_limits/away": lambda: limits.away("T1"),
-        "slack_limits/back": lambda: limits.back("T1"),
-        "slack_limits/pause": lambda: limits.pause("T1", "chat.update", LATER),
-        "slack_limits/paused": lambda: limits.paused("T1", "chat.update"),
-    }
-
-
-def of_subscriptions(store: Store) -> dict[str, Work]:
-    """What people ask for."""
-    run, new = store._connection.run, Subscription(execution_id="new", subscriber=ALICE, owner="U1", created_at=NOW)
-    lane = lane_of(ACCOUNT, ALICE, "new")
-    row = (str(lane), subscription_row(new), first_text(snapshot_of("new"), None), 1000, 2000, 1, "", "")
-
-    def key(execution_id: str) -> str:
-        return execution_key(ACCOUNT, "T1", execution_id)
-
-    def home(execution_id: str) -> str:
-        return KEYS.home_of(key(execution_id))
-
-    lab, muted = lane_of(ACCOUNT, LAB, "lab"), lane_of(ACCOUNT, LAB, "muted")
-    told = f"0|{msgspec.json.encode(change(0, ChangeKind.MUTED)).decode()}"
-    restored = (str(lane), row[1], row[2], "D1|1.2|1|0", f"2|{msgspec.json.encode(change(2)).decode()}")
-    return {
-        "subscriptions/enter": lambda: store.subscribers._index.enter(lane, NOW),
-        "subscriptions/enter rule": lambda: store.subscribers._index.enter(lane, NOW, is_by_rule=True),
-        "subscriptions/enter full": lambda: store.subscribers._index.enter(lane, NOW, most=99),
-        "subscriptions/forget_person": lambda: run("subscriptions/forget_person", home("e3"), key("e3"), "U1"),
-        "subscriptions/forget_person owner": lambda: run("subscriptions/forget_person", home("lab"), key("lab"), "U1"),
-        "subscriptions/hours": lambda: run("subscriptions/hours", home("e5"), f"{key('e5')}/U1", "1-2"),
-        "subscriptions/hours off": lambda: run("subscriptions/hours", home("night"), f"{key('night')}/U1", ""),
-        "subscriptions/mute": lambda: run("subscriptions/mute", home("lab"), str(lab), "end", told),
-        "subscriptions/mute end": lambda: run("subscriptions/mute", home("muted"), str(muted), "", ""),
-        "subscriptions/redraw": lambda: store.subscribers.redraw(
-            ALICE, "e3", (NO_FINGERPRINT, NO_FINGERPRINT, False), NOW + timedelta(days=1)
-        ),
-        "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
-        "subscriptions/subscribe": lambda: run("subscriptions/subscribe", KEYS.home_of(lane.execution), *row),
-        "subscriptions/last": lambda: store.subscribers.last("T1", "e1"),
-        "log/read": lambda: store.logs.read("T1", "told", [ALICE]),
-        "subscriptions/restore": lambda: run("subscriptions/restore", KEYS.home_of(lane.execution), *restored),
-        "subscriptions/unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
-        "subscriptions/viewed": lambda: store.subscribers.viewed("T1", "e5", soon=SOON),
-    }
-
-
-async def contents(redis: Redis, name: str) -> dict[str, object]:
-    """All that the store holds; without the index, which may hold stale entries, unless it is the index's script."""
-    await asyncio.sleep(0.005)  # the probe is gone by then
-    keys = map(str, redis.scan_iter())
-    is_counted = name.startswith(("subscriptions/enter", "rules/"))
-    return {key: redis.dump(key) for key in keys if ":of:" not in key or is_counted}
-
-
-async def shape(redis: Redis, name: str) -> dict[str, object]:
-    """The same without moments and tokens: how much is in each key."""
-    sizes = {
-        "string": redis.strlen,
-        "hash": redis.hlen,
-        "zset": redis.zcard,
-        "list": redis.llen,
-        "set": redis.scard,
-    }
-    return {key: sizes[str(redis.type(key))](key) for key in await contents(redis, name)}
+def has_index(name: str) -> bool:
+    """Whether a script's test looks at the index."""
+    return name.startswith(("subscriptions/enter", "rules/"))
 
 
 async def refused(work: Awaitable[object]) -> bool:
@@ -446,52 +102,65 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_every_script_is_tested_here() -> None:
-    """A new script is run whole or not at all, too, or says that it writes nothing."""
+def scripts() -> set[str]:
+    """The names of all scripts."""
     folder = Path(str(resources.files("bot.store")))
-    files = {str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.lua")}
-    scripts = {name for name in files if not name.endswith("/prelude")}
-    assert scripts == {name.partition(" ")[0] for name in NAMES} | READ_ONLY
+    names = {str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.lua")}
+    return {name for name in names if not name.endswith("/prelude")}
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_a_refused_script_has_not_begun(store: Store, redis: Redis, ran: list[str], name: str) -> None:
+async def test_every_script_is_tested_here(store: Store) -> None:
+    """A new script has a call here, too."""
+    assert scripts() == {name.partition(" ")[0] for name in await calls_of(store)}
+
+
+async def test_a_refused_script_has_not_begun(
+    store: Store, redis: Redis, ran: list[str], subtests: pytest.Subtests
+) -> None:
     """Too few replicas, a full disk, a replica: nothing is written when the first write is refused."""
-    work = (await works(store))[name]
-    before = await contents(redis, name)
-    ran.clear()
-    with configured(redis, "min-replicas-to-write", 9), pytest.raises(StoreUnavailable, match="takes no writes"):
-        await work()
-    assert name.partition(" ")[0] in ran
-    assert await contents(redis, name) == before
+    calls = await calls_of(store)
+    for name in sorted(calls.keys() - READ_ONLY):
+        with subtests.test(name):
+            before = State(redis, has_index=has_index(name))
+            ran.clear()
+            with configured(redis, "min-replicas-to-write", 9), pytest.raises(StoreUnavailable, match="no writes"):
+                await calls[name]()
+            assert name.partition(" ")[0] in ran
+            assert State(redis, has_index=has_index(name)).values == before.values
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_a_full_store_cuts_off_no_script(store: Store, redis: Redis, name: str) -> None:
+async def test_a_full_store_cuts_off_no_script(store: Store, redis: Redis, subtests: pytest.Subtests) -> None:
     """Under `OOM` one that only adds is refused at its first write, one that begins by deleting runs to its end."""
-    work = (await works(store))[name]
-    before = await contents(redis, name)
-    with configured(redis, "maxmemory", 1):
-        was_refused = await refused(work())
-    if was_refused and name != OF_ALL_NODES:
-        assert await contents(redis, name) == before
-        return
-    if was_refused:  # by one node at least: a repetition does what is left
-        await work()
-    done = await shape(redis, name)
-    redis.flushall()
-    await (await works(store))[name]()
-    assert done == await shape(redis, name)
+    calls = await calls_of(store)
+    start = State(redis)
+    for name in sorted(calls.keys() - READ_ONLY):
+        with subtests.test(name):
+            start.restore()
+            before = State(redis, has_index=has_index(name))
+            with configured(redis, "maxmemory", 1):
+                was_refused = await refused(calls[name]())
+            if was_refused and name != OF_ALL_NODES:
+                assert State(redis, has_index=has_index(name)).values == before.values
+                continue
+            if was_refused:  # by one node at least: a repetition does what is left
+                await calls[name]()
+            done = State(redis, has_index=has_index(name)).sizes()
+            start.restore()
+            await calls[name]()
+            assert done == State(redis, has_index=has_index(name)).sizes()
 
 
-@pytest.mark.parametrize("name", sorted(READ_ONLY))
-async def test_a_read_only_script_writes_nothing(store: Store, redis: Redis, ran: list[str], name: str) -> None:
+async def test_a_read_only_script_writes_nothing(
+    store: Store, redis: Redis, ran: list[str], subtests: pytest.Subtests
+) -> None:
     """So it is answered where nothing can be written."""
-    work = (await works(store))[name]
-    before = await contents(redis, name)
-    ran.clear()
-    with configured(redis, "min-replicas-to-write", 9):
-        await work()
-    await work()
-    assert set(ran) == {name}
-    assert await contents(redis, name) == before
+    calls = await calls_of(store)
+    for name in sorted(READ_ONLY):
+        with subtests.test(name):
+            before = State(redis)
+            ran.clear()
+            with configured(redis, "min-replicas-to-write", 9):
+                await calls[name]()
+            await calls[name]()
+            assert set(ran) == {name}
+            assert State(redis).values == before.values

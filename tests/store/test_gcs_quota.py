@@ -18,7 +18,7 @@ from redis import Redis
 from bot.store.engine.connection import Connection
 from bot.store.gcs_quota import WINDOW, GCSQuota
 from sandbox.slack.limits import most_within
-from tests.servers import KEYS, StillClock, opened
+from tests.servers import KEYS, StillClock
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +29,9 @@ def clock() -> Iterator[StillClock]:
 
 
 @pytest.fixture
-async def connection(server_url: str) -> AsyncIterator[Connection]:
+async def connection(server_url: str, redis: Redis) -> AsyncIterator[Connection]:
     """A connection to an empty store."""
-    with opened(server_url) as redis:
-        redis.flushall()
+    redis.flushall()
     connection = Connection(server_url)
     yield connection
     await connection.aclose()
