@@ -90,7 +90,8 @@ class App(AsyncApp):
     """Bolt's app, which answers as soon as a request is acked and measures how long Slack waits for each ack."""
 
     def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments, process_before_response=True)
+        name = type(self).__module__  # Bolt reads the source of every caller for it otherwise
+        super().__init__(**arguments, name=name, process_before_response=True)
         self.error(_unreadable)
 
     async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:

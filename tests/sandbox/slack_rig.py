@@ -103,7 +103,9 @@ async def world(**settings: Any) -> AsyncIterator[World]:
 
 def bolt(at: World) -> AsyncApp:
     """A Bolt app connected to this simulated Slack."""
-    return AsyncApp(client=at.client, signing_secret=at.slack.signing_secret, request_verification_enabled=True)
+    return AsyncApp(
+        name="app", client=at.client, signing_secret=at.slack.signing_secret, request_verification_enabled=True
+    )
 
 
 @asynccontextmanager

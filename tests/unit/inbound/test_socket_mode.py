@@ -80,7 +80,7 @@ def bolt(slack: Slack, session: aiohttp.ClientSession) -> AsyncApp:
         return AuthorizeResult(enterprise_id=None, team_id=slack.workspace.team_id, bot_token="x", bot_id="B0BOT")
 
     client = AsyncWebClient(base_url=slack.api_url, session=session)
-    return AsyncApp(client=client, authorize=authorize, request_verification_enabled=False)
+    return AsyncApp(name="app", client=client, authorize=authorize, request_verification_enabled=False)
 
 
 async def until(check: Callable[[], bool]) -> None:
