@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 FUZZ = "fuzz"
 """The profile of `make fuzz`: other examples with each seed. With all other profiles they are always the same."""
 
-MORE = 2
+MORE = 5
 """How many times more examples a test tries then, in one round."""
 
 

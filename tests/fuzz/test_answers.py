@@ -85,7 +85,7 @@ def polled(before: Execution, seen: Execution) -> tuple[Snapshot, Change]:
     return verdict.snapshot, change
 
 
-@examples(300)
+@examples(120)
 @given(st.data(), names)
 def test_an_answer_is_shown_or_refused(data: st.DataObject, name: str) -> None:
     """A changed answer becomes an execution that can be stored and shown, or a clean refusal; nothing else."""
@@ -102,7 +102,7 @@ def test_an_answer_is_shown_or_refused(data: st.DataObject, name: str) -> None:
     assert snapshot_of(stored.decode(errors=BYTES)).execution == seen.execution
 
 
-@examples(200)
+@examples(80)
 @given(st.data(), st.lists(names, min_size=1, max_size=4), st.integers(1, 300))
 def test_a_list_is_read_or_refused(data: st.DataObject, listed: list[str], size: int) -> None:
     """A changed page is read the same in pieces and as a whole, or refused; so are the other readers of lists."""
@@ -138,7 +138,7 @@ def before(page: Page) -> Listing:
     return Listing.of(page.items, page.runs)
 
 
-@examples(200)
+@examples(80)
 @given(st.data(), st.sampled_from([400, 401, 403, 404, 410, 413, 429, 500, 502, 503]), st.text(max_size=20))
 def test_a_refusal_has_a_sentence(data: st.DataObject, status: int, wait: str) -> None:
     """Any body of a refusal is understood as an error that people can read."""

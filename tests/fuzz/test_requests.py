@@ -49,7 +49,7 @@ def tracebacks() -> Iterator[list[str]]:
     assert found == []
 
 
-@examples(600)
+@examples(240)
 @given(st.data(), st.sampled_from(["member", "guest", "outsider"]))
 async def test_a_request_has_a_clean_answer(
     world: tuple[Bot, Scene], tracebacks: list[str], data: st.DataObject, who: str
@@ -81,7 +81,7 @@ async def test_half_a_character_has_an_answer(world: tuple[Bot, Scene], tracebac
                 await assert_clean(bot, scene, "member", tracebacks, body, content_type)
 
 
-@examples(200)
+@examples(80)
 @given(st.data(), st.sampled_from(["application/json", "application/x-www-form-urlencoded", "text/plain", ""]))
 async def test_damaged_bytes_have_a_clean_answer(
     world: tuple[Bot, Scene], tracebacks: list[str], data: st.DataObject, content_type: str
@@ -95,7 +95,7 @@ async def test_damaged_bytes_have_a_clean_answer(
     await assert_clean(bot, scene, "guest", tracebacks, body, content_type)
 
 
-@examples(200)
+@examples(80)
 @given(typed)
 async def test_any_words_have_an_answer(world: tuple[Bot, Scene], tracebacks: list[str], text: str) -> None:
     """Whatever a member types, they read one answer."""

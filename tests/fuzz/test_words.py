@@ -65,7 +65,7 @@ word = st.one_of(st.sampled_from(KNOWN), st.sampled_from(PASTED), texts)
 typed = st.one_of(st.text(), st.builds(str.join, st.sampled_from([" ", "", "\u00a0", "\n", ", ", "`"]), st.lists(word)))
 
 
-@examples(500)
+@examples(200)
 @given(typed)
 def test_any_words_are_answered(text: str) -> None:
     """A command that is known through and through, or a short sentence that Slack takes and that mentions nobody."""

@@ -38,7 +38,7 @@ from bot.store.schedule import Due
 from tests.servers import OWNER, expire_claims, let_polls_come, let_quiet_end, let_time_pass
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
 LONG = timedelta(hours=1)
 TOLD = {FateKind.SENT, FateKind.MERGED, FateKind.TOLD}
 PENDING = {FateKind.WAITING, FateKind.QUIET, FateKind.IN_DOUBT, FateKind.REFUSED}

@@ -60,9 +60,9 @@ async def test_an_end_is_shown_though_others_follow_again(rig: Rig) -> None:
     ("life", "most"),
     [
         (story.happy(20), {Level.FAILURES: 0, Level.FINAL: 1, Level.MILESTONES: 5, Level.STEPS: 21}),
-        (story.wide(190, sub_jobs=1), {Level.FAILURES: 0, Level.FINAL: 1, Level.MILESTONES: 5, Level.STEPS: 21}),
+        (story.wide(60, sub_jobs=1), {Level.FAILURES: 0, Level.FINAL: 1, Level.MILESTONES: 5, Level.STEPS: 21}),
     ],
-    ids=["20 steps", "195 steps"],
+    ids=["20 steps", "65 steps"],
 )
 async def test_a_good_run_costs_few_messages(rig: Rig, life: Life, most: dict[Level, int]) -> None:
     """Besides the card: none at `failures`, the end at `final`, and a bounded number where steps are told."""

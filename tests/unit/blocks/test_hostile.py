@@ -43,7 +43,7 @@ OURS = re.compile(
     r"<https://lab\.slack\.com/archives/D1/p12\|[^<>|]+>|<!date\^-?\d+\^[a-z_{} ]+\|[^<>|]+>|<[@#][A-Z0-9]+>"
 )
 CALLS = re.compile(r"@(here|channel|everyone|group)", re.IGNORECASE)
-patiently = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+patiently = settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
 languages = st.sampled_from(Language)
 NOTHING = Evidence()
 
