@@ -1,8 +1,9 @@
 """What people ask for: a summary, follow, stop following, a list of what they follow.
 
-Lives here: what a request means for GCS and the store. Does not live here: parsing and replying (`handlers`), polling
-(`bot.workers.watcher`), delivering (`bot.workers.notifier`). Called by the handlers; every error is a `BotError`
-with a sentence in `bot.blocks.sentences`.
+Lives here: what a request means for the store. Does not live here: asking GCS (`bot.reads`, `bot.search`), what people
+ask for about rules, boards and quiet (`bot.rules`, `bot.boards`, `bot.quiet`), parsing and replying (`handlers`),
+delivering (`bot.workers.notifier`). Called by the handlers; every error is a `BotError` with a sentence in
+`bot.blocks.sentences`.
 """
 
 from __future__ import annotations
@@ -13,32 +14,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from bot.audit import audit, current_request
 from bot.boards import BoardRequests
-from bot.domain import alarms, observing
 from bot.domain.cadence import Cadence
 from bot.domain.change import Change, ChangeKind
 from bot.domain.events import Event
-from bot.domain.execution import Execution, Phase
+from bot.domain.execution import Phase
 from bot.domain.following import Level, Subscriber, Subscription, louder
 from bot.domain.home import Home
 from bot.domain.past import Past
 from bot.domain.quiet import day_began
-from bot.domain.search import Found, Match, begins_an_id, fits, narrowed, newest_first
 from bot.domain.snapshot import Followed, Snapshot
 from bot.domain.told import Log
-from bot.errors import GCS_AWAY, GCSError, GCSForbidden, InputProblem, InvalidInput, StoreUnavailable, TooManyRequests
+from bot.errors import InputProblem, InvalidInput, TooManyRequests
 from bot.gcs.client import GCSClient
-from bot.gcs.errors import unseen
-from bot.gcs.fingerprint import Fingerprint
 from bot.gcs.search import SharedSearches
-from bot.gcs.shared import SharedReads
 from bot.quiet import QuietTimes
+from bot.reads import WITHIN, Reads, State
 from bot.rules import RuleRequests
+from bot.search import Searches
 from bot.store.gcs_quota import PersonLimit
 from bot.store.homes import Homes
 from bot.store.log import Logs
@@ -48,9 +45,6 @@ from bot.store.quiet_hours import HoursKept
 from bot.store.rules import Enlisting, Rules
 from bot.store.schedule.history import History
 from bot.store.subscriptions import Decided, Subscribers, SubscriptionChanged
-
-WITHIN = timedelta(seconds=15)
-"""At most how long a person waits for GCS."""
 
 FORGET_WITHIN = timedelta(minutes=1)
 """At most how long it takes to delete what is kept about a person: all executions are looked at."""
@@ -115,15 +109,6 @@ class Unsubscribed:
     """As with `Subscribed`."""
 
 
-class _Polled(NamedTuple):
-    """What GCS shows of an execution, or has shown."""
-
-    snapshot: Snapshot
-    fingerprint: Fingerprint | None = None
-    alarm_at: datetime | None = None
-    """When time alone may be news."""
-
-
 class Subscriptions:
     """Serves what people ask for."""
 
@@ -147,15 +132,16 @@ class Subscriptions:
     ) -> None:
         """`default_level` is that of who names none, and has not chosen one."""
         self._default_level = default_level
-        self._reads = SharedReads(gcs, within=WITHIN, now=now)
-        self._searches = SharedSearches(gcs, within=WITHIN, now=now)
-        self.rules = RuleRequests(rules, enlisting, self._searches)
+        searches = SharedSearches(gcs, within=WITHIN, now=now)
+        self.search = Searches(subscribers, searches)
+        """What people ask for that they know the name of, or the phase."""
+        self.rules = RuleRequests(rules, enlisting, searches)
         """What people ask for about rules."""
         self.boards = boards
         """What people ask for about boards."""
         self._subscribers, self._people, self._allowance = subscribers, people, allowance
-        self._history, self._homes, self._logs = history, homes, logs
-        self._cadence, self._now = cadence, now
+        self._homes, self._logs, self._cadence, self._now = homes, logs, cadence, now
+        self._reads = Reads(gcs, subscribers, history, cadence=cadence, now=now)
         self.quiet = QuietTimes(subscribers, hours, now=now)
 
     async def admit(self, asker: Subscriber) -> None:
@@ -173,7 +159,9 @@ class Subscriptions:
 
         `is_refresh`: the person has an answer and wants a newer one.
         """
-        snapshot = (await self._poll(team_id, execution_id, newer_than=self._now() if is_refresh else None)).snapshot
+        snapshot = (
+            await self._reads.state(team_id, execution_id, newer_than=self._now() if is_refresh else None)
+        ).snapshot
         await in_time(self._subscribers.viewed(team_id, execution_id, soon=self._cadence.soon))
         subscriber = Subscriber(team_id=team_id, id=user_id)
         return Summary(snapshot, await in_time(self._subscribers.find(subscriber, execution_id)))
@@ -181,9 +169,10 @@ class Subscriptions:
     async def explain(self, team_id: str, execution_id: str, user_id: str) -> Explained:
         """The current state of an execution, its events, and how earlier runs ended, as far as they are to be had."""
         summary, (events, is_refused) = await asyncio.gather(
-            self.summary(team_id, execution_id, user_id), self._events(execution_id)
+            self.summary(team_id, execution_id, user_id), self._reads.events(execution_id)
         )
-        return Explained(summary.snapshot, events, is_refused, await self._past(team_id, summary.snapshot.execution))
+        past = await self._reads.past(team_id, summary.snapshot.execution)
+        return Explained(summary.snapshot, events, is_refused, past)
 
     async def subscribe(
         self,
@@ -204,7 +193,7 @@ class Subscriptions:
         Raises:
             TooManySubscriptions: it follows as many executions as it may.
         """
-        polled = await self._poll(subscriber.team_id, execution_id)
+        polled = await self._reads.state(subscriber.team_id, execution_id)
         usual = self._default_level if level else await self.level_of(subscriber)
         hours = await self.quiet.present(subscriber)
         while True:
@@ -228,7 +217,7 @@ class Subscriptions:
                 return await self._subscribed(subscription, was, polled, by=owner)
 
     async def _subscribed(
-        self, subscription: Subscription, was: Subscription | None, polled: _Polled, *, by: str
+        self, subscription: Subscription, was: Subscription | None, polled: State, *, by: str
     ) -> Subscribed:
         """Write `subscription`, which was decided from `was`.
 
@@ -306,36 +295,6 @@ class Subscriptions:
         """What is kept of an execution's changes, and what became of them for `subscribers` of one workspace."""
         return await in_time(self._logs.read(subscribers[0].team_id, execution_id, subscribers))
 
-    async def find(self, subscriber: Subscriber, query: str, *, is_followed: bool = False) -> Found:
-        """The executions that `query` may mean: one, if only one can be meant.
-
-        What `subscriber` follows is looked at first. If `is_followed`, what is found there is enough. While GCS is
-        away it is all that there is.
-
-        Raises:
-            GCSError: GCS does not show its list, and nothing that is followed fits.
-        """
-        followed = (_match(*item) for item in (await self.of(subscriber)).items)
-        known = newest_first(match for match in followed if fits(query, match))
-        by_id = tuple(
-            match for match in known if begins_an_id(query) and match.execution_id.startswith(query.casefold())
-        )
-        if by_id or (is_followed and known):
-            return Found(by_id or narrowed(query, known))
-        try:
-            listed = await self._searches.named(query)
-        except GCSError:
-            if not known:
-                raise
-            listed = Found()
-        matches = newest_first([*listed.matches, *known])
-        only = narrowed(query, matches)
-        return Found(only, listed.unread if only == matches else 0)
-
-    async def in_phase(self, phase: Phase) -> Found:
-        """The newest executions in a phase that GCS's list can be filtered by."""
-        return await self._searches.in_phase(phase)
-
     async def forget(self, person: Subscriber) -> Forgotten:
         """Delete what the store keeps about a person; the log keeps its lines."""
         forgotten = await in_time(self._people.forget(person.id), within=FORGET_WITHIN)
@@ -355,16 +314,10 @@ class Subscriptions:
         """
         team_id = subscriber.team_id
         await self._subscription(subscriber, execution_id)
-        known, now = await in_time(self._subscribers.last(team_id, execution_id))
-        ahead = now - self._now()
-        read = await self._reads.get(
-            execution_id, newer_than=self._now(), name=lambda: known.execution.name if known else ""
-        )
+        fingerprint, at = await self._reads.fingerprint(team_id, execution_id)
         end = monotonic() + WITHIN.total_seconds()
         try:
-            while not await in_time(
-                self._subscribers.redraw(subscriber, execution_id, read.fingerprint, read.at + ahead)
-            ):
+            while not await in_time(self._subscribers.redraw(subscriber, execution_id, fingerprint, at)):
                 if monotonic() > end:  # nobody polls: the card says when GCS answered
                     await in_time(self._subscribers.refresh(subscriber, execution_id))
                     return
@@ -429,47 +382,6 @@ class Subscriptions:
         if subscriber.is_person or not by:
             return None
         return Change(kind=kind, revision=0, at=self._now(), by=by)
-
-    async def _events(self, execution_id: str) -> tuple[tuple[Event, ...] | None, bool]:
-        """Its events, None where GCS does not show them; and whether it refuses that."""
-        try:
-            return await self._reads.events(execution_id), False
-        except GCSError as error:
-            return None, isinstance(error, GCSForbidden)
-
-    async def _past(self, team_id: str, execution: Execution) -> Past:
-        with suppress(StoreUnavailable):  # it is a help only
-            return await in_time(self._history.past(team_id, execution))
-        return Past()
-
-    async def _poll(self, team_id: str, execution_id: str, *, newer_than: datetime | None = None) -> _Polled:
-        known, now = await in_time(self._subscribers.last(team_id, execution_id))
-        ahead = now - self._now()  # this machine's clock may be wrong, and others go by what is stored
-        try:
-            read = await self._reads.get(
-                execution_id,
-                newer_than=newer_than or (known.seen_at - ahead if known else None),
-                name=lambda: known.execution.name if known else "",
-            )
-        except GCS_AWAY as error:
-            if known is None:
-                raise
-            since = known.unreachable_since or known.seen_at
-            return _Polled(replace(known, unreachable_since=since, unseen=unseen(error)))
-        typical = await in_time(self._history.typical(team_id, read.execution))
-        snapshot = observing.first_snapshot(
-            read.execution, now=read.at + ahead, cadence=self._cadence, known=known, typical=typical
-        )
-        return _Polled(snapshot, read.fingerprint, alarms.next_at(snapshot, typical))
-
-
-def _match(subscription: Subscription, snapshot: Snapshot | None) -> Match:
-    """What is followed, as a list would show it."""
-    if snapshot is None:
-        return Match(subscription.execution_id)
-    execution = snapshot.execution
-    phase, workflow = execution.phase, execution.workflow_name
-    return Match(subscription.execution_id, execution.name, phase, workflow, execution.created_at)
 
 
 def _audit(subscription: Subscription, was: Subscription | None) -> None:

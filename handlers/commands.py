@@ -72,7 +72,7 @@ async def execution(  # noqa: C901  # a verb each
             message = await _list(request, subscriber, subscriptions, workspace)
         case Verb.RUNNING | Verb.FAILED:
             phase = Phase.RUNNING if command.verb is Verb.RUNNING else Phase.FAILED
-            message = matches.in_phase(await subscriptions.in_phase(phase), phase)
+            message = matches.in_phase(await subscriptions.search.in_phase(phase), phase)
         case _ if command.rule is not None:
             message = await _rule(request, command, subscriber, subscriptions, workspace)
         case _:
@@ -89,7 +89,9 @@ async def _about_one(  # noqa: PLR0911  # a verb each
     if is_followed and not subscriber.is_person:
         await check_person(workspace, subscriber.id, asker.id)
     if not command.execution_id:
-        found = await subscriptions.find(subscriber if is_followed else asker, command.query, is_followed=is_followed)
+        found = await subscriptions.search.find(
+            subscriber if is_followed else asker, command.query, is_followed=is_followed
+        )
         if len(found.matches) != 1 or found.unread:
             return _which(command, found, subscriber, workspace)
         command = replace(command, execution_id=found.matches[0].execution_id)

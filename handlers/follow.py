@@ -90,7 +90,7 @@ async def _followed(request: Request, entered: Entered, subscriptions: Subscript
     if not execution_id:
         command = named(entered.query)
         execution_id = command.execution_id
-        found = await subscriptions.find(asker, command.query) if command.query else None
+        found = await subscriptions.search.find(asker, command.query) if command.query else None
         if found is not None and len(found.matches) == 1 and not found.unread:
             execution_id = found.matches[0].execution_id
         elif found is not None and found.matches:
@@ -120,7 +120,7 @@ async def _found(request: Request, subscriptions: Subscriptions, workspace: Work
     if meant.ids:
         return Entered(choices=await _with_names(meant.ids, request, subscriptions)), ""
     searches = await asyncio.gather(
-        *(subscriptions.find(request.asker, name) for name in meant.names), return_exceptions=True
+        *(subscriptions.search.find(request.asker, name) for name in meant.names), return_exceptions=True
     )
     errors = [each for each in searches if isinstance(each, BaseException)]
     matches = newest_first(match for each in searches if not isinstance(each, BaseException) for match in each.matches)

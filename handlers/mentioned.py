@@ -1,7 +1,7 @@
 """Which executions a message of Slack's speaks of: ids, and words that look like names.
 
 Lives here: `named_in`. Does not live here: what people type to the bot (`handlers.typed`), whether such executions
-exist (`bot.subscriptions`). Called by `handlers.follow`; pure. The message is anybody's: nothing in it is trusted or
+exist (`bot.search`). Called by `handlers.follow`; pure. The message is anybody's: nothing in it is trusted or
 kept.
 """
 

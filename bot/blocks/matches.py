@@ -1,7 +1,7 @@
 """Lists of executions to pick from: what a name may mean, what runs, what has failed; and what to type.
 
 Lives here: these lists, with a button for each execution, and the reply to `/execution` alone. Does not live here: the
-list of what is followed (`bot.blocks.replies`), where executions are found (`bot.subscriptions`). Called by `handlers`.
+list of what is followed (`bot.blocks.replies`), where executions are found (`bot.search`). Called by `handlers`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Lives here: `Cadence` (the configured intervals) and pure functions that turn a snapshot into a time to wait. Does not
 live here: what a poll means (`bot.domain.observing`), when the lists of GCS are read (`bot.workers.sweeper.pacing`).
-Called by `observing`, the watcher, the sweeper and `bot.subscriptions`; time is an argument.
+Called by `observing`, the watcher, the sweeper, `bot.subscriptions` and `bot.reads`; time is an argument.
 """
 
 from __future__ import annotations

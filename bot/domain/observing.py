@@ -1,7 +1,7 @@
 """What a poll means: which changes it brings, what a card shows, and whether the execution is polled again.
 
 Lives here: pure functions from (last snapshot, what was seen, now) to a `Verdict`. Does not live here: fetching,
-storing, wording, and how long to wait (`bot.domain.cadence`). Called by the watcher and by `bot.subscriptions` (first
+storing, wording, and how long to wait (`bot.domain.cadence`). Called by the watcher and by `bot.reads` (first
 snapshot); time is an argument.
 
 The rules follow section 3 of the GCS reference: `execution.status` is the primary witness; a terminal phase that the

@@ -1,7 +1,7 @@
 """Finding executions by what people remember of them: a name, a part of one, the first digits of an id.
 
 Lives here: `Match`, what fits a query, and which one is meant. Pure. Does not live here: where executions are looked
-for (`bot.subscriptions`, `bot.gcs.search`), what people may type (`handlers.parsing`). Called by those.
+for (`bot.search`, `bot.gcs.search`), what people may type (`handlers.parsing`). Called by those.
 """
 
 from __future__ import annotations

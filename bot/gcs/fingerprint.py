@@ -3,7 +3,7 @@
 Lives here: a fingerprint covers everything that a card can show, except what moves by itself (times of updates,
 durations, resources). One function takes the same values from an answer about one execution (`bot.gcs.tables`) and from
 an item of a list, so that the two can be compared. Does not live here: what the values mean (`bot.gcs.values`), where
-a list's items begin and end (`bot.gcs.listing`). Called by `bot.gcs`, `bot.subscriptions` and the watcher. A list item
+a list's items begin and end (`bot.gcs.listing`). Called by `bot.gcs`, `bot.reads` and the watcher. A list item
 of an undocumented shape has no fingerprint.
 """
 

@@ -1,7 +1,7 @@
 """People's searches in the list of executions: few pages, and those who ask the same share them.
 
 Lives here: which pages are asked for, and for how long their answer is good. Does not live here: the calls
-(`bot.gcs.client`), what fits a query (`bot.domain.search`). Called by `bot.subscriptions`.
+(`bot.gcs.client`), what fits a query (`bot.domain.search`). Called by `bot.search` and `bot.rules`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Lives here: one call at a time for each execution, whose answer everybody gets who asks meanwhile or shortly after. Does
 not live here: the calls (`bot.gcs.client`), polls, which are claimed one by one (`bot.workers.watcher`). Called by
-`bot.subscriptions`.
+`bot.reads`.
 """
 
 from __future__ import annotations

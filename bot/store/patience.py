@@ -1,6 +1,6 @@
 """How long a person waits for the store: its own retries would take longer.
 
-Lives here: `in_time`. Called by `bot.subscriptions`, `bot.rules` and `bot.quiet`.
+Lives here: `in_time`. Called by `bot.subscriptions` and the modules beside it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ async def test_several_are_found_newest_first(rig: Rig) -> None:
     """A part of the name that all share, whether they are followed or not."""
     old = await rig.followed(rig.alice)
     new = rig.gcs.play(story.happy(2), by_hand=True)
-    found = await rig.subscriptions.find(rig.who(rig.alice), "germline")
+    found = await rig.subscriptions.search.find(rig.who(rig.alice), "germline")
     assert found.matches[0].execution_id == new
     assert {match.execution_id for match in found.matches} == {old, new}
     assert lists(rig) == 1
@@ -38,7 +38,7 @@ async def test_a_whole_name_is_one(rig: Rig) -> None:
         assert body is not None
         names[body["execution"]["name"]] = execution
     first = min(names, key=len)
-    found = await rig.subscriptions.find(rig.who(rig.alice), first.upper())
+    found = await rig.subscriptions.search.find(rig.who(rig.alice), first.upper())
     assert [match.execution_id for match in found.matches] == [names[first]]
 
 
@@ -46,7 +46,7 @@ async def test_digits_of_what_is_followed_are_free(rig: Rig) -> None:
     """No call is made for them; for those of another execution one or two are."""
     followed, other = await rig.followed(rig.alice), rig.gcs.play(story.happy(2), by_hand=True)
     for execution, calls in ((followed, 0), (other, 2)):
-        found = await rig.subscriptions.find(rig.who(rig.alice), execution[:8])
+        found = await rig.subscriptions.search.find(rig.who(rig.alice), execution[:8])
         assert ([match.execution_id for match in found.matches], lists(rig)) == ([execution], calls)
 
 
@@ -54,7 +54,7 @@ async def test_stopping_looks_at_what_is_followed(rig: Rig) -> None:
     """Another execution with such a name is not meant."""
     followed = await rig.followed(rig.alice)
     rig.gcs.play(story.happy(2), by_hand=True)
-    found = await rig.subscriptions.find(rig.who(rig.alice), "germline", is_followed=True)
+    found = await rig.subscriptions.search.find(rig.who(rig.alice), "germline", is_followed=True)
     assert ([match.execution_id for match in found.matches], lists(rig)) == ([followed], 0)
 
 
@@ -62,10 +62,10 @@ async def test_a_silent_gcs_leaves_what_is_followed(rig: Rig) -> None:
     """What is known is found; who follows nothing reads why nothing is."""
     followed = await rig.followed(rig.alice)
     rig.gcs.faults.add(Fault(kind="status", status=503))
-    found = await rig.subscriptions.find(rig.who(rig.alice), "germline")
+    found = await rig.subscriptions.search.find(rig.who(rig.alice), "germline")
     assert [match.execution_id for match in found.matches] == [followed]
     with pytest.raises(GCSUnavailable):
-        await rig.subscriptions.find(rig.who(rig.lab), "germline-x")
+        await rig.subscriptions.search.find(rig.who(rig.lab), "germline-x")
 
 
 async def test_lists_go_by_phase(rig: Rig) -> None:
@@ -74,7 +74,7 @@ async def test_lists_go_by_phase(rig: Rig) -> None:
     rig.gcs.step(failed, to="failed")
     rig.gcs.step(running)
     for phase, execution in ((Phase.FAILED, failed), (Phase.RUNNING, running)):
-        assert [match.execution_id for match in (await rig.subscriptions.in_phase(phase)).matches] == [execution]
+        assert [match.execution_id for match in (await rig.subscriptions.search.in_phase(phase)).matches] == [execution]
 
 
 async def test_a_search_is_a_persons_call(rig: Rig) -> None:
@@ -87,5 +87,5 @@ async def test_a_search_is_a_persons_call(rig: Rig) -> None:
 
     rig.client._take = spent
     with pytest.raises(QuotaSpent):
-        await rig.subscriptions.find(rig.who(rig.alice), "germline")
+        await rig.subscriptions.search.find(rig.who(rig.alice), "germline")
     assert set(asked) == {True}

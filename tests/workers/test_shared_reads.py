@@ -81,7 +81,7 @@ async def test_a_failure_is_everybodys_and_kept_by_nobody(rig: Rig) -> None:
     """All who wait learn of it; the next one asks again."""
     execution = rig.gcs.play(story.happy(2), by_hand=True)
     rig.gcs.faults.add(Fault(kind="malformed", times=1))
-    reads = rig.subscriptions._reads
+    reads = rig.subscriptions._reads._shared
     failures = await asyncio.gather(reads.get(execution), reads.get(execution), return_exceptions=True)
     assert [type(failure) for failure in failures] == [GCSMalformed] * 2
     assert await asked(rig, execution, 1) == {"Pending"}

@@ -59,7 +59,8 @@ async def test_a_spent_quota_is_no_outage(rig: Rig) -> None:
 @pytest.mark.parametrize("minutes", [-6, 6])
 async def test_a_wrong_clock_moves_no_deadline(rig: Rig, minutes: int) -> None:
     """What one copy stores about a failed execution holds for all: a retry is awaited for the whole grace."""
-    rig.subscriptions._now = rig.subscriptions._reads._now = lambda: datetime.now(UTC) + timedelta(minutes=minutes)
+    reads = rig.subscriptions._reads
+    rig.subscriptions._now = reads._now = reads._shared._now = lambda: datetime.now(UTC) + timedelta(minutes=minutes)
     execution = rig.gcs.play(story.failing(4), by_hand=True)
     rig.gcs.step(execution, to="failed")
     subscriber = rig.who(rig.lab)

@@ -1,7 +1,7 @@
 """The history: how long the runs and steps of each workflow took, and how its last runs ended.
 
 Lives here: `History`. Does not live here: what follows from it (`bot.domain.estimate`), how it is written
-(`history_rows`), moving it to another store (`bot.store.transfer`). Called by the watcher, `bot.subscriptions` and
+(`history_rows`), moving it to another store (`bot.store.transfer`). Called by the watcher, `bot.reads` and
 by what shows how earlier runs ended.
 
 It belongs to a workflow, not to a subscription, and outlives all of them. An end is remembered once: its mark is made

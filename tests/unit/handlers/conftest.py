@@ -160,6 +160,7 @@ class FakeSubscriptions:
         self.followers: set[str] | None = None
         """Who follows the execution; None for everybody."""
         self.was_subscribed = True
+        self.search = self
         self.rules = FakeRules(self._note)
         self.boards = FakeBoards(self._note)
         self.quiet = FakeQuiet(self._note)
