@@ -8,7 +8,9 @@ What failed comes first, each with its cause; of the rest there are only names, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.blocks import buttons, text, words
 from bot.blocks.language import _
@@ -25,6 +27,10 @@ MOST_FAILED = 8
 NAMES_LIMIT = 900
 """How long the names of one state may be together, in characters: so that the plain text holds all states."""
 
+_NUMBER = re.compile(r"\d+", re.ASCII)
+_MOST_DIGITS = 20
+"""A longer number in a name is sorted as text."""
+
 _GONE = "vanished"
 """In place of a phase."""
 
@@ -33,7 +39,7 @@ _STOPPED = (Phase.CANCELLED, Phase.ABORTED)
 
 def catch_up_message(ends: Sequence[Caught], *, address: str) -> Message:
     """What has ended, in one message. `address`: of Slack's messages, or empty if it is unknown."""
-    ends = sorted(ends, key=lambda end: (end.change.at, end.execution.title))
+    ends = sorted(ends, key=_order)
     failed = [end for end in ends if end.is_failed]
     shape = _("While you were away: {counts}")
     headline = shape.format(counts=text.series(_counts(ends, len(failed))))
@@ -55,6 +61,13 @@ def catch_up_message(ends: Sequence[Caught], *, address: str) -> Message:
         *(f"{icon} {_named(state, names)}" for icon, state, names in groups),
         hint,
     )
+
+
+def _order(end: Caught) -> tuple[datetime, str, str]:
+    """The second in which it was seen, then its name, in which numbers count as numbers: `a-2` is before `a-10`."""
+    title = end.execution.title
+    by_numbers = _NUMBER.sub(lambda number: number[0].zfill(_MOST_DIGITS), title)
+    return end.change.at.replace(microsecond=0), by_numbers, title
 
 
 def _failed(end: Caught, address: str) -> Block | None:

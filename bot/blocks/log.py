@@ -139,7 +139,7 @@ def _fate(seen: Seen, fate: Fate, now: datetime, address: str) -> str:  # noqa: 
             return _waits(fate.quiet)
         case FateKind.WAITING:
             is_soon = fate.next_at is None or fate.next_at - now < _LATE
-            return _("on its way") if is_soon else _next(_("waits for its turn at Slack"), fate.next_at)
+            return _coming(fate.quiet) if is_soon else _next(_("waits for its turn at Slack"), fate.next_at)
         case FateKind.REFUSED:
             return _next(_("refused: {reason}").format(reason=_reason(fate.code)), fate.next_at)
         case FateKind.GIVEN_UP:
@@ -161,6 +161,13 @@ def _when(link: str, seen: Seen, fate: Fate) -> str:
     if fate.quiet is not None:
         shape = _("{told} {time}, after the mute") if fate.quiet.is_mute else _("{told} {time}, after quiet hours")
     return shape.format(told=link, time=text.date(fate.at))
+
+
+def _coming(waited_for: QuietTime | None) -> str:
+    """It is sent in a moment; what has waited for the end of a quiet time may come with other ends in one message."""
+    if waited_for is None:
+        return _("on its way")
+    return _("the mute is over; on its way") if waited_for.is_mute else _("quiet hours are over; on its way")
 
 
 def _waits(quiet: QuietTime | None) -> str:

@@ -318,7 +318,14 @@ class _Reading:
         if lane.is_quiet:
             quiet = QuietTime(is_mute=self._is_muted(), until=lane.quiet_until)
             return Fate(kind=FateKind.QUIET, quiet=quiet)
-        return Fate(kind=FateKind.WAITING, next_at=lane.next_at)
+        waited_for = item.quiet if self._has_waited(item.seen, lane.subscription) else None
+        return Fate(kind=FateKind.WAITING, next_at=lane.next_at, quiet=waited_for)
+
+    def _has_waited(self, seen: Seen, subscription: Subscription) -> bool:
+        """Whether quiet is over that was on when a change was seen; what breaks it is told before."""
+        ended = subscription.quiet_ended_at(self._now)
+        is_on = any(wish.is_on(self._now) for wish in (subscription.muted, subscription.hours) if wish)
+        return ended is not None and seen.at < ended and not is_on
 
     def _is_muted(self) -> bool:
         """Whether it is a mute that lasts until the end of quiet, not quiet hours."""

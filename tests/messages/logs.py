@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from bot.blocks import Message, log_message, log_modal, matches
 from bot.domain.change import ChangeKind
-from bot.domain.following import Level
+from bot.domain.following import Level, Quiet
 from bot.domain.search import Found, Match
 from bot.domain.snapshot import Receipt
 from bot.domain.told import LaneState, Log, Note, NoteKind, QuietTime, Seen
@@ -50,6 +50,8 @@ DEADLINE = _seen(6, 17, ChangeKind.DEADLINE, 3)
 REOPENED = _seen(4, 18, ChangeKind.REOPENED, 3, phase="Retrying")
 SUCCEEDED = _seen(2, 19, ChangeKind.OUTCOME, 2, phase="Succeeded")
 MUTED = QuietTime(is_mute=True, until=NOW - timedelta(minutes=15))
+OVER = NOW - timedelta(minutes=1)
+EVENING = QuietTime(is_mute=False, until=OVER)
 NIGHT = QuietTime(is_mute=False, until=NOW + timedelta(hours=8))
 
 ENTRIES = (
@@ -116,6 +118,14 @@ LOGS = Surface(
             "Log, quiet hours",
             "Nothing is sent before morning.",
             _shown(PENDING, replace(ALONE, is_quiet=True, quiet_until=NIGHT.until)),
+        ),
+        Example(
+            "Log, quiet hours are over",
+            "It is told in a moment, with what else has ended in them.",
+            _shown(
+                replace(PENDING, entries=(RUNS, _note(NoteKind.QUIET, PERSON, quiet=EVENING), SUCCEEDED)),
+                replace(ALONE, subscription=replace(OWN_SUBSCRIPTION, hours=Quiet(until=OVER))),
+            ),
         ),
         Example(
             "Log, muted",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.blocks import log_message
 from bot.blocks.language import Language
 from bot.domain.following import Level
 from bot.domain.quiet import MuteFor, QuietHours
@@ -97,6 +98,12 @@ async def fates(rig: Rig, execution: str) -> list[Fate]:
     return [fate for _, fate in told(log, log.lanes[0])]
 
 
+async def logged(rig: Rig, execution: str) -> str:
+    """The same as Alice reads it."""
+    log = await rig.subscriptions.log(execution, rig.who(rig.alice))
+    return log_message(log, log.lanes, execution, address="").text
+
+
 def lane_of(rig: Rig, execution: str) -> tuple[str, str]:
     """A lane, and the set that it is scheduled in."""
     for key in map(str, rig.redis.scan_iter("*:outbox:*")):
@@ -129,6 +136,20 @@ async def test_nothing_stays_of_it(rig: Rig) -> None:
     (key,) = rig.redis.scan_iter("*:caught:*")
     fields = rig.redis.hgetall(str(key))
     assert sorted(str(value).partition("|")[0] for value in fields.values()) == ["", "", "told"]
+
+
+async def test_the_log_says_what_an_end_waits_for(rig: Rig) -> None:
+    """Until when it is quiet; then that quiet hours are over, until the message is posted."""
+    execution, _ = await asleep(rig, HAPPY, FAILING)
+    waiting = (await fates(rig, execution))[-1]
+    assert (waiting.kind, waiting.quiet and waiting.quiet.is_mute) == (FateKind.QUIET, False)
+    assert waiting.quiet is not None
+    assert waiting.quiet.until is not None
+    let_night_pass(rig.redis)
+    await rig.deliver()
+    assert news(rig) == []
+    assert (await fates(rig, execution))[-1].kind is FateKind.WAITING
+    assert "you: quiet hours are over; on its way" in await logged(rig, execution)
 
 
 async def test_a_single_end_is_told_as_ever(rig: Rig) -> None:

@@ -22,9 +22,10 @@ PUSHED = 110
 """So many characters of a message are certain to be seen in a notification."""
 
 
-def ended(name: str, phase: str = "Succeeded", *, minute: int = 0, **fields: Any) -> Caught:
+def ended(name: str, phase: str = "Succeeded", *, minute: int = 0, microseconds: int = 0, **fields: Any) -> Caught:
     """An end in the night."""
-    known: dict[str, Any] = {"kind": ChangeKind.OUTCOME, "phase": phase, "at": NOW + timedelta(minutes=minute)}
+    at = NOW + timedelta(minutes=minute, microseconds=microseconds)
+    known: dict[str, Any] = {"kind": ChangeKind.OUTCOME, "phase": phase, "at": at}
     if phase == "Failed":
         known |= {"failed_steps": (FAILED_STEP,), "failed_steps_total": 1}
     return Caught(
@@ -57,6 +58,14 @@ def test_what_failed_comes_first() -> None:
     first = message.blocks[1]
     assert f"<{ADDRESS}archives/D1/p1796061527412619|a-1>" in first["text"]["text"]
     assert first["accessory"]["action_id"] == "show_why"
+
+
+def test_names_stand_in_the_order_of_their_numbers() -> None:
+    """Of what ended in one second; what ended before that comes first, whatever its name."""
+    names = ["b-10", "b-2", "b-1", "b", "a-3", "b-2-x", "b-" + "9" * 5_000]
+    ends = [ended(name, microseconds=place) for place, name in enumerate(names)]
+    text = drawn(*ends, ended("z-1", minute=-1)).text
+    assert ": z-1, a-3, b, b-1, b-2, b-2-x, b-10, b-99" in text
 
 
 @pytest.mark.parametrize(("field", "value"), [("address", ""), ("ts", ""), ("ts", "x|<!channel>"), ("channel", "")])

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from bot.blocks import log_message, log_modal
 from bot.blocks.language import Language, speaking
 from bot.domain.change import ChangeKind
-from bot.domain.told import LaneState, Log, Seen
-from tests.messages.logs import ADDRESS, ALONE, HERE, LOG, MINE, PENDING, RUNS
-from tests.messages.world import ID, NOW
+from bot.domain.following import Quiet
+from bot.domain.told import LaneState, Log, Note, NoteKind, QuietTime, Seen
+from tests.messages.logs import ADDRESS, ALONE, HERE, LOG, MINE, PENDING, RUNS, SUCCEEDED
+from tests.messages.world import ID, NOW, OWN_SUBSCRIPTION, PERSON
+
+MINUTE = timedelta(minutes=1)
 
 
 def lines_of(log: Log, *lanes: LaneState) -> list[str]:
@@ -30,6 +34,25 @@ def test_both_are_told_apart() -> None:
     assert "level `milestones` would" in joined
     assert "after the mute" in joined
     assert joined.count("you:") == joined.count("here:") == 9
+
+
+@pytest.mark.parametrize(
+    ("muted", "hours", "words"),
+    [
+        (None, Quiet(until=NOW - MINUTE), "quiet hours are over; on its way"),
+        (Quiet(until=NOW - MINUTE), None, "the mute is over; on its way"),
+        (None, Quiet(until=NOW - 3 * MINUTE), "on its way"),
+        (None, Quiet(until=NOW + MINUTE), "on its way"),
+        (Quiet(until=NOW - MINUTE), Quiet(until=NOW + MINUTE), "on its way"),
+        (None, None, "on its way"),
+    ],
+)
+def test_what_waited_says_that_quiet_is_over(muted: Quiet | None, hours: Quiet | None, words: str) -> None:
+    """Until it is told. What was seen after it has not waited, nor has what is told in spite of it."""
+    quiet = Note(kind=NoteKind.QUIET, subscriber_id=PERSON, quiet=QuietTime(is_mute=muted is not None, until=NOW))
+    lane = replace(ALONE, subscription=replace(OWN_SUBSCRIPTION, muted=muted, hours=hours))
+    (line,) = lines_of(replace(PENDING, entries=(quiet, SUCCEEDED)), lane)
+    assert line.startswith(f"✅ *Succeeded* you: {words}\n")
 
 
 def test_links_lead_to_messages() -> None:
