@@ -31,13 +31,14 @@ WAITING_WORKERS = 4
 two cores of a machine did nothing in 38 % of a run."""
 
 SHARING = (
-    "tests/browser/test_page.py",
+    "tests/browser",
     "tests/end_to_end/test_commands.py",
     "tests/end_to_end/test_buttons.py",
     "tests/end_to_end/test_gcs_outage.py",
     "tests/end_to_end/test_slack_outage.py",
 )
-"""Files whose tests share something that takes long to make: a browser, a bot, an outage. Each stays in one worker."""
+"""Files and folders whose tests share something that takes long to make: a browser, a bot, an outage. Each stays in one
+worker."""
 
 CLUSTER = "tests/store/cluster"
 """Stands for the tests of the store on a cluster of six servers: they share it in one worker, for the same reason."""
@@ -47,6 +48,7 @@ LONGEST = (
     CLUSTER,
     "tests/end_to_end/test_gcs_outage.py",
     "tests/chaos/test_chaos.py",
+    "tests/browser",
     "tests/store/test_failover.py",
     "tests/end_to_end/test_kills.py",
     "tests/end_to_end/test_lives.py",
@@ -54,7 +56,6 @@ LONGEST = (
     "tests/end_to_end/test_health.py",
     "tests/end_to_end/test_check.py",
     "tests/end_to_end",
-    "tests/browser",
     "tests/store/test_embedded.py",
     "tests/store",
     "tests/workers",

@@ -1,5 +1,8 @@
 """A real Chromium, the simulated Slack with its page, and a small app that answers there.
 
+All tests look at one page, one after the other: for each page in a profile of its own, Chromium starts processes, which
+takes longer than most tests.
+
 Without Chromium these tests are skipped, and the summary says so in red; with `REQUIRE_BROWSER=1`, which CI sets, they
 fail. `CHROMIUM` names another executable. A complaint on the browser's console fails the test.
 """
@@ -9,12 +12,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.demo import Demo
@@ -57,11 +61,49 @@ def executable(pytestconfig: pytest.Config) -> str:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(executable: str) -> AsyncIterator[Browser]:
-    """One browser for all tests; each page has an empty profile."""
+    """One browser for all tests."""
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield started
         await started.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def tab(browser: Browser) -> AsyncIterator[Page]:
+    """The page that all tests look at, each in a `visit`."""
+    context = await browser.new_context(timezone_id="Asia/Shanghai", reduced_motion="reduce")
+    yield await context.new_page()
+    await context.close()
+
+
+@asynccontextmanager
+async def visit(page: Page, *, size: tuple[int, int] = WIDE, patience: float = 10_000) -> AsyncIterator[Page]:
+    """The page on a screen of some size, and empty again afterwards; what its console complains about fails the test.
+
+    What does not show within `patience`, in milliseconds, is taken for missing.
+    """
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    def fail(error: Error) -> None:
+        complaints.append(str(error))
+
+    width, height = size
+    await page.set_viewport_size({"width": width, "height": height})
+    page.set_default_timeout(patience)
+    page.on("console", hear)
+    page.on("pageerror", fail)
+    try:
+        yield page
+    finally:
+        await page.goto("about:blank")  # ends the stream of changes before its server ends
+        page.remove_listener("console", hear)
+        page.remove_listener("pageerror", fail)
+        await page.context.clear_cookies()
+    assert complaints == []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -103,41 +145,31 @@ async def world() -> AsyncIterator[World]:
 
 @dataclass
 class Viewer:
-    """Opens the page with a screen of some size, and remembers what the console said."""
+    """Opens the page of `world` with a screen of some size."""
 
-    browser: Browser
+    tab: Page
     world: World
-    complaints: list[str] = field(default_factory=list)
+    visits: AsyncExitStack
     opened: list[Page] = field(default_factory=list)
 
     async def at(self, path: str = "/", size: tuple[int, int] = WIDE) -> Page:
-        """The page, loaded and following the server."""
-        width, height = size
-        context = await self.browser.new_context(
-            viewport={"width": width, "height": height}, timezone_id="Asia/Shanghai"
-        )
-        page = await context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        """The page, loaded and following the server; when called again, a second one beside it."""
+        page = await self.tab.context.new_page() if self.opened else self.tab
+        self.opened.append(page)
+        await self.visits.enter_async_context(visit(page, size=size))
         async with page.expect_response("**/fragment/**"):
             await page.goto(self.world.page.url + path)
-        self.opened.append(page)
         return page
-
-    def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            self.complaints.append(message.text)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def viewer(browser: Browser, world: World, request: pytest.FixtureRequest) -> AsyncIterator[Viewer]:
+async def viewer(tab: Page, world: World, request: pytest.FixtureRequest) -> AsyncIterator[Viewer]:
     """Opens pages of `world`; `PICTURES` names a directory for a screenshot of each page as the test left it."""
-    viewing = Viewer(browser, world)
-    yield viewing
-    pictures = os.environ.get("PICTURES")
-    for number, page in enumerate(viewing.opened):
-        if pictures:
-            await page.screenshot(path=Path(pictures) / f"{request.node.name}-{number}.png")
-        await page.context.close()
-    assert viewing.complaints == []
+    async with AsyncExitStack() as visits:
+        viewing = Viewer(tab, world, visits)
+        yield viewing
+        if pictures := os.environ.get("PICTURES"):
+            for number, page in enumerate(viewing.opened):
+                await page.screenshot(path=Path(pictures) / f"{request.node.name}-{number}.png")
+    for page in viewing.opened[1:]:
+        await page.close()

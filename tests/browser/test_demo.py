@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from sandbox.demo import Demo
-from tests.browser.conftest import NARROW, WIDE
+from tests.browser.conftest import NARROW, WIDE, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -21,32 +21,24 @@ PATIENCE = 20_000
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser, demo: Demo) -> AsyncIterator[Page]:
-    """The page as You see it, at 1280; what the console complains about fails the test."""
-    context = await browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}, timezone_id="Europe/London")
-    opened, complaints = await context.new_page(), list[str]()
-    opened.set_default_timeout(PATIENCE)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda line: complaints.append(line.text) if line.type in {"error", "warning"} else None)
-    async with opened.expect_response("**/fragment/**"):
-        await opened.goto(demo.page.url)
-    yield opened
-    await context.close()
-    assert complaints == []
+async def page(tab: Page, demo: Demo) -> AsyncIterator[Page]:
+    """The page as You see it, at 1280."""
+    async with visit(tab, patience=PATIENCE) as opened:
+        async with opened.expect_response("**/fragment/**"):
+            await opened.goto(demo.page.url)
+        yield opened
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_the_first_screen_names_all_three(browser: Browser, demo: Demo, size: tuple[int, int]) -> None:
+async def test_the_first_screen_names_all_three(tab: Page, demo: Demo, size: tuple[int, int]) -> None:
     """A running, a failed and a slow execution, without scrolling, at once."""
     demo.page.binding.forget_what_was_read()
-    context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
-    opened = await context.new_page()
-    async with opened.expect_response("**/fragment/**"):
-        await opened.goto(demo.page.url)
-    for name in FIRST:
-        await expect(opened.locator("#log h3", has_text=name).first).to_be_in_viewport()
-    await expect(opened.locator("#log h3", has_text="slower than usual")).to_be_in_viewport()
-    await context.close()
+    async with visit(tab, size=size) as opened:
+        async with opened.expect_response("**/fragment/**"):
+            await opened.goto(demo.page.url)
+        for name in FIRST:
+            await expect(opened.locator("#log h3", has_text=name).first).to_be_in_viewport()
+        await expect(opened.locator("#log h3", has_text="slower than usual")).to_be_in_viewport()
 
 
 async def test_steps_open_and_close(page: Page, demo: Demo) -> None:

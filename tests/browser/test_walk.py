@@ -1,7 +1,8 @@
 """Every control of the demo is pressed once, as its users do, and what each press shows is checked.
 
 To walk another control, add a line to a walk below: where it is, its label, and what is seen afterwards. A control that
-no line presses fails the test, and so does one without a visible effect.
+no line presses fails the test, and so does one without a visible effect. What takes a while is seen by `wait_for`: each
+time that `expect` finds nothing yet, it writes down the whole page, which takes more than drawing it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
-from playwright.async_api import Browser, Locator, Page, Request, expect
+from playwright.async_api import Locator, Page, Request, expect
+from playwright.async_api import TimeoutError as TooLate
 from redis import Redis
 
 from bot.blocks.buttons import AUTO, CHOOSE, parse_choice
@@ -26,7 +28,7 @@ from bot.blocks.language import Language
 from bot.domain.following import Rule
 from handlers import register
 from sandbox.demo import Demo
-from tests.browser.conftest import WIDE
+from tests.browser.conftest import visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -80,7 +82,6 @@ class Walk:
     def __init__(self, page: Page, demo: Demo) -> None:
         self.page, self.demo = page, demo
         self.pressed: set[str] = set()
-        page.on("request", self._note)
 
     # -- places --
 
@@ -123,7 +124,7 @@ class Walk:
         before = await shows.count()
         await self.page.locator("#say").fill(line)
         await self.page.locator("#say").press("Enter")
-        await expect(shows.nth(before)).to_be_visible(timeout=PATIENCE)
+        await shows.nth(before).wait_for()
 
     async def press(
         self,
@@ -142,7 +143,7 @@ class Walk:
         number = await watched.count()
         before = await watched.last.inner_text() if changes else ""
         if changes:  # the time in it may be all that changes, and has seconds
-            await self.page.wait_for_function("shown => Date.now() >= shown", arg=(int(time()) + 1) * 1000)
+            await self.page.wait_for_function("shown => Date.now() >= shown", arg=(int(time()) + 1) * 1000, polling=20)
         await where.last.hover()
         control = where.last.get_by_role("button", name=label, exact=True)
         if label.startswith(MENU):
@@ -155,7 +156,7 @@ class Walk:
         if is_asked:
             await self.page.locator("#confirm button").last.click()
         if shows:
-            await self._see(shows.nth(number), control.last, f"{label} shows")
+            await self._see(shows.nth(number), control.last)
         elif changes:
             await expect(changes.last, f"{label} changes").not_to_have_text(
                 before, timeout=PATIENCE, use_inner_text=True
@@ -163,12 +164,12 @@ class Walk:
         else:
             await expect(watched, f"{label} hides").to_have_count(number - 1, timeout=PATIENCE)
 
-    async def _see(self, seen: Locator, control: Locator, what: str) -> None:
+    async def _see(self, seen: Locator, control: Locator) -> None:
         """Wait for what a press shows; a dialog that was too late to open is asked for again."""
         for left in reversed(range(TRIES)):
             try:
-                return await expect(seen, what).to_be_visible(timeout=PATIENCE / TRIES)
-            except AssertionError:
+                return await seen.wait_for(timeout=PATIENCE / TRIES)
+            except TooLate:
                 if not left:
                     raise
                 is_late = "#modal" in str(seen) and not await self.dialog().count()
@@ -186,13 +187,14 @@ class Walk:
         options = self.dialog().get_by_label(menu).locator(f"optgroup[label='{group}'] option", has_text=label)
         value = await options.get_attribute("value")
         await self.dialog().get_by_label(menu).select_option(value)
-        await expect(shows.nth(number), f"{label} shows").to_be_visible(timeout=PATIENCE)
+        await shows.nth(number).wait_for()
 
     async def close(self) -> None:
         """Close the dialog."""
         await self.press(self.dialog(), "Close", hides=self.dialog())
 
-    def _note(self, request: Request) -> None:
+    def note(self, request: Request) -> None:
+        """Remember which control a request is about."""
         act, sent = request.url.rpartition("/")[2], json.loads(request.post_data or "{}")
         if act == "submit":
             views = self.demo.slack.views(sent["me"])
@@ -206,16 +208,13 @@ class Walk:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def walk(browser: Browser, demo: Demo) -> AsyncIterator[Walk]:
-    """The page at 1280; what its console complains about fails the test."""
-    context = await browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}, timezone_id="Europe/London")
-    page, complaints = await context.new_page(), list[str]()
-    page.set_default_timeout(PATIENCE)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda line: complaints.append(line.text) if line.type in {"error", "warning"} else None)
-    yield Walk(page, demo)
-    await context.close()
-    assert complaints == []
+async def walk(tab: Page, demo: Demo) -> AsyncIterator[Walk]:
+    """The page at 1280."""
+    async with visit(tab, patience=PATIENCE) as page:
+        walking = Walk(page, demo)
+        page.on("request", walking.note)
+        yield walking
+        page.remove_listener("request", walking.note)
 
 
 async def test_every_control_is_walked(walk: Walk, demo: Demo) -> None:
@@ -251,17 +250,17 @@ async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
     await walk.press(card, "⋯ What is told …", shows=dialog("this is told now"))
     await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
     await walk.close()
-    await expect(card.last).to_contain_text("told: every step", timeout=PATIENCE)
+    await card.last.filter(has_text="told: every step").wait_for()
     await walk.press(card, "⋯ What is told …", shows=dialog("in the thread only"))
     await walk.press(dialog(), "Tell the channel, too", shows=dialog("✓ A success is told"))
     await walk.close()
-    await expect(card.last).to_contain_text("a success to the channel, too", timeout=PATIENCE)
+    await card.last.filter(has_text="a success to the channel, too").wait_for()
     await walk.press(card, "⋯ What is told …", shows=dialog("this is told now"))
     await walk.choose("Mute …", "Until tomorrow, 9:00", group="Failures wait, too", shows=dialog("nothing of it until"))
     await walk.close()
-    await expect(card.last).to_contain_text("muted until", timeout=PATIENCE)
+    await card.last.filter(has_text="muted until").wait_for()
     await walk.press(card, "⋯ Unmute", shows=answer("What was waiting comes now."))
-    await expect(card.last).not_to_contain_text("muted until", timeout=PATIENCE)
+    await card.last.filter(has_not_text="muted until").wait_for()
     await walk.press(card, "⋯ Refresh", changes=card)
     await walk.press(card, "Follow", shows=answer("Its card comes as a direct message."))
     await walk.press(answer("as a direct message"), "Stop following", shows=answer("You do not follow it any more."))
@@ -306,7 +305,7 @@ async def _end(walk: Walk, demo: Demo) -> None:
     await walk.press(end, "⋯ Stop following here …", shows=answer("Nobody in this channel"))
     stopped = answer("This channel does not follow it any more.")
     await walk.press(answer("Nobody in this channel"), "Stop following here", shows=stopped)
-    await expect(walk.card("exome-").last).to_contain_text("no longer followed", timeout=PATIENCE)
+    await walk.card("exome-").last.filter(has_text="no longer followed").wait_for()
     await walk.press(walk.card("exome-"), "Follow again", shows=answer("Its card comes as a message."))
 
 
@@ -318,7 +317,7 @@ async def _acting(walk: Walk, demo: Demo) -> None:
     await walk.press(dialog(), "Cancel …", shows=dialog("Cancel it?"))
     await walk.press(dialog(), "Cancel it", shows=dialog("GCS has taken it"))
     await walk.close()
-    await expect(walk.card("rna-").last).to_contain_text("Cancell", timeout=PATIENCE)
+    await walk.card("rna-").last.filter(has_text="Cancell").wait_for()
     await walk.press(walk.end("exome-"), "Why", shows=dialog("What GCS says"))
     await walk.press(dialog(), "Retry …", shows=dialog("Retry it?"))
     await walk.press(dialog(), "Retry it", shows=dialog("starts the execution again"))
@@ -355,7 +354,7 @@ async def _card_in_person(walk: Walk, demo: Demo) -> None:
     await walk.press(dialog(), "Share", shows=dialog("Everybody in"))
     await walk.close()
     await walk.press(card, "⋯ Stop following", shows=walk.answer("You do not follow it any more."))
-    await expect(card.last).to_contain_text("no longer followed", timeout=PATIENCE)
+    await card.last.filter(has_text="no longer followed").wait_for()
     await walk.press(card, "Follow again", shows=walk.answer("Its card comes as a direct message."))
 
 
@@ -363,7 +362,7 @@ async def _home(walk: Walk, demo: Demo) -> None:
     """What a person follows, and how they want to be told."""
     home, dialog = walk.home, walk.dialog
     await walk.go(demo.slack.dm(demo.you), me=demo.you, tab="home")
-    await expect(home("cohort-")).to_be_visible(timeout=PATIENCE)
+    await home("cohort-").wait_for()
     await walk.press(home(), "Steps", shows=dialog("Steps 1 to"))
     await walk.close()
     await walk.press(home(), "Follow an execution …", shows=dialog("What is told"))
@@ -374,12 +373,12 @@ async def _home(walk: Walk, demo: Demo) -> None:
     await walk.enter("Workflow", "exome")
     await walk.press(dialog(), "Follow", shows=dialog("You follow runs of the workflow"))
     await walk.close()
-    await expect(home("Runs of the workflow")).to_be_visible(timeout=PATIENCE)
+    await home("Runs of the workflow").wait_for()
     await walk.press(home(), "Quiet hours …", shows=dialog("Time zone"))
     await walk.enter("Time zone", "Asia/Shanghai")
     await walk.press(dialog(), "Save", shows=dialog("Your quiet hours are"))
     await walk.close()
-    await expect(home("Your quiet hours are")).to_be_visible(timeout=PATIENCE)
+    await home("Your quiet hours are").wait_for()
     await walk.press(home(), "Quiet hours …", shows=dialog("Time zone"))
     await walk.press(dialog(), "No quiet hours", shows=dialog("You have no quiet hours now"))
     await walk.close()
@@ -389,9 +388,9 @@ async def _home(walk: Walk, demo: Demo) -> None:
     await walk.go(demo.slack.dm(demo.you), me=demo.you, tab="home")
     await expect(level).to_have_value("steps", timeout=PATIENCE)
     await language.select_option(Language.CHINESE.value)
-    await expect(home("设置")).to_be_visible(timeout=PATIENCE)
+    await home("设置").wait_for()
     await language.select_option(AUTO)
-    await expect(home("Settings")).to_be_visible(timeout=PATIENCE)
+    await home("Settings").wait_for()
     await walk.press(home(), "⋯ Stop following", changes=home())
 
 
@@ -401,7 +400,7 @@ async def _shared_channel(walk: Walk, demo: Demo) -> None:
     await walk.go(demo.partners, me=demo.you)
     await walk.type("/execution subscribe cohort here", shows=answer("I post nothing here until"))
     await walk.press(answer("I post nothing here until"), "Approve this channel", shows=answer("approved that I post"))
-    await expect(card).to_be_visible(timeout=PATIENCE)
+    await card.wait_for()
     await walk.press(answer("approved that I post"), "Withdraw approval", shows=answer("until somebody approves"))
 
 
@@ -428,9 +427,9 @@ async def _boards(walk: Walk, demo: Demo) -> None:
     await walk.type("/execution board", shows=board)
     menu, shown = board.last.get_by_role("combobox"), walk.answer("germline-wgs")
     await menu.select_option(index=1)
-    await expect(shown.last).to_be_visible(timeout=PATIENCE)
+    await shown.last.wait_for()
     await walk.press(board, "⋯ Stop this board", shows=walk.answer("The board has ended"))
-    await expect(walk.said("ended this board").last).to_be_visible(timeout=PATIENCE)
+    await walk.said("ended this board").last.wait_for()
 
 
 async def _many_rules(walk: Walk, demo: Demo) -> None:
@@ -442,7 +441,7 @@ async def _many_rules(walk: Walk, demo: Demo) -> None:
     await demo.slack.wait_for(lambda: len(demo.slack.ephemerals(demo.desk)) >= read + 17, PATIENCE / 1000)
     _hasten_the_end(demo)
     await walk.go(place, me=demo.desk, tab="home")
-    await expect(home("New executions that you follow (17)")).to_be_visible(timeout=PATIENCE)
+    await home("New executions that you follow (17)").wait_for()
     await walk.press(home(), "Keep following", changes=home())
     await walk.press(home(), "Next →", shows=home("Executions 16 to"))
     await walk.press(home(), "← Previous", shows=home("Executions 1 to"))

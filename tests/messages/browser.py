@@ -48,16 +48,19 @@ _MEASURE = """async (parts) => {
 async def measure(browser: Browser, said: Sequence[Said]) -> list[Height]:
     """The height of each message at both widths."""
     parts = [(one.place.value, drawn(one)) for one in said]
-    wide, narrow = [await _heights(browser, size, parts) for size in (WIDE, NARROW)]
+    context = await browser.new_context()
+    try:
+        page = await opened(context)
+        wide, narrow = [await _heights(page, size, parts) for size in (WIDE, NARROW)]
+    finally:
+        await context.close()
     return [Height(*pair) for pair in zip(wide, narrow, strict=True)]
 
 
-async def _heights(browser: Browser, size: tuple[int, int], parts: Sequence[tuple[str, str]]) -> list[int]:
-    context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
-    try:
-        return await _evaluated(await opened(context), parts)
-    finally:
-        await context.close()
+async def _heights(page: Page, size: tuple[int, int], parts: Sequence[tuple[str, str]]) -> list[int]:
+    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    found: list[int] = await page.evaluate(_MEASURE, list(parts))
+    return found
 
 
 async def opened(context: BrowserContext) -> Page:
@@ -66,11 +69,6 @@ async def opened(context: BrowserContext) -> Page:
     await page.route("**/*", _serve)
     await page.goto(_ADDRESS)
     return page
-
-
-async def _evaluated(page: Page, parts: Sequence[tuple[str, str]]) -> list[int]:
-    found: list[int] = await page.evaluate(_MEASURE, list(parts))
-    return found
 
 
 async def _serve(route: Route) -> None:
