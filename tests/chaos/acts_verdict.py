@@ -32,6 +32,8 @@ def _judge_notices(record: Record, find: Callable[..., None]) -> None:
     for notice in record.acts:
         if not any(f"<@{operator}>" in notice.text for operator in operators):
             find("action by others", notice.text)
+        if notice.about not in record.operated:
+            find("never was", notice.text)
     for (execution_id, subscriber), count in told.items():
         if count > 1 and not record.lossy:
             find("notice doubled", f"{execution_id} for {subscriber}: {count} times")

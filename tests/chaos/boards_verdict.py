@@ -18,11 +18,11 @@ from tests.chaos.implied import implied, may_follow
 OVER = ("goes on in a newer message", "ended this board")
 _COUNT = re.compile(r"(?P<number>[\d,]+) (?P<what>failed|running|waiting|succeeded|cancelled or deleted)")
 _COUNTED = {"Failed": "failed", "Succeeded": "succeeded", "Cancelled": "cancelled or deleted"}
-_COUNTED["Deleted"] = _COUNTED["Cancelled"]
+_COUNTED |= {"Deleted": _COUNTED["Cancelled"], "Running": "running"}
 
 
 def judge_boards(record: Record, find: Callable[..., None]) -> None:
-    """One message for each board, none of one that has ended, and what it counts is so once everything has ended."""
+    """One message for each board, none of one that has ended, and what it counts is true once nothing changes."""
     for board in record.boards:
         posts = [post.text for post in record.board_posts if post.subscriber == board.subscriber]
         living = [text for text in posts if not any(over in text for over in OVER)]
@@ -38,7 +38,7 @@ def judge_boards(record: Record, find: Callable[..., None]) -> None:
 
 
 def _counts(record: Record, channel: str) -> tuple[Counter[str], Counter[str]]:
-    """What the board counts at least and at most, once nothing runs any more."""
+    """What the board counts at least and at most, once nothing changes any more."""
     rules = [rule for rule in record.rules if rule.subscriber == channel]
     promises = [*record.promises, *implied(record)]
     sure = {each.execution_id for each in promises if each.subscriber == channel and each.left_at is None}

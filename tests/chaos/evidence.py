@@ -105,6 +105,8 @@ class Notice:
     """Id of the execution, or of the message about a rule or a board."""
     subscriber: str
     text: str
+    edits: tuple[float, ...] = ()
+    """When it was edited, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)

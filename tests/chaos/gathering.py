@@ -75,7 +75,8 @@ def _about(message: Message) -> tuple[str, str]:
 
 def _noticed(message: Message) -> Notice:
     about, subscriber = _about(message)
-    return Notice(about=about, subscriber=subscriber, text=message.text)
+    edits = tuple(edit.at for edit in message.edits)
+    return Notice(about=about, subscriber=subscriber, text=message.text, edits=edits)
 
 
 def _said(message: Message) -> Said:

@@ -1,7 +1,7 @@
 """Operators who cancel and retry executions, and somebody who is none and tries that, too.
 
 Lives here: `Operator`, who asks until they know what became of it. Does not live here: what they want (`wishes`),
-whether it was done once (`verdict`). Called by `arena`.
+whether it was done once (`verdict`). Called by `arena` and the outage tests.
 
 They press each question once: without an answer they close the dialog, and look again what it is.
 """
@@ -11,16 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from sandbox.slack import Slack
 from sandbox.slack.state import Block, Ephemeral, View
 from tests.chaos.evidence import Press
 from tests.chaos.people import ANSWER_SECONDS, PATIENCE
 from tests.chaos.wishes import ActWish
 from tests.end_to_end.people import button_of, labels, words
-
-if TYPE_CHECKING:
-    from tests.chaos.arena import Arena
 
 LABELS = {"cancel": ("Cancel …", "Cancel it"), "retry": ("Retry …", "Retry it")}
 """What asks, and what confirms."""
@@ -29,20 +27,42 @@ RESULT_SECONDS = 30.0
 """How long they look at the dialog: after a lost answer the bot looks for ten seconds."""
 
 TAKEN = "GCS has taken it"
+NOT_KNOWN = "I do not know whether it was taken"
 NOT_YOURS = "You are not among the people who may cancel and retry executions"
 ONGOING = ("Asking GeneContainer Service",)
+
+
+class Scene(Protocol):
+    """Where they act."""
+
+    slack: Slack
+
+    def now(self) -> float:
+        """Seconds since it began."""
+
+    async def until(self, at: float) -> None:
+        """Return `at` seconds after it began."""
+
+    def name_of(self, execution_id: str) -> str:
+        """The name of an execution, which begins now if it has not."""
 
 
 @dataclass
 class Operator:
     """Somebody who may cancel and retry."""
 
-    arena: Arena
+    arena: Scene
     id: str
     bystander: str
     """Somebody who may not."""
     wishes: Sequence[ActWish]
+    pause: float = 1.0
+    """How many seconds they wait before they look again."""
+    patience: float = PATIENCE
+    """For how long they look what became of what they have confirmed."""
     presses: list[Press] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    """All that the dialog said some time after each press."""
     refused: int = 0
     """How often the bystander was told that they may not."""
     unanswered: list[str] = field(default_factory=list)
@@ -58,8 +78,7 @@ class Operator:
     async def _act(self, wish: ActWish) -> None:
         self.arena.name_of(wish.execution_id)
         pressed_at: float | None = None
-        read = ""
-        while self.arena.now() < (wish.until if pressed_at is None else pressed_at + PATIENCE):
+        while self.arena.now() < (wish.until if pressed_at is None else pressed_at + self.patience):
             if shown := await self._summary(wish.execution_id):
                 if pressed_at is not None and LABELS[wish.action][0] not in labels(shown):
                     return  # they see what it is now, and that there is nothing left to do
@@ -73,14 +92,15 @@ class Operator:
                         continue
                     pressed_at = self.arena.now()
                     self.presses.append(Press(execution_id=wish.execution_id, by=self.id, at=self._clock))
-                    if await self._confirmed(wish, question):
+                    is_known = await self._confirmed(wish, question)
+                    self.read.append(words(question))
+                    if is_known:
                         return
-                    read = words(question)
-            await asyncio.sleep(1)
+            await asyncio.sleep(self.pause)
         if pressed_at is None:
             self.too_late += 1
         else:
-            self.unanswered.append(f"{wish.action} {wish.execution_id} by {self.id}, who read last: {read!r}")
+            self.unanswered.append(f"{wish.action} {wish.execution_id} by {self.id}, who read last: {self.read[-1]!r}")
 
     async def _summary(self, execution_id: str) -> Ephemeral | None:
         seen = len(self._read(self.id))

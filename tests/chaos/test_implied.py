@@ -150,6 +150,7 @@ TOLD = Notice(about="e", subscriber="U", text=f"{NAME}: <@U1> cancelled it from 
         ({"acts": [TOLD, TOLD]}, {"notice doubled": 1}),
         ({"acts": []}, {"notice lost": 1}),
         ({"acts": [replace(TOLD, text=TOLD.text.replace("U1", "U2"))]}, {"action by others": 1}),
+        ({"operated": set()}, {"never was": 1}),
     ],
 )
 def test_what_operators_do_is_done_once(change: dict[str, object], kinds: dict[str, int]) -> None:
@@ -186,6 +187,18 @@ def test_a_board_is_one_and_true(posts: list[Notice], has_ended: bool, kinds: di
     evidence.boards = [BoardPromise(subscriber="U", ended_at=BEGAN if has_ended else None)]
     evidence.board_posts = posts
     assert found(evidence) == kinds
+
+
+def test_a_board_counts_what_still_runs() -> None:
+    """Where nobody waits until everything has ended."""
+    evidence = ruled(replace(CARD, versions=((BEGAN + 90, f"Running: {NAME}\n2 of 3 steps"),)))
+    truth = evidence.truths["e"]
+    evidence.truths["e"] = replace(truth, moments=truth.moments[:-1])
+    evidence.boards = [BoardPromise(subscriber="U")]
+    evidence.board_posts = [replace(BOARD, text="Board: …\n1 running")]
+    assert found(evidence) == {}
+    evidence.board_posts = [replace(BOARD, text="Board: …\n1 failed")]
+    assert found(evidence) == {"board wrong": 1}
 
 
 def test_the_end_of_a_rule_is_told_once() -> None:

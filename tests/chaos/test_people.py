@@ -19,7 +19,7 @@ from bot.errors import ExecutionNotFound, InputProblem, InvalidInput, NotAllowed
 from sandbox.slack.state import Ephemeral
 from tests.chaos import people
 from tests.chaos.operators import LABELS as WORDS
-from tests.chaos.operators import NOT_YOURS, ONGOING, TAKEN
+from tests.chaos.operators import NOT_KNOWN, NOT_YOURS, ONGOING, TAKEN
 from tests.chaos.people import FOLLOWED, LEFT, is_about, is_about_quiet, is_about_rule
 from tests.messages import world
 from tests.messages.rules import HERE, LABELS, OWN, PROJECT
@@ -106,6 +106,7 @@ def test_operators_know_what_they_did(action: Action, execution: Execution) -> N
     asks, confirms = WORDS[action.value]
     assert confirms in json.dumps(question_modal(action, shown, None, now=world.NOW), ensure_ascii=False)
     assert TAKEN in json.dumps(acted_modal(action, Result.DONE, shown), ensure_ascii=False)
+    assert NOT_KNOWN in json.dumps(acted_modal(action, Result.UNKNOWN, shown), ensure_ascii=False)
     assert asks in json.dumps(buttons.action_entry(world.ID, action), ensure_ascii=False)
     assert ONGOING[0] in json.dumps(loading_action(action), ensure_ascii=False)
     assert NOT_YOURS in sentence(NotAllowed(InputProblem.NO_OPERATOR))

@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -185,9 +186,14 @@ class BotProcess:
         with self._log.open("rb") as log:
             log.seek(self._begins)
             lines = log.read().decode(errors="replace").splitlines()
-        of_that_kind = (line for line in lines if event in line)  # a log is long, and tests read it often
-        found = [json.loads(line) for line in of_that_kind if line.startswith("{") and line.endswith("}")]
-        return [line for line in found if line.get("event") == event]
+        return logged(lines, event)
+
+
+def logged(lines: Iterable[str], event: str) -> list[dict[str, Any]]:
+    """Those of the lines of a log that are of one kind."""
+    of_that_kind = (line for line in lines if event in line)  # a log is long, and tests read it often
+    found = [json.loads(line) for line in of_that_kind if line.startswith("{") and line.endswith("}")]
+    return [line for line in found if line.get("event") == event]
 
 
 def _environment(settings: dict[str, str]) -> dict[str, str]:

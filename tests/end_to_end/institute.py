@@ -1,9 +1,10 @@
-"""An institute before, during and after an outage: what runs in it, and what its people type.
+"""An institute before, during and after an outage: what runs in it, and what its people type and press.
 
 Lives here: `Institute`. Does not live here: the outage (`outages`), what must be true (the tests). Called by `outages`.
 
 Most executions are followed by hand. Some people have muted one, one of them has quiet hours, and a few places have
-rules for a cohort of which runs begin before, during and after the outage.
+rules for a cohort of which runs begin before, during and after the outage. One channel has a board, and what operators
+cancel and retry is followed there.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sandbox import gcs, slack, story
+from sandbox.gcs import Fault
 from sandbox.story import Life
-from tests.chaos.evidence import Promise, Quiet, RulePromise, Truth
-from tests.chaos.people import HOURS, MUTED
+from tests.chaos.evidence import BoardPromise, Promise, Quiet, RulePromise, Truth
+from tests.chaos.operators import Operator
+from tests.chaos.people import BOARDED, HOURS, MUTED
 from tests.chaos.people import RULED as FOLLOWS
 from tests.chaos.reading import moments
-from tests.chaos.wishes import marks
+from tests.chaos.wishes import ActWish, marks
 from tests.end_to_end.conftest import SCOPES
 
 HOUR, MINUTE = 3600.0, 60.0
-EXECUTIONS, PEOPLE, CHANNELS = 180, 30, 20
-"""How many executions people follow by hand, and never mute; and how many people and channels do."""
+PEOPLE, CHANNELS = 30, 20
+"""How many people and channels follow executions by hand."""
 QUIET = 3 * MINUTE
 """How long after the last command the outage begins."""
 
@@ -78,26 +81,68 @@ HELD = (
 MUTES = ("1h", "1h everything", "end", "end")
 """What is typed of each of them in turn; an hour ends a few minutes before the outage does."""
 
+ACTS = ("repeated", "unanswered", "delayed", "afterwards")
+"""What operators do: they retry and have to ask twice, both before the outage; they cancel, and with that the outage
+begins; they want to cancel while it lasts, and can after it; they retry what they then read has failed."""
+
+FAILING, RUNNING = story.failing(8, seconds=3 * HOUR), story.happy(8, seconds=4 * HOUR)
+"""What they retry, and what they cancel."""
+
+RETRIED_STEP = 20 * MINUTE
+"""How long each step takes of what is retried, so that it still runs at the end of the day."""
+
 
 @dataclass(kw_only=True)
 class Institute:
     """A simulated GCS and Slack, and people who follow what runs."""
 
+    executions: int
+    """How many of them people follow by hand, and never mute."""
     gcs: gcs.GCS = field(default_factory=gcs.GCS)
     slack: slack.Slack = field(default_factory=lambda: slack.Slack(scopes=SCOPES))
     truths: dict[str, Truth] = field(default_factory=dict)
     promises: list[Promise] = field(default_factory=list)
     rules: list[RulePromise] = field(default_factory=list)
     quiet: list[Quiet] = field(default_factory=list)
+    boards: list[BoardPromise] = field(default_factory=list)
+    operators: dict[str, Operator] = field(default_factory=dict)
+    """By what they do, of `ACTS`."""
+    delayed: str = ""
+    """The execution that somebody can cancel after the outage only."""
     people: list[str] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
     owl: str = ""
     """Who has quiet hours."""
     muted_late: str = ""
     """The execution that somebody mutes in the outage, where they can."""
+    began: float = field(default_factory=time.time)
+    _lives: dict[str, Life] = field(default_factory=dict)
+    """As they are unless somebody cancels or retries them."""
+    _acting: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def begin(self) -> None:
-        """Start executions of all ages that end from now on, have them followed, muted, and found by rules."""
+    def __post_init__(self) -> None:
+        """Appoint the operators: the bot has to know them when it starts."""
+        self.gcs.retries_take(RETRIED_STEP)
+        bystander = self.slack.add_user("bystander")
+        self.operators = {act: Operator(self, self.slack.add_user(f"operator-{act}"), bystander, ()) for act in ACTS}
+
+    def now(self) -> float:
+        """Seconds since it began."""
+        return time.time() - self.began
+
+    async def until(self, at: float) -> None:
+        """Return `at` seconds after it began."""
+        await asyncio.sleep(max(0.0, at - self.now()))
+
+    def name_of(self, execution_id: str) -> str:
+        """The name of an execution."""
+        return self.truths[execution_id].name
+
+    async def begin(self, unanswered: Fault) -> None:
+        """Start executions of all ages that end from now on, have them followed, muted, and found by rules.
+
+        It ends when GCS has got an action which `unanswered` happens to.
+        """
         self.people = [self.slack.add_user(f"person-{number}") for number in range(PEOPLE)]
         self.owl = self.slack.add_user("night-owl")
         members = [*self.people, self.owl]
@@ -105,19 +150,23 @@ class Institute:
         await self._rule(self.people[0], "workflow", COHORT, level="")
         await self._rule(self.people[1], "label", "=".join(LABEL), level="milestones", channel=self.channels[0])
         await self._rule(self.owl, "project", PROJECT, level="final")
+        await self._type(self.people[1], self.channels[0], "board", BOARDED)
+        self.boards.append(BoardPromise(subscriber=self.channels[0]))
         await self._follow_all()
         await self._hold_some()
         for life in BEFORE:
             self._run(life)
-        await asyncio.sleep(QUIET)
+        outage = self.now() + QUIET
+        await self._act_before(outage, unanswered)
 
     async def go_on(self, *, returned: asyncio.Event, has_slack: bool) -> None:
         """What begins and is typed from the beginning of the outage on; it is over once `returned` is set."""
-        began = time.time()
+        began = self.now()
         if has_slack:
             await self._mute(self.people[4], self.muted_late, "1h")
+        self._act("delayed", "cancel", self.delayed, at=began + HOUR - 2 * MINUTE, pause=MINUTE)
         for at, life in DURING:
-            await asyncio.sleep(began + at - time.time())
+            await self.until(began + at)
             self._run(life)
         await returned.wait()
         self._run(story.failing(3, seconds=3 * MINUTE))
@@ -125,11 +174,50 @@ class Institute:
         await self._rule(self.people[3], "workflow", COHORT, level="steps", channel=self.channels[1])
         for life in (story.failing(4, seconds=2 * MINUTE), story.happy(3, seconds=3 * MINUTE)):
             self._run(life)
+        await self._act_afterwards()
+        await asyncio.gather(*self._acting)
+
+    async def _act_before(self, outage: float, unanswered: Fault) -> None:
+        """Follow what operators act on, and let them; returns once GCS has got the action that `unanswered` happens to.
+
+        What is to be retried fails half a minute after that, and GCS does not take the first retry.
+        """
+        repeated = await self._follow_there(FAILING, left=MINUTE / 2)
+        cancelled, self.delayed = [await self._follow_there(RUNNING, left=2 * HOUR) for _ in range(2)]
+        self.gcs.faults.add(Fault(kind="status", service="actions", execution_id=repeated, times=1, is_done=False))
+        self.gcs.faults.add(replace(unanswered, service="actions", execution_id=cancelled, times=1))
+        self._act("repeated", "retry", repeated, at=outage - 2 * MINUTE, pause=MINUTE / 2)
+        self._act("unanswered", "cancel", cancelled, at=outage, pause=5 * MINUTE)
+        async with asyncio.timeout(outage + MINUTE - self.now()):
+            while not any(call.method == "PUT" and call.execution_id == cancelled for call in self.gcs.calls):  # noqa: ASYNC110  # the sandbox has no event for it
+                await asyncio.sleep(0.1)
+
+    async def _act_afterwards(self) -> None:
+        """An operator retries what the channel reads has failed."""
+        failing = await self._follow_there(FAILING, left=MINUTE)
+        told = f" Failed: {self.name_of(failing)}"
+        await self.slack.wait_for(
+            lambda: any(told in each.text for each in self.slack.messages(self.channels[0])), AFTER
+        )
+        self._act("afterwards", "retry", failing, at=self.now(), pause=MINUTE / 2)
+
+    def _act(self, act: str, action: str, execution_id: str, *, at: float, pause: float) -> None:
+        """Have an operator try from then on, until the day is over."""
+        operator, lasts = self.operators[act], HOUR + AFTER
+        operator.pause, operator.patience = pause, lasts
+        operator.wishes = [ActWish(at=at, until=at + lasts, operator=0, execution_id=execution_id, action=action)]
+        self._acting.append(asyncio.create_task(operator.live()))
+
+    async def _follow_there(self, life: Life, *, left: float) -> str:
+        """Follow one, which ends in `left` seconds, where the board is."""
+        execution_id = self._play(life, ago=life.frames[-1].at - left)
+        await self._follow(execution_id, self.people[1], "milestones", self.channels[0])
+        return execution_id
 
     async def _follow_all(self) -> None:
         """People follow half of them, channels the others."""
         dice = random.Random(7)  # noqa: S311  # no secret
-        for number in range(EXECUTIONS):
+        for number in range(self.executions):
             length, left = dice.uniform(2, 6) * HOUR, dice.uniform(QUIET, QUIET + HOUR + AFTER / 3)
             execution_id = self._play(dice.choice(LIVES)(length), ago=length - left)
             person, level = dice.choice(self.people), dice.choice(LEVELS)
@@ -159,6 +247,7 @@ class Institute:
     def _play(self, life: Life, *, ago: float = 0.0) -> str:
         began = time.time() - ago
         execution_id = self.gcs.play(life, ago=ago)
+        self._lives[execution_id] = life
         body = self.gcs.body(execution_id)
         assert body is not None
         truth = Truth(
@@ -166,6 +255,16 @@ class Institute:
         )
         self.truths[execution_id] = truth
         return execution_id
+
+    def seen(self, execution_id: str) -> Truth:
+        """What GCS has shown of an execution so far, also of one that somebody has cancelled or retried."""
+        truth = self.truths[execution_id]
+        found = moments(self.gcs.life(execution_id), truth.began)
+        return replace(truth, moments=tuple(moment for moment in found if moment.at <= time.time()))
+
+    def is_operated(self, execution_id: str) -> bool:
+        """Whether somebody has had it cancelled or retried."""
+        return self.gcs.life(execution_id) is not self._lives[execution_id]
 
     async def _mute(self, person: str, execution_id: str, mute: str, channel: str = "") -> None:
         asked_at = self._now
@@ -200,7 +299,7 @@ class Institute:
 
     async def _type(self, person: str, channel: str, text: str, answers: Sequence[str]) -> None:
         """Type a command, and read the response; on a busy machine Slack may have asked for another try."""
-        place, here = (channel, " here") if channel else (self.slack.dm(person), "")
+        place, here = (channel, " here" * (answers != BOARDED)) if channel else (self.slack.dm(person), "")
         answer = "operation_timeout"
         while any(error in answer for error in ("operation_timeout", "dispatch_failed")):
             heard = len(self.slack.ephemerals(person))

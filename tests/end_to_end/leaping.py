@@ -3,10 +3,11 @@
 Lives here: `leaped`, which runs a scene in a process in which time leaps and returns its result, and that process. Does
 not live here: the scenes (`outages`). Called by `outage_evidence`.
 
-libfaketime makes every clock of that process and of its store read one file, which says how far they are ahead of the
-machine's clock. While work is in progress, time passes as usual, so nothing times out sooner. When only waiting is
-left, the event loop leaps to the next moment that something waits for. The sandbox must run in the same process, since
-its work counts too; so does that of threads, such as one that reads a long list.
+libfaketime makes every clock of that process read a variable of its environment, and every clock of its store a file,
+which both say how far they are ahead of the machine's clock; to read a file takes ten times as long. While work is in
+progress, time passes as usual, so nothing times out sooner. When only waiting is left, the event loop leaps to the next
+moment that something waits for. The sandbox must run in the same process, since its work counts too; so does that of
+threads, such as one that reads a long list.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ from tests.chaos.replicas import faketime_library
 from tests.end_to_end.bot_process import REPOSITORY
 from tests.servers import served
 
-AHEAD = "FAKETIME_TIMESTAMP_FILE"
+AHEAD, AHEAD_FILE = "FAKETIME", "FAKETIME_TIMESTAMP_FILE"
+"""What libfaketime reads; the variable must be there from the start."""
+
+LOG = "log"
+"""What the file is called in which the process logs."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -44,30 +49,31 @@ def leaped(scene: str, folder: Path, *, within: float) -> Any:
     library = faketime_library() or pytest.skip("libfaketime is not installed: an hour would take an hour")
     ahead, result = folder / "ahead", folder / "result"
     ahead.write_text("+0\n")
-    clock = {"LD_PRELOAD": library, AHEAD: str(ahead), "FAKETIME_NO_CACHE": "1", "FAKETIME_DISABLE_SHM": "1"}
-    with contextmanager(served)(engine_binary(), folder, clock) as url, (folder / "log").open("wb") as log:
+    clock = {"LD_PRELOAD": library, "FAKETIME_NO_CACHE": "1", "FAKETIME_DISABLE_SHM": "1"}
+    engine = contextmanager(served)(engine_binary(), folder, {**clock, AHEAD_FILE: str(ahead)})
+    with engine as url, (folder / LOG).open("wb") as log:
         ended = subprocess.run(  # noqa: S603  # this interpreter, on ourselves
-            [sys.executable, "-m", "tests.end_to_end.leaping", scene, url, str(folder)],
+            [sys.executable, "-m", "tests.end_to_end.leaping", scene, url, str(folder), str(ahead)],
             cwd=REPOSITORY,
-            env={**os.environ, **clock},
+            env={**os.environ, **clock, AHEAD: "+0"},
             stderr=log,
             timeout=within,
             check=False,
         )
-    assert ended.returncode == 0, (folder / "log").read_text()[-2000:]
+    assert ended.returncode == 0, (folder / LOG).read_text()[-2000:]
     return pickle.loads(result.read_bytes())  # noqa: S301  # by ourselves
 
 
 class Leaping(selectors.DefaultSelector):
     """Waits only for work in progress."""
 
-    def __init__(self, store: socket.socket) -> None:
-        """`store` is a connection to the only other process that works for this one."""
+    def __init__(self, store: socket.socket, ahead: Path) -> None:
+        """`store` is a connection to the only other process that works for this one, whose clocks read `ahead`."""
         super().__init__()
         self._store = store
-        self._ahead, self._file = 0.0, os.open(os.environ[AHEAD], os.O_WRONLY)
+        self._ahead, self._file = 0.0, os.open(ahead, os.O_WRONLY)
         self.now = monotonic()
-        """When something was last found ready; cached, because this clock reads a file."""
+        """When something was last found ready."""
         self.threads = 0
         """How many threads are at work for the loop; each wakes it when it is done."""
 
@@ -86,7 +92,8 @@ class Leaping(selectors.DefaultSelector):
 
     def _leap(self, seconds: float) -> None:
         self._ahead += max(0.0, seconds)
-        os.pwrite(self._file, f"+{self._ahead:.6f}\n".encode(), 0)
+        os.environ[AHEAD] = f"+{self._ahead:.6f}"
+        os.pwrite(self._file, f"{os.environ[AHEAD]}\n".encode(), 0)
 
     def _let_store_answer(self) -> None:
         """Return once the store has answered all earlier requests, which it handles in order."""
@@ -117,16 +124,16 @@ class Loop(asyncio.SelectorEventLoop):
         self._leaping.threads -= 1
 
 
-def main(scene: str, url: str, folder: Path) -> None:
+def main(scene: str, url: str, folder: Path, ahead: Path) -> None:
     """The process in which time leaps."""
     module, _, name = scene.partition(":")
     play = getattr(import_module(module), name)
     with socket.socket(socket.AF_UNIX) as store:
         store.connect(url.removeprefix("unix://"))
-        with asyncio.Runner(loop_factory=lambda: Loop(Leaping(store))) as runner:
+        with asyncio.Runner(loop_factory=lambda: Loop(Leaping(store, ahead))) as runner:
             seen = runner.run(play(url, folder))
     (folder / "result").write_bytes(pickle.dumps(seen))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], *map(Path, sys.argv[3:]))

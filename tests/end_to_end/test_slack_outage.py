@@ -1,25 +1,22 @@
-"""An hour without Slack: the bot calls it seldom, and afterwards outcomes come first and within all limits.
-
-The hour is lived through once (`outages`), on clocks that leap over idle time (`leaping`); every test reads the same
-evidence. Quota and limits are those of GCS and Slack, and of the bot's defaults.
-"""
+"""An hour without Slack: the bot calls it seldom, and afterwards outcomes come first and within all limits."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-import pytest
-
 from sandbox.slack.limits import most_within
+from tests.chaos.operators import ONGOING
 from tests.end_to_end.institute import DURING, MINUTE
 from tests.end_to_end.outage_evidence import (
     PATIENTLY,
+    check_acts,
+    check_board,
     check_every_outcome,
     check_what_was_held,
     found_after,
     is_held,
     late_outcomes,
-    lived,
+    living,
     posted_since_return,
     since_return,
 )
@@ -28,10 +25,7 @@ from tests.end_to_end.outages import Evidence
 pytestmark = PATIENTLY
 
 
-@pytest.fixture(scope="module")
-def no_slack(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    """The day on which Slack was unreachable."""
-    return lived("without_slack", tmp_path_factory)
+no_slack = living("without_slack")
 
 
 def test_every_outcome_arrives_once(no_slack: Evidence) -> None:
@@ -66,14 +60,14 @@ def test_no_storm_hits_slack_afterwards(no_slack: Evidence) -> None:
 def test_outcomes_come_first_after_an_hour_without_slack(no_slack: Evidence) -> None:
     """People's outcomes, then channels', each after its lane's lines; others wait, except a few already being sent.
 
-    Those who wanted quiet are left out: what they read depends on when that ends.
+    Those who wanted quiet are left out, since what they read depends on when that ends, and so is what operators retry.
     """
     late, others, lanes = late_outcomes(no_slack), [], []
     for said in posted_since_return(no_slack):
         key = said.execution_id, said.subscriber
         if key in late:
             lanes.append(said.subscriber[0])
-        elif not is_held(no_slack, key):
+        elif not is_held(no_slack, key) and said.execution_id not in no_slack.record.operated:
             others.append(said.at)
     last = no_slack.back + max(late.values())
     assert len([at for at in others if at < last]) <= 16
@@ -102,3 +96,13 @@ def test_runs_that_begin_without_slack_are_found(no_slack: Evidence) -> None:
     found = found_after(no_slack, since=no_slack.gone)
     assert len(found) > len(DURING)
     assert max(found) < 2 * MINUTE
+
+
+def test_a_board_outlives_a_slack_outage(no_slack: Evidence) -> None:
+    """It is edited before and after the hour, and tells the truth at the end of the day."""
+    check_board(no_slack)
+
+
+def test_what_operators_did_is_told_afterwards(no_slack: Evidence) -> None:
+    """A press whose answer no longer reached the dialog is done once, and the thread says so when Slack is back."""
+    check_acts(no_slack, unanswered=((200,), ONGOING[0], "began done"))
