@@ -22,6 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bot.store.engine.topology import DRIVER
 from tests.ports import free_ports
 
 WITHIN = 30.0
@@ -102,7 +103,9 @@ class Node:
         if not self.is_up:
             return None
         retry = Retry(NoBackoff(), 0)
-        async with Redis(port=self.port, decode_responses=True, socket_timeout=1, retry=retry) as redis:
+        async with Redis(
+            port=self.port, decode_responses=True, socket_timeout=1, retry=retry, driver_info=DRIVER
+        ) as redis:
             try:
                 return await redis.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py's own
             except (RedisError, OSError):

@@ -107,6 +107,16 @@ async def ended(world: World, *, within: float, wanted: bool = True) -> list[str
             await asyncio.sleep(0.2)
 
 
+async def restarted(world: World) -> None:
+    """Return once the bot has started its engine again."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not world.bot.logged("embedded.restarted"):  # noqa: ASYNC110  # the bot's doing
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise AssertionError(f"the engine was not started again:\n{world.bot.log}") from None
+
+
 async def test_a_full_disk_costs_no_message(tmp_path: Path) -> None:
     """The embedded engine ends, since it cannot write: the bot lives and says so; with space it continues by itself."""
     with small_disk(tmp_path / "disk", mib=80) as disk:
@@ -114,9 +124,7 @@ async def test_a_full_disk_costs_no_message(tmp_path: Path) -> None:
             living = asyncio.create_task(lived(world, HAPPY))
             await world.slack.wait_for(lambda: world.slack.messages(world.lab), PATIENCE)
             disk.fill()
-            async with asyncio.timeout(PATIENCE):
-                while not {line["why"] for line in world.bot.logged("embedded.restarted")}:  # noqa: ASYNC110  # the bot's doing
-                    await asyncio.sleep(0.1)
+            await restarted(world)
             await problem_with(world, "store")
             assert (await health(world, "/livez"))[0] == 200
             disk.free()

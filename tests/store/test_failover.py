@@ -55,6 +55,7 @@ class Bot:
         self._store = store
         self.delivered: dict[str, list[int]] = defaultdict(list)
         """Lane → the revisions that were delivered, in order."""
+        self._has_ended = False
         self.was_deaf_for = 0.0
         """How long no replica heard the master before it died, seconds."""
 
@@ -74,13 +75,14 @@ class Bot:
         )
 
     async def _loop(self, work: Callable[[int], Awaitable[None]]) -> None:
-        while not self._is_over():
+        while not self._has_ended:
             for number in range(PARTITIONS):
                 try:
                     await work(number)
                 except StoreUnavailable:
                     await asyncio.sleep(0.02)  # as a pool does: it comes again
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            self._has_ended |= self._is_over()  # for all loops: what is told again needs polls and deliveries
 
     async def _polls(self, number: int) -> None:
         for item in await self._store.schedule.claim(number, 4):
@@ -93,7 +95,7 @@ class Bot:
             item,
             snapshot_of(item.snapshot.execution.id, revision),
             [change(revision, ChangeKind.OUTCOME if is_over else ChangeKind.PROGRESS)],
-            next_poll=None if is_over else timedelta(milliseconds=20),
+            next_poll=None if is_over else timedelta(milliseconds=50),
             is_visible=True,
         )
 

@@ -44,6 +44,9 @@ SENTINEL_SECONDS = 1.0
 CONNECTIONS = 32
 """At most so many connections of one bot to one server."""
 
+DRIVER = DriverInfo().add_upstream_driver("execution-bot", __version__)
+"""What each connection calls itself; a refusal of that is no error. To find redis-py's version takes a ms each time."""
+
 Words = tuple[str | int, ...]
 """A command as it is sent."""
 
@@ -254,6 +257,7 @@ def _sentinel(plain: SplitResult, hosts: Sequence[str]) -> Server:
             "socket_timeout": SENTINEL_SECONDS,
             "socket_connect_timeout": SENTINEL_SECONDS,
             "retry": Retry(NoBackoff(), 0),
+            "driver_info": DRIVER,
         },
     )
     pool = SentinelConnectionPool(service, sentinel, **(options | tls))  # type: ignore[no-untyped-call]  # redis-py's own
@@ -296,6 +300,6 @@ def _options(plain: SplitResult) -> dict[str, Any]:
         "health_check_interval": 30,
         "max_connections": 2 * CONNECTIONS,  # some are still closing while their successors work
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
-        "driver_info": DriverInfo().add_upstream_driver("execution-bot", __version__),  # a refusal of it is no error
+        "driver_info": DRIVER,
         **parse_url(plain.geturl()),
     }
