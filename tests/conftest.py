@@ -79,7 +79,7 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no t
 
     def _split_scope(self, nodeid: str) -> str:
         place = place_of(nodeid)
-        return place if place in {CLUSTER, *SHARING} else nodeid
+        return next((shared for shared in (CLUSTER, *SHARING) if place.startswith(shared)), nodeid)
 
 
 @pytest.fixture(scope="session", autouse=True)
