@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.demo import Demo
@@ -94,6 +94,7 @@ async def visit(page: Page, *, size: tuple[int, int] = WIDE, patience: float = 1
     width, height = size
     await page.set_viewport_size({"width": width, "height": height})
     page.set_default_timeout(patience)
+    expect.set_options(timeout=patience)
     page.on("console", hear)
     page.on("pageerror", fail)
     try:

@@ -84,6 +84,7 @@ async def test_each_hint_fills_in_what_is_answered(page: Page) -> None:
 async def test_words_in_direct_messages_are_answered(page: Page) -> None:
     """As one would type to a colleague."""
     await page.get_by_role("link", name="execution-bot").click()
+    await expect(page.get_by_role("heading", name="execution-bot", level=1)).to_be_visible()
     count = await page.locator("#log article").count()
     await page.locator("#say").fill("running")
     await page.keyboard.press("Enter")
