@@ -135,7 +135,7 @@ class Page:
             result = await self.binding.acts[request.path.removeprefix("/")](data)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             result = {"error": own("That did not work: {error}", error=error)}
-        return web.json_response(result, headers=HEADERS)
+        return web.json_response({"version": self.binding.version, **result}, headers=HEADERS)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()

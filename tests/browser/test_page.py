@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -243,6 +244,20 @@ async def test_a_hint_starts_what_the_sandbox_can_do(world: World, viewer: Viewe
     async with page.expect_response("**/stage"):
         await page.get_by_role("button", name="away").click()
     assert done == ["away"]
+
+
+async def test_the_screen_is_asked_for_when_it_changes(world: World, viewer: Viewer) -> None:
+    """Once for a change, and not once more because somebody has pressed something."""
+    world.page.binding.stages = {"away": lambda: None}
+    world.page.show(hints=[Hint("GCS", "goes away", stages=(("away", "away"),))])
+    page, asked = await viewer.at(), list[str]()
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path.split("/")[1]))
+    await page.get_by_text("Things to try").click()
+    async with page.expect_response("**/stage"):
+        await page.get_by_role("button", name="away").click()
+    world.page.show(alarm="The bot has stopped.")
+    await expect(page.get_by_role("alert").get_by_text("The bot has stopped.")).to_be_visible()
+    assert asked.count("fragment") == 1
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])

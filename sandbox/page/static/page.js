@@ -184,7 +184,7 @@ async function send(path, body) {
     });
     const result = await answer.json();
     if (result.error) toast(result.error);
-    refresh();
+    if (result.version !== app.dataset.version) refresh();
     return result;
   } catch {
     lost(true);
