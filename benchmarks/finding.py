@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 
 from benchmarks.harness import quiet
 from benchmarks.simulation import CADENCE, QUOTA, RESERVE, TEAM, Run, World, spread_of, working
-from benchmarks.virtual import BEGAN, VirtualSelector
+from benchmarks.virtual import BEGAN, ENDS, VirtualSelector
 from bot.domain.following import Rule, RuleKind, Subscriber
 from bot.domain.rules import LASTS
 from bot.domain.search import Match
@@ -130,10 +130,11 @@ async def _filled(world: World) -> dict[str, float]:
         await finder.run_once()
         while polls < len(world.population.running):
             polls += await watcher.run_once()
-        async for key in redis.scan_iter(match=f"*{FREE}*"):
-            await redis.delete(key)
+        async for key in redis.scan_iter(match="*:{quota:*"):
+            await redis.delete(key)  # of a minute without limits
         places = [await store.rules.places(rule) for rule in rules]
-        return {"bytes": await _used(redis) - empty, "subscriptions": sum(map(len, places))}
+        clock = await redis.memory_usage(ENDS, samples=0) or 0
+        return {"bytes": await _used(redis) - clock - empty, "subscriptions": sum(map(len, places))}
 
 
 async def _used(redis: Redis) -> int:

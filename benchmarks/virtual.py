@@ -33,6 +33,9 @@ BEGAN = 1_772_323_200
 CLOCK = "bench:clock"
 """The key with the virtual time in microseconds."""
 
+ENDS = "bench:ends"
+"""The key with what would expire, and when; for the virtual clock only."""
+
 PATIENCE_SECONDS = 0.2
 """How long the kernel may take to move bytes between two sockets of this process, also on a busy machine: were it too
 short, time would move on during a call, and delays would be longer."""

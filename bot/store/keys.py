@@ -21,7 +21,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:outbox:<priority>` | zset | lane → when to deliver next, in ms; while claimed: when the lease ends |
 | `xb3:{pNN}:claims` | hash | lane → `token|claimed ms|ends ms|again?|doubt ms`; outlives a crash: then in doubt |
 | `xb3:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
-| `xb3:{pNN}:passed` | zset | lane → when its execution was created, or later, ms: what rules do not follow again |
+| `xb3:{pNN}:passed` | zset | lane → when it was not followed any more, ms: what rules do not follow again; expires |
 | `xb3:{pNN}:announced:<execution key>` | string | a message about a rule was queued; expires |
 | `xb3:{pNN}:caught:<execution key>` | hash | the ends that a catch-up message tells; expires once it is posted |
 | `xb3:{pNN}:act:<execution key>` | string | `token|action|by|began ms|result`: the last act of a person; expires |
@@ -66,8 +66,8 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 
 An execution key is `<account>/<team>/<execution id>`: an execution of a GCS account as a Slack workspace sees it. A
 lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
-In a partition only logs, dead letters, acts, what was announced, and what a catch-up message has told expire: each
-other key is deleted with the
+In a partition only logs, dead letters, acts, what was announced or passed, and what a catch-up message has told expire:
+each other key is deleted with the
 subscription or the execution that it belongs to, and `passed` forgets what lists are not looked through for any more.
 What belongs to Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription,
 and expires half a year after its last run. The log of an execution outlives them too, for 30 days after its last

@@ -24,6 +24,7 @@ from tests.store.following import (
     LATER,
     change,
     deliver,
+    drained,
     due,
     follow,
     lanes,
@@ -155,13 +156,23 @@ async def test_what_is_too_old_is_left_alone(store: Store, redis: Redis) -> None
     assert await enlist(store, created=LATER * 2) is Enlisted.OLD
     await enlist(store, "young")
     assert await levels(store) == {"young": (Level.FAILURES, None)}
-    (key,) = redis.scan_iter("*:passed")
-    match = Match("young", created_at=NOW)
-    await store.enlisting.enlist({ALICE: [rule_of(ALICE)]}, match, now=NOW, floor=NOW + LATER * 2)
-    assert redis.zcard(str(key)) == 1
-    match = Match("young", created_at=NOW + LATER * 3)
-    await store.enlisting.enlist({ALICE: [rule_of(ALICE)]}, match, now=NOW, floor=NOW + LATER * 2)
-    assert redis.zcard(str(key)) == 1, "hers, and the lab's is forgotten"
+    await store.subscribers.unsubscribe(LAB, "young")
+    await drained(store)
+    (key,) = map(str, redis.scan_iter("*:passed"))
+    now = datetime.now(UTC)
+    for name, floor, left in (("U7", now, 1), ("U8", now + LATER * 2, 0)):
+        match, person = Match("young", created_at=now + LATER * 3), Subscriber(team_id="T1", id=name)
+        await store.enlisting.enlist({person: [rule_of(person)]}, match, now=now, floor=floor)
+        assert redis.zcard(key) == left
+
+
+async def test_a_dead_destination_is_not_found_again(store: Store) -> None:
+    """What a rule found is given up: it would be found, and given up, with each look."""
+    await enlist(store, level=Level.STEPS)
+    await settle(store, change(2, ChangeKind.OUTCOME))
+    (claim,) = await lanes(store)
+    assert await store.outbox.forget(claim, reason="is_archived")
+    assert await enlist(store) is Enlisted.SEEN
 
 
 async def test_an_enlisted_execution_is_polled_at_once(store: Store) -> None:

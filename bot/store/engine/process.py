@@ -82,6 +82,7 @@ class EngineProcess:
                 *("--appendonly", "yes"),
                 *("--appendfsync", "always"),  # `everysec` answers before it writes while an earlier fsync takes long
                 *("--save", ""),
+                *("--zset-max-listpack-entries", "256"),  # what one rule follows stays small
                 *("--daemonize", "no"),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -1,7 +1,7 @@
 -- Forget a subscription after its last delivery, and the execution with its last subscription.
 -- KEYS: partition prefix
 -- reason: why its destination is dead, or ''; letters: how many dead letters are kept; keep_ms: for how long; ruled: '1'
--- if rules of the subscriber may find the execution yet, which must not have it followed again
+-- if rules of the subscriber may find the execution yet, which must not have it followed again; so is one that a rule found
 -- Returns 1, or 0 when the claim is lost, or something has happened to the lane since (then it stays claimed)
 -- A lane with a dead destination goes even if it is not ending, and leaves a dead letter in its place.
 local prefix, lane, token, reason, letters, keep_ms, ruled = KEYS[1], unpack(ARGV)
@@ -38,6 +38,6 @@ redis.call('HDEL', prefix .. 'receipts:' .. execution, subscriber)
 redis.call('HDEL', prefix .. 'claims', lane)
 unschedule(prefix, lane)
 redis.call('DEL', entries)
-if ruled == '1' then redis.call('ZADD', prefix .. 'passed', 'NX', now_ms(), lane) end -- created before: kept long enough
+if ruled == '1' or (subscription and subscription.own ~= '') then pass(prefix, lane, now_ms()) end
 if redis.call('HLEN', prefix .. 'subs:' .. execution) == 0 then forget_execution(prefix, execution) end
 return 1

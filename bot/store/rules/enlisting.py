@@ -3,9 +3,9 @@
 Lives here: `Enlisting`. Does not live here: the rules (`rules`), which executions match them (`bot.domain.rules`).
 Called by the sweeper, and by `bot.rules` when somebody ends a rule.
 
-An execution is followed once for a subscriber: the script that writes the subscription notes that, and the note is kept
-for as long as lists are looked through that far back. Once somebody has stopped following it, or it has ended, it is
-not followed again.
+An execution is followed once for a subscriber: its subscription says that a rule has a part in it, and the script that
+forgets the subscription notes that. The note is kept for as long as lists are looked through that far back. Once
+somebody has stopped following it, or it has ended, it is not followed again.
 """
 
 from __future__ import annotations

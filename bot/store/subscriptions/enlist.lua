@@ -13,8 +13,8 @@ local prefix, lane, subscription, text, revision, created, floor, keep_ms, card_
 local execution, subscriber = split_lane(lane)
 local now, passed = now_ms(), prefix .. 'passed'
 if tonumber(created) < tonumber(floor) then return {'old', ''} end
-if redis.call('ZSCORE', passed, lane) then return {'seen', ''} end
 local wanted, before = parse_subscription(subscription), read_subscription(prefix, execution, subscriber)
+if redis.call('ZSCORE', passed, lane) or (before and before.own ~= '') then return {'seen', ''} end
 local last = tonumber(header_field(read_header(prefix, execution), 'revision')) or 0
 local is_watched = redis.call('ZSCORE', prefix .. 'due', execution)
 if not before then
@@ -58,6 +58,5 @@ local function make()
 end
 
 local done = before and join() or make()
-redis.call('ZADD', passed, created, lane)
 redis.call('ZREMRANGEBYSCORE', passed, '-inf', floor - keep_ms)
 return {done, redis.call('HGET', prefix .. 'subs:' .. execution, subscriber)}

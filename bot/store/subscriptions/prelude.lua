@@ -26,6 +26,16 @@ local function parse_subscription(row)
   }
 end
 
+-- How long it is remembered, after the last one, that rules do not follow executions again.
+local PASSED_MS = 30 * 24 * 3600 * 1000
+
+-- Have rules not find an execution again that a subscriber does not follow any more. They look at what was created
+-- lately, and this one was created before now: it is remembered for long enough.
+local function pass(prefix, lane, now)
+  redis.call('ZADD', prefix .. 'passed', 'NX', now, lane)
+  redis.call('PEXPIRE', prefix .. 'passed', PASSED_MS)
+end
+
 -- Whether a subscription that only a rule has made has no card until there is something to say.
 local function is_silent(subscription)
   return subscription.own == '-' and lowest(subscription.level) >= LOWEST.final

@@ -15,6 +15,6 @@ write_subscription(prefix, execution, subscriber, subscription)
 drop_changes(prefix, lane)
 if notice ~= '' and has_card(prefix, execution, subscriber) then queue(prefix, lane, notice) end
 local now = now_ms()
-if ruled == '1' then redis.call('ZADD', prefix .. 'passed', 'NX', now, lane) end -- created before: kept long enough
+if ruled == '1' then pass(prefix, lane, now) end
 wake(prefix, lane, now, now)
 return 1
