@@ -35,11 +35,27 @@ def implied(record: Record) -> Iterator[Promise]:
                 execution_id=execution_id,
                 subscriber=subscriber,
                 level=max((rule.level for rule in owed or matching), key=_LOUDEST.index),
-                promised_at=truth.began,
+                promised_at=_since(record, execution_id, subscriber),
                 left_at=None if owed else max(ended),
                 found_by=truth.began + FOUND,
                 is_by_rule=True,
             )
+
+
+def _since(record: Record, execution_id: str, subscriber: str) -> float:
+    """From when on rules promise what happens to an execution: from its beginning.
+
+    If somebody followed it by hand before a rule had to know it, and it had ended by then, its card tells them that.
+    """
+    truth = record.truths[execution_id]
+    by_hand = [
+        promise.promised_at
+        for promise in record.promises
+        if (promise.execution_id, promise.subscriber) == (execution_id, subscriber)
+    ]
+    since = min(by_hand, default=truth.began)
+    has_ended = any(moment.is_outcome and moment.at <= since for moment in truth.moments)
+    return since if has_ended and since <= truth.began + FOUND else truth.began
 
 
 def unasked(record: Record) -> Iterator[str]:
