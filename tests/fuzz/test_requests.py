@@ -49,7 +49,7 @@ def tracebacks() -> Iterator[list[str]]:
     assert found == []
 
 
-@examples(240)
+@examples(120)
 @given(st.data(), st.sampled_from(["member", "guest", "outsider"]))
 async def test_a_request_has_a_clean_answer(
     world: tuple[Bot, Scene], tracebacks: list[str], data: st.DataObject, who: str

@@ -71,21 +71,21 @@ def test_sentences_in_code_are_found(source: str, is_found: bool) -> None:
     assert any(is_sentence(text) for _, text in texts(ast.parse(source))) is is_found
 
 
-@pytest.mark.parametrize("module", MODULES, ids=names)
-def test_no_sentence_is_made_outside_blocks(module: Path) -> None:
+def test_no_sentence_is_made_outside_blocks() -> None:
     """Errors and stored data carry codes and values."""
-    tree = ast.parse(module.read_text())
-    assert [(line, text) for line, text in texts(tree) if is_sentence(text)] == []
+    for module in MODULES:
+        tree = ast.parse(module.read_text())
+        assert [(str(module), line, text) for line, text in texts(tree) if is_sentence(text)] == []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=names)
-def test_invalid_input_has_a_problem_and_values(module: Path) -> None:
+def test_invalid_input_has_a_problem_and_values() -> None:
     """Every place that raises it names an `InputProblem`, and passes no text of several words."""
-    for call in calls(ast.parse(module.read_text()), "InvalidInput"):
-        (problem,) = call.args
-        literals = [text for keyword in call.keywords for _, text in texts(keyword.value)]
-        assert ast.unparse(problem).removeprefix("InputProblem.") in InputProblem.__members__
-        assert not [text for text in literals if " " in text.strip()]
+    for module in MODULES:
+        for call in calls(ast.parse(module.read_text()), "InvalidInput"):
+            (problem,) = call.args
+            literals = [text for keyword in call.keywords for _, text in texts(keyword.value)]
+            assert ast.unparse(problem).removeprefix("InputProblem.") in InputProblem.__members__, module
+            assert not [(str(module), text) for text in literals if " " in text.strip()]
 
 
 def test_invalid_input_hides_what_was_typed() -> None:

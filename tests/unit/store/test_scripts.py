@@ -6,8 +6,6 @@ import re
 from importlib import resources
 from pathlib import Path
 
-import pytest
-
 from bot.store import keys
 
 FOLDER = Path(str(resources.files("bot.store")))
@@ -20,32 +18,32 @@ def code(name: str) -> str:
     return re.sub(r"\s*--[^\n]*", "", SCRIPTS[name]).lstrip()
 
 
-@pytest.mark.parametrize("name", RUN)
-def test_a_script_names_its_arguments_first(name: str) -> None:
+def test_a_script_names_its_arguments_first() -> None:
     """Only what is repeated for each item of a tail is read later."""
-    first = re.split(r"\n(?=\S)", code(name))[0]
-    assert "ARGV" not in code(name) or re.match(r"local [\w, ]+=\s", first)
-    assert "ARGV[1]" not in code(name)
-    assert "unpack(ARGV" in first or "ARGV" not in code(name) or name == "schedule/unchanged.lua"
+    for name in RUN:
+        first = re.split(r"\n(?=\S)", code(name))[0]
+        assert "ARGV" not in code(name) or re.match(r"local [\w, ]+=\s", first), name
+        assert "ARGV[1]" not in code(name), name
+        assert "unpack(ARGV" in first or "ARGV" not in code(name) or name == "schedule/unchanged.lua", name
 
 
-@pytest.mark.parametrize("name", RUN)
-def test_a_script_says_what_it_returns(name: str) -> None:
+def test_a_script_says_what_it_returns() -> None:
     """And which keys it takes; in comments before its code."""
-    head = SCRIPTS[name].split("\nlocal ")[0]
-    assert "\n-- KEYS: " in head
-    assert "\n-- Returns " in head or SCRIPTS[name].rstrip().endswith("return 1")
+    for name in RUN:
+        head = SCRIPTS[name].split("\nlocal ")[0]
+        assert "\n-- KEYS: " in head, name
+        assert "\n-- Returns " in head or SCRIPTS[name].rstrip().endswith("return 1"), name
 
 
 FUNCTIONS = {name for file in SCRIPTS.keys() - RUN for name in re.findall(r"(?m)^local function (\w+)", SCRIPTS[file])}
 """Those of the preludes."""
 
 
-@pytest.mark.parametrize("name", RUN)
-def test_no_argument_hides_a_function(name: str) -> None:
+def test_no_argument_hides_a_function() -> None:
     """It would be called in its place, after what was written before."""
-    arguments = re.match(r"local ([\w, ]+)=", code(name).replace("\n", " "))
-    assert not FUNCTIONS & set(re.findall(r"\w+", arguments[1] if arguments else ""))
+    for name in RUN:
+        arguments = re.match(r"local ([\w, ]+)=", code(name).replace("\n", " "))
+        assert not FUNCTIONS & set(re.findall(r"\w+", arguments[1] if arguments else "")), name
 
 
 def test_one_prelude_reads_the_clock() -> None:
