@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from tests.chaos.evidence import Promise, Quiet, Record, RulePromise, Truth
 
@@ -23,6 +24,8 @@ _LOUDEST = ("failures", "final", "milestones", "steps")
 def implied(record: Record) -> Iterator[Promise]:
     """What rules promise of each execution that began while they were in force, and what has ended with them."""
     asked = _asked(record)
+    latest_first = sorted(record.promises, key=attrgetter("promised_at"), reverse=True)
+    by_hand = {(promise.execution_id, promise.subscriber): promise.promised_at for promise in latest_first}
     for subscriber, rules in _by_subscriber(record).items():
         for execution_id, truth in record.truths.items():
             matching = [rule for rule in rules if rule.matches(truth) and rule.promised_at is not None]
@@ -35,27 +38,20 @@ def implied(record: Record) -> Iterator[Promise]:
                 execution_id=execution_id,
                 subscriber=subscriber,
                 level=max((rule.level for rule in owed or matching), key=_LOUDEST.index),
-                promised_at=_since(record, execution_id, subscriber),
+                promised_at=_since(truth, by_hand.get((execution_id, subscriber), truth.began)),
                 left_at=None if owed else max(ended),
                 found_by=truth.began + FOUND,
                 is_by_rule=True,
             )
 
 
-def _since(record: Record, execution_id: str, subscriber: str) -> float:
-    """From when on rules promise what happens to an execution: from its beginning.
+def _since(truth: Truth, by_hand: float) -> float:
+    """From when on rules promise somebody what happens to an execution: from its beginning.
 
-    If somebody followed it by hand before a rule had to know it, and it had ended by then, its card tells them that.
+    If they followed it by hand before a rule had to know it, and it had ended by then, its card tells them that.
     """
-    truth = record.truths[execution_id]
-    by_hand = [
-        promise.promised_at
-        for promise in record.promises
-        if (promise.execution_id, promise.subscriber) == (execution_id, subscriber)
-    ]
-    since = min(by_hand, default=truth.began)
-    has_ended = any(moment.is_outcome and moment.at <= since for moment in truth.moments)
-    return since if has_ended and since <= truth.began + FOUND else truth.began
+    has_ended = any(moment.is_outcome and moment.at <= by_hand for moment in truth.moments)
+    return by_hand if has_ended and by_hand <= truth.began + FOUND else truth.began
 
 
 def unasked(record: Record) -> Iterator[str]:
