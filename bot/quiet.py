@@ -69,17 +69,33 @@ class HoursWorker:
             for user_id, hours in chosen.items():
                 quiet = hours.at(self._now())
                 if user_id not in self._written or self._written[user_id] != quiet:
-                    await self._write(user_id, quiet)
+                    await self._write(user_id)
             for user_id in self._written.keys() - chosen.keys():  # withdrawn, perhaps while another copy wrote them
-                await self._write(user_id, None)
+                await self._write(user_id)
                 del self._written[user_id]
         except StoreUnavailable as error:
             log.warning("quiet_hours.store_away", error=str(error))
         return LOOK_SECONDS
 
-    async def _write(self, user_id: str, quiet: Quiet | None) -> None:
-        await self._subscribers.keep_hours(Subscriber(team_id=self._team_id, id=user_id), quiet)
-        self._written[user_id] = quiet
+    async def _write(self, user_id: str) -> None:
+        person = Subscriber(team_id=self._team_id, id=user_id)
+        self._written[user_id] = await _write_chosen(self._subscribers, self._hours, person, self._now)
+
+
+async def _write_chosen(
+    subscribers: Subscribers, kept: HoursKept, person: Subscriber, now: Callable[[], datetime]
+) -> Quiet | None:
+    """Write the present quiet hours of a person, or the next ones, into what they follow; returns what was written.
+
+    Read again afterwards: had they been withdrawn meanwhile, nobody would take back what was written after that.
+    """
+    hours = await kept.find(person.team_id, person.id)
+    while True:
+        quiet = hours.at(now()) if hours else None
+        await subscribers.keep_hours(person, quiet)
+        before, hours = hours, await kept.find(person.team_id, person.id)
+        if hours == before:
+            return quiet
 
 
 class QuietTimes:
@@ -95,8 +111,7 @@ class QuietTimes:
     async def choose_hours(self, person: Subscriber, hours: QuietHours | None) -> None:
         """Have a person read nothing at these hours, every day, from now on; None ends that at once."""
         await in_time(self._hours.choose(person.team_id, person.id, hours))
-        now = hours.at(self._now()) if hours else None
-        await in_time(self._subscribers.keep_hours(person, now), within=HOURS_WITHIN)
+        await in_time(_write_chosen(self._subscribers, self._hours, person, self._now), within=HOURS_WITHIN)
         audit("quiet_hours.chosen", team=person.team_id, subscriber=person.id, is_on="yes" if hours else "no")
 
     async def present(self, subscriber: Subscriber) -> Quiet | None:

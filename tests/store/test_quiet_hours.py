@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
+import pytest
 from msgspec.structs import replace
 from redis import Redis
 
-from bot.domain.following import Quiet
+from bot.domain.following import Quiet, Subscriber
 from bot.domain.quiet import QuietHours
 from bot.quiet import LOOK_SECONDS, HoursWorker
 from bot.store import Store
@@ -17,6 +18,7 @@ from tests.store.following import ALICE, LAB, drained, follow
 
 NIGHTS = QuietHours(begins=time(22), ends=time(7), zone="Asia/Shanghai")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 TONIGHT = Quiet(since=datetime(2026, 3, 1, 14, tzinfo=UTC), until=datetime(2026, 3, 1, 23, tzinfo=UTC))
 
 
@@ -102,6 +104,29 @@ async def test_withdrawn_hours_end_everywhere(store: Store) -> None:
     await worker.run_once()
     hours = await hours_in(store)
     assert hours is None or not hours.is_on(datetime.now(UTC) + timedelta(seconds=1))
+
+
+async def test_hours_withdrawn_while_written_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that has just begun has read them, and writes them after the person is told that they are over."""
+    now = datetime.now(UTC)
+    hours = QuietHours(begins=(now - HOUR).time(), ends=(now + HOUR).time(), zone="UTC")
+    keep_hours, writes = store.subscribers.keep_hours, 0
+
+    async def slow(person: Subscriber, quiet: Quiet | None) -> int:
+        nonlocal writes
+        writes += 1
+        if writes == 1:
+            await store.quiet_hours.choose("T1", "U1", None)
+            await keep_hours(person, None)
+        return await keep_hours(person, quiet)
+
+    await follow(store)
+    await store.quiet_hours.choose("T1", "U1", hours)
+    monkeypatch.setattr(store.subscribers, "keep_hours", slow)
+    await HoursWorker(store.subscribers, store.quiet_hours, team_id="T1", now=lambda: now).run_once()
+    written = await hours_in(store)
+    assert writes == 2
+    assert written is None or not written.is_on(datetime.now(UTC) + timedelta(seconds=1))
 
 
 async def test_hours_are_exported_and_imported(store: Store, redis: Redis) -> None:
