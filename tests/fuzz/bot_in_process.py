@@ -133,7 +133,9 @@ async def bot_in_process(url: str) -> AsyncIterator[tuple[Bot, Scene]]:
         identity = await runtime.identified(asyncio.Event())
         assert identity is not None
         await stack.enter_async_context(runtime.connected(identity, lambda: timedelta(seconds=5)))
-        sending = await stack.enter_async_context(aiohttp.ClientSession())
+        # A connection for each request: the bot closes one that waits while the next example is thought of.
+        connector = aiohttp.TCPConnector(force_close=True)
+        sending = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         redis = stack.enter_context(Redis.from_url(url, decode_responses=True, encoding_errors="surrogateescape"))
         bot = Bot(f"http://127.0.0.1:{port}/slack/events", slack, made[0], redis, sending, log)
         slack.request_url = bot.url
