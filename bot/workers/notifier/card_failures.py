@@ -19,8 +19,8 @@ FAULT_TRIES = 10
 """How often an edit is tried at which Slack has a fault each time: for almost an hour. A post is given up after as many
 tries at least."""
 
-ENDING_FAULT_TRIES = 3
-"""How often an edit is tried at which Slack has a fault each time, once the subscription has ended."""
+ENDING_FAULT_TRIES = 8
+"""The same once the subscription has ended: for six minutes, since a fault of Slack, or of a proxy, may last some."""
 
 PLAINER_EVERY = 3
 """After how many faults in a row a plainer card is tried."""
