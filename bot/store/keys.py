@@ -46,7 +46,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{brake:<account>/<team>}:refused:<vendor>` | zset | person or channel → refused since when, ms; expires |
 | `xb3:{brake:<account>/<team>}:released:<reason>` | set | those that an operator lets end; expires |
 | `xb3:{rules:<account>/<team>}:rows` | hash | `<subscriber id>/<rule id>` → the rule, JSON |
-| `xb3:{rules:<account>/<team>}:of:<field>` | zset | execution id → when the rule of this field found it, ms |
+| `xb3:{rules:<account>/<team>}:of:<field>` | zset | execution id → when the rule of this field found it last, ms |
 | `xb3:{rules:<account>/<team>}:through` | string | executions created before that were looked at, ms |
 | `xb3:{rules:<account>/<team>}:look` | string | a copy of the bot has just begun to look; expires |
 | `xb3:{boards:<account>/<team>}:rows` | hash | `<channel>/<board id>` → the board, JSON |
@@ -74,8 +74,10 @@ and expires half a year after its last run. The log of an execution outlives the
 change.
 
 A message about a rule is a lane, too: its execution id stands for the message, which is in the snapshot. So is each
-message that a board is or was, and a person's catch-up message. In the index
-`of:`, the score of an entry that a rule has made ends with half a millisecond.
+message that a board is or was, and a person's catch-up message.
+
+What only a rule follows is not in the index `of:`, but in the places of the rule. An import enters it there, since it
+may come before its rule: the score of such an entry ends with half a millisecond.
 
 The priorities of the outbox are 0 (outcomes for people), 1 (outcomes for channels) and 2 (the rest); a lane is in one
 of them, and 0 is claimed first. A claim that ends at 0 was put back in doubt: the lane keeps its time whatever happens.

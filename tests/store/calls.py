@@ -248,6 +248,8 @@ async def of_rules(store: Store) -> dict[str, Call]:
         "rules/swap": lambda: rules.change(LAB, rule.id, lambda known: replace(known, is_full=True)),
         "rules/swap away": lambda: run("rules/swap", home, f"C1/{rule.id}", row, "", 9),
         "rules/swap new": lambda: rules.put(rule_of(ALICE), level=None),
+        "rules/leave": lambda: run("rules/leave", home, LAB.id, "ruled"),
+        "rules/places": lambda: run("rules/places", home, -1, LAB.id),
         "rules/take_place": lambda: rules.take_places([rule], "e1", most=9),
         "subscriptions/announce": lambda: enlisting.announce(RuleNews(RuleNewsKind.FULL, rule)),
         "subscriptions/enlist": lambda: enlist_alone("found", LAB, ""),

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from msgspec.structs import replace
 from redis import Redis
 
 from bot.domain.change import ChangeKind
-from bot.domain.following import Level, RuleNews, RuleNewsKind, Subscriber
+from bot.domain.following import Level, Quiet, Rule, RuleNews, RuleNewsKind, Subscriber
 from bot.domain.quiet import QuietHours
 from bot.domain.search import Match
 from bot.errors import TooManyRules
 from bot.store import Store
+from bot.store.keys import lane_of
 from bot.store.rules import MOST_RULES, Enlisted
+from bot.store.subscriptions.index import SUBSCRIBING_FOR
 from bot.store.transfer import Imported
-from tests.servers import OWNER
+from tests.servers import ACCOUNT, KEYS, OWNER
 from tests.store.following import (
     ALICE,
     LAB,
@@ -57,6 +61,13 @@ async def test_a_run_of_a_quiet_person_waits(store: Store) -> None:
         assert done == {ALICE: expected}
     assert await lanes(store) == []
     assert (await store.outbox.ready()).size == 1
+
+
+def age_places(redis: Redis, rule: Rule) -> None:
+    """Have a rule's places be taken a while ago."""
+    key = f"{KEYS.rules_of(ACCOUNT, 'T1')}of:{rule.subscriber.id}/{rule.id}"
+    for execution_id in redis.zrange(key, 0, -1):
+        redis.zincrby(key, -2 * SUBSCRIBING_FOR / timedelta(milliseconds=1), str(execution_id))
 
 
 async def levels(store: Store, subscriber: Subscriber = LAB) -> dict[str, tuple[Level, Level | None]]:
@@ -118,7 +129,7 @@ async def test_a_rule_is_ended_once(store: Store) -> None:
     assert await store.rules.of(LAB) == (again,), "only one that has ended is deleted"
 
 
-async def test_places_are_counted_for_each_rule(store: Store) -> None:
+async def test_places_are_counted_for_each_rule(store: Store, redis: Redis) -> None:
     """However many look at once; a place is kept for who has it."""
     rule, _, _ = await store.rules.put(rule_of(LAB), level=None)
     taken = await asyncio.gather(*(store.rules.take_places([rule], f"e{number}", most=3) for number in range(9)))
@@ -126,8 +137,79 @@ async def test_places_are_counted_for_each_rule(store: Store) -> None:
     (kept, *_) = await store.rules.places(rule)
     assert await store.rules.take_places([rule], kept, most=3) == [rule]
     assert await store.enlisting.tidy(rule) == 0, "nobody follows them"
+    assert len(await store.rules.places(rule)) == 3, "somebody may be about to"
+    age_places(redis, rule)
+    assert await store.rules.take_places([rule], kept, most=3) == [rule]
+    await store.enlisting.tidy(rule)
+    assert set(await store.rules.places(rule)) == {kept}, "it was found again"
     assert await store.rules.take_places([rule], "e7", most=3) == [rule]
     assert await store.rules.take_places([rule_of(ALICE)], "e7", most=3) == [], "it is gone"
+
+
+async def test_a_place_says_what_is_followed(store: Store, redis: Redis) -> None:
+    """What only a rule follows has no entry of its own, and is found by all who ask; its place goes with it."""
+    rule, _, _ = await store.rules.put(rule_of(LAB), level=None)
+    await enlist(store, "e1", level=Level.STEPS)
+    await follow(store, LAB, "e2")
+    assert redis.zrange(KEYS.executions_of(ACCOUNT, "T1", LAB.id), 0, -1) == ["e2"]
+    assert set(await levels(store)) == {"e1", "e2"}
+    assert await store.subscribers.that_follow("T1", [ALICE.id, LAB.id]) == [LAB.id]
+    hours = Quiet(since=NOW, until=NOW + LATER)
+    assert await store.subscribers.keep_hours(LAB, hours) == 2
+    before = await store.boards.version(LAB)
+    await store.subscribers.unsubscribe(LAB, "e1")
+    assert await store.rules.places(rule) == {}
+    assert await store.boards.version(LAB) != before
+    await store.subscribers.unsubscribe(LAB, "e2")
+    assert await store.subscribers.that_follow("T1", [ALICE.id, LAB.id]) == []
+
+
+async def test_a_copy_that_dies_leaves_no_gap(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has followed something for a rule, and another copy has just looked after the rule's places."""
+    rule, _, _ = await store.rules.put(rule_of(LAB), level=None)
+    await store.rules.take_places([rule], "e1", most=9)
+    await store.enlisting.tidy(rule)
+    assert (await store.subscribers.of(LAB)).items == ()
+    monkeypatch.setattr(store.rules, "alive", AsyncMock(side_effect=ConnectionError("died here")))
+    with pytest.raises(ConnectionError):
+        await enlist(store)
+    assert set(await levels(store)) == {"e1"}
+
+
+async def test_a_place_is_taken_again(store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy stood still for a long time before it followed something, and its place was left meanwhile."""
+    rule, _, _ = await store.rules.put(rule_of(LAB), level=None)
+    await store.rules.take_places([rule], "e1", most=9)
+    run = store.enlisting._run
+
+    async def late(*args: Any, **more: Any) -> Any:
+        age_places(redis, rule)
+        await store.subscribers.of(LAB)
+        assert await store.rules.places(rule) == {}
+        return await run(*args, **more)
+
+    monkeypatch.setattr(store.enlisting, "_run", late)
+    await enlist(store)
+    assert set(await levels(store)) == {"e1"}
+
+
+async def test_a_rule_waits_for_what_begins(store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends while a copy is about to follow something for it, which dies then: that is found, and ended as well."""
+    rule, _, _ = await store.rules.put(rule_of(LAB), level=None)
+    await store.rules.take_places([rule], "e1", most=9)
+    ended, _ = await store.rules.end(LAB, rule.id, by="U1")
+    assert ended is not None
+    assert await store.enlisting.finish(ended) == 0
+    monkeypatch.setattr(store.rules, "alive", AsyncMock(side_effect=ConnectionError("died here")))
+    match = Match("e1", workflow_name="germline-wgs", created_at=NOW)
+    with pytest.raises(ConnectionError):
+        await store.enlisting.enlist({LAB: [rule]}, match, now=NOW, floor=NOW - LATER)
+    assert set(await levels(store)) == {"e1"}
+    assert (await store.rules.read()).rules == (ended,)
+    assert await store.enlisting.finish(ended) == 1
+    age_places(redis, rule)
+    await store.enlisting.finish(ended)
+    assert (await levels(store), (await store.rules.read()).rules) == ({}, ())
 
 
 async def test_one_copy_looks_at_a_time(store: Store) -> None:
@@ -272,6 +354,8 @@ async def test_what_rules_find_takes_nobodys_place(store: Store) -> None:
     for number in range(3):
         await enlist(store, f"found{number}")
     index = store.subscribers._index
+    for number in range(3):  # as an import does
+        await index.enter(lane_of(OWNER.account, LAB, f"found{number}"), NOW, is_by_rule=True)
     lanes_of = {lane.execution_id: lane for lane, _ in await index.of(OWNER.account, LAB)}
     assert await index.enter(lanes_of["found0"], NOW, most=1) is not None
     assert await index.enter(lanes_of["found1"], NOW, most=1) is None

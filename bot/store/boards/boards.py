@@ -25,6 +25,7 @@ from bot.store.keys import Lane, execution_key, lane_of
 from bot.store.owner import Owner, Ownership
 from bot.store.rows import EPOCH, milliseconds, receipt_of, receipt_row, subscription_of, subscription_row
 from bot.store.snapshots import first_text, snapshot_of
+from bot.store.subscriptions.index import Index
 from bot.store.unreadable import Unreadable, reading
 
 MOST_BOARDS = 5
@@ -56,7 +57,7 @@ class Boards:
 
     def __init__(self, connection: Connection, ownership: Ownership, *, deliveries: Wakeup) -> None:
         self._connection, self._keys, self._ownership = connection, connection.keys, ownership
-        self._deliveries = deliveries
+        self._deliveries, self._index = deliveries, Index(connection)
 
     async def begin_look(self, *, every: timedelta) -> bool:
         """Whether this process looks after the boards now: one of all copies does, once in `every`."""
@@ -184,10 +185,9 @@ class Boards:
     async def version(self, channel: Subscriber) -> str:
         """Changes whenever what a channel follows does, one of these executions, if it has a card, or how it ended."""
         account = self._ownership.owner.account
+        ids = sorted(lane.execution_id for lane, _ in await self._index.of(account, channel))
         async with self._connection.guarded() as redis:
-            found = await redis.zrange(self._keys.executions_of(account, channel.team_id, channel.id), 0, -1)
             rows = await redis.hgetall(self._keys.ends_of(account, channel.team_id, channel.id))
-            ids = sorted(map(str, found))
             async with redis.pipeline(transaction=False) as pipeline:
                 for each in ids:
                     execution = execution_key(account, channel.team_id, each)

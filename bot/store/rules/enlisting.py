@@ -11,8 +11,8 @@ somebody has stopped following it, or it has ended, it is not followed again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from msgspec.structs import replace
@@ -34,7 +34,7 @@ from bot.store.rules.rules import Rules
 from bot.store.schedule import rank_of
 from bot.store.snapshots import first_text
 from bot.store.subscriptions import Subscribers
-from bot.store.subscriptions.index import Index
+from bot.store.subscriptions.index import SUBSCRIBING_FOR, Index
 from bot.store.unreadable import Unreadable
 
 CARD_WAIT = timedelta(seconds=15)
@@ -87,6 +87,7 @@ class Enlisting:
     ) -> dict[Subscriber, Enlisted]:
         """Have each subscriber follow an execution that `wanted` rules of theirs match; a second time changes nothing.
 
+        These rules have taken a place for it: that is where it is found among what the subscriber follows.
         Nothing is told from the list that shows it: its first poll comes at once. Executions that are older than
         `floor` were looked at before. All are of one workspace.
 
@@ -95,7 +96,6 @@ class Enlisting:
         """
         lanes = {each: lane_of(self._ownership.owner.account, each, match.execution_id) for each in wanted}
         rows = {each: subscription_row(await self._subscription(each, wanted[each], match, now)) for each in wanted}
-        await asyncio.gather(*(self._index.enter(lane, now, is_by_rule=True) for lane in lanes.values()))
         done, failure = await self._run(lanes, rows, match, now=now, floor=floor)
         alive = await self._rules.alive([rule for each in done for rule in wanted[each]])
         for each, enlisted in done.items():
@@ -103,7 +103,7 @@ class Enlisting:
                 levels = [rule.level for rule in alive if rule.subscriber == each]
                 if len(levels) < len(wanted[each]):  # a rule has ended meanwhile, and its end did not see this
                     await self._unlist(lanes[each], louder(*levels) if levels else None)
-        await asyncio.gather(*(self._index_again(lanes[each], done[each], now) for each in done))
+        await asyncio.gather(*(self._keep_place(lanes[each], wanted[each], done[each]) for each in done))
         if Enlisted.MADE in done.values():
             self._polls.set()
             self._deliveries.set(after=CARD_WAIT.total_seconds())
@@ -146,25 +146,26 @@ class Enlisting:
             hours=hours.at(now) if hours else None,
         )
 
-    async def _index_again(self, lane: Lane, enlisted: Enlisted, now: datetime) -> None:
-        """Have the index say what became of it."""
+    async def _keep_place(self, lane: Lane, rules: Sequence[Rule], enlisted: Enlisted) -> None:
+        """Take the rules' places again for what they follow now, as another copy may have left them; or leave them."""
         if enlisted is Enlisted.MADE:
-            await self._index.enter(lane, now, is_by_rule=True)
+            await self._rules.take_places(rules, lane.execution_id, most=None)
         elif enlisted in {Enlisted.SEEN, Enlisted.OLD} and not await self._is_followed(lane):
             await self._index.remove(lane)
 
     async def tidy(self, rule: Rule) -> int:
         """Have a rule leave the places of executions that are over, or not followed any more; returns how many stay."""
         places = await self._rules.places(rule)
-        lanes = [lane_of(self._ownership.owner.account, rule.subscriber, each) for each in places]
-        followed = await self._followed(lanes)
-        await self._rules.leave_places(rule, [lane.execution_id for lane in lanes if lane not in followed])
+        followed = await self._followed(rule, places)
+        over = [each for each in places if each not in followed and not _is_beginning(places[each])]
+        await self._rules.leave_places(rule, over)
         return len(followed)
 
     async def finish(self, rule: Rule) -> int:
         """End what only a rule that has ended follows, say goodbye once, and delete the rule.
 
-        Repeated after a crash, it does what is left to do.
+        Repeated after a crash, it does what is left to do. A rule stays while another copy of the bot may be about to
+        follow something for it: repeated a minute later, it ends that, too.
 
         Returns:
             How many executions are not followed any more.
@@ -172,16 +173,18 @@ class Enlisting:
         Raises:
             StoreUnavailable: the store does not answer; repeat it.
         """
-        others = {other: set(await self._rules.places(other)) for other in await self._rules.of(rule.subscriber)}
-        ended = 0
-        for execution_id in await self._rules.places(rule):
+        others = {other: await self._rules.places(other) for other in await self._rules.of(rule.subscriber)}
+        ended, mine = 0, await self._rules.places(rule)
+        followed = await self._followed(rule, mine)
+        for execution_id in mine:
             levels = [other.level for other, places in others.items() if execution_id in places]
             lane = lane_of(self._ownership.owner.account, rule.subscriber, execution_id)
             ended += await self._unlist(lane, louder(*levels) if levels else None, by=rule.ended_by or "")
         reader = _reader(rule)
         if reader is not None:
             await self.announce(RuleNews(RuleNewsKind.ENDED, rule, ended), reader=reader)
-        await self._rules.delete(rule)
+        if not any(_is_beginning(taken) for each, taken in mine.items() if each not in followed):
+            await self._rules.delete(rule)
         return ended
 
     async def announce(self, news: RuleNews, *, reader: Subscriber | None = None) -> bool:
@@ -228,9 +231,14 @@ class Enlisting:
         return bool(done == "ended")
 
     async def _is_followed(self, lane: Lane) -> bool:
-        return bool(await self._followed([lane]))
+        return bool(await self._that_go_on([lane]))
 
-    async def _followed(self, lanes: list[Lane]) -> set[Lane]:
+    async def _followed(self, rule: Rule, execution_ids: Iterable[str]) -> set[str]:
+        """Those that the subscriber of a rule follows."""
+        lanes = [lane_of(self._ownership.owner.account, rule.subscriber, each) for each in execution_ids]
+        return {lane.execution_id for lane in await self._that_go_on(lanes)}
+
+    async def _that_go_on(self, lanes: list[Lane]) -> set[Lane]:
         """Those that somebody follows; one that cannot be read is taken for one of them."""
         if not lanes:
             return set()
@@ -288,6 +296,11 @@ def _reader(rule: Rule) -> Subscriber | None:
         is_other = rule.owner not in {"", rule.subscriber.id}
         return Subscriber(team_id=rule.subscriber.team_id, id=rule.owner) if is_other else None
     return None if rule.ended_by and rule.subscriber.is_person else rule.subscriber
+
+
+def _is_beginning(taken: datetime) -> bool:
+    """Whether a place that was taken then may be for an execution that is just about to be followed."""
+    return taken > datetime.now(UTC) - SUBSCRIBING_FOR
 
 
 def _goes_on(lane: Lane, row: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -133,7 +133,7 @@ class Rules:
         home, field = self._home(owner), _field(rule)
         done, _ = await self._connection.run("rules/swap", home, field, "", _row(rule), MOST_RULES)
         for execution_id in execution_ids if done == 1 else ():
-            await self._connection.run("rules/take_place", home, field, execution_id, len(execution_ids))
+            await self._connection.run("rules/take_place", home, field, execution_id, "")
         return bool(done == 1)
 
     async def forget_person(self, user_id: str, *, owner: Owner) -> tuple[int, int]:
@@ -166,21 +166,22 @@ class Rules:
         found = [_readable(_field(rule), str(row)) for rule, row in zip(rules, rows, strict=True) if row]
         return [rule for rule in found if rule is not None and rule.ended_by is None]
 
-    async def take_places(self, rules: Sequence[Rule], execution_id: str, *, most: int) -> list[Rule]:
-        """Those of `rules` that may follow one more execution, each `most` at once."""
+    async def take_places(self, rules: Sequence[Rule], execution_id: str, *, most: int | None) -> list[Rule]:
+        """Those of `rules` that may follow one more execution, each `most` at once; None for any number."""
         home = self._home()
         answers = await self._connection.run_many(
-            [("rules/take_place", home, (_field(rule), execution_id, most)) for rule in rules]
+            [("rules/take_place", home, (_field(rule), execution_id, most or "")) for rule in rules]
         )
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         return [rule for rule, has_place in zip(rules, answers, strict=True) if has_place]
 
-    async def places(self, rule: Rule, owner: Owner | None = None) -> list[str]:
-        """The ids of the executions that a rule follows; of some that have ended already, too."""
+    async def places(self, rule: Rule, owner: Owner | None = None) -> dict[str, datetime]:
+        """The ids of the executions that a rule follows, and when it took the place; of some that have ended, too."""
         async with self._connection.guarded() as redis:
-            return [str(each) for each in await redis.zrange(f"{self._home(owner)}of:{_field(rule)}", 0, -1)]
+            found: Any = await redis.zrange(f"{self._home(owner)}of:{_field(rule)}", 0, -1, withscores=True)
+        return {str(each): at(int(taken)) for each, taken in found}
 
     async def leave_places(self, rule: Rule, execution_ids: Sequence[str]) -> None:
         """These executions have ended, or somebody does not follow them any more."""

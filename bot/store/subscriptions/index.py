@@ -1,12 +1,16 @@
 """The index: which executions a subscriber follows.
 
-Lives here: `Index`. Does not live here: the subscriptions (`subscribers`). Called by `subscribers` and `outbox`. It is
-in another slot than the executions, so it cannot be written in one script with them. It may hold stale entries, never
-miss one: an entry is added before and after subscribing, and checked again after its removal.
+Lives here: `Index`. Does not live here: the subscriptions (`subscribers`), how rules take places (`rules`). Called by
+their stores. What somebody follows by hand has an entry of its own; what only a rule follows is in the place that the
+rule has taken for it.
+
+Both are in other slots than the executions, so they cannot be written in one script with them. They may hold stale
+entries, never miss one: an entry is added before and after subscribing, and checked again after its removal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +21,10 @@ from bot.store.rows import EPOCH, milliseconds, subscription_of
 from bot.store.unreadable import Unreadable
 
 SUBSCRIBING_FOR = timedelta(minutes=1)
-"""How long an entry may be there before its subscription is written, and is not stale."""
+"""How long an entry or a place may be there before its subscription is written, and is not stale."""
+
+_ALL, _FIRST = -1, 0
+"""The last of the places that a script reads."""
 
 
 class Index:
@@ -48,7 +55,9 @@ class Index:
         return is_replicated if is_entered else None
 
     async def remove(self, lane: Lane) -> None:
-        """Remove a subscription that is gone or ending, unless it goes on."""
+        """Remove a subscription that is gone or ending, unless it goes on; rules leave their places for it."""
+        home = self._keys.rules_of(lane.account, lane.team_id)
+        await self._connection.run("rules/leave", home, lane.subscriber_id, lane.execution_id)
         async with self._connection.guarded() as redis:
             await redis.zrem(
                 self._keys.executions_of(lane.account, lane.team_id, lane.subscriber_id), lane.execution_id
@@ -64,12 +73,31 @@ class Index:
                     await self.enter(lane, subscription.created_at, is_by_rule=subscription.is_by_rule_only)
 
     async def of(self, account: str, subscriber: Subscriber) -> list[tuple[Lane, bool]]:
-        """The lanes of a subscriber, the oldest subscription first, and whether each is just being subscribed to."""
+        """The lanes of a subscriber, each once, and whether it is perhaps just being subscribed to."""
         async with self._connection.guarded() as redis:
             key = self._keys.executions_of(account, subscriber.team_id, subscriber.id)
             found: Any = await redis.zrange(key, 0, -1, withscores=True)
         begun_after = milliseconds(datetime.now(UTC) - SUBSCRIBING_FOR - EPOCH)
-        return [
-            (lane_of(account, subscriber, execution_id), score < 0 and -score > begun_after)
-            for execution_id, score in found
-        ]
+        entries = {str(each): score < 0 and -score > begun_after for each, score in found}
+        # Places are read after the entries: one that is not there any more was removed, or a rule had its place before.
+        (places,) = await self._places(account, subscriber.team_id, [subscriber.id], _ALL)
+        for each, taken in zip(places[::2], places[1::2], strict=True):
+            entries[str(each)] = entries.get(str(each), False) or float(str(taken)) > begun_after
+        return [(lane_of(account, subscriber, each), is_beginning) for each, is_beginning in entries.items()]
+
+    async def that_have_any(self, account: str, team_id: str, subscriber_ids: Sequence[str]) -> list[str]:
+        """Those of them that follow something, or did until a moment ago."""
+        if not subscriber_ids:
+            return []
+        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
+            for each in subscriber_ids:
+                pipeline.exists(self._keys.executions_of(account, team_id, each))
+            answers = await pipeline.execute()
+        places = await self._places(account, team_id, subscriber_ids, _FIRST)
+        return [each for each, *has in zip(subscriber_ids, answers, places, strict=True) if any(has)]
+
+    async def _places(self, account: str, team_id: str, subscriber_ids: Sequence[str], last: int) -> list[list[object]]:
+        """The places of each one's rules until the `last`: execution id, when it was taken in ms, and so on."""
+        home = self._keys.rules_of(account, team_id)
+        found: list[list[object]] = await self._connection.run("rules/places", home, last, *subscriber_ids)
+        return found

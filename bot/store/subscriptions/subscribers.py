@@ -303,21 +303,17 @@ class Subscribers:
 
     async def that_follow(self, team_id: str, subscriber_ids: Sequence[str]) -> list[str]:
         """Those of them that follow something, or did until a moment ago."""
-        account = self._ownership.owner.account
-        async with self._connection.guarded() as redis, redis.pipeline(transaction=False) as pipeline:
-            for each in subscriber_ids:
-                pipeline.exists(self._keys.executions_of(account, team_id, each))
-            answers = await pipeline.execute() if subscriber_ids else []
-        return [each for each, is_there in zip(subscriber_ids, answers, strict=True) if is_there]
+        return await self._index.that_have_any(self._ownership.owner.account, team_id, subscriber_ids)
 
     async def of(self, subscriber: Subscriber) -> Followed:
-        """What `subscriber` follows."""
+        """What `subscriber` follows, the oldest subscription first."""
         found = await self._index.of(self._ownership.owner.account, subscriber)
         items: list[tuple[Subscription, Snapshot | None]] = []
         ending: list[Snapshot] = []
         unreadable: list[str] = []
         for first in range(0, len(found), TOGETHER):
             await self._read(found[first : first + TOGETHER], items, ending, unreadable)
+        items.sort(key=lambda item: (item[0].created_at, item[0].execution_id))
         return Followed(items=tuple(items), ending=tuple(ending), unreadable=tuple(unreadable))
 
     async def _read(
