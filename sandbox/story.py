@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate, pairwise
 
 STEP_NAMES = (
@@ -282,6 +283,7 @@ class _Planned:
         object.__setattr__(self, "begins", round(self.begins, 3))
         object.__setattr__(self, "ends", round(self.ends, 3))
 
+    @cached_property
     def finishes(self) -> list[float]:
         """When each sub-job finishes: evenly spaced, the last one at the end of the step."""
         span = self.ends - self.begins
@@ -291,7 +293,7 @@ class _Planned:
         """The state of the step at second `at`."""
         if at < self.begins:
             return Step(name=self.name, sub_jobs=self.sub_jobs)
-        done = bisect_right(self.finishes(), at)
+        done = bisect_right(self.finishes, at)
         is_done = done == self.sub_jobs
         return Step(
             name=self.name,
@@ -330,7 +332,7 @@ def _show(plan: Sequence[_Planned], at: float) -> tuple[Step, ...]:
 
 def _running(plan: Sequence[_Planned], *, until: float, since: float = 0.0) -> list[Frame]:
     """A `Running` frame for every moment at which something changes."""
-    moments = {step.begins for step in plan} | {moment for step in plan for moment in step.finishes()}
+    moments = {step.begins for step in plan} | {moment for step in plan for moment in step.finishes}
     frames = [Frame(at=at, steps=_show(plan, at)) for at in sorted(moments) if since <= at < round(until, 3)]
     return [replace(frame, name=f"running {frame.finished}/{len(plan)}") for frame in frames]
 

@@ -1,14 +1,16 @@
 """What all tests share: the servers of the store, their end, and how pytest-xdist hands tests to its workers.
 
-Lives here: fixtures that several folders of tests use, hypothesis's profile, the number of workers and what stays in
-one of them. Does not live here: what a single folder needs. Called by pytest.
+Lives here: fixtures that several folders of tests use, hypothesis's profile, the number of workers, what stays in one
+of them, and what Python's garbage collector leaves alone. Does not live here: what a single folder needs. Called by
+pytest.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from multiprocessing.util import get_temp_dir
 from typing import Any
@@ -102,6 +104,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """How tests are handed to workers: in the order of their collection."""
     config.option.loadscopereorder = False
     return Scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays until the end: searching it for garbage took nearly as long as to collect it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
