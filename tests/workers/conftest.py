@@ -13,6 +13,7 @@ from bot.store import Store
 from bot.store.engine.process import engine_binary
 from tests.servers import SANDBOX_OWNER, served
 from tests.workers.rig import CADENCE, Rig, made
+from tests.workers.rules_rig import RulesRig
 from tests.workers.sweeper_rig import SweeperRig
 
 
@@ -56,3 +57,9 @@ async def rig(store: Store, redis: Redis) -> AsyncIterator[Rig]:
 def lists(rig: Rig) -> SweeperRig:
     """A sweeper with a small quota."""
     return SweeperRig(rig)
+
+
+@pytest.fixture
+def rules(rig: Rig) -> RulesRig:
+    """A finder that may follow many."""
+    return RulesRig(rig)

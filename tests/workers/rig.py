@@ -14,12 +14,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+import msgspec
 from pydantic import SecretStr
 from redis import Redis
 
 from bot.acting import Acting
 from bot.boards import BoardMaker, BoardRequests
 from bot.domain.cadence import Cadence
+from bot.domain.change import Change
 from bot.domain.following import Level, Subscriber
 from bot.errors import SlackError
 from bot.gcs.auth import SignatureAuth
@@ -149,6 +151,10 @@ class Rig:
             each["part"] if each["part"] != "change" else f"change {each['delivered_through']}" for each in payloads
         ]
 
+    def texts(self, name: str) -> list[str]:
+        """The texts of all messages that `name` reads."""
+        return [message.text for message in self.slack.messages(self.place(name))]
+
     def cards(self, name: str) -> list[str]:
         """The texts of the cards that `name` sees."""
         messages = self.slack.messages(self.place(name))
@@ -162,6 +168,18 @@ class Rig:
         """Delete the card from the channel, as an admin could."""
         messages = self.slack.workspace.messages[self.lab]
         messages.remove(next(each for each in messages if each.metadata["event_payload"]["part"] == "card"))
+
+    def aged(self, *, hours: float) -> int:
+        """Make each pending change older by `hours`; returns how many there were."""
+        count = 0
+        for key in self.redis.scan_iter("*:changes:*"):
+            for place, row in enumerate(self.redis.lrange(str(key), 0, -1)):
+                revision, _, text = str(row).partition("|")
+                change = msgspec.json.decode(text, type=Change)
+                older = msgspec.structs.replace(change, at=change.at - timedelta(hours=hours))
+                self.redis.lset(str(key), place, f"{revision}|{msgspec.json.encode(older).decode()}")
+                count += 1
+        return count
 
     def polls_come(self, only: str = "") -> None:
         """Make every execution due, or `only` this one."""

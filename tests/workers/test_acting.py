@@ -21,7 +21,6 @@ from sandbox.gcs.answers import WRONG_STATE
 from sandbox.gcs.faults import Kind
 from sandbox.story import Frame
 from tests.workers.rig import Rig
-from tests.workers.test_notices import texts
 
 
 @pytest.fixture(autouse=True)
@@ -87,13 +86,13 @@ async def test_a_cancelled_run_is_told(rig: Rig, bob: str) -> None:
     await rig.watcher.run_once()  # nobody waits for the next poll
     await rig.deliver()
     for place in (rig.lab, rig.alice):
-        shown = texts(rig, place)
+        shown = rig.texts(place)
         assert [f"<@{bob}> cancelled it from Slack" in text for text in shown].count(True) == 1
         assert shown[0].startswith("Cancelling: ")
     rig.gcs.step(execution, to="cancelled")
     await rig.poll()
     await rig.deliver()
-    assert "Cancelled: " in texts(rig, rig.lab)[-1]
+    assert "Cancelled: " in rig.texts(rig.lab)[-1]
     assert actions(rig) == [200]
 
 
@@ -105,10 +104,10 @@ async def test_a_failed_run_is_retried(rig: Rig, bob: str) -> None:
     assert (acted.result, acted.look.execution.phase) == (Result.DONE, "Retrying")
     await rig.watcher.run_once()
     await rig.deliver()
-    assert any(f"<@{bob}> retried it from Slack" in text for text in texts(rig, rig.lab))
+    assert any(f"<@{bob}> retried it from Slack" in text for text in rig.texts(rig.lab))
     await rig.step(execution, to="succeeded")
     await rig.deliver()
-    assert "Succeeded: " in texts(rig, rig.lab)[-1]
+    assert "Succeeded: " in rig.texts(rig.lab)[-1]
 
 
 async def test_who_did_it_needs_no_line(rig: Rig) -> None:
@@ -116,7 +115,7 @@ async def test_who_did_it_needs_no_line(rig: Rig) -> None:
     execution = await running(rig, rig.alice)
     await confirm(rig, await asked(rig, execution), rig.alice)
     await rig.deliver()
-    assert not any("from Slack" in text for text in texts(rig, rig.alice))
+    assert not any("from Slack" in text for text in rig.texts(rig.alice))
 
 
 async def test_nobody_needs_to_follow_it(rig: Rig, bob: str) -> None:
@@ -178,7 +177,7 @@ async def test_a_lost_answer_is_looked_for(rig: Rig, bob: str, kind: Kind) -> No
     assert (acted.result, acted.look.execution.phase) == (Result.DONE, "Cancelling")
     assert len(actions(rig)) == 1
     await rig.deliver()
-    assert any(f"<@{bob}> cancelled it from Slack" in text for text in texts(rig, rig.lab))
+    assert any(f"<@{bob}> cancelled it from Slack" in text for text in rig.texts(rig.lab))
 
 
 @pytest.mark.parametrize("kind", ["reset", "timeout", "status"])
@@ -205,11 +204,11 @@ async def test_an_effect_that_comes_late_is_told(rig: Rig, bob: str, monkeypatch
     monkeypatch.setattr("bot.acting.LOOKS", ())
     assert (await confirm(rig, await asked(rig, execution), bob)).result is Result.UNKNOWN
     await rig.deliver()
-    assert not any("from Slack" in text for text in texts(rig, rig.lab))
+    assert not any("from Slack" in text for text in rig.texts(rig.lab))
     with capture_logs() as lines:
         await rig.poll()
     await rig.deliver()
-    assert [f"<@{bob}> cancelled it from Slack" in text for text in texts(rig, rig.lab)].count(True) == 1
+    assert [f"<@{bob}> cancelled it from Slack" in text for text in rig.texts(rig.lab)].count(True) == 1
     assert ends(lines) == ["done"]
 
 
@@ -235,7 +234,7 @@ async def test_a_bot_that_dies_in_between(rig: Rig, bob: str, monkeypatch: pytes
     with capture_logs() as lines:
         await rig.poll()
     await rig.deliver()
-    shown = texts(rig, rig.lab)
+    shown = rig.texts(rig.lab)
     assert [f"<@{bob}> cancelled it from Slack" in text for text in shown].count(True) == 1
     (line,) = [line for line in lines if line["event"] == "action.ended"]
     assert (line["actor"], line["action"], line["result"]) == (bob, "cancel", "done")
@@ -257,7 +256,7 @@ async def test_a_refusal_is_told_and_tried_again(rig: Rig, bob: str, fault: Faul
     assert acted.result is Result.REFUSED
     assert isinstance(acted.refusal, kind)
     await rig.deliver()
-    assert not any("from Slack" in text for text in texts(rig, rig.lab))
+    assert not any("from Slack" in text for text in rig.texts(rig.lab))
     rig.gcs.faults.clear()
     assert (await confirm(rig, await asked(rig, execution), bob)).result is Result.DONE
 
@@ -313,4 +312,4 @@ async def test_a_store_that_goes_away_hides_nothing(rig: Rig, bob: str, monkeypa
     assert acted.result is Result.DONE
     await rig.poll()
     await rig.deliver()
-    assert [f"<@{bob}> cancelled it from Slack" in text for text in texts(rig, rig.lab)].count(True) == 1
+    assert [f"<@{bob}> cancelled it from Slack" in text for text in rig.texts(rig.lab)].count(True) == 1

@@ -8,7 +8,6 @@ from bot.workers.notifier import Notifier
 from bot.workers.notifier.card_failures import EDIT_TRIES, ENDING_FAULT_TRIES, FAULT_TRIES
 from sandbox import story
 from tests.workers.rig import Rig, ample_limits
-from tests.workers.test_refusals import aged
 
 FAULTS = [
     {"kind": "error", "error": "internal_error"},
@@ -110,7 +109,7 @@ async def test_a_day_of_faults_is_given_up(rig: Rig) -> None:
     await rig.deliver()
     await rig.later(times=FAULT_TRIES + 2)
     assert (rig.read(rig.alice), await rig.store.outbox.dead_letters()) == ([], [])
-    aged(rig, hours=25)
+    rig.aged(hours=25)
     await rig.later()
     assert rig.read(rig.alice) == ["dead"]
     (letter,) = await rig.store.outbox.dead_letters()
@@ -121,7 +120,7 @@ async def test_a_late_fault_gives_nothing_up(rig: Rig) -> None:
     """What has waited for two days because Slack was away is not given up at the first fault."""
     execution = await rig.followed(rig.lab)
     await rig.step(execution, to="succeeded")
-    aged(rig, hours=48)
+    rig.aged(hours=48)
     rig.fault("error", "chat.postMessage", error="internal_error", times=1)
     await rig.deliver()
     assert await rig.store.outbox.dead_letters() == []

@@ -28,11 +28,6 @@ async def set_level(rig: Rig, execution: str, level: Level, by: str) -> None:
     await rig.subscriptions.subscribe(rig.who(rig.lab), execution, level=level, owner=by)
 
 
-def texts(rig: Rig, name: str) -> list[str]:
-    """All messages that `name` reads."""
-    return [message.text for message in rig.slack.messages(rig.place(name))]
-
-
 async def test_who_stopped_a_channel_is_named(rig: Rig, bob: str) -> None:
     """In the thread, on the card, and to the owner, since it was another."""
     execution = await rig.followed(rig.lab)
@@ -41,7 +36,7 @@ async def test_who_stopped_a_channel_is_named(rig: Rig, bob: str) -> None:
     card, line = rig.slack.messages(rig.lab)
     assert (line.thread_ts, f"<@{bob}> stopped following" in line.text) == (card.ts, True)
     assert f"stopped by <@{bob}>" in card.text
-    (told,) = texts(rig, rig.alice)
+    (told,) = rig.texts(rig.alice)
     assert f"<@{bob}> stopped following" in told
     assert f"<#{rig.lab}>" in told
     assert rig.left_over() == []
@@ -69,7 +64,7 @@ async def test_the_owner_needs_no_message(rig: Rig) -> None:
     await stop(rig, execution, rig.alice)
     await rig.deliver()
     assert rig.read(rig.lab) == ["card", "notice"]
-    assert texts(rig, rig.alice) == []
+    assert rig.texts(rig.alice) == []
 
 
 async def test_a_person_reads_nothing_of_it(rig: Rig) -> None:
@@ -87,8 +82,8 @@ async def test_who_changed_the_level_is_named(rig: Rig, bob: str) -> None:
     await set_level(rig, execution, Level.FINAL, bob)
     await set_level(rig, execution, Level.FINAL, bob)
     await rig.deliver()
-    assert f"<@{bob}> changed what is told here" in texts(rig, rig.lab)[1]
-    assert len(texts(rig, rig.alice)) == 1
+    assert f"<@{bob}> changed what is told here" in rig.texts(rig.lab)[1]
+    assert len(rig.texts(rig.alice)) == 1
     await rig.step(execution, to="succeeded")
     await rig.deliver()
     assert rig.read(rig.lab)[:2] == ["card", "notice"]
