@@ -19,9 +19,8 @@ from bot.blocks.sentences import sentence
 from bot.domain.access import AccessRules
 from bot.domain.acting import Act, Action, Question, Result, state_of
 from bot.errors import BotError, GCSActionRefused, GCSUnavailable, InputProblem, InvalidInput, NotAllowed
-from tests.unit.handlers.conftest import ID, NOW, SNAPSHOT, World, made
-from tests.unit.handlers.test_actions import MODAL
-from tests.unit.handlers.test_repeated import press_of
+from tests.unit.handlers.conftest import MODAL, World, made
+from tests.unit.handlers.doubles import ID, NOW, SNAPSHOT
 
 OPERATORS = AccessRules(operators=frozenset({"U1"}))
 BY_GROUP = AccessRules(operator_groups=frozenset({"S1"}))
@@ -122,7 +121,7 @@ async def test_what_everybody_sees_offers_nothing() -> None:
 async def test_what_gcs_does_not_take_is_not_offered(phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the last that is known."""
     ended = replace(SNAPSHOT, execution=replace(EXECUTION, phase=phase))
-    monkeypatch.setattr("tests.unit.handlers.conftest.SNAPSHOT", ended)
+    monkeypatch.setattr("tests.unit.handlers.doubles.SNAPSHOT", ended)
     async with world_of() as (world, _):
         await world.press(buttons.SHOW_DETAILS)
         assert phase in shown(world) or phase == "Deleting"
@@ -290,7 +289,7 @@ async def test_gcs_away_is_told() -> None:
 async def test_a_repeated_press_is_done_once() -> None:
     """Slack sends it again, or somebody has captured it; a store that does not say lets nobody act."""
     async with world_of() as (world, acting):
-        body = press_of(world, buttons.DO_ACTION, CONFIRMED)
+        body = world.press_of(buttons.DO_ACTION, CONFIRMED)
         for _ in range(3):
             await world.arrives(body)
         assert len(acting.acted) == 1

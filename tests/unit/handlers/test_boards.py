@@ -9,7 +9,8 @@ from bot.blocks.sentences import sentence
 from bot.errors import InputProblem, InvalidInput
 from handlers.parsing import parse
 from handlers.vocabulary import Command, Verb
-from tests.unit.handlers.conftest import OURS, World
+from tests.unit.handlers.conftest import World
+from tests.unit.handlers.tiny_slack import OURS
 
 MEMBERS = {"members": ["U1"]}
 

@@ -8,7 +8,9 @@ import pytest
 
 from bot.blocks import buttons
 from bot.errors import StoreUnavailable
-from tests.unit.handlers.conftest import ID, OURS, World
+from tests.unit.handlers.conftest import World
+from tests.unit.handlers.doubles import ID
+from tests.unit.handlers.tiny_slack import OURS
 
 INFO = "conversations.info"
 

@@ -1,4 +1,8 @@
-"""Promises of `/execution`, from the signed request to the answer."""
+"""Promises of `/execution`, from the signed request to the answer.
+
+Lives here: summaries, help, subscriptions and lists, and who is refused. Does not live here: the words
+(`test_parsing`), rules (`test_rules`), names (`test_search`), errors (`test_errors`). Called by pytest.
+"""
 
 from __future__ import annotations
 
@@ -9,57 +13,14 @@ import pytest
 from structlog.testing import capture_logs
 
 import handlers
-from bot import errors
 from bot.blocks import buttons, matches, replies
 from bot.blocks.sentences import sentence
-from bot.domain.following import Level, RuleKind
-from bot.domain.search import Found, Match
-from bot.errors import (
-    BotError,
-    ExecutionGone,
-    ExecutionNotFound,
-    GCSAbsent,
-    GCSActionForbidden,
-    GCSActionRefused,
-    GCSBadCredentials,
-    GCSError,
-    GCSForbidden,
-    GCSListForbidden,
-    GCSMalformed,
-    GCSMisdirected,
-    GCSRequestRefused,
-    GCSThrottled,
-    GCSTooLarge,
-    GCSTooLate,
-    GCSUnavailable,
-    InputProblem,
-    InvalidInput,
-    MessageGone,
-    NotAllowed,
-    NotEditable,
-    OutcomeUnknown,
-    PayloadRejected,
-    PortUnavailable,
-    RateLimited,
-    SettingsInvalid,
-    SlackBadCredentials,
-    SlackError,
-    SlackSuspended,
-    SlackUnavailable,
-    StateDirInUse,
-    StoreFull,
-    StoreNotOurs,
-    StoreReadOnly,
-    StoreUnavailable,
-    TooManyRequests,
-    TooManyRules,
-    TooManySubscriptions,
-    Undeliverable,
-    UnknownRefusal,
-)
-from bot.gcs.breaker import BreakerOpen
+from bot.domain.following import Level
+from bot.errors import SlackError, TooManyRequests
 from handlers.parsing import parse
-from tests.unit.handlers.conftest import ID, OURS, RULE, World, made
+from tests.unit.handlers.conftest import World, made
+from tests.unit.handlers.doubles import ID
+from tests.unit.handlers.tiny_slack import OURS
 
 
 async def test_an_id_is_answered_with_a_summary(world: World) -> None:
@@ -91,76 +52,6 @@ async def test_the_examples_shown_parse() -> None:
     """What help and overview show can be typed."""
     for line in (replies.HELP_EXAMPLE, *(line for line, _ in matches.EXAMPLES)):
         assert parse(line).verb.value
-
-
-async def test_one_hit_is_as_good_as_its_id(world: World) -> None:
-    """The name, a part of it or the first digits of the id."""
-    world.subscriptions.found = Found((Match(ID, "deepvariant-1"),))
-    for text in ("deepvar", "subscribe deepvar here final", "unsubscribe deepvar"):
-        await world.command(text)
-    assert world.subscriptions.queries == [("U1", "deepvar", False), ("U1", "deepvar", False), ("U1", "deepvar", True)]
-    assert world.subscriptions.asked == [
-        ("summary", "T1", ID, "U1"),
-        ("subscribe", "C1", ID, Level.FINAL, "U1"),
-        ("unsubscribe", "U1", ID),
-    ]
-
-
-SEVERAL = Found(tuple(Match(f"{number:08x}{ID[8:]}", f"run-{number}", "Running") for number in range(10)), 21)
-
-
-@pytest.mark.parametrize(
-    ("text", "action_id", "value"),
-    [
-        ("run", buttons.SHOW_EXECUTION, f"00000000{ID[8:]}"),
-        ("subscribe run here final", buttons.SUBSCRIBE_EXECUTION, f"00000000{ID[8:]}|C1|final"),
-        ("subscribe run", buttons.SUBSCRIBE_EXECUTION, f"00000000{ID[8:]}|U1"),
-        ("unsubscribe run", buttons.UNSUBSCRIBE_EXECUTION, f"00000000{ID[8:]}|U1"),
-        ("running", buttons.SHOW_EXECUTION, f"00000000{ID[8:]}"),
-    ],
-)
-async def test_several_hits_are_a_list(world: World, text: str, action_id: str, value: str) -> None:
-    """Nothing is done; eight of them have a button each, the others are counted."""
-    world.subscriptions.found = SEVERAL
-    await world.command(text)
-    pressed = [block["accessory"] for block in world.slack.answers[0]["blocks"] if "accessory" in block]
-    assert (len(pressed), pressed[0]["action_id"], pressed[0]["value"]) == (8, action_id, value)
-    assert "31 executions" in world.reply
-    assert "23 more" in world.reply
-    assert {asked[0] for asked in world.subscriptions.asked} <= {"in_phase"}
-
-
-async def test_a_button_of_the_list_keeps_the_level(world: World) -> None:
-    """What was asked for is done with the execution that is picked."""
-    await world.press(buttons.SUBSCRIBE_EXECUTION, f"{ID}|C1|final")
-    await world.press(buttons.SUBSCRIBE_EXECUTION, f"{ID}|C1|loud")
-    assert [asked[:4] for asked in world.subscriptions.asked] == [
-        ("subscribe", "C1", ID, Level.FINAL),
-        ("subscribe", "C1", ID, None),
-    ]
-
-
-async def test_show_answers_beside_the_list(world: World) -> None:
-    """So that another one can be shown."""
-    await world.press(buttons.SHOW_EXECUTION)
-    assert world.subscriptions.asked == [("summary", "T1", ID, "U1")]
-    assert not world.slack.answers[0].get("replace_original")
-
-
-@pytest.mark.parametrize(("text", "part"), [("<!channel> x", "`channel x`"), ("00000000", "`00000000`")])
-async def test_no_hit_is_a_sentence(world: World, text: str, part: str) -> None:
-    """It says what was looked for, and the trail does not."""
-    with capture_logs() as logs:
-        await world.command(text)
-    assert f"No execution has {part} in its name" in world.reply
-    assert part.strip("`") not in str(logs)
-
-
-async def test_nobody_searches_from_outside(world: World) -> None:
-    """Names of executions are for those who may see executions."""
-    await world.command("germline", team_id="T2")
-    await world.command("running", team_id="T2")
-    assert (world.subscriptions.queries, world.subscriptions.asked) == ([], [])
 
 
 async def test_subscribe_is_for_the_person(world: World) -> None:
@@ -298,66 +189,6 @@ async def test_a_typing_error_costs_no_call(world: World) -> None:
     assert world.subscriptions.asked == []
 
 
-EVERY_ERROR = [
-    BotError("what"),
-    InvalidInput(InputProblem.NOT_AN_ID),
-    NotAllowed(InputProblem.GUEST),
-    SettingsInvalid(["A is missing"]),
-    StateDirInUse(["A is missing"]),
-    PortUnavailable("127.0.0.1", 80, "in use"),
-    StoreUnavailable("gone"),
-    StoreFull("OOM"),
-    StoreReadOnly("READONLY"),
-    StoreNotOurs({"team": ("T2", "T1")}),
-    ExecutionNotFound("404"),
-    ExecutionGone("410"),
-    GCSForbidden("403"),
-    GCSListForbidden("403"),
-    GCSActionForbidden("403"),
-    GCSBadCredentials("401"),
-    BreakerOpen("waiting"),
-    GCSMisdirected("APIGW.0101"),
-    GCSThrottled("429", retry_after=timedelta(seconds=5)),
-    GCSUnavailable("503"),
-    GCSAbsent("404"),
-    GCSTooLate("4 s"),
-    GCSMalformed("no execution"),
-    GCSRequestRefused("400"),
-    GCSActionRefused("400", code="GCS.4000003"),
-    GCSTooLarge(4 << 20),
-    TooManyRequests(timedelta(seconds=2)),
-    TooManySubscriptions(100, is_person=True),
-    TooManySubscriptions(200, is_person=False),
-    TooManyRules(20, is_person=True),
-    RateLimited(timedelta(seconds=5)),
-    Undeliverable("is_archived"),
-    MessageGone("message_not_found"),
-    NotEditable("cant_update_message"),
-    UnknownRefusal("a_code_of_next_year"),
-    SlackSuspended("ekm_access_denied"),
-    PayloadRejected("invalid_blocks"),
-    OutcomeUnknown("no_answer"),
-    SlackUnavailable("no_connection"),
-    SlackBadCredentials("invalid_auth"),
-]
-
-
-def test_no_error_is_forgotten() -> None:
-    """`EVERY_ERROR` has every error that `bot.errors` declares."""
-    declared = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BotError)}
-    bases: set[type[BotError]] = {GCSError, SlackError}
-    assert declared <= bases | {type(error) for error in EVERY_ERROR}
-
-
-@pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
-async def test_every_known_error_becomes_its_sentence(world: World, error: BotError) -> None:
-    """The person reads the error's own sentence, and the request was acked."""
-    world.subscriptions.error = error
-    response = await world.command(ID)
-    assert response.status == 200
-    assert sentence(error) in world.reply
-
-
 async def test_a_flood_gets_one_sentence(world: World) -> None:
     """What comes too soon is acked and not served; the person is told once, and others are served."""
     for is_repeated in (False, True, True):
@@ -415,63 +246,3 @@ async def test_another_grid_or_none_is_refused(own: str, said: dict[str, str]) -
         await world.command(f"unsubscribe {ID} here", **said)
         assert "only people of the workspace" in world.reply
         assert world.subscriptions.asked == []
-
-
-async def test_a_rule_is_for_the_person(world: World) -> None:
-    """Without `here`; the reply says what is followed, and that nothing of it has run."""
-    world.subscriptions.rules.has_run = False
-    await world.command("subscribe workflow germline-wgs steps")
-    assert world.subscriptions.asked == [("make", "U1", RuleKind.WORKFLOW, ("germline-wgs",), Level.STEPS, "U1")]
-    assert "You follow runs of the workflow `germline-wgs` from now on." in world.reply
-    assert "Nothing of that kind has run lately" in world.reply
-    assert world.slack.called("conversations.info") == []
-
-
-async def test_a_rule_here_is_for_the_channel(world: World) -> None:
-    """It is checked like any that is to follow something."""
-    await world.command("subscribe label batch=panel-7 here")
-    assert world.subscriptions.asked == [("make", "C1", RuleKind.LABEL, ("batch=panel-7",), None, "U1")]
-    assert "This channel follows executions with the label" in world.reply
-
-
-async def test_a_rule_in_a_shared_channel_waits(world: World) -> None:
-    """The reply offers the approval, as with an execution."""
-    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_ext_shared": True}}
-    world.slack.results["conversations.members"] = {"members": ["U1"]}
-    await world.command("subscribe workflow germline-wgs here")
-    assert buttons.APPROVE_CHANNEL in str(world.slack.answers[-1]["blocks"])
-
-
-async def test_a_private_channels_rules_are_its_members(world: World) -> None:
-    """Nobody makes or ends one from outside."""
-    world.slack.results["conversations.info"] = {"channel": {"id": "C1", "is_member": True, "is_private": True}}
-    world.slack.results["conversations.members"] = {"members": ["U2"]}
-    for verb in ("subscribe", "unsubscribe"):
-        await world.command(f"{verb} workflow germline-wgs here")
-    assert world.subscriptions.asked == []
-
-
-async def test_the_same_rule_says_its_level(world: World) -> None:
-    """And the one before."""
-    world.subscriptions.rules.was = RULE
-    await world.command("subscribe workflow germline-wgs final")
-    assert "You follow runs of the workflow `germline-wgs` already." in world.reply
-    assert "was: failures only" in world.reply
-
-
-@pytest.mark.parametrize(("is_there", "part"), [(True, "not followed any more"), (False, "nothing to end")])
-async def test_a_rule_is_ended_by_its_words(world: World, is_there: bool, part: str) -> None:
-    """The same words stand for the same rule."""
-    world.subscriptions.rules.is_there = is_there
-    await world.command("unsubscribe workflow Germline-WGS")
-    (asked,) = world.subscriptions.asked
-    assert asked == ("end", "U1", RULE.id, "U1")
-    assert part in world.reply
-
-
-async def test_the_list_begins_with_rules(world: World) -> None:
-    """Each with a button that ends it."""
-    world.subscriptions.rules.items = ((RULE, 3),)
-    await world.command("list")
-    assert world.reply.index("3 executions now") < world.reply.index("deepvariant")
-    assert buttons.END_RULE in str(world.slack.answers[-1]["blocks"])

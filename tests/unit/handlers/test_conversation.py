@@ -15,7 +15,8 @@ from bot.errors import GCSUnavailable, StoreUnavailable, TooManyRequests
 from bot.slack.client import Identity
 from handlers.conversation import HELPED, is_heard, line_of
 from handlers.parsing import is_attempt, parse
-from tests.unit.handlers.conftest import ID, World, made
+from tests.unit.handlers.conftest import World, made
+from tests.unit.handlers.doubles import ID
 
 BOT = Identity("T1", "UBOT", "B1", None)
 MENTION = {"type": "app_mention", "channel": "C1"}

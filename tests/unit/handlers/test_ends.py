@@ -10,8 +10,8 @@ from bot.blocks import buttons
 from bot.blocks.sentences import sentence
 from bot.domain.events import Event
 from bot.errors import BotError, ExecutionNotFound, InputProblem, InvalidInput
-from tests.unit.handlers.conftest import ID, World
-from tests.unit.handlers.test_repeated import press_of
+from tests.unit.handlers.conftest import World
+from tests.unit.handlers.doubles import ID
 
 UNSUBSCRIBE = buttons.UNSUBSCRIBE_EXECUTION
 
@@ -90,7 +90,7 @@ async def test_nothing_is_shared_twice(world: World) -> None:
     """A choice that is sent again shows nothing to everyone again."""
     option = {"text": {"type": "plain_text", "text": "…"}, "value": f"{buttons.SHARE_EXECUTION}:{ID}"}
     action = {"type": "overflow", "block_id": "b", "action_id": buttons.CHOOSE, "selected_option": option}
-    body = press_of(world, buttons.CHOOSE) | {"actions": [action]}
+    body = world.press_of(buttons.CHOOSE) | {"actions": [action]}
     for _ in range(3):
         await world.arrives(body)
     assert [answer["response_type"] for answer in world.slack.answers] == ["in_channel"]

@@ -15,7 +15,8 @@ from bot.domain.search import Found, Match
 from bot.errors import ExecutionNotFound, GCSListForbidden, StoreUnavailable, TooManySubscriptions
 from handlers.mentioned import named_in
 from sandbox.slack.blockkit import view_problems
-from tests.unit.handlers.conftest import ID, World, made
+from tests.unit.handlers.conftest import World, made
+from tests.unit.handlers.doubles import ID
 
 OTHER_ID = "00000000-1111-4222-8333-444444444444"
 NAME = "germline-wgs-11-29-133329-14"

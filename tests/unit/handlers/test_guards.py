@@ -22,7 +22,8 @@ from bot.domain.access import AccessRules
 from bot.domain.following import Level, Subscriber
 from bot.errors import TooManyRequests, TooManyRules, TooManySubscriptions
 from handlers.middleware import Who
-from tests.unit.handlers.conftest import ID, NOW, World, subscription_of
+from tests.unit.handlers.conftest import World
+from tests.unit.handlers.doubles import ID, NOW, subscription_of
 from tests.unit.handlers.test_acting import ASKED, CONFIRMED, world_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "security.md"

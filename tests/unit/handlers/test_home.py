@@ -1,15 +1,81 @@
-"""Promises of what is pressed and chosen on the Home tab, and in the reply to help."""
+"""Promises of the Home tab: what it shows, and what is pressed and chosen there.
+
+Lives here: opening, pages, choices, and the button in the reply to help. Does not live here: its dialogs
+(`test_home_dialogs`), how it is kept up to date (`test_live`). Called by pytest.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from bot.blocks import buttons
+import pytest
+
+from bot.blocks import buttons, parse_page
 from bot.blocks.language import Language
 from bot.domain.following import Level
-from tests.unit.handlers.conftest import World
-from tests.unit.handlers.test_actions import HOME
+from bot.errors import InputProblem, InvalidInput
+from tests.unit.handlers.conftest import HOME, World
+from tests.unit.handlers.doubles import ID
+
+
+async def test_a_press_at_home_publishes_home_again(world: World) -> None:
+    """The Home tab takes no answer: the tab itself changes."""
+    await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U1", **HOME)
+    assert world.subscriptions.asked == [("unsubscribe", "U1", ID), ("home", "U1")]
+    assert world.slack.called("views.publish")[0]["user_id"] == "U1"
+
+
+async def test_an_error_at_home_opens_a_modal(world: World) -> None:
+    """The Home tab has no place for a sentence, so it comes in a modal."""
+    world.subscriptions.error = InvalidInput(InputProblem.CARD_ENDED, execution_id=ID)
+    await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U1", **HOME)
+    assert "That card is not followed any more." in str(world.slack.called("views.open")[0]["view"])
+
+
+async def test_opening_home_shows_what_the_person_follows(world: World) -> None:
+    """The Home tab is published when it is opened, not when the tab of messages is."""
+    await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
+    await world.event({"type": "app_home_opened", "user": "U1", "tab": "messages"})
+    (published,) = world.slack.called("views.publish")
+    assert published["user_id"] == "U1"
+    assert "deepvariant" in str(published["view"])
+
+
+@pytest.mark.parametrize(("value", "page"), [("1", 1), ("-1", 0), ("x", 0), ("²", 0), ("99999", 0)])
+async def test_home_has_pages(world: World, value: str, page: int) -> None:
+    """A button may be old, or forged: what is no page is the first."""
+    world.subscriptions.followed_at_home = 20
+    await world.press(buttons.NEXT_HOME, value, **HOME)
+    (published,) = world.slack.called("views.publish")
+    view = published["view"]
+    assert parse_page((view if isinstance(view, dict) else json.loads(view))["private_metadata"]) == page
+
+
+async def test_home_asks_for_the_persons_channels(world: World) -> None:
+    """Slack says which ones a person is in; where it does not, none is shown. Its word is used for a while."""
+    opened = {"type": "app_home_opened", "user": "U1", "tab": "home"}
+    await world.event(opened)
+    await world.press(buttons.NEXT_HOME, "0", **HOME)
+    assert world.subscriptions.channels == {"C1", "C2"}
+    (asked,) = world.slack.called("users.conversations")
+    assert (asked["user"], asked["types"]) == ("U1", "public_channel,private_channel")
+
+
+@pytest.mark.parametrize("result", [{"ok": False, "error": "missing_scope"}, {"channels": None}])
+async def test_unknown_channels_are_shown_to_nobody(world: World, result: dict[str, Any]) -> None:
+    """The rest of the Home tab is there all the same."""
+    world.slack.results["users.conversations"] = result
+    await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
+    assert world.subscriptions.channels is None
+    assert "Slack does not say" in str(world.slack.called("views.publish")[0]["view"])
+
+
+async def test_refresh_at_home_shows_the_new_state(world: World) -> None:
+    """The card is edited elsewhere; who pressed on Home looks at Home."""
+    await world.chooses(buttons.REFRESH_CARD, f"{ID}|U1", **HOME)
+    assert world.subscriptions.asked[-1] == ("home", "U1")
+    assert len(world.slack.called("views.publish")) == 1
 
 
 def chosen(action_id: str, value: str) -> dict[str, Any]:

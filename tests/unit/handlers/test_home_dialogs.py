@@ -16,8 +16,8 @@ from bot.domain.following import Level, RuleKind
 from bot.domain.quiet import QuietHours
 from bot.errors import GCSListForbidden, StoreUnavailable, TooManyRules
 from sandbox.slack.blockkit import view_problems
-from tests.unit.handlers.conftest import RULE, World
-from tests.unit.handlers.test_actions import HOME
+from tests.unit.handlers.conftest import HOME, World
+from tests.unit.handlers.doubles import RULE
 from tests.unit.handlers.test_follow import HOSTILE, MEMBERS, shown, submits
 
 NIGHTS = QuietHours(begins=time(22), ends=time(7), zone="Asia/Shanghai")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.blocks.language import Language
-from tests.unit.handlers.conftest import ID, World
+from tests.unit.handlers.conftest import World
+from tests.unit.handlers.doubles import ID
 
 
 async def test_slack_s_locale_is_the_language(world: World) -> None:

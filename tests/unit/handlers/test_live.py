@@ -14,8 +14,7 @@ from bot.errors import StoreUnavailable
 from bot.slack.open_homes import EVERY_SECONDS, LIVE_SECONDS, MOST, OpenHomes
 from bot.subscriptions import Subscriptions
 from handlers import LiveHomes
-from tests.unit.handlers.conftest import World, made
-from tests.unit.handlers.test_actions import HOME
+from tests.unit.handlers.conftest import HOME, World, made
 
 OPENED = {"type": "app_home_opened", "user": "U1", "tab": "home"}
 

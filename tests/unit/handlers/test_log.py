@@ -9,7 +9,8 @@ import pytest
 
 from bot.blocks import buttons
 from bot.domain.search import Found, Match
-from tests.unit.handlers.conftest import ID, World
+from tests.unit.handlers.conftest import World
+from tests.unit.handlers.doubles import ID
 
 PRIVATE = {"channel": {"id": "C1", "is_private": True, "is_member": True}}
 

@@ -13,7 +13,8 @@ from bot.blocks.sentences import sentence
 from bot.errors import BotError, GCSUnavailable, InputProblem
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_REQUESTS
 from handlers.request import Request
-from tests.unit.handlers.conftest import ID, World
+from tests.unit.handlers.conftest import World
+from tests.unit.handlers.doubles import ID
 
 
 async def test_an_immediate_error_does_not_lose_the_ack(world: World) -> None:
@@ -38,7 +39,7 @@ async def test_a_crash_is_logged_by_kind_and_place(world: World) -> None:
         await world.command(ID)
     (line,) = [line for line in logs if line["event"] == "handlers.crashed"]
     assert line["kind"] == "RuntimeError"
-    assert "conftest.py:" in line["at"]
+    assert "doubles.py:" in line["at"]
     assert "hunter2" not in str(logs)
 
 

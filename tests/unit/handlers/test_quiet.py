@@ -12,8 +12,8 @@ from bot.blocks.sentences import sentence
 from bot.domain.quiet import MuteFor, QuietHours
 from bot.domain.search import Found, Match
 from bot.errors import InputProblem, InvalidInput
-from tests.unit.handlers.conftest import ID, World
-from tests.unit.handlers.test_actions import dialog
+from tests.unit.handlers.conftest import World, dialog
+from tests.unit.handlers.doubles import ID
 
 HOUR, TOMORROW = MuteFor.HOUR, MuteFor.TOMORROW
 

@@ -13,23 +13,11 @@ from bot.blocks.follow_dialog import follow_dialog
 from bot.domain.following import Level
 from bot.errors import StoreUnavailable
 from bot.slack.inbound.payloads import Malformed
-from tests.unit.handlers.conftest import ID, World, action_of
+from tests.unit.handlers.conftest import World
+from tests.unit.handlers.doubles import ID
 
 METADATA = str(steps_modal(None, execution_id=ID)["private_metadata"])
 """What the modal knows about itself."""
-
-
-def press_of(world: World, action_id: str, value: str = ID) -> dict[str, Any]:
-    """A button in a message, pressed."""
-    return {
-        "type": "block_actions",
-        "user": {"id": "U1", "team_id": "T1"},
-        "team": {"id": "T1"},
-        "channel": {"id": "C1"},
-        "trigger_id": "t.1",
-        "response_url": f"{world.slack.url}/hook",
-        "actions": [action_of(action_id, value)],
-    }
 
 
 def command_of(world: World, text: str) -> dict[str, Any]:
@@ -40,15 +28,15 @@ def command_of(world: World, text: str) -> dict[str, Any]:
 
 async def test_a_captured_press_shares_once(world: World) -> None:
     """Sent three times, acked three times, posted once."""
-    responses = [await world.arrives(press_of(world, "share_execution")) for _ in range(3)]
+    responses = [await world.arrives(world.press_of("share_execution")) for _ in range(3)]
     assert [response.status for response in responses] == [200] * 3
     assert [answer["response_type"] for answer in world.slack.answers] == ["in_channel"]
 
 
 async def test_another_press_is_not_a_repetition(world: World) -> None:
     """The same button, pressed once more."""
-    await world.arrives(press_of(world, "share_execution"))
-    await world.arrives(press_of(world, "share_execution") | {"trigger_id": "t.2"})
+    await world.arrives(world.press_of("share_execution"))
+    await world.arrives(world.press_of("share_execution") | {"trigger_id": "t.2"})
     assert len(world.slack.answers) == 2
 
 
@@ -65,7 +53,7 @@ async def test_slacks_repeated_event_is_handled_once(world: World) -> None:
 async def test_without_the_store_nothing_is_shared(world: World, error: Exception) -> None:
     """Others could see it twice; the person reads why nobody sees it."""
     world.requests.error = error
-    await world.arrives(press_of(world, "share_execution"))
+    await world.arrives(world.press_of("share_execution"))
     (answer,) = world.slack.answers
     assert answer["response_type"] == "ephemeral"
     assert "memory" in answer["text"]
@@ -83,7 +71,7 @@ async def test_without_the_store_people_are_answered(world: World) -> None:
 async def test_a_page_that_is_none_is_explained(world: World, value: str) -> None:
     """One sentence in the open modal, and no crash."""
     view = {"id": "V1", "type": "modal", "private_metadata": METADATA, "callback_id": "steps"}
-    await world.arrives(press_of(world, "next_page", value) | {"view": view})
+    await world.arrives(world.press_of("next_page", value) | {"view": view})
     (update,) = world.slack.called("views.update")
     assert "names no page" in str(update["view"])
 
@@ -159,10 +147,10 @@ def of_kind(world: World, kind: str) -> dict[str, Any]:
     said = {"text": "which?", "blocks": [{"type": "section", "text": {"text": ID}}]}
     return {
         "command": command_of(world, f"subscribe {ID} here"),
-        "share": press_of(world, "share_execution"),
-        "subscribe": press_of(world, "subscribe_execution", f"{ID}|C1"),
-        "refresh": press_of(world, "refresh_card", f"{ID}|C1"),
-        "page": press_of(world, "next_page", "1") | {"view": view, "container": {"type": "view", "view_id": "V1"}},
+        "share": world.press_of("share_execution"),
+        "subscribe": world.press_of("subscribe_execution", f"{ID}|C1"),
+        "refresh": world.press_of("refresh_card", f"{ID}|C1"),
+        "page": world.press_of("next_page", "1") | {"view": view, "container": {"type": "view", "view_id": "V1"}},
         "home": event | {"event_id": "Ev1", "event": home},
         "revoked": event | {"event": {"type": "tokens_revoked", "tokens": {"bot": ["U1"]}}},
         "submission": {"type": "view_submission", "view": view, **person},

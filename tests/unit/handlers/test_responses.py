@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from bot.blocks import buttons
 from bot.metrics import SLACK_RESPONSES
 from bot.slack.client import SlackClient
-from tests.unit.handlers.conftest import ID, World, made
+from tests.unit.handlers.conftest import World, made
+from tests.unit.handlers.doubles import ID
 
 
 async def test_an_answer_is_retried(world: World) -> None:

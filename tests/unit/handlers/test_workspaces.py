@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.unit.handlers.conftest import ID, OURS, World, made
+from tests.unit.handlers.conftest import World, made
+from tests.unit.handlers.doubles import ID
+from tests.unit.handlers.tiny_slack import OURS
 
 INFO = "conversations.info"
 
