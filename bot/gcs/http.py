@@ -8,9 +8,9 @@ a status means (`errors`). Called by `client` and `auth`; the service opens the 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import httpx
 
@@ -33,7 +33,7 @@ TIMEOUT = httpx.Timeout(None, connect=5, pool=10)
 HEADERS = httpx.Headers(
     {
         "Accept": "application/json",
-        "Accept-Encoding": "gzip",  # the only packing that `_unpacked` reads
+        "Accept-Encoding": "gzip",  # the only packing that `_Gzip` reads
         "Content-Type": "application/json",  # GCS wants it on every request
         "User-Agent": f"execution-bot/{__version__}",
     }
@@ -111,8 +111,7 @@ class HTTPClient:
             pieces: list[bytes] = []
             take = sink if sink is not None and response.is_success else pieces.append
             try:
-                async for piece in _body(response, min(limit or MAX_BODY, MAX_BODY)):
-                    take(piece)
+                await _receive(response, min(limit or MAX_BODY, MAX_BODY), take)
             finally:
                 await response.aclose()
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
@@ -141,8 +140,8 @@ class HTTPClient:
 _PACKINGS = frozenset(("identity", "", "gzip", "x-gzip"))
 
 
-def _body(response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
-    """The body of `response` as it arrives, unpacked.
+async def _receive(response: httpx.Response, limit: int, take: Sink) -> None:
+    """Hand the body of `response` to `take` as it arrives, unpacked.
 
     Raises:
         GCSTooLarge: it has more than `limit` bytes.
@@ -155,31 +154,50 @@ def _body(response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise GCSTooLarge(limit)
-    received = _limited(response.aiter_raw(), limit)
-    return _limited(_unpacked(received), limit) if packing.endswith("gzip") else received
+    take = _limited(take, limit)
+    gzip = _Gzip(take) if packing.endswith("gzip") else None
+    received = _limited(gzip.feed, limit) if gzip else take
+    stream = cast("httpx.AsyncByteStream", response.stream)  # read as it is: httpx would cut it into pieces once more
+    async for piece in stream:
+        received(piece)
+    if gzip:
+        gzip.close()
 
 
-async def _limited(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    """`pieces`, as long as all of them together have at most `limit` bytes."""
-    size = 0
-    async for piece in pieces:
-        size += len(piece)
-        if size > limit:
+def _limited(take: Sink, limit: int) -> Sink:
+    """`take`, as long as all pieces together have at most `limit` bytes."""
+    left = limit
+
+    def limited(piece: bytes) -> None:
+        nonlocal left
+        left -= len(piece)
+        if left < 0:
             raise GCSTooLarge(limit)
-        yield piece
+        take(piece)
+
+    return limited
 
 
-async def _unpacked(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The content of a gzip body, in pieces of at most `MAX_PIECE`, so that a bomb stays small."""
-    decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    is_empty = True
-    async for piece in pieces:
-        is_empty, packed = False, piece
+class _Gzip:
+    """Unpacks a gzip body as it arrives, in pieces of at most `MAX_PIECE`, so that a bomb stays small."""
+
+    def __init__(self, take: Sink) -> None:
+        """`take` gets the content."""
+        self._take = take
+        self._decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        self._is_empty = True
+
+    def feed(self, packed: bytes) -> None:
+        """Take one more piece of the body."""
+        self._is_empty = False
         try:
-            while content := decoder.decompress(packed, MAX_PIECE):
-                packed = decoder.unconsumed_tail
-                yield content
+            while content := self._decoder.decompress(packed, MAX_PIECE):
+                packed = self._decoder.unconsumed_tail
+                self._take(content)
         except zlib.error:
             raise GCSMalformed("an answer whose gzip is broken") from None
-    if not is_empty and not decoder.eof:
-        raise GCSUnavailable("no answer: cut off in the middle")
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        if not self._is_empty and not self._decoder.eof:
+            raise GCSUnavailable("no answer: cut off in the middle")

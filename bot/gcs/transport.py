@@ -7,8 +7,8 @@ errors (`bot.gcs.http`, the only caller).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import aiohttp
 import httpx
@@ -44,7 +44,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session is None:  # a session belongs to the event loop that opens it
             self._session = self._opened()
         timeout, url = request.extensions["timeout"], str(request.url)
-        with _httpx_errors():
+        try:
             response = await self._session.request(
                 request.method,
                 yarl.URL(url, encoded=True),
@@ -54,6 +54,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(connect=timeout["pool"], sock_connect=timeout["connect"]),
             )
+        except _FAILURES as error:
+            _raise_httpx(error)
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
 
     async def aclose(self) -> None:
@@ -62,6 +64,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
 
     def _opened(self) -> aiohttp.ClientSession:
+        # It adds headers of its own only where a request has none: `bot.gcs.http.HEADERS` has them all.
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._context
@@ -70,7 +73,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             auto_decompress=False,
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             middlewares=(_send_once,),
         )
 
@@ -80,11 +82,17 @@ class _Body(httpx.AsyncByteStream):
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self._chunks = aiter(response.content.iter_chunks())  # `iter_any` would copy what waits into one
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _httpx_errors():
-            async for piece, _ in self._response.content.iter_chunks():  # `iter_any` would copy what waits into one
-                yield piece
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece, _ = await anext(self._chunks)
+        except _FAILURES as error:
+            _raise_httpx(error)
+        return piece
 
     async def aclose(self) -> None:
         """Close the connection unless the body was read to its end: a late answer must not become the next one."""
@@ -101,14 +109,14 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
         raise aiohttp.ClientConnectionError(f"{type(error).__name__}: {error}") from error
 
 
-@contextmanager
-def _httpx_errors() -> Iterator[None]:
-    """Turn aiohttp's failures into httpx's."""
-    try:
-        yield
-    except aiohttp.ConnectionTimeoutError:
+_FAILURES = (aiohttp.ClientError, OSError)
+"""What aiohttp raises when there is no response, or only a part of one."""
+
+
+def _raise_httpx(error: Exception) -> NoReturn:
+    """Raise a failure of aiohttp's as one of httpx's."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
         raise httpx.ConnectTimeout("no connection in time") from None
-    except aiohttp.ClientHttpProxyError as error:  # its text shows the proxy's password
+    if isinstance(error, aiohttp.ClientHttpProxyError):  # its text shows the proxy's password
         raise httpx.ProxyError(f"the proxy answers {error.status}") from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise httpx.NetworkError(f"{type(error).__name__}: {error}") from error
+    raise httpx.NetworkError(f"{type(error).__name__}: {error}") from error

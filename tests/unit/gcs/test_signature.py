@@ -63,7 +63,7 @@ def test_published_vectors(method: str, target: str, body: bytes, digest: str, s
     """Canonical request and signature are those of the published vectors."""
     request = signed(signer(), method, target, body)
     assert signed_names(request.headers) == SIGNED
-    assert hashlib.sha256(canonical_request(request, SIGNED).encode()).hexdigest() == digest
+    assert hashlib.sha256(canonical_request(request, request.headers, SIGNED).encode()).hexdigest() == digest
     assert request.headers["Authorization"] == (
         f"SDK-HMAC-SHA256 Access={AK}, SignedHeaders={';'.join(SIGNED)}, Signature={signature}"
     )
