@@ -262,8 +262,8 @@ class Schedule:
         await self._unchanged.settled()
 
     def _leave(self, due: Due, seen_at: datetime, listed_then: str, next_poll: timedelta) -> asyncio.Future[bool]:
-        seen = f"{milliseconds(seen_at - EPOCH):013d}"
-        row = (due.execution, due.token, seen, listed_then, milliseconds(next_poll))
+        seen, wait = milliseconds(seen_at - EPOCH), milliseconds(next_poll)
+        row = f"{due.execution}|{due.token}|{seen:013d}|{listed_then}|{wait}\n"
         return self._unchanged.add(self._keys.home_of(due.execution), row)
 
     async def listed(

@@ -1,10 +1,11 @@
 -- Settle polls that saw what the ones before them had seen, each by itself.
 -- KEYS: partition prefix
--- Per poll five arguments: execution key, token, ms when GCS answered last, fingerprint that the list had shown when
--- the poll began ('': there was no poll, so what was new still is), ms until the next poll (below 0: it was due so long
--- ago)
+-- polls: a line for each, with | between its fields: execution key, token, ms when GCS answered last, fingerprint that
+-- the list had shown when the poll began ('': there was no poll, so what was new still is), ms until the next poll
+-- (below 0: it was due so long ago)
 -- Returns per poll 1, or 0 when the claim is lost: another worker polled later
-local prefix, now, answer = KEYS[1], now_ms(), {}
+local prefix, polls = KEYS[1], unpack(ARGV)
+local now, answer = now_ms(), {}
 
 local function settle(execution, token, seen, listed_then, wait)
   if redis.call('HGET', prefix .. 'leases', execution) ~= token then return 0 end
@@ -27,5 +28,7 @@ local function settle(execution, token, seen, listed_then, wait)
   return 1
 end
 
-for i = 1, #ARGV, 5 do answer[#answer + 1] = settle(unpack(ARGV, i, i + 4)) end
+for execution, token, seen, listed_then, wait in string.gmatch(polls, '(.-)|(.-)|(.-)|(.-)|(.-)\n') do
+  answer[#answer + 1] = settle(execution, token, seen, listed_then, wait)
+end
 return answer

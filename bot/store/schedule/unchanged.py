@@ -17,8 +17,8 @@ from bot.store.engine.connection import Connection
 TOGETHER_SECONDS = 0.01
 """How long polls wait for each other: one round trip for many costs less than many round trips."""
 
-Row = tuple[str | int, ...]
-"""What `unchanged.lua` takes of one poll."""
+Row = str
+"""What `unchanged.lua` takes of one poll: a line."""
 
 log = structlog.get_logger()
 
@@ -54,9 +54,9 @@ class Unchanged:
             task.add_done_callback(self._settling.discard)
 
     async def _settle_rows(self, home: str, rows: Sequence[tuple[Row, asyncio.Future[bool]]]) -> None:
-        args = [field for row, _ in rows for field in row]
+        polls = "".join(row for row, _ in rows)  # in one text, since each argument costs
         try:
-            answers = await self._connection.run("schedule/unchanged", home, *args, patient=True)
+            answers = await self._connection.run("schedule/unchanged", home, polls, patient=True)
         except Exception as error:  # noqa: BLE001  # each poll that waits must see it
             log.warning("schedule.not_settled", polls=len(rows), error=str(error))
             for _, settled in rows:
