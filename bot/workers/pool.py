@@ -121,7 +121,8 @@ class WorkerPool(Generic[Item]):
         if self._is_crowded:
             self._eased.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._eased.wait(), CROWDED_SECONDS)
+                async with asyncio.timeout(CROWDED_SECONDS):  # `wait_for` would make a task each time
+                    await self._eased.wait()
         free = self._concurrency - len(self._busy)
         if free == 0:
             return 0.0

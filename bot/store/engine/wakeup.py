@@ -42,6 +42,7 @@ class Wakeup:
         while (left := min(ends, self._at) - monotonic()) > 0:
             self._changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
+                async with asyncio.timeout(left):  # `wait_for` would make a task each time
+                    await self._changed.wait()
         if self._at < ends:
             await asyncio.sleep(GATHER_SECONDS)
