@@ -274,6 +274,7 @@ def of_limits(store: Store, lane: Lane) -> dict[str, Call]:
         "slack_limits/admit": lambda: limits.admit(lane, "chat.update", priority=0),
         "slack_limits/away": lambda: limits.away("T1"),
         "slack_limits/back": lambda: limits.back("T1"),
+        "slack_limits/outage": lambda: limits.outage("T1"),
         "slack_limits/pause": lambda: limits.pause("T1", "chat.update", LATER),
         "slack_limits/paused": lambda: limits.paused("T1", "chat.update"),
     }

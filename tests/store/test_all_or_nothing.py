@@ -21,7 +21,7 @@ from tests.store.following import LATER, SOON
 
 READ_ONLY = {
     *("brake/state", "gcs_quota/usage", "inspection/backlog"),
-    *("outbox/ready", "schedule/ready", "slack_limits/paused"),
+    *("outbox/ready", "schedule/ready", "slack_limits/outage", "slack_limits/paused"),
     *("rules/places", "rules/read"),
     *("subscriptions/last", "log/read"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 from msgspec.structs import replace
 from redis import Redis
@@ -9,6 +11,8 @@ from redis import Redis
 from bot.domain.change import Change, ChangeKind
 from bot.domain.snapshot import Receipt
 from bot.store import Store
+from bot.store.keys import PARTITIONS
+from bot.store.outbox import RECENT
 from tests.servers import expire_claims, let_time_pass
 from tests.store.following import ALICE, LAB, LATER, SOON, change, deliver, drained, due, follow, lanes, settle
 
@@ -150,6 +154,19 @@ async def test_a_long_silence_ends_in_one_line(store: Store) -> None:
     lines = [item for item in claim.notification.changes if item.kind is ChangeKind.PROGRESS]
     assert (lines[0].finished_before, lines[-1].finished) == (0, 100)
     assert (len(lines), claim.notification.changes[-1].kind) == (49, ChangeKind.OUTCOME)
+
+
+async def test_what_was_due_before_can_be_left_alone(store: Store) -> None:
+    """What is given back as due is claimed with all that is, and not with what has just become due."""
+    for execution in ("e1", "e2"):
+        await follow(store, ALICE, execution)
+    for claim in await lanes(store):
+        await store.outbox.release(claim, wait=-RECENT if claim.lane.execution_id == "e1" else timedelta(0))
+    recent = await store.outbox.ready(is_recent=True)
+    claims = [await store.outbox.claim(number, 9, is_recent=True) for number in range(PARTITIONS)]
+    assert [claim.lane.execution_id for each in claims for claim in each] == ["e2"]
+    assert (len(recent.partitions), recent.size) == (1, 2)
+    assert [claim.lane.execution_id for claim in await lanes(store)] == ["e1"]
 
 
 async def test_outcomes_are_claimed_first(store: Store) -> None:

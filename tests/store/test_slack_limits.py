@@ -237,6 +237,32 @@ async def test_one_probe_finds_out_whether_slack_answers(
     assert await wait(other, "C3", 0, method=POST, place="C3") > 0
 
 
+async def test_an_outage_says_when_to_find_out(shared: SlackLimits, other: SlackLimits, clock: StillClock) -> None:
+    """All copies know whether Slack answers, and when a call is to find out whether it does again."""
+    assert await other.outage("T1") is None
+    await shared.away("T1")
+    assert await other.outage("T1") is None
+    clock.passes(30)
+    pause = await shared.away("T1")
+    assert (await other.outage("T1") or NOW).total_seconds() == ms(30)
+    clock.passes(pause.total_seconds())
+    assert await other.outage("T1") == NOW
+    assert await wait(shared, "C1") == 0
+    assert (await other.outage("T1") or NOW).total_seconds() == ms(1)
+    await shared.back("T1")
+    assert await other.outage("T1") is None
+
+
+async def test_who_waits_for_slack_keeps_no_place(shared: SlackLimits, clock: StillClock) -> None:
+    """They come again in the order of the outbox: nobody waits for one who may not come."""
+    await shared.away("T1")
+    clock.passes(30)
+    pause = await shared.away("T1")
+    assert [await wait(shared, name, 0) for name in ("C1", "C2")] == [ms(30), ms(30)]
+    clock.passes(pause.total_seconds())
+    assert await wait(shared, "C3", 5) == 0
+
+
 async def test_listeners_respect_pauses_too(shared: SlackLimits, other: SlackLimits) -> None:
     """A method that Slack wants to be left alone is so for listeners of all copies, for the rest of that time."""
     await shared.pause("T1", "views.open", timedelta(seconds=30))

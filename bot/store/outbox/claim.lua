@@ -1,12 +1,14 @@
 -- Claim lanes: each goes to one worker, together with everything that it needs to deliver.
 -- KEYS: partition prefix
 -- limit: at most so many lanes; lease: ms; token: of this claim; most_changes: at most so many of each lane; scope: how
--- our lanes begin; aside: ms for which others' are left alone
+-- our lanes begin; aside: ms for which others' are left alone; recent: only lanes that became due within so many ms;
+-- absent: all
 -- Returns now in ms, then per lane: lane, when the send began that is in doubt (ms; 0: none is), 1 when it keeps its
 -- changes and only its card is edited (else 0), subscription, receipt, snapshot, number of changes, changes…
 -- A claim that outlived its lease means that its worker died between sending and recording: the lane is in doubt.
-local prefix, limit, lease, token, most_changes, scope, aside = KEYS[1], unpack(ARGV)
+local prefix, limit, lease, token, most_changes, scope, aside, recent = KEYS[1], unpack(ARGV)
 local now = now_ms()
+local first_at = recent and '(' .. now - recent or '-inf'
 local answer, claimed = {now}, 0
 
 local function drop(lane)
@@ -40,7 +42,7 @@ end
 
 for _, priority in ipairs(PRIORITIES) do
   local set = prefix .. 'outbox:' .. priority
-  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, limit - claimed)) do
+  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', set, first_at, now, 'LIMIT', 0, limit - claimed)) do
     if string.sub(lane, 1, #scope) == scope then
       take(lane, set)
     else -- of another workspace or GCS account: it stays, for its owner

@@ -34,6 +34,9 @@ LEASE = timedelta(seconds=30)
 IN_FLIGHT = timedelta(seconds=3)
 """How long a message may take to arrive whose sender got no answer, or died; after that it is looked for."""
 
+RECENT = timedelta(seconds=30)
+"""How long ago a lane became due at most that counts as one that has just become so."""
+
 MOST_CHANGES = 50
 """At most so many changes are read with a claim: all of a lane, unless it has many outcomes (`outbox/prelude.lua`)."""
 
@@ -68,12 +71,12 @@ class Outbox:
         self.letters = DeadLetters(connection)
         self.catch_ups = CatchUps(connection, deliveries=deliveries)
 
-    async def ready(self) -> Ready:
-        """Where lanes are due."""
-        return await self._connection.ready("outbox/ready")
+    async def ready(self, *, is_recent: bool = False) -> Ready:
+        """Where lanes are due; with `is_recent` only those count that became so within `RECENT`."""
+        return await self._connection.ready("outbox/ready", *_recent(is_recent))
 
-    async def claim(self, number: int, limit: int) -> list[Claim]:
-        """Claim at most `limit` lanes of partition `number` that are due."""
+    async def claim(self, number: int, limit: int, *, is_recent: bool = False) -> list[Claim]:
+        """Claim at most `limit` lanes of partition `number` that are due; `is_recent` as for `ready`."""
         began = monotonic()
         token, rows = await self._connection.claim(
             "outbox/claim",
@@ -83,6 +86,7 @@ class Outbox:
             MOST_CHANGES,
             self._ownership.owner.scope,
             milliseconds(ASIDE),
+            *_recent(is_recent),
             durable=True,
         )
         now, i, claims = at(rows[0]), 1, []
@@ -162,7 +166,8 @@ class Outbox:
     ) -> None:
         """Give the lane back; with `wait` it is claimed again after that time, even if nothing else happens.
 
-        Something that happens has it claimed sooner, unless it is in doubt. `code`: why Slack refuses it, for the log.
+        Something that happens has it claimed sooner, unless it is in doubt. A `wait` of `-RECENT` leaves it due, not
+        recently so. `code`: why Slack refuses it, for the log.
         """
         released = await self._connection.run(
             "outbox/release",
@@ -176,7 +181,7 @@ class Outbox:
         )
         if released == _DUE_AGAIN:
             self.deliveries.set()
-        elif wait is not None:
+        elif wait is not None and wait >= timedelta(0):
             self.deliveries.set(after=wait.total_seconds())
 
     async def forget(self, claim: Claim, *, reason: str = "", is_ruled: bool = False) -> bool:
@@ -207,3 +212,8 @@ class Outbox:
     async def dead_letters(self) -> list[DeadLetter]:
         """What could not be delivered, the newest first."""
         return [letter for _, letter in await self.letters.rows()]
+
+
+def _recent(is_recent: bool) -> tuple[int, ...]:
+    """The last argument of the scripts that say what is due."""
+    return (milliseconds(RECENT),) if is_recent else ()

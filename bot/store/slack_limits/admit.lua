@@ -3,15 +3,15 @@
 -- priority: 0 first; slow_start: µs; probe: µs that a probe may take; place_kept: µs for which a place is kept after
 -- the time that was said; then per bucket: name, µs between two calls, µs of burst
 -- Returns ms to wait (0: go), 1 when Slack was not answering
+-- While Slack does not answer, nobody gets a place: when it does, all ask again, in the order in which they are claimed.
 -- A bucket is a moment: when its next call would leave if all left evenly (GCRA). A lane that must wait does so in the
 -- bucket that makes it wait longest, by priority and then by arrival, and those behind it wait longer.
 local prefix, lane, priority, method, slow_start, probe, place_kept = KEYS[1], unpack(ARGV, 1, 6)
 local FIRST_BUCKET = 7
 local now = now_us()
-local is_away = redis.call('EXISTS', prefix .. 'away') == 1
-local all_pause = pause_ends(prefix, '*')
-local paused = math.max(all_pause, pause_ends(prefix, method))
-if is_away and redis.call('EXISTS', prefix .. 'probe') == 1 then paused = math.max(paused, now + 1000000) end
+local is_away, away = redis.call('EXISTS', prefix .. 'away'), away_for(prefix, now)
+if away and away > 0 then return {math.ceil(away / 1000), is_away} end
+local paused = math.max(pause_ends(prefix, '*'), pause_ends(prefix, method))
 local ramp = math.max(0.25, math.min(1, 0.25 + 0.75 * (now - paused) / slow_start)) -- a quarter of the rate, then more
 
 -- The order of those who wait is one number, since a set has one score: priority, and within it the arrival in 10 µs.
@@ -64,10 +64,10 @@ if not place then
     local after = next_one + gaps[bucket]
     redis.call('SET', prefix .. 'next:' .. bucket, string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000))
   end
-  if all_pause > 0 and is_away then -- one call finds out whether Slack answers again; the others ask again in a second
+  if away then -- this call finds out whether Slack answers again
     redis.call('SET', prefix .. 'probe', lane, 'PX', math.ceil(probe / 1000))
   end
-  return {0, is_away and 1 or 0}
+  return {0, is_away}
 end
 
 for bucket in pairs(starts) do
@@ -80,4 +80,4 @@ for _, kind in ipairs({'wait:', 'back:'}) do
   local key = prefix .. kind .. place
   redis.call('PEXPIRE', key, math.max(redis.call('PTTL', key), math.ceil((kept - now) / 1000)))
 end
-return {math.ceil((goes_at - now) / 1000), is_away and 1 or 0}
+return {math.ceil((goes_at - now) / 1000), is_away}

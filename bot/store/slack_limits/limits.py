@@ -94,6 +94,11 @@ class SlackLimits:
             milliseconds=await self._connection.run("slack_limits/away", self._of(team_id), *spans, patient=True)
         )
 
+    async def outage(self, team_id: str) -> timedelta | None:
+        """While Slack does not answer: for how long nobody calls it, zero when one call is to find out; else None."""
+        wait = await self._connection.run("slack_limits/outage", self._of(team_id))
+        return None if wait < 0 else timedelta(milliseconds=wait)
+
     async def back(self, team_id: str) -> None:
         """Slack answers again."""
         await self._connection.run("slack_limits/back", self._of(team_id), _micros(SLOW_START), patient=True)

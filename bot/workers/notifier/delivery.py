@@ -68,6 +68,8 @@ class Delivery:
         """Whether a receipt was recorded, which ends what was in doubt."""
         self.is_left = False
         """Whether the lane was released."""
+        self.pause = timedelta(0)
+        """How long nobody calls Slack, which did not answer a call for this lane."""
         self._renewed = claim.began
 
     @property

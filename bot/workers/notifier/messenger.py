@@ -86,6 +86,8 @@ class Messenger:
         """Method → lanes with a fault since the method last succeeded."""
         self.condition = Condition()
         """Why Slack does not take calls."""
+        self._away_from: str | None = None
+        """The workspace for which Slack did not answer, as the store said last."""
 
     async def language(self, delivery: Delivery, reader_id: str) -> Language:
         """What a person or channel reads, at the time of sending."""
@@ -134,6 +136,15 @@ class Messenger:
         self._faulty.pop(method, None)
         return answer
 
+    async def outage(self) -> timedelta | None:
+        """While Slack does not answer, as this process has noticed: for how long nobody calls it, as in the store."""
+        if self._away_from is None:
+            return None
+        wait = await self._limits.outage(self._away_from)
+        if wait is None:
+            self._away_from = None
+        return wait
+
     def attempts(self, delivery: Delivery) -> int:
         """How many calls the message that was just sent took; those of other copies of the bot do not count."""
         return self._attempts.pop(str(delivery.claim.lane), 1)
@@ -145,13 +156,16 @@ class Messenger:
 
     async def _admission(self, lane: Lane, method: str, priority: Priority, place: str) -> Admission:
         try:
-            return await self._limits.admit(lane, method, priority=priority, place=place)
+            admission = await self._limits.admit(lane, method, priority=priority, place=place)
         except StoreUnavailable as error:
             # Release the lane, or it would wait for its lease to end. Pause first: the node of a cluster that holds the
             # lanes may be up, and would hand this one out again at once.
             log.warning("notifier.not_admitted", lane=str(lane), error=str(error))
             await asyncio.sleep(STORE_AWAY_SECONDS)
             raise Deferred(timedelta(0)) from error
+        if admission.is_away:
+            self._away_from = lane.team_id
+        return admission
 
     async def _meant(self, error: SlackError) -> SlackError:
         """`error`; a refusal of this call only, if it is about the token and `auth.test` does not say the same."""
@@ -165,9 +179,10 @@ class Messenger:
         is_fault = isinstance(error, SlackUnavailable | OutcomeUnknown)
         if is_fault and not self._concerns_one_lane(delivery, method, error, is_away=is_away):
             self.condition.set(str(error))
-            pause = await self._limits.away(team_id)
-            if pause:
-                self._log_pause("away", team_id, pause)
+            delivery.pause = await self._limits.away(team_id)
+            if delivery.pause:
+                self._away_from = team_id
+                self._log_pause("away", team_id, delivery.pause)
             return
         if is_away:  # a refusal is an answer, and so is a fault that Slack itself reports
             await self._limits.back(team_id)

@@ -38,7 +38,6 @@ from bot.slack.languages import Languages
 from bot.slack.messages import Messages
 from bot.store.brake import Brake, undeliverable
 from bot.store.channels import Channels
-from bot.store.engine.connection import Ready
 from bot.store.homes import Homes
 from bot.store.keys import Lane, owner_of
 from bot.store.log.rows import Sent
@@ -51,6 +50,7 @@ from bot.workers.notifier.card_failures import FAULT_TRIES, CardFailures, fault_
 from bot.workers.notifier.cards import Cards
 from bot.workers.notifier.catch_up import CatchUp
 from bot.workers.notifier.changes import post_changes
+from bot.workers.notifier.claims import Claims
 from bot.workers.notifier.dead_letters import end_rules, give_up
 from bot.workers.notifier.delivery import ClaimLost, Deferred, Delivery
 from bot.workers.notifier.messenger import REFUSED_PAUSE, Messenger
@@ -100,10 +100,11 @@ class Notifier:
         self._failures = CardFailures()
         self._records = Records(outbox, followed_rules, homes)
         self._cards = Cards(self._messenger, self._failures, self._records)
+        self._claims = Claims(outbox, self._messenger.outage)
         self._pool = WorkerPool(
             "notifier",
-            ready=self._ready,
-            claim=outbox.claim,
+            ready=self._claims.ready,
+            claim=self._claims.claim,
             do=self._deliver,
             wakeup=outbox.deliveries,
             concurrency=concurrency,
@@ -122,16 +123,14 @@ class Notifier:
         """Deliver until `stop` is set."""
         await self._pool.run(stop)
 
-    async def _ready(self) -> Ready:
-        ready = await self._outbox.ready()
-        metrics.NOTIFIER_BACKLOG_LANES.set(ready.size)
-        return ready
-
     async def _deliver(self, claim: Claim) -> None:
         """Deliver one lane, in the language of its reader."""
         delivery = Delivery(claim)
-        with speaking(await self._messenger.language(delivery, claim.lane.subscriber_id)):
-            await self._deliver_lane(delivery)
+        try:
+            with speaking(await self._messenger.language(delivery, claim.lane.subscriber_id)):
+                await self._deliver_lane(delivery)
+        finally:
+            self._claims.done(claim)
 
     async def _deliver_lane(self, delivery: Delivery) -> None:
         """Deliver one lane. Whatever Slack answers, the lane is tried again or its owner reads why not."""
@@ -153,7 +152,7 @@ class Notifier:
             else:
                 await self._recovered(claim.lane)
         except Deferred as deferred:
-            await self._outbox.release(claim, wait=deferred.wait, in_doubt=delivery.is_in_doubt, code=deferred.code)
+            await self._claims.defer(claim, deferred.wait, in_doubt=delivery.is_in_doubt, code=deferred.code)
         except ClaimLost:
             log.warning("notifier.claim_lost", lane=str(claim.lane))
         except SlackError as error:
@@ -257,11 +256,12 @@ class Notifier:
             wait = fault_pause(self._failures.note_post_fault(delivery.lane))
         if isinstance(error, PayloadRejected):  # even the plainest version
             self._messenger.condition.set(str(error))
-        metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
-        log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
         is_in_doubt = (is_unknown and not delivery.is_edit_fault) or delivery.is_in_doubt
         if isinstance(error, UnknownRefusal) and not delivery.is_edit_refused:
             # perhaps the channel could not be read back for the same reason
             is_in_doubt |= delivery.claim.in_doubt_since is not None and not delivery.is_recorded
+        wait = max(wait, self._claims.wait_after(delivery.claim, delivery.pause, in_doubt=is_in_doubt))
+        metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
+        log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
         code = "" if delivery.is_edit_refused or delivery.is_edit_fault else error.code  # edits tell nothing new
         await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_in_doubt, code=code)
