@@ -34,6 +34,8 @@ def implied(record: Record) -> Iterator[Promise]:
             ended = [rule.ended_at for rule in matching if rule.ended_at is not None]
             if not owed and (living or not ended or (execution_id, subscriber) in asked):
                 continue
+            if _is_left_to_hand(truth, by_hand.get((execution_id, subscriber))):
+                continue
             yield Promise(
                 execution_id=execution_id,
                 subscriber=subscriber,
@@ -43,6 +45,15 @@ def implied(record: Record) -> Iterator[Promise]:
                 found_by=truth.began + FOUND,
                 is_by_rule=True,
             )
+
+
+def _is_left_to_hand(truth: Truth, by_hand: float | None) -> bool:
+    """Whether it ended while somebody followed it by hand, and no rule had to know it yet.
+
+    Then no rule follows it, and it is told at the level that they chose, which is a promise of its own.
+    """
+    ends = (moment.at for moment in truth.moments if moment.is_outcome)
+    return by_hand is not None and by_hand < next(ends, by_hand) <= truth.began + FOUND
 
 
 def _since(truth: Truth, by_hand: float) -> float:

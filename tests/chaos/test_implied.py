@@ -73,14 +73,18 @@ def test_an_outcome_before_it_was_found() -> None:
 
 
 def test_a_card_tells_an_earlier_end() -> None:
-    """A rule had not found it yet; had it ended later, or been followed before, its end would be told."""
+    """A rule had not found it yet; had it ended later, or been followed by hand for more, its end would be told."""
     life, last = story.happy(3, seconds=60), CARD.versions[-1][1]
     ends = moments(life, 0)[-1].at
     both = ruled(replace(CARD, versions=((BEGAN + ends + 2, last),)), life=life)
     both.asked.add(("e", "U"))
-    for at, missed in ((ends + 1, {}), (ends - 1, {"outcome lost": 2})):  # owed twice
-        both.promises = [replace(PROMISE, promised_at=BEGAN + at)]
-        assert found(both) == missed
+    for at, level, missed in (
+        (ends + 1, "steps", {}),
+        (ends - 1, "steps", {"outcome lost": 1}),
+        (ends - 1, "failures", {}),  # the end is what the person did not want to be told
+    ):
+        both.promises = [replace(PROMISE, promised_at=BEGAN + at, level=level)]
+        assert found(both) == missed, (at, level)
     both.promises = []
     assert found(both) == {"outcome lost": 1}
 
