@@ -10,6 +10,8 @@ import re
 
 from bot.blocks import text
 
+_BAR = "\u2223"
+"""Stands for a bar in a label, which looks the same: in a link, a bar stands before the label."""
 _TS = re.compile(r"\d{1,16}\.\d{1,9}")
 
 
@@ -22,4 +24,4 @@ def message_link(label: str, *, address: str, channel_id: str, ts: str, thread_t
     if not (address and channel and _TS.fullmatch(ts)):
         return label
     thread = f"?thread_ts={thread_ts}&amp;cid={channel}" if _TS.fullmatch(thread_ts) else ""
-    return f"<{address}archives/{channel}/p{ts.replace('.', '')}{thread}|{label}>"
+    return f"<{address}archives/{channel}/p{ts.replace('.', '')}{thread}|{label.replace('|', _BAR)}>"

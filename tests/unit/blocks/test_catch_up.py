@@ -60,6 +60,13 @@ def test_what_failed_comes_first() -> None:
     assert first["accessory"]["action_id"] == "show_why"
 
 
+def test_a_bar_in_a_name_ends_no_link() -> None:
+    """Slack's links have one, before what they show."""
+    message = drawn(ended("a|b", "Failed"), ended("c", "Failed"))
+    assert "Failed: a|b" in message.text
+    assert f"<{ADDRESS}archives/D1/p1796061527412619|a∣b>" in message.blocks[1]["text"]["text"]
+
+
 def test_names_stand_in_the_order_of_their_numbers() -> None:
     """Of what ended in one second; what ended before that comes first, whatever its name."""
     names = ["b-10", "b-2", "b-1", "b", "a-3", "b-2-x", "b-" + "9" * 5_000]
