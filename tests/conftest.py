@@ -29,9 +29,9 @@ settings.register_profile("untimed", deadline=None)
 settings.register_profile(FUZZ, deadline=None, print_blob=True)
 settings.load_profile("untimed")  # how long an example takes depends on the machine
 
-WAITING_WORKERS = 4
-"""How many workers run beside one for each core: whole bots and their servers wait most of the time. With two, the
-two cores of a machine did nothing in 38 % of a run."""
+WAITING_WORKERS = 6
+"""How many workers run beside one for each core: whole bots and their servers wait most of the time. With four, the two
+cores of a machine did nothing in 30 % of a run."""
 
 SHARING = (
     "tests/browser",
@@ -48,17 +48,20 @@ CLUSTER = "tests/store/cluster"
 
 LONGEST = (
     "tests/end_to_end/test_slack_outage.py",
-    CLUSTER,
-    "tests/end_to_end/test_gcs_outage.py",
+    "tests/end_to_end/test_rules.py",
     "tests/chaos/test_chaos.py",
-    "tests/browser",
-    "tests/store/test_failover.py",
+    "tests/end_to_end/test_store.py",
     "tests/end_to_end/test_kills.py",
     "tests/end_to_end/test_lives.py",
+    "tests/end_to_end/test_gcs_outage.py",
+    CLUSTER,
+    "tests/browser",
+    "tests/end_to_end/test_boards.py",
+    "tests/end_to_end/test_versions.py",
     "tests/end_to_end/test_brake.py",
-    "tests/end_to_end/test_health.py",
-    "tests/end_to_end/test_check.py",
+    "tests/end_to_end/test_limits.py",
     "tests/end_to_end",
+    "tests/store/test_failover.py",
     "tests/store/test_embedded.py",
     "tests/store",
     "tests/workers",
