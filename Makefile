@@ -43,8 +43,8 @@ $(VENV313)/.dev: requirements-dev.lock
 demo: $(VENV)/.runtime ## Run the bot between a simulated GCS and a simulated Slack; ARGS="--port 4000" for another port.
 	@$(BIN)/python -m sandbox $(ARGS)
 
-test: $(VENV)/.dev ## Run all tests, about 6 minutes on two cores; ARGS=tests/unit for some of them.
-	@echo "Running the tests; all of them take about 6 minutes on two idle cores."
+test: $(VENV)/.dev ## Run all tests, about 5 minutes on two cores; ARGS=tests/unit for some of them.
+	@echo "Running the tests; all of them take about 5 minutes on two idle cores."
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 	@echo "'make test-3.13' runs tests/unit, tests/store and tests/workers on Python 3.13."
 
