@@ -84,8 +84,8 @@ chaos: $(VENV)/.dev ## Kill three bots again and again for ten minutes; ARGS="--
 	@echo "Killing three bots again and again: about 12 minutes."
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: $(VENV)/.dev ## Measure, about 17 minutes on an idle machine; ARGS=delays for some rows, which writes nothing.
-	@echo "Measuring: all rows take about 17 minutes on an idle machine."
+bench: $(VENV)/.dev ## Measure, about 13 minutes on an idle machine; ARGS=delays for some rows, which writes nothing.
+	@echo "Measuring: all rows take about 13 minutes on an idle machine."
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 # Hashes without addresses, for every platform that Python 3.11 and later run on. The embedded store has a file of its own:
