@@ -1,7 +1,7 @@
 -- Give a lane back.
 -- KEYS: partition prefix
--- wait: ms until it is claimed again, less than 0 for one that is to have been due for so long, or '' when all is
--- delivered; in_doubt: '1' when the outcome of its last send is unknown; code: why Slack refuses it, or ''
+-- wait: ms until the lane is due; a negative number makes it due since that long ago; '' when all is delivered
+-- in_doubt: '1' when the outcome of its last send is unknown; code: why Slack refuses it, or ''
 -- Returns 1, or 2 when the lane is due again, or 0 when the claim is lost
 -- A lane in doubt is claimed at that time and not before; another one sooner, if something happens to it.
 local prefix, lane, token, wait, in_doubt, code = KEYS[1], unpack(ARGV)

@@ -19,10 +19,10 @@ from bot.store.engine.connection import Ready
 from bot.store.outbox import RECENT, Claim, Outbox
 
 FIRST = timedelta(days=1)
-"""How long a lane that rests is to have been due so that it comes before others."""
+"""A resting lane that is in doubt is made due since that long ago: lanes that were due first are claimed first."""
 
 STAYS_FIRST = timedelta(minutes=5)
-"""For how long a lane in doubt does; then others find out, since its calls may fail for a reason of its own."""
+"""How long a lane in doubt comes first. Then others probe, since its calls may fail for a reason of its own."""
 
 
 class Claims:
