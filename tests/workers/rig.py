@@ -6,8 +6,9 @@ the notifier once, `later` makes deferred lanes due and runs it again.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -256,3 +257,20 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             alice=alice,
             lab=lab,
         )
+
+
+def age_outage(rig: Rig, *, seconds: int) -> None:
+    """Move the first failure back by `seconds`."""
+    (key,) = rig.redis.scan_iter("*:away")
+    rig.redis.set(str(key), int((time.time() - seconds) * 1e6), keepttl=True)
+
+
+async def run_until(rig: Rig, until: Callable[[], bool], *notifiers: Notifier) -> None:
+    """Run `notifiers` until the condition holds."""
+    stop = asyncio.Event()
+    running = [asyncio.create_task(notifier.run(stop)) for notifier in notifiers]
+    try:
+        await rig.slack.wait_for(until, timeout=30)
+    finally:
+        stop.set()
+        await asyncio.gather(*running)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import time as clock
 from datetime import timedelta
 from time import time
@@ -17,7 +16,7 @@ from bot.store.outbox import Outbox
 from bot.store.slack_limits import Admission, SlackLimits
 from bot.workers.notifier import Notifier
 from tests.servers import let_lanes_come, let_night_pass
-from tests.workers.rig import Rig, ample_limits
+from tests.workers.rig import Rig, age_outage, ample_limits, run_until
 
 POST, EDIT, READ_BACK = "chat.postMessage", "chat.update", "conversations.replies"
 ALL_DAY = QuietHours(begins=clock(0), ends=clock(0), zone="UTC", holds_failures=True)
@@ -60,8 +59,7 @@ async def goes_away(rig: Rig) -> SlackLimits:
     limits, team = ample_limits(rig.store), rig.slack.workspace.team_id
     rig.fault("status", None, times=None)
     await limits.away(team)
-    (key,) = rig.redis.scan_iter("*:away")
-    rig.redis.set(str(key), int((time() - 600) * 1e6), keepttl=True)
+    age_outage(rig, seconds=600)
     await limits.away(team)
     return limits
 
@@ -109,17 +107,6 @@ def news(rig: Rig) -> int:
 def edited(rig: Rig) -> list[str]:
     """The texts of all edits that Slack took."""
     return [call.args["text"] for call in rig.slack.calls if call.method == EDIT and not call.error]
-
-
-async def run_until(rig: Rig, until: Callable[[], bool], *notifiers: Notifier) -> None:
-    """Run `notifiers` until the condition holds."""
-    stop = asyncio.Event()
-    running = [asyncio.create_task(notifier.run(stop)) for notifier in notifiers]
-    try:
-        await rig.slack.wait_for(until, timeout=30)
-    finally:
-        stop.set()
-        await asyncio.gather(*running)
 
 
 async def test_lanes_rest_while_slack_is_away(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

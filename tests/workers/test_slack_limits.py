@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic, time
 from typing import Any
@@ -19,7 +18,7 @@ from bot.workers.notifier import delivery as lane_delivery
 from sandbox import story
 from sandbox.slack.web_api import Call
 from tests.servers import let_pauses_end, let_time_pass
-from tests.workers.rig import Rig, ample_limits
+from tests.workers.rig import Rig, age_outage, ample_limits, run_until
 
 POST, EDIT, HISTORY = "chat.postMessage", "chat.update", "conversations.history"
 
@@ -45,23 +44,6 @@ async def drained(rig: Rig) -> None:
     """Run the notifier until nothing is due."""
     while await rig.deliver():
         pass
-
-
-def age_outage(rig: Rig, *, seconds: int) -> None:
-    """Move the first failure back by `seconds`."""
-    (key,) = rig.redis.scan_iter("*:away")
-    rig.redis.set(str(key), int((time() - seconds) * 1e6), keepttl=True)
-
-
-async def run_until(rig: Rig, until: Callable[[], bool], *notifiers: Notifier) -> None:
-    """Run `notifiers` until the condition holds."""
-    stop = asyncio.Event()
-    running = [asyncio.create_task(notifier.run(stop)) for notifier in notifiers]
-    try:
-        await rig.slack.wait_for(until, timeout=30)
-    finally:
-        stop.set()
-        await asyncio.gather(*running)
 
 
 def posts(rig: Rig) -> list[str]:
