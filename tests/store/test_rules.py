@@ -21,7 +21,7 @@ from bot.store.keys import lane_of
 from bot.store.rules import MOST_RULES, Enlisted
 from bot.store.subscriptions.index import SUBSCRIBING_FOR
 from bot.store.transfer import Imported
-from tests.servers import ACCOUNT, KEYS, OWNER
+from tests.servers import ACCOUNT, KEYS, OWNER, StillClock
 from tests.store.following import (
     ALICE,
     LAB,
@@ -174,6 +174,21 @@ async def test_a_copy_that_dies_leaves_no_gap(store: Store, monkeypatch: pytest.
     with pytest.raises(ConnectionError):
         await enlist(store)
     assert set(await levels(store)) == {"e1"}
+
+
+@pytest.mark.parametrize("behind", [timedelta(hours=-1), timedelta(hours=1)])
+async def test_a_machine_may_have_another_clock(store: Store, behind: timedelta) -> None:
+    """The store's clock says which places are a minute old: a fast one would leave them while somebody takes them."""
+    rule, _, _ = await store.rules.put(rule_of(LAB), level=None)
+    with StillClock.standing() as clock:
+        clock.passes(behind.total_seconds())
+        await store.rules.take_places([rule], "e1", most=9)
+        await store.enlisting.tidy(rule)
+        assert (await store.subscribers.of(LAB)).items == ()
+        assert set(await store.rules.places(rule)) == {"e1"}
+        clock.passes(2 * SUBSCRIBING_FOR.total_seconds())
+        await store.enlisting.tidy(rule)
+        assert await store.rules.places(rule) == {}
 
 
 async def test_a_place_is_taken_again(store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec.structs import replace
@@ -183,7 +183,7 @@ class Enlisting:
         reader = _reader(rule)
         if reader is not None:
             await self.announce(RuleNews(RuleNewsKind.ENDED, rule, ended), reader=reader)
-        if not any(_is_beginning(taken) for each, taken in mine.items() if each not in followed):
+        if not any(_is_beginning(age) for each, age in mine.items() if each not in followed):
             await self._rules.delete(rule)
         return ended
 
@@ -298,9 +298,9 @@ def _reader(rule: Rule) -> Subscriber | None:
     return None if rule.ended_by and rule.subscriber.is_person else rule.subscriber
 
 
-def _is_beginning(taken: datetime) -> bool:
-    """Whether a place that was taken then may be for an execution that is just about to be followed."""
-    return taken > datetime.now(UTC) - SUBSCRIBING_FOR
+def _is_beginning(age: timedelta) -> bool:
+    """Whether a place that was taken so long ago may be for an execution that is just about to be followed."""
+    return age < SUBSCRIBING_FOR
 
 
 def _goes_on(lane: Lane, row: str) -> bool:

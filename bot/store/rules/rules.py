@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -177,11 +177,13 @@ class Rules:
                 raise answer
         return [rule for rule, has_place in zip(rules, answers, strict=True) if has_place]
 
-    async def places(self, rule: Rule, owner: Owner | None = None) -> dict[str, datetime]:
-        """The ids of the executions that a rule follows, and when it took the place; of some that have ended, too."""
-        async with self._connection.guarded() as redis:
-            found: Any = await redis.zrange(f"{self._home(owner)}of:{_field(rule)}", 0, -1, withscores=True)
-        return {str(each): at(int(taken)) for each, taken in found}
+    async def places(self, rule: Rule, owner: Owner | None = None) -> dict[str, timedelta]:
+        """The ids of the executions that a rule follows, and how long ago it took the place; some have ended.
+
+        By the store's clock: that of this machine may differ from it.
+        """
+        now, found = await self._connection.run("rules/places", self._home(owner), -1, _field(rule))
+        return {str(each): at(int(now)) - at(int(taken)) for each, taken in zip(found[::2], found[1::2], strict=True)}
 
     async def leave_places(self, rule: Rule, execution_ids: Sequence[str]) -> None:
         """These executions have ended, or somebody does not follow them any more."""

@@ -11,7 +11,7 @@ entries, never miss one: an entry is added before and after subscribing, and che
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.following import Subscriber
@@ -77,10 +77,10 @@ class Index:
         async with self._connection.guarded() as redis:
             key = self._keys.executions_of(account, subscriber.team_id, subscriber.id)
             found: Any = await redis.zrange(key, 0, -1, withscores=True)
-        begun_after = milliseconds(datetime.now(UTC) - SUBSCRIBING_FOR - EPOCH)
-        entries = {str(each): score < 0 and -score > begun_after for each, score in found}
         # Places are read after the entries: one that is not there any more was removed, or a rule had its place before.
-        (places,) = await self._places(account, subscriber.team_id, [subscriber.id], _ALL)
+        now, (places,) = await self._places(account, subscriber.team_id, [subscriber.id], _ALL)
+        begun_after = now - milliseconds(SUBSCRIBING_FOR)
+        entries = {str(each): score < 0 and -score > begun_after for each, score in found}
         for each, taken in zip(places[::2], places[1::2], strict=True):
             entries[str(each)] = entries.get(str(each), False) or float(str(taken)) > begun_after
         return [(lane_of(account, subscriber, each), is_beginning) for each, is_beginning in entries.items()]
@@ -93,11 +93,16 @@ class Index:
             for each in subscriber_ids:
                 pipeline.exists(self._keys.executions_of(account, team_id, each))
             answers = await pipeline.execute()
-        places = await self._places(account, team_id, subscriber_ids, _FIRST)
+        _, places = await self._places(account, team_id, subscriber_ids, _FIRST)
         return [each for each, *has in zip(subscriber_ids, answers, places, strict=True) if any(has)]
 
-    async def _places(self, account: str, team_id: str, subscriber_ids: Sequence[str], last: int) -> list[list[object]]:
-        """The places of each one's rules until the `last`: execution id, when it was taken in ms, and so on."""
+    async def _places(
+        self, account: str, team_id: str, subscriber_ids: Sequence[str], last: int
+    ) -> tuple[int, list[list[object]]]:
+        """The store's time in ms; the places of each one's rules until the `last`: execution id, when taken, and so on.
+
+        The store's clock wrote these moments, so it alone says how long ago they are.
+        """
         home = self._keys.rules_of(account, team_id)
-        found: list[list[object]] = await self._connection.run("rules/places", home, last, *subscriber_ids)
-        return found
+        now, *found = await self._connection.run("rules/places", home, last, *subscriber_ids)
+        return int(now), found
