@@ -155,7 +155,7 @@ def _pooled(chance: random.Random) -> float:
 
 def _false_steps(chance: random.Random, count: int, accounts: list[float]) -> float:
     """The share of runs in which the alarms call a step slow, the step being like the ones before."""
-    told = 0
+    alarmed = 0
     for _ in range(TRIALS // 2):
         spread, took, typical = chance.choice(accounts), {}, dict[str, Usual]()
         for number in range(STEPS):
@@ -167,8 +167,8 @@ def _false_steps(chance: random.Random, count: int, accounts: list[float]) -> fl
         seen = tuple(Step(name=name, phase="Running", elapsed=elapsed) for name, elapsed in took.items())
         snapshot = Snapshot(execution=Execution(id="e", phase="Running", steps=seen), revision=1, seen_at=NOW)
         changes = alarms.ring(snapshot, Typical(None, typical), revision=2).changes
-        told += any(change.kind is ChangeKind.SLOW for change in changes)
-    return told / (TRIALS // 2)
+        alarmed += any(change.kind is ChangeKind.SLOW for change in changes)
+    return alarmed / (TRIALS // 2)
 
 
 def _center(chance: random.Random) -> float:

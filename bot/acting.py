@@ -125,7 +125,7 @@ class Acting:
                 result, refusal = Result.REFUSED, error
         await self._finish(team_id, execution_id, act, result)
         if refusal is None:
-            with suppress(GCSError, StoreUnavailable):  # what is known is told in any case
+            with suppress(GCSError, StoreUnavailable):  # what is known is reported in any case
                 look = await self.look(team_id, execution_id)
         return Acted(result, look, refusal)
 

@@ -65,7 +65,7 @@ class ClockSkew:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether more answers are needed to tell."""
+        """Whether more answers are needed to be sure."""
         return any(witness.against for witness in self._witnesses.values())
 
     @property

@@ -193,7 +193,7 @@ class TooManyRequests(BotError):
     """One person asks faster than allowed."""
 
     def __init__(self, retry_after: timedelta, *, is_repeated: bool = False) -> None:
-        """`is_repeated`: the person was told so a moment ago."""
+        """`is_repeated`: the person has read this refusal a moment ago."""
         super().__init__(f"next one in {retry_after.total_seconds():g} s")
         self.retry_after, self.is_repeated = retry_after, is_repeated
 

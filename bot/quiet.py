@@ -129,7 +129,7 @@ class QuietTimes:
         by: str,
         zone: str = "",
     ) -> Muted:
-        """Tell a subscriber nothing of an execution for a while; `by` is who asks, and lives in `zone`.
+        """Post nothing about an execution to a subscriber for a while; `by` is who asks, and lives in `zone`.
 
         Raises:
             InvalidInput: it is not followed.

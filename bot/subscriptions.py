@@ -23,12 +23,12 @@ from bot.domain.cadence import Cadence
 from bot.domain.change import Change, ChangeKind
 from bot.domain.events import Event
 from bot.domain.execution import Phase
+from bot.domain.fates import Log
 from bot.domain.following import Level, Subscriber, Subscription, louder
 from bot.domain.home import Home
 from bot.domain.past import Past
 from bot.domain.quiet import day_began
 from bot.domain.snapshot import Followed, Snapshot
-from bot.domain.told import Log
 from bot.errors import InputProblem, InvalidInput, TooManyRequests
 from bot.gcs.client import GCSClient
 from bot.gcs.search import SharedSearches
@@ -282,12 +282,12 @@ class Subscriptions:
         return home._replace(level=home.level or self._default_level, hours=hours, rules=rules)
 
     async def level_of(self, subscriber: Subscriber) -> Level:
-        """How much `subscriber` is told where no level is named."""
+        """The level of what `subscriber` follows without naming one."""
         chosen = await in_time(self._homes.level_of(subscriber)) if subscriber.is_person else None
         return chosen or self._default_level
 
     async def choose_level(self, person: Subscriber, level: Level) -> None:
-        """Tell `person` so much from now on where they name no level; what they follow already keeps its level."""
+        """Use `level` from now on where `person` names none; what they follow already keeps its level."""
         await in_time(self._homes.choose_level(person, level))
         audit("level.chosen", subscriber=person.id, changes=level.value)
 
@@ -346,7 +346,7 @@ class Subscriptions:
     async def announce_success(
         self, subscriber: Subscriber, execution_id: str, *, is_wanted: bool, by: str
     ) -> Subscribed:
-        """Tell a channel of a success outside the thread, too, or in the thread only; it reads `by` whom.
+        """Post a success in the channel itself, too, or in the thread only; the channel reads that `by` chose it.
 
         Raises:
             InvalidInput: there is no such subscription.
@@ -374,8 +374,8 @@ class Subscriptions:
 
     def _level_notice(self, subscription: Subscription, *, by: str) -> Change | None:
         notice = self._notice(ChangeKind.LEVEL, subscription.subscriber, by)
-        told = subscription.announces_success
-        return notice and replace(notice, level=subscription.level.value, announces_success=told)
+        announces = subscription.announces_success
+        return notice and replace(notice, level=subscription.level.value, announces_success=announces)
 
     def _notice(self, kind: ChangeKind, subscriber: Subscriber, by: str) -> Change | None:
         """What a channel reads when somebody changes its subscription. People know what they did themselves."""

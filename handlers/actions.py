@@ -56,7 +56,7 @@ async def subscribe_execution(request: Request, *, subscriptions: Subscriptions,
     level = Level(value.level) if value.level in set(Level) else None
     done = await subscriptions.subscribe(subscriber, value.execution_id, level=level, owner=asker.id)
     if not is_open:  # the reply says so
-        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
     reply = await subscribed_reply(request, done, subscriptions, workspace, is_open=is_open, readers=shown)
     await _reply(request, reply, subscriptions, workspace)

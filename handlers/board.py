@@ -40,7 +40,7 @@ async def board_reply(
     is_open = await check_channel(workspace, channel.id, asker.id)
     made = await subscriptions.boards.make(channel, workflow, owner=asker.id)
     if not is_open:  # the reply says so
-        await workspace.channels.note_told(workspace.team_id, channel.id, asker.id)
+        await workspace.channels.note_notified(workspace.team_id, channel.id, asker.id)
     notes = ("" if is_open else _(NOT_APPROVED), "" if made.is_safe else _(UNSAFE_SUBSCRIBED))
     return board_made(
         made.record,

@@ -127,7 +127,7 @@ async def _rule(
     is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
     made = await subscriptions.rules.make(subscriber, kind, values, level=command.level, owner=asker.id)
     if not is_open:  # the reply says so
-        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
     return rule_made_reply(made, is_open=is_open, readers=shown)
 
@@ -163,7 +163,7 @@ async def _subscribe(
     is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
     done = await subscriptions.subscribe(subscriber, command.execution_id, level=command.level, owner=asker.id)
     if not is_open:  # the reply says so
-        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
     return await subscribed_reply(request, done, subscriptions, workspace, is_open=is_open, readers=shown)
 

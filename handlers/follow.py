@@ -103,7 +103,7 @@ async def _followed(request: Request, entered: Entered, subscriptions: Subscript
     level = Level(entered.level) if entered.level in set(Level) else None
     done = await subscriptions.subscribe(subscriber, execution_id, level=level, owner=asker.id)
     if not is_open:  # the reply says so
-        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
     reply = await subscribed_reply(request, done, subscriptions, workspace, is_open=is_open, readers=shown)
     return followed(reply, entered)

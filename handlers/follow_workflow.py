@@ -61,6 +61,6 @@ async def _followed(request: Request, wanted: Wanted, subscriptions: Subscriptio
     values = workflow_named(wanted.name)
     made = await subscriptions.rules.make(subscriber, RuleKind.WORKFLOW, values, level=level, owner=asker.id)
     if not is_open:  # the reply says so
-        await workspace.channels.note_told(workspace.team_id, subscriber.id, asker.id)
+        await workspace.channels.note_notified(workspace.team_id, subscriber.id, asker.id)
     shown = NOBODY_ELSE if is_open else await readers(workspace, subscriber.id)
     return rule_followed(rule_made_reply(made, is_open=is_open, readers=shown))

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from bot.blocks import Message, log_message, log_modal
 from bot.blocks.buttons import parse_action_value
+from bot.domain.fates import LaneState, Log
 from bot.domain.following import Subscriber
-from bot.domain.told import LaneState, Log
 from bot.errors import InvalidInput, SlackError
 from bot.slack.calls import call
 from bot.slack.channels import check_person

@@ -312,8 +312,8 @@ class WorkspaceRuntime:
             authorize=authorize,
             request_verification_enabled=False,  # `bot.slack.inbound` has verified what arrives here
             raise_error_for_unhandled_request=False,
-            # `handlers.conversation` tells the bot's own messages from people's, and the bot offers no functions of
-            # Workflow Builder: checking for them would only delay acks.
+            # `handlers.conversation` distinguishes the bot's own messages from people's, and the bot offers no
+            # functions of Workflow Builder: checking for them would only delay acks.
             ignoring_self_events_enabled=False,
             attaching_function_token_enabled=False,
         )

@@ -1,6 +1,6 @@
 """The log of an execution: each change that was seen, and what became of it for those who ask.
 
-Lives here: `log_message`, `log_modal`. Does not live here: what became of a change (`bot.domain.told`), what Slack's
+Lives here: `log_message`, `log_modal`. Does not live here: what became of a change (`bot.domain.fates`), what Slack's
 codes mean (`bot.blocks.sentences`). Called by `handlers`.
 """
 
@@ -16,7 +16,7 @@ from bot.blocks.message import Block, Message, context, message, section, view
 from bot.blocks.sentences import undeliverable_reason
 from bot.domain.change import ChangeKind
 from bot.domain.execution import Phase
-from bot.domain.told import Fate, FateKind, LaneState, Log, QuietTime, Seen, told
+from bot.domain.fates import Fate, FateKind, LaneState, Log, QuietTime, Seen, fates_of
 
 CALLBACK_ID = "log"
 TITLE = N_("Log")
@@ -51,7 +51,7 @@ def _parts(
         return shape.format(name=text.code(execution_id)), [], []
     name = words.name(log.snapshot.execution) if log.snapshot else text.escape(execution_id)
     bold = f"*{words.unstarred(name)}*"
-    changes = list(zip(*(told(log, lane) for lane in lanes), strict=True))[::-1]
+    changes = list(zip(*(fates_of(log, lane) for lane in lanes), strict=True))[::-1]
     if not changes:
         return _("{name}: nothing has changed yet.").format(name=bold), [], []
     lines = [
@@ -118,7 +118,7 @@ def _phase(seen: Seen) -> str:
 
 
 _FATES = {
-    FateKind.TOLD: N_("told"),
+    FateKind.DELIVERED: N_("told"),
     FateKind.IN_DOUBT: N_("perhaps sent: I look in Slack whether it is there"),
     FateKind.DROPPED: N_("not told: following ended first"),
     FateKind.NOT_FOLLOWED: N_("not followed then"),

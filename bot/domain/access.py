@@ -120,7 +120,7 @@ class ChannelRecord:
     """When Slack last said so; None if it never has, and the channel counts as shared."""
     approver: str = ""
     """The member who approved that the bot writes there all the same; empty for nobody, `NOBODY` for one unnamed."""
-    told: frozenset[str] = frozenset()
+    notified: frozenset[str] = frozenset()
     """Owners of subscriptions who know that messages to the channel are held."""
     organisations: frozenset[str] = frozenset()
     """The other organisations that read it, or are invited to, by their ids; as far as Slack says."""
@@ -149,7 +149,7 @@ class Readers:
 
     @property
     def digest(self) -> str:
-        """What tells these organisations from others; empty where Slack does not list them."""
+        """Distinguishes these organisations from others; empty where Slack does not list them."""
         return sha256(" ".join(sorted(self.organisations)).encode()).hexdigest()[:12] if self.organisations else ""
 
 

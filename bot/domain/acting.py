@@ -54,7 +54,7 @@ class Act(Value, frozen=True):
     """That a person had GCS do something to an execution."""
 
     token: str
-    """What tells it from every other one."""
+    """Distinguishes it from every other one."""
     action: Action
     by: str
     """User id of the person."""

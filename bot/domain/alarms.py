@@ -1,10 +1,10 @@
 """Time alone makes news: a run or a step that takes longer than usual, and a time limit that comes before the end.
 
-Lives here: what is told about time and when (`ring`), what the card says of a long wait, and the next moment at which
-there may be something to tell (`next_at`). Does not live here: how long something usually takes (`estimate`), what a
-poll means otherwise (`observing`, which calls this module), waking for it (`bot.store.schedule`). Pure.
+Lives here: what is reported about time and when (`ring`), what the card says of a long wait, and the next moment at
+which there may be something to report (`next_at`). Does not live here: how long something usually takes (`estimate`),
+what a poll means otherwise (`observing`, which calls this module), waking for it (`bot.store.schedule`). Pure.
 
-Everything is told once a run: `Snapshot.raised` remembers it, so neither restarts nor copies of the bot repeat it.
+Everything is reported once a run: `Snapshot.raised` remembers it, so neither restarts nor copies of the bot repeat it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from bot.domain.past import Typical, step_keys
 from bot.domain.snapshot import SlowStep, Snapshot, Usual
 
 SLOW, DEADLINE = "slow", "deadline"
-"""What `Snapshot.raised` holds once that was told of the run."""
+"""What `Snapshot.raised` holds once that was reported of the run."""
 
 MOST_STEPS = 20
-"""At most so many steps of a run are told to be slow: beyond that, the run is what is slow."""
+"""At most how many steps of a run are reported as slow: beyond that, the run is what is slow."""
 
 NAMED = 5
-"""At most so many slow steps are kept for the card."""
+"""At most how many slow steps are kept for the card."""
 
 BEFORE_LIMIT = timedelta(minutes=30)
-"""How long before its time limit a run is told to stop soon, at the latest."""
+"""How long before its time limit a run is reported to stop soon, at the latest."""
 
 LIMIT_PART = 10
 """But not before the last tenth of its time."""
@@ -43,7 +43,7 @@ class _Watched(NamedTuple):
     step: Step
     elapsed: timedelta
     mark: str
-    """What `Snapshot.raised` holds once it was told to be slow."""
+    """What `Snapshot.raised` holds once it was reported as slow."""
     usual: Usual
     slow_after: timedelta
 
@@ -52,10 +52,10 @@ class Rung(NamedTuple):
     """What time alone has made news."""
 
     snapshot: Snapshot
-    """Remembers what was told, and names the steps that are slow."""
+    """Remembers what was reported, and names the steps that are slow."""
     changes: tuple[Change, ...]
     next_at: datetime | None
-    """When there may be something to tell next though GCS shows nothing new; None if never."""
+    """When there may be something to report next though GCS shows nothing new; None if never."""
 
 
 def ring(snapshot: Snapshot, typical: Typical, *, revision: int) -> Rung:
@@ -82,13 +82,13 @@ def ring(snapshot: Snapshot, typical: Typical, *, revision: int) -> Rung:
 
 
 def known_from_the_start(snapshot: Snapshot, typical: Typical) -> Snapshot:
-    """A first snapshot: what is slow already is on the first card, and is not told again; a near limit is."""
+    """A first snapshot: what is slow already is on the first card, and is not reported again; a near limit is."""
     known = ring(snapshot, typical, revision=snapshot.revision).snapshot
     return replace(known, raised=tuple(mark for mark in known.raised if mark != DEADLINE))
 
 
 def next_at(snapshot: Snapshot, typical: Typical) -> datetime | None:
-    """When there may be something to tell first about a snapshot from which a subscription starts; None if never."""
+    """When there may first be something to report about a snapshot from which a subscription starts; None if never."""
     return _next_at(snapshot, tuple(_watched(snapshot, typical)), typical)
 
 
@@ -126,7 +126,7 @@ def _wait_at(snapshot: Snapshot, typical: Typical) -> datetime | None:
 
 
 def _deadline_at(snapshot: Snapshot) -> datetime | None:
-    """When to tell that the time limit comes before the end; None without a limit, or when it is over."""
+    """When to report that the time limit comes before the end; None without a limit, or when it is over."""
     created, limit, deadline = snapshot.execution.created_at, snapshot.execution.timeout, snapshot.execution.deadline
     if created is None or limit is None or deadline is None or deadline <= snapshot.seen_at:
         return None

@@ -1,4 +1,4 @@
-"""Ends that waited for a quiet time to be over: which of them one catch-up message tells, instead of one each.
+"""Ends that waited for a quiet time to be over: which of them one catch-up message reports, instead of one each.
 
 Lives here: `held_end`, which finds such an end among what is pending, and `Caught`, an end in the message. Does not
 live here: how it looks (`bot.blocks.catch_up`), handing it over (`bot.store.catch_ups`,
@@ -20,7 +20,7 @@ from bot.domain.following import Subscription
 from bot.domain.snapshot import Receipt, Snapshot
 
 BRIEFLY = timedelta(seconds=10)
-"""An end that was held for no longer than this is told by itself: the end that ends its own mute is one of these."""
+"""An end that was held for less than this gets its own message: for example one that ends its own mute."""
 
 _MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,11 +29,11 @@ _SUPERSEDED = frozenset({ChangeKind.PROGRESS, ChangeKind.PHASE, ChangeKind.SLOW,
 
 
 class HeldEnd(Value, frozen=True):
-    """An end that a catch-up message tells."""
+    """An end that a catch-up message reports."""
 
     change: Change
     through: int
-    """The revision up to which changes are told by that: what led to the end, and that it is not watched any more."""
+    """The revision up to which this reports changes: what led to the end, and that polling has stopped."""
     until: datetime
     """When the quiet time ended for which it waited."""
 
@@ -54,9 +54,9 @@ class Caught(Value, frozen=True, kw_only=True):
 
 
 def held_end(pending: Sequence[Change], subscription: Subscription, *, now: datetime) -> HeldEnd | None:
-    """The end among what is pending for a person that waited until now; None where that is told as ever.
+    """The end among what is pending for a person that waited until now; None where it gets its own message.
 
-    Only a run that has ended once is told so, since no end may be lost; and what led to it must be meaningless by now.
+    The run must have ended only once, since no end may be lost; and what led to it must be meaningless by now.
     """
     if not subscription.subscriber.is_person:
         return None

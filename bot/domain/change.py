@@ -144,7 +144,7 @@ class Change(Value, frozen=True):
     action: str = ""
     """With `ACTED`: `cancel` or `retry`."""
     caught_up: datetime | None = None
-    """Of a final one in the outbox: when the quiet time ended after which a catch-up message tells it."""
+    """Of a final one in the outbox: when the quiet time ended after which a catch-up message reports it."""
 
     @property
     def fails(self) -> bool:
@@ -160,7 +160,7 @@ class Change(Value, frozen=True):
 
     @property
     def is_milestone(self) -> bool:
-        """Whether a quarter of the steps was reached for the first time; all of them are the end's to tell."""
+        """Whether a quarter of the steps was reached for the first time; that all have finished is left to the end."""
         return any(self.share_before < quarter <= self.share for quarter in QUARTERS)
 
     @property

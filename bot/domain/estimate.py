@@ -69,7 +69,7 @@ _STEPS = (
     (timedelta(hours=8), 15 * _MINUTE),
     (timedelta(days=1), 30 * _MINUTE),
 )
-"""Below each duration, the steps in which it is told."""
+"""Below each duration, the steps in which it is shown."""
 _LARGEST_STEP = timedelta(hours=1)
 
 _STANDING = {

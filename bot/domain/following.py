@@ -1,6 +1,6 @@
 """Who follows what, how loud, and when they want to read nothing.
 
-Lives here: `Subscriber`, `Subscription`, `Level`, `Rule` with what is told about it, `Quiet`. Does not live here: what
+Lives here: `Subscriber`, `Subscription`, `Level`, `Rule` with the news about it, `Quiet`. Does not live here: what
 a rule matches (`bot.domain.rules`), when quiet hours begin (`bot.domain.quiet`), where all of it is kept (`bot.store`).
 Called by every layer above; reads no clock.
 """
@@ -126,11 +126,11 @@ class Rule(Value, frozen=True, kw_only=True):
     newest: datetime | None = None
     """When the newest of all that existed then was created, by GCS's clock: what is older existed, too."""
     is_announced: bool = False
-    """Whether its subscriber was told that it ends soon."""
+    """Whether its subscriber was notified that it ends soon."""
     is_full: bool = False
-    """Whether it follows as many executions as it may, and its subscriber was told so."""
+    """Whether it follows as many executions as it may, and its subscriber was notified of that."""
     times_full: int = 0
-    """How often that was told."""
+    """How often its subscriber was notified of that."""
     ended_by: str | None = None
     """Set once it has ended: the person who ended it, or empty where its time or its destination did."""
     code: str = ""
@@ -143,7 +143,7 @@ class Rule(Value, frozen=True, kw_only=True):
 
 
 class RuleNewsKind(StrEnum):
-    """What is told about a rule."""
+    """The kinds of news about a rule."""
 
     ENDED = "ended"
     EXPIRES = "expires"
@@ -202,7 +202,7 @@ class Subscription(Value, frozen=True, kw_only=True):
     own_level: Level | None = None
     """With `is_by_rule`: the level that somebody chose for this execution; None where nobody did."""
     announces_success: bool = False
-    """Whether a channel is told of a success outside the thread, too, as it is of all other ends."""
+    """Whether a success is posted in the channel itself, not only in the thread, as all other ends are."""
 
     @property
     def is_by_rule_only(self) -> bool:

@@ -60,7 +60,7 @@ class Home(NamedTuple):
     hours: QuietHours | None = None
     """When they want quiet."""
     level: Level | None = None
-    """What the person has chosen to be told where they name no level; None for nothing."""
+    """The level that the person has chosen for where they name none; None if they have chosen none."""
 
 
 def ended_at(snapshot: Snapshot) -> datetime:

@@ -162,7 +162,7 @@ def observe_unbelieved(before: Snapshot, *, cadence: Cadence) -> Verdict:
 
 
 def missed(before: Snapshot, now: Snapshot, *, revision: int) -> Change | None:
-    """What happened between two snapshots, for somebody who was not told meanwhile; None if nothing worth a message."""
+    """What happened between two snapshots, for somebody not notified meanwhile; None if nothing worth a message."""
     if now.is_vanished:
         kind: ChangeKind | None = ChangeKind.VANISHED
     else:

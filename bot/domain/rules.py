@@ -19,7 +19,7 @@ LASTS = timedelta(days=90)
 """How long a rule lasts from its beginning, or from the last time that somebody kept it."""
 
 ANNOUNCED = timedelta(days=7)
-"""How long before its end a rule's subscriber is told of it."""
+"""How long before the end of a rule its subscriber is notified."""
 
 CLOCKS_APART = timedelta(minutes=2)
 """How far apart GCS's clock and the store's may be: an execution that seems so much older than a rule may be new."""

@@ -93,7 +93,7 @@ class Snapshot(Value, frozen=True):
     slow_steps: tuple[SlowStep, ...] = ()
     """Steps that were running for longer than usual when it was seen, at most `alarms.NAMED`, the longest first."""
     raised: tuple[str, ...] = ()
-    """What was told already about time, each once a run: `slow`, `deadline`, and `step:` with a name or stem."""
+    """What was reported already about time, each once a run: `slow`, `deadline`, and `step:` with a name or stem."""
     is_interrupted: bool = False
     """It was retried or suspended, so the time since its start says nothing about the work."""
     waited: timedelta | None = None
@@ -103,7 +103,7 @@ class Snapshot(Value, frozen=True):
     usual_wait: timedelta | None = None
     """How long runs of its workflow wait at most, 97 of 100 times; set while it waits, and has for longer than that."""
     rule_news: RuleNews | None = None
-    """What is told about a rule: such a snapshot shows no execution, and its lane delivers this message only."""
+    """News about a rule: such a snapshot shows no execution, and its lane delivers this message only."""
     board: Board | None = None
     """What a channel's board shows: such a snapshot shows no execution, and its lane posts and edits the board."""
     card: str = ""

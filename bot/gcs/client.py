@@ -151,7 +151,7 @@ class GCSClient:
         self._max_execution, self._large_parses = max_execution, asyncio.Semaphore(2)
         self._breaker = CredentialBreaker(clock)
         self.answered = 0
-        """How many calls succeeded: a caller whose call timed out can tell whether others got an answer meanwhile."""
+        """How many calls succeeded: a caller whose call timed out sees whether others got an answer meanwhile."""
 
     async def get_execution(
         self,
@@ -193,8 +193,9 @@ class GCSClient:
     async def operate(self, execution_id: str, action: Action, *, within: timedelta = timedelta(seconds=15)) -> None:
         """Have GCS cancel or retry an execution (reference 5.5); returns once GCS takes that, before it has done it.
 
-        It is sent once: if the answer is lost, only a look at the execution can tell (`errors.may_have_acted`). The
-        exception is a token that GCS refuses, because then it has not read the call: it is sent with a new one.
+        It is sent once: if the answer is lost, only a look at the execution shows whether GCS acted
+        (`errors.may_have_acted`). The exception is a token that GCS refuses, because then it has not read the call: it
+        is sent with a new one.
 
         Raises:
             InvalidInput: `execution_id` is no id.

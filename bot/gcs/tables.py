@@ -206,7 +206,7 @@ class GetExecutionResponse(SnakeTable):
     def to_execution(self, *, now: datetime | None = None) -> Execution:
         """The domain's execution. Inputs, outputs, workflow source and picture are left out.
 
-        `now` is when GCS answered: until then one that has not ended has lived, which tells the unit of durations.
+        `now` is when GCS answered. One that has not ended has lived until then, which shows the unit of durations.
         """
         record, counts = self.execution, self.status or StepCounts()
         whole = self.object or ExecutionObject()

@@ -205,7 +205,7 @@ class Settings(BaseModel):
     """At most how many executions one channel may follow. Those that a rule has found do not count."""
     rule_executions: Annotated[int, Field(ge=1, le=10_000), EXPERT] = 200
     """At most how many executions one rule (`/execution subscribe workflow …`) follows at once. Those beyond that are
-    not followed, and the person or channel of the rule is told so. One person or channel may have 20 rules."""
+    not followed, and the person or channel of the rule is notified. One person or channel may have 20 rules."""
 
     redis_url: StoreAddress = None
     """Address of Redis or Valkey. Without it the bot starts its own server, which keeps its data in `STATE_DIR`;
@@ -255,7 +255,7 @@ class Settings(BaseModel):
     default_level: Annotated[
         Literal["failures", "final", "milestones", "steps"], BeforeValidator(lambda level: str(level).lower())
     ] = "milestones"
-    """What those are told who name no level: `failures` (what fails, is slow or near its time limit), `final` (and the
+    """The level of those who name none: `failures` (what fails, is slow or near its time limit), `final` (and the
     end), `milestones` (and phases, and each quarter of the steps) or `steps` (and each step)."""
 
     coalesce: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(minutes=5)), EXPERT] = timedelta(seconds=3)

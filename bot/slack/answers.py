@@ -165,7 +165,7 @@ async def _admission(workspace: Workspace, place: Place) -> Admission | None:
 
 
 async def _shared(note: Awaitable[None]) -> None:
-    """Tell the other copies, if the store takes it in time."""
+    """Share it with the other copies, if the store takes it in time."""
     try:
         async with asyncio.timeout(STORE_SECONDS):
             await note

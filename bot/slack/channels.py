@@ -172,7 +172,7 @@ async def look(workspace: Workspace, channel_id: str) -> bool:
 
 
 async def _name(workspace: Workspace, team_id: str) -> str:
-    """The name of an organisation; empty where Slack does not tell it."""
+    """The name of an organisation; empty where Slack does not give it."""
     try:
         return await call(workspace, "team.info", lambda: workspace.slack.team_name(team_id), patience=NO_PATIENCE)
     except SlackError as error:

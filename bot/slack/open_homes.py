@@ -41,7 +41,7 @@ class OpenHome:
 
 
 class OpenHomes:
-    """The Homes that are open, as far as this process was told."""
+    """The Homes that are open, as far as this process knows."""
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._now = now

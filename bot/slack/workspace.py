@@ -81,7 +81,7 @@ class ChannelRecords(Protocol):
         Returns whether replicas hold it.
         """
 
-    async def note_told(self, team_id: str, channel_id: str, owner: str) -> None:
+    async def note_notified(self, team_id: str, channel_id: str, owner: str) -> None:
         """A person knows that the channel waits for an approval."""
 
 

@@ -23,7 +23,7 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{pNN}:changes:<lane>` | list | `revision|change as JSON`, oldest first; 50 at most, outcomes apart |
 | `xb3:{pNN}:passed` | zset | lane → when it was not followed any more, ms: what rules do not follow again; expires |
 | `xb3:{pNN}:announced:<execution key>` | string | a message about a rule was queued; expires |
-| `xb3:{pNN}:caught:<execution key>` | hash | the ends that a catch-up message tells; expires once it is posted |
+| `xb3:{pNN}:caught:<execution key>` | hash | the ends that a catch-up message reports; expires once it is posted |
 | `xb3:{pNN}:act:<execution key>` | string | `token|action|by|began ms|result`: the last act of a person; expires |
 | `xb3:{pNN}:dead` | list | dead letters, JSON, newest first; the newest 100, gone 30 days after the last one |
 | `xb3:{pNN}:probe` | string | nothing; written to see whether the store takes writes, and gone after a ms |
@@ -51,12 +51,12 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{rules:<account>/<team>}:look` | string | a copy of the bot has just begun to look; expires |
 | `xb3:{boards:<account>/<team>}:rows` | hash | `<channel>/<board id>` → the board, JSON |
 | `xb3:{boards:<account>/<team>}:look` | string | a copy of the bot has just looked after the boards; expires |
-| `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `told`; expires |
+| `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `notified` |
 | `xb3:quiet:<team>` | hash | user id → when the person wants quiet every day, JSON (`QuietHours`) |
 | `xb3:language:<team>:<subscriber id>` | string | the language that a person chose, or that was chosen for a channel |
 | `xb3:ends:<account>/<team>:<subscriber id>` | hash | execution id → `ended ms|how it ended, JSON`; expires |
 | `xb3:level:<team>:<user id>` | string | the level of a person who names none |
-| `xb3:asked:<team>:<user id>` | hash | `busy_until` and `told_until`, ms: how much a person has asked; expires |
+| `xb3:asked:<team>:<user id>` | hash | `busy_until` and `silent_until`, ms: how much a person has asked; expires |
 | `xb3:request:<team>/<digest>` | string | token of the attempt at it; expires after 10 min, for help an hour |
 | `xb3:sender:<team>` | string | digest of the word by which Slack's requests name their sender |
 | `xb3:{took:<account>/<team>}:of:<workflow>` | hash | `run`, `wait`, `step:…`: durations; `ends`, `good`, `marks` |
@@ -66,12 +66,11 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 
 An execution key is `<account>/<team>/<execution id>`: an execution of a GCS account as a Slack workspace sees it. A
 lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
-In a partition only logs, dead letters, acts, what was announced or passed, and what a catch-up message has told expire:
-each other key is deleted with the
-subscription or the execution that it belongs to, and `passed` forgets what lists are not looked through for any more.
-What belongs to Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription,
-and expires half a year after its last run. The log of an execution outlives them too, for 30 days after its last
-change.
+In a partition only logs, dead letters, acts, what was announced or passed, and the ends in posted catch-up messages
+expire: each other key is deleted with the subscription or the execution that it belongs to, and `passed` forgets what
+lists are not looked through for any more. The record of a channel expires unless somebody has approved it. What
+belongs to Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription, and
+expires half a year after its last run. The log of an execution outlives them too, for 30 days after its last change.
 
 A message about a rule is a lane, too: its execution id stands for the message, which is in the snapshot. So is each
 message that a board is or was, and a person's catch-up message.

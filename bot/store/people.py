@@ -35,7 +35,7 @@ class Forgotten:
     letters: int = 0
     """Dead letters that named the person."""
     channels: int = 0
-    """Channels whose record named the person: as who approved it, or who was told that it waits."""
+    """Channels whose record named the person: as who approved it, or who was notified that it waits."""
 
 
 class People:

@@ -3,7 +3,7 @@
 Lives here: `Deletions`, the evidence besides the poll itself. Does not live here: what a poll means
 (`bot.domain.observing`), counting endings (`bot.store.brake`). Called by the watcher.
 
-A wrong region or project looks to polls as if everything were deleted. What tells it apart is that nothing of ours is
+A wrong region or project looks to polls as if everything were deleted. The difference is that nothing of ours is
 shown there. Other polls mostly know; else the first pages of the lists are asked. That a list still shows the deleted
 execution proves nothing, since GCS leaves it there for a while. A deletion that GCS has shown under way needs no proof.
 """

@@ -42,28 +42,28 @@ class Hearing:
     def posted(self, message: Message) -> None:
         """A message is new."""
         if self.events:
-            self._tell(message, self._row(message) | self._subtype(message))
+            self._send_events(message, self._row(message) | self._subtype(message))
 
     def edited(self, message: Message, before: Row) -> None:
         """A message is another one now; `before` is what it was."""
         if not self.events:
             return
         change = {"subtype": "message_changed", "hidden": True, "message": self._row(message)}
-        self._tell_messages(message.channel, change | {"previous_message": before})
+        self._send_message_event(message.channel, change | {"previous_message": before})
         if message.user != self._workspace.bot_user:  # Slack sends the mention in it once more
-            self._tell_mention(message, self._row(message))
+            self._send_mention_event(message, self._row(message))
 
     def deleted(self, message: Message) -> None:
         """A message is gone."""
         if not self.events:
             return
         change = {"subtype": "message_deleted", "hidden": True, "deleted_ts": message.ts}
-        self._tell_messages(message.channel, change | {"previous_message": self._row(message)})
+        self._send_message_event(message.channel, change | {"previous_message": self._row(message)})
 
     def joined(self, user: str, channel: str) -> None:
         """A person is in a channel from now on."""
         text = f"<@{user}> has joined the channel"
-        self._tell_messages(channel, {"subtype": "channel_join", "user": user, "text": text})
+        self._send_message_event(channel, {"subtype": "channel_join", "user": user, "text": text})
 
     def row(self, message: Message) -> Row:
         """A message as it is now, for `edited`."""
@@ -81,18 +81,18 @@ class Hearing:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
-    def _tell(self, message: Message, row: Row) -> None:
-        self._tell_messages(message.channel, row)
-        self._tell_mention(message, row)
+    def _send_events(self, message: Message, row: Row) -> None:
+        self._send_message_event(message.channel, row)
+        self._send_mention_event(message, row)
 
-    def _tell_messages(self, channel: str, row: Row) -> None:
+    def _send_message_event(self, channel: str, row: Row) -> None:
         place = self._workspace.channels[channel]
         if MESSAGES[place.kind] in self.events and self._hears(place, f"{place.kind}:history"):
             stamp = row.get("ts") or self._workspace.next_ts()
             common = {"type": "message", "channel": channel, "channel_type": _TYPES[place.kind]}
             self._start(row | common | {"ts": stamp, "event_ts": stamp})
 
-    def _tell_mention(self, message: Message, row: Row) -> None:
+    def _send_mention_event(self, message: Message, row: Row) -> None:
         place = self._workspace.channels[message.channel]
         is_meant = f"<@{self._workspace.bot_user}>" in message.text and message.user != self._workspace.bot_user
         if MENTION in self.events and is_meant and not place.is_im and self._hears(place, "app_mentions:read"):

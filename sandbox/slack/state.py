@@ -132,7 +132,7 @@ class Shortcut:
 
 
 class Ears(Protocol):
-    """Who is told of messages (`hearing`)."""
+    """Who gets events about messages (`hearing`)."""
 
     def posted(self, message: Message) -> None:
         """A message is new."""
@@ -179,7 +179,7 @@ class Workspace:
         self.ims: dict[str, Channel] = {}
         """The direct message channels that were opened, by person."""
         self.ears: Ears | None = None
-        """Who is told of messages, if anybody."""
+        """Who gets events about messages, if anybody."""
         self._micros = 0
         self._ids = 0
 

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from bot.blocks import Message, log_message, log_modal, matches
 from bot.domain.change import ChangeKind
+from bot.domain.fates import LaneState, Log, Note, NoteKind, QuietTime, Seen
 from bot.domain.following import Level, Quiet
 from bot.domain.search import Found, Match
 from bot.domain.snapshot import Receipt
-from bot.domain.told import LaneState, Log, Note, NoteKind, QuietTime, Seen
 from tests.messages import world
 from tests.messages.example import Example, Place, Surface
 from tests.messages.world import CHANNEL, CHANNEL_SUBSCRIPTION, ID, NOW, OWN_SUBSCRIPTION, PERSON, snapshot

@@ -198,7 +198,7 @@ def of_catch_ups(store: Store, claims: dict[str, Claim]) -> dict[str, Call]:
         "catch_ups/enter first": lambda: join(store, "e3", 2),
         "catch_ups/close": lambda: catch_ups.close(two.lane, two.token),
         "catch_ups/close alone": lambda: catch_ups.close(alone.lane, alone.token),
-        "catch_ups/finish": lambda: catch_ups.told(two.lane, two.token, channel="D1", ts="2.3"),
+        "catch_ups/finish": lambda: catch_ups.posted(two.lane, two.token, channel="D1", ts="2.3"),
     }
 
 
@@ -214,7 +214,7 @@ async def of_channels(store: Store) -> dict[str, Call]:
         "channels/forget_person": lambda: run("channels/forget_person", KEYS.channel_of("T1", "C2"), "U1", "-"),
         "channels/looked": lambda: channels.note("T1", "C3", is_shared=True),
         "channels/looked unshared": lambda: channels.note("T1", "C2", is_shared=False),
-        "channels/tell": lambda: channels.note_told("T1", "C1", "U1"),
+        "channels/notified": lambda: channels.note_notified("T1", "C1", "U1"),
     }
 
 

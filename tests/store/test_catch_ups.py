@@ -53,7 +53,7 @@ async def close(store: Store, claim: Claim) -> list[str] | None:
 
 async def posted(store: Store, claim: Claim) -> bool:
     """Slack has taken it."""
-    return await store.outbox.catch_ups.told(claim.lane, claim.token, channel=POSTED.channel, ts=POSTED.ts)
+    return await store.outbox.catch_ups.posted(claim.lane, claim.token, channel=POSTED.channel, ts=POSTED.ts)
 
 
 def keys(redis: Redis) -> list[str]:
@@ -83,7 +83,7 @@ async def test_it_is_not_told_what_was_in_it(store: Store, redis: Redis) -> None
     await close(store, claim)
     await posted(store, claim)
     values = set(map(str, redis.hgetall(str(key)).values()))
-    assert values == {"", f"told|{POSTED.channel}|{POSTED.ts}"}
+    assert values == {"", f"posted|{POSTED.channel}|{POSTED.ts}"}
     assert 0 < redis.pttl(str(key)) <= timedelta(days=4).total_seconds() * 1000
 
 

@@ -48,7 +48,7 @@ async def test_nothing_names_the_person_any_more(store: Store, redis: Redis) -> 
     for subscriber, execution_id in ((ALICE, "e2"), (LAB, "e1"), (LAB, "e3")):
         await follow(store, subscriber, execution_id)
     await store.channels.approve("T1", "C1", "U1")
-    await store.channels.note_told("T1", "C1", "U1")
+    await store.channels.note_notified("T1", "C1", "U1")
     await store.acts.begin("T1", "e3", token="a1", known="", action=Action.CANCEL, by="U1")
     await store.subscribers.unsubscribe(ALICE, "e2", is_ruled=True)
     await follow(store, ALICE, "e2")

@@ -9,9 +9,9 @@ from redis import Redis
 
 from bot.domain.change import Change, ChangeKind
 from bot.domain.execution import Step
+from bot.domain.fates import Fate, FateKind, Log, Seen, fates_of
 from bot.domain.following import Level, Quiet, Subscriber
 from bot.domain.snapshot import Receipt
-from bot.domain.told import Fate, FateKind, Log, Seen, told
 from bot.store import Store
 from bot.store.log.rows import Sent
 from bot.store.outbox import Claim
@@ -36,7 +36,7 @@ async def fates(store: Store, whose: Subscriber = ALICE) -> list[tuple[int, Fate
 async def fully(store: Store, whose: Subscriber = ALICE) -> list[tuple[Seen, Fate]]:
     """The same with all that is known."""
     log = await log_of(store, whose)
-    return told(log, log.lanes[0])
+    return fates_of(log, log.lanes[0])
 
 
 async def claimed(store: Store, whose: Subscriber = ALICE) -> Claim:

@@ -28,9 +28,9 @@ from redis import Redis
 
 from bot.domain.change import Change, ChangeKind
 from bot.domain.execution import Execution
+from bot.domain.fates import FateKind, fates_of
 from bot.domain.following import Level, Quiet, Subscriber, Subscription
 from bot.domain.snapshot import Receipt, Snapshot
-from bot.domain.told import FateKind, told
 from bot.store import Store
 from bot.store.log.rows import Sent
 from bot.store.outbox import Claim
@@ -40,7 +40,7 @@ from tests.servers import OWNER, expire_claims, let_polls_come, let_quiet_end, l
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
 LONG = timedelta(hours=1)
-TOLD = {FateKind.SENT, FateKind.MERGED, FateKind.TOLD}
+DELIVERED = {FateKind.SENT, FateKind.MERGED, FateKind.DELIVERED}
 PENDING = {FateKind.WAITING, FateKind.QUIET, FateKind.IN_DOUBT, FateKind.REFUSED}
 T = TypeVar("T")
 
@@ -415,10 +415,10 @@ class Table(RuleBasedStateMachine):
             who = Subscriber(team_id="T1", id=name)
             log = self.run(self.store.logs.read("T1", "e1", [who]))
             fates: dict[int, FateKind] = {}
-            for seen, fate in told(log, log.lanes[0]):
+            for seen, fate in fates_of(log, log.lanes[0]):
                 fates = {**(fates if seen.revision > max(fates, default=0) else {}), seen.revision: fate.kind}
             owed = set(self.people[name].owed)
-            assert {revision for revision, kind in fates.items() if kind in TOLD} <= self.read[name]
+            assert {revision for revision, kind in fates.items() if kind in DELIVERED} <= self.read[name]
             assert {revision for revision in owed if fates.get(revision, FateKind.WAITING) not in PENDING} == set()
             settled = {revision for revision, kind in fates.items() if kind in PENDING} - owed
             assert settled <= self.read[name]  # sent, and not recorded yet

@@ -11,9 +11,9 @@ import pytest
 
 from bot.blocks import log_message
 from bot.blocks.language import Language
+from bot.domain.fates import Fate, FateKind, fates_of
 from bot.domain.following import Level
 from bot.domain.quiet import MuteFor, QuietHours
-from bot.domain.told import Fate, FateKind, told
 from bot.errors import StoreUnavailable
 from bot.workers.notifier import Notifier
 from sandbox import story
@@ -95,7 +95,7 @@ def kept(rig: Rig) -> list[str]:
 async def fates(rig: Rig, execution: str) -> list[Fate]:
     """What became of each change for Alice, by the log."""
     log = await rig.subscriptions.log(execution, rig.who(rig.alice))
-    return [fate for _, fate in told(log, log.lanes[0])]
+    return [fate for _, fate in fates_of(log, log.lanes[0])]
 
 
 async def logged(rig: Rig, execution: str) -> str:
@@ -135,7 +135,7 @@ async def test_nothing_stays_of_it(rig: Rig) -> None:
     assert kept(rig) == []
     (key,) = rig.redis.scan_iter("*:caught:*")
     fields = rig.redis.hgetall(str(key))
-    assert sorted(str(value).partition("|")[0] for value in fields.values()) == ["", "", "told"]
+    assert sorted(str(value).partition("|")[0] for value in fields.values()) == ["", "", "posted"]
 
 
 async def test_the_log_says_what_an_end_waits_for(rig: Rig) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.blocks import log_message
+from bot.domain.fates import Fate, FateKind, Seen, fates_of
 from bot.domain.following import Level
-from bot.domain.told import Fate, FateKind, Seen, told
 from sandbox import story
 from tests.workers.rig import Rig
 from tests.workers.test_reconcile import in_doubt
@@ -21,7 +21,7 @@ _LINK = re.compile(r"/archives/(\w+)/p(\d{10})(\d{6})(?:\?thread_ts=([\d.]+)&amp
 async def logged(rig: Rig, name: str, execution_id: str) -> list[tuple[Seen, Fate]]:
     """Each change, and what became of it."""
     log = await rig.subscriptions.log(execution_id, rig.who(name))
-    return told(log, log.lanes[0])
+    return fates_of(log, log.lanes[0])
 
 
 async def linked(rig: Rig, name: str, execution_id: str) -> list[str]:

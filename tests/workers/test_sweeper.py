@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.following import Subscriber
 from bot.store.schedule import Coverage
-from bot.workers.sweeper.pacing import DISTRUST, SHORTEST_ROUND, TELL_EVERY, PageSize
+from bot.workers.sweeper.pacing import DISTRUST, REPORT_EVERY, SHORTEST_ROUND, PageSize
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.workers.rig import Rig
@@ -45,7 +45,7 @@ async def test_unchanged_executions_are_compared_now_and_then(
 
     monkeypatch.setattr(rig.store.schedule, "listed", spied)
     compared = []
-    for number in range(2 + int(TELL_EVERY / SHORTEST_ROUND)):
+    for number in range(2 + int(REPORT_EVERY / SHORTEST_ROUND)):
         if number == 1:
             rig.gcs.step(executions[7], to="running 2/3")
         told.clear()

@@ -45,7 +45,7 @@ class HTTPMode:
         sender: Sender | None = None,
         is_clock_wrong: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`sender` tells Slack's requests from strangers'; without one, none that is refused counts against us.
+        """`sender` distinguishes Slack's requests from strangers'; without one, none that is refused counts against us.
 
         `is_clock_wrong`: by what Slack and GCS say; a captured request that is sent again looks like one.
         """

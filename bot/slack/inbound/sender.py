@@ -58,7 +58,7 @@ class Sender:
             self._writing = asyncio.create_task(self._write(digest))  # the ack does not wait for it
 
     async def is_slacks(self, body: bytes, content_type: str) -> bool:
-        """Whether a request with a wrong signature comes from Slack, as far as anybody can tell."""
+        """Whether a request with a wrong signature comes from Slack, as far as anybody can know."""
         if len(body) > MOST_BYTES:
             return False
         try:

@@ -1,6 +1,6 @@
-"""Catch-up messages: the ends that each of them tells, and the lane by which it is posted, once.
+"""Catch-up messages: the ends that each of them reports, and the lane by which it is posted, once.
 
-Lives here: `CatchUps`. Does not live here: which ends are told so (`bot.domain.catch_up`), posting
+Lives here: `CatchUps`. Does not live here: which ends it reports (`bot.domain.catch_up`), posting
 (`bot.workers.notifier.catch_up`), deletion with everything else about a person (`bot.store.people`). Called by the
 notifier, as a part of `Outbox`.
 
@@ -31,9 +31,9 @@ REST, MOST = timedelta(seconds=2), timedelta(seconds=15)
 """How long after the last end that joined it a message is due, and how long after the first at most."""
 
 KEPT = timedelta(days=4)
-"""How long it is remembered which ends a message has told: a bot may be stopped for a long weekend just then."""
+"""How long it is remembered which ends a message reported: a bot may be stopped for a long weekend just then."""
 
-_WAITS, _TOLD = "waits", "told"
+_WAITS, _POSTED = "waits", "posted"
 
 _caught = msgspec.json.Decoder(Caught, strict=False).decode
 
@@ -56,7 +56,7 @@ class CatchUps:
         self._connection, self._keys, self._deliveries = connection, connection.keys, deliveries
 
     async def enter(self, lane: Lane, end: Caught, *, until: datetime) -> Entered:
-        """Have the end of a person's `lane` told in the message for the quiet time that lasted `until`.
+        """Have the message for the quiet time that lasted `until` report the end of a person's `lane`.
 
         A second time adds nothing, and says how it is.
         """
@@ -72,7 +72,7 @@ class CatchUps:
             milliseconds(REST),
             milliseconds(MOST),
         )
-        if state == _TOLD:
+        if state == _POSTED:
             channel, ts = map(str, more)
             return Entered(channel=channel, ts=ts)
         if state != _WAITS:
@@ -84,7 +84,7 @@ class CatchUps:
     async def close(self, lane: Lane, token: str) -> Sequence[Caught] | None:
         """The ends of a message that is about to be posted, after which none joins it. None: the claim was lost.
 
-        None at all where it had a single end, which is told by itself: then the lane is gone.
+        Empty where it had a single end, which its own lane reports: then the lane of the message is gone.
         """
         rows = await self._connection.run(
             "catch_ups/close", self._keys.home_of(lane.execution), str(lane), token, milliseconds(KEPT), patient=True
@@ -98,12 +98,12 @@ class CatchUps:
             error.report(str(lane))
             return () if await self.let_go(lane, token) else None
 
-    async def told(self, lane: Lane, token: str, *, channel: str, ts: str) -> bool:
+    async def posted(self, lane: Lane, token: str, *, channel: str, ts: str) -> bool:
         """The message was posted, and its lane is gone; False when the claim was lost."""
-        return await self._finish(lane, token, f"{_TOLD}|{channel}|{ts}")
+        return await self._finish(lane, token, f"{_POSTED}|{channel}|{ts}")
 
     async def let_go(self, lane: Lane, token: str) -> bool:
-        """The message cannot be posted: each end is told by itself. False when the claim was lost."""
+        """The message cannot be posted: each end is reported by its own lane. False when the claim was lost."""
         return await self._finish(lane, token, "own")
 
     async def forget_person(self, scope: str, user_id: str) -> None:

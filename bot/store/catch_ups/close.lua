@@ -1,8 +1,8 @@
 -- A catch-up message is about to be posted: no more ends join it.
 -- KEYS: partition prefix
 -- lane: of the message; keep_ms: for how long it is remembered what became of it
--- Returns its ends, JSON; none where it had one or none, which is told by itself: the lane is gone then; or nil when the
--- claim is lost
+-- Returns its ends, JSON; none where it had at most one, which its own lane reports: the lane is gone then; or nil when
+-- the claim is lost
 local prefix, lane, token, keep_ms = KEYS[1], unpack(ARGV)
 local claim = read_claim(prefix, lane)
 if not claim or claim.token ~= token then return nil end

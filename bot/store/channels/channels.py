@@ -34,7 +34,7 @@ class Channels:
             is_shared=fields.get("shared") != "0",
             looked_at=at(int(looked)) if looked.isdecimal() else None,
             approver=str(fields.get("approver", "")),
-            told=frozenset(str(fields.get("told", "")).split()),
+            notified=frozenset(str(fields.get("notified", "")).split()),
             organisations=frozenset(str(fields.get("organisations", "")).split()),
             approved=frozenset(str(fields.get("approved", "")).split()),
         )
@@ -73,8 +73,8 @@ class Channels:
         _, is_replicated = await self._connection.keep("channels/approve", key, approver, milliseconds(KEPT), readers)
         return is_replicated
 
-    async def note_told(self, team_id: str, channel_id: str, owner: str) -> None:
+    async def note_notified(self, team_id: str, channel_id: str, owner: str) -> None:
         """A person knows that the channel waits for an approval."""
         await self._connection.run(
-            "channels/tell", self._keys.channel_of(team_id, channel_id), owner, milliseconds(KEPT)
+            "channels/notified", self._keys.channel_of(team_id, channel_id), owner, milliseconds(KEPT)
         )

@@ -1,5 +1,5 @@
 -- Note whether a channel is shared with other organisations, and with which. An approval lasts for as long as that stays
--- so, and covers those for which it was given. When another one joins, the owners of subscriptions are told again.
+-- so, and covers those for which it was given. When another one joins, the owners of subscriptions are notified again.
 -- KEYS: channel
 -- shared: '1' or '0'; keep_ms: how long that is remembered without an approval; organisations: ids, with spaces between
 -- them; has_joined: '1' when they have joined, '0' when they are all
@@ -30,7 +30,7 @@ elseif organisations ~= '' and approved then
   redis.call('HSET', key, 'approved', text_of(kept))
 end
 for id in pairs(now) do
-  if not before[id] and not ids_of(approved)[id] then redis.call('HDEL', key, 'told') end
+  if not before[id] and not ids_of(approved)[id] then redis.call('HDEL', key, 'notified') end
 end
 redis.call('HSET', key, 'shared', shared, 'looked', now_ms(), 'organisations', text_of(now))
 if redis.call('HEXISTS', key, 'approver') == 0 then redis.call('PEXPIRE', key, keep_ms) end

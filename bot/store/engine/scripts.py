@@ -33,7 +33,7 @@ class Script(NamedTuple):
 
     text: str
     digest: str
-    """SHA-1 of the text, by which a server that knows it is told to run it."""
+    """SHA-1 of the text, by which a server that knows the script runs it."""
 
     @classmethod
     def of(cls, text: str) -> Script:

@@ -27,7 +27,7 @@ class Refusal(NamedTuple):
     wait: timedelta
     """How long until the next one is taken."""
     is_repeated: bool
-    """Whether the person was told so a moment ago."""
+    """Whether the person has read this refusal a moment ago."""
 
 
 class PersonLimit:

@@ -1,7 +1,7 @@
 """Logs of executions: which changes were seen, and what became of each of them for some of those who follow it.
 
 Lives here: `Logs`, which reads them. Does not live here: writing, which each script does that has something done
-(`log/prelude.lua`), and what follows from the entries (`bot.domain.told`). Called by `bot.subscriptions`.
+(`log/prelude.lua`), and what follows from the entries (`bot.domain.fates`). Called by `bot.subscriptions`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
+from bot.domain.fates import LaneState, Log
 from bot.domain.following import Subscriber, Subscription
 from bot.domain.snapshot import Receipt
-from bot.domain.told import LaneState, Log
 from bot.store.engine.connection import Connection
 from bot.store.keys import Lane, execution_key, lane_of
 from bot.store.log.rows import entries_of

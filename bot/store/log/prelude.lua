@@ -10,7 +10,7 @@
 --   d<subscriber>|: what was still to be delivered is dropped, as somebody has ended it
 --   q<subscriber>|until|why: what comes from here on waits for the end of quiet: s, or `end`; `m` a mute, `h` quiet hours
 --   r<subscriber>|code|s: Slack refuses to take it for now
---   s<subscriber>|revision|ts|where: a message told the changes up to that revision; `m` beside the thread of its card
+--   s<subscriber>|revision|ts|where: a message reported the changes up to that revision; `m` outside the card's thread
 --   k<subscriber>|channel|ts: this was the card until here
 --   x<number>: so many changes before these are not kept; the first row, if there is one
 -- It begins with the first change, so what has no row before it has been like that from the start: the level in the
@@ -23,7 +23,7 @@ local function log_of(prefix, execution)
   return prefix .. 'log:' .. execution
 end
 
--- Remove the oldest row; of changes that no level tells, or only the widest, the oldest of these first.
+-- Remove the oldest row of a change that no level includes, or only the widest; where there is none, the oldest row.
 local function shorten_log(key)
   local rows = redis.call('LRANGE', key, 0, -1)
   local dropped = string.match(rows[1], '^x(%d+)$')
@@ -52,13 +52,13 @@ local function note(prefix, execution, row)
   if redis.call('RPUSHX', key, row) > MOST_LOGGED then shorten_log(key) end
 end
 
--- Add a change that was seen. Progress that nobody is told is one row with the progress before it that nobody was.
-local function note_change(prefix, execution, row, is_told)
+-- Add a change that was seen. Progress that no subscriber's level includes shares a row with such progress before it.
+local function note_change(prefix, execution, row, is_included)
   local key = log_of(prefix, execution)
   local PROGRESS = '^c%d+|(%w+)|(%-?%d)||[^|]*|?(%d*)|?(%d*)'
   local at, rank = string.match(row, PROGRESS)
   local before, rank_before, times, span = string.match(redis.call('LINDEX', key, -1) or '', PROGRESS)
-  if rank and rank == rank_before and not is_told then
+  if rank and rank == rank_before and not is_included then
     span = (tonumber(span) or 0) + tonumber(at, 36) - tonumber(before, 36)
     redis.call('LSET', key, -1, string.format('%s|%d|%d', row, (tonumber(times) or 1) + 1, math.max(0, span)))
   elseif redis.call('RPUSH', key, row) > MOST_LOGGED then

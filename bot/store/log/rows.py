@@ -1,7 +1,7 @@
 """Rows of the log: short, since each execution has some for each of its changes.
 
-Lives here: how a change and a message that told it are written, and how all rows are read. Does not live here: the
-other rows, which scripts write (`log/prelude.lua` lists all of them). Called by the sibling modules of `bot.store`.
+Lives here: how a change and the message that reported it are written, and how all rows are read. Does not live here:
+the other rows, which scripts write (`log/prelude.lua` lists all of them). Called by the sibling modules of `bot.store`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.domain.change import Change, ChangeKind
+from bot.domain.fates import Note, NoteKind, QuietTime, Seen
 from bot.domain.following import Level
-from bot.domain.told import Note, NoteKind, QuietTime, Seen
 from bot.store.rows import EPOCH, milliseconds
 from bot.store.unreadable import Unreadable, reading
 
@@ -33,7 +33,7 @@ _PADDING = ("",) * 6
 
 
 class Sent(NamedTuple):
-    """A message that told changes."""
+    """A message that reported changes."""
 
     ts: str
     is_in_thread: bool
@@ -51,7 +51,7 @@ def code_field(code: str) -> str:
 
 
 def change_row(change: Change, rank: int) -> str:
-    """The row of a change that levels tell as `rank` says."""
+    """The row of a change; `rank` says which levels include it (`bot.domain.fates.Seen`)."""
     kind = "" if change.kind is ChangeKind.PROGRESS else change.kind.value  # the most frequent one
     return f"c{change.revision}|{_base_36(_seconds(change.at))}|{rank}|{kind}|{_more(change)}".rstrip(_SEPARATOR)
 

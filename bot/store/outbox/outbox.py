@@ -128,8 +128,8 @@ class Outbox:
     ) -> bool:
         """Record what Slack shows; changes up to `receipt.delivered_through` and the next `notices` are delivered.
 
-        `is_last` also gives the lane back. `sent`: the message that told the changes, for the log. A receipt without a
-        ts says that they were delivered, and that there is no card.
+        `is_last` also gives the lane back. `sent`: the message that reported the changes, for the log. A receipt
+        without a ts says that they were delivered, and that there is no card.
 
         Returns:
             False when the claim was lost.

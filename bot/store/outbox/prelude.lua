@@ -55,7 +55,7 @@ end
 local PRIORITIES = {0, 1, 2}
 
 local function priority_of(prefix, lane)
-  if string.find(lane, '%-c%-%x+/[UW]') then return 0 end -- a catch-up message, which tells ends
+  if string.find(lane, '%-c%-%x+/[UW]') then return 0 end -- a catch-up message, which reports ends
   for _, entry in ipairs(redis.call('LRANGE', prefix .. 'changes:' .. lane, 0, -1)) do
     local _, kind = parse_change(entry)
     if kind == 'outcome' or kind == 'vanished' then return string.find(lane, '/[UW][^/]*$') and 0 or 1 end

@@ -1,7 +1,7 @@
 -- Record what Slack shows now, drop the changes that are delivered by that, and renew the claim, which ends its doubt.
 -- KEYS: partition prefix
 -- receipt: a row, without a ts where there is no card; lease: ms, or '' to give the lane back; notices: how many of them
--- are delivered since the last record; sent: `ts|where` of the message that told the changes, as the log has it, or ''
+-- are delivered since the last record; sent: `ts|where` of the message that reported the changes, as in the log, or ''
 -- Returns 1, or 2 when the lane was given back and is due again, or 0 when the claim is lost: then nothing more may be
 -- sent
 local prefix, lane, token, receipt, lease, notices, sent = KEYS[1], unpack(ARGV)

@@ -56,7 +56,7 @@ class Enlisted(StrEnum):
     MADE = "made"
     """It is followed now."""
     LOUDER = "louder"
-    """Somebody followed it by hand already, and is told more now."""
+    """Somebody followed it by hand already, and its level is louder now."""
     KEPT = "kept"
     """The same, and the level by hand was the louder one."""
     SEEN = "seen"
@@ -88,7 +88,7 @@ class Enlisting:
         """Have each subscriber follow an execution that `wanted` rules of theirs match; a second time changes nothing.
 
         These rules have taken a place for it: that is where it is found among what the subscriber follows.
-        Nothing is told from the list that shows it: its first poll comes at once. Executions that are older than
+        Nothing is reported from the list that shows it: its first poll comes at once. Executions that are older than
         `floor` were looked at before. All are of one workspace.
 
         Raises:
@@ -252,7 +252,7 @@ class Enlisting:
 def _start(match: Match, *, now: datetime, revision: int) -> Snapshot:
     """What a new subscription starts from: the execution as a list shows it, or before it ran where that shows its end.
 
-    A list is no evidence of an end: the first poll tells it, and what has failed until then.
+    A list is no evidence of an end: the first poll reports it, and what has failed until then.
     """
     phase = "Pending" if match.phase in {"", *TERMINAL_PHASES} else match.phase
     shown = Execution(
@@ -267,7 +267,7 @@ def _start(match: Match, *, now: datetime, revision: int) -> Snapshot:
 
 
 def _about(match: Match, known: Snapshot | None, *, now: datetime, floor: datetime) -> tuple[str | int, ...]:
-    """What the script is told of an execution that others follow as `known`, behind the subscription."""
+    """The script's arguments about an execution that others follow as `known`, after the subscription."""
     start = _start(match, now=now, revision=known.revision + 1 if known else 1)
     missed = _missed(start, known)
     return (

@@ -48,16 +48,16 @@ for i = FIRST_CHANGE + 1, #ARGV, 3 do
   is_end = is_end or kind == 'outcome' or kind == 'vanished'
 end
 
--- The lowest rank of a change that anybody is told.
-local told_from = math.huge
+-- The lowest rank that any subscriber's level includes.
+local included_from = math.huge
 for i = 2, #subscriptions, 2 do
   local subscription = parse_subscription(subscriptions[i])
   if not (subscription and subscription.is_ending) then
-    told_from = math.min(told_from, lowest(subscription and subscription.level))
+    included_from = math.min(included_from, lowest(subscription and subscription.level))
   end
 end
 for i = FIRST_CHANGE, #ARGV, 3 do
-  note_change(prefix, execution, ARGV[i + 2], tonumber(ARGV[i]) >= told_from)
+  note_change(prefix, execution, ARGV[i + 2], tonumber(ARGV[i]) >= included_from)
 end
 
 -- Queue the changes that a subscription includes; returns when its lane is to be delivered, or nil, and how many.

@@ -1,7 +1,7 @@
 -- Delete what one execution keeps about a person: their own subscription, and their name in those of channels.
 -- KEYS: partition prefix
 -- Returns how many subscriptions of their own were deleted, and how many of channels have no owner any more
--- What channels follow goes on: without an owner, who is told in person when the channel cannot be reached.
+-- What channels follow goes on without an owner: nobody is notified in person when the channel cannot be reached.
 local prefix, execution, person = KEYS[1], unpack(ARGV)
 local subscriptions, deleted, disowned = prefix .. 'subs:' .. execution, 0, 0
 if redis.call('HDEL', subscriptions, person) == 1 then

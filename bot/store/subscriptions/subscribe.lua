@@ -2,7 +2,7 @@
 -- KEYS: partition prefix
 -- subscription: a row; text: header and snapshot, for an execution that is not watched; first_poll: ms until then;
 -- alarm: ms until it is polled in any case, '' for never; revision: of that snapshot; notice: entry for the thread if
--- what is told changes, or ''; known: the living row that the caller decided from, '' for none, '*' for any, '!' for one
+-- the level changes, or ''; known: the living row that the caller decided from, '' for none, '*' for any, '!' for one
 -- that the caller cannot read
 -- Returns the row that was there before, or nil. One that was ending goes on, without its farewell.
 -- Nothing is written when it returns a number: the snapshot is behind that revision, and changes would be taken for

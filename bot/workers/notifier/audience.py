@@ -57,11 +57,11 @@ class Audience:
             return True
         record = await self._channels.find(subscriber.team_id, subscriber.id)
         if not self._rules.allows_channel(subscriber.id):
-            return await self._hold(delivery, NOT_LISTED, record.told if record else frozenset())
+            return await self._hold(delivery, NOT_LISTED, record.notified if record else frozenset())
         if record is None or self._is_old(record, delivery.claim.now):
             record = await self._look(delivery, record)
         why = HAS_GROWN if record.has_grown else NOT_APPROVED
-        return record.is_open or await self._hold(delivery, why, record.told)
+        return record.is_open or await self._hold(delivery, why, record.notified)
 
     @staticmethod
     def _is_old(record: ChannelRecord, now: datetime) -> bool:
@@ -86,7 +86,7 @@ class Audience:
             log.warning("notifier.channel_has_grown", channel=channel.id, organisations=joined)
         return found or ChannelRecord(is_shared=is_shared, looked_at=delivery.claim.now)
 
-    async def _hold(self, delivery: Delivery, why: str, told: frozenset[str]) -> bool:
+    async def _hold(self, delivery: Delivery, why: str, notified: frozenset[str]) -> bool:
         is_news = delivery.claim.notification.snapshot.rule_news is not None
         if delivery.subscription.is_ending and not is_news and all(each.kind.is_notice for each in delivery.pending):
             return False
@@ -94,11 +94,11 @@ class Audience:
             raise Undeliverable(why)
         metrics.NOTIFIER_HELD.labels(why).inc()
         log.info("notifier.held", lane=str(delivery.claim.lane), why=why)
-        if delivery.subscription.owner and delivery.subscription.owner not in told:
-            await self._tell_owner(delivery, why)
+        if delivery.subscription.owner and delivery.subscription.owner not in notified:
+            await self._notify_owner(delivery, why)
         raise Deferred(delivery.held_pause, why)
 
-    async def _tell_owner(self, delivery: Delivery, why: str) -> None:
+    async def _notify_owner(self, delivery: Delivery, why: str) -> None:
         subscription, snapshot = delivery.subscription, delivery.claim.notification.snapshot
         try:
             with speaking(await self._messenger.language(delivery, subscription.owner)):
@@ -108,4 +108,4 @@ class Audience:
             await notify_owner(delivery, self._messenger, delivery.mark("held"), message)
         except Undeliverable as error:
             log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=error.code)
-        await self._channels.note_told(channel.team_id, channel.id, subscription.owner)
+        await self._channels.note_notified(channel.team_id, channel.id, subscription.owner)

@@ -1,10 +1,10 @@
 """Ends that waited for a quiet time to be over: handed over to one message about them all, which is posted here.
 
 Lives here: `CatchUp`. Does not live here: which ends these are (`bot.domain.catch_up`), what becomes of the lane of
-such an end once it is told (`notifier`), the words (`bot.blocks.catch_up`). Called by `notifier`.
+such an end once it is reported (`notifier`), the words (`bot.blocks.catch_up`). Called by `notifier`.
 
 A lane keeps its end until the message is posted. So an end is in exactly one place: it waits for the message that it
-has joined, or its lane tells it. Whatever keeps the message from being posted, its ends are told by their lanes.
+has joined, or its lane reports it. Whatever keeps the message from being posted, the lanes report their ends.
 """
 
 from __future__ import annotations
@@ -38,16 +38,17 @@ KIND = "catch_up"
 
 
 class CatchUp:
-    """Has ends told together, and posts the messages about them."""
+    """Hands ends over to messages about several of them, and posts these messages."""
 
     def __init__(self, outbox: Outbox, messenger: Messenger) -> None:
         self._outbox, self._catch_ups, self._messenger = outbox, outbox.catch_ups, messenger
 
-    async def told(self, delivery: Delivery) -> Receipt | None:
-        """Have an end that has waited for quiet to be over told in a message; None if the lane is to tell it.
+    async def hand_over(self, delivery: Delivery) -> Receipt | None:
+        """Hand an end that has waited for the end of quiet over to a catch-up message.
 
         Returns:
-            The message, and through which revision it has told the changes of the lane.
+            The posted message, and through which revision it reports the changes of the lane; None if the lane itself
+            is to report them.
 
         Raises:
             Deferred: the message is not posted yet.
@@ -63,7 +64,7 @@ class CatchUp:
         return Receipt(channel=entered.channel, ts=entered.ts, revision=0, delivered_through=end.through)
 
     async def _enter(self, delivery: Delivery, end: HeldEnd) -> Entered | None:
-        """Where an end is told; None if its lane is to tell it."""
+        """The message that reports an end; None if its lane is to report it."""
         snapshot, receipt = delivery.claim.notification.snapshot, delivery.receipt
         if end.change.caught_up is None:  # first: the quiet time may be another one when the lane is claimed next
             known = replace(end.change, caught_up=end.until)
@@ -87,7 +88,7 @@ class CatchUp:
             receipt, _, _ = await reconcile.reconciled(delivery, self._messenger)
             delivery.is_in_doubt = False
             if receipt is not None:
-                await self._told(delivery, receipt.channel, receipt.ts)
+                await self._record_posted(delivery, receipt.channel, receipt.ts)
                 return
         ends = await self._catch_ups.close(delivery.claim.lane, delivery.claim.token)
         if ends is None:
@@ -101,7 +102,7 @@ class CatchUp:
                 await self.let_go(delivery, error.code)
 
     async def let_go(self, delivery: Delivery, code: str) -> None:
-        """Have each end told by its own lane, since the message cannot be posted; `code` says why.
+        """Leave each end to its own lane, since the message cannot be posted; `code` says why.
 
         Raises:
             ClaimLost: another worker has the lane.
@@ -123,8 +124,8 @@ class CatchUp:
             priority=Priority.OUTCOME_TO_PERSON,
         )
         delivery.log_sent(KIND, channel, ts, attempt=self._messenger.attempts(delivery))
-        await self._told(delivery, channel, ts)
+        await self._record_posted(delivery, channel, ts)
 
-    async def _told(self, delivery: Delivery, channel: str, ts: str) -> None:
-        if not await self._catch_ups.told(delivery.claim.lane, delivery.claim.token, channel=channel, ts=ts):
+    async def _record_posted(self, delivery: Delivery, channel: str, ts: str) -> None:
+        if not await self._catch_ups.posted(delivery.claim.lane, delivery.claim.token, channel=channel, ts=ts):
             raise ClaimLost

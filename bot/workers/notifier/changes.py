@@ -1,6 +1,6 @@
 """The messages about changes: in the thread of the card, and in a conversation of its own for a person.
 
-Lives here: `post_changes`. Does not live here: what they say (`bot.blocks`), which changes one message tells
+Lives here: `post_changes`. Does not live here: what they say (`bot.blocks`), which changes one message reports
 (`bot.domain.priority`), what people did (`notices`). Called by `notifier`, which records each message after it was
 posted.
 """

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger, outbox: Outbox) -> None:
-    """Tell the owner why no more messages come, then end the subscription.
+    """Notify the owner why no more messages come, then end the subscription.
 
     When a person's own direct messages cannot be reached, only the dead letter is left.
     """
@@ -49,7 +49,7 @@ async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger
 
 
 async def end_rules(delivery: Delivery, error: Undeliverable, rules: Rules | None) -> None:
-    """End the rules of a destination that is dead: each new execution would be given up, and told to the owner."""
+    """End the rules of a destination that is dead: each new execution would be given up, and notify the owner."""
     is_about_content = not isinstance(slack_error(error.code), Undeliverable | UnknownRefusal)
     if rules is None or not delivery.subscription.is_by_rule_only or is_about_content:
         return

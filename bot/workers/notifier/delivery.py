@@ -58,7 +58,7 @@ class Delivery:
         """Whether changes are posted beside the card, because Slack says that its thread does not exist."""
         self.notices = 0
         """How many notices were delivered and recorded."""
-        self.is_owner_told = False
+        self.is_owner_notified = False
         """Whether the owner has read the next notice."""
         self.is_edit_fault = False
         """Whether Slack answered an edit of the card with a fault, which delays nothing else."""
@@ -99,9 +99,9 @@ class Delivery:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether what is pending is kept: since the lane was claimed, or since its readers were told of a mute."""
-        told = [change.kind for change in self.claim.notification.changes if change.kind.is_notice][: self.notices]
-        mutes = [kind for kind in told if kind in {ChangeKind.MUTED, ChangeKind.UNMUTED}]
+        """Whether what is pending is kept: since the lane was claimed, or since a mute was announced to its readers."""
+        sent = [change.kind for change in self.claim.notification.changes if change.kind.is_notice][: self.notices]
+        mutes = [kind for kind in sent if kind in {ChangeKind.MUTED, ChangeKind.UNMUTED}]
         is_muted = bool(mutes) and mutes[-1] is ChangeKind.MUTED and not self.subscription.is_ending
         return self.claim.is_quiet or is_muted
 
@@ -160,7 +160,7 @@ class Delivery:
         """Note that the receipt is in the store, so that nothing is in doubt."""
         self.receipt = receipt
         self.notices += notices
-        self.is_owner_told = self.is_owner_told and not notices
+        self.is_owner_notified = self.is_owner_notified and not notices
         self.is_recorded = True
         self.is_in_doubt = False
         self.is_left = self.is_all(receipt)

@@ -174,7 +174,7 @@ class Messenger:
         return UnknownRefusal(error.code, error.detail)
 
     async def _learn(self, delivery: Delivery, method: str, error: SlackError, *, is_away: bool) -> None:
-        """Tell all copies of the bot what a failure means for their calls."""
+        """Share with all copies of the bot what a failure means for their calls."""
         team_id = delivery.claim.lane.team_id
         is_fault = isinstance(error, SlackUnavailable | OutcomeUnknown)
         if is_fault and not self._concerns_one_lane(delivery, method, error, is_away=is_away):

@@ -1,6 +1,6 @@
 """Who changed or ended a channel's subscription: a line in its thread, and a message to its owner if it was another.
 
-Lives here: `post_notice`, also for who had GCS do something, and `tell_owner`. Does not live here: what they say
+Lives here: `post_notice`, also for who had GCS do something, and `post_owner_notice`. Does not live here: what they say
 (`bot.blocks.thread`, `bot.blocks.acting`), the card (`cards`). Called by `notifier`, which records each notice after
 it was posted.
 """
@@ -22,14 +22,14 @@ log = structlog.get_logger()
 
 
 async def post_notice(delivery: Delivery, receipt: Receipt, notice: Change, messenger: Messenger) -> None:
-    """Tell the owner of the subscription, if it is about that, then the thread. Without its card there is no thread.
+    """Post a notice to the owner of the subscription, if it is about that, then to the thread, if the card exists.
 
     Raises:
         SlackError: Slack refuses, or does not answer.
         Deferred: it is not admitted now.
     """
     execution, is_act = delivery.claim.notification.snapshot.execution, notice.kind is ChangeKind.ACTED
-    await tell_owner(delivery, notice, messenger)
+    await post_owner_notice(delivery, notice, messenger)
     message = acted_notice(notice, execution) if is_act else notice_message(notice, execution)
     try:
         ts = await messenger.post(
@@ -50,10 +50,10 @@ async def post_notice(delivery: Delivery, receipt: Receipt, notice: Change, mess
     delivery.log_sent("thread", receipt.channel, ts, attempt=messenger.attempts(delivery), change=notice)
 
 
-async def tell_owner(delivery: Delivery, notice: Change, messenger: Messenger) -> None:
-    """Tell the owner of a subscription in person what somebody else did to it."""
+async def post_owner_notice(delivery: Delivery, notice: Change, messenger: Messenger) -> None:
+    """Post to the owner of a subscription, in person, what somebody else did to it."""
     is_about_it = notice.kind is not ChangeKind.ACTED  # that is about the execution
-    if delivery.is_owner_told or not is_about_it or notice.by == delivery.subscription.owner:
+    if delivery.is_owner_notified or not is_about_it or notice.by == delivery.subscription.owner:
         return
     execution = delivery.claim.notification.snapshot.execution
     with speaking(await messenger.language(delivery, delivery.subscription.owner)):
@@ -62,5 +62,5 @@ async def tell_owner(delivery: Delivery, notice: Change, messenger: Messenger) -
         await notify_owner(delivery, messenger, delivery.mark("notice", notice), message)
     except Undeliverable as error:
         log.warning("notifier.owner_undeliverable", lane=str(delivery.claim.lane), code=error.code)
-    delivery.is_owner_told = True
+    delivery.is_owner_notified = True
     delivery.is_in_doubt = True  # until the notice is recorded, or the owner would read it again

@@ -54,7 +54,7 @@ from bot.workers.notifier.claims import Claims
 from bot.workers.notifier.dead_letters import end_rules, give_up
 from bot.workers.notifier.delivery import ClaimLost, Deferred, Delivery
 from bot.workers.notifier.messenger import REFUSED_PAUSE, Messenger
-from bot.workers.notifier.notices import post_notice, tell_owner
+from bot.workers.notifier.notices import post_notice, post_owner_notice
 from bot.workers.notifier.reconcile import reconcile
 from bot.workers.notifier.records import Records
 from bot.workers.pool import WorkerPool
@@ -89,7 +89,7 @@ class Notifier:
         homes: Homes | None = None,
         concurrency: int = 16,
     ) -> None:
-        """`history`: what failures are compared with; without one they are told by themselves.
+        """`history`: what failures are compared with; without one each is reported without a comparison.
 
         `followed_rules` end where their destination cannot be reached. `homes`: where people see what has ended.
         """
@@ -178,14 +178,14 @@ class Notifier:
         await self._records.leave(delivery)
 
     async def _is_caught_up(self, delivery: Delivery) -> bool:
-        """Have an end that waited for quiet to be over told with others; whether nothing is left to do for its lane."""
-        told = await self._catch_up.told(delivery)
-        if told is None:
+        """Report an end that waited for quiet in a message with others; whether its lane has nothing left to do."""
+        handed_over = await self._catch_up.hand_over(delivery)
+        if handed_over is None:
             return False
         is_without_card = delivery.receipt is None and delivery.is_over  # it would be one more message
-        card = replace(told, ts="") if is_without_card else delivery.receipt or await self._cards.post(delivery)
-        shown = replace(card, delivered_through=told.delivered_through)
-        await self._records.record(delivery, shown, sent=Sent(told.ts, is_in_thread=False))
+        card = replace(handed_over, ts="") if is_without_card else delivery.receipt or await self._cards.post(delivery)
+        shown = replace(card, delivered_through=handed_over.delivered_through)
+        await self._records.record(delivery, shown, sent=Sent(handed_over.ts, is_in_thread=False))
         return is_without_card
 
     async def _post_changes(self, delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...]) -> None:
@@ -205,7 +205,7 @@ class Notifier:
     async def _end_unseen(self, delivery: Delivery) -> None:
         """End a subscription whose channel gets nothing; its owner still reads who ended it."""
         for notice in delivery.pending:
-            await tell_owner(delivery, notice, self._messenger)
+            await post_owner_notice(delivery, notice, self._messenger)
             if delivery.receipt is not None:
                 await self._records.record(delivery, delivery.receipt, notices=1)
         await self._records.leave(delivery)
@@ -263,5 +263,5 @@ class Notifier:
         wait = max(wait, self._claims.wait_after(delivery.claim, delivery.pause, in_doubt=is_in_doubt))
         metrics.NOTIFIER_MESSAGES.labels("any", result).inc()
         log.warning("notifier.put_back", lane=str(delivery.claim.lane), error=str(error), wait_s=wait.total_seconds())
-        code = "" if delivery.is_edit_refused or delivery.is_edit_fault else error.code  # edits tell nothing new
+        code = "" if delivery.is_edit_refused or delivery.is_edit_fault else error.code  # edits report nothing new
         await self._outbox.release(delivery.claim, wait=wait, in_doubt=is_in_doubt, code=code)

@@ -27,7 +27,7 @@ _KINDS = {"dead": "undeliverable", "held": "held", "notice": "notice"}
 async def notify_owner(delivery: Delivery, messenger: Messenger, mark: Mark, message: Message) -> None:
     """Post `message` to the owner of a lane's subscription, with `mark`, unless an earlier worker has.
 
-    Nobody is told of a subscription without an owner, whose data was deleted.
+    Nobody is notified of a subscription without an owner: that person's data was deleted.
 
     Raises:
         SlackError: Slack refuses, or does not answer.

@@ -52,7 +52,7 @@ async def reconciled(delivery: Delivery, messenger: Messenger) -> tuple[Receipt 
 
     Returns:
         The receipt to record, or None if none arrived; how many of the pending notices arrived; and the message that
-        told the changes which arrived.
+        reported the changes which arrived.
     """
     since = (delivery.claim.in_doubt_since or delivery.claim.now) - CLOCKS_APART
     channel = delivery.receipt.channel if delivery.receipt else await messenger.channel(delivery)
@@ -73,8 +73,8 @@ async def reconciled(delivery: Delivery, messenger: Messenger) -> tuple[Receipt 
     marks = [message.mark for message in found]
     notices = [change for change in delivery.pending if change.kind.is_notice]
     arrived = list(takewhile(lambda notice: delivery.mark("notice", notice) in marks, notices))
-    told = [message for message in found if message.mark.part == "change" and message.mark.delivered_through == through]
-    sent = Sent(told[-1].ts, is_in_thread=told[-1].is_in_thread) if told else None
+    last = [message for message in found if message.mark.part == "change" and message.mark.delivered_through == through]
+    sent = Sent(last[-1].ts, is_in_thread=last[-1].is_in_thread) if last else None
     shown = receipt and replace(receipt, delivered_through=max(receipt.delivered_through, through))
     return shown, len(arrived), sent
 

@@ -29,7 +29,7 @@ class Records:
         self._outbox, self._rules, self._homes = outbox, rules, homes
 
     async def record(self, delivery: Delivery, receipt: Receipt, *, notices: int = 0, sent: Sent | None = None) -> None:
-        """Record what Slack shows: `receipt`, so many of the pending notices, and the message that told changes.
+        """Record what Slack shows: `receipt`, so many of the pending notices, and the message that reported changes.
 
         Raises:
             ClaimLost: another worker has the lane.

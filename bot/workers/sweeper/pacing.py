@@ -25,9 +25,9 @@ RETRY_LARGEST_AFTER = timedelta(hours=1)
 SHORTEST_ROUND = timedelta(seconds=2)
 """At least how long from the start of one round to the start of the next."""
 
-TELL_EVERY = timedelta(seconds=10)
-"""How long at least from one round that tells the store of unchanged executions, too, to the next: that costs more than
-reading the list does."""
+REPORT_EVERY = timedelta(seconds=10)
+"""At least how long from one round that reports unchanged executions to the store, too, to the next: reporting them
+costs more than reading the list does."""
 
 HEADROOM = 1
 """How many calls of a quota window are left to polls beyond those of the last minute."""
@@ -79,11 +79,11 @@ class Cost:
     def defer_for(self, cadence: Cadence, duration: timedelta) -> timedelta:
         """How long polls of executions that a list shows unchanged are delayed, within bounds.
 
-        That is three times as long as until the store is told again. `duration` is how long the last round without a
-        failed page took.
+        That is three times as long as until they are reported to the store again. `duration` is how long the last round
+        without a failed page took.
         """
         expected = max(timedelta(seconds=2 * self.pages / self.calls_per_second), duration)
-        return min(max(cadence.poll, 3 * (TELL_EVERY + expected)), DISTRUST, cadence.staleness / 2)
+        return min(max(cadence.poll, 3 * (REPORT_EVERY + expected)), DISTRUST, cadence.staleness / 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ class Round:
     """How long the polls of executions that it shows unchanged are delayed."""
     useful_calls: int
     """How many calls of a quota window rounds like this one can use."""
-    tells_all: bool = True
-    """Whether the store is told of unchanged executions as well."""
+    reports_all: bool = True
+    """Whether unchanged executions are reported to the store, too."""
     pages_left: deque[tuple[str, int]] = field(init=False)
     """Phase and offset of each page to request; the first page of a phase adds those that were not expected."""
     under_way: int = 0

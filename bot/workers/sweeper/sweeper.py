@@ -37,9 +37,9 @@ from bot.store.snapshots import GONE
 from bot.workers.sweeper.finder import Finder
 from bot.workers.sweeper.pacing import (
     DISTRUST,
+    REPORT_EVERY,
     SHORTEST_ROUND,
     SMALLEST_PAGE,
-    TELL_EVERY,
     Cost,
     Measured,
     Pacing,
@@ -86,7 +86,7 @@ class Sweeper:
         finder: Finder | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`finder` is told which executions are new."""
+        """`finder` gets the executions that are new."""
         self._finder = finder
         self._gcs, self._schedule, self._quota, self._team_id = gcs, schedule, quota, team_id
         self._cadence, self._clock = cadence, clock
@@ -98,8 +98,8 @@ class Sweeper:
         """The rounds that are not complete, oldest first: the next one begins while pages of the last are under way."""
         self._last: Round | None = None
         """The last complete round."""
-        self._told_at = -math.inf
-        """When the last round began that tells the store of unchanged executions."""
+        self._reported_at = -math.inf
+        """When the last round began that reports unchanged executions to the store, too."""
         self._not_before = 0.0
         """When the next page may be requested, or the next decision made."""
         self._lease_checked = -math.inf
@@ -201,16 +201,16 @@ class Sweeper:
         if self._not_before > now + IDLE_SECONDS:  # or a page that failed meanwhile pauses lists
             return
         metrics.SWEEPER_ACTIVE.set(1)
-        tells_all = now >= self._told_at + TELL_EVERY.total_seconds()
-        if tells_all:
-            self._told_at = now
+        reports_all = now >= self._reported_at + REPORT_EVERY.total_seconds()
+        if reports_all:
+            self._reported_at = now
         self._rounds.append(
             Round(
                 began=now,
                 limit=self._page_size.items,
                 defer_for=cost.defer_for(self._cadence, self._measured.duration),
                 useful_calls=self._pacing.useful_calls(cost.pages, self._last.page_bytes if self._last else 0),
-                tells_all=tells_all,
+                reports_all=reports_all,
                 totals=dict(newest.totals) if newest else {},
             )
         )
@@ -278,8 +278,8 @@ class Sweeper:
             return
         round_.add(wanted.phase, wanted.offset, page)
         dropped = self._last.dropped(page, round_.seen) if self._last else []
-        told = page.items if round_.tells_all else page.changed
-        shown = [(item.execution_id, item.state) for item in told]
+        reported = page.items if round_.reports_all else page.changed
+        shown = [(item.execution_id, item.state) for item in reported]
         found = await self._compare(round_, [*shown, *_gone(dropped)])
         round_.found += found  # read after the wait: other pages are counted during it
         if round_.is_cut(wanted.offset, page):
@@ -314,7 +314,7 @@ class Sweeper:
         self._measure(round_, changed)
         round_.complete()
         self._last = round_
-        if round_.tells_all:
+        if round_.reports_all:
             metrics.SWEEPER_COVERED.set(round_.found.same)
             self._trust = self._trust.round_read(round_.found)
         if self._trust.is_blind:
@@ -350,8 +350,8 @@ class Sweeper:
         self._pause(seconds)
 
     def _give_up_rounds(self) -> None:
-        """Forget the rounds that are not complete; the next one tells what they have not told."""
-        self._rounds, self._told_at = [], -math.inf
+        """Forget the rounds that are not complete; the next one reports what they have not reported."""
+        self._rounds, self._reported_at = [], -math.inf
 
     def _pause(self, seconds: float) -> None:
         """Request no page for so many seconds; those under way still count."""

@@ -18,12 +18,12 @@ from bot.domain.acting import Action, Result
 from bot.domain.catch_up import caught
 from bot.domain.change import Change, ChangeKind
 from bot.domain.execution import Phase
+from bot.domain.fates import LaneState, Log
 from bot.domain.following import Level, Subscription
 from bot.domain.home import Home, InChannels
 from bot.domain.quiet import MuteFor
 from bot.domain.search import Found
 from bot.domain.snapshot import Followed, Receipt, Snapshot
-from bot.domain.told import LaneState, Log
 from bot.store.log.rows import change_row, entries_of
 from sandbox.slack import blockkit
 from tests.unit.blocks.world import (

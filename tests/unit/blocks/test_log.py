@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from bot.blocks import log_message, log_modal
 from bot.blocks.language import Language, speaking
 from bot.domain.change import ChangeKind
+from bot.domain.fates import LaneState, Log, Note, NoteKind, QuietTime, Seen
 from bot.domain.following import Quiet
-from bot.domain.told import LaneState, Log, Note, NoteKind, QuietTime, Seen
 from tests.messages.logs import ADDRESS, ALONE, HERE, LOG, MINE, PENDING, RUNS, SUCCEEDED
 from tests.messages.world import ID, NOW, OWN_SUBSCRIPTION, PERSON
 

@@ -19,13 +19,13 @@ from bot.domain.board import BoardRecord
 from bot.domain.change import ChangeKind
 from bot.domain.events import Event
 from bot.domain.execution import Execution, Phase
+from bot.domain.fates import LaneState, Log, Seen
 from bot.domain.following import Level, Rule, RuleKind, Subscriber, Subscription
 from bot.domain.home import Home
 from bot.domain.past import Past
 from bot.domain.quiet import MuteFor, QuietHours
 from bot.domain.search import Found
 from bot.domain.snapshot import Followed, Snapshot
-from bot.domain.told import LaneState, Log, Seen
 from bot.quiet import Muted
 from bot.rules import RuleEnded, RuleMade
 from bot.store.people import Forgotten

@@ -52,10 +52,10 @@ class FakeChannels:
         )
         return self.is_replicated
 
-    async def note_told(self, team_id: str, channel_id: str, owner: str) -> None:
+    async def note_notified(self, team_id: str, channel_id: str, owner: str) -> None:
         """Somebody knows that the channel waits."""
         known = self.records[f"{team_id}/{channel_id}"]
-        self.records[f"{team_id}/{channel_id}"] = replace(known, told=known.told | {owner})
+        self.records[f"{team_id}/{channel_id}"] = replace(known, notified=known.notified | {owner})
 
 
 class FakeChoices:

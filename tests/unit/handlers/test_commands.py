@@ -151,7 +151,7 @@ async def test_a_shared_channel_waits_for_approval(world: World) -> None:
     assert world.subscriptions.asked[0][:2] == ("subscribe", "C1")
     assert "shared with another organisation" in world.reply
     assert "approve_channel" in str(world.slack.answers[0]["blocks"])
-    assert world.channels.records["T1/C1"].told == {"U1"}
+    assert world.channels.records["T1/C1"].notified == {"U1"}
 
 
 async def test_unsubscribe_says_whether_there_was_anything(world: World) -> None:

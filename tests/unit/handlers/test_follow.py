@@ -235,7 +235,7 @@ async def test_a_shared_channel_waits_for_approval(world: World) -> None:
     world.slack.results |= {INFO: {"channel": OURS | {"is_ext_shared": True}}, MEMBERS: {"members": ["U1"]}}
     done = await submits(world, await uses(world), query=ID, channel="C1")
     assert "approves that" in str(done)
-    assert world.channels.records["T1/C1"].told == {"U1"}
+    assert world.channels.records["T1/C1"].notified == {"U1"}
 
 
 async def test_a_message_with_one_id_fills_the_dialog(world: World) -> None:

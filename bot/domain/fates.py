@@ -1,7 +1,8 @@
 """What became of each change of an execution for one subscriber, judged by the log of the store.
 
-Lives here: `Log` with its entries, and `told`, which finds the fate of each change. Does not live here: who writes the
-log (the scripts of `bot/store`), words for it (`bot.blocks.log`). Pure; called by `bot.blocks.log` and `bot.store.log`.
+Lives here: `Log` with its entries, and `fates_of`, which finds the fate of each change. Does not live here: who writes
+the log (the scripts of `bot/store`), words for it (`bot.blocks.log`). Pure. Called by `bot.blocks.log` and
+`bot.store.log`.
 
 The log holds what rows lose: the level before it was changed, the card before it was posted again. So the rows of a
 subscription say how it has been since its last entry, or from the start where it has none.
@@ -20,13 +21,13 @@ from bot.domain.snapshot import Receipt, Snapshot
 
 
 class Seen(Value, frozen=True, kw_only=True):
-    """A change that was seen, or several that nobody was told."""
+    """A change that was seen, or several that no subscriber's level included."""
 
     kind: ChangeKind
     revision: int
     at: datetime
     rank: int
-    """Which levels tell it: -1 none, 0 `steps`, 1 and `milestones`, 2 and `final`, 3 all."""
+    """Which levels include it: -1 none, 0 `steps`, 1 also `milestones`, 2 also `final`, 3 all."""
     phase: str = ""
     finished: int | None = None
     total: int | None = None
@@ -56,7 +57,7 @@ class NoteKind(StrEnum):
     """It begins to follow, or with another level."""
     ENDED = "ended"
     DROPPED = "dropped"
-    """What waited is not told any more."""
+    """What waited is not delivered any more."""
     QUIET = "quiet"
     """What comes from here on waits for the end of a quiet time."""
     REFUSED = "refused"
@@ -80,7 +81,7 @@ class Note(Value, frozen=True, kw_only=True):
     quiet: QuietTime | None = None
     """With `QUIET`."""
     revision: int = 0
-    """With `SENT`: through which one it tells."""
+    """With `SENT`: the one through which it reports changes."""
     channel: str = ""
     """With `CARD`."""
     ts: str = ""
@@ -124,9 +125,9 @@ class FateKind(StrEnum):
 
     SENT = "sent"
     MERGED = "merged"
-    """It was told in the message of a later change."""
-    TOLD = "told"
-    """It was told; another version of the bot knows where."""
+    """It was delivered in the message of a later change."""
+    DELIVERED = "delivered"
+    """It was delivered; another version of the bot knows where."""
     BELOW = "below"
     """The level did not include it."""
     QUIET = "quiet"
@@ -140,7 +141,7 @@ class FateKind(StrEnum):
     GIVEN_UP = "given_up"
     """Slack refused it for good."""
     DROPPED = "dropped"
-    """The subscription ended before it was told."""
+    """The subscription ended before it was delivered."""
     NOT_FOLLOWED = "not_followed"
 
 
@@ -158,24 +159,24 @@ class Fate(Value, frozen=True, kw_only=True):
     code: str = ""
     """With `REFUSED` and `GIVEN_UP`: Slack's."""
     level: Level | None = None
-    """With `BELOW`: the one that tells it; None where no level does."""
+    """With `BELOW`: the one that includes it; None where no level does."""
     next_at: datetime | None = None
     """When it is tried next."""
     at: datetime | None = None
-    """When it was told."""
+    """When it was delivered."""
     quiet: QuietTime | None = None
     """For which quiet time it waits, or has waited."""
 
 
-_TOLD_AT = {0: Level.STEPS, 1: Level.MILESTONES, 2: Level.FINAL}
-"""The narrowest level that tells a change, by its rank; all tell one of a higher rank, none one of a lower."""
+_NARROWEST = {0: Level.STEPS, 1: Level.MILESTONES, 2: Level.FINAL}
+"""The narrowest level that includes a change, by its rank. Every level includes rank 3, none includes rank -1."""
 _LOWEST = {Level.FAILURES: 3, Level.FINAL: 2, Level.MILESTONES: 1}
-"""The lowest rank that a level tells; the others tell whatever any does."""
+"""The lowest rank that a level includes; the others include what any level does."""
 
-_TOLD_ANYWAY = frozenset({FateKind.NOT_FOLLOWED, FateKind.DROPPED})
+_SENT_ANYWAY = frozenset({FateKind.NOT_FOLLOWED, FateKind.DROPPED})
 
 
-def told(log: Log, lane: LaneState) -> list[tuple[Seen, Fate]]:
+def fates_of(log: Log, lane: LaneState) -> list[tuple[Seen, Fate]]:
     """Each change with its fate for one subscriber, oldest first."""
     reading = _Reading(log, lane)
     for entry in log.entries:
@@ -192,7 +193,7 @@ class _Item:
 
     seen: Seen
     fate: Fate | None = None
-    """None while it is to be told."""
+    """None while it is to be delivered."""
     quiet: QuietTime | None = None
 
 
@@ -210,11 +211,11 @@ class _Reading:
         self._level = self._first_level(notes)
         self._quiet: QuietTime | None = None
         self._code = ""
-        """Why Slack refuses what is to be told."""
+        """Why Slack refuses what is to be delivered."""
         self._begin = 0
         """How many of the items have revisions that have begun again since."""
         self._dropped: list[_Item] = []
-        """What was dropped last; a message that was under way then may still tell it."""
+        """What was dropped last; a message that was under way then may still deliver it."""
 
     def _first_level(self, notes: list[Note]) -> Level | None:
         """The level at the beginning of the log; None for one that did not follow then."""
@@ -225,14 +226,14 @@ class _Reading:
         return None if subscription is None or subscription.is_ending else subscription.level
 
     def see(self, seen: Seen) -> None:
-        """A change: to be told, or not."""
+        """A change: to be delivered, or not."""
         if self.items and self._is_earlier(seen, self.items[-1].seen):
             self._begin_again()
         item = _Item(seen, quiet=self._quiet)
         if self._level is None:
             item.fate = Fate(kind=FateKind.NOT_FOLLOWED)
         elif seen.rank < _LOWEST.get(self._level, 0):
-            item.fate = Fate(kind=FateKind.BELOW, level=_TOLD_AT.get(seen.rank))
+            item.fate = Fate(kind=FateKind.BELOW, level=_NARROWEST.get(seen.rank))
         self.items.append(item)
 
     @staticmethod
@@ -267,12 +268,12 @@ class _Reading:
                 self._cards.pop(0)
 
     def _follow(self, note: Note) -> None:
-        if note.level_before is None and self._code:  # what Slack refused is not told to who follows it again
+        if note.level_before is None and self._code:  # what Slack refused is not delivered to those who follow it again
             self._close(Fate(kind=FateKind.GIVEN_UP, code=self._code))
         if self._level is None:  # or it goes on where it was given up
             self._code = ""
             self._dropped = []
-        if note.level_before is None:  # that the bot stops watching is not told to who follows again
+        if note.level_before is None:  # nor is the end of polling
             for item in self._open():
                 if item.seen.kind is ChangeKind.ENDED:
                     item.fate = Fate(kind=FateKind.DROPPED)
@@ -290,9 +291,9 @@ class _Reading:
         channel, card = self._cards[0] if self._cards else ("", "")
         for item in self.items[self._begin :]:
             is_own, is_through = item.seen.revision == note.revision, item.seen.revision <= note.revision
-            # Told as missed, or on its way to Slack when it was dropped.
-            is_told_anyway = is_own and item.fate is not None and item.fate.kind in _TOLD_ANYWAY
-            if is_told_anyway or (is_through and (item.fate is None or item in self._dropped)):
+            # Delivered as missed, or on its way to Slack when it was dropped.
+            is_sent_anyway = is_own and item.fate is not None and item.fate.kind in _SENT_ANYWAY
+            if is_sent_anyway or (is_through and (item.fate is None or item in self._dropped)):
                 item.fate = Fate(
                     kind=FateKind.SENT if is_own else FateKind.MERGED,
                     channel=channel,
@@ -308,7 +309,7 @@ class _Reading:
         """What becomes of a change that no entry closes: as the store has it now."""
         lane = self._lane
         if lane.receipt is not None and item.seen.revision <= lane.receipt.delivered_through:
-            return Fate(kind=FateKind.TOLD)
+            return Fate(kind=FateKind.DELIVERED)
         if lane.subscription is None:
             return Fate(kind=FateKind.GIVEN_UP if self._code else FateKind.DROPPED, code=self._code)
         if lane.is_in_doubt:
@@ -322,7 +323,7 @@ class _Reading:
         return Fate(kind=FateKind.WAITING, next_at=lane.next_at, quiet=waited_for)
 
     def _has_waited(self, seen: Seen, subscription: Subscription) -> bool:
-        """Whether quiet is over that was on when a change was seen; what breaks it is told before."""
+        """Whether quiet is over that was on when a change was seen; what breaks it is delivered before."""
         ended = subscription.quiet_ended_at(self._now)
         is_on = any(wish.is_on(self._now) for wish in (subscription.muted, subscription.hours) if wish)
         return ended is not None and seen.at < ended and not is_on

@@ -3,7 +3,7 @@
 -- owner: the person; keep_ms: for how long that is remembered
 -- Returns 1
 local key, owner, keep_ms = KEYS[1], unpack(ARGV)
-local told = redis.call('HGET', key, 'told') or ''
-redis.call('HSET', key, 'told', told == '' and owner or told .. ' ' .. owner)
+local notified = redis.call('HGET', key, 'notified') or ''
+redis.call('HSET', key, 'notified', notified == '' and owner or notified .. ' ' .. owner)
 if redis.call('HEXISTS', key, 'approver') == 0 then redis.call('PEXPIRE', key, keep_ms) end
 return 1
