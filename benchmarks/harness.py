@@ -169,7 +169,9 @@ async def opened_store(*, coalesce: timedelta = timedelta(seconds=5)) -> AsyncIt
 @cache
 def _seen() -> Execution:
     """An execution half way through its steps, as the bot reads it."""
-    return GetExecutionResponse.parse(servers.gcs_bodies()[servers.STEPS // 2][0], asked=servers.GUID).to_execution()
+    return GetExecutionResponse.parse(
+        servers.gcs_bodies()[servers.STEPS // 2][0], requested_id=servers.GUID
+    ).to_execution()
 
 
 def a_snapshot(number: int) -> Snapshot:

@@ -128,7 +128,7 @@ def _snapshots(began: float, known: dict[str, Fingerprint]) -> Iterator[Snapshot
     population = servers.population(began)
     population.advance(time.time() - began)
     for number, guid in enumerate(population.running):
-        response = GetExecutionResponse.parse(servers.encoded(population.body(guid)), asked=guid)
+        response = GetExecutionResponse.parse(servers.encoded(population.body(guid)), requested_id=guid)
         known[guid] = fingerprint_of(response)
         seen_at = datetime.now(UTC) - POLLED_WITHIN * (number / servers.POPULATION)
         yield Snapshot(execution=response.to_execution(), revision=1, seen_at=seen_at)

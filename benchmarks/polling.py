@@ -122,7 +122,7 @@ def _guid(number: int, contender: int) -> str:
 def new_watcher(store: Store, http: HTTPClient, url: str) -> tuple[GCSClient, Watcher]:
     """The bot's client and watcher, with a quota that is never in the way."""
     budget = store.gcs_quota("benchmark", per_minute=QUOTA, reserve=0)
-    client = GCSClient(http, endpoint=url, auth=_AUTH, take=budget.take, refused=budget.refused)
+    client = GCSClient(http, endpoint=url, auth=_AUTH, take=budget.take, on_throttled=budget.refused)
     return client, Watcher(
         client, store.schedule, cadence=CADENCE, quota=budget, history=store.history, brake=store.brake
     )

@@ -83,9 +83,9 @@ class _Client(GCSClient):
         """See `GCSClient`."""
         return await _in_transit(self.clock, super().get_if_changed(*args, **more))
 
-    async def listed(self, *args: Any, **more: Any) -> Any:
+    async def list_page(self, *args: Any, **more: Any) -> Any:
         """See `GCSClient`."""
-        return await _in_transit(self.clock, super().listed(*args, **more))
+        return await _in_transit(self.clock, super().list_page(*args, **more))
 
 
 async def _in_transit(clock: VirtualSelector, call: Awaitable[T]) -> T:
@@ -203,7 +203,7 @@ class World:
     def limited_client(self) -> GCSClient:
         """The bot's client under the quota."""
         quota = self.store.gcs_quota("AK", per_minute=QUOTA, reserve=RESERVE)
-        return self.client(take=quota.take, refused=quota.refused)
+        return self.client(take=quota.take, on_throttled=quota.refused)
 
     async def _answer(self, shown: int) -> None:
         if self.is_slow:

@@ -92,7 +92,7 @@ def snapshots(gcs: GCS, executions: list[str]) -> Iterator[Snapshot]:
     """Executions on the sandbox's stage, as the bot reads them."""
     for execution in executions:
         body = servers.encoded(gcs.body(execution) or {})
-        seen = GetExecutionResponse.parse(body, asked=execution).to_execution()
+        seen = GetExecutionResponse.parse(body, requested_id=execution).to_execution()
         yield Snapshot(execution=seen, revision=1, seen_at=datetime.now(UTC))
 
 

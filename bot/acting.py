@@ -25,7 +25,7 @@ from bot.domain.snapshot import Snapshot
 from bot.errors import BotError, GCSError, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.errors import may_have_acted
-from bot.gcs.shared import SharedReads
+from bot.gcs.shared_reads import SharedReads
 from bot.store.acts import Acts
 from bot.store.subscriptions import Subscribers
 

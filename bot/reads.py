@@ -1,7 +1,7 @@
 """What GCS shows of an execution to a person who waits: its state, its events, and how earlier runs of it went.
 
-Lives here: `Reads`, and `State`. Does not live here: the calls that people share (`bot.gcs.shared`), the polls that
-find changes (`bot.workers.watcher`), what people ask for (`bot.subscriptions`, which calls this).
+Lives here: `Reads`, and `State`. Does not live here: the calls that people share (`bot.gcs.shared_reads`), the polls
+that find changes (`bot.workers.watcher`), what people ask for (`bot.subscriptions`, which calls this).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bot.errors import GCS_AWAY, GCSError, GCSForbidden, StoreUnavailable
 from bot.gcs.client import GCSClient
 from bot.gcs.errors import unseen
 from bot.gcs.fingerprint import Fingerprint
-from bot.gcs.shared import Read, SharedReads
+from bot.gcs.shared_reads import Read, SharedReads
 from bot.store.patience import in_time
 from bot.store.schedule.history import History
 from bot.store.subscriptions import Subscribers

@@ -40,8 +40,8 @@ def gcs_client(settings: Settings, http: HTTPClient, quota: GCSQuota | None = No
         endpoint=settings.gcs_endpoint,
         auth=_credentials(settings, http),
         take=quota.take if quota else None,
-        refused=quota.refused if quota else None,
-        max_execution=settings.gcs_max_answer_mib << 20,
+        on_throttled=quota.refused if quota else None,
+        max_execution_bytes=settings.gcs_max_answer_mib << 20,
     )
 
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from bot.app.gcs_account import this_owner
 from bot.errors import GCSError, StoreNotOurs, StoreUnavailable
 from bot.gcs.client import GCSClient
-from bot.gcs.shown import Shown
+from bot.gcs.listed_ids import ListedId
 from bot.settings import Settings
 from bot.slack.client import Identity
 from bot.store.owner import Owner, Ownership
@@ -104,7 +104,7 @@ class OwnerCheck:
         """Who this bot is, as far as known; without a project while neither the settings nor GCS name one."""
         if not self._is_certain:
             with suppress(GCSError):
-                self._note_project(await self._gcs.shown(limit=1))
+                self._note_project(await self._gcs.list_ids(limit=1))
         return this_owner(self._settings, identity, self._project_id, is_certain=self._is_certain)
 
     async def certain(self, identity: Identity) -> Owner:
@@ -113,9 +113,9 @@ class OwnerCheck:
         ours = await self.ours(identity)
         return ours if self._is_certain else replace(ours, project="")
 
-    def _note_project(self, shown: Sequence[Shown]) -> None:
+    def _note_project(self, listed: Sequence[ListedId]) -> None:
         """GCS showed an execution, if there is one, and with it whose it is."""
-        found = next((item.project_id for item in shown), "")
+        found = next((item.project_id for item in listed), "")
         if not found:
             return
         self._is_certain = found == self._project_id

@@ -39,13 +39,13 @@ _PLAIN_PATH = re.compile(r"[\w/.~-]*", re.ASCII)
 _HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 RENEW_BEFORE = timedelta(minutes=10)
-"""How long before its end a token is renewed, so that none expires in flight and IAM may be down for some minutes."""
+"""How long before it expires a token is renewed, so that none expires in flight and IAM may be down for minutes."""
 RENEW_PAUSE = timedelta(minutes=1)
-"""How long a failed renewal is not repeated while the current token is valid."""
+"""How long to wait after a failed renewal while the current token is still valid."""
 TOKEN_LIFE = timedelta(hours=12)
-"""How long a token is taken to live where IAM does not say so; the documentation says 24 hours."""
+"""How long a token is assumed to be valid if IAM does not say; the documentation says 24 hours."""
 
-TOKEN_WITHIN = timedelta(seconds=30)
+TOKEN_TIMEOUT = timedelta(seconds=30)
 """How long one request to IAM may take; every call waits for it."""
 
 
@@ -156,10 +156,10 @@ class _Token:
 
 
 class TokenAuth(httpx.Auth):
-    """Shows an IAM token: fetched when first needed, kept, and renewed before it ends or once when GCS refuses it.
+    """Sends an IAM token: fetched when first needed, kept, and renewed before it expires, or once when GCS refuses it.
 
-    However many requests wait for a token, one request goes to IAM, and they share its failure. While the current token
-    is valid no request waits for a renewal, and IAM may fail, unless it refuses the user.
+    However many requests wait for a token, one request goes to IAM, and all of them share its failure. While the
+    current token is valid, no request waits for a renewal, and IAM may be down, as long as it does not refuse the user.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class TokenAuth(httpx.Auth):
         return f"{type(self).__name__}(project={self._user.project_id or self._user.project_name!r})"
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Show the token; if GCS refuses it, show another one once.
+        """Send the token; if GCS refuses it, send a new one, once.
 
         Raises:
             GCSError: IAM gave no token.
@@ -194,7 +194,7 @@ class TokenAuth(httpx.Auth):
         if response.status_code != httpx.codes.UNAUTHORIZED:
             return
         await _discard_body(response)
-        if self._token is token:  # otherwise another request has given it up already
+        if self._token is token:  # otherwise another request has dropped it already
             self._token = None
         request.headers["X-Auth-Token"] = (await self._current()).secret.get_secret_value()
         yield request
@@ -227,7 +227,7 @@ class TokenAuth(httpx.Auth):
 
     async def _fetch(self) -> _Token:
         try:
-            async with asyncio.timeout(TOKEN_WITHIN.total_seconds()):
+            async with asyncio.timeout(TOKEN_TIMEOUT.total_seconds()):
                 response = await self._http.send("POST", self._url, json=self._user.token_request())
         except TimeoutError:
             raise GCSUnavailable("IAM: no answer in time") from None
@@ -241,7 +241,7 @@ class TokenAuth(httpx.Auth):
 
 
 async def _discard_body(response: httpx.Response) -> None:
-    """Drop the body unread: httpx would read that of a refused response to its end, however long it is."""
+    """Drop the body unread: httpx would read the whole body of a refused response, however long it is."""
     unread, response.stream = response.stream, httpx.ByteStream(b"")
     if isinstance(unread, httpx.AsyncByteStream):
         await unread.aclose()

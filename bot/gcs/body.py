@@ -1,8 +1,8 @@
-"""The bytes of an answer, before a table reads them: without what is never shown, and mended where they are no JSON.
+"""The bytes of an answer before a table reads them: stripped of what is never shown, and mended if they are not JSON.
 
 Lives here: `slim`, `whole` and `mend`; bytes in, bytes out. Inputs, outputs, pictures and workflow sources can be
-megabytes, so they are skipped as text and never become objects; steps beyond `MAX_STEPS` are counted. Does not live
-here: which fields are read (`bot.gcs.tables`, the caller), the limit of a body (`bot.gcs.http`).
+megabytes, so they are skipped as text and never become objects; steps beyond `MAX_STEPS` are only counted. Does
+not live here: which fields are read (`bot.gcs.tables`, the caller), the limit of a body (`bot.gcs.http`).
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ MAX_REPORTS = 2 * MAX_STEPS
 """At most this many of the control object's reports are read: one for each step, and one for its helper."""
 
 LEFT_OUT = "#left_out"
-"""Key under which `slim` says how many steps or reports it left out; no field of GCS is called like that."""
+"""Key under which `slim` says how many steps or reports it left out; no field of GCS has that name."""
 
 PARTIAL = "#partial"
-"""Key of no field either: whether an answer was read from a list."""
+"""Key that says whether an answer was read from a list; no field of GCS has that name either."""
 
-SMALL = 16 * 1024
+SLIM_ABOVE_BYTES = 16 * 1024
 """Up to this many bytes, reading what is never shown costs less than leaving it out."""
 
 Frame = Mapping[str, "Frame | None"]
-"""The fields that are read, each with the frame of the object that it holds; None: read whatever is there."""
+"""The fields to read, each with the frame of the object that it holds; None: read the whole value."""
 
 _fields, _entries = msgspec.json.Decoder(dict[str, Raw]), msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.Encoder().encode
 
 
 def whole(body: bytes) -> bytes:
-    """`body` as it is.
+    """`body` unchanged, once it has proved to be a JSON object.
 
     Raises:
         msgspec.MsgspecError, RecursionError, ValueError: as from `slim`.
@@ -54,7 +54,7 @@ def slim(body: bytes, frame: Frame) -> bytes:
     """`body` with the fields of `frame` only, and with no more steps than are read.
 
     Raises:
-        msgspec.MsgspecError, RecursionError, ValueError: `body` is no JSON object.
+        msgspec.MsgspecError, RecursionError, ValueError: `body` is not a JSON object.
     """
     return _encode(_kept(Raw(body), frame))
 
@@ -80,7 +80,7 @@ _MOST = {"actual_node_status": MAX_STEPS, "subObjectStatuses": MAX_REPORTS}
 
 
 def _first(raw: Raw, most: int) -> tuple[object, int]:
-    """The first entries of a list or an object, and how many there are besides; another value as it is."""
+    """The first entries of a list or an object, and how many more there are; any other value unchanged."""
     start = bytes(memoryview(raw)[:1])
     if start == b"[":
         entries = _entries.decode(raw)
@@ -95,26 +95,26 @@ def items(body: bytes) -> list[bytes]:
     """The items of a page of a list, each as its text.
 
     Raises:
-        msgspec.MsgspecError, RecursionError, ValueError: `body` is no list.
+        msgspec.MsgspecError, RecursionError, ValueError: `body` is not a list.
     """
     return [bytes(item) for item in _entries.decode(_fields.decode(body).get("executions", Raw(b"[]")))]
 
 
 def mend(body: bytes) -> bytes:
-    """`body` as JSON where it is nearly that: without half characters, control characters, a BOM and numbers like NaN.
+    """`body` as JSON if it is almost that: without half characters, control characters, a BOM and numbers like NaN.
 
     Half a character becomes U+FFFD: in UTF-8, as an escaped surrogate, or as an escape that was cut. A backslash that
-    escapes nothing stands for itself, and UTF-16 and UTF-32 become UTF-8. What is no JSON otherwise stays so.
+    escapes nothing stands for itself, and UTF-16 and UTF-32 become UTF-8. What is not JSON for other reasons stays so.
     """
     text = body.decode(json.detect_encoding(body), "replace").strip(_AROUND)
     return _TOKEN.sub(_mended, text).encode()
 
 
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """`body` as `decoder` reads it, mended only where it is no JSON: that costs more than reading.
+    """`body` as `decoder` reads it, mended only if it is not JSON, since mending costs more than reading.
 
     Raises:
-        msgspec.MsgspecError: it stays unreadable, or has another shape.
+        msgspec.MsgspecError: it is unreadable even when mended, or has another shape.
         ValueError: it is text in no known encoding.
     """
     try:
@@ -135,7 +135,7 @@ _FLAW = re.compile(
     r"|([\x00-\x1f])"
 )
 _AROUND = "\ufeff\0 \t\r\n"
-"""What may stand around JSON: blanks, byte order marks, and the end of a C string."""
+"""What may surround JSON: blanks, byte order marks, and the end of a C string."""
 
 
 def _mended(token: re.Match[str]) -> str:

@@ -50,14 +50,14 @@ class CredentialBreaker:
         return True
 
     def record(self, error: GCSError | None) -> None:
-        """Learn how a call ended; None: well."""
+        """Learn how a call ended: with `error`, or successfully if that is None."""
         if error is None or isinstance(error, ExecutionNotFound | GCSForbidden):  # GCS accepted the credentials
             self._refusals = 0
         elif isinstance(error, GCSBadCredentials) and not isinstance(error, BreakerOpen):
             self._refused()
 
     def probed(self) -> None:
-        """Another call may be the probe."""
+        """The probe has ended, so another call may be the next one."""
         self._is_probing = False
 
     def _refused(self) -> None:

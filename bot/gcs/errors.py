@@ -1,7 +1,7 @@
 """What an error answer of GCS, its gateway or IAM means: from status and error code to our errors, in one table.
 
-Lives here: reading error bodies of every shape, and the table. Does not live here: what to do about an error (the
-client retries or stops, the workers inform people). Called by `bot.gcs.client` and `bot.gcs.auth`.
+Lives here: reading error bodies of every shape, the table, and `QuotaSpent`, for a call that was not sent. Does not
+live here: what to do about an error (the client retries or stops, the workers inform people). Called by the siblings.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bot.errors import (
 )
 from bot.gcs import values
 from bot.gcs.body import mend
-from bot.gcs.http import Answer
+from bot.gcs.http import Response
 
 _ANY_CODE = ""
 _ANY_STATUS = 0
@@ -58,7 +58,7 @@ _TABLE: dict[tuple[int, str], type[GCSError]] = {
 `GCSMisdirected`, 4xx `GCSRequestRefused` (our own mistake), 5xx `GCSUnavailable`."""
 
 _IAM_TABLE: dict[int, type[GCSError]] = {
-    400: GCSBadCredentials,  # each repeat of a refused log-in brings the account nearer to being locked
+    400: GCSBadCredentials,  # each repeat of a refused login brings the account closer to being locked
     401: GCSBadCredentials,
     403: GCSBadCredentials,
     404: GCSMisdirected,
@@ -73,6 +73,10 @@ LONGEST_RETRY_AFTER = timedelta(hours=1)
 """How long to wait at most: the quota is per minute, so a server that asks for more has a wrong clock."""
 
 _SHAPES = (("error_code", "error_msg"), ("errorCode", "errorMsg"), ("code", "message"))
+
+
+class QuotaSpent(GCSThrottled):
+    """Not sent: no call is left in our share of the quota."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,10 @@ class ErrorBody:
         return self.is_error and not self.code.startswith(_GATEWAY_CODES)
 
 
-def error_body(response: Answer) -> ErrorBody:
+def error_body(response: Response) -> ErrorBody:
     """Read an error body: the three documented shapes, flat or one object deeper, or any text (reference 1.7).
 
-    Half a character in it changes nothing: it must not keep a deletion from being recognised.
+    Half a character in it must not keep a deletion from being recognised.
     """
     try:
         content = json.loads(mend(response.content))
@@ -114,7 +118,7 @@ def error_body(response: Answer) -> ErrorBody:
     return ErrorBody(values.safe(code, 40), values.safe(message, 200), request_id, is_error)
 
 
-def gcs_error(response: Answer) -> GCSError:
+def gcs_error(response: Response) -> GCSError:
     """The error for a response other than 2xx."""
     body, status = error_body(response), response.status_code
     detail = f"HTTP {status} {body.code}: {body.message}".strip(" :")
@@ -124,8 +128,8 @@ def gcs_error(response: Answer) -> GCSError:
     return kind(detail, request_id=body.request_id)
 
 
-def action_error(response: Answer) -> GCSError:
-    """The same for a call that was to change an execution: what GCS refuses is then mostly not the bot's mistake."""
+def action_error(response: Response) -> GCSError:
+    """The same for a call that would change an execution: a refusal is then usually not the bot's mistake."""
     error, body = gcs_error(response), error_body(response)
     if isinstance(error, GCSForbidden):
         return GCSActionForbidden(str(error))
@@ -135,7 +139,7 @@ def action_error(response: Answer) -> GCSError:
 
 
 def may_have_acted(error: GCSError) -> bool:
-    """Whether a call that was to change an execution may have done so all the same, as far as its failure shows."""
+    """Whether a call that failed with `error` may still have changed the execution."""
     is_lost = isinstance(error, GCSUnavailable | GCSMalformed)
     return is_lost and not isinstance(error, GCSRequestRefused)
 
@@ -149,8 +153,8 @@ def unseen(error: GCSError) -> Unseen:
     return Unseen.AWAY if isinstance(error, GCS_AWAY) else Unseen.REFUSED
 
 
-def iam_error(response: Answer) -> GCSError:
-    """The error for IAM's response other than 2xx. It may quote what was sent, so its message is not kept."""
+def iam_error(response: Response) -> GCSError:
+    """The error for a response of IAM other than 2xx; its message is dropped, since it may quote what was sent."""
     body, status = error_body(response), response.status_code
     detail = f"IAM: HTTP {status} {body.code}".strip()
     kind = _IAM_TABLE.get(status) or _kind(status, ErrorBody())
@@ -162,7 +166,7 @@ def iam_error(response: Answer) -> GCSError:
 def _kind(status: int, body: ErrorBody) -> type[GCSError]:
     kind = _TABLE.get((status, body.code)) or _TABLE.get((_ANY_STATUS, body.code)) or _TABLE.get((status, _ANY_CODE))
     if kind is not None and issubclass(kind, ExecutionNotFound) and not body.is_from_gcs:
-        return GCSAbsent  # any server says "not found" of a page that it does not have
+        return GCSAbsent  # any server answers "not found" for a page that it does not have
     if kind is not None:
         return kind
     if httpx.codes.is_client_error(status):
@@ -170,8 +174,8 @@ def _kind(status: int, body: ErrorBody) -> type[GCSError]:
     return GCSMisdirected if httpx.codes.is_redirect(status) else GCSUnavailable
 
 
-def retry_after(response: Answer) -> timedelta:
-    """How long `Retry-After` asks to wait: seconds or a date, within bounds; a default where it says nothing."""
+def retry_after(response: Response) -> timedelta:
+    """How long `Retry-After` asks to wait: seconds or a date, within bounds; a default if it says nothing."""
     text = response.headers.get("retry-after", "").strip()
     wait = DEFAULT_RETRY_AFTER
     if text.isascii() and text.isdigit():

@@ -1,6 +1,6 @@
 """The answer to `GET /v1/executions/{id}/events` (reference 5.2): a bare JSON array of events.
 
-Lives here: the fields that are read of an event, and the translation to `bot.domain.events.Event`. Lenient as
+Lives here: the fields that are read of an event, and the translation to `bot.domain.events.Event`. As lenient as
 `bot.gcs.tables`: an event that cannot be read is left out. Does not live here: which events matter
 (`bot.domain.events`). Called by `bot.gcs.client`.
 """
@@ -19,7 +19,7 @@ from bot.gcs.lenient import Prose, Text, Whole
 from bot.gcs.tables import CamelTable
 
 MOST_EVENTS = 5_000
-"""At most so many events of an answer are read. GCS documents neither pages nor an order."""
+"""At most this many events of an answer are read. GCS documents neither pages nor an order."""
 
 _entries = msgspec.json.Decoder(list[Raw])
 
@@ -50,10 +50,10 @@ class EventRecord(CamelTable):
 
 
 def parse_events(body: bytes) -> tuple[Event, ...]:
-    """The events of an answer, as GCS orders them, without those that say nothing.
+    """The events of an answer in GCS's order, without those that say nothing.
 
     Raises:
-        GCSMalformed: `body` is no array.
+        GCSMalformed: `body` is not an array.
     """
     try:
         entries = _entries.decode(body)

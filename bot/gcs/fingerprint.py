@@ -1,10 +1,10 @@
-"""Fingerprints: whether an execution has changed since the last poll, known without comparing all of it.
+"""Fingerprints, which show whether an execution has changed since the last poll without comparing all of it.
 
-Lives here: a fingerprint covers everything that a card can show, except what moves by itself (times of updates,
-durations, resources). One function takes the same values from an answer about one execution (`bot.gcs.tables`) and from
-an item of a list, so that the two can be compared. Does not live here: what the values mean (`bot.gcs.values`), where
-a list's items begin and end (`bot.gcs.listing`). Called by `bot.gcs`, `bot.reads` and the watcher. A list item
-of an undocumented shape has no fingerprint.
+Lives here: `fingerprint_of` and `item_state`. A fingerprint covers everything that a card can show, except what changes
+by itself (times of updates, durations, resources). One function takes the same values from an answer about one
+execution (`bot.gcs.tables`) and from an item of a list, so that the two can be compared. Does not live here: what the
+values mean (`bot.gcs.values`), where a list's items begin and end (`bot.gcs.listing`). Called by `bot.gcs`, `bot.reads`
+and the watcher. A list item of an undocumented shape has no fingerprint.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Fingerprint(NamedTuple):
     """The fingerprint of one answer in two parts of 8 characters each."""
 
     state: str
-    """Of what lists show as well: phases, reasons, names."""
+    """A digest of what lists show as well: phases, reasons, names."""
     counts: str
-    """Of the step counts, which lists leave out."""
+    """A digest of the step counts, which lists leave out."""
     is_covered: bool
-    """Whether lists would show the next step as well: the control object reports on steps."""
+    """Whether a list would show the next change of a step as well, since the control object reports on steps."""
 
 
 def fingerprint_of(response: GetExecutionResponse) -> Fingerprint:
@@ -74,7 +74,7 @@ class ItemState(NamedTuple):
     item: _Item
 
     def match(self) -> Match:
-        """What names the execution, and what rules look for."""
+        """What people and rules find the execution by."""
         item = self.item
         record, metadata = item.execution, item.object.metadata if item.object else None
         spec = item.object.spec if item.object else None
@@ -108,7 +108,7 @@ def item_state(text: bytes) -> ItemState | None:
 
 
 def _state(item: GetExecutionResponse | _Item) -> str:
-    """The digest of all that both a list and an answer about one execution show of it."""
+    """A digest of everything that both a list and an answer about one execution show of it."""
     record, project = item.execution, item.enterprise_project
     whole = item.object
     metadata, spec, control = (whole.metadata, whole.spec, whole.status) if whole else (None, None, None)

@@ -1,8 +1,8 @@
 """One bounded HTTP exchange: httpx's public API with a size limit, for GCS and IAM.
 
-Lives here: the shared client, time limits for connecting, the size limit before and after unpacking, and transport
-failures as our errors. Does not live here: what is requested (`client`, `auth`), how bytes travel (`transport`), what
-a status means (`errors`). Called by `client` and `auth`; the service opens the client.
+Lives here: the shared client, time limits for connecting, the size limit before and after decompression, and transport
+failures as our errors. Does not live here: what is requested (`client`, `auth`), how bytes travel (`transport`), what a
+status means (`errors`). Called by `client` and `auth`; the service opens the client.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from bot.gcs.transport import AiohttpTransport
 from bot.network import Network
 
 MAX_BODY = 32 * 1024 * 1024
-"""At most this many bytes of a body are read, before and after unpacking: enough for a source file or a picture."""
+"""At most this many bytes of a body are read, before and after decompression: enough for a source file or a picture."""
 
 MAX_PIECE = 256 * 1024
-"""At most how many bytes of a packed body are unpacked at once."""
+"""At most this many bytes are decompressed at once."""
 
 TIMEOUT = httpx.Timeout(None, connect=5, pool=10)
-"""How many seconds a connection may take, and waiting for a free one. The caller limits the whole exchange."""
+"""How many seconds connecting may take, and waiting for a free connection. The caller limits the whole exchange."""
 
 HEADERS = httpx.Headers(
     {
         "Accept": "application/json",
-        "Accept-Encoding": "gzip",  # the only packing that `_Gzip` reads
+        "Accept-Encoding": "gzip",  # all that `_Gzip` reads
         "Content-Type": "application/json",  # GCS wants it on every request
         "User-Agent": f"execution-bot/{__version__}",
     }
@@ -41,15 +41,15 @@ HEADERS = httpx.Headers(
 
 
 Sink = Callable[[bytes], object]
-"""What takes the pieces of a body as they arrive."""
+"""Receives the pieces of a body as they arrive."""
 
 
-class Answer(NamedTuple):
-    """A response with its whole body, unpacked."""
+class Response(NamedTuple):
+    """A response with its whole body, decompressed."""
 
     status_code: int
     headers: httpx.Headers
-    """As received, those of the packed body among them."""
+    """As received, so that some describe the compressed body."""
     content: bytes
 
     @property
@@ -69,7 +69,7 @@ class HTTPClient:
     def __init__(
         self, network: Network | None = None, *, connections: int = 100, clock: ClockSkew | None = None
     ) -> None:
-        """`network`: the way out, by default a direct one. `connections`: at most so many are open at once.
+        """`network`: proxy and certificates, by default no proxy. `connections`: at most this many are open at once.
 
         `clock` learns from the `Date` of each response.
         """
@@ -91,17 +91,17 @@ class HTTPClient:
         json: Any = None,
         sink: Sink | None = None,
         limit: int | None = None,
-    ) -> Answer:
-        """Send one request and return the answer to it; any status is one.
+    ) -> Response:
+        """Send one request and return the response, whatever its status.
 
         The body of a successful response goes into `sink`, if there is one, and is not kept: lists have megabytes, and
-        new memory for all of one costs more than reading it.
+        allocating memory for a whole one costs more than reading it.
 
         Raises:
             GCSUnavailable: no response, or only a part of one.
             GCSTooLarge: the body has more than `limit` bytes, or than `MAX_BODY`.
-            GCSMalformed: the body is packed in a way we did not ask for.
-            GCSMisdirected: `url` is no HTTP address.
+            GCSMalformed: the body is compressed in a way that was not requested.
+            GCSMisdirected: `url` is not an HTTP address.
             GCSError: what `auth` and `sink` raise.
         """
         try:
@@ -118,10 +118,10 @@ class HTTPClient:
             raise GCSMisdirected("the endpoint is no http(s) address") from None
         except httpx.RequestError as error:
             raise GCSUnavailable(f"no answer: {values.safe(str(error), 200)}") from error
-        return Answer(response.status_code, response.headers, b"".join(pieces))
+        return Response(response.status_code, response.headers, b"".join(pieces))
 
     async def _exchange(self, request: httpx.Request, auth: httpx.Auth) -> httpx.Response:
-        """Send what `auth` makes of `request`, and what it sends after a refusal; returns the last response, unread."""
+        """Send `request` as `auth` prepares it, once more if `auth` wants that; returns the last response, unread."""
         async with aclosing(auth.async_auth_flow(request)) as flow:
             request = await anext(flow)
             while True:
@@ -137,25 +137,25 @@ class HTTPClient:
                         await response.aclose()
 
 
-_PACKINGS = frozenset(("identity", "", "gzip", "x-gzip"))
+_ENCODINGS = frozenset(("identity", "", "gzip", "x-gzip"))
 
 
 async def _receive(response: httpx.Response, limit: int, take: Sink) -> None:
-    """Hand the body of `response` to `take` as it arrives, unpacked.
+    """Hand the body of `response` to `take` as it arrives, decompressed.
 
     Raises:
         GCSTooLarge: it has more than `limit` bytes.
-        GCSMalformed: it is packed in a way that was not asked for.
+        GCSMalformed: it is compressed in a way that was not requested.
         GCSUnavailable: it is cut off.
     """
-    packing = response.headers.get("content-encoding", "identity").strip().casefold()
-    if packing not in _PACKINGS:
-        raise GCSMalformed("an answer packed in a way that was not asked for")
+    encoding = response.headers.get("content-encoding", "identity").strip().casefold()
+    if encoding not in _ENCODINGS:
+        raise GCSMalformed("an answer compressed in a way that was not requested")
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise GCSTooLarge(limit)
     take = _limited(take, limit)
-    gzip = _Gzip(take) if packing.endswith("gzip") else None
+    gzip = _Gzip(take) if encoding.endswith("gzip") else None
     received = _limited(gzip.feed, limit) if gzip else take
     stream = cast("httpx.AsyncByteStream", response.stream)  # read as it is: httpx would cut it into pieces once more
     async for piece in stream:
@@ -179,7 +179,7 @@ def _limited(take: Sink, limit: int) -> Sink:
 
 
 class _Gzip:
-    """Unpacks a gzip body as it arrives, in pieces of at most `MAX_PIECE`, so that a bomb stays small."""
+    """Decompresses a gzip body as it arrives, in pieces of at most `MAX_PIECE`, so that a gzip bomb does no harm."""
 
     def __init__(self, take: Sink) -> None:
         """`take` gets the content."""
@@ -187,17 +187,21 @@ class _Gzip:
         self._decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         self._is_empty = True
 
-    def feed(self, packed: bytes) -> None:
+    def feed(self, compressed: bytes) -> None:
         """Take one more piece of the body."""
         self._is_empty = False
         try:
-            while content := self._decoder.decompress(packed, MAX_PIECE):
-                packed = self._decoder.unconsumed_tail
+            while content := self._decoder.decompress(compressed, MAX_PIECE):
+                compressed = self._decoder.unconsumed_tail
                 self._take(content)
         except zlib.error:
             raise GCSMalformed("an answer whose gzip is broken") from None
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """The body has ended.
+
+        Raises:
+            GCSUnavailable: it is cut off.
+        """
         if not self._is_empty and not self._decoder.eof:
             raise GCSUnavailable("no answer: cut off in the middle")

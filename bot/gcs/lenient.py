@@ -1,4 +1,4 @@
-"""Types of GCS's fields that take any value: what is not as documented is read sensibly, or is unknown.
+"""Types for GCS's fields that accept any value: what is not as documented is read as well as possible, or is unknown.
 
 Lives here: the annotated types that the tables are made of. Does not live here: what a value means (`bot.gcs.values`),
 which field has which type (`bot.gcs.tables`, the only caller).
@@ -16,7 +16,7 @@ from bot.gcs import values
 
 
 def lenient(read: Callable[[Any], Any], documented: CoreSchema | None = None) -> GetPydanticSchema:
-    """Let pydantic take a value that is as documented; only another one is `read` first, which costs more."""
+    """Let pydantic take a documented value as it is; any other goes through `read` first, which costs more."""
 
     def schema(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         kind = handler(source)

@@ -1,7 +1,7 @@
 """Pages of the list of executions, read while they arrive; an item is parsed only if its text has changed.
 
-Lives here: `PageReader`, which finds the items in the pieces of a body, and `Page`. Does not live here: how a text is
-known again (`bot.gcs.known`), what an item shows (`bot.gcs.fingerprint`), when pages are requested (the sweeper).
+Lives here: `PageReader`, which finds the items in the pieces of a body, and `Page`. Does not live here: how an item
+is recognised (`bot.gcs.known`), what an item shows (`bot.gcs.fingerprint`), when pages are requested (the sweeper).
 Called by `bot.gcs.client`.
 """
 
@@ -17,47 +17,47 @@ from bot.domain.search import Match
 from bot.errors import GCSMalformed
 from bot.gcs.body import mend
 from bot.gcs.fingerprint import ItemState, item_state
-from bot.gcs.known import LONGEST_RUN, MOVING, NOTHING_LISTED, Listed, Listing, Run, cuts_of
+from bot.gcs.known import LONGEST_RUN, NOTHING_LISTED, VOLATILE_FIELDS, Listed, Listing, Run, cuts_of
 
 READ_BYTES = 128 * 1024
 """How much of a page is read at once, since whole runs of items are compared."""
 
-LESSONS = 100
-"""How many items of a page are searched for values that move: that costs more than parsing."""
+CUT_SEARCHES = 100
+"""How many items of a page are searched for volatile values, which costs more than parsing."""
 
-NEAR = 64 * 1024
-"""At most how far behind the beginning of an item the next one is looked for, in bytes."""
+SEARCH_BYTES = 64 * 1024
+"""How far after the beginning of an item the next one is searched for."""
 
 MOST_ITEMS = 10_000
-"""At most how many items of a page are read: ten times as many as are ever requested."""
+"""At most this many items of a page are read: ten times as many as are ever requested."""
 
 MOST_BRACKETS = 100_000
-"""At most how many brackets of an item are read: several times as many as two thousand steps have."""
+"""At most this many brackets of an item are read: several times as many as two thousand steps have."""
 
 
 class Page(NamedTuple):
     """One page of the list of executions."""
 
     items: tuple[Listed, ...]
-    """Those that can be read; no order is promised."""
+    """Those that can be read, in no particular order."""
     length: int
     """Items on the page, unreadable ones included."""
     total: int
     """Executions in the whole list."""
     size_bytes: int
     runs: tuple[Run, ...] = ()
-    """Of items that were unchanged."""
+    """Runs of items that were unchanged."""
     new: tuple[Match, ...] = ()
     """Those of the items that the earlier reading did not show."""
     changed: tuple[Listed, ...] = ()
-    """The same, and those of which it showed another state."""
+    """These, and those of which the earlier reading showed another state."""
 
 
 def parse_page(body: bytes, before: Listing = NOTHING_LISTED) -> Page:
     """One answer to list-executions that has arrived as a whole.
 
     Raises:
-        GCSMalformed: `body` is no list.
+        GCSMalformed: `body` is not a list.
     """
     reader = PageReader(before)
     reader.feed(body)
@@ -65,7 +65,7 @@ def parse_page(body: bytes, before: Listing = NOTHING_LISTED) -> Page:
 
 
 class PageReader:
-    """Reads one answer to list-executions while it arrives, and keeps the text that is not read yet only."""
+    """Reads one answer to list-executions while it arrives, and keeps only the text that is not read yet."""
 
     def __init__(self, before: Listing = NOTHING_LISTED) -> None:
         """`before`: what an earlier reading of the list showed; an item that is still the same is not parsed."""
@@ -79,7 +79,7 @@ class PageReader:
         """The text in front of the first item, once it has arrived."""
         self._gap = b","
         """What stands between two items."""
-        self._lessons = LESSONS
+        self._cut_searches_left = CUT_SEARCHES
         self._items: list[Listed] = []
         self._runs: list[Run] = []
         self._new: list[Match] = []
@@ -92,7 +92,7 @@ class PageReader:
         """Take the next piece of the body.
 
         Raises:
-            GCSMalformed: it is no list.
+            GCSMalformed: it is not a list.
         """
         self._size_bytes += len(piece)
         self._unread += len(piece)
@@ -104,7 +104,7 @@ class PageReader:
         """What the page shows, once all of its body has arrived.
 
         Raises:
-            GCSMalformed: it is no list.
+            GCSMalformed: it is not a list.
         """
         self._read(is_whole=True)
         try:
@@ -142,10 +142,10 @@ class PageReader:
         self._enough = self._unread + max(self._unread, READ_BYTES)
 
     def _unchanged_end(self, text: bytes, at: int, *, is_whole: bool) -> tuple[int, bool]:
-        """Read the items behind `at` that are expected there and unchanged.
+        """Read the items from `at` on that are unchanged and in the expected order.
 
         Returns:
-            Where the last of them ends, and whether too little has arrived to know about the one behind it.
+            Where the last of them ends, and whether too little has arrived to judge the next one.
         """
         items, runs, gap = self._before.items, self._before.runs, self._gap
         place = first = self._place
@@ -190,9 +190,9 @@ class PageReader:
         self._length += len(run.items)
 
     def _next_end(self, text: bytes, at: int, *, is_whole: bool) -> int | None:
-        """Read what follows at `at`, any item or the end of all; returns where it ends.
+        """Read what is at `at`, an item or the end of the list; returns where it ends.
 
-        None if it has not arrived to its end.
+        None if not all of it has arrived.
         """
         begin = _GAP.match(text, at).end()  # type: ignore[union-attr]  # matches everywhere
         gap = text[at:begin]
@@ -206,9 +206,9 @@ class PageReader:
         if self._length:
             self._gap = gap
         end = _likely_end(text, begin, self._gap)
-        if end is None and not is_whole and len(text) < begin + NEAR:
+        if end is None and not is_whole and len(text) < begin + SEARCH_BYTES:
             return None
-        shown = item_state(text[begin:end]) if end is not None else None  # if that can be read, it is the whole item
+        shown = item_state(text[begin:end]) if end is not None else None  # if this can be read, it is the whole item
         if shown is None:
             end = _value_end(text, begin)
             shown = item_state(text[begin:end]) if end is not None else None
@@ -219,7 +219,7 @@ class PageReader:
         return end
 
     def _listed(self, shown: ItemState, text: bytes) -> Listed:
-        """The item with this text, which was not expected."""
+        """The item with this text, which was not expected at this place."""
         place = self._before.places.get(shown.execution_id)
         if place is None:
             self._new.append(shown.match())
@@ -233,27 +233,27 @@ class PageReader:
         return item
 
     def _learnt(self, known: Listed, shown: ItemState, text: bytes) -> Listed:
-        """The item that was `known`, and perhaps where it is cut from now on."""
+        """The item that was `known`, perhaps with other cuts from now on."""
         before = known.known
         if before.length == len(text) and before.is_at(text, 0):
             return known
         has_moved = before.cuts is not None or known.state == shown.state
-        if not has_moved or not self._lessons or not shown.labels.isdisjoint(MOVING):
+        if not has_moved or not self._cut_searches_left or not shown.labels.isdisjoint(VOLATILE_FIELDS):
             return Listed.of(text, shown)
-        self._lessons -= 1
+        self._cut_searches_left -= 1
         is_cut_wrong = before.cuts is not None and known.state == shown.state and before.length == len(text)
         return Listed.of(text, shown, cuts_of(text, all_times=is_cut_wrong))
 
 
 def _likely_end(text: bytes, begin: int, gap: bytes) -> int | None:
-    """Where the next item seems to begin with the same words as the one at `begin`, less the gap between them."""
+    """Where the item at `begin` probably ends: before the gap and a text that begins in the same way."""
     opening = _OPENING.match(text, begin)
-    end = text.find(gap + opening[0], begin + 1, begin + NEAR) if opening else -1
+    end = text.find(gap + opening[0], begin + 1, begin + SEARCH_BYTES) if opening else -1
     return end if end >= 0 else None
 
 
 def _value_end(text: bytes, begin: int) -> int | None:
-    """Where the JSON value ends that begins there; None if it has not arrived to its end.
+    """Where the JSON value at `begin` ends; None if not all of it has arrived.
 
     Raises:
         GCSMalformed: it has too many brackets.

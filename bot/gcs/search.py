@@ -1,6 +1,6 @@
-"""People's searches in the list of executions: few pages, and those who ask the same share them.
+"""People's searches in the list of executions: a few pages each, shared by equal searches.
 
-Lives here: which pages are asked for, and for how long their answer is good. Does not live here: the calls
+Lives here: which pages are requested, and how long their result is reused. Does not live here: the calls
 (`bot.gcs.client`), what fits a query (`bot.domain.search`). Called by `bot.search` and `bot.rules`.
 """
 
@@ -14,30 +14,30 @@ from functools import partial
 from bot.domain.search import Found, Match, begins_an_id, fits, newest_first
 from bot.errors import GCSTooLate
 from bot.gcs.client import GCSClient
-from bot.gcs.found import FoundPage
+from bot.gcs.search_page import SearchPage
 
-PAGES = 3
-"""At most how many calls one search makes."""
+MOST_PAGES = 3
+"""At most this many pages are read for one search."""
 
-PAGE = 100
-"""How many executions are on a page: what the service answers with where nobody asks for more (reference 5.1)."""
+PAGE_SIZE = 100
+"""How many executions are on a page: the service's default (reference 5.1)."""
 
 GOOD_FOR = timedelta(seconds=10)
-"""How long an answer is given to others who ask the same."""
+"""How long a result is reused for the same search."""
 
 MOST_KEPT = 50
-"""At most how many answers are kept."""
+"""At most this many results are kept."""
 
 
 class SharedSearches:
-    """Searches the list for people, each thing at most once at a time."""
+    """Searches the list for people; equal searches at the same time are one."""
 
     def __init__(self, client: GCSClient, *, within: timedelta, now: Callable[[], datetime]) -> None:
         """`within`: at most how long a person waits for GCS."""
         self._client, self._within, self._now = client, within, now
         self._under_way: dict[tuple[str, str], asyncio.Task[Found]] = {}
-        self._answers: dict[tuple[str, str], tuple[datetime, Found]] = {}
-        """The last answers, each with when it came; the newest last."""
+        self._results: dict[tuple[str, str], tuple[datetime, Found]] = {}
+        """The last results, each with when it came; the newest last."""
 
     async def named(self, query: str) -> Found:
         """The executions that `query` fits.
@@ -56,9 +56,9 @@ class SharedSearches:
         return await self._shared(("status", phase), partial(self._pages, status=phase))
 
     async def of_workflow(self, name: str) -> Found:
-        """The newest runs of a workflow, or of all where `name` is empty; shared with nobody.
+        """The newest runs of a workflow, or of all if `name` is empty; never a result that is reused.
 
-        What has begun a moment ago counts here, and would be missing in an answer that somebody else was given.
+        What began a moment ago counts here, and an older result would miss it.
 
         Raises:
             GCSError: as from `GCSClient.find`.
@@ -67,19 +67,19 @@ class SharedSearches:
 
     async def _shared(self, key: tuple[str, str], search: Callable[[], Awaitable[Found]]) -> Found:
         now = self._now()
-        good = [(kept, answer) for kept, answer in self._answers.items() if now - answer[0] < GOOD_FOR]
-        self._answers = dict(good[-MOST_KEPT:])
-        if key in self._answers:
-            return self._answers[key][1]
+        good = [(kept, result) for kept, result in self._results.items() if now - result[0] < GOOD_FOR]
+        self._results = dict(good[-MOST_KEPT:])
+        if key in self._results:
+            return self._results[key][1]
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(self._search(key, search))
-        return await asyncio.shield(task)  # one who gives up takes the answer from nobody
+        return await asyncio.shield(task)  # who gives up must not cancel it for the others
 
     async def _search(self, key: tuple[str, str], search: Callable[[], Awaitable[Found]]) -> Found:
         try:
             found = await self._in_time(search)
-            self._answers[key] = (self._now(), found)
+            self._results[key] = (self._now(), found)
             return found
         finally:
             del self._under_way[key]
@@ -92,19 +92,21 @@ class SharedSearches:
             raise GCSTooLate("the list of executions does not come in time") from None
 
     async def _named(self, query: str) -> Found:
-        """GCS finds names, in what case is not documented; the newest are compared with the beginning of an id."""
-        pages = 1 if begins_an_id(query) else PAGES
+        """GCS filters by name, perhaps by case; the beginning of an id is compared with the newest executions only."""
+        pages = 1 if begins_an_id(query) else MOST_PAGES
         found = _fitting(query, await self._pages(name=query, most=pages))
         if begins_an_id(query):
-            more = _fitting(query, await self._pages(most=PAGES - pages))
+            more = _fitting(query, await self._pages(most=MOST_PAGES - pages))
             return Found(newest_first([*found.matches, *more.matches]), found.unread)  # an id is not found twice
         if not found.matches and query != query.casefold():
-            return _fitting(query, await self._pages(name=query.casefold(), most=PAGES - 1))
+            return _fitting(query, await self._pages(name=query.casefold(), most=MOST_PAGES - 1))
         return found
 
-    async def _pages(self, *, name: str = "", status: str = "", workflow: str = "", most: int = PAGES) -> Found:
-        """The newest of a list, whether it begins or ends with them: the order is not documented."""
-        page = partial(self._client.find, name=name, status=status, workflow=workflow, limit=PAGE, within=self._within)
+    async def _pages(self, *, name: str = "", status: str = "", workflow: str = "", most: int = MOST_PAGES) -> Found:
+        """The newest of a list, whether they come first or last in it: the order is not documented."""
+        page = partial(
+            self._client.find, name=name, status=status, workflow=workflow, limit=PAGE_SIZE, within=self._within
+        )
         first = await page(offset=0)
         pages, size = [first], first.length
         while size and len(pages) < most and _read(pages) < first.total:
@@ -114,16 +116,16 @@ class SharedSearches:
         return Found(newest_first(match for page in pages for match in page.matches), first.total - _read(pages))
 
 
-def _read(pages: list[FoundPage]) -> int:
-    return min(sum(page.length or PAGE for page in pages), pages[0].total)
+def _read(pages: list[SearchPage]) -> int:
+    return min(sum(page.length or PAGE_SIZE for page in pages), pages[0].total)
 
 
-def _is_oldest_first(page: FoundPage) -> bool:
+def _is_oldest_first(page: SearchPage) -> bool:
     times = [match.created_at for match in page.matches if match.created_at is not None]
     return len(times) > 1 and times[0] < times[-1]
 
 
 def _fitting(query: str, found: Found) -> Found:
-    """What fits, whether or not GCS has looked at the name."""
+    """The matches that fit, since GCS may have ignored the filter."""
     fitting: tuple[Match, ...] = tuple(match for match in found.matches if fits(query, match))
     return Found(fitting, found.unread if fitting else 0)

@@ -1,10 +1,11 @@
 """The answer to `GET /v1/executions/{id}` as it arrives: Tables 1-12 of the GCS reference, and its Cromwell variant.
 
 Lives here: every documented field, read or named as not read, and the one translation to
-`bot.domain.execution.Execution`. Lenient: what is missing, null or of another type than documented is read sensibly or
-is unknown, and the rest is read. Only an object `execution` with the id that was asked for is required; what has none
-is `GCSMalformed`, which never quotes values. Does not live here: what a single value means (`bot.gcs.values`), bytes
-(`bot.gcs.body`). Called by `bot.gcs.client` and `fingerprint`; `to_execution` by the workers and `subscriptions`.
+`bot.domain.execution.Execution`. Lenient: a field that is missing, null or not as documented is read as well as
+possible or counts as unknown, and all others are read. Only an object `execution` with the requested id is required;
+without one the answer is `GCSMalformed`, whose text never quotes values. Does not live here: what a single value means
+(`bot.gcs.values`), bytes (`bot.gcs.body`). Called by `bot.gcs.client` and `fingerprint`; `to_execution` by the workers
+and `subscriptions`.
 """
 
 from __future__ import annotations
@@ -162,16 +163,16 @@ class GetExecutionResponse(SnakeTable):
     status: Maybe[StepCounts] = None
     enterprise_project: Annotated[EnterpriseProject | None, lenient(named("id"))] = None
     metadata: Any = None
-    """Of the Cromwell variant, in place of `object`."""
+    """Only in the Cromwell variant, in place of `object`."""
     is_partial: bool = Field(False, alias=bodies.PARTIAL)
     """Whether it comes from a list, because the execution's own answer was too large."""
 
     @classmethod
-    def parse(cls, body: bytes, *, asked: str) -> GetExecutionResponse:
-        """The execution `asked` from the body of an answer.
+    def parse(cls, body: bytes, *, requested_id: str) -> GetExecutionResponse:
+        """The execution `requested_id` from the body of an answer.
 
         Raises:
-            GCSMalformed: `body` is no execution, or another one.
+            GCSMalformed: `body` is not an execution, or is another one.
         """
         try:
             response = cls._read(body)
@@ -181,15 +182,15 @@ class GetExecutionResponse(SnakeTable):
                 raise
             response = cls._read(mended)
         guid = response.execution.guid.strip().casefold()
-        if guid != asked.casefold():
-            raise GCSMalformed(f"execution.guid: {'another execution than asked' if guid else 'missing'}")
+        if guid != requested_id.casefold():
+            raise GCSMalformed(f"execution.guid: {'another execution than requested' if guid else 'missing'}")
         return response
 
     @classmethod
     def _read(cls, body: bytes) -> GetExecutionResponse:
         try:
-            if len(body) <= bodies.SMALL:
-                with suppress(ValidationError):  # what cannot be read may be never shown
+            if len(body) <= bodies.SLIM_ABOVE_BYTES:
+                with suppress(ValidationError):  # what cannot be read may be among what is never shown
                     return cls.model_validate_json(bodies.whole(body))
             return cls.model_validate_json(bodies.slim(body, _FRAME))
         except msgspec.ValidationError:
@@ -206,7 +207,7 @@ class GetExecutionResponse(SnakeTable):
     def to_execution(self, *, now: datetime | None = None) -> Execution:
         """The domain's execution. Inputs, outputs, workflow source and picture are left out.
 
-        `now` is when GCS answered. One that has not ended has lived until then, which shows the unit of durations.
+        `now` is when GCS answered. How long an execution has run until then shows the unit of durations.
         """
         record, counts = self.execution, self.status or StepCounts()
         whole = self.object or ExecutionObject()
@@ -303,7 +304,7 @@ def find_listed(body: bytes, execution_id: str) -> GetExecutionResponse | None:
     """The execution `execution_id` from a page of a list, which has no step counts; None if it is not there.
 
     Raises:
-        GCSMalformed: `body` is no list.
+        GCSMalformed: `body` is not a list.
     """
     try:
         items = bodies.items(body)
@@ -311,7 +312,7 @@ def find_listed(body: bytes, execution_id: str) -> GetExecutionResponse | None:
         raise GCSMalformed("not a list of executions") from None
     for item in items:
         try:
-            found = GetExecutionResponse.parse(item, asked=execution_id)
+            found = GetExecutionResponse.parse(item, requested_id=execution_id)
         except GCSMalformed:  # another execution, or unreadable
             continue
         return found.model_copy(update={"is_partial": True})
@@ -338,7 +339,7 @@ def _frame(table: type[BaseModel]) -> bodies.Frame:
 
 
 def _held(annotation: Any) -> type[BaseModel] | None:
-    """The table that a field of this type holds, None if it holds something else."""
+    """The table that a field of this type holds; None if it holds something else."""
     choices = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
     return next((kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
@@ -348,6 +349,6 @@ _FRAME = {**_frame(GetExecutionResponse), "metadata": {}}
 
 
 def _problem(error: ValidationError) -> str:
-    """What is wrong with the frame, all else being lenient; no value."""
+    """What is wrong with the required parts, since all else is lenient; quotes no value."""
     found = error.errors(include_url=False, include_context=False, include_input=False)[0]
     return f"{'.'.join(map(str, found['loc'])) or 'body'}: {found['type']}"

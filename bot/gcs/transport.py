@@ -78,11 +78,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body as it arrives, still packed."""
+    """The body as it arrives, still compressed."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        self._chunks = aiter(response.content.iter_chunks())  # `iter_any` would copy what waits into one
+        self._chunks = aiter(response.content.iter_chunks())  # `iter_any` would join what waits, which copies it
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -114,7 +114,7 @@ _FAILURES = (aiohttp.ClientError, OSError)
 
 
 def _raise_httpx(error: Exception) -> NoReturn:
-    """Raise a failure of aiohttp's as one of httpx's."""
+    """Raise httpx's error for a failure of aiohttp."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         raise httpx.ConnectTimeout("no connection in time") from None
     if isinstance(error, aiohttp.ClientHttpProxyError):  # its text shows the proxy's password

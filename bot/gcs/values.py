@@ -29,7 +29,7 @@ _TIME_BASED_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[89ab][0-9a
 _RATIO_KEYS = frozenset({"ratio", "timeratio", "runratio", "percent", "percentage"})
 _KNOWN_PHASES = frozenset(phase.value for phase in Phase)
 _NO_PHASE = frozenset({"null", "none", "nil", "<nil>", "-", "n/a"})
-"""How services write in a text that there is none."""
+"""How services write "nothing" as text."""
 _SECRET = re.compile(r"[A-Za-z0-9+/=_%.-]{37,}|\b[A-Z0-9]{20,36}\b|(?i:(access|signature)=\S+)")
 """Access keys, secret keys, tokens and signatures that a server may echo; ids (36 characters) stay readable."""
 
@@ -96,7 +96,7 @@ def safe(text: str, most: int) -> str:
 
 
 def bilingual(text: str, most: int = 2000) -> Bilingual:
-    """Both halves of `中文 ## English` (reference 5.2), in any order; other text is whole, whether or not it has `##`.
+    """Both halves of `中文 ## English` (reference 5.2), in any order; any other text is kept whole, even with `##`.
 
     Only a `##` with Chinese characters on one side and none on the other separates halves.
     """

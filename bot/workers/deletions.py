@@ -22,7 +22,7 @@ import structlog
 from bot.domain.execution import Phase
 from bot.errors import ExecutionNotFound, GCSError, GCSForbidden, GCSRequestRefused, StoreUnavailable
 from bot.gcs.client import GCSClient
-from bot.gcs.shown import Shown
+from bot.gcs.listed_ids import ListedId
 from bot.store.brake import NOT_FOUND, Brake
 from bot.store.keys import owner_of
 from bot.store.rows import EPOCH
@@ -51,7 +51,7 @@ class _Reading(NamedTuple):
 
     began: datetime
     ended: datetime
-    shown: tuple[Shown, ...] | None
+    shown: tuple[ListedId, ...] | None
     """Their items; None where GCS does not let the bot read lists."""
     has_project: bool = True
     """False where GCS says that there is no such list: one always exists where it has our project."""
@@ -81,12 +81,12 @@ class _Lists:
             return self._last
 
     async def _read(self, ours: frozenset[str], began: datetime) -> _Reading:
-        found: list[Shown] = []
+        found: list[ListedId] = []
         started = monotonic()
         reading = _Reading(began, began, ())
         for status in LISTS:
             try:
-                found += await self._gcs.shown(status)
+                found += await self._gcs.list_ids(status)
             except (GCSForbidden, GCSRequestRefused) as error:
                 log.warning("watcher.lists_refused", error=str(error))
                 return reading._replace(shown=None)

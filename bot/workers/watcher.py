@@ -33,9 +33,10 @@ from bot.errors import (
     GCSTooLarge,
     StoreUnavailable,
 )
-from bot.gcs.client import ATTEMPTS, GCSClient, QuotaSpent
-from bot.gcs.errors import unseen
+from bot.gcs.client import GCSClient
+from bot.gcs.errors import QuotaSpent, unseen
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
+from bot.gcs.retries import ATTEMPTS
 from bot.gcs.tables import GetExecutionResponse
 from bot.store.acts import Acts
 from bot.store.brake import Brake
@@ -180,7 +181,7 @@ class Watcher:
                 due.execution_id,
                 known=known,
                 within=WITHIN,
-                is_paid=is_paid,
+                is_prepaid=is_paid,
                 attempts=attempts,
                 name=lambda: due.snapshot.execution.name,
             )

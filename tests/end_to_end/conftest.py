@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from bot.gcs.shared import GOOD_FOR
+from bot.gcs.shared_reads import GOOD_FOR
 from sandbox import story
 from sandbox.gcs import GCS
 from sandbox.slack import Slack

@@ -21,10 +21,10 @@ from bot.domain.snapshot import Snapshot
 from bot.errors import BotError, GCSMalformed
 from bot.gcs.errors import gcs_error
 from bot.gcs.fingerprint import fingerprint_of
-from bot.gcs.http import Answer
+from bot.gcs.http import Response
 from bot.gcs.known import Listing
+from bot.gcs.listed_ids import parse_listed_ids
 from bot.gcs.listing import Page, PageReader, parse_page
-from bot.gcs.shown import parse_shown
 from bot.gcs.tables import GetExecutionResponse, find_listed
 from bot.store.rows import BYTES
 from bot.store.snapshots import first_text, snapshot_of
@@ -51,7 +51,7 @@ def asked(name: str) -> str:
 def parsed(body: bytes, name: str) -> GetExecutionResponse | None:
     """An answer as the client reads it; None when it is refused with a sentence."""
     try:
-        return GetExecutionResponse.parse(body, asked=asked(name))
+        return GetExecutionResponse.parse(body, requested_id=asked(name))
     except GCSMalformed as error:
         assert_sentence(error)
         return None
@@ -92,7 +92,7 @@ def test_an_answer_is_shown_or_refused(data: st.DataObject, name: str) -> None:
     response = parsed(data.draw(encoded(data.draw(mutated(ANSWERS[name], list(ANSWERS.values()))))), name)
     if response is None:
         return
-    usual = GetExecutionResponse.parse(body_of(name), asked=asked(name)).to_execution()
+    usual = GetExecutionResponse.parse(body_of(name), requested_id=asked(name)).to_execution()
     execution = response.to_execution()
     for before, after in ((usual, execution), (execution, usual), (execution, execution)):
         seen, change = polled(before, after)
@@ -121,7 +121,7 @@ def test_a_list_is_read_or_refused(data: st.DataObject, listed: list[str], size:
     assert results[0] == results[1]
     if results[0] is not None:
         assert states(parse_page(body, before(results[0]))) == states(results[0])
-    for read in (parse_shown, lambda text: find_listed(text, ID)):
+    for read in (parse_listed_ids, lambda text: find_listed(text, ID)):
         try:
             read(body)
         except GCSMalformed as error:
@@ -144,4 +144,4 @@ def test_a_refusal_has_a_sentence(data: st.DataObject, status: int, wait: str) -
     """Any body of a refusal is understood as an error that people can read."""
     body = data.draw(encoded(data.draw(st.one_of(mutated(REFUSED), values))))
     headers = [(b"retry-after", wait.encode("utf-8", "replace").replace(b"\n", b"").replace(b"\r", b""))]
-    assert_sentence(gcs_error(Answer(status, httpx.Headers(headers), body)))
+    assert_sentence(gcs_error(Response(status, httpx.Headers(headers), body)))

@@ -13,7 +13,7 @@ from redis import Redis
 
 from bot.app.ownership import OwnerCheck
 from bot.errors import GCSUnavailable, StoreNotOurs, StoreUnavailable
-from bot.gcs.shown import Shown
+from bot.gcs.listed_ids import ListedId
 from bot.slack.client import Identity
 from bot.store import Store
 from bot.store.keys import account_id
@@ -115,12 +115,12 @@ class Shows:
     def __init__(self, *projects: str) -> None:
         self.left = list(projects)
 
-    async def shown(self, *, limit: int) -> tuple[Shown, ...]:
+    async def list_ids(self, *, limit: int) -> tuple[ListedId, ...]:
         """The next answer."""
         project = self.left.pop(0)
         if project == "away":
             raise GCSUnavailable
-        return (Shown("e1", project),)[:limit] if project else ()
+        return (ListedId("e1", project),)[:limit] if project else ()
 
 
 async def record_after(url: str, redis: Redis, *projects: str) -> dict[str, object]:

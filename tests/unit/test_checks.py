@@ -20,7 +20,7 @@ from bot.errors import (
     SlackUnavailable,
     StoreUnavailable,
 )
-from bot.gcs.shown import Shown
+from bot.gcs.listed_ids import ListedId
 from bot.settings import Settings
 from bot.slack.client import Identity
 from bot.store.owner import Owner
@@ -46,9 +46,9 @@ class Outside:
         """In the place of `Ownership.read`."""
         return self.owner
 
-    async def shown(self, *, limit: int) -> tuple[Shown, ...]:
-        """In the place of `GCSClient.shown`."""
-        return (Shown("e1", "p1"),)[:limit]
+    async def list_ids(self, *, limit: int) -> tuple[ListedId, ...]:
+        """In the place of `GCSClient.list_ids`."""
+        return (ListedId("e1", "p1"),)[:limit]
 
     async def identity(self) -> Identity:
         """In the place of `SlackClient.identity`."""

@@ -26,7 +26,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """People who ask get an answer of their own, or a test would read what was before."""
-    monkeypatch.setattr("bot.gcs.shared.GOOD_FOR", timedelta(0))
+    monkeypatch.setattr("bot.gcs.shared_reads.GOOD_FOR", timedelta(0))
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ class RulesRig:
         level: Level | None = None,
     ) -> RuleMade:
         """`name` follows new runs of the workflow, or what `values` say."""
-        self.rig.subscriptions.rules._searches._answers.clear()
+        self.rig.subscriptions.rules._searches._results.clear()
         return await self.rig.subscriptions.rules.make(
             self.rig.who(name), kind, values or (WORKFLOW,), level=level, owner=self.rig.alice
         )

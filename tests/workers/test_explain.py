@@ -55,7 +55,7 @@ async def test_an_unknown_execution_is_an_error(rig: Rig) -> None:
 async def test_people_share_the_call_for_events(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty who ask at once cost GCS two calls: the execution, and its events."""
     execution_id = await failed(rig)
-    monkeypatch.setattr("bot.gcs.shared.GOOD_FOR", timedelta(hours=1))
+    monkeypatch.setattr("bot.gcs.shared_reads.GOOD_FOR", timedelta(hours=1))
     before = len(rig.gcs.calls)
     await asyncio.gather(*(explained(rig, execution_id) for _ in range(20)))
     paths = [call.path for call in rig.gcs.calls[before:]]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bot.errors import GCSTooLarge
-from bot.gcs.client import MAX_EXECUTION
+from bot.gcs.client import MAX_EXECUTION_BYTES
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.workers.rig import Rig
@@ -15,7 +15,7 @@ from tests.workers.rig import Rig
 TOO_LARGE = "answer is larger than I read"
 
 
-def grow(rig: Rig, execution_id: str, size: int = MAX_EXECUTION) -> None:
+def grow(rig: Rig, execution_id: str, size: int = MAX_EXECUTION_BYTES) -> None:
     """Let the answer about an execution have more than `size` bytes, until its next step."""
     body = rig.gcs.body(execution_id)
     assert body is not None
@@ -90,7 +90,7 @@ async def test_what_is_below_the_limit_is_read(rig: Rig) -> None:
     """Large outputs are skipped, and the steps are there."""
     execution = await rig.followed(rig.lab)
     rig.gcs.step(execution)
-    grow(rig, execution, MAX_EXECUTION - 20_000)
+    grow(rig, execution, MAX_EXECUTION_BYTES - 20_000)
     card = (await polled(rig))[0]
     assert TOO_LARGE not in card
     assert "of 2 steps" in card

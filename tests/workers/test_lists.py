@@ -89,20 +89,20 @@ NEVER_FIT = [Fault(kind="status", status=400, execution_id=""), Fault(kind="time
 @pytest.fixture
 def _hurry(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page of a list is waited for briefly while there is a fault."""
-    listed = rig.client.listed
+    listed = rig.client.list_page
 
     async def briefly(*asked: Any, **more: Any) -> Any:
         seconds = 0.1 if rig.gcs.faults.active else 30  # on a busy machine a page may take a while
-        monkeypatch.setattr("bot.gcs.client.PAGE_WITHIN", timedelta(seconds=seconds))
+        monkeypatch.setattr("bot.gcs.client.PAGE_TIMEOUT", timedelta(seconds=seconds))
         return await listed(*asked, **more)
 
-    monkeypatch.setattr(rig.client, "listed", briefly)
+    monkeypatch.setattr(rig.client, "list_page", briefly)
 
 
 @pytest.fixture
 def _polls(_hurry: None, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before a page fails, a poll is answered."""
-    listed, execution = rig.client.listed, rig.gcs.play(story.happy(2), by_hand=True)
+    listed, execution = rig.client.list_page, rig.gcs.play(story.happy(2), by_hand=True)
 
     async def beside_a_poll(*asked: Any, **more: Any) -> Any:
         try:
@@ -111,7 +111,7 @@ def _polls(_hurry: None, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
             await rig.client.get_execution(execution)
             raise
 
-    monkeypatch.setattr(rig.client, "listed", beside_a_poll)
+    monkeypatch.setattr(rig.client, "list_page", beside_a_poll)
 
 
 @pytest.mark.usefixtures("_polls")
@@ -327,7 +327,7 @@ async def test_pages_under_way_are_limited(rig: Rig, monkeypatch: pytest.MonkeyP
     lists = SweeperRig(rig, per_minute=600)
     lists.sweeper._page_size, lists.sweeper._clock = PageSize(100), monotonic
     await running(rig, 350)
-    stop, under_way, counts, listed = asyncio.Event(), set[object](), list[int](), rig.client.listed
+    stop, under_way, counts, listed = asyncio.Event(), set[object](), list[int](), rig.client.list_page
 
     async def slow(*args: Any, **more: Any) -> Any:
         under_way.add(page := object())
@@ -336,7 +336,7 @@ async def test_pages_under_way_are_limited(rig: Rig, monkeypatch: pytest.MonkeyP
         under_way.remove(page)
         return await listed(*args, **more)
 
-    rig.client.listed = slow  # type: ignore[method-assign]  # a spy
+    rig.client.list_page = slow  # type: ignore[method-assign]  # a spy
     reading = asyncio.create_task(lists.sweeper.run(stop))
     async with asyncio.timeout(60):
         while len(counts) < 6 or not under_way:  # noqa: ASYNC110  # another task does it
@@ -354,17 +354,17 @@ async def test_a_slow_page_does_not_delay_others(rig: Rig) -> None:
     lists.sweeper._page_size = PageSize(100)
     executions = await running(rig, 250)
     await lists.read_round()
-    arrive, listed = asyncio.Event(), rig.client.listed
+    arrive, listed = asyncio.Event(), rig.client.list_page
 
     async def slow_once(*args: Any, **more: Any) -> Any:
-        rig.client.listed = listed  # type: ignore[method-assign]  # a spy
+        rig.client.list_page = listed  # type: ignore[method-assign]  # a spy
         page = await listed(*args, **more)
         await arrive.wait()
         return page
 
-    rig.client.listed = slow_once  # type: ignore[method-assign]  # a spy
+    rig.client.list_page = slow_once  # type: ignore[method-assign]  # a spy
     slow = asyncio.create_task(_until_requested(lists))
-    while rig.client.listed is slow_once:  # noqa: ASYNC110  # another task does it
+    while rig.client.list_page is slow_once:  # noqa: ASYNC110  # another task does it
         await asyncio.sleep(0.01)
     rig.gcs.step(executions[-1], to="running 2/3")  # the list begins with the newest
     await lists.read_round()

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.execution import Phase
 from bot.errors import GCSUnavailable
-from bot.gcs.client import QuotaSpent
+from bot.gcs.errors import QuotaSpent
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.workers.rig import Rig

@@ -36,18 +36,18 @@ async def test_one_call_at_a_time(rig: Rig) -> None:
 async def test_an_answer_is_good_for_a_moment(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those who ask shortly after read the same; later ones what is new."""
     execution = rig.gcs.play(story.happy(2), by_hand=True)
-    monkeypatch.setattr("bot.gcs.shared.GOOD_FOR", timedelta(hours=1))
+    monkeypatch.setattr("bot.gcs.shared_reads.GOOD_FOR", timedelta(hours=1))
     assert await asked(rig, execution, 1) == {"Pending"}
     rig.gcs.step(execution)
     assert await asked(rig, execution, 5) == {"Pending"}
     assert calls(rig, execution) == 1
-    monkeypatch.setattr("bot.gcs.shared.GOOD_FOR", timedelta(0))
+    monkeypatch.setattr("bot.gcs.shared_reads.GOOD_FOR", timedelta(0))
     assert await asked(rig, execution, 1) == {"Running"}
 
 
 async def test_a_refresh_is_newer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person who presses `Refresh` has an answer, and does not get the same one again."""
-    monkeypatch.setattr("bot.gcs.shared.GOOD_FOR", timedelta(hours=1))
+    monkeypatch.setattr("bot.gcs.shared_reads.GOOD_FOR", timedelta(hours=1))
     execution = rig.gcs.play(story.happy(2), by_hand=True)
     assert await asked(rig, execution, 1) == {"Pending"}
     rig.gcs.step(execution)
@@ -71,7 +71,7 @@ async def test_a_refresh_joins_no_earlier_call(rig: Rig) -> None:
 
 async def test_an_answer_is_not_older_than_a_poll(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the watch has seen since then is not taken back."""
-    monkeypatch.setattr("bot.gcs.shared.GOOD_FOR", timedelta(hours=1))
+    monkeypatch.setattr("bot.gcs.shared_reads.GOOD_FOR", timedelta(hours=1))
     execution = await rig.followed(rig.lab)
     await rig.step(execution)
     assert await asked(rig, execution, 1) == {"Running"}

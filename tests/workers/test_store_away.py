@@ -92,7 +92,7 @@ async def test_a_gcs_refusal_reaches_all_copies_later(rig: Rig) -> None:
     watcher = watcher_of(rig.client, rig.store, quota=budget)
     rig.gcs.faults.add(Fault(kind="status", status=429, retry_after=20))
     with closed_from(rig, budget, "refused"):
-        rig.client._refused = budget.refused
+        rig.client._on_throttled = budget.refused
         rig.polls_come()
         await watcher.run_once()
     assert await ample(rig.store).left() == 0

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.snapshot import Unseen
 from bot.errors import GCSBadCredentials, GCSError, GCSForbidden, GCSThrottled
-from bot.gcs.client import QuotaSpent
+from bot.gcs.errors import QuotaSpent
 from sandbox import story
 from sandbox.gcs import Fault
 from tests.workers.rig import CADENCE, Rig

@@ -201,7 +201,7 @@ class Finder:
         else:
             raise GCSThrottled("no call is left in our share of the quota", retry_after=LOOK_EVERY)
         try:
-            return await self._gcs.listed("", offset=offset, limit=limit)
+            return await self._gcs.list_page("", offset=offset, limit=limit)
         except GCSMalformed:
             if limit <= FIRST:
                 raise

@@ -257,7 +257,7 @@ class Sweeper:
         round_, answered = wanted.round, self._gcs.answered
         try:
             before = self._last.listing if self._last else NOTHING_LISTED
-            page = await self._gcs.listed(wanted.phase, offset=wanted.offset, limit=round_.limit, before=before)
+            page = await self._gcs.list_page(wanted.phase, offset=wanted.offset, limit=round_.limit, before=before)
         except GCSError as error:
             round_.pages_left.appendleft((wanted.phase, wanted.offset))
             round_.had_failures = True

@@ -31,7 +31,7 @@ def body_of(name: str) -> bytes:
 
 def seen(name: str, asked: str = ID) -> Execution:
     """The execution of one of the worked answers."""
-    return GetExecutionResponse.parse(body_of(name), asked=asked).to_execution()
+    return GetExecutionResponse.parse(body_of(name), requested_id=asked).to_execution()
 
 
 def changed(**parts: Any) -> Execution:
@@ -42,7 +42,7 @@ def changed(**parts: Any) -> Execution:
 def answered(**parts: Any) -> GetExecutionResponse:
     """A minimal answer with `parts` set; `execution` is merged, the rest replaced."""
     record = {"guid": ID, "status": "Running", **parts.pop("execution", {})}
-    return GetExecutionResponse.parse(json.dumps({"execution": record, **parts}).encode(), asked=ID)
+    return GetExecutionResponse.parse(json.dumps({"execution": record, **parts}).encode(), requested_id=ID)
 
 
 @dataclass

@@ -28,8 +28,9 @@ from bot.errors import (
 )
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
 from bot.gcs.breaker import LONGEST_PAUSE, BreakerOpen, CredentialBreaker
-from bot.gcs.client import FIRST_TRY_SECONDS, LARGE, GCSClient
+from bot.gcs.client import INLINE_PARSE_BYTES, GCSClient
 from bot.gcs.http import HTTPClient
+from bot.gcs.retries import FIRST_TRY_SECONDS
 from bot.gcs.tables import GetExecutionResponse
 from bot.workers.watcher import WITHIN
 
@@ -160,7 +161,7 @@ async def test_first_attempt_that_hangs_leaves_time(
     client: GCSClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A first of several attempts that hangs leaves time for another; a single attempt may take all the time."""
-    monkeypatch.setattr("bot.gcs.client.FIRST_TRY_SECONDS", SHORTLY.total_seconds())
+    monkeypatch.setattr("bot.gcs.retries.FIRST_TRY_SECONDS", SHORTLY.total_seconds())
 
     async def silent(_: web.Request) -> web.StreamResponse:
         await asyncio.sleep(2 * SHORTLY.total_seconds())
@@ -171,7 +172,7 @@ async def test_first_attempt_that_hangs_leaves_time(
     assert (await client.get_execution(ID, within=timedelta(seconds=12))).execution.guid == ID
     assert len(scripted.requests) == 2
     scripted.answers[:] = [silent]
-    assert (await client.listed("Running", offset=0, limit=10)).length == 0
+    assert (await client.list_page("Running", offset=0, limit=10)).length == 0
 
 
 def test_poll_has_time_for_two_attempts() -> None:
@@ -306,17 +307,17 @@ async def test_large_answers_are_parsed_beside_the_loop(
     running, most, threads = 0, 0, set[bool]()
     parse = GetExecutionResponse.parse
 
-    def slowly(body: bytes, *, asked: str) -> GetExecutionResponse:
+    def slowly(body: bytes, *, requested_id: str) -> GetExecutionResponse:
         nonlocal running, most
         running += 1
         most = max(most, running)
         threads.add(threading.current_thread() is threading.main_thread())
         time.sleep(0.05)
         running -= 1
-        return parse(body, asked=asked)
+        return parse(body, requested_id=requested_id)
 
     monkeypatch.setattr(GetExecutionResponse, "parse", slowly)
-    large = json.dumps(json.loads(body_of("running")) | {"pad": "x" * LARGE})
+    large = json.dumps(json.loads(body_of("running")) | {"pad": "x" * INLINE_PARSE_BYTES})
     scripted.says(200, large)
     await asyncio.gather(*(client.get_execution(ID) for _ in range(6)))
     assert (most, threads) == (2, {False})

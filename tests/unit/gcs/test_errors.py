@@ -23,14 +23,14 @@ from bot.errors import (
     GCSUnavailable,
 )
 from bot.gcs.errors import ErrorBody, error_body, gcs_error, iam_error, retry_after
-from bot.gcs.http import Answer
+from bot.gcs.http import Response
 
 from .conftest import body_of
 
 
-def response(status: int, body: bytes = b"", **headers: str) -> Answer:
+def response(status: int, body: bytes = b"", **headers: str) -> Response:
     """An answer; underscores in header names stand for dashes."""
-    return Answer(status, httpx.Headers({name.replace("_", "-"): value for name, value in headers.items()}), body)
+    return Response(status, httpx.Headers({name.replace("_", "-"): value for name, value in headers.items()}), body)
 
 
 def coded(code: str) -> bytes:

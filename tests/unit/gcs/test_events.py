@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.domain.events import Event
 from bot.errors import ExecutionNotFound, GCSForbidden, GCSMalformed, GCSMisdirected, GCSTooLarge, InvalidInput
-from bot.gcs.client import MAX_EVENTS, GCSClient
+from bot.gcs.client import MAX_EVENTS_BYTES, GCSClient
 from bot.gcs.events import MOST_EVENTS, parse_events
 from tests.unit.gcs.conftest import ID, Scripted, body_of
 
@@ -118,7 +118,7 @@ async def test_an_id_never_changes_the_path(client: GCSClient, scripted: Scripte
         (403, body_of("refused"), GCSForbidden),
         (404, b'{"error_code": "GCS.0404", "error_msg": "no such execution"}', ExecutionNotFound),
         (404, b'{"error_code": "APIGW.0101", "error_msg": "no such API"}', GCSMisdirected),
-        (200, b"[" + b" " * MAX_EVENTS + b"]", GCSTooLarge),
+        (200, b"[" + b" " * MAX_EVENTS_BYTES + b"]", GCSTooLarge),
     ],
 )
 async def test_refusals_are_told_apart(

@@ -52,7 +52,7 @@ def changed(change: Change) -> Json:
 
 def parsed(body: Json) -> GetExecutionResponse:
     """`body` as an answer."""
-    return GetExecutionResponse.parse(json.dumps(body).encode(), asked=ID)
+    return GetExecutionResponse.parse(json.dumps(body).encode(), requested_id=ID)
 
 
 def fingerprint(body: Json) -> Fingerprint:

@@ -82,7 +82,7 @@ def test_fields_of_another_type(wire: dict[str, Any], read: dict[str, object]) -
 def test_halves_of_characters(text: bytes, read: str) -> None:
     """Half a surrogate or half a UTF-8 character is shown as U+FFFD, and everything else is read."""
     body = b'\xef\xbb\xbf{"execution": {"guid": "%s", "description": "%s", "time_duration": NaN}}' % (ID.encode(), text)
-    execution = GetExecutionResponse.parse(body, asked=ID).to_execution()
+    execution = GetExecutionResponse.parse(body, requested_id=ID).to_execution()
     assert (execution.description, execution.elapsed) == (read, None)
 
 
@@ -99,8 +99,8 @@ def test_halves_of_characters(text: bytes, read: str) -> None:
 def test_bytes_around_and_between(around: Callable[[bytes], bytes]) -> None:
     """Several byte order marks, zeros at the end and wide characters are read like the plain body."""
     body = body_of("complete")
-    read = GetExecutionResponse.parse(around(body), asked=ID)
-    assert read == GetExecutionResponse.parse(body, asked=ID)
+    read = GetExecutionResponse.parse(around(body), requested_id=ID)
+    assert read == GetExecutionResponse.parse(body, requested_id=ID)
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("2018-08-20T06:41:40Z")
@@ -113,7 +113,7 @@ ANYTHING = st.recursive(
 
 def readable(wire: dict[str, Any]) -> Execution:
     """The execution of `wire`, which can be read, stored and compared."""
-    response = GetExecutionResponse.parse(json.dumps(wire).encode(), asked=ID)
+    response = GetExecutionResponse.parse(json.dumps(wire).encode(), requested_id=ID)
     assert len(fingerprint_of(response).state) == 8
     execution = response.to_execution()
     assert msgspec.json.decode(msgspec.json.encode(execution), type=Execution) == execution
@@ -167,4 +167,4 @@ def test_any_type_anywhere(changes: list[tuple[tuple[str, tuple[Any, ...]], Any]
 def test_any_body(body: bytes) -> None:
     """Any body that does not name the execution is `GCSMalformed`."""
     with pytest.raises(GCSMalformed):
-        GetExecutionResponse.parse(body, asked=ID)
+        GetExecutionResponse.parse(body, requested_id=ID)

@@ -13,7 +13,7 @@ import pytest
 from bot.errors import GCSMalformed
 from bot.gcs import listing as listing_module
 from bot.gcs.fingerprint import ItemState, item_state
-from bot.gcs.known import MOVING, NOTHING_LISTED, Listing
+from bot.gcs.known import NOTHING_LISTED, VOLATILE_FIELDS, Listing
 from bot.gcs.listing import Page, PageReader, parse_page
 
 from .conftest import ID, body_of
@@ -227,7 +227,7 @@ def test_every_other_value_is_noticed(path: Path) -> None:
     assert states(read(*items, before=learned(at(1), at(2)))) == states(read(*items))
 
 
-@pytest.mark.parametrize("name", MOVING)
+@pytest.mark.parametrize("name", VOLATILE_FIELDS)
 def test_labels_may_be_named_like_times(name: str) -> None:
     """A label is part of what people see, whatever its name."""
 

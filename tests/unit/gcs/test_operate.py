@@ -24,8 +24,8 @@ from bot.errors import (
     InvalidInput,
 )
 from bot.gcs.auth import IAMUser, SignatureAuth, TokenAuth
-from bot.gcs.client import GCSClient, QuotaSpent
-from bot.gcs.errors import may_have_acted
+from bot.gcs.client import GCSClient
+from bot.gcs.errors import QuotaSpent, may_have_acted
 from bot.gcs.http import HTTPClient
 from sandbox import story
 from sandbox.gcs import GCS, Fault

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import GCSThrottled, GCSUnavailable
-from bot.gcs.client import GCSClient, QuotaSpent
+from bot.gcs.client import GCSClient
+from bot.gcs.errors import QuotaSpent
 from bot.gcs.http import HTTPClient
 from tests.unit.gcs.conftest import ID, Scripted, body_of
 
@@ -35,7 +36,7 @@ class Quota:
 
 def limited(http: HTTPClient, scripted: Scripted, quota: Quota) -> GCSClient:
     """A client that spends from `quota`."""
-    return GCSClient(http, endpoint=scripted.url, auth=None, take=quota.take, refused=quota.refused)
+    return GCSClient(http, endpoint=scripted.url, auth=None, take=quota.take, on_throttled=quota.refused)
 
 
 async def test_repeats_are_calls_too(http: HTTPClient, scripted: Scripted) -> None:

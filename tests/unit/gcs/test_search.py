@@ -12,8 +12,8 @@ from aiohttp import web
 
 from bot.errors import GCSError, GCSListForbidden, GCSMalformed, GCSMisdirected
 from bot.gcs.client import GCSClient
-from bot.gcs.found import parse_found
-from bot.gcs.search import PAGES, SharedSearches
+from bot.gcs.search import MOST_PAGES, SharedSearches
+from bot.gcs.search_page import parse_search_page
 
 from .conftest import ID, Scripted
 
@@ -74,7 +74,7 @@ async def test_the_newest_pages_are_read(client: GCSClient, scripted: Scripted, 
     """At most three calls, whichever end of the list is the newest; the others are counted."""
     serve(scripted, [item(number) for number in sorted(range(1000), reverse=is_reversed)])
     found = await searches(client).in_phase("Running")
-    assert len(scripted.requests) == PAGES
+    assert len(scripted.requests) == MOST_PAGES
     assert [match.name for match in found.matches[:200]] == [f"run-{number}" for number in range(200)]
     assert found.unread == 700
 
@@ -118,14 +118,14 @@ async def test_errors_repeat_nothing_typed(
 def test_odd_items_are_left_out() -> None:
     """What has no id is no hit; fields of other types are read sensibly; totals may be missing."""
     items = [item(1, 7), item(2, guid="x"), {"execution": None}, 5, item(3, status=None, create_at=8)]  # type: ignore[arg-type]
-    page = parse_found(json.dumps({"executions": items}).encode())
+    page = parse_search_page(json.dumps({"executions": items}).encode())
     assert [(match.name, match.phase) for match in page.matches] == [("7", "Running"), ("run-3", "")]
     assert (page.length, page.total) == (5, 5)
-    assert parse_found(b'{"executions": null}').matches == ()
+    assert parse_search_page(b'{"executions": null}').matches == ()
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"executions": 5}'])
 def test_no_list_is_malformed(body: bytes) -> None:
     """Something else than a list finds nothing, which is said."""
     with pytest.raises(GCSMalformed):
-        parse_found(body)
+        parse_search_page(body)

@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.execution import Execution, Step
 from bot.errors import GCSMalformed
-from bot.gcs.body import MAX_REPORTS, MAX_STEPS, SMALL
+from bot.gcs.body import MAX_REPORTS, MAX_STEPS, SLIM_ABOVE_BYTES
 from bot.gcs.fingerprint import fingerprint_of
 from bot.gcs.tables import WIRE_NAMES, GetExecutionResponse
 
@@ -155,7 +155,7 @@ def test_creation_time_from_the_object() -> None:
 def test_creation_time_from_the_id() -> None:
     """Without any other creation time, that of a time-based id is taken."""
     body = json.dumps({"execution": {"guid": FAILED_ID.upper()}}).encode()
-    created = GetExecutionResponse.parse(body, asked=FAILED_ID).to_execution().created_at
+    created = GetExecutionResponse.parse(body, requested_id=FAILED_ID).to_execution().created_at
     assert created == datetime(2018, 12, 7, 7, 42, 12, tzinfo=UTC)
 
 
@@ -317,7 +317,7 @@ def test_long_texts_are_cut() -> None:
         (b'{"execution": {"guid": ""}}', "execution.guid: missing"),
         (
             b'{"execution": {"guid": "9bf97d60-f9f3-11e8-bcb5-0255ac10a106"}}',
-            "execution.guid: another execution than asked",
+            "execution.guid: another execution than requested",
         ),
         (b'{"execution": {"guid": ["secret"]}}', "execution.guid: missing"),
     ],
@@ -325,7 +325,7 @@ def test_long_texts_are_cut() -> None:
 def test_refuses_what_is_no_execution(body: bytes, text: str) -> None:
     """What is no execution is refused with the place and kind of the fault, without its content."""
     with pytest.raises(GCSMalformed) as found:
-        GetExecutionResponse.parse(body, asked=ID)
+        GetExecutionResponse.parse(body, requested_id=ID)
     assert str(found.value) == text
 
 
@@ -362,7 +362,9 @@ def test_small_answers_are_read_like_large_ones(field: bytes) -> None:
     """Whether or not what is never shown is left out first, the same is read, however odd it is."""
     record = b'{"guid": "%s", "status": "Running", %s}' % (ID.encode(), field)
     small = b'{"execution": %s, "status": {"total_node_number": 3}}' % record
-    one, other = (GetExecutionResponse.parse(body, asked=ID) for body in (small, small + b" " * SMALL))
+    one, other = (
+        GetExecutionResponse.parse(body, requested_id=ID) for body in (small, small + b" " * SLIM_ABOVE_BYTES)
+    )
     assert one.to_execution() == other.to_execution()
     assert fingerprint_of(one) == fingerprint_of(other)
 
@@ -376,8 +378,8 @@ def test_nothing_that_is_not_shown_is_read() -> None:
     body["object"]["status"]["elementStatuses"] = {"a": private}
     body |= {"undocumented": private, "metadata": {"a": private}}
     wire = json.dumps(body).encode()
-    assert "private" not in GetExecutionResponse.parse(wire, asked=ID).model_dump_json()
-    assert len(GetExecutionResponse.parse(wire, asked=ID).model_dump_json()) < 5_000
+    assert "private" not in GetExecutionResponse.parse(wire, requested_id=ID).model_dump_json()
+    assert len(GetExecutionResponse.parse(wire, requested_id=ID).model_dump_json()) < 5_000
 
 
 DOCUMENTED = """

@@ -1,8 +1,8 @@
-"""People's questions about executions: those about the same one share a call to GCS.
+"""What GCS shows of executions to people: requests for the same one share a call.
 
-Lives here: one call at a time for each execution, whose answer everybody gets who asks meanwhile or shortly after. Does
-not live here: the calls (`bot.gcs.client`), polls, which are claimed one by one (`bot.workers.watcher`). Called by
-`bot.reads`.
+Lives here: one call at a time for each execution, whose result goes to everybody who requests it meanwhile or shortly
+after. Does not live here: the calls (`bot.gcs.client`), polls, which are claimed one by one (`bot.workers.watcher`).
+Called by `bot.reads`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Generic, TypeVar
 
 from bot.domain.events import Event
 from bot.domain.execution import Execution
-from bot.gcs.client import GCSClient, Name, unnamed
+from bot.gcs.client import GCSClient, LazyName, no_name
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 
 GOOD_FOR = timedelta(seconds=2)
-"""How long an answer is given to others who ask; longer, and people would see it."""
+"""How long a result is reused; longer, and people would notice."""
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class Answer(Generic[T]):
 
     content: T
     began: datetime
-    """When it was asked."""
+    """When the call began."""
     at: datetime
 
 
@@ -53,16 +53,16 @@ class SharedReads:
         self._executions = _Shared[tuple[Execution, Fingerprint]](self._time)
         self._events = _Shared[tuple[Event, ...]](self._time)
 
-    async def get(self, execution_id: str, *, newer_than: datetime | None = None, name: Name = unnamed) -> Read:
-        """The execution as GCS has it now, or had it a moment ago: asked no earlier than `newer_than`.
+    async def get(self, execution_id: str, *, newer_than: datetime | None = None, name: LazyName = no_name) -> Read:
+        """The execution as GCS has it now, or had it a moment ago; requested no earlier than `newer_than`.
 
-        `name`: as with the client.
+        `name`: as with `GCSClient.get_execution`.
 
         Raises:
             InvalidInput, GCSError: as from `GCSClient.get_execution`.
         """
-        asked = execution_id.strip().casefold()
-        answer = await self._executions.get(asked, partial(self._read, asked, name), newer_than)
+        requested_id = execution_id.strip().casefold()
+        answer = await self._executions.get(requested_id, partial(self._read, requested_id, name), newer_than)
         return Read(*answer.content, answer.at)
 
     async def events(self, execution_id: str) -> tuple[Event, ...]:
@@ -71,14 +71,14 @@ class SharedReads:
         Raises:
             InvalidInput, GCSError: as from `GCSClient.get_events`.
         """
-        asked = execution_id.strip().casefold()
-        read = partial(self._client.get_events, asked, within=self._within, is_person=True)
-        return (await self._events.get(asked, read)).content
+        requested_id = execution_id.strip().casefold()
+        read = partial(self._client.get_events, requested_id, within=self._within, is_person=True)
+        return (await self._events.get(requested_id, read)).content
 
     def _time(self) -> datetime:
         return self._now()
 
-    async def _read(self, execution_id: str, name: Name) -> tuple[Execution, Fingerprint]:
+    async def _read(self, execution_id: str, name: LazyName) -> tuple[Execution, Fingerprint]:
         response = await self._client.get_execution(execution_id, within=self._within, is_person=True, name=name)
         return response.to_execution(now=self._now()), fingerprint_of(response)
 
@@ -96,7 +96,7 @@ class _Shared(Generic[T]):
     async def get(
         self, execution_id: str, read: Callable[[], Awaitable[T]], newer_than: datetime | None = None
     ) -> Answer[T]:
-        """The last answer, if it is still good, else what `read` gives, or is giving to others."""
+        """The last answer if it is still good, else that of `read`, perhaps of a call that others wait for."""
         now = self._now()
         self._answers = {key: answer for key, answer in self._answers.items() if now - answer.at < GOOD_FOR}
         known = self._answers.get(execution_id)
@@ -106,7 +106,7 @@ class _Shared(Generic[T]):
         if task is None or (newer_than is not None and began < newer_than):
             task = asyncio.create_task(self._read(execution_id, read, now))
             self._under_way[execution_id] = now, task
-        return await asyncio.shield(task)  # one who gives up takes the answer from nobody
+        return await asyncio.shield(task)  # who gives up must not cancel it for the others
 
     async def _read(self, execution_id: str, read: Callable[[], Awaitable[T]], began: datetime) -> Answer[T]:
         try:

@@ -1,7 +1,7 @@
-"""A page of the list of executions, as people search it: what names an execution, and how it stands.
+"""A page of the list of executions as people's searches read it: what each execution is found by, and its phase.
 
-Lives here: `FoundPage` and how it is read; items that cannot be read are left out. Does not live here: which pages are
-asked for (`bot.gcs.search`), what the sweeper reads of lists (`bot.gcs.listing`). Called by `bot.gcs.client`.
+Lives here: `SearchPage` and how it is read; items that cannot be read are left out. Does not live here: which pages
+are requested (`bot.gcs.search`), what the sweeper reads of lists (`bot.gcs.listing`). Called by `bot.gcs.client`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bot.gcs import values
 from bot.gcs.body import decoded
 
 
-class FoundPage(NamedTuple):
+class SearchPage(NamedTuple):
     """One page."""
 
     matches: tuple[Match, ...]
@@ -51,11 +51,11 @@ class _Item(msgspec.Struct):
 _page, _item = msgspec.json.Decoder(_Page), msgspec.json.Decoder(_Item)
 
 
-def parse_found(body: bytes) -> FoundPage:
+def parse_search_page(body: bytes) -> SearchPage:
     """Read one page.
 
     Raises:
-        GCSMalformed: `body` is no list.
+        GCSMalformed: `body` is not a list.
     """
     try:
         page = decoded(_page, body)
@@ -63,7 +63,7 @@ def parse_found(body: bytes) -> FoundPage:
         raise GCSMalformed("not a list of executions") from None
     items = page.executions or []
     matches = tuple(match for match in map(_match, items) if match is not None)
-    return FoundPage(matches, len(items), values.count(values.whole(page.total_num)) or len(items))
+    return SearchPage(matches, len(items), values.count(values.whole(page.total_num)) or len(items))
 
 
 def _match(raw: msgspec.Raw) -> Match | None:
