@@ -4,9 +4,9 @@ Lives here: `ended_with_us`, and the process behind it. Does not live here: how 
 `conftest`.
 
 An engine outlives its bot on purpose, in a session of its own, so no signal reaches all of them. What they have in
-common is the worker's folder: they run in it, or were told of a path in it. So a process waits for the worker's word
-that all is ended; when the worker ends without it, that process kills whatever has to do with the folder. Where there
-is no /proc, it finds nothing.
+common is the worker's folder: they run in it, or have a path in it among their arguments. So a process waits for the
+worker's word that all is ended; when the worker ends without it, that process kills whatever has to do with the folder.
+Where there is no /proc, it finds nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def ended_with_us(folder: Path) -> Iterator[None]:
 
 
 def working_in(folder: str) -> Iterator[int]:
-    """The processes that run in `folder` or were told of a path in it."""
+    """The processes that run in `folder` or have a path in it among their arguments."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is another user's
             words = (process / "cmdline").read_bytes().decode(errors="replace")

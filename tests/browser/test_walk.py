@@ -180,7 +180,7 @@ async def _card_in_person(walk: Walk, demo: Demo) -> None:
 
 
 async def _home(walk: Walk, demo: Demo) -> None:
-    """What a person follows, and how they want to be told."""
+    """What a person follows, and how they want to be notified."""
     home, dialog = walk.home, walk.dialog
     await walk.go(demo.slack.dm(demo.you), me=demo.you, tab="home")
     await home("cohort-").wait_for()

@@ -1,7 +1,7 @@
-"""Whether what operators did was done once, and told once; and whether the end of a rule was.
+"""Whether what operators did was done once, and reported once; and whether the end of a rule was.
 
-Lives here: `judge_acts`, `judge_goodbyes`. Pure. Does not live here: what is told about executions (`verdict`, which
-calls them).
+Lives here: `judge_acts`, `judge_goodbyes`. Pure. Does not live here: what is reported about executions (`verdict`,
+which calls them).
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ def judge_acts(record: Record, find: Callable[..., None]) -> None:
 
 def _judge_notices(record: Record, find: Callable[..., None]) -> None:
     operators = {press.by for press in record.presses}
-    told = Counter((notice.about, notice.subscriber) for notice in record.acts)
+    sent = Counter((notice.about, notice.subscriber) for notice in record.acts)
     for notice in record.acts:
         if not any(f"<@{operator}>" in notice.text for operator in operators):
             find("action by others", notice.text)
         if notice.about not in record.operated:
             find("never was", notice.text)
-    for (execution_id, subscriber), count in told.items():
+    for (execution_id, subscriber), count in sent.items():
         if count > 1 and not record.lossy:
             find("notice doubled", f"{execution_id} for {subscriber}: {count} times")
     for execution_id in sorted(record.operated):
         since = min((press.at for press in record.presses if press.execution_id == execution_id), default=0.0)
         for promise in record.promises:
             is_there = promise.promised_at < since and promise.left_at is None
-            if promise.execution_id == execution_id and is_there and not told[execution_id, promise.subscriber]:
+            if promise.execution_id == execution_id and is_there and not sent[execution_id, promise.subscriber]:
                 find("notice lost", f"{execution_id} for {promise.subscriber}", is_waiting=True)
 
 
 def judge_goodbyes(record: Record, find: Callable[..., None]) -> None:
     """A channel reads once that somebody has ended its rule; people know what they did."""
-    told = Counter((notice.subscriber, notice.about) for notice in record.goodbyes)
-    for (subscriber, about), count in told.items():
+    sent = Counter((notice.subscriber, notice.about) for notice in record.goodbyes)
+    for (subscriber, about), count in sent.items():
         if (count > 1 and not record.lossy) or subscriber.startswith("U"):
             find("notice doubled", f"end of {about} for {subscriber}: {count} times")
     for rule in record.rules:

@@ -1,6 +1,6 @@
 """Whether each channel with a board has one that is true.
 
-Lives here: `judge_boards`. Pure. Does not live here: what is told about executions (`verdict`, which calls it).
+Lives here: `judge_boards`. Pure. Does not live here: what is reported about executions (`verdict`, which calls it).
 
 A board counts what its channel follows. Where nobody knows whether something is followed (a command without a response,
 an execution that a rule may or may not have found before it ended), it may count it or not.

@@ -50,7 +50,7 @@ class RulePromise:
     value: str
     level: str
     asked_at: float
-    """When they first typed it: what ran before is not told."""
+    """When they first typed it: what ran before is not reported."""
     promised_at: float | None = None
     """When they read that it is so; None: they never did."""
     end_asked_at: float | None = None

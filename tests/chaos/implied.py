@@ -50,7 +50,7 @@ def implied(record: Record) -> Iterator[Promise]:
 def _is_left_to_hand(truth: Truth, by_hand: float | None) -> bool:
     """Whether it ended while somebody followed it by hand, and no rule had to know it yet.
 
-    Then no rule follows it, and it is told at the level that they chose, which is a promise of its own.
+    Then no rule follows it, and it is reported at the level that they chose, which is a promise of its own.
     """
     ends = (moment.at for moment in truth.moments if moment.is_outcome)
     return by_hand is not None and by_hand < next(ends, by_hand) <= truth.began + FOUND
@@ -59,33 +59,33 @@ def _is_left_to_hand(truth: Truth, by_hand: float | None) -> bool:
 def _since(truth: Truth, by_hand: float) -> float:
     """From when on rules promise somebody what happens to an execution: from its beginning.
 
-    If they followed it by hand before a rule had to know it, and it had ended by then, its card tells them that.
+    If they followed it by hand before a rule had to know it, and it had ended by then, its card shows that.
     """
     has_ended = any(moment.is_outcome and moment.at <= by_hand for moment in truth.moments)
     return by_hand if has_ended and by_hand <= truth.began + FOUND else truth.began
 
 
 def unasked(record: Record) -> Iterator[str]:
-    """What is told where nobody follows it, and no rule: it ran before the rule was made, or began after its end."""
+    """What is reported though nobody follows it: it ran before the rule was made, or began after the rule's end."""
     rules = _by_subscriber(record)
-    told = {(said.execution_id, said.subscriber) for said in record.said}
-    for execution_id, subscriber in sorted(told - _asked(record)):
+    reported = {(said.execution_id, said.subscriber) for said in record.said}
+    for execution_id, subscriber in sorted(reported - _asked(record)):
         truth = record.truths[execution_id]
         if not any(may_follow(rule, truth) for rule in rules[subscriber]):
             yield f"{truth.name} for {subscriber}"
 
 
 def is_held(quiet: Quiet, truth: Truth, index: int, at: float, delivered: Sequence[tuple[int, float]]) -> bool:
-    """Whether a message at `at` that tells the moment `index` breaks a promise of quiet.
+    """Whether a message at `at` that reports the moment `index` breaks a promise of quiet.
 
-    `delivered` are moments told before it, each with its time. What had ended shortly before somebody muted it until it
-    ends is no longer muted once that is told. With a failure comes what waited when it was told.
+    `delivered` are moments reported before it, each with its time. What had ended shortly before somebody muted it
+    until it ends is no longer muted once that is reported. With a failure comes what waited when it was reported.
     """
     moments, until = truth.moments, quiet.until
     last = delivered[-1][0] if delivered else -1
     if until is None:
-        told = (at for n, at in delivered if moments[n].is_outcome)
-        ends = [*(moment.at for moment in moments if moment.is_outcome), *told]
+        reported = (at for n, at in delivered if moments[n].is_outcome)
+        ends = [*(moment.at for moment in moments if moment.is_outcome), *reported]
         until = min((end for end in ends if end > quiet.since), default=moments[-1].at)
     if moments[index].at <= quiet.since + EARLY or at >= until - EARLY:
         return False

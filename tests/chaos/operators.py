@@ -64,7 +64,7 @@ class Operator:
     read: list[str] = field(default_factory=list)
     """All that the dialog said some time after each press."""
     refused: int = 0
-    """How often the bystander was told that they may not."""
+    """How often the bystander read that they may not."""
     unanswered: list[str] = field(default_factory=list)
     too_late: int = 0
     """What could not be done any more when it was to be done."""

@@ -25,7 +25,7 @@ _WARNING = re.compile(r"⚠️ (?P<phase>\w+), (?P<failed>\d+) steps? failed: ")
 _COUNTED = re.compile(r"(?P<finished>[\d,]+) of [\d,]+ steps?")
 _END = "No longer following"
 AWAY = "While you were away: "
-_TOLD = re.compile(r"(?P<head>[^\w\s]\S* [A-Z]\w+: )(?P<names>.*?)(?: and (?P<more>[\d,]+) more)?")
+_NAMED = re.compile(r"(?P<head>[^\w\s]\S* [A-Z]\w+: )(?P<names>.*?)(?: and (?P<more>[\d,]+) more)?")
 _NUMBER = re.compile(r"\d[\d,]*(?= )")
 
 
@@ -92,9 +92,9 @@ def read_catch_up(text: str) -> list[tuple[str, str]]:
     """What a message about all that has ended says: the name of each, and a line as about that alone."""
     headline, *lines = text.split("\n")
     ends, more = list[tuple[str, str]](), 0
-    for told in filter(None, map(_TOLD.fullmatch, lines)):
-        ends += [(name, f"{told['head']}{name}") for name in told["names"].split(", ")]
-        more += int((told["more"] or "0").replace(",", ""))
+    for line in filter(None, map(_NAMED.fullmatch, lines)):
+        ends += [(name, f"{line['head']}{name}") for name in line["names"].split(", ")]
+        more += int((line["more"] or "0").replace(",", ""))
     if sum(int(number.replace(",", "")) for number in _NUMBER.findall(headline)) != len(ends) + more:
         raise Unreadable(text)
     return ends

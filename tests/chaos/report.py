@@ -77,7 +77,7 @@ def _what_people_read(arena: Arena, record: Record, verdict: Verdict) -> list[tu
         ("changes at GCS", str(changes)),
         ("changes of interest to a subscriber", str(verdict.counts["changes for subscribers"])),
         ("messages: cards, lines, edits", " ".join(str(verdict.counts[kind]) for kind in ("cards", "lines", "edits"))),
-        ("of the lines, ends that were told together", str(verdict.counts["caught up"])),
+        ("of the lines, ends that were reported together", str(verdict.counts["caught up"])),
         ("calls of GCS, worst minute", f"{len(arena.gcs.calls)}, {record.gcs_worst_minute} of {record.gcs_quota}"),
         ("calls of Slack", str(len(arena.slack.calls))),
         ("newcomer read of after, p50 p99 max, s", _delays(verdict.found_delays)),

@@ -56,7 +56,7 @@ class Lone:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the bots are told of it."""
+        """What the bots' settings say about it."""
         return {"REDIS_URL": self.url}
 
     async def start(self) -> None:
@@ -127,7 +127,7 @@ class Watched:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the bots are told of it."""
+        """What the bots' settings say about it."""
         return {"REDIS_URL": self._servers.url}
 
     async def start(self) -> None:
@@ -212,7 +212,7 @@ class Embedded:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the bot is told of it."""
+        """What the bot's settings say about it."""
         return {"STATE_DIR": str(self._folder)}
 
     async def start(self) -> None:

@@ -31,7 +31,7 @@ def ruled(*said: Said, rules: tuple[RulePromise, ...] = (RULE,), life: story.Lif
 
 
 def test_a_rule_is_a_promise_of_each() -> None:
-    """Its end is read once, at the rule's level; what is not told at that level needs no card either."""
+    """Its end is read once, at the rule's level; what that level leaves out needs no card either."""
     assert found(ruled(CARD, LINES[-1])) == {}
     assert found(ruled(CARD, LINES[-1], LINES[-1])) == {"outcome doubled": 1}
     assert found(ruled()) == {"subscription forgotten": 1}
@@ -42,11 +42,11 @@ def test_a_rule_is_a_promise_of_each() -> None:
     assert found(ruled(rules=(replace(RULE, value="flow-2"),))) == {}
 
 
-def test_what_ran_before_is_not_told() -> None:
+def test_what_ran_before_is_not_reported() -> None:
     """Nor what began after its end; what began in between is."""
     late = replace(RULE, asked_at=BEGAN + 1, promised_at=BEGAN + 2)
-    assert found(ruled(CARD, LINES[-1], rules=(late,))) == {"told unasked": 1}
-    assert found(ruled(CARD, LINES[-1], rules=(ENDED,))) == {"message after leaving": 1, "told unasked": 1}
+    assert found(ruled(CARD, LINES[-1], rules=(late,))) == {"message unasked": 1}
+    assert found(ruled(CARD, LINES[-1], rules=(ENDED,))) == {"message after leaving": 1, "message unasked": 1}
     assert found(ruled(rules=(ENDED,))) == {}
     by_hand = ruled(CARD, LINES[-1], rules=(late,))
     by_hand.asked.add(("e", "U"))
@@ -72,8 +72,8 @@ def test_an_outcome_before_it_was_found() -> None:
     assert found(ruled(*said, life=replace(retried, frames=tuple(rest)))) == {}
 
 
-def test_a_card_tells_an_earlier_end() -> None:
-    """A rule had not found it yet; had it ended later, or been followed by hand for more, its end would be told."""
+def test_a_card_shows_an_earlier_end() -> None:
+    """A rule had not found it yet; had it ended later, or been followed by hand for more, its end would be reported."""
     life, last = story.happy(3, seconds=60), CARD.versions[-1][1]
     ends = moments(life, 0)[-1].at
     both = ruled(replace(CARD, versions=((BEGAN + ends + 2, last),)), life=life)
@@ -81,7 +81,7 @@ def test_a_card_tells_an_earlier_end() -> None:
     for at, level, missed in (
         (ends + 1, "steps", {}),
         (ends - 1, "steps", {"outcome lost": 1}),
-        (ends - 1, "failures", {}),  # the end is what the person did not want to be told
+        (ends - 1, "failures", {}),  # the end is what the person did not want to read
     ):
         both.promises = [replace(PROMISE, promised_at=BEGAN + at, level=level)]
         assert found(both) == missed, (at, level)
@@ -92,15 +92,15 @@ def test_a_card_tells_an_earlier_end() -> None:
 @pytest.mark.parametrize(
     ("quiet", "kinds"),
     [
-        (Quiet(subscriber="U", execution_id="e", since=BEGAN + 20, until=BEGAN + 40), {"told while quiet": 1}),
-        (Quiet(subscriber="U", since=BEGAN + 20, until=BEGAN + 40), {"told while quiet": 1}),
-        (Quiet(subscriber="U", execution_id="e", since=BEGAN + 20), {"told while quiet": 2}),
+        (Quiet(subscriber="U", execution_id="e", since=BEGAN + 20, until=BEGAN + 40), {"message while quiet": 1}),
+        (Quiet(subscriber="U", since=BEGAN + 20, until=BEGAN + 40), {"message while quiet": 1}),
+        (Quiet(subscriber="U", execution_id="e", since=BEGAN + 20), {"message while quiet": 2}),
         (Quiet(subscriber="U", execution_id="e", since=BEGAN + 26, until=BEGAN + 65), {}),
         (Quiet(subscriber="C", since=BEGAN + 20, until=BEGAN + 40), {}),
     ],
 )
 def test_quiet_is_kept(quiet: Quiet, kinds: dict[str, int]) -> None:
-    """What happened before may still be told, and its end is told at once."""
+    """What happened before may still be reported, and its end is reported at once."""
     evidence = ruled(CARD, *LINES, rules=())
     evidence.promises, evidence.quiet = [PROMISE], [quiet]
     evidence.asked.add(("e", "U"))
@@ -120,41 +120,41 @@ def test_failures_break_a_quiet_time() -> None:
     evidence.quiet = [Quiet(subscriber="U", execution_id="e", since=BEGAN + ends - 1, until=BEGAN + 200)]
     assert found(evidence) == {}
     evidence.quiet = [replace(evidence.quiet[0], is_for_everything=True)]
-    assert found(evidence) == {"told while quiet": 2}
+    assert found(evidence) == {"message while quiet": 2}
 
 
 def test_what_waits_comes_with_a_failure() -> None:
-    """It failed and was retried before that was told: both come at once; what happens afterwards waits."""
+    """It failed and was retried before that was reported: both come at once; what happens afterwards waits."""
     life = story.retried(6, seconds=100)
     failed = next(frame for frame in life.frames if frame.name == "failed")
     again = next(frame for frame in life.frames if frame.at > failed.at)
-    told = line(again.at + 4, f"🔴 Failed: {NAME}\n{failed.finished} of 6 steps")
+    failure = line(again.at + 4, f"🔴 Failed: {NAME}\n{failed.finished} of 6 steps")
     retried = line(again.at + 5, f"{again.status}: {NAME} · Retried: Failed → {again.status} · after 1 s")
-    evidence = ruled(told, retried, rules=(), life=life)
+    evidence = ruled(failure, retried, rules=(), life=life)
     evidence.asked.add(("e", "U"))
     evidence.quiet = [Quiet(subscriber="U", execution_id="e", since=BEGAN + 1, until=BEGAN + 200)]
     assert found(evidence) == {}
-    early = line(again.at - 0.1, told.text)
-    assert found(replace(evidence, said=[early, retried])) == {"told while quiet": 1}
+    early = line(again.at - 0.1, failure.text)
+    assert found(replace(evidence, said=[early, retried])) == {"message while quiet": 1}
 
 
-def test_an_end_told_late_ends_a_mute() -> None:
-    """Muted until it ends, after it had failed and before anybody knew: what a retry brings is told again."""
+def test_an_end_reported_late_ends_a_mute() -> None:
+    """Muted until it ends, after it had failed and before anybody knew: what a retry brings is reported again."""
     life = story.retried(6, seconds=100)
     failed = next(frame for frame in life.frames if frame.name == "failed")
     again = next(frame for frame in life.frames if frame.at > failed.at)
     retried = line(again.at + 1, f"Running: {NAME} · Retried: Failed → Running · after 1 s")
-    told = line(failed.at + 4, f"🔴 Failed: {NAME}\n{failed.finished} of 6 steps")
-    evidence = ruled(told, retried, rules=(), life=life)
+    failure = line(failed.at + 4, f"🔴 Failed: {NAME}\n{failed.finished} of 6 steps")
+    evidence = ruled(failure, retried, rules=(), life=life)
     evidence.asked.add(("e", "U"))
     evidence.quiet = [Quiet(subscriber="U", execution_id="e", since=BEGAN + failed.at + 2)]
     assert found(evidence) == {}
     evidence.quiet = [replace(evidence.quiet[0], since=BEGAN + failed.at + 6)]
-    assert found(evidence) == {"told while quiet": 1}
+    assert found(evidence) == {"message while quiet": 1}
 
 
 PRESS = Press(execution_id="e", by="U1", at=BEGAN + 30)
-TOLD = Notice(about="e", subscriber="U", text=f"{NAME}: <@U1> cancelled it from Slack. Jobs already handed out …")
+CANCELLED = Notice(about="e", subscriber="U", text=f"{NAME}: <@U1> cancelled it from Slack. Jobs already handed out …")
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ TOLD = Notice(about="e", subscriber="U", text=f"{NAME}: <@U1> cancelled it from 
         ({"acted": [("e", BEGAN + 31), ("e", BEGAN + 35)]}, {"action doubled": 1}),
         ({"acted": [("e", BEGAN + 29)]}, {"action doubled": 1}),
         ({"acted": [("e", BEGAN + 31), ("e", BEGAN + 41)], "presses": [PRESS, replace(PRESS, at=BEGAN + 40)]}, {}),
-        ({"acts": [TOLD, TOLD]}, {"notice doubled": 1}),
+        ({"acts": [CANCELLED, CANCELLED]}, {"notice doubled": 1}),
         ({"acts": []}, {"notice lost": 1}),
-        ({"acts": [replace(TOLD, text=TOLD.text.replace("U1", "U2"))]}, {"action by others": 1}),
+        ({"acts": [replace(CANCELLED, text=CANCELLED.text.replace("U1", "U2"))]}, {"action by others": 1}),
         ({"operated": set()}, {"never was": 1}),
     ],
 )
@@ -176,7 +176,7 @@ def test_what_operators_do_is_done_once(change: dict[str, object], kinds: dict[s
     evidence.promises = [PROMISE, Promise(execution_id="e", subscriber="U", level="final", promised_at=BEGAN + 99)]
     evidence.asked.add(("e", "U"))
     evidence.presses, evidence.acted, evidence.operated = [PRESS], [("e", BEGAN + 31)], {"e"}
-    evidence.acts = [TOLD]
+    evidence.acts = [CANCELLED]
     assert found(replace(evidence, **change)) == kinds  # type: ignore[arg-type]
 
 
@@ -218,7 +218,7 @@ def test_a_board_counts_what_still_runs() -> None:
     assert found(evidence) == {"board wrong": 1}
 
 
-def test_the_end_of_a_rule_is_told_once() -> None:
+def test_the_end_of_a_rule_is_reported_once() -> None:
     """In a channel, with who ended it; nobody reads of what they did themselves."""
     evidence = ruled(rules=(replace(ENDED, subscriber="C"),))
     goodbye = Notice(about="r-e-1", subscriber="C", text="<@U> ended it: this channel does not follow … `flow-1` …")

@@ -274,7 +274,7 @@ BROKEN = [
 ]
 
 
-def test_a_failed_step_must_be_told() -> None:
+def test_a_failed_step_must_be_reported() -> None:
     """While the execution goes on; at every level, and not only with the end."""
     card_ = card(*[f"Pending: {NAME}\nstep counts not reported yet"] * 3, f"Failed: {NAME}\n3 of 4 steps in 5 min")
     evidence = record(card_, *BROKEN, life=STUMBLING)
@@ -307,7 +307,7 @@ def test_a_message_about_many_ends_is_read() -> None:
         read_catch_up(CAUGHT_UP.replace("4", "3"))
 
 
-def told_with_others(at: float, text: str) -> Said:
+def reported_with_others(at: float, text: str) -> Said:
     """A part of such a message."""
     return replace(line(at, text), is_caught_up=True)
 
@@ -315,14 +315,14 @@ def told_with_others(at: float, text: str) -> Said:
 @pytest.mark.parametrize(
     ("said", "kinds"),
     [
-        ([CARD, told_with_others(130, DONE)], {}),
-        ([told_with_others(130, DONE)], {}),
-        ([CARD, told_with_others(130, DONE), line(131, DONE)], {"outcome doubled": 1}),
-        ([CARD, told_with_others(130, DONE), told_with_others(140, DONE)], {"outcome doubled": 1}),
-        ([CARD, told_with_others(130, f"❌ Failed: {NAME}")], {"never was": 1, "outcome lost": 1}),
+        ([CARD, reported_with_others(130, DONE)], {}),
+        ([reported_with_others(130, DONE)], {}),
+        ([CARD, reported_with_others(130, DONE), line(131, DONE)], {"outcome doubled": 1}),
+        ([CARD, reported_with_others(130, DONE), reported_with_others(140, DONE)], {"outcome doubled": 1}),
+        ([CARD, reported_with_others(130, f"❌ Failed: {NAME}")], {"never was": 1, "outcome lost": 1}),
     ],
 )
-def test_an_end_is_told_with_others(said: list[Said], kinds: dict[str, int]) -> None:
+def test_an_end_is_reported_with_others(said: list[Said], kinds: dict[str, int]) -> None:
     """It counts as a message about it, and needs no card that was not there before."""
     assert found(record(*said)) == kinds
 
@@ -332,14 +332,14 @@ def test_an_unreadable_message_is_found() -> None:
     assert found(replace(record(CARD, *LINES), unreadable=["While you were away: everything"])) == {"never was": 1}
 
 
-def test_a_failure_with_others_tells_its_steps() -> None:
-    """People who wanted to read nothing at all are told the end, not each step before it."""
+def test_a_failure_with_others_names_its_steps() -> None:
+    """People who wanted to read nothing at all read the end, not each step before it."""
     shown = card(f"Pending: {NAME}\nstep counts not reported yet", f"Failed: {NAME}\n1 of 4 steps in 2 min")
     kinds = [found(record(shown, said, life=STUMBLING)) for said in _failures()]
     assert ["failure lost" in each for each in kinds] == [True, False]
 
 
 def _failures() -> tuple[Said, Said]:
-    """The end of a run whose step had failed long before, told by itself and with others."""
+    """The end of a run whose step had failed long before, reported by itself and with others."""
     failed = line(500, f"❌ Failed: {NAME}")
     return failed, replace(failed, is_caught_up=True)

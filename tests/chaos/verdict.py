@@ -43,7 +43,7 @@ LATE_SHARE = 1e-4
 may arrive together with the next."""
 
 MANY_STEPS = 30
-"""Of an execution with more steps than this, only every 5 percent are told."""
+"""Of an execution with more steps than this, only every 5 percent are reported."""
 
 ON_ITS_WAY = 30.0
 """How long after leaving a message may still arrive, which a worker had claimed before."""
@@ -84,8 +84,8 @@ KINDS = (
     "ended wrongly",
     "never was",
     "message after leaving",
-    "told unasked",
-    "told while quiet",
+    "message unasked",
+    "message while quiet",
     "action doubled",
     "action by others",
     "notice doubled",
@@ -118,7 +118,7 @@ def judge(record: Record) -> Verdict:
     for text in record.unreadable:
         verdict.find("never was", f"unreadable {text!r}")
     for what in unasked(record):
-        verdict.find("told unasked", what)
+        verdict.find("message unasked", what)
     judge_acts(record, verdict.find)
     judge_goodbyes(record, verdict.find)
     judge_boards(record, verdict.find)
@@ -193,11 +193,11 @@ class _Subscription:
                 self._verdict.find("ended wrongly", f"{self._whose}, before it was so: {message.text!r}")
             elif index is not None:
                 if any(is_held(quiet, self._truth, index, message.at, delivered) for quiet in self._quiet):
-                    self._verdict.find("told while quiet", f"{self._whose}: {message.text!r}")
+                    self._verdict.find("message while quiet", f"{self._whose}: {message.text!r}")
                 last = index
                 delivered.append((index, message.at))
                 is_warning = moment.failed is not None or (message.is_caught_up and moment.phase == "Failed")
-                self._warned += [index] * is_warning  # an end that comes with others tells the failures before it
+                self._warned += [index] * is_warning  # an end that comes with others names the failures before it
             elif (earlier := self._find(moment, after=-1)) is None:
                 self._verdict.find("never was", f"{self._whose}: {message.text!r}")
             else:
@@ -291,7 +291,7 @@ class _Subscription:
         return moment.is_outcome and at < moment.at - EARLY
 
     def _is_caught_up(self, delivered: Sequence[tuple[int, float]]) -> bool:
-        """Whether the end was told with others, after a time in which no card was posted."""
+        """Whether the end was reported with others, after a time in which no card was posted."""
         ends = {message.at for message in self._lines if message.is_caught_up}
         return any(index + 1 == len(self._truth.moments) and at in ends for index, at in delivered)
 

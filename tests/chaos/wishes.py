@@ -44,7 +44,7 @@ LEAVING = 0.04
 MUTING = 0.12
 """Share of those who mute what they follow for a while."""
 
-TOLD_BY_HAND = 1 / 3
+BY_HAND = 1 / 3
 """Share of newcomers that are followed by hand, too."""
 
 OPERATORS = 3
@@ -66,7 +66,7 @@ class Role:
 
 @dataclass(frozen=True, kw_only=True)
 class Mute:
-    """Nothing is to be told for a while."""
+    """Nothing is to be delivered for a while."""
 
     at: float
     until: float | None
@@ -261,7 +261,7 @@ def meetings(dice: random.Random, those: Sequence[Role], made: Sequence[RuleWish
     drawn = []
     for role in those:
         meeting = [rule for rule in made if rule.ends is None and marks(role.life)[rule.kind] == rule.value]
-        if not meeting or dice.random() > TOLD_BY_HAND:
+        if not meeting or dice.random() > BY_HAND:
             continue
         rule = dice.choice(meeting)
         drawn.append(

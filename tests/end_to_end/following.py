@@ -89,13 +89,13 @@ class Following:
     async def linked_at_last(self) -> set[tuple[str, str]]:
         """The same once no send is in doubt: Slack shows a message before the bot has recorded that it did."""
         gives_up = monotonic() + PATIENCE
-        while (links := await self.linked()) < self.told and monotonic() < gives_up:  # noqa: ASYNC110  # as people do
+        while (links := await self.linked()) < self.reported and monotonic() < gives_up:  # noqa: ASYNC110  # as people do
             await asyncio.sleep(2)
         return links
 
     @property
-    def told(self) -> set[tuple[str, str]]:
-        """The messages of both that tell a change."""
+    def reported(self) -> set[tuple[str, str]]:
+        """The messages of both that report a change."""
         messages = [each for channel in self.channels for each in self.world.slack.messages(channel)]
         own = [each for each in messages if self._is_about(each)]
         return {(each.channel, each.ts) for each in own if each.metadata["event_payload"]["part"] == "change"}

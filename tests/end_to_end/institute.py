@@ -195,9 +195,9 @@ class Institute:
     async def _act_afterwards(self) -> None:
         """An operator retries what the channel reads has failed."""
         failing = await self._follow_there(FAILING, left=MINUTE)
-        told = f" Failed: {self.name_of(failing)}"
+        failure = f" Failed: {self.name_of(failing)}"
         await self.slack.wait_for(
-            lambda: any(told in each.text for each in self.slack.messages(self.channels[0])), AFTER
+            lambda: any(failure in each.text for each in self.slack.messages(self.channels[0])), AFTER
         )
         self._act("afterwards", "retry", failing, at=self.now(), pause=MINUTE / 2)
 

@@ -50,7 +50,7 @@ def living(day: str) -> Any:
 def check_every_outcome(day: Evidence) -> None:
     """No outcome is lost, repeated or out of order, cards end at the truth, and no server had to refuse a call.
 
-    Nothing is told unasked or while somebody wants quiet.
+    Nothing is delivered unasked or while somebody wants quiet.
     """
     violations = judge(day.record).violations
     assert violations == [], violations
@@ -103,9 +103,9 @@ def check_acts(day: Evidence, *, unanswered: tuple[tuple[int, ...], str, str]) -
         )
         assert [(by, result) for by, result in operated.audited] == [(operated.by, each) for each in audited.split()]
     assert not [call for call in day.polls if call.method == "PUT" and day.gone + 1 < call.at < day.back]
-    told = Counter((notice.about, notice.subscriber) for notice in day.record.acts)
-    assert len(told) == len(expected)
-    assert set(told.values()) == {1}
+    notices = Counter((notice.about, notice.subscriber) for notice in day.record.acts)
+    assert len(notices) == len(expected)
+    assert set(notices.values()) == {1}
     shown = Counter(
         call.args["view_id"]
         for call in day.calls

@@ -53,8 +53,8 @@ class Person:
             self._took(done)
         return sent
 
-    async def told(self, text: str, *, within: float = PATIENCE) -> Message:
-        """The bot's answer in direct messages to what they type there."""
+    async def asks(self, text: str, *, within: float = PATIENCE) -> Message:
+        """Type `text` in direct messages with the bot; returns the bot's answer."""
         seen = len(self.dm)
         await self.says(text)
         await self.world.slack.wait_for(lambda: len(self.dm) > seen + 1, within)

@@ -1,4 +1,4 @@
-"""Who may use the bot, as Slack tells it: guests, other organisations, lists of people, groups and channels."""
+"""Who may use the bot, as Slack says: guests, other organisations, lists of people, groups and channels."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_others_are_refused_everywhere(open_world: World, who: dict[str, s
     seen = len(erin.read)
     await erin.says(f"<@U0BOT> subscribe {execution}", erin.channel)
     assert sentence in (await erin.next_answer(seen)).text
-    assert sentence in (await erin.told(f"subscribe {execution}")).text
+    assert sentence in (await erin.asks(f"subscribe {execution}")).text
     await erin.says("list")  # once an hour, so that two bots do not talk for ever
     await open_world.slack.shortcut(erin.id, "follow_execution")
     await erin.modal(sentence)

@@ -38,7 +38,7 @@ def actions(world: World) -> list[int]:
     return [call.status for call in world.gcs.calls if call.method == "PUT"]
 
 
-def told(world: World, text: str) -> int:
+def said(world: World, text: str) -> int:
     """How many messages in the lab say that."""
     return sum(text in message.text for message in world.slack.messages(world.lab))
 
@@ -54,9 +54,9 @@ async def test_an_operator_cancels_and_retries(tmp_path: Path, mode: str, has_pa
         await alice.presses("Cancel it", asked)
         await alice.modal("GCS has taken it")
         await alice.card(world.lab, text="Cancelling")
-        await world.slack.wait_for(lambda: told(world, f"<@{ALICE}> cancelled it from Slack") == 1, PATIENCE)
+        await world.slack.wait_for(lambda: said(world, f"<@{ALICE}> cancelled it from Slack") == 1, PATIENCE)
         world.gcs.step(execution, to="cancelled")
-        await world.slack.wait_for(lambda: told(world, "Cancelled: ") > 0, PATIENCE)
+        await world.slack.wait_for(lambda: said(world, "Cancelled: ") > 0, PATIENCE)
 
         await alice.presses("Details", await alice.types(execution))
         await alice.presses("Retry …", await alice.modal("Retry …"))
@@ -64,7 +64,7 @@ async def test_an_operator_cancels_and_retries(tmp_path: Path, mode: str, has_pa
         assert f"<@{ALICE}> cancelled it" in words(asked)
         await alice.presses("Retry it", asked)
         await alice.modal("starts the execution again")
-        await world.slack.wait_for(lambda: told(world, f"<@{ALICE}> retried it from Slack") == 1, PATIENCE)
+        await world.slack.wait_for(lambda: said(world, f"<@{ALICE}> retried it from Slack") == 1, PATIENCE)
         assert actions(world) == [200, 200]
         ended = world.bot.logged("action.ended")
         assert [(line["actor"], line["action"], line["result"], line["execution"]) for line in ended] == [
@@ -115,7 +115,7 @@ async def test_two_operators_act_once(tmp_path: Path, mode: str) -> None:
         assert sorted("GCS has taken it" in view for view in shown) == [False, True]
         assert sorted("Nothing was done" in view for view in shown) == [False, True]
         assert actions(world) == [200]
-        await world.slack.wait_for(lambda: told(world, "cancelled it from Slack") == 1, PATIENCE)
+        await world.slack.wait_for(lambda: said(world, "cancelled it from Slack") == 1, PATIENCE)
 
 
 async def test_what_changed_is_asked_again(tmp_path: Path) -> None:
@@ -130,13 +130,13 @@ async def test_what_changed_is_asked_again(tmp_path: Path) -> None:
 
 
 async def test_a_lost_answer_is_found_out(tmp_path: Path) -> None:
-    """GCS did it and its gateway says 504: it is looked at, told, and not sent again."""
+    """GCS did it and its gateway says 504: it is looked at, reported, and not sent again."""
     async with made(tmp_path, **OPERATORS) as world:
         alice, execution = Person(world, world.lab, world.alice), await followed(world)
         world.gcs.faults.add(Fault(kind="status", status=504, service="actions", is_done=True))
         await alice.presses("Cancel it", await question(alice, execution))
         await alice.modal("GCS has taken it")
-        await world.slack.wait_for(lambda: told(world, "cancelled it from Slack") == 1, PATIENCE)
+        await world.slack.wait_for(lambda: said(world, "cancelled it from Slack") == 1, PATIENCE)
         assert actions(world) == [504]
 
 
@@ -166,7 +166,7 @@ async def test_a_kill_in_between_does_nothing_twice(tmp_path: Path, mode: str) -
         await world.bot.kill()
         world.gcs.faults.remove(fault)
         await world.bot.start()
-        await world.slack.wait_for(lambda: told(world, f"<@{ALICE}> cancelled it from Slack") == 1, PATIENCE)
+        await world.slack.wait_for(lambda: said(world, f"<@{ALICE}> cancelled it from Slack") == 1, PATIENCE)
         assert len(actions(world)) == 1
         await eventually(lambda: bool(world.bot.logged("action.ended")))
         (line,) = world.bot.logged("action.ended")

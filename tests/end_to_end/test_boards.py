@@ -25,7 +25,7 @@ async def test_a_board_outlives_a_kill(tmp_path: Path) -> None:
         going, failing = (world.gcs.play(life, by_hand=True) for life in (story.happy(4), story.failing(3)))
         for execution in (going, failing):
             await carol.types(f"subscribe {execution} here failures")
-        assert "A board is for a channel" in (await carol.told("board")).text
+        assert "A board is for a channel" in (await carol.asks("board")).text
         assert "This channel has a board now." in (await carol.types("board")).text
         await world.slack.wait_for(lambda: len(boards(world, carol.channel)) == 1)
         await world.bot.kill()

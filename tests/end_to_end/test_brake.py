@@ -12,7 +12,7 @@ from tests.end_to_end.people import Person
 from tests.end_to_end.test_process import problem_with, until_ready
 
 
-async def test_release_lets_deletions_be_told(tmp_path: Path) -> None:
+async def test_release_lets_deletions_be_reported(tmp_path: Path) -> None:
     """All that is followed disappears: nobody reads "deleted" until an operator says that it is right."""
     async with made(tmp_path) as world:
         carol = Person.new(world)

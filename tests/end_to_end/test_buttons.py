@@ -153,7 +153,7 @@ async def test_the_level_is_chosen_from_the_card(talk: World, carol: Person, run
     await carol.presses("What is told …", card)
     dialog = await carol.modal("What I tell this channel")
     choices = [each for each in dialog.body["blocks"] if "accessory" in each]
-    assert len(choices) == 3 + 1  # the last one has the channel told of successes, too
+    assert len(choices) == 3 + 1  # the last one posts successes in the channel, too
     button = choices[0]["accessory"]
     await talk.slack.press(carol.id, action_id=button["action_id"], value=button["value"], view=dialog.id)
     await carol.modal("✓ *failures only*")
@@ -215,7 +215,7 @@ async def test_who_stopped_a_channel_is_named(talk: World, carol: Person, runnin
     level, stopped = (line.text for line in talk.slack.thread(card.channel, card.ts))
     assert f"<@{dave.id}> changed what is told here: failures and the end" in level
     assert f"<@{dave.id}> stopped following this execution" in stopped
-    assert [f"<@{dave.id}>" in told.text for told in carol.dm] == [True, True]
+    assert [f"<@{dave.id}>" in message.text for message in carol.dm] == [True, True]
     assert not dave.dm
 
 

@@ -17,7 +17,7 @@ BOT = "<@U0BOT>"
 
 async def test_direct_messages_take_commands(talk: World, carol: Person, running: str) -> None:
     """An id shows the execution as a message; its buttons work."""
-    shown = await carol.told(running)
+    shown = await carol.asks(running)
     assert "1 of 3 steps" in words(shown)
     assert shown.user == talk.slack.workspace.bot_user
     assert not carol.read
@@ -39,7 +39,7 @@ async def test_an_answer_finds_its_person(talk: World, carol: Person) -> None:
 
 async def test_following_in_direct_messages_is_one_line(carol: Person, running: str) -> None:
     """The card below says the rest."""
-    confirmation = await carol.told(f"follow {running}")
+    confirmation = await carol.asks(f"follow {running}")
     assert re.fullmatch(r"You follow \S+ now\. Its card comes below\.", confirmation.text)
     assert [block["type"] for block in confirmation.blocks] == ["section", "actions"]
     await carol.world.slack.wait_for(lambda: any("1 of 3" in words(each) for each in carol.dm))
@@ -69,13 +69,13 @@ async def test_nothing_is_answered_twice(talk: World, carol: Person) -> None:
     talk.slack.hearing.events.add("message.channels")
     try:
         sent = await carol.says(f"{BOT} help", carol.channel)
-        direct = await carol.told("help")
+        direct = await carol.asks("help")
     finally:
         talk.slack.echoes = 0
         talk.slack.hearing.events.remove("message.channels")
     assert [done.attempts for done in sent] == [3, 3]
     assert "/execution list" in direct.text
-    await carol.told("list")  # what was said before has been worked on by now
+    await carol.asks("list")  # what was said before has been worked on by now
     assert len(carol.read) == 1
     assert [each.user == carol.id for each in carol.dm] == [True, False, True, False]
 
@@ -100,7 +100,7 @@ async def test_only_new_words_of_people_are_answered(talk: World, carol: Person)
         slack.hearing.events.remove("message.channels")
     assert len(done) == 8
     assert all(each.acked for each in done)
-    await carol.told("list")
+    await carol.asks("list")
     assert not carol.read
     assert not slack.ephemerals(other)
     assert [each.user for each in carol.dm] == [carol.id, slack.workspace.bot_user]
@@ -108,17 +108,17 @@ async def test_only_new_words_of_people_are_answered(talk: World, carol: Person)
 
 async def test_prose_is_explained_once(talk: World, carol: Person) -> None:
     """Then the bot is silent, until somebody asks it something."""
-    assert "once an hour" in (await carol.told("thank you so much")).text
+    assert "once an hour" in (await carol.asks("thank you so much")).text
     for text in ("thanks again", "no, really", "you are welcome"):
         await carol.says(text)
-    assert "You follow no executions." in (await carol.told("list")).text
+    assert "You follow no executions." in (await carol.asks("list")).text
     assert [each.user for each in carol.dm].count(talk.slack.workspace.bot_user) == 2
 
 
 async def test_the_log_has_no_word_that_was_typed(talk: World, carol: Person) -> None:
     """Neither what was understood nor what was not, at any level of the log."""
-    await carol.told("subscribe hush-hush-1")
-    await carol.told("psst, hush-hush, please")
+    await carol.asks("subscribe hush-hush-1")
+    await carol.asks("psst, hush-hush, please")
     assert "hush" not in talk.bot.log
     (line,) = [each for each in talk.bot.logged("handlers.answered") if each.get("verb") == "subscribe"][-1:]
     assert (line["listener"], line["actor"], line["problem"]) == ("message", carol.id, "not_named")

@@ -57,7 +57,7 @@ async def test_the_dialog_follows_for_a_channel(talk: World, carol: Person, runn
 
 
 async def test_a_quick_result_stays(talk: World, carol: Person, running: str) -> None:
-    """Though Slack shows later that the bot works, which it was told earlier."""
+    """Though Slack shows later that the bot works, which it had heard earlier."""
     talk.slack.dialog_delay = 0.7
     try:
         view = await opened(carol, "Execution")

@@ -113,7 +113,7 @@ def test_runs_that_began_without_gcs_are_found_soon(no_gcs: Evidence) -> None:
 
 
 def test_a_board_outlives_a_gcs_outage(no_gcs: Evidence) -> None:
-    """It is edited before and after the hour, and tells the truth at the end of the day."""
+    """It is edited before and after the hour, and shows the truth at the end of the day."""
     check_board(no_gcs)
 
 

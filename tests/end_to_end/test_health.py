@@ -53,7 +53,7 @@ async def test_a_revoked_token_of_a_person_is_harmless(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"execution": []}', b'{"execution": {"status": "Running"}}'])
 async def test_one_unreadable_execution_is_no_outage(tmp_path: Path, body: bytes) -> None:
-    """Its card says that its answer cannot be read, not that GCS is away; the bot stays ready, and others are told."""
+    """Its card says that its answer cannot be read, not that GCS is away; the bot is ready, and others are notified."""
     async with made(tmp_path) as world:
         carol, dave = Person.new(world), Person.new(world)
         good, bad = (world.gcs.play(story.happy(3), by_hand=True) for _ in range(2))
@@ -143,7 +143,7 @@ async def test_gcs_shows_a_wrong_clock_too(tmp_path: Path) -> None:
         assert "behind GCS's" in await problem_with(world, "clock")
 
 
-async def test_readiness_tells_strangers_words_only(tmp_path: Path) -> None:
+async def test_readiness_gives_strangers_words_only(tmp_path: Path) -> None:
     """No path of the store, no version of a library; the log has the details."""
     async with made(tmp_path) as world, store_stopped(world):
         words = await problem_with(world, "store")

@@ -72,4 +72,4 @@ async def test_ten_kills_change_nothing_people_read(tmp_path: Path, bot: int) ->
             for following in followings:
                 for channel in following.channels:
                     assert following.transcript(channel) == ["card", *filter(None, lines)], world.bot.log[-4000:]
-                assert await following.linked_at_last() == following.told, "the log is untrue after a kill"
+                assert await following.linked_at_last() == following.reported, "the log is untrue after a kill"

@@ -38,7 +38,7 @@ async def polls_go_on(world: World, execution_id: str) -> bool:
 
 
 async def test_one_person_floods(tmp_path: Path) -> None:
-    """650 commands: thirty are served, the person is told when to go on, and nobody else notices."""
+    """650 commands: thirty are served, the person reads when to go on, and nobody else notices."""
     async with made(tmp_path, POLL_INTERVAL=str(INTERVAL), PERSON_REQUESTS_PER_MINUTE="20") as world:
         execution_id = await followed(world)
         mallory, other = Person.new(world), world.gcs.play(story.slow())

@@ -21,13 +21,13 @@ WITHIN = 90.0
 
 
 async def test_a_workflows_runs_are_followed(tmp_path: Path) -> None:
-    """What goes well is not told, what fails is; the bot is started again in between; the end is said once."""
+    """What goes well is not reported, what fails is; the bot is started again in between; the end is said once."""
     async with made(tmp_path) as world:
         carol = Person.new(world)
         world.gcs.play(story.failing(3), by_hand=True)
         made_it = await carol.types("subscribe workflow germline-wgs here")
         assert "This channel follows runs of the workflow `germline-wgs` from now on." in made_it.text
-        await _a_failure_is_told(world, carol, 1)
+        await _a_failure_is_reported(world, carol, 1)
         await world.bot.stop()
         missed = world.gcs.play(story.failing(3), by_hand=True)
         world.gcs.step(missed, to="failed")
@@ -60,7 +60,7 @@ async def test_a_rule_that_does_not_exist_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dies", ["bot", "engine"])
 async def test_a_kill_while_it_follows_loses_none(tmp_path: Path, dies: str) -> None:
-    """Of many that come at once some are followed when the bot, or its store, is killed: each is told, once."""
+    """Of many that come at once some are followed when the bot, or its store, is killed: each is reported, once."""
     limits: dict[str, Any] = dict.fromkeys(["SLACK_CALLS_PER_MINUTE", "SLACK_CHANNEL_POSTS_PER_MINUTE"], "100000")
     async with made(tmp_path, **limits) as world:
         world.slack.limits.is_on = False
@@ -77,14 +77,14 @@ async def test_a_kill_while_it_follows_loses_none(tmp_path: Path, dies: str) -> 
             engine = await engine_of(tmp_path / "state")
             os.kill(engine, signal.SIGKILL)
             await engine_of(tmp_path / "state", engine)
-        await world.slack.wait_for(lambda: set(runs) <= set(_told(world, carol)), WITHIN)
-        late = world.gcs.play(story.failing(3), by_hand=True)  # what comes after them is told after them
+        await world.slack.wait_for(lambda: set(runs) <= set(_reported(world, carol)), WITHIN)
+        late = world.gcs.play(story.failing(3), by_hand=True)  # what comes after them is reported after them
         world.gcs.step(late, to="failed")
-        await world.slack.wait_for(lambda: late in _told(world, carol), WITHIN + PATIENCE)
-        assert Counter(_told(world, carol)) == dict.fromkeys([*runs, late], 1)
+        await world.slack.wait_for(lambda: late in _reported(world, carol), WITHIN + PATIENCE)
+        assert Counter(_reported(world, carol)) == dict.fromkeys([*runs, late], 1)
 
 
-async def _a_failure_is_told(world: World, carol: Person, count: int) -> None:
+async def _a_failure_is_reported(world: World, carol: Person, count: int) -> None:
     good, bad = (world.gcs.play(life, by_hand=True) for life in (story.happy(3), story.failing(3)))
     world.gcs.step(good, to="succeeded")
     world.gcs.step(bad, to="failed")
@@ -93,10 +93,10 @@ async def _a_failure_is_told(world: World, carol: Person, count: int) -> None:
 
 def _failures(world: World, carol: Person) -> int:
     """How many failures the channel has read."""
-    return len(_told(world, carol))
+    return len(_reported(world, carol))
 
 
-def _told(world: World, carol: Person) -> list[str]:
+def _reported(world: World, carol: Person) -> list[str]:
     """The execution of each message about a failure."""
     payloads = [message.metadata["event_payload"] for message in world.slack.messages(carol.channel)]
     return [str(each["lane"]).split("/")[2] for each in payloads if each["part"] == "change"]

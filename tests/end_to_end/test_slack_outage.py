@@ -102,10 +102,10 @@ def test_runs_that_begin_without_slack_are_found(no_slack: Evidence) -> None:
 
 
 def test_a_board_outlives_a_slack_outage(no_slack: Evidence) -> None:
-    """It is edited before and after the hour, and tells the truth at the end of the day."""
+    """It is edited before and after the hour, and shows the truth at the end of the day."""
     check_board(no_slack)
 
 
-def test_what_operators_did_is_told_afterwards(no_slack: Evidence) -> None:
+def test_what_operators_did_is_reported_afterwards(no_slack: Evidence) -> None:
     """A press whose answer no longer reached the dialog is done once, and the thread says so when Slack is back."""
     check_acts(no_slack, unanswered=((200,), ONGOING[0], "began done"))

@@ -78,7 +78,7 @@ async def test_a_lost_engine_costs_no_message(tmp_path: Path, blow: signal.Signa
 
 
 async def test_an_engine_that_stays_away_fails_liveness(tmp_path: Path) -> None:
-    """It cannot be started for 30 s, since a file lies where its data was: an orchestrator is told, until it can."""
+    """It cannot be started for 30 s, since a file lies where its data was: an orchestrator sees that, until it can."""
     async with made(tmp_path) as world:
         living = asyncio.create_task(lived(world, HAPPY))
         await world.slack.wait_for(lambda: world.slack.messages(world.lab), PATIENCE)

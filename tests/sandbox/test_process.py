@@ -43,7 +43,7 @@ async def said(bot: Bot) -> str:
 
 async def gone(pid: int) -> None:
     """Return when the process no longer exists or is a zombie."""
-    while is_alive(pid):  # noqa: ASYNC110  # the kernel tells only its parent
+    while is_alive(pid):  # noqa: ASYNC110  # the kernel notifies only its parent
         await asyncio.sleep(0.01)
 
 

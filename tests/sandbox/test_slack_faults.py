@@ -16,7 +16,7 @@ from tests.sandbox.slack_rig import World
 
 @pytest.mark.parametrize(("kind", "posted"), [("drop_before", 0), ("drop_after", 1), ("silent", 0)])
 async def test_dropped_connection(at: World, kind: Any, posted: int) -> None:
-    """A connection can be dropped before or after the message was posted; the client cannot tell."""
+    """A connection can be dropped before or after the message was posted; the client cannot know."""
     at.slack.faults.add(Fault(kind=kind, method="chat.postMessage", delay=0.01))
     with pytest.raises(aiohttp.ClientConnectionError):
         await at.client.chat_postMessage(channel=at.channel, text="x")
@@ -173,7 +173,7 @@ async def test_sockets_can_be_ended_at_once(at: World, reason: Reason) -> None:
 
 
 async def test_ten_sockets_are_the_most(at: World) -> None:
-    """The eleventh is told so and ended; the others stay."""
+    """The eleventh reads so and ends; the others stay."""
     async with AsyncExitStack() as stack:
         for number in range(11):
             url = (await at.client.apps_connections_open(app_token=at.slack.app_token))["url"]

@@ -1,4 +1,4 @@
-"""What the simulated Slack tells the app of messages: as Slack does, and only if the app is subscribed and may hear."""
+"""Which messages the simulated Slack sends the app: as Slack does, and only if the app is subscribed and may hear."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_direct_messages_are_heard(at: World) -> None:
         await at.client.chat_update(channel=direct, ts=posted["ts"], text="something")
         await at.client.chat_delete(channel=direct, ts=posted["ts"])
         async with asyncio.timeout(60):
-            while len(heard) < 4:  # noqa: ASYNC110  # the app's own are told in the background
+            while len(heard) < 4:  # noqa: ASYNC110  # the app's own are sent in the background
                 await asyncio.sleep(0.01)
     typed, own, changed, deleted = heard
     assert (typed["type"], typed["channel_type"], typed["user"], typed["text"]) == ("message", "im", at.you, "list")
@@ -103,7 +103,7 @@ async def test_an_echo_is_the_same_event(at: World) -> None:
 
 
 @pytest.mark.parametrize(("events", "scopes"), [((), None), (ALL, {"chat:write"})], ids=["unsubscribed", "no scope"])
-async def test_not_everything_is_told(events: tuple[str, ...], scopes: set[str] | None) -> None:
+async def test_not_everything_is_sent(events: tuple[str, ...], scopes: set[str] | None) -> None:
     """Neither without a subscription, nor without the scope, nor where the bot is not."""
     async with world(events=events, scopes=scopes) as at:
         app, heard = listening(at)

@@ -43,9 +43,9 @@ async def calls_of(store: Store) -> dict[str, Call]:
     (dead,) = await lanes(store)
     await store.outbox.forget(dead, reason="is_archived")
     ((letter, _),) = await store.outbox.letters.rows()
-    await follow(store, execution_id="told")
-    (told,) = await due(store)
-    await store.schedule.settle(told, snapshot_of("told", 2), [change(2)], next_poll=LATER, is_visible=True)
+    await follow(store, execution_id="changed")
+    (changed,) = await due(store)
+    await store.schedule.settle(changed, snapshot_of("changed", 2), [change(2)], next_poll=LATER, is_visible=True)
     for execution_id in ("e1", "e2", "e3", "e4"):
         await follow(store, execution_id=execution_id)
     for execution_id, minutes in (("e1", 0), ("e2", 0), ("e1", 1)):
@@ -134,22 +134,22 @@ def of_outbox(store: Store, claims: dict[str, Claim], letter: str) -> dict[str, 
     """Deliveries."""
     shown = Receipt(channel="D1", ts="1.2", revision=1)
     return {
-        "outbox/amend": lambda: store.outbox.amend(claims["told"], replace(change(2), message="another")),
+        "outbox/amend": lambda: store.outbox.amend(claims["changed"], replace(change(2), message="another")),
         "outbox/claim": lambda: lanes(store),
         "outbox/forget": lambda: store.outbox.forget(claims["e4"], reason="is_archived"),
         "outbox/ready": store.outbox.ready,
         "outbox/record": lambda: store.outbox.record(claims["e1"], shown),
         "outbox/record last": lambda: store.outbox.record(claims["e3"], shown, is_last=True),
-        "outbox/record told": lambda: store.outbox.record(
-            claims["told"], replace(shown, delivered_through=2), sent=Sent("2.3", is_in_thread=True)
+        "outbox/record changed": lambda: store.outbox.record(
+            claims["changed"], replace(shown, delivered_through=2), sent=Sent("2.3", is_in_thread=True)
         ),
         "outbox/record no card": lambda: store.outbox.record(
-            claims["told"], replace(shown, ts="", delivered_through=2), sent=Sent("2.3", is_in_thread=False)
+            claims["changed"], replace(shown, ts="", delivered_through=2), sent=Sent("2.3", is_in_thread=False)
         ),
         "outbox/resurrect": lambda: store.outbox.letters._restore(letter, letter_of(letter)),
         "outbox/release": lambda: store.outbox.release(claims["e1"]),
         "outbox/release later": lambda: store.outbox.release(claims["e2"], wait=SOON),
-        "outbox/release refused": lambda: store.outbox.release(claims["told"], wait=SOON, code="not_in_channel"),
+        "outbox/release refused": lambda: store.outbox.release(claims["changed"], wait=SOON, code="not_in_channel"),
     }
 
 
@@ -183,7 +183,7 @@ async def of_brakes(store: Store) -> dict[str, Call]:
 
 
 def join(store: Store, execution_id: str, minutes: int) -> Awaitable[object]:
-    """Have an end told in the catch-up message for a quiet time that ended in so many minutes."""
+    """Have an end reported in the catch-up message for a quiet time that ended in so many minutes."""
     end = caught(change(2, ChangeKind.OUTCOME), snapshot_of(execution_id), None)
     lane = lane_of(ACCOUNT, ALICE, execution_id)
     return store.outbox.catch_ups.enter(lane, end, until=NOW + timedelta(minutes=minutes))
@@ -293,7 +293,7 @@ def of_subscriptions(store: Store) -> dict[str, Call]:
         return KEYS.home_of(key(execution_id))
 
     lab, muted = lane_of(ACCOUNT, LAB, "lab"), lane_of(ACCOUNT, LAB, "muted")
-    told = f"0|{msgspec.json.encode(change(0, ChangeKind.MUTED)).decode()}"
+    notice = f"0|{msgspec.json.encode(change(0, ChangeKind.MUTED)).decode()}"
     restored = (str(lane), row[1], row[2], "D1|1.2|1|0", f"2|{msgspec.json.encode(change(2)).decode()}")
     return {
         "subscriptions/enter": lambda: store.subscribers._index.enter(lane, NOW),
@@ -303,7 +303,7 @@ def of_subscriptions(store: Store) -> dict[str, Call]:
         "subscriptions/forget_person owner": lambda: run("subscriptions/forget_person", home("lab"), key("lab"), "U1"),
         "subscriptions/hours": lambda: run("subscriptions/hours", home("e5"), f"{key('e5')}/U1", "1-2"),
         "subscriptions/hours off": lambda: run("subscriptions/hours", home("night"), f"{key('night')}/U1", ""),
-        "subscriptions/mute": lambda: run("subscriptions/mute", home("lab"), str(lab), "end", told),
+        "subscriptions/mute": lambda: run("subscriptions/mute", home("lab"), str(lab), "end", notice),
         "subscriptions/mute end": lambda: run("subscriptions/mute", home("muted"), str(muted), "", ""),
         "subscriptions/redraw": lambda: store.subscribers.redraw(
             ALICE, "e3", (NO_FINGERPRINT, NO_FINGERPRINT, False), NOW + timedelta(days=1)
@@ -311,7 +311,7 @@ def of_subscriptions(store: Store) -> dict[str, Call]:
         "subscriptions/refresh": lambda: store.subscribers.refresh(ALICE, "e3"),
         "subscriptions/subscribe": lambda: run("subscriptions/subscribe", KEYS.home_of(lane.execution), *row),
         "subscriptions/last": lambda: store.subscribers.last("T1", "e1"),
-        "log/read": lambda: store.logs.read("T1", "told", [ALICE]),
+        "log/read": lambda: store.logs.read("T1", "changed", [ALICE]),
         "subscriptions/restore": lambda: run("subscriptions/restore", KEYS.home_of(lane.execution), *restored),
         "subscriptions/unsubscribe": lambda: store.subscribers.unsubscribe(ALICE, "e2"),
         "subscriptions/viewed": lambda: store.subscribers.viewed("T1", "e5", soon=SOON),

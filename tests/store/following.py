@@ -86,7 +86,7 @@ async def settle(store: Store, *changes: Change, over: bool = False) -> bool:
 
 
 async def drained(store: Store) -> None:
-    """Tell what there is, as the notifier would: a card, and everything read."""
+    """Deliver what there is, as the notifier would: a card, and everything read."""
     for claim in await lanes(store):
         await deliver(store, claim)
 

@@ -121,7 +121,7 @@ async def test_those_who_follow_read_it_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("result", [Result.REFUSED, Result.UNKNOWN])
-async def test_what_is_not_done_is_not_told(store: Store, result: Result) -> None:
+async def test_what_is_not_done_is_not_reported(store: Store, result: Result) -> None:
     """Only the person who asked reads it."""
     await follow(store, LAB)
     await drained(store)

@@ -1,4 +1,4 @@
-"""Promises of catch-up messages: each end is in one, or told by its lane, and that does not change."""
+"""Promises of catch-up messages: each end is in one, or reported by its lane, and that does not change."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def end(execution_id: str) -> Caught:
 
 
 async def enter(store: Store, execution_id: str, who: Subscriber = ALICE) -> Entered:
-    """Have its end told with others in the morning."""
+    """Have its end reported with others in the morning."""
     return await store.outbox.catch_ups.enter(lane_of(ACCOUNT, who, execution_id), end(execution_id), until=NOW)
 
 
@@ -46,7 +46,7 @@ async def claimed(store: Store, redis: Redis) -> Claim:
 
 
 async def close(store: Store, claim: Claim) -> list[str] | None:
-    """The executions whose ends it tells."""
+    """The executions whose ends it reports."""
     ends = await store.outbox.catch_ups.close(claim.lane, claim.token)
     return None if ends is None else sorted(each.execution.id for each in ends)
 
@@ -73,13 +73,13 @@ async def test_ends_are_in_one_message(store: Store, redis: Redis) -> None:
     assert keys(redis) == ["caught"]
 
 
-async def test_it_is_not_told_what_was_in_it(store: Store, redis: Redis) -> None:
+async def test_it_forgets_what_was_in_it(store: Store, redis: Redis) -> None:
     """What is remembered are ids, and for a few days only."""
     for each in ("e1", "e2"):
         await enter(store, each)
     claim = await claimed(store, redis)
     (key,) = redis.scan_iter("*:caught:*")
-    assert redis.pttl(str(key)) == -1  # never before it was told
+    assert redis.pttl(str(key)) == -1  # never before it was posted
     await close(store, claim)
     await posted(store, claim)
     values = set(map(str, redis.hgetall(str(key)).values()))
@@ -87,7 +87,7 @@ async def test_it_is_not_told_what_was_in_it(store: Store, redis: Redis) -> None
     assert 0 < redis.pttl(str(key)) <= timedelta(days=4).total_seconds() * 1000
 
 
-async def test_a_single_end_is_told_by_its_lane(store: Store, redis: Redis) -> None:
+async def test_a_single_end_is_reported_by_its_lane(store: Store, redis: Redis) -> None:
     """And so is what comes after it."""
     await enter(store, "e1")
     claim = await claimed(store, redis)
@@ -98,7 +98,7 @@ async def test_a_single_end_is_told_by_its_lane(store: Store, redis: Redis) -> N
 
 
 async def test_a_message_that_cannot_be_posted_lets_go(store: Store, redis: Redis) -> None:
-    """Each of its ends is told by its lane."""
+    """Each of its ends is reported by its lane."""
     for each in ("e1", "e2"):
         await enter(store, each)
     claim = await claimed(store, redis)
@@ -161,7 +161,7 @@ async def test_a_lane_that_is_gone_holds_nobody_up(store: Store, redis: Redis) -
     assert await enter(store, "e1") == Entered()
 
 
-async def test_an_unreadable_end_is_told_by_its_lane(store: Store, redis: Redis) -> None:
+async def test_an_unreadable_end_is_reported_by_its_lane(store: Store, redis: Redis) -> None:
     """As are the others: nothing is left out."""
     for each in ("e1", "e2"):
         await enter(store, each)
@@ -220,7 +220,7 @@ async def test_a_restart_of_the_store_loses_nothing(tmp_path: Path, monkeypatch:
     """Killed while ends join a message, and again while it is being posted."""
     monkeypatch.setattr("bot.store.catch_ups.catch_ups.REST", timedelta(0))
     ends: list[Any] = []
-    for act in (_joined, _closed, _told):
+    for act in (_joined, _closed, _posted):
         embedded = EmbeddedStore(tmp_path)
         url = await embedded.start()
         store = Store(url, owner=OWNER, coalesce=COALESCE, staleness=STALENESS)
@@ -243,7 +243,7 @@ async def _closed(store: Store, redis: Redis) -> list[str] | None:
     return await close(store, await claimed(store, redis))
 
 
-async def _told(store: Store, redis: Redis) -> list[Entered]:
+async def _posted(store: Store, redis: Redis) -> list[Entered]:
     expire_claims(redis)
     claim = await claimed(store, redis)
     await close(store, claim)

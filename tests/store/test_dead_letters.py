@@ -13,7 +13,7 @@ from tests.store.following import ALICE, LAB, change, follow, lanes, settle
 
 
 async def test_a_dead_destination_is_forgotten_though_not_ending(store: Store) -> None:
-    """There is nobody to tell a last word to."""
+    """There is nobody to send a last word to."""
     await follow(store)
     (claim,) = await lanes(store)
     assert await store.outbox.forget(claim, reason="is_archived")

@@ -82,7 +82,7 @@ class Bot:
                 except StoreUnavailable:
                     await asyncio.sleep(0.02)  # as a pool does: it comes again
             await asyncio.sleep(0.05)
-            self._has_ended |= self._is_over()  # for all loops: what is told again needs polls and deliveries
+            self._has_ended |= self._is_over()  # for all loops: what is sent again needs polls and deliveries
 
     async def _polls(self, number: int) -> None:
         for item in await self._store.schedule.claim(number, 4):

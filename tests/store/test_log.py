@@ -40,7 +40,7 @@ async def fully(store: Store, whose: Subscriber = ALICE) -> list[tuple[Seen, Fat
 
 
 async def claimed(store: Store, whose: Subscriber = ALICE) -> Claim:
-    """The lane of a subscriber, without waiting for more to be told with it."""
+    """The lane of a subscriber, without waiting for more to be delivered with it."""
     await store.subscribers.refresh(whose, "e1")
     (claim,) = await lanes(store)
     return claim
@@ -62,7 +62,7 @@ async def card(store: Store, whose: Subscriber = ALICE) -> None:
         assert await store.outbox.record(claim, shown, is_last=True)
 
 
-async def test_what_is_seen_is_told(store: Store) -> None:
+async def test_what_is_seen_is_delivered(store: Store) -> None:
     """Two changes in one message: the first was merged into the second, whose message is linked in its thread."""
     await follow(store)
     await card(store)
@@ -76,7 +76,7 @@ async def test_what_is_seen_is_told(store: Store) -> None:
 
 
 async def test_one_poll_finds_several(store: Store) -> None:
-    """They have one revision, and one message tells them."""
+    """They have one revision, and one message reports them."""
     await follow(store, level=Level.MILESTONES)
     await card(store)
     await settle(store, change(2, ChangeKind.PHASE), change(2))
@@ -84,7 +84,7 @@ async def test_one_poll_finds_several(store: Store) -> None:
     assert await fates(store) == [(2, FateKind.SENT), (2, FateKind.BELOW)]
 
 
-async def test_the_level_says_what_would_tell(store: Store) -> None:
+async def test_below_the_level_another_one_is_named(store: Store) -> None:
     """Each change knows the level that includes it, also after the subscriber has chosen another one."""
     await follow(store, level=Level.FINAL)
     await card(store)
@@ -116,7 +116,7 @@ async def test_each_reads_their_own(store: Store) -> None:
 
 
 async def test_who_follows_later(store: Store) -> None:
-    """What was seen before somebody followed was not told them; nor what came after they had stopped."""
+    """What was seen before somebody followed was not delivered to them; nor what came after they had stopped."""
     await follow(store, LAB)
     await card(store, LAB)
     await settle(store, change(2))
@@ -132,7 +132,7 @@ async def test_who_follows_later(store: Store) -> None:
 
 
 async def test_it_ends_while_it_is_sent(store: Store) -> None:
-    """What was on its way when somebody stopped is told; what came in between is not."""
+    """What was on its way when somebody stopped is delivered; what came in between is not."""
     await follow(store)
     await card(store)
     await settle(store, change(2), change(3))
@@ -145,7 +145,7 @@ async def test_it_ends_while_it_is_sent(store: Store) -> None:
 
 
 async def test_it_outlives_the_subscription(store: Store, redis: Redis) -> None:
-    """When all is told and forgotten, the log has where it was told, and expires."""
+    """When all is delivered and forgotten, the log has where it was delivered, and expires."""
     await follow(store, level=Level.FINAL)
     await card(store)
     await settle(store, change(2), OUTCOME, over=True)
@@ -160,7 +160,7 @@ async def test_it_outlives_the_subscription(store: Store, redis: Redis) -> None:
 
 
 async def test_what_waits_for_quiet(store: Store) -> None:
-    """While muted it waits until then; told afterwards, it says that it waited."""
+    """While muted it waits until then; delivered afterwards, it says that it waited."""
     await follow(store)
     await card(store)
     until = NOW.replace(year=2100)
@@ -192,8 +192,8 @@ async def test_what_slack_refuses(store: Store) -> None:
     assert (fate.kind, fate.code) == (FateKind.GIVEN_UP, "is_archived")
 
 
-async def test_a_resurrected_lane_is_told(store: Store) -> None:
-    """What was given up comes after all, and says so; who follows it again instead is not told what was given up."""
+async def test_a_resurrected_lane_is_delivered(store: Store) -> None:
+    """What was given up comes after all, and says so; who follows it again instead never gets what was given up."""
     await follow(store)
     await card(store)
     await settle(store, change(2))
@@ -207,7 +207,7 @@ async def test_a_resurrected_lane_is_told(store: Store) -> None:
 
 
 async def test_a_send_in_doubt(store: Store) -> None:
-    """After a crash between sending and recording the log claims neither; what is found is told once."""
+    """After a crash between sending and recording the log claims neither; what is found is delivered once."""
     await follow(store)
     await card(store)
     await settle(store, change(2))
@@ -236,8 +236,8 @@ async def test_a_card_posted_again(store: Store) -> None:
     assert [fate.thread_ts for _, fate in await fully(store)] == [CARD.ts, newer.ts]
 
 
-async def test_untold_progress_is_one_row(store: Store) -> None:
-    """What nobody is told takes one row, with how often and since when."""
+async def test_progress_below_all_levels_is_one_row(store: Store) -> None:
+    """What no level includes takes one row, with how often and since when."""
     await follow(store, level=Level.MILESTONES)
     await card(store)
     for revision in range(2, 7):
@@ -303,7 +303,7 @@ async def test_rows_of_another_version(store: Store, redis: Redis) -> None:
 
 
 async def test_executions_of_the_version_before(store: Store, redis: Redis) -> None:
-    """They have no log: what is pending is told as ever, and the log begins with the next change."""
+    """They have no log: what is pending is delivered as ever, and the log begins with the next change."""
     await follow(store)
     await card(store)
     await settle(store, change(2))

@@ -35,7 +35,7 @@ async def test_a_burst_and_then_a_rate(store: Store, redis: Redis) -> None:
     assert [answer is None for answer in await counted(limit, ALICE, 3)] == [True, True, False]
 
 
-async def test_a_flood_is_told_again_later(store: Store, redis: Redis) -> None:
+async def test_a_flood_is_refused_again_later(store: Store, redis: Redis) -> None:
     """Silence lasts for a second, however many requests come: nobody types a command that gets no answer."""
     limit = store.person_limit(per_minute=1)
     assert [answer and answer.is_repeated for answer in await counted(limit, ALICE, 4)] == [None, None, False, True]

@@ -75,8 +75,8 @@ async def test_until_it_ends_is_in_no_set(store: Store, redis: Redis) -> None:
     assert (await only(store)).notification.changes[0].revision == 4
 
 
-async def test_an_end_that_is_not_told_unmutes(store: Store) -> None:
-    """The level leaves the end out: nothing is told, and nothing is muted any more."""
+async def test_an_end_below_the_level_unmutes(store: Store) -> None:
+    """The level leaves the end out: nothing is delivered, and nothing is muted any more."""
     await muted(store, UNTIL_IT_ENDS)
     await settle(store, over=True)
     claim = await only(store)
@@ -173,7 +173,7 @@ async def test_a_mute_edits_the_card_twice(store: Store, redis: Redis) -> None:
 
 
 async def test_a_wish_is_served_while_muted(store: Store, redis: Redis) -> None:
-    """Somebody presses Refresh, or chooses another level: the card is edited, and nothing is told."""
+    """Somebody presses Refresh, or chooses another level: the card is edited, and nothing is sent."""
     await muted(store, FOR_HOURS)
     await settle(store, change(2, ChangeKind.SLOW))
     assert await store.subscribers.refresh(ALICE, "e1")

@@ -107,7 +107,7 @@ async def test_withdrawn_hours_end_everywhere(store: Store) -> None:
 
 
 async def test_hours_withdrawn_while_written_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy that has just begun has read them, and writes them after the person is told that they are over."""
+    """A copy that has just begun has read them, and writes them after the person has read that they are over."""
     now = datetime.now(UTC)
     hours = QuietHours(begins=(now - HOUR).time(), ends=(now + HOUR).time(), zone="UTC")
     keep_hours, writes = store.subscribers.keep_hours, 0

@@ -279,7 +279,7 @@ async def test_an_enlisted_execution_is_polled_at_once(store: Store) -> None:
     assert (item.snapshot.execution.phase, item.snapshot.execution.workflow_name) == ("Pending", "germline-wgs")
 
 
-async def test_a_silent_subscription_wakes_for_what_it_tells(store: Store) -> None:
+async def test_a_silent_subscription_wakes_for_what_it_includes(store: Store) -> None:
     """Progress does not deliver its lane; a failure does, with a card."""
     await enlist(store)
     assert await lanes(store) == []
@@ -291,7 +291,7 @@ async def test_a_silent_subscription_wakes_for_what_it_tells(store: Store) -> No
     assert [each.kind for each in claim.notification.changes] == [ChangeKind.OUTCOME]
 
 
-async def test_a_late_rule_tells_a_known_end(store: Store) -> None:
+async def test_a_late_rule_reports_a_known_end(store: Store) -> None:
     """Somebody else follows the run, which has failed: the rule's place reads it, too."""
     await follow(store, ALICE)
     (item,) = await due(store)
@@ -299,8 +299,8 @@ async def test_a_late_rule_tells_a_known_end(store: Store) -> None:
     await store.schedule.settle(item, failed, [], next_poll=LATER, is_visible=True)
     assert await enlist(store) is Enlisted.MADE
     (claim,) = [claim for claim in await lanes(store) if claim.lane.subscriber_id == LAB.id]
-    (told,) = claim.notification.changes
-    assert (told.kind, told.phase, told.revision) == (ChangeKind.OUTCOME, "Failed", 2)
+    (known,) = claim.notification.changes
+    assert (known.kind, known.phase, known.revision) == (ChangeKind.OUTCOME, "Failed", 2)
 
 
 async def test_the_louder_level_counts(store: Store) -> None:

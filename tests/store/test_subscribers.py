@@ -55,7 +55,7 @@ async def test_the_end_ends_all_subscriptions_and_leaves_nothing(store: Store, r
     assert left_over(redis) == []
 
 
-async def test_unsubscribing_ends_one_lane_and_tells_nothing(store: Store) -> None:
+async def test_unsubscribing_ends_one_lane_and_sends_nothing(store: Store) -> None:
     """Changes that were queued are dropped; the card is edited once more, other subscriptions go on."""
     await follow(store, ALICE)
     await follow(store, LAB)
@@ -160,7 +160,7 @@ async def test_an_unreadable_subscription_is_replaced(store: Store, redis: Redis
     assert found.level == Level.FINAL
 
 
-async def test_an_end_after_subscribing_again_is_still_told(store: Store) -> None:
+async def test_an_end_after_subscribing_again_is_still_delivered(store: Store) -> None:
     """Left, back, and over, all while one worker is about to forget: it is refused, and the outcome is there."""
     await follow(store)
     await drained(store)

@@ -1,4 +1,4 @@
-"""Slow and deadline: told in time, once, and never without a reason."""
+"""Slow and deadline: reported in time, once, and never without a reason."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def polled(*moments: datetime, seen: Execution = RUNNING, typical: Typical = TYP
 
 
 def kinds(verdicts: list[Verdict]) -> list[list[ChangeKind]]:
-    """What each of them tells."""
+    """What each of them reports."""
     return [[change.kind for change in verdict.changes] for verdict in verdicts]
 
 
-def test_a_slow_run_is_told_once() -> None:
+def test_a_slow_run_is_reported_once() -> None:
     """By a poll that shows nothing new, when more than 97 of 100 runs had ended."""
     before, at, later = polled(BEGAN + SLOW_AFTER - timedelta(seconds=1), BEGAN + SLOW_AFTER, BEGAN + 2 * SLOW_AFTER)
     assert kinds([before, at, later]) == [[], [ChangeKind.SLOW], []]
@@ -71,7 +71,7 @@ def test_a_slow_run_is_told_once() -> None:
     assert change.revision == at.snapshot.revision == before.snapshot.revision + 1
 
 
-def test_a_slow_step_is_told_once() -> None:
+def test_a_slow_step_is_reported_once() -> None:
     """While it runs; the card knows for as long as it does."""
     typical = Typical(None, TYPICAL.steps)
     (verdict,) = polled(after(hours=3), seen=aligning(STEP_SLOW_AFTER - timedelta(minutes=1)), typical=typical)
@@ -98,14 +98,14 @@ def test_many_steps_make_an_alarm_rarer() -> None:
     assert verdict.changes == ()
 
 
-def test_steps_of_one_stem_are_told_once() -> None:
+def test_steps_of_one_stem_are_reported_once() -> None:
     """The longest one stands for them."""
     steps = [Step(name=f"call-{number}", phase="Running", elapsed=timedelta(hours=4 + number)) for number in range(40)]
     typical = Typical(None, {"call*": usual(1)})
     (verdict,) = polled(after(hours=50), typical=typical)
     seen = replace(RUNNING, steps=tuple(steps))
-    told = observe(verdict.snapshot, seen, now=after(hours=50), cadence=CADENCE, typical=typical)
-    assert [change.step for change in told.changes] == ["call-39"]
+    later = observe(verdict.snapshot, seen, now=after(hours=50), cadence=CADENCE, typical=typical)
+    assert [change.step for change in later.changes] == ["call-39"]
 
 
 def test_so_many_steps_and_no_more() -> None:
@@ -114,11 +114,11 @@ def test_so_many_steps_and_no_more() -> None:
     steps = [Step(name=name, phase="Running", elapsed=timedelta(days=3)) for name in names]
     typical = Typical(None, dict.fromkeys(names, usual(1)))
     (verdict,) = polled(after(hours=1), typical=typical)
-    told = observe(
+    later = observe(
         verdict.snapshot, replace(RUNNING, steps=tuple(steps)), now=after(days=3), cadence=CADENCE, typical=typical
     )
-    assert len(told.changes) == alarms.MOST_STEPS
-    assert len(told.snapshot.slow_steps) == alarms.NAMED
+    assert len(later.changes) == alarms.MOST_STEPS
+    assert len(later.snapshot.slow_steps) == alarms.NAMED
 
 
 def limited(**limit: float) -> Execution:
@@ -126,7 +126,7 @@ def limited(**limit: float) -> Execution:
     return replace(RUNNING, timeout=timedelta(**limit))
 
 
-def test_a_near_limit_is_told_once() -> None:
+def test_a_near_limit_is_reported_once() -> None:
     """Half an hour before, where nothing is known of the workflow; no more once it is over."""
     seen = limited(hours=24)
     verdicts = polled(
@@ -143,7 +143,7 @@ def test_a_near_limit_is_told_once() -> None:
     assert (late.changes, late.alarm_at) == ((), None)
 
 
-def test_a_short_limit_is_told_late() -> None:
+def test_a_short_limit_is_reported_late() -> None:
     """An hour's, 6 minutes before."""
     assert kinds(polled(after(minutes=53), after(minutes=54), seen=limited(hours=1), typical=Typical())) == [
         [],
@@ -151,7 +151,7 @@ def test_a_short_limit_is_told_late() -> None:
     ]
 
 
-def test_a_limit_below_the_usual_is_told() -> None:
+def test_a_limit_below_the_usual_is_reported() -> None:
     """Although it is far."""
     assert kinds(polled(after(minutes=1), after(minutes=2), seen=limited(hours=1, minutes=50))) == [
         [ChangeKind.DEADLINE],
@@ -171,7 +171,7 @@ def test_a_limit_becomes_too_short() -> None:
     ]
 
 
-def test_who_comes_late_is_not_told() -> None:
+def test_what_the_first_card_shows_is_not_reported() -> None:
     """The first card shows what is slow already; a limit that is near is news all the same."""
     seen = replace(aligning(timedelta(days=1)), timeout=timedelta(days=1, minutes=20))
     snapshot = first_snapshot(seen, now=after(days=1), cadence=CADENCE, typical=TYPICAL)
@@ -196,15 +196,15 @@ def test_what_does_not_run_is_not_slow(phase: Phase) -> None:
     assert (ChangeKind.SLOW in kinds([again])[0]) == (phase is Phase.CANCELLING)
 
 
-def test_another_attempt_may_be_told_again() -> None:
+def test_another_attempt_may_be_reported_again() -> None:
     """A step that is slow after a retry, too."""
     slow = aligning(timedelta(hours=9))
     typical = Typical(None, TYPICAL.steps)
     (before,) = polled(after(minutes=1), typical=typical)
-    told = observe(before.snapshot, slow, now=after(hours=9), cadence=CADENCE, typical=typical)
-    assert told.snapshot.raised == ("step:align",)
+    later = observe(before.snapshot, slow, now=after(hours=9), cadence=CADENCE, typical=typical)
+    assert later.snapshot.raised == ("step:align",)
     failed = replace(slow, phase="Failed", witness="Failed")
-    ended = observe(told.snapshot, failed, now=after(hours=10), cadence=CADENCE, typical=typical)
+    ended = observe(later.snapshot, failed, now=after(hours=10), cadence=CADENCE, typical=typical)
     retried = observe(ended.snapshot, RUNNING, now=after(hours=11), cadence=CADENCE, typical=typical)
     assert retried.snapshot.raised == ()
     assert retried.snapshot.is_interrupted
@@ -276,14 +276,14 @@ def test_a_wait_that_was_not_watched_is_unknown() -> None:
 
 
 @given(st.lists(st.integers(1, 60 * 60 * 12), min_size=1, max_size=30), st.integers(60, 60 * 60 * 10))
-def test_polls_at_any_time_tell_once(seconds: list[int], limit: int) -> None:
+def test_polls_at_any_time_report_once(seconds: list[int], limit: int) -> None:
     """However many, each kind once; and the next alarm is never in the past."""
     seen = limited(seconds=limit)
     verdicts = polled(*(after(seconds=each) for each in sorted(seconds)), seen=seen)
-    told = [kind for each in kinds(verdicts) for kind in each]
-    assert len(told) == len(set(told))
+    reported = [kind for each in kinds(verdicts) for kind in each]
+    assert len(reported) == len(set(reported))
     assert all(each.alarm_at is None or each.alarm_at > each.snapshot.seen_at for each in verdicts)
-    assert (ChangeKind.SLOW in told) == (after(seconds=max(seconds)) >= BEGAN + SLOW_AFTER)
+    assert (ChangeKind.SLOW in reported) == (after(seconds=max(seconds)) >= BEGAN + SLOW_AFTER)
 
 
 def test_a_snapshot_keeps_what_it_knew() -> None:

@@ -1,4 +1,4 @@
-"""Promises of the choice which ends are told together after a quiet time."""
+"""Promises of the choice which ends are reported together after a quiet time."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def test_an_end_and_what_led_there_wait(pending: list[Change], through: int) -> 
         [FAILED, replace(UNWATCHED, at=NOW)],
     ],
 )
-def test_other_news_is_told_as_ever(pending: list[Change]) -> None:
+def test_other_news_is_reported_as_ever(pending: list[Change]) -> None:
     """Two ends, a failed step of a run that succeeded, what a person did, and what hardly had to wait."""
     assert held_end(pending, SLEEPER, now=NOW) is None
 
 
 @pytest.mark.parametrize("other", [replace(SLEEPER, subscriber=LAB), replace(SLEEPER, hours=None)])
-def test_others_are_told_as_ever(other: Subscription) -> None:
+def test_others_are_notified_as_ever(other: Subscription) -> None:
     """A channel, and who did not want quiet."""
     assert held_end([DONE], other, now=NOW) is None
 

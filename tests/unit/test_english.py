@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +29,14 @@ PRIVATE = (
     "urgency",
 )
 """Names that the glossary has replaced."""
+
+TOLD = re.compile(
+    r"(?<![A-Za-z])(?:told|TOLD|tell|TELL|tells|TELLS|telling)(?![A-Za-z])|(?:Told|Tell|Tells|Telling)(?![a-z])"
+)
+"""The word that stood for notified, delivered, reported, sent, included, said and distinguished: each has its own."""
+
+MAY_TELL = ("bot/blocks/", "handlers/", "tests/messages/", "tests/unit/blocks/", "tests/unit/handlers/")
+"""Folders about the texts for people."""
 
 QUOTED = {
     "handlers/typed.py": "people paste ids in such quotes",
@@ -60,6 +70,18 @@ def identifiers(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<![a-z])(?:{'|'.join(spelled)})(?![a-z])")
 
 
+def prose(file: str) -> Iterator[tuple[int, str]]:
+    """Line and text of what the file says to engineers: of Python names, comments and docstrings, not other strings."""
+    if not file.endswith(".py"):
+        yield from enumerate((ROOT / file).read_text(encoding="utf-8").splitlines(), start=1)
+        return
+    with tokenize.open(ROOT / file) as lines:
+        for token in tokenize.generate_tokens(lines.readline):
+            is_docstring = token.string.startswith('"""') and not token.line[: token.start[1]].strip()
+            if is_docstring or token.type in {tokenize.NAME, tokenize.COMMENT}:
+                yield token.start[0], token.string
+
+
 def test_no_outdated_phrases() -> None:
     """Every line is understood at the first reading."""
     assert found(PHRASES, tracked()) == []
@@ -70,9 +92,18 @@ def test_no_private_names() -> None:
     assert found(identifiers(PRIVATE), [file for file in tracked() if not file.endswith(".md")]) == []
 
 
+def test_nothing_is_told() -> None:
+    """Texts for people may say it, which strings and `docs/messages.md` quote."""
+    files = [file for file in tracked() if not file.startswith(MAY_TELL) and file != "docs/messages.md"]
+    suspects = [file for file in files if TOLD.search((ROOT / file).read_text(encoding="utf-8"))]
+    assert [f"{file}:{line}: {text}" for file in suspects for line, text in prose(file) if TOLD.search(text)] == []
+
+
 def test_the_patterns_find_what_they_forbid() -> None:
     """The test above can fail."""
     assert PHRASES.search("so long as somebody waits")
     assert PHRASES.search("Whoever asks")
     assert all(identifiers(PRIVATE).search(name) for name in ("class NotYet", "_crew_size", "def bury(", "CrewDone"))
     assert not identifiers(PRIVATE).search("welfare")
+    assert all(TOLD.search(name) for name in ("told_from", "is_told", "TELL_EVERY", "NotTold", "It tells", "Tell them"))
+    assert not any(TOLD.search(name) for name in ("untold", "teller", "TOLDO", "satellite", "stella"))

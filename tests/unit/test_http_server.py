@@ -233,7 +233,7 @@ async def test_a_mistake_of_ours_is_logged(capsys: pytest.CaptureFixture[str]) -
     assert "a mistake" in "".join(capsys.readouterr())
 
 
-async def test_no_version_is_told() -> None:
+async def test_no_version_is_named() -> None:
     """Strangers do not learn which libraries answer them."""
     async with (
         served() as port,
@@ -254,7 +254,7 @@ async def test_no_version_is_told() -> None:
         b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     ],
 )
-async def test_malformed_requests_are_told_no_version(request_: bytes) -> None:
+async def test_malformed_requests_read_no_version(request_: bytes) -> None:
     """What aiohttp refuses before any handler names neither its version nor Python's."""
     async with served() as port:
         client = await Client.to(port, request_)

@@ -73,7 +73,7 @@ async def test_a_channel_without_id_is_none(slack: tuple[SlackClient, list[Any]]
     ],
     ids=str,
 )
-def test_other_organisations_are_told_from_ours(said: dict[str, Any], expected: list[str]) -> None:
+def test_other_organisations_are_distinguished_from_ours(said: dict[str, Any], expected: list[str]) -> None:
     """Other workspaces of our organisation are ours; what cannot be read names nobody."""
     assert sorted(organisations_of(said, frozenset({"T1", "E1"}))) == expected
 

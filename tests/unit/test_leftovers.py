@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="the
 
 
 def worker(folder: Path) -> subprocess.Popen[bytes]:
-    """A process that has started two others, one in `folder`, and one that was told of it."""
+    """A process that has started two others, one in `folder`, and one that has its path in an argument."""
     # Its own command line must not have the folder's path with a slash at its end, nor may it run in there.
     command = [sys.executable, "-c", WORKER, str(folder)]
     process = subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  # ourselves
@@ -55,7 +55,7 @@ def left(folder: Path, number: int) -> list[int]:
 
 
 def test_a_killed_worker_leaves_nothing(tmp_path: Path) -> None:
-    """Neither what runs in its folder nor what was told of it, in whichever session."""
+    """Neither what runs in its folder nor what has its path in an argument, in whichever session."""
     with worker(tmp_path) as process:
         assert len(left(tmp_path, 2)) == 2
         process.send_signal(signal.SIGKILL)

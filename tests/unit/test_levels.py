@@ -11,7 +11,7 @@ from bot.domain.following import Level
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALL = list(Level)
-"""From what tells least to what tells most."""
+"""From the level that includes least to the one that includes most."""
 
 
 def change(kind: ChangeKind, **fields: object) -> Change:
@@ -52,7 +52,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("one", "levels"), CASES)
-def test_each_level_tells_what_it_says(one: Change, levels: list[Level]) -> None:
+def test_each_level_includes_what_it_says(one: Change, levels: list[Level]) -> None:
     """Failures everywhere, then ends, then phases and quarters, then steps."""
     assert [level for level in Level if level.includes(one)] == levels
 

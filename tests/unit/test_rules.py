@@ -72,7 +72,7 @@ def test_an_empty_name_matches_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("created", "is_told"),
+    ("created", "is_followed"),
     [
         (timedelta(seconds=1), True),
         (-CLOCKS_APART / 2, True),
@@ -81,10 +81,10 @@ def test_an_empty_name_matches_nothing() -> None:
         (None, False),
     ],
 )
-def test_a_rule_begins_when_it_is_made(created: timedelta | None, is_told: bool) -> None:
-    """But for what clocks may be apart; what has no date is not told."""
+def test_a_rule_begins_when_it_is_made(created: timedelta | None, is_followed: bool) -> None:
+    """But for what clocks may be apart; what has no date is not followed."""
     found = RUN._replace(created_at=None if created is None else NOW + created)
-    assert is_new(rule(RuleKind.WORKFLOW, "germline-wgs"), found) is is_told
+    assert is_new(rule(RuleKind.WORKFLOW, "germline-wgs"), found) is is_followed
 
 
 def test_what_existed_is_known_by_its_id() -> None:
@@ -95,7 +95,7 @@ def test_what_existed_is_known_by_its_id() -> None:
     assert not is_new(replace(rule(RuleKind.WORKFLOW, "germline-wgs"), before=known), young)
 
 
-def test_however_many_existed_none_is_told() -> None:
+def test_however_many_existed_none_is_followed() -> None:
     """A whole batch was started just before the rule: more than it knows by their ids, by a clock that is ahead."""
     ahead = timedelta(minutes=1)
     made = NOW + ahead

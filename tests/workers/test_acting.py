@@ -73,7 +73,7 @@ def ends(lines: Sequence[MutableMapping[str, Any]]) -> list[object]:
     return [line["result"] for line in lines if line["event"] == "action.ended"]
 
 
-async def test_a_cancelled_run_is_told(rig: Rig, bob: str) -> None:
+async def test_a_cancelled_run_is_reported(rig: Rig, bob: str) -> None:
     """Who did it is in the thread, before the state that follows from it; the card follows at once."""
     execution = await running(rig, rig.lab, rig.alice)
     with capture_logs() as lines:
@@ -170,7 +170,7 @@ async def test_a_change_is_asked_about_again(rig: Rig, bob: str, change: str) ->
 
 @pytest.mark.parametrize("kind", ["reset", "timeout", "status"])
 async def test_a_lost_answer_is_looked_for(rig: Rig, bob: str, kind: Kind) -> None:
-    """GCS took it and could not say so: it is seen, told, and never sent again."""
+    """GCS took it and could not say so: it is seen, reported, and never sent again."""
     execution = await running(rig, rig.lab)
     rig.gcs.faults.add(Fault(kind=kind, status=504, service="actions", is_done=True))
     acted = await confirm(rig, await asked(rig, execution), bob)
@@ -197,7 +197,7 @@ async def test_what_is_not_known_is_said(rig: Rig, bob: str, kind: Kind) -> None
     assert len(actions(rig)) == 2
 
 
-async def test_an_effect_that_comes_late_is_told(rig: Rig, bob: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_effect_that_comes_late_is_reported(rig: Rig, bob: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The person read that it is not known; the next poll shows it, and those who follow read who did it."""
     execution = await running(rig, rig.lab)
     rig.gcs.faults.add(Fault(kind="reset", service="actions"))
@@ -248,7 +248,7 @@ async def test_a_bot_that_dies_in_between(rig: Rig, bob: str, monkeypatch: pytes
         (Fault(kind="status", status=409, service="actions"), GCSActionRefused),
     ],
 )
-async def test_a_refusal_is_told_and_tried_again(rig: Rig, bob: str, fault: Fault, kind: type[Exception]) -> None:
+async def test_a_refusal_is_shown_and_tried_again(rig: Rig, bob: str, fault: Fault, kind: type[Exception]) -> None:
     """Nobody else reads of it."""
     execution = await running(rig, rig.lab)
     rig.gcs.faults.add(fault)
@@ -286,7 +286,7 @@ async def test_gcs_away_does_nothing(rig: Rig, bob: str) -> None:
 
 
 async def test_without_a_store_nothing_is_done(rig: Rig, bob: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody could tell whether somebody else acts."""
+    """Nobody could know whether somebody else acts."""
     question = await asked(rig, await running(rig, rig.lab))
 
     async def away(*_args: object, **_more: object) -> bool:

@@ -1,4 +1,4 @@
-"""Time alone becomes a message: a poll that shows nothing new tells that a run is slow, or that its limit is near."""
+"""Time alone becomes a message: a poll that shows nothing new reports that a run is slow, or that its limit is near."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def about_to_be_slow(rig: Rig) -> str:
     return execution
 
 
-async def test_a_slow_run_is_told_by_itself(rig: Rig) -> None:
+async def test_a_slow_run_is_reported_by_itself(rig: Rig) -> None:
     """No poll is due, and GCS shows nothing new: the alarm has it polled, and the thread says so, once."""
     execution = await about_to_be_slow(rig)
     assert (await snapshot(rig, execution)).usual
@@ -98,8 +98,8 @@ async def test_the_loop_wakes_for_an_alarm(rig: Rig) -> None:
     assert rig.waits("due") == [pytest.approx(60, abs=20)]
 
 
-async def test_copies_tell_once(rig: Rig) -> None:
-    """Both have it polled; a restart, and each later poll, tell nothing more."""
+async def test_copies_report_once(rig: Rig) -> None:
+    """Both have it polled; a restart, and each later poll, report nothing more."""
     await about_to_be_slow(rig)
     await asyncio.sleep(SHORTLY.total_seconds() + 0.5)
     other = watcher_of(rig.client, rig.store)
@@ -112,7 +112,7 @@ async def test_copies_tell_once(rig: Rig) -> None:
 
 
 async def test_gcs_that_is_away_delays_an_alarm(rig: Rig) -> None:
-    """It is told with GCS's next answer, and GCS is not asked more often for it."""
+    """It is reported with GCS's next answer, and GCS is not asked more often for it."""
     await about_to_be_slow(rig)
     await asyncio.sleep(SHORTLY.total_seconds() + 0.5)
     rig.gcs.faults.add(Fault(kind="status", status=503))
@@ -125,7 +125,7 @@ async def test_gcs_that_is_away_delays_an_alarm(rig: Rig) -> None:
     assert rig.read(rig.alice) == ["card", "change 2"]
 
 
-async def test_a_near_limit_is_told_by_itself(rig: Rig) -> None:
+async def test_a_near_limit_is_reported_by_itself(rig: Rig) -> None:
     """Without any history."""
     limit = timedelta(days=1)
     ago = limit - timedelta(minutes=30) - SHORTLY

@@ -266,7 +266,7 @@ class Table(RuleBasedStateMachine):
                 self.step(name, self.workers[name])
 
     def step(self, name: str, worker: Worker) -> None:
-        """Settle doubt, record, post the card, tell, edit, leave: the first of these that is due."""
+        """Settle doubt, record, post the card, deliver, edit, leave: the first of these that is due."""
         person, receipt = self.people[name], worker.receipt
         is_ending = worker.claim.notification.subscription.is_ending
         if worker.is_in_doubt:
@@ -410,7 +410,7 @@ class Table(RuleBasedStateMachine):
 
     @invariant()
     def the_log_is_true(self) -> None:
-        """It claims that something was told only if it was read, and never of what is still owed."""
+        """It claims that something was delivered only if it was read, and never of what is still owed."""
         for name in self.people:
             who = Subscriber(team_id="T1", id=name)
             log = self.run(self.store.logs.read("T1", "e1", [who]))
@@ -424,7 +424,7 @@ class Table(RuleBasedStateMachine):
             assert settled <= self.read[name]  # sent, and not recorded yet
 
     def teardown(self) -> None:
-        """Let everything be told; then nothing is owed, and nothing of what has ended is left."""
+        """Let everything be delivered; then nothing is owed, and nothing of what has ended is left."""
         try:
             self.settle_down()
         finally:

@@ -120,7 +120,7 @@ async def test_an_organisation_that_leaves_changes_nothing(rig: Rig, monkeypatch
 
 
 async def test_the_owner_hears_once_of_each_newcomer(rig: Rig) -> None:
-    """An event that comes again tells nobody again."""
+    """An event that comes again notifies nobody again."""
     await approved_for(rig, "T0OTHER")
     execution = await rig.followed(rig.lab)
     for team_id in ("T0THIRD", "T0THIRD", "T0FOURTH"):
@@ -143,7 +143,7 @@ async def test_an_approval_without_organisations_covers_none(rig: Rig) -> None:
 
 
 async def test_a_withdrawn_approval_holds_again(rig: Rig) -> None:
-    """From the next message on; the owner is told again."""
+    """From the next message on; the owner is notified again."""
     await shared(rig)
     await approve(rig, rig.lab)
     execution = await rig.followed(rig.lab)
@@ -234,7 +234,7 @@ async def test_after_a_week_it_is_given_up(rig: Rig, monkeypatch: pytest.MonkeyP
     assert rig.left_over() == []
 
 
-async def test_the_owner_is_told_once_after_a_crash(rig: Rig) -> None:
+async def test_the_owner_is_notified_once_after_a_crash(rig: Rig) -> None:
     """The worker died after the message and before it noted that."""
     await shared(rig)
     await rig.follow(rig.lab)
@@ -258,7 +258,7 @@ async def test_a_channel_taken_off_the_list_waits(rig: Rig) -> None:
         let_time_pass(rig.redis)
     assert (rig.read(rig.lab), rig.read(den)) == ([], [])
     assert sorted(rig.read(rig.alice)) == ["card", "held", "held"]
-    told = [message.text for message in rig.slack.messages(rig.slack.dm(rig.alice)) if "I hold it back" in message.text]
-    assert all("ask this bot's operator" in text for text in told)
+    held = [message.text for message in rig.slack.messages(rig.slack.dm(rig.alice)) if "I hold it back" in message.text]
+    assert all("ask this bot's operator" in text for text in held)
     await rig.deliver()
     assert rig.read(rig.lab) == ["card"]

@@ -27,7 +27,7 @@ async def test_a_repeated_send_is_a_second_attempt(rig: Rig) -> None:
 
 
 async def test_an_outcome_to_a_person_is_direct(rig: Rig) -> None:
-    """Lines of a thread, edits and direct messages are told apart."""
+    """Lines of a thread, edits and direct messages are distinguished."""
     execution = await rig.followed(rig.alice, life=story.happy(2))
     with capture_logs() as logs:
         await rig.step(execution, to="running 1/2")

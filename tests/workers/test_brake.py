@@ -177,7 +177,7 @@ async def test_a_deletion_without_lists_is_believed(rig: Rig, status: int) -> No
 
 
 async def test_lists_that_fail_delay_a_deletion(rig: Rig) -> None:
-    """Nothing is concluded from a list that cannot be read; the deletion is told once it can."""
+    """Nothing is concluded from a list that cannot be read; the deletion is reported once it can."""
     execution = await rig.followed(rig.lab, life=story.deleted(2))
     rig.gcs.step(execution, to="gone")
     fault = rig.gcs.faults.add(Fault(kind="status", status=503, execution_id=""))
@@ -188,7 +188,7 @@ async def test_lists_that_fail_delay_a_deletion(rig: Rig) -> None:
     assert "Deleted" in rig.cards(rig.lab)[0]
 
 
-async def test_one_deletion_among_many_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_deletion_among_many_is_reported(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the usual time: after the second answer, 20 s after the first; all others go on."""
     executions = [await rig.followed(rig.lab, life=story.deleted(2)) for _ in range(50)]
     rig.gcs.step(executions[7], to="gone")
@@ -224,7 +224,7 @@ async def test_two_copies_share_the_count(rig: Rig, server_url: str) -> None:
 
 
 async def test_an_operator_releases_deletions(rig: Rig) -> None:
-    """All that wait are polled at once and told; a wrong region would have to be meant."""
+    """All that wait are polled at once and reported; a wrong region would have to be meant."""
     executions = [await rig.followed(rig.lab, life=story.deleted(2)) for _ in range(8)]
     for execution in executions:
         rig.gcs.step(execution, to="gone")
@@ -338,7 +338,7 @@ async def test_an_unknown_code_for_all_ends_none(rig: Rig) -> None:
     assert await kept(rig, names) == 12
 
 
-async def test_announced_deletions_are_all_told(rig: Rig) -> None:
+async def test_announced_deletions_are_all_reported(rig: Rig) -> None:
     """GCS showed each of them as being deleted, as when somebody deletes a whole batch: nothing is braked."""
     executions = [await rig.followed(rig.lab, life=story.deleted(2)) for _ in range(2 * LEAST)]
     for target in ("deleting", "gone"):

@@ -152,7 +152,7 @@ async def test_the_log_says_what_an_end_waits_for(rig: Rig) -> None:
     assert "you: quiet hours are over; on its way" in await logged(rig, execution)
 
 
-async def test_a_single_end_is_told_as_ever(rig: Rig) -> None:
+async def test_a_single_end_is_reported_as_ever(rig: Rig) -> None:
     """By its own lane, with its buttons."""
     (execution,) = await slept(rig, HAPPY)
     (message,) = await morning(rig)
@@ -162,7 +162,7 @@ async def test_a_single_end_is_told_as_ever(rig: Rig) -> None:
 
 
 async def test_what_led_to_the_end_is_left_out(rig: Rig) -> None:
-    """At a louder level there are lines before it; the log knows with which message they were told."""
+    """At a louder level there are lines before it; the log knows with which message they were delivered."""
     execution, _ = await slept(rig, story.happy(4), HAPPY, level=Level.STEPS)
     (message,) = await morning(rig)
     found = (await fates(rig, execution))[-3:]
@@ -171,7 +171,7 @@ async def test_what_led_to_the_end_is_left_out(rig: Rig) -> None:
     assert places == {(rig.place(rig.alice), message.ts, "")}
 
 
-async def test_a_run_that_has_ended_twice_tells_both(rig: Rig) -> None:
+async def test_a_run_that_has_ended_twice_reports_both(rig: Rig) -> None:
     """It failed and was retried: neither end is left out."""
     await slept(rig, story.retried(3), HAPPY, HAPPY)
     assert sorted(firsts(await morning(rig))) == sorted(["❌ Failed", "Retrying", "✅ Succeeded", AWAY[:-2]])
@@ -190,7 +190,7 @@ async def test_channels_have_messages_of_their_own(rig: Rig) -> None:
     assert not any(AWAY in message.text for message in rig.slack.messages(rig.lab))
 
 
-async def test_who_comes_late_is_told_by_itself(rig: Rig) -> None:
+async def test_an_end_that_comes_late_is_reported_alone(rig: Rig) -> None:
     """The message is posted when its lane comes back."""
     late, *_ = await slept(rig, HAPPY, HAPPY, HAPPY)
     lane, key = lane_of(rig, late)
@@ -253,7 +253,7 @@ async def test_what_only_a_rule_follows_has_no_card(rig: Rig, level: Level) -> N
 
 @pytest.mark.parametrize(("code", "times"), [("invalid_blocks", 2), ("user_not_found", 3), ("not_listed_anywhere", 1)])
 async def test_a_refused_message_leaves_ends_to_lanes(rig: Rig, code: str, times: int) -> None:
-    """Slack takes it in no form, or not for an hour: each end is told by itself, or leaves its own dead letter."""
+    """Slack takes it in no form, or not for an hour: each end is reported by itself, or leaves its own dead letter."""
     await slept(rig, HAPPY, HAPPY)
     await rig.deliver()
     (key,) = map(str, rig.redis.scan_iter("*:subs:*-c-*"))
@@ -275,7 +275,7 @@ async def test_a_refusal_that_may_pass_is_waited_out(rig: Rig) -> None:
 
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before", "status_after", "ratelimited"])
 async def test_a_message_in_doubt_is_there_once(rig: Rig, kind: str) -> None:
-    """Whether or not Slack had taken it; nobody's end is told beside it."""
+    """Whether or not Slack had taken it; no end is reported beside it."""
     await slept(rig, HAPPY, FAILING)
     await rig.deliver()
     assert news(rig) == []
@@ -369,7 +369,7 @@ class Killer:
 async def test_a_kill_at_any_step_doubles_nothing(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, step: str, is_late: bool
 ) -> None:
-    """Before or after a script, or the post: all is told once, by the next worker."""
+    """Before or after a script, or the post: all is reported once, by the next worker."""
     killer = Killer(rig, monkeypatch, step, is_late=is_late)
     for times in range(9):
         rig.redis.flushall()

@@ -41,7 +41,7 @@ async def test_an_unknown_code_ends_no_subscription(rig: Rig, code: str) -> None
 
 @pytest.mark.parametrize("code", UNKNOWN)
 async def test_an_unknown_code_loses_no_outcome(rig: Rig, code: str) -> None:
-    """The outcome is told as soon as Slack takes messages again, once."""
+    """The outcome is posted as soon as Slack takes messages again, once."""
     execution = await rig.followed(rig.lab)
     rig.fault("error", error=code, times=3)
     await rig.step(execution, to="succeeded")
@@ -51,7 +51,7 @@ async def test_an_unknown_code_loses_no_outcome(rig: Rig, code: str) -> None:
 
 
 async def test_an_unknown_code_for_the_owner_waits(rig: Rig) -> None:
-    """A destination is dead, and its owner cannot be told yet: the end waits until they know."""
+    """A destination is dead, and its owner cannot be notified yet: the end waits until they know."""
     await rig.follow(rig.lab)
     rig.slack.remove_bot(rig.lab)
     rig.fault("error", None, error="workspace_under_maintenance", channel=rig.slack.dm(rig.alice), times=None)

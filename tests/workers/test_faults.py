@@ -21,7 +21,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: str(fault.get("error", "http")))
 async def test_a_faulty_card_delays_nobody(rig: Rig, fault: dict[str, object]) -> None:
-    """Its edit is tried ever later; others, and its own thread, are told at once, and the bot is ready."""
+    """Its edit is tried ever later; others, and its own thread, are delivered at once, and the bot is ready."""
     bad, good = await rig.followed(rig.lab, life=story.happy(8)), await rig.followed(rig.alice, life=story.happy(8))
     rig.slack.limits.is_on = False
     rig.fault(method="chat.update", channel=rig.lab, times=None, **fault)  # type: ignore[arg-type]  # a test's kind
@@ -86,7 +86,7 @@ async def test_an_ended_subscription_leaves_a_faulty_card(rig: Rig) -> None:
 
 
 async def test_a_faulty_channel_delays_nobody(rig: Rig) -> None:
-    """Its posts are tried ever later; all others are told at once."""
+    """Its posts are tried ever later; all others are delivered at once."""
     execution = await rig.followed(rig.lab, rig.alice, life=story.happy(8))
     rig.fault("error", "chat.postMessage", error="internal_error", channel=rig.lab, times=None)
     pauses = []

@@ -23,7 +23,7 @@ from tests.workers.sweeper_rig import SweeperRig, running
 
 
 async def test_a_new_run_has_its_card(rig: Rig, rules: RulesRig) -> None:
-    """At a level that tells of more than ends: the first poll fills it."""
+    """At a level that includes more than ends: the first poll fills it."""
     await rules.make(rig.lab, level=Level.MILESTONES)
     await rules.found(story.happy(3), to="running 1/3")
     await rig.deliver()
@@ -42,7 +42,7 @@ async def test_a_card_waits_for_no_poll(rig: Rig, rules: RulesRig) -> None:
 
 
 @pytest.mark.parametrize(("level", "read"), [(Level.FAILURES, []), (Level.FINAL, ["card", "change"])])
-async def test_a_silent_rule_says_what_its_level_tells(
+async def test_a_silent_rule_says_what_its_level_includes(
     rig: Rig, rules: RulesRig, level: Level, read: list[str]
 ) -> None:
     """A run that goes well has no card at all, or one with its end; nothing of it stays in the store."""
@@ -58,7 +58,7 @@ async def test_a_silent_rule_says_what_its_level_tells(
 
 
 async def test_a_failure_has_a_card_and_a_message(rig: Rig, rules: RulesRig) -> None:
-    """The default level: what fails is told, and names what it is about."""
+    """The default level: what fails is reported, and names what it is about."""
     await rules.make(rig.lab)
     execution = await rules.found(story.failing(3))
     await rig.step(execution, to="failed")
@@ -69,8 +69,8 @@ async def test_a_failure_has_a_card_and_a_message(rig: Rig, rules: RulesRig) -> 
 
 
 @pytest.mark.parametrize("level", [Level.FAILURES, Level.FINAL, Level.STEPS])
-async def test_a_run_that_was_over_is_told(rig: Rig, rules: RulesRig, level: Level) -> None:
-    """It has failed before anybody saw it: its first poll tells that, once."""
+async def test_a_run_that_was_over_is_reported(rig: Rig, rules: RulesRig, level: Level) -> None:
+    """It has failed before anybody saw it: its first poll reports that, once."""
     await rules.make(rig.alice, level=level)
     await rules.found(story.failing(3), to="failed")
     await rules.look(rules.copy())
@@ -80,7 +80,7 @@ async def test_a_run_that_was_over_is_told(rig: Rig, rules: RulesRig, level: Lev
 
 
 async def test_a_list_alone_ends_nothing(rig: Rig, rules: RulesRig) -> None:
-    """It says that a run has failed which has not: nothing is told but by the poll."""
+    """It says that a run has failed which has not: only the poll is believed."""
     await rules.make(rig.alice)
     execution = rig.gcs.play(story.failing(3), by_hand=True)
     rig.gcs.step(execution, to="failed")
@@ -99,7 +99,7 @@ async def test_a_list_alone_ends_nothing(rig: Rig, rules: RulesRig) -> None:
     assert rig.read(rig.alice) == []
 
 
-async def test_what_ran_before_is_not_told(rig: Rig, rules: RulesRig) -> None:
+async def test_what_ran_before_is_not_followed(rig: Rig, rules: RulesRig) -> None:
     """Neither what is old, nor what began a moment before the rule."""
     rig.gcs.play(story.failing(3), ago=3000)
     rig.gcs.play(story.failing(3, seconds=1), ago=5)
@@ -199,7 +199,7 @@ async def test_what_was_stopped_before_a_look_stays_stopped(rig: Rig, rules: Rul
 
 
 @pytest.mark.parametrize("name", ["alice", "lab"])
-async def test_what_ended_before_a_look_is_told_once(rig: Rig, rules: RulesRig, name: str) -> None:
+async def test_what_ended_before_a_look_is_reported_once(rig: Rig, rules: RulesRig, name: str) -> None:
     """It was followed by hand until it was over: no rule has seen it yet."""
     name = getattr(rig, name)
     await rules.make(name, level=Level.STEPS)
@@ -235,7 +235,7 @@ async def test_what_is_over_is_followed_once(rig: Rig, rules: RulesRig) -> None:
     assert len(read) == 2
 
 
-async def test_what_came_while_no_bot_ran_is_told(rig: Rig, rules: RulesRig) -> None:
+async def test_what_came_while_no_bot_ran_is_reported(rig: Rig, rules: RulesRig) -> None:
     """Two hours long; the next look goes back to the last one."""
     await rules.make(rig.alice)
     (key,) = rig.redis.scan_iter("*{rules*:rows")

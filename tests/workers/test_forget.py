@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.workers.rig import Rig
 
 
-async def test_without_an_owner_nobody_is_told(rig: Rig) -> None:
+async def test_without_an_owner_nobody_is_notified(rig: Rig) -> None:
     """The channel dies after its owner is gone: it ends with a dead letter, and no message goes to anybody."""
     execution = await rig.followed(rig.lab)
     await rig.subscriptions.forget(rig.who(rig.alice))
@@ -27,7 +27,7 @@ async def test_a_channel_goes_on_without_its_owner(rig: Rig) -> None:
 
 
 async def test_a_shared_channel_without_owner_waits(rig: Rig) -> None:
-    """What is held is told to nobody, and is delivered once the channel is approved."""
+    """Nobody is notified of what is held, and it is delivered once the channel is approved."""
     await rig.follow(rig.lab)
     await rig.store.channels.note(rig.slack.workspace.team_id, rig.lab, is_shared=True)
     await rig.subscriptions.forget(rig.who(rig.alice))

@@ -25,6 +25,6 @@ async def test_an_owner_reads_their_own_language(rig: Rig) -> None:
     await rig.subscriptions.subscribe(rig.who(rig.lab), execution, level=Level.FINAL, owner=bob)
     await rig.deliver()
     with speaking(Language.CHINESE):
-        told = level_words(Level.FINAL)
-    assert told in rig.slack.messages(rig.place(rig.alice))[-1].text
-    assert not any(told in message.text for message in rig.slack.messages(rig.lab))
+        words = level_words(Level.FINAL)
+    assert words in rig.slack.messages(rig.place(rig.alice))[-1].text
+    assert not any(words in message.text for message in rig.slack.messages(rig.lab))

@@ -32,7 +32,7 @@ async def polled(rig: Rig, times: int = 1) -> list[str]:
 
 
 async def test_lists_stand_in_for_a_large_answer(rig: Rig) -> None:
-    """The card says what is missing, the end is told, and GCS counts as well."""
+    """The card says what is missing, the end is reported, and GCS counts as well."""
     execution = await rig.followed(rig.lab)
     rig.gcs.step(execution)
     grow(rig, execution)
@@ -40,8 +40,8 @@ async def test_lists_stand_in_for_a_large_answer(rig: Rig) -> None:
     assert TOO_LARGE in card
     rig.gcs.step(execution, to="succeeded")
     grow(rig, execution)
-    told = await polled(rig)
-    assert any("Succeeded after" in shown or "Succeeded:" in shown for shown in told[1:]), told
+    later = await polled(rig)
+    assert any("Succeeded after" in shown or "Succeeded:" in shown for shown in later[1:]), later
     assert rig.watcher.problem is None
 
 

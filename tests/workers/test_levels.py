@@ -65,6 +65,6 @@ async def test_an_end_is_shown_though_others_follow_again(rig: Rig) -> None:
     ids=["20 steps", "65 steps"],
 )
 async def test_a_good_run_costs_few_messages(rig: Rig, life: Life, most: dict[Level, int]) -> None:
-    """Besides the card: none at `failures`, the end at `final`, and a bounded number where steps are told."""
+    """Besides the card: none at `failures`, the end at `final`, and a bounded number where steps are reported."""
     read = await lived(rig, life)
     assert {level: len(messages) for level, messages in read.items()} == most

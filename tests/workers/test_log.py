@@ -38,7 +38,7 @@ async def linked(rig: Rig, name: str, execution_id: str) -> list[str]:
 @in_doubt
 @pytest.mark.parametrize("name", ["alice", "lab"])
 async def test_each_link_leads_to_its_message(rig: Rig, name: str, kind: str, more: dict[str, Any]) -> None:
-    """All that was told is linked, also what was in doubt and found again, and after the subscription has ended."""
+    """All that was delivered is linked, also what was in doubt and found, and after the subscription has ended."""
     who = getattr(rig, name)
     execution = await rig.followed(who)
     rig.fault(kind, **more)
@@ -54,7 +54,7 @@ async def test_each_link_leads_to_its_message(rig: Rig, name: str, kind: str, mo
     assert rig.left_over() == []
 
 
-async def test_a_refusal_is_told_with_its_reason(rig: Rig) -> None:
+async def test_a_refusal_is_shown_with_its_reason(rig: Rig) -> None:
     """Until Slack takes it; then the log has the message. What it refuses for good is given up."""
     execution = await rig.followed(rig.lab)
     rig.fault("error", error="ekm_access_denied")
@@ -73,8 +73,8 @@ async def test_a_refusal_is_told_with_its_reason(rig: Rig) -> None:
     )
 
 
-async def test_levels_say_what_would_tell(rig: Rig) -> None:
-    """A person at the end only has each change of the life, with the level that tells it."""
+async def test_below_a_level_another_one_is_named(rig: Rig) -> None:
+    """A person at the end only has each change of the life, with the level that includes it."""
     execution = await rig.followed(rig.alice, life=story.happy(2), level=Level.FINAL)
     while rig.gcs.step(execution) is not None:
         await rig.poll()

@@ -36,9 +36,9 @@ async def test_who_stopped_a_channel_is_named(rig: Rig, bob: str) -> None:
     card, line = rig.slack.messages(rig.lab)
     assert (line.thread_ts, f"<@{bob}> stopped following" in line.text) == (card.ts, True)
     assert f"stopped by <@{bob}>" in card.text
-    (told,) = rig.texts(rig.alice)
-    assert f"<@{bob}> stopped following" in told
-    assert f"<#{rig.lab}>" in told
+    (notice,) = rig.texts(rig.alice)
+    assert f"<@{bob}> stopped following" in notice
+    assert f"<#{rig.lab}>" in notice
     assert rig.left_over() == []
 
 
@@ -139,7 +139,7 @@ async def test_a_notice_in_doubt_comes_once(rig: Rig, bob: str, kind: str, place
 
 
 async def test_a_limit_between_both_repeats_neither(rig: Rig, bob: str) -> None:
-    """The owner was told, then Slack asked to slow down: the owner does not read it again."""
+    """The owner was notified, then Slack asked to slow down: the owner does not read it again."""
     execution = await rig.followed(rig.lab)
     await stop(rig, execution, bob)
     rig.fault("ratelimited", channel=rig.lab, retry_after=30)
@@ -163,7 +163,7 @@ async def test_without_its_card_the_owner_still_reads_it(rig: Rig, bob: str) -> 
 
 
 async def test_a_held_channel_reads_no_notice(rig: Rig, bob: str) -> None:
-    """Another organisation shares it meanwhile: only the owner is told, and the subscription ends."""
+    """Another organisation shares it meanwhile: only the owner is notified, and the subscription ends."""
     execution = await rig.followed(rig.lab)
     await rig.store.channels.note(rig.slack.workspace.team_id, rig.lab, is_shared=True)
     await stop(rig, execution, bob)

@@ -107,17 +107,17 @@ async def test_unmuting_brings_what_waits(rig: Rig) -> None:
     assert f"<@{rig.alice}> unmuted this execution here." in texts[3]
 
 
-async def test_a_person_is_told_who_muted_theirs(rig: Rig) -> None:
+async def test_a_person_reads_who_muted_theirs(rig: Rig) -> None:
     """Somebody else in the channel did: the owner reads it in person, as with every change of it."""
     bob = rig.slack.add_user("bob")
     execution = await rig.followed(rig.lab)
     await rig.subscriptions.quiet.mute(rig.who(rig.lab), execution, HOUR, by=bob)
     await rig.deliver()
-    (told,) = rig.slack.messages(rig.place(rig.alice))
-    assert f"<@{bob}> muted this execution there until" in told.text
+    (notice,) = rig.slack.messages(rig.place(rig.alice))
+    assert f"<@{bob}> muted this execution there until" in notice.text
 
 
-async def test_a_refresh_edits_and_tells_nothing(rig: Rig) -> None:
+async def test_a_refresh_edits_and_posts_nothing(rig: Rig) -> None:
     """Who looks at the card of what they muted sees how it is."""
     execution = await muted(rig, rig.alice, HOUR, life=story.happy(4))
     await rig.step(execution)
@@ -129,7 +129,7 @@ async def test_a_refresh_edits_and_tells_nothing(rig: Rig) -> None:
 
 
 async def test_a_crash_while_muted_doubles_nothing(rig: Rig) -> None:
-    """A send whose answer was lost before the mute is found when something is told again, and not before."""
+    """A send whose answer was lost before the mute is found when something is delivered again, and not before."""
     execution = await rig.followed(rig.alice, life=story.happy(4))
     rig.fault("drop_after")
     await rig.step(execution)

@@ -141,7 +141,7 @@ async def test_doubt_survives_an_unknown_code(rig: Rig) -> None:
 
 
 async def test_a_mark_of_another_app_settles_nothing(rig: Rig) -> None:
-    """Another app posts a copy of the bot's mark: the outcome is still told, and the bot's own card is edited."""
+    """Another app posts a copy of the bot's mark: the outcome is still posted, and the bot's own card is edited."""
     execution = await rig.followed(rig.lab)
     rig.fault("drop_before")
     await rig.step(execution, to="succeeded")

@@ -26,7 +26,7 @@ async def test_an_unchanged_card_is_dated_again(rig: Rig) -> None:
 
 
 async def test_a_changed_card_waits_for_the_watcher(rig: Rig) -> None:
-    """It is not drawn with what was known before the press; the change is told with it."""
+    """It is not drawn with what was known before the press; the change is posted with it."""
     execution = await rig.followed(rig.lab)
     rig.gcs.step(execution)
     refreshing = asyncio.create_task(rig.subscriptions.refresh_card(rig.who(rig.lab), execution))

@@ -39,7 +39,7 @@ TOKEN_CODES = ["invalid_auth", "not_authed", "account_inactive", "token_revoked"
 async def test_one_call_says_nothing_about_the_token(
     rig: Rig, method: str, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`auth.test` accepts the token: one lane waits ever longer, all others are told, and nothing ends."""
+    """`auth.test` accepts the token: one lane waits ever longer, all others are delivered, and nothing ends."""
     passed = [0.0]
     monkeypatch.setattr(card_failures, "monotonic", lambda: monotonic() + sum(passed))
     execution = await rig.followed(rig.lab, rig.alice, life=story.happy(8))

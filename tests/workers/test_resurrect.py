@@ -11,7 +11,7 @@ LONG = story.happy(6)
 
 
 async def died(rig: Rig, *, life: Life = LONG, to: str | None = None, level: Level | None = None) -> str:
-    """A channel was told two changes, and then could not be reached: its subscription has become a dead letter."""
+    """A channel has read two changes, and then could not be reached: its subscription has become a dead letter."""
     execution = await rig.followed(rig.lab, life=life, level=level)
     await rig.step(execution)
     await rig.deliver()
@@ -55,7 +55,7 @@ async def test_a_resurrected_subscription_goes_on(rig: Rig) -> None:
     assert rig.left_over() == []
 
 
-async def test_what_others_were_told_is_told(rig: Rig) -> None:
+async def test_what_others_have_read_is_delivered(rig: Rig) -> None:
     """The execution failed meanwhile, and others wait for its retry: the outcome is not missed."""
     life = story.failing(4)
     execution = await died(rig, life=life)

@@ -33,7 +33,7 @@ async def test_the_end_of_a_rule_is_said_once(rig: Rig, rules: RulesRig) -> None
     ]
 
 
-async def test_nobody_is_told_what_they_did(rig: Rig, rules: RulesRig) -> None:
+async def test_nobody_is_notified_of_what_they_did(rig: Rig, rules: RulesRig) -> None:
     """A person who ended their own rule has read the reply."""
     await rules.make(rig.alice)
     await rules.found(story.happy(3))

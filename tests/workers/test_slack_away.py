@@ -47,7 +47,7 @@ class Asking:
         return self.asked
 
     async def resting(self) -> None:
-        """Have all lanes rest: the first ones are told when to come back, since the copy learns by them."""
+        """Have all lanes rest: the first ones learn when to come back, since the copy learns by them."""
         for _ in range(2):
             await self.drained()
             let_lanes_come(self._rig.redis)
@@ -94,7 +94,7 @@ async def changed(rig: Rig, *, channels: int, level: Level = Level.STEPS, people
 
 
 def is_about_person(lane: str) -> bool:
-    """Whether a person reads what is told through a lane."""
+    """Whether a person reads what a lane delivers."""
     return lane.rpartition("/")[2].startswith("U")
 
 
@@ -110,7 +110,7 @@ def edited(rig: Rig) -> list[str]:
 
 
 async def test_lanes_rest_while_slack_is_away(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each asks when its time comes, and not again; what happens to it meanwhile is told all the same."""
+    """Each asks when its time comes, and not again; what happens to it meanwhile is delivered all the same."""
     execution = await changed(rig, channels=40)
     limits = await goes_away(rig)
     copy = Asking(rig)

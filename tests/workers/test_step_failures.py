@@ -91,7 +91,7 @@ def namesakes(*failed: int) -> Life:
     return Life(name="namesakes", frames=tuple(frames))
 
 
-async def test_steps_that_share_a_name_are_told(rig: Rig) -> None:
+async def test_steps_that_share_a_name_are_reported(rig: Rig) -> None:
     """Each time; the first of them outside the thread."""
     execution = await rig.followed(rig.lab, life=namesakes(3, 7), level=Level.FAILURES)
     for _ in range(2):

@@ -35,12 +35,12 @@ async def test_a_listed_change_is_polled_at_once(rig: Rig, lists: SweeperRig) ->
 async def test_unchanged_executions_are_compared_now_and_then(
     rig: Rig, lists: SweeperRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each round tells the store what has changed; what has not is deferred for much longer than a round."""
+    """Each round reports to the store what has changed; what has not is deferred for much longer than a round."""
     executions = await running(rig)
-    told, listed = list[int](), rig.store.schedule.listed
+    reported, listed = list[int](), rig.store.schedule.listed
 
     async def spied(team_id: str, shown: Iterable[tuple[str, str]], **more: Any) -> Coverage:
-        told.append(len(shown := list(shown)))
+        reported.append(len(shown := list(shown)))
         return await listed(team_id, shown, **more)
 
     monkeypatch.setattr(rig.store.schedule, "listed", spied)
@@ -48,9 +48,9 @@ async def test_unchanged_executions_are_compared_now_and_then(
     for number in range(2 + int(REPORT_EVERY / SHORTEST_ROUND)):
         if number == 1:
             rig.gcs.step(executions[7], to="running 2/3")
-        told.clear()
+        reported.clear()
         await lists.read_round()
-        compared.append(sum(told))
+        compared.append(sum(reported))
     assert compared[:2] == [MANY, 1]
     assert MANY in compared[2:]
     assert compared[2:].count(0) == len(compared) - 3

@@ -48,14 +48,14 @@ async def message_of(rig: Rig, execution: str) -> str:
 
 @pytest.mark.parametrize("change", SHAPES)
 async def test_fields_of_other_types_hide_no_outcome(rig: Rig, change: dict[str, Any]) -> None:
-    """The end is told, whatever type the other fields have."""
+    """The end is reported, whatever type the other fields have."""
     execution = await rig.followed(rig.lab)
     assert any("Succeeded" in text for text in await ended(rig, execution, change))
     assert rig.watcher.problem is None
 
 
 async def test_other_types_in_the_control_object(rig: Rig) -> None:
-    """Reports as bare phases, a message in parts, a project as text: the failure is told with its message."""
+    """Reports as bare phases, a message in parts, a project as text: the failure is reported with its message."""
     execution = await rig.followed(rig.lab, life=story.failing(2))
     rig.gcs.step(execution, to="failed")
     body = body_of(rig, execution)
@@ -89,7 +89,7 @@ async def test_half_a_character_is_shown_as_such(rig: Rig, half: bytes) -> None:
     [("Error", "Error"), ("ERROR", "Error"), (None, "Succeeded"), ("", "Succeeded")]
     + [(nothing, "Succeeded") for nothing in ("null", "-", "None", "Unknown", "UNKNOWN")],
 )
-async def test_an_unusual_end_is_told(rig: Rig, status: str | None, word: str) -> None:
+async def test_an_unusual_end_is_reported(rig: Rig, status: str | None, word: str) -> None:
     """`Error`, and a status that says nothing beside a final phase, are outcomes once they were seen twice."""
     execution = await rig.followed(rig.lab)
     rig.gcs.step(execution, to="succeeded")

@@ -121,7 +121,7 @@ async def test_an_id_never_changes_the_path(client: GCSClient, scripted: Scripte
         (200, b"[" + b" " * MAX_EVENTS_BYTES + b"]", GCSTooLarge),
     ],
 )
-async def test_refusals_are_told_apart(
+async def test_refusals_are_distinguished(
     client: GCSClient, scripted: Scripted, status: int, body: bytes, error: type[Exception]
 ) -> None:
     """And executions are read all the same afterwards."""

@@ -260,6 +260,6 @@ def test_a_report_without_a_phase_covers_nothing() -> None:
 
 
 def test_a_failed_step_moves_the_list() -> None:
-    """Phase and counts stay: the report alone tells."""
+    """Phase and counts stay: only the report shows it."""
     failed = changed(lambda body: control(body)["subObjectStatuses"].update({"job-a": {"phase": "Failed"}}))
     assert listed_state(failed) != listed_state(RUNNING)

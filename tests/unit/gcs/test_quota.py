@@ -63,7 +63,7 @@ async def test_failure_stands_without_quota_for_a_repeat(http: HTTPClient, scrip
     assert len(scripted.requests) == 1
 
 
-async def test_tells_people_from_polls(http: HTTPClient, scripted: Scripted) -> None:
+async def test_distinguishes_people_from_polls(http: HTTPClient, scripted: Scripted) -> None:
     """The quota learns whether a person waits."""
     quota = Quota(10)
     scripted.says(200, body_of("running"))

@@ -197,7 +197,7 @@ HEADER = 'Could not parse the header line: "##contig=<ID=c1,length=9>"'
     ],
 )
 def test_both_halves_of_bilingual_texts(text: str | None, english: str, chinese: str) -> None:
-    """Halves are told apart by script, wherever they stand; a text without two scripts is whole, `##` included."""
+    """Halves are distinguished by script, wherever they stand; a text without two scripts is whole, `##` included."""
     outcome = {"reason": text, "message": text}
     control = {"actionName": "create", "objectStatus": outcome, "subObjectStatuses": {"a": outcome}}
     execution = changed(object={"status": control})

@@ -208,7 +208,7 @@ def test_a_proxys_address_is_read(monkeypatch: pytest.MonkeyPatch, name: str, gi
 
 
 def test_a_bundle_without_certificates_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The bot does not start without an authority that it was told to trust."""
+    """The bot does not start without an authority that its settings name."""
     (tmp_path / "ca.pem").write_text("nothing")
     assert problems(monkeypatch, CA_BUNDLE="ca.pem") == [
         "CA_BUNDLE is wrong: the file holds no certificates in PEM format"

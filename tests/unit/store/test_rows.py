@@ -137,6 +137,6 @@ def test_announced_successes_come_back() -> None:
 
 @pytest.mark.parametrize("field", ["soon", "1-", "!", "1" * 20, "end?"])
 def test_quiet_times_of_another_version_are_none(field: str) -> None:
-    """Their subscriber is told more than they asked for, and misses nothing."""
+    """Their subscriber gets more than they asked for, and misses nothing."""
     subscription = subscription_of(Lane("gcs1", "T1", "e1", "U1"), f"final|U1|5|||||{field}|{field}")
     assert (subscription.muted, subscription.hours) == (None, None)
