@@ -1,19 +1,18 @@
-"""Cancel and retry: what an operator has GCS do to an execution, each time asked for and done once.
+"""Cancel and retry: what an operator has GCS do to an execution, confirmed each time and done once.
 
-Lives here: the order of things. GCS is looked at before anybody is asked, and again before anything is done; the act is
-written before GCS is called; when GCS's answer is lost, GCS is looked at, and the call is never repeated. Does not live
-here: who may (`bot.slack.access`), what GCS takes in which state (`bot.domain.acting`), the call (`bot.gcs.client`),
-the record (`bot.store.acts`), dialogs (`handlers.acting`, the only caller).
+Lives here: the order of things. The execution is read before anybody is asked to confirm, and again before anything is
+done; the act is written before GCS is called; if GCS's reply is lost, the execution is read, and the call is never
+repeated. Does not live here: who may (`bot.slack.access`), what GCS takes in which state (`bot.domain.acting`), the
+call (`bot.gcs.client`), the record (`bot.store.acts`), dialogs (`handlers.acting`, the only caller).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import uuid4
 
 import structlog
@@ -27,23 +26,19 @@ from bot.gcs.client import GCSClient
 from bot.gcs.errors import may_have_acted
 from bot.gcs.shared_reads import SharedReads
 from bot.store.acts import Acts
+from bot.store.patience import in_time
 from bot.store.subscriptions import Subscribers
 
 WITHIN = timedelta(seconds=15)
 """At most how long one call to GCS may take."""
 
-STORE_WITHIN = timedelta(seconds=5)
-"""At most how long each call to the store may take."""
-
 LOOKS = (1.0, 2.0, 3.0, 4.0)
-"""How many seconds before each look at an execution after an answer was lost."""
+"""How many seconds to wait before each reading of an execution after GCS's reply was lost."""
 
 LOOKS_WITHIN = timedelta(seconds=20)
-"""At most how long all of them may take. With one call it is less than `acts.BUSY`."""
+"""At most how long all of them may take. Together with one call that is less than `acts.BUSY`."""
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ class Look:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The same as what the dialogs show."""
+        """The same in the form that the dialogs show."""
         return Snapshot(execution=self.execution, revision=0, seen_at=self.at)
 
 
@@ -65,7 +60,7 @@ class Acted:
     """What became of an act."""
 
     result: Result | None
-    """None: nothing was done, because something has changed since the person was asked."""
+    """None: nothing was done, because something has changed since the person was asked to confirm."""
     look: Look
     """What GCS shows afterwards, as far as it still answers."""
     refusal: BotError | None = None
@@ -80,16 +75,16 @@ class Acting:
         self._reads = SharedReads(gcs, within=WITHIN, now=now)
 
     async def look(self, team_id: str, execution_id: str) -> Look:
-        """The execution as GCS shows it now, never as it showed it before.
+        """The execution as GCS shows it now, never as it was shown before.
 
         Raises:
             InvalidInput: `execution_id` is no id.
-            GCSError, StoreUnavailable: it is not known.
+            GCSError, StoreUnavailable: GCS or the store does not say.
         """
-        known = await _in_time(self._subscribers.snapshot(team_id, execution_id))
+        known = await in_time(self._subscribers.snapshot(team_id, execution_id))
         name = known.execution.name if known else ""
         read = await self._reads.get(execution_id, newer_than=self._now(), name=lambda: name)
-        return Look(read.execution, read.at, await _in_time(self._acts.last(team_id, read.execution.id)))
+        return Look(read.execution, read.at, await in_time(self._acts.last(team_id, read.execution.id)))
 
     async def act(self, team_id: str, question: Question, by: str) -> Acted:
         """Do what a person was asked about and has confirmed, if nothing has changed since then.
@@ -103,7 +98,7 @@ class Acting:
             return Acted(None, look)
         act = Act(token=_token(), action=question.action, by=by, began_at=self._now())
         begins = self._acts.begin(team_id, execution_id, token=act.token, known=question.act, action=act.action, by=by)
-        if not await _in_time(begins):
+        if not await in_time(begins):
             return Acted(None, await self.look(team_id, execution_id))
         audit("action.began", execution=execution_id, action=act.action.value)
         return await self._sent(team_id, act, look)
@@ -115,7 +110,7 @@ class Acting:
         try:
             await self._gcs.operate(execution_id, act.action, within=WITHIN)
             result = Result.DONE
-        except StoreUnavailable as error:  # which has the quota: GCS was not called, or it was and refused
+        except StoreUnavailable as error:  # the store has the quota: GCS was not called, or it was and refused
             result, refusal = Result.REFUSED, error
         except GCSError as error:
             log.warning("acting.unanswered", kind=type(error).__name__, error=str(error))
@@ -130,7 +125,7 @@ class Acting:
         return Acted(result, look, refusal)
 
     async def _looked_for(self, team_id: str, act: Act, look: Look) -> tuple[Result, Look]:
-        """GCS's answer was lost: whether it shows within a while that it took the act."""
+        """Whether GCS, whose reply was lost, shows within a while that it accepted the act."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOKS_WITHIN.total_seconds()):
                 for seconds in LOOKS:
@@ -142,10 +137,10 @@ class Acting:
         return Result.UNKNOWN, look
 
     async def _finish(self, team_id: str, execution_id: str, act: Act, result: Result) -> None:
-        """Write how it ended. If the store does not take that, the watcher finds out what GCS has done."""
+        """Write how it ended. If the store does not accept that, the watcher finds out what GCS has done."""
         is_news = True
         try:
-            is_news = await _in_time(self._acts.finish(team_id, execution_id, act, result, now=self._now()))
+            is_news = await in_time(self._acts.finish(team_id, execution_id, act, result, now=self._now()))
         except StoreUnavailable as error:
             log.warning("acting.unrecorded", execution=execution_id, result=result.value, why=error.words)
         if is_news:
@@ -153,18 +148,5 @@ class Acting:
 
 
 def _token() -> str:
-    """The id of the request under way, by which the log names it, too."""
+    """The id of the request under way, which its lines in the log have, too."""
     return current_request() or uuid4().hex[:12]
-
-
-async def _in_time(answer: Awaitable[T]) -> T:
-    """The store's answer, in time for the person who waits.
-
-    Raises:
-        StoreUnavailable: it did not come.
-    """
-    try:
-        async with asyncio.timeout(STORE_WITHIN.total_seconds()):
-            return await answer
-    except TimeoutError:
-        raise StoreUnavailable(f"no answer within {STORE_WITHIN.total_seconds():g} s") from None

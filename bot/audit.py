@@ -4,7 +4,7 @@ Lives here: `audit`, which writes one line at every `LOG_LEVEL`, and the id of t
 each line that is logged meanwhile. Does not live here: what the log looks like (`bot.app.logs`), which lines there are
 (their modules). Called by `handlers.middleware`, `bot.subscriptions` and the notifier.
 
-Lines hold ids and codes only: no name, no word that somebody typed, no text of GCS.
+Lines hold ids and codes only: no names, no words that somebody typed, no text of GCS.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _IDS = {
 """Fields that come from outside, and what an id of that kind looks like."""
 
 NOT_AN_ID = "invalid"
-"""Logged in place of what is no id: a request can hold any text."""
+"""Logged in place of what is not an id, since a request can hold any text."""
 
 
 def audit(event: str, **values: str | float | None) -> None:
@@ -41,7 +41,7 @@ def audit(event: str, **values: str | float | None) -> None:
 
 
 def begin_request(*, actor: str, team: str) -> str:
-    """Give a request of a person an id, and everything that is logged in this task from now on that id and the person.
+    """Give a person's request an id; everything that this task logs from now on has the id and the person.
 
     Returns:
         The id: 12 hexadecimal digits.

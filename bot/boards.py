@@ -1,4 +1,4 @@
-"""Boards: what people ask for about them, and the work that keeps them true.
+"""Boards: what people ask for about them, and the worker that keeps them up to date.
 
 Lives here: `BoardRequests`, and `BoardWorker`, which draws each board again when something has changed. Does not live
 here: what is on a board (`bot.domain.board`), its record and its messages (`bot.store.boards`), posting and editing
@@ -36,10 +36,10 @@ from bot.store.subscriptions import Subscribers
 from bot.store.unreadable import Unreadable
 
 EVERY = timedelta(seconds=30)
-"""How often boards are edited at most."""
+"""How long at least between two edits of a board."""
 
 LOOK_SECONDS = 10.0
-"""How long until it is looked again whether it is this copy's turn."""
+"""How long until this copy checks again whether it is its turn."""
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -73,7 +73,7 @@ class BoardMaker:
         return replace(board, rows=rows)
 
     async def renew(self, record: BoardRecord, board: Board) -> None:
-        """Post a board again; its present message says so once the next one is there."""
+        """Post a board again; its current message says so once the next one is there."""
         wanted = replace(record, posted_at=self.now(), before=record.posted_at)
         written, _ = await self.boards.change(
             record.subscriber, record.id, lambda known: wanted if known == record else known
@@ -82,7 +82,7 @@ class BoardMaker:
             await self.boards.post(wanted, board)
 
     async def end(self, record: BoardRecord, *, by: str = "") -> bool:
-        """End a board: first its messages, so that what a crash leaves is ended by the next look."""
+        """End a board: first its messages, so that the next round ends what a crash has left."""
         for posted_at in filter(None, (record.posted_at, record.before)):
             await self.boards.close(record.subscriber, record.message_id(posted_at), by=by)
         _, is_safe = await self.boards.change(record.subscriber, record.id, lambda _known: None)
@@ -128,7 +128,7 @@ class BoardRequests:
         return tuple(found)
 
     async def end(self, channel: Subscriber, board: str, *, by: str) -> tuple[BoardRecord | None, bool]:
-        """End the board of a channel with this id; the channel reads `by` whom.
+        """End the board of a channel with this id; the channel reads that `by` did it.
 
         Returns:
             The board, None if there was none; and whether replicas hold its end.
@@ -154,7 +154,7 @@ class BoardRequests:
         return await self.end(channel, meant[0].id, by=by) if meant else (None, True)
 
     async def _is_followed(self, channel: Subscriber, workflow: str) -> bool:
-        """Whether runs of a workflow may come; those that a label or a project is followed for may be of any."""
+        """Whether runs of a workflow may come; a rule about a label or a project may find runs of any workflow."""
         rules = await in_time(self._rules.of(channel))
         return any(
             rule.kind in {RuleKind.LABEL, RuleKind.PROJECT} or normal(workflow) in map(normal, rule.values)
@@ -163,7 +163,7 @@ class BoardRequests:
 
 
 class BoardWorker:
-    """Keeps all boards true."""
+    """Keeps all boards up to date."""
 
     def __init__(self, maker: BoardMaker) -> None:
         self._maker, self._boards, self._now = maker, maker.boards, maker.now
@@ -171,7 +171,7 @@ class BoardWorker:
         """Message → what it was drawn from, and when time alone makes it look different."""
 
     async def run_once(self) -> float:
-        """Look after all boards, if it is this copy's turn; returns after how many seconds to look again."""
+        """Update all boards, if it is this copy's turn; returns the seconds until the next check."""
         try:
             records = await self._boards.all() if await self._boards.begin_look(every=EVERY) else ()
         except StoreUnavailable as error:
@@ -179,7 +179,7 @@ class BoardWorker:
             return LOOK_SECONDS
         for record in records:
             try:
-                await self._look_after(record)
+                await self._update(record)
             except StoreUnavailable as error:
                 log.warning("boards.store_away", error=str(error))
             except Unreadable as error:
@@ -189,7 +189,7 @@ class BoardWorker:
             self._seen = {message: seen for message, seen in self._seen.items() if message in kept}
         return LOOK_SECONDS
 
-    async def _look_after(self, record: BoardRecord) -> None:
+    async def _update(self, record: BoardRecord) -> None:
         post = await self._boards.find(record)
         if post is None:
             await self._begin(record)
@@ -204,7 +204,7 @@ class BoardWorker:
             _audit("board.ended", record, why="undeliverable")
 
     async def _close_before(self, record: BoardRecord, post: Post) -> BoardRecord:
-        """Once the next message is there, have the one before it say so."""
+        """Once the next message is there, have the previous one say so."""
         if record.before is None or post.receipt is None:
             return record
         await self._boards.close(record.subscriber, record.message_id(record.before))
@@ -228,7 +228,7 @@ class BoardWorker:
 
 
 def _drawn(board: Board, now: datetime) -> list[Block]:
-    """What a board shows, in whatever workspace."""
+    """What a board shows, whatever the workspace."""
     return board_blocks(board, "C", now=now, address="https://slack.com/")
 
 

@@ -25,9 +25,9 @@
     │   ├── GCSUnavailable          no answer, time-out, 5xx
     │   │   ├── GCSAbsent           a 404 that does not come from GCS
     │   │   └── GCSTooLate          no answer within the time of the request
-    │   └── GCSMalformed            an answer that is no execution
+    │   └── GCSMalformed            an answer that is not an execution
     │       ├── GCSRequestRefused   GCS calls our request malformed
-    │       │   └── GCSActionRefused    GCS does not do what was asked: `.code`
+    │       │   └── GCSActionRefused    GCS refuses to cancel or retry: `.code`
     │       └── GCSTooLarge         the answer is larger than what is read: `.most`
     └── SlackError                  `.code` is Slack's code
         ├── RateLimited             `.retry_after`
@@ -125,7 +125,7 @@ class InputProblem(StrEnum):
     CHANNEL_NOT_APPROVED = "channel_not_approved"
     """Other organisations share the channel, and nobody has approved that the bot writes there."""
     CHANNEL_HAS_GROWN = "channel_has_grown"
-    """Other organisations read the channel than the button was about."""
+    """Other organisations read the channel than those that the button names."""
     CHANNEL_NOT_SHARED = "channel_not_shared"
     """There is nothing to approve."""
     CHANNEL_NOT_LISTED = "channel_not_listed"
@@ -135,7 +135,7 @@ class InputProblem(StrEnum):
     WHICH_HOURS = "which_hours"
     """When is it to be quiet? `verb`."""
     WHICH_ZONE = "which_zone"
-    """Slack does not say where the person lives, and they do not, or in words that mean no zone. `verb`."""
+    """Neither Slack nor the person names the zone that they live in, or the person's words mean none. `verb`."""
     UNKNOWN_ZONE = "unknown_zone"
     """The same in a dialog."""
     WHICH_SPAN = "which_span"
@@ -235,7 +235,7 @@ class PortUnavailable(BotError):
 
 
 class StoreUnavailable(BotError):
-    """The store does not answer, or cannot do what was asked."""
+    """The store does not answer, or cannot do what was requested."""
 
     def __init__(self, words: str = "the store does not answer", detail: str = "") -> None:
         """`words` are ours, `detail` may name addresses and paths."""
@@ -345,9 +345,9 @@ class GCSTooLate(GCSUnavailable):
 
 
 class GCSMalformed(GCSError):
-    """The answer is no execution."""
+    """The answer is not an execution."""
 
-    meaning = "the answer is no execution"
+    meaning = "the answer is not an execution"
 
 
 class GCSRequestRefused(GCSMalformed):
@@ -355,7 +355,7 @@ class GCSRequestRefused(GCSMalformed):
 
 
 class GCSActionRefused(GCSRequestRefused):
-    """GCS does not do to the execution what was asked, mostly because of its state."""
+    """GCS refuses to cancel or retry the execution, mostly because of its state."""
 
     def __init__(self, detail: str = "", *, code: str, request_id: str = "") -> None:
         """`code`: GCS's own, or the HTTP status where it has none."""
@@ -384,7 +384,7 @@ _CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
 
 class SlackError(BotError):
-    """Slack did not do what was asked. `code` is Slack's code, or one of `bot.slack.errors`."""
+    """Slack did not do what the bot requested. `code` is Slack's code, or one of `bot.slack.errors`."""
 
     def __init__(self, code: str = "", detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)

@@ -38,7 +38,7 @@ MOST_CONNECTIONS = 500
 """At most this many connections to one server."""
 
 _SHARE = 4
-"""One server uses at most this part of the file descriptors, so that two of them leave half to the bot's own calls."""
+"""One server uses at most one in this many file descriptors, so that two of them leave half to the bot's own calls."""
 
 _LEAST_CONNECTIONS = 8
 """One server takes at least this many connections, however few file descriptors there are."""
@@ -52,11 +52,11 @@ _RETRY_SECONDS = 1.0
 log = structlog.get_logger()
 
 _quiet = logging.getLogger("aiohttp.quiet")
-"""aiohttp writes a traceback for every request that is no HTTP; anybody can send those."""
+"""aiohttp writes a traceback for every request that is not HTTP; anybody can send those."""
 _quiet.setLevel(logging.CRITICAL)
 
 _NAME = "execution-bot"
-# What is no HTTP is refused by aiohttp itself, which would name its version and Python's.
+# What is not HTTP is refused by aiohttp itself, which would name its version and Python's.
 web_response.SERVER_SOFTWARE = _NAME  # type: ignore[attr-defined]  # there is no public way
 
 

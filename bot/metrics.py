@@ -50,14 +50,14 @@ SWEEPER_PAGES = Counter("execution_bot_sweeper_pages_total", "Pages of lists rea
 SWEEPER_BYTES = Counter("execution_bot_sweeper_bytes_total", "Bytes of lists read, after decompression.")
 SWEEPER_CHANGED = Counter("execution_bot_sweeper_changed_total", "Executions that a list showed as changed.")
 SWEEPER_COVERED = Gauge(
-    "execution_bot_sweeper_covered", "Watched executions that lists showed as unchanged when all were last compared."
+    "execution_bot_sweeper_covered", "Followed executions that lists showed as unchanged when all were last compared."
 )
 SWEEPER_ROUND_SECONDS = Histogram(
     "execution_bot_sweeper_round_seconds",
     "Time for one round through all pages of the lists.",
     buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300),
 )
-SWEEPER_RULES = Gauge("execution_bot_sweeper_rules", "Rules that this process looks for new executions for.")
+SWEEPER_RULES = Gauge("execution_bot_sweeper_rules", "Rules for which this process looks for new executions.")
 SWEEPER_FOUND_SECONDS = Histogram(
     "execution_bot_sweeper_found_seconds",
     "Time from the creation of an execution until a rule has it followed.",
@@ -111,7 +111,7 @@ BRAKE_WAITING = Gauge(
 
 POOL_ITEMS_FAILED = Counter(
     "execution_bot_pool_items_failed_total",
-    "Executions or lanes that a worker gave up because of an error that nobody foresaw.",
+    "Executions or lanes that a worker gave up because of an unexpected error.",
     ["worker"],
 )
 

@@ -1,4 +1,4 @@
-"""The way to servers outside: through which proxy, if any, and which certificates are trusted.
+"""The way to servers outside: which proxy, if any, and which certificates are trusted.
 
 Lives here: `Network`, and which hosts `NO_PROXY` means. Does not live here: reading the settings (`bot.settings`), the
 connections (`bot.gcs.transport`, `bot.slack`, and `bot.store`, whose client takes the bundle as an option of its

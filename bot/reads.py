@@ -57,7 +57,7 @@ class Reads:
         self._subscribers, self._history, self._cadence, self._now = subscribers, history, cadence, now
 
     async def state(self, team_id: str, execution_id: str, *, newer_than: datetime | None = None) -> State:
-        """The state of an execution: no older than it is known already, and asked for no earlier than `newer_than`.
+        """The state of an execution: no older than it is known already, and requested no earlier than `newer_than`.
 
         It is the last known one if GCS is away and somebody follows it.
 
@@ -79,7 +79,7 @@ class Reads:
         return State(snapshot, read.fingerprint, alarms.next_at(snapshot, typical))
 
     async def fingerprint(self, team_id: str, execution_id: str) -> tuple[Fingerprint, datetime]:
-        """That of what GCS shows, asked after this call; and when it answered, by the store's clock.
+        """The fingerprint of what GCS shows, requested after this call; and when it answered, by the store's clock.
 
         Raises:
             InvalidInput, GCSError: as from `GCSClient.get_execution`.
@@ -89,7 +89,7 @@ class Reads:
         return read.fingerprint, read.at + ahead
 
     async def events(self, execution_id: str) -> tuple[tuple[Event, ...] | None, bool]:
-        """Its events, None where GCS does not show them; and whether it refuses that."""
+        """The events of an execution, None if GCS does not show them; and whether it refuses to."""
         try:
             return await self._shared.events(execution_id), False
         except GCSError as error:

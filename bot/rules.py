@@ -23,7 +23,7 @@ from bot.store.patience import in_time
 from bot.store.rules import Enlisting, Rules
 
 FINISHED_WITHIN = timedelta(seconds=10)
-"""How long a person waits until what a rule follows has ended; the rest is done without them."""
+"""How long a person waits while what a rule follows ends; the rest is done without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class RuleRequests:
         return RuleMade(rule, was, bool(found), is_safe, workflows)
 
     async def end(self, subscriber: Subscriber, rule_id: str, *, by: str) -> RuleEnded:
-        """End a rule, and what only it follows; a channel reads `by` whom."""
+        """End a rule, and what only it follows; a channel reads that `by` did it."""
         rule, is_safe = await in_time(self._rules.end(subscriber, rule_id, by=by))
         if rule is None:
             return RuleEnded(None)

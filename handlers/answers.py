@@ -1,13 +1,13 @@
 """Where the answer to a request goes: through its `response_url`, or into the conversation in which somebody typed.
 
-Lives here: the choice. Does not live here: sending (`bot.slack.responses`, `bot.slack.answers`). Called by the
+Lives here: the choice. Does not live here: sending (`bot.slack.responses`, `bot.slack.conversation`). Called by the
 listeners and by the middleware.
 """
 
 from __future__ import annotations
 
 from bot.blocks import Message
-from bot.slack.answers import Place, say
+from bot.slack.conversation import Place, say
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from handlers.request import Request

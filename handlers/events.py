@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import structlog
 
-from bot.slack.channels import look
+from bot.slack.channels import refresh_sharing
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.home import publish_home
@@ -44,5 +44,6 @@ async def sharing_changed(request: Request, *, workspace: Workspace) -> None:
         )
         log.info("handlers.sharing_changed", channel=channel_id, is_shared=True, organisations=sorted(organisations))
         return
-    shared = await look(workspace, channel_id)  # an event may come late, so only Slack's present word opens a channel
+    # An event may come late, so only what Slack says now opens a channel.
+    shared = await refresh_sharing(workspace, channel_id)
     log.info("handlers.sharing_changed", channel=channel_id, is_shared=shared)

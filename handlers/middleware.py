@@ -48,9 +48,9 @@ from bot.errors import (
 )
 from bot.metrics import HANDLERS_ACK_SECONDS, HANDLERS_NOT_ALLOWED, HANDLERS_REQUESTS, LAST_SUCCESS
 from bot.slack.access import Access
-from bot.slack.answers import Place, say_directly
 from bot.slack.calls import NO_PATIENCE
 from bot.slack.channels import readers
+from bot.slack.conversation import Place, say_directly
 from bot.slack.inbound import IDENTITY
 from bot.slack.workspace import Workspace
 from bot.store.requests import REMEMBERED

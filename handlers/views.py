@@ -16,7 +16,7 @@ from bot.domain.following import Level, Subscriber, Subscription
 from bot.domain.snapshot import Snapshot
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import call
-from bot.slack.channels import check_in, check_person
+from bot.slack.channels import check_membership, check_person
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.dialogs import show
@@ -97,9 +97,9 @@ async def share_into(request: Request, *, subscriptions: Subscriptions, workspac
     except ValueError:
         raise InvalidInput(InputProblem.NOT_A_PAGE) from None
     request.execution_id = execution_id
-    if not (request.channel_id and workspace.slack.takes_answers(request.response_url)):
+    if not (request.channel_id and workspace.slack.is_response_url(request.response_url)):
         raise InvalidInput(InputProblem.NOT_A_PAGE)
-    await check_in(workspace, request.channel_id, request.asker.id)
+    await check_membership(workspace, request.channel_id, request.asker.id)
     await share_with_channel(request, execution_id, subscriptions, workspace)
     await show(request, workspace, share.shared_modal(request.channel_id))
 

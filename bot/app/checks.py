@@ -60,10 +60,10 @@ WITHIN = timedelta(seconds=20)
 """How long one check may take at most."""
 
 CHANGING_SECONDS = 10.0
-"""How long a store is waited for whose directory another process holds: it may be starting or ending."""
+"""How long to wait for a store whose directory another process holds: that may be starting or ending."""
 
 NOTED_SKEW, BROKEN_SKEW = 30.0, 300.0
-"""From how many seconds on a clock that is wrong is mentioned, and is a fault: Slack refuses what is older."""
+"""From how many seconds on a wrong clock is mentioned, and is a fault: Slack refuses older requests."""
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where to call a bot that listens everywhere
 
@@ -77,12 +77,12 @@ class CheckResult:
     detail: str
     remedy: str = ""
     notes: tuple[str, ...] = ()
-    """What is not broken, and should be known."""
+    """What works, but should be known."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a check found in order."""
+    """What a successful check found."""
 
     detail: str
     notes: tuple[str, ...] = ()
@@ -219,7 +219,7 @@ async def _connection(settings: Settings, slack: SlackClient) -> _Found:
 
 
 async def _signed(settings: Settings) -> str:
-    """What a bot on `PORT` says to a harmless request that is signed with our secret: Slack's test of an address."""
+    """How the bot on `PORT` answers a harmless request signed with our secret, by which Slack also tests an address."""
     where = f"port {settings.port}"
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     body, at = '{"type":"url_verification","challenge":"execution-bot"}', str(int(time.time()))
@@ -297,9 +297,9 @@ async def _store_notes(settings: Settings, store: Store) -> tuple[str, ...]:
 async def _clock(settings: Settings, slack: SlackClient) -> _Found:
     """How far this machine's clock is from those of Slack and GCS."""
     async with HTTPClient(settings.network) as http:
-        asked = {"Slack": _slack_skew(slack), "GCS": _gcs_skew(settings, http)}
-        answers = await asyncio.gather(*asked.values(), return_exceptions=True)
-    skews = {name: skew for name, skew in zip(asked, answers, strict=True) if isinstance(skew, float)}
+        readings = {"Slack": _slack_skew(slack), "GCS": _gcs_skew(settings, http)}
+        answers = await asyncio.gather(*readings.values(), return_exceptions=True)
+    skews = {name: skew for name, skew in zip(readings, answers, strict=True) if isinstance(skew, float)}
     if not skews:
         return _Found("neither Slack nor GCS said what time it is")
     name, skew = max(skews.items(), key=lambda item: abs(item[1]))
@@ -340,7 +340,7 @@ async def _owner(settings: Settings, store: Store, slack: SlackClient) -> str:
     try:
         identity = await slack.identity()
     except SlackError as error:
-        return f"whose it is was not compared, since Slack did not say which workspace this is ({error.code})"
+        return f"its owner was not compared, since Slack did not say which workspace this is ({error.code})"
     async with HTTPClient(settings.network) as http:
         ours = await OwnerCheck(settings, store.ownership, gcs_client(settings, http)).ours(identity)
     if found := differences(record, ours):

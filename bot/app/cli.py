@@ -89,7 +89,7 @@ def check() -> None:
 
 
 def _on_store(work: repairs.Work) -> Any:
-    """Do something with the store of a bot that runs."""
+    """Do `work` with the store of a running bot."""
     settings = load_settings()
     set_up_logging(settings.model_copy(update={"log_level": "error"}))
     from bot.app import service  # noqa: PLC0415  # as above

@@ -21,7 +21,7 @@ from bot.store.owner import Owner
 
 @dataclass(frozen=True, slots=True)
 class GCSAccount:
-    """What polls, lists and answers to people share."""
+    """What polls, lists and people's requests share."""
 
     client: GCSClient
     quota: GCSQuota
@@ -65,7 +65,7 @@ def _credentials(settings: Settings, http: HTTPClient) -> SignatureAuth | TokenA
 
 
 def this_owner(settings: Settings, identity: Identity, project_id: str, *, is_certain: bool) -> Owner:
-    """Whom a store belongs to that this bot works on.
+    """The owner of a store that this bot works on.
 
     `project_id` is what GCS showed, if the settings name none. Unless it is certain, keys do not depend on it.
     """

@@ -71,11 +71,11 @@ class OwnerCheck:
             await _until(stop, STORE_AWAY_SECONDS)
         while not stop.is_set():
             await _until(stop, CHECK_SECONDS)
-            with suppress(StoreNotOurs):  # it may be exchanged again
+            with suppress(StoreNotOurs):  # the former one may come back
                 await self.run_once(identity)
 
     async def run_once(self, identity: Identity) -> bool:
-        """Compare once: whether the store answered, and is ours. From then on workers claim only if it is.
+        """Compare once; True if the store answered and is ours. Workers claim only while it is.
 
         Raises:
             StoreNotOurs: it is another bot's.
@@ -108,13 +108,13 @@ class OwnerCheck:
         return this_owner(self._settings, identity, self._project_id, is_certain=self._is_certain)
 
     async def certain(self, identity: Identity) -> Owner:
-        """The same, for what replaces the record: without a project that GCS does not show twice."""
+        """The same for a new owner record: without a project unless GCS has shown it twice."""
         await self.ours(identity)
         ours = await self.ours(identity)
         return ours if self._is_certain else replace(ours, project="")
 
     def _note_project(self, listed: Sequence[ListedId]) -> None:
-        """GCS showed an execution, if there is one, and with it whose it is."""
+        """Note which project the first listed execution belongs to, if there is one."""
         found = next((item.project_id for item in listed), "")
         if not found:
             return
@@ -152,6 +152,6 @@ def described(owner: Owner) -> str:
 
 
 async def _until(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but not longer than until `stop` is set."""
+    """Wait for `seconds`, or until `stop` is set."""
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)

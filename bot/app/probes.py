@@ -22,7 +22,7 @@ EVERY_SECONDS = 300.0
 """How long until `auth.test` is called again while all is well."""
 
 AGAIN_SECONDS = 60.0
-"""How long until the next call after one without an answer; nothing follows from a single one."""
+"""How long until the next call after one without an answer; a single one means nothing."""
 
 UNSURE_SECONDS = 10.0
 """How long until the next call when one answer says that the clock is wrong, and more are needed to be sure."""
@@ -50,7 +50,7 @@ async def repeat(run_once: Callable[[], Awaitable[float]], stop: asyncio.Event) 
 
 @asynccontextmanager
 async def repeating(run_once: Callable[[], Awaitable[float]], stop: asyncio.Event) -> AsyncIterator[None]:
-    """The same beside the context, which sets `stop` at its end."""
+    """The same in the background, inside the context; `stop` is set when the context ends."""
     probing = asyncio.create_task(repeat(run_once, stop), name="probe")
     try:
         yield
@@ -73,7 +73,7 @@ class TokenProbe:
     ) -> None:
         """`clock` learns from the same answers; `removal` is what Slack's events say, until a call succeeds again.
 
-        `is_known_away`: whether others find out when Slack answers again, so that no further calls are needed.
+        `is_known_away`: whether others already watch for Slack to answer again, so that no calls are needed here.
         """
         self._slack, self._clock, self._removal, self._is_known_away = slack, clock, removal, is_known_away
         self._failures = 0

@@ -1,8 +1,8 @@
 """What operators repair in the store: `execution-bot dead-letters`, `execution-bot release` and `execution-bot forget`.
 
 Lives here: these sub-commands, and what they print. Does not live here: settings and the loop (`bot.app.cli`, which
-adds them to the command line), what they do (`bot.store.outbox.dead_letters`, `bot.store.brake`). They work beside the
-bot that runs.
+adds them to the command line), what they do (`bot.store.outbox.dead_letters`, `bot.store.brake`, `bot.store.people`).
+The bot may run meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # `--version` and wrong settings need none of it
 Work = Callable[["Store"], Awaitable[Any]]
 
 OnStore = Callable[[Work], Any]
-"""Does something with the store of the settings, and exits with a sentence where that cannot be reached."""
+"""Does some `Work` with the store that the settings name; exits with a sentence if that cannot be reached."""
 
 ALL = "all"
 
@@ -43,7 +43,7 @@ def add_to(app: typer.Typer, on_store: OnStore) -> None:
     def release(
         which: Annotated[str, typer.Argument(help="Only this reason, as it is listed; by default all of them.")] = "",
     ) -> None:
-        """Let everything end that the brake has stopped, because it is right: /readyz says what that is."""
+        """Allow the endings that the brake has stopped, because they are right; /readyz says which they are."""
         released = on_store(lambda store: _released(store, which))
         for owner, reason, waited in released:
             typer.echo(f"{reason} of {owner}: {waited} may end now.")
@@ -55,7 +55,7 @@ def add_to(app: typer.Typer, on_store: OnStore) -> None:
         """Delete what the store keeps about a person, as `/execution forget-me` does; the log keeps its lines."""
         if not _USER_ID.fullmatch(user_id):
             typer.echo(
-                "That is no user id of Slack: it begins with U or W, and has capital letters and digits.", err=True
+                "That is not a user id of Slack: it begins with U or W, and has capital letters and digits.", err=True
             )
             raise typer.Exit(1)
         done = on_store(lambda store: _forgotten(store, user_id))
@@ -102,7 +102,7 @@ def _dead_letters(on_store: OnStore) -> typer.Typer:
         added, unreadable = on_store(lambda store: _added(store, [row for row in rows if row]))
         typer.echo(f"{added} added.")
         if unreadable:
-            typer.echo(f"{unreadable} lines are no letters.", err=True)
+            typer.echo(f"{unreadable} lines are not letters.", err=True)
             raise typer.Exit(1)
 
     @letters.command()
@@ -144,7 +144,7 @@ def _say_each(done: str, letters: list[tuple[str, bool]]) -> None:
 
 
 async def _chosen(store: Store, which: str) -> list[tuple[str, DeadLetter]]:
-    """The oldest first, since what was first is delivered first."""
+    """The dead letters that `which` names, the oldest first, since they are delivered in this order."""
     letters = await store.outbox.letters.rows()
     return [(row, letter) for row, letter in reversed(letters) if which in {ALL, letter.lane}]
 
@@ -159,7 +159,7 @@ async def _purged(store: Store, which: str) -> list[tuple[str, bool]]:
 
 
 async def _added(store: Store, rows: list[str]) -> tuple[int, int]:
-    """How many letters were added, and how many rows are none."""
+    """How many letters were added, and how many rows are not letters."""
     added = [await store.outbox.letters.add(row) for row in rows]
     return added.count(True), added.count(None)
 

@@ -109,7 +109,7 @@ async def running(settings: Settings, stop: asyncio.Event) -> AsyncIterator[None
         probes = {**workspace.probes, **state.probes, "clock": _clock_probe(clock)}
         health = Health(probes, ended=lambda: _ended(workspace, engine), notes=lambda: state.notes)
         await health.start(settings.health_port, settings.health_host)
-        stack.push_async_callback(health.stop)  # when the start fails
+        stack.push_async_callback(health.stop)  # if the start fails
         identity = await workspace.identified(stop)
         if identity is not None:
             await stack.enter_async_context(workspace.working(identity, stop, time_left))
@@ -133,7 +133,7 @@ def _ended(workspace: WorkspaceRuntime, engine: EmbeddedStore | None) -> list[st
 
 
 def embedded_store(settings: Settings) -> EmbeddedStore | None:
-    """Our own store, not started; None where the settings name another one."""
+    """Our own store, not started yet; None if the settings name another one."""
     return None if settings.redis_url else EmbeddedStore(settings.state_dir)
 
 
@@ -155,7 +155,7 @@ async def opened_store(settings: Settings, embedded: EmbeddedStore | None) -> As
 
 @asynccontextmanager
 async def store_beside(settings: Settings) -> AsyncIterator[Store]:
-    """The store of a bot that runs; it is neither started nor stopped."""
+    """The store of a running bot; it is neither started nor stopped here."""
     address = settings.store_address
     url = address.get_secret_value() if address else EmbeddedStore(settings.state_dir).url
     store = _store(url, settings)
@@ -176,7 +176,7 @@ def _store(url: str, settings: Settings) -> Store:
 
 
 def _countdown(whole: timedelta) -> TimeLeft:
-    """What is left of `whole`, which starts to run with the first call."""
+    """Returns what is left of `whole`; the time starts to run with the first call."""
     ends: float | None = None
 
     def left() -> timedelta:

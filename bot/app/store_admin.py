@@ -1,4 +1,4 @@
-"""What an operator asks of the store: whose it is, how much it holds, to take it over, to move what it holds.
+"""What operators do with a store: see whose it is and how much it holds, take it over, move what it holds.
 
 Lives here: the work, and the lines that are printed. Does not live here: parsing and exit codes
 (`bot.app.store_commands`, which calls this module), the record (`bot.store.owner`).

@@ -1,4 +1,4 @@
-"""The command line's `execution-bot store`: whose store it is, and taking it over.
+"""The command line's `execution-bot store`: `show`, `adopt`, `export` and `import`.
 
 Lives here: parsing, exit codes. Does not live here: the work (`bot.app.store_admin`). Called by `bot.app.cli`.
 """

@@ -1,4 +1,4 @@
-"""What the bot asks its store about once a minute: whether it keeps what it is given, and how long people have waited.
+"""What the bot checks in its store once a minute: whether it keeps what it is given, and how long people have waited.
 
 Lives here: `StoreProbe`, and what each state of the store means. Does not live here: asking (`bot.store.inspection`),
 whether the store answers at all (`bot.store.Store.verify`), the loop (`bot.app.probes`). Called by `bot.app.service`.
@@ -23,7 +23,7 @@ from bot.store.gcs_quota import GCSQuota
 from bot.store.inspection import Backlog, ServerState
 
 EVERY_SECONDS = 60.0
-"""How long until the store is asked again."""
+"""How long until the store is checked again."""
 
 LATE = timedelta(minutes=2)
 """How long an outcome may wait for its delivery."""
@@ -44,7 +44,7 @@ class StoreProbe:
         self.problems: tuple[str, ...] = ()
         """Why the store may lose what it is given, in words."""
         self.notes: tuple[str, ...] = ()
-        """What its operator should know, although the bot works."""
+        """What its operator should know, although it works."""
         self._oldest = timedelta(0)
 
     @property
@@ -61,13 +61,13 @@ class StoreProbe:
 
     @property
     def lateness(self) -> str | None:
-        """Since when the oldest outcome has waited, in words; None when that is no longer than `LATE`."""
+        """How long the oldest outcome has been waiting, in words; None if that is at most `LATE`."""
         if self._oldest <= LATE:
             return None
         return f"the oldest outcome has been waiting for {self._oldest.total_seconds() // 60:.0f} min"
 
     async def run_once(self) -> float:
-        """Ask once, and say what is wrong; returns the seconds until the next time."""
+        """Check once, and log what is wrong; returns the seconds until the next time."""
         with suppress(StoreUnavailable):  # `/readyz` and the workers say that
             await self._read_server()
             self._show(await self._store.inspection.backlog())

@@ -49,7 +49,7 @@ from bot.workers.watcher import Watcher
 log = structlog.get_logger()
 
 TimeLeft = Callable[[], timedelta]
-"""How long work under way may still take; from the first call on, the time runs."""
+"""How long work under way may still take; the time starts to run with the first call."""
 
 DRAIN_WITHIN = timedelta(seconds=4)
 """How long listeners have at most to finish when the bot stops, so that workers have time left."""
@@ -337,7 +337,7 @@ def _utc_now() -> datetime:
 
 
 async def _identity(slack: SlackClient) -> Identity:
-    """Who the bot is. Waits for a Slack that does not answer: starting must not depend on the minute."""
+    """Who the bot is. Waits while Slack does not answer: whether the bot starts must not depend on the minute."""
     async for attempt in stamina.retry_context(
         on=(SlackUnavailable, OutcomeUnknown, RateLimited, UnknownRefusal),
         attempts=None,

@@ -1,7 +1,7 @@
 """Replies that only what is typed to the bot has: that it was not understood, that the answer comes elsewhere.
 
 Lives here: these. Does not live here: the replies that commands have as well (`bot.blocks.replies`). Called by
-`handlers` and by `bot.slack.answers`.
+`handlers` and by `bot.slack.conversation`.
 """
 
 from __future__ import annotations

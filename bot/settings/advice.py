@@ -62,7 +62,7 @@ _OTHER_PROGRAMS = re.compile(
     r"|(GCP|[A-Z]?CS(?<!GCS))_(REGION|PROJECT|PROJECT_ID)"  # other clouds and services
     r"|HUAWEICLOUD_SDK_(DOMAIN_ID|PROJECT_NAME)|GO_PROXY|STAGE_DIR|STATS_DIR|SLACK_API_TOKEN"
 )
-"""Names that resemble settings and belong to others."""
+"""Names that resemble settings and belong to other programs."""
 
 _BESIDE_OURS = re.compile(r"COMPOSE_.*|STORE_PASSWORD")
 """Names that Docker Compose reads from the same `.env`; see compose.yaml for the second."""
@@ -93,21 +93,21 @@ def near_misses(names: Collection[str], known: Mapping[str, str]) -> dict[str, s
     given = {known[name] for name in names if name in known}
     meant = {name: _meant(name, known) for name in sorted(set(names) - known.keys())}
     return {
-        name: f"{name} is no setting: did you mean {setting}?"
+        name: f"{name} is not a setting: did you mean {setting}?"
         for name, setting in meant.items()
         if setting and known[setting] not in given
     }
 
 
 def unknown_in_file(names: Collection[str]) -> Iterator[str]:
-    """`names` in `.env` that are no settings: the bot alone reads the file, so they have no effect."""
+    """`names` in `.env` that are not settings: the bot alone reads the file, so they have no effect."""
     for name in sorted(names):
         if not _BESIDE_OURS.fullmatch(name):
-            yield f"{name} in .env is no setting: remove it (docs/settings.md lists all settings)"
+            yield f"{name} in .env is not a setting: remove it (docs/settings.md lists all settings)"
 
 
 def _meant(name: str, known: Mapping[str, str]) -> str | None:
-    """The setting that `name` was probably to be."""
+    """The setting that was probably meant by `name`."""
     if other := _OTHER_NAMES.get(name):
         return other
     stem = name.removesuffix("_FILE")  # only secrets may be files

@@ -62,7 +62,7 @@ EXPERT = _Expert()
 _PLAIN = "give it as Huawei Cloud shows it, without spaces and quotation marks"
 
 _UNQUOTED = "[!#-&(-_a-~]"
-"""A character of a key or token. A quotation mark is none: it was copied along, at one end or at both."""
+"""A character of a key or token. A quotation mark is not one: it was copied along, at one end or at both."""
 
 
 def _huawei(name: str, sdk_name: str) -> AliasChoices:
@@ -137,7 +137,7 @@ class Settings(BaseModel):
 
     default_language: Annotated[Literal["en", "zh"], BeforeValidator(lambda name: str(name).lower())] = "en"
     """Language of those for whom no other is known: `en`, or `zh` for Simplified Chinese. People read their own where
-    the scope `users:read` lets the bot see it, and everybody can choose one by `/execution language`."""
+    the scope `users:read` lets the bot see it, and everybody can choose one with `/execution language`."""
 
     slack_calls_per_minute: Annotated[PerMinute, EXPERT] = 50
     """At most how many calls per minute to each Slack method that edits cards, opens direct messages or reads channels
@@ -245,7 +245,7 @@ class Settings(BaseModel):
     )
     """At most how many seconds pass until an execution is polled although GCS's lists show it unchanged, and however
     many others have changed; from 60 to 86400 and no less than `POLL_INTERVAL`. The bot reads lists only while that
-    shows changes sooner than polling one execution after the other, that is with many executions."""
+    shows changes sooner than polling one execution after the other, that is, with many executions."""
     list_bytes_per_second: Annotated[int, Field(ge=100_000, le=1_000_000_000), EXPERT] = 12_000_000
     """At most how many bytes of lists (uncompressed) are read per second; an execution takes about 4,500 of them."""
     retry_grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(minutes=30)
@@ -290,7 +290,7 @@ class Settings(BaseModel):
         try:
             settings = cls(**{name.lower(): text for name, text in given.values.items()})
         except SettingsInvalid as error:
-            # What was wrong with the text itself has been said; pydantic's finding about the same setting adds nothing.
+            # A problem with the text itself is listed already; pydantic's finding about the same setting adds nothing.
             found = [line for line in error.problems if line.partition(" ")[0] not in given.wrong]
             raise SettingsInvalid([*found, *given.problems]) from None
         if given.problems:

@@ -18,8 +18,8 @@ _HEAD = """\
 
 Set these in the environment, or in a file `.env` in the directory where the bot is started. The environment wins, and
 an empty variable counts as not set. White space around a value is dropped; nothing in it is replaced, so `${X}` in a
-password stays as it is. When it starts, the bot reports everything that is wrong at once, also names in `.env` that are
-no settings, and names in the environment that look like misspelt ones; `execution-bot check` then tries the settings.
+password stays as it is. When it starts, the bot reports everything that is wrong at once, including names in `.env`
+that are not settings, and names in the environment that look misspelt; `execution-bot check` then tries the settings.
 This page is generated: `python -m bot.settings > docs/settings.md`.
 
 Always required: `SLACK_BOT_TOKEN`; one of `SLACK_APP_TOKEN` and `SLACK_SIGNING_SECRET`; and either `GCS_AK` with

@@ -22,7 +22,7 @@ from dotenv.parser import parse_stream
 from bot.settings import advice
 
 FILE = "_FILE"
-"""Behind the name of a secret: the name of a file that holds it."""
+"""Ends the name of a variable that names a file with the secret in it."""
 
 _MOST_BYTES = 64 * 1024
 """At most this many bytes such a file may have; no secret is that long."""
@@ -40,7 +40,7 @@ class Given:
     values: dict[str, str] = field(default_factory=dict)
     """The bot's own name of a setting → its value, cleaned."""
     wrong: set[str] = field(default_factory=set)
-    """Own names of settings with a problem: what else is wrong with them does not matter."""
+    """Own names of settings with a problem: further problems with them do not matter."""
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -128,7 +128,7 @@ def _take_file(name: str, path: Path, secret: str, given: Given) -> None:
 
 
 def _checked(name: str, text: str, setting: str, given: Given, *, is_quoted_on_purpose: bool = False) -> str:
-    """`text` as it is, after a problem with it was noted."""
+    """`text` unchanged; a problem with it is noted."""
     if problem := _flaw(text, setting, is_quoted_on_purpose=is_quoted_on_purpose):
         given.problems.append(f"{name} is wrong: {problem}")
         given.wrong.add(setting)
@@ -136,7 +136,7 @@ def _checked(name: str, text: str, setting: str, given: Given, *, is_quoted_on_p
 
 
 def _flaw(text: str, setting: str, *, is_quoted_on_purpose: bool = False) -> str:
-    """What shows that `text` was copied or passed on with something that is not part of it; empty if nothing does."""
+    """What shows that `text` was copied together with something that is not part of it; empty if nothing does."""
     if any(unicodedata.category(character) in _UNUSABLE for character in text):
         return "it contains a line break or an invisible character; remove it"
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and not is_quoted_on_purpose:
@@ -147,7 +147,7 @@ def _flaw(text: str, setting: str, *, is_quoted_on_purpose: bool = False) -> str
 
 
 def _must_be_file(path: Path) -> None:
-    """Refuse what is no file: Docker makes a directory where the file to mount is missing, and a pipe may never end."""
+    """Refuse all but files: Docker makes a directory where the file to mount is missing, and a pipe may never end."""
     kind = path.stat().st_mode
     if not stat.S_ISREG(kind):
         raise IsADirectoryError(errno.EISDIR, "it is a directory" if stat.S_ISDIR(kind) else "it is no regular file")

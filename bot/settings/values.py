@@ -49,7 +49,7 @@ def _url(text: str) -> str:
     """`text` without its last slash; https, or http on this machine only, since keys are sent to it."""
     try:
         parts = urlsplit(text)
-        _ = parts.port  # which is read only now
+        _ = parts.port  # parsed only now
     except ValueError:  # its text would repeat the value
         raise ValueError("give an https:// address") from None
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
@@ -72,7 +72,7 @@ def _seconds(value: Any) -> Any:
 def _words(value: Any) -> Any:
     """The words of a text, separated by commas or spaces.
 
-    Separators alone are no empty list: an empty list allows all, and something was to be in it.
+    Separators alone are not an empty list: that would allow everybody, and something was meant to be in it.
     """
     if not isinstance(value, str):
         return value
@@ -94,7 +94,7 @@ def all_matching(pattern: str, advice: str) -> AfterValidator:
 
 
 def _own_address(host: str) -> str:
-    """`host`, on which this machine can listen."""
+    """`host`, if this machine can listen on it."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as listener:
@@ -136,7 +136,7 @@ def _bundle(path: Path | None) -> Path | None:
 
 
 def with_bundle(address: str, bundle: Path | None) -> str:
-    """A store's address whose certificate authorities are those of `bundle` too, unless the address names others."""
+    """A store's address that trusts the authorities of `bundle` too, unless it names its own."""
     has_tls = address.startswith("rediss")
     if bundle is None or not has_tls or "ssl_ca_" in address:
         return address
@@ -144,7 +144,7 @@ def with_bundle(address: str, bundle: Path | None) -> str:
 
 
 def skips_names(address: str) -> bool:
-    """Whether a store's certificate may be for another name; off is spelt as redis-py reads it."""
+    """Whether a store's certificate may be for another name; the values are those that redis-py takes for off."""
     found = parse_qs(urlsplit(address).query).get("ssl_check_hostname", [])
     return any(value.upper() in {"0", "F", "FALSE", "N", "NO"} for value in found)
 

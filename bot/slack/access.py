@@ -1,10 +1,10 @@
-"""Who may use the bot: the one place that is asked before any listener works for a person.
+"""Who may use the bot: checked here, and only here, before a listener does anything for a person.
 
 Lives here: `Access`, which looks up what a person is and which user groups they are in. Does not live here: what
-follows from that (`bot.domain.access`), who a request says that it comes from (`handlers.request`), the sentence for a
+follows from that (`bot.domain.access`), whom a request comes from (`handlers.request`), the sentence for a
 refusal (`bot.blocks.sentences`). Called by `handlers.middleware`.
 
-What cannot be looked up lets nobody in. The exception is the optional scope `users:read`: without it Slack does not say
+A lookup that fails lets nobody in. The exception is the optional scope `users:read`: without it Slack does not say
 who is a guest, and only what the request shows counts (`Signs`).
 """
 
@@ -20,12 +20,12 @@ import structlog
 from bot.domain.access import Refusal, Signs, Standing
 from bot.errors import InputProblem, NotAllowed, SlackError, Undeliverable, UnknownRefusal
 from bot.slack.calls import call
-from bot.slack.channels import look
+from bot.slack.channels import refresh_sharing
 from bot.slack.lookups import Lookups
 from bot.slack.workspace import Workspace
 
-KNOWN_SECONDS = 300.0
-"""How long Slack's answer about a person or a group is used."""
+REUSED_SECONDS = 300.0
+"""How long Slack's answer about a person or a group is reused."""
 
 MOST_PEOPLE, MOST_GROUPS = 10_000, 100
 """At most this many answers are kept."""
@@ -34,7 +34,7 @@ WITHIN_SECONDS = 6.0
 """How long a person waits at most for what Slack says about them or a group."""
 
 UNREADABLE_SECONDS = 20.0
-"""How long a group that could not be read is not read again: Slack allows 20 of these calls a minute."""
+"""How long to wait before an unreadable group is read again: Slack allows 20 of these calls a minute."""
 
 _PROBLEMS = {
     Refusal.OUTSIDER: InputProblem.OTHER_ORGANISATION,
@@ -57,10 +57,10 @@ class Access:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace, self._rules = workspace, workspace.rules
-        self._people: Lookups[Standing] = Lookups(KNOWN_SECONDS, most=MOST_PEOPLE)
-        self._groups: Lookups[frozenset[str]] = Lookups(KNOWN_SECONDS, most=MOST_GROUPS)
+        self._people: Lookups[Standing] = Lookups(REUSED_SECONDS, most=MOST_PEOPLE)
+        self._groups: Lookups[frozenset[str]] = Lookups(REUSED_SECONDS, most=MOST_GROUPS)
         self._unreadable: dict[str, float] = {}
-        """Until when a group that could not be read is left alone."""
+        """Until when a group that could not be read is not read again."""
         self._no_scope_until = 0.0
         """Until when nobody is looked up, because the scope is missing."""
 
@@ -88,15 +88,15 @@ class Access:
             raise NotAllowed(InputProblem.MEMBERS_ONLY)
 
     async def check_operator(self, user_id: str) -> None:
-        """Make sure that a person may cancel and retry executions, who may use the bot.
+        """Make sure that a person who may use the bot may also cancel and retry executions.
 
         Raises:
-            NotAllowed: they may not, or a group of theirs cannot be read.
+            NotAllowed: they may not, or one of the operators' groups cannot be read.
         """
         self._refuse(await self._no_operator(user_id))
 
     async def is_operator(self, user_id: str) -> bool:
-        """Whether they may: what is drawn for one person depends on it, and nothing else."""
+        """The same as a question: it decides what one person is shown, and nothing else."""
         return self._rules.has_operators and await self._no_operator(user_id) is None
 
     async def standing(self, user_id: str, *, signs: Signs, channel_id: str) -> Standing:
@@ -113,10 +113,10 @@ class Access:
         return known or await self._by_signs(signs, channel_id)
 
     async def _by_signs(self, signs: Signs, channel_id: str) -> Standing:
-        """What a person is whom the bot may not look up: a member, unless people of other organisations may ask there.
+        """What a person is if the bot may not look them up: a member, unless other organisations share the channel.
 
         Raises:
-            NotAllowed: others share the channel, and the request does not say whose person it is.
+            NotAllowed: others share the channel, and the request does not say where the person belongs.
         """
         if not signs.names_team and (signs.is_in_shared_channel or await self._is_shared(channel_id)):
             if self._rules.external:
@@ -125,7 +125,7 @@ class Access:
         return Standing.MEMBER
 
     async def _is_shared(self, channel_id: str) -> bool:
-        """Whether other organisations share a channel, as far as the bot may look at it."""
+        """Whether other organisations share a channel, as far as the bot can find out."""
         if not channel_id or channel_id.startswith("D"):
             return False
         workspace = self._workspace
@@ -133,7 +133,7 @@ class Access:
         if record is not None:
             return record.is_shared
         try:
-            return await look(workspace, channel_id)
+            return await refresh_sharing(workspace, channel_id)
         except SlackError as error:
             log.info("slack.audience_unknown", channel=channel_id, code=error.code)
             return False
@@ -159,7 +159,7 @@ class Access:
                 raise
             log.warning("slack.scope_missing", needed=error.detail)
             self._workspace.languages.note_silence()
-            self._no_scope_until = monotonic() + KNOWN_SECONDS
+            self._no_scope_until = monotonic() + REUSED_SECONDS
             raise _NoScope from error
         self._workspace.languages.note(user_id, user)
         return standing_of(user, self._workspace.identity.own)

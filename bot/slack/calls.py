@@ -2,7 +2,7 @@
 
 Lives here: `remember_pause`, for everyone who gets a 429, and `call`, which waits as long as a person does. Does not
 live here: the memory of pauses (`bot.store.slack_limits`), the notifier's queue, in which a call waits for longer
-(`bot.workers.notifier`), answers, which Slack limits per request (`bot.slack.responses`). Called by the listeners,
+(`bot.workers.notifier`), replies, which Slack limits per request (`bot.slack.responses`). Called by the listeners,
 `bot.slack.channels` and the notifier.
 
 Listeners' calls are not counted beforehand as the notifier's are: people come one at a time, and refusing one whom
@@ -24,13 +24,13 @@ from bot.slack.errors import DEFAULT_RETRY_AFTER
 from bot.slack.workspace import Pauses, Workspace
 
 PATIENCE = timedelta(seconds=5.5)
-"""How long a person waits at most, all pauses together. Slack sends whole seconds."""
+"""How long a person waits at most, all pauses taken together. Slack sends whole seconds."""
 
 NO_PATIENCE = timedelta(0)
 """For a call that is worthless later: a trigger lives for three seconds."""
 
 STORE_SECONDS = 0.5
-"""How long a listener waits for the store's word on pauses before it calls anyway."""
+"""How long a listener waits to learn of pauses from the store before it calls anyway."""
 
 log = structlog.get_logger()
 
@@ -40,10 +40,10 @@ Answer = TypeVar("Answer")
 async def call(
     workspace: Workspace, method: str, do: Callable[[], Awaitable[Answer]], *, patience: timedelta = PATIENCE
 ) -> Answer:
-    """`do`, which calls `method`, once Slack wants to be called.
+    """The result of `do`, which calls `method`, as soon as Slack allows that.
 
     Raises:
-        RateLimited: that is later than `patience`; the sentence says when.
+        RateLimited: Slack does not allow it within `patience`; the sentence says when it will.
         SlackError: Slack refuses for another reason, or does not answer.
     """
     while True:
@@ -74,12 +74,12 @@ async def remember_pause(limits: Pauses, team_id: str, method: str, error: RateL
 
 
 def pause_of(error: RateLimited) -> timedelta:
-    """How long a 429 means: never zero, or the same call would be repeated at once."""
+    """How long to pause after a 429: never zero, or the same call would be repeated at once."""
     return error.retry_after or DEFAULT_RETRY_AFTER
 
 
 async def _paused(workspace: Workspace, method: str) -> timedelta:
-    """How long `method` is to be left alone; zero when the store does not say."""
+    """How long `method` must not be called; zero if the store does not say."""
     with suppress(StoreUnavailable, TimeoutError):
         async with asyncio.timeout(STORE_SECONDS):
             return await workspace.limits.paused(workspace.team_id, method)

@@ -1,8 +1,8 @@
-"""Whether a channel may be followed, shared with, or decided about: asked before it is done, not found out by silence.
+"""Whether a channel may be subscribed, shared with, or decided about, checked before anything is done.
 
-Lives here: one look at a channel, and which problem it has. Does not live here: what a record of a channel means
-(`bot.domain.access`), the same question before a message is sent (`bot.workers.notifier.audience`), the sentence for a
-problem (`bot.blocks.sentences`). Called by the listeners that act on a channel.
+Lives here: looking at a channel, and the problems that it may have. Does not live here: what a record of a channel
+means (`bot.domain.access`), the same question before a message is sent (`bot.workers.notifier.audience`), the sentence
+for a problem (`bot.blocks.sentences`). Called by the listeners that act on a channel.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ async def check_channel(workspace: Workspace, channel_id: str, asker_id: str) ->
     """Make sure that the bot can post in a channel, and that the person may decide for it.
 
     Returns:
-        Whether the bot may post there already: other organisations share the channel, and nobody has approved that.
+        Whether the bot may post there already; False if other organisations share the channel and nobody approved that.
 
     Raises:
         InvalidInput: it cannot, or they may not; the problem says why.
@@ -69,7 +69,7 @@ async def check_chosen(workspace: Workspace, channel_id: str, asker_id: str) -> 
     if not workspace.rules.allows_channel(channel_id):
         raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
     is_open = await check_channel(workspace, channel_id, asker_id)
-    await check_in(workspace, channel_id, asker_id)
+    await check_membership(workspace, channel_id, asker_id)
     return is_open
 
 
@@ -84,10 +84,10 @@ async def check_theirs(workspace: Workspace, channel_id: str, asker_id: str) -> 
         raise InvalidInput(InputProblem.CHANNEL_KIND)
     if not workspace.rules.allows_channel(channel_id):
         raise NotAllowed(InputProblem.CHANNEL_NOT_LISTED)
-    await check_in(workspace, channel_id, asker_id)
+    await check_membership(workspace, channel_id, asker_id)
 
 
-async def check_in(workspace: Workspace, channel_id: str, asker_id: str) -> None:
+async def check_membership(workspace: Workspace, channel_id: str, asker_id: str) -> None:
     """Make sure that a person is in a channel that they chose elsewhere.
 
     Raises:
@@ -112,7 +112,7 @@ async def check_person(workspace: Workspace, channel_id: str, asker_id: str) -> 
 
 
 async def check_audience(workspace: Workspace, channel_id: str) -> None:
-    """Make sure that what the bot shows everyone in a conversation is read by people of ours only, or is approved.
+    """Make sure that only our own people read a conversation, or that others were approved.
 
     Raises:
         NotAllowed: others read it, or Slack does not say who does.
@@ -127,7 +127,7 @@ async def check_audience(workspace: Workspace, channel_id: str) -> None:
 
 
 async def readers(workspace: Workspace, channel_id: str) -> Readers:
-    """The other organisations that read a channel, as far as it was looked at, with the names that may be read."""
+    """The other organisations that are known to read a channel, with their names if the bot may see them."""
     record = await workspace.channels.find(workspace.team_id, channel_id)
     organisations = record.organisations if record else frozenset()
     if NAMES_SCOPE not in (workspace.identity.scopes or ()):
@@ -161,8 +161,8 @@ async def channels_of(workspace: Workspace, user_id: str) -> frozenset[str] | No
         return None
 
 
-async def look(workspace: Workspace, channel_id: str) -> bool:
-    """Look at a channel, and note who reads it. Returns whether other organisations share it.
+async def refresh_sharing(workspace: Workspace, channel_id: str) -> bool:
+    """Have Slack describe a channel, and note who reads it. Returns whether other organisations share it.
 
     Raises:
         SlackError: Slack could not say.
@@ -172,7 +172,7 @@ async def look(workspace: Workspace, channel_id: str) -> bool:
 
 
 async def _name(workspace: Workspace, team_id: str) -> str:
-    """The name of an organisation; empty where Slack does not give it."""
+    """The name of an organisation; empty if Slack does not give it."""
     try:
         return await call(workspace, "team.info", lambda: workspace.slack.team_name(team_id), patience=NO_PATIENCE)
     except SlackError as error:

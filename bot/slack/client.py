@@ -1,4 +1,4 @@
-"""Slack's Web API, outbound: identity, views, channels; and where answers to requests may go.
+"""Slack's Web API, outbound: identity, views, channels; and replies to requests.
 
 Lives here: calls, each of which returns Slack's answer or raises one of `bot.errors`. Does not live here: posting and
 editing (`bot.slack.messages`), what a failure means (`bot.slack.errors`), waiting after a 429 (`bot.slack.calls`).
@@ -35,7 +35,7 @@ _Server = tuple[str, str | None, int | None]
 """Scheme, host and port."""
 
 HOOKS: _Server = ("https", "hooks.slack.com", 443)
-"""Where Slack takes answers to requests."""
+"""Where Slack accepts replies to requests."""
 
 MEMBERS_PAGE = 1000
 """How many members of a channel one call returns, the most that Slack does."""
@@ -50,7 +50,7 @@ _ADDRESS = re.compile(r"https://[a-z0-9-]+(?:\.[a-z0-9-]+)*\.slack(?:-gov)?\.com
 """The address of a workspace, whose links are shown to people."""
 
 _SLACK_HOSTS = frozenset({"slack.com", "www.slack.com"})
-"""Slack's own hosts of the Web API, which take no answers."""
+"""Slack's own hosts of the Web API, which accept no replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class SlackClient:
         self._quiet = logging.getLogger("slack_sdk.quiet")
         self._quiet.setLevel(logging.WARNING)
         self._session, self._network = session, network or Network()
-        self._takers = _takers(URL(base_url))
+        self._response_servers = _response_servers(URL(base_url))
         self._identity: Identity | None = None
         self.web = AsyncWebClient(
             token=token, base_url=base_url, session=session, retry_handlers=[], logger=self._quiet
@@ -108,10 +108,10 @@ class SlackClient:
         self.web.proxy = self._network.proxy_for(base_url)  # the SDK would take one from the environment
 
     async def identity(self) -> Identity:
-        """Whom the token belongs to.
+        """Whose token it is.
 
         Raises:
-            OutcomeUnknown: the answer does not say; perhaps it is not Slack's. The store would be given to nobody.
+            OutcomeUnknown: the response does not say; perhaps it is not Slack's. The store would get an empty owner.
             SlackError: what another failure means.
         """
         response = await self.call(self.web.auth_test)
@@ -130,12 +130,12 @@ class SlackClient:
         return self._identity
 
     async def known_identity(self) -> Identity:
-        """The same, asked for only once: a token does not change hands."""
+        """The same, requested only once: a token does not change hands."""
         return self._identity or await self.identity()
 
     @property
     def address(self) -> str:
-        """The address of the workspace; empty until `identity` was asked for."""
+        """The address of the workspace; empty until `identity` was called."""
         return self._identity.address if self._identity else ""
 
     async def socket_url(self, app_token: str) -> str:
@@ -147,7 +147,7 @@ class SlackClient:
         """What Slack says about a channel (`conversations.info`).
 
         Raises:
-            OutcomeUnknown: it describes none. That must not look like a channel that nobody else reads.
+            OutcomeUnknown: the response describes none. That must not look like a channel that nobody else reads.
             SlackError: what another failure means.
         """
         response = await self.call(self.web.conversations_info, channel=channel_id)
@@ -171,7 +171,7 @@ class SlackClient:
     async def conversations(self, user_id: str, cursor: str = "") -> tuple[frozenset[str], str]:
         """One page of the channels that a person is in and the bot may see (`users.conversations`), and the cursor.
 
-        Of private channels these are the ones that the bot is in, too.
+        A private channel is among them only if the bot is in it, too.
         """
         arguments = {"user": user_id, "limit": CONVERSATIONS_PAGE, "types": "public_channel,private_channel"}
         arguments |= {"exclude_archived": True} | ({"cursor": cursor} if cursor else {})
@@ -200,7 +200,7 @@ class SlackClient:
     async def update_view(self, view_id: str, view: Mapping[str, Any], *, before: str = "") -> str:
         """Replace what an open modal shows; with `before`, only if Slack's hash of it is still this one.
 
-        Returns the hash of what it shows then; empty where Slack does not say.
+        Returns the new hash; empty if Slack does not say.
         """
         guard = {"hash": before} if before else {}
         response = await self.call(self.web.views_update, view_id=view_id, view=dict(view), **guard)
@@ -209,14 +209,14 @@ class SlackClient:
     async def publish_home(self, user_id: str, view: Mapping[str, Any], *, version: str = "") -> str:
         """Replace what a person's Home tab shows; with `version`, only if Slack's hash of it is still this one.
 
-        Returns the hash of what it shows then; empty where Slack does not say.
+        Returns the new hash; empty if Slack does not say.
         """
         guard = {"hash": version} if version else {}
         response = await self.call(self.web.views_publish, user_id=user_id, view=dict(view), **guard)
         return str((response.get("view") or {}).get("hash") or "")
 
-    def takes_answers(self, url: str) -> bool:
-        """Whether `url` is Slack's: nobody else gets an answer, whatever a request says.
+    def is_response_url(self, url: str) -> bool:
+        """Whether `url` is Slack's: nobody else gets a reply, whatever a request says.
 
         The server of `SLACK_API_URL` counts as Slack's.
         """
@@ -224,13 +224,13 @@ class SlackClient:
             parsed = URL(url)
         except ValueError:
             return False
-        return (parsed.scheme, parsed.host, parsed.port) in self._takers and parsed.user is None
+        return (parsed.scheme, parsed.host, parsed.port) in self._response_servers and parsed.user is None
 
-    async def answer(self, url: str, content: Mapping[str, Any]) -> SlackError | None:
-        """Send `content` to a `response_url`, once and following no redirect; returns the refusal, if it is one.
+    async def respond(self, url: str, content: Mapping[str, Any]) -> SlackError | None:
+        """Send `content` to a `response_url`, once and following no redirect; returns the refusal, if there is one.
 
         Raises:
-            SlackError: no answer came.
+            SlackError: Slack did not respond.
         """
         try:
             proxy = self._network.proxy_for(url)
@@ -301,15 +301,15 @@ def _denied(channel: Mapping[str, Any], *names: str) -> bool:
     return found is False or found == []
 
 
-def _takers(api: URL) -> frozenset[_Server]:
-    """Where answers may go: to Slack, and to what stands in for it at another address of the Web API."""
+def _response_servers(api: URL) -> frozenset[_Server]:
+    """Where replies may go: to Slack, and to what stands in for it at another address of the Web API."""
     if api.host is None or api.host in _SLACK_HOSTS:
         return frozenset({HOOKS})
     return frozenset({HOOKS, *((api.scheme, host, api.port) for host in (api.host, f"hooks.{api.host}"))})
 
 
 def _counted(name: str, error: SlackError) -> SlackError:
-    """Count a failed call under Slack's name of the method, with a label of which there are few."""
+    """Count a failed call under Slack's name of the method, with a label that has few values."""
     unlisted = "unknown" if isinstance(error, UnknownRefusal) else "no_answer"
     code = error.code if error.code in KNOWN_CODES else unlisted
     SLACK_FAILURES.labels(name.replace("_", "."), code).inc()

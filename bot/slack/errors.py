@@ -1,7 +1,7 @@
 """What a failed call to Slack means: one table of Slack's codes, one translation of every failure into `bot.errors`.
 
-Lives here: `slack_error` (a code), `call_error` (an exception of the SDK or of aiohttp), `response_error` (an answer of
-a `response_url`). Does not live here: the classes (`bot.errors`), what people read (`bot.blocks.sentences`), what
+Lives here: `slack_error` (a code), `call_error` (an exception of the SDK or of aiohttp), `response_error` (what a
+`response_url` returns). Does not live here: the classes (`bot.errors`), what people read (`bot.blocks.sentences`), what
 callers do about an error. Called by the siblings and by the notifier.
 
 The distinction that matters: did the call certainly have no effect (`SlackUnavailable`, `RateLimited`, every refusal),
@@ -41,7 +41,7 @@ DEFAULT_RETRY_AFTER = timedelta(seconds=1)
 """How long to wait after a 429 without a usable `Retry-After`."""
 
 _REDIRECTS = range(300, 400)
-"""Status codes of a redirect, which is not followed: an answer goes to Slack and nowhere else."""
+"""Status codes of a redirect, which is not followed: a reply goes to Slack and nowhere else."""
 
 _MAX_DIGITS = 6
 """At most this many digits of `Retry-After` are believed: 11 days."""
@@ -126,7 +126,7 @@ def call_error(error: Exception) -> SlackError:
 
 
 def response_error(status: int, headers: Mapping[str, str], body: str) -> SlackError | None:
-    """What an answer of a `response_url` means; None when Slack took the message. The body is text or JSON."""
+    """What the response of a `response_url` means; None if Slack accepted the reply. The body is text or JSON."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimited(retry_after(headers))
     is_gone = "expired_url" in body or "used_url" in body or status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
@@ -143,7 +143,7 @@ def response_error(status: int, headers: Mapping[str, str], body: str) -> SlackE
 
 
 def _api_error(error: SlackApiError) -> SlackError:
-    """What a refusal means. It is Slack's own when it carries a code, else it came from something in front of Slack."""
+    """What a refusal means. With a code it is Slack's own; without one it comes from something in front of Slack."""
     # The SDK attaches its own response, or aiohttp's when the body was not JSON.
     response = error.response
     status: int = getattr(response, "status_code", 0) or getattr(response, "status", 0)

@@ -4,8 +4,8 @@ Lives here: `Languages`, which knows time zones, too, since Slack says both at o
 (`bot.blocks.language`), where choices are kept (`bot.store.languages`). Called by the middleware and the listeners,
 through `bot.slack.workspace`, and by the notifier.
 
-Nothing waits for long here and nothing fails: what is not known in time is the default language, and known for the
-next message. Slack says which language somebody uses only with the optional scope `users:read`.
+Nothing here waits for long and nothing fails: if a language is not known in time, the default is used, and the next
+message has the right one. Slack says which language somebody uses only with the optional scope `users:read`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ WITHIN_SECONDS = 1.0
 """How long a message waits at most for the language of its reader; a trigger lives for three seconds."""
 
 CHOICE_SECONDS, LOCALE_SECONDS = 60.0, 6 * 3_600.0
-"""How long a choice is used before the store is asked again, and what Slack says before Slack is."""
+"""How long a choice is used before the store is read again, and Slack's answer before Slack is called again."""
 
 QUIET_SECONDS = 300.0
-"""How long Slack is not asked about anybody after it did not say."""
+"""How long Slack is not called about anybody after a call has failed."""
 
 MOST = 10_000
 """At most this many choices and locales are kept."""
@@ -47,7 +47,7 @@ class Choices(Protocol):
 
 
 class People(Protocol):
-    """Slack's part in this."""
+    """The part of `SlackClient` that is used here."""
 
     async def user(self, user_id: str) -> Mapping[str, Any]:
         """What Slack says about a person."""
@@ -75,7 +75,7 @@ class Languages:
         self._quiet_until = 0.0
 
     async def of(self, team_id: str, reader_id: str, *, asks_slack: bool = True) -> Language:
-        """What the person or channel reads; never raises, and takes at most `WITHIN_SECONDS`."""
+        """The language that a person or channel reads; never raises, and takes at most `WITHIN_SECONDS`."""
         if not reader_id:
             return self._default
         try:
@@ -92,7 +92,7 @@ class Languages:
         return self._default
 
     async def zone(self, user_id: str) -> str:
-        """The time zone of a person's Slack, such as `Asia/Shanghai`; empty where Slack does not say it in time."""
+        """The time zone of a person's Slack, such as `Asia/Shanghai`; empty if Slack does not say it in time."""
         try:
             async with asyncio.timeout(WITHIN_SECONDS):
                 return (await self._profiles.get(user_id, self._ask(user_id))).zone
@@ -101,11 +101,11 @@ class Languages:
             return ""
 
     def note(self, user_id: str, user: Mapping[str, Any]) -> None:
-        """Slack has described a person for another reason, so it need not be asked again."""
+        """Slack has described a person for another reason, so it need not be called again."""
         self._profiles.note(user_id, _Profile.of(user))
 
     def note_silence(self) -> None:
-        """Slack says nothing about people at present, so it is not asked in vain."""
+        """Slack says nothing about people at present, so it is not called for a while."""
         self._quiet_until = monotonic() + QUIET_SECONDS
 
     async def choose(self, team_id: str, reader_id: str, language: Language | None) -> Language:
@@ -129,7 +129,7 @@ class Languages:
             return None
 
     def forget(self, team_id: str, reader_id: str) -> None:
-        """The choice of a person was deleted, or is another now."""
+        """Forget a choice that was deleted or changed."""
         self._chosen.forget(f"{team_id}/{reader_id}")
 
     async def _choice(self, team_id: str, reader_id: str) -> Language | None:

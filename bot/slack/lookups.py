@@ -20,34 +20,34 @@ class Lookups(Generic[Answer]):
         """Each answer is used for `seconds`; of more than `most` the oldest are forgotten."""
         self._seconds, self._most = seconds, most
         self._known: dict[str, tuple[float, Answer]] = {}
-        self._asked: dict[str, asyncio.Task[Answer]] = {}
+        self._running: dict[str, asyncio.Task[Answer]] = {}
 
     async def get(self, key: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer for `key`, from `ask` unless it is known. Who stops waiting does not stop the call."""
+        """The answer for `key`, from `ask` unless it is known. A caller that stops waiting does not stop the call."""
         known = self._known.get(key)
         if known is not None and monotonic() - known[0] < self._seconds:
             return known[1]
-        if key not in self._asked:
-            self._asked[key] = asyncio.create_task(self._ask(key, ask))
-            self._asked[key].add_done_callback(_seen)
-        return await asyncio.shield(self._asked[key])
+        if key not in self._running:
+            self._running[key] = asyncio.create_task(self._ask(key, ask))
+            self._running[key].add_done_callback(_seen)
+        return await asyncio.shield(self._running[key])
 
     def note(self, key: str, answer: Answer) -> None:
-        """Use an answer that came by another way."""
+        """Use an answer that came in another way."""
         self._known.pop(key, None)
         self._known[key] = (monotonic(), answer)
         if len(self._known) > self._most:
             del self._known[next(iter(self._known))]
 
     def forget(self, key: str) -> None:
-        """Ask again the next time."""
+        """Look it up again the next time."""
         self._known.pop(key, None)
 
     async def _ask(self, key: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
             answer = await ask()
         finally:
-            del self._asked[key]
+            del self._running[key]
         self.note(key, answer)
         return answer
 

@@ -1,7 +1,7 @@
-"""Who has their Home tab open: in memory only, since nobody misses anything who opens it again.
+"""Who has their Home tab open: in memory only, since a person who opens it again misses nothing.
 
-Lives here: `OpenHomes`, which says whose Home is to be brought up to date now. Does not live here: what a Home shows
-(`bot.blocks.home`), doing it (`handlers.live`). Called by the listeners.
+Lives here: `OpenHomes`, which says whose Home is due for an update. Does not live here: what a Home shows
+(`bot.blocks.home`), updating it (`handlers.live`). Called by the listeners.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 LIVE_SECONDS = 600.0
-"""How long a Home is kept up to date after a person was seen there: Slack does not say when they leave."""
+"""How long a Home is kept up to date after its person was seen there: Slack does not say when they leave."""
 
-EVERY_SECONDS = 30.0
-"""How often it changes by itself, at most."""
+UPDATE_SECONDS = 30.0
+"""How long at least between two updates of a Home."""
 
-SHARE_SECONDS = 1.5
-"""How much later for each Home that is open: all of them together stay within Slack's limits."""
+UPDATE_SECONDS_PER_HOME = 1.5
+"""The same for each Home that is open, so that all of them together stay within Slack's limits."""
 
 MOST = 1_000
 """At most this many are kept up to date: those that were opened last."""
@@ -49,7 +49,7 @@ class OpenHomes:
 
     def seen(self, user_id: str, page: int) -> OpenHome:
         """A person looks at a page of their Home."""
-        home = self._open.pop(user_id, None) or OpenHome(0.0, self._now() + EVERY_SECONDS)
+        home = self._open.pop(user_id, None) or OpenHome(0.0, self._now() + UPDATE_SECONDS)
         home.until, home.page = self._now() + LIVE_SECONDS, page
         self._open[user_id] = home
         if len(self._open) > MOST:
@@ -61,23 +61,23 @@ class OpenHomes:
         return self._open.get(user_id)
 
     def close(self, user_id: str) -> None:
-        """Keep it up to date no longer."""
+        """Stop updating it."""
         self._open.pop(user_id, None)
 
     def hurry(self, user_id: str) -> None:
-        """Bring it up to date soon, if it is open: the person has done something that it shows."""
+        """Update it soon, if it is open: the person has done something that it shows."""
         if home := self._open.get(user_id):
             home.due_at = self._now()
 
     def put_off(self, home: OpenHome) -> None:
-        """It was looked after now."""
-        home.due_at = self._now() + max(EVERY_SECONDS, SHARE_SECONDS * len(self._open))
+        """It was updated now; the next update is later."""
+        home.due_at = self._now() + max(UPDATE_SECONDS, UPDATE_SECONDS_PER_HOME * len(self._open))
 
     def due(self) -> list[tuple[str, OpenHome]]:
-        """Those that are to be brought up to date now."""
+        """Those that are due for an update."""
         now = self._now()
         return [(user_id, home) for user_id, home in self._open.items() if home.due_at <= now or home.until <= now]
 
     def is_over(self, home: OpenHome) -> bool:
-        """Whether this is the last time."""
+        """Whether this is its last update."""
         return home.until <= self._now()

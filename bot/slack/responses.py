@@ -1,12 +1,12 @@
-"""Answers to the person who typed or pressed something, through the `response_url` that came with the request.
+"""Replies to the person who typed or pressed something, through the `response_url` that came with the request.
 
-Lives here: sending an answer, retrying as long as a person waits. Does not live here: what it says (`bot.blocks`),
-messages that stay (`bot.slack.messages`), answers to what comes without a `response_url` (`bot.slack.answers`). Called
-by the listeners and by their middleware.
+Lives here: sending a reply, retrying as long as a person waits. Does not live here: what it says (`bot.blocks`),
+messages that stay (`bot.slack.messages`), replies to what comes without a `response_url` (`bot.slack.conversation`).
+Called by the listeners and by their middleware.
 
-Bolt's own `respond` opens a new connection each time, does not retry and ignores the result. Here an answer is retried
-where that can help. An ephemeral one is retried even when the first attempt may have arrived, because one person who
-sees it twice is better off than one who never sees it. An answer that everyone sees is repeated only when the first
+Bolt's own `respond` opens a new connection each time, does not retry and ignores the result. Here a reply is retried
+if that can help. An ephemeral one is retried even when the first attempt may have arrived, because one person who
+sees it twice is better off than one who never sees it. A reply that everyone sees is repeated only when the first
 attempt certainly failed.
 """
 
@@ -28,60 +28,60 @@ from bot.slack.client import SlackClient
 log = structlog.get_logger()
 
 WITHIN = timedelta(seconds=20)
-"""How long all attempts of one answer may take together."""
+"""How long all attempts to send one reply may take together."""
 
 WAIT_SECONDS = 0.25
 """How long to wait before the second attempt. Each further wait doubles and has some randomness."""
 
 ATTEMPTS = 4
-"""At most this many attempts: Slack takes five answers per request, and one is kept for the plain text."""
+"""At most this many attempts: Slack accepts five replies per request, and one is kept for the plain text."""
 
 
 async def respond(
     client: SlackClient, url: str, message: Message, *, replace: bool = False, is_public: bool = False
 ) -> None:
-    """Answer a request: beside the message it came from, in its place (`replace`), or for everyone (`is_public`).
+    """Reply to a request: beside the message it came from, in its place (`replace`), or for everyone (`is_public`).
 
-    An answer for one person that Slack does not take is only logged: nothing else would reach them.
+    A reply for one person that Slack does not accept is only logged: nothing else would reach them.
 
     Raises:
-        SlackError: Slack did not take an answer that is for everyone.
+        SlackError: Slack did not accept a reply that is for everyone.
     """
     if not url:
-        lost("no_url", "no response_url")
+        note_lost("no_url", "no response_url")
         return
-    if not client.takes_answers(url):
-        lost("foreign_url", "the response_url is not Slack's")
+    if not client.is_response_url(url):
+        note_lost("foreign_url", "the response_url is not Slack's")
         return
     kind = "in_channel" if is_public else "ephemeral"
-    answer = _Answer(client, url, {"response_type": kind, "replace_original": replace, "delete_original": False})
+    reply = _Reply(client, url, {"response_type": kind, "replace_original": replace, "delete_original": False})
     try:
-        await answer.send({"text": message.text, "blocks": list(message.blocks)})
+        await reply.send({"text": message.text, "blocks": list(message.blocks)})
     except PayloadRejected as error:
         log.error("slack.response_rejected", error=str(error))  # noqa: TRY400  # Slack's code says everything
         SLACK_RESPONSES.labels("plain").inc()
-        await answer.send({"text": message.text})
+        await reply.send({"text": message.text})
     except Undeliverable as error:
-        lost(error.code.removesuffix("_url"), error.code)
+        note_lost(error.code.removesuffix("_url"), error.code)
         if is_public:  # the person can still read that nobody got it
             raise
     except SlackError as error:
-        lost("failed", error.code)
+        note_lost("failed", error.code)
         if is_public:
             raise
     else:
         SLACK_RESPONSES.labels("sent").inc()
 
 
-def lost(result: str, why: str) -> None:
-    """Note that a person does not get an answer; `result` is a label of the metric."""
+def note_lost(result: str, why: str) -> None:
+    """Note that a person does not get a reply; `result` is a label of the metric."""
     SLACK_RESPONSES.labels(result).inc()
     log.warning("slack.response_lost", why=why)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """Where an answer goes, and for whom."""
+class _Reply:
+    """Where a reply goes, and for whom."""
 
     client: SlackClient
     url: str
@@ -110,6 +110,6 @@ class _Answer:
                 await self._send_once(content)
 
     async def _send_once(self, content: dict[str, Any]) -> None:
-        refusal = await self.client.answer(self.url, content | self.options)
+        refusal = await self.client.respond(self.url, content | self.options)
         if refusal is not None:
             raise refusal

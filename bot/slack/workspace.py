@@ -19,10 +19,10 @@ from bot.slack.lookups import Lookups
 from bot.slack.open_homes import OpenHomes
 
 MEMBERSHIP_SECONDS = 60.0
-"""How long Slack's word on which channels somebody is in is used."""
+"""How long Slack's answer about the channels that a person is in is reused."""
 
 MOST_MEMBERSHIPS = 1_000
-"""Of at most this many people that is kept."""
+"""For at most this many people it is kept."""
 
 SETTLED_SECONDS = 60.0
 """How long Slack may still accept the token of an app that was removed."""
@@ -37,7 +37,7 @@ class Admission(Protocol):
 
     @property
     def is_away(self) -> bool:
-        """Whether Slack was not answering; a caller that gets an answer then says so with `back`."""
+        """Whether Slack was not answering; a caller that gets an answer reports that with `back`."""
 
 
 class Pauses(Protocol):
@@ -50,7 +50,7 @@ class Pauses(Protocol):
         """How long `method` is still to be left alone; zero when it may be called."""
 
     async def admit_answer(self, team_id: str, person_id: str, name: str) -> Admission:
-        """Ask to post the answer `name` to a person in their direct messages."""
+        """Request to post the reply `name` to a person in their direct messages."""
 
     async def back(self, team_id: str) -> None:
         """Slack answers again."""
@@ -71,7 +71,7 @@ class ChannelRecords(Protocol):
         organisations: Collection[str] = (),
         has_joined: bool = False,
     ) -> None:
-        """Slack says whether other organisations share a channel: these, or these besides those that are known."""
+        """Note what Slack says: whether others share a channel, and which, perhaps besides those that are known."""
 
     async def approve(
         self, team_id: str, channel_id: str, approver: str, *, organisations: Collection[str] = ()

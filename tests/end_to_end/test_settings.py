@@ -68,7 +68,7 @@ async def test_nothing_in_a_secret_is_replaced(tmp_path: Path, line: str) -> Non
     [
         ({"GCS_SK": "'hunter2'"}, "GCS_SK is wrong: it is in quotation marks"),
         ({"GCS_AK": "AK\nhunter2"}, "GCS_AK is wrong: it contains a line break"),
-        ({"REDIS_URI": "redis://:hunter2@prod"}, "REDIS_URI is no setting: did you mean REDIS_URL?"),
+        ({"REDIS_URI": "redis://:hunter2@prod"}, "REDIS_URI is not a setting: did you mean REDIS_URL?"),
         ({"LISTEN_HOST": "203.0.113.7"}, "LISTEN_HOST is wrong: this machine has no such address"),
     ],
 )

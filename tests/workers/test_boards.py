@@ -206,7 +206,7 @@ async def test_copies_at_the_same_time_post_one(rig: Rig, board: Board) -> None:
     await rig.deliver()
     (record,) = await rig.store.boards.all()
     copies = [Board(rig, timedelta(hours=hours)).worker for hours in (25, 26, 27)]
-    await asyncio.gather(*(copy._look_after(record) for copy in copies))
+    await asyncio.gather(*(copy._update(record) for copy in copies))
     await rig.deliver()
     assert len(board.posts()) == 2
 

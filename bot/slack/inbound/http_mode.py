@@ -45,9 +45,9 @@ class HTTPMode:
         sender: Sender | None = None,
         is_clock_wrong: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`sender` distinguishes Slack's requests from strangers'; without one, none that is refused counts against us.
+        """`sender` distinguishes Slack's requests from strangers'; without one, no refused request counts against us.
 
-        `is_clock_wrong`: by what Slack and GCS say; a captured request that is sent again looks like one.
+        `is_clock_wrong`: whether Slack's and GCS's clocks say so, since a replayed request has an old time as well.
         """
         self._sender, self._is_clock_wrong = sender, is_clock_wrong
         self._app, self._secret, self._host, self._port = app, signing_secret, host, port

@@ -23,7 +23,7 @@ _Text = Annotated[str, StringConstraints(max_length=40_000)]
 _Word = Annotated[str, StringConstraints(max_length=3_000)]
 
 _HALF = re.compile("[\ud800-\udfff]")
-"""Half a character, which JSON can hold and neither UTF-8 nor the store can."""
+"""Half a character, which JSON can hold, but neither UTF-8 nor the store can."""
 
 _MAX_FIELDS = 100
 """At most this many fields in a form; Slack's commands have about 15."""
@@ -139,10 +139,10 @@ def parsed(body: bytes, content_type: str) -> Any:
 
 
 def checked(payload: Any) -> dict[str, Any]:
-    """The payload, if it has the shape that everybody behind this relies on; half a character in it becomes U+FFFD.
+    """The payload, if it has the shape that all later code relies on; half a character in it becomes U+FFFD.
 
     Raises:
-        Malformed: it has not.
+        Malformed: it does not.
     """
     try:
         _Payload.model_validate(payload)
@@ -154,11 +154,11 @@ def checked(payload: Any) -> dict[str, Any]:
 
 
 def identity(payload: dict[str, Any]) -> str:
-    """Equal for two requests that are the same one: Slack's repetition of an event, or a captured request.
+    """Equal for two deliveries of the same request: Slack's repetition of an event, or a replay by somebody else.
 
     Slack repeats an event with the same id in another envelope. It may send what somebody has typed twice, as a mention
     and as a message, so there channel and time are compared. Each command and each press has a trigger and a time of
-    its own, so the whole payload is.
+    its own, so there the whole payload is compared.
 
     Raises:
         Malformed: it is nested too deeply to compare.
@@ -174,7 +174,7 @@ def identity(payload: dict[str, Any]) -> str:
 def _typed(payload: dict[str, Any]) -> list[str]:
     """Channel and time of what somebody has typed; empty for other events.
 
-    A message in a channel is none: the bot does not work on it, and the mention in it must not count as its repetition.
+    A message in a channel does not count: the bot ignores it, and the mention in it must not look like its repetition.
     """
     event = payload.get("event") or {}
     channel, ts, kind = event.get("channel"), event.get("ts"), event.get("type")

@@ -3,7 +3,7 @@
 Lives here: `Reconnects`, which counts failures in a row and says how long to wait. Does not live here: connections
 (`socket_mode`). Called by `socket_mode`; pure.
 
-Slack ends each connection now and then and says so before; the next one is opened at once. A connection that ends soon
+Slack ends each connection now and then and announces it; the next one is opened at once. A connection that ends soon
 after its hello, again and again, is not Slack's routine: connecting at once would be a storm.
 """
 
@@ -36,13 +36,13 @@ class Reconnects:
         self.failures = 0
         """How many in a row ended soon, or were not opened."""
         self._has_ended = False
-        """Whether they were opened, and ended."""
+        """Whether the last ones were opened and then ended."""
         self._longest, self._least = LONGEST_PAUSE, timedelta(0)
 
     @property
     def is_storm(self) -> bool:
         """Whether connections end at once, one after the other."""
-        return self._has_ended and self.failures > self._free
+        return self._has_ended and self.failures > self._free_failures
 
     def lasted(self) -> None:
         """The connection works."""
@@ -66,15 +66,15 @@ class Reconnects:
 
     def pause(self, draw: float) -> timedelta:
         """How long to wait now; `draw`, from 0 to 1, spreads the copies of the bot."""
-        doublings = self.failures - self._free - 1
+        doublings = self.failures - self._free_failures - 1
         if doublings < 0:
             return self._least
         grown = min(FIRST_PAUSE * (1 << min(doublings, 20)), self._longest)
         return max(grown * (0.5 + draw / 2), self._least)
 
     @property
-    def _free(self) -> int:
-        """How many failures in a row may be chance, and cost no pause."""
+    def _free_failures(self) -> int:
+        """How many failures in a row may be chance and cause no pause."""
         return 1 if self._has_ended and self.reason not in REFUSALS else 0
 
     def _failed(

@@ -21,9 +21,9 @@ LOG_SECONDS = 60.0
 COUNTED_SECONDS = 360.0
 """How long a refusal counts for `problem`: a bot that is not ready may get no requests that prove the contrary."""
 
-FEW = 3
-"""How many refusals in a row it takes once a request was accepted: one may have been changed on its way. Before that,
-one is enough: a wrong secret shows with the first request."""
+CONFIRMING_REFUSALS = 3
+"""How many refusals in a row show a problem once a request was accepted: a single one may have been changed in transit.
+Before that, one is enough: a wrong secret shows with the first request."""
 
 _OUR_FAULT = {
     Refusal.WRONG_SIGNATURE: "their signature is wrong: compare SLACK_SIGNING_SECRET with the app's",
@@ -67,6 +67,6 @@ class Refusals:
         """Why no request is accepted, in words; None when some are, or nobody has tried."""
         since = monotonic() - COUNTED_SECONDS
         lately = {reason for reason, last in self._last.items() if last >= since}
-        enough = FEW if self._has_accepted else 1
+        enough = CONFIRMING_REFUSALS if self._has_accepted else 1
         found = [words for reason, words in _OUR_FAULT.items() if reason in lately and self._in_a_row[reason] >= enough]
         return f"requests are refused, since {'; '.join(found)}" if found else None

@@ -1,12 +1,12 @@
-"""Whether a request whose signature is wrong is Slack's all the same: then our signing secret is wrong.
+"""Whether a request with a wrong signature comes from Slack anyway: then our signing secret is wrong.
 
 Lives here: `Sender`. Does not live here: the signature (`signatures`), what follows (`refusals`).
 Called by `http_mode`.
 
 Anybody on the internet can send a request with a wrong signature, so it proves nothing. But every request of Slack's
 carries the app's verification token, which strangers do not know, and which stays when somebody renews the signing
-secret. A digest of it is learned from requests with a good signature and kept in the store. Until the first of them has
-come, ever, all there is to go by is whether a request names our workspace.
+secret. A digest of it is learned from requests with a good signature and kept in the store. Until the very
+first of them has arrived, the only clue is whether a request names our workspace.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from bot.slack.client import Identity
 from bot.slack.inbound import payloads
 
 MOST_BYTES = 32_768
-"""At most so large a body is read of a request that may be anybody's. A command of Slack's has about 1 kB."""
+"""At most this many bytes of a body are read if the request may be anybody's. A command from Slack has about 1 kB."""
 
 STORE_SECONDS = 1.0
-"""How long the store may take to say what is known."""
+"""How long the store may take for one read or write."""
 
 log = structlog.get_logger()
 
 
 class Senders(Protocol):
-    """Where all copies of the bot remember by what Slack's requests are recognised."""
+    """Where all copies of the bot remember how Slack's requests are recognised."""
 
     async def sender(self, team_id: str) -> str:
-        """What was noted last; empty for nothing."""
+        """The digest that was noted last; empty if there is none."""
 
     async def note_sender(self, team_id: str, digest: str) -> None:
         """Requests that Slack signed name a sender with this digest."""
 
 
 class Sender:
-    """By what the requests for one workspace are recognised."""
+    """Recognises Slack's requests for one workspace."""
 
     def __init__(self, identity: Identity, senders: Senders) -> None:
         self._own, self._team_id, self._senders = identity.own, identity.team_id, senders
@@ -51,7 +51,7 @@ class Sender:
         self._writing: asyncio.Task[None] | None = None
 
     def learn(self, payload: Mapping[str, Any]) -> None:
-        """A request had a good signature."""
+        """Learn from a request that had a good signature."""
         digest = _digest(payload)
         if digest and digest != self._known:
             self._known = digest
@@ -87,7 +87,7 @@ class Sender:
 
 
 def _digest(payload: Mapping[str, Any]) -> str:
-    """Of the verification token; empty where there is none."""
+    """A digest of the verification token; empty if there is none."""
     token = payload.get("token")
     return sha256(token.encode(errors="replace")).hexdigest() if isinstance(token, str) and token else ""
 

@@ -115,7 +115,7 @@ class SocketMode:
                 await self._has_connected.wait()
 
     async def stop(self) -> None:
-        """Take no more requests. Running listeners have been acked."""
+        """Take no more requests. Those of running listeners have been acknowledged."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -152,7 +152,7 @@ class SocketMode:
                 self._in_background(self._close(link))
 
     async def _opened(self) -> _Link | None:
-        """A new connection; None if there is none, which is noted."""
+        """A new connection; None if none could be opened, which is noted."""
         try:
             address = await self._slack.socket_url(self._app_token)
         except RateLimited as error:
@@ -166,7 +166,7 @@ class SocketMode:
         return None
 
     async def _connected(self, address: str) -> _Link | None:
-        """A connection to `address`, if Slack takes it."""
+        """A connection to `address`; None if Slack does not accept it in time."""
         link = _Link(self._app_token, self._app.client)
         link.wss_uri, link.proxy = address, self._network.proxy_for(address)
         link.socket_mode_request_listeners.append(self._receive)

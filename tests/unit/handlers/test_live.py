@@ -11,7 +11,7 @@ import pytest
 
 from bot.blocks import buttons
 from bot.errors import StoreUnavailable
-from bot.slack.open_homes import EVERY_SECONDS, LIVE_SECONDS, MOST, OpenHomes
+from bot.slack.open_homes import LIVE_SECONDS, MOST, UPDATE_SECONDS, OpenHomes
 from bot.subscriptions import Subscriptions
 from handlers import LiveHomes
 from tests.unit.handlers.conftest import HOME, World, made
@@ -70,7 +70,7 @@ async def watched() -> AsyncIterator[Watched]:
 
 async def test_nothing_is_done_for_who_does_not_look(watched: Watched) -> None:
     """Neither read nor sent."""
-    await watched.later(EVERY_SECONDS)
+    await watched.later(UPDATE_SECONDS)
     assert (watched.world.subscriptions.asked, watched.world.slack.calls) == ([], [])
 
 
@@ -78,11 +78,11 @@ async def test_a_home_changes_while_it_is_open(watched: Watched) -> None:
     """At most every half a minute, and only where something is new; then for Slack's hash of what it shows."""
     await watched.world.event(OPENED)
     watched.world.subscriptions.followed_at_home = 2
-    assert await watched.later(EVERY_SECONDS - 1) == 0
+    assert await watched.later(UPDATE_SECONDS - 1) == 0
     assert await watched.later(1) == 1
     assert "Running (2)" in watched.shown
     assert watched.published[-1]["hash"] == "1.a"
-    assert [await watched.later(EVERY_SECONDS) for _ in range(3)] == [0, 0, 0]
+    assert [await watched.later(UPDATE_SECONDS) for _ in range(3)] == [0, 0, 0]
 
 
 async def test_a_home_is_live_for_ten_minutes(watched: Watched) -> None:
@@ -93,7 +93,7 @@ async def test_a_home_is_live_for_ten_minutes(watched: Watched) -> None:
     assert "Open this tab again" in watched.shown
     asked = len(watched.world.subscriptions.asked)
     watched.world.subscriptions.followed_at_home = 2
-    assert await watched.later(EVERY_SECONDS) == 0
+    assert await watched.later(UPDATE_SECONDS) == 0
     assert len(watched.world.subscriptions.asked) == asked
 
 
@@ -113,8 +113,8 @@ async def test_another_copy_goes_on_alone(watched: Watched) -> None:
     await watched.world.event(OPENED)
     watched.world.subscriptions.followed_at_home = 2
     watched.world.slack.results["views.publish"] = {"ok": False, "error": "hash_conflict"}
-    assert await watched.later(EVERY_SECONDS) == 1
-    assert await watched.later(EVERY_SECONDS) == 0
+    assert await watched.later(UPDATE_SECONDS) == 1
+    assert await watched.later(UPDATE_SECONDS) == 0
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), None])
@@ -125,11 +125,11 @@ async def test_a_failure_is_tried_again(watched: Watched, error: Exception | Non
     if error is None:
         watched.world.slack.broken.add("views.publish")
     watched.world.subscriptions.error = error
-    await watched.later(EVERY_SECONDS)
+    await watched.later(UPDATE_SECONDS)
     assert await watched.later(1) == 0
     watched.world.subscriptions.error = None
     watched.world.slack.broken.clear()
-    assert await watched.later(EVERY_SECONDS) == 1
+    assert await watched.later(UPDATE_SECONDS) == 1
 
 
 async def test_who_may_not_ask_has_no_live_home(watched: Watched) -> None:
@@ -137,7 +137,7 @@ async def test_who_may_not_ask_has_no_live_home(watched: Watched) -> None:
     watched.world.slack.results["users.info"] = {"user": {"id": "U1", "team_id": "T1", "is_restricted": True}}
     await watched.world.event(OPENED)
     assert "guests" in watched.shown
-    assert await watched.later(EVERY_SECONDS) == 0
+    assert await watched.later(UPDATE_SECONDS) == 0
 
 
 async def test_what_was_followed_is_there_soon(watched: Watched) -> None:
@@ -155,7 +155,7 @@ def test_many_open_homes_change_less_often() -> None:
     for number in range(MOST + 1):
         homes.put_off(homes.seen(f"U{number}", 0))
     assert homes.find("U0") is None
-    clock.now += EVERY_SECONDS + 1
+    clock.now += UPDATE_SECONDS + 1
     assert len(homes.due()) <= 21
     clock.now += LIVE_SECONDS
     assert len(homes.due()) == MOST

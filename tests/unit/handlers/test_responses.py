@@ -118,4 +118,4 @@ async def test_redirects_are_not_followed(world: World) -> None:
 async def test_only_addresses_of_slack_take_answers(api: str, url: str, is_taken: bool) -> None:
     """Slack's own host over TLS, or the server that stands in for Slack."""
     async with aiohttp.ClientSession() as session:
-        assert SlackClient("xoxb-1", base_url=api, session=session).takes_answers(url) is is_taken
+        assert SlackClient("xoxb-1", base_url=api, session=session).is_response_url(url) is is_taken

@@ -94,7 +94,7 @@ def test_a_misspelt_name_is_reported(
     given = {} if is_in_file else {name: "cn-north-1"}
     if is_in_file:
         (tmp_path / ".env").write_text(f"{name}=cn-north-1")
-    assert f"{name.upper()} is no setting: did you mean {meant}?" in problems(monkeypatch, **changes, **given)
+    assert f"{name.upper()} is not a setting: did you mean {meant}?" in problems(monkeypatch, **changes, **given)
 
 
 def test_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_unknown_names_in_dotenv_are_refused(monkeypatch: pytest.MonkeyPatch, tm
     """Nobody but the bot reads the file, except for Docker Compose; a twin of a setting is refused as well."""
     (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=x\nSTORE_PASSWORD=x\nHTTP_PROXY=x\nREDIS_URI=y\nTZ=UTC\n")
     lines = problems(monkeypatch, REDIS_URL="redis://host")
-    assert [line.partition(" in .env is no setting")[0] for line in lines] == ["HTTP_PROXY", "REDIS_URI", "TZ"]
+    assert [line.partition(" in .env is not a setting")[0] for line in lines] == ["HTTP_PROXY", "REDIS_URI", "TZ"]
 
 
 def test_a_broken_line_in_dotenv_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

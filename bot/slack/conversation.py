@@ -1,11 +1,11 @@
-"""Answers to what a person typed to the bot: in their direct messages as a message, in a channel for them alone.
+"""Replies to what a person typed to the bot: an ordinary message in direct messages, an ephemeral one in a channel.
 
-Lives here: sending such an answer, retrying as long as a person waits. Does not live here: what it says (`bot.blocks`),
-answers to commands and presses, which come with a `response_url` (`bot.slack.responses`), messages about executions
+Lives here: sending such a reply, retrying as long as a person waits. Does not live here: what it says (`bot.blocks`),
+replies to commands and presses, which come with a `response_url` (`bot.slack.responses`), messages about executions
 (`bot.slack.messages`). Called by the listeners and by their middleware.
 
 Nobody but the person who typed reads what is sent here: an ordinary message goes into direct messages only. It is never
-edited or looked for, so it has no mark. Like an answer through a `response_url` it is tried again even when the first
+edited or looked for, so it has no mark. Like a reply through a `response_url` it is sent again even if the first
 attempt may have arrived.
 """
 
@@ -59,48 +59,48 @@ class Place(NamedTuple):
 
 
 async def say(workspace: Workspace, place: Place, message: Message) -> None:
-    """Answer in `place`. Where the bot cannot, because it is not there, it answers in direct messages.
+    """Reply in `place`; if the bot cannot, because it is not there, reply in direct messages.
 
-    An answer that Slack does not take is only logged: nothing else would reach the person.
+    A reply that Slack does not accept is only logged: nothing else would reach the person.
     """
     send = _post if place.is_direct else _show
     try:
         await _with_plain(workspace, send, place, message)
     except (Undeliverable, UnknownRefusal) as error:
         if place.is_direct:
-            responses.lost("failed", error.code)
+            responses.note_lost("failed", error.code)
             return
         log.info("slack.answered_elsewhere", channel=place.channel_id, code=error.code)
         direct = place._replace(channel_id=place.person_id, thread_ts="")
         await say_directly(workspace, direct, elsewhere(message, place.channel_id))
     except SlackError as error:
-        responses.lost("failed", error.code)
+        responses.note_lost("failed", error.code)
 
 
 async def say_directly(workspace: Workspace, place: Place, message: Message) -> None:
-    """Answer a person in their direct messages, wherever they asked."""
+    """Reply to a person in their direct messages, wherever they typed."""
     try:
         await _with_plain(workspace, _post, place, message)
     except SlackError as error:
-        responses.lost("failed", error.code)
+        responses.note_lost("failed", error.code)
 
 
 Send = Callable[[Workspace, Place, dict[str, Any]], Awaitable[None]]
 
 
 async def _with_plain(workspace: Workspace, send: Send, place: Place, message: Message) -> None:
-    """Send `message`, or its plain text where Slack refuses the blocks."""
+    """Send `message`, or its plain text if Slack refuses the blocks."""
     try:
-        await _tried(workspace, send, place, {"text": message.text, "blocks": list(message.blocks)})
+        await _with_retries(workspace, send, place, {"text": message.text, "blocks": list(message.blocks)})
     except PayloadRejected as error:
         log.error("slack.response_rejected", error=str(error))  # noqa: TRY400  # Slack's code says everything
         SLACK_RESPONSES.labels("plain").inc()
-        await _tried(workspace, send, place, {"text": message.text})
+        await _with_retries(workspace, send, place, {"text": message.text})
     else:
         SLACK_RESPONSES.labels("sent").inc()
 
 
-async def _tried(workspace: Workspace, send: Send, place: Place, content: dict[str, Any]) -> None:
+async def _with_retries(workspace: Workspace, send: Send, place: Place, content: dict[str, Any]) -> None:
     async for attempt in stamina.retry_context(
         on=(SlackUnavailable, OutcomeUnknown),
         attempts=responses.ATTEMPTS,
@@ -155,11 +155,11 @@ async def _post(workspace: Workspace, place: Place, content: dict[str, Any]) -> 
 
 
 async def _admission(workspace: Workspace, place: Place) -> Admission | None:
-    """Whether the limits have room; None when the store does not say, and the post goes out all the same."""
-    asked = workspace.limits.admit_answer(workspace.team_id, place.person_id, f"{place.person_id}/{place.ts}")
+    """Whether the limits have room; None if the store does not say, and the post goes out anyway."""
+    request = workspace.limits.admit_answer(workspace.team_id, place.person_id, f"{place.person_id}/{place.ts}")
     try:
         async with asyncio.timeout(STORE_SECONDS):
-            return await asked
+            return await request
     except (StoreUnavailable, TimeoutError):
         return None
 
