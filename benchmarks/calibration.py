@@ -1,4 +1,4 @@
-"""How long still: whether a band of 8 of 10 holds 8 of 10 runs, and how often a run is called slow that is not.
+"""How long still: whether a band of 8 of 10 holds 8 of 10 runs, and how often a usual run is called slow.
 
 Lives here: families of workflows with many runs each, and what `bot.domain.estimate` says about the next run of each.
 Does not live here: the estimate. Called by `__main__`. No clock, no network, one seed: the figures are the same

@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An execution as GCS shows it now, and the last thing that somebody had done to it."""
+    """An execution as GCS shows it now, and the last act on it."""
 
     execution: Execution
     at: datetime

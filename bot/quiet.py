@@ -29,7 +29,7 @@ HOURS_WITHIN = timedelta(seconds=30)
 """At most how long it takes to write a person's quiet hours into everything that they follow."""
 
 LOOK_SECONDS = 60.0
-"""How often it is looked whose quiet hours come next."""
+"""How often the bot checks whose quiet hours come next."""
 
 log = structlog.get_logger()
 

@@ -50,7 +50,7 @@ FORGET_WITHIN = timedelta(minutes=1)
 """At most how long it takes to delete what is kept about a person: all executions are looked at."""
 
 REDRAW_SECONDS = 0.2
-"""How long a refreshed card waits until it is looked again whether the watcher has seen what GCS shows."""
+"""How long a refreshed card waits before it checks again whether the watcher has seen what GCS shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +130,11 @@ class Subscriptions:
         now: Callable[[], datetime],
         default_level: Level = Level.MILESTONES,
     ) -> None:
-        """`default_level` is that of who names none, and has not chosen one."""
+        """`default_level` is for those who name none, and have not chosen one."""
         self._default_level = default_level
         searches = SharedSearches(gcs, within=WITHIN, now=now)
         self.search = Searches(subscribers, searches)
-        """What people ask for that they know the name of, or the phase."""
+        """Searches for executions by name or phase."""
         self.rules = RuleRequests(rules, enlisting, searches)
         """What people ask for about rules."""
         self.boards = boards
@@ -167,7 +167,7 @@ class Subscriptions:
         return Summary(snapshot, await in_time(self._subscribers.find(subscriber, execution_id)))
 
     async def explain(self, team_id: str, execution_id: str, user_id: str) -> Explained:
-        """The current state of an execution, its events, and how earlier runs ended, as far as they are to be had."""
+        """The current state of an execution, its events, and how earlier runs ended, as far as available."""
         summary, (events, is_refused) = await asyncio.gather(
             self.summary(team_id, execution_id, user_id), self._reads.events(execution_id)
         )
@@ -271,7 +271,7 @@ class Subscriptions:
         return await in_time(self._subscribers.that_follow_it(team_id, execution_id))
 
     async def home(self, person: Subscriber, channels: Collection[str] | None, *, zone: str = "") -> Home:
-        """What `person` sees on their Home who is in `channels`; None where it is not known in which.
+        """What `person`, who is in `channels`, sees on their Home; `channels` is None where they are not known.
 
         `zone` is that of their Slack; the one that they have chosen for their quiet hours comes first.
         """

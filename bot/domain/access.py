@@ -98,13 +98,13 @@ class AccessRules:
         return bool(self.groups) and user_id not in self.users
 
     def unlisted(self, user_id: str, *, is_in_group: bool, is_group_unreadable: bool) -> Refusal | None:
-        """Why a person may not ask who is in one of the allowed groups or not; None when they may."""
+        """Why a person may not ask, given whether they are in one of the allowed groups; None when they may."""
         if not (self.users or self.groups) or user_id in self.users or is_in_group:
             return None
         return Refusal.GROUP_UNREADABLE if is_group_unreadable else Refusal.NOT_LISTED
 
     def no_operator(self, user_id: str, *, is_in_group: bool, is_group_unreadable: bool) -> Refusal | None:
-        """Why a person may not cancel or retry who is in one of the operators' groups or not; None when they may."""
+        """Why a person may not cancel or retry, given whether they are in an operators' group; None when they may."""
         if user_id in self.operators or is_in_group:
             return None
         return Refusal.OPERATORS_UNREADABLE if is_group_unreadable else Refusal.NO_OPERATOR

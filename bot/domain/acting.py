@@ -69,7 +69,7 @@ class Act(Value, frozen=True):
     def explains(self, execution: Execution, *, now: datetime) -> bool:
         """Whether an execution as GCS shows it `now` is taken for the effect of this act.
 
-        After a time without GCS that comes late; then counts when GCS says that the execution has changed.
+        After a time without GCS that comes late; then it counts when GCS says that the execution has changed.
         """
         if not has_taken(self.action, execution):
             return False

@@ -49,7 +49,7 @@ class _Watched(NamedTuple):
 
 
 class Rung(NamedTuple):
-    """What time alone has made news."""
+    """The news that time alone has brought."""
 
     snapshot: Snapshot
     """Remembers what was reported, and names the steps that are slow."""
@@ -59,7 +59,7 @@ class Rung(NamedTuple):
 
 
 def ring(snapshot: Snapshot, typical: Typical, *, revision: int) -> Rung:
-    """What time alone makes news of in a snapshot that was just seen; `revision` is that of the changes."""
+    """Find the news that time alone brings to a snapshot that was just seen; `revision` is that of the changes."""
     watched = tuple(_watched(snapshot, typical))
     changes, raised = [], list(snapshot.raised)
     if SLOW not in raised and (at := _slow_at(snapshot)) and at <= snapshot.seen_at and snapshot.usual:
@@ -118,7 +118,7 @@ def _slow_at(snapshot: Snapshot) -> datetime | None:
 
 
 def _wait_at(snapshot: Snapshot, typical: Typical) -> datetime | None:
-    """When the run waits for longer than usual before it begins; the card says so, and no message."""
+    """When the run has waited for its start longer than usual; only the card says so, no message does."""
     created = snapshot.execution.created_at
     if created is None or typical.wait is None or not estimate.is_waiting(snapshot):
         return None
@@ -139,7 +139,7 @@ def _deadline_at(snapshot: Snapshot) -> datetime | None:
 
 
 def _watched(snapshot: Snapshot, typical: Typical) -> Iterator[_Watched]:
-    """The steps that run and of which it is known how long they take."""
+    """The running steps whose usual duration is known."""
     steps = snapshot.execution.steps
     if not estimate.is_running(snapshot) or not typical.steps:
         return

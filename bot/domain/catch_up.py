@@ -35,7 +35,7 @@ class HeldEnd(Value, frozen=True):
     through: int
     """The revision up to which this reports changes: what led to the end, and that polling has stopped."""
     until: datetime
-    """When the quiet time ended for which it waited."""
+    """When the quiet time that it waited for ended."""
 
 
 class Caught(Value, frozen=True, kw_only=True):
@@ -105,7 +105,7 @@ def caught(end: Change, snapshot: Snapshot, card: Receipt | None) -> Caught:
 def catch_up_id(person_id: str, until: datetime) -> str:
     """What stands for a person's catch-up message in place of an execution's id; `until`: when their quiet time ended.
 
-    All that ended within a minute is one, since each subscription is written at a moment of its own.
+    Quiet times that end in the same minute share one: each subscription is written at a slightly different moment.
     """
     return f"{catch_up_ids(person_id)}{(until - _EPOCH) // _MINUTE:x}"
 

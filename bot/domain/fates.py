@@ -42,7 +42,7 @@ class Seen(Value, frozen=True, kw_only=True):
 
 
 class QuietTime(Value, frozen=True, kw_only=True):
-    """A quiet time for whose end a change waits."""
+    """A quiet time; a change waits for its end."""
 
     is_mute: bool
     """Whether it is a mute, not quiet hours."""
@@ -54,7 +54,7 @@ class NoteKind(StrEnum):
     """What else happened, to one subscriber."""
 
     LEVEL = "level"
-    """It begins to follow, or with another level."""
+    """It begins to follow, or gets another level."""
     ENDED = "ended"
     DROPPED = "dropped"
     """What waited is not delivered any more."""
@@ -74,7 +74,7 @@ class Note(Value, frozen=True, kw_only=True):
     subscriber_id: str
     at: datetime | None = None
     level_before: Level | None = None
-    """With `LEVEL` None where it begins; with `ENDED` None where it had ended before."""
+    """With `LEVEL`: None where it begins. With `ENDED`: None where it had ended before."""
     level: Level | None = None
     code: str = ""
     """Slack's, with `REFUSED`, and with `ENDED` where the destination is dead."""
@@ -90,13 +90,13 @@ class Note(Value, frozen=True, kw_only=True):
 
 
 class LaneState(Value, frozen=True, kw_only=True):
-    """How it is with one subscriber now."""
+    """The state of one subscriber now."""
 
     subscriber_id: str
     subscription: Subscription | None = None
     receipt: Receipt | None = None
     next_at: datetime | None = None
-    """When it is delivered next; None where nothing is to be."""
+    """When its lane is delivered next; None where nothing is pending."""
     is_in_doubt: bool = False
     """Whether the outcome of its last send is unknown."""
     is_quiet: bool = False
@@ -165,7 +165,7 @@ class Fate(Value, frozen=True, kw_only=True):
     at: datetime | None = None
     """When it was delivered."""
     quiet: QuietTime | None = None
-    """For which quiet time it waits, or has waited."""
+    """The quiet time whose end it waits for, or has waited for."""
 
 
 _NARROWEST = {0: Level.STEPS, 1: Level.MILESTONES, 2: Level.FINAL}
@@ -213,7 +213,7 @@ class _Reading:
         self._code = ""
         """Why Slack refuses what is to be delivered."""
         self._begin = 0
-        """How many of the items have revisions that have begun again since."""
+        """How many of the items come from before revisions began again."""
         self._dropped: list[_Item] = []
         """What was dropped last; a message that was under way then may still deliver it."""
 
@@ -238,7 +238,7 @@ class _Reading:
 
     @staticmethod
     def _is_earlier(seen: Seen, last: Seen) -> bool:
-        """Whether its revision is not one after the last; what one poll has found has one revision and moment."""
+        """Whether its revision does not follow the last one. Changes of one poll share a revision and a moment."""
         return seen.revision < last.revision or (seen.revision == last.revision and seen.at != last.at)
 
     def _begin_again(self) -> None:
@@ -323,7 +323,7 @@ class _Reading:
         return Fate(kind=FateKind.WAITING, next_at=lane.next_at, quiet=waited_for)
 
     def _has_waited(self, seen: Seen, subscription: Subscription) -> bool:
-        """Whether quiet is over that was on when a change was seen; what breaks it is delivered before."""
+        """Whether a change was seen during a quiet time that is over; what breaks quiet is delivered before its end."""
         ended = subscription.quiet_ended_at(self._now)
         is_on = any(wish.is_on(self._now) for wish in (subscription.muted, subscription.hours) if wish)
         return ended is not None and seen.at < ended and not is_on

@@ -132,7 +132,7 @@ class Rule(Value, frozen=True, kw_only=True):
     times_full: int = 0
     """How often its subscriber was notified of that."""
     ended_by: str | None = None
-    """Set once it has ended: the person who ended it, or empty where its time or its destination did."""
+    """Set once it has ended: the person who ended it; empty where its time was over or its destination is dead."""
     code: str = ""
     """With `ended_by`: why its destination cannot be reached, as Slack's code."""
 
@@ -198,7 +198,7 @@ class Subscription(Value, frozen=True, kw_only=True):
     ended_by: str = ""
     """The person who ended it; empty while it goes on, and where the execution's end did."""
     is_by_rule: bool = False
-    """Whether a rule has a part in it: then `level` is the louder one of the rule's and that which was chosen."""
+    """Whether a rule has a part in it: then `level` is the louder of the rule's level and the chosen one."""
     own_level: Level | None = None
     """With `is_by_rule`: the level that somebody chose for this execution; None where nobody did."""
     announces_success: bool = False

@@ -21,20 +21,20 @@ SHOWN_FOR = timedelta(hours=24)
 """How long the end of an execution is shown."""
 
 ENDS_KEPT = 20
-"""At most so many ends are kept for one person."""
+"""At most how many ends are kept for one person."""
 
 CHANNEL_ENDS_KEPT = 300
-"""At most so many ends are kept for a channel, whose board shows them."""
+"""At most how many ends are kept for a channel, whose board shows them."""
 
 STEPS_KEPT = 3
-"""At most so many failed steps are kept of each."""
+"""At most how many failed steps are kept of each."""
 
 TEXT_KEPT = 300
 """How much of GCS's texts is kept, in characters."""
 
 
 class InChannels(NamedTuple):
-    """An execution that channels follow in which the person is."""
+    """An execution that some of the person's channels follow."""
 
     execution_id: str
     snapshot: Snapshot | None
@@ -64,7 +64,7 @@ class Home(NamedTuple):
 
 
 def ended_at(snapshot: Snapshot) -> datetime:
-    """When an execution that has ended did so, as far as that is known."""
+    """When an execution ended, as far as that is known."""
     return snapshot.execution.updated_at or snapshot.seen_at
 
 

@@ -65,7 +65,7 @@ class Typical(NamedTuple):
 
     run: Usual | None = None
     steps: Mapping[str, Usual] = {}
-    """By `step_keys`; without those of which too little is known."""
+    """By `step_keys`; without steps about which too little is known."""
     wait: Usual | None = None
     """Before it begins to run."""
 

@@ -52,7 +52,7 @@ def is_new(rule: Rule, match: Match) -> bool:
 
 
 def existing(found: Iterable[Match], *, now: datetime) -> tuple[str, ...]:
-    """The ids of those that a rule must know which begins `now`: they exist, and may seem no older than it."""
+    """The ids that a rule which begins `now` must know: these executions exist, and may seem no older than the rule."""
     since = now - CLOCKS_APART
     recent = [match for match in found if match.created_at is not None and match.created_at > since]
     latest = sorted(recent, key=lambda match: match.created_at or since, reverse=True)

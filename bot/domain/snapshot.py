@@ -161,7 +161,7 @@ class Board(Value, frozen=True):
     newest: datetime | None = None
     """When the last of them began or ended."""
     oldest: datetime | None = None
-    """When the first of those ended that have ended."""
+    """When the first of those that have ended did so."""
 
     @property
     def is_empty(self) -> bool:

@@ -91,7 +91,7 @@ class People:
         return [(int(deleted), int(owned)) for deleted, owned in answers]
 
     async def _forget_passed(self, owner: Owner, user_id: str) -> None:
-        """Delete what their rules were not to follow again; these are gone, too."""
+        """Delete the notes of what their rules were not to follow again: the rules are gone, too."""
         async with self._connection.guarded() as redis:
             for number in range(PARTITIONS):
                 key = f"{self._keys.partition(number)}passed"

@@ -1,4 +1,4 @@
-"""Whether a deletion is believed that GCS has confirmed: GCS must show something of ours, and not lose much at once.
+"""Whether to believe a deletion that GCS has confirmed: GCS must show something of ours, and not lose much at once.
 
 Lives here: `Deletions`, the evidence besides the poll itself. Does not live here: what a poll means
 (`bot.domain.observing`), counting endings (`bot.store.brake`). Called by the watcher.
@@ -147,7 +147,7 @@ class Deletions:
             return False if reading.ended + APART < due.now or await self._is_still_missing(due) else None
         if reading.shown is None or len(followed) > 1:
             return len(followed) > 1
-        # The only one that is followed: the lists cannot show another one of ours, but whose executions they show.
+        # It is the only one that is followed: lists show no other one of ours, but they show whose they are.
         projects = {item.project_id for item in reading.shown} - {""}
         own = due.snapshot.execution.project_id
         return bool(own and projects and own not in projects)

@@ -227,7 +227,7 @@ class Watcher:
         await self._settle(due, verdict, fingerprint=fingerprint)
 
     async def _note_act(self, due: Due, seen: Execution, *, now: datetime) -> None:
-        """The change may be what a person had GCS do, of which the answer was lost: then those who follow it read that.
+        """The change may come from a person's action whose answer was lost: then those who follow it read who it was.
 
         Written before the change is settled, or a crash in between would lose it.
         """

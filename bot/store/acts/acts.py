@@ -29,7 +29,7 @@ KEPT = timedelta(hours=1)
 """How long an act is remembered that GCS took or refused."""
 
 OPEN_KEPT = timedelta(days=1)
-"""How long one is remembered of which that is not known: GCS may be away for hours before it shows its effect."""
+"""How long one with an unknown result is remembered: GCS may be away for hours before it shows the effect."""
 
 
 class Acts:

@@ -40,13 +40,13 @@ STATE_SECONDS = 5.0
 """How long a process believes that nothing is braked before it asks again."""
 
 NOT_FOUND = "gcs:not_found"
-"""The reason for which an execution ends that GCS says does not exist."""
+"""The reason when GCS says that an execution does not exist."""
 
 log = structlog.get_logger()
 
 
 def undeliverable(code: str) -> str:
-    """The reason for which a subscription ends whose destination Slack refuses with `code`."""
+    """The reason when Slack refuses a subscription's destination with `code`."""
     return f"slack:{code}"
 
 

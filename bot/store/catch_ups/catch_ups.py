@@ -28,7 +28,7 @@ from bot.store.snapshots import first_text
 from bot.store.unreadable import Unreadable, reading
 
 REST, MOST = timedelta(seconds=2), timedelta(seconds=15)
-"""How long after the last end that joined it a message is due, and how long after the first at most."""
+"""How long after the last end that joined it a message is due, and at most how long after the first."""
 
 KEPT = timedelta(days=4)
 """How long it is remembered which ends a message reported: a bot may be stopped for a long weekend just then."""
@@ -40,7 +40,7 @@ _caught = msgspec.json.Decoder(Caught, strict=False).decode
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """How it is with an end: by a message (`channel` and `ts`), not yet (`wait`), or by itself."""
+    """How an end is reported: by a message (`channel` and `ts`), not yet (`wait`), or by its own lane."""
 
     wait: timedelta | None = None
     """Until the message is due; None where it was posted, or is without this end."""
@@ -94,7 +94,7 @@ class CatchUps:
         try:
             with reading("catch-up"):
                 return [_caught(row) for row in map(str, rows)]
-        except Unreadable as error:  # another version wrote it, whose lane has it still
+        except Unreadable as error:  # another version wrote it; the end's lane still has it
             error.report(str(lane))
             return () if await self.let_go(lane, token) else None
 

@@ -38,7 +38,7 @@ _KINDS = {"OOM ": StoreFull, "READONLY ": StoreReadOnly, "NOREPLICAS ": StoreRea
 
 
 def kind_of(error: Exception) -> str:
-    """A label for the client's error, of which there are few: the server's own word, or what sort of failure it is."""
+    """A label for the client's error, one of a few: the server's own word, or the sort of failure."""
     text = f"{getattr(error, 'status_code', None) or ''} {error}"
     word = next((word for word in _REASONS if word in text), "")
     if word:

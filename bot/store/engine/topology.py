@@ -42,7 +42,7 @@ SENTINEL_SECONDS = 1.0
 """The same for a Sentinel, since there are others to ask."""
 
 CONNECTIONS = 32
-"""At most so many connections of one bot to one server."""
+"""At most how many connections of one bot to one server."""
 
 DRIVER = DriverInfo().add_upstream_driver("execution-bot", __version__)
 """What each connection calls itself; a refusal of that is no error. To find redis-py's version takes a ms each time."""

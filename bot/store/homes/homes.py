@@ -91,7 +91,7 @@ class Homes:
             return bool(await redis.set(self._keys.level_of(team_id, user_id), level.value, nx=True))
 
     async def of(self, person: Subscriber, channels: Collection[str] | None, *, since: datetime | None = None) -> Home:
-        """What `person` sees who is in `channels`; None where it is not known in which. Their day began at `since`.
+        """What `person`, who is in `channels` (None: unknown), sees. Their day began at `since`.
 
         Raises:
             StoreUnavailable: the store does not answer.

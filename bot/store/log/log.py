@@ -1,6 +1,6 @@
 """Logs of executions: which changes were seen, and what became of each of them for some of those who follow it.
 
-Lives here: `Logs`, which reads them. Does not live here: writing, which each script does that has something done
+Lives here: `Logs`, which reads them. Does not live here: writing, which each script does for what it has changed
 (`log/prelude.lua`), and what follows from the entries (`bot.domain.fates`). Called by `bot.subscriptions`.
 """
 
@@ -68,7 +68,7 @@ def _lane(key: Lane, row: str, receipt: str, next_at: int | str, in_doubt: int, 
 
 
 def _readable(key: Lane, row: str, receipt: str) -> tuple[Subscription | None, Receipt | None]:
-    """Subscription and receipt; None for what there is not, or cannot be read."""
+    """Subscription and receipt; None for one that does not exist, or cannot be read."""
     try:
         return subscription_of(key, row) if row else None, receipt_of(receipt)
     except Unreadable as error:

@@ -1,10 +1,10 @@
 -- In front of every script on a partition: what becomes of the changes of an execution (`bot.store.log.rows` reads it).
 
--- `log:<execution key>` is a list, oldest first. Rows are what they are because of those before them: scripts add one
+-- `log:<execution key>` is a list, oldest first. Each row is read in the light of those before it: scripts add one
 -- where they do what it says. `at` is in s and `ts` of `s` in µs, in base 36, since these are most of all rows. A row
 -- is its kind's character and its first field, then the others behind `|`:
 --   c<revision>|at|rank|kind|more: a change that was seen; `kind` is empty for progress. With `|times|span` behind it
---     it stands for so many, which were seen within so many seconds before the last of them
+--     it stands for `times` changes, the first of which was seen `span` seconds before the last
 --   l<subscriber>|before|after|s: a subscription begins (`before` is empty) or gets another level
 --   e<subscriber>|level|s|code: it ends; `code` is Slack's where its destination is dead
 --   d<subscriber>|: what was still to be delivered is dropped, as somebody has ended it

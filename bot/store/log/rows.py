@@ -46,7 +46,7 @@ class Sent(NamedTuple):
 
 
 def code_field(code: str) -> str:
-    """Slack's code as a field of a row; what is none of Slack's shape is made to be."""
+    """Slack's code as a field of a row; one in another shape is brought into Slack's."""
     return _NOT_IN_CODES.sub("_", code.casefold())[:_CODE_LIMIT]
 
 
@@ -71,7 +71,7 @@ def _more(change: Change) -> str:
 
 
 def _base_36(number: int) -> str:
-    """`int(…, 36)` reads it; a moment of before 1970 is none that was seen."""
+    """`int(…, 36)` reads it. Negative numbers become 0: no change was seen before 1970."""
     digits, number = "", max(number, 0)
     while number or not digits:
         number, digit = divmod(number, len(_DIGITS))

@@ -32,17 +32,17 @@ LEASE = timedelta(seconds=30)
 """How long a claim lasts: longer than one message takes with all its retries. Each receipt renews it."""
 
 IN_FLIGHT = timedelta(seconds=3)
-"""How long a message may take to arrive whose sender got no answer, or died; after that it is looked for."""
+"""How long a message whose sender got no answer, or died, may take to arrive; after that it is looked for."""
 
 RECENT = timedelta(seconds=30)
-"""How long ago a lane became due at most that counts as one that has just become so."""
+"""At most how long ago a lane became due that counts as recently due."""
 
 MOST_CHANGES = 50
-"""At most so many changes are read with a claim: all of a lane, unless it has many outcomes (`outbox/prelude.lua`)."""
+"""At most how many changes are read with a claim: all of a lane, unless it has many outcomes (`outbox/prelude.lua`)."""
 
 
 _DUE_AGAIN = 2
-"""What a script answers that gave a lane back to which something has happened since its claim."""
+"""The answer of a script that gave a lane back, when something has happened to the lane since its claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Outbox:
         return claims
 
     async def _set_aside(self, lane: Lane, token: str, error: Unreadable, *, is_in_doubt: bool) -> None:
-        """Leave a claimed lane alone for a while whose rows cannot be read, or until something new happens to it."""
+        """Leave a claimed lane with unreadable rows alone for a while, or until something new happens to it."""
         error.report(str(lane))
         in_doubt = "1" if is_in_doubt else ""
         with suppress(StoreUnavailable):  # then it comes again when the lease ends

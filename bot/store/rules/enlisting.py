@@ -41,7 +41,7 @@ CARD_WAIT = timedelta(seconds=15)
 """How long the first card waits for the first poll."""
 
 PASSED_KEPT = timedelta(hours=1)
-"""How much longer than lists are looked through it is remembered what was followed: copies of the bot differ a bit."""
+"""How much longer than lists reach back it is remembered what was followed: copies of the bot differ a bit."""
 
 NEWS_KEPT = timedelta(days=14)
 """How long a message about a rule is remembered, so that it is not sent again."""

@@ -35,13 +35,13 @@ FRESH_SECONDS, SOON_SECONDS = 300.0, 30.0
 """How long what was read is used before it is read again: where it says something, and where too little is known."""
 
 MOST_READ = 1000
-"""At most so many workflows are kept in memory; beyond that, all are read again."""
+"""At most how many workflows are kept in memory; beyond that, all are read again."""
 
 MOST_WORKFLOWS = 1000
-"""At most so many workflows of an account are remembered: those that were run last."""
+"""At most how many workflows of an account are remembered: those that were run last."""
 
 MOST_FIELDS = 300
-"""At most so many durations of a workflow are remembered by name, those of the run and of how it ended included."""
+"""At most how many durations of a workflow are remembered by name, those of the run and of how it ended included."""
 
 
 class _Read(NamedTuple):

@@ -28,7 +28,7 @@ _PER_E = 160
 """How many codes there are for a factor of e: neighbours differ by 0.6 %, and 64² codes reach beyond a century."""
 
 _NAME, _REASON = 80, 120
-"""At most so many characters of a name and of a reason are kept."""
+"""At most how many characters of a name and of a reason are kept."""
 
 _LONGEST_ROW = 10 * 4 * (2 * _NAME + _REASON)
 """More characters than the longest value has, which is that of 10 ends."""

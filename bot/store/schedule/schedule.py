@@ -174,7 +174,8 @@ class Schedule:
     async def renew(self, polls: Iterable[Due]) -> None:
         """Keep the claims of polls that are in progress for another `LEASE`.
 
-        Not those that were lost, or of which a list has shown something newer; nor any while the store is down.
+        Claims that were lost are not kept, nor those of executions about which a list shows something newer. While the
+        store is down, none is kept.
         """
         by_home: defaultdict[str, list[str]] = defaultdict(list)
         for due in polls:

@@ -36,7 +36,7 @@ class Index:
     async def enter(
         self, lane: Lane, since: datetime, *, most: int | None = None, is_by_rule: bool = False
     ) -> bool | None:
-        """Enter a subscription; with `most`, one that is about to be written, if there are no more than that with it.
+        """Enter a subscription; with `most`, one that is about to be written, if that makes at most so many.
 
         Those that only a rule has made do not count.
 

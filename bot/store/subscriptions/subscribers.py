@@ -43,7 +43,7 @@ TOGETHER = 200
 """At most how many executions are read at once, since nothing else is done while they are decoded."""
 
 VIEWED_FOR = timedelta(seconds=30)
-"""Half of the time for which somebody who has asked will ask again, or go on reading."""
+"""Half of the time during which somebody who has asked may ask again, or go on reading."""
 
 
 class Decided(NamedTuple):

@@ -30,7 +30,7 @@ FRESH_SHARED = timedelta(minutes=10)
 """The same for a channel that other organisations share: another one may join it, and the event may be lost."""
 
 HELD = timedelta(days=7)
-"""How long a message waits at most for an approval."""
+"""At most how long a message waits for an approval."""
 
 NOT_APPROVED, HAS_GROWN, NOT_LISTED = "channel_not_approved", "channel_has_grown", "channel_not_listed"
 """Why messages are held; `bot.blocks.sentences` has a clause for each."""

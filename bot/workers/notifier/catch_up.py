@@ -31,7 +31,7 @@ from bot.workers.notifier.messenger import Messenger
 log = structlog.get_logger()
 
 POSTED_IN = timedelta(seconds=1.5)
-"""How long after it is due a message is probably posted: then the lanes of its ends look again."""
+"""How soon after its due time a message is probably posted: then the lanes of its ends look again."""
 
 KIND = "catch_up"
 """What it is called in metrics and logs."""

@@ -26,11 +26,11 @@ NEVER_EDITED = 1_000_000_000
 """Revision in the receipt of a card that Slack does not let the bot edit: higher than that of any snapshot."""
 
 GIVE_UP = timedelta(hours=1)
-"""How long a message is retried that Slack refuses in every form."""
+"""How long a message that Slack refuses in every form is retried."""
 
 
 class ClaimLost(Exception):
-    """The lease ran out; the worker that claimed the lane since then goes on."""
+    """The lease ran out; the worker that has claimed the lane since then continues."""
 
 
 class Deferred(Exception):
@@ -117,7 +117,7 @@ class Delivery:
 
     @property
     def refused_pause(self) -> timedelta:
-        """How long the lane pauses after a refusal that may pass; what else it has waited for makes it no longer."""
+        """How long the lane pauses after a refusal that may pass; other waits do not lengthen it."""
         before = max(0, self.refused_edits - 1, self.refused_posts)
         return min(SHORTEST_PAUSE * (1 << min(before, 6)), LONGEST_PAUSE)
 
@@ -130,7 +130,7 @@ class Delivery:
     def waited(self) -> timedelta:
         """How long the next message has been pending, quiet times apart; zero when only an edit is."""
         pending = self.pending
-        if pending and self._breaks_quiet:  # which of them it was is the store's to know: the latest at least
+        if pending and self._breaks_quiet:  # only the store knows which one broke it; this is the shortest wait
             return self.claim.now - pending[-1].at
         if pending:
             return self.claim.now - self.late_since(pending[0])
@@ -203,9 +203,9 @@ class Delivery:
 
     @property
     def shows_card(self) -> bool:
-        """Whether a card is to be posted that was not posted yet, with nothing else pending.
+        """Whether the card is still to be posted, with nothing else pending.
 
-        None is of a subscription that somebody has ended meanwhile, nor of one that is silent until something fails, or
+        A subscription that somebody has ended meanwhile gets none, nor does one that is silent until something fails or
         ends. A message about a rule is posted like a card.
         """
         if self.claim.notification.snapshot.rule_news is not None:

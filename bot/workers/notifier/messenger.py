@@ -51,7 +51,7 @@ SENDS = frozenset({POST, EDIT})
 """Methods that send a message."""
 
 FAULTY_LANES = 3
-"""With how many lanes a method must have a fault, and with none success, until Slack counts as away."""
+"""For how many lanes a method must have a fault, and success for none, until Slack counts as away."""
 
 READ_BACK = frozenset({"conversations.history", "conversations.replies"})
 """Methods without whose scope messages are delivered all the same (`reconcile`)."""

@@ -65,10 +65,10 @@ ALL = AccessRules()
 log = structlog.get_logger()
 
 BRAKED_PAUSE, LONGEST_BRAKED_PAUSE = timedelta(minutes=1), timedelta(minutes=10)
-"""How long a lane pauses at first, and at most, that would end but for the brake: twice as long after each try."""
+"""How long a lane that only the brake keeps pauses at first, and at most: twice as long after each try."""
 
 FAULTS_GIVEN_UP = timedelta(days=1)
-"""How long a message is retried at whose every try Slack has a fault."""
+"""How long a message is retried when Slack has a fault at every try."""
 
 
 class Notifier:
@@ -216,7 +216,7 @@ class Notifier:
             await self._brake.recovered(owner_of(lane.execution), str(lane))
 
     def _is_hopeless(self, delivery: Delivery, error: SlackError) -> bool:
-        """Whether a message has waited for a day at whose every try Slack has a fault."""
+        """Whether a message has waited for a day, and Slack has had a fault at every try."""
         tries = self._failures.post_faults(delivery.lane)
         return is_answer(error) and delivery.waited > FAULTS_GIVEN_UP and tries >= FAULT_TRIES
 

@@ -40,7 +40,7 @@ class Records:
         delivery.recorded(receipt, notices=notices)
 
     async def leave(self, delivery: Delivery) -> None:
-        """Let a lane go whose work is done, unless that has happened."""
+        """Let a lane go when its work is done, unless that has happened."""
         if not delivery.is_left and not await self.forget_if_ended(delivery):
             await self._outbox.release(delivery.claim)
 
@@ -58,7 +58,7 @@ class Records:
         return True
 
     async def _is_ruled(self, delivery: Delivery) -> bool:
-        """Whether rules might find an execution yet that was followed by hand until it ended."""
+        """Whether rules might still find an execution that was followed by hand until it ended."""
         if self._rules is None or not delivery.is_over or delivery.subscription.is_by_rule:
             return False
         return bool(await self._rules.of(delivery.subscription.subscriber))

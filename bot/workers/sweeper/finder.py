@@ -47,7 +47,7 @@ MARGIN = timedelta(minutes=10)
 """How much farther back than the last look the next one goes: GCS may list an execution late, and clocks differ."""
 
 LONGEST_BACK = timedelta(days=7)
-"""How far back a look goes at most, after a time in which no bot ran."""
+"""At most how far back a look goes after a time without a running bot."""
 
 AT_ONCE = 20
 """How many executions are enlisted at the same time."""
@@ -62,10 +62,10 @@ OWN_SHARE_SECONDS = 3
 """How long it waits for one of the bot's own, until it takes one that is kept for people: that is one in a minute."""
 
 TIDY_SECONDS = 30.0
-"""How long a rule that is full is not looked through again for executions that are over."""
+"""At least how long between two searches of a full rule for executions that are over."""
 
 ROOM = 0.8
-"""A rule is not full any more when it follows this share of what it may."""
+"""A full rule has room again once it follows no more than this share of what it may."""
 
 
 class Finder:
