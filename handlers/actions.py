@@ -115,7 +115,7 @@ async def show_details(request: Request, *, subscriptions: Subscriptions, worksp
 
 
 async def show_levels(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`What is told …`: the levels of the subscription whose card was pressed on, in a dialog."""
+    """`Notifications …`: the levels of the subscription whose card was pressed on, in a dialog."""
     subscriber, execution_id = await _bound_to(request, workspace)
     subscription, snapshot = await subscriptions.following(subscriber, execution_id)
     await _open(request, workspace, levels_modal(subscription, snapshot, now=workspace.now()))

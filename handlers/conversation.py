@@ -32,10 +32,10 @@ from handlers.request import TYPED, Request
 from handlers.vocabulary import COMMAND
 
 HELPED = timedelta(hours=1)
-"""How long a person in a conversation is not told again that they were not understood."""
+"""How long a conversation stays without another reply that says that a person was not understood."""
 
 CHECK_SECONDS = 1.0
-"""How long the store may take to say whether they were told; while it does not say, they are not."""
+"""How long the store may take to say whether there was such a reply; until it says so, there is none."""
 
 _PERSON = re.compile(r"[UW][A-Z0-9]{1,63}")
 _CONVERSATION = re.compile(r"[CDG][A-Z0-9]{1,63}")
@@ -106,7 +106,7 @@ async def said(request: Request, *, listener: Listener, once: Once, workspace: W
     """Answer what was typed, or explain once what can be typed.
 
     Raises:
-        BotError: as for a command; `is_answered` where the person is not told any more.
+        BotError: as for a command; `is_answered` where the person gets no other reply.
     """
     line = request.text = line_of(request.body["event"], workspace.identity.bot_user_id)
     try:
@@ -132,7 +132,7 @@ async def _work_on(request: Request, listener: Listener) -> None:
 
 
 async def is_news(request: Request, once: Once, workspace: Workspace, *, about: str) -> bool:
-    """Whether the person was not told `about` something in this conversation for an hour; notes that they are now."""
+    """Whether a reply `about` something is due: the last one in this conversation is an hour old; notes a new one."""
     words = f"{about}/{request.channel_id}/{request.user_id}"
     try:
         async with asyncio.timeout(CHECK_SECONDS):

@@ -52,7 +52,7 @@ async def _drawn(
     person: Subscriber, subscriptions: Subscriptions, workspace: Workspace, page: int, *, is_live: bool = True
 ) -> Block:
     channels = await channels_of(workspace, person.id)
-    if channels is not None:  # where the bot may not be used, it tells nobody what is followed
+    if channels is not None:  # where the bot may not be used, it shows nobody what is followed
         channels = frozenset(filter(workspace.rules.allows_channel, channels))
     home = await subscriptions.home(person, channels, zone=await workspace.languages.zone(person.id))
     language = await workspace.languages.chosen(workspace.team_id, person.id)

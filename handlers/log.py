@@ -56,7 +56,7 @@ async def _read(
     subscriptions: Subscriptions,
     workspace: Workspace,
 ) -> tuple[Log, Sequence[LaneState]]:
-    """The log, and what the person may see of it: what they were told, and what a channel was that they may see."""
+    """The log, and the lanes that the person may see: their own, and that of a channel that they see."""
     asker = request.asker
     log = await subscriptions.log(execution_id, asker, *([channel] if channel else []))
     lanes = [lane for lane in log.lanes if log.knows(lane)]

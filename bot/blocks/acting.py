@@ -25,47 +25,48 @@ _MOMENT = timedelta(minutes=1)
 """For about this long an act without a result is under way."""
 
 _TITLES = {Action.CANCEL: N_("Cancel execution"), Action.RETRY: N_("Retry execution")}
-_LEAVE = N_("Leave it as it is")
+_LEAVE = N_("Leave as is")
 
 _QUESTIONS = {
     Action.CANCEL: N_(
-        "*Cancel it?* GCS then hands out no more of its jobs. Jobs already handed out run on to their end and may "
-        "cost. It can be retried later."
+        "*Cancel it?* GCS will dispatch no more of its jobs. Jobs already dispatched run to the end "
+        "and may incur charges. You can retry it later."
     ),
     Action.RETRY: N_(
-        "*Retry it?* GCS then starts it again, under the same id and with the same inputs. Which steps run again is up "
-        "to GCS, and what runs may cost."
+        "*Retry it?* GCS will start it again with the same id and the same inputs. GCS decides which "
+        "steps run again; they may incur charges."
     ),
 }
 _IMPOSSIBLE = {
-    Action.CANCEL: N_("It cannot be cancelled now: GCS cancels only what is pending or running."),
-    Action.RETRY: N_("It cannot be retried now: GCS retries only what has failed or was cancelled."),
+    Action.CANCEL: N_("It cannot be cancelled now: GCS only cancels executions that are pending or running."),
+    Action.RETRY: N_("It cannot be retried now: GCS only retries executions that failed or were cancelled."),
 }
-_CHANGED = N_("⚠️ Nothing was done: the execution has changed since you were asked, or that was a while ago.")
+_CHANGED = N_("⚠️ Nothing was done: the execution has changed since I asked, or I asked too long ago.")
 _UNDER_WAY = {
-    Action.CANCEL: N_("{person} is cancelling it at this moment. Ask again in a minute."),
-    Action.RETRY: N_("{person} is retrying it at this moment. Ask again in a minute."),
+    Action.CANCEL: N_("{person} is cancelling it right now. Try again in a minute."),
+    Action.RETRY: N_("{person} is retrying it right now. Try again in a minute."),
 }
 _LAST = {
     (Action.CANCEL, Result.DONE): N_("{person} cancelled it {time}."),
     (Action.RETRY, Result.DONE): N_("{person} retried it {time}."),
-    (Action.CANCEL, Result.UNKNOWN): N_("{person} asked GCS {time} to cancel it, and the answer was lost."),
-    (Action.RETRY, Result.UNKNOWN): N_("{person} asked GCS {time} to retry it, and the answer was lost."),
+    (Action.CANCEL, Result.UNKNOWN): N_("{person} asked GCS {time} to cancel it, but the reply was lost."),
+    (Action.RETRY, Result.UNKNOWN): N_("{person} asked GCS {time} to retry it, but the reply was lost."),
 }
 _TAKEN = {
     Action.CANCEL: N_(
-        "✅ GCS has taken it, and hands out no more jobs. Jobs already handed out run on to their end and may cost."
+        "✅ GCS accepted this and dispatches no more jobs. Jobs already dispatched run to the end and "
+        "may incur charges."
     ),
-    Action.RETRY: N_("✅ GCS has taken it, and starts the execution again."),
+    Action.RETRY: N_("✅ GCS accepted this and is starting the execution again."),
 }
 _NOT_KNOWN = N_(
-    "❔ GCS did not answer, and has shown nothing of it since then. I do not know whether it was taken, and I send "
-    "nothing again by myself. Look again in a minute."
+    "❔ GCS did not answer, and has shown no change since then. I do not know whether it accepted "
+    "this, and I will not send it again by myself. Check again in a minute."
 )
-_WHO = N_("Everybody who follows it reads that it was you.")
-_LOOK_AGAIN = N_("Look again")
+_WHO = N_("Everyone who follows it will see that it was you.")
+_LOOK_AGAIN = N_("Check again")
 _NOTICES = {
-    Action.CANCEL: N_("{person} cancelled it from Slack. Jobs already handed out run on and may cost."),
+    Action.CANCEL: N_("{person} cancelled it from Slack. Jobs already dispatched keep running and may incur charges."),
     Action.RETRY: N_("{person} retried it from Slack."),
 }
 

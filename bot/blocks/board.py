@@ -1,6 +1,6 @@
 """A channel's board: what has failed, what runs, what has ended, in one message that is edited; and replies about it.
 
-Lives here: `board_message` and `board_blocks`, what its owner is told about it, and the replies. Does not live here:
+Lives here: `board_message` and `board_blocks`, what its owner reads about it, and the replies. Does not live here:
 what is on it (`bot.domain.board`), when it changes (`bot.boards`). Called by the notifier, `handlers` and `bot.boards`.
 
 No time on it goes stale: each is a date that Slack fills in.
@@ -75,7 +75,7 @@ def board_message(board: Board, subscription: Subscription, *, now: datetime, ad
     named = [(text.cut(words.plain_name(each.execution), _NAME), each.execution.id) for each in board.rows]
     if named:
         row.insert(0, buttons.show_one(named))
-    changed = context(_("Ends: of the last 24 hours · changed {time}").format(time=text.date(now)))
+    changed = context(_("Ended: in the last 24 hours · updated {time}").format(time=text.date(now)))
     return message(
         [*board_blocks(board, channel.id, now=now, address=address), actions(row), changed],
         _headline(board),
@@ -193,7 +193,7 @@ def _failed_group(group: BoardGroup) -> str:
 
 def _going_group(group: BoardGroup) -> str:
     share = _share(group.steps_finished, group.steps_total)
-    done = _("the last likely done {time}").format(time=text.date(group.at)) if group.at else ""
+    done = _("last one likely done {time}").format(time=text.date(group.at)) if group.at else ""
     return " · ".join(filter(None, (_group(group), share, done)))
 
 
@@ -211,7 +211,7 @@ def _ended_group(group: BoardGroup) -> str:
 
 def _headline(board: Board) -> str:
     if not board.workflow:
-        return _("Board: all that this channel follows")
+        return _("Board: everything this channel follows")
     return _("Board: runs of the workflow {name}").format(name=_escaped(board.workflow, _NAME))
 
 
@@ -240,22 +240,22 @@ def _named(board: Board) -> Iterator[str]:
 def _unseen(board: Board) -> str:
     if board.unseen_since is None:
         return ""
-    line = _("GCS has not answered since {time}; what follows is from before.")
+    line = _("GCS has not answered since {time}; the data below is older.")
     return f"⚠️ {line.format(time=text.date(board.unseen_since))}"
 
 
 def _empty(board: Board) -> str:
     if not board.is_empty:
         return ""
-    line = _("Nothing runs, and nothing has ended in the last 24 hours. {command} has new runs followed here.")
+    line = _("Nothing is running, and nothing has ended in the last 24 hours. {command} follows new runs here.")
     return line.format(command="`/execution subscribe workflow … here`")
 
 
 def _over(board: Board, subscription: Subscription) -> Message:
     if not subscription.ended_by:
-        line = _("This board goes on in a newer message below.")
+        line = _("This board continues in a newer message below.")
     else:
-        shape = _("{person} ended this board. {command} makes a new one.")
+        shape = _("{person} ended this board. {command} starts a new one.")
         person = f"<@{text.identifier(subscription.ended_by)}>"
         line = shape.format(person=person, command=_command(board.workflow))
     return message([context(f"📋 {line}")], line)
@@ -283,8 +283,8 @@ def board_made(
 
     `note` is a warning. `is_held` offers the approval without which nothing is posted in a channel that `readers` read.
     """
-    line = _("This channel has a board now.") if is_new else _("The board comes again, as a new message.")
-    more = _("It is kept up to date, and once a day it comes as a new message. Failures are still told by themselves.")
+    line = _("This channel has a board now.") if is_new else _("I am posting the board again, as a new message.")
+    more = _("I keep it up to date, and post it again once a day. Failures still get messages of their own.")
     warning = text.prose(note)
     row = [buttons.approve_channel(record.subscriber.id, readers)] if is_held else []
     stop = _("{command} ends it.").format(command=_command(record.workflow, "stop"))
@@ -304,14 +304,14 @@ def board_ended(*, note: str = "") -> Message:
 
 def no_such_board() -> Message:
     """There was nothing to end."""
-    line = _("This channel has no such board; there is nothing to end.")
+    line = _("This channel has no such board, so there is nothing to stop.")
     return message([section(f"📋 {line}")], line)
 
 
 def board_held(channel: Subscriber, code: str) -> Message:
     """To its owner, in person: why a board is not posted in their channel, and what releases it."""
-    line = _("I have a board for {channel}.").format(channel=_channel(channel))
-    why = _("I hold it back: {reason}.").format(reason=text.prose(undeliverable_reason(code)).rstrip("."))
+    line = _("I have a board to post in {channel}.").format(channel=_channel(channel))
+    why = _("It is on hold: {reason}.").format(reason=text.prose(undeliverable_reason(code)).rstrip("."))
     remedy = released(code)
     return message([section(f"⏸️ {line}", why, remedy)], line, why, remedy)
 
@@ -326,10 +326,10 @@ def board_left(board: Board) -> Message:
 def board_undeliverable(channel: Subscriber, board: Board, code: str) -> Message:
     """To its owner, in person: the channel of their board cannot be reached, why by Slack's `code`."""
     because = text.prose(undeliverable_reason(code)).rstrip(".")
-    line = _("I cannot keep the board in {channel} any more: {reason}.").format(
+    line = _("I can no longer update the board in {channel}: {reason}.").format(
         channel=_channel(channel), reason=because
     )
-    remedy = _("I ended it. Once this is mended, {command} in the channel makes a new one.")
+    remedy = _("I ended it. Once this is fixed, {command} in the channel starts a new one.")
     remedy = remedy.format(command=_command(board.workflow))
     return message([section(f"⚠️ {line}", remedy)], line, remedy)
 

@@ -137,7 +137,7 @@ def unsubscribe(subscription: Subscription) -> Block:
         return button(_("Stop following"), UNSUBSCRIBE_EXECUTION, _bound(subscription))
     confirmation = confirm(
         _("Stop following here?"),
-        _("Nobody in this channel will be told about this execution any more."),
+        _("Nobody in this channel will get notifications about this execution any more."),
         _("Stop following"),
         _("Keep following"),
     )
@@ -160,7 +160,7 @@ def why(execution_id: str) -> Block:
 
 
 def end_menu(subscription: Subscription, *, is_followed: bool) -> Block | None:
-    """What else can be done about an execution that has ended; `is_followed`: a retry would be told.
+    """What else can be done about an execution that has ended; `is_followed`: a retry would be posted.
 
     A menu cannot ask whether one of its choices is meant, so a channel's following is stopped by a question of its own.
     """
@@ -210,7 +210,7 @@ def details(execution_id: str) -> Entry:
 
 
 def show_log(execution_id: str, channel: Subscriber | None = None) -> Block:
-    """Shows what the person, and a channel that they see, was told of an execution."""
+    """Shows which changes of an execution were sent to the person, and to a channel that they see."""
     return button(_("Log"), SHOW_LOG, action_value(execution_id, channel))
 
 
@@ -243,7 +243,7 @@ def share_card(subscription: Subscription) -> Entry:
 
 def levels(subscription: Subscription) -> Entry:
     """Opens the dialog in which the level is chosen."""
-    return Entry(_("What is told …"), SHOW_LEVELS, _bound(subscription))
+    return Entry(_("Notifications …"), SHOW_LEVELS, _bound(subscription))
 
 
 def stop(subscription: Subscription) -> Entry:
@@ -310,10 +310,10 @@ def choose_level(level: Level) -> Block:
 
 
 def choose_success(subscription: Subscription) -> Block:
-    """Has a channel told of a success outside the thread, too, or in the thread only: the value is what it is not."""
+    """Has successes posted to the channel, too, or in the thread only: the value is the one that is not set."""
     if subscription.announces_success:
         return button(_("In the thread only"), CHOOSE_SUCCESS, IN_THREAD)
-    return button(_("Tell the channel, too"), CHOOSE_SUCCESS, IN_CHANNEL)
+    return button(_("Also send to channel"), CHOOSE_SUCCESS, IN_CHANNEL)
 
 
 def choose_mute(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Block:
@@ -373,7 +373,7 @@ def delete_my_data(user_id: str) -> Block:
     """Deletes what is kept about the person who presses; carries who that is."""
     confirmation = confirm(
         _("Delete your data?"),
-        _("Everything that you follow ends, at once. Nothing of it can be restored."),
+        _("You stop following everything right away. This cannot be undone."),
         _("Delete"),
         _("Keep it"),
     )
@@ -386,7 +386,7 @@ def end_rule(rule: Rule, *, is_at_home: bool = False) -> Block:
     label = _("Stop following here") if is_here else _("Stop following")
     confirmation = confirm(
         _("Stop following here?") if is_here else _("Stop following?"),
-        _("No new executions are followed, and those that are followed only for this are not followed any more."),
+        _("New executions will no longer be followed, nor will those that are followed only because of this."),
         _("Stop following"),
         _("Keep following"),
     )
@@ -434,7 +434,7 @@ def end_hours() -> Block:
 
 
 def my_level(level: Level) -> Block:
-    """Chooses how much the person is told where they name no level."""
+    """Chooses the level at which the person follows where they name none."""
     return choice(CHOOSE_MY_LEVEL, [(level_words(each), each.value) for each in Level], level.value)
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from bot.blocks import buttons, facts, text, words
 from bot.blocks.groups import MRKDWN, PLAIN, ROOM, Ink, grouped, step_lines
 from bot.blocks.language import _
-from bot.blocks.levels import level_words, told_words
+from bot.blocks.levels import level_words, subscription_words
 from bot.blocks.message import OPTIONS_LIMIT, Block, Message, actions, header, message, section
 from bot.blocks.quiet import muted_note
 from bot.blocks.trouble import (
@@ -92,9 +92,9 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
         if not snapshot.is_vanished:
             row.append(buttons.menu([details]))
         return _message(snapshot, now, [_ending_words(subscription)], row)
-    told, muted = (
-        _("told: {level}").format(
-            level=told_words(subscription.level, announces_success=subscription.announces_success)
+    level, muted = (
+        _("notifications: {level}").format(
+            level=subscription_words(subscription.level, announces_success=subscription.announces_success)
         ),
         muted_note(subscription, now),
     )
@@ -110,7 +110,7 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
     elif not is_person:
         row.append(buttons.subscribe(execution_id))
     menu[-2:-2] = more[: OPTIONS_LIMIT - len(menu)]
-    return _message(snapshot, now, [told, muted, facts.retry_line(snapshot.retry_until)], [*row, buttons.menu(menu)])
+    return _message(snapshot, now, [level, muted, facts.retry_line(snapshot.retry_until)], [*row, buttons.menu(menu)])
 
 
 def _message(snapshot: Snapshot, now: datetime, notes: Sequence[str], row: Sequence[Block]) -> Message:
@@ -147,9 +147,7 @@ def _trouble_line(snapshot: Snapshot, trouble: Trouble | None, ink: Ink) -> str:
     if trouble is not None:
         return trouble.line if ink is MRKDWN else trouble.plain
     if snapshot.is_vanished:
-        return _("GCS does not know it any more. When last seen it was: {phase}.").format(
-            phase=words.phase_word(execution.phase)
-        )
+        return _("GCS no longer knows it. Last seen: {phase}.").format(phase=words.phase_word(execution.phase))
     lines = [failure(execution, ink), words.time_out_note(execution.timeout) if is_time_limit(snapshot) else ""]
     return "\n".join(filter(None, lines))
 

@@ -1,6 +1,6 @@
 """The message about all that has ended while a person wanted to read nothing.
 
-Lives here: `catch_up_message`. Does not live here: which ends it tells (`bot.domain.catch_up`), the message about one
+Lives here: `catch_up_message`. Does not live here: which ends it names (`bot.domain.catch_up`), the message about one
 end (`bot.blocks.outcome`). Called by the notifier.
 
 What failed comes first, each with its cause; of the rest there are only names, as far as there is room.

@@ -34,24 +34,24 @@ _CAUSES: tuple[tuple[str, str], ...] = (
     (r"evicted", N_("{name} was evicted from its machine")),
     (r"scheduling|unschedulable|insufficient \w+|nodes are available", N_("{name} found no machine with enough room")),
     (r"exceeded quota|quota ?exceeded|quota exceeds", N_("{name} exceeds a quota")),
-    (r"imagepull|invalidimage|pull image|manifest unknown|pull access", N_("{name} found no image, or may not use it")),
+    (r"imagepull|invalidimage|pull image|manifest unknown|pull access", N_("{name} could not pull its image")),
     (r"failedmount|failedattach|mountvolume|persistentvolumeclaim", N_("{name} could not reach its storage")),
     (r"createcontainer|runcontainererror", N_("{name} could not start its container")),
     (r"node ?lost|node ?not ?ready|node ?shutdown", N_("{name} lost its machine")),
     (r"access ?denied|permission denied|unauthorized|forbidden", N_("{name} was denied access to something")),
-    (r"no such file|file not found|nosuchkey", N_("{name} did not find a file that it needs")),
+    (r"no such file|file not found|nosuchkey", N_("{name} could not find a file it needs")),
     (r"deadlineexceeded|time.?out|timed out|time limit", N_("{name} hit its time limit")),
-    (r"crashloop|backofflimit", N_("{name} failed with every try")),
+    (r"crashloop|backofflimit", N_("{name} failed on every try")),
     (r"connection (?:refused|reset)|no route to host|could not resolve", N_("{name} lost its network connection")),
 )
 """A pattern for reason and message, in any case, and what it means. The first line that fits counts."""
 
 _EXIT_CODES: dict[int, str] = {
     126: N_("{name} could not run its command"),
-    127: N_("{name} did not find its command"),
+    127: N_("{name} could not find its command"),
     130: N_("{name} was interrupted"),
-    134: N_("{name} gave up (abort)"),
-    137: N_("{name} was killed, most often for want of memory"),
+    134: N_("{name} aborted"),
+    137: N_("{name} was killed, probably for lack of memory"),
     139: N_("{name} crashed (segmentation fault)"),
     143: N_("{name} was stopped"),
 }
@@ -100,10 +100,10 @@ class Said(NamedTuple):
     def own(self) -> str:
         """The message in the reader's language, without the machinery around it; else the reason that is no code."""
         reason = own_half(self.reason, self.reason_zh).strip()
-        return told(own_half(self.message, self.message_zh)).rest or (reason if reason != self.code else "")
+        return parsed(own_half(self.message, self.message_zh)).rest or (reason if reason != self.code else "")
 
 
-def told(message: str) -> Text:
+def parsed(message: str) -> Text:
     """`Element(job-b) execute Action: create failed: timeout` → job-b and `timeout`; any other text as it is."""
     for machinery in (_MACHINERY, _MACHINERY_ZH):
         if found := machinery.match(message.strip()):
@@ -116,14 +116,14 @@ def cause(name: str, reason: str, message: str, message_zh: str = "", reason_zh:
 
     `name` is a step; where it is empty, the step that `message` names counts, else the execution itself.
     """
-    subject = name or told(message).element
+    subject = name or parsed(message).element
     shown = text.bold(subject) if subject else _(_ITSELF)
     return _sentence(shown, Said(reason, message, message_zh, reason_zh), text.code)
 
 
 def cause_words(name: str, reason: str, message: str, message_zh: str = "", reason_zh: str = "") -> str:
     """The same in plain text."""
-    subject = text.escape(name or told(message).element) or _(_ITSELF)
+    subject = text.escape(name or parsed(message).element) or _(_ITSELF)
     return _sentence(subject, Said(reason, message, message_zh, reason_zh), text.escape)
 
 
@@ -155,7 +155,7 @@ def retries(message: str) -> int:
 def _known(said: Said) -> tuple[str | None, int | None]:
     """The sentence of the table that fits, and the exit code; None for those that there are not."""
     code = exit_code(*said)
-    searched = f"{said.reason[:_READ]} {told(said.message).rest[:_READ]}"
+    searched = f"{said.reason[:_READ]} {parsed(said.message).rest[:_READ]}"
     known = next((sentence for pattern, sentence in _SEARCHED if pattern.search(searched)), None)
     return known or _EXIT_CODES.get(code or 0), code
 

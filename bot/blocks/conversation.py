@@ -19,14 +19,16 @@ EXAMPLES = ("germline", "subscribe germline", "running", "list")
 def not_understood(sentence: str) -> Message:
     """What was wrong with a line that was probably no command, and what is one. `sentence` is escaped here."""
     problem = text.prose(sentence)
-    shape = _("Write to me what you would write after {command}, for example {examples}. {help} shows all of it.")
+    shape = _(
+        "Send me what you would type after {command}, for example {examples}. {help} shows everything I understand."
+    )
     hint = shape.format(command=f"`{COMMAND}`", examples=text.series(f"`{line}`" for line in EXAMPLES), help="`help`")
-    rule = _("I say this once an hour, so that we can both be silent. What I understand I always answer.")
+    rule = _("I say this at most once an hour. When I understand you, I always answer.")
     return message([section(f"⚠️ {problem}", hint), context(rule)], problem, hint, rule)
 
 
 def elsewhere(reply: Message, channel_id: str) -> Message:
     """A reply in direct messages to what was asked in a channel, where the bot cannot write."""
-    shape = _("You asked me in {channel}, where I cannot answer.")
+    shape = _("You asked me in {channel}, where I cannot reply.")
     line = shape.format(channel=f"<#{text.identifier(channel_id)}>")
     return Message((*filter(None, [context(line)]), *reply.blocks), f"{line}\n{reply.text}")

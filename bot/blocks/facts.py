@@ -62,8 +62,8 @@ def as_of_words(snapshot: Snapshot) -> str:
 
 
 def retry_line(retry_until: datetime | None) -> str:
-    """Until when the bot watches for a retry; empty when it does not."""
-    return "" if retry_until is None else _("Watching for a retry until {time}").format(time=text.date(retry_until))
+    """Until when the bot waits for a retry; empty when it does not."""
+    return "" if retry_until is None else _("Waiting for a retry until {time}").format(time=text.date(retry_until))
 
 
 def details_modal(

@@ -54,14 +54,14 @@ def channel(chosen: str) -> Block:
             "filter": {"include": ["public", "private"], "exclude_bot_users": True},
             **({"initial_conversation": chosen} if chosen else {}),
         },
-        hint=_("Leave it empty to be told yourself. I have to be in the channel, and you too."),
+        hint=_("Leave empty to get notifications yourself. Both you and I have to be in the channel."),
         is_optional=True,
     )
 
 
 def level(chosen: Level) -> Block:
-    """How much is told."""
-    return entry(LEVEL, _("What is told"), radio([(each.value, level_words(each)) for each in Level], chosen.value))
+    """The level."""
+    return entry(LEVEL, _("Notifications"), radio([(each.value, level_words(each)) for each in Level], chosen.value))
 
 
 def spoken_metadata() -> str:

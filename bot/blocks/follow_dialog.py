@@ -58,7 +58,7 @@ def follow_dialog(entered: Entered = EMPTY, *, level: Level, problem: str = "", 
     blocks = [
         section(f"⚠️ {text.prose(problem)}" if problem else ""),
         _which(shown, entered.choice) if shown else _name(entered.query),
-        context(_("… and {number} more: write more of the name.").format(number=text.number(hidden)) if hidden else ""),
+        context(_("… and {number} more: type more of the name.").format(number=text.number(hidden)) if hidden else ""),
         fields.channel(entered.channel_id),
         fields.level(chosen),
     ]
@@ -108,7 +108,7 @@ def _modal(blocks: Sequence[Block | None], entered: Entered, *, submit: str = ""
 
 def _name(query: str) -> Block:
     field = fields.typed(query, most=_QUERY_LIMIT, example="germline-wgs", has_focus=True)
-    return fields.entry(QUERY, _("Execution"), field, hint=_("Its name, a part of that, or its id."))
+    return fields.entry(QUERY, _("Execution"), field, hint=_("Its name, part of its name, or its id."))
 
 
 def _which(choices: Sequence[Match], chosen: str) -> Block:

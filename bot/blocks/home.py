@@ -36,13 +36,14 @@ AS_OF = "as_of"
 """The block that says when it was drawn."""
 
 _EMPTY = N_(
-    "You follow no executions yet.\nPress the button above. Or type `/execution` and a name or an id in any "
-    "conversation to look at one; `/execution subscribe` and the same follows it."
+    "You follow no executions yet.\n"
+    "Press the button above. Or type in any conversation: `/execution` with a name or an id shows one, "
+    "`/execution subscribe` with a name or an id follows it."
 )
 _NEEDS, _RUNNING = N_("Needs you ({number})"), N_("Running ({number})")
 _CHANNELS, _RULES = N_("In your channels ({number})"), N_("New executions that you follow ({number})")
 _ENDED, _TODAY = N_("Ended in the last 24 hours ({number})"), N_("Ended today ({number})")
-_WATCHED = N_("Watched for a retry ({number})")
+_WAITING = N_("Waiting for a retry ({number})")
 
 
 class _Row(NamedTuple):
@@ -71,12 +72,10 @@ def home_tab(
         *_pages(page, len(rows)),
         context(*_notes(home)),
         header(_("Settings")),
-        section(
-            _("What I tell you, where you name no level"), accessory=buttons.my_level(home.level or Level.MILESTONES)
-        ),
-        section(_("The language that I write to you"), accessory=buttons.language(language)),
+        section(_("Your default notifications"), accessory=buttons.my_level(home.level or Level.MILESTONES)),
+        section(_("Your language"), accessory=buttons.language(language)),
         section(*quiet.hours_lines(home.hours), accessory=buttons.open_hours()),
-        context(_("What you follow for yourself, I tell you here under Messages, and nowhere else.")),
+        context(_("What you follow yourself, I send you here, under Messages.")),
         _as_of(now, is_live=is_live),
     ]
     metadata = json.dumps({"page": page})
@@ -106,7 +105,7 @@ def _rows(home: Home, now: datetime) -> Iterator[_Row]:
     yield from (_Row(_CHANNELS, partial(_channels, one, now)) for one in urgent)
     yield from (_Row(_RULES, partial(rule_rows, rule, now)) for rule in home.rules)
     recent = [item for item in over if item[1] is not None and ended_at(item[1]) > since]
-    yield from (_Row(_WATCHED, partial(_own, *item, now)) for item in over if item not in recent)
+    yield from (_Row(_WAITING, partial(_own, *item, now)) for item in over if item not in recent)
     yield from (_Row(ended, partial(_own, *item, now)) for item in recent)
     known = {subscription.execution_id for subscription, _snapshot in home.followed.items}
     yield from (_Row(ended, partial(_over, one)) for one in home.ended if one.execution.id not in known)
@@ -156,9 +155,9 @@ def _pages(page: int, total: int) -> Iterator[Block | None]:
 
 def _notes(home: Home) -> Iterator[str]:
     if not home.are_channels_known:
-        yield _("Slack does not say at the moment which channels you are in, so what they follow is missing here.")
+        yield _("Slack is not showing me which channels you are in right now, so what they follow is missing here.")
     if home.channels_left_out:
-        shape = _("{number} more of your channels follow executions: {command} there shows them.")
+        shape = _("{number} more of your channels follow executions: type {command} there to see them.")
         yield shape.format(number=text.number(home.channels_left_out), command="`/execution list here`")
 
 
@@ -176,7 +175,7 @@ def _own(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -
     execution_id = subscription.execution_id
     if snapshot is None:
         name = words.unstarred(text.escape(execution_id))
-        lines = [f"⏳ *{name}*", _("GCS was not asked about it yet")]
+        lines = [f"⏳ *{name}*", _("no data from GCS yet")]
         return [section(*lines), actions([buttons.steps(execution_id), buttons.unsubscribe(subscription)])]
     trouble = trouble_of(snapshot, now=now)
     row = [buttons.why(execution_id)] if _is_failed(snapshot) or snapshot.execution.failed_steps else []
@@ -200,7 +199,7 @@ def _channels(one: InChannels, now: datetime) -> list[Block | None]:
     execution_id = one.execution_id
     entries = [buttons.show_steps(execution_id), buttons.details(execution_id)]
     if one.snapshot is None:
-        lines = [f"⏳ *{words.unstarred(text.escape(execution_id))}* · {named}", _("GCS was not asked about it yet")]
+        lines = [f"⏳ *{words.unstarred(text.escape(execution_id))}* · {named}", _("no data from GCS yet")]
     else:
         trouble = trouble_of(one.snapshot, now=now)
         causes = _cause(one.snapshot, trouble)
@@ -263,7 +262,7 @@ def _retry(snapshot: Snapshot) -> str:
     """That a retry is waited for, so that it is followed still."""
     if snapshot.retry_until is None:
         return ""
-    return _("Watching for a retry until {time}").format(time=text.date(snapshot.retry_until))
+    return _("Waiting for a retry until {time}").format(time=text.date(snapshot.retry_until))
 
 
 def _needs_somebody(snapshot: Snapshot | None, now: datetime) -> bool:

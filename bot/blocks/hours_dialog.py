@@ -43,17 +43,19 @@ class Chosen(NamedTuple):
 
 def hours_dialog(chosen: Chosen, *, is_on: bool, problem: str = "") -> Block:
     """The dialog, filled in. `is_on`: the person has quiet hours, which can be ended. `problem` is escaped here."""
-    failures = [(_COME, _("Failures come all the same")), (_WAIT, _("Failures wait, too"))]
+    failures = [(_COME, _("Failures still come through")), (_WAIT, _("Failures wait too"))]
     blocks = [
         section(f"⚠️ {text.prose(problem)}" if problem else ""),
-        section(_("Every day at these hours I tell you nothing. What happens then comes when they are over.")),
+        section(
+            _("Every day during these hours you get no notifications. What happens meanwhile comes when they are over.")
+        ),
         fields.entry(BEGINS, _("Begin"), _clock(chosen.begins)),
         fields.entry(ENDS, _("End"), _clock(chosen.ends)),
         fields.entry(
             ZONE,
             _("Time zone"),
             fields.typed(chosen.zone, most=_ZONE_LIMIT, example="Asia/Shanghai"),
-            hint=_("Where you live: a large city, or a name such as Asia/Shanghai."),
+            hint=_("A large city near you, or a name such as Asia/Shanghai."),
         ),
         fields.entry(FAILURES, _("Failures"), fields.radio(failures, _WAIT if chosen.holds_failures else _COME)),
         actions([buttons.end_hours()]) if is_on else None,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from bot.blocks import text, words
 from bot.blocks.language import _
-from bot.blocks.levels import told_words
+from bot.blocks.levels import subscription_words
 from bot.blocks.trouble import outlook_words
 from bot.domain.following import Subscription
 from bot.domain.snapshot import Snapshot
@@ -27,9 +27,9 @@ Item = tuple[Subscription, Snapshot | None]
 
 def item_line(subscription: Subscription, snapshot: Snapshot | None, now: datetime) -> str:
     """Name, phase and progress of a followed execution, and when it was last seen if that is long ago, on two lines."""
-    level = told_words(subscription.level, announces_success=subscription.announces_success)
+    level = subscription_words(subscription.level, announces_success=subscription.announces_success)
     if snapshot is None:
-        name, state = words.unstarred(text.escape(subscription.execution_id)), _("GCS was not asked about it yet")
+        name, state = words.unstarred(text.escape(subscription.execution_id)), _("no data from GCS yet")
         return f"⏳ *{name}*\n{state} · {level}"
     execution = snapshot.execution
     label = _("{icon} *{name}* ({workflow})").format(

@@ -1,7 +1,7 @@
 """Names of the levels of a subscription.
 
-Lives here: `level_words`, `told_words`. Does not live here: what a level means (`bot.domain.following.Level`). Called
-by the other modules of `bot.blocks`.
+Lives here: `level_words`, `subscription_words`. Does not live here: what a level means (`bot.domain.following.Level`).
+Called by the other modules of `bot.blocks`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def level_words(level: Level) -> str:
     return _(_LEVELS.get(level, _LEVELS[Level.STEPS]))
 
 
-def told_words(level: Level, *, announces_success: bool) -> str:
-    """The same of a subscription, which may have a channel told of a success outside the thread."""
+def subscription_words(level: Level, *, announces_success: bool) -> str:
+    """The same of a subscription, which may post successes outside the thread of a channel, too."""
     words = level_words(level)
     if not announces_success or level is Level.FAILURES:
         return words
-    return _("{level}; a success to the channel, too").format(level=words)
+    return _("{level}; successes also in the channel").format(level=words)

@@ -24,7 +24,7 @@ IN_MESSAGE, IN_DIALOG = 15, 40
 """How many changes are shown: the newest."""
 _IN_SECTION = 5
 _LATE = timedelta(minutes=1)
-"""A change that was told later than this shows when."""
+"""A change that was sent later than this shows when."""
 _REASON_LIMIT = 160
 _NAME_LIMIT = 40
 
@@ -47,7 +47,7 @@ def _parts(
 ) -> tuple[str, list[str], list[str]]:
     """The first line, a line for each change, the newest first, and what is left out."""
     if not lanes:  # nor do they read here that others follow it
-        shape = _("{name}: neither you nor this channel has followed it, so nothing was told.")
+        shape = _("{name}: neither you nor this channel has followed it, so I sent nothing.")
         return shape.format(name=text.code(execution_id)), [], []
     name = words.name(log.snapshot.execution) if log.snapshot else text.escape(execution_id)
     bold = f"*{words.unstarred(name)}*"
@@ -66,7 +66,7 @@ def _parts(
     ]
     left = log.dropped + sum(pairs[0][0].times for pairs in changes[most:])
     older = text.plural("{number} earlier change is not shown", "{number} earlier changes are not shown", left)
-    head = _("{name}: what was seen, and what I told of it").format(name=bold)
+    head = _("{name}: what changed, and what I sent").format(name=bold)
     return head, lines, [_("Newest first"), older if left else ""]
 
 
@@ -96,7 +96,7 @@ def _change(seen: Seen) -> str:
             shape = _("{state}: {name}") if step else "{state}"
             return f"⚠️ {shape.format(state=_warning(seen), name=step)}"
         case ChangeKind.ENDED:
-            ended = _("no longer watched")
+            ended = _("no longer followed")
             return f"⏹ {ended}"
         case _:
             return _phase(seen)
@@ -118,9 +118,9 @@ def _phase(seen: Seen) -> str:
 
 
 _FATES = {
-    FateKind.DELIVERED: N_("told"),
-    FateKind.IN_DOUBT: N_("perhaps sent: I look in Slack whether it is there"),
-    FateKind.DROPPED: N_("not told: following ended first"),
+    FateKind.DELIVERED: N_("sent"),
+    FateKind.IN_DOUBT: N_("maybe sent: I am checking in Slack"),
+    FateKind.DROPPED: N_("not sent: no longer followed by then"),
     FateKind.NOT_FOLLOWED: N_("not followed then"),
 }
 
@@ -129,21 +129,21 @@ def _fate(seen: Seen, fate: Fate, now: datetime, address: str) -> str:  # noqa: 
     """What became of a change, in a few words."""
     match fate.kind:
         case FateKind.SENT:
-            return _when(_linked(_("told"), fate, address), seen, fate)
+            return _when(_linked(_("sent"), fate, address), seen, fate)
         case FateKind.MERGED:
-            return _when(_linked(_("told with a later one"), fate, address), seen, fate)
+            return _when(_linked(_("sent with a later one"), fate, address), seen, fate)
         case FateKind.BELOW:
-            shape = _("not told; level {level} would") if fate.level else _("not told at any level")
+            shape = _("not sent; level {level} includes it") if fate.level else _("not sent at any level")
             return shape.format(level=text.code(fate.level.value if fate.level else ""))
         case FateKind.QUIET:
             return _waits(fate.quiet)
         case FateKind.WAITING:
             is_soon = fate.next_at is None or fate.next_at - now < _LATE
-            return _coming(fate.quiet) if is_soon else _next(_("waits for its turn at Slack"), fate.next_at)
+            return _coming(fate.quiet) if is_soon else _next(_("queued for Slack"), fate.next_at)
         case FateKind.REFUSED:
             return _next(_("refused: {reason}").format(reason=_reason(fate.code)), fate.next_at)
         case FateKind.GIVEN_UP:
-            return _("given up: {reason}").format(reason=_reason(fate.code))
+            return _("gave up: {reason}").format(reason=_reason(fate.code))
         case _:
             return _(_FATES[fate.kind])
 
@@ -157,10 +157,10 @@ def _when(link: str, seen: Seen, fate: Fate) -> str:
     """The message, and when it was sent and why so late, if it was late."""
     if fate.at is None or fate.at - seen.at < _LATE:
         return link
-    shape = _("{told} {time}")
+    shape = _("{sent} {time}")
     if fate.quiet is not None:
-        shape = _("{told} {time}, after the mute") if fate.quiet.is_mute else _("{told} {time}, after quiet hours")
-    return shape.format(told=link, time=text.date(fate.at))
+        shape = _("{sent} {time}, after the mute") if fate.quiet.is_mute else _("{sent} {time}, after quiet hours")
+    return shape.format(sent=link, time=text.date(fate.at))
 
 
 def _coming(waited_for: QuietTime | None) -> str:

@@ -25,9 +25,9 @@ OVERVIEW_SHOWN = 5
 """At most this many in the reply to `/execution` alone."""
 
 EXAMPLES = (
-    ("germline", N_("finds executions by a part of their name")),
-    ("running", N_("shows what runs")),
-    ("subscribe germline here", N_("has this channel follow one")),
+    ("germline", N_("finds executions by part of their name")),
+    ("running", N_("shows what is running")),
+    ("subscribe germline here", N_("makes this channel follow one")),
 )
 """Lines that parse, and what they do."""
 
@@ -97,7 +97,7 @@ def overview(items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] 
     followed = replies.subscription_list(items, now=now, unreadable=unreadable, most=OVERVIEW_SHOWN, is_person=True)
     shape = _("{line}: {meaning}")
     lines = [shape.format(line=f"`{COMMAND} {line}`", meaning=_(meaning)) for line, meaning in EXAMPLES]
-    more = _("{command} shows all that I understand.").format(command=f"`{COMMAND} help`")
+    more = _("{command} shows everything I understand.").format(command=f"`{COMMAND} help`")
     examples = [section(*lines, more), actions([buttons.open_follow()])]
     return Message((*followed.blocks, *filter(None, examples)), "\n".join((followed.text, *lines, more)))
 
@@ -105,11 +105,9 @@ def overview(items: Sequence[Item], *, now: datetime, unreadable: Sequence[str] 
 def _to_pick(found: Found, pick: Callable[[Match], Block]) -> Message:
     total = len(found.matches) + found.unread
     hidden = max(0, total - SHOWN)
-    shape = _("… and {number} more: write more of the name.")
+    shape = _("… and {number} more: type more of the name.")
     more = shape.format(number=text.number(hidden)) if hidden else ""
-    title = text.plural(
-        "{number} execution fits. Is it this one?", "{number} executions fit. Which one do you mean?", total
-    )
+    title = text.plural("{number} execution matches. This one?", "{number} executions match. Which one?", total)
     return _list(title, found, pick, more)
 
 

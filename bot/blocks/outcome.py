@@ -109,7 +109,7 @@ def _facts(change: Change, snapshot: Snapshot, reason: Reason, shown: Callable[[
         low, high = text.span(usual.usual_low), text.span(usual.usual_high)
         done = _("{steps} (usually {low} – {high})").format(steps=done, low=low, high=high)
     if change.phase in _STOPPED:
-        more = _("jobs already handed out run on and may cost")
+        more = _("jobs already dispatched may incur charges")
     else:
         more = "" if reason.failure else _longest(change, execution, shown)
     return " · ".join(filter(None, (reason.more, done, more)))
@@ -162,5 +162,5 @@ def _rest(change: Change, execution: Execution) -> str:
     """Whether a retry is waited for, and the workflow: where there is no failure to explain."""
     retry = ""
     if change.retry_until is not None:
-        retry = _("Watching for a retry until {time}").format(time=text.date(change.retry_until))
+        retry = _("Waiting for a retry until {time}").format(time=text.date(change.retry_until))
     return " · ".join(filter(None, (retry, text.escape(execution.workflow_name))))

@@ -41,10 +41,10 @@ def mute_block(subscription: Subscription, now: datetime) -> list[Block | None]:
     quiet = subscription.muted
     if quiet is not None and quiet.is_on(now):
         return [section(f"*{_head(subscription, quiet)}*", _failures(quiet)), actions([buttons.choose_unmute()])]
-    what = _("Mute it for a while. What happens meanwhile is told afterwards.")
+    what = _("Mute it for a while. What happens meanwhile comes afterwards.")
     loud = [(_(label), span.value) for span, label in SPANS.items()]
     silent = [(_(label), f"{span.value}!") for span, label in SPANS.items()]
-    groups = [(_("Failures come all the same"), loud), (_("Failures wait, too"), silent)]
+    groups = [(_("Failures still come through"), loud), (_("Failures wait too"), silent)]
     return [section(what), actions([buttons.choose_mute(groups)])]
 
 
@@ -63,7 +63,7 @@ _UNMUTED, _UNMUTED_THERE = (
 
 
 def notice_line(notice: Change, who: str, *, is_there: bool = False) -> str:
-    """In the thread of a channel, or told elsewhere of it: who muted an execution, or ended that.
+    """In the thread of a channel, or elsewhere (`is_there`): who muted an execution, or ended that.
 
     Empty for another notice.
     """
@@ -83,7 +83,7 @@ def muted_reply(subscription: Subscription, snapshot: Snapshot | None, *, note: 
     """An execution was muted; `note` is a warning."""
     quiet = subscription.muted or Quiet()
     later = (
-        _("What happens meanwhile comes with its end.")
+        _("What happens meanwhile comes when it ends.")
         if quiet.until is None
         else _("What happens meanwhile comes then.")
     )
@@ -96,10 +96,14 @@ def unmuted_reply(
     subscription: Subscription, snapshot: Snapshot | None, *, is_changed: bool = True, note: str = ""
 ) -> Message:
     """An execution is not muted any more, or was not; `note` is a warning."""
-    line = _("It is not muted; there is nothing to end.")
+    line = _("It is not muted.")
     if is_changed:
         is_person = subscription.subscriber.is_person
-        line = _("You are told about this execution again.") if is_person else _("This channel is told again.")
+        line = (
+            _("You get notifications about this execution again.")
+            if is_person
+            else _("This channel gets notifications about it again.")
+        )
         line = text.sentences((line, _("What was waiting comes now.")))
     return _reply("🔔", (line,), subscription, snapshot, note)
 
@@ -107,21 +111,13 @@ def unmuted_reply(
 def _head(subscription: Subscription, quiet: Quiet) -> str:
     is_person = subscription.subscriber.is_person
     if quiet.until is None:
-        return (
-            _("I tell you nothing of it until it ends.")
-            if is_person
-            else _("I tell this channel nothing of it until it ends.")
-        )
-    shape = (
-        _("I tell you nothing of it until {time}.")
-        if is_person
-        else _("I tell this channel nothing of it until {time}.")
-    )
+        return _("No notifications until it ends.") if is_person else _("No notifications here until it ends.")
+    shape = _("No notifications until {time}.") if is_person else _("No notifications here until {time}.")
     return shape.format(time=text.date(quiet.until))
 
 
 def _failures(quiet: Quiet) -> str:
-    return _("Failures wait, too.") if quiet.holds_failures else _("A failure is told all the same.")
+    return _("Failures wait too.") if quiet.holds_failures else _("Failures still come through.")
 
 
 def _reply(
@@ -148,18 +144,20 @@ def _reply(
 
 def hours_reply(hours: QuietHours | None, now: datetime, *, is_new: bool) -> Message:
     """The quiet hours of a person: chosen, withdrawn, or as they are."""
-    hint = _("To choose others: {line}. To have none: {off}.").format(
+    hint = _("To change them: {line}. To turn them off: {off}.").format(
         line="`/execution quiet 22:00-07:00`", off="`/execution quiet off`"
     )
     if hours is None:
-        line = _("You have no quiet hours now. What was waiting comes.") if is_new else _("You have no quiet hours.")
+        line = (
+            _("You have no quiet hours now. What was waiting comes now.") if is_new else _("You have no quiet hours.")
+        )
         return message([section(f"🔔 {line}"), context("" if is_new else hint)], line, "" if is_new else hint)
     line = _hours(hours)
     following = hours.at(now)
     at = following.since if following and following.since and following.since > now else None
     more = [
-        _("They begin {time} next.").format(time=text.date(at)) if at else "",
-        _("What happens then comes when they are over; what has ended, in one message."),
+        _("They next begin {time}.").format(time=text.date(at)) if at else "",
+        _("What happens meanwhile comes when they are over; everything that ended is in one message."),
         _through(hours),
     ]
     rest = text.sentences(more)
@@ -172,12 +170,12 @@ def hours_lines(hours: QuietHours | None) -> tuple[str, str]:
 
 
 def _hours(hours: QuietHours) -> str:
-    shape = _("Your quiet hours are {begin} to {end}, every day, in the zone {zone}.")
+    shape = _("Your quiet hours are {begin} to {end}, every day, in the time zone {zone}.")
     return shape.format(begin=_clock(hours.begins), end=_clock(hours.ends), zone=text.code(hours.zone))
 
 
 def _through(hours: QuietHours) -> str:
-    return _("Failures wait, too.") if hours.holds_failures else _("A failure is told all the same.")
+    return _("Failures wait too.") if hours.holds_failures else _("Failures still come through.")
 
 
 def _clock(moment: time) -> str:

@@ -20,13 +20,13 @@ def readers_line(readers: Readers) -> str:
     unnamed, named = len(readers.organisations) - len(names), ", ".join(names)
     if named and unnamed > 0:
         more = ngettext(
-            "People of {named} and of {count} more organisation read it.",
-            "People of {named} and of {count} more organisations read it.",
+            "People from {named} and {count} more organisation can read it.",
+            "People from {named} and {count} more organisations can read it.",
             unnamed,
         )
         return more.format(named=named, count=unnamed)
     if named:
-        return _("People of {named} read it.").format(named=named)
+        return _("People from {named} can read it.").format(named=named)
     if unnamed > 1:
-        return _("People of {count} other organisations read it.").format(count=unnamed)
-    return _("People of another organisation read it.")
+        return _("People from {count} other organisations can read it.").format(count=unnamed)
+    return _("People from another organisation can read it.")

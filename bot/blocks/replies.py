@@ -79,7 +79,7 @@ def already_subscribed(
     subscription: Subscription, snapshot: Snapshot, *, note: str = "", twice: Twice = ONCE
 ) -> Message:
     """The same subscription existed already."""
-    mine, theirs = _("You follow {name} already: {level}."), _("This channel follows {name} already: {level}.")
+    mine, theirs = _("You already follow {name}: {level}."), _("This channel already follows {name}: {level}.")
     shape = mine if subscription.subscriber.is_person else theirs
     return _about(shape, subscription, snapshot, note=note, twice=twice)
 
@@ -88,8 +88,8 @@ def level_changed(
     subscription: Subscription, snapshot: Snapshot, *, was: Level, note: str = "", twice: Twice = ONCE
 ) -> Message:
     """The subscription existed already, with another level."""
-    mine = _("You follow {name} still, told from now on: {level} (was: {before}).")
-    theirs = _("This channel follows {name} still, told from now on: {level} (was: {before}).")
+    mine = _("Your notifications about {name} are now: {level} (was: {before}).")
+    theirs = _("This channel's notifications about {name} are now: {level} (was: {before}).")
     shape = mine if subscription.subscriber.is_person else theirs
     return _about(shape, subscription, snapshot, note=note, twice=twice, before=level_words(was))
 
@@ -97,16 +97,16 @@ def level_changed(
 def unsubscribed(subscriber: Subscriber, execution_id: str, *, note: str = "") -> Message:
     """The subscription ended; `note` is a warning."""
     is_person = subscriber.is_person
-    line = _("You do not follow it any more.") if is_person else _("This channel does not follow it any more.")
+    line = _("You no longer follow it.") if is_person else _("This channel no longer follows it.")
     return _line("🔕", line, execution_id, note)
 
 
 def not_subscribed(subscriber: Subscriber, execution_id: str, *, note: str = "") -> Message:
     """There was no subscription to end."""
     line = (
-        _("You do not follow it; there is nothing to end.")
+        _("You do not follow it, so there is nothing to stop.")
         if subscriber.is_person
-        else _("This channel does not follow it; there is nothing to end.")
+        else _("This channel does not follow it, so there is nothing to stop.")
     )
     return _line("🔕", line, execution_id, note)
 
@@ -132,7 +132,7 @@ def also_here(followed: Message, items: Sequence[Item], *, now: datetime) -> Mes
     title = text.plural(
         "This channel follows {number} execution", "This channel follows {number} executions", len(items)
     )
-    more = _("{command} shows all that this channel follows.").format(command="`/execution list here`")
+    more = _("{command} shows everything this channel follows.").format(command="`/execution list here`")
     shown = items[:HERE_SHOWN]
     blocks = [section(f"*{title}*"), *(_list_section(*item, now) for item in shown), context(more)]
     lines = [title, *(_list_words(*item) for item in shown), more]
@@ -141,7 +141,7 @@ def also_here(followed: Message, items: Sequence[Item], *, now: datetime) -> Mes
 
 def stop_question(value: str) -> Message:
     """Asks whether a channel should stop following; `value` is what the menu carried."""
-    question = _("Nobody in this channel will be told about this execution any more.")
+    question = _("Nobody in this channel will get notifications about this execution any more.")
     return message([section(question), actions([buttons.stop_here(value)])], question)
 
 
@@ -177,16 +177,19 @@ def channel_approved(channel_id: str, approver: str, *, note: str = "", readers:
 
 def channel_revoked(channel_id: str, *, note: str = "", readers: Readers = NOBODY_ELSE) -> Message:
     """A member withdrew that; `note` is a warning."""
-    line = _("I post nothing in this channel any more until somebody approves it again.")
+    line = _("I will not post in this channel until somebody approves it again.")
     return message([section(f"🔕 {line}", note), actions([buttons.approve_channel(channel_id, readers)])], line, note)
 
 
 def forget_question(user_id: str) -> Message:
     """What is deleted, and the button that does it, for the person who asked."""
     lines = (
-        _("Everything that you follow ends; the cards that I sent you stay in Slack as they are."),
-        _("Channels go on following what you had them follow. When I cannot post there, nobody is told in person."),
-        _("What I could not deliver to you or for you is deleted too. Log lines with your id stay with my operators."),
+        _("You stop following everything; the cards I sent you stay in Slack as they are."),
+        _(
+            "Channels keep following what you set up for them. If I cannot post there, nobody gets a "
+            "direct message about it."
+        ),
+        _("What I could not deliver to you or for you is deleted too. My operators keep log lines with your id."),
     )
     head = _("Shall I delete what I keep about you?")
     return message([section(f"*{head}*", *lines), actions([buttons.delete_my_data(user_id)])], head, *lines)
@@ -211,7 +214,7 @@ def forgotten(subscriptions: int, owned: int, letters: int, channels: int) -> Me
     line = _("There was nothing to delete: I keep nothing about you.")
     if found:
         line = _("I deleted {data}.").format(data=found)
-    more = _("Log lines with your id stay with my operators, and our messages stay in Slack.")
+    more = _("My operators keep log lines with your id, and our messages stay in Slack.")
     return message([section(f"🗑️ {line}"), context(more)], line, more)
 
 
@@ -246,12 +249,12 @@ def help_text(language: Language | None = None, command: str = "/execution") -> 
     lines = [f"`{command} {usage.format(which=which, name=name)}` {_(what)}" for usage, what in _USAGE]
     shape = _("{level} ({meaning})")
     levels = text.series(shape.format(level=f"`{level.value}`", meaning=level_words(level)) for level in Level)
-    more = _("How much is told: {levels}. `here` means this channel instead of you.").format(levels=levels)
-    example = _(
-        "For example, {line} has this channel hear of the end of an execution with germline in its name."
-    ).format(line=f"`{command} {HELP_EXAMPLE}`")
+    more = _("Levels of notifications: {levels}. `here` means this channel instead of you.").format(levels=levels)
+    example = _("For example, {line} notifies this channel when an execution with germline in its name ends.").format(
+        line=f"`{command} {HELP_EXAMPLE}`"
+    )
     title = _("Follow workflow executions")
-    read = section(_("The language that I write to you"), accessory=buttons.language(language))
+    read = section(_("Your language"), accessory=buttons.language(language))
     return message([section(f"*{title}*", *lines), section(more, example), read], *lines, more, example)
 
 
@@ -281,7 +284,7 @@ HELP_EXAMPLE = "subscribe germline here final"
 _USAGE = [
     (
         "{which}",
-        N_("shows an execution, to you alone; a part of its name, or 8 digits of its id, are enough"),
+        N_("shows an execution, only to you; part of its name or 8 digits of its id will do"),
     ),
     (
         "subscribe {which} [here] [failures|final|milestones|steps]",
@@ -289,23 +292,23 @@ _USAGE = [
     ),
     (
         "subscribe workflow {name} [here]",
-        N_("follows each new run of it; `label batch=panel-7` and `project genomics` work alike"),
+        N_("follows every new run of it; `label batch=panel-7` and `project genomics` work too"),
     ),
-    ("unsubscribe {which} [here]", N_("stops that")),
+    ("unsubscribe {which} [here]", N_("stops following it")),
     (
         "mute {which} [here] [1h|8h|tomorrow|end] [everything]",
-        N_("tells nothing of it for a while but failures, or not even those; `unmute` ends that"),
+        N_("mutes it for a while, failures only with `everything`; `unmute` ends that"),
     ),
     (
         "quiet &lt;22:00-07:00|off&gt; [zone] [everything]",
-        N_("sends you nothing at these hours but failures, or not even those"),
+        N_("sends you only failures at these hours, or nothing with `everything`"),
     ),
     (
         "board [workflow {name}] [stop]",
         N_("keeps one message in this channel that shows what the channel follows"),
     ),
-    ("log {which}", N_("shows what changed, and what I told you and this channel of it, or why not")),
-    ("running", N_("shows what runs")),
+    ("log {which}", N_("shows what changed, and what I sent you and this channel, or why not")),
+    ("running", N_("shows what is running")),
     ("failed", N_("shows what has failed")),
     ("list", N_("shows what is followed")),
     ("language &lt;en|zh|auto&gt; [here]", N_("chooses the language, for you or for this channel")),
@@ -351,11 +354,11 @@ def _about(  # what can be said of a subscription
 def _twice(twice: Twice) -> str:
     """That a person reads of it twice; empty where they do not."""
     if twice.in_person:
-        return _("You follow it yourself, too, so you read of it twice.")
+        return _("You follow it yourself too, so you get notified twice.")
     if not twice.channels:
         return ""
     channels = text.listed(f"<#{text.identifier(each)}>" for each in twice.channels[:CHANNELS_SHOWN])
-    return _("It is followed in {channels}, too, so you read of it twice.").format(channels=channels)
+    return _("It is followed in {channels} too, so you get notified twice.").format(channels=channels)
 
 
 def _line(sign: str, line: str, execution_id: str, note: str = "") -> Message:
@@ -370,7 +373,7 @@ def _list_section(subscription: Subscription, snapshot: Snapshot | None, now: da
 
 def _list_words(subscription: Subscription, snapshot: Snapshot | None) -> str:
     if snapshot is None:
-        return _("{id}: GCS was not asked about it yet").format(id=text.escape(subscription.execution_id))
+        return _("{id}: no data from GCS yet").format(id=text.escape(subscription.execution_id))
     return _state_line(snapshot)
 
 

@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
 def rule_dialog(wanted: Wanted = Wanted(), *, problem: str = "") -> Block:  # noqa: B008  # it is immutable
     """The dialog, filled in with `wanted`; `problem` is a sentence, escaped here."""
     chosen = Level(wanted.level) if wanted.level in set(Level) else Level.FAILURES
-    hint = _("As GeneContainer Service shows it, or its id. I follow each run that begins from now on.")
+    hint = _("Its name in GeneContainer Service, or its id. I follow every run that starts from now on.")
     name = fields.typed(wanted.name, most=_NAME_LIMIT, example="germline-wgs", has_focus=True)
     blocks = [
         section(f"⚠️ {text.prose(problem)}" if problem else ""),

@@ -1,4 +1,4 @@
-"""What people read about rules: the replies to those who make and end them, and what a place is told by itself.
+"""What people read about rules: the replies to those who make and end them, and what is posted without a request.
 
 Lives here: these messages, and a rule in a few words. Does not live here: the executions that a rule follows (`cards`
 and its neighbours), when a message is due (`bot.workers.sweeper.finder`). Called by `handlers` and the notifier.
@@ -38,28 +38,26 @@ def rule_made(
         else _("This channel follows {rule} from now on.")
     )
     head = shape.format(rule=rule_words(rule))
-    more = "" if workflows else _("Nothing of that kind has run lately; I follow it all the same.")
+    more = "" if workflows else _("Nothing like that has run lately; I follow it anyway.")
     if workflows > 1:
-        more = _("Several workflows have this name: I follow the runs of all of them.")
+        more = _("Several workflows have this name; I follow the runs of all of them.")
     first = [buttons.approve_channel(rule.subscriber.id, readers)] if is_held else []
     return _about(rule, f"🔔 {head}", head, more, note=note, first=first)
 
 
 def rule_changed(rule: Rule, *, was: Level, note: str = "") -> Message:
     """The rule existed already; its level may have changed."""
-    shape = _("You follow {rule} already.") if rule.subscriber.is_person else _("This channel follows {rule} already.")
+    shape = _("You already follow {rule}.") if rule.subscriber.is_person else _("This channel already follows {rule}.")
     head = shape.format(rule=rule_words(rule))
     more = ""
     if was is not rule.level:
-        more = _("That level is for what I find from now on (was: {before}).").format(before=level_words(was))
+        more = _("The new level applies to what I find from now on (was: {before}).").format(before=level_words(was))
     return _about(rule, f"🔔 {head}", head, more, note=note)
 
 
 def rule_kept(rule: Rule) -> Message:
     """Somebody had it last longer."""
-    shape = (
-        _("You go on following {rule}.") if rule.subscriber.is_person else _("This channel goes on following {rule}.")
-    )
+    shape = _("You keep following {rule}.") if rule.subscriber.is_person else _("This channel keeps following {rule}.")
     head = shape.format(rule=rule_words(rule))
     return _about(rule, f"🔔 {head}", head)
 
@@ -67,9 +65,7 @@ def rule_kept(rule: Rule) -> Message:
 def rule_ended(rule: Rule, executions: int, *, note: str = "") -> Message:
     """Somebody ended it; so many executions are not followed any more."""
     shape = (
-        _("You do not follow {rule} any more.")
-        if rule.subscriber.is_person
-        else _("This channel does not follow {rule} any more.")
+        _("You no longer follow {rule}.") if rule.subscriber.is_person else _("This channel no longer follows {rule}.")
     )
     line = shape.format(rule=rule_words(rule))
     warning = text.prose(note)
@@ -80,12 +76,12 @@ def rule_ended(rule: Rule, executions: int, *, note: str = "") -> Message:
 def no_such_rule(subscriber: Subscriber, kind: RuleKind, values: Sequence[str]) -> Message:
     """There was nothing to end."""
     shape = (
-        _("You do not follow {rule}; there is nothing to end.")
+        _("You do not follow {rule}, so there is nothing to stop.")
         if subscriber.is_person
-        else _("This channel does not follow {rule}; there is nothing to end.")
+        else _("This channel does not follow {rule}, so there is nothing to stop.")
     )
     line = shape.format(rule=_words(kind, values))
-    more = _("{command} shows all that is followed.").format(
+    more = _("{command} shows everything that is followed.").format(
         command="`/execution list`" if subscriber.is_person else "`/execution list here`"
     )
     return message([section(f"🔕 {line}"), context(more)], line, more)
@@ -110,14 +106,14 @@ def with_rules(followed: Message, rules: Sequence[Item], *, most: int = SHOWN) -
 
 
 def rule_message(news: RuleNews, reader: Subscriber) -> Message:
-    """What a place is told about its rule, or the owner of a rule whose place cannot be reached."""
+    """What a place reads about its rule, or the owner of a rule whose place cannot be reached."""
     if news.kind is RuleNewsKind.ENDED:
         return _goodbye(news, reader)
     rule, kind = news.rule, news.kind
     if kind is RuleNewsKind.FULL:
-        shape = _("{rule}: I follow {most} of them now, and more than that I do not take on at once.")
+        shape = _("{rule}: I now follow {most} of them, which is as many as I can at once.")
         head = shape.format(rule=_capital(rule_words(rule)), most=text.number(news.executions))
-        more = _("New ones are not followed until some of these have ended.")
+        more = _("I follow new ones once some of these have ended.")
         return message([section(f"⚠️ {head}", more), actions([buttons.end_rule(rule)])], head, more)
     shape = (
         _("You follow {rule}; that ends {date}.")
@@ -125,7 +121,7 @@ def rule_message(news: RuleNews, reader: Subscriber) -> Message:
         else _("This channel follows {rule}; that ends {date}.")
     )
     head = shape.format(rule=rule_words(rule), date=text.date(rule.expires_at))
-    more = _("Press the button to go on for another 90 days.")
+    more = _("Press the button to keep following for another 90 days.")
     return message(
         [section(f"⏳ {head}", more), actions([buttons.keep_rule(rule), buttons.end_rule(rule)])], head, more
     )
@@ -133,7 +129,7 @@ def rule_message(news: RuleNews, reader: Subscriber) -> Message:
 
 def rule_rows(rule: Rule, now: datetime) -> list[Block | None]:
     """A rule on the Home tab: what it follows, for whom, at which level, until when; and what can be done about it."""
-    lines = (f"🔔 *{_capital(rule_words(rule))}*", " · ".join((_told(rule), _until(rule))))
+    lines = (f"🔔 *{_capital(rule_words(rule))}*", " · ".join((_where(rule), _until(rule))))
     stop = buttons.end_rule(rule, is_at_home=True)
     if rule.expires_at - now > ANNOUNCED:
         return [section(*lines, accessory=stop)]
@@ -149,17 +145,17 @@ def _goodbye(news: RuleNews, reader: Subscriber) -> Message:
     rule, more = news.rule, _let_go(news.executions)
     words = rule_words(rule)
     if rule.code:
-        shape = _("I do not follow {rule} for {channel} any more: {reason}.")
+        shape = _("I no longer follow {rule} for {channel}: {reason}.")
         kind = "@" if rule.subscriber.is_person else "#"
         where = f"<{kind}{text.identifier(rule.subscriber.id)}>"
         line = shape.format(rule=words, channel=where, reason=text.prose(undeliverable_reason(rule.code)))
     elif rule.ended_by:
-        shape = _("{person} ended it: this channel does not follow {rule} any more.")
+        shape = _("{person} ended it: this channel no longer follows {rule}.")
         line = shape.format(rule=words, person=f"<@{text.identifier(rule.ended_by)}>")
     elif reader.is_person:
-        line = _("The 90 days are over: you do not follow {rule} any more.").format(rule=words)
+        line = _("The 90 days are over: you no longer follow {rule}.").format(rule=words)
     else:
-        line = _("The 90 days are over: this channel does not follow {rule} any more.").format(rule=words)
+        line = _("The 90 days are over: this channel no longer follows {rule}.").format(rule=words)
     again = "" if rule.code else _("{command} follows them again.").format(command=text.code(_command(rule), 200))
     return message([section(f"🔕 {line}"), context(text.sentences((more, again)))], line, more, again)
 
@@ -168,7 +164,7 @@ def _about(
     rule: Rule, shown: str, head: str, *more: str, note: str = "", first: Sequence[dict[str, object]] = ()
 ) -> Message:
     warning = text.prose(note)
-    shape = _("Told in a direct message: {level}") if rule.subscriber.is_person else _("Told in the channel: {level}")
+    shape = _("Direct messages: {level}") if rule.subscriber.is_person else _("Posts in the channel: {level}")
     level, until = shape.format(level=level_words(rule.level)), _until(rule)
     lines = [*filter(None, more), f"⚠️ {warning}" if warning else ""]
     return message(
@@ -189,11 +185,11 @@ def _now(rule: Rule, executions: int) -> str:
     return " · ".join((running, level_words(rule.level), _until(rule)))
 
 
-def _told(rule: Rule) -> str:
+def _where(rule: Rule) -> str:
     if rule.subscriber.is_person:
-        return _("Told in a direct message: {level}").format(level=level_words(rule.level))
+        return _("Direct messages: {level}").format(level=level_words(rule.level))
     channel = f"<#{text.identifier(rule.subscriber.id)}>"
-    return _("Told in {channel}: {level}").format(channel=channel, level=level_words(rule.level))
+    return _("Posts in {channel}: {level}").format(channel=channel, level=level_words(rule.level))
 
 
 def _until(rule: Rule) -> str:
@@ -204,8 +200,8 @@ def _let_go(executions: int) -> str:
     if not executions:
         return ""
     return text.plural(
-        "{number} execution that was followed for it is not followed any more.",
-        "{number} executions that were followed for it are not followed any more.",
+        "{number} execution followed because of it is no longer followed.",
+        "{number} executions followed because of it are no longer followed.",
         executions,
     )
 

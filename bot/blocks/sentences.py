@@ -53,18 +53,20 @@ _ERRORS: dict[type, str] = {
         "I cannot reach my own memory right now. Nothing that you follow is lost; try again in a minute."
     ),
     StoreFull: N_(
-        "My own memory is full, so I cannot take that on. Nothing that you follow is lost; tell this bot's operator."
+        "My own memory is full, so I cannot take that on. Nothing that you follow is lost; let this "
+        "bot's operator know."
     ),
     StoreReadOnly: N_(
         "My own memory takes no changes right now. Nothing that you follow is lost; try again in a minute."
     ),
     StoreNotOurs: N_(
-        "My memory belongs to another bot right now, so I can do nothing. Nothing that you follow is lost; tell this "
-        "bot's operator."
+        "My memory belongs to another bot right now, so I can do nothing. Nothing that you follow is "
+        "lost; let this bot's operator know."
     ),
     GCSError: N_("GeneContainer Service did not answer as expected. Try again in a minute."),
     ExecutionNotFound: N_(
-        "GeneContainer Service knows no such execution: check the id, or it was deleted or is in another project."
+        "GeneContainer Service knows no such execution: check the id. It may have been deleted, or "
+        "be in another project."
     ),
     ExecutionGone: N_("That execution was deleted from GeneContainer Service."),
     GCSForbidden: N_(
@@ -79,67 +81,68 @@ _ERRORS: dict[type, str] = {
         "operate them."
     ),
     GCSBadCredentials: N_(
-        "GeneContainer Service refuses my credentials. Ask this bot's operator to run `execution-bot check`."
+        "GeneContainer Service rejects my credentials. Ask this bot's operator to run `execution-bot check`."
     ),
     GCSMisdirected: N_(
         "I am pointed at the wrong GeneContainer address. "
         "Ask this bot's operator to check `GCS_REGION` and `GCS_ENDPOINT`."
     ),
-    GCSThrottled: N_("GeneContainer Service asks me to slow down. Try again in a minute."),
+    GCSThrottled: N_("GeneContainer Service is asking me to slow down. Try again in a minute."),
     GCSUnavailable: N_(
-        "GeneContainer Service does not answer right now. Try again in a minute; what you follow stays followed."
+        "GeneContainer Service is not answering right now. Try again in a minute; you still follow "
+        "everything you followed."
     ),
     GCSAbsent: N_(
-        'Something in the place of GeneContainer Service says "not found". Check the id; if it is right, the service '
-        "is in trouble: try again in a minute."
+        'Something other than GeneContainer Service answered "not found". Check the id; if it is '
+        "right, the service has a problem: try again in a minute."
     ),
     GCSMalformed: N_(
-        "GeneContainer Service sent something that is not an execution. "
-        "Try again; if it stays, tell this bot's operator to look at its log."
+        "GeneContainer Service sent something that is not an execution. Try again; if it keeps "
+        "happening, ask this bot's operator to check its log."
     ),
     GCSTooLarge: N_(
-        "GeneContainer Service's answer about that execution is larger than I read. "
-        "Ask this bot's operator to raise `GCS_MAX_ANSWER_MIB`."
+        "GeneContainer Service's answer about that execution is larger than I can read. Ask this "
+        "bot's operator to raise `GCS_MAX_ANSWER_MIB`."
     ),
     GCSRequestRefused: N_(
-        "GeneContainer Service refuses my question as malformed. Tell this bot's operator to look at its log."
+        "GeneContainer Service rejects my request as malformed. Ask this bot's operator to check its log."
     ),
-    SlackError: N_("Slack did not take my answer. Try again in a minute."),
+    SlackError: N_("Slack did not accept that. Try again in a minute."),
     UnknownRefusal: N_(
-        "Slack refuses that for a reason that I do not know. "
-        "Try again in a few minutes; if it stays, tell this bot's operator to look at its log."
+        "Slack refuses that for a reason I do not know. Try again in a few minutes; if it keeps "
+        "happening, ask this bot's operator to check its log."
     ),
     SlackSuspended: N_("Your organisation's admins have suspended messages here. Ask them, then try again."),
-    SlackBadCredentials: N_("Slack refuses my token. Ask this bot's operator to run `execution-bot check`."),
+    SlackBadCredentials: N_("Slack rejects my token. Ask this bot's operator to run `execution-bot check`."),
 }
 """By class. A class that is missing here has the sentence of the class above it."""
 
-_SLOW_DOWN = N_("Slack did not take that now: it asks me to slow down. Try again in {seconds} s.")
-_ACTION_REFUSED = N_("GeneContainer Service refuses that, with the code {code}.")
-_TOO_FAST = N_("You ask more than I take from one person at once. Go on in {seconds} s.")
+_SLOW_DOWN = N_("Slack did not accept that: it is asking me to slow down. Try again in {seconds} s.")
+_ACTION_REFUSED = N_("GeneContainer Service refused that with the code {code}.")
+_TOO_FAST = N_("You are sending more than I accept from one person at once. Try again in {seconds} s.")
 _FOLLOWS_TOO_MUCH = {
     True: N_(
-        "You follow {most} executions, and more I do not take on for one person. "
-        "Stop following one of them (`/execution list` shows them), then ask again."
+        "You follow {most} executions, which is the limit for one person. Stop following one of them "
+        "(`/execution list` shows them), then try again."
     ),
     False: N_(
-        "This channel follows {most} executions, and more I do not take on for one channel. "
-        "Stop following one of them here (`/execution list here` shows them), then ask again."
+        "This channel follows {most} executions, which is the limit for one channel. Stop following "
+        "one of them here (`/execution list here` shows them), then try again."
     ),
 }
 """For a person (True), and for a channel."""
 _TOO_MANY_RULES = {
     True: N_(
-        "You have {most} subscriptions to new executions, and more I do not take on for one person. "
-        "Stop one of them (`/execution list` shows them), then ask again."
+        "You have {most} subscriptions to new executions, which is the limit for one person. Stop "
+        "one of them (`/execution list` shows them), then try again."
     ),
     False: N_(
-        "This channel has {most} subscriptions to new executions, and more I do not take on for one channel. "
-        "Stop one of them here (`/execution list here` shows them), then ask again."
+        "This channel has {most} subscriptions to new executions, which is the limit for one "
+        "channel. Stop one of them here (`/execution list here` shows them), then try again."
     ),
 }
 """The same for rules."""
-_TRIGGER_EXPIRED = N_("That took too long to open. Press the button once more.")
+_TRIGGER_EXPIRED = N_("That took too long to open. Press the button again.")
 
 _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.UNKNOWN_WORD: N_("I do not know {word}. `/execution help` shows what I know."),
@@ -150,19 +153,19 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.MISSING_VERB: N_("Say what to do, and with which execution: {usage}."),
     InputProblem.SUBSCRIBE_MEANT: N_("Did you mean {line}?"),
     InputProblem.SEVERAL_VERBS: N_("I cannot do {verbs} at once: one at a time, please."),
-    InputProblem.MISSING_ID: N_("Which execution? {usage}, with its name, a part of that, or its id."),
+    InputProblem.MISSING_ID: N_("Which execution? {usage}, with its name, part of its name, or its id."),
     InputProblem.SEVERAL_IDS: N_("One execution at a time, please: {usage}."),
     InputProblem.UNWANTED_ID: N_(
         "{verb} takes no id and no name: {usage}. To see one execution: `/execution <{which}>`."
     ),
     InputProblem.HERE_AND_ME: N_("Either `here`, for this channel, or `me`: {usage}."),
     InputProblem.SEVERAL_LEVELS: N_("One of `failures`, `final`, `milestones` and `steps`, please: {usage}."),
-    InputProblem.UNWANTED_LEVEL: N_("{level} belongs to `subscribe`; here the line is {usage}."),
+    InputProblem.UNWANTED_LEVEL: N_("{level} only works with `subscribe`; here, type {usage}."),
     InputProblem.NOT_FOLLOWED: N_("That execution is not followed, so there is nothing to mute. To follow it: {line}."),
-    InputProblem.WHICH_HOURS: N_("When do you want quiet? {usage}, by the clocks where you live."),
-    InputProblem.WHICH_ZONE: N_("In which time zone do you live? {usage}, for example `Asia/Shanghai` or `UTC`."),
+    InputProblem.WHICH_HOURS: N_("When are your quiet hours? {usage}, in your local time."),
+    InputProblem.WHICH_ZONE: N_("Which time zone are you in? {usage}, for example `Asia/Shanghai` or `UTC`."),
     InputProblem.UNKNOWN_ZONE: N_(
-        "In which time zone do you live? Write a large city of it, or a name such as `Asia/Shanghai`."
+        "Which time zone are you in? Enter a large city in it, or a name such as `Asia/Shanghai`."
     ),
     InputProblem.WHICH_SPAN: N_("For how long? {usage}."),
     InputProblem.NOT_NAMED: N_("No execution has {word} in its name. `/execution help` shows what I understand."),
@@ -170,42 +173,47 @@ _PROBLEMS: dict[InputProblem, str] = {
         "No execution has {word} in its name, and none of the newest has an id that begins with it. "
         "`/execution help` shows what I understand."
     ),
-    InputProblem.NOTHING_NAMED: N_("I find no execution in that message. Write its name or its id below."),
-    InputProblem.NOT_THEIR_CHANNEL: N_("You are not in that channel, so I follow nothing for it. Choose one of yours."),
-    InputProblem.OTHER_ORGANISATION: N_(
-        "I answer only people of the workspace that I was installed in. Ask one of them to look for you."
+    InputProblem.NOTHING_NAMED: N_("I found no execution in that message. Enter its name or id below."),
+    InputProblem.NOT_THEIR_CHANNEL: N_(
+        "You are not in that channel, so I cannot follow anything for it. Choose one of yours."
     ),
-    InputProblem.GUEST: N_("I do not answer guests of this workspace. Ask a full member to look for you."),
+    InputProblem.OTHER_ORGANISATION: N_(
+        "I only answer people of the workspace that I am installed in. Ask one of them to check for you."
+    ),
+    InputProblem.GUEST: N_("I do not answer guests of this workspace. Ask a full member to check for you."),
     InputProblem.NOT_LISTED: N_(
         "You are not among the people who may use me. Ask this bot's operator to add you or one of your user groups."
     ),
     InputProblem.GROUP_UNREADABLE: N_(
-        "I cannot read the user group whose members may use me. "
-        "Try again in a minute; if it stays, ask this bot's operator to run `execution-bot check`."
+        "I cannot read the user group that may use me. Try again in a minute; if it keeps happening, "
+        "ask this bot's operator to run `execution-bot check`."
     ),
     InputProblem.NO_OPERATOR: N_(
         "You are not among the people who may cancel and retry executions. "
         "Ask this bot's operator to add you or one of your user groups."
     ),
     InputProblem.OPERATORS_UNREADABLE: N_(
-        "I cannot read the user group whose members may cancel and retry executions. "
-        "Try again in a minute; if it stays, ask this bot's operator to run `execution-bot check`."
+        "I cannot read the user group that may cancel and retry executions. Try again in a minute; "
+        "if it keeps happening, ask this bot's operator to run `execution-bot check`."
     ),
     InputProblem.PERSON_UNKNOWN: N_(
-        "Slack does not tell me right now who you are, so I cannot answer. Try again in a minute."
+        "Slack is not showing me who you are right now, so I cannot answer. Try again in a minute."
     ),
     InputProblem.PERSON_UNNAMED: N_(
-        "Other organisations share this channel, and I may not look up who you are. Ask me in a direct message, or "
-        "have this bot's operator grant me `users:read`."
+        "Other organisations share this channel, and I am not allowed to look up who you are. Send "
+        "me a direct message, or ask this bot's operator to grant me `users:read`."
     ),
-    InputProblem.MEMBERS_ONLY: N_("Only a full member of this workspace decides that. Ask one of them."),
-    InputProblem.NOT_A_MEMBER: N_("You are not in that channel, so I do nothing for it. Join it, then ask there."),
+    InputProblem.MEMBERS_ONLY: N_("Only a full member of this workspace can decide that. Ask one of them."),
+    InputProblem.NOT_A_MEMBER: N_(
+        "You are not in that channel, so I cannot do anything for it. Join it, then ask there."
+    ),
     InputProblem.AUDIENCE_UNKNOWN: N_(
-        "I cannot see who reads this conversation, so I show nothing to everyone here. "
-        "Ask in a channel that I am in; if this is one, invite me with `/invite`."
+        "I cannot see who can read this conversation, so I share nothing here. Ask in a channel that "
+        "I am in; if this is a channel, invite me with `/invite`."
     ),
     InputProblem.CHANNEL_HAS_GROWN: N_(
-        "Other organisations read this channel than this button names. See who reads it now, and press the new button."
+        "The organisations in this channel are not those that this button names. Check who can read "
+        "it now, and press the new button."
     ),
     InputProblem.CHANNEL_NOT_APPROVED: N_(
         "This channel is shared with another organisation, so I post nothing here until a member of this workspace "
@@ -215,27 +223,29 @@ _PROBLEMS: dict[InputProblem, str] = {
         "This channel is not shared with another organisation, so I may post here anyway."
     ),
     InputProblem.CHANNEL_NOT_LISTED: N_(
-        "I may not be used in this channel. Ask me in a direct message, or ask this bot's operator to allow it."
+        "I am not allowed in this channel. Send me a direct message, or ask this bot's operator to allow it."
     ),
-    InputProblem.CARD_ENDED: N_("That card is not followed any more. Use {line} to see how the execution stands."),
+    InputProblem.CARD_ENDED: N_("That card is no longer updated. Use {line} to see where the execution stands."),
     InputProblem.BOARD_NEEDS_CHANNEL: N_("A board is for a channel: type {line} there."),
     InputProblem.BOARD_NOT_FOLLOWED: N_(
-        "This channel follows no runs of the workflow {word}, so a board of them would stay empty. {line} has them "
-        "followed; then ask again."
+        "This channel follows no runs of the workflow {word}, so a board of them would stay empty. "
+        "Follow them with {line}, then try again."
     ),
-    InputProblem.TOO_MANY_BOARDS: N_("This channel has {word} boards, which is as many as it may: end one first."),
+    InputProblem.TOO_MANY_BOARDS: N_("This channel has {word} boards, which is the limit: end one first."),
     InputProblem.SEVERAL_BOARDS: N_("This channel has several boards. Say which one ends, for example {line}."),
     InputProblem.OTHER_CHANNEL: N_("That button belongs to another channel, so it does nothing here: press it there."),
     InputProblem.OTHER_PERSON: N_("That button is somebody else's. Type `/execution forget-me` for one of your own."),
-    InputProblem.NOT_A_QUESTION: N_("That button does nothing that I know. Close this window and ask again."),
-    InputProblem.NOT_A_PAGE: N_("That button names no page that I know. Close this window and open the steps again."),
+    InputProblem.NOT_A_QUESTION: N_("I do not know that button. Close this window and try again."),
+    InputProblem.NOT_A_PAGE: N_(
+        "That button leads to a page I do not know. Close this window and open the steps again."
+    ),
     InputProblem.NOT_IN_CHANNEL: N_(
-        "I am not in this channel, so it would never hear from me. Invite me with `/invite`, then ask again."
+        "I am not in this channel, so I cannot post here. Invite me with `/invite`, then try again."
     ),
     InputProblem.CHANNEL_KIND: N_(
-        "I cannot follow for this kind of conversation. Leave out `here`, and I tell you alone."
+        "I cannot follow executions for this kind of conversation. Leave out `here` to get notifications yourself."
     ),
-    InputProblem.CHANNEL_ARCHIVED: N_("This channel is archived, so I cannot tell it anything."),
+    InputProblem.CHANNEL_ARCHIVED: N_("This channel is archived, so I cannot post here."),
     InputProblem.RULE_ENDED: N_("That was stopped already, so there is nothing to do."),
     InputProblem.MISSING_RULE: N_("Which ones? For example: {rule}."),
     InputProblem.MISSING_WORKFLOW: N_("Which workflow? Write its name, or its id."),
@@ -244,9 +254,9 @@ _PROBLEMS: dict[InputProblem, str] = {
         "grant its IAM user `gcs:executions:list`."
     ),
     InputProblem.NOT_A_LABEL: N_(
-        "{word} is no label. A label is a key and a value with `=` between them and no spaces: `batch=panel-7`."
+        "{word} is not a label. A label is a key and a value with `=` between them and no spaces: `batch=panel-7`."
     ),
-    InputProblem.CHANNEL_REFUSED: N_("I cannot follow for this channel: {reason}."),
+    InputProblem.CHANNEL_REFUSED: N_("I cannot follow executions for this channel: {reason}."),
 }
 """By problem. Its values are shown as code; `usage` is the right line for its `verb`."""
 
@@ -297,50 +307,51 @@ _UNDELIVERABLE: dict[str, str] = {
     "user_disabled": N_("that account is deactivated"),
     "user_not_visible": N_("that person is not visible to me"),
     "cannot_dm_bot": N_("bots cannot be messaged"),
-    "not_allowed_token_type": N_("I may not write there"),
-    "no_permission": N_("I may not write there, mostly because I am not in it: invite me there"),
+    "not_allowed_token_type": N_("I am not allowed to post there"),
+    "no_permission": N_("I am not allowed to post there, most likely because I am not in it: invite me there"),
     "access_denied": N_("I have no access there: ask an admin of the workspace to let me in"),
     "team_access_not_granted": N_("it is in another workspace: ask an admin of the organisation to add me to that one"),
     "ekm_access_denied": N_("the organisation's admins have suspended messages there: ask them"),
     "slack_connect_canvas_sharing_blocked": N_("a Slack Connect rule forbids it"),
     "slack_connect_file_link_sharing_blocked": N_("a Slack Connect rule forbids it"),
-    "as_user_not_supported": N_("I may not write there"),
+    "as_user_not_supported": N_("I am not allowed to post there"),
     "channel_not_approved": N_("it is shared with another organisation, and no member has approved that I post there"),
     "channel_has_grown": N_(
-        "another organisation has joined it since a member approved that I post there, so that is asked again"
+        "another organisation has joined it since a member approved that I post there, so a member "
+        "has to approve it again"
     ),
-    "channel_not_listed": N_("I may not be used in that channel any more: ask this bot's operator to allow it"),
+    "channel_not_listed": N_("I am no longer allowed in that channel: ask this bot's operator to allow it"),
 }
 """Slack's codes for a destination that cannot be reached, each with what a person can do about it."""
 
 
 HAS_GROWN = N_(
-    "Another organisation has joined this channel since a member approved that I post here, so I post nothing until a "
-    "member approves it again. What comes until then waits."
+    "Another organisation has joined this channel since a member approved that I post here, so I "
+    "post nothing until a member approves it again. Messages wait until then."
 )
 """The note for a channel whose approval does not cover all who read it."""
 
 NOT_APPROVED = N_(
-    "This channel is shared with another organisation, so I post nothing here until a member of this workspace "
-    "approves that. What comes until then waits."
+    "This channel is shared with another organisation, so I post nothing here until a member of "
+    "this workspace approves that. Messages wait until then."
 )
 """The note for a channel that follows and has not been approved."""
 
 UNSAFE_SUBSCRIBED = N_(
-    "My memory has fewer copies right now than it should, and if its server fails I forget that. "
-    "Follow it once more in a minute to be sure."
+    "My memory has fewer copies right now than it should; if its server fails, I forget that. To "
+    "be sure, follow it again in a minute."
 )
 UNSAFE_UNSUBSCRIBED = N_(
-    "My memory has fewer copies right now than it should, and if its server fails I forget that. "
-    "Stop following once more in a minute to be sure."
+    "My memory has fewer copies right now than it should; if its server fails, I forget that. To "
+    "be sure, stop following again in a minute."
 )
 UNSAFE_MUTED = N_(
-    "My memory has fewer copies right now than it should, and if its server fails I forget that. "
-    "Mute or unmute it once more in a minute to be sure."
+    "My memory has fewer copies right now than it should; if its server fails, I forget that. To "
+    "be sure, mute or unmute it again in a minute."
 )
 UNSAFE_DECIDED = N_(
-    "My memory has fewer copies right now than it should, and if its server fails I forget that. "
-    "Press the button once more in a minute to be sure."
+    "My memory has fewer copies right now than it should; if its server fails, I forget that. To "
+    "be sure, press the button again in a minute."
 )
 """The notes for a change that fewer replicas of the store hold than are configured."""
 

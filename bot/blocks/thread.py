@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from bot.blocks import buttons, text, words
 from bot.blocks.language import N_, _
-from bot.blocks.levels import told_words
+from bot.blocks.levels import subscription_words
 from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.quiet import notice_line
 from bot.blocks.sentences import undeliverable_reason
@@ -68,7 +68,7 @@ def change_message(
 
 
 def ended_message(change: Change, execution: Execution) -> Message:
-    """The bot stops watching an execution, which ends the subscription: why."""
+    """The bot stops following an execution, which ends the subscription: why."""
     why = _end_reason(change)
     shape, name = _("No longer following {name}."), words.name(execution)
     head = shape.format(name=f"*{words.unstarred(name)}*")
@@ -79,7 +79,7 @@ def ended_message(change: Change, execution: Execution) -> Message:
 
 
 def notice_message(notice: Change, execution: Execution) -> Message:
-    """Somebody changed what a channel is told, or ended it: who."""
+    """Somebody changed the level of a channel's subscription, muted or ended it: who."""
     line = _deed(notice)
     shape = _("{name}: {sentence}")
     return message(
@@ -90,7 +90,7 @@ def notice_message(notice: Change, execution: Execution) -> Message:
 def owner_notice_message(notice: Change, subscription: Subscription, execution: Execution) -> Message:
     """To the owner of a channel's subscription, in person: what somebody else did to it."""
     name, where, line = words.name(execution), _destination(subscription), _deed(notice, is_there=True)
-    shape = _("About {name} in {channel}, which you had it follow: {sentence}")
+    shape = _("You set up {channel} to follow {name}: {sentence}")
     bold = shape.format(name=f"*{words.unstarred(name)}*", channel=where, sentence=line)
     is_over = notice.kind is ChangeKind.STOPPED
     return message(
@@ -108,7 +108,7 @@ def _follow_it_here(subscription: Subscription) -> Block:
 
 
 def _deed(notice: Change, *, is_there: bool = False) -> str:
-    """Who did what, in the channel or told elsewhere of it; unnamed if their data was deleted meanwhile."""
+    """Who did what, as read in the channel or elsewhere; unnamed if their data was deleted meanwhile."""
     return text.tight(_said(notice, f"<@{text.identifier(notice.by)}>" if notice.by else _("Somebody"), is_there))
 
 
@@ -122,10 +122,15 @@ def _said(notice: Change, who: str, is_there: bool) -> str:
         return shape.format(person=who)
     if line := notice_line(notice, who, is_there=is_there):
         return line
-    known = [level for level in Level if level.value == notice.level]
-    told = told_words(known[0], announces_success=notice.announces_success) if known else text.escape(notice.level)
-    there, here = _("{person} changed what is told there: {level}."), _("{person} changed what is told here: {level}.")
-    return (there if is_there else here).format(person=who, level=told)
+    known = [each for each in Level if each.value == notice.level]
+    level = (
+        subscription_words(known[0], announces_success=notice.announces_success) if known else text.escape(notice.level)
+    )
+    there, here = (
+        _("{person} changed the notifications there: {level}."),
+        _("{person} changed the notifications here: {level}."),
+    )
+    return (there if is_there else here).format(person=who, level=level)
 
 
 _NOTICE_SIGNS = {
@@ -139,12 +144,12 @@ _NOTICE_SIGNS = {
 def _end_reason(change: Change) -> str:
     match change.why:
         case EndReason.NO_RETRY:
-            shape = _("No retry came, so I stopped watching. State: {phase}.")
+            shape = _("It was not retried, so I stopped following it. State: {phase}.")
             return shape.format(phase=words.phase_word(change.phase))
         case EndReason.DELETED:
-            return _("It was deleted from GeneContainer Service, so I stopped watching.")
+            return _("It was deleted from GeneContainer Service, so I stopped following it.")
         case _:
-            return _("The subscription was ended.")
+            return _("The subscription has ended.")
 
 
 def card_left_message(execution: Execution) -> Message:
@@ -158,8 +163,8 @@ def undeliverable_message(subscription: Subscription, execution: Execution | Non
     """To the owner, in person: their channel cannot be reached, why by Slack's `code`, and what can be done."""
     name = words.name(execution) if execution else text.escape(subscription.execution_id)
     where, because = _destination(subscription), text.prose(undeliverable_reason(code)).rstrip(".")
-    shape = _("I cannot tell {channel} about {name} any more: {reason}.")
-    remedy = _("I ended that subscription. Once this is mended, follow again; or follow the execution here yourself.")
+    shape = _("I can no longer notify {channel} about {name}: {reason}.")
+    remedy = _("I ended that subscription. Once this is fixed, follow it again; or follow the execution here yourself.")
     bold = shape.format(channel=where, name=f"*{words.unstarred(name)}*", reason=because)
     return message(
         [
@@ -175,8 +180,8 @@ def undeliverable_message(subscription: Subscription, execution: Execution | Non
 def held_message(subscription: Subscription, execution: Execution, code: str) -> Message:
     """To the owner, in person: why messages to their channel are held, and what releases them."""
     name, where = words.name(execution), _destination(subscription)
-    shape = _("I have something to tell {channel} about {name}.")
-    why = _("I hold it back: {reason}.").format(reason=text.prose(undeliverable_reason(code)).rstrip("."))
+    shape = _("I have a message about {name} for {channel}.")
+    why = _("It is on hold: {reason}.").format(reason=text.prose(undeliverable_reason(code)).rstrip("."))
     remedy = released(code)
     bold = shape.format(channel=where, name=f"*{words.unstarred(name)}*")
     return message(
@@ -190,11 +195,9 @@ def held_message(subscription: Subscription, execution: Execution, code: str) ->
     )
 
 
-_RELEASED = N_("What waits comes then.")
+_RELEASED = N_("It will be sent then.")
 _RELEASES = {
-    "channel_not_approved": N_(
-        "Type `/execution list here` in the channel and press the button; what waits comes then."
-    ),
+    "channel_not_approved": N_("Type `/execution list here` in the channel and press the button to have it sent."),
 }
 """What releases held messages, by why they are held."""
 

@@ -24,13 +24,13 @@ CLOSE = timedelta(hours=1)
 
 _NAME_LIMIT = 40
 _UNSEEN = {
-    Unseen.AWAY: N_("GCS has not answered since {time}; what follows is from before."),
-    Unseen.REFUSED: N_("GCS has not let me look since {time}; what follows is from before."),
-    Unseen.UNREADABLE: N_("I have not been able to read GCS's answers since {time}; what follows is from before."),
-    Unseen.TOO_LARGE: N_("GCS's answers have been larger than I read since {time}; what follows is from before."),
-    Unseen.MISSING: N_("GCS has not shown this execution since {time}; what follows is from before."),
+    Unseen.AWAY: N_("GCS has not answered since {time}; the data below is older."),
+    Unseen.REFUSED: N_("GCS has denied me access since {time}; the data below is older."),
+    Unseen.UNREADABLE: N_("I have not been able to read GCS's answers since {time}; the data below is older."),
+    Unseen.TOO_LARGE: N_("GCS's answers have been too large for me since {time}; the data below is older."),
+    Unseen.MISSING: N_("GCS has not shown this execution since {time}; the data below is older."),
 }
-_PARTIAL = N_("GCS's answer is larger than I read, so step counts are missing or old.")
+_PARTIAL = N_("GCS's answer is too large for me, so step counts are missing or old.")
 
 
 class Trouble(NamedTuple):
@@ -123,9 +123,9 @@ def _late(snapshot: Snapshot, now: datetime) -> Trouble | None:
         return None
     limit = text.span(execution.timeout or timedelta())
     if deadline <= now:
-        line = _("Its time limit of {limit} was reached {time}, and GCS has not stopped it yet.")
+        line = _("It reached its time limit of {limit} {time}, but GCS has not stopped it yet.")
         return _said(_("{phase}, past its time limit"), lambda ink: line.format(limit=limit, time=_date(deadline, ink)))
-    near = _("GCS stops it {time}: its time limit is {limit}.")
+    near = _("GCS will stop it {time}: its time limit is {limit}.")
     return _said(_("{phase}, stops soon"), lambda ink: near.format(limit=limit, time=_date(deadline, ink)))
 
 
@@ -133,13 +133,13 @@ def _slow(snapshot: Snapshot, _now: datetime) -> Trouble | None:
     shape = _("{phase}, slower than usual")
     if snapshot.slow_steps:
         slow = snapshot.slow_steps[0]
-        line = _("{step} takes longer than usual: usually at most {duration}.")
+        line = _("{step} is taking longer than usual: usually at most {duration}.")
         usual = text.span(slow.usual)
         return _said(shape, lambda ink: line.format(step=ink.bold(slow.name, _NAME_LIMIT), duration=usual))
     if alarms.SLOW not in snapshot.raised or snapshot.usual is None:
         return None
     most = text.span(alarms.usual_most(snapshot.usual))
-    whole = _("It takes longer than usual: usually at most {duration}.").format(duration=most)
+    whole = _("It is taking longer than usual: usually at most {duration}.").format(duration=most)
     return Trouble(shape, whole, whole)
 
 
@@ -147,7 +147,7 @@ def _waiting(snapshot: Snapshot, _now: datetime) -> Trouble | None:
     execution = snapshot.execution
     if snapshot.usual_wait is None or execution.created_at is None:
         return None
-    line, since = _("It has waited since {time}, usually at most {duration}."), execution.created_at
+    line, since = _("It has been waiting since {time}, usually at most {duration}."), execution.created_at
     most = text.span(snapshot.usual_wait)
     said = _said(_("{phase} for longer than usual"), lambda ink: line.format(time=_date(since, ink), duration=most))
     return said._replace(icon="⏳")

@@ -71,8 +71,8 @@ def _deadline(at: datetime, execution: Execution) -> str:
     when = text.date(at)
     if execution.timeout:
         limit = text.span(execution.timeout)
-        return _("GCS stops it {time}: its time limit is {limit}.").format(time=when, limit=limit)
-    return _("GCS stops it {time}, its time limit.").format(time=when)
+        return _("GCS will stop it {time}: its time limit is {limit}.").format(time=when, limit=limit)
+    return _("GCS will stop it {time}, its time limit.").format(time=when)
 
 
 def _slow(change: Change) -> str:
@@ -84,10 +84,10 @@ def _slow(change: Change) -> str:
     if change.step:
         if change.taken and change.usual:
             return _("{step} has taken {taken} so far, usually at most {usual}.").format(**values)
-        return _("{step} takes longer than usual.").format(**values)
+        return _("{step} is taking longer than usual.").format(**values)
     if change.taken and change.usual:
         return _("It has taken {taken} so far, usually at most {usual}.").format(**values)
-    return _("It takes longer than usual.")
+    return _("It is taking longer than usual.")
 
 
 def owner_mention(changes: Sequence[Change], subscription: Subscription) -> str:

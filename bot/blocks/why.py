@@ -57,7 +57,7 @@ def why_modal(snapshot: Snapshot, evidence: Evidence, *, offer: Action | None = 
     earlier = earlier_lines(evidence.past, execution.id)
     blocks = [
         _head(snapshot),
-        section(*(failure_lines(failure, _LINES) if has_failed else [_("Nothing has failed at present.")])),
+        section(*(failure_lines(failure, _LINES) if has_failed else [_("Nothing has failed so far.")])),
         *_texts(failure),
         section(*_sub_jobs(failure.steps)),
         *_events(evidence, failure),
@@ -119,9 +119,9 @@ def _events(evidence: Evidence, failure: Failure) -> Iterator[Block | None]:
     if evidence.is_refused:
         yield context(_("⚠️ GCS does not let me read the events of this execution."))
     elif evidence.events is None:
-        yield context(_("⚠️ GCS does not show the events of this execution now."))
+        yield context(_("⚠️ GCS is not showing the events of this execution right now."))
     elif not events:
-        yield context(_("GCS has no events of this execution."))
+        yield context(_("GCS has no events for this execution."))
     else:
         yield section(_heading(_("Last events")), *(_event(event) for event in events))
 
@@ -139,4 +139,4 @@ def _logs(execution: Execution) -> Block | None:
         return None
     place = f" -n {execution.namespace}" if _NAMESPACE.fullmatch(execution.namespace) else ""
     command = f"kubectl logs{place} -l gcs.execution.id={execution.id} --prefix --tail=100"
-    return section(_heading(_("Logs, as long as the pods are there")), text.code(command, 300))
+    return section(_heading(_("Logs, while the pods exist")), text.code(command, 300))

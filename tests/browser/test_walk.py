@@ -68,30 +68,35 @@ async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
     await walk.close()
     await walk.press(card, "⋯ Share elsewhere …", shows=dialog("Channel"))
     await walk.close()
-    await walk.press(card, "⋯ What is told …", shows=dialog("this is told now"))
+    await walk.press(card, "⋯ Notifications …", shows=dialog("· current"))
     await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
     await walk.close()
-    await card.last.filter(has_text="told: every step").wait_for()
-    await walk.press(card, "⋯ What is told …", shows=dialog("in the thread only"))
-    await walk.press(dialog(), "Tell the channel, too", shows=dialog("✓ A success is told"))
+    await card.last.filter(has_text="notifications: every step").wait_for()
+    await walk.press(card, "⋯ Notifications …", shows=dialog("stay in the thread"))
+    await walk.press(dialog(), "Also send to channel", shows=dialog("✓ Successes also go"))
     await walk.close()
-    await card.last.filter(has_text="a success to the channel, too").wait_for()
-    await walk.press(card, "⋯ What is told …", shows=dialog("this is told now"))
-    await walk.choose("Mute …", "Until tomorrow, 9:00", group="Failures wait, too", shows=dialog("nothing of it until"))
+    await card.last.filter(has_text="successes also in the channel").wait_for()
+    await walk.press(card, "⋯ Notifications …", shows=dialog("· current"))
+    await walk.choose(
+        "Mute …",
+        "Until tomorrow, 9:00",
+        group="Failures wait too",
+        shows=dialog("No notifications here until"),
+    )
     await walk.close()
     await card.last.filter(has_text="muted until").wait_for()
     await walk.press(card, "⋯ Unmute", shows=answer("What was waiting comes now."))
     await card.last.filter(has_not_text="muted until").wait_for()
     await walk.press(card, "⋯ Refresh", changes=card)
     await walk.press(card, "Follow", shows=answer("Its card comes as a direct message."))
-    await walk.press(answer("as a direct message"), "Stop following", shows=answer("You do not follow it any more."))
+    await walk.press(answer("as a direct message"), "Stop following", shows=answer("You no longer follow it."))
 
 
 async def _answers(walk: Walk, demo: Demo) -> None:
     """Summaries, and lists to pick from."""
     dialog, answer = walk.dialog, walk.answer
     await walk.go(demo.sequencing, me=demo.you)
-    await walk.type("/execution rna", shows=answer("Which one do you mean?"))
+    await walk.type("/execution rna", shows=answer("Which one?"))
     await walk.press(answer("Which one"), "Show", shows=answer("As of"))
     await walk.press(answer("As of"), "⋯ Refresh", changes=answer("As of"))
     await walk.press(answer("As of"), "⋯ Details", shows=dialog("Workflow id"))
@@ -104,12 +109,12 @@ async def _answers(walk: Walk, demo: Demo) -> None:
     await walk.press(answer("As of"), "Why", shows=dialog("What GCS says"))
     await walk.close()
     await walk.press(answer("As of"), "⋯ Follow", shows=answer("Its card comes as a direct message."))
-    await walk.type("/execution subscribe rna", shows=answer("Which one do you mean?"))
+    await walk.type("/execution subscribe rna", shows=answer("Which one?"))
     await walk.press(answer("Which one"), "Follow", shows=answer("Its card comes as a direct message."))
     await walk.type("/execution list", shows=answer("4 executions"))
-    await walk.type("/execution mute - here 8h", shows=answer("Which one do you mean?"))
-    await walk.press(answer("Which one"), "Mute", shows=answer("I tell this channel nothing of it until"))
-    await walk.press(answer("I tell this channel"), "Unmute", shows=answer("What was waiting comes now."))
+    await walk.type("/execution mute - here 8h", shows=answer("Which one?"))
+    await walk.press(answer("Which one"), "Mute", shows=answer("No notifications here until"))
+    await walk.press(answer("No notifications"), "Unmute", shows=answer("What was waiting comes now."))
     await walk.type("/execution quiet 22:00-07:00", shows=answer("Your quiet hours are 22:00 to 07:00"))
     await walk.type("/execution quiet off", shows=answer("You have no quiet hours now."))
 
@@ -124,7 +129,7 @@ async def _end(walk: Walk, demo: Demo) -> None:
     await walk.close()
     await walk.press(end, "⋯ Share to channel", shows=walk.said("shared by"))
     await walk.press(end, "⋯ Stop following here …", shows=answer("Nobody in this channel"))
-    stopped = answer("This channel does not follow it any more.")
+    stopped = answer("This channel no longer follows it.")
     await walk.press(answer("Nobody in this channel"), "Stop following here", shows=stopped)
     await walk.card("exome-").last.filter(has_text="no longer followed").wait_for()
     await walk.press(walk.card("exome-"), "Follow again", shows=answer("Its card comes as a message."))
@@ -136,12 +141,12 @@ async def _acting(walk: Walk, demo: Demo) -> None:
     await walk.go(demo.sequencing, me=demo.you)
     await walk.press(walk.card("rna-"), "⋯ Details", shows=dialog("Workflow id"))
     await walk.press(dialog(), "Cancel …", shows=dialog("Cancel it?"))
-    await walk.press(dialog(), "Cancel it", shows=dialog("GCS has taken it"))
+    await walk.press(dialog(), "Cancel it", shows=dialog("GCS accepted this"))
     await walk.close()
     await walk.card("rna-").last.filter(has_text="Cancell").wait_for()
     await walk.press(walk.end("exome-"), "Why", shows=dialog("What GCS says"))
     await walk.press(dialog(), "Retry …", shows=dialog("Retry it?"))
-    await walk.press(dialog(), "Retry it", shows=dialog("starts the execution again"))
+    await walk.press(dialog(), "Retry it", shows=dialog("starting the execution again"))
     await walk.close()
 
 
@@ -149,11 +154,11 @@ async def _shortcuts(walk: Walk, demo: Demo) -> None:
     """For people who type no commands: from everywhere, and from a message."""
     everywhere, dialog = walk.page.locator("#main"), walk.dialog
     await walk.go(demo.sequencing, me=demo.you)
-    await walk.press(everywhere, "Follow an execution", shows=dialog("What is told"))
+    await walk.press(everywhere, "Follow an execution", shows=dialog("Notifications"))
     await walk.enter("Execution", "cohort")
-    await walk.press(dialog(), "Follow", shows=dialog(" already: "))
+    await walk.press(dialog(), "Follow", shows=dialog("already follow"))
     await walk.close()
-    await walk.press(walk.card("wgs-"), "Follow this execution", shows=dialog("What is told"))
+    await walk.press(walk.card("wgs-"), "Follow this execution", shows=dialog("Notifications"))
     answer = re.compile("as a direct message|There is nothing left to follow")  # which ends some day
     await walk.press(dialog(), "Follow", shows=dialog(answer))
     await walk.close()
@@ -167,30 +172,30 @@ async def _card_in_person(walk: Walk, demo: Demo) -> None:
     await walk.press(dialog(), "Next →", shows=dialog("Steps 31 to 60 of"))
     await walk.press(dialog(), "← Previous", shows=dialog("Steps 1 to 30 of"))
     await walk.close()
-    await walk.press(card, "⋯ What is told …", shows=dialog("What I tell you"))
+    await walk.press(card, "⋯ Notifications …", shows=dialog("What you get"))
     await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
     await walk.close()
     await walk.press(card, "⋯ Share to channel", shows=dialog("Channel"))
     await dialog().get_by_role("combobox").select_option(label="#sequencing")
     await walk.press(dialog(), "Share", shows=dialog("Everybody in"))
     await walk.close()
-    await walk.press(card, "⋯ Stop following", shows=walk.answer("You do not follow it any more."))
+    await walk.press(card, "⋯ Stop following", shows=walk.answer("You no longer follow it."))
     await card.last.filter(has_text="no longer followed").wait_for()
     await walk.press(card, "Follow again", shows=walk.answer("Its card comes as a direct message."))
 
 
 async def _home(walk: Walk, demo: Demo) -> None:
-    """What a person follows, and how they want to be notified."""
+    """What a person follows, and their settings."""
     home, dialog = walk.home, walk.dialog
     await walk.go(demo.slack.dm(demo.you), me=demo.you, tab="home")
     await home("cohort-").wait_for()
     await walk.press(home(), "Steps", shows=dialog("Steps 1 to"))
     await walk.close()
-    await walk.press(home(), "Follow an execution …", shows=dialog("What is told"))
+    await walk.press(home(), "Follow an execution …", shows=dialog("Notifications"))
     await walk.enter("Execution", "cohort")
-    await walk.press(dialog(), "Follow", shows=dialog(" already: "))
+    await walk.press(dialog(), "Follow", shows=dialog("already follow"))
     await walk.close()
-    await walk.press(home(), "Follow a workflow …", shows=dialog("I follow each run that begins"))
+    await walk.press(home(), "Follow a workflow …", shows=dialog("I follow every run that starts"))
     await walk.enter("Workflow", "exome")
     await walk.press(dialog(), "Follow", shows=dialog("You follow runs of the workflow"))
     await walk.close()
@@ -238,13 +243,13 @@ async def _rules(walk: Walk, demo: Demo) -> None:
     """What is yet to come is followed, and no longer."""
     await walk.go(demo.sequencing, me=demo.you)
     await walk.type("/execution subscribe workflow panel", shows=walk.answer("from now on"))
-    await walk.press(walk.answer("from now on"), "Stop following", shows=walk.answer("You do not follow runs"))
+    await walk.press(walk.answer("from now on"), "Stop following", shows=walk.answer("You no longer follow runs"))
 
 
 async def _boards(walk: Walk, demo: Demo) -> None:
     """One message for all that a channel follows, and its end."""
     await walk.go(demo.sequencing, me=demo.you)
-    board = walk.said("Board: all that this channel follows")
+    board = walk.said("Board: everything this channel follows")
     await walk.type("/execution board", shows=board)
     menu, shown = board.last.get_by_role("combobox"), walk.answer("germline-wgs")
     await menu.select_option(index=1)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from tests.chaos.evidence import Record
 from tests.chaos.implied import implied, may_follow
 
-OVER = ("goes on in a newer message", "ended this board")
+OVER = ("continues in a newer message", "ended this board")
 _COUNT = re.compile(r"(?P<number>[\d,]+) (?P<what>failed|running|waiting|succeeded|cancelled or deleted)")
 _COUNTED = {"Failed": "failed", "Succeeded": "succeeded", "Cancelled": "cancelled or deleted"}
 _COUNTED |= {"Deleted": _COUNTED["Cancelled"], "Running": "running"}

@@ -26,8 +26,8 @@ LABELS = {"cancel": ("Cancel …", "Cancel it"), "retry": ("Retry …", "Retry i
 RESULT_SECONDS = 30.0
 """How long they look at the dialog: after a lost answer the bot looks for ten seconds."""
 
-TAKEN = "GCS has taken it"
-NOT_KNOWN = "I do not know whether it was taken"
+TAKEN = "GCS accepted this"
+NOT_KNOWN = "I do not know whether it accepted this"
 NOT_YOURS = "You are not among the people who may cancel and retry executions"
 ONGOING = ("Asking GeneContainer Service",)
 

@@ -32,16 +32,23 @@ ANSWER_SECONDS = 6.0
 _UNSURE = "My memory has fewer copies right now than it should"
 """Part of the response where the bot does not promise to keep a subscription: people repeat the command, as it says."""
 
-FOLLOWED = re.compile(r"(?:You follow|This channel follows) (\S+) (?:now\.|already:|still,)")
-LEFT = ("You do not follow", "This channel does not follow")
+FOLLOWED = re.compile(
+    r"(?:You (?:already )?follow|This channel (?:already )?follows|(?:Your|This channel's) notifications about) (\S+)"
+    r"(?: now\.|: | are now: )"
+)
+LEFT = ("You no longer follow", "You do not follow", "This channel no longer follows", "This channel does not follow")
 _OVER = ("nothing left to follow", "knows no such execution")
 """Responses to people who came too late: the execution has succeeded, or was deleted."""
-RULED = ("You follow ", "This channel follows ")
-UNRULED = ("any more", "nothing to end")
-MUTED = ("I tell you nothing of it until", "I tell this channel nothing of it until")
-UNMUTED = ("You are told about this execution again", "This channel is told again", "It is not muted")
+RULED = ("You follow ", "You already follow ", "This channel follows ", "This channel already follows ")
+UNRULED = ("no longer follow", "nothing to stop")
+MUTED = ("No notifications until", "No notifications here until")
+UNMUTED = (
+    "You get notifications about this execution again",
+    "This channel gets notifications about it again",
+    "It is not muted",
+)
 NOT_FOLLOWED = "That execution is not followed"
-BOARDED = ("This channel has a board now", "The board comes again")
+BOARDED = ("This channel has a board now", "I am posting the board again")
 UNBOARDED = ("The board has ended", "This channel has no such board")
 HOURS, NO_HOURS = "Your quiet hours are", "You have no quiet hours"
 

@@ -180,9 +180,9 @@ def test_what_operators_do_is_done_once(change: dict[str, object], kinds: dict[s
     assert found(replace(evidence, **change)) == kinds  # type: ignore[arg-type]
 
 
-BOARD = Notice(about="b-b-1", subscriber="U", text="Board: all that this channel follows\n1 succeeded")
-MOVED = replace(BOARD, text="This board goes on in a newer message below.")
-CLOSED = replace(BOARD, text="<@U1> ended this board. `/execution board` makes a new one.")
+BOARD = Notice(about="b-b-1", subscriber="U", text="Board: everything this channel follows\n1 succeeded")
+MOVED = replace(BOARD, text="This board continues in a newer message below.")
+CLOSED = replace(BOARD, text="<@U1> ended this board. `/execution board` starts a new one.")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_board_counts_what_still_runs() -> None:
 def test_the_end_of_a_rule_is_reported_once() -> None:
     """In a channel, with who ended it; nobody reads of what they did themselves."""
     evidence = ruled(rules=(replace(ENDED, subscriber="C"),))
-    goodbye = Notice(about="r-e-1", subscriber="C", text="<@U> ended it: this channel does not follow … `flow-1` …")
+    goodbye = Notice(about="r-e-1", subscriber="C", text="<@U> ended it: this channel no longer follows … `flow-1` …")
     assert found(evidence) == {"notice lost": 1}
     assert found(replace(evidence, goodbyes=[goodbye])) == {}
     assert found(replace(evidence, goodbyes=[goodbye, goodbye])) == {"notice doubled": 1}

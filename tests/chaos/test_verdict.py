@@ -249,7 +249,7 @@ def test_reading() -> None:
     assert read_line(ENDED, NAME) is None
     wide = f"Running: {NAME} · 9,999 → 10,000 of 10,001 steps · post-process finished · after 1 h"
     assert read_line(wide, NAME) == Moment(None, 10_000)
-    assert read_card(f"Deleted: {NAME}\nGCS does not know it any more.\n1 of 4 steps", NAME) == Moment("Deleted", 1)
+    assert read_card(f"Deleted: {NAME}\nGCS no longer knows it.\n1 of 4 steps", NAME) == Moment("Deleted", 1)
     with pytest.raises(Unreadable):
         read_line(RUNNING, "another")
 

@@ -35,7 +35,7 @@ CANCELLED: Tale = (
         "thread: Pending → Running · after 1 min 12 s",
         "thread: 0 → 1 of 4 steps · fastq-split finished · after 9 min 36 s",
         "thread: Running → Cancelling · after 24 min",
-        f"{END}Cancelled: 1 of 4 steps in 30 min · jobs already handed out run on and may cost",
+        f"{END}Cancelled: 1 of 4 steps in 30 min · jobs already dispatched may incur charges",
     ],
 )
 RETRIED: Tale = (

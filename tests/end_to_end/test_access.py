@@ -66,7 +66,7 @@ async def test_others_are_refused_everywhere(open_world: World, who: dict[str, s
     """Command, button, Home tab, words and shortcuts: one sentence each, and GCS is not asked for them."""
     erin, dave = joined(open_world, **who), Person.new(open_world)
     execution = open_world.gcs.play(story.happy(3), by_hand=True)
-    sentence = "do not answer guests" if "guest" in who else "answer only people of the workspace"
+    sentence = "do not answer guests" if "guest" in who else "only answer people of the workspace"
     assert sentence in (await erin.types(f"subscribe {execution}")).text
     await dave.presses("Share to channel", await dave.types(execution))
     shared = await dave.card(dave.channel)
@@ -90,12 +90,12 @@ async def test_without_the_scope_guests_are_served(open_world: World, granted: S
     granted.grant(SCOPES - {"users:read"})
     erin, frank = joined(open_world, guest="multi"), joined(open_world, team_id="T0OTHER")
     assert "You follow no executions." in (await erin.types("list")).text
-    assert "answer only people of the workspace" in (await frank.types("list")).text
+    assert "only answer people of the workspace" in (await frank.types("list")).text
     assert frank.id not in lookups(open_world)
     await granted.share(frank.channel)
     seen = len(frank.read)
     await frank.says("<@U0BOT> list", frank.channel)  # the event says that the channel is shared, not whose he is
-    assert "I may not look up who you are" in (await frank.next_answer(seen)).text
+    assert "I am not allowed to look up who you are" in (await frank.next_answer(seen)).text
 
 
 @pytest.mark.parametrize("fault", [{"kind": "error", "error": "internal_error"}, {"kind": "status"}])
@@ -104,7 +104,7 @@ async def test_an_unknown_person_is_asked_to_wait(tmp_path: Path, fault: dict[st
     async with made(tmp_path) as world:
         world.slack.faults.add(Fault(method="users.info", times=1, **fault))
         carol = Person.new(world)
-        assert "does not tell me right now who you are" in (await carol.types("list")).text
+        assert "is not showing me who you are right now" in (await carol.types("list")).text
         assert "You follow no executions." in (await carol.types("list")).text
 
 
@@ -140,7 +140,7 @@ async def test_lists_hold_in_every_way(listed_world: World) -> None:
     await slack.open_home(carol.id)
     assert "not among the people" in words(await carol.home("not among"))
     elsewhere = Person(listed_world, carol.channel, ALICE)
-    assert "may not be used in this channel" in (await elsewhere.types("list")).text
+    assert "am not allowed in this channel" in (await elsewhere.types("list")).text
     assert "You follow no executions." in (await Person(listed_world, slack.dm(ALICE), ALICE).types("list")).text
 
 

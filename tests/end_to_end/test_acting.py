@@ -49,10 +49,10 @@ async def test_an_operator_cancels_and_retries(tmp_path: Path, mode: str, has_pa
     async with made(tmp_path, mode=mode, has_password=has_password, **OPERATORS) as world:
         alice, execution = Person(world, world.lab, world.alice), await followed(world)
         asked = await question(alice, execution)
-        assert "Jobs already handed out run on to their end and may cost" in words(asked)
+        assert "Jobs already dispatched run to the end and may incur charges" in words(asked)
         assert actions(world) == []
         await alice.presses("Cancel it", asked)
-        await alice.modal("GCS has taken it")
+        await alice.modal("GCS accepted this")
         await alice.card(world.lab, text="Cancelling")
         await world.slack.wait_for(lambda: said(world, f"<@{ALICE}> cancelled it from Slack") == 1, PATIENCE)
         world.gcs.step(execution, to="cancelled")
@@ -63,7 +63,7 @@ async def test_an_operator_cancels_and_retries(tmp_path: Path, mode: str, has_pa
         asked = await alice.modal("Retry it?")
         assert f"<@{ALICE}> cancelled it" in words(asked)
         await alice.presses("Retry it", asked)
-        await alice.modal("starts the execution again")
+        await alice.modal("starting the execution again")
         await world.slack.wait_for(lambda: said(world, f"<@{ALICE}> retried it from Slack") == 1, PATIENCE)
         assert actions(world) == [200, 200]
         ended = world.bot.logged("action.ended")
@@ -91,7 +91,7 @@ async def test_members_of_the_group_may(tmp_path: Path) -> None:
         execution = await followed(world)
         alice, bob = Person(world, world.lab, world.alice), Person(world, world.lab, world.bob)
         await bob.presses("Cancel it", await question(bob, execution))
-        await bob.modal("GCS has taken it")
+        await bob.modal("GCS accepted this")
         assert "Retry …" not in labels(await alice.types(execution))
         assert actions(world) == [200]
 
@@ -112,7 +112,7 @@ async def test_two_operators_act_once(tmp_path: Path, mode: str) -> None:
         await asyncio.gather(*(each.presses("Cancel it", view) for each, view in zip(both, asked, strict=True)))
         await eventually(lambda: len(world.bot.logged("handlers.answered")) >= 7)
         shown = [words(world.slack.views(each.id)[-1]) for each in both]
-        assert sorted("GCS has taken it" in view for view in shown) == [False, True]
+        assert sorted("GCS accepted this" in view for view in shown) == [False, True]
         assert sorted("Nothing was done" in view for view in shown) == [False, True]
         assert actions(world) == [200]
         await world.slack.wait_for(lambda: said(world, "cancelled it from Slack") == 1, PATIENCE)
@@ -135,7 +135,7 @@ async def test_a_lost_answer_is_found_out(tmp_path: Path) -> None:
         alice, execution = Person(world, world.lab, world.alice), await followed(world)
         world.gcs.faults.add(Fault(kind="status", status=504, service="actions", is_done=True))
         await alice.presses("Cancel it", await question(alice, execution))
-        await alice.modal("GCS has taken it")
+        await alice.modal("GCS accepted this")
         await world.slack.wait_for(lambda: said(world, "cancelled it from Slack") == 1, PATIENCE)
         assert actions(world) == [504]
 
@@ -147,10 +147,10 @@ async def test_a_refusal_says_the_code(tmp_path: Path) -> None:
         body = {"error_code": "GCS.0429", "error_msg": "busy"}
         world.gcs.faults.add(Fault(kind="status", status=409, service="actions", body=body, times=1))
         await alice.presses("Cancel it", await question(alice, execution))
-        refused = await alice.modal("refuses that, with the code `GCS.0429`")
-        await alice.presses("Look again", refused)
+        refused = await alice.modal("refused that with the code `GCS.0429`")
+        await alice.presses("Check again", refused)
         await alice.presses("Cancel it", await alice.modal("Cancel it?"))
-        await alice.modal("GCS has taken it")
+        await alice.modal("GCS accepted this")
         assert actions(world) == [409, 200]
 
 

@@ -39,5 +39,5 @@ async def test_a_board_outlives_a_kill(tmp_path: Path) -> None:
         await carol.chooses("Stop this board", board)
         assert "The board has ended" in (await carol.next_answer(seen)).text
         await world.slack.wait_for(lambda: "ended this board" in boards(world, carol.channel)[0].text)
-        assert "nothing to end" in (await carol.types("board stop")).text
+        assert "nothing to stop" in (await carol.types("board stop")).text
         assert len(boards(world, carol.channel)) == 1

@@ -42,7 +42,7 @@ async def test_dead_letters_are_repaired_beside_the_bot(tmp_path: Path) -> None:
         world.slack.faults.add(Fault(kind="error", method="chat.postMessage", error="no_permission"))
         world.gcs.step(execution, to="succeeded")
         await eventually(lambda: bool(world.bot.logged("notifier.undeliverable")))
-        await eventually(lambda: any("I cannot tell" in message.text for message in carol.dm))
+        await eventually(lambda: any("I can no longer notify" in message.text for message in carol.dm))
 
         async def letters(*words: str) -> str:
             code, printed = await ended(tmp_path, "dead-letters", world.bot.settings, *words)

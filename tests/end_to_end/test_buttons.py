@@ -21,8 +21,8 @@ async def test_subscribe_on_a_summary_unsubscribe_on_its_response(carol: Person,
     answer = await carol.gets("Follow", summary)
     assert "Its card comes as a direct message." in answer.text
     await carol.card()
-    assert "any more" in (await carol.gets("Stop following", answer)).text
-    assert "nothing to end" in (await carol.gets("Stop following", answer)).text
+    assert "no longer" in (await carol.gets("Stop following", answer)).text
+    assert "nothing to stop" in (await carol.gets("Stop following", answer)).text
 
 
 async def test_refresh_takes_the_place_of_the_summary(talk: World, carol: Person, running: str) -> None:
@@ -143,21 +143,21 @@ async def test_refresh_on_a_card_edits_it(talk: World, carol: Person, running: s
 async def stop(person: Person, card: Message) -> None:
     """End what a channel follows: the entry of the menu asks first."""
     question = await person.gets("Stop following here …", card)
-    assert "does not follow" in (await person.gets("Stop following here", question)).text
+    assert "no longer follows" in (await person.gets("Stop following here", question)).text
 
 
 async def test_the_level_is_chosen_from_the_card(talk: World, carol: Person, running: str) -> None:
     """The dialog marks the new one, the thread and the card say it, and a person has it in their own."""
     await carol.types(f"subscribe {running} here")
     card = await carol.card(carol.channel)
-    await carol.presses("What is told …", card)
-    dialog = await carol.modal("What I tell this channel")
+    await carol.presses("Notifications …", card)
+    dialog = await carol.modal("What this channel gets")
     choices = [each for each in dialog.body["blocks"] if "accessory" in each]
     assert len(choices) == 3 + 1  # the last one posts successes in the channel, too
     button = choices[0]["accessory"]
     await talk.slack.press(carol.id, action_id=button["action_id"], value=button["value"], view=dialog.id)
     await carol.modal("✓ *failures only*")
-    await carol.card(carol.channel, text="told: failures only")
+    await carol.card(carol.channel, text="notifications: failures only")
     await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)
 
 
@@ -165,10 +165,10 @@ async def test_a_channel_is_muted_from_the_card(talk: World, carol: Person, runn
     """The dialog and the card say so, the thread says who did it, and the card's menu ends it."""
     await carol.types(f"subscribe {running} here")
     card = await carol.card(carol.channel)
-    await carol.presses("What is told …", card)
-    dialog = await carol.modal("What I tell this channel")
+    await carol.presses("Notifications …", card)
+    dialog = await carol.modal("What this channel gets")
     await talk.slack.press(carol.id, action_id="choose_mute", value="8h", view=dialog.id)
-    await carol.modal("I tell this channel nothing of it until")
+    await carol.modal("No notifications here until")
     card = await carol.card(carol.channel, text="muted until")
     await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)
     assert "What was waiting comes now." in (await carol.gets("Unmute", card)).text
@@ -213,7 +213,7 @@ async def test_who_stopped_a_channel_is_named(talk: World, carol: Person, runnin
     await stop(dave, card)
     await carol.card(carol.channel, text=f"stopped by <@{dave.id}>")
     level, stopped = (line.text for line in talk.slack.thread(card.channel, card.ts))
-    assert f"<@{dave.id}> changed what is told here: failures and the end" in level
+    assert f"<@{dave.id}> changed the notifications here: failures and the end" in level
     assert f"<@{dave.id}> stopped following this execution" in stopped
     assert [f"<@{dave.id}>" in message.text for message in carol.dm] == [True, True]
     assert not dave.dm
@@ -244,7 +244,7 @@ async def test_a_button_acts_for_who_presses_it(talk: World, carol: Person, runn
     """`Stop following` on a forwarded card does not end the subscription of its owner."""
     dave = Person.new(talk)
     await carol.types(f"subscribe {running}")
-    assert "nothing to end" in (await dave.gets("Stop following", await carol.card())).text
+    assert "nothing to stop" in (await dave.gets("Stop following", await carol.card())).text
     assert running in words(await carol.types("list"))
 
 

@@ -95,4 +95,4 @@ async def test_a_name_in_a_message_is_found(talk: World, carol: Person) -> None:
 async def test_a_message_without_any_says_so(talk: World, carol: Person) -> None:
     """And lets the person type."""
     said = talk.slack.say(talk.alice, carol.channel, "good morning")
-    assert "plain_text_input" in words(await opened(carol, "I find no execution in that message", said.ts))
+    assert "plain_text_input" in words(await opened(carol, "I found no execution in that message", said.ts))

@@ -58,7 +58,7 @@ async def test_the_dialog_opens_from_home(talk: World, carol: Person, running: s
     await carol.picks(buttons.CHOOSE_MY_LEVEL, "final", home)
     await carol.home('"value": "final"}}')
     await carol.presses("Follow an execution …", home)
-    await carol.submits(await carol.modal("Its name, a part of that, or its id."), query=running)
+    await carol.submits(await carol.modal("Its name, part of its name, or its id."), query=running)
     await carol.modal("Its card comes as a direct message.")
     await carol.card(text="failures and the end")
 
@@ -67,7 +67,7 @@ async def test_a_workflow_is_followed_from_home(talk: World, carol: Person) -> N
     """Home shows the rule, and ends it."""
     await talk.slack.open_home(carol.id)
     await carol.presses("Follow a workflow …", await carol.home("You follow no executions yet"))
-    await carol.submits(await carol.modal("I follow each run"), workflow="germline-wgs")
+    await carol.submits(await carol.modal("I follow every run"), workflow="germline-wgs")
     await carol.modal("You follow runs of the workflow `germline-wgs` from now on.")
     await carol.presses("Stop following", await carol.home("New executions that you follow (1)"))
     await carol.home("You follow no executions yet")
@@ -89,12 +89,12 @@ async def test_quiet_hours_are_chosen_at_home(talk: World, carol: Person) -> Non
 async def test_a_person_chooses_level_and_language(talk: World, carol: Person, running: str) -> None:
     """Both hold from then on, and both are deleted with the rest."""
     await talk.slack.open_home(carol.id)
-    home = await carol.home("What I tell you")
+    home = await carol.home("Your default notifications")
     await carol.picks(buttons.CHOOSE_MY_LEVEL, "failures", home)
     await carol.types(f"subscribe {running}")
     await carol.card(text="failures only")
     await carol.picks(buttons.CHOOSE_LANGUAGE, "zh_CN", home)
-    await carol.home("我与你交流所用的语言")
+    await carol.home("你的语言")
     question = await carol.types("forget-me")
     await carol.presses("删除我的数据", question)
     await talk.slack.wait_for(lambda: "我已删除" in question.text)

@@ -57,4 +57,4 @@ async def test_without_a_retry_the_subscription_ends_visibly(tmp_path: Path) -> 
             await following.read([""] * 6)
             last = following.transcript(world.lab)[-1]
             assert last.startswith("thread: ")
-            assert "No retry came" in last
+            assert "It was not retried" in last

@@ -38,7 +38,7 @@ async def test_a_workflows_runs_are_followed(tmp_path: Path) -> None:
             listed = await carol.types("list here")
             assert "runs of the workflow `germline-wgs`" in listed.text
             ended = await carol.gets("Stop following here", listed)
-            assert "This channel does not follow" in ended.text
+            assert "This channel no longer follows" in ended.text
             await world.slack.wait_for(lambda: "ended it" in world.slack.messages(carol.channel)[-1].text)
             assert "Stop following here" not in labels(await carol.types("list here"))
             assert _failures(world, carol) == 2
@@ -51,9 +51,9 @@ async def test_a_rule_that_does_not_exist_says_so(tmp_path: Path) -> None:
     """And a name that nobody has run is followed all the same."""
     async with made(tmp_path, mode="http") as world:
         carol = Person.new(world)
-        assert "nothing to end" in (await carol.types("unsubscribe label batch=none")).text
+        assert "nothing to stop" in (await carol.types("unsubscribe label batch=none")).text
         shown = await carol.types("subscribe project nobody-has-it final")
-        assert "Nothing of that kind has run lately" in words(shown)
+        assert "Nothing like that has run lately" in words(shown)
         assert "failures and the end" in shown.text
         assert "Which ones?" in (await carol.types("subscribe workflow here")).text
 

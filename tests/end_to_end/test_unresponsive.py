@@ -71,7 +71,7 @@ async def test_people_get_a_sentence_while_gcs_hangs(tmp_path: Path) -> None:
         texts = [each.text for each in carol.read[2:]]
         assert answers
         assert sum("GCS has not answered since" in text for text in texts) == 1
-        assert sum("does not answer right now" in text for text in texts) == 2
+        assert sum("is not answering right now" in text for text in texts) == 2
         await carol.modal("GCS has not answered since")
         await world.gcs.stop()  # ends the calls that hang, which the bot would wait for when it stops
 
@@ -127,9 +127,9 @@ async def test_refused_credentials_are_reported_and_not_retried(tmp_path: Path) 
     async with made(tmp_path) as world:
         carol, execution_id = Person.new(world), playing(world)
         world.gcs.faults.add(GCSFault(kind="status", status=401))
-        assert "refuses my credentials" in (await carol.types(execution_id)).text
+        assert "rejects my credentials" in (await carol.types(execution_id)).text
         calls = len(world.gcs.calls)
-        assert "refuses my credentials" in (await carol.types(execution_id)).text
+        assert "rejects my credentials" in (await carol.types(execution_id)).text
         assert len(world.gcs.calls) == calls
 
 

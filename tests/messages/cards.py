@@ -109,13 +109,13 @@ CARDS = Surface(
         ),
         Example(
             "Muted until it ends",
-            "A failure is told all the same.",
+            "Failures still come through.",
             _card(snapshot(), replace(OWN_SUBSCRIPTION, muted=Quiet())),
             RUNNING_CARD,
         ),
         Example(
             "Muted until it ends, failures too",
-            "Nothing is told before.",
+            "Nothing is sent before.",
             _card(snapshot(), replace(OWN_SUBSCRIPTION, muted=Quiet(holds_failures=True))),
             RUNNING_CARD,
         ),
@@ -137,7 +137,7 @@ CARDS = Surface(
             _card(snapshot(replace(world.FAILED, reason="", message="", message_zh="", timeout=timedelta(minutes=90)))),
         ),
         Example("Cancelled", "It was stopped.", _card(snapshot(replace(world.FAILED, phase="Cancelled", reason="")))),
-        Example("Deleted", "GCS does not know it any more.", _card(snapshot(is_vanished=True))),
+        Example("Deleted", "GCS no longer knows it.", _card(snapshot(is_vanished=True))),
         Example(
             "Ended by somebody", "A member stopped the following.", _ended(snapshot(), ended_by=world.OTHER_PERSON)
         ),

@@ -107,7 +107,7 @@ ENDS = Surface(
         Example("Error", "The phase of a mistake in GCS.", _end(replace(world.FAILED, phase="Error")), END),
         Example("Cancelled", "Somebody stopped it; it may be retried.", _end(_STOPPED, **_RETRY), END),
         Example("Aborted", "The same word of another engine.", _end(replace(_STOPPED, phase="Aborted")), END),
-        Example("Deleted", "GCS does not know it any more.", _end(RUNNING, kind=ChangeKind.VANISHED), END),
+        Example("Deleted", "GCS no longer knows it.", _end(RUNNING, kind=ChangeKind.VANISHED), END),
     ),
 )
 

@@ -121,7 +121,7 @@ LOGS = Surface(
         ),
         Example(
             "Log, quiet hours are over",
-            "It is told in a moment, with what else has ended in them.",
+            "It is sent in a moment, with what else has ended in them.",
             _shown(
                 replace(PENDING, entries=(RUNS, _note(NoteKind.QUIET, PERSON, quiet=EVENING), SUCCEEDED)),
                 replace(ALONE, subscription=replace(OWN_SUBSCRIPTION, hours=Quiet(until=OVER))),
@@ -139,7 +139,7 @@ LOGS = Surface(
             _shown(PENDING, replace(ALONE, receipt=Receipt(channel="D1", ts="1.2", revision=19, delivered_through=19))),
         ),
         Example("Log, given up", "Slack refused it for good.", _given_up),
-        Example("Log, no longer followed", "It ended before all was told.", _dropped),
+        Example("Log, no longer followed", "It ended before everything was sent.", _dropped),
         Example("Log, nothing seen", "It was followed a moment ago.", _shown(replace(PENDING, entries=()), ALONE)),
         Example("Log, not followed", "Neither here nor by them.", _shown(PENDING)),
         Example(

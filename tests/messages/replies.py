@@ -104,7 +104,7 @@ FOLLOWING = (
     ),
     Example(
         "Followed, failed already",
-        "A retry would be told.",
+        "A retry would be sent.",
         lambda: replies.subscribed(OWN_SUBSCRIPTION, snapshot(world.FAILED)),
     ),
     Example(

@@ -1,4 +1,4 @@
-"""Examples of what is read about rules: the replies, and what a place is told by itself.
+"""Examples of what is read about rules: the replies, and what is posted by itself.
 
 Lives here: the examples. Does not live here: what their executions show (`tests.messages.cards` and its neighbours).
 Called by `tests.messages.catalogue`.

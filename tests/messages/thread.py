@@ -127,7 +127,7 @@ THREAD = Surface(
             LINE,
         ),
         Example(
-            "Late", "Told long after it was seen.", _line(_done(1, 2, "bwa-mem", at=NOW - timedelta(hours=8))), LINE
+            "Late", "Sent long after it was seen.", _line(_done(1, 2, "bwa-mem", at=NOW - timedelta(hours=8))), LINE
         ),
         Example(
             "A gap", "Changes in between are missing.", _line(_done(0, 1, "fastq-split"), _done(4, 5, "merge-vcf"))
@@ -141,8 +141,8 @@ THREAD = Surface(
             LINE,
         ),
         Example("Close to its limit", "GCS will stop it soon.", _line(_DEADLINE)),
-        Example("A step is slow", "It takes longer than usual.", _line(_slow("bwa-mem")), WARNING),
-        Example("Slow and close to its limit", "Told with other news.", _line(_slow(""), _done(1, 2), _DEADLINE)),
+        Example("A step is slow", "It is taking longer than usual.", _line(_slow("bwa-mem")), WARNING),
+        Example("Slow and close to its limit", "Sent with other news.", _line(_slow(""), _done(1, 2), _DEADLINE)),
         Example("Given up waiting", "No retry came in time.", _ended(EndReason.NO_RETRY)),
         Example("Deleted after its end", "Somebody deleted it in GCS.", _ended(EndReason.DELETED)),
         Example("Ended otherwise", "For a reason of another version.", _ended(EndReason.OTHER)),
@@ -175,7 +175,7 @@ THREAD = Surface(
 
 OWNERS = Surface(
     "To the owner, in person",
-    "What becomes of a channel's subscription, told to the person who made it.",
+    "What becomes of a channel's subscription, sent to the person who made it.",
     Place.CHANNEL,
     (
         Example(

@@ -256,7 +256,7 @@ def change(kind: ChangeKind, **fields: Any) -> Change:
 
 
 def end(execution: Execution, **fields: Any) -> Change:
-    """The end of an execution, as `bot.domain.observing` would tell it."""
+    """The end of an execution, as `bot.domain.observing` would report it."""
     known: dict[str, Any] = {
         "kind": ChangeKind.OUTCOME,
         "phase_before": "Running",

@@ -258,7 +258,7 @@ async def test_a_channel_taken_off_the_list_waits(rig: Rig) -> None:
         let_time_pass(rig.redis)
     assert (rig.read(rig.lab), rig.read(den)) == ([], [])
     assert sorted(rig.read(rig.alice)) == ["card", "held", "held"]
-    held = [message.text for message in rig.slack.messages(rig.slack.dm(rig.alice)) if "I hold it back" in message.text]
+    held = [message.text for message in rig.slack.messages(rig.slack.dm(rig.alice)) if "It is on hold" in message.text]
     assert all("ask this bot's operator" in text for text in held)
     await rig.deliver()
     assert rig.read(rig.lab) == ["card"]

@@ -12,7 +12,7 @@ from sandbox import story
 from sandbox.gcs import Fault
 from tests.workers.rig import Rig
 
-TOO_LARGE = "answer is larger than I read"
+TOO_LARGE = "answer is too large for me"
 
 
 def grow(rig: Rig, execution_id: str, size: int = MAX_EXECUTION_BYTES) -> None:
@@ -62,7 +62,7 @@ async def test_a_large_answer_that_no_list_shows(rig: Rig) -> None:
     execution = await rig.followed(rig.lab)
     grow(rig, execution)
     fault = rig.gcs.faults.add(Fault(kind="status", status=503, execution_id=""))
-    assert "answers have been larger than I read" in (await polled(rig, times=4))[0]
+    assert "answers have been too large for me" in (await polled(rig, times=4))[0]
     assert rig.watcher.problem is None
     rig.gcs.faults.remove(fault)
     rig.gcs.step(execution, to="succeeded")

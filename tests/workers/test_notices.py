@@ -50,7 +50,7 @@ async def test_a_channel_asks_for_its_successes(rig: Rig, bob: str) -> None:
     await rig.subscriptions.quiet.unmute(rig.who(rig.lab), execution, by=bob)
     await rig.deliver()
     card, line, *_ = rig.slack.messages(rig.lab)
-    assert all("a success to the channel, too" in shown.text for shown in (card, line))
+    assert all("successes also in the channel" in shown.text for shown in (card, line))
     assert f"<@{bob}>" in line.text
     await rig.step(execution, to="succeeded")
     await rig.deliver()
@@ -82,7 +82,7 @@ async def test_who_changed_the_level_is_named(rig: Rig, bob: str) -> None:
     await set_level(rig, execution, Level.FINAL, bob)
     await set_level(rig, execution, Level.FINAL, bob)
     await rig.deliver()
-    assert f"<@{bob}> changed what is told here" in rig.texts(rig.lab)[1]
+    assert f"<@{bob}> changed the notifications here" in rig.texts(rig.lab)[1]
     assert len(rig.texts(rig.alice)) == 1
     await rig.step(execution, to="succeeded")
     await rig.deliver()

@@ -118,7 +118,7 @@ async def test_a_full_rule_says_so_once(rig: Rig) -> None:
     await rig.deliver()
     assert set(await rules.followed(rig.lab)) == set(executions[:2])
     assert len(rig.texts(rig.lab)) == 1
-    assert "2 of them now" in rig.texts(rig.lab)[0]
+    assert "I now follow 2 of them" in rig.texts(rig.lab)[0]
     await rig.step(executions[0], to="succeeded")
     await rig.later()
     rules.now += finder.TIDY_SECONDS

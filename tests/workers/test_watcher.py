@@ -108,7 +108,7 @@ async def test_retry_after_of_gcs_is_honoured(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(503, "GCS has not answered"), *((status, "GCS has not let me look") for status in (401, 403, 429))],
+    [(503, "GCS has not answered"), *((status, "GCS has denied me access") for status in (401, 403, 429))],
 )
 async def test_the_card_says_what_is_wrong(rig: Rig, status: int, words: str) -> None:
     """Since when GCS is unreachable or refuses access; with its next answer the card is as before."""
@@ -249,7 +249,7 @@ async def test_a_grace_time_without_retry_is_reported(rig: Rig) -> None:
     await rig.poll()
     await rig.deliver()
     assert rig.read(rig.lab) == ["card", "change 2", "change 3"]
-    assert "No retry came" in rig.slack.messages(rig.lab)[-1].text
+    assert "It was not retried" in rig.slack.messages(rig.lab)[-1].text
     assert rig.left_over() == []
 
 

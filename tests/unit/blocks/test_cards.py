@@ -82,7 +82,7 @@ def test_a_vanished_execution_is_called_deleted() -> None:
     message = execution_summary(snapshot(execution(phase="Deleting"), is_vanished=True), now=NOW, subscription=None)
     head, last, counts, *_ = lines(message)
     assert (head, counts) == ("🗑 Deleted: gcs-exec-3-08-20-144951", "*3 of 12 steps*")
-    assert last == "GCS does not know it any more. When last seen it was: Deleting."
+    assert last == "GCS no longer knows it. Last seen: Deleting."
     assert "Follow" not in buttons_of(message.blocks)
 
 
@@ -185,7 +185,7 @@ def test_buttons_of_a_channel_carry_its_id() -> None:
         "⋯ Refresh": f"refresh_card:{ID}|C123",
         "⋯ Details": f"show_details:{ID}",
         "⋯ Share elsewhere …": f"share_execution:{ID}|C123",
-        "⋯ What is told …": f"show_levels:{ID}|C123",
+        "⋯ Notifications …": f"show_levels:{ID}|C123",
         "⋯ Stop following here …": f"ask_unsubscribe:{ID}|C123",
     }
 
@@ -219,7 +219,7 @@ def test_an_ended_card_says_so() -> None:
 
 def test_the_card_shows_the_retry_period() -> None:
     """While the bot watches for a retry, the card says until when."""
-    assert "Watching for a retry until <!date^1534748001" in shown(card(snapshot(FAILED, retry_until=NOW)).blocks)
+    assert "Waiting for a retry until <!date^1534748001" in shown(card(snapshot(FAILED, retry_until=NOW)).blocks)
 
 
 def test_details_have_what_left_the_card() -> None:

@@ -17,7 +17,7 @@ MACHINERY = "Element(job-b) execute Action: create failed: "
     [
         ("OOMKilled", "container exited with code 137", "job-b ran out of memory (exit 137, OOMKilled)"),
         ("Error", "java.lang.OutOfMemoryError: Java heap space", "job-b ran out of memory (Error)"),
-        ("", "exit code 137", "job-b was killed, most often for want of memory (exit 137)"),
+        ("", "exit code 137", "job-b was killed, probably for lack of memory (exit 137)"),
         (
             "Evicted",
             "The node was low on resource: memory.",
@@ -25,15 +25,15 @@ MACHINERY = "Element(job-b) execute Action: create failed: "
         ),
         ("Evicted", "The node was low on resource: ephemeral-storage.", "job-b ran out of disk (Evicted)"),
         ("", "write /out/x.bam: no space left on device", "job-b ran out of disk"),
-        ("ImagePullBackOff", "", "job-b found no image, or may not use it (ImagePullBackOff)"),
-        ("ErrImagePull", "manifest unknown", "job-b found no image, or may not use it (ErrImagePull)"),
+        ("ImagePullBackOff", "", "job-b could not pull its image (ImagePullBackOff)"),
+        ("ErrImagePull", "manifest unknown", "job-b could not pull its image (ErrImagePull)"),
         ("FailedScheduling", "0/3 nodes are available", "job-b found no machine with enough room (FailedScheduling)"),
         ("ExecutionTimeout", "timeout", "job-b hit its time limit (ExecutionTimeout)"),
         ("DeadlineExceeded", "", "job-b hit its time limit (DeadlineExceeded)"),
         ("", "process exited with status 143", "job-b was stopped (exit 143)"),
         ("Error", "exit status: 139", "job-b crashed (segmentation fault) (exit 139, Error)"),
-        ("", "command terminated with exit code 127", "job-b did not find its command (exit 127)"),
-        ("BackoffLimitExceeded", "", "job-b failed with every try (BackoffLimitExceeded)"),
+        ("", "command terminated with exit code 127", "job-b could not find its command (exit 127)"),
+        ("BackoffLimitExceeded", "", "job-b failed on every try (BackoffLimitExceeded)"),
         ("", "open /in/a.fq: permission denied", "job-b was denied access to something"),
     ],
 )
@@ -98,9 +98,9 @@ def test_each_reader_reads_their_half(said: tuple[str, ...], english: str, chine
 
 def test_machinery_of_both_languages_is_stripped() -> None:
     """The step that it names is kept."""
-    assert causes.told("元素(job-b)执行create失败. 超时") == ("job-b", "超时")
-    assert causes.told(f"{MACHINERY}timeout") == ("job-b", "timeout")
-    assert causes.told("Element(job-b) is well") == ("", "Element(job-b) is well")
+    assert causes.parsed("元素(job-b)执行create失败. 超时") == ("job-b", "超时")
+    assert causes.parsed(f"{MACHINERY}timeout") == ("job-b", "timeout")
+    assert causes.parsed("Element(job-b) is well") == ("", "Element(job-b) is well")
 
 
 @given(st.text(), st.tuples(*[st.text()] * 4))

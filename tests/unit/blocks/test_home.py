@@ -48,7 +48,7 @@ def test_what_needs_somebody_comes_first() -> None:
     seen = shown(view)
     assert "❌ *Failed: gcs-exec-3-08-20-144951*\n*call* ran out of memory" in seen
     assert seen.index("ran out of memory") < seen.index("3 of 12 steps (25 %)")
-    assert "*e-1*\nGCS was not asked about it yet" in seen
+    assert "*e-1*\nno data from GCS yet" in seen
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_each_execution_has_its_buttons() -> None:
     view = home_tab(Home(followed(snapshot(FAILED), snapshot())), now=NOW)
     rows = [[one["text"]["text"] for one in block["elements"][:-1]] for block in view["blocks"] if "elements" in block]
     assert rows[1:3] == [["Why", "Steps"], ["Steps"]]
-    assert menus(view) == [["Details", "Refresh", "What is told …", "Stop following"]] * 2
+    assert menus(view) == [["Details", "Refresh", "Notifications …", "Stop following"]] * 2
 
 
 HOURS = QuietHours(begins=time(22), ends=time(7), zone="Asia/Shanghai")
@@ -83,8 +83,8 @@ def test_rules_are_shown_with_what_can_be_done() -> None:
     view = home_tab(Home(rules=(rule("U1"), soon)), now=NOW)
     assert titles(view) == ["New executions that you follow (2)"]
     seen = shown(view)
-    assert "🔔 *Runs of the workflow `germline-wgs`*\nTold in a direct message: failures only · until " in seen
-    assert "Told in <#C1>: failures only" in seen
+    assert "🔔 *Runs of the workflow `germline-wgs`*\nDirect messages: failures only · until " in seen
+    assert "Posts in <#C1>: failures only" in seen
     below = [block["elements"] for block in view["blocks"] if block["type"] == "actions"]
     rows = [[one["text"]["text"] for one in row] for row in below]
     assert rows[1:] == [["Keep following", "Stop following"]]
@@ -102,10 +102,10 @@ def test_today_is_the_readers_day() -> None:
     old = execution(id="e-old", phase="Cancelled", updated_at=NOW - timedelta(hours=30))
     new = execution(id="e-new", phase="Cancelled", updated_at=NOW - timedelta(hours=1))
     home = Home(followed(snapshot(old), snapshot(new)))
-    assert titles(home_tab(home, now=NOW)) == ["Watched for a retry (1)", "Ended in the last 24 hours (1)"]
+    assert titles(home_tab(home, now=NOW)) == ["Waiting for a retry (1)", "Ended in the last 24 hours (1)"]
     since = day_began(NOW, "Asia/Shanghai")
-    assert titles(home_tab(home._replace(since=since), now=NOW)) == ["Watched for a retry (1)", "Ended today (1)"]
-    assert titles(home_tab(home._replace(since=NOW), now=NOW)) == ["Watched for a retry (2)"]
+    assert titles(home_tab(home._replace(since=since), now=NOW)) == ["Waiting for a retry (1)", "Ended today (1)"]
+    assert titles(home_tab(home._replace(since=NOW), now=NOW)) == ["Waiting for a retry (2)"]
 
 
 @pytest.mark.parametrize("language", Language)
@@ -143,12 +143,12 @@ def test_channels_are_named_with_what_they_follow() -> None:
 
 def test_unknown_channels_are_said() -> None:
     """Nobody takes a missing section for channels that follow nothing."""
-    assert "Slack does not say at the moment" in shown(home_tab(Home(are_channels_known=False), now=NOW))
+    assert "Slack is not showing me which channels" in shown(home_tab(Home(are_channels_known=False), now=NOW))
     assert "2 more of your channels" in shown(home_tab(Home(channels_left_out=2), now=NOW))
 
 
-def test_ends_are_told_once() -> None:
-    """What is followed still, in case it is retried, is not told a second time."""
+def test_ends_are_shown_once() -> None:
+    """What is followed still, in case it is retried, is not shown a second time."""
     gone = snapshot(execution(id=OTHER, phase="Succeeded"))
     cancelled = snapshot(execution(phase="Cancelled"))
     view = home_tab(Home(followed(cancelled), ended=(gone, cancelled)), now=NOW)

@@ -25,13 +25,13 @@ def lines_of(log: Log, *lanes: LaneState) -> list[str]:
     return [each.replace("\n↳ ", " ").partition(" · ")[2] for each in shown.split("\n2026-")[1:]]
 
 
-def test_both_are_told_apart() -> None:
+def test_both_are_distinguished() -> None:
     """The person and the channel have a fate each, in one line."""
     lines = lines_of(LOG, MINE, HERE)
     assert lines[0].startswith("✅ *Succeeded* you: not followed then · here: refused: ")
     joined = "\n".join(lines)
     assert "invite me there; next try" in joined
-    assert "level `milestones` would" in joined
+    assert "level `milestones` includes it" in joined
     assert "after the mute" in joined
     assert joined.count("you:") == joined.count("here:") == 9
 
@@ -48,7 +48,7 @@ def test_both_are_told_apart() -> None:
     ],
 )
 def test_what_waited_says_that_quiet_is_over(muted: Quiet | None, hours: Quiet | None, words: str) -> None:
-    """Until it is told. What was seen after it has not waited, nor has what is told in spite of it."""
+    """Until it is sent. What was seen after it has not waited, nor has what is sent in spite of it."""
     quiet = Note(kind=NoteKind.QUIET, subscriber_id=PERSON, quiet=QuietTime(is_mute=muted is not None, until=NOW))
     lane = replace(ALONE, subscription=replace(OWN_SUBSCRIPTION, muted=muted, hours=hours))
     (line,) = lines_of(replace(PENDING, entries=(quiet, SUCCEEDED)), lane)
@@ -59,7 +59,7 @@ def test_links_lead_to_messages() -> None:
     """Channel, message and thread, as Slack's own links have them."""
     blocks = str(log_message(LOG, [MINE, HERE], ID, address=ADDRESS).blocks)
     assert (
-        f"<{ADDRESS}archives/C0SEQUENCING/p1773306000000100?thread_ts=1773300000.000200&amp;cid=C0SEQUENCING|told>"
+        f"<{ADDRESS}archives/C0SEQUENCING/p1773306000000100?thread_ts=1773300000.000200&amp;cid=C0SEQUENCING|sent>"
         in blocks
     )
     assert "archives" not in str(log_message(LOG, [MINE, HERE], ID, address="").blocks)
@@ -93,7 +93,7 @@ def test_nothing_of_others() -> None:
     assert "Succeeded" not in str(shown)
 
 
-def test_a_fate_is_told_from_the_change() -> None:
+def test_a_fate_is_set_apart_from_the_change() -> None:
     """By a sign at its beginning: Slack drops spaces there; words are joined as the reader's language does."""
     blocks = json.dumps(log_message(LOG, (MINE, HERE), ID, address=ADDRESS).blocks, ensure_ascii=False)
     assert "\\n↳ you: " in blocks

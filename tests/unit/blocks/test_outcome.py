@@ -119,7 +119,7 @@ def test_what_can_be_done_at_an_end(
 def test_a_retry_is_waited_for() -> None:
     """The message says until when."""
     message = outcome(ended("Cancelled"), retry_until=NOW + timedelta(hours=20))
-    assert "Watching for a retry until <!date^1534820001" in shown(message.blocks)
+    assert "Waiting for a retry until <!date^1534820001" in shown(message.blocks)
 
 
 def many(number: int, **fields: Any) -> Execution:
@@ -135,7 +135,7 @@ def many(number: int, **fields: Any) -> Execution:
 def test_many_failed_steps_make_one_line() -> None:
     """Also those that the change does not name: the snapshot does."""
     assert outcome(many(29)).text.splitlines()[1] == (
-        "29 × call: exit 1 (19); was killed, most often for want of memory (10)"
+        "29 × call: exit 1 (19); was killed, probably for lack of memory (10)"
     )
 
 
@@ -178,7 +178,7 @@ def test_a_time_out_is_recognised(fields: dict[str, Any], line: str) -> None:
 def test_a_stopped_execution_may_still_cost(phase: str) -> None:
     """The message warns that jobs go on."""
     assert outcome(ended(phase)).text.splitlines()[1] == (
-        "7 of 12 steps in 1 h 30 min · jobs already handed out run on and may cost"
+        "7 of 12 steps in 1 h 30 min · jobs already dispatched may incur charges"
     )
 
 
@@ -235,5 +235,5 @@ def test_counts_that_never_came_read_well() -> None:
 def test_five_thousand_steps_fit() -> None:
     """However many steps failed, the message stays small; causes are not counted then."""
     message = outcome(many(5_000))
-    assert message.text.splitlines()[1] == "5,000 × call: exit 1; was killed, most often for want of memory"
+    assert message.text.splitlines()[1] == "5,000 × call: exit 1; was killed, probably for lack of memory"
     assert blockkit.text_size(list(message.blocks)) < 1_000

@@ -49,37 +49,37 @@ def test_a_confirmation_says_what_is_wrong() -> None:
     assert list(buttons_of(held.blocks)) == ["Approve this channel", "Stop following here"]
 
 
-def test_who_reads_twice_is_told_so() -> None:
+def test_a_reply_says_who_reads_twice() -> None:
     """In person and in channels; either way one press ends their own."""
     mine = replies.subscribed(ME, snapshot(), twice=Twice(channels=("C1", "C2")))
-    assert mine.text.splitlines()[1] == "It is followed in <#C1> and <#C2>, too, so you read of it twice."
+    assert mine.text.splitlines()[1] == "It is followed in <#C1> and <#C2> too, so you get notified twice."
     assert buttons_of(mine.blocks) == {"Stop following": f"{ID}|U1"}
     for theirs in (
         replies.subscribed(HERE, snapshot(), twice=Twice(in_person=True)),
         replies.already_subscribed(HERE, snapshot(), twice=Twice(in_person=True)),
         replies.level_changed(HERE, snapshot(), was=Level.STEPS, twice=Twice(in_person=True)),
     ):
-        assert "You follow it yourself, too, so you read of it twice." in both(theirs)
+        assert "You follow it yourself too, so you get notified twice." in both(theirs)
         assert buttons_of(theirs.blocks)["Stop following it myself"] == ID
 
 
 def test_subscribing_again_says_what_changed() -> None:
     """It changes nothing, or only the level."""
-    again = f"You follow {NAME} already: phases and every quarter."
+    again = f"You already follow {NAME}: phases and every quarter."
     assert replies.already_subscribed(ME, snapshot()).text == again
     assert "Mind it." in replies.already_subscribed(ME, snapshot(), note="Mind it.").text
     assert "Mind it." in replies.level_changed(HERE, snapshot(), was=Level.STEPS, note="Mind it.").text
     changed = replies.level_changed(HERE, snapshot(), was=Level.STEPS).text
-    assert changed.startswith(f"This channel follows {NAME} still")
+    assert changed.startswith(f"This channel's notifications about {NAME} are now")
     assert "failures and the end (was: every step)" in changed
 
 
 def test_unsubscribing_names_the_execution() -> None:
     """By its id, with the warning."""
     ended = both(replies.unsubscribed(ME.subscriber, ID, note="Mind it."))
-    assert "You do not follow it any more." in ended
+    assert "You no longer follow it." in ended
     assert "Mind it." in ended
-    assert "This channel does not follow it; there is nothing to end." in both(
+    assert "This channel does not follow it, so there is nothing to stop." in both(
         replies.not_subscribed(HERE.subscriber, ID)
     )
 
@@ -97,7 +97,7 @@ def test_the_list_has_one_entry_each() -> None:
     message = replies.subscription_list([(ME, snapshot()), (HERE, None)], now=NOW)
     assert "2 executions" in shown(message.blocks)
     assert "deepvariant execution gcs-exec-3-08-20-144951: Running, 3 of 12 steps" in message.text
-    assert f"{ID}: GCS was not asked about it yet" in message.text
+    assert f"{ID}: no data from GCS yet" in message.text
 
 
 @pytest.mark.parametrize(("ago", "is_said"), [(15, False), (119, False), (300, True)])

@@ -25,20 +25,20 @@ STARTED = change(ChangeKind.PHASE, phase_before="Pending", phase="Running")
 RETRIED = change(ChangeKind.REOPENED, phase_before="Failed", phase="Retrying")
 
 
-def told(*changes: Change, to: str = "C123") -> Message:
+def rendered(*changes: Change, to: str = "C123") -> Message:
     """The message for a channel, or for the person given."""
     return change_message(changes, subscription(to, level=Level.STEPS), RUNNING, now=NOW)
 
 
 def line(*changes: Change) -> str:
     """What the thread shows, as text."""
-    return shown(told(*changes).blocks)
+    return shown(rendered(*changes).blocks)
 
 
 def test_progress_is_one_small_line() -> None:
     """The count before and after, which steps, and the duration."""
     assert line(PROGRESS) == "▸ 3 → 5 of 12 steps · bwa-mem, mark-dup finished · after 11 min 41 s"
-    assert [block["type"] for block in told(PROGRESS).blocks] == ["context"]
+    assert [block["type"] for block in rendered(PROGRESS).blocks] == ["context"]
 
 
 def test_a_burst_is_one_line() -> None:
@@ -84,29 +84,29 @@ BROKEN = change(
 def test_a_failed_step_begins_with_state_and_name() -> None:
     """Then which step and why; the owner is mentioned in a channel, a person needs no mention."""
     title, cause = "Running, 1 step failed: gcs-exec-3-08-20-144951", "call ran out of memory ({}); 1 other goes on."
-    message = told(BROKEN)
+    message = rendered(BROKEN)
     assert shown(message.blocks).splitlines()[:2] == [f"⚠️ *{title}*", f"*call*{cause.format('`OOMKilled`')[4:]}"]
     assert message.text.splitlines()[0] == f"⚠️ {title}"
     assert message.text.index("OOMKilled") < 110
     assert "<@U1>" in message.text
     assert "<@U1>" in shown(message.blocks)
-    assert "<@" not in told(BROKEN, to="U1").text
+    assert "<@" not in rendered(BROKEN, to="U1").text
 
 
 @pytest.mark.parametrize("to", ["C123", "U1"])
 def test_a_failed_step_offers_why(to: str) -> None:
     """As its card does; what only takes long has no cause to look for."""
-    assert buttons_of(told(BROKEN, to=to).blocks) == {"Why": ID}
-    assert buttons_of(told(change(), BROKEN, to=to).blocks) == {"Why": ID}
+    assert buttons_of(rendered(BROKEN, to=to).blocks) == {"Why": ID}
+    assert buttons_of(rendered(change(), BROKEN, to=to).blocks) == {"Why": ID}
     for kind in (ChangeKind.SLOW, ChangeKind.DEADLINE, ChangeKind.PROGRESS):
-        assert buttons_of(told(change(kind), to=to).blocks) == {}
+        assert buttons_of(rendered(change(kind), to=to).blocks) == {}
 
 
 def test_later_failures_of_a_burst_mention_nobody() -> None:
     """They are lines in the thread, with state and name as well."""
     later = replace(BROKEN, is_alert=False, failed_steps_total=3, newly_failed_total=1)
     assert line(later).startswith("⚠️ *Running, 3 steps failed: gcs-exec-3-08-20-144951*")
-    assert "<@" not in told(later).text
+    assert "<@" not in rendered(later).text
 
 
 def test_merged_failures_are_listed_once() -> None:
@@ -190,7 +190,7 @@ def test_a_late_change_shows_its_time() -> None:
 
 def test_plain_text_names_the_execution() -> None:
     """A notification shows no thread, so the text says which execution changed."""
-    plain = told(PROGRESS).text
+    plain = rendered(PROGRESS).text
     assert plain.startswith("Running: gcs-exec-3-08-20-144951 · 3 → 5 of 12 steps · bwa-mem, mark-dup finished")
 
 
@@ -208,7 +208,7 @@ NEAR = change(ChangeKind.DEADLINE, deadline=NOW + timedelta(minutes=28))
 )
 def test_warnings_begin_with_state_and_name(warnings: list[Change], headline: str, cause: str) -> None:
     """The most urgent one is in the headline; each has its line; what else has changed comes last."""
-    warned = told(PROGRESS, *warnings)
+    warned = rendered(PROGRESS, *warnings)
     assert warned.text.startswith(f"⚠️ Running, {headline}: gcs-exec-3-08-20-144951\n")
     assert cause in warned.text
     assert cause in shown(warned.blocks)
@@ -224,10 +224,10 @@ def test_many_slow_steps_are_counted() -> None:
 @pytest.mark.parametrize(
     ("why", "sentence"),
     [
-        (EndReason.NO_RETRY, "No retry came, so I stopped watching. State: Failed."),
-        (EndReason.DELETED, "It was deleted from GeneContainer Service, so I stopped watching."),
-        (EndReason.OTHER, "The subscription was ended."),
-        (None, "The subscription was ended."),
+        (EndReason.NO_RETRY, "It was not retried, so I stopped following it. State: Failed."),
+        (EndReason.DELETED, "It was deleted from GeneContainer Service, so I stopped following it."),
+        (EndReason.OTHER, "The subscription has ended."),
+        (None, "The subscription has ended."),
     ],
 )
 def test_the_last_message_says_why(why: EndReason | None, sentence: str) -> None:
@@ -240,7 +240,7 @@ def test_the_last_message_says_why(why: EndReason | None, sentence: str) -> None
 def test_the_owner_learns_of_a_dead_channel() -> None:
     """Which channel, why, what to do, and a button to follow in a direct message instead."""
     message = undeliverable_message(subscription("C123"), RUNNING, "is_archived")
-    assert "I cannot tell <#C123> about gcs-exec-3-08-20-144951 any more: the channel is archived." in message.text
+    assert "I can no longer notify <#C123> about gcs-exec-3-08-20-144951: the channel is archived." in message.text
     assert buttons_of(message.blocks) == {"Follow it here": ID}
 
 
@@ -253,8 +253,14 @@ def test_a_dead_channel_without_snapshot_shows_the_id() -> None:
     ("notice", "words"),
     [
         (Change(kind=ChangeKind.STOPPED, revision=0, at=NOW, by="U7"), "<@U7> stopped following this execution"),
-        (Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U7", level="final"), "told here: failures and the end"),
-        (Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U7", level="<new>"), "told here: &lt;new&gt;"),
+        (
+            Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U7", level="final"),
+            "the notifications here: failures and the end",
+        ),
+        (
+            Change(kind=ChangeKind.LEVEL, revision=0, at=NOW, by="U7", level="<new>"),
+            "the notifications here: &lt;new&gt;",
+        ),
     ],
 )
 def test_notices_name_who_did_it(notice: Change, words: str) -> None:

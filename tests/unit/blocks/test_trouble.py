@@ -37,17 +37,17 @@ def head(snapshot: Snapshot) -> tuple[str, str]:
     ("troubled", "state", "line"),
     [
         (seen(FAILED), "⚠️ Running, 1 step failed", "*sort* ran out of memory (exit 137, `OOMKilled`); 1 other goes on"),
-        (seen(LATE), "⚠️ Running, stops soon", "GCS stops it <!date^1534749100"),
-        (seen(PAST), "⚠️ Running, past its time limit", "Its time limit of 5 min was reached <!date^1534747600"),
-        (seen(**SLOW), "⚠️ Running, slower than usual", "*call* takes longer than usual: usually at most 1 min."),
-        (seen(**SLOW_RUN), "⚠️ Running, slower than usual", "It takes longer than usual: usually at most 4 min."),
+        (seen(LATE), "⚠️ Running, stops soon", "GCS will stop it <!date^1534749100"),
+        (seen(PAST), "⚠️ Running, past its time limit", "It reached its time limit of 5 min <!date^1534747600"),
+        (seen(**SLOW), "⚠️ Running, slower than usual", "*call* is taking longer than usual: usually at most 1 min."),
+        (seen(**SLOW_RUN), "⚠️ Running, slower than usual", "It is taking longer than usual: usually at most 4 min."),
         (
             seen({"phase": "Pending"}, usual_wait=timedelta(minutes=3)),
             "⏳ Pending for longer than usual",
-            "It has waited since <!date^1534747300",
+            "It has been waiting since <!date^1534747300",
         ),
         (seen(**AWAY), "⚠️ Running when last seen", "GCS has not answered since <!date^1534747701"),
-        (seen({"is_partial": True}), "⚠️ Running", "GCS's answer is larger than I read"),
+        (seen({"is_partial": True}), "⚠️ Running", "GCS's answer is too large for me"),
     ],
 )
 def test_trouble_is_in_headline_and_line(troubled: Snapshot, state: str, line: str) -> None:

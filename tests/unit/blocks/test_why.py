@@ -101,9 +101,9 @@ def test_events_are_those_of_the_failed_step() -> None:
 @pytest.mark.parametrize(
     ("evidence", "line"),
     [
-        ({"events": None}, "⚠️ GCS does not show the events of this execution now."),
+        ({"events": None}, "⚠️ GCS is not showing the events of this execution right now."),
         ({"events": None, "is_refused": True}, "⚠️ GCS does not let me read the events of this execution."),
-        ({"events": ()}, "GCS has no events of this execution."),
+        ({"events": ()}, "GCS has no events for this execution."),
     ],
 )
 def test_it_says_why_there_are_no_events(evidence: dict[str, Any], line: str) -> None:
@@ -129,7 +129,7 @@ def test_earlier_runs_are_listed() -> None:
 
 def test_a_run_that_goes_on_has_not_failed() -> None:
     """It was retried since the message; a step that failed meanwhile is explained all the same."""
-    assert "Nothing has failed at present." in dialog(RUNNING)
+    assert "Nothing has failed so far." in dialog(RUNNING)
     assert "Nothing has failed" not in dialog(replace(RUNNING, steps=(CALL,)))
 
 

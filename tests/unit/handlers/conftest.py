@@ -69,7 +69,7 @@ def action_of(action_id: str, value: str) -> dict[str, Any]:
 
 def dialog(view: dict[str, Any]) -> dict[str, Any]:
     """A press in a dialog that the bot has opened."""
-    opened = {"id": "V8", "type": "modal", "callback_id": "told", "private_metadata": view["private_metadata"]}
+    opened = {"id": "V8", "type": "modal", "callback_id": "levels", "private_metadata": view["private_metadata"]}
     return {"view": opened, "response_url": None, "channel": None}
 
 

@@ -82,7 +82,7 @@ class FakeSubscriptions:
         self.zone = ""
         """Where they were said to live."""
         self.channels: Collection[str] | None = None
-        """Which channels the person was said to be in who has looked at their Home last; None: not known."""
+        """Which channels the person was said to be in who has opened their Home last; None: not known."""
 
     def _note(self, *asked: Any) -> None:
         self.asked.append(asked)
@@ -102,7 +102,7 @@ class FakeSubscriptions:
         return Summary(SNAPSHOT, None)
 
     async def log(self, execution_id: str, *subscribers: Subscriber) -> Log:
-        """Someone wants to know what they were told."""
+        """Someone asks for the log."""
         self._note("log", execution_id, *(each.id for each in subscribers))
         seen = Seen(kind=ChangeKind.OUTCOME, revision=2, at=NOW, rank=2, phase="Failed")
         lanes = [
@@ -152,7 +152,7 @@ class FakeSubscriptions:
         return self.level
 
     async def choose_level(self, person: Subscriber, level: Level) -> None:
-        """Someone chooses what they are told."""
+        """Someone chooses a level."""
         self._note("choose_level", person.id, level)
 
     async def of(self, subscriber: Subscriber) -> Followed:
@@ -200,7 +200,7 @@ class FakeSubscriptions:
     async def announce_success(
         self, subscriber: Subscriber, execution_id: str, *, is_wanted: bool, by: str
     ) -> Subscribed:
-        """Someone has a channel told of a success, or not."""
+        """Someone has successes posted to a channel, or not."""
         self._note("announce_success", subscriber.id, execution_id, is_wanted, by)
         changed = structs.replace(subscription_of(subscriber, Level.FINAL), announces_success=is_wanted)
         return Subscribed(changed, SNAPSHOT, None, followed=True)

@@ -123,7 +123,7 @@ class FakeRequests:
         self.error: Exception | None = None
 
     async def is_first(self, team_id: str, identity: str, *, within: timedelta) -> bool:
-        """A request arrived, or somebody is to be told something."""
+        """A request arrived, or a reply is due."""
         if self.error is not None:
             raise self.error
         self.spans.add(within)

@@ -94,7 +94,7 @@ async def test_without_the_scope_signs_count(world: World) -> None:
     world.slack.results |= {"users.info": NO_SCOPE, INFO: shared_with("T2")}
     for _ in range(2):
         await world.command(f"subscribe {ID} here")
-        assert "I may not look up who you are" in world.slack.answers[-1]["text"]
+        assert "I am not allowed to look up who you are" in world.slack.answers[-1]["text"]
     assert world.subscriptions.asked == []
     assert len(world.slack.called("conversations.info")) == 1
     await world.press(buttons.SUBSCRIBE_EXECUTION)
@@ -203,7 +203,7 @@ async def test_only_listed_channels_are_served() -> None:
         await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
         assert [asked[0] for asked in world.subscriptions.asked] == ["summary", "summary", "home"]
         assert world.subscriptions.channels == {"C1"}
-        assert ["may not be used in this channel" in each["text"] for each in world.slack.answers] == [
+        assert ["am not allowed in this channel" in each["text"] for each in world.slack.answers] == [
             *(True, True, False, False, True)
         ]
 

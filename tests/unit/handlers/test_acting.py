@@ -145,7 +145,7 @@ async def test_the_question_says_what_it_does() -> None:
         methods = [method for method, _ in world.slack.calls if method.startswith("views.")]
         assert methods == ["views.open", "views.update"]
         assert acting.looked == [("T1", ID)]
-        assert "Jobs already handed out run on to their end and may cost" in shown(world)
+        assert "Jobs already dispatched run to the end and may incur charges" in shown(world)
         assert "2 of 5 steps" in shown(world)
         assert CONFIRMED in shown(world)
         assert acting.acted == []
@@ -164,7 +164,7 @@ async def test_a_confirmation_is_done() -> None:
     async with world_of() as (world, acting):
         await world.press(buttons.DO_ACTION, CONFIRMED, **MODAL)
         assert acting.acted == [("T1", question(), "U1")]
-        assert "GCS has taken it" in shown(world)
+        assert "GCS accepted this" in shown(world)
         assert world.subscriptions.admitted == ["U1"]
 
 
@@ -187,18 +187,18 @@ async def test_what_is_under_way_is_not_offered_twice() -> None:
     async with world_of() as (world, acting):
         acting.found = replace_look(act="a1", result=Result.UNDER_WAY, age=timedelta(seconds=1))
         await world.press(buttons.ASK_ACTION, ASKED)
-        assert "<@U2> is retrying it at this moment" in shown(world)
+        assert "<@U2> is retrying it right now" in shown(world)
         assert buttons.DO_ACTION not in shown(world)
 
 
 @pytest.mark.parametrize(
     ("result", "refusal", "said"),
     [
-        (Result.UNKNOWN, None, "I do not know whether it was taken"),
-        (Result.REFUSED, GCSActionRefused(code="GCS.4000003"), "refuses that, with the code `GCS.4000003`"),
+        (Result.UNKNOWN, None, "I do not know whether it accepted this"),
+        (Result.REFUSED, GCSActionRefused(code="GCS.4000003"), "refused that with the code `GCS.4000003`"),
     ],
 )
-async def test_another_end_is_told(result: Result, refusal: BotError | None, said: str) -> None:
+async def test_another_end_is_shown(result: Result, refusal: BotError | None, said: str) -> None:
     """With a button that asks again, and none that does it."""
     async with world_of() as (world, acting):
         acting.result, acting.refusal = result, refusal
@@ -226,7 +226,7 @@ async def test_an_unreadable_group_lets_nobody() -> None:
     async with world_of(BY_GROUP) as (world, acting):
         world.slack.results["usergroups.users.list"] = {"ok": False, "error": "missing_scope"}
         await world.press(buttons.DO_ACTION, CONFIRMED, **MODAL)
-        assert "cannot read the user group whose members may cancel" in shown(world)
+        assert "cannot read the user group that may cancel" in shown(world)
         assert acting.acted == []
 
 
@@ -276,7 +276,7 @@ async def test_nonsense_does_nothing(action_id: str, value: str) -> None:
         assert (acting.looked, acting.acted) == ([], [])
 
 
-async def test_gcs_away_is_told() -> None:
+async def test_gcs_away_is_shown() -> None:
     """Before anything is done."""
     async with world_of() as (world, acting):
         acting.error = GCSUnavailable()

@@ -101,7 +101,7 @@ async def test_refresh_leaves_the_card_to_the_notifier(world: World) -> None:
 async def test_an_outsider_gets_only_a_sentence(world: World) -> None:
     """In a shared channel, buttons do nothing for people of the other organisation, and say so."""
     await world.press(buttons.SHOW_STEPS, user={"id": "U7", "team_id": "T2"})
-    assert "only people of the workspace" in world.reply
+    assert "only answer people of the workspace" in world.reply
     assert world.slack.called("views.open") == []
 
 
@@ -121,7 +121,7 @@ async def test_presses_of_other_organisations_are_refused(action_id: str, said: 
     """Enterprise Grid is no pass: it must be the bot's own organisation."""
     async with made(enterprise_id="E1") as world:
         await world.press(action_id, **said)
-        assert "only people of the workspace" in world.reply
+        assert "only answer people of the workspace" in world.reply
         assert world.subscriptions.asked == []
 
 

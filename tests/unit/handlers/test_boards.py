@@ -64,7 +64,7 @@ async def test_a_board_needs_a_channel(world: World) -> None:
     assert "A board is for a channel" in str(world.slack.called("chat.postMessage"))
 
 
-@pytest.mark.parametrize(("is_there", "part"), [(True, "has ended"), (False, "nothing to end")])
+@pytest.mark.parametrize(("is_there", "part"), [(True, "has ended"), (False, "nothing to stop")])
 async def test_a_board_is_ended(world: World, is_there: bool, part: str) -> None:
     """By its words, or by its menu."""
     world.subscriptions.boards.is_there = is_there
@@ -91,7 +91,7 @@ async def test_the_list_names_the_boards(world: World) -> None:
     here, mine = world.slack.answers
     assert here["text"].splitlines()[:2] == [
         "Board: runs of the workflow germline-wgs",
-        "Board: all that this channel follows",
+        "Board: everything this channel follows",
     ]
     assert [str(here["blocks"]).count(part) for part in (f"{buttons.END_BOARD}:", "Board: ")] == [2, 2]
     assert "Board" not in str(mine)

@@ -39,7 +39,7 @@ async def test_nothing_is_shared_before_unknown_readers(world: World, code: str)
     """A conversation that the bot cannot look at may have anybody in it."""
     world.slack.results[INFO] = {"ok": False, "error": code}
     await world.press(buttons.SHARE_EXECUTION)
-    assert "cannot see who reads this conversation" in world.reply
+    assert "cannot see who can read this conversation" in world.reply
     assert world.subscriptions.asked == []
 
 
@@ -89,11 +89,11 @@ def offered(world: World) -> dict[str, Any]:
 
 
 ORGANISATIONS = [
-    ((), {}, "People of another organisation read it."),
-    (("T2",), {}, "People of another organisation read it."),
-    (("T2", "T3", "E4"), {}, "People of 3 other organisations read it."),
-    (("T2", "T3"), {"T2": "Acme", "T3": "<@U1> Globex"}, "People of Acme, ‹@U1› Globex read it."),
-    (("T2", "T3"), {"T2": "Acme"}, "People of Acme and of 1 more organisation read it."),
+    ((), {}, "People from another organisation can read it."),
+    (("T2",), {}, "People from another organisation can read it."),
+    (("T2", "T3", "E4"), {}, "People from 3 other organisations can read it."),
+    (("T2", "T3"), {"T2": "Acme", "T3": "<@U1> Globex"}, "People from Acme, ‹@U1› Globex can read it."),
+    (("T2", "T3"), {"T2": "Acme"}, "People from Acme and 1 more organisation can read it."),
 ]
 
 
@@ -123,7 +123,7 @@ async def test_an_approval_covers_those_it_named(world: World) -> None:
     world.slack.results[INFO] = shared_with("T2", "T3")
     for value in (before, "C1", "C1|0123456789ab"):
         await world.press(buttons.APPROVE_CHANNEL, value)
-        assert "than this button names" in world.slack.answers[-1]["text"]
+        assert "that this button names" in world.slack.answers[-1]["text"]
         assert not world.channels.records["T1/C1"].is_open
     await world.press(buttons.APPROVE_CHANNEL, offered(world)["value"])
     assert world.channels.records["T1/C1"].is_open
@@ -149,7 +149,7 @@ async def test_a_decision_without_replicas_is_uncertain(world: World, action_id:
     world.slack.results[INFO] = SHARED
     world.channels.is_replicated = False
     await world.press(action_id, "C1")
-    assert "once more in a minute to be sure" in world.reply
+    assert "again in a minute" in world.reply
 
 
 async def test_nothing_to_approve_says_so(world: World) -> None:

@@ -83,7 +83,7 @@ async def test_here_in_a_direct_message_is_the_person(world: World) -> None:
         ({"ok": False, "error": "missing_scope"}, "Leave out `here`"),
         ({"ok": False, "error": "access_denied"}, "ask an admin of the workspace"),
         ({"ok": False, "error": "a_code_of_next_year"}, "Slack refuses it (`a_code_of_next_year`)"),
-        ({"ok": False, "error": "invalid_auth"}, "Slack refuses my token"),
+        ({"ok": False, "error": "invalid_auth"}, "Slack rejects my token"),
     ],
 )
 async def test_an_unreachable_channel_is_not_subscribed(world: World, result: object, part: str) -> None:
@@ -110,20 +110,20 @@ async def test_the_log_says_which_scope_is_missing(world: World) -> None:
     assert [line["needed"] for line in logs if line["event"] == "slack.scope_missing"] == ["groups:read"]
 
 
-async def test_who_reads_twice_is_told_so(world: World) -> None:
+async def test_the_reply_says_who_reads_twice(world: World) -> None:
     """Of channels that they are in (C1 and C2), and of themselves."""
     world.subscriptions.also = frozenset({"U1", "U7", "C2", "C9"})
     await world.command(f"subscribe {ID}")
     await world.command(f"subscribe {ID} here")
     mine, theirs = (answer["text"] for answer in world.slack.answers)
-    assert "It is followed in <#C2>, too, so you read of it twice." in mine
-    assert "You follow it yourself, too, so you read of it twice." in theirs
+    assert "It is followed in <#C2> too, so you get notified twice." in mine
+    assert "You follow it yourself too, so you get notified twice." in theirs
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, ID)
     assert world.subscriptions.asked[-1] == ("unsubscribe", "U1", ID)
 
 
 @pytest.mark.parametrize("also", [{"U7"}, {"C9"}, {"U7", "C9"}])
-async def test_who_reads_once_is_told_nothing_of_others(world: World, also: set[str]) -> None:
+async def test_the_reply_names_no_other_channels(world: World, also: set[str]) -> None:
     """Neither of people, nor of channels that they are not in."""
     world.subscriptions.also = frozenset(also)
     for text in (f"subscribe {ID}", f"subscribe {ID} here"):
@@ -190,11 +190,11 @@ async def test_a_typing_error_costs_no_call(world: World) -> None:
 
 
 async def test_a_flood_gets_one_sentence(world: World) -> None:
-    """What comes too soon is acked and not served; the person is told once, and others are served."""
+    """What comes too soon is acked and not served; the person reads so once, and others are served."""
     for is_repeated in (False, True, True):
         world.subscriptions.refusal = TooManyRequests(timedelta(seconds=2.4), is_repeated=is_repeated)
         assert (await world.command(ID)).status == 200
-    assert "Go on in 3 s." in world.reply
+    assert "Try again in 3 s." in world.reply
     assert world.subscriptions.asked == []
 
 
@@ -224,7 +224,7 @@ async def test_help_and_slips_do_not_count(world: World) -> None:
 async def test_people_of_another_organisation_get_no_summary(world: World) -> None:
     """People who share the channel from outside are refused before any call."""
     await world.command(ID, team_id="T2")
-    assert "only people of the workspace" in world.reply
+    assert "only answer people of the workspace" in world.reply
     assert world.subscriptions.asked == []
 
 
@@ -244,5 +244,5 @@ async def test_another_grid_or_none_is_refused(own: str, said: dict[str, str]) -
     """An organisation alone opens nothing, nor does a request that names no workspace."""
     async with made(enterprise_id=own) as world:
         await world.command(f"unsubscribe {ID} here", **said)
-        assert "only people of the workspace" in world.reply
+        assert "only answer people of the workspace" in world.reply
         assert world.subscriptions.asked == []

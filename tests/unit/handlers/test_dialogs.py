@@ -37,7 +37,7 @@ async def test_a_trigger_that_expired_asks_for_another_press(world: World) -> No
     """When Slack no longer opens the modal, the person reads that pressing again helps."""
     world.slack.results["views.open"] = {"ok": False, "error": "expired_trigger_id"}
     await world.press(buttons.SHOW_STEPS)
-    assert "once more" in world.reply
+    assert "again" in world.reply
     assert world.subscriptions.asked == []
 
 
@@ -47,7 +47,7 @@ async def test_a_late_dialog_of_home_is_explained(world: World) -> None:
     await world.press(buttons.SHOW_STEPS, channel=None, response_url="", view={"id": "V1", "type": "home"})
     (post,) = world.slack.called("chat.postMessage")
     assert post["channel"] == "U1"
-    assert "Press the button once more" in post["text"]
+    assert "Press the button again" in post["text"]
     assert world.subscriptions.asked == []
 
 
@@ -65,7 +65,7 @@ async def test_steps_without_a_trigger_have_a_sentence(world: World) -> None:
     person, place = {"id": "U1", "team_id": "T1"}, {"channel": {"id": "C1"}, "team": {"id": "T1"}}
     answer = {"response_url": f"{world.slack.url}/hook"}
     await world.send({"type": "block_actions", "user": person, "actions": [action]} | place | answer)
-    assert "Press the button once more" in world.reply
+    assert "Press the button again" in world.reply
     assert world.subscriptions.asked == []
 
 
@@ -86,14 +86,14 @@ async def test_the_level_is_chosen_in_a_dialog(world: World) -> None:
     assert world.slack.called("views.update")[0]["view_id"] == "V8"
 
 
-async def test_a_channel_is_told_of_successes(world: World) -> None:
+async def test_successes_are_posted_to_the_channel(world: World) -> None:
     """It asks for that in the dialog, which then offers the opposite; a person's success is a message anyway."""
     await world.press(buttons.SHOW_LEVELS, f"{ID}|C1")
     view = world.slack.called("views.open")[0]["view"]
     await world.press(buttons.CHOOSE_SUCCESS, buttons.IN_CHANNEL, **dialog(view))
     assert world.subscriptions.asked[1:] == [("announce_success", "C1", ID, True, "U1")]
     (shown,) = world.slack.called("views.update")
-    assert ("In the thread only" in str(shown), "Tell the channel, too" in str(view)) == (True, True)
+    assert ("In the thread only" in str(shown), "Also send to channel" in str(view)) == (True, True)
     person = {"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": ""}}'}
     await world.press(buttons.CHOOSE_SUCCESS, buttons.IN_CHANNEL, **dialog(person))
     assert len(world.subscriptions.asked) == 2

@@ -211,7 +211,7 @@ NOT_THEIRS: list[tuple[str, dict[str, Any], AccessRules, str]] = [
     ("C1", {INFO: {"channel": OURS | {"is_member": False}}}, AccessRules(), "I am not in this channel"),
     ("C1", {INFO: {"channel": OURS | {"is_archived": True}}}, AccessRules(), "archived"),
     ("C1", {INFO: {"ok": False, "error": "channel_not_found"}}, AccessRules(), "I am not in this channel"),
-    ("C1", {MEMBERS: {"members": ["U1"]}}, AccessRules(channels=frozenset({"C2"})), "may not be used in this"),
+    ("C1", {MEMBERS: {"members": ["U1"]}}, AccessRules(channels=frozenset({"C2"})), "am not allowed in this"),
     ("D1", {}, AccessRules(), "this kind of conversation"),
     ("U2", {}, AccessRules(), "this kind of conversation"),
     ("C1|C2", {}, AccessRules(), "this kind of conversation"),
@@ -260,7 +260,7 @@ async def test_a_message_without_any_says_so(world: World) -> None:
     """And what was found wrong, with a field to write in."""
     for text in ("good morning", f"is {NAME} done?"):
         view = await uses(world, {"text": text})
-        assert "I find no execution in that message" in view["blocks"][0]["text"]["text"]
+        assert "I found no execution in that message" in view["blocks"][0]["text"]["text"]
         assert view["blocks"][1]["element"]["type"] == "plain_text_input"
     world.subscriptions.error = GCSListForbidden()
     assert "search by name" in str(await uses(world, {"text": f"is {NAME} done?"}))

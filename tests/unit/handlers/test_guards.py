@@ -84,9 +84,9 @@ def kind_of(listener: str) -> str:
 def in_dialog(action_id: str, value: str) -> Way:
     """A button of a dialog, pressed."""
     who = Subscriber("T1", "C1" if action_id == buttons.CHOOSE_SUCCESS else "U1")
-    told = levels_modal(subscription_of(who, Level.FINAL), None, now=NOW)
-    is_told = action_id in {buttons.CHOOSE_LEVEL, buttons.CHOOSE_SUCCESS, buttons.CHOOSE_MUTE}
-    about = told if is_told else steps_modal(None, execution_id=ID)
+    levels = levels_modal(subscription_of(who, Level.FINAL), None, now=NOW)
+    is_level = action_id in {buttons.CHOOSE_LEVEL, buttons.CHOOSE_SUCCESS, buttons.CHOOSE_MUTE}
+    about = levels if is_level else steps_modal(None, execution_id=ID)
     view = {"id": "V1", "type": "modal", "private_metadata": about["private_metadata"]}
     more: dict[str, Any] = {"view": view, "channel": None, "response_url": None, "container": {"type": "view"}}
     return lambda world: world.press(action_id, value, **more)
@@ -171,7 +171,7 @@ REFUSALS: dict[str, tuple[AccessRules, dict[str, Any], str]] = {
     "organisation": (AccessRules(), OUTSIDER, "people of the workspace"),
     "guests": (AccessRules(), GUEST, "guests"),
     "people": (AccessRules(users=frozenset({"U9"})), {}, "not among the people"),
-    "channels": (AccessRules(channels=frozenset({"C9"})), {}, "may not be used in this channel"),
+    "channels": (AccessRules(channels=frozenset({"C9"})), {}, "am not allowed in this channel"),
 }
 """Guard → rules, what Slack says of the person, and what they read."""
 
@@ -217,7 +217,7 @@ async def test_requests_are_counted(world: World, listener: str) -> None:
     world.slack.results["conversations.members"] = {"members": ["U1"]}
     await WAYS[listener](world)
     is_held = table()[kind_of(listener)]["requests"]
-    assert ("more than I take" in read(world)) is is_held
+    assert ("more than I accept" in read(world)) is is_held
     assert bool(world.subscriptions.admitted) is is_held
     if is_held:
         assert world.subscriptions.asked == []

@@ -30,7 +30,7 @@ async def test_an_error_at_home_opens_a_modal(world: World) -> None:
     """The Home tab has no place for a sentence, so it comes in a modal."""
     world.subscriptions.error = InvalidInput(InputProblem.CARD_ENDED, execution_id=ID)
     await world.press(buttons.UNSUBSCRIBE_EXECUTION, f"{ID}|U1", **HOME)
-    assert "That card is not followed any more." in str(world.slack.called("views.open")[0]["view"])
+    assert "That card is no longer updated." in str(world.slack.called("views.open")[0]["view"])
 
 
 async def test_opening_home_shows_what_the_person_follows(world: World) -> None:
@@ -68,7 +68,7 @@ async def test_unknown_channels_are_shown_to_nobody(world: World, result: dict[s
     world.slack.results["users.conversations"] = result
     await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
     assert world.subscriptions.channels is None
-    assert "Slack does not say" in str(world.slack.called("views.publish")[0]["view"])
+    assert "Slack is not showing me" in str(world.slack.called("views.publish")[0]["view"])
 
 
 async def test_refresh_at_home_shows_the_new_state(world: World) -> None:

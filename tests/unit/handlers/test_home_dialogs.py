@@ -63,16 +63,14 @@ async def test_a_workflow_is_followed(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("has_run", "workflows", "says"),
-    [(False, 0, ["Nothing of that kind has run"]), (True, 2, ["Several workflows have this name"]), (True, 1, [])],
+    [(False, 0, ["Nothing like that has run"]), (True, 2, ["Several workflows have this name"]), (True, 1, [])],
 )
 async def test_a_name_of_none_or_several_says_so(world: World, has_run: bool, workflows: int, says: list[str]) -> None:
     """One sentence; it is followed all the same."""
     world.subscriptions.rules.has_run, world.subscriptions.rules.workflows = has_run, workflows
     done = str(await submits(world, await opens(world, buttons.OPEN_WORKFLOW), workflow="germline-wgs"))
     assert "from now on" in done
-    assert [
-        each for each in ("Nothing of that kind has run", "Several workflows have this name") if each in done
-    ] == says
+    assert [each for each in ("Nothing like that has run", "Several workflows have this name") if each in done] == says
 
 
 @pytest.mark.parametrize(("name", "says"), [("", "Which workflow?"), ("a b c d e f g", "I do not know")])
@@ -133,7 +131,7 @@ async def test_an_unknown_zone_is_asked_for(world: World) -> None:
     view = await opens(world, buttons.OPEN_HOURS)
     for zone in ("mars", ""):
         again = await submits(world, view, begins="23:00", ends="06:00", zone=zone)
-        assert "In which time zone do you live?" in again["blocks"][0]["text"]["text"]
+        assert "Which time zone are you in?" in again["blocks"][0]["text"]["text"]
         assert starts(again) == {"begins": "23:00", "ends": "06:00", "zone": zone, "failures": "come"}
     assert world.subscriptions.asked == []
 

@@ -149,7 +149,7 @@ async def test_what_was_followed_is_there_soon(watched: Watched) -> None:
 
 
 def test_many_open_homes_change_less_often() -> None:
-    """All together they stay within Slack's limits; those that nobody has looked at for longest are forgotten first."""
+    """All together they stay within Slack's limits; those that nobody has opened for longest are forgotten first."""
     clock = Clock()
     homes = OpenHomes(clock)
     for number in range(MOST + 1):

@@ -37,12 +37,12 @@ async def test_a_command_mutes(world: World, text: str, asked: tuple[object, ...
 async def test_a_reply_says_until_when(world: World) -> None:
     """And that failures come, with a button that ends it."""
     await world.command(f"mute {ID} 8h")
-    assert "I tell you nothing of it until <!date^" in str(world.slack.answers)
-    assert "A failure is told all the same." in world.reply
+    assert "No notifications until <!date^" in str(world.slack.answers)
+    assert "Failures still come through." in world.reply
     assert "unmute_execution" in str(world.slack.answers)
     await world.command(f"mute {ID} end everything")
     assert "until it ends" in str(world.slack.answers[-1])
-    assert "Failures wait, too." in str(world.slack.answers[-1])
+    assert "Failures wait too." in str(world.slack.answers[-1])
 
 
 async def test_without_a_zone_it_is_muted(world: World) -> None:
@@ -74,7 +74,7 @@ async def test_the_dialog_mutes_and_shows_it(world: World) -> None:
     assert "Failures" not in str(world.slack.called("views.update")[0]["view"]["blocks"][-1])
     assert "Unmute" in str(world.slack.called("views.update")[0]["view"]["blocks"][-1])
     await world.press(buttons.CHOOSE_MUTE, buttons.NO_MUTE, **opened)
-    assert "Failures wait, too" in str(world.slack.called("views.update")[1]["view"]["blocks"][-1])
+    assert "Failures wait too" in str(world.slack.called("views.update")[1]["view"]["blocks"][-1])
     assert [asked[:3] for asked in world.subscriptions.asked[1:]] == [("mute", "C1", ID), ("unmute", "C1", ID)]
 
 
@@ -91,7 +91,7 @@ async def test_the_menu_of_a_card_unmutes(world: World) -> None:
     """Of the channel in which it was chosen, and of no other."""
     await world.chooses(buttons.UNMUTE_EXECUTION, f"{ID}|C1")
     assert world.subscriptions.asked == [("unmute", "C1", ID, "U1")]
-    assert "This channel is told again." in world.reply
+    assert "This channel gets notifications about it again." in world.reply
     await world.chooses(buttons.UNMUTE_EXECUTION, f"{ID}|C7")
     assert len(world.subscriptions.asked) == 1
 
@@ -128,7 +128,7 @@ async def test_an_unknown_zone_is_asked_for(world: World) -> None:
     await world.command("quiet 22-7")
     await world.command("quiet 22-7 atlantis")
     assert world.subscriptions.asked == []
-    assert "In which time zone do you live?" in str(world.slack.answers[-1])
+    assert "Which time zone are you in?" in str(world.slack.answers[-1])
     world.subscriptions.quiet.kept = NIGHTS
     await world.command("quiet 22-6")
     assert world.subscriptions.asked == [("choose_hours", "U1", replace(NIGHTS, ends=time(6)))]

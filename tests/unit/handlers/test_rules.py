@@ -23,7 +23,7 @@ async def test_a_rule_is_for_the_person(world: World) -> None:
     await world.command("subscribe workflow germline-wgs steps")
     assert world.subscriptions.asked == [("make", "U1", RuleKind.WORKFLOW, ("germline-wgs",), Level.STEPS, "U1")]
     assert "You follow runs of the workflow `germline-wgs` from now on." in world.reply
-    assert "Nothing of that kind has run lately" in world.reply
+    assert "Nothing like that has run lately" in world.reply
     assert world.slack.called("conversations.info") == []
 
 
@@ -55,11 +55,11 @@ async def test_the_same_rule_says_its_level(world: World) -> None:
     """And the one before."""
     world.subscriptions.rules.was = RULE
     await world.command("subscribe workflow germline-wgs final")
-    assert "You follow runs of the workflow `germline-wgs` already." in world.reply
+    assert "You already follow runs of the workflow `germline-wgs`." in world.reply
     assert "was: failures only" in world.reply
 
 
-@pytest.mark.parametrize(("is_there", "part"), [(True, "not followed any more"), (False, "nothing to end")])
+@pytest.mark.parametrize(("is_there", "part"), [(True, "no longer follow"), (False, "nothing to stop")])
 async def test_a_rule_is_ended_by_its_words(world: World, is_there: bool, part: str) -> None:
     """The same words stand for the same rule."""
     world.subscriptions.rules.is_there = is_there
@@ -105,7 +105,7 @@ async def test_rules_are_decided_about_at_home(world: World, action_id: str, ver
     ("rules", "members", "says"),
     [
         (AccessRules(), ["U2"], "You are not in that channel"),
-        (AccessRules(channels=frozenset({"C2"})), ["U1"], "may not"),
+        (AccessRules(channels=frozenset({"C2"})), ["U1"], "not allowed"),
     ],
 )
 async def test_rules_of_other_channels_stay(rules: AccessRules, members: list[str], says: str) -> None:

@@ -81,7 +81,7 @@ async def test_share_goes_to_the_chosen_channel(world: World) -> None:
     ("info", "sentence"),
     [
         ({"channel": {"id": "C7", "is_ext_shared": True}}, "until a member of this workspace approves"),
-        ({"ok": False, "error": "channel_not_found"}, "cannot see who reads this conversation"),
+        ({"ok": False, "error": "channel_not_found"}, "cannot see who can read this conversation"),
     ],
 )
 async def test_share_obeys_the_rules_of_the_channel(world: World, info: dict[str, Any], sentence: str) -> None:

@@ -35,5 +35,5 @@ async def test_people_of_the_other_workspace_are_refused(world: World) -> None:
     """In a shared channel, each workspace answers only its own people."""
     async with made("T2") as other:
         await other.command(ID, team_id="T1")
-        assert "only people of the workspace" in other.reply
+        assert "only answer people of the workspace" in other.reply
         assert (world.subscriptions.asked, other.subscriptions.asked) == ([], [])

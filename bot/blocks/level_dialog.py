@@ -1,4 +1,4 @@
-"""The dialog about what a subscriber is told.
+"""The dialog in which the level of a subscription is chosen.
 
 Lives here: `levels_modal`, and what it remembers. Does not live here: what a level means
 (`bot.domain.following.Level`), what the buttons do (`handlers.views`). Called by `handlers`.
@@ -18,8 +18,8 @@ from bot.blocks.quiet import mute_block
 from bot.domain.following import Level, Subscription
 from bot.domain.snapshot import Snapshot
 
-CALLBACK_ID = "told"
-TITLE = N_("What is told")
+CALLBACK_ID = "levels"
+TITLE = N_("Notifications")
 _ID_LIMIT = 240
 """At most this many characters of an id: JSON may need twelve for one, and Slack takes 3,000 in all."""
 
@@ -37,8 +37,8 @@ def levels_modal(subscription: Subscription, snapshot: Snapshot | None, *, now: 
     Below them, where a channel reads of a success, and the menu that mutes it.
     """
     is_person = subscription.subscriber.is_person
-    where = _("What I tell you about it:") if is_person else _("What I tell this channel about it:")
-    note = _("The card is kept up to date in any case.")
+    where = _("What you get:") if is_person else _("What this channel gets:")
+    note = _("The card is always kept up to date.")
     return _modal(
         About(subscription.execution_id, subscription.subscriber.id),
         [
@@ -75,14 +75,14 @@ def _named(execution_id: str, snapshot: Snapshot | None) -> str:
 
 def _level(level: Level, *, is_present: bool) -> Block | None:
     if is_present:
-        return section(_("✓ *{level}* · this is told now").format(level=level_words(level)))
+        return section(_("✓ *{level}* · current").format(level=level_words(level)))
     return section(level_words(level), accessory=buttons.choose_level(level))
 
 
 def _success(subscription: Subscription) -> Block | None:
-    """Where a success is told; nothing for a person, and for a level that tells of none."""
+    """Where a success is posted; nothing for a person, and for a level without successes."""
     if subscription.subscriber.is_person or subscription.level is Level.FAILURES:
         return None
-    told = _("✓ A success is told to the channel, too.")
-    line = told if subscription.announces_success else _("A success is told in the thread only.")
+    in_channel = _("✓ Successes also go to the channel.")
+    line = in_channel if subscription.announces_success else _("Successes stay in the thread.")
     return section(line, accessory=buttons.choose_success(subscription))
