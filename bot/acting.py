@@ -78,7 +78,7 @@ class Acting:
         """The execution as GCS shows it now, never as it was shown before.
 
         Raises:
-            InvalidInput: `execution_id` is no id.
+            InvalidInput: `execution_id` is not an id.
             GCSError, StoreUnavailable: GCS or the store does not say.
         """
         known = await in_time(self._subscribers.snapshot(team_id, execution_id))

@@ -25,8 +25,8 @@ class Searches:
     async def find(self, subscriber: Subscriber, query: str, *, is_followed: bool = False) -> Found:
         """The executions that `query` may mean: one, if only one can be meant.
 
-        What `subscriber` follows is looked at first. If `is_followed`, what is found there is enough. While GCS is
-        away it is all that there is.
+        What `subscriber` follows is searched first. If `is_followed`, a match there is enough; while GCS is away, only
+        that is searched.
 
         Raises:
             GCSError: GCS does not show its list, and nothing that is followed fits.

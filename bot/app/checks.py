@@ -59,7 +59,7 @@ OPTIONAL = {
 WITHIN = timedelta(seconds=20)
 """How long one check may take at most."""
 
-CHANGING_SECONDS = 10.0
+STORE_WAIT_SECONDS = 10.0
 """How long to wait for a store whose directory another process holds: that may be starting or ending."""
 
 NOTED_SKEW, BROKEN_SKEW = 30.0, 300.0
@@ -108,10 +108,10 @@ async def check(settings: Settings) -> list[CheckResult]:
             "Access": _access(settings, slack),
             "Clock": _clock(settings, slack),
         }
-        return list(await asyncio.gather(*(_tried(name, work) for name, work in checks.items())))
+        return list(await asyncio.gather(*(_result_of(name, work) for name, work in checks.items())))
 
 
-async def _tried(name: str, work: Coroutine[Any, Any, _Found]) -> CheckResult:
+async def _result_of(name: str, work: Coroutine[Any, Any, _Found]) -> CheckResult:
     """The result of one check."""
     try:
         async with asyncio.timeout(WITHIN.total_seconds()):
@@ -119,7 +119,7 @@ async def _tried(name: str, work: Coroutine[Any, Any, _Found]) -> CheckResult:
             return CheckResult(name, True, found.detail, notes=found.notes)
     except TimeoutError:
         return CheckResult(name, False, f"no answer within {WITHIN.total_seconds():g} s", _NETWORK)
-    except _Missing as error:
+    except _Failed as error:
         return CheckResult(name, False, str(error), error.remedy)
     except StoreNotOurs as error:
         return CheckResult(name, False, str(error), refusal_text(error))
@@ -129,8 +129,8 @@ async def _tried(name: str, work: Coroutine[Any, Any, _Found]) -> CheckResult:
         return CheckResult(name, False, type(error).__name__, _NETWORK)
 
 
-class _Missing(Exception):
-    """What a check found missing, with its remedy."""
+class _Failed(Exception):
+    """Why a check failed, with the remedy."""
 
     def __init__(self, detail: str, remedy: str) -> None:
         super().__init__(detail)
@@ -167,7 +167,7 @@ async def _scopes(slack: SlackClient) -> _Found:
         return _Found("Slack did not say which scopes are granted", ("a proxy may have removed Slack's header",))
     missing = sorted(SCOPES - granted)
     if missing:
-        raise _Missing(
+        raise _Failed(
             f"missing: {', '.join(missing)}",
             "Add them under OAuth & Permissions (docs/scopes.md says what for), reinstall the app, use the new token.",
         )
@@ -196,7 +196,7 @@ async def _people(slack: SlackClient, users: Collection[str], groups: Collection
     """The people of a list, with the members of the groups that `setting` names.
 
     Raises:
-        _Missing: a group cannot be read.
+        _Failed: a group cannot be read.
     """
     people = set(users)
     for group in sorted(groups):
@@ -204,7 +204,7 @@ async def _people(slack: SlackClient, users: Collection[str], groups: Collection
             people |= await slack.group(group)
         except SlackError as error:
             scope = f"Grant {GROUPS_SCOPE}" if error.code == "missing_scope" else f"Check {setting}"
-            raise _Missing(
+            raise _Failed(
                 f"cannot read user group {group} of {setting}: {error.code}",
                 f"{scope}; user groups need a paid plan. Until then nobody is let in through this group.",
             ) from error
@@ -213,12 +213,12 @@ async def _people(slack: SlackClient, users: Collection[str], groups: Collection
 
 async def _connection(settings: Settings, slack: SlackClient) -> _Found:
     if settings.slack_app_token is None:
-        return _Found(await _signed(settings), ("whether Slack reaches the bot cannot be tried from here",))
+        return _Found(await _http_mode(settings), ("whether Slack reaches the bot cannot be tried from here",))
     await slack.socket_url(settings.slack_app_token.get_secret_value())
     return _Found("Socket Mode opens")
 
 
-async def _signed(settings: Settings) -> str:
+async def _http_mode(settings: Settings) -> str:
     """How the bot on `PORT` answers a harmless request signed with our secret, by which Slack also tests an address."""
     where = f"port {settings.port}"
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
@@ -239,16 +239,18 @@ async def _signed(settings: Settings) -> str:
     if status == HTTPStatus.OK and "execution-bot" in text:
         return f"HTTP mode; the bot on {where} accepts what is signed with SLACK_SIGNING_SECRET"
     if status == HTTPStatus.UNAUTHORIZED:
-        raise _Missing(
+        raise _Failed(
             f"the bot on {where} refuses what is signed with SLACK_SIGNING_SECRET",
             "It runs with another secret, or its clock is wrong: restart it with these settings.",
         )
-    raise _Missing(f"what listens on {where} is no bot: it answers with {status}", "End that program, or change PORT.")
+    raise _Failed(
+        f"what listens on {where} is not the bot: it answers with {status}", "End that program, or change PORT."
+    )
 
 
 async def _store(settings: Settings, slack: SlackClient) -> _Found:
     where = "REDIS_URL answers" if settings.redis_url else f"the embedded store starts in {settings.state_dir}"
-    ends = time.monotonic() + CHANGING_SECONDS
+    ends = time.monotonic() + STORE_WAIT_SECONDS
     while True:
         try:
             async with opened_store(settings, embedded_store(settings)) as store:
@@ -259,7 +261,7 @@ async def _store(settings: Settings, slack: SlackClient) -> _Found:
                 async with store_beside(settings) as store:
                     await _store_notes(settings, store)
                     owner = await _owner(settings, store, slack)
-            except (StoreUnavailable, _Missing):
+            except (StoreUnavailable, _Failed):
                 if time.monotonic() > ends:
                     raise
             else:
@@ -271,15 +273,15 @@ async def _store_notes(settings: Settings, store: Store) -> tuple[str, ...]:
     """What should be known about a store that can be used.
 
     Raises:
-        _Missing: it cannot be used, or would lose something for certain.
+        _Failed: it cannot be used, or would lose something for certain.
     """
     if problem := await store.problem():
-        raise _Missing(problem, _REMEDIES[StoreUnavailable])
+        raise _Failed(problem, _REMEDIES[StoreUnavailable])
     evicts, appends = await store.evicts(), await store.appends()
     if evicts:
-        raise _Missing("drops keys when it is full, and with them subscriptions", "Set maxmemory-policy noeviction.")
+        raise _Failed("drops keys when it is full, and with them subscriptions", "Set maxmemory-policy noeviction.")
     if await store.lacks_replicas():
-        raise _Missing(
+        raise _Failed(
             "fewer replicas than REDIS_REPLICAS hold what is written",
             "Check the store's replicas, or set REDIS_REPLICAS to what there are: 0 for none.",
         )
@@ -305,7 +307,7 @@ async def _clock(settings: Settings, slack: SlackClient) -> _Found:
     name, skew = max(skews.items(), key=lambda item: abs(item[1]))
     said = f"{abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} {name}'s"
     if abs(skew) >= BROKEN_SKEW:
-        raise _Missing(said, "Set this machine's clock (NTP): Slack and GCS refuse what is signed at a wrong time.")
+        raise _Failed(said, "Set this machine's clock (NTP): Slack and GCS refuse what is signed at a wrong time.")
     if abs(skew) >= NOTED_SKEW:
         return _Found(said, (f"from {BROKEN_SKEW:.0f} s on, Slack and GCS refuse requests: check NTP",))
     return _Found(f"agrees with {' and '.join(skews)}")

@@ -54,7 +54,7 @@ class OwnerCheck:
         self._project_id = settings.gcs_project_id or ""
         """The project, as far as known: the one that the settings name, or that GCS has shown last."""
         self._is_certain = bool(settings.gcs_project_id)
-        """Whether the settings name it, or GCS has shown it twice. The record keeps it for ever, so one answer is not
+        """Whether the settings name it, or GCS has shown it twice. The record keeps it forever, so one answer is not
         enough."""
         self._has_passed = False
 
@@ -68,9 +68,9 @@ class OwnerCheck:
             if await self.run_once(identity):
                 passed()
                 break
-            await _until(stop, STORE_AWAY_SECONDS)
+            await _wait(stop, STORE_AWAY_SECONDS)
         while not stop.is_set():
-            await _until(stop, CHECK_SECONDS)
+            await _wait(stop, CHECK_SECONDS)
             with suppress(StoreNotOurs):  # the former one may come back
                 await self.run_once(identity)
 
@@ -151,7 +151,7 @@ def described(owner: Owner) -> str:
     return f"Slack workspace {owner.team}{organisation}, GCS at {owner.endpoint}, {project}, schema {owner.schema}"
 
 
-async def _until(stop: asyncio.Event, seconds: float) -> None:
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
     """Wait for `seconds`, or until `stop` is set."""
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)

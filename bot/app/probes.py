@@ -41,7 +41,7 @@ async def repeat(run_once: Callable[[], Awaitable[float]], stop: asyncio.Event) 
     while not stop.is_set():
         try:
             seconds = await run_once()
-        except Exception:  # a bug of ours in a probe must not end the bot, nor the probe
+        except Exception:  # a bug in a probe must end neither the bot nor the probe
             log.exception("probe.failed")
             seconds = AGAIN_SECONDS
         with suppress(TimeoutError):

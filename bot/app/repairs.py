@@ -28,7 +28,7 @@ ALL = "all"
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
-_Which = Annotated[str, typer.Argument(metavar="LANE|all", help="The lane of a letter as it is listed, or all.")]
+_Which = Annotated[str, typer.Argument(metavar="LANE|all", help="The lane of a dead letter as listed, or all.")]
 _Written = Annotated[Path, typer.Argument(help="The file to write, a letter in each line.", dir_okay=False)]
 _Read = Annotated[
     Path, typer.Argument(help="A file with a letter in each line.", exists=True, dir_okay=False, readable=True)
@@ -41,7 +41,7 @@ def add_to(app: typer.Typer, on_store: OnStore) -> None:
 
     @app.command()
     def release(
-        which: Annotated[str, typer.Argument(help="Only this reason, as it is listed; by default all of them.")] = "",
+        which: Annotated[str, typer.Argument(help="Only this reason, such as gcs:not_found; by default all.")] = "",
     ) -> None:
         """Allow the endings that the brake has stopped, because they are right; /readyz says which they are."""
         released = on_store(lambda store: _released(store, which))

@@ -157,7 +157,7 @@ async def _receive(response: httpx.Response, limit: int, take: Sink) -> None:
     take = _limited(take, limit)
     gzip = _Gzip(take) if encoding.endswith("gzip") else None
     received = _limited(gzip.feed, limit) if gzip else take
-    stream = cast("httpx.AsyncByteStream", response.stream)  # read as it is: httpx would cut it into pieces once more
+    stream = cast("httpx.AsyncByteStream", response.stream)  # read directly: httpx would cut it into pieces once more
     async for piece in stream:
         received(piece)
     if gzip:

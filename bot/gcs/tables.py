@@ -274,7 +274,7 @@ class GetExecutionResponse(SnakeTable):
 def _steps(nodes: list[NodeStatus], reports: dict[str, SubActionStatus | None], unit: timedelta) -> tuple[Step, ...]:
     """The steps in GCS's order: from the node list, else from the control object's reports without its helpers."""
     if not nodes:
-        # `job-a-init` prepares `job-a` and is none of the user's steps (reference, Table 8).
+        # `job-a-init` prepares `job-a` and is not a step of the user's (reference, Table 8).
         named = [name for name in reports if not (name.endswith("-init") and name.removesuffix("-init") in reports)]
         nodes = [NodeStatus(name=name) for name in named]
     by_name = [(node.name or f"step-{place}", node) for place, node in enumerate(nodes, start=1)]

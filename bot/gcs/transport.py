@@ -36,7 +36,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Send `request` and return its response with the body still to be read.
 
         Raises:
-            httpx.UnsupportedProtocol: the URL is no http(s) address.
+            httpx.UnsupportedProtocol: the URL is not an http(s) address.
             httpx.TransportError: no response.
         """
         if request.url.scheme not in {"http", "https"} or not request.url.host:

@@ -150,7 +150,7 @@ def _must_be_file(path: Path) -> None:
     """Refuse all but files: Docker makes a directory where the file to mount is missing, and a pipe may never end."""
     kind = path.stat().st_mode
     if not stat.S_ISREG(kind):
-        raise IsADirectoryError(errno.EISDIR, "it is a directory" if stat.S_ISDIR(kind) else "it is no regular file")
+        raise IsADirectoryError(errno.EISDIR, "it is a directory" if stat.S_ISDIR(kind) else "it is not a regular file")
 
 
 def _is_open(path: Path) -> bool:

@@ -275,7 +275,7 @@ def is_shared(channel: Mapping[str, Any]) -> bool:
 def organisations_of(channel: Mapping[str, Any], own: frozenset[str]) -> frozenset[str]:
     """The ids of the other organisations that read a channel, or are invited to; empty where Slack lists none.
 
-    `own` are the ids of the workspace and its organisation, whose other workspaces are no strangers.
+    `own` are the ids of the workspace and its organisation, whose other workspaces are not strangers.
     """
     shared = _ids(channel, "shared_team_ids") - _ids(channel, "internal_team_ids")
     return (shared | _ids(channel, "connected_team_ids") | _ids(channel, "pending_connected_team_ids")) - own
@@ -290,7 +290,7 @@ _INVITED = ("is_pending_ext_shared", "pending_connected_team_ids", "pending_shar
 
 
 def _nobody_invited(channel: Mapping[str, Any]) -> bool:
-    """Whether Slack says so, and no other field names somebody all the same."""
+    """Whether Slack says so, and no other field contradicts it by naming somebody."""
     given = [channel[name] for name in _INVITED if channel.get(name) is not None]
     return bool(given) and all(each is False or each == [] for each in given)
 

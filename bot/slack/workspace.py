@@ -41,7 +41,7 @@ class Admission(Protocol):
 
 
 class Pauses(Protocol):
-    """Where all copies of the bot remember which methods Slack has asked them to leave alone, and what they post."""
+    """Where all copies of the bot remember which methods Slack wants no calls of for a while, and what they post."""
 
     async def pause(self, team_id: str, method: str, span: timedelta) -> None:
         """Leave `method` alone for `span`."""
@@ -104,7 +104,7 @@ class Removal:
         return f"Slack says that the app was removed from the workspace: {self.event}" if self.event else None
 
     def clear(self) -> None:
-        """Slack accepts the token, which means something once the event is no longer new."""
+        """Slack accepts the token, which disproves the removal unless that is only seconds old."""
         if monotonic() - self.at >= SETTLED_SECONDS:
             self.event = ""
 

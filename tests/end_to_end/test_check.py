@@ -99,7 +99,7 @@ async def test_check_finds_a_strange_server(tmp_path: Path) -> None:
     async with GCS() as gcs, Slack(scopes=SCOPES) as slack:
         port = gcs.url.rpartition(":")[2]
         code, printed = await check(tmp_path, gcs, slack, "http", PORT=port)
-    assert f"✗ Slack connection: what listens on port {port} is no bot" in printed
+    assert f"✗ Slack connection: what listens on port {port} is not the bot" in printed
     assert code == 1
 
 

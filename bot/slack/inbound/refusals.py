@@ -29,7 +29,7 @@ _OUR_FAULT = {
     Refusal.WRONG_SIGNATURE: "their signature is wrong: compare SLACK_SIGNING_SECRET with the app's",
     Refusal.STALE: "their time is wrong: set this machine's clock",
 }
-"""Refusals of Slack's own requests, and what is wrong here."""
+"""Why Slack's own requests are refused, and what is wrong on our side."""
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Refusals:
         self._has_accepted = False
 
     def note(self, reason: Refusal, *, is_slacks: bool = False) -> None:
-        """One more request was refused. Only one of Slack's own says something about us."""
+        """Count a refused request. Only one from Slack itself says something about us."""
         SLACK_REFUSED_REQUESTS.labels(reason.value).inc()
         now = monotonic()
         self._unlogged[reason] += 1

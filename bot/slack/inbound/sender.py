@@ -3,7 +3,7 @@
 Lives here: `Sender`. Does not live here: the signature (`signatures`), what follows (`refusals`).
 Called by `http_mode`.
 
-Anybody on the internet can send a request with a wrong signature, so it proves nothing. But every request of Slack's
+Anybody on the internet can send a request with a wrong signature, so it proves nothing. But every request from Slack
 carries the app's verification token, which strangers do not know, and which stays when somebody renews the signing
 secret. A digest of it is learned from requests with a good signature and kept in the store. Until the very
 first of them has arrived, the only clue is whether a request names our workspace.

@@ -3,8 +3,8 @@
 Lives here: `refusal`, which looks at the headers and the body. Does not live here: answering (`http_mode`). Called by
 `http_mode`; pure.
 
-The signature is checked before the age, so that "too old" is said of Slack's own requests only: then this machine's
-clock is wrong, or somebody sends a captured request again.
+The signature is checked before the age, so that only Slack's own requests can be "too old": then this machine's clock
+is wrong, or somebody replays a captured request.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Refusal(StrEnum):
     AMBIGUOUS = "ambiguous"
     """A header is there several times."""
     MALFORMED_HEADER = "malformed_header"
-    """A header is no timestamp or no signature."""
+    """A header does not have the form of a timestamp or a signature."""
     WRONG_SIGNATURE = "wrong_signature"
     """Not made with our signing secret."""
     STALE = "stale"

@@ -201,7 +201,7 @@ def test_a_wrong_file_is_one_problem(
     assert problems(monkeypatch, GCS_SK=None, GCS_SK_FILE="sk") == [problem]
 
 
-@pytest.mark.parametrize(("make", "kind"), [(os.mkfifo, "it is no regular file"), (os.mkdir, "it is a directory")])
+@pytest.mark.parametrize(("make", "kind"), [(os.mkfifo, "it is not a regular file"), (os.mkdir, "it is a directory")])
 def test_what_is_no_file_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Callable[[Path], None], kind: str
 ) -> None:
