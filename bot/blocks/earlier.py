@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.blocks import causes, text, words
-from bot.blocks.failures import Failure
+from bot.blocks.failed_steps import Failure
 from bot.blocks.language import _
 from bot.domain.execution import FAILED_PHASES
 from bot.domain.past import End, Past, stem_of

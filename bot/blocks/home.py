@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from bot.blocks import buttons, quiet, text, words
-from bot.blocks.failures import Failure, failure_lines
+from bot.blocks.failed_steps import Failure, failure_lines
 from bot.blocks.items import Item, unreadable_line
 from bot.blocks.language import N_, Language, _
 from bot.blocks.message import Block, actions, context, header, section

@@ -1,7 +1,7 @@
 """The message that notifies people: how an execution ended.
 
 Lives here: `outcome_message`, and `Reason`, which a catch-up message shows, too. Does not live here: why steps failed
-(`bot.blocks.failures`), changes before the end (`bot.blocks.thread`). Called by the notifier.
+(`bot.blocks.failed_steps`), changes before the end (`bot.blocks.thread`). Called by the notifier.
 
 State and name come first, then the cause, then counts and time, in the blocks as in the plain text: a notification
 shows no more than its beginning.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from bot.blocks import buttons, text, words
 from bot.blocks.earlier import earlier_line
-from bot.blocks.failures import Failure, failure_lines, failure_words
+from bot.blocks.failed_steps import Failure, failure_lines, failure_words
 from bot.blocks.language import _
 from bot.blocks.message import Block, Message, actions, context, message, section
 from bot.blocks.warnings import owner_mention

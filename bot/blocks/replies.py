@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import buttons, text, words
-from bot.blocks.failures import Failure, failure_lines, failure_words
+from bot.blocks.failed_steps import Failure, failure_lines, failure_words
 from bot.blocks.items import Item, item_line, unreadable_line
 from bot.blocks.language import N_, Language, _
 from bot.blocks.levels import level_words

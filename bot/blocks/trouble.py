@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.blocks import causes, text, words
-from bot.blocks.failures import Failure, group_line
+from bot.blocks.failed_steps import Failure, group_line
 from bot.blocks.groups import MRKDWN, PLAIN, Ink
 from bot.blocks.language import N_, _, ngettext
 from bot.domain import alarms, estimate

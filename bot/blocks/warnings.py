@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.blocks import text, words
-from bot.blocks.failures import Failure, failure_lines
+from bot.blocks.failed_steps import Failure, failure_lines
 from bot.blocks.language import _
 from bot.domain.change import Change, ChangeKind
 from bot.domain.execution import Execution

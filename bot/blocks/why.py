@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.blocks import buttons, text, words
 from bot.blocks.earlier import earlier_lines
-from bot.blocks.failures import Failure, failure_lines
+from bot.blocks.failed_steps import Failure, failure_lines
 from bot.blocks.language import N_, _, own_half
 from bot.blocks.message import Block, actions, context, section, view
 from bot.domain.acting import Action

@@ -1,8 +1,9 @@
 """The outbox: what is to be delivered to which subscription, which worker delivers it, and the receipts.
 
-Lives here: `Outbox`, its claims and dead letters. Does not live here: what a message looks like (`bot.blocks`). Called
-by the notifier. Each subscription has one lane, claimed by one worker at a time: so changes stay in order, one worker
-writes a message, and an older edit cannot overwrite a newer one.
+Lives here: `Outbox`, its claims and dead letters. Does not live here: what a message looks like (`bot.blocks`), what
+keeps one from being sent twice after a crash (`bot.workers.notifier.reconcile`). Called by the notifier. Each
+subscription has one lane, claimed by one worker at a time: so changes stay in order, one worker writes a message, and
+an older edit cannot overwrite a newer one.
 """
 
 from __future__ import annotations
