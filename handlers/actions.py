@@ -29,7 +29,7 @@ from bot.domain.acting import offered
 from bot.domain.following import Level, Subscriber
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import NO_PATIENCE, call
-from bot.slack.channels import check_channel, check_person, check_theirs, readers
+from bot.slack.channels import check_channel, check_may_decide, check_may_see, readers
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -236,7 +236,7 @@ async def _bound_to(request: Request, workspace: Workspace) -> tuple[Subscriber,
     value = _value(request)
     subscriber = _meant(request, value, request.asker)
     if not subscriber.is_person:
-        await check_person(workspace, subscriber.id, request.asker.id)
+        await check_may_see(workspace, subscriber.id, request.asker.id)
     return subscriber, value.execution_id
 
 
@@ -249,11 +249,11 @@ async def _rule_of(request: Request, workspace: Workspace) -> tuple[Subscriber, 
     value = parse_action_value(request.action_value)
     bound = Subscriber(team_id=workspace.team_id, id=value.subscriber_id)
     if request.is_at_home and bound.id and not bound.is_person:
-        await check_theirs(workspace, bound.id, request.asker.id)
+        await check_may_decide(workspace, bound.id, request.asker.id)
         return bound, value.execution_id
     subscriber = _meant(request, value, request.asker)
     if not subscriber.is_person:
-        await check_person(workspace, subscriber.id, request.asker.id)
+        await check_may_see(workspace, subscriber.id, request.asker.id)
     return subscriber, value.execution_id
 
 
@@ -265,7 +265,7 @@ async def _decided(request: Request, workspace: Workspace) -> Subscriber | None:
     """
     if request.action_value.partition("|")[0] != request.channel_id or request.is_direct:
         raise InvalidInput(InputProblem.OTHER_CHANNEL)
-    is_shared = await check_person(workspace, request.channel_id, request.asker.id)
+    is_shared = await check_may_see(workspace, request.channel_id, request.asker.id)
     return Subscriber(team_id=workspace.team_id, id=request.channel_id) if is_shared else None
 
 

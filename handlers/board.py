@@ -14,7 +14,7 @@ from bot.blocks.text import sentences
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.following import Subscriber
 from bot.errors import InputProblem, InvalidInput
-from bot.slack.channels import check_channel, check_person, readers
+from bot.slack.channels import check_channel, check_may_see, readers
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.replies import board_ended_reply
@@ -34,7 +34,7 @@ async def board_reply(
     asker = request.asker
     channel = Subscriber(team_id=asker.team_id, id=request.channel_id)
     if is_off:
-        await check_person(workspace, channel.id, asker.id)
+        await check_may_see(workspace, channel.id, asker.id)
         ended, is_safe = await subscriptions.boards.end_named(channel, workflow, by=asker.id)
         return board_ended_reply(ended, is_safe=is_safe)
     is_open = await check_channel(workspace, channel.id, asker.id)

@@ -20,7 +20,7 @@ from bot.domain.quiet import MuteFor, QuietHours, zone_named
 from bot.domain.search import Found, begins_an_id
 from bot.domain.snapshot import Followed
 from bot.errors import InputProblem, InvalidInput, SlackError
-from bot.slack.channels import check_channel, check_person, readers
+from bot.slack.channels import check_channel, check_may_see, readers
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.answers import answer
@@ -87,7 +87,7 @@ async def _about_one(  # noqa: PLR0911  # a verb each
     asker = request.asker
     is_followed = command.verb in {Verb.UNSUBSCRIBE, Verb.MUTE, Verb.UNMUTE}
     if is_followed and not subscriber.is_person:
-        await check_person(workspace, subscriber.id, asker.id)
+        await check_may_see(workspace, subscriber.id, asker.id)
     if not command.execution_id:
         found = await subscriptions.search.find(
             subscriber if is_followed else asker, command.query, is_followed=is_followed
@@ -121,7 +121,7 @@ async def _rule(
     (kind, values), asker = command.rule, request.asker
     if command.verb is Verb.UNSUBSCRIBE:
         if not subscriber.is_person:
-            await check_person(workspace, subscriber.id, asker.id)
+            await check_may_see(workspace, subscriber.id, asker.id)
         ended = await subscriptions.rules.end(subscriber, rule_id(subscriber, kind, values), by=asker.id)
         return rule_ended_reply(ended) if ended.rule else rules.no_such_rule(subscriber, kind, values)
     is_open = subscriber.is_person or await check_channel(workspace, subscriber.id, asker.id)
@@ -201,7 +201,7 @@ async def _quiet(command: Command, asker: Subscriber, subscriptions: Subscriptio
 
 async def _language(command: Command, asker: Subscriber, subscriber: Subscriber, workspace: Workspace) -> Message:
     if not subscriber.is_person:
-        await check_person(workspace, subscriber.id, asker.id)
+        await check_may_see(workspace, subscriber.id, asker.id)
     language = await workspace.languages.choose(subscriber.team_id, subscriber.id, command.language)
     audit("language.chosen", subscriber=subscriber.id, language=command.language or "auto")
     with speaking(language):
@@ -212,7 +212,7 @@ async def _list(
     request: Request, subscriber: Subscriber, subscriptions: Subscriptions, workspace: Workspace
 ) -> Message:
     asker = request.asker
-    is_shared = not subscriber.is_person and await check_person(workspace, subscriber.id, asker.id)
+    is_shared = not subscriber.is_person and await check_may_see(workspace, subscriber.id, asker.id)
     followed = await subscriptions.of(subscriber)
     message = replies.subscription_list(
         followed.items, unreadable=followed.unreadable, now=workspace.now(), is_person=subscriber.is_person
@@ -242,7 +242,7 @@ async def _followed_here(request: Request, subscriptions: Subscriptions, workspa
     followed = await subscriptions.of(Subscriber(team_id=request.asker.team_id, id=request.channel_id))
     if followed.items:
         try:
-            await check_person(workspace, request.channel_id, request.asker.id)
+            await check_may_see(workspace, request.channel_id, request.asker.id)
         except (InvalidInput, SlackError):  # their own list is what they asked for
             return Followed()
     return followed

@@ -15,7 +15,7 @@ from bot.domain.fates import LaneState, Log
 from bot.domain.following import Subscriber
 from bot.errors import InvalidInput, SlackError
 from bot.slack.calls import call
-from bot.slack.channels import check_person
+from bot.slack.channels import check_may_see
 from bot.slack.responses import respond
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -62,7 +62,7 @@ async def _read(
     lanes = [lane for lane in log.lanes if log.knows(lane)]
     if channel and any(lane.subscriber_id == channel.id for lane in lanes):
         try:
-            await check_person(workspace, channel.id, asker.id)
+            await check_may_see(workspace, channel.id, asker.id)
         except (InvalidInput, SlackError):  # their own part is theirs anyway
             lanes = [lane for lane in lanes if lane.subscriber_id != channel.id]
     return log, lanes

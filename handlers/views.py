@@ -16,7 +16,7 @@ from bot.domain.following import Level, Subscriber, Subscription
 from bot.domain.snapshot import Snapshot
 from bot.errors import InputProblem, InvalidInput
 from bot.slack.calls import call
-from bot.slack.channels import check_membership, check_person
+from bot.slack.channels import check_may_see, check_membership
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
 from handlers.dialogs import show
@@ -120,7 +120,7 @@ async def _about(request: Request, workspace: Workspace) -> tuple[Subscriber, st
     subscriber = Subscriber(team_id=asker.team_id, id=about.subscriber_id)
     if subscriber.is_person or not subscriber.id:
         return asker, about.execution_id
-    await check_person(workspace, subscriber.id, asker.id)
+    await check_may_see(workspace, subscriber.id, asker.id)
     return subscriber, about.execution_id
 
 

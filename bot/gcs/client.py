@@ -107,7 +107,7 @@ class Request:
     sink: Sink | None = None
     """Receives the body while it arrives; the reader then gets an empty one."""
     max_bytes: int | None = None
-    """At most this many bytes are read, and many are parsed in a thread. None: all are read, and parsed at once."""
+    """At most this many bytes are read; a large body is parsed in a thread. None: what `http` allows, parsed here."""
     action: Action | None = None
     """What GCS is to do to the execution; None for a request that only reads."""
 
@@ -199,10 +199,10 @@ class GCSClient:
 
         def read(body: bytes) -> None:
             try:
-                taken = msgspec.json.decode(body, type=_ActionReply)
+                reply = msgspec.json.decode(body, type=_ActionReply)
             except (msgspec.MsgspecError, ValueError):
                 raise GCSMalformed("an answer to an action that does not name the execution") from None
-            if taken.id.strip().casefold() != requested_id:
+            if reply.id.strip().casefold() != requested_id:
                 raise GCSMalformed("an answer about another execution")
 
         url = f"{self._executions}/{quote(requested_id, safe='')}"

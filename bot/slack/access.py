@@ -142,14 +142,14 @@ class Access:
         """What Slack says that a person is; None without the scope for that."""
         try:
             async with asyncio.timeout(WITHIN_SECONDS):
-                return await self._people.get(user_id, lambda: self._look(user_id))
+                return await self._people.get(user_id, lambda: self._look_up(user_id))
         except _NoScope:
             return None
         except (SlackError, TimeoutError) as error:
             log.warning("slack.person_unknown", kind=type(error).__name__, code=getattr(error, "code", ""))
             raise NotAllowed(InputProblem.PERSON_UNKNOWN) from error
 
-    async def _look(self, user_id: str) -> Standing:
+    async def _look_up(self, user_id: str) -> Standing:
         try:
             user = await call(self._workspace, "users.info", lambda: self._workspace.slack.user(user_id))
         except Undeliverable:  # not in this workspace, or not visible from it

@@ -73,7 +73,7 @@ async def check_chosen(workspace: Workspace, channel_id: str, asker_id: str) -> 
     return is_open
 
 
-async def check_theirs(workspace: Workspace, channel_id: str, asker_id: str) -> None:
+async def check_may_decide(workspace: Workspace, channel_id: str, asker_id: str) -> None:
     """Make sure that a person may decide for a channel from elsewhere: the bot may be used there, and they are in it.
 
     Raises:
@@ -98,7 +98,7 @@ async def check_membership(workspace: Workspace, channel_id: str, asker_id: str)
         raise NotAllowed(InputProblem.NOT_THEIR_CHANNEL)
 
 
-async def check_person(workspace: Workspace, channel_id: str, asker_id: str) -> bool:
+async def check_may_see(workspace: Workspace, channel_id: str, asker_id: str) -> bool:
     """Make sure that a person may see and decide what a channel follows: in a private one only its members may.
 
     Returns:

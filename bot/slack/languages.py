@@ -85,7 +85,7 @@ class Languages:
                     return chosen
                 is_person = reader_id.startswith(("U", "W"))
                 if is_person and asks_slack:
-                    profile = await self._profiles.get(reader_id, self._ask(reader_id))
+                    profile = await self._profiles.get(reader_id, self._profile_of(reader_id))
                     return Language.of_locale(profile.locale) or self._default
         except (SlackError, TimeoutError) as error:
             log.debug("slack.language_unknown", kind=type(error).__name__)
@@ -95,7 +95,7 @@ class Languages:
         """The time zone of a person's Slack, such as `Asia/Shanghai`; empty if Slack does not say it in time."""
         try:
             async with asyncio.timeout(WITHIN_SECONDS):
-                return (await self._profiles.get(user_id, self._ask(user_id))).zone
+                return (await self._profiles.get(user_id, self._profile_of(user_id))).zone
         except (SlackError, TimeoutError) as error:
             log.debug("slack.zone_unknown", kind=type(error).__name__)
             return ""
@@ -139,7 +139,7 @@ class Languages:
             return None
         return Language(found) if found in set(Language) else None
 
-    def _ask(self, user_id: str) -> Callable[[], Awaitable[_Profile]]:
+    def _profile_of(self, user_id: str) -> Callable[[], Awaitable[_Profile]]:
         async def profile() -> _Profile:
             if monotonic() < self._quiet_until:
                 raise SlackError("not_asked")

@@ -22,13 +22,13 @@ class Lookups(Generic[Answer]):
         self._known: dict[str, tuple[float, Answer]] = {}
         self._running: dict[str, asyncio.Task[Answer]] = {}
 
-    async def get(self, key: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer for `key`, from `ask` unless it is known. A caller that stops waiting does not stop the call."""
+    async def get(self, key: str, look_up: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer for `key`, from `look_up` unless known. A caller that stops waiting does not stop the call."""
         known = self._known.get(key)
         if known is not None and monotonic() - known[0] < self._seconds:
             return known[1]
         if key not in self._running:
-            self._running[key] = asyncio.create_task(self._ask(key, ask))
+            self._running[key] = asyncio.create_task(self._look_up(key, look_up))
             self._running[key].add_done_callback(_seen)
         return await asyncio.shield(self._running[key])
 
@@ -43,9 +43,9 @@ class Lookups(Generic[Answer]):
         """Look it up again the next time."""
         self._known.pop(key, None)
 
-    async def _ask(self, key: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _look_up(self, key: str, look_up: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
-            answer = await ask()
+            answer = await look_up()
         finally:
             del self._running[key]
         self.note(key, answer)
