@@ -39,6 +39,7 @@ def page(results: Results) -> str:
 _HEAD = """# Performance
 
 `make bench` measures all of this and writes this page; `make bench ARGS=polling` runs one group and writes nothing.
+[Decision 40](decisions/0040-targets-missed.md) says why some targets are missed.
 """
 
 
