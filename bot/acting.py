@@ -51,7 +51,7 @@ class Look:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The same in the form that the dialogs show."""
+        """The execution in the form that the dialogs show."""
         return Snapshot(execution=self.execution, revision=0, seen_at=self.at)
 
 

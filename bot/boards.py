@@ -141,7 +141,7 @@ class BoardRequests:
         return found[0], is_safe
 
     async def end_named(self, channel: Subscriber, workflow: str, *, by: str) -> tuple[BoardRecord | None, bool]:
-        """The same for the board about `workflow`; without one, for the only board that the channel has.
+        """Like `end`, for the board about `workflow`; without one, for the only board that the channel has.
 
         Raises:
             InvalidInput: it has several.

@@ -108,7 +108,7 @@ class OwnerCheck:
         return this_owner(self._settings, identity, self._project_id, is_certain=self._is_certain)
 
     async def certain(self, identity: Identity) -> Owner:
-        """The same for a new owner record: without a project unless GCS has shown it twice."""
+        """Who this bot is, for a new owner record: without a project unless GCS has shown it twice."""
         await self.ours(identity)
         ours = await self.ours(identity)
         return ours if self._is_certain else replace(ours, project="")

@@ -50,7 +50,7 @@ async def repeat(run_once: Callable[[], Awaitable[float]], stop: asyncio.Event) 
 
 @asynccontextmanager
 async def repeating(run_once: Callable[[], Awaitable[float]], stop: asyncio.Event) -> AsyncIterator[None]:
-    """The same in the background, inside the context; `stop` is set when the context ends."""
+    """Do what `repeat` does in the background of the context; `stop` is set when the context ends."""
     probing = asyncio.create_task(repeat(run_once, stop), name="probe")
     try:
         yield

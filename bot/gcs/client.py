@@ -86,11 +86,11 @@ OnThrottled = Callable[[timedelta], Awaitable[None]]
 MAX_EXECUTION_BYTES = 4 * 1024 * 1024
 """At most this many bytes of an answer about one execution are read, unless a setting says otherwise."""
 MAX_EVENTS_BYTES = 1024 * 1024
-"""The same for an answer about its events."""
+"""At most this many bytes of an answer about events are read."""
 MAX_ACTION_BYTES = 64 * 1024
-"""The same for the reply to an action."""
+"""At most this many bytes of the reply to an action are read."""
 MAX_SEARCH_BYTES = 32 * 1024 * 1024
-"""The same for a page of a list that a person searches."""
+"""At most this many bytes of a page are read that a person searches."""
 INLINE_PARSE_BYTES = 128 * 1024
 """Larger answers about one execution are parsed in a thread, two at a time, to keep the event loop free."""
 

@@ -95,7 +95,7 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     state: str
     """Equal to `Fingerprint.state` of the execution's own answer."""
     known: Known = Known(0, 0)
-    """Its text."""
+    """What is remembered of its text."""
 
     @classmethod
     def of(cls, text: bytes, shown: ItemState, cuts: Cuts | None = None) -> Listed:

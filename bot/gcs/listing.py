@@ -39,7 +39,7 @@ class Page(NamedTuple):
     """One page of the list of executions."""
 
     items: tuple[Listed, ...]
-    """Those that can be read, in no particular order."""
+    """The items that can be read, in no particular order."""
     length: int
     """Items on the page, unreadable ones included."""
     total: int
@@ -48,9 +48,9 @@ class Page(NamedTuple):
     runs: tuple[Run, ...] = ()
     """Runs of items that were unchanged."""
     new: tuple[Match, ...] = ()
-    """Those of the items that the earlier reading did not show."""
+    """The items that the earlier reading did not show."""
     changed: tuple[Listed, ...] = ()
-    """These, and those of which the earlier reading showed another state."""
+    """The new items, and those of which the earlier reading showed another state."""
 
 
 def parse_page(body: bytes, before: Listing = NOTHING_LISTED) -> Page:

@@ -96,7 +96,7 @@ class Access:
         self._refuse(await self._no_operator(user_id))
 
     async def is_operator(self, user_id: str) -> bool:
-        """The same as a question: it decides what one person is shown, and nothing else."""
+        """Whether a person may cancel and retry executions: it decides what they are shown, and nothing else."""
         return self._rules.has_operators and await self._no_operator(user_id) is None
 
     async def standing(self, user_id: str, *, signs: Signs, channel_id: str) -> Standing:

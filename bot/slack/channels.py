@@ -58,7 +58,7 @@ async def check_channel(workspace: Workspace, channel_id: str, asker_id: str) ->
 
 
 async def check_chosen(workspace: Workspace, channel_id: str, asker_id: str) -> bool:
-    """The same for a channel that a person chose elsewhere: the bot may be used there, and they are in it.
+    """Like `check_channel`, for a channel that a person chose elsewhere: the bot may be used there, and they are in it.
 
     Raises:
         InvalidInput: the rules forbid it, the bot cannot post there, or the person is not in it.
@@ -137,7 +137,7 @@ async def readers(workspace: Workspace, channel_id: str) -> Readers:
 
 
 async def channels_of(workspace: Workspace, user_id: str) -> frozenset[str] | None:
-    """The channels that a person is in and the bot may see; None where Slack does not say."""
+    """The channels that a person is in and the bot may see; None if Slack does not say."""
 
     async def ask() -> frozenset[str]:
         found: frozenset[str] = frozenset()

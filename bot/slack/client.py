@@ -130,7 +130,7 @@ class SlackClient:
         return self._identity
 
     async def known_identity(self) -> Identity:
-        """The same, requested only once: a token does not change hands."""
+        """Whose token it is, requested only once: a token does not change hands."""
         return self._identity or await self.identity()
 
     @property
@@ -273,7 +273,7 @@ def is_shared(channel: Mapping[str, Any]) -> bool:
 
 
 def organisations_of(channel: Mapping[str, Any], own: frozenset[str]) -> frozenset[str]:
-    """The ids of the other organisations that read a channel, or are invited to; empty where Slack lists none.
+    """The ids of the other organisations that read a channel, or are invited to; empty if Slack lists none.
 
     `own` are the ids of the workspace and its organisation, whose other workspaces are not strangers.
     """

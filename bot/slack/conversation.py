@@ -48,9 +48,9 @@ class Place(NamedTuple):
     channel_id: str
     person_id: str
     ts: str
-    """Of their message."""
+    """The timestamp of their message."""
     thread_ts: str = ""
-    """Of the thread that it is in; empty outside one."""
+    """The timestamp of the thread that it is in; empty outside one."""
 
     @property
     def is_direct(self) -> bool:

@@ -18,7 +18,7 @@ UPDATE_SECONDS = 30.0
 """How long at least between two updates of a Home."""
 
 UPDATE_SECONDS_PER_HOME = 1.5
-"""The same for each Home that is open, so that all of them together stay within Slack's limits."""
+"""How long at least for each Home that is open, so that all of them together stay within Slack's limits."""
 
 MOST = 1_000
 """At most this many are kept up to date: those that were opened last."""
@@ -70,11 +70,11 @@ class OpenHomes:
             home.due_at = self._now()
 
     def put_off(self, home: OpenHome) -> None:
-        """It was updated now; the next update is later."""
+        """Schedule the next update of a Home that was updated now."""
         home.due_at = self._now() + max(UPDATE_SECONDS, UPDATE_SECONDS_PER_HOME * len(self._open))
 
     def due(self) -> list[tuple[str, OpenHome]]:
-        """Those that are due for an update."""
+        """The Homes that are due for an update, by person."""
         now = self._now()
         return [(user_id, home) for user_id, home in self._open.items() if home.due_at <= now or home.until <= now]
 

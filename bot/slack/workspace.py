@@ -100,7 +100,7 @@ class Removal:
 
     @property
     def problem(self) -> str | None:
-        """The same in words."""
+        """The removal in words; None while the app is installed."""
         return f"Slack says that the app was removed from the workspace: {self.event}" if self.event else None
 
     def clear(self) -> None:
