@@ -75,7 +75,7 @@ def board_message(board: Board, subscription: Subscription, *, now: datetime, ad
     named = [(text.cut(words.plain_name(each.execution), _NAME), each.execution.id) for each in board.rows]
     if named:
         row.insert(0, buttons.show_one(named))
-    changed = context(_("Ended: in the last 24 hours · updated {time}").format(time=text.date(now)))
+    changed = context(_("Ended: last 24 hours · updated {time}").format(time=text.date(now)))
     return message(
         [*board_blocks(board, channel.id, now=now, address=address), actions(row), changed],
         _headline(board),

@@ -375,7 +375,7 @@ def delete_my_data(user_id: str) -> Block:
         _("Delete your data?"),
         _("You stop following everything right away. This cannot be undone."),
         _("Delete"),
-        _("Keep it"),
+        _("Keep my data"),
     )
     return button(_("Delete my data"), DELETE_MY_DATA, user_id, style="danger", confirm=confirmation)
 
@@ -440,7 +440,7 @@ def my_level(level: Level) -> Block:
 
 def language(chosen: Language | None) -> Block:
     """Chooses the language that the person reads; None is that of their Slack. Languages have their own names."""
-    options = [(_("as in my Slack"), AUTO), *((name, language.value) for language, name in _LANGUAGES.items())]
+    options = [(_("Same as in Slack"), AUTO), *((name, language.value) for language, name in _LANGUAGES.items())]
     return choice(CHOOSE_LANGUAGE, options, chosen or AUTO)
 
 

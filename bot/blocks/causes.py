@@ -33,7 +33,7 @@ _CAUSES: tuple[tuple[str, str], ...] = (
     (r"no space left|disk ?pressure|ephemeral.storage|disk quota exceeded", N_("{name} ran out of disk")),
     (r"evicted", N_("{name} was evicted from its machine")),
     (r"scheduling|unschedulable|insufficient \w+|nodes are available", N_("{name} found no machine with enough room")),
-    (r"exceeded quota|quota ?exceeded|quota exceeds", N_("{name} exceeds a quota")),
+    (r"exceeded quota|quota ?exceeded|quota exceeds", N_("{name} exceeded a quota")),
     (r"imagepull|invalidimage|pull image|manifest unknown|pull access", N_("{name} could not pull its image")),
     (r"failedmount|failedattach|mountvolume|persistentvolumeclaim", N_("{name} could not reach its storage")),
     (r"createcontainer|runcontainererror", N_("{name} could not start its container")),

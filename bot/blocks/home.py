@@ -75,7 +75,7 @@ def home_tab(
         section(_("Your default notifications"), accessory=buttons.my_level(home.level or Level.MILESTONES)),
         section(_("Your language"), accessory=buttons.language(language)),
         section(*quiet.hours_lines(home.hours), accessory=buttons.open_hours()),
-        context(_("What you follow yourself, I send you here, under Messages.")),
+        context(_("Notifications for yourself come here, under Messages.")),
         _as_of(now, is_live=is_live),
     ]
     metadata = json.dumps({"page": page})

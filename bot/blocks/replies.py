@@ -233,7 +233,7 @@ def subscription_list(
         return message([section(problem)], problem)
     if not items:
         line = _("You follow no executions.") if is_person else _("No executions are followed here.")
-        hint = _("{command} and a name or an id follows one.").format(command=f"`{command} subscribe`")
+        hint = _("Type {command} and a name or an id to follow one.").format(command=f"`{command} subscribe`")
         return message([section(line, hint)], line, hint)
     title = text.plural("{number} execution", "{number} executions", len(items))
     hidden = len(items) - most
@@ -249,7 +249,7 @@ def help_text(language: Language | None = None, command: str = "/execution") -> 
     lines = [f"`{command} {usage.format(which=which, name=name)}` {_(what)}" for usage, what in _USAGE]
     shape = _("{level} ({meaning})")
     levels = text.series(shape.format(level=f"`{level.value}`", meaning=level_words(level)) for level in Level)
-    more = _("Levels of notifications: {levels}. `here` means this channel instead of you.").format(levels=levels)
+    more = _("Notification levels: {levels}. `here` means this channel instead of you.").format(levels=levels)
     example = _("For example, {line} notifies this channel when an execution with germline in its name ends.").format(
         line=f"`{command} {HELP_EXAMPLE}`"
     )

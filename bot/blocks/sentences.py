@@ -57,7 +57,7 @@ _ERRORS: dict[type, str] = {
         "bot's operator know."
     ),
     StoreReadOnly: N_(
-        "My own memory takes no changes right now. Nothing that you follow is lost; try again in a minute."
+        "My own memory accepts no changes right now. Nothing that you follow is lost; try again in a minute."
     ),
     StoreNotOurs: N_(
         "My memory belongs to another bot right now, so I can do nothing. Nothing that you follow is "
@@ -84,8 +84,8 @@ _ERRORS: dict[type, str] = {
         "GeneContainer Service rejects my credentials. Ask this bot's operator to run `execution-bot check`."
     ),
     GCSMisdirected: N_(
-        "I am pointed at the wrong GeneContainer address. "
-        "Ask this bot's operator to check `GCS_REGION` and `GCS_ENDPOINT`."
+        "I have the wrong address of GeneContainer Service. Ask this bot's operator to check "
+        "`GCS_REGION` and `GCS_ENDPOINT`."
     ),
     GCSThrottled: N_("GeneContainer Service is asking me to slow down. Try again in a minute."),
     GCSUnavailable: N_(
@@ -149,7 +149,7 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.MISSPELLED_WORD: N_("I do not know {word}. Did you mean {line}?"),
     InputProblem.INCOMPLETE_ID: N_("{word} is not a whole execution id: it looks like {example}."),
     InputProblem.NOT_AN_ID: N_("That is not an execution id. It looks like {example}."),
-    InputProblem.WHICH_LANGUAGE: N_("Which language? {usage}; `auto` is that of your Slack."),
+    InputProblem.WHICH_LANGUAGE: N_("Which language? {usage}; `auto` is the language of your Slack."),
     InputProblem.MISSING_VERB: N_("Say what to do, and with which execution: {usage}."),
     InputProblem.SUBSCRIBE_MEANT: N_("Did you mean {line}?"),
     InputProblem.SEVERAL_VERBS: N_("I cannot do {verbs} at once: one at a time, please."),
@@ -220,7 +220,7 @@ _PROBLEMS: dict[InputProblem, str] = {
         "approves that."
     ),
     InputProblem.CHANNEL_NOT_SHARED: N_(
-        "This channel is not shared with another organisation, so I may post here anyway."
+        "This channel is not shared with another organisation, so I can post here without approval."
     ),
     InputProblem.CHANNEL_NOT_LISTED: N_(
         "I am not allowed in this channel. Send me a direct message, or ask this bot's operator to allow it."
@@ -232,7 +232,7 @@ _PROBLEMS: dict[InputProblem, str] = {
         "Follow them with {line}, then try again."
     ),
     InputProblem.TOO_MANY_BOARDS: N_("This channel has {word} boards, which is the limit: end one first."),
-    InputProblem.SEVERAL_BOARDS: N_("This channel has several boards. Say which one ends, for example {line}."),
+    InputProblem.SEVERAL_BOARDS: N_("This channel has several boards. Say which one to end, for example {line}."),
     InputProblem.OTHER_CHANNEL: N_("That button belongs to another channel, so it does nothing here: press it there."),
     InputProblem.OTHER_PERSON: N_("That button is somebody else's. Type `/execution forget-me` for one of your own."),
     InputProblem.NOT_A_QUESTION: N_("I do not know that button. Close this window and try again."),
@@ -248,7 +248,7 @@ _PROBLEMS: dict[InputProblem, str] = {
     InputProblem.CHANNEL_ARCHIVED: N_("This channel is archived, so I cannot post here."),
     InputProblem.RULE_ENDED: N_("That was stopped already, so there is nothing to do."),
     InputProblem.MISSING_RULE: N_("Which ones? For example: {rule}."),
-    InputProblem.MISSING_WORKFLOW: N_("Which workflow? Write its name, or its id."),
+    InputProblem.MISSING_WORKFLOW: N_("Which workflow? Enter its name or its id."),
     InputProblem.LISTS_REFUSED: N_(
         "I am not allowed to read the list of executions, so I would find no new ones. Ask this bot's operator to "
         "grant its IAM user `gcs:executions:list`."

@@ -72,7 +72,7 @@ def _deadline(at: datetime, execution: Execution) -> str:
     if execution.timeout:
         limit = text.span(execution.timeout)
         return _("GCS will stop it {time}: its time limit is {limit}.").format(time=when, limit=limit)
-    return _("GCS will stop it {time}, its time limit.").format(time=when)
+    return _("GCS will stop it {time}, at its time limit.").format(time=when)
 
 
 def _slow(change: Change) -> str:

@@ -226,7 +226,7 @@ NO_API = {"error_code": "APIGW.0101", "error_msg": "The API does not exist"}
     ("fault", "sentence"),
     [
         (Fault(kind="status", status=403), "not allowed to read"),
-        (Fault(kind="status", status=404, body=NO_API), "wrong GeneContainer address"),
+        (Fault(kind="status", status=404, body=NO_API), "wrong address of GeneContainer"),
         (Fault(kind="status", status=429, retry_after=1), "slow down"),
         (Fault(kind="status", status=503), "is not answering right now"),
         (Fault(kind="html"), "is not answering right now"),

@@ -41,4 +41,4 @@ async def test_an_operator_deletes_a_persons_data(world: World, tmp_path: Path) 
     assert "You follow no executions." in (await carol.types("list")).text
     code, printed = await ended(tmp_path, "forget", world.bot.settings, carol.channel)
     assert code == 1
-    assert "no user id" in printed
+    assert "not a user id" in printed

@@ -209,7 +209,7 @@ async def test_the_bot_waits_for_a_store_without_writes(tmp_path: Path) -> None:
 
     await asyncio.gather(
         scene("full", full, "the store is full", "My own memory is full"),
-        scene("read-only", read_only, "the store takes no writes", "My own memory takes no changes"),
+        scene("read-only", read_only, "the store takes no writes", "My own memory accepts no changes"),
     )
 
 

@@ -36,7 +36,11 @@ def head(snapshot: Snapshot) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("troubled", "state", "line"),
     [
-        (seen(FAILED), "⚠️ Running, 1 step failed", "*sort* ran out of memory (exit 137, `OOMKilled`); 1 other goes on"),
+        (
+            seen(FAILED),
+            "⚠️ Running, 1 step failed",
+            "*sort* ran out of memory (exit 137, `OOMKilled`); 1 other goes on",
+        ),
         (seen(LATE), "⚠️ Running, stops soon", "GCS will stop it <!date^1534749100"),
         (seen(PAST), "⚠️ Running, past its time limit", "It reached its time limit of 5 min <!date^1534747600"),
         (seen(**SLOW), "⚠️ Running, slower than usual", "*call* is taking longer than usual: usually at most 1 min."),
