@@ -120,7 +120,7 @@ async def _filled(world: World) -> dict[str, float]:
     store, client, polls = world.store, world.client(), 0
     quota = store.gcs_quota(FREE, per_minute=10**6, reserve=0)
     finder = Finder(client, store.rules, store.enlisting, quota=quota, most=MOST)
-    watcher = Watcher(client, store.schedule, cadence=CADENCE, quota=quota, history=store.history, brake=store.brake)
+    watcher = Watcher(client, store, cadence=CADENCE, quota=quota)
     async with Redis.from_url(world.url) as redis:
         empty = await _used(redis)
         rules = [_rule(number, place) for number in range(RULES) for place in range(PLACES_EACH)]

@@ -123,9 +123,7 @@ def new_watcher(store: Store, http: HTTPClient, url: str) -> tuple[GCSClient, Wa
     """The bot's client and watcher, with a quota that is never in the way."""
     budget = store.gcs_quota("benchmark", per_minute=QUOTA, reserve=0)
     client = GCSClient(http, endpoint=url, auth=_AUTH, take=budget.take, on_throttled=budget.refused)
-    return client, Watcher(
-        client, store.schedule, cadence=CADENCE, quota=budget, history=store.history, brake=store.brake
-    )
+    return client, Watcher(client, store, cadence=CADENCE, quota=budget)
 
 
 async def follow(store: Store, client: GCSClient, count: int) -> None:

@@ -246,7 +246,7 @@ async def working(run: Run, client: GCSClient, *, has_lists: bool, finder: Finde
         return is_settled
 
     store.schedule.settle = spied  # type: ignore[method-assign, assignment]  # a spy
-    watcher = Watcher(client, store.schedule, cadence=CADENCE, quota=quota, history=store.history, brake=store.brake)
+    watcher = Watcher(client, store, cadence=CADENCE, quota=quota)
     sweeper = Sweeper(
         client,
         store.schedule,

@@ -36,15 +36,11 @@ from bot.quiet import QuietTimes
 from bot.reads import WITHIN, Reads, State
 from bot.rules import RuleRequests
 from bot.search import Searches
+from bot.store import Store
 from bot.store.gcs_quota import PersonLimit
-from bot.store.homes import Homes
-from bot.store.log import Logs
 from bot.store.patience import in_time
-from bot.store.people import Forgotten, People
-from bot.store.quiet_hours import HoursKept
-from bot.store.rules import Enlisting, Rules
-from bot.store.schedule.history import History
-from bot.store.subscriptions import Decided, Subscribers, SubscriptionChanged
+from bot.store.people import Forgotten
+from bot.store.subscriptions import Decided, SubscriptionChanged
 
 FORGET_WITHIN = timedelta(minutes=1)
 """At most how long it takes to delete what is kept about a person: all executions are looked at."""
@@ -112,37 +108,31 @@ class Unsubscribed:
 class Subscriptions:
     """Serves what people ask for."""
 
-    def __init__(  # noqa: PLR0913  # all that it serves with, once
+    def __init__(
         self,
         gcs: GCSClient,
-        subscribers: Subscribers,
-        people: People,
+        store: Store,
         *,
-        history: History,
-        rules: Rules,
-        enlisting: Enlisting,
-        hours: HoursKept,
-        homes: Homes,
         boards: BoardRequests,
-        logs: Logs,
         allowance: Allowance,
         cadence: Cadence,
         now: Callable[[], datetime],
         default_level: Level = Level.MILESTONES,
     ) -> None:
         """`default_level` is for those who name none, and have not chosen one."""
-        self._default_level = default_level
+        self._subscribers, self._people = store.subscribers, store.people
+        self._homes, self._logs = store.homes, store.logs
+        self._allowance, self._cadence, self._now, self._default_level = allowance, cadence, now, default_level
+        self._reads = Reads(gcs, store.subscribers, store.history, cadence=cadence, now=now)
         searches = SharedSearches(gcs, within=WITHIN, now=now)
-        self.search = Searches(subscribers, searches)
+        self.search = Searches(store.subscribers, searches)
         """Searches for executions by name or phase."""
-        self.rules = RuleRequests(rules, enlisting, searches)
+        self.rules = RuleRequests(store.rules, store.enlisting, searches)
         """What people ask for about rules."""
         self.boards = boards
         """What people ask for about boards."""
-        self._subscribers, self._people, self._allowance = subscribers, people, allowance
-        self._homes, self._logs, self._cadence, self._now = homes, logs, cadence, now
-        self._reads = Reads(gcs, subscribers, history, cadence=cadence, now=now)
-        self.quiet = QuietTimes(subscribers, hours, now=now)
+        self.quiet = QuietTimes(store.subscribers, store.quiet_hours, now=now)
+        """What people ask for about mutes and quiet hours."""
 
     async def admit(self, asker: Subscriber) -> None:
         """Count one request of a person.

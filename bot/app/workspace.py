@@ -93,12 +93,10 @@ class WorkspaceRuntime:
         )
         self._watcher = Watcher(
             account.client,
-            store.schedule,
+            store,
             cadence=self._cadence,
             quota=account.quota,
-            history=store.history,
-            brake=store.brake,
-            acts=store.acts if access_rules(settings).has_operators else None,
+            has_operators=access_rules(settings).has_operators,
         )
         self._finder = Finder(
             account.client,
@@ -109,14 +107,9 @@ class WorkspaceRuntime:
         )
         self._notifier = Notifier(
             Messages(self._slack),
-            store.outbox,
+            store,
             self._limits,
-            store.channels,
-            store.brake,
             rules=access_rules(settings),
-            history=store.history,
-            followed_rules=store.rules,
-            homes=store.homes,
             languages=self._languages,
         )
         self._owner_check = OwnerCheck(settings, store.ownership, account.client)
@@ -175,15 +168,8 @@ class WorkspaceRuntime:
         app = self._bolt_app(identity)
         subscriptions = Subscriptions(
             self._account.client,
-            self._store.subscribers,
-            self._store.people,
-            history=self._store.history,
-            rules=self._store.rules,
-            enlisting=self._store.enlisting,
-            hours=self._store.quiet_hours,
-            homes=self._store.homes,
+            self._store,
             boards=BoardRequests(self._board_maker(), self._store.rules),
-            logs=self._store.logs,
             allowance=self._allowance(),
             cadence=self._cadence,
             now=_utc_now,

@@ -38,12 +38,10 @@ from bot.gcs.errors import QuotaSpent, unseen
 from bot.gcs.fingerprint import Fingerprint, fingerprint_of
 from bot.gcs.retries import ATTEMPTS
 from bot.gcs.tables import GetExecutionResponse
-from bot.store.acts import Acts
-from bot.store.brake import Brake
+from bot.store import Store
 from bot.store.engine.connection import Ready
 from bot.store.gcs_quota import MOMENT_SECONDS, GCSQuota
-from bot.store.schedule import Due, Schedule
-from bot.store.schedule.history import History
+from bot.store.schedule import Due
 from bot.store.unreadable import Unreadable
 from bot.workers.deletions import Deletions
 from bot.workers.detection import Detection
@@ -66,28 +64,27 @@ _UNCHANGED = metrics.WATCHER_POLLS.labels("unchanged")
 class Watcher:
     """Polls executions when they are due, and settles what it saw."""
 
-    def __init__(  # noqa: PLR0913  # what the composition root has
+    def __init__(
         self,
         gcs: GCSClient,
-        schedule: Schedule,
+        store: Store,
         *,
         cadence: Cadence,
         quota: GCSQuota,
-        history: History,
-        brake: Brake,
-        acts: Acts | None = None,
+        has_operators: bool = False,
         concurrency: int = 64,
     ) -> None:
-        """`acts`: what people had GCS do; None where nobody may."""
-        self._gcs, self._schedule, self._cadence, self._quota, self._history = gcs, schedule, cadence, quota, history
-        self._deletions = Deletions(gcs, brake)
-        self._acts = acts
+        """`has_operators`: whether people may have GCS cancel or retry what is polled."""
+        self._gcs, self._cadence, self._quota = gcs, cadence, quota
+        self._schedule, self._history = store.schedule, store.history
+        self._deletions = Deletions(gcs, store.brake)
+        self._acts = store.acts if has_operators else None
         self._pool = WorkerPool(
             "watcher",
             ready=self._ready,
             claim=self._claim,
             do=self._poll,
-            wakeup=schedule.polls,
+            wakeup=store.schedule.polls,
             concurrency=concurrency,
         )
         self._ready_again = Ready([], None, 0)

@@ -65,9 +65,8 @@ def board_maker(store: Store) -> BoardMaker:
 
 def watcher_of(client: GCSClient, store: Store, **settings: Any) -> Watcher:
     """A watcher, such as that of another copy of the bot; `settings` replace the usual ones."""
-    parts: dict[str, Any] = {"history": store.history, "brake": store.brake, "acts": store.acts}
-    usual = {"cadence": CADENCE, "quota": ample(store), **parts}
-    return Watcher(client, store.schedule, **(usual | settings))
+    usual: dict[str, Any] = {"cadence": CADENCE, "quota": ample(store), "has_operators": True}
+    return Watcher(client, store, **(usual | settings))
 
 
 class NoLocales:
@@ -226,26 +225,14 @@ async def made(store: Store, redis: Redis, *, scopes: Collection[str] | None = N
             watcher=watcher_of(client, store),
             notifier=Notifier(
                 door,
-                store.outbox,
+                store,
                 ample_limits(store),
-                store.channels,
-                store.brake,
                 languages=Languages(NoLocales(), store.languages),
-                history=store.history,
-                followed_rules=store.rules,
-                homes=store.homes,
             ),
             subscriptions=Subscriptions(
                 client,
-                store.subscribers,
-                store.people,
-                history=store.history,
-                rules=store.rules,
-                enlisting=store.enlisting,
-                hours=store.quiet_hours,
-                homes=store.homes,
+                store,
                 boards=BoardRequests(board_maker(store), store.rules),
-                logs=store.logs,
                 allowance=Allowance(store.person_limit(per_minute=100_000), per_person=1_000, per_channel=1_000),
                 cadence=CADENCE,
                 now=lambda: datetime.now(UTC),

@@ -306,9 +306,7 @@ async def test_forgotten_people_read_nothing(rig: Rig) -> None:
 async def test_two_bots_post_one_message(rig: Rig) -> None:
     """Both claim lanes at the same time."""
     await slept(rig, HAPPY, FAILING, HAPPY, HAPPY)
-    other = Notifier(
-        rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake, concurrency=2
-    )
+    other = Notifier(rig.door, rig.store, ample_limits(rig.store), concurrency=2)
     for _ in range(6):
         let_lanes_come(rig.redis)
         await asyncio.gather(rig.notifier.run_once(), other.run_once())

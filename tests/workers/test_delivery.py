@@ -54,7 +54,7 @@ async def test_unsubscribing_edits_the_card_once(rig: Rig) -> None:
 async def test_two_notifiers_deliver_each_change_once(rig: Rig) -> None:
     """Two bots on one store claim many lanes at the same time; each lane stays in order."""
     executions = [await rig.followed(rig.lab, rig.alice) for _ in range(4)]
-    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake)
+    other = Notifier(rig.door, rig.store, ample_limits(rig.store))
     for _ in range(3):
         for execution in executions:
             await rig.step(execution)

@@ -50,7 +50,7 @@ async def test_a_faulty_edit_is_given_up_at_last(rig: Rig) -> None:
     await rig.deliver()
     await rig.later(times=FAULT_TRIES)
     assert (rig.times("chat.update"), rig.waits()) == (FAULT_TRIES, [])
-    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake)
+    other = Notifier(rig.door, rig.store, ample_limits(rig.store))
     rig.fault("error", "chat.update", error="cant_update_message", times=None)
     await rig.subscriptions.refresh_card(rig.who(rig.lab), execution)
     for _ in range(EDIT_TRIES + 1):

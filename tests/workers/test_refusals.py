@@ -168,7 +168,7 @@ async def test_a_problem_solved_elsewhere_expires(rig: Rig, monkeypatch: pytest.
     rig.fault("status")
     await rig.deliver()
     assert rig.notifier.problem
-    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake)
+    other = Notifier(rig.door, rig.store, ample_limits(rig.store))
     let_time_pass(rig.redis)
     await other.run_once()
     assert (rig.read(rig.lab), other.problem) == (["card"], None)

@@ -66,7 +66,7 @@ async def test_a_restart_does_not_edit_a_left_card(rig: Rig) -> None:
     await rig.step(execution)
     await rig.deliver()
     await rig.later(times=EDIT_TRIES)
-    other = Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake)
+    other = Notifier(rig.door, rig.store, ample_limits(rig.store))
     await rig.step(execution)
     await other.run_once()
     assert (rig.times("chat.update"), rig.read(rig.lab)) == (EDIT_TRIES, ["card", "change 2", "left", "change 3"])

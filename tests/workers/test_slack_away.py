@@ -31,7 +31,7 @@ class Asking:
         self.is_asking, self.may_ask = asyncio.Event(), asyncio.Event()
         self.may_ask.set()
         self.limits.admit = self._noted  # type: ignore[method-assign]  # a test listens
-        self.notifier = Notifier(rig.door, rig.store.outbox, self.limits, rig.store.channels, rig.store.brake)
+        self.notifier = Notifier(rig.door, rig.store, self.limits)
 
     async def _noted(self, lane: Any, method: str, **more: Any) -> Admission:
         self.asked.append(str(lane))

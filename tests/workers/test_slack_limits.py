@@ -76,7 +76,7 @@ async def test_a_burst_stays_within_limits_outcomes_first(rig: Rig) -> None:
     assert begun == 50
     await rig.follow(*channels(rig, 200))
     await rig.step(ended, to="succeeded")
-    notifier = Notifier(rig.door, rig.store.outbox, limited(rig), rig.store.channels, rig.store.brake, concurrency=1)
+    notifier = Notifier(rig.door, rig.store, limited(rig), concurrency=1)
     await run_until(rig, lambda: len(posts(rig)) == begun + 250, notifier)
     assert posts(rig)[begun:] == ["change person"] * 25 + ["change channel"] * 25 + ["card channel"] * 200
     assert not rig.slack.limits.refused
@@ -87,7 +87,7 @@ async def test_a_busy_channel_gets_the_outcome_first(rig: Rig) -> None:
     quiet = [await rig.followed(rig.lab) for _ in range(14)]
     urgent = await rig.followed(rig.lab)
     limits = limited(rig, channel_posts=30)  # three at once, then one every two seconds
-    notifier = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake, concurrency=1)
+    notifier = Notifier(rig.door, rig.store, limits, concurrency=1)
     for execution in quiet:
         await rig.step(execution)
     for _ in quiet:
@@ -110,7 +110,7 @@ async def test_two_copies_share_the_limits(rig: Rig) -> None:
     limits = limited(rig, calls=600, posts=900, channel_posts=300)
     for execution in executions:
         await rig.step(execution)
-    notifiers = [Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake) for _ in range(2)]
+    notifiers = [Notifier(rig.door, rig.store, limits) for _ in range(2)]
     await run_until(rig, lambda: len(of(rig, EDIT)) == 33 and len(posts(rig)) == 66, *notifiers)
     assert not rig.slack.limits.refused
     assert rig.slack.limits.worst_minute(EDIT) == 33
@@ -122,12 +122,7 @@ async def test_all_copies_obey_retry_after(rig: Rig) -> None:
     rig.fault("ratelimited", POST, retry_after=1)
     for execution in executions:
         await rig.step(execution)
-    notifiers = [
-        Notifier(
-            rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake, concurrency=1
-        )
-        for _ in range(2)
-    ]
+    notifiers = [Notifier(rig.door, rig.store, ample_limits(rig.store), concurrency=1) for _ in range(2)]
     await run_until(rig, lambda: len(posts(rig)) == 24, *notifiers)
     (refusal,) = [call for call in of(rig, POST) if call.error]
     # A call of the other copy may have been on its way when the refusal was written.
@@ -139,7 +134,7 @@ async def test_an_outcome_does_not_wait_for_an_edit(rig: Rig) -> None:
     """A lane whose edit was deferred gets its outcome at once."""
     execution = await rig.followed(rig.lab)
     limits = rig.store.slack_limits(calls=1, posts=100, channel_posts=100)
-    notifier = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake)
+    notifier = Notifier(rig.door, rig.store, limits)
     for _ in range(2):
         await rig.step(execution)
         await notifier.run_once()
@@ -160,7 +155,7 @@ async def test_operators_see_what_waits_and_why(rig: Rig) -> None:
         await rig.step(execution)
         await rig.deliver()
     assert [counter._value.get() for counter in seen] == [before[0] + 1, before[1] + 1]
-    await Notifier(rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake).run_once()
+    await Notifier(rig.door, rig.store, ample_limits(rig.store)).run_once()
     assert NOTIFIER_BACKLOG_LANES._value.get() == 1
 
 
@@ -169,10 +164,8 @@ async def test_edits_that_wait_become_one(rig: Rig) -> None:
     execution = await rig.followed(rig.lab, life=story.happy(6))
     notifier = Notifier(
         rig.door,
-        rig.store.outbox,
+        rig.store,
         rig.store.slack_limits(calls=1, posts=900, channel_posts=900),
-        rig.store.channels,
-        rig.store.brake,
     )
     for _ in range(5):
         await rig.step(execution)
@@ -206,10 +199,7 @@ async def test_an_hour_without_slack_ends_without_a_storm(
     # slow: later it would have saved up calls for all lanes when the machine stalls, and let them go in any order.
     monkeypatch.setattr(slack_limits, "_SPANS", (3_600_000_000, *slack_limits._SPANS[1:]))
     limits = limited(rig, calls=3000, posts=3000, channel_posts=60_000)
-    notifiers = [
-        Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake, concurrency=1)
-        for _ in range(copies)
-    ]
+    notifiers = [Notifier(rig.door, rig.store, limits, concurrency=1) for _ in range(copies)]
     begun, back = len(posts(rig)), time()
     await run_until(rig, lambda: lines_posted(rig) == 30, *notifiers)
     marks = [call.args["metadata"]["event_payload"] for call in of(rig, POST) if not call.error][begun:]
@@ -247,25 +237,18 @@ async def test_many_sends_in_doubt_are_reconciled_within_limits(rig: Rig) -> Non
     execution = await following(rig, channels(rig, 40))
     await rig.step(execution, to="succeeded")
     rig.fault("slow_after", POST, delay=30, times=None)
-    dying = [
-        asyncio.create_task(
-            Notifier(
-                rig.door, rig.store.outbox, ample_limits(rig.store), rig.store.channels, rig.store.brake
-            ).run_once()
-        )
-        for _ in range(3)
-    ]
+    dying = [asyncio.create_task(Notifier(rig.door, rig.store, ample_limits(rig.store)).run_once()) for _ in range(3)]
     await rig.slack.wait_for(lambda: lines_posted(rig) == 40)
     for task in dying:
         task.cancel()
     await asyncio.wait(dying)
     rig.slack.faults.clear()
     limits = limited(rig, calls=300)
-    await rig.after_a_crash(Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake))
+    await rig.after_a_crash(Notifier(rig.door, rig.store, limits))
     await run_until(
         rig,
         lambda: len(of(rig, EDIT)) >= 40,
-        Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake),
+        Notifier(rig.door, rig.store, limits),
     )
     assert lines_posted(rig) == 40
     assert not rig.slack.limits.refused
@@ -283,7 +266,7 @@ async def test_a_late_admission_sends_nothing(rig: Rig, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(limits, "admit", slowly)
     await rig.follow(rig.lab)
-    await Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake).run_once()
+    await Notifier(rig.door, rig.store, limits).run_once()
     assert of(rig, POST) == []
     monkeypatch.undo()
     await rig.after_a_crash()

@@ -54,7 +54,7 @@ async def test_a_lane_does_not_wait_for_its_lease(rig: Rig, method: str, fault: 
     """Whatever the notifier was writing, the lane comes back soon; only an unanswered send leaves a doubt."""
     execution = await rig.followed(rig.lab)
     limits = ample_limits(rig.store)
-    notifier = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake)
+    notifier = Notifier(rig.door, rig.store, limits)
     await rig.step(execution)
     if fault:
         rig.fault(fault)
@@ -112,7 +112,7 @@ async def test_an_unadmitted_lane_is_retried_slowly(rig: Rig) -> None:
         return await admit(*args, **more)
 
     limits.admit = away  # type: ignore[method-assign]
-    notifier, claimed = Notifier(rig.door, rig.store.outbox, limits, rig.store.channels, rig.store.brake), 0
+    notifier, claimed = Notifier(rig.door, rig.store, limits), 0
     began = monotonic()
     while rig.read(rig.lab) != ["card"]:
         claimed += await notifier.run_once()

@@ -26,7 +26,7 @@ from bot.workers.notifier.messenger import Messenger
 
 
 async def post_changes(
-    delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...], messenger: Messenger, history: History | None
+    delivery: Delivery, receipt: Receipt, changes: tuple[Change, ...], messenger: Messenger, history: History
 ) -> Sent:
     """Post one message about `changes`, beside the card that `receipt` names.
 
@@ -60,9 +60,9 @@ async def post_changes(
     return Sent(ts, is_in_thread=is_in_thread)
 
 
-async def _past(delivery: Delivery, change: Change, history: History | None) -> Past:
+async def _past(delivery: Delivery, change: Change, history: History) -> Past:
     """How earlier runs ended, to compare a failure with."""
-    if history is not None and change.kind.is_final and change.phase in FAILED_PHASES:
+    if change.kind.is_final and change.phase in FAILED_PHASES:
         with suppress(StoreUnavailable):  # it is a help only
             return await history.past(delivery.claim.lane.team_id, delivery.claim.notification.snapshot.execution)
     return Past()

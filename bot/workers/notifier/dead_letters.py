@@ -48,10 +48,10 @@ async def give_up(delivery: Delivery, error: Undeliverable, messenger: Messenger
         metrics.NOTIFIER_DEAD_LETTERS.labels(owner).inc()
 
 
-async def end_rules(delivery: Delivery, error: Undeliverable, rules: Rules | None) -> None:
+async def end_rules(delivery: Delivery, error: Undeliverable, rules: Rules) -> None:
     """End the rules of a destination that is dead: each new execution would be given up, and notify the owner."""
     is_about_content = not isinstance(slack_error(error.code), Undeliverable | UnknownRefusal)
-    if rules is None or not delivery.subscription.is_by_rule_only or is_about_content:
+    if not delivery.subscription.is_by_rule_only or is_about_content:
         return
     subscriber = delivery.subscription.subscriber
     with suppress(StoreUnavailable):  # then the next execution ends them

@@ -36,14 +36,11 @@ from bot.errors import (
 from bot.slack.errors import is_answer
 from bot.slack.languages import Languages
 from bot.slack.messages import Messages
-from bot.store.brake import Brake, undeliverable
-from bot.store.channels import Channels
-from bot.store.homes import Homes
+from bot.store import Store
+from bot.store.brake import undeliverable
 from bot.store.keys import Lane, owner_of
 from bot.store.log.rows import Sent
-from bot.store.outbox import IN_FLIGHT, Claim, Outbox
-from bot.store.rules import Rules
-from bot.store.schedule.history import History
+from bot.store.outbox import IN_FLIGHT, Claim
 from bot.store.slack_limits import SlackLimits
 from bot.workers.notifier.audience import Audience
 from bot.workers.notifier.card_failures import FAULT_TRIES, CardFailures, fault_pause
@@ -74,39 +71,31 @@ FAULTS_GIVEN_UP = timedelta(days=1)
 class Notifier:
     """Delivers to each subscription what is pending for it."""
 
-    def __init__(  # noqa: PLR0913  # what the composition root has
+    def __init__(
         self,
         messages: Messages,
-        outbox: Outbox,
+        store: Store,
         limits: SlackLimits,
-        channels: Channels,
-        brake: Brake,
         *,
         rules: AccessRules = ALL,
         languages: Languages | None = None,
-        history: History | None = None,
-        followed_rules: Rules | None = None,
-        homes: Homes | None = None,
         concurrency: int = 16,
     ) -> None:
-        """`history`: what failures are compared with; without one each is reported without a comparison.
-
-        `followed_rules` end where their destination cannot be reached. `homes`: where people see what has ended.
-        """
-        self._outbox, self._brake, self._history, self._rules = outbox, brake, history, followed_rules
+        """`rules` say which channels may read; without `languages` everybody reads the default one."""
+        self._outbox, self._brake, self._history, self._rules = store.outbox, store.brake, store.history, store.rules
         self._messenger = Messenger(messages, limits, languages)
-        self._audience = Audience(channels, self._messenger, rules)
-        self._catch_up = CatchUp(outbox, self._messenger)
+        self._audience = Audience(store.channels, self._messenger, rules)
+        self._catch_up = CatchUp(store.outbox, self._messenger)
         self._failures = CardFailures()
-        self._records = Records(outbox, followed_rules, homes)
+        self._records = Records(store.outbox, store.rules, store.homes)
         self._cards = Cards(self._messenger, self._failures, self._records)
-        self._claims = Claims(outbox, self._messenger.outage)
+        self._claims = Claims(store.outbox, self._messenger.outage)
         self._pool = WorkerPool(
             "notifier",
             ready=self._claims.ready,
             claim=self._claims.claim,
             do=self._deliver,
-            wakeup=outbox.deliveries,
+            wakeup=store.outbox.deliveries,
             concurrency=concurrency,
         )
 

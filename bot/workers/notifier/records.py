@@ -25,7 +25,7 @@ log = structlog.get_logger()
 class Records:
     """Records what Slack shows of a lane, and lets it go."""
 
-    def __init__(self, outbox: Outbox, rules: Rules | None, homes: Homes | None) -> None:
+    def __init__(self, outbox: Outbox, rules: Rules, homes: Homes) -> None:
         self._outbox, self._rules, self._homes = outbox, rules, homes
 
     async def record(self, delivery: Delivery, receipt: Receipt, *, notices: int = 0, sent: Sent | None = None) -> None:
@@ -59,13 +59,13 @@ class Records:
 
     async def _is_ruled(self, delivery: Delivery) -> bool:
         """Whether rules might still find an execution that was followed by hand until it ended."""
-        if self._rules is None or not delivery.is_over or delivery.subscription.is_by_rule:
+        if not delivery.is_over or delivery.subscription.is_by_rule:
             return False
         return bool(await self._rules.of(delivery.subscription.subscriber))
 
     async def _note_end(self, delivery: Delivery) -> None:
         """Have a person's Home tab, or a channel's board, show how an execution ended that was followed until then."""
-        if self._homes is not None and delivery.is_over:
+        if delivery.is_over:
             subscriber, snapshot = delivery.subscription.subscriber, delivery.claim.notification.snapshot
             if delivery.receipt is not None and not subscriber.is_person:
                 snapshot = replace(snapshot, card=delivery.receipt.ts)
