@@ -20,10 +20,12 @@ from msgspec.structs import replace
 from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
+from bot.domain.following import Rule
 from bot.store.engine import connection
 from bot.store.engine.scripts import Script, script
 from bot.store.keys import PARTITIONS, Keyspace
 from bot.store.owner import SCHEMA, Owner
+from bot.store.subscriptions.index import SUBSCRIBING_FOR
 
 KEYS = Keyspace()
 ACCOUNT = "gcs1"
@@ -128,6 +130,13 @@ class StillClock:
         self.now += self.TICK
         seconds, micros = divmod(self.now, 1_000_000)
         return Script.of(script(name).text.replace("redis.call('TIME')", f"{{{seconds}, {micros}}}"))
+
+
+def age_places(redis: Redis, rule: Rule) -> None:
+    """Have a rule have taken its places a while ago."""
+    (key,) = redis.scan_iter(f"*:of:{rule.subscriber.id}/{rule.id}")
+    for execution_id in redis.zrange(key, 0, -1):
+        redis.zincrby(key, -2 * SUBSCRIBING_FOR / timedelta(milliseconds=1), str(execution_id))
 
 
 def let_time_pass(redis: Redis) -> None:

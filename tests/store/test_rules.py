@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from redis import Redis
 
 from bot.domain.change import ChangeKind
-from bot.domain.following import Level, Quiet, Rule, RuleNews, RuleNewsKind, Subscriber
+from bot.domain.following import Level, Quiet, RuleNews, RuleNewsKind, Subscriber
 from bot.domain.quiet import QuietHours
 from bot.domain.search import Match
 from bot.errors import TooManyRules
@@ -21,7 +21,7 @@ from bot.store.keys import lane_of
 from bot.store.rules import MOST_RULES, Enlisted
 from bot.store.subscriptions.index import SUBSCRIBING_FOR
 from bot.store.transfer import Imported
-from tests.servers import ACCOUNT, KEYS, OWNER, StillClock
+from tests.servers import ACCOUNT, KEYS, OWNER, StillClock, age_places
 from tests.store.following import (
     ALICE,
     LAB,
@@ -61,13 +61,6 @@ async def test_a_run_of_a_quiet_person_waits(store: Store) -> None:
         assert done == {ALICE: expected}
     assert await lanes(store) == []
     assert (await store.outbox.ready()).size == 1
-
-
-def age_places(redis: Redis, rule: Rule) -> None:
-    """Have a rule's places be taken a while ago."""
-    key = f"{KEYS.rules_of(ACCOUNT, 'T1')}of:{rule.subscriber.id}/{rule.id}"
-    for execution_id in redis.zrange(key, 0, -1):
-        redis.zincrby(key, -2 * SUBSCRIBING_FOR / timedelta(milliseconds=1), str(execution_id))
 
 
 async def levels(store: Store, subscriber: Subscriber = LAB) -> dict[str, tuple[Level, Level | None]]:

@@ -6,16 +6,18 @@ Lives here: the level that counts, what one rule may follow and one place may ha
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from bot.domain.following import Level, RuleKind, Subscriber, Subscription
+from bot.domain.quiet import QuietHours
 from bot.errors import TooManyRules
 from bot.store.rules import MOST_RULES
 from bot.workers.sweeper import finder
 from sandbox import story
+from tests.servers import age_places
 from tests.workers.rig import Rig
 from tests.workers.rules_rig import RulesRig
 
@@ -140,3 +142,34 @@ async def test_rules_leave_room_for_what_people_choose(rig: Rig, rules: RulesRig
     own = replace(subscription, execution_id=execution, is_by_rule=False)
     await store.subscribe(own, snapshot, first_poll=timedelta(0), most=1)
     assert len(await rules.followed(rig.alice)) == 4
+
+
+@pytest.mark.parametrize("level", [Level.FINAL, Level.MILESTONES])
+@pytest.mark.parametrize("is_tidied", [False, True])
+async def test_withdrawn_hours_bring_what_rules_follow(
+    rig: Rig, rules: RulesRig, level: Level, *, is_tidied: bool
+) -> None:
+    """What has ended by then and what still runs, however often the lists were looked through meanwhile."""
+    whole_day = QuietHours(begins=time(0), ends=time(0), zone="UTC")
+    await rig.subscriptions.quiet.choose_hours(rig.who(rig.alice), whole_day)
+    await rules.make(rig.alice, level=level)
+    ended, running = await rules.found(story.happy(2)), await rules.found(story.happy(3))
+    await rig.step(ended, to="succeeded")
+    await rig.deliver()
+    for _ in range(2):
+        if is_tidied:
+            for rule in await rules.rules(rig.alice):
+                age_places(rig.redis, rule)
+                await rig.store.enlisting.tidy(rule)
+        await rules.look(rules.copy())
+        await rig.deliver()
+    assert rig.read(rig.alice) == []
+    await rig.subscriptions.quiet.choose_hours(rig.who(rig.alice), None)
+    await rig.deliver()
+    has_two_cards = level is Level.MILESTONES  # what still runs has one at that level
+    assert rig.read(rig.alice) == ["card", *["card"] * has_two_cards, "change 3"]
+    await rig.step(running, to="succeeded")
+    await rig.deliver()
+    assert sorted(rig.read(rig.alice)) == ["card", "card", "change 3", "change 3"]
+    await rig.later(times=2)
+    assert await rig.store.subscribers.that_follow(rig.who(rig.alice).team_id, [rig.alice]) == []

@@ -151,13 +151,17 @@ class Enlisting:
         if enlisted is Enlisted.MADE:
             await self._rules.take_places(rules, lane.execution_id, most=None)
         elif enlisted in {Enlisted.SEEN, Enlisted.OLD} and not await self._is_followed(lane):
-            await self._index.remove(lane)
+            await self._index.keep_ending(lane)
+            for rule in rules:
+                await self._rules.leave_places(rule, [lane.execution_id])
 
     async def tidy(self, rule: Rule) -> int:
         """Have a rule leave the places of executions that are over, or not followed any more; returns how many stay."""
         places = await self._rules.places(rule)
         followed = await self._followed(rule, places)
         over = [each for each in places if each not in followed and not _is_beginning(places[each])]
+        lanes = [lane_of(self._ownership.owner.account, rule.subscriber, each) for each in over]
+        await asyncio.gather(*map(self._index.keep_ending, lanes))
         await self._rules.leave_places(rule, over)
         return len(followed)
 

@@ -17,7 +17,8 @@ subscription.hours = hours
 write_subscription(prefix, execution, subscriber, subscription)
 local quiet = quiet_until(prefix, lane, subscription, now)
 if quiet == before or read_claim(prefix, lane) then return 1 end
-if not has_card(prefix, execution, subscriber) then return 1 end -- which somebody waits for
+-- Somebody waits for the first card of what they follow by hand: it is posted in any case.
+if subscription.own ~= '-' and not has_card(prefix, execution, subscriber) then return 1 end
 if not scheduled(prefix, lane) and redis.call('LLEN', prefix .. 'changes:' .. lane) == 0 then return 1 end
 if not quiet then
   schedule(prefix, lane, now)

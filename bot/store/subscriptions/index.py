@@ -72,6 +72,16 @@ class Index:
                 if not subscription.is_ending:
                     await self.enter(lane, subscription.created_at, is_by_rule=subscription.is_by_rule_only)
 
+    async def keep_ending(self, lane: Lane) -> None:
+        """Before rules leave their places for a subscription that does not go on: have it found until it is forgotten.
+
+        Its last message may wait for the end of quiet hours, and comes at once if its subscriber withdraws these.
+        """
+        async with self._connection.guarded() as redis:
+            is_ending = await redis.hexists(self._keys.subscriptions_of(lane.execution), lane.subscriber_id)
+        if is_ending:
+            await self.enter(lane, EPOCH, is_by_rule=True)
+
     async def of(self, account: str, subscriber: Subscriber) -> list[tuple[Lane, bool]]:
         """The lanes of a subscriber, each once, and whether it is perhaps just being subscribed to."""
         async with self._connection.guarded() as redis:
