@@ -134,9 +134,9 @@ class StillClock:
 
 def age_places(redis: Redis, rule: Rule) -> None:
     """Have a rule have taken its places a while ago."""
-    (key,) = redis.scan_iter(f"*:of:{rule.subscriber.id}/{rule.id}")
-    for execution_id in redis.zrange(key, 0, -1):
-        redis.zincrby(key, -2 * SUBSCRIBING_FOR / timedelta(milliseconds=1), str(execution_id))
+    for key in redis.scan_iter(f"*:of:{rule.subscriber.id}/{rule.id}"):
+        for execution_id in redis.zrange(key, 0, -1):
+            redis.zincrby(key, -2 * SUBSCRIBING_FOR / timedelta(milliseconds=1), str(execution_id))
 
 
 def let_time_pass(redis: Redis) -> None:

@@ -7,6 +7,7 @@ not live here: the subscriptions that rules make (`enlisting`), what matches a r
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -169,13 +170,11 @@ class Rules:
     async def take_places(self, rules: Sequence[Rule], execution_id: str, *, most: int | None) -> list[Rule]:
         """Those of `rules` that may follow one more execution, each `most` at once; None for any number."""
         home = self._home()
-        answers = await self._connection.run_many(
-            [("rules/take_place", home, (_field(rule), execution_id, most or "")) for rule in rules]
-        )
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return [rule for rule, has_place in zip(rules, answers, strict=True) if has_place]
+        # Replicas hold them, too: a place that a fail-over took back would hide what the rule follows.
+        taken = [
+            self._connection.keep("rules/take_place", home, _field(rule), execution_id, most or "") for rule in rules
+        ]
+        return [rule for rule, (has_place, _) in zip(rules, await asyncio.gather(*taken), strict=True) if has_place]
 
     async def places(self, rule: Rule, owner: Owner | None = None) -> dict[str, timedelta]:
         """The ids of the executions that a rule follows, and how long ago it took the place; some have ended.
