@@ -93,7 +93,7 @@ def execution_card(snapshot: Snapshot, subscription: Subscription, *, now: datet
             row.append(buttons.menu([details]))
         return _message(snapshot, now, [_ending_words(subscription)], row)
     level, muted = (
-        _("notifications: {level}").format(
+        _("notify: {level}").format(
             level=subscription_words(subscription.level, announces_success=subscription.announces_success)
         ),
         muted_note(subscription, now),

@@ -71,7 +71,7 @@ async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
     await walk.press(card, "⋯ Notifications …", shows=dialog("· current"))
     await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
     await walk.close()
-    await card.last.filter(has_text="notifications: every step").wait_for()
+    await card.last.filter(has_text="notify: every step").wait_for()
     await walk.press(card, "⋯ Notifications …", shows=dialog("stay in the thread"))
     await walk.press(dialog(), "Also send to channel", shows=dialog("✓ Successes also go"))
     await walk.close()

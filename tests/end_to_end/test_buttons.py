@@ -157,7 +157,7 @@ async def test_the_level_is_chosen_from_the_card(talk: World, carol: Person, run
     button = choices[0]["accessory"]
     await talk.slack.press(carol.id, action_id=button["action_id"], value=button["value"], view=dialog.id)
     await carol.modal("✓ *failures only*")
-    await carol.card(carol.channel, text="notifications: failures only")
+    await carol.card(carol.channel, text="notify: failures only")
     await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)
 
 

@@ -124,4 +124,4 @@ def test_what_people_never_read_is_found() -> None:
     """The test above can fail."""
     assert shown_texts()
     assert all(UNSAID.search(text) for text in ("told: {level}", "{told} {time}", "I tell you", "Watched for a retry"))
-    assert not UNSAID.search("notifications: {level}")
+    assert not UNSAID.search("notify: {level}")
