@@ -109,7 +109,7 @@ class WorkspaceRuntime:
             Messages(self._slack),
             store,
             self._limits,
-            rules=access_rules(settings),
+            access=access_rules(settings),
             languages=self._languages,
         )
         self._owner_check = OwnerCheck(settings, store.ownership, account.client)

@@ -249,7 +249,7 @@ async def test_a_channel_taken_off_the_list_waits(rig: Rig) -> None:
     """`ALLOWED_CHANNELS` holds for messages, too."""
     rules = AccessRules(channels=frozenset({"C0OTHER"}))
     limits = ample_limits(rig.store)
-    strict = Notifier(rig.door, rig.store, limits, rules=rules)
+    strict = Notifier(rig.door, rig.store, limits, access=rules)
     await rig.follow(rig.lab, rig.alice, life=story.happy(2))
     den = rig.slack.add_channel("den")  # never looked at
     await rig.follow(den)

@@ -1,8 +1,8 @@
 """The index: which executions a subscriber follows.
 
 Lives here: `Index`. Does not live here: the subscriptions (`subscribers`), how rules take places (`rules`). Called by
-their stores. What somebody follows by hand has an entry of its own; what only a rule follows is in the place that the
-rule has taken for it.
+their stores. What somebody follows by hand has an entry of its own. What only a rule follows is in the place that the
+rule has taken for it, and once it has ended, in an entry until its last message is delivered.
 
 Both are in other slots than the executions, so they cannot be written in one script with them. They may hold stale
 entries, never miss one: an entry is added before and after subscribing, and checked again after its removal.

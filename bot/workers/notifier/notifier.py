@@ -77,14 +77,14 @@ class Notifier:
         store: Store,
         limits: SlackLimits,
         *,
-        rules: AccessRules = ALL,
+        access: AccessRules = ALL,
         languages: Languages | None = None,
         concurrency: int = 16,
     ) -> None:
-        """`rules` say which channels may read; without `languages` everybody reads the default one."""
+        """`access` says which channels may read; without `languages` everybody reads the default one."""
         self._outbox, self._brake, self._history, self._rules = store.outbox, store.brake, store.history, store.rules
         self._messenger = Messenger(messages, limits, languages)
-        self._audience = Audience(store.channels, self._messenger, rules)
+        self._audience = Audience(store.channels, self._messenger, access)
         self._catch_up = CatchUp(store.outbox, self._messenger)
         self._failures = CardFailures()
         self._records = Records(store.outbox, store.rules, store.homes)
