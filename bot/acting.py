@@ -3,7 +3,7 @@
 Lives here: the order of things. The execution is read before anybody is asked to confirm, and again before anything is
 done; the act is written before GCS is called; if GCS's reply is lost, the execution is read, and the call is never
 repeated. Does not live here: who may (`bot.slack.access`), what GCS takes in which state (`bot.domain.acting`), the
-call (`bot.gcs.client`), the record (`bot.store.acts`), dialogs (`handlers.acting`, the only caller).
+call (`bot.gcs.client`), the record (`bot.store.acts`), modals (`handlers.acting`, the only caller).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Look:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The execution in the form that the dialogs show."""
+        """The execution in the form that the modals show."""
         return Snapshot(execution=self.execution, revision=0, seen_at=self.at)
 
 

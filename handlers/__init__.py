@@ -19,7 +19,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.acting import Acting
-from bot.blocks import buttons, follow_dialog, hours_dialog, rule_dialog, share
+from bot.blocks import buttons, follow_modal, hours_modal, rule_modal, share
 from bot.errors import BotError
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
@@ -46,12 +46,12 @@ EVENTS = (
 SHORTCUTS = {follow.FOLLOW: "global", follow.FOLLOW_FOUND: "message"}
 """The shortcuts, each with its type, as in manifest.yaml."""
 
-_DIALOGS = (
-    ("follow_submitted", follow_dialog.CALLBACK_ID, follow.submit, follow.waiting),
-    ("workflow_submitted", rule_dialog.CALLBACK_ID, follow_workflow.submit, follow_workflow.waiting),
-    ("hours_submitted", hours_dialog.CALLBACK_ID, hours.submit, hours.waiting),
+_MODALS = (
+    ("follow_submitted", follow_modal.CALLBACK_ID, follow.submit, follow.waiting),
+    ("workflow_submitted", rule_modal.CALLBACK_ID, follow_workflow.submit, follow_workflow.waiting),
+    ("hours_submitted", hours_modal.CALLBACK_ID, hours.submit, hours.waiting),
 )
-"""The dialogs that are submitted: the name of the listener, its callback id, what it does, and shows meanwhile."""
+"""The modals that are submitted: the name of the listener, its callback id, what it does, and shows meanwhile."""
 
 _ONLY_IF_NEW = frozenset({buttons.SHARE_EXECUTION, buttons.DO_ACTION})
 """Buttons of which a press does nothing unless the store says that it is new."""
@@ -101,7 +101,7 @@ def register(
         app.event(event)(middleware.guard(event, partial(events.app_gone, workspace=workspace), who=Who.SLACK))
     for event in ("channel_shared", "channel_unshared"):
         app.event(event)(middleware.guard(event, partial(events.sharing_changed, workspace=workspace), who=Who.SLACK))
-    for callback_id, listener in ((follow.FOLLOW, follow.open_dialog), (follow.FOLLOW_FOUND, follow.open_found)):
+    for callback_id, listener in ((follow.FOLLOW, follow.open_modal), (follow.FOLLOW_FOUND, follow.open_found)):
         app.shortcut(callback_id)(middleware.guard(callback_id, counted(listener)))
     _submissions(app, middleware, counted)
     for event in ("app_mention", "message"):
@@ -129,7 +129,7 @@ def _submissions(
     app: AsyncApp, middleware: Middleware, counted: Callable[[Callable[..., Awaitable[None]]], Listener]
 ) -> None:
     """What somebody has filled in and sent, of which only they read what becomes of it."""
-    for name, callback_id, submit, waiting in _DIALOGS:
+    for name, callback_id, submit, waiting in _MODALS:
         app.view(callback_id)(middleware.guard(name, counted(submit), shows=waiting))
 
 
@@ -167,7 +167,7 @@ def _buttons() -> dict[str, Callable[..., Awaitable[None]]]:
         buttons.PREVIOUS_PAGE: views.show_page,
         buttons.NEXT_PAGE: views.show_page,
         buttons.REFRESH_STEPS: views.show_page,
-        buttons.OPEN_FOLLOW: follow.open_dialog,
+        buttons.OPEN_FOLLOW: follow.open_modal,
         buttons.OPEN_WORKFLOW: follow_workflow.open_workflow,
         buttons.OPEN_HOURS: hours.open_hours,
         buttons.END_HOURS: hours.end_hours,

@@ -1,7 +1,7 @@
 """Cancel and retry: the question, and what is done once an operator has confirmed it.
 
 Lives here: one function for each of the two buttons. Does not live here: where they are shown
-(`bot.domain.acting.offered`), the order of things (`bot.acting`), who may (`bot.slack.access`), the dialogs
+(`bot.domain.acting.offered`), the order of things (`bot.acting`), who may (`bot.slack.access`), the modals
 (`bot.blocks.acting`). Called by Bolt, through the middleware, and only where operators are set.
 """
 
@@ -56,7 +56,7 @@ async def do_action(request: Request, *, acting: Acting, subscriptions: Subscrip
 
 
 async def _wait(request: Request, workspace: Workspace, action: Action) -> None:
-    """Show that something is under way: in the dialog that was pressed in, or in a new one."""
+    """Show that something is under way: in the modal that was pressed in, or in a new one."""
     if request.view_id:
         await _show(request, workspace, loading_action(action))
         return

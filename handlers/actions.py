@@ -103,7 +103,7 @@ async def show_steps(request: Request, *, subscriptions: Subscriptions, workspac
 
 
 async def show_details(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Details`: all that is known about the execution, in a dialog."""
+    """`Details`: all that is known about the execution, in a modal."""
     asker, execution_id = request.asker, _execution_id(request)
     await _open(request, workspace, loading_modal(execution_id, DETAILS_TITLE))
     summary, is_operator = await gather(
@@ -115,7 +115,7 @@ async def show_details(request: Request, *, subscriptions: Subscriptions, worksp
 
 
 async def show_levels(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Notifications …`: the levels of the subscription whose card was pressed on, in a dialog."""
+    """`Notifications …`: the levels of the subscription whose card was pressed on, in a modal."""
     subscriber, execution_id = await _bound_to(request, workspace)
     subscription, snapshot = await subscriptions.following(subscriber, execution_id)
     await _open(request, workspace, levels_modal(subscription, snapshot, now=workspace.now()))
@@ -165,7 +165,7 @@ async def refresh_card(request: Request, *, subscriptions: Subscriptions, worksp
 async def share_execution(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Share to channel`: a summary that only one person saw, for everyone, freshly polled.
 
-    In a direct message there is nobody to share it with, and who reads a channel's card has it: then a dialog asks for
+    In a direct message there is nobody to share it with, and who reads a channel's card has it: then a modal asks for
     the channel.
     """
     value = _value(request)
@@ -220,7 +220,7 @@ async def delete_my_data(request: Request, *, subscriptions: Subscriptions, work
 
 
 async def _open(request: Request, workspace: Workspace, view: Block) -> None:
-    """Open a dialog, in which errors are shown from then on."""
+    """Open a modal, in which errors are shown from then on."""
     trigger_id = request.trigger_id
     request.view_id = await call(
         workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, view), patience=NO_PATIENCE

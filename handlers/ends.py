@@ -19,7 +19,7 @@ from handlers.request import Request
 
 
 async def show_why(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Why`: the dialog opens at once, because the trigger lives three seconds, and fills when GCS has answered."""
+    """`Why`: the modal opens at once, because the trigger lives three seconds, and fills when GCS has answered."""
     execution_id = request.execution_id = parse_action_value(request.action_value).execution_id
     trigger_id, loading = request.trigger_id, loading_why()
     request.view_id = await call(

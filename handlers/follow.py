@@ -1,10 +1,10 @@
-"""Shortcuts, and the dialog that they open: an execution is chosen, and who is to follow it at which level.
+"""Shortcuts, and the modal that they open: an execution is chosen, and who is to follow it at which level.
 
-Lives here: opening the dialog, also filled in from a message, and what its submission does. Does not live here: the
-dialog (`bot.blocks.follow_dialog`), what a message names (`handlers.mentioned`). Called by Bolt, through the
+Lives here: opening the modal, also filled in from a message, and what its submission does. Does not live here: the
+modal (`bot.blocks.follow_modal`), what a message names (`handlers.mentioned`). Called by Bolt, through the
 middleware.
 
-A dialog says nothing about where it was opened, and its fields can hold anything: the rules for a channel are asked
+A modal says nothing about where it was opened, and its fields can hold anything: the rules for a channel are asked
 again for the one that was chosen, and the person has to be in it.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from bot.blocks.follow_dialog import Entered, follow_dialog, followed, parse_entered, working
+from bot.blocks.follow_modal import Entered, follow_modal, followed, parse_entered, working
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
 from bot.blocks.sentences import sentence
@@ -24,9 +24,9 @@ from bot.errors import BotError, GCSError, InputProblem, InvalidInput, TooManySu
 from bot.slack.channels import check_chosen, readers
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers import dialogs
-from handlers.dialogs import show
+from handlers import modals
 from handlers.mentioned import named_in
+from handlers.modals import show
 from handlers.parsing import MAX_WORD, named
 from handlers.replies import subscribed_reply
 from handlers.request import Request
@@ -37,23 +37,23 @@ FOLLOW, FOLLOW_FOUND = "follow_execution", "follow_this_execution"
 _ID = re.compile(r"[0-9a-f-]{1,36}")
 
 
-async def open_dialog(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """*Follow an execution*, from everywhere and from the Home tab: the empty dialog."""
-    request.verb = "dialog"
-    await dialogs.open_dialog(request, workspace, follow_dialog(level=await subscriptions.level_of(request.asker)))
+async def open_modal(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
+    """*Follow an execution*, from everywhere and from the Home tab: the empty modal."""
+    request.verb = "modal"
+    await modals.open_modal(request, workspace, follow_modal(level=await subscriptions.level_of(request.asker)))
 
 
 async def open_found(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """*Follow this execution* on a message: the dialog, with what the message names."""
-    request.verb = "dialog"
-    await dialogs.open_dialog(request, workspace, working())
+    """*Follow this execution* on a message: the modal, with what the message names."""
+    request.verb = "modal"
+    await modals.open_modal(request, workspace, working())
     entered, problem = await _found(request, subscriptions, workspace)
-    view = follow_dialog(entered, level=await subscriptions.level_of(request.asker), problem=problem)
+    view = follow_modal(entered, level=await subscriptions.level_of(request.asker), problem=problem)
     await show(request, workspace, view)
 
 
 def waiting(request: Request) -> Block:
-    """What the dialog shows from its submission on, in its own language."""
+    """What the modal shows from its submission on, in its own language."""
     try:
         entered, language = parse_entered(request.entered, request.private_metadata)
     except ValueError:
@@ -65,7 +65,7 @@ def waiting(request: Request) -> Block:
 
 
 async def submit(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """Follow what was chosen; where a name means several, or nothing, the dialog asks again."""
+    """Follow what was chosen; where a name means several, or nothing, the modal asks again."""
     request.verb = "subscribe"
     try:
         entered, _language = parse_entered(request.entered, request.private_metadata)
@@ -73,9 +73,9 @@ async def submit(request: Request, *, subscriptions: Subscriptions, workspace: W
         raise InvalidInput(InputProblem.NOT_A_PAGE) from None
     try:
         view = await _followed(request, entered, subscriptions, workspace)
-    except (InvalidInput, GCSError, TooManySubscriptions) as error:  # it can be mended in the dialog
+    except (InvalidInput, GCSError, TooManySubscriptions) as error:  # it can be mended in the modal
         request.is_answered = True
-        view = follow_dialog(entered, level=await subscriptions.level_of(request.asker), problem=sentence(error))
+        view = follow_modal(entered, level=await subscriptions.level_of(request.asker), problem=sentence(error))
         await show(request, workspace, view)
         raise
     await show(request, workspace, view)
@@ -95,7 +95,7 @@ async def _followed(request: Request, entered: Entered, subscriptions: Subscript
             execution_id = found.matches[0].execution_id
         elif found is not None and found.matches:
             asked = entered._replace(choices=found.matches)
-            return follow_dialog(asked, level=await subscriptions.level_of(request.asker), more=found.unread)
+            return follow_modal(asked, level=await subscriptions.level_of(request.asker), more=found.unread)
         elif found is not None:
             raise InvalidInput(InputProblem.NOT_NAMED, word=command.query[:MAX_WORD])
     request.execution_id = execution_id

@@ -1,7 +1,7 @@
-"""The dialog that follows all new runs of a workflow: the same as `/execution subscribe workflow …`.
+"""The modal that follows all new runs of a workflow: the same as `/execution subscribe workflow …`.
 
-Lives here: opening it, and what its submission does. Does not live here: the dialog (`bot.blocks.rule_dialog`), the
-dialog for one execution (`handlers.follow`). Called by Bolt, through the middleware.
+Lives here: opening it, and what its submission does. Does not live here: the modal (`bot.blocks.rule_modal`), the
+modal for one execution (`handlers.follow`). Called by Bolt, through the middleware.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from bot.blocks.fields import parse_language
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
-from bot.blocks.rule_dialog import Wanted, looking, parse_wanted, rule_dialog, rule_followed
+from bot.blocks.rule_modal import Wanted, looking, parse_wanted, rule_followed, rule_modal
 from bot.blocks.sentences import sentence
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.following import Level, RuleKind, Subscriber
@@ -17,21 +17,21 @@ from bot.errors import GCSError, InvalidInput, TooManyRules
 from bot.slack.channels import check_chosen, readers
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers.dialogs import open_dialog, show
+from handlers.modals import open_modal, show
 from handlers.parsing import workflow_named
 from handlers.replies import rule_made_reply
 from handlers.request import Request
 
 
 async def open_workflow(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """*Follow a workflow …* on the Home tab: the empty dialog."""
+    """*Follow a workflow …* on the Home tab: the empty modal."""
     del subscriptions
-    request.verb = "dialog"
-    await open_dialog(request, workspace, rule_dialog())
+    request.verb = "modal"
+    await open_modal(request, workspace, rule_modal())
 
 
 def waiting(request: Request) -> Block:
-    """What the dialog shows from its submission on, in its own language."""
+    """What the modal shows from its submission on, in its own language."""
     language = parse_language(request.private_metadata)
     if language is None:
         return looking()
@@ -40,14 +40,14 @@ def waiting(request: Request) -> Block:
 
 
 async def submit(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """Follow what was entered; where that is nothing, or too much, the dialog asks again."""
+    """Follow what was entered; where that is nothing, or too much, the modal asks again."""
     request.verb = "subscribe"
     wanted = parse_wanted(request.entered)
     try:
         view = await _followed(request, wanted, subscriptions, workspace)
-    except (InvalidInput, GCSError, TooManyRules) as error:  # it can be mended in the dialog
+    except (InvalidInput, GCSError, TooManyRules) as error:  # it can be mended in the modal
         request.is_answered = True
-        await show(request, workspace, rule_dialog(wanted, problem=sentence(error)))
+        await show(request, workspace, rule_modal(wanted, problem=sentence(error)))
         raise
     await show(request, workspace, view)
     workspace.homes.hurry(request.asker.id)

@@ -14,8 +14,8 @@ from bot.errors import BotError, SlackError
 from bot.slack.open_homes import OpenHome
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers.dialogs import HASH_CONFLICT
 from handlers.home import renew_home
+from handlers.modals import HASH_CONFLICT
 
 LOOK_SECONDS = 2.0
 """How long until it is looked again which Homes are due."""

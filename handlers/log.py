@@ -35,7 +35,7 @@ async def log_reply(request: Request, execution_id: str, subscriptions: Subscrip
 
 
 async def show_log(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Log`: in the place of the dialog in which it was pressed, or as a reply."""
+    """`Log`: in the place of the modal in which it was pressed, or as a reply."""
     value = parse_action_value(request.action_value)
     request.execution_id = value.execution_id
     if not request.view_id:

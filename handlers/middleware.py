@@ -56,7 +56,7 @@ from bot.slack.workspace import Workspace
 from bot.store.requests import REMEMBERED
 from handlers.answers import answer
 from handlers.conversation import Once, is_news
-from handlers.dialogs import show
+from handlers.modals import show
 from handlers.request import Request
 
 Listener = Callable[[Request], Awaitable[None]]
@@ -133,7 +133,7 @@ class Middleware:
         """`listener` for Bolt: it starts after the ack, and none of its errors reaches Bolt.
 
         One that works for a person starts only if that person may ask. What others would see twice (`is_public`)
-        starts only if the store says that the request is new. A dialog that is submitted stays open, and shows what
+        starts only if the store says that the request is new. A modal that is submitted stays open, and shows what
         `shows` returns until the listener is done.
         """
         self.listeners[name] = who
@@ -255,7 +255,7 @@ class Middleware:
         try:
             await self._say(request, error, shown)
         except Exception as lost:  # noqa: BLE001  # nothing is left to do but to log it
-            if isinstance(lost, SlackError) and "trigger" in lost.code:  # too late for a dialog, and no other address
+            if isinstance(lost, SlackError) and "trigger" in lost.code:  # too late for a modal, and no other address
                 place = Place(request.user_id, request.user_id, request.trigger_id)
                 await say_directly(self.workspace, place, error_reply(shown))
             else:

@@ -98,7 +98,7 @@ def parse(text: str) -> Command:
 
 
 def named(text: str) -> Command:
-    """What a text means that stands where only a name, a part of one, or an id can: in a field of a dialog.
+    """What a text means that stands where only a name, a part of one, or an id can: in a field of a modal.
 
     Raises:
         InvalidInput: it is none.

@@ -43,7 +43,7 @@ class Request:
     text: str = ""
     """The command that was typed: after `/execution`, after the bot's name, or in its direct messages."""
     submitted: str = ""
-    """Slack's hash of the dialog as it was submitted, until what became of that is shown; the middleware sets it."""
+    """Slack's hash of the modal as it was submitted, until what became of that is shown; the middleware sets it."""
     is_answered: bool = False
     """Whether the person needs no sentence about an error any more."""
 
@@ -69,12 +69,12 @@ class Request:
 
     @property
     def response_url(self) -> str:
-        """Where an answer goes; empty for the Home tab, events, and dialogs in which no channel was chosen."""
+        """Where an answer goes; empty for the Home tab, events, and modals in which no channel was chosen."""
         return str(self.body.get("response_url") or self._address.get("response_url") or "")
 
     @property
     def trigger_id(self) -> str:
-        """What opens a dialog for the person, for three seconds; empty when Slack sent none."""
+        """What opens a modal for the person, for three seconds; empty when Slack sent none."""
         return str(self.body.get("trigger_id") or "")
 
     @property
@@ -95,7 +95,7 @@ class Request:
 
     @property
     def channel_id(self) -> str:
-        """The channel that the request comes from, or that was chosen in a dialog; else empty."""
+        """The channel that the request comes from, or that was chosen in a modal; else empty."""
         if self.is_typed:
             return str(self._part("event").get("channel") or "")
         channel, container = self._part("channel"), self._part("container")
@@ -138,7 +138,7 @@ class Request:
 
     @property
     def entered(self) -> dict[str, str]:
-        """What stands in the fields of a dialog that is submitted, by their action ids."""
+        """What stands in the fields of a modal that is submitted, by their action ids."""
         state = self._part("view").get("state")
         values = state.get("values") if isinstance(state, dict) else None
         blocks = [block for block in values.values() if isinstance(block, dict)] if isinstance(values, dict) else []
@@ -146,12 +146,12 @@ class Request:
 
     @property
     def view_hash(self) -> str:
-        """Slack's hash of the dialog that the request comes from; empty where there is none."""
+        """Slack's hash of the modal that the request comes from; empty where there is none."""
         return str(self._part("view").get("hash") or "")
 
     @property
     def private_metadata(self) -> str:
-        """What the bot put into the dialog that was pressed in; empty where there is none."""
+        """What the bot put into the modal that was pressed in; empty where there is none."""
         return str(self._part("view").get("private_metadata") or "")
 
     @property
@@ -179,7 +179,7 @@ class Request:
 
     @property
     def _address(self) -> dict[str, Any]:
-        """The channel that was chosen in a dialog, with the address for a message there, as Slack issues it."""
+        """The channel that was chosen in a modal, with the address for a message there, as Slack issues it."""
         addresses = self.body.get("response_urls")
         first = addresses[0] if isinstance(addresses, list) and addresses else None
         return first if isinstance(first, dict) else {}

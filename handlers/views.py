@@ -19,7 +19,7 @@ from bot.slack.calls import call
 from bot.slack.channels import check_may_see, check_membership
 from bot.slack.workspace import Workspace
 from bot.subscriptions import Subscriptions
-from handlers.dialogs import show
+from handlers.modals import show
 from handlers.request import Request
 from handlers.sharing import share_with_channel
 
@@ -35,7 +35,7 @@ async def show_page(request: Request, *, subscriptions: Subscriptions, workspace
 
 
 async def choose_level(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Choose` beside a level: the subscription has it from now on, and the dialog shows so."""
+    """`Choose` beside a level: the subscription has it from now on, and the modal shows so."""
     subscriber, execution_id = await _about(request, workspace)
     known = [level for level in Level if level.value == request.action_value]
     if not known:
@@ -56,7 +56,7 @@ async def choose_success(request: Request, *, subscriptions: Subscriptions, work
 
 
 async def choose_mute(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """A choice in `Mute …`, or `Unmute`: it is so from now on, and the dialog shows so."""
+    """A choice in `Mute …`, or `Unmute`: it is so from now on, and the modal shows so."""
     subscriber, execution_id = await _about(request, workspace)
     asker, chosen = request.asker, parse_span(request.action_value)
     if chosen is not None:
@@ -77,7 +77,7 @@ async def _show_levels(
 
 
 def sharing(request: Request) -> Block:
-    """What the dialog shows from its submission on, in its own language."""
+    """What the modal shows from its submission on, in its own language."""
     try:
         _execution, language = share.parse_about(request.private_metadata)
     except ValueError:
@@ -87,7 +87,7 @@ def sharing(request: Request) -> Block:
 
 
 async def share_into(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
-    """`Share` in its dialog: in the channel that was chosen, as if it had been pressed there.
+    """`Share` in its modal: in the channel that was chosen, as if it had been pressed there.
 
     Raises:
         InvalidInput: no channel was chosen, or one that the person is not in.
@@ -105,12 +105,12 @@ async def share_into(request: Request, *, subscriptions: Subscriptions, workspac
 
 
 async def _about(request: Request, workspace: Workspace) -> tuple[Subscriber, str]:
-    """Whose subscription to what the dialog is about: of the person who presses, or of a channel that they see.
+    """Whose subscription to what the modal is about: of the person who presses, or of a channel that they see.
 
-    The dialog was opened from a message in that channel, but nobody decides for one that they have left since then.
+    The modal was opened from a message in that channel, but nobody decides for one that they have left since then.
 
     Raises:
-        InvalidInput: the button was not pressed in a dialog of ours, or the channel is not theirs.
+        InvalidInput: the button was not pressed in a modal of ours, or the channel is not theirs.
     """
     try:
         about = parse_about(request.private_metadata)

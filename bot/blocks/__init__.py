@@ -1,7 +1,7 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
 Lives here: the messages (`cards`, `thread`, `outcome`, `catch_up`, `board`, `replies`, `rules`), the views (`modal`,
-`facts`, `level_dialog`, `share`, `why`, `log`, `acting`, `home`), the buttons with their action ids (`buttons`), the
+`facts`, `level_modal`, `share`, `why`, `log`, `acting`, `home`), the buttons with their action ids (`buttons`), the
 sentences for errors (`sentences`), and what these are made of (`items`, `words`, `trouble`, `groups`, `steps`,
 `failures`, `causes`, `earlier`, `message`, `text`). Does not live here: I/O and clocks; `now` is an argument. Called by
 the notifier and by `handlers`.
@@ -16,7 +16,7 @@ from bot.blocks.cards import execution_card, execution_summary, shared_summary
 from bot.blocks.catch_up import catch_up_message
 from bot.blocks.facts import details_modal
 from bot.blocks.home import home_tab, parse_page, refusing_home
-from bot.blocks.level_dialog import About, levels_modal, parse_about
+from bot.blocks.level_modal import About, levels_modal, parse_about
 from bot.blocks.log import log_message, log_modal
 from bot.blocks.message import Message
 from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal

@@ -1,4 +1,4 @@
-"""The dialog in which an operator cancels or retries an execution, and the line in the thread that says who did.
+"""The modal in which an operator cancels or retries an execution, and the line in the thread that says who did.
 
 Lives here: `question_modal`, `acted_modal`, `loading_action`, `acted_notice`. Does not live here: when which action is
 possible (`bot.domain.acting`), the sentence for a refusal (`bot.blocks.sentences`). Called by `handlers.acting` and the

@@ -57,7 +57,7 @@ CHOOSE_MUTE = "choose_mute"
 MUTE_EXECUTION = "mute_execution"
 UNMUTE_EXECUTION = "unmute_execution"
 NO_MUTE = "off"
-"""What is chosen in the dialog to end a mute."""
+"""What is chosen in the modal to end a mute."""
 ASK_ACTION = "ask_action"
 DO_ACTION = "do_action"
 
@@ -205,7 +205,7 @@ def refresh_card(subscription: Subscription) -> Entry:
 
 
 def details(execution_id: str) -> Entry:
-    """Opens the dialog with all that is known about the execution."""
+    """Opens the modal with all that is known about the execution."""
     return Entry(_("Details"), SHOW_DETAILS, action_value(execution_id))
 
 
@@ -242,7 +242,7 @@ def share_card(subscription: Subscription) -> Entry:
 
 
 def levels(subscription: Subscription) -> Entry:
-    """Opens the dialog in which the level is chosen."""
+    """Opens the modal in which the level is chosen."""
     return Entry(_("Notifications …"), SHOW_LEVELS, _bound(subscription))
 
 
@@ -305,7 +305,7 @@ def parse_question(value: str) -> Question:
 
 
 def choose_level(level: Level) -> Block:
-    """Chooses a level in its dialog."""
+    """Chooses a level in its modal."""
     return button(_("Choose"), CHOOSE_LEVEL, level.value)
 
 
@@ -317,12 +317,12 @@ def choose_success(subscription: Subscription) -> Block:
 
 
 def choose_mute(groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Block:
-    """Chooses in the dialog for how long an execution is muted: groups of pairs of label and value."""
+    """Chooses in the modal for how long an execution is muted: groups of pairs of label and value."""
     return select(CHOOSE_MUTE, _("Mute …"), groups)
 
 
 def choose_unmute() -> Block:
-    """Ends that, in the dialog."""
+    """Ends that, in the modal."""
     return button(_("Unmute"), CHOOSE_MUTE, NO_MUTE)
 
 
@@ -414,22 +414,22 @@ def next_page(page: int) -> Block:
 
 
 def open_follow() -> Block:
-    """Opens the dialog in which a person follows an execution, for themselves or for a channel."""
+    """Opens the modal in which a person follows an execution, for themselves or for a channel."""
     return button(_("Follow an execution …"), OPEN_FOLLOW, "new", style="primary")
 
 
 def open_workflow() -> Block:
-    """Opens the dialog in which a workflow is named whose new runs are followed."""
+    """Opens the modal in which a workflow is named whose new runs are followed."""
     return button(_("Follow a workflow …"), OPEN_WORKFLOW, "home")
 
 
 def open_hours() -> Block:
-    """Opens the dialog in which the person chooses their quiet hours."""
+    """Opens the modal in which the person chooses their quiet hours."""
     return button(_("Quiet hours …"), OPEN_HOURS, "home")
 
 
 def end_hours() -> Block:
-    """Ends them, in that dialog."""
+    """Ends them, in that modal."""
     return button(_("No quiet hours"), END_HOURS, NO_MUTE)
 
 

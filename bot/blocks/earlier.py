@@ -1,6 +1,6 @@
 """How earlier runs of a workflow ended, beside a run that failed.
 
-Lives here: `earlier_line` for the message about the end, `earlier_lines` for the dialog. Does not live here: which runs
+Lives here: `earlier_line` for the message about the end, `earlier_lines` for the modal. Does not live here: which runs
 are known (`bot.store.schedule.history`). Called by `bot.blocks.outcome` and `bot.blocks.why`.
 """
 

@@ -1,6 +1,6 @@
-"""What is known about an execution besides its state and steps: one grey line on a card, the rest in a dialog.
+"""What is known about an execution besides its state and steps: one grey line on a card, the rest in a modal.
 
-Lives here: the grey line, when GCS answered, and the dialog `Details`. Does not live here: what is wrong
+Lives here: the grey line, when GCS answered, and the modal `Details`. Does not live here: what is wrong
 (`bot.blocks.trouble`), steps (`bot.blocks.groups`). Called by `bot.blocks.cards`, `bot.blocks.outcome` and
 `bot.blocks.modal`.
 """
@@ -24,7 +24,7 @@ TITLE = N_("Details")
 CALLBACK_ID = "details"
 _LABELS_ON_CARD, _LABELS_LIMIT = 2, 32
 """At most so many labels are on a card, and one if two are longer than this."""
-_LABELS_IN_DIALOG = 20
+_LABELS_IN_MODAL = 20
 
 
 def grey_line(snapshot: Snapshot, *more: str) -> Block | None:
@@ -110,7 +110,7 @@ def _facts(snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
         (_("Namespace"), text.escape(execution.namespace)),
         (_("Enterprise project"), text.escape(execution.enterprise_project)),
         (_("Priority"), text.number(execution.priority) if execution.priority else ""),
-        (_("Labels"), words.labels(execution, _LABELS_IN_DIALOG)),
+        (_("Labels"), words.labels(execution, _LABELS_IN_MODAL)),
         (_("Working time"), text.percent(ratio) if ratio is not None else ""),
         (_("Workflow id"), text.code(execution.workflow_id) if execution.workflow_name else ""),
     ]

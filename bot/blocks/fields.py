@@ -1,7 +1,7 @@
-"""Fields of the dialogs that are submitted.
+"""Fields of the modals that are submitted.
 
-Lives here: one builder for each kind of field that several dialogs have, and the language of a dialog. Does not live
-here: the dialogs. Called by them.
+Lives here: one builder for each kind of field that several modals have, and the language of a modal. Does not live
+here: the modals. Called by them.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ def level(chosen: Level) -> Block:
 
 
 def spoken_metadata() -> str:
-    """What a dialog carries that only needs to know its language again."""
+    """What a modal carries that only needs to know its language again."""
     return json.dumps({"language": spoken().value})
 
 
 def parse_language(private_metadata: str) -> Language | None:
-    """The language of a dialog; None where it is not known."""
+    """The language of a modal; None where it is not known."""
     try:
         return Language(json.loads(private_metadata)["language"])
     except (KeyError, TypeError, ValueError):

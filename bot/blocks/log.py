@@ -20,7 +20,7 @@ from bot.domain.fates import Fate, FateKind, LaneState, Log, QuietTime, Seen, fa
 
 CALLBACK_ID = "log"
 TITLE = N_("Log")
-IN_MESSAGE, IN_DIALOG = 15, 40
+IN_MESSAGE, IN_MODAL = 15, 40
 """How many changes are shown: the newest."""
 _IN_SECTION = 5
 _LATE = timedelta(minutes=1)
@@ -36,8 +36,8 @@ def log_message(log: Log, lanes: Sequence[LaneState], execution_id: str, *, addr
 
 
 def log_modal(log: Log, lanes: Sequence[LaneState], execution_id: str, *, address: str) -> Block:
-    """The same as a dialog."""
-    head, lines, notes = _parts(log, lanes, execution_id, address, IN_DIALOG)
+    """The same as a modal."""
+    head, lines, notes = _parts(log, lanes, execution_id, address, IN_MODAL)
     blocks = [section(head), *_sections(lines), context(*notes, text.code(execution_id))]
     return view(_(TITLE), blocks, callback_id=CALLBACK_ID)
 

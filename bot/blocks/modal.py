@@ -53,7 +53,7 @@ def steps_modal(snapshot: Snapshot | None, *, page: int = 0, execution_id: str) 
 
 
 def loading_modal(execution_id: str, title: str = _TITLE) -> Block:
-    """Opens at once, since a trigger expires after three seconds; another dialog replaces it."""
+    """Opens at once, since a trigger expires after three seconds; another modal replaces it."""
     return _modal(execution_id, 0, [section(_("⏳ Asking GeneContainer Service …"))], title)
 
 

@@ -1,4 +1,4 @@
-"""Words about quiet times: on the card, in the dialog, in the thread, and in replies.
+"""Words about quiet times: on the card, in the modal, in the thread, and in replies.
 
 Lives here: all of them. Does not live here: what a quiet time holds back (`bot/store/outbox/prelude.lua`), its moments
 (`bot.domain.quiet`). Called by the other modules of `bot.blocks` and by `handlers`.
@@ -22,7 +22,7 @@ SPANS = {
     MuteFor.TOMORROW: N_("Until tomorrow, 9:00"),
     MuteFor.END: N_("Until it ends"),
 }
-"""The choices in the dialog."""
+"""The choices in the modal."""
 
 
 def muted_note(subscription: Subscription, now: datetime) -> str:
@@ -37,7 +37,7 @@ def muted_note(subscription: Subscription, now: datetime) -> str:
 
 
 def mute_block(subscription: Subscription, now: datetime) -> list[Block | None]:
-    """In the dialog: for how long it can be muted, or how to end that."""
+    """In the modal: for how long it can be muted, or how to end that."""
     quiet = subscription.muted
     if quiet is not None and quiet.is_on(now):
         return [section(f"*{_head(subscription, quiet)}*", _failures(quiet)), actions([buttons.choose_unmute()])]

@@ -1,4 +1,4 @@
-"""The dialog in which a person chooses the channel that a summary is shared with.
+"""The modal in which a person chooses the channel that a summary is shared with.
 
 Lives here: `share_modal`, `sharing_modal`, `shared_modal`, and what they remember. Does not live here: the summary
 (`bot.blocks.cards`), who reads a channel (`bot.slack.channels`). Called by `handlers`.
@@ -29,7 +29,7 @@ def share_modal(execution_id: str) -> Block:
 
 
 def parse_about(private_metadata: str) -> tuple[str, Language]:
-    """The execution that a dialog of this module is about, and its language.
+    """The execution that a modal of this module is about, and its language.
 
     Raises:
         ValueError: it was not written by this module.
@@ -38,7 +38,7 @@ def parse_about(private_metadata: str) -> tuple[str, Language]:
         fields = json.loads(private_metadata)
         return str(fields["execution_id"]), Language(fields["language"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError("not the metadata of a dialog to share an execution") from error
+        raise ValueError("not the metadata of a modal to share an execution") from error
 
 
 def sharing_modal() -> Block:

@@ -1,4 +1,4 @@
-"""The dialog about a failure: its cause, GCS's own words, the last events, the command for the logs, earlier runs.
+"""The modal about a failure: its cause, GCS's own words, the last events, the command for the logs, earlier runs.
 
 Lives here: `why_modal`, `loading_why`. Does not live here: the words for causes (`bot.blocks.causes`), all steps
 (`bot.blocks.modal`). Called by `handlers`.

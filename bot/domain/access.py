@@ -34,7 +34,7 @@ class Signs:
     """They belong to another organisation, or Slack does not say to which."""
     is_guest: bool = False
     names_team: bool = False
-    """Slack says which workspace the person is of, and not only which one the request is for: with presses and dialogs,
+    """Slack says which workspace the person is of, and not only which one the request is for: with presses and modals,
     not with commands and most events."""
     is_in_shared_channel: bool = False
     """Other organisations share the channel; only some events say so."""
@@ -83,7 +83,7 @@ class AccessRules:
         return bool(self.operators or self.operator_groups)
 
     def allows_channel(self, channel_id: str) -> bool:
-        """Whether the bot may be used in a channel; empty for the Home tab and dialogs, which are in none."""
+        """Whether the bot may be used in a channel; empty for the Home tab and modals, which are in none."""
         is_channel = bool(channel_id) and not channel_id.startswith("D")
         return not self.channels or not is_channel or channel_id in self.channels
 

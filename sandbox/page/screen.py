@@ -38,7 +38,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Modal:
-    """The open dialog."""
+    """The open modal."""
 
     id: str
     title: str

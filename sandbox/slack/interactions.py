@@ -48,8 +48,8 @@ class Interactions:
         """Seconds before an event is sent again; Slack uses 0, 60 and 300."""
         self.echoes = 0
         """How often each event is sent again although it was acked: its ack was lost on the way."""
-        self.dialog_delay = 0.0
-        """Seconds until a dialog shows the app's answer to its submission, which has arrived."""
+        self.modal_delay = 0.0
+        """Seconds until a modal shows the app's answer to its submission, which has arrived."""
         self._workspace = workspace
         self._passes = passes
         self._deliver = deliver
@@ -88,7 +88,7 @@ class Interactions:
         payload |= {"view": view_row(self._workspace, view, state), "response_urls": self._addresses(user, view, state)}
         done = await self._deliver_once(Parcel("interactive", payload), self._with_trigger(payload, user))
         if done.acked:
-            await asyncio.sleep(self.dialog_delay)
+            await asyncio.sleep(self.modal_delay)
             self._apply_response(done, view)
         else:
             self._notice(user, self._workspace.im(user).id, f'The form failed: "{done.error}"')

@@ -270,13 +270,13 @@ class Slack:
         self._people.echoes = number
 
     @property
-    def dialog_delay(self) -> float:
-        """Seconds until a dialog shows the app's answer to its submission, which has arrived."""
-        return self._people.dialog_delay
+    def modal_delay(self) -> float:
+        """Seconds until a modal shows the app's answer to its submission, which has arrived."""
+        return self._people.modal_delay
 
-    @dialog_delay.setter
-    def dialog_delay(self, seconds: float) -> None:
-        self._people.dialog_delay = seconds
+    @modal_delay.setter
+    def modal_delay(self, seconds: float) -> None:
+        self._people.modal_delay = seconds
 
     @property
     def retry_delays(self) -> tuple[float, ...]:

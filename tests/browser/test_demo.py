@@ -42,7 +42,7 @@ async def test_the_first_screen_names_all_three(tab: Page, demo: Demo, size: tup
 
 
 async def test_steps_open_and_close(page: Page, demo: Demo) -> None:
-    """A dialog with all steps, at one press."""
+    """A modal with all steps, at one press."""
     await page.locator("#log article", has_text="rna-").get_by_role("button", name="Steps").first.click()
     await expect(page.locator("#modal")).to_contain_text("bwa-mem")
     await page.keyboard.press("Escape")
@@ -106,7 +106,7 @@ async def test_a_mention_is_answered_for_its_author(page: Page) -> None:
 
 
 async def test_a_shortcut_follows_what_a_message_names(page: Page, demo: Demo) -> None:
-    """The dialog is filled in from a card; one press follows."""
+    """The modal is filled in from a card; one press follows."""
     card = page.locator("#log article", has_text="rna-").first
     await card.hover()
     await card.get_by_role("button", name="Follow this execution").click()

@@ -58,30 +58,30 @@ async def test_every_control_is_walked(walk: Walk, demo: Demo) -> None:
 
 async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
     """Of a run that is slower than usual."""
-    card, dialog, answer = walk.card("rna-"), walk.dialog, walk.answer
+    card, modal, answer = walk.card("rna-"), walk.modal, walk.answer
     await walk.go(demo.sequencing, me=demo.you)
-    await walk.press(card, "Steps", shows=dialog("bwa-mem"))
-    await walk.press(dialog(), "Refresh", changes=dialog("bwa-mem"))
+    await walk.press(card, "Steps", shows=modal("bwa-mem"))
+    await walk.press(modal(), "Refresh", changes=modal("bwa-mem"))
     await walk.close()
-    await walk.press(card, "⋯ Details", shows=dialog("Workflow id"))
-    await walk.press(dialog(), "Log", shows=walk.page.locator("#modal-title", has_text="Log"))
+    await walk.press(card, "⋯ Details", shows=modal("Workflow id"))
+    await walk.press(modal(), "Log", shows=walk.page.locator("#modal-title", has_text="Log"))
     await walk.close()
-    await walk.press(card, "⋯ Share elsewhere …", shows=dialog("Channel"))
+    await walk.press(card, "⋯ Share elsewhere …", shows=modal("Channel"))
     await walk.close()
-    await walk.press(card, "⋯ Notifications …", shows=dialog("· current"))
-    await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
+    await walk.press(card, "⋯ Notifications …", shows=modal("· current"))
+    await walk.press(modal(), "Choose", shows=modal("✓ every step"))
     await walk.close()
     await card.last.filter(has_text="notify: every step").wait_for()
-    await walk.press(card, "⋯ Notifications …", shows=dialog("stay in the thread"))
-    await walk.press(dialog(), "Also send to channel", shows=dialog("✓ Successes also go"))
+    await walk.press(card, "⋯ Notifications …", shows=modal("stay in the thread"))
+    await walk.press(modal(), "Also send to channel", shows=modal("✓ Successes also go"))
     await walk.close()
     await card.last.filter(has_text="successes also in the channel").wait_for()
-    await walk.press(card, "⋯ Notifications …", shows=dialog("· current"))
+    await walk.press(card, "⋯ Notifications …", shows=modal("· current"))
     await walk.choose(
         "Mute …",
         "Until tomorrow, 9:00",
         group="Failures wait too",
-        shows=dialog("No notifications here until"),
+        shows=modal("No notifications here until"),
     )
     await walk.close()
     await card.last.filter(has_text="muted until").wait_for()
@@ -94,19 +94,19 @@ async def _card_of_a_channel(walk: Walk, demo: Demo) -> None:
 
 async def _answers(walk: Walk, demo: Demo) -> None:
     """Summaries, and lists to pick from."""
-    dialog, answer = walk.dialog, walk.answer
+    modal, answer = walk.modal, walk.answer
     await walk.go(demo.sequencing, me=demo.you)
     await walk.type("/execution rna", shows=answer("Which one?"))
     await walk.press(answer("Which one"), "Show", shows=answer("As of"))
     await walk.press(answer("As of"), "⋯ Refresh", changes=answer("As of"))
-    await walk.press(answer("As of"), "⋯ Details", shows=dialog("Workflow id"))
+    await walk.press(answer("As of"), "⋯ Details", shows=modal("Workflow id"))
     await walk.close()
     await walk.press(answer("As of"), "⋯ Share to channel", shows=walk.said("shared by"))
     await walk.type("/execution running", shows=answer("executions are running"))
     await walk.press(answer("executions are running"), "Show", shows=answer("As of"))
     await walk.type("/execution failed", shows=answer("executions have failed"))
     await walk.press(answer("have failed"), "Show", shows=answer("As of"))
-    await walk.press(answer("As of"), "Why", shows=dialog("What GCS says"))
+    await walk.press(answer("As of"), "Why", shows=modal("What GCS says"))
     await walk.close()
     await walk.press(answer("As of"), "⋯ Follow", shows=answer("Its card comes as a direct message."))
     await walk.type("/execution subscribe rna", shows=answer("Which one?"))
@@ -121,11 +121,11 @@ async def _answers(walk: Walk, demo: Demo) -> None:
 
 async def _end(walk: Walk, demo: Demo) -> None:
     """Of a failed run; its channel stops following and follows again."""
-    end, dialog, answer = walk.end("exome-"), walk.dialog, walk.answer
+    end, modal, answer = walk.end("exome-"), walk.modal, walk.answer
     await walk.go(demo.sequencing, me=demo.you)
-    await walk.press(end, "Why", shows=dialog("What GCS says"))
+    await walk.press(end, "Why", shows=modal("What GCS says"))
     await walk.close()
-    await walk.press(end, "Steps", shows=dialog("Failed"))
+    await walk.press(end, "Steps", shows=modal("Failed"))
     await walk.close()
     await walk.press(end, "⋯ Share to channel", shows=walk.said("shared by"))
     await walk.press(end, "⋯ Stop following here …", shows=answer("Nobody in this channel"))
@@ -137,47 +137,47 @@ async def _end(walk: Walk, demo: Demo) -> None:
 
 async def _acting(walk: Walk, demo: Demo) -> None:
     """An operator cancels the slow run and retries the failed one; both say what that means before it is done."""
-    dialog = walk.dialog
+    modal = walk.modal
     await walk.go(demo.sequencing, me=demo.you)
-    await walk.press(walk.card("rna-"), "⋯ Details", shows=dialog("Workflow id"))
-    await walk.press(dialog(), "Cancel …", shows=dialog("Cancel it?"))
-    await walk.press(dialog(), "Cancel it", shows=dialog("GCS accepted this"))
+    await walk.press(walk.card("rna-"), "⋯ Details", shows=modal("Workflow id"))
+    await walk.press(modal(), "Cancel …", shows=modal("Cancel it?"))
+    await walk.press(modal(), "Cancel it", shows=modal("GCS accepted this"))
     await walk.close()
     await walk.card("rna-").last.filter(has_text="Cancell").wait_for()
-    await walk.press(walk.end("exome-"), "Why", shows=dialog("What GCS says"))
-    await walk.press(dialog(), "Retry …", shows=dialog("Retry it?"))
-    await walk.press(dialog(), "Retry it", shows=dialog("starting the execution again"))
+    await walk.press(walk.end("exome-"), "Why", shows=modal("What GCS says"))
+    await walk.press(modal(), "Retry …", shows=modal("Retry it?"))
+    await walk.press(modal(), "Retry it", shows=modal("starting the execution again"))
     await walk.close()
 
 
 async def _shortcuts(walk: Walk, demo: Demo) -> None:
     """For people who type no commands: from everywhere, and from a message."""
-    everywhere, dialog = walk.page.locator("#main"), walk.dialog
+    everywhere, modal = walk.page.locator("#main"), walk.modal
     await walk.go(demo.sequencing, me=demo.you)
-    await walk.press(everywhere, "Follow an execution", shows=dialog("Notifications"))
+    await walk.press(everywhere, "Follow an execution", shows=modal("Notifications"))
     await walk.enter("Execution", "cohort")
-    await walk.press(dialog(), "Follow", shows=dialog("already follow"))
+    await walk.press(modal(), "Follow", shows=modal("already follow"))
     await walk.close()
-    await walk.press(walk.card("wgs-"), "Follow this execution", shows=dialog("Notifications"))
+    await walk.press(walk.card("wgs-"), "Follow this execution", shows=modal("Notifications"))
     answer = re.compile("as a direct message|There is nothing left to follow")  # which ends some day
-    await walk.press(dialog(), "Follow", shows=dialog(answer))
+    await walk.press(modal(), "Follow", shows=modal(answer))
     await walk.close()
 
 
 async def _card_in_person(walk: Walk, demo: Demo) -> None:
     """Of 195 steps, in direct messages."""
-    card, dialog = walk.card("cohort-"), walk.dialog
+    card, modal = walk.card("cohort-"), walk.modal
     await walk.go(demo.slack.dm(demo.you), me=demo.you)
-    await walk.press(card, "Steps", shows=dialog("Steps 1 to 30 of"))
-    await walk.press(dialog(), "Next →", shows=dialog("Steps 31 to 60 of"))
-    await walk.press(dialog(), "← Previous", shows=dialog("Steps 1 to 30 of"))
+    await walk.press(card, "Steps", shows=modal("Steps 1 to 30 of"))
+    await walk.press(modal(), "Next →", shows=modal("Steps 31 to 60 of"))
+    await walk.press(modal(), "← Previous", shows=modal("Steps 1 to 30 of"))
     await walk.close()
-    await walk.press(card, "⋯ Notifications …", shows=dialog("What you get"))
-    await walk.press(dialog(), "Choose", shows=dialog("✓ every step"))
+    await walk.press(card, "⋯ Notifications …", shows=modal("What you get"))
+    await walk.press(modal(), "Choose", shows=modal("✓ every step"))
     await walk.close()
-    await walk.press(card, "⋯ Share to channel", shows=dialog("Channel"))
-    await dialog().get_by_role("combobox").select_option(label="#sequencing")
-    await walk.press(dialog(), "Share", shows=dialog("Everybody in"))
+    await walk.press(card, "⋯ Share to channel", shows=modal("Channel"))
+    await modal().get_by_role("combobox").select_option(label="#sequencing")
+    await walk.press(modal(), "Share", shows=modal("Everybody in"))
     await walk.close()
     await walk.press(card, "⋯ Stop following", shows=walk.answer("You no longer follow it."))
     await card.last.filter(has_text="no longer followed").wait_for()
@@ -186,27 +186,27 @@ async def _card_in_person(walk: Walk, demo: Demo) -> None:
 
 async def _home(walk: Walk, demo: Demo) -> None:
     """What a person follows, and their settings."""
-    home, dialog = walk.home, walk.dialog
+    home, modal = walk.home, walk.modal
     await walk.go(demo.slack.dm(demo.you), me=demo.you, tab="home")
     await home("cohort-").wait_for()
-    await walk.press(home(), "Steps", shows=dialog("Steps 1 to"))
+    await walk.press(home(), "Steps", shows=modal("Steps 1 to"))
     await walk.close()
-    await walk.press(home(), "Follow an execution …", shows=dialog("Notifications"))
+    await walk.press(home(), "Follow an execution …", shows=modal("Notifications"))
     await walk.enter("Execution", "cohort")
-    await walk.press(dialog(), "Follow", shows=dialog("already follow"))
+    await walk.press(modal(), "Follow", shows=modal("already follow"))
     await walk.close()
-    await walk.press(home(), "Follow a workflow …", shows=dialog("I follow every run that starts"))
+    await walk.press(home(), "Follow a workflow …", shows=modal("I follow every run that starts"))
     await walk.enter("Workflow", "exome")
-    await walk.press(dialog(), "Follow", shows=dialog("You follow runs of the workflow"))
+    await walk.press(modal(), "Follow", shows=modal("You follow runs of the workflow"))
     await walk.close()
     await home("Runs of the workflow").wait_for()
-    await walk.press(home(), "Quiet hours …", shows=dialog("Time zone"))
+    await walk.press(home(), "Quiet hours …", shows=modal("Time zone"))
     await walk.enter("Time zone", "Asia/Shanghai")
-    await walk.press(dialog(), "Save", shows=dialog("Your quiet hours are"))
+    await walk.press(modal(), "Save", shows=modal("Your quiet hours are"))
     await walk.close()
     await home("Your quiet hours are").wait_for()
-    await walk.press(home(), "Quiet hours …", shows=dialog("Time zone"))
-    await walk.press(dialog(), "No quiet hours", shows=dialog("You have no quiet hours now"))
+    await walk.press(home(), "Quiet hours …", shows=modal("Time zone"))
+    await walk.press(modal(), "No quiet hours", shows=modal("You have no quiet hours now"))
     await walk.close()
     level, language = home().locator("select").nth(0), home().locator("select").nth(1)
     async with walk.page.expect_response("**/press"):

@@ -23,7 +23,7 @@ from sandbox.demo import Demo
 PATIENCE = 60_000
 """Milliseconds that an effect may take to show: the machine may be busy."""
 TRIES = 3
-"""So often is a control pressed that opens a dialog: Slack lets the bot open one for three seconds only."""
+"""So often is a control pressed that opens a modal: Slack lets the bot open one for three seconds only."""
 MENU = "⋯ "
 """Begins the label of what is in a menu."""
 
@@ -36,11 +36,11 @@ class Listened:
         self.views: set[str] = set()
 
     def action(self, constraint: str | re.Pattern[str]) -> Any:
-        """A button, an entry of a menu, or a choice in a dialog."""
+        """A button, an entry of a menu, or a choice in a modal."""
         return self._noted(self.actions, constraint)
 
     def view(self, constraint: str | re.Pattern[str]) -> Any:
-        """A dialog that is saved."""
+        """A modal that is saved."""
         return self._noted(self.views, constraint)
 
     def shortcut(self, constraint: str | re.Pattern[str]) -> Any:
@@ -58,7 +58,7 @@ class Listened:
 
 
 def listened() -> set[str]:
-    """The action id of each control, and the callback id of each shortcut and of each dialog that can be saved."""
+    """The action id of each control, and the callback id of each shortcut and of each modal that can be saved."""
     app, nothing = Listened(), MagicMock()
     register(cast("Any", app), subscriptions=nothing, workspace=nothing, requests=nothing, acting=nothing)
     return app.actions | app.views
@@ -88,8 +88,8 @@ class Walk:
         """What only this person sees."""
         return self.page.locator("#log article.ephemeral", has_text=text)
 
-    def dialog(self, text: str | re.Pattern[str] = "") -> Locator:
-        """The open dialog."""
+    def modal(self, text: str | re.Pattern[str] = "") -> Locator:
+        """The open modal."""
         return self.page.locator("#modal[open]", has_text=text)
 
     def home(self, text: str = "") -> Locator:
@@ -153,33 +153,33 @@ class Walk:
             await expect(watched, f"{label} hides").to_have_count(number - 1, timeout=PATIENCE)
 
     async def _see(self, seen: Locator, control: Locator) -> None:
-        """Wait for what a press shows; a dialog that was too late to open is asked for again."""
+        """Wait for what a press shows; a modal that was too late to open is asked for again."""
         for left in reversed(range(TRIES)):
             try:
                 return await seen.wait_for(timeout=PATIENCE / TRIES)
             except TooLate:
                 if not left:
                     raise
-                is_late = "#modal" in str(seen) and not await self.dialog().count()
+                is_late = "#modal" in str(seen) and not await self.modal().count()
                 if is_late and await control.is_visible():
                     await control.click()
         return None
 
     async def enter(self, label: str, text: str) -> None:
-        """Fill in a field of the dialog."""
-        await self.dialog().get_by_label(label).fill(text)
+        """Fill in a field of the modal."""
+        await self.modal().get_by_label(label).fill(text)
 
     async def choose(self, menu: str, label: str, *, group: str, shows: Locator) -> None:
-        """Choose from a menu of the dialog; then something more `shows`."""
+        """Choose from a menu of the modal; then something more `shows`."""
         number = await shows.count()
-        options = self.dialog().get_by_label(menu).locator(f"optgroup[label='{group}'] option", has_text=label)
+        options = self.modal().get_by_label(menu).locator(f"optgroup[label='{group}'] option", has_text=label)
         value = await options.get_attribute("value")
-        await self.dialog().get_by_label(menu).select_option(value)
+        await self.modal().get_by_label(menu).select_option(value)
         await shows.nth(number).wait_for()
 
     async def close(self) -> None:
-        """Close the dialog."""
-        await self.press(self.dialog(), "Close", hides=self.dialog())
+        """Close the modal."""
+        await self.press(self.modal(), "Close", hides=self.modal())
 
     def note(self, request: Request) -> None:
         """Remember which control a request is about."""

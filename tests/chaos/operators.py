@@ -3,7 +3,7 @@
 Lives here: `Operator`, who asks until they know what became of it. Does not live here: what they want (`wishes`),
 whether it was done once (`verdict`). Called by `arena` and the outage tests.
 
-They press each question once: without an answer they close the dialog, and look again what it is.
+They press each question once: without an answer they close the modal, and look again what it is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LABELS = {"cancel": ("Cancel …", "Cancel it"), "retry": ("Retry …", "Retry i
 """What asks, and what confirms."""
 
 RESULT_SECONDS = 30.0
-"""How long they look at the dialog: after a lost answer the bot looks for ten seconds."""
+"""How long they look at the modal: after a lost answer the bot looks for ten seconds."""
 
 TAKEN = "GCS accepted this"
 NOT_KNOWN = "I do not know whether it accepted this"
@@ -62,7 +62,7 @@ class Operator:
     """For how long they look what became of what they have confirmed."""
     presses: list[Press] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
-    """All that the dialog said some time after each press."""
+    """All that the modal said some time after each press."""
     refused: int = 0
     """How often the bystander read that they may not."""
     unanswered: list[str] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Operator:
         return next((each for each in self._read(self.id)[seen:] if execution_id in str(each.blocks)), None)
 
     async def _question(self, wish: ActWish, shown: Ephemeral) -> View | None:
-        """The dialog that asks; None if there is none, since it is not possible now, or something failed."""
+        """The modal that asks; None if there is none, since it is not possible now, or something failed."""
         asks, confirms = LABELS[wish.action]
         for view in self._views:
             await self.arena.slack.close(self.id, view.id)
@@ -164,5 +164,5 @@ class Operator:
 
 
 def _is_done(view: View) -> bool:
-    """Whether a dialog says more than that something is under way."""
+    """Whether a modal says more than that something is under way."""
     return not any(each in words(view) for each in ONGOING)

@@ -86,7 +86,7 @@ def check_board(day: Evidence) -> None:
 def check_acts(day: Evidence, *, unanswered: tuple[tuple[int, ...], str, str]) -> None:
     """What operators confirmed was sent once for each press, nothing was while a server was away, and all read of it.
 
-    `unanswered`, of what the outage began with: statuses of the calls, what the dialog said last, and the audit trail.
+    `unanswered`, of what the outage began with: statuses of the calls, what the modal said last, and the audit trail.
     """
     assert _broken(judge_acts, day) == []
     expected = {
@@ -98,9 +98,7 @@ def check_acts(day: Evidence, *, unanswered: tuple[tuple[int, ...], str, str]) -
     for act, (sent, read, audited) in expected.items():
         operated = day.operated[act]
         assert operated.sent == sent, act
-        assert [says in dialog for says, dialog in zip(read.split("|"), operated.read, strict=True)] == [True] * len(
-            sent
-        )
+        assert [says in modal for says, modal in zip(read.split("|"), operated.read, strict=True)] == [True] * len(sent)
         assert [(by, result) for by, result in operated.audited] == [(operated.by, each) for each in audited.split()]
     assert not [call for call in day.polls if call.method == "PUT" and day.gone + 1 < call.at < day.back]
     notices = Counter((notice.about, notice.subscriber) for notice in day.record.acts)

@@ -47,7 +47,7 @@ class Operated:
     sent: tuple[int, ...]
     """The status of each call that reached GCS; 0 where no answer left it."""
     read: tuple[str, ...]
-    """The dialog after each press."""
+    """The modal after each press."""
     audited: tuple[tuple[str, str], ...]
     """Person and result of each line of the audit trail; `began` where it was not known yet."""
 

@@ -28,7 +28,7 @@ async def followed(world: World, *, to: str = "running 1/3", life: story.Life | 
 
 
 async def question(person: Person, execution: str, label: str = "Cancel …") -> View:
-    """The dialog that asks whether it is meant, opened from the summary's menu."""
+    """The modal that asks whether it is meant, opened from the summary's menu."""
     await person.presses(label, await person.types(execution))
     return await person.modal("it?*")
 
@@ -104,7 +104,7 @@ async def test_without_operators_there_is_nothing(tmp_path: Path) -> None:
 
 
 async def test_two_operators_act_once(tmp_path: Path, mode: str) -> None:
-    """Both have the dialog open and press at the same moment; the second one reads who was first."""
+    """Both have the modal open and press at the same moment; the second one reads who was first."""
     async with made(tmp_path, mode=mode, OPERATORS=f"{ALICE},{BOB}") as world:
         execution = await followed(world)
         both = [Person(world, world.lab, each) for each in (world.alice, world.bob)]
@@ -119,7 +119,7 @@ async def test_two_operators_act_once(tmp_path: Path, mode: str) -> None:
 
 
 async def test_what_changed_is_asked_again(tmp_path: Path) -> None:
-    """It failed while the dialog was open: nothing is sent, and the dialog says what it is now."""
+    """It failed while the modal was open: nothing is sent, and the modal says what it is now."""
     async with made(tmp_path, **OPERATORS) as world:
         alice, execution = Person(world, world.lab, world.alice), await followed(world, life=story.failing(3))
         asked = await question(alice, execution)
@@ -141,7 +141,7 @@ async def test_a_lost_answer_is_found_out(tmp_path: Path) -> None:
 
 
 async def test_a_refusal_says_the_code(tmp_path: Path) -> None:
-    """And the dialog offers to look again."""
+    """And the modal offers to look again."""
     async with made(tmp_path, **OPERATORS) as world:
         alice, execution = Person(world, world.lab, world.alice), await followed(world)
         body = {"error_code": "GCS.0429", "error_msg": "busy"}

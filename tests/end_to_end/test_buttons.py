@@ -46,7 +46,7 @@ async def test_share_shows_it_to_all(talk: World, running: str, channel: dict[st
 
 
 async def test_share_from_a_direct_message(talk: World, running: str) -> None:
-    """The dialog asks for a channel; everybody there sees it, and the dialog says so."""
+    """The modal asks for a channel; everybody there sees it, and the modal says so."""
     carol = Person.new(talk)
     await carol.types(f"subscribe {running}")
     await carol.presses("Share to channel", await carol.card())
@@ -147,27 +147,27 @@ async def stop(person: Person, card: Message) -> None:
 
 
 async def test_the_level_is_chosen_from_the_card(talk: World, carol: Person, running: str) -> None:
-    """The dialog marks the new one, the thread and the card say it, and a person has it in their own."""
+    """The modal marks the new one, the thread and the card say it, and a person has it in their own."""
     await carol.types(f"subscribe {running} here")
     card = await carol.card(carol.channel)
     await carol.presses("Notifications …", card)
-    dialog = await carol.modal("What this channel gets")
-    choices = [each for each in dialog.body["blocks"] if "accessory" in each]
+    modal = await carol.modal("What this channel gets")
+    choices = [each for each in modal.body["blocks"] if "accessory" in each]
     assert len(choices) == 3 + 1  # the last one posts successes in the channel, too
     button = choices[0]["accessory"]
-    await talk.slack.press(carol.id, action_id=button["action_id"], value=button["value"], view=dialog.id)
+    await talk.slack.press(carol.id, action_id=button["action_id"], value=button["value"], view=modal.id)
     await carol.modal("✓ *failures only*")
     await carol.card(carol.channel, text="notify: failures only")
     await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)
 
 
 async def test_a_channel_is_muted_from_the_card(talk: World, carol: Person, running: str) -> None:
-    """The dialog and the card say so, the thread says who did it, and the card's menu ends it."""
+    """The modal and the card say so, the thread says who did it, and the card's menu ends it."""
     await carol.types(f"subscribe {running} here")
     card = await carol.card(carol.channel)
     await carol.presses("Notifications …", card)
-    dialog = await carol.modal("What this channel gets")
-    await talk.slack.press(carol.id, action_id="choose_mute", value="8h", view=dialog.id)
+    modal = await carol.modal("What this channel gets")
+    await talk.slack.press(carol.id, action_id="choose_mute", value="8h", view=modal.id)
     await carol.modal("No notifications here until")
     card = await carol.card(carol.channel, text="muted until")
     await talk.slack.wait_for(lambda: len(talk.slack.thread(card.channel, card.ts)) == 1)

@@ -25,7 +25,7 @@ async def failed(world: World, carol: Person, *where: str) -> tuple[str, Message
 
 
 async def test_why_has_events_and_the_command(talk: World, carol: Person) -> None:
-    """The dialog fills with what GCS says, and what can be done to see more."""
+    """The modal fills with what GCS says, and what can be done to see more."""
     execution_id, message = await failed(talk, carol)
     assert labels(message) == ["Why", "Steps", "Stop following"]
     await carol.presses("Why", message)

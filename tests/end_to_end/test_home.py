@@ -1,4 +1,4 @@
-"""The Home tab, and the dialog that is opened there: what people see and do without typing commands, in both modes."""
+"""The Home tab, and the modal that is opened there: what people see and do without typing commands, in both modes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_an_end_stands_there_for_a_day(talk: World, carol: Person, running
     await carol.home("Ended today (1)")
 
 
-async def test_the_dialog_opens_from_home(talk: World, carol: Person, running: str) -> None:
+async def test_the_modal_opens_from_home(talk: World, carol: Person, running: str) -> None:
     """At the level that the person has chosen, for people who type no commands."""
     await talk.slack.open_home(carol.id)
     home = await carol.home("You follow no executions yet")

@@ -108,5 +108,5 @@ def test_a_board_outlives_a_slack_outage(no_slack: Evidence) -> None:
 
 
 def test_what_operators_did_is_reported_afterwards(no_slack: Evidence) -> None:
-    """A press whose answer no longer reached the dialog is done once, and the thread says so when Slack is back."""
+    """A press whose answer no longer reached the modal is done once, and the thread says so when Slack is back."""
     check_acts(no_slack, unanswered=((200,), ONGOING[0], "began done"))

@@ -209,7 +209,7 @@ async def _captured(bot: Bot, scene: Scene, execution_id: str) -> dict[str, Parc
         actions = parcel.payload.get("actions", [{}])
         name = parcel.payload.get("text") or actions[0].get("action_id") or parcel.payload.get("event", {}).get("type")
         requests[f"{parcel.kind} {name or parcel.payload.get('type')}"] = parcel
-        if parcel.payload.get("type") == "view_submission":  # the dialog stays open for other requests
+        if parcel.payload.get("type") == "view_submission":  # the modal stays open for other requests
             raise NotDelivered("http_error", "dispatch_failed")
         ack = await deliver(parcel)
         assert await bot.middleware.drain(timedelta(seconds=60)) == 0
@@ -271,7 +271,7 @@ def _on_cards(execution_id: str, channel: str) -> list[tuple[str, str]]:
 
 
 async def _press_everything(bot: Bot, scene: Scene) -> None:
-    """Press each kind of button once that the answers, the Home tab and the dialogs show."""
+    """Press each kind of button once that the answers, the Home tab and the modals show."""
     slack, pressed, is_done = bot.slack, set(), False
     while not is_done:
         is_done = True

@@ -1,4 +1,4 @@
-"""Examples of the dialog in which an operator cancels or retries an execution.
+"""Examples of the modal in which an operator cancels or retries an execution.
 
 Lives here: the examples. Does not live here: what they show (`tests.messages.world`). Called by
 `tests.messages.catalogue`.
@@ -42,8 +42,8 @@ def _refused(problem: InputProblem) -> Callable[[], Block]:
 
 ACTING = Surface(
     "Cancel and retry",
-    "For operators only: the buttons, and the dialog that they open.",
-    Place.DIALOG,
+    "For operators only: the buttons, and the modal that they open.",
+    Place.MODAL,
     (
         Example(
             "Details, for an operator",

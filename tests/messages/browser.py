@@ -31,9 +31,9 @@ _MEASURE = """async (parts) => {
   await document.fonts.ready;
   const modal = document.getElementById("modal");
   const put = (place, html) => {
-    const region = document.getElementById(place === "dialog" ? "modal-body" : "log");
+    const region = document.getElementById(place === "modal" ? "modal-body" : "log");
     region.innerHTML = html;
-    if (place !== "dialog") return region.firstElementChild;
+    if (place !== "modal") return region.firstElementChild;
     modal.style.maxHeight = region.style.maxHeight = "none";
     if (!modal.open) modal.showModal();
     return modal;
@@ -98,13 +98,13 @@ def _screen(modal: screen.Modal | None = None, home: Html | None = None) -> scre
 
 
 def drawn(said: Said) -> Html:
-    """A message, a Home or a dialog, as the page draws it for a reader of its language."""
+    """A message, a Home or a modal, as the page draws it for a reader of its language."""
     locale = said.language.replace("_", "-")
     own.reading(locale)
     reader = Viewer(id=PERSON, locale=locale, now=NOW, users=PEOPLE, channels=CHANNELS)
     body = blocks(said.blocks, reader) if said.blocks else mrkdwn(said.text, reader)
     match said.place:
-        case Place.DIALOG:
+        case Place.MODAL:
             close, *submit = (*said.buttons, "")
             shown = screen.Modal("V1", said.title, body, submit=submit[0], close=close)
             return screen.regions(_screen(modal=shown))["modal-body"]

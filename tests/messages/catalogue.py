@@ -16,7 +16,7 @@ from tests.messages.logs import LOGS
 from tests.messages.replies import REPLIES
 from tests.messages.rules import RULE_NEWS, RULE_REPLIES
 from tests.messages.thread import OWNERS, THREAD
-from tests.messages.views import DIALOGS, HOME
+from tests.messages.views import HOME, MODALS
 
 CATALOGUE: tuple[Surface, ...] = (
     CARDS,
@@ -33,7 +33,7 @@ CATALOGUE: tuple[Surface, ...] = (
     BOARD_REPLIES,
     LOGS,
     HOME,
-    DIALOGS,
+    MODALS,
     ACTING,
 )
 

@@ -28,7 +28,7 @@ class Place(StrEnum):
     """A message with its author above it."""
     PRIVATE = "private"
     """The same, with the line that only one person sees it."""
-    DIALOG = "dialog"
+    MODAL = "modal"
     """A modal with its head and foot."""
     HOME = "home"
     """The Home tab."""
@@ -76,10 +76,10 @@ class Said:
     text: str
     """The top-level text, which notifications show; empty for views, which have none."""
     title: str
-    """The title of a dialog, else empty."""
+    """The title of a modal, else empty."""
     blocks: tuple[Block, ...]
     buttons: tuple[str, ...] = ()
-    """The labels of a dialog's own buttons."""
+    """The labels of a modal's own buttons."""
     place: Place = Place.CHANNEL
 
     @property

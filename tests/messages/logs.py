@@ -148,6 +148,6 @@ LOGS = Surface(
             _shown(replace(LOG, entries=(RUNS,) * 99, dropped=300), ALONE),
         ),
         Example("Log, which", "Several have that in their name.", lambda: matches.to_log(TWO)),
-        Example("Log, dialog", "From the details.", lambda: log_modal(LOG, [MINE, HERE], ID, address=ADDRESS)),
+        Example("Log, modal", "From the details.", lambda: log_modal(LOG, [MINE, HERE], ID, address=ADDRESS)),
     ),
 )

@@ -37,7 +37,7 @@ _ASKING = "Buttons that ask first"
 _MOST_LINES = 40
 """A longer message is cut on the page."""
 _TABLES = (
-    ("Errors", "In a reply, on the Home tab or in a dialog, by the class of the error.", errors.errors),
+    ("Errors", "In a reply, on the Home tab or in a modal, by the class of the error.", errors.errors),
     ("Problems of an input", "What was typed or pressed cannot be used, by the code of the problem.", errors.problems),
     ("Why something cannot be delivered", "A clause in a message to the owner, by Slack's code.", errors.undeliverable),
 )

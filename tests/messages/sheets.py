@@ -35,7 +35,7 @@ _SHOW = """async (parts) => {
     style="position: static; margin: 12px; max-height: none; box-shadow: none; outline: 1px solid gray">
     <form id="modal-body" style="max-height: none">${html}</form></dialog>`;
   document.getElementById("modal")?.remove();
-  log.innerHTML = parts.map(([place, html]) => place === "dialog" ? dialog(html) : html).join("");
+  log.innerHTML = parts.map(([place, html]) => place === "modal" ? dialog(html) : html).join("");
   await document.fonts.ready;
   return Math.ceil(innerHeight - log.clientHeight + log.scrollHeight);
 }"""

@@ -1,4 +1,4 @@
-"""Examples of the Home tab and of dialogs.
+"""Examples of the Home tab and of modals.
 
 Lives here: the examples. Does not live here: what they show (`tests.messages.world`). Called by
 `tests.messages.catalogue`.
@@ -30,11 +30,11 @@ from bot.blocks import (
     steps_modal,
     why_modal,
 )
-from bot.blocks.follow_dialog import EMPTY, Entered, follow_dialog, followed, working
-from bot.blocks.hours_dialog import Chosen, hours_dialog, hours_saved, saving
+from bot.blocks.follow_modal import EMPTY, Entered, follow_modal, followed, working
+from bot.blocks.hours_modal import Chosen, hours_modal, hours_saved, saving
 from bot.blocks.language import Language
 from bot.blocks.message import Block
-from bot.blocks.rule_dialog import Wanted, looking, rule_dialog, rule_followed
+from bot.blocks.rule_modal import Wanted, looking, rule_followed, rule_modal
 from bot.blocks.sentences import sentence
 from bot.domain.execution import Execution
 from bot.domain.home import Home, InChannels
@@ -138,21 +138,21 @@ def _why(execution: Execution, **evidence: Any) -> Callable[[], Block]:
     return lambda: why_modal(snapshot(execution), Evidence(**evidence))
 
 
-DIALOGS = Surface(
-    "Dialogs",
+MODALS = Surface(
+    "Modals",
     "Opened by a button.",
-    Place.DIALOG,
+    Place.MODAL,
     (
-        Example("Follow an execution", "The shortcut.", lambda: follow_dialog(level=LEVELS[2])),
+        Example("Follow an execution", "The shortcut.", lambda: follow_modal(level=LEVELS[2])),
         Example(
             "Follow an execution, one of several",
             "A part of a name was typed; also after *Follow this execution* on a message that names several.",
-            lambda: follow_dialog(Entered(choices=_CHOICES, channel_id=world.CHANNEL), level=LEVELS[2], more=3),
+            lambda: follow_modal(Entered(choices=_CHOICES, channel_id=world.CHANNEL), level=LEVELS[2], more=3),
         ),
         Example(
             "Follow an execution, none named",
             "*Follow this execution* on a message without any.",
-            lambda: follow_dialog(level=LEVELS[2], problem=sentence(InvalidInput(InputProblem.NOTHING_NAMED))),
+            lambda: follow_modal(level=LEVELS[2], problem=sentence(InvalidInput(InputProblem.NOTHING_NAMED))),
         ),
         Example("Follow an execution, working", "While the bot looks.", working),
         Example(
@@ -160,11 +160,11 @@ DIALOGS = Surface(
             "After the submission.",
             lambda: followed(replies.subscribed(OWN_SUBSCRIPTION, snapshot()), EMPTY),
         ),
-        Example("Follow a workflow", "From Home.", rule_dialog),
+        Example("Follow a workflow", "From Home.", rule_modal),
         Example(
             "Follow a workflow, none named",
             "Nothing was typed.",
-            lambda: rule_dialog(
+            lambda: rule_modal(
                 Wanted("", world.CHANNEL, "final"), problem=sentence(InvalidInput(InputProblem.MISSING_WORKFLOW))
             ),
         ),
@@ -174,11 +174,11 @@ DIALOGS = Surface(
             "Several have the name.",
             lambda: rule_followed(rules.rule_made(OWN, workflows=2)),
         ),
-        Example("Quiet hours", "There are none yet.", lambda: hours_dialog(Chosen(zone="Asia/Shanghai"), is_on=False)),
+        Example("Quiet hours", "There are none yet.", lambda: hours_modal(Chosen(zone="Asia/Shanghai"), is_on=False)),
         Example(
             "Quiet hours, an unknown zone",
             "They exist, and can be ended.",
-            lambda: hours_dialog(
+            lambda: hours_modal(
                 Chosen.of(NIGHTS, "")._replace(zone="Mars"),
                 is_on=True,
                 problem=sentence(InvalidInput(InputProblem.UNKNOWN_ZONE)),

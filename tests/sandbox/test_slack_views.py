@@ -1,4 +1,4 @@
-"""The simulated dialogs through the real SDK: who may open one, how many there are, and what is refused."""
+"""The simulated modals through the real SDK: who may open one, how many there are, and what is refused."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ async def test_one_attempt_may_be_sent_twice(store: Store) -> None:
 
 @pytest.mark.parametrize("result", [Result.DONE, Result.REFUSED, Result.UNKNOWN])
 async def test_who_was_shown_it_may_act_again(store: Store, result: Result) -> None:
-    """A dialog that was drawn before is asked again."""
+    """A modal that was drawn before is asked again."""
     await begin(store)
     assert await finish(store, result)
     assert not await begin(store, "a2")

@@ -113,7 +113,7 @@ def test_an_act_of_others_is_asked_about(shown: Act | None, last: Act | None) ->
 
 @pytest.mark.parametrize("late", [ASKED_FOR, timedelta(days=1), -ASKED_FOR])
 def test_an_old_question_is_asked_again(late: timedelta) -> None:
-    """A dialog that was open for long, and one of a clock that is wrong."""
+    """A modal that was open for long, and one of a clock that is wrong."""
     assert not question(RUNNING).still_holds(RUNNING, None, now=NOW + late)
 
 

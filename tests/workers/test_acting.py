@@ -111,7 +111,7 @@ async def test_a_failed_run_is_retried(rig: Rig, bob: str) -> None:
 
 
 async def test_who_did_it_needs_no_line(rig: Rig) -> None:
-    """They read it in the dialog."""
+    """They read it in the modal."""
     execution = await running(rig, rig.alice)
     await confirm(rig, await asked(rig, execution), rig.alice)
     await rig.deliver()

@@ -49,7 +49,7 @@ async def test_following_by_hand_outlives_the_rule(rig: Rig, rules: RulesRig) ->
 
 
 async def test_a_quieter_wish_does_not_silence_a_rule(rig: Rig, rules: RulesRig) -> None:
-    """The louder level counts; the dialog sets exactly what is chosen there."""
+    """The louder level counts; the modal sets exactly what is chosen there."""
     await rules.make(rig.alice, level=Level.STEPS)
     execution = await rules.found(story.happy(3))
     await rig.subscriptions.subscribe(rig.who(rig.alice), execution, level=Level.FAILURES, owner=rig.alice)

@@ -40,7 +40,7 @@ SHAPES: list[dict[str, Any]] = [
 
 
 async def message_of(rig: Rig, execution: str) -> str:
-    """GCS's message, which the dialog of why it failed shows."""
+    """GCS's message, which the modal of why it failed shows."""
     snapshot = await rig.store.subscribers.snapshot(rig.who(rig.lab).team_id, execution)
     assert snapshot is not None
     return snapshot.execution.message

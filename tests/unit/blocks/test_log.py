@@ -69,13 +69,13 @@ def test_it_fits_however_long() -> None:
     """500 changes: the newest are shown, the others counted."""
     many = tuple(replace(RUNS, revision=n, at=NOW + timedelta(minutes=n)) for n in range(500))
     log = replace(PENDING, entries=many, dropped=7)
-    reply, dialog = log_message(log, [ALONE, HERE], ID, address=ADDRESS), log_modal(log, [ALONE], ID, address=ADDRESS)
+    reply, modal = log_message(log, [ALONE, HERE], ID, address=ADDRESS), log_modal(log, [ALONE], ID, address=ADDRESS)
     assert "492 earlier changes are not shown" in str(reply.blocks)
-    assert "467 earlier changes are not shown" in str(dialog)
-    for blocks in (reply.blocks, dialog["blocks"]):
+    assert "467 earlier changes are not shown" in str(modal)
+    for blocks in (reply.blocks, modal["blocks"]):
         assert len(blocks) <= 12
         assert all(len(block["text"]["text"]) < 2900 for block in blocks if block["type"] == "section")
-    assert "archives" not in str(dialog)
+    assert "archives" not in str(modal)
 
 
 def test_names_are_escaped() -> None:

@@ -30,12 +30,12 @@ VALUES = {"bot.blocks.text", "bot.blocks.language"}
 PLACES: dict[Place, blockkit.Surface] = {
     Place.CHANNEL: "message",
     Place.PRIVATE: "message",
-    Place.DIALOG: "modal",
+    Place.MODAL: "modal",
     Place.HOME: "home",
 }
 STALE = "Run `make messages`, or `python -m tests.messages`, with a Chromium; then look at what changed on the page."
 MOST_BYTES = 9_000
-"""Of one message. Home and dialogs are fetched, not sent to everyone."""
+"""Of one message. Home and modals are fetched, not sent to everyone."""
 
 
 FOREIGN = (

@@ -1,4 +1,4 @@
-"""Promises of the dialog about a failure: cause, GCS's words, events, the command for the logs, earlier runs."""
+"""Promises of the modal about a failure: cause, GCS's words, events, the command for the logs, earlier runs."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ hostile_events = st.lists(
 )
 
 
-def dialog(seen: Execution = BROKEN, **evidence: Any) -> str:
+def modal(seen: Execution = BROKEN, **evidence: Any) -> str:
     """All that it shows."""
     return shown(why_modal(snapshot(seen), Evidence(**evidence)))
 
 
 def test_cause_and_text_are_shown_in_full() -> None:
     """First in words, then as GCS says it."""
-    lines = dialog().splitlines()
+    lines = modal().splitlines()
     assert "*call* ran out of memory (exit 137, `OOMKilled`)" in lines
     assert lines.index("*call* · `OOMKilled`") > lines.index("*What GCS says*")
     assert "Element(call) execute Action: create failed: exit code 137" in lines
@@ -70,15 +70,15 @@ def test_the_other_language_is_small(language: Language, kind: str) -> None:
 def test_the_command_for_the_logs_can_be_copied() -> None:
     """In one code span, for what runs in a cluster."""
     command = f"`kubectl logs -n genomics -l gcs.execution.id={ID} --prefix --tail=100`"
-    assert command in dialog().splitlines()
-    assert "kubectl" not in dialog(replace(BROKEN, target="slurm"))
-    assert "kubectl" not in dialog(replace(BROKEN, target=""))
+    assert command in modal().splitlines()
+    assert "kubectl" not in modal(replace(BROKEN, target="slurm"))
+    assert "kubectl" not in modal(replace(BROKEN, target=""))
 
 
 @pytest.mark.parametrize("namespace", ["", "x; rm -rf ~", "a`b", "-n", "Upper", "x" * 70])
 def test_a_namespace_is_no_command(namespace: str) -> None:
     """A name that Kubernetes would not take is left out of what people copy into a shell."""
-    assert f"`kubectl logs -l gcs.execution.id={ID} " in dialog(replace(BROKEN, namespace=namespace))
+    assert f"`kubectl logs -l gcs.execution.id={ID} " in modal(replace(BROKEN, namespace=namespace))
 
 
 EVENTS = (
@@ -94,8 +94,8 @@ def test_events_are_those_of_the_failed_step() -> None:
     assert [event.message for event in latest(EVENTS, ["call"], 8)] == ["prepared", "created", "killed"]
     assert [event.message for event in latest(EVENTS, ["call"], 1)] == ["killed"]
     assert len(latest(EVENTS, ["merge"], 8)) == len(EVENTS)
-    assert "OOMKilled · killed · 4 times" in dialog(events=EVENTS)
-    assert "of another step" not in dialog(events=EVENTS)
+    assert "OOMKilled · killed · 4 times" in modal(events=EVENTS)
+    assert "of another step" not in modal(events=EVENTS)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_events_are_those_of_the_failed_step() -> None:
 )
 def test_it_says_why_there_are_no_events(evidence: dict[str, Any], line: str) -> None:
     """And shows the rest."""
-    assert line in dialog(**evidence).splitlines()
-    assert "kubectl logs" in dialog(**evidence)
+    assert line in modal(**evidence).splitlines()
+    assert "kubectl logs" in modal(**evidence)
 
 
 def test_earlier_runs_are_listed() -> None:
@@ -119,23 +119,23 @@ def test_earlier_runs_are_listed() -> None:
         End(id="2", phase="Failed", at=NOW, name="run-2", step="call", reason="OOMKilled"),
         End(id="3", phase="Succeeded", at=NOW, elapsed=timedelta(hours=2)),
     )
-    lines = dialog(past=Past(ends)).splitlines()
+    lines = modal(past=Past(ends)).splitlines()
     assert lines[lines.index("*Earlier runs*") + 1].startswith(
         "❌ Failed · run-2 · *call* ran out of memory (`OOMKilled`) · <!date"
     )
     assert lines[lines.index("*Earlier runs*") + 2].startswith("✅ Succeeded · `3` · 2 h · <!date")
-    assert "own-run" not in dialog(past=Past(ends))
+    assert "own-run" not in modal(past=Past(ends))
 
 
 def test_a_run_that_goes_on_has_not_failed() -> None:
     """It was retried since the message; a step that failed meanwhile is explained all the same."""
-    assert "Nothing has failed so far." in dialog(RUNNING)
-    assert "Nothing has failed" not in dialog(replace(RUNNING, steps=(CALL,)))
+    assert "Nothing has failed so far." in modal(RUNNING)
+    assert "Nothing has failed" not in modal(replace(RUNNING, steps=(CALL,)))
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(hostile_snapshots, hostile_events, foreign, st.sampled_from(Language))
-def test_slack_takes_every_dialog(seen: Snapshot, events: list[Event], text: str, language: Language) -> None:
+def test_slack_takes_every_modal(seen: Snapshot, events: list[Event], text: str, language: Language) -> None:
     """Whatever GCS says, and whatever earlier runs were called."""
     end = End(id=text or "x", phase="Failed", at=NOW, name=text, step=text, reason=text)
     with speaking(language):

@@ -76,7 +76,7 @@ def test_what_says_nothing_is_left_out() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"events": []}', b"[", b"<html>", b'"x"', b"null", b"\xff"])
 def test_what_is_no_array_is_refused(body: bytes) -> None:
-    """The dialog then says that GCS does not show the events."""
+    """The modal then says that GCS does not show the events."""
     with pytest.raises(GCSMalformed):
         parse_events(body)
 

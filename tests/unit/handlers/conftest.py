@@ -51,7 +51,7 @@ MODAL = {
     "response_url": None,
     "channel": None,
 }
-"""Where something is pressed: on the Home tab, and in a dialog of steps."""
+"""Where something is pressed: on the Home tab, and in a modal of steps."""
 IN_MENU = {
     *(buttons.REFRESH_CARD, buttons.REFRESH_SUMMARY, buttons.SHARE_EXECUTION),
     *(buttons.SHOW_DETAILS, buttons.SHOW_LEVELS, buttons.ASK_UNSUBSCRIBE),
@@ -67,8 +67,8 @@ def action_of(action_id: str, value: str) -> dict[str, Any]:
     return {"type": "overflow", "block_id": "b", "action_id": buttons.CHOOSE, "selected_option": option}
 
 
-def dialog(view: dict[str, Any]) -> dict[str, Any]:
-    """A press in a dialog that the bot has opened."""
+def modal(view: dict[str, Any]) -> dict[str, Any]:
+    """A press in a modal that the bot has opened."""
     opened = {"id": "V8", "type": "modal", "callback_id": "levels", "private_metadata": view["private_metadata"]}
     return {"view": opened, "response_url": None, "channel": None}
 

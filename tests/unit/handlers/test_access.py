@@ -46,7 +46,7 @@ async def everything(world: World, **more: Any) -> list[str]:
 
 @pytest.mark.parametrize(("said", "words"), NOT_MEMBERS)
 async def test_no_way_in_for_people_without_standing(world: World, said: dict[str, Any], words: str) -> None:
-    """Commands, buttons, dialogs and the Home tab refuse alike, each with the sentence."""
+    """Commands, buttons, modals and the Home tab refuse alike, each with the sentence."""
     world.slack.results["users.info"] = {"user": said}
     sentences = await everything(world)
     assert [words in each for each in sentences] == [True] * 5

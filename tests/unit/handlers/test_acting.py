@@ -139,7 +139,7 @@ async def test_members_of_a_group_may() -> None:
 
 
 async def test_the_question_says_what_it_does() -> None:
-    """The dialog is open before GCS is asked; its button carries what was shown."""
+    """The modal is open before GCS is asked; its button carries what was shown."""
     async with world_of() as (world, acting):
         await world.chooses(buttons.ASK_ACTION, ASKED)
         methods = [method for method, _ in world.slack.calls if method.startswith("views.")]
@@ -151,7 +151,7 @@ async def test_the_question_says_what_it_does() -> None:
         assert acting.acted == []
 
 
-async def test_a_question_replaces_the_dialog() -> None:
+async def test_a_question_replaces_the_modal() -> None:
     """Where it is pressed in one."""
     async with world_of() as (world, _):
         await world.press(buttons.ASK_ACTION, ASKED, **MODAL)
@@ -160,7 +160,7 @@ async def test_a_question_replaces_the_dialog() -> None:
 
 
 async def test_a_confirmation_is_done() -> None:
-    """With the question that was asked and the person who confirms; the dialog says how it ended."""
+    """With the question that was asked and the person who confirms; the modal says how it ended."""
     async with world_of() as (world, acting):
         await world.press(buttons.DO_ACTION, CONFIRMED, **MODAL)
         assert acting.acted == [("T1", question(), "U1")]

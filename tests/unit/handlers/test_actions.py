@@ -1,7 +1,7 @@
 """Promises of the buttons in messages: whom they act for, and for whom they do nothing.
 
-Lives here: following, stopping, refreshing and deleting by a button. Does not live here: buttons that open a dialog
-(`test_dialogs`), those of rules (`test_rules`) and on Home (`test_home`), sharing (`test_sharing`). Called by pytest.
+Lives here: following, stopping, refreshing and deleting by a button. Does not live here: buttons that open a modal
+(`test_modals`), those of rules (`test_rules`) and on Home (`test_home`), sharing (`test_sharing`). Called by pytest.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ UNSUBSCRIBE = buttons.UNSUBSCRIBE_EXECUTION
 
 
 async def test_why_opens_at_once_and_fills(world: World) -> None:
-    """The dialog is open before GCS is asked, since the trigger expires."""
+    """The modal is open before GCS is asked, since the trigger expires."""
     world.subscriptions.events = (Event("call", "Evicted", "low on memory"),)
     await world.press(buttons.SHOW_WHY)
     assert [method for method, _ in world.slack.calls if method.startswith("views.")] == ["views.open", "views.update"]
@@ -36,7 +36,7 @@ async def test_why_says_that_events_are_refused(world: World) -> None:
     assert "deepvariant" in shown
 
 
-async def test_what_goes_wrong_is_in_the_dialog(world: World) -> None:
+async def test_what_goes_wrong_is_in_the_modal(world: World) -> None:
     """As with *Steps*."""
     world.subscriptions.error = ExecutionNotFound()
     await world.press(buttons.SHOW_WHY)

@@ -1,4 +1,4 @@
-"""Promises about the shortcuts and their dialog: an execution is found, chosen, and followed under the same rules."""
+"""Promises about the shortcuts and their modal: an execution is found, chosen, and followed under the same rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.blocks.follow_dialog import Entered, follow_dialog, parse_entered, working
+from bot.blocks.follow_modal import Entered, follow_modal, parse_entered, working
 from bot.blocks.language import Language, speaking
 from bot.domain.access import AccessRules
 from bot.domain.following import Level
@@ -66,10 +66,10 @@ CHOICES = tuple(Match(f"{number:08x}-1111-4222-8333-444444444444", HOSTILE, HOST
     [Entered(), Entered(query=HOSTILE), Entered("x", "", "C1", "final"), Entered(choices=CHOICES), Entered(level="?")],
     ids=["empty", "typed", "filled", "choices", "odd"],
 )
-def test_a_dialog_is_within_slacks_limits(entered: Entered, language: Language) -> None:
+def test_a_modal_is_within_slacks_limits(entered: Entered, language: Language) -> None:
     """Whatever stands in it; and it knows again what was in it."""
     with speaking(language):
-        view = follow_dialog(entered, level=Level.MILESTONES, problem=HOSTILE, more=3)
+        view = follow_modal(entered, level=Level.MILESTONES, problem=HOSTILE, more=3)
         assert view_problems(view) == view_problems(working(entered)) == []
     again, spoken = parse_entered({}, view["private_metadata"])
     assert ([each.execution_id for each in again.choices], spoken) == (
@@ -80,13 +80,13 @@ def test_a_dialog_is_within_slacks_limits(entered: Entered, language: Language) 
 
 @pytest.mark.parametrize("metadata", ["", "x", "[]", "{}", '{"choices": 1}', '{"choices": [[1]], "language": []}'])
 def test_foreign_metadata_is_refused(metadata: str) -> None:
-    """It is of no dialog of ours."""
+    """It is of no modal of ours."""
     with pytest.raises(ValueError, match="metadata"):
         parse_entered({}, metadata)
 
 
 async def uses(world: World, message: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """Somebody uses the shortcut on a message, or the one from everywhere; returns the dialog in front of them."""
+    """Somebody uses the shortcut on a message, or the one from everywhere; returns the modal in front of them."""
     body = {"user": {"id": "U1", "team_id": "T1"}, "team": {"id": "T1"}, "trigger_id": "t.1"}
     if message is None:
         body |= {"type": "shortcut", "callback_id": "follow_execution"}
@@ -98,7 +98,7 @@ async def uses(world: World, message: dict[str, Any] | None = None, **more: Any)
 
 
 def shown(world: World) -> dict[str, Any]:
-    """The dialog as it is now."""
+    """The modal as it is now."""
     views = [body["view"] for name, body in world.slack.calls if name in {"views.open", "views.update"}]
     found: dict[str, Any] = views[-1] if isinstance(views[-1], dict) else json.loads(views[-1])
     return found
@@ -133,7 +133,7 @@ def labels(view: dict[str, Any], field: str) -> list[str]:
     return [option["text"]["text"] for option in block["element"]["options"]]
 
 
-async def test_the_dialog_follows_by_id_or_name(world: World) -> None:
+async def test_the_modal_follows_by_id_or_name(world: World) -> None:
     """For the person at the level that they choose; what it says then has no buttons."""
     world.slack.results[MEMBERS] = {"members": ["U1"]}
     view = await uses(world)
@@ -165,7 +165,7 @@ async def test_several_are_chosen_from(world: World) -> None:
 
 
 async def test_a_result_waits_for_the_answer(world: World) -> None:
-    """While the dialog shows what was submitted, it is yet to show that the bot works: the result comes again."""
+    """While the modal shows what was submitted, it is yet to show that the bot works: the result comes again."""
     view = await uses(world) | {"hash": "1.submitted"}
     conflict = {"ok": False, "error": "hash_conflict"}
     world.slack.first_results["views.update"] = [{"view": {"hash": "2.result"}}, conflict]
@@ -185,7 +185,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("query", "words"), MISTAKES)
-async def test_a_mistake_is_mended_in_the_dialog(world: World, query: str, words: str) -> None:
+async def test_a_mistake_is_mended_in_the_modal(world: World, query: str, words: str) -> None:
     """One sentence above what was entered."""
     again = await submits(world, await uses(world), query=query, level="steps")
     assert words in again["blocks"][0]["text"]["text"]
@@ -222,7 +222,7 @@ NOT_THEIRS: list[tuple[str, dict[str, Any], AccessRules, str]] = [
 async def test_nobody_follows_for_another_channel(
     channel: str, results: dict[str, Any], rules: AccessRules, words: str
 ) -> None:
-    """The bot may be used there and is in it, and so is the person: what a dialog says is no authority."""
+    """The bot may be used there and is in it, and so is the person: what a modal says is no authority."""
     async with made(rules=rules) as world:
         world.slack.results |= results
         again = await submits(world, await uses(world), query=ID, channel=channel)
@@ -231,14 +231,14 @@ async def test_nobody_follows_for_another_channel(
 
 
 async def test_a_shared_channel_waits_for_approval(world: World) -> None:
-    """It follows, and the dialog says that nothing is posted before."""
+    """It follows, and the modal says that nothing is posted before."""
     world.slack.results |= {INFO: {"channel": OURS | {"is_ext_shared": True}}, MEMBERS: {"members": ["U1"]}}
     done = await submits(world, await uses(world), query=ID, channel="C1")
     assert "approves that" in str(done)
     assert world.channels.records["T1/C1"].notified == {"U1"}
 
 
-async def test_a_message_with_one_id_fills_the_dialog(world: World) -> None:
+async def test_a_message_with_one_id_fills_the_modal(world: World) -> None:
     """With its name and state, ready to be followed."""
     view = await uses(world, {"text": f"what about {ID}"})
     assert labels(view, "execution") == ["deepvariant · Running · e19d3faf"]
@@ -268,7 +268,7 @@ async def test_a_message_without_any_says_so(world: World) -> None:
 
 @pytest.mark.parametrize("message", [None, {"text": ID}])
 async def test_shortcuts_refuse_guests(world: World, message: dict[str, Any] | None) -> None:
-    """In a dialog where there is no other place."""
+    """In a modal where there is no other place."""
     world.slack.results["users.info"] = {"user": {"id": "U1", "team_id": "T1", "is_restricted": True}}
     if message is None:
         assert "guests" in str(await uses(world))
@@ -279,7 +279,7 @@ async def test_shortcuts_refuse_guests(world: World, message: dict[str, Any] | N
     assert world.subscriptions.asked == []
 
 
-async def test_a_dialog_keeps_its_language(world: World) -> None:
+async def test_a_modal_keeps_its_language(world: World) -> None:
     """From its first word to its last, before anybody has looked up who submits it."""
     world.choices.chosen["T1/U1"] = Language.CHINESE
     view = await uses(world)

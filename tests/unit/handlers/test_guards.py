@@ -15,9 +15,9 @@ import pytest
 
 import handlers
 from bot.blocks import buttons, levels_modal, share_modal, steps_modal
-from bot.blocks.follow_dialog import follow_dialog
-from bot.blocks.hours_dialog import Chosen, hours_dialog
-from bot.blocks.rule_dialog import rule_dialog
+from bot.blocks.follow_modal import follow_modal
+from bot.blocks.hours_modal import Chosen, hours_modal
+from bot.blocks.rule_modal import rule_modal
 from bot.domain.access import AccessRules
 from bot.domain.following import Level, Subscriber
 from bot.errors import TooManyRequests, TooManyRules, TooManySubscriptions
@@ -32,7 +32,7 @@ GUARDS = ("organisation", "guests", "people", "channels", "requests", "subscript
 
 SHARED = {"id": "C1", "is_member": True, "is_private": False, "is_ext_shared": True, "is_pending_ext_shared": False}
 
-IN_DIALOGS = {
+IN_MODALS = {
     buttons.PREVIOUS_PAGE,
     buttons.NEXT_PAGE,
     buttons.REFRESH_STEPS,
@@ -64,8 +64,8 @@ def table() -> dict[str, dict[str, bool]]:
 
 def kind_of(listener: str) -> str:
     """The way in that a listener serves, by its name on the page."""
-    if listener in IN_DIALOGS:
-        return "button of a dialog"
+    if listener in IN_MODALS:
+        return "button of a modal"
     known = {
         "execution_command": "command",
         "app_home_opened": "Home",
@@ -73,16 +73,16 @@ def kind_of(listener: str) -> str:
         "app_mention": "mention",
         "follow_execution": "shortcut",
         "follow_this_execution": "shortcut on a message",
-        "follow_submitted": "submitted dialog",
-        "workflow_submitted": "submitted dialog",
-        "hours_submitted": "submitted dialog of settings",
-        "share_into": "submitted dialog",
+        "follow_submitted": "submitted modal",
+        "workflow_submitted": "submitted modal",
+        "hours_submitted": "submitted modal of settings",
+        "share_into": "submitted modal",
     }
     return known.get(listener, "button of a message")
 
 
-def in_dialog(action_id: str, value: str) -> Way:
-    """A button of a dialog, pressed."""
+def in_modal(action_id: str, value: str) -> Way:
+    """A button of a modal, pressed."""
     who = Subscriber("T1", "C1" if action_id == buttons.CHOOSE_SUCCESS else "U1")
     levels = levels_modal(subscription_of(who, Level.FINAL), None, now=NOW)
     is_level = action_id in {buttons.CHOOSE_LEVEL, buttons.CHOOSE_SUCCESS, buttons.CHOOSE_MUTE}
@@ -105,8 +105,8 @@ def pressed(action_id: str) -> Way:
     return lambda world: world.press(action_id, value, actions=[action])
 
 
-def submitted(world: World, dialog: dict[str, Any] | None = None) -> Awaitable[Any]:
-    """A dialog, filled in for a channel."""
+def submitted(world: World, modal: dict[str, Any] | None = None) -> Awaitable[Any]:
+    """A modal, filled in for a channel."""
     fields: dict[str, dict[str, Any]] = {
         "query": {"value": ID},
         "workflow": {"value": "germline-wgs"},
@@ -116,13 +116,13 @@ def submitted(world: World, dialog: dict[str, Any] | None = None) -> Awaitable[A
         "zone": {"value": "UTC"},
     }
     state = {name: {name: field} for name, field in fields.items()}
-    view = {"id": "V1", **(dialog or follow_dialog(level=Level.FINAL)), "state": {"values": state}}
+    view = {"id": "V1", **(modal or follow_modal(level=Level.FINAL)), "state": {"values": state}}
     body = {"type": "view_submission", "user": {"id": "U1", "team_id": "T1"}, "team": {"id": "T1"}, "trigger_id": "t.1"}
     return world.send(body | {"view": view})
 
 
 def shared(world: World) -> Awaitable[Any]:
-    """The dialog to share with a channel, filled in."""
+    """The modal to share with a channel, filled in."""
     address = {"channel_id": "C1", "response_url": f"{world.slack.url}/hook"}
     body = {"type": "view_submission", "user": {"id": "U1", "team_id": "T1"}, "team": {"id": "T1"}, "trigger_id": "t.1"}
     return world.send(body | {"view": {"id": "V1", **share_modal(ID)}, "response_urls": [address]})
@@ -150,15 +150,15 @@ def ways() -> dict[str, Way]:
         "message": lambda world: world.says(f"subscribe {ID}"),
         "app_mention": lambda world: world.says(f"<@UBOT> subscribe {ID} here", type="app_mention", channel="C1"),
         "follow_submitted": submitted,
-        "workflow_submitted": partial(submitted, dialog=rule_dialog()),
-        "hours_submitted": partial(submitted, dialog=hours_dialog(Chosen(zone="UTC"), is_on=True)),
+        "workflow_submitted": partial(submitted, modal=rule_modal()),
+        "hours_submitted": partial(submitted, modal=hours_modal(Chosen(zone="UTC"), is_on=True)),
         "share_into": shared,
         buttons.CHOOSE: lambda world: world.chooses(buttons.SHARE_EXECUTION),
     }
     known |= {name: lambda world, name=name: shortcut(world, name) for name in handlers.SHORTCUTS}  # type: ignore[misc]  # bound at once
     chosen = {buttons.CHOOSE_LEVEL: "final", buttons.CHOOSE_SUCCESS: buttons.IN_CHANNEL, buttons.CHOOSE_MUTE: "1h"}
     chosen |= {buttons.DO_ACTION: CONFIRMED}
-    known |= {name: in_dialog(name, chosen.get(name, "1")) for name in IN_DIALOGS}
+    known |= {name: in_modal(name, chosen.get(name, "1")) for name in IN_MODALS}
     known |= {buttons.ASK_ACTION: pressed(buttons.ASK_ACTION)}
     others = {*handlers._buttons(), *handlers._decisions()} - known.keys()
     return known | {name: pressed(name) for name in others}

@@ -1,7 +1,7 @@
 """Promises of the Home tab: what it shows, and what is pressed and chosen there.
 
-Lives here: opening, pages, choices, and the button in the reply to help. Does not live here: its dialogs
-(`test_home_dialogs`), how it is kept up to date (`test_live`). Called by pytest.
+Lives here: opening, pages, choices, and the button in the reply to help. Does not live here: its modals
+(`test_home_modals`), how it is kept up to date (`test_live`). Called by pytest.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def view_of(call: dict[str, Any]) -> Any:
     return view if isinstance(view, dict) else json.loads(view)
 
 
-async def test_the_button_opens_the_dialog(world: World) -> None:
+async def test_the_button_opens_the_modal(world: World) -> None:
     """At the level that the person has chosen for themselves."""
     world.subscriptions.level = Level.STEPS
     await world.press(buttons.OPEN_FOLLOW, "home", **HOME)

@@ -141,7 +141,7 @@ async def test_who_may_not_ask_has_no_live_home(watched: Watched) -> None:
 
 
 async def test_what_was_followed_is_there_soon(watched: Watched) -> None:
-    """Who uses the dialog that opens on Home looks at Home next."""
+    """Who uses the modal that opens on Home looks at Home next."""
     await watched.world.event(OPENED)
     watched.world.middleware.workspace.homes.hurry("U1")
     watched.world.subscriptions.followed_at_home = 2

@@ -1,4 +1,4 @@
-"""The log is asked for by command, by mention and in a dialog; each reads their own part and that of their channel."""
+"""The log is asked for by command, by mention and in a modal; each reads their own part and that of their channel."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_a_name_may_mean_several(world: World) -> None:
 
 
 @pytest.mark.parametrize(("named", "asked"), [("C1", ("U1", "C1")), ("", ("U1",)), ("U2", ("U1",))])
-async def test_a_dialog_remembers_its_channel(world: World, named: str, asked: tuple[str, ...]) -> None:
+async def test_a_modal_remembers_its_channel(world: World, named: str, asked: tuple[str, ...]) -> None:
     """It is opened from a message there; nobody reads another person's part through it."""
     view: dict[str, Any] = {"id": "V1", "type": "modal", "private_metadata": ""}
     more: dict[str, Any] = {"view": view, "channel": None, "response_url": None, "container": {"type": "view"}}

@@ -1,4 +1,4 @@
-"""Promises to people who want quiet: by a command, in the dialog, and by the buttons."""
+"""Promises to people who want quiet: by a command, in the modal, and by the buttons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.blocks.sentences import sentence
 from bot.domain.quiet import MuteFor, QuietHours
 from bot.domain.search import Found, Match
 from bot.errors import InputProblem, InvalidInput
-from tests.unit.handlers.conftest import World, dialog
+from tests.unit.handlers.conftest import World, modal
 from tests.unit.handlers.doubles import ID
 
 HOUR, TOMORROW = MuteFor.HOUR, MuteFor.TOMORROW
@@ -66,10 +66,10 @@ async def test_a_name_that_fits_several_asks_which(world: World) -> None:
     assert "unmute_execution" in str(world.slack.answers[-1]["blocks"])
 
 
-async def test_the_dialog_mutes_and_shows_it(world: World) -> None:
+async def test_the_modal_mutes_and_shows_it(world: World) -> None:
     """The channel's, as its card was pressed on; a second press ends it."""
     await world.press(buttons.SHOW_LEVELS, f"{ID}|C1")
-    opened = dialog(world.slack.called("views.open")[0]["view"])
+    opened = modal(world.slack.called("views.open")[0]["view"])
     await world.press(buttons.CHOOSE_MUTE, "1h", **opened)
     assert "Failures" not in str(world.slack.called("views.update")[0]["view"]["blocks"][-1])
     assert "Unmute" in str(world.slack.called("views.update")[0]["view"]["blocks"][-1])
@@ -80,9 +80,9 @@ async def test_the_dialog_mutes_and_shows_it(world: World) -> None:
 
 @pytest.mark.parametrize("value", ["", "1h!!", "3h", "!", "off!"])
 async def test_a_foreign_choice_is_refused(world: World, value: str) -> None:
-    """The dialog shows a sentence, and nothing is changed."""
+    """The modal shows a sentence, and nothing is changed."""
     about = {"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": ""}}'}
-    await world.press(buttons.CHOOSE_MUTE, value, **dialog(about))
+    await world.press(buttons.CHOOSE_MUTE, value, **modal(about))
     assert world.subscriptions.asked == []
     assert sentence(InvalidInput(InputProblem.NOT_A_PAGE)) in str(world.slack.called("views.update")[0]["view"])
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.blocks import steps_modal
-from bot.blocks.follow_dialog import follow_dialog
+from bot.blocks.follow_modal import follow_modal
 from bot.domain.following import Level
 from bot.errors import StoreUnavailable
 from bot.slack.inbound.payloads import Malformed
@@ -143,7 +143,7 @@ def of_kind(world: World, kind: str) -> dict[str, Any]:
     event = {"type": "event_callback", "team_id": "T1", "authorizations": [{"team_id": "T1"}]}
     typed = {"user": "U1", "ts": "5.1", "thread_ts": "5.0", "user_team": "T1"}
     fields = {"query": {"query": {"value": ID}}, "level": {"level": {"selected_option": {"value": "final"}}}}
-    dialog = {"id": "V1", **follow_dialog(level=Level.FINAL), "blocks": [], "state": {"values": fields}}
+    modal = {"id": "V1", **follow_modal(level=Level.FINAL), "blocks": [], "state": {"values": fields}}
     said = {"text": "which?", "blocks": [{"type": "section", "text": {"text": ID}}]}
     return {
         "command": command_of(world, f"subscribe {ID} here"),
@@ -165,7 +165,7 @@ def of_kind(world: World, kind: str) -> dict[str, Any]:
             "channel": {"id": "C1"},
             "response_url": f"{world.slack.url}/hook",
         },
-        "followed": {"type": "view_submission", "view": dialog, "trigger_id": "t.1", **person},
+        "followed": {"type": "view_submission", "view": modal, "trigger_id": "t.1", **person},
         "direct": event
         | {"event_id": "Ev1", "event": typed | {"type": "message", "channel": "D1", "text": f"subscribe {ID}"}},
         "mention": event

@@ -1,7 +1,7 @@
 """Promises of commands and buttons about rules: for whom they are, and who decides about them.
 
-Lives here: from the request to the answer. Does not live here: the words (`test_parsing`), the dialog on Home
-(`test_home_dialogs`), what rules find (`tests/workers/test_finder.py`). Called by pytest.
+Lives here: from the request to the answer. Does not live here: the words (`test_parsing`), the modal on Home
+(`test_home_modals`), what rules find (`tests/workers/test_finder.py`). Called by pytest.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Promises of *Share*: everybody in the channel reads it, and nobody shares where they may not.
 
-Lives here: the button and the dialog that asks where. Does not live here: who reads a channel (`test_channels`).
+Lives here: the button and the modal that asks where. Does not live here: who reads a channel (`test_channels`).
 Called by pytest.
 """
 
@@ -29,7 +29,7 @@ async def test_share_is_public_and_names_who_shared(world: World) -> None:
 
 
 def chosen(world: World, channel: str = "C7", **more: Any) -> dict[str, Any]:
-    """The dialog in which somebody chose a channel."""
+    """The modal in which somebody chose a channel."""
     view = {
         "id": "V1",
         "type": "modal",
@@ -67,7 +67,7 @@ async def test_share_needs_somebody_who_is_there(world: World) -> None:
 
 
 async def test_share_goes_to_the_chosen_channel(world: World) -> None:
-    """As if it had been pressed there; the dialog says so, and waits meanwhile."""
+    """As if it had been pressed there; the modal says so, and waits meanwhile."""
     response = await world.send(chosen(world))
     assert json.loads(response.body or "{}")["response_action"] == "update"
     (answer,) = world.slack.answers
@@ -85,7 +85,7 @@ async def test_share_goes_to_the_chosen_channel(world: World) -> None:
     ],
 )
 async def test_share_obeys_the_rules_of_the_channel(world: World, info: dict[str, Any], sentence: str) -> None:
-    """Of the one that was chosen; the dialog says why not."""
+    """Of the one that was chosen; the modal says why not."""
     world.slack.results["conversations.info"] = info
     await world.send(chosen(world))
     assert world.slack.answers == []
@@ -93,7 +93,7 @@ async def test_share_obeys_the_rules_of_the_channel(world: World, info: dict[str
 
 
 async def test_share_goes_into_listed_channels_only() -> None:
-    """Also where the dialog was opened elsewhere."""
+    """Also where the modal was opened elsewhere."""
     async with made(rules=AccessRules(channels=frozenset({"C1"}))) as world:
         await world.send(chosen(world))
         assert world.slack.answers == []
@@ -102,7 +102,7 @@ async def test_share_goes_into_listed_channels_only() -> None:
         assert len(world.slack.answers) == 1
 
 
-async def test_share_of_a_foreign_dialog_says_so(world: World) -> None:
+async def test_share_of_a_foreign_modal_says_so(world: World) -> None:
     """What it remembers is not ours."""
     view = chosen(world)["view"] | {"private_metadata": "{}"}
     await world.send(chosen(world, view=view))

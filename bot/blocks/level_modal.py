@@ -1,4 +1,4 @@
-"""The dialog in which the level of a subscription is chosen.
+"""The modal in which the level of a subscription is chosen.
 
 Lives here: `levels_modal`, and what it remembers. Does not live here: what a level means
 (`bot.domain.following.Level`), what the buttons do (`handlers.views`). Called by `handlers`.
@@ -25,7 +25,7 @@ _ID_LIMIT = 240
 
 
 class About(NamedTuple):
-    """Which subscription a dialog is about."""
+    """Which subscription a modal is about."""
 
     execution_id: str
     subscriber_id: str
@@ -52,7 +52,7 @@ def levels_modal(subscription: Subscription, snapshot: Snapshot | None, *, now: 
 
 
 def parse_about(private_metadata: str) -> About:
-    """What the dialogs of this module put into `private_metadata`.
+    """What the modals of this module put into `private_metadata`.
 
     Raises:
         ValueError: it was not written by this module.
@@ -61,7 +61,7 @@ def parse_about(private_metadata: str) -> About:
         fields = json.loads(private_metadata)
         return About(str(fields["execution_id"]), str(fields["subscriber_id"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError("not the metadata of a dialog about a subscription") from error
+        raise ValueError("not the metadata of a modal about a subscription") from error
 
 
 def _modal(about: About, blocks: list[Block | None]) -> Block:

@@ -1,7 +1,7 @@
-"""Promises of the dialogs of a message: they open at once, and say what went wrong.
+"""Promises of the modals of a message: they open at once, and say what went wrong.
 
-Lives here: steps, details and levels. Does not live here: the dialogs that ask for something (`test_follow`,
-`test_sharing`, `test_home_dialogs`). Called by pytest.
+Lives here: steps, details and levels. Does not live here: the modals that ask for something (`test_follow`,
+`test_sharing`, `test_home_modals`). Called by pytest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from bot.blocks import buttons
 from bot.blocks.sentences import sentence
 from bot.domain.following import Level
 from bot.errors import GCSUnavailable, InputProblem, InvalidInput
-from tests.unit.handlers.conftest import MODAL, World, dialog
+from tests.unit.handlers.conftest import MODAL, World, modal
 from tests.unit.handlers.doubles import ID
 
 
@@ -41,7 +41,7 @@ async def test_a_trigger_that_expired_asks_for_another_press(world: World) -> No
     assert world.subscriptions.asked == []
 
 
-async def test_a_late_dialog_of_home_is_explained(world: World) -> None:
+async def test_a_late_modal_of_home_is_explained(world: World) -> None:
     """The Home tab takes no answer, so the sentence comes as a direct message, once."""
     world.slack.results["views.open"] = {"ok": False, "error": "expired_trigger_id"}
     await world.press(buttons.SHOW_STEPS, channel=None, response_url="", view={"id": "V1", "type": "home"})
@@ -59,7 +59,7 @@ async def test_pages_are_turned_in_place(world: World) -> None:
 
 
 async def test_steps_without_a_trigger_have_a_sentence(world: World) -> None:
-    """A press that brings nothing to open a dialog with is refused by Slack, and the person reads what to do."""
+    """A press that brings nothing to open a modal with is refused by Slack, and the person reads what to do."""
     world.slack.results["views.open"] = {"ok": False, "error": "invalid_trigger_id"}
     action = {"type": "button", "block_id": "b", "action_id": buttons.SHOW_STEPS, "value": ID}
     person, place = {"id": "U1", "team_id": "T1"}, {"channel": {"id": "C1"}, "team": {"id": "T1"}}
@@ -77,51 +77,51 @@ async def test_details_open_and_fill(world: World) -> None:
     assert ID in str(world.slack.called("views.update")[0]["view"])
 
 
-async def test_the_level_is_chosen_in_a_dialog(world: World) -> None:
-    """That of the channel where the card is; the dialog then shows the new one."""
+async def test_the_level_is_chosen_in_a_modal(world: World) -> None:
+    """That of the channel where the card is; the modal then shows the new one."""
     await world.press(buttons.SHOW_LEVELS, f"{ID}|C1")
-    opened = dialog(world.slack.called("views.open")[0]["view"])
+    opened = modal(world.slack.called("views.open")[0]["view"])
     await world.press(buttons.CHOOSE_LEVEL, "failures", **opened)
     assert world.subscriptions.asked == [("following", "C1", ID), ("change_level", "C1", ID, Level.FAILURES, "U1")]
     assert world.slack.called("views.update")[0]["view_id"] == "V8"
 
 
 async def test_successes_are_posted_to_the_channel(world: World) -> None:
-    """It asks for that in the dialog, which then offers the opposite; a person's success is a message anyway."""
+    """It asks for that in the modal, which then offers the opposite; a person's success is a message anyway."""
     await world.press(buttons.SHOW_LEVELS, f"{ID}|C1")
     view = world.slack.called("views.open")[0]["view"]
-    await world.press(buttons.CHOOSE_SUCCESS, buttons.IN_CHANNEL, **dialog(view))
+    await world.press(buttons.CHOOSE_SUCCESS, buttons.IN_CHANNEL, **modal(view))
     assert world.subscriptions.asked[1:] == [("announce_success", "C1", ID, True, "U1")]
     (shown,) = world.slack.called("views.update")
     assert ("In the thread only" in str(shown), "Also send to channel" in str(view)) == (True, True)
     person = {"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": ""}}'}
-    await world.press(buttons.CHOOSE_SUCCESS, buttons.IN_CHANNEL, **dialog(person))
+    await world.press(buttons.CHOOSE_SUCCESS, buttons.IN_CHANNEL, **modal(person))
     assert len(world.subscriptions.asked) == 2
 
 
-async def test_a_dialog_is_no_authority(world: World) -> None:
+async def test_a_modal_is_no_authority(world: World) -> None:
     """Nobody decides for a private channel that they have left since, nor for another person."""
     world.slack.results["conversations.info"] = {"channel": {"id": "C9", "is_member": True, "is_private": True}}
     world.slack.results["conversations.members"] = {"members": ["U2"]}
     await world.press(
         buttons.CHOOSE_LEVEL,
         "final",
-        **dialog({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": "C9"}}'}),
+        **modal({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": "C9"}}'}),
     )
     assert world.subscriptions.asked == []
     await world.press(
         buttons.CHOOSE_LEVEL,
         "final",
-        **dialog({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": "U2"}}'}),
+        **modal({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": "U2"}}'}),
     )
     assert [asked[1] for asked in world.subscriptions.asked] == ["U1"]
 
 
 @pytest.mark.parametrize(("action_id", "value"), [(buttons.CHOOSE_LEVEL, "loud"), (buttons.CHOOSE_LEVEL, "")])
 async def test_an_unknown_level_is_refused(world: World, action_id: str, value: str) -> None:
-    """The dialog shows a sentence, and nothing is changed."""
+    """The modal shows a sentence, and nothing is changed."""
     await world.press(
-        action_id, value, **dialog({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": ""}}'})
+        action_id, value, **modal({"private_metadata": f'{{"execution_id": "{ID}", "subscriber_id": ""}}'})
     )
     assert world.subscriptions.asked == []
     assert sentence(InvalidInput(InputProblem.NOT_A_PAGE)) in str(world.slack.called("views.update")[0]["view"])

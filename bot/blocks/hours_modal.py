@@ -1,6 +1,6 @@
-"""The dialog in which a person chooses their quiet hours.
+"""The modal in which a person chooses their quiet hours.
 
-Lives here: the dialog, and what was entered. Does not live here: words about quiet hours elsewhere (`quiet`), what the
+Lives here: the modal, and what was entered. Does not live here: words about quiet hours elsewhere (`quiet`), what the
 entries do (`handlers.hours`). Called by `handlers`.
 """
 
@@ -11,7 +11,7 @@ from datetime import time
 from typing import NamedTuple
 
 from bot.blocks import buttons, fields, text
-from bot.blocks.follow_dialog import without_buttons
+from bot.blocks.follow_modal import without_buttons
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, actions, section, view
 from bot.domain.quiet import QuietHours
@@ -27,7 +27,7 @@ _ZONE_LIMIT = 60
 
 
 class Chosen(NamedTuple):
-    """What stands in the dialog."""
+    """What stands in the modal."""
 
     begins: time = _USUAL[0]
     ends: time = _USUAL[1]
@@ -41,8 +41,8 @@ class Chosen(NamedTuple):
         return cls(hours.begins, hours.ends, hours.zone, hours.holds_failures) if hours else cls(zone=zone)
 
 
-def hours_dialog(chosen: Chosen, *, is_on: bool, problem: str = "") -> Block:
-    """The dialog, filled in. `is_on`: the person has quiet hours, which can be ended. `problem` is escaped here."""
+def hours_modal(chosen: Chosen, *, is_on: bool, problem: str = "") -> Block:
+    """The modal, filled in. `is_on`: the person has quiet hours, which can be ended. `problem` is escaped here."""
     failures = [(_COME, _("Failures still come through")), (_WAIT, _("Failures wait too"))]
     blocks = [
         section(f"⚠️ {text.prose(problem)}" if problem else ""),

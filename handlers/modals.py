@@ -1,6 +1,6 @@
-"""Opening dialogs, and changing what they show.
+"""Opening modals, and changing what they show.
 
-Lives here: both, and the order of what a dialog shows after its submission. Does not live here: dialogs (`bot.blocks`),
+Lives here: both, and the order of what a modal shows after its submission. Does not live here: modals (`bot.blocks`),
 what their fields mean (their listeners). Called by the listeners and by the middleware.
 """
 
@@ -22,8 +22,8 @@ _WAITS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds before each look whether Slack shows the answer to a submission: it takes answers for three."""
 
 
-async def open_dialog(request: Request, workspace: Workspace, view: Block) -> None:
-    """Open a dialog, in which errors are shown from then on."""
+async def open_modal(request: Request, workspace: Workspace, view: Block) -> None:
+    """Open a modal, in which errors are shown from then on."""
     trigger_id = request.trigger_id
     request.view_id = await call(
         workspace, "views.open", lambda: workspace.slack.open_view(trigger_id, view), patience=NO_PATIENCE
@@ -31,10 +31,10 @@ async def open_dialog(request: Request, workspace: Workspace, view: Block) -> No
 
 
 async def show(request: Request, workspace: Workspace, view: Block, *, patience: timedelta = PATIENCE) -> None:
-    """Replace what the dialog of a request shows.
+    """Replace what the modal of a request shows.
 
     The answer to a submission, which says that the bot works, and this call reach Slack on two ways: a quick result
-    could come first, and be replaced by the answer. As long as the dialog still shows what was submitted, the answer is
+    could come first, and be replaced by the answer. As long as the modal still shows what was submitted, the answer is
     yet to come, and the result is shown again after it.
     """
     before, request.submitted = request.submitted, ""

@@ -1,6 +1,6 @@
-"""The dialog in which a workflow is named whose new runs are followed: for people who type no commands.
+"""The modal in which a workflow is named whose new runs are followed: for people who type no commands.
 
-Lives here: the dialog, and what was entered. Does not live here: the dialog for one execution (`follow_dialog`), what
+Lives here: the modal, and what was entered. Does not live here: the modal for one execution (`follow_modal`), what
 the entries do (`handlers.follow_workflow`). Called by `handlers`.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bot.blocks import fields, text
-from bot.blocks.follow_dialog import without_buttons
+from bot.blocks.follow_modal import without_buttons
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, section, view
 from bot.domain.following import Level
@@ -24,7 +24,7 @@ _NAME_LIMIT = 200
 
 
 class Wanted(NamedTuple):
-    """What stands in the dialog."""
+    """What stands in the modal."""
 
     name: str = ""
     channel_id: str = ""
@@ -32,8 +32,8 @@ class Wanted(NamedTuple):
     level: str = ""
 
 
-def rule_dialog(wanted: Wanted = Wanted(), *, problem: str = "") -> Block:  # noqa: B008  # it is immutable
-    """The dialog, filled in with `wanted`; `problem` is a sentence, escaped here."""
+def rule_modal(wanted: Wanted = Wanted(), *, problem: str = "") -> Block:  # noqa: B008  # it is immutable
+    """The modal, filled in with `wanted`; `problem` is a sentence, escaped here."""
     chosen = Level(wanted.level) if wanted.level in set(Level) else Level.FAILURES
     hint = _("Its name in GeneContainer Service, or its id. I follow every run that starts from now on.")
     name = fields.typed(wanted.name, most=_NAME_LIMIT, example="germline-wgs", has_focus=True)

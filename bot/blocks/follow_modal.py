@@ -1,6 +1,6 @@
-"""The dialog in which an execution is chosen, and who is to follow it at which level: for people who type no commands.
+"""The modal in which an execution is chosen, and who is to follow it at which level: for people who type no commands.
 
-Lives here: the dialog, what it says while the bot works and at the end, and what was entered. Does not live here: what
+Lives here: the modal, what it says while the bot works and at the end, and what was entered. Does not live here: what
 the entries mean and do (`handlers.follow`). Called by `handlers`, from shortcuts and from wherever a button opens it.
 """
 
@@ -23,13 +23,13 @@ MOST_CHOICES = 10
 """At most this many executions to choose from: Slack shows no more in one group."""
 
 QUERY, CHOICE = "query", "execution"
-"""The fields of this dialog, by their action ids."""
+"""The fields of this modal, by their action ids."""
 
 _OPTION_LIMIT, _QUERY_LIMIT, _NAME_LIMIT = 75, 200, 64
 
 
 class Entered(NamedTuple):
-    """What stands in the dialog."""
+    """What stands in the modal."""
 
     query: str = ""
     """A name, a part of one, or an id, as somebody typed it."""
@@ -46,8 +46,8 @@ class Entered(NamedTuple):
 EMPTY = Entered()
 
 
-def follow_dialog(entered: Entered = EMPTY, *, level: Level, problem: str = "", more: int = 0) -> Block:
-    """The dialog, filled in with `entered`: with a field for a name, or with `choices` to pick from.
+def follow_modal(entered: Entered = EMPTY, *, level: Level, problem: str = "", more: int = 0) -> Block:
+    """The modal, filled in with `entered`: with a field for a name, or with `choices` to pick from.
 
     `level` is the one that is used where nobody names one. `problem` is a sentence, escaped here. `more`: so many
     executions fit besides the choices.
@@ -71,18 +71,18 @@ def working(entered: Entered = EMPTY) -> Block:
 
 
 def followed(reply: Message, entered: Entered) -> Block:
-    """What became of it: the reply that a command would have, without its buttons, which a dialog has no place for."""
+    """What became of it: the reply that a command would have, without its buttons, which a modal has no place for."""
     return _modal(without_buttons(reply), entered)
 
 
 def without_buttons(reply: Message) -> list[Block]:
-    """The blocks of a reply as a dialog can show them."""
+    """The blocks of a reply as a modal can show them."""
     blocks = [block for block in reply.blocks if block["type"] != "actions"]
     return [{key: value for key, value in block.items() if key != "accessory"} for block in blocks]
 
 
 def parse_entered(values: Mapping[str, str], private_metadata: str) -> tuple[Entered, Language | None]:
-    """What was entered, and the language of the dialog; None where it is not known.
+    """What was entered, and the language of the modal; None where it is not known.
 
     Raises:
         ValueError: the metadata was not written by this module.
@@ -93,7 +93,7 @@ def parse_entered(values: Mapping[str, str], private_metadata: str) -> tuple[Ent
         language = Language(known["language"]) if known["language"] in set(Language) else None
         query = str(known["query"])
     except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise ValueError("not the metadata of a dialog to follow an execution") from error
+        raise ValueError("not the metadata of a modal to follow an execution") from error
     query = values.get(QUERY, "") or query
     entered = Entered(query, values.get(CHOICE, ""), values.get(CHANNEL, ""), values.get(LEVEL, ""), choices)
     return entered, language

@@ -1,4 +1,4 @@
-"""Promises of the dialogs that open at Home: a workflow is followed, and quiet hours are chosen, without typing."""
+"""Promises of the modals that open at Home: a workflow is followed, and quiet hours are chosen, without typing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from bot.blocks import buttons
-from bot.blocks.hours_dialog import Chosen, hours_dialog
+from bot.blocks.hours_modal import Chosen, hours_modal
 from bot.blocks.language import Language, speaking
-from bot.blocks.rule_dialog import Wanted, rule_dialog
+from bot.blocks.rule_modal import Wanted, rule_modal
 from bot.domain.following import Level, RuleKind
 from bot.domain.quiet import QuietHours
 from bot.errors import GCSListForbidden, StoreUnavailable, TooManyRules
@@ -25,7 +25,7 @@ WORKFLOW = RuleKind.WORKFLOW
 
 
 async def opens(world: World, action_id: str) -> dict[str, Any]:
-    """Somebody presses a button at Home; returns the dialog."""
+    """Somebody presses a button at Home; returns the modal."""
     await world.press(action_id, "home", **HOME)
     return shown(world)
 
@@ -39,11 +39,11 @@ def starts(view: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("language", Language)
-def test_dialogs_are_within_slacks_limits(language: Language) -> None:
+def test_modals_are_within_slacks_limits(language: Language) -> None:
     """Whatever stands in them."""
     with speaking(language):
-        assert view_problems(rule_dialog(Wanted(HOSTILE, "C1", "?"), problem=HOSTILE)) == []
-        assert view_problems(hours_dialog(Chosen(zone=HOSTILE), is_on=True, problem=HOSTILE)) == []
+        assert view_problems(rule_modal(Wanted(HOSTILE, "C1", "?"), problem=HOSTILE)) == []
+        assert view_problems(hours_modal(Chosen(zone=HOSTILE), is_on=True, problem=HOSTILE)) == []
 
 
 async def test_a_workflow_is_followed(world: World) -> None:
@@ -75,7 +75,7 @@ async def test_a_name_of_none_or_several_says_so(world: World, has_run: bool, wo
 
 @pytest.mark.parametrize(("name", "says"), [("", "Which workflow?"), ("a b c d e f g", "I do not know")])
 async def test_a_wrong_name_is_mended(world: World, name: str, says: str) -> None:
-    """The dialog keeps what was entered."""
+    """The modal keeps what was entered."""
     again = await submits(world, await opens(world, buttons.OPEN_WORKFLOW), workflow=name, level="final")
     assert says in again["blocks"][0]["text"]["text"]
     assert starts(again) == {"workflow": name, "channel": "", "level": "final"}
@@ -95,7 +95,7 @@ async def test_what_is_refused_is_said_there(world: World, error: Exception) -> 
 
 
 async def test_nobody_follows_for_others(world: World) -> None:
-    """A field of a dialog can hold any channel."""
+    """A field of a modal can hold any channel."""
     world.slack.results[MEMBERS] = {"members": ["U2"]}
     again = await submits(world, await opens(world, buttons.OPEN_WORKFLOW), workflow="germline-wgs", channel="C1")
     assert "You are not in that channel" in str(again)
@@ -115,7 +115,7 @@ async def test_quiet_hours_are_chosen(world: World) -> None:
 
 
 async def test_quiet_hours_are_changed_or_ended(world: World) -> None:
-    """The dialog begins as they are; where there are none, none can be ended."""
+    """The modal begins as they are; where there are none, none can be ended."""
     assert buttons.END_HOURS not in str(await opens(world, buttons.OPEN_HOURS))
     world.subscriptions.quiet.kept = replace(NIGHTS, holds_failures=True)
     view = await opens(world, buttons.OPEN_HOURS)
