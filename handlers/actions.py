@@ -24,6 +24,7 @@ from bot.blocks.facts import TITLE as DETAILS_TITLE
 from bot.blocks.language import _
 from bot.blocks.message import Block
 from bot.blocks.sentences import UNSAFE_DECIDED
+from bot.blocks.step_list import TITLE as STEPS_TITLE
 from bot.domain.access import NOBODY_ELSE
 from bot.domain.acting import offered
 from bot.domain.following import Level, Subscriber
@@ -96,7 +97,7 @@ async def end_board(request: Request, *, subscriptions: Subscriptions, workspace
 async def show_steps(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Steps`: the modal opens at once, because the trigger lives three seconds, and fills when GCS has answered."""
     asker, execution_id = request.asker, _execution_id(request)
-    await _open(request, workspace, loading_modal(execution_id))
+    await _open(request, workspace, loading_modal(STEPS_TITLE))
     summary = await subscriptions.summary(workspace.team_id, execution_id, asker.id)
     view = steps_modal(summary.snapshot, execution_id=execution_id)
     await call(workspace, "views.update", lambda: workspace.slack.update_view(request.view_id, view))
@@ -105,7 +106,7 @@ async def show_steps(request: Request, *, subscriptions: Subscriptions, workspac
 async def show_details(request: Request, *, subscriptions: Subscriptions, workspace: Workspace) -> None:
     """`Details`: all that is known about the execution, in a modal."""
     asker, execution_id = request.asker, _execution_id(request)
-    await _open(request, workspace, loading_modal(execution_id, DETAILS_TITLE))
+    await _open(request, workspace, loading_modal(DETAILS_TITLE))
     summary, is_operator = await gather(
         subscriptions.summary(workspace.team_id, execution_id, asker.id), request.is_operator()
     )

@@ -58,8 +58,6 @@ def waiting(request: Request) -> Block:
         entered, language = parse_entered(request.entered, request.private_metadata)
     except ValueError:
         return working()
-    if language is None:
-        return working(entered)
     with speaking(language):
         return working(entered)
 

@@ -6,9 +6,9 @@ modal for one execution (`handlers.follow`). Called by Bolt, through the middlew
 
 from __future__ import annotations
 
-from bot.blocks.fields import parse_language
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
+from bot.blocks.modals import parse_language
 from bot.blocks.rule_modal import Wanted, looking, parse_wanted, rule_followed, rule_modal
 from bot.blocks.sentences import sentence
 from bot.domain.access import NOBODY_ELSE

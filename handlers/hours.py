@@ -6,10 +6,10 @@ Lives here: opening it, what its submission does, and ending quiet hours. Does n
 
 from __future__ import annotations
 
-from bot.blocks.fields import parse_language
 from bot.blocks.hours_modal import Chosen, hours_modal, hours_saved, parse_chosen, saving
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
+from bot.blocks.modals import parse_language
 from bot.blocks.quiet import hours_reply
 from bot.blocks.sentences import sentence
 from bot.domain.quiet import QuietHours, zone_named

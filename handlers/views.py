@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from bot.blocks import levels_modal, parse_about, parse_metadata, share, steps_modal
+from bot.blocks import About, StepsPage, levels_modal, parse_metadata, share, steps_modal
 from bot.blocks.buttons import IN_CHANNEL, IN_THREAD, NO_MUTE, REFRESH_STEPS, parse_span
 from bot.blocks.language import speaking
 from bot.blocks.message import Block
@@ -79,7 +79,7 @@ async def _show_levels(
 def sharing(request: Request) -> Block:
     """What the modal shows from its submission on, in its own language."""
     try:
-        _execution, language = share.parse_about(request.private_metadata)
+        language = parse_metadata(request.private_metadata, share.Sharing).language
     except ValueError:
         return share.sharing_modal()
     with speaking(language):
@@ -93,7 +93,7 @@ async def share_into(request: Request, *, subscriptions: Subscriptions, workspac
         InvalidInput: no channel was chosen, or one that the person is not in.
     """
     try:
-        execution_id, _language = share.parse_about(request.private_metadata)
+        execution_id = parse_metadata(request.private_metadata, share.Sharing).execution_id
     except ValueError:
         raise InvalidInput(InputProblem.NOT_A_PAGE) from None
     request.execution_id = execution_id
@@ -113,7 +113,7 @@ async def _about(request: Request, workspace: Workspace) -> tuple[Subscriber, st
         InvalidInput: the button was not pressed in a modal of ours, or the channel is not theirs.
     """
     try:
-        about = parse_about(request.private_metadata)
+        about = parse_metadata(request.private_metadata, About)
     except ValueError:
         raise InvalidInput(InputProblem.NOT_A_PAGE) from None
     request.execution_id, asker = about.execution_id, request.asker
@@ -131,7 +131,7 @@ def _execution_id(request: Request) -> str:
         InvalidInput: the button was not pressed in a modal of ours.
     """
     try:
-        return parse_metadata(request.private_metadata).execution_id
+        return parse_metadata(request.private_metadata, StepsPage).execution_id
     except ValueError:
         raise InvalidInput(InputProblem.NOT_A_PAGE) from None
 

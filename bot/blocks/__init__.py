@@ -1,10 +1,10 @@
 """What people see in Slack: pure functions from the model to Block Kit, each with the same in plain text.
 
-Lives here: the messages (`cards`, `thread`, `outcome`, `catch_up`, `board`, `replies`, `rules`), the views (`modal`,
-`facts`, `level_modal`, `share`, `why`, `log`, `acting`, `home`), the buttons with their action ids (`buttons`), the
-sentences for errors (`sentences`), and what these are made of (`items`, `words`, `trouble`, `groups`, `steps`,
-`failures`, `causes`, `earlier`, `message`, `text`). Does not live here: I/O and clocks; `now` is an argument. Called by
-the notifier and by `handlers`.
+Lives here: the messages (`cards`, `thread`, `outcome`, `catch_up`, `board`, `replies`, `rules`), the views
+(`step_list`, `facts`, `share`, `why`, `log`, `acting`, `home`, and the modules that end in `_modal`), the buttons with
+their action ids (`buttons`), the sentences for errors (`sentences`), and what these are made of (`modals`, `fields`,
+`items`, `words`, `trouble`, `groups`, `steps`, `failed_steps`, `causes`, `earlier`, `message`, `text`). Does not live
+here: I/O and clocks; `now` is an argument. Called by the notifier and by `handlers`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from bot.blocks.cards import execution_card, execution_summary, shared_summary
 from bot.blocks.catch_up import catch_up_message
 from bot.blocks.facts import details_modal
 from bot.blocks.home import home_tab, parse_page, refusing_home
-from bot.blocks.level_modal import About, levels_modal, parse_about
+from bot.blocks.level_modal import About, levels_modal
 from bot.blocks.log import log_message, log_modal
 from bot.blocks.message import Message
-from bot.blocks.modal import error_modal, loading_modal, parse_metadata, steps_modal
+from bot.blocks.modals import error_modal, loading_modal, parse_metadata
 from bot.blocks.outcome import outcome_message
 from bot.blocks.rules import rule_message
 from bot.blocks.share import share_modal, shared_modal, sharing_modal
+from bot.blocks.step_list import StepsPage, steps_modal
 from bot.blocks.thread import (
     card_left_message,
     change_message,
@@ -38,6 +39,7 @@ __all__ = [
     "About",
     "Evidence",
     "Message",
+    "StepsPage",
     "acted_modal",
     "acted_notice",
     "board",
@@ -65,7 +67,6 @@ __all__ = [
     "notice_message",
     "outcome_message",
     "owner_notice_message",
-    "parse_about",
     "parse_metadata",
     "parse_page",
     "question_modal",

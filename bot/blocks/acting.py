@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from bot.blocks import buttons, text, words
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, actions, context, message, section, view
+from bot.blocks.modals import asking
 from bot.blocks.steps import by_priority
 from bot.domain.acting import Act, Action, Question, Result, possible, state_of
 from bot.domain.change import Change
@@ -115,7 +116,7 @@ def acted_modal(action: Action, result: Result, snapshot: Snapshot, *, refusal: 
 
 def loading_action(action: Action) -> Block:
     """Opens at once, since a trigger expires after three seconds, and stands there while GCS is called."""
-    return view(_(_TITLES[action]), [section(_("⏳ Asking GeneContainer Service …"))], callback_id=CALLBACK_ID)
+    return view(_(_TITLES[action]), [asking()], callback_id=CALLBACK_ID)
 
 
 def acted_notice(notice: Change, execution: Execution) -> Message:

@@ -2,7 +2,7 @@
 
 Lives here: the grey line, when GCS answered, and the modal `Details`. Does not live here: what is wrong
 (`bot.blocks.trouble`), steps (`bot.blocks.groups`). Called by `bot.blocks.cards`, `bot.blocks.outcome` and
-`bot.blocks.modal`.
+`bot.blocks.step_list`.
 """
 
 from __future__ import annotations

@@ -1,15 +1,13 @@
 """Fields of the modals that are submitted.
 
-Lives here: one builder for each kind of field that several modals have, and the language of a modal. Does not live
-here: the modals. Called by them.
+Lives here: one builder for each kind of field that several modals have. Does not live here: the modals. Called by them.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from bot.blocks.language import Language, _, spoken
+from bot.blocks.language import _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block
 from bot.domain.following import Level
@@ -62,16 +60,3 @@ def channel(chosen: str) -> Block:
 def level(chosen: Level) -> Block:
     """The level."""
     return entry(LEVEL, _("Notifications"), radio([(each.value, level_words(each)) for each in Level], chosen.value))
-
-
-def spoken_metadata() -> str:
-    """What a modal carries that only needs to know its language again."""
-    return json.dumps({"language": spoken().value})
-
-
-def parse_language(private_metadata: str) -> Language | None:
-    """The language of a modal; None where it is not known."""
-    try:
-        return Language(json.loads(private_metadata)["language"])
-    except (KeyError, TypeError, ValueError):
-        return None

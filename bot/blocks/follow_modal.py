@@ -6,7 +6,6 @@ the entries mean and do (`handlers.follow`). Called by `handlers`, from shortcut
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,6 +13,8 @@ from bot.blocks import fields, text, words
 from bot.blocks.fields import CHANNEL, LEVEL
 from bot.blocks.language import N_, Language, _, spoken
 from bot.blocks.message import Block, Message, context, section, view
+from bot.blocks.modals import asking, metadata, parse_metadata, without_buttons
+from bot.domain.execution import Value
 from bot.domain.following import Level
 from bot.domain.search import Match
 
@@ -43,6 +44,15 @@ class Entered(NamedTuple):
     """What there was to pick from."""
 
 
+class _Carried(Value, frozen=True):
+    """What the modal carries until it is submitted."""
+
+    language: Language
+    choices: list[tuple[str, str, str]]
+    """Of each: id, name, phase."""
+    query: str
+
+
 EMPTY = Entered()
 
 
@@ -67,7 +77,7 @@ def follow_modal(entered: Entered = EMPTY, *, level: Level, problem: str = "", m
 
 def working(entered: Entered = EMPTY) -> Block:
     """While the bot looks."""
-    return _modal([section(_("⏳ Asking GeneContainer Service …"))], entered)
+    return _modal([asking()], entered)
 
 
 def followed(reply: Message, entered: Entered) -> Block:
@@ -75,35 +85,23 @@ def followed(reply: Message, entered: Entered) -> Block:
     return _modal(without_buttons(reply), entered)
 
 
-def without_buttons(reply: Message) -> list[Block]:
-    """The blocks of a reply as a modal can show them."""
-    blocks = [block for block in reply.blocks if block["type"] != "actions"]
-    return [{key: value for key, value in block.items() if key != "accessory"} for block in blocks]
-
-
-def parse_entered(values: Mapping[str, str], private_metadata: str) -> tuple[Entered, Language | None]:
-    """What was entered, and the language of the modal; None where it is not known.
+def parse_entered(values: Mapping[str, str], private_metadata: str) -> tuple[Entered, Language]:
+    """What was entered, and the language of the modal.
 
     Raises:
         ValueError: the metadata was not written by this module.
     """
-    try:
-        known = json.loads(private_metadata)
-        choices = tuple(Match(str(each[0]), str(each[1]), str(each[2])) for each in known["choices"])
-        language = Language(known["language"]) if known["language"] in set(Language) else None
-        query = str(known["query"])
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise ValueError("not the metadata of a modal to follow an execution") from error
-    query = values.get(QUERY, "") or query
+    carried = parse_metadata(private_metadata, _Carried)
+    choices = tuple(Match(*each) for each in carried.choices)
+    query = values.get(QUERY, "") or carried.query
     entered = Entered(query, values.get(CHOICE, ""), values.get(CHANNEL, ""), values.get(LEVEL, ""), choices)
-    return entered, language
+    return entered, carried.language
 
 
 def _modal(blocks: Sequence[Block | None], entered: Entered, *, submit: str = "") -> Block:
-    choices = [[each.execution_id, each.name[:_NAME_LIMIT], each.phase[:20]] for each in entered.choices[:MOST_CHOICES]]
-    known = {"language": spoken().value, "choices": choices, "query": entered.query[:_QUERY_LIMIT] if choices else ""}
-    metadata = json.dumps(known, ensure_ascii=False)
-    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=metadata, submit=submit)
+    choices = [(each.execution_id, each.name[:_NAME_LIMIT], each.phase[:20]) for each in entered.choices[:MOST_CHOICES]]
+    carried = metadata(_Carried(spoken(), choices, entered.query[:_QUERY_LIMIT] if choices else ""))
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=carried, submit=submit)
 
 
 def _name(query: str) -> Block:

@@ -2,7 +2,7 @@
 
 Lives here: `step_lines`, the same for mrkdwn and for plain text. Steps that are numbered alike are one line, such as
 the 190 of `haplotype-caller-chr1-1`; failed ones stand beside it. Does not live here: the list of all steps
-(`bot.blocks.modal`), the stem of a name (`bot.domain.past`). Called by `bot.blocks.cards`.
+(`bot.blocks.step_list`), the stem of a name (`bot.domain.past`). Called by `bot.blocks.cards`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ Rows of all sections are counted together for the pages: a view takes 100 blocks
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -19,9 +18,10 @@ from bot.blocks.failed_steps import Failure, failure_lines
 from bot.blocks.items import Item, unreadable_line
 from bot.blocks.language import N_, Language, _
 from bot.blocks.message import Block, actions, context, header, section
+from bot.blocks.modals import metadata, parse_metadata
 from bot.blocks.rules import rule_rows
 from bot.blocks.trouble import Trouble, is_time_limit, outlook_words, trouble_of
-from bot.domain.execution import FAILED_PHASES
+from bot.domain.execution import FAILED_PHASES, Value
 from bot.domain.following import Level, Subscription
 from bot.domain.home import SHOWN_FOR, Home, InChannels, ended_at
 from bot.domain.snapshot import Snapshot
@@ -44,6 +44,12 @@ _NEEDS, _RUNNING = N_("Needs you ({number})"), N_("Running ({number})")
 _CHANNELS, _RULES = N_("In your channels ({number})"), N_("New executions that you follow ({number})")
 _ENDED, _TODAY = N_("Ended in the last 24 hours ({number})"), N_("Ended today ({number})")
 _WAITING = N_("Waiting for a retry ({number})")
+
+
+class HomePage(Value, frozen=True):
+    """What the tab carries for its buttons."""
+
+    page: int
 
 
 class _Row(NamedTuple):
@@ -78,8 +84,8 @@ def home_tab(
         context(_("Notifications for yourself come here, under Messages.")),
         _as_of(now, is_live=is_live),
     ]
-    metadata = json.dumps({"page": page})
-    return {"type": "home", "blocks": [block for block in blocks if block is not None], "private_metadata": metadata}
+    kept = [block for block in blocks if block is not None]
+    return {"type": "home", "blocks": kept, "private_metadata": metadata(HomePage(page))}
 
 
 def refusing_home(sentence: str) -> Block:
@@ -90,8 +96,8 @@ def refusing_home(sentence: str) -> Block:
 def parse_page(private_metadata: str) -> int:
     """The page that a Home shows; the first one where that is not known."""
     try:
-        return int(json.loads(private_metadata)["page"])
-    except (KeyError, TypeError, ValueError):
+        return parse_metadata(private_metadata, HomePage).page
+    except ValueError:
         return 0
 
 

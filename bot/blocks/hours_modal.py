@@ -11,9 +11,9 @@ from datetime import time
 from typing import NamedTuple
 
 from bot.blocks import buttons, fields, text
-from bot.blocks.follow_modal import without_buttons
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, actions, section, view
+from bot.blocks.modals import spoken_metadata, without_buttons
 from bot.domain.quiet import QuietHours
 
 CALLBACK_ID = "choose_hours"
@@ -88,5 +88,4 @@ def _clock(moment: time) -> Block:
 
 
 def _modal(blocks: Sequence[Block | None], *, submit: str = "") -> Block:
-    metadata = fields.spoken_metadata()
-    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=metadata, submit=submit)
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=spoken_metadata(), submit=submit)

@@ -6,26 +6,24 @@ Lives here: `levels_modal`, and what it remembers. Does not live here: what a le
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import NamedTuple
 
 from bot.blocks import buttons, text, words
 from bot.blocks.language import N_, _
 from bot.blocks.levels import level_words
 from bot.blocks.message import Block, context, section, view
+from bot.blocks.modals import ID_LIMIT, metadata
 from bot.blocks.quiet import mute_block
+from bot.domain.execution import Value
 from bot.domain.following import Level, Subscription
 from bot.domain.snapshot import Snapshot
 
 CALLBACK_ID = "levels"
 TITLE = N_("Notifications")
-_ID_LIMIT = 240
-"""At most this many characters of an id: JSON may need twelve for one, and Slack takes 3,000 in all."""
 
 
-class About(NamedTuple):
-    """Which subscription a modal is about."""
+class About(Value, frozen=True):
+    """Which subscription the modal is about; it carries this for its buttons."""
 
     execution_id: str
     subscriber_id: str
@@ -40,7 +38,7 @@ def levels_modal(subscription: Subscription, snapshot: Snapshot | None, *, now: 
     where = _("What you get:") if is_person else _("What this channel gets:")
     note = _("The card is always kept up to date.")
     return _modal(
-        About(subscription.execution_id, subscription.subscriber.id),
+        About(subscription.execution_id[:ID_LIMIT], subscription.subscriber.id),
         [
             section(f"*{_named(subscription.execution_id, snapshot)}*", where),
             *(_level(level, is_present=level is subscription.level) for level in Level),
@@ -51,22 +49,8 @@ def levels_modal(subscription: Subscription, snapshot: Snapshot | None, *, now: 
     )
 
 
-def parse_about(private_metadata: str) -> About:
-    """What the modals of this module put into `private_metadata`.
-
-    Raises:
-        ValueError: it was not written by this module.
-    """
-    try:
-        fields = json.loads(private_metadata)
-        return About(str(fields["execution_id"]), str(fields["subscriber_id"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError("not the metadata of a modal about a subscription") from error
-
-
 def _modal(about: About, blocks: list[Block | None]) -> Block:
-    metadata = {"execution_id": about.execution_id[:_ID_LIMIT], "subscriber_id": about.subscriber_id}
-    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=json.dumps(metadata))
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=metadata(about))
 
 
 def _named(execution_id: str, snapshot: Snapshot | None) -> str:

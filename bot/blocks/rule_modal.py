@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bot.blocks import fields, text
-from bot.blocks.follow_modal import without_buttons
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, Message, section, view
+from bot.blocks.modals import asking, spoken_metadata, without_buttons
 from bot.domain.following import Level
 
 CALLBACK_ID = "follow_workflow"
@@ -48,7 +48,7 @@ def rule_modal(wanted: Wanted = Wanted(), *, problem: str = "") -> Block:  # noq
 
 def looking() -> Block:
     """While the bot looks."""
-    return _modal([section(_("⏳ Asking GeneContainer Service …"))])
+    return _modal([asking()])
 
 
 def rule_followed(reply: Message) -> Block:
@@ -62,5 +62,4 @@ def parse_wanted(values: Mapping[str, str]) -> Wanted:
 
 
 def _modal(blocks: Sequence[Block | None], *, submit: str = "") -> Block:
-    metadata = fields.spoken_metadata()
-    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=metadata, submit=submit)
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=spoken_metadata(), submit=submit)

@@ -3,7 +3,7 @@
 Lives here: `sentence`, for an error; `undeliverable_reason`, for Slack's code of a destination that cannot be reached;
 the notes that a reply adds as a warning. Does not live here: the errors and their values (`bot.errors`), which steps of
 an execution failed (`bot.blocks.failed_steps`), how a sentence is escaped and laid out (`bot.blocks.replies`,
-`bot.blocks.modal`). Called by `handlers` and by `bot.blocks.thread`.
+`bot.blocks.step_list`). Called by `handlers` and by `bot.blocks.thread`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Single steps: one line each, and in which order they matter.
 
 Lives here: the line of a step, and the order. Does not live here: the list of all steps
-(`bot.blocks.modal`), steps in groups (`bot.blocks.groups`). Called by the other modules of `bot.blocks`.
+(`bot.blocks.step_list`), steps in groups (`bot.blocks.groups`). Called by the other modules of `bot.blocks`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The modal about a failure: its cause, GCS's own words, the last events, the command for the logs, earlier runs.
 
 Lives here: `why_modal`, `loading_why`. Does not live here: the words for causes (`bot.blocks.causes`), all steps
-(`bot.blocks.modal`). Called by `handlers`.
+(`bot.blocks.step_list`). Called by `handlers`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from bot.blocks.earlier import earlier_lines
 from bot.blocks.failed_steps import Failure, failure_lines
 from bot.blocks.language import N_, _, own_half
 from bot.blocks.message import Block, actions, context, section, view
+from bot.blocks.modals import asking
 from bot.domain.acting import Action
 from bot.domain.events import Event, latest
 from bot.domain.execution import FAILED_PHASES, Execution, Step
@@ -71,7 +72,7 @@ def why_modal(snapshot: Snapshot, evidence: Evidence, *, offer: Action | None = 
 
 def loading_why() -> Block:
     """Opens at once, since a trigger expires after three seconds; `why_modal` replaces it."""
-    return view(_(_TITLE), [section(_("⏳ Asking GeneContainer Service …"))], callback_id=CALLBACK_ID)
+    return view(_(_TITLE), [asking()], callback_id=CALLBACK_ID)
 
 
 def _head(snapshot: Snapshot) -> Block | None:

@@ -36,6 +36,7 @@ from bot.blocks.language import Language
 from bot.blocks.message import Block
 from bot.blocks.rule_modal import Wanted, looking, rule_followed, rule_modal
 from bot.blocks.sentences import sentence
+from bot.blocks.step_list import TITLE as STEPS_TITLE
 from bot.domain.execution import Execution
 from bot.domain.home import Home, InChannels
 from bot.domain.search import Match
@@ -186,7 +187,7 @@ MODALS = Surface(
         ),
         Example("Quiet hours, saving", "They are written into all that is followed.", saving),
         Example("Quiet hours, done", "Saved.", lambda: hours_saved(quiet.hours_reply(NIGHTS, NOW, is_new=True))),
-        Example("Steps, loading", "At once, before GCS has answered.", lambda: loading_modal(ID)),
+        Example("Steps, loading", "At once, before GCS has answered.", lambda: loading_modal(STEPS_TITLE)),
         Example("Steps", "The usual case.", lambda: steps_modal(snapshot(), execution_id=ID)),
         Example(
             "Steps, failed",

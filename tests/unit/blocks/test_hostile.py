@@ -129,7 +129,7 @@ def views(seen: Snapshot, link: Subscription, change: Change, evidence: Evidence
     execution = seen.execution
     yield blocks.steps_modal(seen, page=change.revision, execution_id=execution.id)
     yield blocks.steps_modal(None, execution_id=ID)
-    yield blocks.loading_modal(execution.id)
+    yield blocks.loading_modal("Steps")
     yield blocks.error_modal(change.message)
     yield blocks.details_modal(seen, now=NOW)
     for action in Action:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks import buttons, error_modal, loading_modal, parse_metadata, steps_modal
+from bot.blocks import StepsPage, buttons, error_modal, loading_modal, parse_metadata, steps_modal
 from bot.blocks.steps import by_priority
 from bot.domain.execution import Phase, Step
 from tests.unit.blocks.world import FAILED, ID, buttons_of, execution, shown, snapshot, subscription
@@ -47,7 +47,7 @@ def test_the_first_page_has_the_failed_step() -> None:
 def test_a_missing_page_becomes_the_nearest(asked: int, got: int) -> None:
     """There may be fewer steps than when the button was made."""
     view = steps_modal(snapshot(WIDE), page=asked, execution_id=ID)
-    assert parse_metadata(view["private_metadata"]) == (ID, got)
+    assert parse_metadata(view["private_metadata"], StepsPage) == StepsPage(ID, got)
 
 
 def test_no_steps_yet_is_a_sentence() -> None:
@@ -58,16 +58,15 @@ def test_no_steps_yet_is_a_sentence() -> None:
 
 def test_waiting_and_errors_have_their_modals() -> None:
     """The modal that opens at once says what it waits for; one that cannot be filled says why."""
-    assert "Asking GeneContainer Service" in shown(loading_modal(ID))
-    assert parse_metadata(loading_modal(ID)["private_metadata"]).execution_id == ID
+    assert "Asking GeneContainer Service" in shown(loading_modal("Steps"))
     assert "⚠️ GCS does not answer." in shown(error_modal("GCS does not answer."))
 
 
 @pytest.mark.parametrize("foreign", ["", "[]", "{}", '{"execution_id": "x", "page": null}', "null"])
 def test_foreign_metadata_is_refused(foreign: str) -> None:
     """Metadata that this bot did not write is an error."""
-    with pytest.raises(ValueError, match="not the metadata of a list of steps"):
-        parse_metadata(foreign)
+    with pytest.raises(ValueError, match="not the metadata of a StepsPage"):
+        parse_metadata(foreign, StepsPage)
 
 
 def test_a_button_carries_execution_and_subscriber() -> None:

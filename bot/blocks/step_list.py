@@ -1,17 +1,16 @@
 """The list of every step, in pages, as a modal.
 
-Lives here: `steps_modal`, `loading_modal`, `error_modal`, `parse_metadata`. Does not live here: the few steps that a
-message names (`bot.blocks.steps`). Called by `handlers`.
+Lives here: `steps_modal`, and what it carries. Does not live here: the few steps that a message names
+(`bot.blocks.steps`). Called by `handlers`.
 """
 
 from __future__ import annotations
 
-import json
-from typing import NamedTuple
-
 from bot.blocks import buttons, facts, steps, text, words
 from bot.blocks.language import N_, _
 from bot.blocks.message import Block, actions, context, section, view
+from bot.blocks.modals import ID_LIMIT, metadata
+from bot.domain.execution import Value
 from bot.domain.snapshot import Snapshot
 
 CALLBACK_ID = "steps"
@@ -19,13 +18,11 @@ PAGE_STEPS = 30
 """At most this many steps on one page."""
 _STEPS_IN_SECTION = 5
 _REASON_LIMIT = 120
-_TITLE = N_("Steps")
-ID_LIMIT = 240
-"""At most this many characters of an id: JSON may need twelve for one, and Slack takes 3,000 in all."""
+TITLE = N_("Steps")
 
 
-class Metadata(NamedTuple):
-    """What a modal knows about itself when a button in it is pressed."""
+class StepsPage(Value, frozen=True):
+    """What the modal carries for its buttons."""
 
     execution_id: str
     page: int
@@ -52,32 +49,9 @@ def steps_modal(snapshot: Snapshot | None, *, page: int = 0, execution_id: str) 
     return _modal(execution_id, page, blocks)
 
 
-def loading_modal(execution_id: str, title: str = _TITLE) -> Block:
-    """Opens at once, since a trigger expires after three seconds; another modal replaces it."""
-    return _modal(execution_id, 0, [section(_("⏳ Asking GeneContainer Service …"))], title)
-
-
-def error_modal(sentence: str) -> Block:
-    """Why something cannot be shown or done; `sentence` is escaped here."""
-    return view(_("That did not work"), [section(f"⚠️ {text.prose(sentence)}")], callback_id=CALLBACK_ID)
-
-
-def parse_metadata(private_metadata: str) -> Metadata:
-    """What the modals of this module put into `private_metadata`.
-
-    Raises:
-        ValueError: it was not written by this module.
-    """
-    try:
-        fields = json.loads(private_metadata)
-        return Metadata(str(fields["execution_id"]), int(fields["page"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError("not the metadata of a list of steps") from error
-
-
-def _modal(execution_id: str, page: int, blocks: list[Block | None], title: str = _TITLE) -> Block:
-    metadata = json.dumps({"execution_id": execution_id[:ID_LIMIT], "page": page})
-    return view(_(title), blocks, callback_id=CALLBACK_ID, private_metadata=metadata)
+def _modal(execution_id: str, page: int, blocks: list[Block | None]) -> Block:
+    carried = metadata(StepsPage(execution_id[:ID_LIMIT], page))
+    return view(_(TITLE), blocks, callback_id=CALLBACK_ID, private_metadata=carried)
 
 
 def _head(snapshot: Snapshot) -> Block | None:
