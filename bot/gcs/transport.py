@@ -92,6 +92,10 @@ class _Body(httpx.AsyncByteStream):
             piece, _ = await anext(self._chunks)
         except _FAILURES as error:
             _raise_httpx(error)
+        # aiohttp gives all responses that have no body (204, 304) one shared stream, which ends once a process only:
+        # from the second of them on it would yield nothing for ever, without a pause in which anything else could run.
+        if not piece and self._response.content.at_eof():
+            raise StopAsyncIteration
         return piece
 
     async def aclose(self) -> None:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from bot.errors import (
     ExecutionNotFound,
+    GCSError,
     GCSMalformed,
     GCSMisdirected,
     GCSTooLarge,
@@ -108,6 +109,18 @@ async def test_empty_and_full_gzip_pieces(client: GCSClient, scripted: Scripted)
     scripted.says(200, b"", Content_Encoding="gzip")
     with pytest.raises(GCSMalformed):
         await client.get_execution(ID)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("status", "error"), [(204, GCSMalformed), (304, GCSMisdirected)])
+async def test_answers_without_a_body_end(
+    client: GCSClient, scripted: Scripted, status: int, error: type[GCSError]
+) -> None:
+    """Also the second one of a process, and the third: the event loop must not wait for what never comes."""
+    scripted.says(status, b"")
+    for _ in range(3):
+        with pytest.raises(error):
+            await client.get_execution(ID)
 
 
 async def test_repeats_after_a_cut_off_body(client: GCSClient, scripted: Scripted) -> None:
