@@ -4,7 +4,7 @@ Lives here: `find`, which has them followed and lets them go on for a while. Doe
 GCS and the bot at work (`simulation`), what the rows are (`rules`). Called by `virtual`, in a process of its own.
 
 It begins with what a bot finds that was away for days: there are rules, and all executions began meanwhile. The bot's
-own finder looks through the list and has them followed, and its own watcher polls each once, without a quota. From then
+own finder scans the list and has them followed, and its own watcher polls each once, without a quota. From then
 on the finder works beside the sweeper as in service; an execution begins whenever one ends.
 """
 
@@ -126,7 +126,7 @@ async def _filled(world: World) -> dict[str, float]:
         rules = [_rule(number, place) for number in range(RULES) for place in range(PLACES_EACH)]
         for rule in rules:
             await store.rules.put(rule, level=None)
-        await store.rules.end_look(RULES_MADE)
+        await store.rules.end_scan(RULES_MADE)
         await finder.run_once()
         while polls < len(world.population.running):
             polls += await watcher.run_once()

@@ -32,17 +32,17 @@ from bot.store.subscriptions import Subscribers
 WITHIN = timedelta(seconds=15)
 """At most how long one call to GCS may take."""
 
-LOOKS = (1.0, 2.0, 3.0, 4.0)
+READS = (1.0, 2.0, 3.0, 4.0)
 """How many seconds to wait before each reading of an execution after GCS's reply was lost."""
 
-LOOKS_WITHIN = timedelta(seconds=20)
+READS_WITHIN = timedelta(seconds=20)
 """At most how long all of them may take. Together with one call that is less than `acts.BUSY`."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Current:
     """An execution as GCS shows it now, and the last act on it."""
 
     execution: Execution
@@ -61,7 +61,7 @@ class Acted:
 
     result: Result | None
     """None: nothing was done, because something has changed since the person was asked to confirm."""
-    look: Look
+    current: Current
     """What GCS shows afterwards, as far as it still answers."""
     refusal: BotError | None = None
     """Why it was refused."""
@@ -74,7 +74,7 @@ class Acting:
         self._gcs, self._acts, self._subscribers, self._now = gcs, acts, subscribers, now
         self._reads = SharedReads(gcs, within=WITHIN, now=now)
 
-    async def look(self, team_id: str, execution_id: str) -> Look:
+    async def current(self, team_id: str, execution_id: str) -> Current:
         """The execution as GCS shows it now, never as it was shown before.
 
         Raises:
@@ -84,28 +84,28 @@ class Acting:
         known = await in_time(self._subscribers.snapshot(team_id, execution_id))
         name = known.execution.name if known else ""
         read = await self._reads.get(execution_id, newer_than=self._now(), name=lambda: name)
-        return Look(read.execution, read.at, await in_time(self._acts.last(team_id, read.execution.id)))
+        return Current(read.execution, read.at, await in_time(self._acts.last(team_id, read.execution.id)))
 
     async def act(self, team_id: str, question: Question, by: str) -> Acted:
         """Do what a person was asked about and has confirmed, if nothing has changed since then.
 
         Raises:
-            InvalidInput, GCSError, StoreUnavailable: as from `look`; then nothing was done.
+            InvalidInput, GCSError, StoreUnavailable: as from `current`; then nothing was done.
         """
-        look = await self.look(team_id, question.execution_id)
-        execution_id = look.execution.id
-        if not question.still_holds(look.execution, look.act, now=self._now()):
-            return Acted(None, look)
+        current = await self.current(team_id, question.execution_id)
+        execution_id = current.execution.id
+        if not question.still_holds(current.execution, current.act, now=self._now()):
+            return Acted(None, current)
         act = Act(token=_token(), action=question.action, by=by, began_at=self._now())
         begins = self._acts.begin(team_id, execution_id, token=act.token, known=question.act, action=act.action, by=by)
         if not await in_time(begins):
-            return Acted(None, await self.look(team_id, execution_id))
+            return Acted(None, await self.current(team_id, execution_id))
         audit("action.began", execution=execution_id, action=act.action.value)
-        return await self._sent(team_id, act, look)
+        return await self._sent(team_id, act, current)
 
-    async def _sent(self, team_id: str, act: Act, look: Look) -> Acted:
+    async def _sent(self, team_id: str, act: Act, current: Current) -> Acted:
         """Send an act that has begun, once, and find out how it ends."""
-        execution_id = look.execution.id
+        execution_id = current.execution.id
         refusal: BotError | None = None
         try:
             await self._gcs.operate(execution_id, act.action, within=WITHIN)
@@ -115,26 +115,26 @@ class Acting:
         except GCSError as error:
             log.warning("acting.unanswered", kind=type(error).__name__, error=str(error))
             if may_have_acted(error):
-                result, look = await self._looked_for(team_id, act, look)
+                result, current = await self._found_out(team_id, act, current)
             else:
                 result, refusal = Result.REFUSED, error
         await self._finish(team_id, execution_id, act, result)
         if refusal is None:
             with suppress(GCSError, StoreUnavailable):  # what is known is reported in any case
-                look = await self.look(team_id, execution_id)
-        return Acted(result, look, refusal)
+                current = await self.current(team_id, execution_id)
+        return Acted(result, current, refusal)
 
-    async def _looked_for(self, team_id: str, act: Act, look: Look) -> tuple[Result, Look]:
+    async def _found_out(self, team_id: str, act: Act, current: Current) -> tuple[Result, Current]:
         """Whether GCS, whose reply was lost, shows within a while that it accepted the act."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(LOOKS_WITHIN.total_seconds()):
-                for seconds in LOOKS:
+            async with asyncio.timeout(READS_WITHIN.total_seconds()):
+                for seconds in READS:
                     await asyncio.sleep(seconds)
                     with suppress(GCSError, StoreUnavailable):
-                        look = await self.look(team_id, look.execution.id)
-                        if has_taken(act.action, look.execution):
-                            return Result.DONE, look
-        return Result.UNKNOWN, look
+                        current = await self.current(team_id, current.execution.id)
+                        if has_taken(act.action, current.execution):
+                            return Result.DONE, current
+        return Result.UNKNOWN, current
 
     async def _finish(self, team_id: str, execution_id: str, act: Act, result: Result) -> None:
         """Write how it ended. If the store does not accept that, the watcher finds out what GCS has done."""

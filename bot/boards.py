@@ -173,7 +173,7 @@ class BoardWorker:
     async def run_once(self) -> float:
         """Update all boards, if it is this copy's turn; returns the seconds until the next check."""
         try:
-            records = await self._boards.all() if await self._boards.begin_look(every=EVERY) else ()
+            records = await self._boards.all() if await self._boards.begin_round(every=EVERY) else ()
         except StoreUnavailable as error:
             log.warning("boards.store_away", error=str(error))
             return LOOK_SECONDS

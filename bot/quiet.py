@@ -28,7 +28,7 @@ from bot.store.subscriptions import Subscribers
 HOURS_WITHIN = timedelta(seconds=30)
 """At most how long it takes to write a person's quiet hours into everything that they follow."""
 
-LOOK_SECONDS = 60.0
+CHECK_SECONDS = 60.0
 """How often the bot checks whose quiet hours come next."""
 
 log = structlog.get_logger()
@@ -63,7 +63,7 @@ class HoursWorker:
         """User id → what was written by this process."""
 
     async def run_once(self) -> float:
-        """Look once; returns after how many seconds to look again."""
+        """Check once; returns after how many seconds to check again."""
         try:
             chosen = await self._hours.all(self._team_id)
             for user_id, hours in chosen.items():
@@ -75,7 +75,7 @@ class HoursWorker:
                 del self._written[user_id]
         except StoreUnavailable as error:
             log.warning("quiet_hours.store_away", error=str(error))
-        return LOOK_SECONDS
+        return CHECK_SECONDS
 
     async def _write(self, user_id: str) -> None:
         person = Subscriber(team_id=self._team_id, id=user_id)

@@ -43,7 +43,7 @@ from bot.store.people import Forgotten
 from bot.store.subscriptions import Decided, SubscriptionChanged
 
 FORGET_WITHIN = timedelta(minutes=1)
-"""At most how long it takes to delete what is kept about a person: all executions are looked at."""
+"""At most how long it takes to delete what is kept about a person: all executions are searched."""
 
 REDRAW_SECONDS = 0.2
 """How long a refreshed card waits before it checks again whether the watcher has seen what GCS shows."""

@@ -30,8 +30,8 @@ async def ask_action(request: Request, *, acting: Acting, subscriptions: Subscri
     request.execution_id, request.verb = execution_id, action.value
     await _wait(request, workspace, action)
     await request.check_operator()
-    look = await acting.look(workspace.team_id, execution_id)
-    await _show(request, workspace, question_modal(action, look.snapshot, look.act, now=workspace.now()))
+    current = await acting.current(workspace.team_id, execution_id)
+    await _show(request, workspace, question_modal(action, current.snapshot, current.act, now=workspace.now()))
 
 
 async def do_action(request: Request, *, acting: Acting, subscriptions: Subscriptions, workspace: Workspace) -> None:
@@ -46,12 +46,12 @@ async def do_action(request: Request, *, acting: Acting, subscriptions: Subscrip
     await request.check_operator()
     await _wait(request, workspace, action)
     acted = await acting.act(workspace.team_id, question, request.asker.id)
-    look = acted.look
+    current = acted.current
     if acted.result is None:
-        view = question_modal(action, look.snapshot, look.act, now=workspace.now(), has_changed=True)
+        view = question_modal(action, current.snapshot, current.act, now=workspace.now(), has_changed=True)
     else:
         refusal = sentence(acted.refusal) if acted.refusal else ""
-        view = acted_modal(action, acted.result, look.snapshot, refusal=refusal)
+        view = acted_modal(action, acted.result, current.snapshot, refusal=refusal)
     await _show(request, workspace, view)
 
 

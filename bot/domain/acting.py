@@ -45,7 +45,7 @@ class Result(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Result:
-        """Read the result of another version as `UNKNOWN`: then GCS is looked at."""
+        """Read the result of another version as `UNKNOWN`: then GCS is asked."""
         del value
         return cls.UNKNOWN
 
@@ -116,7 +116,7 @@ def possible(execution: Execution) -> Action | None:
 
 
 def offered(snapshot: Snapshot, *, is_operator: bool) -> Action | None:
-    """What a person is offered beside an execution; GCS is looked at before they are asked whether they mean it."""
+    """What a person is offered beside an execution, which is read again before they are asked whether they mean it."""
     return possible(snapshot.execution) if is_operator and not snapshot.is_vanished else None
 
 

@@ -36,7 +36,7 @@ class Found(NamedTuple):
     matches: tuple[Match, ...] = ()
     """The newest first, each execution once."""
     unread: int = 0
-    """How many executions more GCS has that were not looked at."""
+    """How many executions more GCS has that were not read."""
 
 
 def begins_an_id(query: str) -> bool:

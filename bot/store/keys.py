@@ -47,10 +47,10 @@ runs on one server, on Redis with replicas and on Redis Cluster. `xb3` stands fo
 | `xb3:{brake:<account>/<team>}:released:<reason>` | set | those that an operator lets end; expires |
 | `xb3:{rules:<account>/<team>}:rows` | hash | `<subscriber id>/<rule id>` → the rule, JSON |
 | `xb3:{rules:<account>/<team>}:of:<field>` | zset | execution id → when the rule of this field found it last, ms |
-| `xb3:{rules:<account>/<team>}:through` | string | executions created before that were looked at, ms |
-| `xb3:{rules:<account>/<team>}:look` | string | a copy of the bot has just begun to look; expires |
+| `xb3:{rules:<account>/<team>}:through` | string | executions created before that were scanned, ms |
+| `xb3:{rules:<account>/<team>}:scan` | string | a copy of the bot has just begun a scan; expires |
 | `xb3:{boards:<account>/<team>}:rows` | hash | `<channel>/<board id>` → the board, JSON |
-| `xb3:{boards:<account>/<team>}:look` | string | a copy of the bot has just looked after the boards; expires |
+| `xb3:{boards:<account>/<team>}:round` | string | a copy of the bot has just begun to draw the boards; expires |
 | `xb3:channel:<team>:<channel>` | hash | `shared`, `looked`, `organisations`, `approver`, `approved`, `notified` |
 | `xb3:quiet:<team>` | hash | user id → when the person wants quiet every day, JSON (`QuietHours`) |
 | `xb3:language:<team>:<subscriber id>` | string | the language that a person chose, or that was chosen for a channel |
@@ -68,7 +68,7 @@ An execution key is `<account>/<team>/<execution id>`: an execution of a GCS acc
 lane is `<account>/<team>/<execution id>/<subscriber id>`. A bucket is a method, or `<method>:<channel or person>`.
 In a partition only logs, dead letters, acts, what was announced or passed, and the ends in posted catch-up messages
 expire: each other key is deleted with the subscription or the execution that it belongs to, and `passed` forgets what
-lists are not looked through for any more. The record of a channel expires unless somebody has approved it. What
+scans do not go back to any more. The record of a channel expires unless somebody has approved it. What
 belongs to Slack's limits expires once it has no meaning. The history of a workflow outlives every subscription, and
 expires half a year after its last run. The log of an execution outlives them too, for 30 days after its last change.
 

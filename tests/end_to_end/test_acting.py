@@ -130,7 +130,7 @@ async def test_what_changed_is_asked_again(tmp_path: Path) -> None:
 
 
 async def test_a_lost_answer_is_found_out(tmp_path: Path) -> None:
-    """GCS did it and its gateway says 504: it is looked at, reported, and not sent again."""
+    """GCS did it and its gateway says 504: it is read, reported, and not sent again."""
     async with made(tmp_path, **OPERATORS) as world:
         alice, execution = Person(world, world.lab, world.alice), await followed(world)
         world.gcs.faults.add(Fault(kind="status", status=504, service="actions", is_done=True))

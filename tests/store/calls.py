@@ -242,8 +242,8 @@ async def of_rules(store: Store) -> dict[str, Call]:
     await enlist("ruled")
     await enlist("ruled too")
     return {
-        "rules/begin_look": lambda: rules.begin_look(every=LATER),
-        "rules/end_look": lambda: rules.end_look(now),
+        "rules/begin_scan": lambda: rules.begin_scan(every=LATER),
+        "rules/end_scan": lambda: rules.end_scan(now),
         "rules/read": rules.read,
         "rules/swap": lambda: rules.change(LAB, rule.id, lambda known: replace(known, is_full=True)),
         "rules/swap away": lambda: run("rules/swap", home, f"C1/{rule.id}", row, "", 9),

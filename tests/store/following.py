@@ -77,7 +77,7 @@ async def lanes(store: Store) -> list[Claim]:
 
 
 async def settle(store: Store, *changes: Change, over: bool = False) -> bool:
-    """Look at the one execution that is due, and settle `changes`."""
+    """Poll the one execution that is due, and settle `changes`."""
     (item,) = await due(store)
     snapshot = snapshot_of(item.snapshot.execution.id, changes[-1].revision if changes else 1)
     return await store.schedule.settle(

@@ -81,10 +81,10 @@ async def test_its_version_changes_with_what_is_followed(store: Store) -> None:
     assert versions[0] == versions[2]
 
 
-async def test_one_copy_looks(store: Store) -> None:
+async def test_one_copy_draws(store: Store) -> None:
     """Once in the time that was said."""
-    looks = [await store.boards.begin_look(every=timedelta(minutes=1)) for _ in range(3)]
-    assert looks == [True, False, False]
+    draws = [await store.boards.begin_round(every=timedelta(minutes=1)) for _ in range(3)]
+    assert draws == [True, False, False]
 
 
 async def test_a_board_is_carried_over(store: Store, redis: Redis) -> None:

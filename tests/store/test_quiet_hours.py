@@ -10,7 +10,7 @@ from redis import Redis
 
 from bot.domain.following import Quiet, Subscriber
 from bot.domain.quiet import QuietHours
-from bot.quiet import LOOK_SECONDS, HoursWorker
+from bot.quiet import CHECK_SECONDS, HoursWorker
 from bot.store import Store
 from bot.store.transfer import Imported
 from tests.servers import KEYS, OWNER
@@ -60,7 +60,7 @@ async def test_hours_are_written_before_they_begin(store: Store) -> None:
     """Into everything that the person follows, and no channel; the next ones when the last ones are long over."""
     clock = Clock()
     worker = worker_of(store, clock)
-    assert await worker.run_once() == LOOK_SECONDS
+    assert await worker.run_once() == CHECK_SECONDS
     await follow(store)
     await follow(store, execution_id="e2")
     await follow(store, LAB)
@@ -80,8 +80,8 @@ async def test_hours_are_written_before_they_begin(store: Store) -> None:
     assert tomorrow.since == datetime(2026, 3, 2, 14, tzinfo=UTC)
 
 
-async def test_a_second_look_writes_nothing(store: Store, redis: Redis) -> None:
-    """Nor does the first look of another copy that finds them written."""
+async def test_a_second_check_writes_nothing(store: Store, redis: Redis) -> None:
+    """Nor does the first check of another copy that finds them written."""
     await follow(store)
     await drained(store)
     await store.quiet_hours.choose("T1", "U1", NIGHTS)

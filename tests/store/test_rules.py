@@ -123,7 +123,7 @@ async def test_a_rule_is_ended_once(store: Store) -> None:
 
 
 async def test_places_are_counted_for_each_rule(store: Store, redis: Redis) -> None:
-    """However many look at once; a place is kept for who has it."""
+    """However many scan at once; a place is kept for who has it."""
     rule, _, _ = await store.rules.put(rule_of(LAB), level=None)
     taken = await asyncio.gather(*(store.rules.take_places([rule], f"e{number}", most=3) for number in range(9)))
     assert sum(bool(each) for each in taken) == 3
@@ -220,12 +220,12 @@ async def test_a_rule_waits_for_what_begins(store: Store, redis: Redis, monkeypa
     assert (await levels(store), (await store.rules.read()).rules) == ({}, ())
 
 
-async def test_one_copy_looks_at_a_time(store: Store) -> None:
-    """And what was looked through is never forgotten."""
-    assert [await store.rules.begin_look(every=LATER) for _ in range(2)] == [True, False]
+async def test_one_copy_scans_at_a_time(store: Store) -> None:
+    """And what was scanned is never forgotten."""
+    assert [await store.rules.begin_scan(every=LATER) for _ in range(2)] == [True, False]
     later = datetime.now(UTC) + timedelta(minutes=5)
     for moment in (later, NOW):
-        await store.rules.end_look(moment)
+        await store.rules.end_scan(moment)
     assert abs((await store.rules.read()).through - later) < timedelta(milliseconds=1)
 
 
@@ -242,7 +242,7 @@ async def test_an_execution_is_enlisted_once(store: Store) -> None:
 
 
 async def test_what_is_too_old_is_left_alone(store: Store, redis: Redis) -> None:
-    """It was looked at before; and what cannot be found any more is not remembered."""
+    """It was scanned before; and what cannot be found any more is not remembered."""
     assert await enlist(store, created=LATER * 2) is Enlisted.OLD
     await enlist(store, "young")
     assert await levels(store) == {"young": (Level.FAILURES, None)}
@@ -257,7 +257,7 @@ async def test_what_is_too_old_is_left_alone(store: Store, redis: Redis) -> None
 
 
 async def test_a_dead_destination_is_not_found_again(store: Store) -> None:
-    """What a rule found is given up: it would be found, and given up, with each look."""
+    """What a rule found is given up: it would be found, and given up, with each scan."""
     await enlist(store, level=Level.STEPS)
     await settle(store, change(2, ChangeKind.OUTCOME))
     (claim,) = await lanes(store)

@@ -36,7 +36,7 @@ async def test_a_claim_is_for_one_worker(store: Store) -> None:
     assert await due(store) == [] == await lanes(store)
 
 
-async def test_a_look_is_settled_once(store: Store) -> None:
+async def test_a_poll_is_settled_once(store: Store) -> None:
     """A second settlement of one claim is refused: the claim went with the first."""
     await follow(store)
     (item,) = await due(store)
@@ -140,7 +140,7 @@ async def settle_all(store: Store) -> None:
         await store.schedule.settle(item, item.snapshot, [change(2)], next_poll=LATER, is_visible=True)
 
 
-async def test_an_uneventful_look_keeps_everything_but_the_time(store: Store) -> None:
+async def test_an_uneventful_poll_changes_only_the_time(store: Store) -> None:
     """The same prints again: no snapshot is written, and the card's next edit knows when GCS was asked last."""
     await follow(store)
     (item,) = await due(store)

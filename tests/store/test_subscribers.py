@@ -184,7 +184,7 @@ async def test_a_stale_poll_turns_no_revision_back(store: Store) -> None:
     assert snapshot.revision == 3
 
 
-async def test_refreshing_asks_for_a_look_and_an_edit(store: Store) -> None:
+async def test_refreshing_asks_for_a_poll_and_an_edit(store: Store) -> None:
     """The card is edited even when nothing changed."""
     await follow(store)
     await drained(store)

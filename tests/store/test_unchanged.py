@@ -11,7 +11,7 @@ from bot.store import Store
 from tests.store.following import LATER, NOW, due, follow
 
 
-async def test_each_look_of_many_is_judged_by_itself(store: Store, redis: Redis) -> None:
+async def test_each_poll_of_many_is_judged_by_itself(store: Store, redis: Redis) -> None:
     """A claim that was lost, and an execution that nobody follows any more, are no trouble for the others."""
     for number in range(40):
         await follow(store, execution_id=f"e{number}")

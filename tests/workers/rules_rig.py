@@ -53,9 +53,9 @@ class RulesRig:
             self.rig.who(name), kind, values or (WORKFLOW,), level=level, owner=self.rig.alice
         )
 
-    async def look(self, finder: Finder | None = None) -> None:
-        """Let a minute pass, and a finder look through the newest executions."""
-        for key in self.rig.redis.scan_iter("*:look"):
+    async def scan(self, finder: Finder | None = None) -> None:
+        """Let a minute pass, and a finder scan the newest executions."""
+        for key in self.rig.redis.scan_iter("*:scan"):
             self.rig.redis.delete(key)
         await (finder or self.finder).run_once()
 
@@ -64,7 +64,7 @@ class RulesRig:
         execution_id = self.rig.gcs.play(life, by_hand=True)
         if to:
             self.rig.gcs.step(execution_id, to=to)
-        await self.look()
+        await self.scan()
         await self.rig.poll()
         return execution_id
 

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from bot.acting import Acted, Look
+from bot.acting import Acted, Current
 from bot.domain.acting import Action, Question, Result, possible, state_of
 from bot.errors import GCSActionForbidden, GCSActionRefused, GCSUnavailable, StoreUnavailable
 from sandbox import story
@@ -26,7 +26,7 @@ from tests.workers.rig import Rig
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting between looks, and less for GCS."""
-    monkeypatch.setattr("bot.acting.LOOKS", (0.0, 0.0))
+    monkeypatch.setattr("bot.acting.READS", (0.0, 0.0))
     monkeypatch.setattr("bot.acting.WITHIN", timedelta(seconds=1))
 
 
@@ -46,16 +46,16 @@ async def running(rig: Rig, *names: str) -> str:
 
 async def asked(rig: Rig, execution: str) -> Question:
     """What an operator is asked now about the one action that is possible."""
-    return question_of(await rig.acting.look(rig.who(rig.alice).team_id, execution))
+    return question_of(await rig.acting.current(rig.who(rig.alice).team_id, execution))
 
 
-def question_of(look: Look) -> Question:
+def question_of(current: Current) -> Question:
     """The same, of what GCS shows."""
-    action = possible(look.execution)
+    action = possible(current.execution)
     assert action is not None
-    act = look.act.token if look.act else ""
-    state, now = state_of(look.execution), datetime.now(UTC)
-    return Question(execution_id=look.execution.id, action=action, state=state, act=act, asked_at=now)
+    act = current.act.token if current.act else ""
+    state, now = state_of(current.execution), datetime.now(UTC)
+    return Question(execution_id=current.execution.id, action=action, state=state, act=act, asked_at=now)
 
 
 async def confirm(rig: Rig, question: Question, by: str) -> Acted:
@@ -78,7 +78,7 @@ async def test_a_cancelled_run_is_reported(rig: Rig, bob: str) -> None:
     execution = await running(rig, rig.lab, rig.alice)
     with capture_logs() as lines:
         acted = await confirm(rig, await asked(rig, execution), bob)
-    assert (acted.result, acted.look.execution.phase) == (Result.DONE, "Cancelling")
+    assert (acted.result, acted.current.execution.phase) == (Result.DONE, "Cancelling")
     assert [line["event"] for line in lines if str(line["event"]).startswith("action.")] == [
         "action.began",
         "action.ended",
@@ -101,7 +101,7 @@ async def test_a_failed_run_is_retried(rig: Rig, bob: str) -> None:
     execution = await rig.followed(rig.lab, life=story.failing(3))
     await rig.step(execution, to="failed")
     acted = await confirm(rig, await asked(rig, execution), bob)
-    assert (acted.result, acted.look.execution.phase) == (Result.DONE, "Retrying")
+    assert (acted.result, acted.current.execution.phase) == (Result.DONE, "Retrying")
     await rig.watcher.run_once()
     await rig.deliver()
     assert any(f"<@{bob}> retried it from Slack" in text for text in rig.texts(rig.lab))
@@ -133,8 +133,8 @@ async def test_both_operators_act_once(rig: Rig, bob: str) -> None:
     results = await asyncio.gather(*(confirm(rig, question, each) for each in (rig.alice, bob)))
     assert sorted(str(acted.result) for acted in results) == ["None", "done"]
     (other,) = [acted for acted in results if acted.result is None]
-    assert other.look.act is not None
-    assert other.look.act.by in {rig.alice, bob}
+    assert other.current.act is not None
+    assert other.current.act.by in {rig.alice, bob}
     assert actions(rig) == [200]
 
 
@@ -169,12 +169,12 @@ async def test_a_change_is_asked_about_again(rig: Rig, bob: str, change: str) ->
 
 
 @pytest.mark.parametrize("kind", ["reset", "timeout", "status"])
-async def test_a_lost_answer_is_looked_for(rig: Rig, bob: str, kind: Kind) -> None:
+async def test_a_lost_answer_is_found_out(rig: Rig, bob: str, kind: Kind) -> None:
     """GCS took it and could not say so: it is seen, reported, and never sent again."""
     execution = await running(rig, rig.lab)
     rig.gcs.faults.add(Fault(kind=kind, status=504, service="actions", is_done=True))
     acted = await confirm(rig, await asked(rig, execution), bob)
-    assert (acted.result, acted.look.execution.phase) == (Result.DONE, "Cancelling")
+    assert (acted.result, acted.current.execution.phase) == (Result.DONE, "Cancelling")
     assert len(actions(rig)) == 1
     await rig.deliver()
     assert any(f"<@{bob}> cancelled it from Slack" in text for text in rig.texts(rig.lab))
@@ -188,7 +188,7 @@ async def test_what_is_not_known_is_said(rig: Rig, bob: str, kind: Kind) -> None
     question = await asked(rig, execution)
     with capture_logs() as lines:
         acted = await confirm(rig, question, bob)
-    assert (acted.result, acted.look.execution.phase) == (Result.UNKNOWN, "Running")
+    assert (acted.result, acted.current.execution.phase) == (Result.UNKNOWN, "Running")
     assert ends(lines) == ["unknown"]
     assert (await confirm(rig, question, bob)).result is None
     assert len(actions(rig)) == 1
@@ -201,7 +201,7 @@ async def test_an_effect_that_comes_late_is_reported(rig: Rig, bob: str, monkeyp
     """The person read that it is not known; the next poll shows it, and those who follow read who did it."""
     execution = await running(rig, rig.lab)
     rig.gcs.faults.add(Fault(kind="reset", service="actions"))
-    monkeypatch.setattr("bot.acting.LOOKS", ())
+    monkeypatch.setattr("bot.acting.READS", ())
     assert (await confirm(rig, await asked(rig, execution), bob)).result is Result.UNKNOWN
     await rig.deliver()
     assert not any("from Slack" in text for text in rig.texts(rig.lab))
@@ -262,7 +262,7 @@ async def test_a_refusal_is_shown_and_tried_again(rig: Rig, bob: str, fault: Fau
 
 
 async def test_gcs_has_the_last_word(rig: Rig, bob: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It changed between the look and the call: GCS refuses, with its own code."""
+    """It changed between the reading and the call: GCS refuses, with its own code."""
     execution = await running(rig, rig.lab)
     question, begin = await asked(rig, execution), rig.store.acts.begin
 
@@ -277,7 +277,7 @@ async def test_gcs_has_the_last_word(rig: Rig, bob: str, monkeypatch: pytest.Mon
 
 
 async def test_gcs_away_does_nothing(rig: Rig, bob: str) -> None:
-    """It is looked at first."""
+    """It is read first."""
     question = await asked(rig, await running(rig, rig.lab))
     rig.gcs.faults.add(Fault(kind="status", status=503))
     with pytest.raises(GCSUnavailable):

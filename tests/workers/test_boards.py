@@ -50,10 +50,10 @@ class Board:
         ended, _ = await requests.end_named(self.rig.who(self.rig.lab), "", by=self.rig.alice)
         return ended is not None
 
-    async def look(self, *workers: BoardWorker) -> None:
-        """Let half a minute pass, and each of `workers` look at the same time; then deliver what that made."""
+    async def round(self, *workers: BoardWorker) -> None:
+        """Let half a minute pass, and each of `workers` draw at the same time; then deliver what that made."""
         for worker in workers or (self.worker,):
-            for key in self.rig.redis.scan_iter("*boards:*:look"):
+            for key in self.rig.redis.scan_iter("*boards:*:round"):
                 self.rig.redis.delete(key)
             await worker.run_once()
         await self.rig.deliver()
@@ -86,12 +86,12 @@ async def test_a_board_shows_what_runs(rig: Rig, board: Board) -> None:
     assert len(board.posts()) == 1
     await rig.step(execution, to="running 1/2")
     await rig.deliver()
-    await board.look()
+    await board.round()
     assert "50 %" in board.blocks()
     edits = rig.times("chat.update")
     for _ in range(3):
-        await board.look()
-    await board.look(board.copy())
+        await board.round()
+    await board.round(board.copy())
     assert rig.times("chat.update") == edits
 
 
@@ -100,9 +100,9 @@ async def test_a_board_leads_to_the_cards(rig: Rig, board: Board) -> None:
     await rig.notifier._messenger.messages.check_token()  # a bot asks who it is before it works
     execution = await rig.follow(rig.lab, life=story.happy(2))
     await board.make()
-    await board.look()
+    await board.round()
     (card,) = [each for each in rig.slack.messages(rig.lab) if "-b-" not in str(each.metadata)]
-    await board.look()
+    await board.round()
     assert f"archives/{rig.lab}/p{card.ts.replace('.', '')}|germline-wgs" in board.blocks()
     await rig.step(execution, to="succeeded")
     await rig.later(times=2)
@@ -118,28 +118,28 @@ async def test_a_board_keeps_what_has_ended(rig: Rig, board: Board) -> None:
     await board.make(WORKFLOW)
     await rig.deliver()
     good = await rules.found(story.happy(2), to="running 1/2")
-    await board.look()
+    await board.round()
     assert "1 running" in board.posts()[0]
     await rig.step(good, to="succeeded")
     await rig.deliver()
     bad = await rules.found(story.failing(2))
     await rig.step(bad, to="failed")
     await rig.deliver()
-    await board.look()
+    await board.round()
     assert "1 failed" in board.posts()[0]
     assert "1 succeeded" in board.posts()[0]
 
 
-async def test_what_ran_between_two_looks_is_shown(rig: Rig, board: Board) -> None:
+async def test_what_ran_between_two_rounds_is_shown(rig: Rig, board: Board) -> None:
     """It was followed and over by the time the board was drawn again, as its channel follows nothing again."""
     await board.make()
     await rig.deliver()
-    await board.look()
+    await board.round()
     execution = await rig.followed(rig.lab, life=story.happy(2))
     await rig.step(execution, to="succeeded")
     await rig.later()
     assert (await rig.store.subscribers.of(rig.who(rig.lab))).items == ()
-    await board.look()
+    await board.round()
     assert "1 succeeded" in board.posts()[0]
 
 
@@ -148,16 +148,16 @@ async def test_an_end_is_shown_before_its_message(rig: Rig, board: Board) -> Non
     await board.make()
     execution = await rig.followed(rig.lab, life=story.happy(2))
     await rig.deliver()
-    await board.look()
+    await board.round()
     rig.fault("error", error="under_maintenance", times=None)
     await rig.step(execution, to="succeeded")
     await rig.deliver()
-    await board.look()
+    await board.round()
     assert "1 succeeded" in board.posts()[0]
-    await board.look()
+    await board.round()
     rig.slack.faults.clear()
     await rig.later()
-    await board.look()
+    await board.round()
     assert "1 succeeded" in board.posts()[0]
 
 
@@ -167,16 +167,16 @@ async def test_the_next_day_has_a_new_message(rig: Rig, board: Board) -> None:
     await board.make()
     await rig.deliver()
     board.passed = timedelta(hours=25)
-    await board.look()
+    await board.round()
     assert len(board.posts()) == 1
     await rig.step(execution, to="running 1/2")
     await rig.deliver()
-    await board.look(board.copy(), board.copy(), board.worker)
-    await board.look()
+    await board.round(board.copy(), board.copy(), board.worker)
+    await board.round()
     old, new = board.posts()
     assert "newer message" in old
     assert "1 running" in new
-    await board.look(board.copy())
+    await board.round(board.copy())
     assert len(board.posts()) == 2
 
 
@@ -188,12 +188,12 @@ async def test_the_old_message_waits_for_the_next(rig: Rig, board: Board) -> Non
     board.passed = timedelta(hours=25)
     await rig.step(execution, to="running 1/2")
     rig.fault("error", error="some_code_of_next_year", times=None)
-    await board.look()
-    await board.look()
+    await board.round()
+    await board.round()
     assert ["newer message" in text for text in board.posts()] == [False]
     rig.slack.faults.clear()
     await rig.later()
-    await board.look()
+    await board.round()
     assert ["newer message" in text for text in board.posts()] == [True, False]
 
 
@@ -219,7 +219,7 @@ async def test_a_waiting_board_is_not_hurried(rig: Rig, board: Board) -> None:
     await rig.deliver()
     tries = rig.times("chat.postMessage")
     await rig.step(execution, to="running 1/2")
-    await board.look()
+    await board.round()
     assert rig.times("chat.postMessage") == tries
     rig.slack.faults.clear()
     await rig.later()
@@ -233,7 +233,7 @@ async def test_asking_again_posts_it_again(rig: Rig, board: Board) -> None:
     await rig.deliver()
     assert not (await board.make()).is_new
     await rig.deliver()
-    await board.look()
+    await board.round()
     assert ["newer message" in text for text in board.posts()] == [True, False]
 
 
@@ -249,14 +249,14 @@ async def test_a_lost_answer_posts_nothing_twice(rig: Rig, board: Board) -> None
     await rig.follow(rig.lab)
     await rig.deliver()
     rig.fault("drop_after", times=1)
-    await board.look()
+    await board.round()
     await rig.later()
-    await board.look()
+    await board.round()
     assert ["newer message" in text for text in board.posts()] == [True, False]
 
 
 async def test_a_kill_before_the_lane_loses_nothing(rig: Rig, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record is written, its message is not asked for yet: the next look does it."""
+    """The record is written, its message is not asked for yet: the next round does it."""
 
     async def killed(*_: object, **__: object) -> bool:
         raise asyncio.CancelledError
@@ -265,8 +265,8 @@ async def test_a_kill_before_the_lane_loses_nothing(rig: Rig, board: Board, monk
         patch.setattr(rig.store.boards, "post", killed)
         with pytest.raises(asyncio.CancelledError):
             await board.make()
-    await board.look()
-    await board.look()
+    await board.round()
+    await board.round()
     assert len(board.posts()) == 1
 
 
@@ -276,10 +276,10 @@ async def test_stopping_leaves_a_line_and_nothing_else(rig: Rig, board: Board) -
     await rig.deliver()
     assert await board.stop()
     await rig.deliver()
-    await board.look()
+    await board.round()
     assert [rig.alice in text for text in board.posts()] == [True]
     assert not await board.stop()
-    assert [key for key in rig.left_over() if ":announced:" not in key and not key.endswith(":look")] == []
+    assert [key for key in rig.left_over() if ":announced:" not in key and not key.endswith(":round")] == []
 
 
 async def test_a_kill_while_stopping_is_finished(rig: Rig, board: Board) -> None:
@@ -288,7 +288,7 @@ async def test_a_kill_while_stopping_is_finished(rig: Rig, board: Board) -> None
     await rig.deliver()
     await rig.store.boards.close(rig.who(rig.lab), made.record.message_id(), by=rig.alice)
     await rig.deliver()
-    await board.look()
+    await board.round()
     assert await rig.store.boards.all() == ()
     assert len(board.posts()) == 1
 
@@ -298,7 +298,7 @@ async def test_a_dead_channel_ends_its_board(rig: Rig, board: Board) -> None:
     await board.make()
     rig.fault("error", error="is_archived", channel=rig.lab, times=None)
     await rig.deliver()
-    await board.look()
+    await board.round()
     await rig.later()
     assert rig.read(rig.alice) == ["dead"]
     assert "board" in rig.slack.messages(rig.slack.dm(rig.alice))[0].text
@@ -313,7 +313,7 @@ async def test_an_unknown_code_ends_no_board(rig: Rig, board: Board) -> None:
     rig.fault("error", error="some_code_of_next_year", times=2)
     await rig.deliver()
     await rig.later()
-    await board.look()
+    await board.round()
     assert board.posts() == []
     await rig.later(times=2)
     assert len(board.posts()) == 1
@@ -325,7 +325,7 @@ async def test_a_shared_channel_has_none_before_approval(rig: Rig, board: Board)
     await rig.store.channels.note(rig.slack.workspace.team_id, rig.lab, is_shared=True)
     await board.make()
     await rig.deliver()
-    await board.look()
+    await board.round()
     assert (board.posts(), rig.read(rig.alice)) == ([], ["held"])
     await rig.store.channels.approve(rig.slack.workspace.team_id, rig.lab, rig.alice)
     await rig.subscriptions.resume(rig.who(rig.lab))
@@ -342,7 +342,7 @@ async def test_a_deleted_board_comes_again(rig: Rig, board: Board) -> None:
     messages.remove(next(each for each in messages if "-b-" in str(each.metadata)))
     await rig.step(execution, to="running 1/2")
     await rig.deliver()
-    await board.look()
+    await board.round()
     assert len(board.posts()) == 1
 
 
@@ -353,7 +353,7 @@ async def test_a_kill_between_edits_loses_none(rig: Rig, board: Board) -> None:
     await rig.deliver()
     await rig.step(execution, to="running 1/2")
     rig.fault("drop_before", "chat.update", times=None)
-    await board.look()
+    await board.round()
     rig.slack.faults.clear()
     expire_claims(rig.redis)
     await rig.later()

@@ -1,6 +1,6 @@
 """New executions that rules match are found and followed once, whatever happens to the bot meanwhile.
 
-Lives here: what the finder finds and what its looks survive. Does not live here: what rules do with each other and with
+Lives here: what the finder finds and what its scans survive. Does not live here: what rules do with each other and with
 what people follow (`test_rules`), how rules end (`test_rule_ends`). Called by pytest.
 """
 
@@ -34,7 +34,7 @@ async def test_a_card_waits_for_no_poll(rig: Rig, rules: RulesRig) -> None:
     """GCS shows the list and no executions: the card comes all the same."""
     await rules.make(rig.lab, level=Level.STEPS)
     rig.gcs.play(story.happy(3), by_hand=True)
-    await rules.look()
+    await rules.scan()
     await rig.deliver()
     assert rig.read(rig.lab) == []
     await rig.later()
@@ -73,7 +73,7 @@ async def test_a_run_that_was_over_is_reported(rig: Rig, rules: RulesRig, level:
     """It has failed before anybody saw it: its first poll reports that, once."""
     await rules.make(rig.alice, level=level)
     await rules.found(story.failing(3), to="failed")
-    await rules.look(rules.copy())
+    await rules.scan(rules.copy())
     await rig.deliver()
     await rig.later()
     assert [each.split()[0] for each in rig.read(rig.alice)] == ["card", "change"]
@@ -84,7 +84,7 @@ async def test_a_list_alone_ends_nothing(rig: Rig, rules: RulesRig) -> None:
     await rules.make(rig.alice)
     execution = rig.gcs.play(story.failing(3), by_hand=True)
     rig.gcs.step(execution, to="failed")
-    await rules.look()
+    await rules.scan()
     body = rig.gcs.body(execution)
     assert body is not None
     for place in (body["execution"], body["object"]["status"]["objectStatus"]):
@@ -104,7 +104,7 @@ async def test_what_ran_before_is_not_followed(rig: Rig, rules: RulesRig) -> Non
     rig.gcs.play(story.failing(3), ago=3000)
     rig.gcs.play(story.failing(3, seconds=1), ago=5)
     await rules.make(rig.alice, level=Level.STEPS)
-    await rules.look()
+    await rules.scan()
     assert await rules.followed(rig.alice) == {}
 
 
@@ -137,8 +137,8 @@ async def test_two_copies_follow_once(rig: Rig, rules: RulesRig) -> None:
     """Both find the same runs at the same time, and a third was started again."""
     await rules.make(rig.lab, level=Level.STEPS)
     executions = [rig.gcs.play(story.happy(3), by_hand=True) for _ in range(5)]
-    await rules.look()
-    await asyncio.gather(*(rules.look(rules.copy()) for _ in range(3)))
+    await rules.scan()
+    await asyncio.gather(*(rules.scan(rules.copy()) for _ in range(3)))
     await rig.poll()
     await rig.deliver()
     await rig.later()
@@ -148,7 +148,7 @@ async def test_two_copies_follow_once(rig: Rig, rules: RulesRig) -> None:
 async def test_what_could_not_be_stored_is_found_again(
     rig: Rig, rules: RulesRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store goes away in the middle of a look, or the bot is killed there: another look follows the rest."""
+    """The store goes away in the middle of a scan, or the bot is killed there: another scan follows the rest."""
     await rules.make(rig.lab, level=Level.STEPS)
     executions = {rig.gcs.play(story.happy(3), by_hand=True) for _ in range(6)}
     enlist, calls = rig.store.enlisting.enlist, 0
@@ -163,28 +163,28 @@ async def test_what_could_not_be_stored_is_found_again(
     monkeypatch.setattr(finder, "AT_ONCE", 1)
     monkeypatch.setattr(rig.store.enlisting, "enlist", failing)
     with pytest.raises(StoreUnavailable):
-        await rules.look()
+        await rules.scan()
     assert len(await rules.followed(rig.lab)) == 2
-    await rules.look(rules.copy())
+    await rules.scan(rules.copy())
     assert set(await rules.followed(rig.lab)) == executions
 
 
 async def test_a_run_that_somebody_stopped_stays_stopped(rig: Rig, rules: RulesRig) -> None:
-    """The next look, and a bot that was started again, do not follow it once more."""
+    """The next scan, and a bot that was started again, do not follow it once more."""
     await rules.make(rig.alice, level=Level.STEPS)
     execution = await rules.found(story.happy(3))
     await rig.deliver()
     await rig.subscriptions.unsubscribe(rig.who(rig.alice), execution)
-    await rules.look()
+    await rules.scan()
     await rig.deliver()
-    await rules.look(rules.copy())
+    await rules.scan(rules.copy())
     assert await rules.followed(rig.alice) == {}
     await rig.later()
     assert rig.read(rig.alice) == ["card"]
 
 
 @pytest.mark.parametrize("name", ["alice", "lab"])
-async def test_what_was_stopped_before_a_look_stays_stopped(rig: Rig, rules: RulesRig, name: str) -> None:
+async def test_what_was_stopped_before_a_scan_stays_stopped(rig: Rig, rules: RulesRig, name: str) -> None:
     """It was followed by hand: no rule has seen it yet."""
     name = getattr(rig, name)
     await rules.make(name, level=Level.STEPS)
@@ -192,14 +192,14 @@ async def test_what_was_stopped_before_a_look_stays_stopped(rig: Rig, rules: Rul
     await rig.subscriptions.unsubscribe(rig.who(name), execution, by=rig.alice)
     await rig.later(times=2)  # its card has said so, and its subscription is forgotten
     for _ in range(2):
-        await rules.look(rules.copy())
+        await rules.scan(rules.copy())
         assert await rules.followed(name) == {}
     new = await rules.found(story.happy(3))
     assert set(await rules.followed(name)) == {new}
 
 
 @pytest.mark.parametrize("name", ["alice", "lab"])
-async def test_what_ended_before_a_look_is_reported_once(rig: Rig, rules: RulesRig, name: str) -> None:
+async def test_what_ended_before_a_scan_is_reported_once(rig: Rig, rules: RulesRig, name: str) -> None:
     """It was followed by hand until it was over: no rule has seen it yet."""
     name = getattr(rig, name)
     await rules.make(name, level=Level.STEPS)
@@ -207,7 +207,7 @@ async def test_what_ended_before_a_look_is_reported_once(rig: Rig, rules: RulesR
     await rig.step(execution, to="succeeded")
     await rig.later(times=2)
     read = rig.read(name)
-    await rules.look()
+    await rules.scan()
     await rig.poll()
     await rig.later(times=2)
     assert rig.read(name) == read
@@ -228,7 +228,7 @@ async def test_what_is_over_is_followed_once(rig: Rig, rules: RulesRig) -> None:
     await rig.step(execution, to="succeeded")
     await rig.later(times=2)
     read = rig.read(rig.alice)
-    await rules.look(rules.copy())
+    await rules.scan(rules.copy())
     await rig.poll()
     await rig.later(times=2)
     assert rig.read(rig.alice) == read
@@ -236,16 +236,16 @@ async def test_what_is_over_is_followed_once(rig: Rig, rules: RulesRig) -> None:
 
 
 async def test_what_came_while_no_bot_ran_is_reported(rig: Rig, rules: RulesRig) -> None:
-    """Two hours long; the next look goes back to the last one."""
+    """Two hours long; the next scan goes back to the last one."""
     await rules.make(rig.alice)
     (key,) = rig.redis.scan_iter("*{rules*:rows")
-    await rules.look()
+    await rules.scan()
     await rules.change(rig.alice, created_at=(await rules.rules(rig.alice))[0].created_at - timedelta(hours=5))
     through = str(key).replace("rows", "through")
     rig.redis.set(through, int(float(str(rig.redis.get(through)))) - 7_200_000)
     old = rig.gcs.play(story.failing(3, seconds=60), ago=4 * 3600)
     missed = rig.gcs.play(story.failing(3, seconds=60), ago=3600)
-    await rules.look(rules.copy())
+    await rules.scan(rules.copy())
     assert set(await rules.followed(rig.alice)) == {missed}
     assert old
     await rig.poll()
@@ -254,12 +254,12 @@ async def test_what_came_while_no_bot_ran_is_reported(rig: Rig, rules: RulesRig)
 
 
 async def test_the_sweepers_pages_show_new_runs(rig: Rig, rules: RulesRig) -> None:
-    """While lists are read, nothing waits for the next look."""
+    """While lists are read, nothing waits for the next scan."""
     lists = SweeperRig(rig)
     lists.sweeper._finder = rules.finder
     await running(rig)
     await rules.make(rig.alice)
-    await rules.look()
+    await rules.scan()
     await lists.read_round()
     execution = rig.gcs.play(story.happy(3), by_hand=True)
     rig.gcs.step(execution, to="running 1/3")
@@ -268,28 +268,28 @@ async def test_the_sweepers_pages_show_new_runs(rig: Rig, rules: RulesRig) -> No
     assert set(await rules.followed(rig.alice)) == {execution}
 
 
-async def test_a_look_that_fails_is_repeated(rig: Rig, rules: RulesRig) -> None:
+async def test_a_scan_that_fails_is_repeated(rig: Rig, rules: RulesRig) -> None:
     """What GCS did not show is found by the next one."""
     await rules.make(rig.alice)
     execution = rig.gcs.play(story.happy(3), by_hand=True)
     rig.gcs.faults.add(Fault(kind="status", status=503, times=1))
     with pytest.raises(GCSError):
-        await rules.look()
-    await rules.look()
+        await rules.scan()
+    await rules.scan()
     assert set(await rules.followed(rig.alice)) == {execution}
 
 
 async def test_a_list_that_stays_away_is_a_problem(rig: Rig, rules: RulesRig) -> None:
-    """After five minutes `/readyz` says so, until a look succeeds; what came meanwhile is found."""
+    """After five minutes `/readyz` says so, until a scan succeeds; what came meanwhile is found."""
     await rules.make(rig.alice)
     rig.gcs.faults.add(Fault(kind="status", status=503, times=2))
     for _ in range(2):
         with pytest.raises(GCSError) as raised:
-            await rules.look()
+            await rules.scan()
         rules.finder._failed(raised.value)
         rules.now += finder.FAILING_SECONDS
     assert "rules find no new ones" in (rules.finder.problem or "")
     execution = rig.gcs.play(story.happy(3), by_hand=True)
-    await rules.look()
+    await rules.scan()
     assert rules.finder.problem is None
     assert set(await rules.followed(rig.alice)) == {execution}

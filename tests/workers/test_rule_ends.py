@@ -79,7 +79,7 @@ async def test_a_rule_ends_by_itself(rig: Rig, rules: RulesRig) -> None:
     execution = await rules.found(story.happy(3))
     (rule,) = await rules.rules(rig.alice)
     await rules.change(rig.alice, expires_at=rule.created_at, is_announced=True)
-    await rules.look()
+    await rules.scan()
     await rig.deliver()
     assert "The 90 days are over" in rig.texts(rig.alice)[-1]
     assert execution not in await rules.followed(rig.alice)

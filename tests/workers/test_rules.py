@@ -26,7 +26,7 @@ async def test_a_louder_rule_raises_what_is_followed(rig: Rig, rules: RulesRig) 
     """One card for both; when the rule ends, the level is the one that was chosen."""
     await rules.make(rig.lab, level=Level.STEPS)
     execution = await rig.followed(rig.lab, life=story.happy(3), level=Level.FAILURES)
-    await rules.look()
+    await rules.scan()
     assert await rules.followed(rig.lab) == {execution: Level.STEPS}
     await rig.step(execution, to="running 1/3")
     await rig.later()
@@ -59,7 +59,7 @@ async def test_a_quieter_wish_does_not_silence_a_rule(rig: Rig, rules: RulesRig)
 
 
 async def test_a_rule_in_between_is_not_lost(rig: Rig, rules: RulesRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It finds the run while somebody follows it by hand, after the bot has looked whether they do already."""
+    """It finds the run while somebody follows it by hand, after the bot has checked whether they do already."""
     await rules.make(rig.alice, level=Level.STEPS)
     execution = rig.gcs.play(story.happy(3), by_hand=True)
     find = rig.store.subscribers.find
@@ -67,7 +67,7 @@ async def test_a_rule_in_between_is_not_lost(rig: Rig, rules: RulesRig, monkeypa
     async def overtaken(subscriber: Subscriber, execution_id: str) -> Subscription | None:
         found = await find(subscriber, execution_id)
         monkeypatch.undo()
-        await rules.look()
+        await rules.scan()
         return found
 
     monkeypatch.setattr(rig.store.subscribers, "find", overtaken)
@@ -124,7 +124,7 @@ async def test_a_full_rule_says_so_once(rig: Rig) -> None:
     await rig.step(executions[0], to="succeeded")
     await rig.later()
     rules.now += finder.TIDY_SECONDS
-    await rules.look()
+    await rules.scan()
     assert set(await rules.followed(rig.lab)) == {executions[1], executions[2]}, "it is still new"
     await rig.later()
     assert len(rig.texts(rig.lab)) == 1
@@ -149,7 +149,7 @@ async def test_rules_leave_room_for_what_people_choose(rig: Rig, rules: RulesRig
 async def test_withdrawn_hours_bring_what_rules_follow(
     rig: Rig, rules: RulesRig, level: Level, *, is_tidied: bool
 ) -> None:
-    """What has ended by then and what still runs, however often the lists were looked through meanwhile."""
+    """What has ended by then and what still runs, however often the lists were scanned meanwhile."""
     whole_day = QuietHours(begins=time(0), ends=time(0), zone="UTC")
     await rig.subscriptions.quiet.choose_hours(rig.who(rig.alice), whole_day)
     await rules.make(rig.alice, level=level)
@@ -161,7 +161,7 @@ async def test_withdrawn_hours_bring_what_rules_follow(
             for rule in await rules.rules(rig.alice):
                 age_places(rig.redis, rule)
                 await rig.store.enlisting.tidy(rule)
-        await rules.look(rules.copy())
+        await rules.scan(rules.copy())
         await rig.deliver()
     assert rig.read(rig.alice) == []
     await rig.subscriptions.quiet.choose_hours(rig.who(rig.alice), None)

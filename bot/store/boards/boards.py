@@ -59,10 +59,10 @@ class Boards:
         self._connection, self._keys, self._ownership = connection, connection.keys, ownership
         self._deliveries, self._index = deliveries, Index(connection)
 
-    async def begin_look(self, *, every: timedelta) -> bool:
-        """Whether this process looks after the boards now: one of all copies does, once in `every`."""
+    async def begin_round(self, *, every: timedelta) -> bool:
+        """Whether this process draws the boards now: one of all copies does, once in `every`."""
         async with self._connection.guarded() as redis:
-            return bool(await redis.set(f"{self._home()}look", 1, nx=True, px=milliseconds(every)))
+            return bool(await redis.set(f"{self._home()}round", 1, nx=True, px=milliseconds(every)))
 
     async def all(self, owner: Owner | None = None) -> tuple[BoardRecord, ...]:
         """All of them, or of another `owner`, without those that cannot be read."""

@@ -1,6 +1,6 @@
 -- What is in the store: counts, and since when the oldest change of each priority has been waiting.
 -- KEYS: partition prefixes
--- most: at most so many lanes of each priority are looked at, those that are due first
+-- most: at most so many lanes of each priority are read, those that are due first
 -- Returns per partition {now in ms, executions, subscriptions, dead letters, oldest of priority 0, of 1, of 2}: an oldest is
 -- the time of a change as in its JSON, or '' where none waits. With priorities 0 and 1, only outcomes count. What waits for
 -- the end of a quiet time does not count.

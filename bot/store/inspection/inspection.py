@@ -17,7 +17,7 @@ from bot.store.engine.connection import Connection
 from bot.store.rows import at
 
 LANES = 200
-"""At most this many lanes of each partition and priority are looked at."""
+"""At most this many lanes of each partition and priority are read."""
 
 _COUNTS = 4
 """How many numbers a partition's row begins with."""

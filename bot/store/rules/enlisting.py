@@ -4,7 +4,7 @@ Lives here: `Enlisting`. Does not live here: the rules (`rules`), which executio
 Called by the sweeper, and by `bot.rules` when somebody ends a rule.
 
 An execution is followed once for a subscriber: its subscription says that a rule has a part in it, and the script that
-forgets the subscription notes that. The note is kept for as long as lists are looked through that far back. Once
+forgets the subscription notes that. The note is kept for as long as scans go back that far. Once
 somebody has stopped following it, or it has ended, it is not followed again.
 """
 
@@ -62,7 +62,7 @@ class Enlisted(StrEnum):
     SEEN = "seen"
     """It was followed before, or has just ended."""
     OLD = "old"
-    """It is older than what lists are looked through for."""
+    """It is older than scans go back."""
 
 
 class Enlisting:
@@ -89,7 +89,7 @@ class Enlisting:
 
         These rules have taken a place for it: that is where it is found among what the subscriber follows.
         Nothing is reported from the list that shows it: its first poll comes at once. Executions that are older than
-        `floor` were looked at before. All are of one workspace.
+        `floor` were scanned before. All are of one workspace.
 
         Raises:
             StoreUnavailable: the store does not answer; repeat it.

@@ -1,6 +1,6 @@
 """The rules of an account: written one by one, each in place of what was read, so that no change is lost.
 
-Lives here: `Rules`, the places of executions that a rule follows at once, and how far lists were looked through. Does
+Lives here: `Rules`, the places of executions that a rule follows at once, and how far lists were scanned. Does
 not live here: the subscriptions that rules make (`enlisting`), what matches a rule (`bot.domain.rules`). Called by
 `bot.rules`, the sweeper and the notifier.
 """
@@ -37,7 +37,7 @@ class RulesRead(NamedTuple):
     now: datetime
     """By the store's clock."""
     through: datetime
-    """Executions created before that were looked at; now where none was yet."""
+    """Executions that were created before that have been scanned; now, where no scan has been yet."""
     rules: tuple[Rule, ...]
 
 
@@ -190,13 +190,13 @@ class Rules:
             async with self._connection.guarded() as redis:
                 await redis.zrem(f"{self._home()}of:{_field(rule)}", *execution_ids)
 
-    async def begin_look(self, *, every: timedelta) -> bool:
-        """Whether this process looks through the newest executions now: one of all copies does, once in `every`."""
-        return bool(await self._connection.run("rules/begin_look", self._home(), milliseconds(every)))
+    async def begin_scan(self, *, every: timedelta) -> bool:
+        """Whether this process scans the newest executions now: one of all copies does, once in `every`."""
+        return bool(await self._connection.run("rules/begin_scan", self._home(), milliseconds(every)))
 
-    async def end_look(self, began: datetime) -> None:
-        """Everything was looked at that was created before a look `began`."""
-        await self._connection.run("rules/end_look", self._home(), milliseconds(began - EPOCH))
+    async def end_scan(self, began: datetime) -> None:
+        """A scan is done that `began` then: it has covered everything that was created before."""
+        await self._connection.run("rules/end_scan", self._home(), milliseconds(began - EPOCH))
 
     async def _swap(self, field: str, expected: str, wanted: Rule) -> tuple[tuple[int, str], bool]:
         (done, text), is_safe = await self._connection.keep(

@@ -1,7 +1,7 @@
 """Reads GCS's lists: one call shows a thousand executions, and the watcher polls those that changed.
 
 Lives here: the loop (`sweeper`), one reading of the whole list (`round`), how fast, in which pages and whether at all
-(`pacing`); new executions that rules follow (`finder`, `look`). Does not live here: polling single executions
+(`pacing`); new executions that rules follow (`finder`, `scan`). Does not live here: polling single executions
 (`bot.workers.watcher`), comparing a list with the last polls (`listed.lua` behind `bot.store.schedule`). Started by the
 service; meets the other workers in the store only.
 

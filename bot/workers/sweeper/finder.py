@@ -1,12 +1,12 @@
 """Finds new executions that rules match, has them followed, and ends rules whose time is over.
 
 Lives here: `Finder`. What the sweeper's pages show as new is followed within a second or two. Once a minute one copy of
-the bot looks through the newest executions as well, in whatever phase: that finds what the sweeper does not read, what
+the bot scans the newest executions as well, in whatever phase: that finds what the sweeper does not read, what
 was over between two rounds, and what came while no bot ran. Does not live here: which executions match
-(`bot.domain.rules`), the pages of a look (`look`), what is stored (`bot.store.rules`). Run by the sweeper.
+(`bot.domain.rules`), the pages of a scan (`scan`), what is stored (`bot.store.rules`). Run by the sweeper.
 
 Whatever is found twice, or by two copies of the bot, is followed once (`bot.store.rules.enlisting`). What could not be
-followed because the store was away is found again: a look is done only when everything that it found is followed.
+followed because the store was away is found again: a scan is done only when everything that it found is followed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bot.gcs.listing import Page
 from bot.store.gcs_quota import GCSQuota
 from bot.store.rules import Enlisted, Enlisting, Rules, RulesRead
 from bot.workers.pool import Condition
-from bot.workers.sweeper.look import FIRST, LARGEST, Look
+from bot.workers.sweeper.scan import FIRST, LARGEST, Scan
 
 log = structlog.get_logger()
 
@@ -40,23 +40,23 @@ READ_EVERY = timedelta(seconds=10)
 SOONEST_SECONDS = 1.0
 """How long at least from one run to the next."""
 
-LOOK_EVERY = timedelta(seconds=60)
-"""How long from one look to the next, in all copies of the bot."""
+SCAN_EVERY = timedelta(seconds=60)
+"""How long from one scan to the next, in all copies of the bot."""
 
 MARGIN = timedelta(minutes=10)
-"""How much farther back than the last look the next one goes: GCS may list an execution late, and clocks differ."""
+"""How much farther back than the last scan the next one goes: GCS may list an execution late, and clocks differ."""
 
 LONGEST_BACK = timedelta(days=7)
-"""At most how far back a look goes after a time without a running bot."""
+"""At most how far back a scan goes after a time without a running bot."""
 
 AT_ONCE = 20
 """How many executions are enlisted at the same time."""
 
 QUOTA_PATIENCE_SECONDS = 40
-"""How long a page of a look waits for a call of the quota."""
+"""How long a page of a scan waits for a call of the quota."""
 
 FAILING_SECONDS = 300.0
-"""How long looks must fail until that is a problem."""
+"""How long scans must fail until that is a problem."""
 
 OWN_SHARE_SECONDS = 3
 """How long it waits for one of the bot's own, until it takes one that is kept for people: that is one in a minute."""
@@ -89,13 +89,13 @@ class Finder:
         """What the sweeper's pages have shown since the last run, by execution id."""
         self._wake = asyncio.Event()
         self._done: dict[tuple[str, Subscriber], datetime] = {}
-        """What was enlisted, and when that was created: it is found again with each look."""
+        """What was enlisted, and when that was created: it is found again with each scan."""
         self._tidied: dict[str, float] = {}
         """Rule id → when it was tidied last, by the clock."""
         self._largest = LARGEST
-        self._has_looked = False
+        self._has_scanned = False
         self._failing_since: float | None = None
-        """When the first look failed since the last one that was done, by the clock."""
+        """When the first scan failed since the last one that was done, by the clock."""
         self._condition = Condition()
         """Why nothing is found."""
 
@@ -146,19 +146,19 @@ class Finder:
         await self._enlist_all(waiting, now=read.now, floor=floor)
         for match in waiting:
             self._waiting.pop(match.execution_id, None)
-        is_time = await self._rules.begin_look(every=LOOK_EVERY)
-        if is_time or not self._has_looked:  # a bot that was started looks for what it has missed
-            await self._look(read, floor)
-            self._has_looked = True
+        is_time = await self._rules.begin_scan(every=SCAN_EVERY)
+        if is_time or not self._has_scanned:  # a bot that was started finds what it has missed
+            await self._scan(read, floor)
+            self._has_scanned = True
 
     def _failed(self, error: GCSError) -> None:
-        """A look has failed; that is a problem once GCS has shown no list for a while."""
-        log.warning("finder.look_failed", kind=type(error).__name__, error=str(error))
+        """A scan has failed; that is a problem once GCS has shown no list for a while."""
+        log.warning("finder.scan_failed", kind=type(error).__name__, error=str(error))
         if self._failing_since is None:
             self._failing_since = self._clock()
         if self._clock() >= self._failing_since + FAILING_SECONDS:
             why = f"GCS does not show the list of executions ({error.words}), so rules find no new ones"
-            self._condition.set(why, next_try=LOOK_EVERY)
+            self._condition.set(why, next_try=SCAN_EVERY)
 
     async def _pause(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
@@ -171,17 +171,17 @@ class Finder:
             stopping.cancel()
             waking.cancel()
 
-    async def _look(self, read: RulesRead, floor: datetime) -> None:
-        """Look through the newest executions, and have everything followed that matches."""
+    async def _scan(self, read: RulesRead, floor: datetime) -> None:
+        """Scan the newest executions, and have everything followed that matches."""
         since = self._book.since
-        look = Look(max(floor, since - CLOCKS_APART) if since else floor, largest=self._largest)
-        while (wanted := look.next_page) is not None and not look.is_cut_off:
+        scan = Scan(max(floor, since - CLOCKS_APART) if since else floor, largest=self._largest)
+        while (wanted := scan.next_page) is not None and not scan.is_cut_off:
             page = await self._page(*wanted)
             await self._enlist_all([match for match in page.new if self._book.matching(match)], read.now, floor)
-            look.add(page)
-        if look.is_cut_off:
-            log.warning("finder.look_cut_off", pages=look.pages)
-        await self._rules.end_look(read.now)
+            scan.add(page)
+        if scan.is_cut_off:
+            log.warning("finder.scan_cut_off", pages=scan.pages)
+        await self._rules.end_scan(read.now)
         self._failing_since = None
         self._condition.clear()
 
@@ -199,13 +199,13 @@ class Finder:
                 break
             await asyncio.sleep(1)
         else:
-            raise GCSThrottled("no call is left in our share of the quota", retry_after=LOOK_EVERY)
+            raise GCSThrottled("no call is left in our share of the quota", retry_after=SCAN_EVERY)
         try:
             return await self._gcs.list_page("", offset=offset, limit=limit)
         except GCSMalformed:
             if limit <= FIRST:
                 raise
-            self._largest = FIRST  # so large a page is refused: the next look asks for smaller ones
+            self._largest = FIRST  # so large a page is refused: the next scan asks for smaller ones
             raise
 
     async def _enlist_all(self, found: Sequence[Match], now: datetime, floor: datetime) -> None:
@@ -227,7 +227,7 @@ class Finder:
         new = {each: rules for each, rules in found.items() if (match.execution_id, each) not in self._done}
         placed = await self._placed(new, match.execution_id)
         if not placed:
-            return  # another look finds it while it is new
+            return  # another scan finds it while it is new
         enlisted = await self._enlisting.enlist(placed, match, now=now, floor=floor)
         for subscriber, what in enlisted.items():
             self._done[match.execution_id, subscriber] = created

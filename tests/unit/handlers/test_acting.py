@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from bot.acting import Acted, Acting, Look
+from bot.acting import Acted, Acting, Current
 from bot.blocks import buttons
 from bot.blocks.buttons import do_action
 from bot.blocks.sentences import sentence
@@ -35,12 +35,12 @@ class FakeActing:
     def __init__(self) -> None:
         self.looked: list[tuple[str, str]] = []
         self.acted: list[tuple[str, Question, str]] = []
-        self.found = Look(EXECUTION, NOW, None)
+        self.found = Current(EXECUTION, NOW, None)
         self.result: Result | None = Result.DONE
         self.refusal: BotError | None = None
         self.error: Exception | None = None
 
-    async def look(self, team_id: str, execution_id: str) -> Look:
+    async def current(self, team_id: str, execution_id: str) -> Current:
         """Somebody is about to be asked."""
         self.looked.append((team_id, execution_id))
         if self.error is not None:
@@ -171,21 +171,21 @@ async def test_a_confirmation_is_done() -> None:
 async def test_a_change_is_asked_about_again() -> None:
     """With what GCS shows now, and a button that carries that."""
     async with world_of() as (world, acting):
-        acting.result, acting.found = None, replace_look(act="a1")
+        acting.result, acting.found = None, replace_current(act="a1")
         await world.press(buttons.DO_ACTION, CONFIRMED, **MODAL)
         assert "Nothing was done" in shown(world)
         assert str(do_action(question(act="a1"))["value"]) in shown(world)
 
 
-def replace_look(*, act: str, result: Result = Result.DONE, age: timedelta = timedelta(minutes=5)) -> Look:
+def replace_current(*, act: str, result: Result = Result.DONE, age: timedelta = timedelta(minutes=5)) -> Current:
     """The execution, retried by somebody a while ago."""
-    return Look(EXECUTION, NOW, Act(token=act, action=Action.RETRY, by="U2", began_at=NOW - age, result=result))
+    return Current(EXECUTION, NOW, Act(token=act, action=Action.RETRY, by="U2", began_at=NOW - age, result=result))
 
 
 async def test_what_is_under_way_is_not_offered_twice() -> None:
     """Somebody else has confirmed it a second ago."""
     async with world_of() as (world, acting):
-        acting.found = replace_look(act="a1", result=Result.UNDER_WAY, age=timedelta(seconds=1))
+        acting.found = replace_current(act="a1", result=Result.UNDER_WAY, age=timedelta(seconds=1))
         await world.press(buttons.ASK_ACTION, ASKED)
         assert "<@U2> is retrying it right now" in shown(world)
         assert buttons.DO_ACTION not in shown(world)

@@ -1,4 +1,4 @@
-"""Promises of a look: it shows everything that is not too old, in whatever order GCS lists it, and little else."""
+"""Promises of a scan: it shows everything that is not too old, in whatever order GCS lists it, and little else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.search import Match
 from bot.gcs.listing import Page
-from bot.workers.sweeper.look import FIRST, LARGEST, Look
+from bot.workers.sweeper.scan import FIRST, LARGEST, Scan
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FLOOR = NOW - timedelta(minutes=10)
@@ -21,16 +21,16 @@ def executions(count: int, *, every: float) -> list[Match]:
     return [Match(f"e{number}", created_at=NOW - timedelta(seconds=every * number)) for number in range(count)]
 
 
-def looked_at(listed: list[Match], *, most: int = LARGEST) -> tuple[set[str], int]:
-    """What a look through a list shows, and how many pages it takes; GCS gives at most so many items."""
-    look, shown = Look(FLOOR), set[str]()
-    while (wanted := look.next_page) is not None:
+def scanned(listed: list[Match], *, most: int = LARGEST) -> tuple[set[str], int]:
+    """What a scan of a list shows, and how many pages it takes; GCS gives at most so many items."""
+    scan, shown = Scan(FLOOR), set[str]()
+    while (wanted := scan.next_page) is not None:
         offset, limit = wanted
         items = tuple(listed[offset : offset + min(limit, most)])
         shown |= {match.execution_id for match in items}
-        look.add(Page((), len(items), len(listed), 0, new=items))
-        assert look.pages < 100
-    return shown, look.pages
+        scan.add(Page((), len(items), len(listed), 0, new=items))
+        assert scan.pages < 100
+    return shown, scan.pages
 
 
 ORDERS: dict[str, Callable[[list[Match]], list[Match]]] = {
@@ -46,7 +46,7 @@ ORDERS: dict[str, Callable[[list[Match]], list[Match]]] = {
 def test_nothing_new_is_missed(count: int, order: str, most: int) -> None:
     """Of a list in any order, and from a GCS that gives less than it was asked for."""
     listed = executions(count, every=1)
-    shown, _ = looked_at(ORDERS[order](listed), most=most)
+    shown, _ = scanned(ORDERS[order](listed), most=most)
     wanted = {match.execution_id for match in listed if match.created_at and match.created_at >= FLOOR}
     assert wanted <= shown
 
@@ -54,12 +54,12 @@ def test_nothing_new_is_missed(count: int, order: str, most: int) -> None:
 @pytest.mark.parametrize(("order", "pages"), [("newest first", 1), ("oldest first", 2)])
 def test_a_long_history_costs_nothing(order: str, pages: int) -> None:
     """A hundred thousand executions, of which a few are new."""
-    assert looked_at(ORDERS[order](executions(100_000, every=30)))[1] == pages
+    assert scanned(ORDERS[order](executions(100_000, every=30)))[1] == pages
 
 
 def test_a_list_without_times_is_read_whole() -> None:
     """Nothing says where the newest are."""
-    shown, _ = looked_at([Match(f"e{number}") for number in range(300)])
+    shown, _ = scanned([Match(f"e{number}") for number in range(300)])
     assert len(shown) == 300
 
 
@@ -67,5 +67,5 @@ def test_an_order_by_chance_is_not_believed() -> None:
     """Its first page was in order by chance."""
     listed = executions(700, every=1)
     shuffled = [*listed[:FIRST], *random.Random(7).sample(listed[FIRST:], 600)]  # noqa: S311  # no secret
-    shown, _ = looked_at(shuffled)
+    shown, _ = scanned(shuffled)
     assert len(shown) == 700

@@ -1,4 +1,4 @@
--- A look is done: everything was looked at that existed when it began.
+-- A scan is done: it has covered all executions that existed when it began.
 -- KEYS: home of an account's rules
 -- began: ms
 -- Returns 1

@@ -1,6 +1,6 @@
-"""One look through the newest executions, in whatever phase: which pages it takes.
+"""One scan of the newest executions, in whatever phase: which pages it takes.
 
-Lives here: `Look`. The order of the list is not documented: it is read from the end where the newest are, and as a
+Lives here: `Scan`. The order of the list is not documented: it is read from the end where the newest are, and as a
 whole where it has no order. Does not live here: asking for pages (`finder`), what matches a rule
 (`bot.domain.rules`). Pure.
 """
@@ -15,7 +15,7 @@ from itertools import pairwise
 from bot.gcs.listing import Page
 
 FIRST = 100
-"""How many executions are on the first page, which is all that a look usually takes."""
+"""How many executions are on the first page, which is all that a scan usually takes."""
 
 LARGEST = 500
 """How many are on the others at most."""
@@ -24,7 +24,7 @@ OVERLAP = 1
 """How many items of a page the next one repeats: an execution that is deleted meanwhile moves all behind it up."""
 
 MOST_PAGES = 200
-"""At most how many pages one look takes."""
+"""At most how many pages one scan takes."""
 
 
 class _Order(Enum):
@@ -33,7 +33,7 @@ class _Order(Enum):
     NONE = auto()
 
 
-class Look:
+class Scan:
     """Goes back to `floor`, an execution's creation."""
 
     def __init__(self, floor: datetime, *, largest: int = LARGEST) -> None:
@@ -46,12 +46,12 @@ class Look:
 
     @property
     def next_page(self) -> tuple[int, int] | None:
-        """Offset and limit of the page to read now; None once the look is done."""
+        """Offset and limit of the page to read now; None once the scan is done."""
         return self._next
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether there were more pages than one look takes."""
+        """Whether there were more pages than one scan takes."""
         return self.pages >= MOST_PAGES and self._next is not None
 
     def add(self, page: Page) -> None:
