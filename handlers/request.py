@@ -48,7 +48,7 @@ class Request:
     """Whether the person needs no sentence about an error any more."""
 
     def __post_init__(self) -> None:
-        self.text = str(self.body.get("text") or "")
+        self.text = _unescaped(str(self.body.get("text") or ""))
         view = self._part("view")
         if view.get("type") == "modal":
             self.view_id = str(view.get("id") or "")
@@ -213,6 +213,11 @@ class Request:
         pressed_in = self._part("team").get("id") or team_id
         enterprise_id = self._part("enterprise").get("id") or body.get("enterprise_id") or ""
         return {team_id} | ({enterprise_id} if team_id and pressed_in == team_id else set())
+
+
+def _unescaped(text: str) -> str:
+    """What was typed after a command: Slack escapes three characters, and only these."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _entered(field: Any) -> str:

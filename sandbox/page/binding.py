@@ -253,7 +253,7 @@ class Binding:
         command, _, words = str(data["text"]).partition(" ")
         if command != "/execution":
             return {"error": own("{command} is not a valid command here. Try /execution help.", command=command)}
-        await self._slack.command(data["me"], data["channel"], words.strip(), command=command)
+        await self._slack.command(data["me"], data["channel"], _escaped(words.strip()), command=command)
         return {}  # if it failed, Slack's own notice says so
 
     async def _say(self, data: Row) -> Row:
@@ -263,7 +263,7 @@ class Binding:
 
     def _as_sent(self, words: str) -> str:
         """What Slack's own client makes of a text: escaped, with names behind an `@` as mentions."""
-        escaped = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        escaped = _escaped(words)
         for user in self._workspace.users.values():
             escaped = re.sub(rf"(?<!\S)@{re.escape(user.name)}(?![\w-])", f"<@{user.id}>", escaped)
         return escaped
@@ -314,6 +314,11 @@ def _moment(ts: str, viewer: Viewer) -> datetime:
 
 def _body(one: SlackMessage | Ephemeral, viewer: Viewer) -> Html:
     return blocks(one.blocks, viewer) if one.blocks else mrkdwn(one.text, viewer)
+
+
+def _escaped(words: str) -> str:
+    """Of what is typed, Slack escapes three characters."""
+    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _result(done: Interaction) -> Row:
