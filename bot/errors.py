@@ -89,6 +89,8 @@ class InputProblem(StrEnum):
     """`verb`."""
     HERE_AND_ME = "here_and_me"
     """`verb`."""
+    ELSEWHERE = "elsewhere"
+    """A channel or another person is named."""
     SEVERAL_LEVELS = "several_levels"
     """`verb`."""
     UNWANTED_LEVEL = "unwanted_level"

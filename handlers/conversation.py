@@ -55,7 +55,7 @@ _NOT_UNDERSTOOD = frozenset(
     {
         *(InputProblem.UNKNOWN_WORD, InputProblem.MISSING_VERB, InputProblem.SEVERAL_VERBS, InputProblem.MISSING_ID),
         *(InputProblem.UNWANTED_ID, InputProblem.HERE_AND_ME, InputProblem.SEVERAL_LEVELS, InputProblem.NOT_NAMED),
-        *(InputProblem.UNWANTED_LEVEL, InputProblem.WHICH_LANGUAGE),
+        *(InputProblem.UNWANTED_LEVEL, InputProblem.WHICH_LANGUAGE, InputProblem.ELSEWHERE),
     }
 )
 """Problems that prose has as well. All others only a command can have."""

@@ -15,23 +15,26 @@ from datetime import time
 from difflib import get_close_matches
 
 from bot.blocks.board import COMMAND as BOARD
-from bot.domain.following import RuleKind
+from bot.domain.following import Level, RuleKind
 from bot.domain.rules import SEPARATOR
 from bot.errors import InputProblem, InvalidInput
-from handlers.typed import Typed, Word, read
+from handlers.typed import Typed, Word, plain, read
 from handlers.vocabulary import (
     ABOUT_ONE,
     COMMAND,
     EVERYTHING,
+    FILLERS,
     HERE,
     IN_PHASE,
     KNOWN,
     LANGUAGES,
+    LEVEL_MEANT,
     LEVELS,
     LISTING,
     ME,
     MEANT,
     OFF,
+    PLACES,
     RULES,
     SPANS,
     STARTS,
@@ -63,8 +66,23 @@ _MAX_SLIPS = 3
 _MAX_LINE = 200
 """At most how long a suggestion is, in characters."""
 
-_CLOCKS = re.compile(r"\d{1,2}(?::\d{2})?-\d{1,2}(?::\d{2})?", re.ASCII)
-"""Two times of day: `22:00-07:00`, `22-7`."""
+_CLOCK = r"(\d{1,2})(?:[:.](\d{2})|点)?\s*(am|pm)?"
+_CLOCKS = re.compile(rf"{_CLOCK}(?:\s*(?:-+|~|to|until|至|到)\s*|\s+){_CLOCK}(?![\d:.])", re.ASCII | re.IGNORECASE)
+"""Two times of day: `22:00-07:00`, `22 - 7`, `10pm to 7am`."""
+
+_COMMAND = re.compile(rf"[\s`]*{COMMAND}\b", re.IGNORECASE)
+"""The command typed a second time, as by somebody who pastes a line that was shown."""
+
+_GLUED = re.compile(r"\s*(?:([a-z-]+)\s*[:：,，、;；]\s*|([\u4e00-\u9fff]+)[:：,，、;；\s]*)(?=\S)", re.IGNORECASE)
+"""A first word that nothing but punctuation, or in Chinese nothing at all, separates from the next."""
+
+_SPAN = re.compile(r"(?<!\S)(\d+)\s*(?:h|hours?|hrs?|小时)(?!\S)", re.IGNORECASE)
+
+_ELSEWHERE = ("#", "@")
+"""How the name of a channel or a person begins."""
+
+_VERBS = VERBS | dict.fromkeys(LANGUAGES, Verb.LANGUAGE)
+"""A language says what is wanted without its verb, too."""
 
 _NO_WORDS = (Word("", ""), Word("", ""))
 
@@ -78,13 +96,19 @@ def parse(text: str) -> Command:
     Raises:
         InvalidInput: it is no command; the problem is one of the first in `InputProblem`.
     """
-    typed = read(text)
+    typed = _words_of(text)
     if (special := _board(typed) or _rule(typed)) is not None:
         return special
     known, unknown = _sorted(typed.words)
     if {VERBS[word] for word in known if word in VERBS} == {Verb.QUIET}:
         return _quiet(typed)
+    if any(word.known.startswith(_ELSEWHERE) for word in unknown):
+        raise InvalidInput(InputProblem.ELSEWHERE)
+    unknown = _without_fillers(unknown, typed)
     verb = _verb(known, is_about_one=bool(typed.ids or unknown))
+    is_span = verb is Verb.MUTE and len(unknown) > (not typed.ids)  # names have no spaces
+    if is_span and not _corrected(typed, known, unknown):
+        raise InvalidInput(InputProblem.WHICH_SPAN, verb=verb)
     if unknown and (typed.ids or verb not in ABOUT_ONE or _slip(typed, known, unknown)):
         raise _not_understood(typed, known, unknown, verb)
     if any(_NEARLY_AN_ID.fullmatch(word.known) for word in unknown):
@@ -95,6 +119,24 @@ def parse(text: str) -> Command:
     if len(typed.ids) > 1:
         raise InvalidInput(InputProblem.SEVERAL_IDS, verb=verb)
     return _checked(verb, typed.ids[0] if typed.ids else "", query, known)
+
+
+def _words_of(text: str) -> Typed:
+    """The words of a line, whatever separates the first one from the next."""
+    line = _COMMAND.sub("", text, count=1) if _COMMAND.match(text) else text
+    glued = _GLUED.match(line)
+    first = plain(glued[1] or glued[2]).casefold() if glued else ""
+    if glued and (first in VERBS or first in MEANT):
+        line = f"{first} {line[glued.end() :]}"
+    typed = read(_SPAN.sub(r"\1h", line))
+    words = tuple(Word(PLACES.get(word.known, word.known), word.shown) for word in typed.words)
+    return typed._replace(words=words)
+
+
+def _without_fillers(unknown: list[Word], typed: Typed) -> list[Word]:
+    """Without `to`, `of` and the like, where something else says which execution is meant."""
+    others = [word for word in unknown if word.known not in FILLERS]
+    return others if typed.ids or others else unknown
 
 
 def named(text: str) -> Command:
@@ -233,13 +275,16 @@ def _sorted(words: Iterable[Word]) -> tuple[list[str], list[Word]]:
 
 
 def _verb(known: Sequence[str], *, is_about_one: bool) -> Verb:
-    verbs = {VERBS[word] for word in known if word in VERBS}
-    if any(word in LANGUAGES for word in known):  # says what is wanted without its verb, too
-        verbs.add(Verb.LANGUAGE)
+    typed = {_VERBS[word]: word for word in known if word in _VERBS}
+    verbs = set(typed)
+    if Verb.HELP in verbs:  # "help subscribe"
+        return Verb.HELP
     if verbs & IN_PHASE and verbs <= LISTING:  # "list running"
         verbs -= {Verb.LIST, Verb.SUMMARY}
+    if verbs == {Verb.SUBSCRIBE, Verb.FAILED}:  # then it is a level
+        return Verb.SUBSCRIBE
     if len(verbs) > 1:
-        raise InvalidInput(InputProblem.SEVERAL_VERBS, verbs=tuple(sorted(verb.value for verb in verbs)))
+        raise InvalidInput(InputProblem.SEVERAL_VERBS, verbs=tuple(typed[verb] for verb in sorted(verbs)))
     if verbs:
         return verbs.pop()
     if is_about_one:
@@ -255,12 +300,13 @@ def _quiet(typed: Typed) -> Command:
     Raises:
         InvalidInput: it is neither, or both.
     """
-    words = [word for word in typed.words if VERBS.get(word.known) is not Verb.QUIET and word.known != ME]
-    spans = [_clocks(word.known) for word in words if _CLOCKS.fullmatch(word.known)]
-    zone = [word.shown for word in words if not _CLOCKS.fullmatch(word.known) and word.known not in {OFF, EVERYTHING}]
+    line = plain(" ".join(word.shown for word in typed.words if VERBS.get(word.known) is not Verb.QUIET))
+    spans = [_clocks(found) for found in _CLOCKS.finditer(line)]
+    words = [word for word in _words_of(_CLOCKS.sub(" ", line)).words if word.known != ME]
+    zone = [word.shown for word in words if word.known not in {OFF, EVERYTHING}]
     is_off, is_for_everything = any(word.known == OFF for word in words), any(w.known == EVERYTHING for w in words)
     is_wrong = len(spans) > 1 or None in spans or is_off is bool(spans) or (is_off and len(words) > 1)
-    if typed.ids or (words and is_wrong):
+    if typed.ids or ((words or spans) and is_wrong):
         raise InvalidInput(InputProblem.WHICH_HOURS, verb=Verb.QUIET)
     hours = spans[0] if spans else None
     return Command(
@@ -268,23 +314,26 @@ def _quiet(typed: Typed) -> Command:
     )
 
 
-def _clocks(span: str) -> tuple[time, time] | None:
+def _clocks(span: re.Match[str]) -> tuple[time, time] | None:
     """Two times of day; None where a day has no such time."""
-    begin, _, end = span.partition("-")
     try:
-        return _clock(begin), _clock(end)
+        return _clock(*span.groups()[:3]), _clock(*span.groups()[3:])
     except ValueError:
         return None
 
 
-def _clock(typed: str) -> time:
-    hours, _, minutes = typed.partition(":")
-    return time(int(hours) % 24 if hours == "24" and not int(minutes or 0) else int(hours), int(minutes or 0))
+def _clock(hours: str, minutes: str | None, half: str | None) -> time:
+    hour, minute = int(hours), int(minutes or 0)
+    if half is not None:
+        if not 1 <= hour <= 12:  # noqa: PLR2004  # the hours of half a day
+            raise ValueError(hours)
+        hour = hour % 12 + (12 if half.casefold() == "pm" else 0)
+    return time(0 if hour == 24 and not minute else hour, minute)  # noqa: PLR2004  # midnight
 
 
 def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) -> Command:
     """The command, if all words fit its verb."""
-    levels = [LEVELS[word] for word in known if word in LEVELS]
+    levels = _levels(verb, known)
     is_here, with_place = HERE in known, Verb.SUBSCRIBE if verb is Verb.SUMMARY else verb
     if verb in ABOUT_ONE and not (execution_id or query):
         raise InvalidInput(InputProblem.MISSING_ID, verb=verb)
@@ -319,6 +368,12 @@ def _checked(verb: Verb, execution_id: str, query: str, known: Sequence[str]) ->
     )
 
 
+def _levels(verb: Verb, known: Sequence[str]) -> list[Level]:
+    """The levels that are named; beside `subscribe`, `failed` is one."""
+    is_failures = verb is Verb.SUBSCRIBE and any(VERBS.get(word) is Verb.FAILED for word in known)
+    return [LEVELS[word] for word in known if word in LEVELS] + [Level.FAILURES] * is_failures
+
+
 def _slip(typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> bool:
     """Whether a word that could be a name is rather one of ours, misspelled."""
     return bool(_corrected(typed, known, unknown)) or (
@@ -343,20 +398,30 @@ def _not_understood(typed: Typed, known: Sequence[str], unknown: Sequence[Word],
 
 
 def _corrected(typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> tuple[Word, str] | None:
-    """The word that was misspelled, and the line with the right one; None if no such line parses."""
-    has_verb = any(word in VERBS for word in known)
-    is_name_alone = len(unknown) == 1 and not typed.ids
-    for word in unknown if len(unknown) <= _MAX_SLIPS else ():
-        if is_name_alone and has_verb and VERBS[next(each for each in known if each in VERBS)] in ABOUT_ONE:
-            continue  # what follows such a verb is a name
-        words = sorted((KNOWN - set(VERBS) if has_verb else VERBS.keys() if is_name_alone else KNOWN) - _NEAR_MUCH)
-        meant: tuple[str, ...] = () if has_verb else MEANT.get(word.known, ())
-        if not meant and (nearest := _nearest(word, words)):
-            meant = (nearest,)
-        others = [each.shown for each in unknown if each is not word]
-        if meant and (line := _suggested(_in_order([*known, *meant], [*typed.ids, *others]))):
-            return word, line
+    """The first word that was misspelled, and the line with the right ones; None if no such line parses."""
+    found = {word: meant for word in unknown if (meant := _meant(word, typed, known, unknown))}
+    if len(unknown) > _MAX_SLIPS:
+        return None
+    for words in ([*found], *([word] for word in found)):
+        right = [each for word in words for each in found[word]]
+        others = [each.shown for each in unknown if each not in words]
+        if words and (line := _suggested(_in_order([*known, *right], [*typed.ids, *others]))):
+            return words[0], line
     return None
+
+
+def _meant(word: Word, typed: Typed, known: Sequence[str], unknown: Sequence[Word]) -> tuple[str, ...]:
+    """What a word was probably meant for; empty if it may well be a name."""
+    verbs, is_name_alone = [VERBS[each] for each in known if each in VERBS], len(unknown) == 1 and not typed.ids
+    if is_name_alone and verbs and verbs[0] in ABOUT_ONE:
+        return ()  # what follows such a verb is a name
+    if Verb.SUBSCRIBE in verbs and word.known in LEVEL_MEANT:
+        return (LEVEL_MEANT[word.known],)
+    if not verbs and word.known in MEANT:
+        return MEANT[word.known]
+    words = (KNOWN - set(VERBS) if verbs else VERBS.keys() if is_name_alone else KNOWN) - _NEAR_MUCH
+    nearest = _nearest(word, sorted(words))
+    return (str(LEVELS.get(nearest, nearest)),) if nearest else ()
 
 
 def _verb_alone(word: Word) -> Verb | None:

@@ -13,7 +13,10 @@ from typing import NamedTuple
 ID = re.compile(r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])", re.IGNORECASE)
 """An execution id. GCS's ids are not always RFC 4122 UUIDs (reference 1.1)."""
 
-_LINK = re.compile(r"<[^<>]*>")
+_LINK = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
+"""A mention, a channel or a link as Slack sends it: its kind, its target, and what is shown."""
+
+_EMOJI = re.compile(r":[\w+-]+:")
 _WRAPPING = "\"'`“”„‘’‚«»()[]{}<>*_~.,;:!，。；：！（）「」"
 """What may surround a word that was quoted, pasted or stands at the end of a sentence."""
 
@@ -43,9 +46,18 @@ def read(text: str) -> Typed:
     """The words of a line. Invisible characters are left out, and any dash is a hyphen."""
     clean = _clean(text)
     ids = tuple(dict.fromkeys(found.casefold() for found in ID.findall(plain(clean))))
-    without_links = _LINK.sub(lambda link: " " if ID.search(plain(link[0])) else link[0], clean)
-    words = [_word(token) for token in without_links.split() if not ID.search(plain(token))]
-    return Typed(ids, tuple(word for word in words if word.known))
+    tokens = [token for token in _LINK.sub(_as_shown, clean).split() if not _EMOJI.fullmatch(token)]
+    words = [_word(token) for token in tokens if not ID.search(plain(token))]
+    return Typed(ids, tuple(word for word in words if word.known == "?" or any(map(str.isalnum, word.known))))
+
+
+def _as_shown(link: re.Match[str]) -> str:
+    """What people see of a mention, a channel or a link; nothing of one with an id in it."""
+    kind, target, shown = link[1], link[2], link[3]
+    if ID.search(plain(link[0])):
+        return " "
+    mark = kind.replace("!", "@")
+    return f" {mark}{(shown or target).removeprefix(mark)} " if mark else shown or target
 
 
 def _clean(text: str) -> str:

@@ -44,7 +44,12 @@ LANGUAGES: dict[str, Language | None] = {
     "english": Language.ENGLISH,
     "zh": Language.CHINESE,
     "chinese": Language.CHINESE,
+    "zh-cn": Language.CHINESE,
+    "zh_cn": Language.CHINESE,
     "中文": Language.CHINESE,
+    "简体中文": Language.CHINESE,
+    "英文": Language.ENGLISH,
+    "英语": Language.ENGLISH,
     "auto": None,
 }
 """The word for each language; `auto` for that of the person's Slack."""
@@ -59,9 +64,27 @@ VERBS: dict[str, Verb] = {verb.value: verb for verb in Verb} | {
     "mine": Verb.LIST,
     "forget": Verb.FORGET,
     "?": Verb.HELP,
-    "语言": Verb.LANGUAGE,
-    "日志": Verb.LOG,
+    **{
+        word: verb
+        for verb, words in {
+            Verb.SUMMARY: "查看 查询 状态",
+            Verb.SUBSCRIBE: "关注 订阅",
+            Verb.UNSUBSCRIBE: "取消关注 取消订阅",
+            Verb.LOG: "日志",
+            Verb.MUTE: "静音",
+            Verb.UNMUTE: "取消静音",
+            Verb.QUIET: "免打扰",
+            Verb.BOARD: "看板",
+            Verb.LIST: "列表 我的",
+            Verb.RUNNING: "执行中 运行中 正在运行",
+            Verb.FAILED: "失败 执行失败",
+            Verb.LANGUAGE: "语言",
+            Verb.HELP: "帮助",
+        }.items()
+        for word in words.split()
+    },
 }
+"""What the bot's own Chinese texts call it is understood as well."""
 del VERBS[Verb.OVERVIEW]  # which is what an empty line asks for
 ABOUT_ONE = frozenset({Verb.SUMMARY, Verb.SUBSCRIBE, Verb.UNSUBSCRIBE, Verb.LOG, Verb.MUTE, Verb.UNMUTE})
 IN_PHASE = frozenset({Verb.RUNNING, Verb.FAILED})
@@ -72,34 +95,52 @@ LEVELS: dict[str, Level] = {level.value: level for level in Level} | {
     "step": Level.STEPS,
     "phase": Level.MILESTONES,
     "progress": Level.STEPS,
+    "仅失败": Level.FAILURES,
+    "每个步骤": Level.STEPS,
 }
-"""The last two are former words."""
+"""`phase` and `progress` are former words."""
 SPANS: dict[str, MuteFor] = {span.value: span for span in MuteFor} | {
     "hour": MuteFor.HOUR,
+    "一小时": MuteFor.HOUR,
     "ends": MuteFor.END,
+    "明天": MuteFor.TOMORROW,
 }
 EVERYTHING = "everything"
 WITH_MUTE = {*SPANS, EVERYTHING, "for", "until", "it", "an"}
 """Words that mean something beside `mute` only; the last ones mean nothing: "until it ends"."""
 OFF = "off"
 HERE, ME = "here", "me"
+PLACES = dict.fromkeys("这里 此处 本频道 此频道 当前频道".split(), HERE) | {"关闭": OFF}
+"""Chinese for a word that stands beside a verb."""
+FILLERS = frozenset(
+    "a an and by for from how id in is level of on only please run execution the to what with 任务 请 和 与".split()
+)
+"""Words of a sentence that mean nothing beside an id or a name."""
 KNOWN = {*VERBS, *LEVELS, HERE, ME}
 MEANT: dict[str, tuple[str, ...]] = {
     word: (verb,)
     for verb, words in {
-        "mute": "silence 静音",
-        "subscribe": "sub watch 关注",
-        "unsubscribe": "stop unsub unwatch end remove 停止 取消关注",
-        "status": "info details describe get search why log logs cancel abort kill retry rerun 状态 重试",
-        "board": "dashboard 看板",
-        "list": "ls rule rules 列表 规则",
-        "running": "执行中 运行中",
-        "failed": "失败 执行失败",
-        "help": "帮助",
+        "mute": "silence",
+        "subscribe": "sub watch",
+        "unsubscribe": "stop unsub unwatch end remove 停止 取消",
+        "status": "info details describe get search why log logs cancel abort kill retry rerun 详情 重试",
+        "board": "dashboard",
+        "list": "ls rule rules 规则",
     }.items()
     for word in words.split()
 }
 """What people say elsewhere, and the words for it here."""
+LEVEL_MEANT: dict[str, str] = {
+    word: level
+    for level, words in {
+        "failures": "error errors fail fails failing 错误",
+        "final": "done end finish finished outcome result 结束 完成 结果",
+        "milestones": "phases quarters 阶段",
+        "steps": "all every everything step-by-step 全部 所有 步骤",
+    }.items()
+    for word in words.split()
+}
+"""The same for levels."""
 
 RULES: dict[str, RuleKind] = {
     **{kind.value: kind for kind in (RuleKind.WORKFLOW, RuleKind.LABEL, RuleKind.PROJECT)},

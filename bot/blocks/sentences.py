@@ -159,6 +159,10 @@ _PROBLEMS: dict[InputProblem, str] = {
         "{verb} takes no id and no name: {usage}. To see one execution: `/execution <{which}>`."
     ),
     InputProblem.HERE_AND_ME: N_("Either `here`, for this channel, or `me`: {usage}."),
+    InputProblem.ELSEWHERE: N_(
+        "What you type is for you, or with `here` for the channel that you type in. For another channel, type it "
+        "there; other people type it themselves."
+    ),
     InputProblem.SEVERAL_LEVELS: N_("One of `failures`, `final`, `milestones` and `steps`, please: {usage}."),
     InputProblem.UNWANTED_LEVEL: N_("{level} only works with `subscribe`; here, type {usage}."),
     InputProblem.NOT_FOLLOWED: N_("That execution is not followed, so there is nothing to mute. To follow it: {line}."),

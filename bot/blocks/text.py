@@ -42,6 +42,7 @@ _AFTER_NUMBER = re.compile(r"(?<=\d) (?=[\w%])")
 _GAP = re.compile("(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 _JOINER = "\u2060"
 """Takes no room, and ends what Slack would take for a mention, an emoji or a quotation."""
+_TIGHT = re.compile(r"(?<=[`>])和(?=[`<])")
 _LISTS = {Language.ENGLISH: "en_GB", Language.CHINESE: "zh_CN"}
 """Whose lists are written: British English has no comma before "and"."""
 _DATE = re.compile(r"<!date[^>|]*\|([^>]*)>")
@@ -194,8 +195,8 @@ def percent(value: float) -> str:
 
 
 def listed(items: Iterable[str]) -> str:
-    """All of `items`, the last one joined by "and"."""
-    return format_list(list(items), locale=_LISTS[spoken()])
+    """All of `items`, the last one joined by "and"; in Chinese with a space beside code and channels, as elsewhere."""
+    return _TIGHT.sub(r" \g<0> ", format_list(list(items), locale=_LISTS[spoken()]))
 
 
 def series(items: Iterable[str]) -> str:

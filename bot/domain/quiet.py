@@ -108,10 +108,14 @@ def zone_named(typed: str) -> str:
     return _zones().get(folded, "")
 
 
+_CHINA = ("beijing", "china", "北京", "上海", "中国")
+"""What people call the zone of China, which has its name from another city."""
+
+
 @cache
 def _zones() -> dict[str, str]:
     names = sorted(available_timezones())
     cities = {
         name.rpartition("/")[2].casefold(): name for name in names if not name.startswith(("Etc", "posix", "right"))
     }
-    return cities | {name.casefold(): name for name in names} | {"utc": "UTC"}
+    return cities | {name.casefold(): name for name in names} | {"utc": "UTC"} | dict.fromkeys(_CHINA, "Asia/Shanghai")

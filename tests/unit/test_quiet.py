@@ -120,6 +120,8 @@ def test_no_known_zone_means_no_hours() -> None:
         ("Shanghai", "Asia/Shanghai"),
         ("new york", "America/New_York"),
         ("utc", "UTC"),
+        ("Beijing", "Asia/Shanghai"),
+        ("北京", "Asia/Shanghai"),
         ("nowhere", ""),
         ("", ""),
     ],

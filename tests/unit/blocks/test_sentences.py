@@ -75,11 +75,11 @@ def test_every_problem_has_a_chinese_sentence(problem: InputProblem) -> None:
 
 
 def test_several_values_are_listed() -> None:
-    """With the "and" of the language."""
+    """With the "and" of the language, and in Chinese with the spaces that stand beside code everywhere."""
     error = InvalidInput(InputProblem.SEVERAL_VERBS, verbs=("list", "help"))
     assert "`list` and `help`" in sentence(error)
     with speaking(Language.CHINESE):
-        assert "`list`和`help`" in sentence(error)
+        assert "`list` 和 `help`" in sentence(error)
 
 
 def test_a_value_cannot_end_its_code() -> None:

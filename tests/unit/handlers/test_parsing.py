@@ -19,6 +19,7 @@ from bot.domain.following import Level, RuleKind
 from bot.domain.quiet import MuteFor
 from bot.errors import InputProblem, InvalidInput
 from handlers.parsing import parse
+from handlers.typed import read
 from handlers.vocabulary import Command, RuleWords, Verb
 
 ID = "e19d3faf-9f04-9685-e5c0-fbe8d40b96cd"
@@ -46,6 +47,15 @@ OTHER = "3310a25e-fc1c-11e8-bcb5-0255ac10a106"
         ID.replace("-", "\u2010"),
         f"show {ID.replace('-', chr(0x2013))}",
         "\uff45" + ID[1:],
+        f"what is the status of {ID}?",
+        f"/execution {ID}",
+        f"`/execution status {ID}`",
+        f":rocket: {ID}",
+        f"🚀 {ID}",
+        f"<{ID}>",
+        f"查看{ID}",
+        f"状态：{ID}",
+        f"ID：{ID}",
     ],
 )
 def test_an_id_alone_asks_for_the_summary(text: str) -> None:
@@ -109,6 +119,31 @@ def test_an_id_alone_asks_for_the_summary(text: str) -> None:
         ("until it ends", Command(Verb.SUMMARY, query="until it ends")),
         ("forget-me", Command(Verb.FORGET)),
         ("Forget me.", Command(Verb.FORGET)),
+        (f"please subscribe me to {ID}", Command(Verb.SUBSCRIBE, ID)),
+        ("unsubscribe from germline", Command(Verb.UNSUBSCRIBE, query="germline")),
+        ("- execution germline-1", Command(Verb.SUMMARY, query="germline-1")),
+        ("the run", Command(Verb.SUMMARY, query="the run")),
+        (f"subscribe：{ID}", Command(Verb.SUBSCRIBE, ID)),
+        ("unsubscribe, germline", Command(Verb.UNSUBSCRIBE, query="germline")),
+        ("logs-1", Command(Verb.SUMMARY, query="logs-1")),
+        (f"关注{ID}", Command(Verb.SUBSCRIBE, ID)),
+        ("订阅 germline 本频道 仅失败", Command(Verb.SUBSCRIBE, "", True, Level.FAILURES, query="germline")),
+        (f"取消关注，{ID}", Command(Verb.UNSUBSCRIBE, ID)),
+        ("关注流程", Command(Verb.SUMMARY, query="关注流程")),
+        ("失败", Command(Verb.FAILED)),
+        ("language zh-CN", Command(Verb.LANGUAGE, language=Language.CHINESE)),
+        (f"subscribe {ID} failures only", Command(Verb.SUBSCRIBE, ID, level=Level.FAILURES)),
+        (f"subscribe {ID} failed", Command(Verb.SUBSCRIBE, ID, level=Level.FAILURES)),
+        ("help subscribe", Command(Verb.HELP)),
+        ("帮助 关注", Command(Verb.HELP)),
+        (f"mute {ID} for 8 hours", Command(Verb.MUTE, ID, span=MuteFor.EIGHT_HOURS)),
+        (f"静音 {ID} 明天", Command(Verb.MUTE, ID, span=MuteFor.TOMORROW)),
+        ("quiet 22:00 - 07:00", Command(Verb.QUIET, hours=(time(22), time(7)))),
+        ("quiet 22:00 07:00", Command(Verb.QUIET, hours=(time(22), time(7)))),
+        ("quiet 22:30～7", Command(Verb.QUIET, hours=(time(22, 30), time(7)))),
+        ("quiet 10pm to 7am Asia/Tokyo", Command(Verb.QUIET, hours=(time(22), time(7)), zone="Asia/Tokyo")),
+        ("免打扰 22点到7点 上海", Command(Verb.QUIET, hours=(time(22), time(7)), zone="上海")),
+        ("免打扰 关闭", Command(Verb.QUIET, is_off=True)),
     ],
 )
 def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
@@ -138,11 +173,21 @@ def test_words_may_stand_in_any_order(text: str, command: Command) -> None:
         ("cancel my-run", "Did you mean `/execution status my-run`?"),
         ("ls", "Did you mean `/execution list`?"),
         ("rules", "Did you mean `/execution list`?"),
-        ("帮助", "Did you mean `/execution help`?"),
+        ("规则", "Did you mean `/execution list`?"),
         ("mute", "Which execution? `/execution mute <name or id> [here] [1h|8h|tomorrow|end] [everything]`"),
         (f"mute {ID} 1h 8h", "For how long? `/execution mute"),
         (f"mute {ID} final", "`final` only works with `subscribe`"),
-        (f"mute {ID} 3h", "I do not know `3h`."),
+        (f"mute {ID} 3h", "For how long? `/execution mute"),
+        ("mute germline forever", "For how long? `/execution mute"),
+        ("quiet 13pm-7am", "When are your quiet hours?"),
+        ("show list", "I cannot do `list` and `show` at once"),
+        (f"{ID} and {OTHER}", "One execution at a time, please"),
+        (f"subscribe {ID} errors", f"Did you mean `/execution subscribe {ID} failures`?"),
+        (f"subscribe {ID} phasse", f"Did you mean `/execution subscribe {ID} milestones`?"),
+        (f"sub {ID} heer", f"Did you mean `/execution subscribe {ID} here`?"),
+        (f"subscribe {ID} #den", "For another channel, type it there"),
+        (f"subscribe {ID} for <@U1|bob>", "For another channel, type it there"),
+        ("list <#C1|den>", "For another channel, type it there"),
         ("quiet 25:00-07:00", "When are your quiet hours? `/execution quiet <22:00-07:00|off> [zone] [everything]`"),
         ("quiet tonight", "When are your quiet hours?"),
         ("quiet off 22-7", "When are your quiet hours?"),
@@ -173,7 +218,8 @@ def test_a_mistake_shows_the_right_line(text: str, part: str) -> None:
 @pytest.mark.parametrize("text", ["<!channel>", "<!channel|hey>", "`<@U123>`", "a`b<!here>", "<#C1|general>"])
 def test_a_repeated_word_mentions_nobody(text: str) -> None:
     """A word that a reply repeats mentions nobody, and cannot end the code span that it stands in."""
-    refusal = InvalidInput(InputProblem.NOT_NAMED, word=parse(text).query)
+    word = " ".join(each.shown for each in read(text).words)
+    refusal = InvalidInput(InputProblem.NOT_NAMED, word=word)
     shown = error_reply(sentence(refusal))
     assert not any(mark in str(shown) for mark in ("<!", "<@", "<#"))
     assert sentence(refusal).count("`") % 2 == 0

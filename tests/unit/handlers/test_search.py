@@ -74,7 +74,7 @@ ESCAPED = [("R&amp;D-7", "`R&amp;D-7`"), ("&lt;banana&gt;", "`banana`"), ("a&amp
 """What Slack sends for `R&D-7`, `<banana>` and `a&lt;b`, and what it is sent back."""
 
 
-@pytest.mark.parametrize(("text", "part"), [("<!channel> x", "`channel x`"), ("00000000", "`00000000`"), *ESCAPED])
+@pytest.mark.parametrize(("text", "part"), [("<https://a.b|chan> x", "`chan x`"), ("00000000", "`00000000`"), *ESCAPED])
 async def test_no_hit_is_a_sentence(world: World, text: str, part: str) -> None:
     """It says what was looked for, and the trail does not."""
     with capture_logs() as logs:
