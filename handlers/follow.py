@@ -72,9 +72,9 @@ async def submit(request: Request, *, subscriptions: Subscriptions, workspace: W
     try:
         view = await _followed(request, entered, subscriptions, workspace)
     except (InvalidInput, GCSError, TooManySubscriptions) as error:  # it can be mended in the modal
-        request.is_answered = True
         view = follow_modal(entered, level=await subscriptions.level_of(request.asker), problem=sentence(error))
         await show(request, workspace, view)
+        request.is_answered = True
         raise
     await show(request, workspace, view)
     workspace.homes.hurry(request.asker.id)

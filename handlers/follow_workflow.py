@@ -46,8 +46,8 @@ async def submit(request: Request, *, subscriptions: Subscriptions, workspace: W
     try:
         view = await _followed(request, wanted, subscriptions, workspace)
     except (InvalidInput, GCSError, TooManyRules) as error:  # it can be mended in the modal
-        request.is_answered = True
         await show(request, workspace, rule_modal(wanted, problem=sentence(error)))
+        request.is_answered = True
         raise
     await show(request, workspace, view)
     workspace.homes.hurry(request.asker.id)

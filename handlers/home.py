@@ -30,6 +30,7 @@ async def publish_home(asker: Subscriber, subscriptions: Subscriptions, workspac
     """Show `asker` a page of their Home tab, which is kept up to date from then on for a while."""
     home = workspace.homes.seen(asker.id, page)
     async with home.lock:
+        workspace.homes.hurry(asker.id)  # unless it is published now
         view = await _drawn(asker, subscriptions, workspace, page)
         await _publish(asker, home, view, workspace)
 

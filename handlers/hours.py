@@ -46,9 +46,9 @@ async def submit(request: Request, *, subscriptions: Subscriptions, workspace: W
         raise InvalidInput(InputProblem.NOT_A_PAGE) from None
     zone = zone_named(chosen.zone or await workspace.languages.zone(request.asker.id))
     if not zone:
-        request.is_answered = True
         error, is_on = InvalidInput(InputProblem.UNKNOWN_ZONE), await subscriptions.quiet.hours(request.asker)
         await show(request, workspace, hours_modal(chosen, is_on=is_on is not None, problem=sentence(error)))
+        request.is_answered = True
         raise error
     hours = QuietHours(begins=chosen.begins, ends=chosen.ends, zone=zone, holds_failures=chosen.holds_failures)
     await _keep(request, hours, subscriptions, workspace)

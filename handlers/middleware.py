@@ -77,6 +77,9 @@ class Who(StrEnum):
 CHECK_SECONDS = 1.0
 """How long the store may take to say whether a request is new; a trigger lives for three."""
 
+CLOSED = "not_found"
+"""Slack's word for a modal that the person has closed."""
+
 log = structlog.get_logger()
 
 _SUCCESS = LAST_SUCCESS.labels("inbound")
@@ -255,11 +258,14 @@ class Middleware:
         try:
             await self._say(request, error, shown)
         except Exception as lost:  # noqa: BLE001  # nothing is left to do but to log it
-            if isinstance(lost, SlackError) and "trigger" in lost.code:  # too late for a modal, and no other address
+            code = lost.code if isinstance(lost, SlackError) else ""
+            if not code or code == CLOSED or not request.trigger_id:
+                log.warning("handlers.sentence_lost", why=type(lost).__name__)
+            elif request.response_url:  # the modal does not show it, but the message below can
+                await answer(request, error_reply(shown), self.workspace)
+            else:  # no other address
                 place = Place(request.user_id, request.user_id, request.trigger_id)
                 await say_directly(self.workspace, place, error_reply(shown))
-            else:
-                log.warning("handlers.sentence_lost", why=type(lost).__name__)
 
     async def _say(self, request: Request, error: BotError, shown: str) -> None:
         """Show it where the person looks.

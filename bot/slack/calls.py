@@ -15,11 +15,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from time import monotonic
 from typing import TypeVar
 
 import structlog
 
-from bot.errors import RateLimited, StoreUnavailable
+from bot.errors import OutcomeUnknown, RateLimited, SlackUnavailable, StoreUnavailable
 from bot.slack.errors import DEFAULT_RETRY_AFTER
 from bot.slack.workspace import Pauses, Workspace
 
@@ -28,6 +29,12 @@ PATIENCE = timedelta(seconds=5.5)
 
 NO_PATIENCE = timedelta(0)
 """For a call that is worthless later: a trigger lives for three seconds."""
+
+REPEATED_AFTER = (0.25, 0.5)
+"""Seconds before each repetition of a call that Slack, or something in front of it, has failed to answer."""
+
+_ONCE = frozenset({"views.open", "chat.postEphemeral", "usergroups.users.list"})
+"""Calls that are not repeated here: a trigger works once, replies and groups have rules of their own."""
 
 STORE_SECONDS = 0.5
 """How long a listener waits to learn of pauses from the store before it calls anyway."""
@@ -42,15 +49,24 @@ async def call(
 ) -> Answer:
     """The result of `do`, which calls `method`, as soon as Slack allows that.
 
+    A call that fails on Slack's side is repeated: it asks for something or replaces what is shown, so twice is as once.
+
     Raises:
         RateLimited: Slack does not allow it within `patience`; the sentence says when it will.
         SlackError: Slack refuses for another reason, or does not answer.
     """
+    ends = monotonic() + patience.total_seconds()
+    repetitions = [] if method in _ONCE else [*REPEATED_AFTER]
     while True:
         wait = await _paused(workspace, method)
         if not wait:
             try:
                 return await do()
+            except (SlackUnavailable, OutcomeUnknown):
+                if not repetitions or monotonic() + repetitions[0] > ends:
+                    raise
+                await asyncio.sleep(repetitions.pop(0))
+                continue
             except RateLimited as error:
                 with suppress(StoreUnavailable, TimeoutError):
                     async with asyncio.timeout(STORE_SECONDS):

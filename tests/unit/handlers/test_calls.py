@@ -7,12 +7,14 @@ import time
 import pytest
 
 from bot.blocks import buttons
-from bot.errors import StoreUnavailable
+from bot.blocks.sentences import sentence
+from bot.errors import SlackError, StoreUnavailable
 from tests.unit.handlers.conftest import World
 from tests.unit.handlers.doubles import ID
 from tests.unit.handlers.tiny_slack import OURS
 
 INFO = "conversations.info"
+FAILED = {"ok": False, "error": "internal_error"}
 
 
 @pytest.fixture
@@ -73,6 +75,42 @@ async def test_a_pause_of_zero_is_a_second(world: World) -> None:
     await world.press(buttons.SHOW_STEPS)
     assert "Try again in 1 s" in world.reply
     assert len(world.slack.called("views.open")) == 1
+
+
+@pytest.mark.parametrize("method", [INFO, "views.update", "views.publish", "users.info"])
+async def test_a_call_that_fails_once_is_repeated(here: World, method: str) -> None:
+    """The person does not notice."""
+    here.slack.first_results[method] = [FAILED]
+    await here.command(f"subscribe {ID} here")
+    await here.press(buttons.SHOW_STEPS)
+    await here.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
+    assert "Slack" not in str(here.slack.answers)
+    assert len(here.slack.called(method)) == 2
+    assert "That did not work" not in str(here.slack.called("views.update"))
+
+
+async def test_a_call_that_fails_often_is_explained(here: World) -> None:
+    """It is repeated twice, and then the person reads that Slack is the cause."""
+    here.slack.results[INFO] = FAILED
+    await here.command(f"subscribe {ID} here")
+    assert (len(here.slack.called(INFO)), here.reply) == (3, sentence(SlackError("")))
+
+
+async def test_a_home_that_failed_is_tried_soon(world: World) -> None:
+    """Its person sees an empty one, or what was true an hour ago."""
+    world.slack.results["views.publish"] = FAILED
+    await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
+    assert [user_id for user_id, _home in world.middleware.workspace.homes.due()] == ["U1"]
+    del world.slack.results["views.publish"]
+    await world.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
+    assert world.middleware.workspace.homes.due() == []
+
+
+async def test_a_trigger_is_used_once(world: World) -> None:
+    """It is spent, whatever became of it."""
+    world.slack.first_results["views.open"] = [FAILED]
+    await world.press(buttons.SHOW_STEPS)
+    assert (len(world.slack.called("views.open")), world.reply) == (1, sentence(SlackError("")))
 
 
 async def test_calls_go_out_without_the_store(world: World) -> None:

@@ -193,6 +193,15 @@ async def test_a_mistake_is_mended_in_the_modal(world: World, query: str, words:
     assert world.subscriptions.asked == []
 
 
+async def test_a_mistake_that_cannot_be_shown_is_explained(world: World) -> None:
+    """In a direct message: the modal says for ever that GCS is asked."""
+    view = await uses(world)
+    world.slack.results["views.update"] = {"ok": False, "error": "view_too_large"}
+    await submits(world, view, query="nothing-like-it-7")
+    (call,) = world.slack.called("chat.postMessage")
+    assert (call["channel"], "Slack refuses that" in call["text"]) == ("U1", True)
+
+
 @pytest.mark.parametrize("error", [ExecutionNotFound(), GCSListForbidden(), TooManySubscriptions(3, is_person=True)])
 async def test_an_error_of_others_is_said_there(world: World, error: Exception) -> None:
     """The caps of a person and of a channel among them."""

@@ -51,6 +51,29 @@ async def test_a_late_modal_of_home_is_explained(world: World) -> None:
     assert world.subscriptions.asked == []
 
 
+@pytest.mark.parametrize("code", ["view_too_large", "internal_error", "next_year"])
+async def test_a_stuck_modal_is_explained_beside_it(world: World, code: str) -> None:
+    """Slack takes neither its content nor the sentence, so that it would say for ever that GCS is asked."""
+    world.slack.results["views.update"] = {"ok": False, "error": code}
+    await world.press(buttons.SHOW_STEPS)
+    assert "Slack" in world.reply
+
+
+async def test_a_modal_of_home_is_explained_in_person(world: World) -> None:
+    """No reply can be sent from there."""
+    world.slack.results["views.update"] = {"ok": False, "error": "view_too_large"}
+    await world.press(buttons.SHOW_STEPS, channel=None, response_url="", view={"id": "V1", "type": "home"})
+    (call,) = world.slack.called("chat.postMessage")
+    assert (call["channel"], "Slack refuses that" in call["text"]) == ("U1", True)
+
+
+async def test_a_closed_modal_needs_no_sentence(world: World) -> None:
+    """The person has closed it while GCS was asked."""
+    world.slack.results["views.update"] = {"ok": False, "error": "not_found"}
+    await world.press(buttons.SHOW_STEPS)
+    assert (world.slack.answers, world.slack.called("chat.postMessage")) == ([], [])
+
+
 async def test_pages_are_turned_in_place(world: World) -> None:
     """The same modal shows the page that the button names."""
     await world.press(buttons.NEXT_PAGE, "1", **MODAL)
